@@ -13,6 +13,7 @@
 //! - [`side`]: what is recorded beside snapshots: mappings, footprints, CPU time, losses, marks
 //! - [`item`]: the stream from sources to sinks
 //! - [`select`]: which part of a record is wanted
+//! - [`assemble`]: from the kernel's region events to snapshots
 //!
 //! ```
 //! use damo_model::{Addr, Age, NrAccesses, Region};
@@ -21,6 +22,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod assemble;
 pub mod batch;
 pub mod intervals;
 pub mod item;

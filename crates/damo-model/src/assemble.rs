@@ -1,0 +1,302 @@
+//! From region events to snapshots.
+//!
+//! The kernel tells what DAMON saw one region at a time: each event names the target, how many regions the target has,
+//! and one of them. Where one snapshot ends and the next begins is not told, so it is found here, for live rings and
+//! foreign files alike, with a state of its own for each target: targets and kdamonds may interleave, events may be
+//! lost, and schemes report only the regions that they apply to. No clock, no files, and no more memory than one open
+//! snapshot per target.
+//!
+//! A snapshot of a target ends when
+//! - all the regions that its events announced have come, or
+//! - a region starts below the end of the one before it (DAMON walks a target in address order), or
+//! - the announced number of regions changes, or
+//! - more events were lost than the snapshot still lacks, or
+//! - there is a pause of a whole aggregation before a region that does not touch the one before it: a loss that nobody
+//!   told of.
+//!
+//! Such a snapshot is complete if all announced regions are in it, and partial otherwise. For a scheme's events a part
+//! of the regions is the rule, not a loss; see [`EventKey::scheme`].
+
+use crate::{ColumnId, ExtraColumn, Intervals, Nanos, Region, Snapshot, SnapshotState, TargetKey};
+use std::collections::{HashMap, VecDeque};
+
+mod walk;
+
+#[cfg(test)]
+mod tests;
+
+use walk::Walk;
+
+/// Where an event belongs. Events with equal keys make one series of snapshots.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EventKey {
+    /// kdamond index, where the source tells.
+    pub kdamond: Option<u32>,
+    /// The thread that emitted the event, where the source tells: two kdamonds both have a target 0.
+    pub thread: Option<i32>,
+    /// Context index, where the event tells.
+    pub context: Option<u32>,
+    /// The scheme, for `damos_before_apply`. The kernel emits one such event for each region the scheme is about to be
+    /// applied to, so fewer regions than announced are normal, and the announced number grows by one or two within one
+    /// walk when quotas or filters cut a region.
+    pub scheme: Option<u32>,
+    /// The event's `target_id` (or `target_idx`).
+    pub target_id: u64,
+}
+
+/// One event about one region.
+#[derive(Clone, Copy, Debug)]
+pub struct RegionEvent<'a> {
+    /// Where it belongs.
+    pub key: EventKey,
+    /// When it was emitted.
+    pub time: Nanos,
+    /// How many regions the target has, as the event says. Untrusted.
+    pub nr_regions: u32,
+    /// The region.
+    pub region: Region,
+    /// Values of extra columns.
+    pub extras: &'a [(ColumnId, u64)],
+}
+
+/// What an earlier run over the same events found, to know starts that only later events tell.
+#[derive(Clone, Debug, Default)]
+pub struct Survey(HashMap<EventKey, Surveyed>);
+
+#[derive(Clone, Copy, Debug)]
+struct Surveyed {
+    mean: Option<Nanos>,
+}
+
+/// What is known beforehand.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Intervals in force at the start, if known. They give the first snapshot's start at once, as live streams need.
+    pub intervals: Option<Intervals>,
+    /// What a first run over the same events found: [`Assembler::survey`].
+    pub survey: Option<Survey>,
+    /// The first key to give to a target, so that several assemblers can feed one record.
+    pub first_key: TargetKey,
+}
+
+/// Counters of what was seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Region events taken.
+    pub events: u64,
+    /// Events whose region was empty or reversed (`end <= start`). They are left out and make their snapshot partial.
+    pub empty_regions: u64,
+    /// Snapshots given out.
+    pub snapshots: u64,
+    /// Those of them that are partial.
+    pub partial: u64,
+    /// Events reported as lost.
+    pub lost: u64,
+}
+
+/// An event older than the end of its target's last snapshot; it was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("an event at {time_ns} ns comes after one at {last_ns} ns of the same target", time_ns = time.0, last_ns = last.0)]
+pub struct Backwards {
+    /// The event's time.
+    pub time: Nanos,
+    /// The end of the target's last snapshot.
+    pub last: Nanos,
+}
+
+/// Groups region events, given in time order, into snapshots.
+///
+/// ```
+/// use damo_model::assemble::{Assembler, EventKey, Options, RegionEvent};
+/// use damo_model::{Addr, Intervals, Nanos, NrAccesses, Region};
+/// let mut assembler = Assembler::new(Options { intervals: Some(Intervals::default()), ..Options::default() });
+/// let region = Region::new(Addr(0), Addr(4096), NrAccesses(3), None);
+/// let event = RegionEvent { key: EventKey::default(), time: Nanos::from_millis(300), nr_regions: 1, region, extras: &[] };
+/// assembler.push(&event)?;
+/// let snapshot = assembler.pop().expect("its only region has come");
+/// assert_eq!((snapshot.start, snapshot.end), (Nanos::from_millis(200), Nanos::from_millis(300)));
+/// # Ok::<(), damo_model::assemble::Backwards>(())
+/// ```
+#[derive(Debug, Default)]
+pub struct Assembler {
+    options: Options,
+    keys: HashMap<EventKey, usize>,
+    walks: Vec<Walk>,
+    last: Option<(EventKey, usize)>,
+    tuned: HashMap<Option<i32>, Nanos>,
+    ready: VecDeque<Snapshot>,
+    tally: Tally,
+}
+
+impl Assembler {
+    /// An assembler without any target yet.
+    pub fn new(options: Options) -> Self {
+        Self { options, ..Self::default() }
+    }
+
+    /// The key of the target that `key`'s snapshots carry: a new one (counted up from [`Options::first_key`]) if
+    /// `key` was not seen before.
+    pub fn target(&mut self, key: EventKey) -> TargetKey {
+        let at = self.walk_of(key);
+        self.walks[at].target
+    }
+
+    /// Where the events of a target belong; `None` for a key that this assembler did not give.
+    pub fn event_key(&self, target: TargetKey) -> Option<EventKey> {
+        let at = target.0.checked_sub(self.options.first_key.0)?;
+        self.walks.get(usize::try_from(at).ok()?).map(|walk| walk.key)
+    }
+
+    /// Takes an event. Afterwards [`Assembler::pop`] gives what became ready.
+    ///
+    /// # Errors
+    /// If it is older than its target's last snapshot; the event is not taken, and the assembler can go on.
+    pub fn push(&mut self, event: &RegionEvent<'_>) -> Result<(), Backwards> {
+        let at = self.walk_of(event.key);
+        let walk = &mut self.walks[at];
+        if let Some(last) = walk.last_end().filter(|last| event.time < *last) {
+            return Err(Backwards { time: event.time, last });
+        }
+        self.tally.events += 1;
+        if walk.ends_before(event) {
+            self.close(at);
+        }
+        if self.walks[at].is_idle() {
+            self.begin(at, event.time);
+        }
+        let walk = &mut self.walks[at];
+        if event.region.start >= event.region.end {
+            self.tally.empty_regions += 1;
+        }
+        walk.take(event);
+        if walk.is_full() {
+            self.close(at);
+        }
+        Ok(())
+    }
+
+    /// Takes note that events were lost, of whichever targets, before the next event. `u64::MAX` if it is not known how
+    /// many.
+    pub fn lost(&mut self, events: u64) {
+        self.tally.lost = self.tally.lost.saturating_add(events);
+        for walk in &mut self.walks {
+            walk.lost(events);
+        }
+    }
+
+    /// Takes note that auto-tuning set the sampling interval of a thread's kdamond (`damon_monitor_intervals_tune`):
+    /// snapshots that begin from now on have it, and the aggregation interval in proportion, as the kernel keeps the
+    /// number of samples per aggregation. Without known intervals it has no effect.
+    pub fn tuned(&mut self, thread: Option<i32>, sample: Nanos) {
+        self.tuned.insert(thread, sample);
+    }
+
+    /// Takes note of a moment at which a snapshot of `key` would have ended: it tells the duration of the one before.
+    pub fn end_without_regions(&mut self, key: EventKey, time: Nanos) {
+        let at = self.walk_of(key);
+        if !self.walks[at].is_idle() {
+            self.close(at);
+        }
+        self.walks[at].note_duration_until(time);
+    }
+
+    /// The next finished snapshot, oldest first.
+    pub fn pop(&mut self) -> Option<Snapshot> {
+        self.ready.pop_front()
+    }
+
+    /// Ends all open snapshots: nothing more comes. [`Assembler::pop`] gives them, in order of their ends.
+    pub fn finish(&mut self) {
+        let mut open: Vec<usize> = (0..self.walks.len()).filter(|at| !self.walks[*at].is_idle()).collect();
+        open.sort_by_key(|at| self.walks[*at].open_end());
+        for at in open {
+            self.close(at);
+        }
+    }
+
+    /// Counters so far.
+    pub fn tally(&self) -> Tally {
+        self.tally
+    }
+
+    /// What a second run over the same events can know beforehand.
+    pub fn survey(&self) -> Survey {
+        let surveyed = |walk: &Walk| {
+            // A scheme may match now and then only: the target's own snapshots tell how long an aggregation is.
+            let own = walk.mean_duration();
+            let mean = walk.monitoring.and_then(|at| self.walks[at].mean_duration()).or(own);
+            (walk.key, Surveyed { mean })
+        };
+        Survey(self.walks.iter().map(surveyed).collect())
+    }
+
+    fn walk_of(&mut self, key: EventKey) -> usize {
+        if let Some((_, at)) = self.last.filter(|(last, _)| *last == key) {
+            return at;
+        }
+        let at = match self.keys.get(&key) {
+            Some(at) => *at,
+            None => self.add_walk(key),
+        };
+        self.last = Some((key, at));
+        at
+    }
+
+    fn add_walk(&mut self, key: EventKey) -> usize {
+        let at = self.walks.len();
+        let target = TargetKey(self.options.first_key.0.saturating_add(u32::try_from(at).unwrap_or(u32::MAX)));
+        let mut walk = Walk::new(key, target);
+        walk.typical = self.options.survey.as_ref().and_then(|survey| survey.0.get(&key)?.mean);
+        // Both kinds of events of one target know each other.
+        let monitoring = EventKey { context: None, scheme: None, ..key };
+        if key.scheme.is_some() {
+            walk.monitoring = self.keys.get(&monitoring).copied();
+            if let Some(of) = walk.monitoring {
+                self.walks[of].schemes.push(at);
+            }
+        } else if key.context.is_none() {
+            for scheme in 0..at {
+                let other = &mut self.walks[scheme];
+                if other.key.scheme.is_some() && (EventKey { context: None, scheme: None, ..other.key }) == key {
+                    other.monitoring = Some(at);
+                    walk.schemes.push(scheme);
+                }
+            }
+        }
+        self.walks.push(walk);
+        self.keys.insert(key, at);
+        at
+    }
+
+    /// Opens a snapshot that ends at `end`.
+    fn begin(&mut self, at: usize, end: Nanos) {
+        // The kernel applies schemes before it reports the aggregation: what they did belongs to this one.
+        for scheme in std::mem::take(&mut self.walks[at].schemes) {
+            if !self.walks[scheme].is_idle() {
+                self.close(scheme);
+            }
+            self.walks[at].schemes.push(scheme);
+        }
+        let intervals = self.intervals(self.walks[at].key.thread);
+        let monitored = self.walks[at].monitoring.and_then(|of| self.walks[of].last_end());
+        self.walks[at].begin(end, intervals, monitored);
+    }
+
+    fn intervals(&self, thread: Option<i32>) -> Option<Intervals> {
+        let known = self.options.intervals?;
+        let Some(sample) = self.tuned.get(&thread).filter(|_| known.sample.0 > 0) else {
+            return Some(known);
+        };
+        let samples = (known.aggregation.0 / known.sample.0).max(1);
+        Some(Intervals { sample: *sample, aggregation: Nanos(sample.0.saturating_mul(samples)), update: known.update })
+    }
+
+    fn close(&mut self, at: usize) {
+        let Some(snapshot) = self.walks[at].close() else { return };
+        self.tally.snapshots += 1;
+        if matches!(snapshot.state, SnapshotState::Partial { .. }) {
+            self.tally.partial += 1;
+        }
+        self.ready.push_back(snapshot);
+    }
+}

@@ -1,0 +1,192 @@
+//! What a reader of the module should be able to rely on.
+
+use super::*;
+use crate::{Addr, Age, NrAccesses};
+
+fn event(target_id: u64, ms: i64, nr_regions: u32, start: u64, end: u64) -> RegionEvent<'static> {
+    let region = Region::new(Addr(start), Addr(end), NrAccesses(1), Some(Age(0)));
+    let key = EventKey { target_id, ..EventKey::default() };
+    RegionEvent { key, time: Nanos::from_millis(ms), nr_regions, region, extras: &[] }
+}
+
+fn drain(assembler: &mut Assembler) -> Vec<Snapshot> {
+    std::iter::from_fn(|| assembler.pop()).collect()
+}
+
+fn assemble(options: Options, events: &[RegionEvent<'_>]) -> Vec<Snapshot> {
+    let mut assembler = Assembler::new(options);
+    for event in events {
+        assembler.push(event).expect("in order");
+    }
+    assembler.finish();
+    drain(&mut assembler)
+}
+
+fn shape(snapshot: &Snapshot) -> (u32, i64, usize, bool) {
+    let complete = snapshot.state == SnapshotState::Complete;
+    (snapshot.target.0, snapshot.end.0 / 1_000_000, snapshot.regions.len(), complete)
+}
+
+#[test]
+fn interleaved_targets_keep_their_regions_apart() {
+    let events = [event(0, 100, 2, 0, 10), event(1, 100, 2, 0, 20), event(0, 101, 2, 10, 30), event(1, 101, 2, 20, 40)];
+    let snapshots = assemble(Options::default(), &events);
+    assert_eq!(snapshots.iter().map(shape).collect::<Vec<_>>(), [(0, 100, 2, true), (1, 100, 2, true)]);
+    assert_eq!(snapshots[1].regions[1].start, Addr(20));
+}
+
+#[test]
+fn kdamonds_that_share_a_target_id_are_different_targets() {
+    let on = |thread, event: RegionEvent<'static>| RegionEvent { key: EventKey { thread, ..event.key }, ..event };
+    let events = [
+        on(Some(7), event(0, 100, 2, 0, 10)),
+        on(Some(8), event(0, 100, 1, 500, 600)),
+        on(Some(7), event(0, 101, 2, 10, 30)),
+    ];
+    let snapshots = assemble(Options::default(), &events);
+    assert_eq!(snapshots.iter().map(shape).collect::<Vec<_>>(), [(1, 100, 1, true), (0, 100, 2, true)]);
+}
+
+#[test]
+fn an_event_lost_without_notice_does_not_merge_two_snapshots() {
+    // The last region of the first snapshot is missing.
+    let events = [event(0, 100, 2, 0, 10), event(0, 200, 2, 0, 10), event(0, 201, 2, 10, 20)];
+    let snapshots = assemble(Options::default(), &events);
+    assert_eq!(snapshots.iter().map(shape).collect::<Vec<_>>(), [(0, 100, 1, false), (0, 200, 2, true)]);
+    assert_eq!(snapshots[0].state, SnapshotState::Partial { expected: 2 });
+}
+
+#[test]
+fn a_changed_number_of_regions_begins_a_new_snapshot() {
+    let events = [event(0, 100, 3, 0, 10), event(0, 200, 2, 20, 30), event(0, 201, 2, 30, 40)];
+    let snapshots = assemble(Options::default(), &events);
+    assert_eq!(snapshots.iter().map(shape).collect::<Vec<_>>(), [(0, 100, 1, false), (0, 200, 2, true)]);
+}
+
+#[test]
+fn a_loss_smaller_than_what_lacks_leaves_the_snapshot_open_and_a_larger_one_ends_it() {
+    for (lost, expected) in [(2, vec![(0, 100, 2, false)]), (3, vec![(0, 100, 1, false), (0, 101, 1, false)])] {
+        let mut assembler = Assembler::new(Options::default());
+        assembler.push(&event(0, 100, 4, 0, 10)).expect("in order");
+        assembler.lost(lost);
+        assembler.push(&event(0, 101, 4, 30, 40)).expect("in order");
+        assembler.finish();
+        assert_eq!(drain(&mut assembler).iter().map(shape).collect::<Vec<_>>(), expected, "{lost} lost");
+        assert_eq!(assembler.tally().lost, lost);
+    }
+}
+
+#[test]
+fn a_long_pause_before_a_distant_region_is_an_unnoticed_loss() {
+    let mut events: Vec<_> =
+        (1..4).flat_map(|i| [event(0, 100 * i, 2, 0, 10), event(0, 100 * i + 1, 2, 10, 20)]).collect();
+    events.extend([event(0, 400, 2, 0, 10), event(0, 500, 2, 12, 20)]);
+    let shapes: Vec<_> = assemble(Options::default(), &events).iter().map(shape).collect();
+    assert_eq!(shapes[3..], [(0, 400, 1, false), (0, 500, 1, false)]);
+    // The same pause before the region that comes next in the address space is a slow kdamond.
+    let last = events.len() - 1;
+    events[last] = event(0, 500, 2, 10, 20);
+    let shapes: Vec<_> = assemble(Options::default(), &events).iter().map(shape).collect();
+    assert_eq!(shapes[3..], [(0, 400, 2, true)]);
+}
+
+#[test]
+fn a_snapshot_starts_where_the_one_before_ended() {
+    let events = [event(0, 100, 1, 0, 10), event(0, 230, 1, 0, 10), event(0, 340, 1, 0, 10)];
+    let starts = |options| {
+        let snapshots = assemble(options, &events);
+        snapshots.iter().map(|snapshot| snapshot.start.0 / 1_000_000).collect::<Vec<_>>()
+    };
+    assert_eq!(starts(Options::default()), [100, 100, 230]);
+    let intervals = Some(Intervals { aggregation: Nanos::from_millis(90), ..Intervals::default() });
+    assert_eq!(starts(Options { intervals, ..Options::default() }), [10, 100, 230]);
+    // In a second run the record's own average is known: 120 ms.
+    let mut first = Assembler::new(Options::default());
+    for event in &events {
+        first.push(event).expect("in order");
+    }
+    first.finish();
+    assert_eq!(starts(Options { survey: Some(first.survey()), ..Options::default() }), [-20, 100, 230]);
+}
+
+#[test]
+fn a_snapshot_after_a_loss_does_not_claim_the_lost_time() {
+    let mut assembler = Assembler::new(Options { intervals: Some(Intervals::default()), ..Options::default() });
+    assembler.push(&event(0, 100, 1, 0, 10)).expect("in order");
+    assembler.lost(5);
+    assembler.push(&event(0, 700, 1, 0, 10)).expect("in order");
+    let snapshots = drain(&mut assembler);
+    assert_eq!(snapshots[1].start, Nanos::from_millis(600));
+}
+
+#[test]
+fn a_scheme_that_applies_to_few_regions_gives_complete_snapshots_of_its_own() {
+    let scheme = |ms, nr, start| {
+        let event = event(0, ms, nr, start, start + 10);
+        RegionEvent { key: EventKey { context: Some(0), scheme: Some(1), ..event.key }, ..event }
+    };
+    let events = [
+        scheme(99, 3, 0),
+        event(0, 100, 2, 0, 10),
+        event(0, 101, 2, 10, 20),
+        scheme(199, 3, 10),
+        scheme(199, 4, 20),
+        event(0, 200, 1, 0, 10),
+    ];
+    let snapshots = assemble(Options::default(), &events);
+    assert_eq!(
+        snapshots.iter().map(shape).collect::<Vec<_>>(),
+        [(0, 99, 1, true), (1, 100, 2, true), (0, 199, 2, true), (1, 200, 1, true)]
+    );
+    assert_eq!(snapshots[2].start, Nanos::from_millis(100));
+}
+
+#[test]
+fn tuned_intervals_hold_for_the_snapshots_that_begin_later() {
+    let mut assembler = Assembler::new(Options { intervals: Some(Intervals::default()), ..Options::default() });
+    assembler.push(&event(0, 100, 1, 0, 10)).expect("in order");
+    assembler.tuned(None, Nanos::from_millis(10));
+    assembler.push(&event(0, 300, 1, 0, 10)).expect("in order");
+    let aggregations: Vec<_> = drain(&mut assembler)
+        .iter()
+        .map(|snapshot| snapshot.intervals.map(|intervals| intervals.aggregation.0 / 1_000_000))
+        .collect();
+    assert_eq!(aggregations, [Some(100), Some(200)]);
+}
+
+#[test]
+fn empty_and_reversed_regions_are_counted_and_make_the_snapshot_partial() {
+    let mut assembler = Assembler::new(Options::default());
+    for event in [event(0, 100, 2, 0, 10), event(0, 100, 2, 20, 20), event(0, 200, 1, 30, 20)] {
+        assembler.push(&event).expect("in order");
+    }
+    let shapes: Vec<_> = drain(&mut assembler).iter().map(shape).collect();
+    assert_eq!(shapes, [(0, 100, 1, false), (0, 200, 0, false)]);
+    assert_eq!(assembler.tally().empty_regions, 2);
+}
+
+#[test]
+fn an_event_older_than_the_last_snapshot_is_refused_and_the_rest_goes_on() {
+    let mut assembler = Assembler::new(Options::default());
+    assembler.push(&event(0, 100, 1, 0, 10)).expect("in order");
+    let refused = assembler.push(&event(0, 99, 1, 0, 10));
+    assert_eq!(refused, Err(Backwards { time: Nanos::from_millis(99), last: Nanos::from_millis(100) }));
+    assembler.push(&event(0, 200, 1, 0, 10)).expect("in order");
+    assert_eq!(drain(&mut assembler).len(), 2);
+}
+
+#[test]
+fn extra_columns_are_as_long_as_the_snapshot() {
+    let with = [(ColumnId::FILTER_PASSED, 7)];
+    let events =
+        [event(0, 100, 3, 0, 10), RegionEvent { extras: &with, ..event(0, 100, 3, 10, 20) }, event(0, 100, 3, 20, 30)];
+    let snapshots = assemble(Options::default(), &events);
+    assert_eq!(snapshots[0].extras[0].values, [0, 7, 0]);
+}
+
+#[test]
+fn a_lying_number_of_regions_costs_no_memory() {
+    let snapshots = assemble(Options::default(), &[event(0, 100, u32::MAX, 0, 10)]);
+    assert_eq!(snapshots[0].state, SnapshotState::Partial { expected: u32::MAX });
+    assert!(snapshots[0].regions.capacity() < 100);
+}
