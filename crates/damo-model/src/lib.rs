@@ -14,6 +14,7 @@
 //! - [`item`]: the stream from sources to sinks
 //! - [`select`]: which part of a record is wanted
 //! - [`assemble`]: from the kernel's region events to snapshots
+//! - [`human`]: numbers as people write and read them
 //!
 //! ```
 //! use damo_model::{Addr, Age, NrAccesses, Region};
@@ -24,6 +25,7 @@
 
 pub mod assemble;
 pub mod batch;
+pub mod human;
 pub mod intervals;
 pub mod item;
 pub mod meta;
