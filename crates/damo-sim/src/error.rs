@@ -1,0 +1,35 @@
+//! Why a simulation cannot be run, or had to stop.
+
+use damo_model::SinkError;
+
+/// Why a simulation cannot be run, or had to stop.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SimError {
+    /// An option that cannot be.
+    #[error("{option}: {what}; {remedy}")]
+    Option {
+        /// Which.
+        option: &'static str,
+        /// What is wrong with it.
+        what: String,
+        /// What to do.
+        remedy: String,
+    },
+    /// Nothing to monitor.
+    #[error("no workload to simulate; give at least one masim configuration")]
+    NoWorkload,
+    /// More memory than can be simulated.
+    #[error("the workloads need {needed} bytes of memory, of which {limit} can be there; {remedy}")]
+    Memory {
+        /// Bytes that the workloads allocate.
+        needed: u64,
+        /// Bytes that there can be.
+        limit: u64,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// The sink took no more.
+    #[error("the simulated record could not be written on: {0}")]
+    Sink(#[from] SinkError),
+}
