@@ -1,0 +1,13 @@
+//! Memory access workloads with known ground truth. A monitor can only be judged against what really happened; this
+//! crate makes it happen: it runs the same masim configurations that the simulator takes, but on real memory of a real
+//! process, and writes down when it accessed what. `damo-workload` is the program to be monitored, `damo-score`
+//! compares a record with what it wrote down.
+//!
+//! - [`memory`]: the regions, and accesses to them
+//! - [`run`]: phases, one after the other
+//! - [`truth`]: what happened when, as JSON lines
+#![forbid(unsafe_code)]
+
+pub mod memory;
+pub mod run;
+pub mod truth;

@@ -1,0 +1,160 @@
+//! Runs a workload's phases, one after the other, each for its time, and notes what it does in a log.
+
+use crate::memory::{Memory, MemoryError};
+use crate::truth::{Event, clock_pair, monotonic, write_event};
+use damo_model::Nanos;
+use damo_sim::{Phase, Workload};
+use std::io::{self, Write};
+use std::thread;
+use std::time::Duration;
+
+/// How to run.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Accesses between two looks at the clock, all by one pattern.
+    pub batch: u64,
+    /// Pause after each batch. Without one the workload takes a whole CPU, as masim does.
+    pub rest: Duration,
+    /// How often all phases are run.
+    pub repeat: u32,
+    /// Starts the choice of patterns and of random addresses.
+    pub seed: u64,
+}
+
+impl Default for Options {
+    /// As masim: 131072 accesses, no rest, once.
+    fn default() -> Self {
+        Options { batch: 131_072, rest: Duration::ZERO, repeat: 1, seed: 1 }
+    }
+}
+
+/// What one phase did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PhaseDone {
+    /// Its name.
+    pub name: String,
+    /// How long it really took.
+    pub took: Nanos,
+    /// Accesses made.
+    pub accesses: u64,
+}
+
+/// Why a run ended early.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// No memory to run on.
+    #[error(transparent)]
+    Memory(#[from] MemoryError),
+    /// The log of what happened cannot be written.
+    #[error("cannot write the log of accesses: {0}; give another file to --truth")]
+    Truth(#[source] io::Error),
+}
+
+/// Runs all phases of a workload. `truth` takes the log, `done` hears of each phase.
+///
+/// # Errors
+/// Memory that cannot be had; a log that cannot be written.
+pub fn run(
+    workload: &Workload,
+    options: &Options,
+    truth: &mut dyn Write,
+    done: &mut dyn FnMut(&PhaseDone),
+) -> Result<(), RunError> {
+    let mut memory = Memory::allocate(workload.regions(), options.seed)?;
+    let mut log = |event: &Event| write_event(truth, event).map_err(RunError::Truth);
+    log(&Event::Process { pid: std::process::id(), workload: workload.name().to_owned(), clock: clock_pair() })?;
+    for (i, region) in workload.regions().iter().enumerate() {
+        if let Some(range) = memory.range(i) {
+            log(&Event::Region { name: region.name.clone(), range })?;
+        }
+    }
+    for _ in 0..options.repeat {
+        for phase in workload.phases() {
+            let start = monotonic();
+            log(&Event::Begin { phase: phase.name.clone(), at: start, regions: accessed_regions(workload, phase) })?;
+            let accesses = run_phase(&mut memory, phase, options, start.saturating_add(phase.duration));
+            let end = monotonic();
+            log(&Event::End { phase: phase.name.clone(), at: end, accesses })?;
+            done(&PhaseDone { name: phase.name.clone(), took: end.saturating_sub(start), accesses });
+        }
+    }
+    Ok(())
+}
+
+/// Names of the regions that a phase accesses, each once.
+fn accessed_regions(workload: &Workload, phase: &Phase) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for pattern in phase.patterns.iter().filter(|p| p.weight > 0) {
+        if let Some(region) = workload.regions().get(pattern.region)
+            && !names.contains(&region.name)
+        {
+            names.push(region.name.clone());
+        }
+    }
+    names
+}
+
+fn run_phase(memory: &mut Memory, phase: &Phase, options: &Options, until: Nanos) -> u64 {
+    let mut accesses = 0;
+    let mut offsets = vec![0; phase.patterns.len()];
+    while monotonic() < until {
+        let mut ticket = memory.pick(phase.total_weight());
+        for (pattern, offset) in phase.patterns.iter().zip(&mut offsets) {
+            let weight = u64::from(pattern.weight);
+            if ticket < weight {
+                *offset = memory.access(pattern, options.batch, *offset);
+                accesses += options.batch;
+                break;
+            }
+            ticket -= weight;
+        }
+        if !options.rest.is_zero() {
+            thread::sleep(options.rest);
+        }
+    }
+    accesses
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::truth::Truth;
+
+    const CONFIG: &str =
+        "a, 65536\nb, 65536\n\nboth\n20\na, 0, 4096, 1\nb, 1, 1, 1\n\nonly b\n10\na, 0, 1, 0\nb, 0, 64, 3\n";
+
+    #[test]
+    fn the_log_of_a_run_tells_every_phase_with_the_regions_it_accessed() {
+        let workload = Workload::parse(CONFIG, "test").unwrap();
+        let (mut log, mut names) = (Vec::new(), Vec::new());
+        let options = Options { batch: 100, repeat: 2, ..Options::default() };
+        run(&workload, &options, &mut log, &mut |done| names.push((done.name.clone(), done.accesses > 0))).unwrap();
+        assert_eq!(names.len(), 4);
+        assert!(names.iter().all(|(_, accesses)| *accesses));
+        let truth = Truth::read(&log[..]).unwrap();
+        assert_eq!(truth.pid, std::process::id());
+        let phases: Vec<_> = truth.phases.iter().map(|p| (p.name.as_str(), p.ranges.len())).collect();
+        assert_eq!(phases, [("both", 2), ("only b", 1), ("both", 2), ("only b", 1)]);
+        for phase in &truth.phases {
+            let least = if phase.name == "both" { 20 } else { 10 };
+            assert!(phase.end.unwrap().0 - phase.start.0 >= least * 1_000_000);
+        }
+    }
+
+    #[test]
+    fn a_log_that_cannot_be_written_ends_the_run() {
+        struct Full;
+        impl Write for Full {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::StorageFull.into())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let workload = Workload::parse(CONFIG, "test").unwrap();
+        let error = run(&workload, &Options::default(), &mut Full, &mut |_| {}).unwrap_err();
+        assert!(error.to_string().contains("--truth"), "{error}");
+    }
+}
