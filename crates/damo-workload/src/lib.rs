@@ -5,9 +5,11 @@
 //!
 //! - [`memory`]: the regions, and accesses to them
 //! - [`run`]: phases, one after the other
+//! - [`score`]: how well a record found it
 //! - [`truth`]: what happened when, as JSON lines
 #![forbid(unsafe_code)]
 
 pub mod memory;
 pub mod run;
+pub mod score;
 pub mod truth;
