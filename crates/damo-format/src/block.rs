@@ -1,0 +1,371 @@
+//! Payloads: packing and unpacking them, and what a snapshot block and an index block hold.
+//!
+//! A snapshot block begins with a prelude that sums it up, outside the compression: reading preludes is all it takes
+//! to rebuild a lost index. Then come the columns, each compressed on its own, since zstd's statistics are
+//! worth most on bytes that mean the same.
+
+use crate::layout::{MAX_EXTRA_COLUMNS, MAX_RAW, MAX_REGIONS, MAX_SNAPSHOTS, codec};
+use crate::pack::{Columns, Links, column};
+use crate::unpack::{Announced, RawColumns, unpack};
+use crate::wire::{decode, encode};
+use bincode::{Decode, Encode};
+use damo_model::{Addr, AddrRange, Batch, Bytes, ColumnId, Nanos, NrAccesses, Selection, SnapshotState, TargetKey};
+
+/// What a snapshot block holds, without reading it: from the record's index.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlockInfo {
+    /// Where the block begins in the file.
+    pub offset: Bytes,
+    /// Its length in the file, header included.
+    pub length: Bytes,
+    /// Length of its columns, unpacked.
+    pub raw: Bytes,
+    /// Position of its first snapshot in the record, from 0.
+    pub first_snapshot: u64,
+    /// Number of snapshots.
+    pub snapshots: u64,
+    /// How many of them are partial.
+    pub partial: u64,
+    /// Number of regions in all of them.
+    pub regions: u64,
+    /// From the first start to the last end.
+    pub time: (Nanos, Nanos),
+    /// From the lowest start of a region to the highest end; empty without regions.
+    pub addresses: AddrRange,
+    /// Whose snapshots, sorted.
+    pub targets: Vec<TargetKey>,
+    /// Largest access count of a region.
+    pub max_nr_accesses: NrAccesses,
+    /// Sizes of regions with at least one access, summed over the snapshots. Saturates.
+    pub touched: Bytes,
+}
+
+impl BlockInfo {
+    /// Whether the block may hold snapshots that the selection wants.
+    pub fn wanted(&self, selection: &Selection) -> bool {
+        let (start, end) = self.time;
+        let time = match selection.time {
+            // A snapshot without duration lies within a window that begins where it does: be generous here, the
+            // exact test is made on each snapshot.
+            Some((from, to)) => start <= to && from <= end,
+            None => true,
+        };
+        time && self.targets.iter().any(|target| selection.wants_target(*target))
+    }
+
+    pub(crate) fn prelude(&self) -> Prelude {
+        Prelude {
+            first_snapshot: self.first_snapshot,
+            snapshots: self.snapshots as u32,
+            partial: self.partial as u32,
+            regions: self.regions as u32,
+            time_start: self.time.0.0,
+            time_end: self.time.1.0,
+            address_start: self.addresses.start.0,
+            address_end: self.addresses.end.0,
+            max_nr_accesses: self.max_nr_accesses.0,
+            touched: self.touched.0,
+            targets: self.targets.iter().map(|t| t.0).collect(),
+        }
+    }
+}
+
+/// First thing in a snapshot block's payload, and repeated in the index.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Prelude {
+    pub first_snapshot: u64,
+    pub snapshots: u32,
+    pub partial: u32,
+    pub regions: u32,
+    pub time_start: i64,
+    pub time_end: i64,
+    pub address_start: u64,
+    pub address_end: u64,
+    pub max_nr_accesses: u32,
+    pub touched: u64,
+    pub targets: Vec<u32>,
+}
+
+impl Prelude {
+    /// Sums up a batch; the first snapshot's position is `first_snapshot`.
+    pub fn of(batch: &Batch, first_snapshot: u64) -> Prelude {
+        let mut targets: Vec<u32> = batch.snapshots.iter().map(|head| head.target.0).collect();
+        targets.sort_unstable();
+        targets.dedup();
+        let span = batch.span().unwrap_or_default();
+        let partial = batch.snapshots.iter().filter(|head| head.state != SnapshotState::Complete).count();
+        let touched = (0..batch.nr_regions())
+            .filter(|&row| batch.nr_accesses[row] > 0)
+            .fold(0u64, |sum, row| sum.saturating_add(batch.end[row] - batch.start[row]));
+        Prelude {
+            first_snapshot,
+            snapshots: batch.snapshots.len() as u32,
+            partial: partial as u32,
+            regions: batch.nr_regions() as u32,
+            time_start: batch.snapshots.iter().map(|head| head.start.0).min().unwrap_or(0),
+            time_end: batch.snapshots.iter().map(|head| head.end.0).max().unwrap_or(0),
+            address_start: span.start.0,
+            address_end: span.end.0,
+            max_nr_accesses: batch.nr_accesses.iter().copied().max().unwrap_or(0),
+            touched,
+            targets,
+        }
+    }
+
+    /// Reads it, and refuses counts that no block has.
+    pub fn parse(payload: &[u8]) -> Result<(Prelude, usize), String> {
+        let (prelude, used) = decode::<Prelude>(payload)?;
+        if prelude.regions as usize > MAX_REGIONS || prelude.snapshots as usize > MAX_SNAPSHOTS {
+            return Err("the block claims to hold more than any block may".into());
+        }
+        Ok((prelude, used))
+    }
+
+    /// With the block's place in the file.
+    pub fn info(self, offset: u64, length: u64, raw: u64) -> BlockInfo {
+        BlockInfo {
+            offset: Bytes(offset),
+            length: Bytes(length),
+            raw: Bytes(raw),
+            first_snapshot: self.first_snapshot,
+            snapshots: u64::from(self.snapshots),
+            partial: u64::from(self.partial),
+            regions: u64::from(self.regions),
+            time: (Nanos(self.time_start), Nanos(self.time_end)),
+            addresses: AddrRange::new(Addr(self.address_start), Addr(self.address_end)),
+            targets: self.targets.into_iter().map(TargetKey).collect(),
+            max_nr_accesses: NrAccesses(self.max_nr_accesses),
+            touched: Bytes(self.touched),
+        }
+    }
+}
+
+/// One entry of the index.
+#[derive(Encode, Decode)]
+pub struct IndexEntry {
+    pub offset: u64,
+    pub length: u32,
+    pub raw: u32,
+    pub prelude: Prelude,
+}
+
+/// A block that is not a snapshot block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct OtherBlock {
+    pub kind: u16,
+    pub offset: u64,
+    pub length: u32,
+}
+
+/// What an index block holds.
+#[derive(Encode, Decode)]
+pub struct Index {
+    pub blocks: Vec<IndexEntry>,
+    pub others: Vec<OtherBlock>,
+    /// Sum over all `Lost` side data.
+    pub lost_events: u64,
+    /// Blocks in the file before the index.
+    pub sequence: u32,
+}
+
+/// Bits of a snapshot block's flags, behind the prelude.
+mod flag {
+    pub const ZERO_MATTERS: u8 = 1;
+    pub const ALL: u8 = 1;
+}
+
+/// Packs payloads. Keeps its buffers and zstd context.
+pub struct Packer {
+    /// `None`: do not compress.
+    zstd: Option<zstd::bulk::Compressor<'static>>,
+    columns: Columns,
+    packed: Vec<u8>,
+}
+
+/// Below this nothing is won by compressing.
+const WORTH_PACKING: usize = 24;
+
+impl Packer {
+    /// With zstd at `level`, or without compression at level 0.
+    pub fn new(level: i32) -> Result<Packer, String> {
+        let zstd = match level {
+            0 => None,
+            _ => Some(zstd::bulk::Compressor::new(level).map_err(|e| e.to_string())?),
+        };
+        Ok(Packer { zstd, columns: Columns::default(), packed: Vec::new() })
+    }
+
+    /// Packs `raw` behind `out` if that makes it smaller, or copies it; gives the codec used.
+    pub fn pack(&mut self, raw: &[u8], out: &mut Vec<u8>) -> Result<u8, String> {
+        if self.compress(raw)? {
+            out.extend_from_slice(&self.packed);
+            Ok(codec::ZSTD)
+        } else {
+            out.extend_from_slice(raw);
+            Ok(codec::NONE)
+        }
+    }
+
+    fn compress(&mut self, raw: &[u8]) -> Result<bool, String> {
+        let Some(zstd) = &mut self.zstd else { return Ok(false) };
+        if raw.len() < WORTH_PACKING {
+            return Ok(false);
+        }
+        self.packed.clear();
+        self.packed.reserve(zstd::zstd_safe::compress_bound(raw.len()));
+        zstd.compress_to_buffer(raw, &mut self.packed).map_err(|e| e.to_string())?;
+        Ok(self.packed.len() < raw.len())
+    }
+
+    /// Payload of a snapshot block behind `out`; gives its raw length.
+    pub fn pack_snapshots(
+        &mut self,
+        batch: &Batch,
+        present: &[Vec<ColumnId>],
+        prelude: &Prelude,
+        out: &mut Vec<u8>,
+    ) -> Result<usize, String> {
+        let mut columns = std::mem::take(&mut self.columns);
+        columns.fill(batch, present, prelude.time_start);
+        encode(prelude, out)?;
+        out.push(columns.shift);
+        out.push(if columns.zero_matters { flag::ZERO_MATTERS } else { 0 });
+        let mut raw = 0;
+        for (id, bytes) in columns.all() {
+            // Snapshots name their extra columns, so those must be there even if empty.
+            if bytes.is_empty() && id < column::EXTRA {
+                continue;
+            }
+            raw += bytes.len();
+            let packed = self.compress(bytes)?;
+            let stored = if packed { &self.packed[..] } else { bytes };
+            let codec = if packed { codec::ZSTD } else { codec::NONE };
+            encode((id, codec, bytes.len() as u32, stored.len() as u32), out)?;
+            out.extend_from_slice(stored);
+        }
+        self.columns = columns;
+        Ok(raw)
+    }
+}
+
+impl Columns {
+    /// Numbers and bytes, in the order in which they are written.
+    fn all(&self) -> impl Iterator<Item = (u32, &[u8])> {
+        let fixed = [
+            (column::HEADS, &self.heads),
+            (column::OPS, &self.ops),
+            (column::SIZES, &self.sizes),
+            (column::GAPS, &self.gaps),
+            (column::NR_ACCESSES, &self.nr_accesses),
+            (column::AGES, &self.ages),
+        ];
+        let extras = self.extras.iter().map(|(id, bytes)| (column::EXTRA + u32::from(id.0), bytes.as_slice()));
+        fixed.into_iter().map(|(id, bytes)| (id, bytes.as_slice())).chain(extras)
+    }
+}
+
+/// Unpacks payloads. Keeps its buffers and zstd context.
+pub struct Unpacker {
+    zstd: zstd::bulk::Decompressor<'static>,
+    columns: Vec<Vec<u8>>,
+    links: Links,
+}
+
+impl Unpacker {
+    pub fn new() -> Result<Unpacker, String> {
+        let zstd = zstd::bulk::Decompressor::new().map_err(|e| e.to_string())?;
+        Ok(Unpacker { zstd, columns: Vec::new(), links: Links::default() })
+    }
+
+    /// Unpacks `stored`, which must come to exactly `raw_len` bytes, into `out`.
+    pub fn unpack(&mut self, codec: u8, stored: &[u8], raw_len: u32, out: &mut Vec<u8>) -> Result<(), String> {
+        out.clear();
+        if raw_len > MAX_RAW {
+            return Err("it claims to unpack to more than any block may".into());
+        }
+        match codec {
+            codec::NONE => out.extend_from_slice(stored),
+            codec::ZSTD => {
+                out.reserve_exact(raw_len as usize);
+                self.zstd.decompress_to_buffer(stored, out).map_err(|e| format!("it does not unpack: {e}"))?;
+            }
+            other => return Err(format!("it is packed in a way that this version does not know ({other})")),
+        }
+        if out.len() != raw_len as usize {
+            return Err("it does not unpack to the announced length".into());
+        }
+        Ok(())
+    }
+
+    /// Decodes a snapshot block. With `heads_only`, snapshots come without regions.
+    pub fn unpack_snapshots(
+        &mut self,
+        payload: &[u8],
+        raw_len: u32,
+        heads_only: bool,
+        batch: &mut Batch,
+        present: &mut Vec<Vec<ColumnId>>,
+    ) -> Result<Prelude, String> {
+        let (prelude, used) = Prelude::parse(payload)?;
+        let rest = payload.get(used..).unwrap_or(&[]);
+        let (&[shift, flags], mut rest) = rest.split_first_chunk().ok_or("the block ends early")?;
+        if flags & !flag::ALL != 0 {
+            return Err("the block has flags that this version does not know".into());
+        }
+        let mut ids: Vec<u32> = Vec::new();
+        let mut total = 0u64;
+        while !rest.is_empty() {
+            let ((id, codec, raw, stored), used) = decode::<(u32, u8, u32, u32)>(rest)?;
+            let (stored, after) =
+                rest[used..].split_at_checked(stored as usize).ok_or("a column is longer than its block")?;
+            rest = after;
+            total += u64::from(raw);
+            if total > u64::from(raw_len) {
+                return Err("the columns unpack to more than the block announces".into());
+            }
+            let extra = (column::EXTRA..=column::EXTRA + u32::from(u16::MAX)).contains(&id);
+            // Columns of later versions are stepped over.
+            if !(column::HEADS..=column::AGES).contains(&id) && !extra || heads_only && id != column::HEADS {
+                continue;
+            }
+            if ids.contains(&id) || ids.len() >= MAX_EXTRA_COLUMNS + column::AGES as usize {
+                return Err("a column is there twice, or there are too many of them".into());
+            }
+            let mut buffer = self.columns.get_mut(ids.len()).map(std::mem::take).unwrap_or_default();
+            let done = self.unpack(codec, stored, raw, &mut buffer);
+            match self.columns.get_mut(ids.len()) {
+                Some(slot) => *slot = buffer,
+                None => self.columns.push(buffer),
+            }
+            done?;
+            ids.push(id);
+        }
+        let column = |wanted: u32| {
+            let at = ids.iter().position(|id| *id == wanted);
+            at.and_then(|at| self.columns.get(at)).map_or(&[][..], Vec::as_slice)
+        };
+        let extras = ids.iter().zip(&self.columns).filter_map(|(id, bytes)| {
+            let id = u16::try_from(id.checked_sub(column::EXTRA)?).ok()?;
+            Some((ColumnId(id), bytes.as_slice()))
+        });
+        let raw = RawColumns {
+            shift,
+            zero_matters: flags & flag::ZERO_MATTERS != 0,
+            heads: column(column::HEADS),
+            ops: column(column::OPS),
+            sizes: column(column::SIZES),
+            gaps: column(column::GAPS),
+            nr_accesses: column(column::NR_ACCESSES),
+            ages: column(column::AGES),
+            extras: extras.collect(),
+        };
+        let said = Announced {
+            first_snapshot: prelude.first_snapshot,
+            snapshots: prelude.snapshots as usize,
+            regions: prelude.regions as usize,
+            time: prelude.time_start,
+        };
+        unpack(&raw, said, heads_only, batch, present, &mut self.links)?;
+        Ok(prelude)
+    }
+}

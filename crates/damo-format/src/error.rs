@@ -1,0 +1,147 @@
+//! What can go wrong, said so that the reader of the message knows what happened, where, and what to do next.
+
+use damo_model::{Bytes, TargetKey};
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+/// Why a record could not be written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WriteError {
+    /// The operating system refused.
+    #[error("cannot write the record: {0} (what was written so far stays readable)")]
+    Io(#[source] io::Error),
+    /// The operating system refused something with a file.
+    #[error("cannot {what} {}: {source}", path.display())]
+    File {
+        /// What was tried: `create`, `rename to`.
+        what: &'static str,
+        /// With which file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// Something stands where the record should go.
+    #[error("{} {what}; choose another name or move it away", path.display())]
+    Occupied {
+        /// The record's name.
+        path: PathBuf,
+        /// What stands there.
+        what: &'static str,
+    },
+    /// The first item must be the meta item, and there is one only.
+    #[error("a record begins with exactly one meta item, but {0}")]
+    MetaOrder(&'static str),
+    /// A snapshot of a target that was not announced.
+    #[error("snapshot {snapshot} is of target {}, which was not announced before", target.0)]
+    UnknownTarget {
+        /// Position of the snapshot in the record, from 0.
+        snapshot: u64,
+        /// Its target.
+        target: TargetKey,
+    },
+    /// A snapshot that breaks the rules of the vocabulary.
+    #[error("snapshot {snapshot} of target {}: {why}", target.0)]
+    BadSnapshot {
+        /// Position of the snapshot in the record, from 0.
+        snapshot: u64,
+        /// Its target.
+        target: TargetKey,
+        /// Which rule.
+        why: String,
+    },
+    /// Something that does not fit into a block.
+    #[error("{what} takes {size} bytes, more than the {limit} that a record can hold in one piece", size = size.0, limit = limit.0)]
+    TooLarge {
+        /// What.
+        what: &'static str,
+        /// Its size.
+        size: Bytes,
+        /// The limit.
+        limit: Bytes,
+    },
+    /// The writer failed before: nothing more can be added.
+    #[error("the record could not be written to before and takes nothing more")]
+    Failed,
+    /// The packer failed.
+    #[error("cannot pack a block: {0}")]
+    Pack(String),
+    /// The record to repair could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}
+
+/// Why a record could not be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// The operating system refused.
+    #[error("cannot {what}: {source}")]
+    Io {
+        /// What was tried, with the file's name where there is one.
+        what: String,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// Not a `.damo` record.
+    #[error("not a .damo record: {0}")]
+    NotARecord(&'static str),
+    /// Written by a later version.
+    #[error("the record has format version {major}.{minor}; this program reads {known}.x: use a newer damo", known = crate::layout::MAJOR)]
+    NewerMajor {
+        /// Major version of the record.
+        major: u8,
+        /// Minor version of the record.
+        minor: u8,
+    },
+    /// A block that cannot be read. Others can.
+    #[error("{0}; `damo repair` writes a record of what is readable")]
+    Damaged(Damage),
+    /// The record has fewer blocks.
+    #[error("the record has no snapshot block {index}, only {blocks}")]
+    NoSuchBlock {
+        /// The block asked for.
+        index: usize,
+        /// Number of blocks.
+        blocks: usize,
+    },
+    /// More than fits into memory.
+    #[error("the stream is longer than {} bytes; save it to a file and read that", limit.0)]
+    TooLong {
+        /// The limit.
+        limit: Bytes,
+    },
+}
+
+impl ReadError {
+    /// Whether only a part of the record is affected, so that reading on makes sense.
+    pub fn is_damage(&self) -> bool {
+        matches!(self, ReadError::Damaged(_))
+    }
+}
+
+/// A part of a record that could not be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damage {
+    /// Where it begins in the file.
+    pub offset: Bytes,
+    /// How long it is.
+    pub length: Bytes,
+    /// What is wrong with it.
+    pub why: String,
+}
+
+impl Damage {
+    pub(crate) fn new(offset: u64, length: u64, why: impl Into<String>) -> Self {
+        Damage { offset: Bytes(offset), length: Bytes(length), why: why.into() }
+    }
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes at offset {} are damaged: {}", self.length.0, self.offset.0, self.why)
+    }
+}

@@ -1,0 +1,417 @@
+//! Random access to a record: what it is about, where its blocks are, and any block as columns, from any thread.
+//!
+//! Opening a record checks all checksums and so finds all damage at once; of files above
+//! [`CHECK_ALL_UP_TO`] with a sound index only the index is read, and damage shows when a block is read.
+
+use crate::block::{BlockInfo, Index, OtherBlock, Prelude, Unpacker};
+use crate::error::{Damage, ReadError};
+use crate::layout::{
+    BLOCK_HEADER_LEN, BlockHeader, END_PAYLOAD_LEN, FILE_HEADER_LEN, FileHeader, MAJOR, MINOR, block_at, codec, kind,
+    parse_end, parse_file_header,
+};
+use crate::scan::{self, Found};
+use crate::select::trim;
+use crate::source::Bytestore;
+use crate::wire::{WireMeta, WireTarget, decode};
+use crate::wire_side;
+use damo_model::{AddrRange, Batch, Bytes, Meta, Selection, Side, Target, TargetKey};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Files up to this size are checked as a whole when they are opened.
+pub const CHECK_ALL_UP_TO: Bytes = Bytes(256 << 20);
+/// More is not taken from a stream: it is kept in memory.
+pub const MAX_STREAM: Bytes = Bytes(4 << 30);
+
+/// Sums over a record.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Snapshots that can be read.
+    pub snapshots: u64,
+    /// How many of them are partial.
+    pub partial: u64,
+    /// Regions in all of them.
+    pub regions: u64,
+    /// Events that the recorder knows to have lost.
+    pub lost_events: u64,
+    /// Size of the snapshots, unpacked.
+    pub raw: Bytes,
+    /// Size of the file.
+    pub file: Bytes,
+}
+
+/// A record open for reading. Everything takes `&self`.
+pub struct Reader {
+    store: Bytestore,
+    meta: Meta,
+    targets: Vec<Target>,
+    blocks: Vec<BlockInfo>,
+    sides: Vec<OtherBlock>,
+    totals: Totals,
+    damage: Vec<Damage>,
+    notes: Vec<String>,
+    finished: bool,
+    minor: u8,
+    unpackers: Mutex<Vec<Unpacker>>,
+}
+
+/// Whether these are the first bytes of a `.damo` record: eight are enough, more allow to recognise a damaged header.
+pub fn sniff(bytes: &[u8]) -> bool {
+    match parse_file_header(bytes) {
+        FileHeader::Foreign => bytes.get(FILE_HEADER_LEN..).is_some_and(|rest| block_at(rest).is_some()),
+        _ => true,
+    }
+}
+
+impl Reader {
+    /// Opens a file; a pipe is read to its end.
+    ///
+    /// # Errors
+    /// If it cannot be read, is no record, or has a later major version. Damage is no error: see [`Reader::damage`].
+    pub fn open(path: impl AsRef<Path>) -> Result<Reader, ReadError> {
+        let path = path.as_ref();
+        let what = || format!("read {}", path.display());
+        let file = File::open(path).map_err(|source| ReadError::Io { what: what(), source })?;
+        let data = file.metadata().map_err(|source| ReadError::Io { what: what(), source })?;
+        if data.is_dir() {
+            return Err(ReadError::NotARecord("it is a directory"));
+        }
+        if !data.is_file() {
+            return Reader::from_stream(file);
+        }
+        Reader::new(Bytestore::File { file, len: data.len() })
+    }
+
+    /// Reads from memory.
+    ///
+    /// # Errors
+    /// As [`Reader::open`].
+    pub fn from_bytes(bytes: impl Into<Arc<[u8]>>) -> Result<Reader, ReadError> {
+        Reader::new(Bytestore::Memory(bytes.into()))
+    }
+
+    /// Reads a stream to its end and keeps it, compressed as it is, in memory.
+    ///
+    /// # Errors
+    /// As [`Reader::open`]; and if there is more than [`MAX_STREAM`].
+    pub fn from_stream(stream: impl Read) -> Result<Reader, ReadError> {
+        let mut bytes = Vec::new();
+        let mut stream = stream.take(MAX_STREAM.0 + 1);
+        // A look at the beginning first: not to swallow gigabytes of something else.
+        let read = |e| ReadError::Io { what: "read the stream".into(), source: e };
+        stream.by_ref().take(64).read_to_end(&mut bytes).map_err(read)?;
+        check_header(&bytes)?;
+        stream.read_to_end(&mut bytes).map_err(read)?;
+        if bytes.len() as u64 > MAX_STREAM.0 {
+            return Err(ReadError::TooLong { limit: MAX_STREAM });
+        }
+        Reader::from_bytes(bytes)
+    }
+
+    fn new(store: Bytestore) -> Result<Reader, ReadError> {
+        let io = |source| ReadError::Io { what: "read the record".into(), source };
+        let mut head = Vec::new();
+        store.read(0, FILE_HEADER_LEN + BLOCK_HEADER_LEN, &mut head).map_err(io)?;
+        let header = check_header(&head)?;
+        let mut building = Building::new(store.len())?;
+        match header {
+            FileHeader::Good { minor, .. } => building.minor = minor,
+            _ => building.damage.push(Damage::new(0, FILE_HEADER_LEN as u64, "the file's header is damaged")),
+        }
+        if building.minor > MINOR {
+            building.notes.push(format!(
+                "the record was written by a later version (format {MAJOR}.{}); what this version does not know is left out",
+                building.minor
+            ));
+        }
+        let indexed = store.len() > CHECK_ALL_UP_TO.0 && building.take_index(&store).map_err(io)?;
+        if !indexed {
+            let walk = scan::walk(&store, |found, payload| building.add(found, payload)).map_err(io)?;
+            building.damage.extend(walk.damage);
+            building.finished = walk.finished;
+        }
+        Ok(building.finish(store))
+    }
+
+    /// What is known of the record as a whole; all unknown if that block is lost.
+    pub fn meta(&self) -> &Meta {
+        &self.meta
+    }
+
+    /// The targets, by key. Each with all that became known of it.
+    pub fn targets(&self) -> &[Target] {
+        &self.targets
+    }
+
+    /// The snapshot blocks that can be read, in order.
+    pub fn index(&self) -> &[BlockInfo] {
+        &self.blocks
+    }
+
+    /// Sums over the record.
+    pub fn totals(&self) -> Totals {
+        self.totals
+    }
+
+    /// What cannot be read, in order. The rest can.
+    pub fn damage(&self) -> &[Damage] {
+        &self.damage
+    }
+
+    /// What was left out because only later versions know it.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// Whether the recorder came to its end. If not, it died, or is still at it.
+    pub fn is_finished(&self) -> bool {
+        self.finished
+    }
+
+    /// Format version of the record.
+    pub fn version(&self) -> (u8, u8) {
+        (MAJOR, self.minor)
+    }
+
+    /// Reads the `i`-th snapshot block: the snapshots that the selection wants, of them the regions that it wants.
+    /// Blocks for which [`BlockInfo::wanted`] is false give an empty batch without being read.
+    ///
+    /// # Errors
+    /// [`ReadError::Damaged`] if the block cannot be read; others can.
+    pub fn read_block(&self, i: usize, selection: &Selection) -> Result<Batch, ReadError> {
+        let none = ReadError::NoSuchBlock { index: i, blocks: self.blocks.len() };
+        let info = self.blocks.get(i).ok_or(none)?;
+        let mut batch = Batch::default();
+        if !info.wanted(selection) {
+            return Ok(batch);
+        }
+        let heads_only = !selection.wants_addresses(info.addresses);
+        let mut present = Vec::new();
+        self.with_block(info.offset.0, |unpacker, header, payload| {
+            if (header.kind, header.codec) != (kind::SNAPSHOTS, codec::COLUMNS) {
+                return Err("there is another block where the index has this one".into());
+            }
+            let prelude = unpacker.unpack_snapshots(payload, header.raw_len, heads_only, &mut batch, &mut present)?;
+            if prelude != info.prelude() {
+                return Err("the index says something else about the block than the block itself".into());
+            }
+            Ok(())
+        })?;
+        trim(&mut batch, selection);
+        Ok(batch)
+    }
+
+    /// All side data, in the order in which it was recorded.
+    ///
+    /// # Errors
+    /// [`ReadError::Damaged`] if a block cannot be decoded although its checksum is right; I/O errors.
+    pub fn sides(&self) -> Result<Vec<Side>, ReadError> {
+        let mut sides = Vec::new();
+        let mut raw = Vec::new();
+        for block in &self.sides {
+            self.with_block(block.offset, |unpacker, header, payload| {
+                unpacker.unpack(header.codec, payload, header.raw_len, &mut raw)?;
+                wire_side::take_all(&raw, |side| sides.push(side), |_| ())
+            })?;
+        }
+        Ok(sides)
+    }
+
+    fn with_block(
+        &self,
+        offset: u64,
+        work: impl FnOnce(&mut Unpacker, BlockHeader, &[u8]) -> Result<(), String>,
+    ) -> Result<(), ReadError> {
+        let damaged = |length: u64, why: String| ReadError::Damaged(Damage::new(offset, length, why));
+        let pooled = self.unpackers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut unpacker = match pooled {
+            Some(unpacker) => unpacker,
+            None => Unpacker::new().map_err(|why| damaged(0, why))?,
+        };
+        let mut buffer = Vec::new();
+        let read = scan::read_block(&self.store, offset, &mut buffer);
+        let header = read.map_err(|source| ReadError::Io { what: format!("read at offset {offset}"), source })?;
+        let header = header.map_err(|why| damaged(BLOCK_HEADER_LEN as u64, why.into()))?;
+        let done = work(&mut unpacker, header, &buffer).map_err(|why| damaged(header.total_len(), why));
+        self.unpackers.lock().unwrap_or_else(PoisonError::into_inner).push(unpacker);
+        done
+    }
+}
+
+/// Refuses what is no record or of another major version.
+pub(crate) fn check_header(bytes: &[u8]) -> Result<FileHeader, ReadError> {
+    match parse_file_header(bytes) {
+        FileHeader::Good { major, minor } if major != MAJOR => Err(ReadError::NewerMajor { major, minor }),
+        FileHeader::Foreign if bytes.is_empty() => Err(ReadError::NotARecord("it is empty")),
+        FileHeader::Foreign if !sniff(bytes) => Err(ReadError::NotARecord("it does not begin like one")),
+        header => Ok(header),
+    }
+}
+
+/// A reader in the making.
+pub(crate) struct Building {
+    len: u64,
+    minor: u8,
+    meta: Option<Meta>,
+    targets: BTreeMap<TargetKey, Target>,
+    blocks: Vec<BlockInfo>,
+    sides: Vec<OtherBlock>,
+    lost_events: u64,
+    damage: Vec<Damage>,
+    notes: Vec<String>,
+    finished: bool,
+    unpacker: Unpacker,
+    raw: Vec<u8>,
+}
+
+impl Building {
+    fn new(len: u64) -> Result<Building, ReadError> {
+        let unpacker = Unpacker::new().map_err(|why| ReadError::Damaged(Damage::new(0, 0, why)))?;
+        Ok(Building {
+            len,
+            minor: MINOR,
+            meta: None,
+            targets: BTreeMap::new(),
+            blocks: Vec::new(),
+            sides: Vec::new(),
+            lost_events: 0,
+            damage: Vec::new(),
+            notes: Vec::new(),
+            finished: false,
+            unpacker,
+            raw: Vec::new(),
+        })
+    }
+
+    /// Takes a whole block.
+    fn add(&mut self, found: Found, payload: &[u8]) {
+        if let Err(why) = self.try_add(found, payload) {
+            self.damage.push(Damage::new(found.offset, found.header.total_len(), why));
+        }
+    }
+
+    fn try_add(&mut self, Found { offset, header }: Found, payload: &[u8]) -> Result<(), String> {
+        match header.kind {
+            kind::SNAPSHOTS => {
+                let (prelude, _) = Prelude::parse(payload)?;
+                self.blocks.push(prelude.info(offset, header.total_len(), header.raw_len.into()));
+            }
+            kind::META => {
+                self.unpacker.unpack(header.codec, payload, header.raw_len, &mut self.raw)?;
+                let meta = decode::<WireMeta>(&self.raw)?.0;
+                self.meta.get_or_insert_with(|| meta.into());
+            }
+            kind::TARGETS => {
+                self.unpacker.unpack(header.codec, payload, header.raw_len, &mut self.raw)?;
+                for target in decode::<Vec<WireTarget>>(&self.raw)?.0 {
+                    let target = Target::from(target);
+                    self.targets.insert(target.key, target);
+                }
+            }
+            kind::SIDES => {
+                self.unpacker.unpack(header.codec, payload, header.raw_len, &mut self.raw)?;
+                let (mut lost, mut unknown) = (0u64, 0);
+                let count = |side| {
+                    if let Side::Lost(side) = side {
+                        lost = lost.saturating_add(side.events);
+                    }
+                };
+                wire_side::take_all(&self.raw, count, |_| unknown += 1)?;
+                self.lost_events = self.lost_events.saturating_add(lost);
+                if unknown > 0 {
+                    self.note(format!("{unknown} pieces of side data are of kinds that this version does not know"));
+                }
+                self.sides.push(OtherBlock { kind: header.kind, offset, length: header.total_len() as u32 });
+            }
+            kind::INDEX | kind::END => {}
+            other => self.note(format!("blocks of kind {other} are of a later version and left out")),
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, note: String) {
+        if !self.notes.contains(&note) {
+            self.notes.push(note);
+        }
+    }
+
+    /// Takes everything from the index, if there is one and it is sound.
+    fn take_index(&mut self, store: &Bytestore) -> io::Result<bool> {
+        let mut buffer = Vec::new();
+        let end = self.len.saturating_sub((BLOCK_HEADER_LEN + END_PAYLOAD_LEN) as u64);
+        let offset = match scan::read_block(store, end, &mut buffer)? {
+            Ok(header) if header.kind == kind::END => parse_end(&buffer).unwrap_or(0),
+            _ => 0,
+        };
+        if offset == 0 {
+            return Ok(false);
+        }
+        let header = match scan::read_block(store, offset, &mut buffer)? {
+            Ok(header) if header.kind == kind::INDEX && offset + header.total_len() == end => header,
+            _ => return Ok(false),
+        };
+        let mut raw = Vec::new();
+        let unpacked = self.unpacker.unpack(header.codec, &buffer, header.raw_len, &mut raw);
+        let Ok((index, _)) = unpacked.and_then(|()| decode::<Index>(&raw)) else { return Ok(false) };
+        for other in index.others {
+            if other.kind == kind::SIDES {
+                self.sides.push(other);
+            } else if let Ok(header) = scan::read_block(store, other.offset, &mut buffer)? {
+                self.add(Found { offset: other.offset, header }, &buffer);
+            } else {
+                self.damage.push(Damage::new(other.offset, other.length.into(), "a block does not read"));
+            }
+        }
+        let infos = index.blocks.into_iter();
+        self.blocks = infos.map(|e| e.prelude.info(e.offset, e.length.into(), e.raw.into())).collect();
+        self.lost_events = index.lost_events;
+        self.finished = true;
+        Ok(true)
+    }
+
+    fn finish(mut self, store: Bytestore) -> Reader {
+        if self.meta.is_none() {
+            self.damage.push(Damage::new(
+                FILE_HEADER_LEN as u64,
+                0,
+                "the block with the record's meta data is missing",
+            ));
+        }
+        // Snapshots whose targets block was lost still need one.
+        for key in self.blocks.iter().flat_map(|block| &block.targets) {
+            self.targets.entry(*key).or_insert_with(|| Target { key: *key, ..Target::default() });
+        }
+        self.damage.sort_by_key(|damage| damage.offset);
+        let mut totals = Totals { lost_events: self.lost_events, file: Bytes(self.len), ..Totals::default() };
+        for block in &self.blocks {
+            totals.snapshots = totals.snapshots.saturating_add(block.snapshots);
+            totals.partial = totals.partial.saturating_add(block.partial);
+            totals.regions = totals.regions.saturating_add(block.regions);
+            totals.raw = totals.raw.saturating_add(block.raw);
+        }
+        Reader {
+            store,
+            meta: self.meta.unwrap_or_default(),
+            targets: self.targets.into_values().collect(),
+            blocks: self.blocks,
+            sides: self.sides,
+            totals,
+            damage: self.damage,
+            notes: self.notes,
+            finished: self.finished,
+            minor: self.minor,
+            unpackers: Mutex::new(vec![self.unpacker]),
+        }
+    }
+}
+
+impl Reader {
+    /// The smallest range that covers all regions of the record; `None` without regions.
+    pub fn span(&self) -> Option<AddrRange> {
+        let spans = self.blocks.iter().map(|block| block.addresses).filter(|span| span.size().0 > 0);
+        spans.reduce(|a, b| AddrRange::new(a.start.min(b.start), a.end.max(b.end)))
+    }
+}

@@ -1,0 +1,420 @@
+//! The append-only writer: items in, blocks out. It never seeks, so a pipe will do.
+//!
+//! Snapshots collect until a block is full ([`WriterOptions`]); then what they refer to goes out first
+//! (targets, side data) and the block after it. A process that dies loses what was not in a block yet, no more.
+
+use crate::block::{Index, IndexEntry, OtherBlock, Packer, Prelude};
+use crate::error::WriteError;
+use crate::layout::{
+    self, BLOCK_HEADER_LEN, BlockHeader, MAX_EXTRA_CELLS, MAX_EXTRA_COLUMNS, MAX_RAW, MAX_REGIONS, MAX_SNAPSHOTS,
+    codec, kind,
+};
+use crate::wire::{WireMeta, WireTarget, encode};
+use crate::wire_side;
+use damo_model::{Batch, Bytes, ColumnId, Item, Meta, Nanos, Side, Sink, SinkError, Snapshot, Target, TargetKey};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
+
+/// How snapshots are gathered into blocks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WriterOptions {
+    /// zstd level; 0 stores without compression.
+    pub level: i32,
+    /// A block ends after so many snapshots.
+    pub max_snapshots_per_block: usize,
+    /// A block ends after so much time on the record's clock: what a killed recorder loses at most.
+    pub max_block_age: Nanos,
+    /// A block ends before it has more regions.
+    pub max_regions_per_block: usize,
+}
+
+impl Default for WriterOptions {
+    /// For files written at a stroke: large blocks.
+    fn default() -> Self {
+        Self {
+            level: 3,
+            max_snapshots_per_block: 128,
+            max_block_age: Nanos::from_secs(60),
+            max_regions_per_block: 1 << 17,
+        }
+    }
+}
+
+impl WriterOptions {
+    /// For recording as it happens: no block is older than two seconds.
+    pub fn live() -> Self {
+        Self { max_block_age: Nanos::from_secs(2), ..Self::default() }
+    }
+}
+
+/// What was written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Snapshots, including those in the block that is not written yet.
+    pub snapshots: u64,
+    /// Regions in them.
+    pub regions: u64,
+    /// Bytes given to the output so far.
+    pub bytes: Bytes,
+    /// Snapshot blocks given to the output so far.
+    pub blocks: u64,
+}
+
+/// Writes a record to `W`. See the [module](self).
+pub struct Writer<W> {
+    out: W,
+    options: WriterOptions,
+    packer: Packer,
+    /// The block being written, header and payload.
+    buffer: Vec<u8>,
+    scratch: Vec<u8>,
+    offset: u64,
+    sequence: u32,
+    meta_seen: bool,
+    targets: BTreeMap<TargetKey, Target>,
+    new_targets: BTreeSet<TargetKey>,
+    sides: Vec<u8>,
+    lost_events: u64,
+    batch: Batch,
+    present: Vec<Vec<ColumnId>>,
+    index: Index,
+    summary: Summary,
+    failed: bool,
+}
+
+/// Side data is written when so much has come together, even without snapshots.
+const MAX_SIDES: usize = 1 << 20;
+
+impl<W: Write> Writer<W> {
+    /// Begins a record.
+    ///
+    /// # Errors
+    /// If the output refuses the first bytes or zstd cannot be set up.
+    pub fn new(mut out: W, options: WriterOptions) -> Result<Self, WriteError> {
+        let packer = Packer::new(options.level).map_err(WriteError::Pack)?;
+        let header = layout::file_header();
+        out.write_all(&header).map_err(WriteError::Io)?;
+        let offset = header.len() as u64;
+        Ok(Writer {
+            out,
+            options,
+            packer,
+            buffer: Vec::new(),
+            scratch: Vec::new(),
+            offset,
+            sequence: 0,
+            meta_seen: false,
+            targets: BTreeMap::new(),
+            new_targets: BTreeSet::new(),
+            sides: Vec::new(),
+            lost_events: 0,
+            batch: Batch::default(),
+            present: Vec::new(),
+            index: Index { blocks: Vec::new(), others: Vec::new(), lost_events: 0, sequence: 0 },
+            summary: Summary { bytes: Bytes(offset), ..Summary::default() },
+            failed: false,
+        })
+    }
+
+    /// What was written so far.
+    pub fn summary(&self) -> Summary {
+        self.summary
+    }
+
+    /// The output. Writing to it oneself breaks the record.
+    pub fn get_ref(&self) -> &W {
+        &self.out
+    }
+
+    /// Adds one item.
+    ///
+    /// # Errors
+    /// If the item breaks the order or rules of [`Item`] (nothing is written then, and the record can go on), or if the
+    /// output refuses (then the writer takes nothing more).
+    pub fn write(&mut self, item: &Item) -> Result<(), WriteError> {
+        if self.failed {
+            return Err(WriteError::Failed);
+        }
+        match item {
+            Item::Meta(_) if self.meta_seen => Err(WriteError::MetaOrder("there is a second one")),
+            Item::Meta(meta) => self.write_meta(meta),
+            _ if !self.meta_seen => Err(WriteError::MetaOrder("something else came first")),
+            Item::Target(target) => {
+                if self.targets.insert(target.key, target.clone()).as_ref() != Some(target) {
+                    self.new_targets.insert(target.key);
+                }
+                Ok(())
+            }
+            Item::Snapshot(snapshot) => self.add_snapshot(snapshot),
+            Item::Side(side) => self.add_side(side),
+            _ => Err(WriteError::Pack("this kind of item has no place in the format".into())),
+        }
+    }
+
+    /// Writes what has been collected as a block, however small.
+    ///
+    /// # Errors
+    /// If the output refuses.
+    pub fn flush_block(&mut self) -> Result<(), WriteError> {
+        if self.failed {
+            return Err(WriteError::Failed);
+        }
+        self.write_targets()?;
+        self.write_sides()?;
+        self.write_snapshots()?;
+        self.out.flush().map_err(|e| self.fail(e))
+    }
+
+    /// Writes what is left, the index and the end mark.
+    ///
+    /// # Errors
+    /// If the output refuses. What was written stays readable.
+    pub fn finish(mut self) -> Result<(W, Summary), WriteError> {
+        self.flush_block()?;
+        let mut index_offset = self.offset;
+        let mut index = std::mem::take(&mut self.scratch);
+        index.clear();
+        self.index.lost_events = self.lost_events;
+        self.index.sequence = self.sequence;
+        // An index too long for a block is left out: readers then scan.
+        match encode(&self.index, &mut index) {
+            Ok(()) if index.len() <= MAX_RAW as usize => self.write_packed(kind::INDEX, &index)?,
+            _ => index_offset = 0,
+        }
+        self.begin();
+        self.buffer.extend_from_slice(&layout::end_payload(index_offset));
+        self.end_block(kind::END, codec::NONE, layout::END_PAYLOAD_LEN)?;
+        self.out.flush().map_err(|e| self.fail(e))?;
+        Ok((self.out, self.summary))
+    }
+
+    fn write_meta(&mut self, meta: &Meta) -> Result<(), WriteError> {
+        let mut raw = Vec::new();
+        encode(WireMeta::from(meta), &mut raw).map_err(WriteError::Pack)?;
+        check_size("the meta item", raw.len())?;
+        self.write_packed(kind::META, &raw)?;
+        self.meta_seen = true;
+        Ok(())
+    }
+
+    fn write_targets(&mut self) -> Result<(), WriteError> {
+        if self.new_targets.is_empty() {
+            return Ok(());
+        }
+        let new: Vec<WireTarget> =
+            self.new_targets.iter().filter_map(|key| self.targets.get(key)).map(Into::into).collect();
+        let mut raw = Vec::new();
+        encode(new, &mut raw).map_err(WriteError::Pack)?;
+        check_size("the list of targets", raw.len())?;
+        self.write_packed(kind::TARGETS, &raw)?;
+        self.new_targets.clear();
+        Ok(())
+    }
+
+    fn add_side(&mut self, side: &Side) -> Result<(), WriteError> {
+        let before = self.sides.len();
+        wire_side::put(side, &mut self.scratch, &mut self.sides).map_err(WriteError::Pack)?;
+        let added = self.sides.len() - before;
+        if let Err(error) = check_size("one piece of side data", added) {
+            self.sides.truncate(before);
+            return Err(error);
+        }
+        if let Side::Lost(lost) = side {
+            self.lost_events = self.lost_events.saturating_add(lost.events);
+        }
+        if self.sides.len() >= MAX_SIDES {
+            self.write_targets()?;
+            self.write_sides()?;
+        }
+        Ok(())
+    }
+
+    fn write_sides(&mut self) -> Result<(), WriteError> {
+        if self.sides.is_empty() {
+            return Ok(());
+        }
+        let sides = std::mem::take(&mut self.sides);
+        let written = self.write_packed(kind::SIDES, &sides);
+        self.sides = sides;
+        self.sides.clear();
+        written
+    }
+
+    fn add_snapshot(&mut self, snapshot: &Snapshot) -> Result<(), WriteError> {
+        let at = self.summary.snapshots;
+        if !self.targets.contains_key(&snapshot.target) {
+            return Err(WriteError::UnknownTarget { snapshot: at, target: snapshot.target });
+        }
+        check_snapshot(snapshot).map_err(|why| WriteError::BadSnapshot {
+            snapshot: at,
+            target: snapshot.target,
+            why,
+        })?;
+        if !self.has_room_for(snapshot) {
+            self.flush_block()?;
+        }
+        self.batch.push(at, snapshot);
+        self.present.push(snapshot.extras.iter().map(|extra| extra.id).collect());
+        self.summary.snapshots += 1;
+        self.summary.regions += snapshot.regions.len() as u64;
+        let first = self.batch.snapshots.first().map_or(snapshot.start, |head| head.start);
+        let age = snapshot.end.saturating_sub(first);
+        let full = self.batch.snapshots.len() >= self.options.max_snapshots_per_block.min(MAX_SNAPSHOTS);
+        if full || age >= self.options.max_block_age {
+            self.flush_block()?;
+        }
+        Ok(())
+    }
+
+    fn has_room_for(&self, snapshot: &Snapshot) -> bool {
+        if self.batch.snapshots.is_empty() {
+            return true;
+        }
+        let regions = self.batch.nr_regions() + snapshot.regions.len();
+        let new = snapshot.extras.iter().filter(|extra| self.batch.extras.iter().all(|(id, _)| *id != extra.id));
+        let extras = self.batch.extras.len() + new.count();
+        regions <= self.options.max_regions_per_block.min(MAX_REGIONS)
+            && extras <= MAX_EXTRA_COLUMNS
+            && extras * regions <= MAX_EXTRA_CELLS
+            && worst_size(self.batch.snapshots.len() + 1, regions, extras) <= MAX_RAW as usize
+    }
+
+    fn write_snapshots(&mut self) -> Result<(), WriteError> {
+        if self.batch.snapshots.is_empty() {
+            return Ok(());
+        }
+        let first = self.summary.snapshots - self.batch.snapshots.len() as u64;
+        let prelude = Prelude::of(&self.batch, first);
+        self.begin();
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let raw = self.packer.pack_snapshots(&self.batch, &self.present, &prelude, &mut buffer);
+        self.buffer = buffer;
+        let raw = raw.map_err(WriteError::Pack)?;
+        if raw > MAX_RAW as usize {
+            let limit = Bytes(MAX_RAW.into());
+            return Err(WriteError::TooLarge { what: "a snapshot", size: Bytes(raw as u64), limit });
+        }
+        let offset = self.offset;
+        self.end_block(kind::SNAPSHOTS, codec::COLUMNS, raw)?;
+        let length = (self.offset - offset) as u32;
+        self.index.blocks.push(IndexEntry { offset, length, raw: raw as u32, prelude });
+        self.summary.blocks += 1;
+        self.present.clear();
+        let Batch { snapshots, start, end, nr_accesses, age, extras } = &mut self.batch;
+        snapshots.clear();
+        start.clear();
+        end.clear();
+        nr_accesses.clear();
+        age.clear();
+        extras.clear();
+        Ok(())
+    }
+
+    fn write_packed(&mut self, kind: u16, raw: &[u8]) -> Result<(), WriteError> {
+        self.begin();
+        let codec = self.packer.pack(raw, &mut self.buffer).map_err(WriteError::Pack)?;
+        let offset = self.offset;
+        self.end_block(kind, codec, raw.len())?;
+        let length = (self.offset - offset) as u32;
+        self.index.others.push(OtherBlock { kind, offset, length });
+        Ok(())
+    }
+
+    /// Leaves room for the header; the payload is to follow.
+    fn begin(&mut self) {
+        self.buffer.clear();
+        self.buffer.resize(BLOCK_HEADER_LEN, 0);
+    }
+
+    /// Fills in the header of the block in the buffer and gives it to the output in one piece.
+    fn end_block(&mut self, kind: u16, codec: u8, raw_len: usize) -> Result<(), WriteError> {
+        let payload = &self.buffer[BLOCK_HEADER_LEN..];
+        let header = BlockHeader {
+            kind,
+            codec,
+            stored_len: payload.len() as u32,
+            raw_len: raw_len as u32,
+            sequence: self.sequence,
+            payload_crc: crc32fast::hash(payload),
+        };
+        self.buffer[..BLOCK_HEADER_LEN].copy_from_slice(&header.to_bytes());
+        self.out.write_all(&self.buffer).map_err(|e| self.fail(e))?;
+        self.sequence = self.sequence.wrapping_add(1);
+        self.offset += self.buffer.len() as u64;
+        self.summary.bytes = Bytes(self.offset);
+        Ok(())
+    }
+
+    fn fail(&mut self, error: std::io::Error) -> WriteError {
+        self.failed = true;
+        WriteError::Io(error)
+    }
+}
+
+impl<W: Write> Sink for Writer<W> {
+    fn put(&mut self, item: &Item) -> Result<(), SinkError> {
+        self.write(item).map_err(SinkError::new)
+    }
+}
+
+/// Half of what fits in a block: side data comes on top of side data collected before.
+fn check_size(what: &'static str, size: usize) -> Result<(), WriteError> {
+    let limit = MAX_RAW as usize / 2;
+    if size > limit {
+        return Err(WriteError::TooLarge { what, size: Bytes(size as u64), limit: Bytes(limit as u64) });
+    }
+    Ok(())
+}
+
+/// No block has longer columns: per region, op 1, access count 5, age 6, gap and size 10 each, extras 10 each; a head has
+/// at most nine numbers beside its list of extra columns.
+fn worst_size(snapshots: usize, regions: usize, extras: usize) -> usize {
+    regions * (32 + 10 * extras) + snapshots * (90 + 3 * extras)
+}
+
+/// The rules of a snapshot: sorted, disjoint, no empty region, ages for all or none, extra columns of full length.
+fn check_snapshot(snapshot: &Snapshot) -> Result<(), String> {
+    if snapshot.end < snapshot.start {
+        return Err(format!("it ends at {} ns, before it starts at {} ns", snapshot.end.0, snapshot.start.0));
+    }
+    let regions = &snapshot.regions;
+    let columns = snapshot.extras.len();
+    if regions.len() > MAX_REGIONS || columns > MAX_EXTRA_COLUMNS || columns * regions.len() > MAX_EXTRA_CELLS {
+        return Err(format!(
+            "it has {} regions and {columns} extra columns, more than a record can hold",
+            regions.len()
+        ));
+    }
+    let mut last_end = 0;
+    let has_age = regions.first().is_some_and(|region| region.age.is_some());
+    for (i, region) in regions.iter().enumerate() {
+        let (start, end) = (region.start.0, region.end.0);
+        if end <= start {
+            return Err(format!("region {i} of {} is empty: {start}-{end}", regions.len()));
+        }
+        if start < last_end {
+            return Err(format!(
+                "region {i} of {} starts at {start}, before the one before ends ({last_end})",
+                regions.len()
+            ));
+        }
+        if region.age.is_some() != has_age {
+            return Err(format!("region {i} of {} differs from the first in having an age", regions.len()));
+        }
+        last_end = end;
+    }
+    for (i, extra) in snapshot.extras.iter().enumerate() {
+        if extra.values.len() != regions.len() {
+            return Err(format!(
+                "extra column {} has {} values for {} regions",
+                extra.id.0,
+                extra.values.len(),
+                regions.len()
+            ));
+        }
+        if snapshot.extras[..i].iter().any(|other| other.id == extra.id) {
+            return Err(format!("extra column {} is there twice", extra.id.0));
+        }
+    }
+    Ok(())
+}

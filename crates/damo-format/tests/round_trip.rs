@@ -1,0 +1,170 @@
+//! What was written comes back.
+mod common;
+
+use common::{any_snapshot, evolving, meta, record, snapshots, target, write};
+use damo_format::{Reader, WriterOptions, sniff};
+use damo_model::{
+    Addr, AddrRange, Batch, Bytes, Clock, ClockPair, Intervals, IntervalsGoal, Item, Meta, Nanos, NrRegions, Ops,
+    Process, Selection, Snapshot, Source, Target, TargetKey, TracepointFormat,
+};
+use proptest::prelude::*;
+
+fn small_blocks() -> WriterOptions {
+    WriterOptions { max_snapshots_per_block: 7, ..WriterOptions::default() }
+}
+
+#[test]
+fn snapshots_that_evolve_like_damons_come_back() {
+    let written = evolving(0, 50, 40, 1);
+    let bytes = record(&written, small_blocks());
+    assert!(sniff(&bytes));
+    let reader = Reader::from_bytes(bytes).unwrap();
+    assert_eq!(snapshots(&reader), written);
+    assert!(reader.damage().is_empty() && reader.notes().is_empty() && reader.is_finished());
+    assert_eq!(reader.index().len(), 8);
+    assert_eq!(reader.totals().snapshots, 50);
+    assert_eq!(reader.totals().regions, written.iter().map(|s| s.regions.len() as u64).sum::<u64>());
+}
+
+#[test]
+fn two_interleaved_targets_come_back_in_order() {
+    let (a, b) = (evolving(0, 30, 20, 1), evolving(5, 30, 25, 2));
+    let mixed: Vec<Snapshot> = a.into_iter().zip(b).flat_map(|(a, b)| [a, b]).collect();
+    let reader = Reader::from_bytes(record(&mixed, small_blocks())).unwrap();
+    assert_eq!(snapshots(&reader), mixed);
+    assert_eq!(reader.targets().iter().map(|t| t.key.0).collect::<Vec<_>>(), [0, 5]);
+    assert_eq!(reader.index()[0].targets, [TargetKey(0), TargetKey(5)]);
+}
+
+#[test]
+fn the_same_input_gives_the_same_bytes() {
+    let written = evolving(0, 40, 30, 3);
+    assert_eq!(record(&written, small_blocks()), record(&written, small_blocks()));
+}
+
+#[test]
+fn everything_known_of_the_record_and_its_targets_comes_back() {
+    let full = Meta {
+        tool: "damo 1.2.3".into(),
+        kernel_release: "6.12.0".into(),
+        features: vec!["a".into(), "b".into()],
+        formats: vec![TracepointFormat { event: "damon:damon_aggregated".into(), text: "name: …\n".repeat(30) }],
+        source: Source::Simulator { seed: u64::MAX, workload: "stairs".into() },
+        ops: Some(Ops::Fvaddr),
+        intervals: Some(Intervals::default()),
+        intervals_goal: Some(IntervalsGoal {
+            access_bp: 400,
+            aggregations: 3,
+            min_sample: Nanos(-1),
+            max_sample: Nanos(i64::MAX),
+        }),
+        nr_regions: Some(NrRegions { min: 10, max: 1000 }),
+        page_size: Some(Bytes(4096)),
+        clock: Clock::Virtual,
+        clock_pair: Some(ClockPair { record: Nanos(-5), wall: Nanos(1_700_000_000_000_000_000) }),
+        boot_id: "0f".into(),
+        host: "here".into(),
+        command: vec!["damo".into(), "record".into()],
+    };
+    let known = Target {
+        key: TargetKey(2),
+        kdamond: Some(1),
+        context: Some(0),
+        scheme: Some(3),
+        target_id: Some(u64::MAX),
+        process: Some(Process { pid: 7, started: Some(Nanos(9)), comm: "a b".into(), cmdline: "a b c".into() }),
+        data_source: "damon_stat".into(),
+        scheme_filters: "[]".into(),
+    };
+    let first = Item::Target(Target { key: TargetKey(2), ..Target::default() });
+    let items = [Item::Meta(full.clone()), first, Item::Target(known.clone())];
+    let reader = Reader::from_bytes(write(&items, WriterOptions::default()).0).unwrap();
+    assert_eq!(reader.meta(), &full);
+    // The later, fuller one counts.
+    assert_eq!(reader.targets(), [known]);
+}
+
+#[test]
+fn a_selection_gives_what_filtering_everything_gives_and_skips_other_blocks() {
+    let (a, b) = (evolving(0, 60, 30, 1), evolving(1, 60, 30, 2));
+    let mixed: Vec<Snapshot> = a.into_iter().zip(b).flat_map(|(a, b)| [a, b]).collect();
+    let reader = Reader::from_bytes(record(&mixed, small_blocks())).unwrap();
+    let (from, to) = (mixed[40].start, mixed[60].end);
+    let low = AddrRange::new(Addr(0x40_0000), Addr(0x50_0000));
+    let nowhere = AddrRange::new(Addr(1), Addr(2));
+    let selections = [
+        Selection { time: Some((from, to)), ..Selection::all() },
+        Selection { targets: vec![TargetKey(1)], ..Selection::all() },
+        Selection { addresses: vec![low], ..Selection::all() },
+        Selection { addresses: vec![nowhere], ..Selection::all() },
+        Selection { time: Some((from, to)), addresses: vec![nowhere, low], targets: vec![TargetKey(0)] },
+    ];
+    for selection in selections {
+        let mut expected = Vec::new();
+        for snapshot in &mixed {
+            if selection.wants_snapshot(snapshot.target, snapshot.start, snapshot.end) {
+                let mut snapshot = snapshot.clone();
+                snapshot.regions.retain(|region| selection.wants_addresses(region.range()));
+                expected.push(snapshot);
+            }
+        }
+        let mut got = Vec::new();
+        for i in 0..reader.index().len() {
+            let batch = reader.read_block(i, &selection).unwrap();
+            assert!(reader.index()[i].wanted(&selection) || batch == Batch::default());
+            for (at, head) in batch.snapshots.iter().enumerate() {
+                assert_eq!(mixed[head.index as usize].start, head.start);
+                got.push(batch.snapshot(at));
+            }
+        }
+        assert_eq!(got, expected, "{selection:?}");
+        assert!(!got.is_empty());
+    }
+    let window = Selection { time: Some((from, to)), ..Selection::all() };
+    let read = reader.index().iter().filter(|info| info.wanted(&window)).count();
+    assert!(read < 6, "{read} blocks of {}", reader.index().len());
+}
+
+#[test]
+fn blocks_can_be_read_from_several_threads() {
+    let written = evolving(0, 100, 30, 9);
+    let reader = Reader::from_bytes(record(&written, small_blocks())).unwrap();
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| assert_eq!(snapshots(&reader), written));
+        }
+    });
+}
+
+#[test]
+fn a_record_without_snapshots_is_a_record() {
+    let reader = Reader::from_bytes(write(&[meta()], WriterOptions::default()).0).unwrap();
+    assert_eq!((reader.index().len(), reader.targets().len(), reader.damage().len()), (0, 0, 0));
+    assert_eq!(reader.span(), None);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_valid_snapshots_come_back(
+        written in proptest::collection::vec(any_snapshot(), 0..20),
+        level in prop_oneof![Just(0), Just(3)],
+        max_snapshots_per_block in 1usize..12,
+    ) {
+        let options = WriterOptions { level, max_snapshots_per_block, ..WriterOptions::default() };
+        let mut items = vec![meta(), target(0), target(1), target(2)];
+        items.extend(written.iter().cloned().map(Item::Snapshot));
+        let (bytes, summary) = write(&items, options);
+        prop_assert_eq!(summary.bytes, Bytes(bytes.len() as u64));
+        let reader = Reader::from_bytes(bytes).unwrap();
+        prop_assert!(reader.damage().is_empty());
+        let mut expected = written;
+        let mut got = snapshots(&reader);
+        // A batch is rectangular: snapshots without an extra column get it as zeros.
+        for snapshot in got.iter_mut().chain(&mut expected) {
+            snapshot.extras.retain(|extra| extra.values.iter().any(|v| *v != 0));
+        }
+        prop_assert_eq!(got, expected);
+    }
+}
