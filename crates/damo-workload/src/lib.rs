@@ -3,12 +3,14 @@
 //! process, and writes down when it accessed what. `damo-workload` is the program to be monitored, `damo-score`
 //! compares a record with what it wrote down.
 //!
+//! - [`facts`]: what is in a record, in numbers
 //! - [`memory`]: the regions, and accesses to them
 //! - [`run`]: phases, one after the other
 //! - [`score`]: how well a record found it
 //! - [`truth`]: what happened when, as JSON lines
 #![forbid(unsafe_code)]
 
+pub mod facts;
 pub mod memory;
 pub mod run;
 pub mod score;
