@@ -1,0 +1,195 @@
+//! Whole frames, for exporting and for analyses that join and group.
+//!
+//! Large records do not fit in memory this way (a region takes 36 bytes in a frame and one or two in the file):
+//! analyses over every region use [`Record::fold`] and take frames of what they found.
+
+use crate::chunk::column;
+use crate::{Chunk, FrameError, Record};
+use damo_model::{Bytes, Nanos, Selection, Side, SnapshotState, Stamp};
+use polars::prelude::DataFrame;
+
+/// A stamp as two columns: record clock and wall clock, one of them null unless the record relates its clocks.
+#[derive(Default)]
+struct Stamps {
+    record: Vec<Option<i64>>,
+    wall: Vec<Option<i64>>,
+}
+
+impl Stamps {
+    fn push(&mut self, record: &Record, at: Stamp) {
+        let pair = record.meta().clock_pair;
+        let wall = match at {
+            Stamp::Wall(wall) => Some(wall),
+            Stamp::Record(time) => pair.map(|pair| time.saturating_sub(pair.record).saturating_add(pair.wall)),
+        };
+        self.record.push(record.on_record_clock(at).map(|time| time.0));
+        self.wall.push(wall.map(|time| time.0));
+    }
+}
+
+impl Record {
+    /// The wanted snapshots: `snapshot` (u64, position in the record), `target` (u32), `start`, `end` (i64, ns on the
+    /// record's clock), `sample`, `aggregation`, `update` (i64, ns, null if unknown), `regions` (u32: in the selection),
+    /// `missing` (u32: announced but not there, 0 for complete snapshots).
+    ///
+    /// # Errors
+    /// When the record cannot be read.
+    pub fn snapshots(&self, selection: &Selection) -> Result<DataFrame, FrameError> {
+        let heads = self.fold(
+            selection,
+            Vec::new,
+            |heads, chunk| {
+                heads.extend_from_slice(chunk.heads());
+                Ok::<_, FrameError>(())
+            },
+            |mut a, b| {
+                a.extend(b);
+                a
+            },
+        )?;
+        let interval = |pick: fn(&damo_model::Intervals) -> Nanos| -> Vec<Option<i64>> {
+            heads.iter().map(|head| head.intervals.as_ref().map(|all| pick(all).0)).collect()
+        };
+        let regions = |head: &damo_model::SnapshotHead| u32::try_from(head.regions.len()).unwrap_or(u32::MAX);
+        let missing = |head: &damo_model::SnapshotHead| match head.state {
+            SnapshotState::Complete => 0,
+            SnapshotState::Partial { expected } => expected.saturating_sub(regions(head)),
+        };
+        Ok(DataFrame::new(
+            heads.len(),
+            vec![
+                column("snapshot", heads.iter().map(|head| head.index).collect::<Vec<_>>()),
+                column("target", heads.iter().map(|head| head.target.0).collect::<Vec<_>>()),
+                column("start", heads.iter().map(|head| head.start.0).collect::<Vec<_>>()),
+                column("end", heads.iter().map(|head| head.end.0).collect::<Vec<_>>()),
+                column("sample", interval(|all| all.sample)),
+                column("aggregation", interval(|all| all.aggregation)),
+                column("update", interval(|all| all.update)),
+                column("regions", heads.iter().map(regions).collect::<Vec<_>>()),
+                column("missing", heads.iter().map(missing).collect::<Vec<_>>()),
+            ],
+        )?)
+    }
+
+    /// The wanted regions, one row each: see [`Chunk::into_regions`]. A column that only some blocks have is 0 in the
+    /// others.
+    ///
+    /// # Errors
+    /// When the record cannot be read.
+    pub fn regions(&self, selection: &Selection) -> Result<DataFrame, FrameError> {
+        let mut chunks: Vec<Chunk> = Vec::new();
+        self.for_each_owned(selection, |chunk| {
+            chunks.push(chunk);
+            Ok::<_, FrameError>(())
+        })?;
+        let mut extras: Vec<_> = chunks.iter().flat_map(|chunk| chunk.extras().iter().map(|(id, _)| *id)).collect();
+        extras.sort_unstable();
+        extras.dedup();
+        let mut whole = Chunk::default().with_extras(&extras).into_regions()?;
+        for chunk in chunks {
+            whole.vstack_mut_owned(chunk.with_extras(&extras).into_regions()?)?;
+        }
+        Ok(whole)
+    }
+
+    /// Memory use over time, one row per process or cgroup and moment: `record_ns`, `wall_ns` (i64, null if unknown), `pid`
+    /// (i32), `target` (u32, null if unknown), then bytes (u64, null where not recorded): `vsz`, `rss`, `shared`, `text`,
+    /// `data`, `pss`, `swap`, `cgroup`.
+    ///
+    /// # Errors
+    /// When the record cannot be read.
+    pub fn footprints(&self) -> Result<DataFrame, FrameError> {
+        let mut stamps = Stamps::default();
+        let mut rows = Vec::new();
+        for side in self.sides()? {
+            if let Side::Process(row) = side {
+                stamps.push(self, row.at);
+                rows.push(row);
+            }
+        }
+        let bytes = |pick: fn(&damo_model::Footprint) -> Option<Bytes>| -> Vec<Option<u64>> {
+            rows.iter().map(|row| pick(&row.footprint).map(|bytes| bytes.0)).collect()
+        };
+        Ok(DataFrame::new(
+            rows.len(),
+            vec![
+                column("record_ns", stamps.record),
+                column("wall_ns", stamps.wall),
+                column("pid", rows.iter().map(|row| row.pid).collect::<Vec<_>>()),
+                column("target", rows.iter().map(|row| row.target.map(|key| key.0)).collect::<Vec<_>>()),
+                column("vsz", bytes(|f| f.vsz)),
+                column("rss", bytes(|f| f.rss)),
+                column("shared", bytes(|f| f.shared)),
+                column("text", bytes(|f| f.text)),
+                column("data", bytes(|f| f.data)),
+                column("pss", bytes(|f| f.pss)),
+                column("swap", bytes(|f| f.swap)),
+                column("cgroup", bytes(|f| f.cgroup)),
+            ],
+        )?)
+    }
+
+    /// The system's memory over time: `record_ns`, `wall_ns` (i64, null if unknown), then bytes (u64, null where not
+    /// recorded): `total`, `free`, `available`, `buffers`, `cached`, `swap_used`.
+    ///
+    /// # Errors
+    /// When the record cannot be read.
+    pub fn system_footprints(&self) -> Result<DataFrame, FrameError> {
+        let mut stamps = Stamps::default();
+        let mut rows = Vec::new();
+        for side in self.sides()? {
+            if let Side::System(row) = side {
+                stamps.push(self, row.at);
+                rows.push(row);
+            }
+        }
+        let bytes = |pick: fn(&damo_model::SystemFootprint) -> Option<Bytes>| -> Vec<Option<u64>> {
+            rows.iter().map(|row| pick(row).map(|bytes| bytes.0)).collect()
+        };
+        Ok(DataFrame::new(
+            rows.len(),
+            vec![
+                column("record_ns", stamps.record),
+                column("wall_ns", stamps.wall),
+                column("total", bytes(|f| Some(f.total))),
+                column("free", bytes(|f| Some(f.free))),
+                column("available", bytes(|f| f.available)),
+                column("buffers", bytes(|f| f.buffers)),
+                column("cached", bytes(|f| f.cached)),
+                column("swap_used", bytes(|f| f.swap_used)),
+            ],
+        )?)
+    }
+
+    /// Memory mappings over time, one row per mapping and reading: `record_ns`, `wall_ns` (i64, null if unknown), `pid`
+    /// (i32), `target` (u32, null if unknown), `start`, `end` (u64), `perms`, `offset` (u64), `name`.
+    ///
+    /// # Errors
+    /// When the record cannot be read.
+    pub fn mappings(&self) -> Result<DataFrame, FrameError> {
+        let mut stamps = Stamps::default();
+        let mut rows = Vec::new();
+        for side in self.sides()? {
+            if let Side::Mappings(all) = side {
+                for mapping in &all.mappings {
+                    stamps.push(self, all.at);
+                    rows.push((all.pid, all.target, mapping));
+                }
+            }
+        }
+        Ok(DataFrame::new(
+            rows.len(),
+            vec![
+                column("record_ns", stamps.record),
+                column("wall_ns", stamps.wall),
+                column("pid", rows.iter().map(|(pid, _, _)| *pid).collect::<Vec<_>>()),
+                column("target", rows.iter().map(|(_, key, _)| key.map(|key| key.0)).collect::<Vec<_>>()),
+                column("start", rows.iter().map(|(_, _, m)| m.start.0).collect::<Vec<_>>()),
+                column("end", rows.iter().map(|(_, _, m)| m.end.0).collect::<Vec<_>>()),
+                column("perms", rows.iter().map(|(_, _, m)| m.perms.clone()).collect::<Vec<_>>()),
+                column("offset", rows.iter().map(|(_, _, m)| m.offset.0).collect::<Vec<_>>()),
+                column("name", rows.iter().map(|(_, _, m)| m.name.clone()).collect::<Vec<_>>()),
+            ],
+        )?)
+    }
+}

@@ -1,0 +1,102 @@
+//! From a name to a record: files and standard input.
+
+use crate::{FrameError, Record};
+use damo_format::{Reader, Writer, WriterOptions};
+use damo_model::Item;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+/// As much of a foreign input as is looked at to tell what it is.
+const SNIFF_LEN: usize = 64 << 10;
+
+/// How to open records.
+#[derive(Clone, Debug)]
+pub struct OpenOptions {
+    /// Decoding threads; 0 means one per core.
+    pub threads: usize,
+}
+
+impl Default for OpenOptions {
+    /// All cores.
+    fn default() -> Self {
+        Self { threads: 0 }
+    }
+}
+
+impl OpenOptions {
+    fn threads(&self) -> usize {
+        match self.threads {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            n => n,
+        }
+    }
+}
+
+impl Record {
+    /// Opens a record of any known kind; `-` is standard input. Side files of the Python tool beside a foreign record
+    /// are taken in as well.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is no record.
+    pub fn open(path: &Path, options: &OpenOptions) -> Result<Record, FrameError> {
+        if path.as_os_str() == "-" {
+            return Record::from_stream(io::stdin().lock(), "-", options);
+        }
+        let name = path.display().to_string();
+        let io_error = |source| FrameError::Io { path: path.to_owned(), source };
+        let mut file = File::open(path).map_err(io_error)?;
+        let meta = file.metadata().map_err(io_error)?;
+        if !meta.is_file() && !meta.is_dir() {
+            // A pipe or a device: cannot be read twice.
+            return Record::from_stream(file, &name, options);
+        }
+        let head = read_up_to(&mut file, SNIFF_LEN as u64).map_err(io_error)?;
+        drop(file);
+        if damo_format::sniff(&head) {
+            let reader = Reader::open(path).map_err(|source| FrameError::Read { name: name.clone(), source })?;
+            return Ok(Record::new(name, reader, Vec::new(), options.threads()));
+        }
+        Err(FrameError::Read { name, source: damo_format::ReadError::NotARecord("its first bytes are something else") })
+    }
+
+    /// Reads a record of any known kind to its end. `.damo` records keep their packed form: memory is bounded by their
+    /// size.
+    ///
+    /// # Errors
+    /// When the stream cannot be read or is no record.
+    pub fn from_stream(mut stream: impl Read, name: &str, options: &OpenOptions) -> Result<Record, FrameError> {
+        let io_error = |source| FrameError::Io { path: name.into(), source };
+        let bytes = read_up_to(&mut stream, SNIFF_LEN as u64).map_err(io_error)?;
+        if damo_format::sniff(&bytes) {
+            let whole = io::Cursor::new(bytes).chain(stream);
+            let reader =
+                Reader::from_stream(whole).map_err(|source| FrameError::Read { name: name.to_owned(), source })?;
+            return Ok(Record::new(name.to_owned(), reader, Vec::new(), options.threads()));
+        }
+        let what = damo_format::ReadError::NotARecord("its first bytes are something else");
+        Err(FrameError::Read { name: name.to_owned(), source: what })
+    }
+
+    /// A record out of items, as a source would give them: for tests and for programs that make their own.
+    ///
+    /// # Errors
+    /// When the items break the order that [`Item`] asks for.
+    pub fn from_items(items: &[Item]) -> Result<Record, FrameError> {
+        let name = "(items)";
+        let pack = |source| FrameError::Pack { name: name.to_owned(), source };
+        let mut writer = Writer::new(Vec::new(), WriterOptions::default()).map_err(pack)?;
+        for item in items {
+            writer.write(item).map_err(|error| FrameError::invalid(format!("{name}: {error}")))?;
+        }
+        let (bytes, _) = writer.finish().map_err(pack)?;
+        let reader = Reader::from_bytes(bytes).map_err(|source| FrameError::Read { name: name.to_owned(), source })?;
+        Ok(Record::new(name.to_owned(), reader, Vec::new(), OpenOptions::default().threads()))
+    }
+}
+
+fn read_up_to(stream: &mut impl Read, limit: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    stream.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}

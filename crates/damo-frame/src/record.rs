@@ -1,0 +1,252 @@
+//! A record, whatever file it came from, and the ways over it.
+
+use crate::{Chunk, FrameError, fold};
+use damo_format::{Damage, Reader};
+use damo_model::{Addr, AddrRange, Meta, Nanos, Selection, Side, Stamp, Target, TargetKey};
+use std::fmt;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A record opened for analysis. Cheap to read from many threads.
+pub struct Record {
+    name: String,
+    reader: Reader,
+    notes: Vec<String>,
+    sides: OnceLock<Vec<Side>>,
+    threads: usize,
+    planned: AtomicU64,
+    done: AtomicU64,
+}
+
+/// How much of what happened is in the record.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Coverage {
+    /// Snapshots in the record, partial ones included.
+    pub snapshots: u64,
+    /// Snapshots that lack regions.
+    pub partial: u64,
+    /// Events that the kernel or the recorder dropped.
+    pub lost_events: u64,
+    /// Places in the file that could not be read.
+    pub damaged: u64,
+}
+
+impl fmt::Debug for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Record").field("name", &self.name).field("totals", &self.totals()).finish_non_exhaustive()
+    }
+}
+
+impl Coverage {
+    /// Share of complete snapshots, 0..=1; 1 for a record without snapshots.
+    pub fn ratio(&self) -> f64 {
+        if self.snapshots == 0 {
+            return 1.0;
+        }
+        (self.snapshots.saturating_sub(self.partial)) as f64 / self.snapshots as f64
+    }
+
+    /// Whether nothing is known to be missing.
+    pub fn is_full(&self) -> bool {
+        self.partial == 0 && self.lost_events == 0 && self.damaged == 0
+    }
+}
+
+impl Record {
+    pub(crate) fn new(name: String, reader: Reader, notes: Vec<String>, threads: usize) -> Self {
+        let (planned, done) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self { name, reader, notes, sides: OnceLock::new(), threads, planned, done }
+    }
+
+    /// The name it was opened by; `-` for standard input.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What is known of the record as a whole.
+    pub fn meta(&self) -> &Meta {
+        self.reader.meta()
+    }
+
+    /// The monitored targets; a `TargetKey` is a position in this list.
+    pub fn targets(&self) -> &[Target] {
+        self.reader.targets()
+    }
+
+    /// The target of a key.
+    pub fn target(&self, key: TargetKey) -> Option<&Target> {
+        self.targets().iter().find(|target| target.key == key)
+    }
+
+    /// The underlying reader.
+    pub fn reader(&self) -> &Reader {
+        &self.reader
+    }
+
+    /// What the importer of a foreign record had to say, one sentence each.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// Parts of the file that could not be read.
+    pub fn damage(&self) -> &[Damage] {
+        self.reader.damage()
+    }
+
+    /// Counts over the whole record.
+    pub fn totals(&self) -> damo_format::Totals {
+        self.reader.totals()
+    }
+
+    /// From the first snapshot's start to the last one's end; `None` without snapshots.
+    pub fn span(&self) -> Option<(Nanos, Nanos)> {
+        let index = self.reader.index();
+        Some((index.iter().map(|b| b.time.0).min()?, index.iter().map(|b| b.time.1).max()?))
+    }
+
+    /// The smallest range that covers all regions; `None` without regions.
+    pub fn address_span(&self) -> Option<AddrRange> {
+        let spans = || self.reader.index().iter().map(|block| block.addresses).filter(|span| span.size().0 > 0);
+        let start: Addr = spans().map(|span| span.start).min()?;
+        Some(AddrRange::new(start, spans().map(|span| span.end).max()?))
+    }
+
+    /// How much of what happened is in the record.
+    pub fn coverage(&self) -> Coverage {
+        let totals = self.totals();
+        Coverage {
+            snapshots: totals.snapshots,
+            partial: totals.partial,
+            lost_events: totals.lost_events,
+            damaged: self.damage().len() as u64,
+        }
+    }
+
+    /// What was recorded beside snapshots, in record order. Read once, then kept.
+    ///
+    /// # Errors
+    /// When a side block cannot be read at all; damaged parts are left out and listed in [`Record::damage`].
+    pub fn sides(&self) -> Result<&[Side], FrameError> {
+        if let Some(sides) = self.sides.get() {
+            return Ok(sides);
+        }
+        let sides = self.reader.sides().map_err(|source| self.read_error(source))?;
+        Ok(self.sides.get_or_init(|| sides))
+    }
+
+    /// A stamp on the record's clock; `None` for wall time when the record does not tell how its clock relates to it.
+    pub fn on_record_clock(&self, stamp: Stamp) -> Option<Nanos> {
+        match stamp {
+            Stamp::Record(at) => Some(at),
+            Stamp::Wall(at) => {
+                let pair = self.meta().clock_pair?;
+                Some(at.saturating_sub(pair.wall).saturating_add(pair.record))
+            }
+        }
+    }
+
+    /// Regions decoded so far and regions planned to be decoded, over all passes since the record was opened: for
+    /// showing progress from another thread.
+    pub fn progress(&self) -> (u64, u64) {
+        (self.done.load(Ordering::Relaxed), self.planned.load(Ordering::Relaxed))
+    }
+
+    /// Number of decoding threads.
+    pub fn threads(&self) -> usize {
+        self.threads
+    }
+
+    /// The blocks that may hold wanted snapshots, and their numbers of regions.
+    fn plan(&self, selection: &Selection) -> (Vec<usize>, Vec<u64>) {
+        let wanted = self.reader.index().iter().enumerate().filter(|(_, block)| block.wanted(selection));
+        let (blocks, weights): (Vec<_>, Vec<u64>) = wanted.map(|(i, block)| (i, block.regions)).unzip();
+        self.planned.fetch_add(weights.iter().sum(), Ordering::Relaxed);
+        (blocks, weights)
+    }
+
+    fn read(&self, block: usize, weight: u64, selection: &Selection) -> Result<Chunk, FrameError> {
+        let batch = match self.reader.read_block(block, selection) {
+            Ok(batch) => batch,
+            // The rest of the record is as good as it was; what is missing is in `damage` and in the coverage.
+            Err(source) if source.is_damage() => damo_model::Batch::default(),
+            Err(source) => return Err(self.read_error(source)),
+        };
+        self.done.fetch_add(weight, Ordering::Relaxed);
+        Ok(batch.into())
+    }
+
+    fn read_error(&self, source: damo_format::ReadError) -> FrameError {
+        FrameError::Read { name: self.name.clone(), source }
+    }
+
+    /// Goes over the wanted part of the record on all cores. Each thread takes a contiguous run of blocks, in order,
+    /// into an accumulator of its own (`make`, `step`); the accumulators are merged in record order. Memory: a block
+    /// and an accumulator per thread.
+    ///
+    /// # Errors
+    /// The first that reading or `step` reports; `E` is the caller's own error type or [`FrameError`].
+    pub fn fold<A: Send, E: From<FrameError> + Send>(
+        &self,
+        selection: &Selection,
+        make: impl Fn() -> A + Sync,
+        step: impl Fn(&mut A, &Chunk) -> Result<(), E> + Sync,
+        merge: impl FnMut(A, A) -> A,
+    ) -> Result<A, E> {
+        let (blocks, weights) = self.plan(selection);
+        let read = |i: usize| match (blocks.get(i), weights.get(i)) {
+            (Some(block), Some(weight)) => self.read(*block, *weight, selection),
+            _ => Ok(Chunk::default()),
+        };
+        fold::fold(&weights, self.threads, &read, &make, &step, merge)
+    }
+
+    /// Goes over the wanted part of the record in order, decoding ahead on other threads: for output that streams.
+    ///
+    /// # Errors
+    /// The first that reading or `f` reports.
+    pub fn for_each<E: From<FrameError>>(
+        &self,
+        selection: &Selection,
+        mut f: impl FnMut(&Chunk) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.for_each_owned(selection, |chunk| f(&chunk))
+    }
+
+    /// Like [`Record::for_each`], giving the chunks away.
+    ///
+    /// # Errors
+    /// The first that reading or `f` reports.
+    pub fn for_each_owned<E: From<FrameError>>(
+        &self,
+        selection: &Selection,
+        f: impl FnMut(Chunk) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let (blocks, weights) = self.plan(selection);
+        let read = |i: usize| match (blocks.get(i), weights.get(i)) {
+            (Some(block), Some(weight)) => self.read(*block, *weight, selection),
+            _ => Ok(Chunk::default()),
+        };
+        fold::in_order(blocks.len(), self.threads, &read, f)
+    }
+
+    /// A few blocks that tell about the whole: the first and the last one of each wanted target, and about `more` spread
+    /// over the rest, in record order. For guesses that a full pass confirms.
+    ///
+    /// # Errors
+    /// When the record cannot be read.
+    pub fn sample(&self, selection: &Selection, more: usize) -> Result<Vec<Chunk>, FrameError> {
+        let index = self.reader.index();
+        let wanted: Vec<usize> =
+            (0..index.len()).filter(|i| index.get(*i).is_some_and(|b| b.wanted(selection))).collect();
+        let mut picked: Vec<usize> = Vec::new();
+        for target in self.targets().iter().map(|target| target.key).filter(|key| selection.wants_target(*key)) {
+            let has = |i: &&usize| index.get(**i).is_some_and(|block| block.targets.contains(&target));
+            picked.extend(wanted.iter().find(has));
+            picked.extend(wanted.iter().rev().find(has));
+        }
+        picked.extend((0..more).filter_map(|i| wanted.get(i * wanted.len() / more.max(1))));
+        picked.sort_unstable();
+        picked.dedup();
+        picked.into_iter().map(|block| self.read(block, 0, selection)).collect()
+    }
+}
