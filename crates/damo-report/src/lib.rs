@@ -1,2 +1,32 @@
-//! See ARCHITECTURE.md.
+//! Reports over records: one file per report, and one per output form.
+//!
+//! A report is a function from records and options to a plain value, which writes itself as text and gives tables for
+//! the other forms. No report parses arguments or opens files.
+//!
+//! - [`raw`]: every region of every snapshot
+//! - [`wss`]: distribution of working set sizes
+//! - [`footprints`]: distribution of memory footprints
+//! - [`nr_regions`]: distribution of region counts
+//! - [`filter`]: which snapshots and regions a report looks at
+//! - [`series`], [`distribution`]: a number per snapshot, and its percentiles
+//! - [`temperature`]: how hot a region is
+//! - [`table`], [`form`]: results as tables, and the forms in which they are written
 #![forbid(unsafe_code)]
+
+pub mod distribution;
+pub mod error;
+pub mod filter;
+pub mod footprints;
+pub mod form;
+pub mod nr_regions;
+pub mod raw;
+pub mod series;
+pub mod table;
+pub mod target;
+pub mod temperature;
+mod window;
+pub mod wss;
+
+pub use error::ReportError;
+pub use form::Form;
+pub use table::Table;

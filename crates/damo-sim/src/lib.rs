@@ -34,7 +34,6 @@ mod process;
 mod rng;
 mod run;
 mod truth;
-mod tune;
 mod workload;
 
 pub use error::SimError;

@@ -1,0 +1,411 @@
+//! Which snapshots and regions a report looks at: one filter for all reports.
+//!
+//! In the order of the Python tool: region size, access rate and age; address ranges (regions that stick out are
+//! clipped); snapshot size; snapshot time; snapshot position; temperature. All bounds are inclusive. Whatever can be
+//! decided from a record's index (times, addresses, targets) becomes a [`Selection`], so that blocks without a chance
+//! are not decoded. Snapshots left without regions stay, empty.
+
+use crate::ReportError;
+use crate::temperature::Weights;
+use damo_frame::{Chunk, Record, SnapshotView};
+use damo_model::{Addr, AddrRange, Bytes, Intervals, Nanos, Selection, SnapshotHead, Target, TargetKey};
+use std::collections::HashMap;
+
+/// Inclusive bounds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Bounds<T> {
+    /// Smallest.
+    pub min: T,
+    /// Largest.
+    pub max: T,
+}
+
+impl<T: PartialOrd> Bounds<T> {
+    /// From `min` to `max`, both included.
+    pub fn new(min: T, max: T) -> Self {
+        Self { min, max }
+    }
+
+    /// Whether `value` lies within.
+    pub fn holds(&self, value: &T) -> bool {
+        self.min <= *value && *value <= self.max
+    }
+}
+
+/// Which of a record's targets: all fields that are set must match.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TargetFilter {
+    /// kdamond index.
+    pub kdamond: Option<u32>,
+    /// Context index.
+    pub context: Option<u32>,
+    /// Scheme index.
+    pub scheme: Option<u32>,
+    /// The kernel's target id.
+    pub target_id: Option<u64>,
+    /// Process id.
+    pub pid: Option<i32>,
+    /// The target's key in its record.
+    pub key: Option<TargetKey>,
+    /// Plain monitoring only: no scheme's view of a target.
+    pub plain_only: bool,
+}
+
+impl TargetFilter {
+    /// Whether it lets all targets pass.
+    pub fn is_all(&self) -> bool {
+        *self == TargetFilter::default()
+    }
+
+    /// Whether `target` passes.
+    pub fn holds(&self, target: &Target) -> bool {
+        let pid = target.process.as_ref().map(|process| process.pid);
+        (self.kdamond.is_none() || self.kdamond == target.kdamond)
+            && (self.context.is_none() || self.context == target.context)
+            && (self.scheme.is_none() || self.scheme == target.scheme)
+            && (self.target_id.is_none() || self.target_id == target.target_id)
+            && (self.pid.is_none() || self.pid == pid)
+            && (self.key.is_none() || self.key == Some(target.key))
+            && (!self.plain_only || target.scheme.is_none())
+    }
+}
+
+/// What to look at. The default is everything.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Filter {
+    /// Targets.
+    pub target: TargetFilter,
+    /// Sizes of regions.
+    pub sz_region: Option<Bounds<Bytes>>,
+    /// Access rates of regions in percent of the possible; regions pass where intervals are unknown.
+    pub access_rate: Option<Bounds<f64>>,
+    /// Ages of regions as time; regions pass where intervals are unknown, and do not where only the age is.
+    pub age: Option<Bounds<Nanos>>,
+    /// Address ranges, sorted and disjoint (see [`Filter::set_addresses`]).
+    pub addresses: Vec<AddrRange>,
+    /// Total sizes of snapshots, any of them.
+    pub sz_snapshot: Vec<Bounds<Bytes>>,
+    /// Spans of time on the record's clock; a snapshot lies within one of them.
+    pub snapshot_time: Vec<Bounds<Nanos>>,
+    /// Positions in the target's series of snapshots, from 0, after the filters above.
+    pub snapshot_idx: Vec<Bounds<u64>>,
+    /// Temperatures of regions, any of them.
+    pub temperature: Vec<Bounds<i128>>,
+    /// What makes the temperature.
+    pub weights: Weights,
+}
+
+impl Filter {
+    /// Sets the address ranges.
+    ///
+    /// # Errors
+    /// If one ends before it starts, or two overlap.
+    pub fn set_addresses(&mut self, mut ranges: Vec<AddrRange>) -> Result<(), ReportError> {
+        ranges.sort();
+        for range in &ranges {
+            if range.end < range.start {
+                let (start, end) = (range.start.0, range.end.0);
+                return Err(ReportError::invalid(format!("address range {start} to {end} ends before it starts")));
+            }
+        }
+        for pair in ranges.windows(2) {
+            if let [a, b] = pair
+                && b.start < a.end
+            {
+                let (start, end) = (b.start.0, a.end.0);
+                return Err(ReportError::invalid(format!(
+                    "address ranges overlap: one starts at {start}, before the one before it ends at {end}; join them"
+                )));
+            }
+        }
+        self.addresses = ranges;
+        Ok(())
+    }
+
+    /// Whether every region of every snapshot passes.
+    pub fn is_all(&self) -> bool {
+        let Filter { target, sz_region, access_rate, age, addresses, .. } = self;
+        let regions = sz_region.is_none() && access_rate.is_none() && age.is_none() && self.temperature.is_empty();
+        let snapshots = self.sz_snapshot.is_empty() && self.snapshot_time.is_empty() && self.snapshot_idx.is_empty();
+        regions && snapshots && addresses.is_empty() && target.is_all()
+    }
+
+    /// Whether passing depends on what came before.
+    pub fn needs_order(&self) -> bool {
+        !self.snapshot_idx.is_empty()
+    }
+
+    /// The keys of the record's targets that pass.
+    pub fn targets(&self, record: &Record) -> Vec<TargetKey> {
+        record.targets().iter().filter(|target| self.target.holds(target)).map(|target| target.key).collect()
+    }
+
+    /// The part of the record that can hold something that passes; `None` if no target does.
+    pub fn selection(&self, record: &Record) -> Option<Selection> {
+        let targets = if self.target.is_all() { Vec::new() } else { self.targets(record) };
+        if targets.is_empty() && !self.target.is_all() {
+            return None;
+        }
+        let from = self.snapshot_time.iter().map(|time| time.min).min();
+        let to = self.snapshot_time.iter().map(|time| time.max).max();
+        // A selection is half-open: widened by one so that a snapshot of no length at a bound is not lost.
+        let time = from.zip(to).map(|(from, to)| (from.saturating_sub(Nanos(1)), to.saturating_add(Nanos(1))));
+        // Addresses prune nothing before the size filters, which look at whole regions: they are applied here.
+        Some(Selection { time, addresses: Vec::new(), targets })
+    }
+}
+
+/// A snapshot with those of its regions that passed.
+#[derive(Clone, Copy, Debug)]
+pub struct Rows<'a> {
+    /// Everything but the regions.
+    pub head: &'a SnapshotHead,
+    /// The intervals in force: the snapshot's, else the record's.
+    pub intervals: Option<Intervals>,
+    /// First byte of each region.
+    pub start: &'a [u64],
+    /// One past the last byte of each region.
+    pub end: &'a [u64],
+    /// Samples that found each region accessed.
+    pub nr_accesses: &'a [u32],
+    /// Ages in aggregation intervals, where the source tells.
+    pub age: Option<&'a [u32]>,
+    /// Row of each region in the chunk's columns, when not all passed; else they are `head.regions`.
+    rows: Option<&'a [usize]>,
+}
+
+impl Rows<'_> {
+    /// Number of regions.
+    pub fn len(&self) -> usize {
+        self.start.len()
+    }
+
+    /// Whether no region passed.
+    pub fn is_empty(&self) -> bool {
+        self.start.is_empty()
+    }
+
+    /// Whether all regions that the source announced were there.
+    pub fn is_complete(&self) -> bool {
+        self.head.state == damo_model::SnapshotState::Complete
+    }
+
+    /// Where the `i`-th region is in the chunk's columns (for its extra columns).
+    pub fn row(&self, i: usize) -> usize {
+        match self.rows {
+            Some(rows) => rows.get(i).copied().unwrap_or(usize::MAX),
+            None => self.head.regions.start + i,
+        }
+    }
+
+    /// Bytes in all regions.
+    pub fn total(&self) -> Bytes {
+        let sizes = self.start.iter().zip(self.end);
+        Bytes(sizes.fold(0, |sum: u64, (start, end)| sum.saturating_add(end.saturating_sub(*start))))
+    }
+}
+
+/// Applies a filter, snapshot after snapshot.
+#[derive(Debug)]
+pub struct Sieve<'f> {
+    filter: &'f Filter,
+    regions_pass: bool,
+    record_intervals: Option<Intervals>,
+    seen: HashMap<TargetKey, u64>,
+    start: Vec<u64>,
+    end: Vec<u64>,
+    nr_accesses: Vec<u32>,
+    age: Vec<u32>,
+    rows: Vec<usize>,
+}
+
+impl<'f> Sieve<'f> {
+    /// A sieve for the snapshots of one record.
+    pub fn new(filter: &'f Filter, record_intervals: Option<Intervals>) -> Self {
+        let Filter { sz_region, access_rate, age, addresses, temperature, .. } = filter;
+        let regions_pass = sz_region.is_none()
+            && access_rate.is_none()
+            && age.is_none()
+            && addresses.is_empty()
+            && temperature.is_empty();
+        Self {
+            filter,
+            regions_pass,
+            record_intervals,
+            seen: HashMap::new(),
+            start: Vec::new(),
+            end: Vec::new(),
+            nr_accesses: Vec::new(),
+            age: Vec::new(),
+            rows: Vec::new(),
+        }
+    }
+
+    /// The snapshot with the regions that pass; `None` if the snapshot does not.
+    ///
+    /// # Errors
+    /// If the filter asks for temperatures and the intervals are unknown.
+    pub fn pass<'a>(&'a mut self, view: &SnapshotView<'a>) -> Result<Option<Rows<'a>>, ReportError> {
+        let intervals = view.head.intervals.or(self.record_intervals);
+        let filter = self.filter;
+        let head = view.head;
+        if self.regions_pass {
+            let all = Rows {
+                head,
+                intervals,
+                start: view.start,
+                end: view.end,
+                nr_accesses: view.nr_accesses,
+                age: view.age,
+                rows: None,
+            };
+            let passes = self.snapshot_passes(head, || all.total());
+            return Ok(passes.then_some(all));
+        }
+        self.clear();
+        for (i, (start, end)) in view.start.iter().zip(view.end).enumerate() {
+            let (Some(nr_accesses), age) = (view.nr_accesses.get(i), view.age.and_then(|age| age.get(i))) else {
+                break;
+            };
+            if self.region_passes(*start, *end, *nr_accesses, age.copied(), intervals) {
+                let row = head.regions.start + i;
+                self.push_clipped(*start, *end, *nr_accesses, age.copied().unwrap_or(0), row);
+            }
+        }
+        let total = self.start.iter().zip(&self.end).fold(0u64, |sum, (s, e)| sum.saturating_add(e.saturating_sub(*s)));
+        if !self.snapshot_passes(head, || Bytes(total)) {
+            return Ok(None);
+        }
+        if !filter.temperature.is_empty() {
+            let Some(intervals) = intervals else {
+                return Err(ReportError::invalid(
+                    "a filter by temperature needs to know the monitoring intervals, which this record does not tell",
+                ));
+            };
+            self.keep_temperatures(view.age.is_some(), intervals);
+        }
+        Ok(Some(Rows {
+            head,
+            intervals,
+            start: &self.start,
+            end: &self.end,
+            nr_accesses: &self.nr_accesses,
+            age: view.age.is_some().then_some(&self.age),
+            rows: Some(&self.rows),
+        }))
+    }
+
+    fn clear(&mut self) {
+        self.start.clear();
+        self.end.clear();
+        self.nr_accesses.clear();
+        self.age.clear();
+        self.rows.clear();
+    }
+
+    fn push(&mut self, start: u64, end: u64, nr_accesses: u32, age: u32, row: usize) {
+        self.start.push(start);
+        self.end.push(end);
+        self.nr_accesses.push(nr_accesses);
+        self.age.push(age);
+        self.rows.push(row);
+    }
+
+    fn region_passes(&self, start: u64, end: u64, nr: u32, age: Option<u32>, intervals: Option<Intervals>) -> bool {
+        let filter = self.filter;
+        let size = Bytes(end.saturating_sub(start));
+        if filter.sz_region.is_some_and(|bounds| !bounds.holds(&size)) {
+            return false;
+        }
+        let Some(intervals) = intervals else {
+            return true;
+        };
+        let possible = f64::from(intervals.max_nr_accesses().0.max(1));
+        let percent = f64::from(nr) * 100.0 / possible;
+        if filter.access_rate.is_some_and(|bounds| !bounds.holds(&percent)) {
+            return false;
+        }
+        let age = age.map(|age| Nanos(intervals.aggregation.0.saturating_mul(age.into())));
+        filter.age.is_none_or(|bounds| age.is_some_and(|age| bounds.holds(&age)))
+    }
+
+    fn push_clipped(&mut self, start: u64, end: u64, nr_accesses: u32, age: u32, row: usize) {
+        let filter = self.filter;
+        if filter.addresses.is_empty() {
+            return self.push(start, end, nr_accesses, age, row);
+        }
+        let region = AddrRange::new(Addr(start), Addr(end));
+        for range in &filter.addresses {
+            if let Some(part) = region.intersection(*range) {
+                self.push(part.start.0, part.end.0, nr_accesses, age, row);
+            }
+        }
+    }
+
+    fn snapshot_passes(&mut self, head: &SnapshotHead, total: impl FnOnce() -> Bytes) -> bool {
+        let filter = self.filter;
+        if !filter.sz_snapshot.is_empty() {
+            let total = total();
+            if !filter.sz_snapshot.iter().any(|bounds| bounds.holds(&total)) {
+                return false;
+            }
+        }
+        let within = |bounds: &Bounds<Nanos>| bounds.min <= head.start && head.end <= bounds.max;
+        if !filter.snapshot_time.is_empty() && !filter.snapshot_time.iter().any(within) {
+            return false;
+        }
+        if filter.snapshot_idx.is_empty() {
+            return true;
+        }
+        let seen = self.seen.entry(head.target).or_default();
+        let index = *seen;
+        *seen += 1;
+        filter.snapshot_idx.iter().any(|bounds| bounds.holds(&index))
+    }
+
+    fn keep_temperatures(&mut self, has_age: bool, intervals: Intervals) {
+        let filter = self.filter;
+        let mut kept = 0;
+        for i in 0..self.start.len() {
+            let size = Bytes(self.end[i].saturating_sub(self.start[i]));
+            let age = has_age.then_some(self.age[i]);
+            let temperature = filter.weights.temperature(size, self.nr_accesses[i], age, intervals);
+            if filter.temperature.iter().any(|bounds| bounds.holds(&temperature)) {
+                self.start[kept] = self.start[i];
+                self.end[kept] = self.end[i];
+                self.nr_accesses[kept] = self.nr_accesses[i];
+                self.age[kept] = self.age[i];
+                self.rows[kept] = self.rows[i];
+                kept += 1;
+            }
+        }
+        self.start.truncate(kept);
+        self.end.truncate(kept);
+        self.nr_accesses.truncate(kept);
+        self.age.truncate(kept);
+        self.rows.truncate(kept);
+    }
+}
+
+/// Gives `f` each snapshot that passes, in record order.
+///
+/// # Errors
+/// The first of reading, filtering, or `f`.
+pub fn for_each_rows(
+    record: &Record,
+    filter: &Filter,
+    mut f: impl FnMut(&Chunk, Rows<'_>) -> Result<(), ReportError>,
+) -> Result<(), ReportError> {
+    let Some(selection) = filter.selection(record) else {
+        return Ok(());
+    };
+    let mut sieve = Sieve::new(filter, record.meta().intervals);
+    record.for_each(&selection, |chunk| {
+        for view in chunk.snapshots() {
+            if let Some(rows) = sieve.pass(&view)? {
+                f(chunk, rows)?;
+            }
+        }
+        Ok(())
+    })
+}

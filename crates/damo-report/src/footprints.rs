@@ -1,0 +1,242 @@
+//! How much memory the monitored processes and the system hold: the distribution of memory footprints over time.
+//!
+//! Footprints of all processes seen at one moment add up. They come from the record itself or from a side file of the
+//! Python tool, opened as a record.
+
+use crate::ReportError;
+use crate::distribution::{Distribution, DistributionText, PercentileRange, SortBy, percentile_table};
+use crate::filter::Bounds;
+use crate::table::Table;
+use damo_frame::Record;
+use damo_model::{Bytes, Footprint, Nanos, Side, Stamp, SystemFootprint};
+use std::collections::HashMap;
+use std::io::{self, Write};
+
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Metric {
+    /// Virtual size.
+    Vsz,
+    /// Resident set size.
+    Rss,
+    /// Proportional set size.
+    Pss,
+    /// Swapped out.
+    Swap,
+    /// Charged to the cgroup.
+    Cgroup,
+    /// The system's total less its free memory.
+    SysUsed,
+}
+
+impl Metric {
+    /// All, in the order of reports.
+    pub const ALL: [Metric; 6] = [Metric::Vsz, Metric::Rss, Metric::Pss, Metric::Swap, Metric::Cgroup, Metric::SysUsed];
+
+    /// Its name in options and outputs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Metric::Vsz => "vsz",
+            Metric::Rss => "rss",
+            Metric::Pss => "pss",
+            Metric::Swap => "swap",
+            Metric::Cgroup => "cgroup",
+            Metric::SysUsed => "sys_used",
+        }
+    }
+
+    fn of_process(self, footprint: &Footprint) -> Option<Bytes> {
+        match self {
+            Metric::Vsz => footprint.vsz,
+            Metric::Rss => footprint.rss,
+            Metric::Pss => footprint.pss,
+            Metric::Swap => footprint.swap,
+            Metric::Cgroup => footprint.cgroup,
+            Metric::SysUsed => None,
+        }
+    }
+}
+
+/// What to report.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Which metrics.
+    pub metrics: Vec<Metric>,
+    /// Which percentiles.
+    pub range: PercentileRange,
+    /// Ranked by size or by time.
+    pub sort: SortBy,
+    /// Moments within these bounds only (wall clock or record clock, as the record has them).
+    pub time: Option<Bounds<Nanos>>,
+}
+
+impl Default for Options {
+    /// As the Python tool: vsz, rss and sys_used.
+    fn default() -> Self {
+        let metrics = vec![Metric::Vsz, Metric::Rss, Metric::SysUsed];
+        Self { metrics, range: PercentileRange::default(), sort: SortBy::Size, time: None }
+    }
+}
+
+/// The values of one metric.
+#[derive(Clone, Debug)]
+pub struct FootprintSeries {
+    /// Which metric.
+    pub metric: Metric,
+    /// Moments and values, in time order. A moment at which nobody told the metric is not there.
+    pub points: Vec<(Nanos, Bytes)>,
+    /// Ranked.
+    pub distribution: Distribution,
+}
+
+/// The result.
+#[derive(Clone, Debug)]
+pub struct FootprintsReport {
+    /// One for each metric asked for.
+    pub series: Vec<FootprintSeries>,
+}
+
+/// What was seen at one moment.
+#[derive(Debug)]
+struct Moment {
+    at: Stamp,
+    processes: HashMap<i32, Footprint>,
+    system: Option<SystemFootprint>,
+}
+
+/// Samples of one round follow one another within this time.
+const ROUND: Nanos = Nanos(50_000_000);
+
+fn nanos(stamp: Stamp) -> Nanos {
+    match stamp {
+        Stamp::Record(at) | Stamp::Wall(at) => at,
+    }
+}
+
+/// Puts together what was sampled in one round: each process once, and the system once.
+fn moments(sides: &[Side]) -> Vec<Moment> {
+    let mut moments: Vec<Moment> = Vec::new();
+    for side in sides {
+        let at = match side {
+            Side::Process(process) => process.at,
+            Side::System(system) => system.at,
+            _ => continue,
+        };
+        let same_round = moments.last().is_some_and(|last| {
+            let near = nanos(at).saturating_sub(nanos(last.at)).0.abs() < ROUND.0;
+            near && match side {
+                Side::Process(process) => !last.processes.contains_key(&process.pid),
+                _ => last.system.is_none(),
+            }
+        });
+        if !same_round {
+            moments.push(Moment { at, processes: HashMap::new(), system: None });
+        }
+        let Some(moment) = moments.last_mut() else { continue };
+        match side {
+            Side::Process(process) => drop(moment.processes.insert(process.pid, process.footprint)),
+            Side::System(system) => moment.system = Some(*system),
+            _ => {}
+        }
+    }
+    moments
+}
+
+fn value(moment: &Moment, metric: Metric) -> Option<Bytes> {
+    if metric == Metric::SysUsed {
+        return moment.system.map(|system| Bytes(system.total.0.saturating_sub(system.free.0)));
+    }
+    let values = moment.processes.values().filter_map(|footprint| metric.of_process(footprint));
+    // One cgroup may hold several of the processes: its charge is not a sum.
+    match metric {
+        Metric::Cgroup => values.max(),
+        _ => values.reduce(Bytes::saturating_add),
+    }
+}
+
+/// Footprints over the records' time.
+///
+/// # Errors
+/// When a record cannot be read, the options have no meaning, or no record holds footprints.
+pub fn footprints(records: &[Record], options: &Options) -> Result<FootprintsReport, ReportError> {
+    let percentiles = options.range.percentiles()?;
+    let mut all = Vec::new();
+    for record in records {
+        all.extend(moments(record.sides()?));
+    }
+    if all.is_empty() {
+        let names: Vec<_> = records.iter().map(Record::name).collect();
+        return Err(ReportError::invalid(format!(
+            "no memory footprints in {}: record them with it, or name a .mem_footprint file",
+            names.join(", ")
+        )));
+    }
+    let wanted = |at: Nanos| options.time.is_none_or(|bounds| bounds.holds(&at));
+    let series = options.metrics.iter().map(|metric| {
+        let values = all.iter().filter_map(|moment| Some((nanos(moment.at), value(moment, *metric)?)));
+        let points: Vec<_> = values.filter(|(at, _)| wanted(*at)).collect();
+        let values = points.iter().map(|(_, value)| value.0).collect();
+        FootprintSeries { metric: *metric, distribution: Distribution::new(values, &percentiles, options.sort), points }
+    });
+    Ok(FootprintsReport { series: series.collect() })
+}
+
+impl FootprintsReport {
+    /// The distributions as text.
+    ///
+    /// # Errors
+    /// When `out` takes no more.
+    pub fn write_text(&self, out: &mut dyn Write, text: DistributionText) -> io::Result<()> {
+        for series in &self.series {
+            writeln!(out, "# <percentile> <{}>", series.metric.name())?;
+            text.write_sizes(&series.distribution, out)?;
+        }
+        Ok(())
+    }
+
+    /// Tables: `percentiles` (metric, percentile, bytes) and `series` (metric, time_ns, bytes).
+    ///
+    /// # Errors
+    /// When Polars refuses a table.
+    pub fn tables(&self) -> Result<Vec<Table>, ReportError> {
+        let series = self.series.iter().map(|s| (s.metric.name().to_owned(), &s.distribution));
+        let percentiles = percentile_table("metric", "bytes", series)?;
+        let points =
+            || self.series.iter().flat_map(|s| s.points.iter().map(|(at, value)| (s.metric.name(), at, value)));
+        let series = Table::new(
+            "series",
+            vec![
+                ("metric", points().map(|(name, ..)| name.to_owned()).collect::<Vec<_>>().into()),
+                ("time_ns", points().map(|(_, at, _)| at.0).collect::<Vec<_>>().into()),
+                ("bytes", points().map(|(.., value)| value.0).collect::<Vec<_>>().into()),
+            ],
+        )?;
+        Ok(vec![percentiles, series])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use damo_model::ProcessFootprint;
+
+    fn process(at: i64, pid: i32, rss: u64) -> Side {
+        let footprint = Footprint { rss: Some(Bytes(rss)), ..Footprint::default() };
+        Side::Process(ProcessFootprint { at: Stamp::Wall(Nanos(at)), pid, target: None, footprint })
+    }
+
+    #[test]
+    fn processes_of_one_moment_add_up() {
+        const SECOND: i64 = 1_000_000_000;
+        let sides = [process(0, 1, 10), process(0, 2, 5), process(SECOND, 1, 20), process(2 * SECOND, 2, 7)];
+        let values: Vec<_> = moments(&sides).iter().map(|moment| value(moment, Metric::Rss)).collect();
+        assert_eq!(values, [Some(Bytes(15)), Some(Bytes(20)), Some(Bytes(7))]);
+    }
+
+    #[test]
+    fn what_nobody_told_is_absent_and_not_zero() {
+        let moments = moments(&[process(0, 1, 10)]);
+        assert_eq!(value(&moments[0], Metric::Swap), None);
+        assert_eq!(value(&moments[0], Metric::SysUsed), None);
+    }
+}

@@ -1,0 +1,56 @@
+//! Markdown tables, aligned so that they read well as plain text too.
+
+use super::cell::{Cell, columns};
+use crate::ReportError;
+use crate::table::Table;
+use std::io::{BufWriter, Write};
+
+pub(super) fn write(tables: &[Table], out: &mut dyn Write) -> Result<(), ReportError> {
+    let mut out = BufWriter::with_capacity(1 << 16, out);
+    for (i, table) in tables.iter().enumerate() {
+        if tables.len() > 1 {
+            writeln!(out, "{}### {}\n", if i == 0 { "" } else { "\n" }, table.name)?;
+        }
+        let columns = columns(&table.frame)?;
+        let rows: Vec<Vec<String>> = (0..table.frame.height())
+            .map(|row| columns.iter().map(|(_, cells)| shown(cells.get(row))).collect())
+            .collect();
+        let width = |column: usize| {
+            let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
+            cells.chain(columns.get(column).map(|(name, _)| name.chars().count())).max().unwrap_or(0).max(4)
+        };
+        let widths: Vec<usize> = (0..columns.len()).map(width).collect();
+        for ((name, cells), width) in columns.iter().zip(&widths) {
+            write!(out, "{}", padded(name, *width, cells.is_number()))?;
+        }
+        out.write_all(b"|\n")?;
+        for ((_, cells), width) in columns.iter().zip(&widths) {
+            let number = cells.is_number();
+            write!(out, "| {}{} ", "-".repeat(width - usize::from(number)), if number { ":" } else { "" })?;
+        }
+        out.write_all(b"|\n")?;
+        for row in &rows {
+            for ((cell, width), (_, cells)) in row.iter().zip(&widths).zip(&columns) {
+                write!(out, "{}", padded(cell, *width, cells.is_number()))?;
+            }
+            out.write_all(b"|\n")?;
+        }
+    }
+    out.flush()?;
+    Ok(())
+}
+
+fn padded(text: &str, width: usize, right: bool) -> String {
+    if right { format!("| {text:>width$} ") } else { format!("| {text:<width$} ") }
+}
+
+fn shown(cell: Cell<'_>) -> String {
+    match cell {
+        Cell::Null => String::new(),
+        Cell::Bool(value) => value.to_string(),
+        Cell::UInt(value) => value.to_string(),
+        Cell::Int(value) => value.to_string(),
+        Cell::Float(value) => value.to_string(),
+        Cell::Text(value) => value.replace('|', "\\|").replace('\n', "<br>"),
+    }
+}

@@ -1,0 +1,119 @@
+//! Into how many regions DAMON cut the memory: what its overhead and its accuracy depend on.
+
+use crate::ReportError;
+use crate::distribution::{Distribution, PercentileRange, SortBy, percentile_table};
+use crate::filter::Filter;
+use crate::series::{Point, Used, by_target, measure, usable};
+use crate::table::Table;
+use crate::target::target_labels;
+use damo_frame::Record;
+use damo_model::TargetKey;
+use std::io::{self, Write};
+
+/// What to count.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Which percentiles.
+    pub range: PercentileRange,
+    /// How many first snapshots of each target are left out.
+    pub exclude_samples: u64,
+    /// Ranked by number or by time.
+    pub sort: SortBy,
+    /// Which part of the record.
+    pub filter: Filter,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { range: PercentileRange::default(), exclude_samples: 20, sort: SortBy::Size, filter: Filter::default() }
+    }
+}
+
+/// The region counts of one target.
+#[derive(Clone, Debug)]
+pub struct NrRegionsSeries {
+    /// What to call it.
+    pub label: String,
+    /// Which target.
+    pub target: TargetKey,
+    /// In time order.
+    pub points: Vec<Point>,
+    /// Ranked.
+    pub distribution: Distribution,
+    /// What it is based on.
+    pub used: Used,
+}
+
+/// The result.
+#[derive(Clone, Debug)]
+pub struct NrRegionsReport {
+    /// One for each target of each record.
+    pub series: Vec<NrRegionsSeries>,
+}
+
+/// Region counts of the records' snapshots.
+///
+/// # Errors
+/// When a record cannot be read, or the options have no meaning.
+pub fn nr_regions(records: &[Record], options: &Options) -> Result<NrRegionsReport, ReportError> {
+    let percentiles = options.range.percentiles()?;
+    let mut series = Vec::new();
+    for record in records {
+        let labels = target_labels(record);
+        let points = measure(record, &options.filter, |rows| rows.len() as u64)?;
+        for (target, points) in by_target(&points) {
+            let (points, used) = usable(&points, options.exclude_samples);
+            let values = points.iter().map(|point| point.value).collect();
+            let distribution = Distribution::new(values, &percentiles, options.sort);
+            let label = labels.get(&target).cloned().unwrap_or_default();
+            series.push(NrRegionsSeries { label, target, points, distribution, used });
+        }
+    }
+    Ok(NrRegionsReport { series })
+}
+
+impl NrRegionsReport {
+    /// The distributions as text.
+    ///
+    /// # Errors
+    /// When `out` takes no more.
+    pub fn write_text(&self, out: &mut dyn Write) -> io::Result<()> {
+        writeln!(out, "# <percentile> <# regions>")?;
+        for series in &self.series {
+            writeln!(out, "# target_id\t{}", series.label)?;
+            if series.distribution.values.is_empty() {
+                writeln!(out, "# no snapshot")?;
+                continue;
+            }
+            writeln!(out, "# avr:\t{}", series.distribution.mean.trunc())?;
+            for (percentile, value) in &series.distribution.percentiles {
+                writeln!(out, "{percentile}\t{value}")?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Tables: `percentiles` (target, percentile, nr_regions) and `series` (target, end_ns, nr_regions).
+    ///
+    /// # Errors
+    /// When Polars refuses a table.
+    pub fn tables(&self) -> Result<Vec<Table>, ReportError> {
+        let series = self.series.iter().map(|s| (s.label.clone(), &s.distribution));
+        let percentiles = percentile_table("target", "nr_regions", series)?;
+        let points = || self.series.iter().flat_map(|s| s.points.iter().map(|point| (s.label.clone(), point)));
+        let series = Table::new(
+            "series",
+            vec![
+                ("target", points().map(|(label, _)| label).collect::<Vec<_>>().into()),
+                ("end_ns", points().map(|(_, point)| point.end.0).collect::<Vec<_>>().into()),
+                ("nr_regions", points().map(|(_, point)| point.value).collect::<Vec<_>>().into()),
+            ],
+        )?;
+        Ok(vec![percentiles, series])
+    }
+
+    /// What could be used, over all series.
+    pub fn used(&self) -> Used {
+        self.series.iter().fold(Used::default(), |sum, series| sum.plus(series.used))
+    }
+}

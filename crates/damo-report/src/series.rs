@@ -1,0 +1,227 @@
+//! One number per snapshot: what distributions over time are made of.
+//!
+//! A number per snapshot is small where its regions are many, so that a record of any length is walked once, on all
+//! cores, and everything else (sorting, percentiles, sums over targets) happens on the numbers.
+
+use crate::ReportError;
+use crate::filter::{Filter, Rows, Sieve};
+use damo_frame::Record;
+use damo_model::{Nanos, SnapshotState, TargetKey};
+use std::collections::HashMap;
+
+/// One number of one snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Point {
+    /// Whose.
+    pub target: TargetKey,
+    /// When the snapshot began.
+    pub start: Nanos,
+    /// When it ended.
+    pub end: Nanos,
+    /// The number.
+    pub value: u64,
+    /// Whether regions are missing, so that the number is not to be trusted.
+    pub partial: bool,
+}
+
+/// How many of the snapshots looked at could be used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Used {
+    /// Snapshots looked at.
+    pub snapshots: u64,
+    /// Those left out because regions are missing.
+    pub partial: u64,
+}
+
+impl Used {
+    /// Both together.
+    pub fn plus(self, other: Used) -> Used {
+        Used { snapshots: self.snapshots + other.snapshots, partial: self.partial + other.partial }
+    }
+}
+
+/// Measures each snapshot that passes, in record order.
+///
+/// # Errors
+/// When the record cannot be read or the filter cannot be applied to it.
+pub fn measure(
+    record: &Record,
+    filter: &Filter,
+    value: impl Fn(&Rows<'_>) -> u64 + Sync,
+) -> Result<Vec<Point>, ReportError> {
+    let Some(selection) = filter.selection(record) else {
+        return Ok(Vec::new());
+    };
+    let intervals = record.meta().intervals;
+    let point = |rows: &Rows<'_>| Point {
+        target: rows.head.target,
+        start: rows.head.start,
+        end: rows.head.end,
+        value: value(rows),
+        partial: rows.head.state != SnapshotState::Complete,
+    };
+    if filter.needs_order() {
+        let mut points = Vec::new();
+        crate::filter::for_each_rows(record, filter, |_, rows| {
+            points.push(point(&rows));
+            Ok(())
+        })?;
+        return Ok(points);
+    }
+    record
+        .fold(
+            &selection,
+            || (Vec::new(), Sieve::new(filter, intervals)),
+            |(points, sieve), chunk| {
+                for view in chunk.snapshots() {
+                    if let Some(rows) = sieve.pass(&view)? {
+                        points.push(point(&rows));
+                    }
+                }
+                Ok::<(), ReportError>(())
+            },
+            |(mut points, sieve), (more, _)| {
+                points.extend(more);
+                (points, sieve)
+            },
+        )
+        .map(|(points, _)| points)
+}
+
+/// The points of each target, in the order in which the targets first appear.
+pub fn by_target(points: &[Point]) -> Vec<(TargetKey, Vec<Point>)> {
+    let mut at: HashMap<TargetKey, usize> = HashMap::new();
+    let mut series: Vec<(TargetKey, Vec<Point>)> = Vec::new();
+    for point in points {
+        let i = *at.entry(point.target).or_insert(series.len());
+        if i == series.len() {
+            series.push((point.target, Vec::new()));
+        }
+        if let Some((_, points)) = series.get_mut(i) {
+            points.push(*point);
+        }
+    }
+    series
+}
+
+/// Sums over the targets at the same instants, in time order.
+///
+/// Targets of one kdamond are reported one after the other, so "the same instant" is a group of snapshots whose ends lie
+/// closer together than half of their length, one per target. A target without a snapshot in the group (it has other
+/// intervals) counts with the snapshot that covers the instant, and one that has not begun or has ended with nothing. A
+/// sum is partial if one of its parts is.
+pub fn sum_at_instants(points: &[Point]) -> Vec<Point> {
+    let mut series = by_target(points);
+    for (_, points) in &mut series {
+        points.sort_by_key(|point| point.end);
+    }
+    let mut order: Vec<(usize, usize)> = Vec::with_capacity(points.len());
+    for (s, (_, points)) in series.iter().enumerate() {
+        order.extend((0..points.len()).map(|p| (s, p)));
+    }
+    let point = |(s, p): (usize, usize)| series.get(s).and_then(|(_, points)| points.get(p)).copied();
+    order.sort_by_key(|at| point(*at).map(|point| (point.end, at.0)));
+
+    let mut sums = Vec::new();
+    // For each target: the group it was last part of, and its first snapshot that may cover the next instant.
+    let mut last_group = vec![usize::MAX; series.len()];
+    let mut next = vec![0; series.len()];
+    let mut rest = order.as_slice();
+    let mut group = 0;
+    while let Some(first) = rest.first().and_then(|at| point(*at)) {
+        let mut sum = Point { value: 0, partial: false, ..first };
+        let mut shortest = first.end.saturating_sub(first.start);
+        let mut taken = 0;
+        for at in rest {
+            let Some(member) = point(*at) else { break };
+            let length = member.end.saturating_sub(member.start);
+            let gap = member.end.saturating_sub(first.end);
+            if last_group[at.0] == group || (taken > 0 && gap.0 > shortest.min(length).0 / 2) {
+                break;
+            }
+            last_group[at.0] = group;
+            next[at.0] = at.1 + 1;
+            shortest = shortest.min(length);
+            sum.start = sum.start.min(member.start);
+            sum.end = member.end;
+            sum.value = sum.value.saturating_add(member.value);
+            sum.partial |= member.partial;
+            taken += 1;
+        }
+        for (s, (_, points)) in series.iter().enumerate() {
+            if last_group[s] == group {
+                continue;
+            }
+            while points.get(next[s]).is_some_and(|point| point.end < sum.end) {
+                next[s] += 1;
+            }
+            if let Some(covering) = points.get(next[s]).filter(|point| point.start < sum.end) {
+                sum.value = sum.value.saturating_add(covering.value);
+                sum.partial |= covering.partial;
+            }
+        }
+        sums.push(sum);
+        rest = rest.get(taken..).unwrap_or_default();
+        group += 1;
+    }
+    sums
+}
+
+/// Leaves out the first `skip` points and the partial ones, and counts.
+pub fn usable(points: &[Point], skip: u64) -> (Vec<Point>, Used) {
+    let kept = points.get(usize::try_from(skip).unwrap_or(usize::MAX)..).unwrap_or_default();
+    let complete: Vec<Point> = kept.iter().filter(|point| !point.partial).copied().collect();
+    let used = Used { snapshots: kept.len() as u64, partial: (kept.len() - complete.len()) as u64 };
+    (complete, used)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn point(target: u32, start: i64, end: i64, value: u64) -> Point {
+        Point { target: TargetKey(target), start: Nanos(start), end: Nanos(end), value, partial: false }
+    }
+
+    #[test]
+    fn targets_reported_one_after_the_other_add_up_at_the_same_instant() {
+        let mut points = Vec::new();
+        for i in 0..3 {
+            points.push(point(0, i * 100, i * 100 + 100, 10 + i as u64));
+            points.push(point(1, i * 100 + 3, i * 100 + 103, 100 * (i as u64 + 1)));
+        }
+        let values: Vec<_> = sum_at_instants(&points).iter().map(|sum| sum.value).collect();
+        assert_eq!(values, [110, 211, 312]);
+    }
+
+    #[test]
+    fn a_slower_target_counts_at_each_instant_within_its_snapshot() {
+        let mut points: Vec<_> = (0..4).map(|i| point(0, i * 100, i * 100 + 100, 1)).collect();
+        points.push(point(1, 0, 400, 1000));
+        let values: Vec<_> = sum_at_instants(&points).iter().map(|sum| sum.value).collect();
+        assert_eq!(values, [1001, 1001, 1001, 1001]);
+    }
+
+    #[test]
+    fn a_target_that_has_not_begun_or_has_ended_counts_nothing() {
+        let points = [point(0, 0, 100, 1), point(1, 100, 200, 10), point(1, 200, 300, 20)];
+        let values: Vec<_> = sum_at_instants(&points).iter().map(|sum| sum.value).collect();
+        assert_eq!(values, [1, 10, 20]);
+    }
+
+    #[test]
+    fn a_sum_with_a_partial_part_is_partial_and_left_out() {
+        let mut points = vec![point(0, 0, 100, 1), point(1, 1, 101, 10), point(0, 100, 200, 2), point(1, 101, 201, 20)];
+        points[1].partial = true;
+        let sums = sum_at_instants(&points);
+        let (kept, used) = usable(&sums, 0);
+        assert_eq!(kept.iter().map(|sum| sum.value).collect::<Vec<_>>(), [22]);
+        assert_eq!(used, Used { snapshots: 2, partial: 1 });
+    }
+
+    #[test]
+    fn the_sum_of_one_target_is_the_target() {
+        let points: Vec<_> = (0..5).map(|i| point(0, i * 100, i * 100 + 100, i as u64)).collect();
+        assert_eq!(sum_at_instants(&points), points);
+    }
+}

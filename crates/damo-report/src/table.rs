@@ -1,0 +1,43 @@
+//! A report's result as tables: what every output form but text is made from.
+//!
+//! Columns have the types and units that the report documents and keep their names; new columns are added at the end.
+
+use crate::ReportError;
+use polars::prelude::{Column, DataFrame, NamedFrom, Series};
+
+/// A named table. The first table of a report is its main one.
+#[derive(Clone, Debug)]
+pub struct Table {
+    /// Stable name, such as `percentiles`.
+    pub name: &'static str,
+    /// The rows.
+    pub frame: DataFrame,
+}
+
+/// The values of one column.
+#[derive(Debug)]
+pub struct Cells(Series);
+
+macro_rules! cells_from {
+    ($($type:ty),*) => {
+        $(impl From<Vec<$type>> for Cells {
+            fn from(values: Vec<$type>) -> Self {
+                Cells(Series::new("".into(), values))
+            }
+        })*
+    };
+}
+
+cells_from!(u64, u32, i64, f64, bool, String, Option<u64>, Option<u32>, Option<i64>, Option<f64>, Option<String>);
+
+impl Table {
+    /// A table of columns of equal length.
+    ///
+    /// # Errors
+    /// If they differ in length.
+    pub fn new(name: &'static str, columns: Vec<(&str, Cells)>) -> Result<Self, ReportError> {
+        let rows = columns.first().map_or(0, |(_, cells)| cells.0.len());
+        let columns = columns.into_iter().map(|(name, cells)| Column::from(cells.0.with_name(name.into())));
+        Ok(Self { name, frame: DataFrame::new(rows, columns.collect())? })
+    }
+}

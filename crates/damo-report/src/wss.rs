@@ -1,0 +1,178 @@
+//! How much memory is used: the distribution of working set sizes over time.
+//!
+//! The working set of a snapshot is the memory in regions that were found accessed often enough. Over several targets,
+//! working sets add up at the same instant, and percentiles are taken of the sums (see [`crate::series`]). With a work
+//! time longer than a snapshot, the working set is what was accessed within that time ([`crate::window`]).
+
+use crate::ReportError;
+use crate::distribution::{Distribution, DistributionText, PercentileRange, SortBy, percentile_table};
+use crate::filter::{Filter, Rows};
+use crate::series::{Point, Used, by_target, measure, sum_at_instants, usable};
+use crate::table::Table;
+use crate::target::target_labels;
+use crate::window;
+use damo_frame::Record;
+use damo_model::{Bytes, Nanos, NrAccesses, TargetKey};
+use std::io::{self, Write};
+
+/// What to count. The default is the Python tool's.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Which percentiles.
+    pub range: PercentileRange,
+    /// How many first snapshots are left out: the first regions are a guess.
+    pub exclude_samples: u64,
+    /// A region belongs to the working set from so many accesses on.
+    pub acc_thres: NrAccesses,
+    /// And from this size on.
+    pub sz_thres: Bytes,
+    /// The working set of how long a time.
+    pub work_time: Nanos,
+    /// Ranked by size or by time.
+    pub sort: SortBy,
+    /// One distribution for each target instead of one for their sum.
+    pub per_target: bool,
+    /// Which part of the record.
+    pub filter: Filter,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            range: PercentileRange::default(),
+            exclude_samples: 20,
+            acc_thres: NrAccesses(1),
+            sz_thres: Bytes(1),
+            work_time: Nanos::from_micros(1),
+            sort: SortBy::Size,
+            per_target: false,
+            filter: Filter::default(),
+        }
+    }
+}
+
+/// The working sets of one target, or of all together.
+#[derive(Clone, Debug)]
+pub struct WssSeries {
+    /// The record's name.
+    pub record: String,
+    /// What to call it: the kernel's target id, told apart where several targets share one; `0` for all together.
+    pub label: String,
+    /// Which target; `None` for all together.
+    pub target: Option<TargetKey>,
+    /// In time order.
+    pub points: Vec<Point>,
+    /// Ranked.
+    pub distribution: Distribution,
+    /// What it is based on.
+    pub used: Used,
+}
+
+/// The result.
+#[derive(Clone, Debug)]
+pub struct WssReport {
+    /// One for each target, or one for each record.
+    pub series: Vec<WssSeries>,
+}
+
+/// Working sets of the records' snapshots.
+///
+/// # Errors
+/// When a record cannot be read, or the options have no meaning.
+pub fn wss(records: &[Record], options: &Options) -> Result<WssReport, ReportError> {
+    let percentiles = options.range.percentiles()?;
+    let mut series = Vec::new();
+    for record in records {
+        let filter = plain_monitoring(record, &options.filter);
+        let points = if options.work_time > Nanos::from_micros(1) {
+            window::working_sets(record, &filter, options)?
+        } else {
+            measure(record, &filter, |rows| working_set(rows, options.acc_thres, options.sz_thres))?
+        };
+        let skip = if options.work_time > Nanos::from_micros(1) { 0 } else { options.exclude_samples };
+        let mut push = |label: String, target: Option<TargetKey>, points: &[Point]| {
+            let (points, used) = usable(points, skip);
+            let values = points.iter().map(|point| point.value).collect();
+            let distribution = Distribution::new(values, &percentiles, options.sort);
+            series.push(WssSeries { record: record.name().to_owned(), label, target, points, distribution, used });
+        };
+        if options.per_target {
+            let labels = target_labels(record);
+            for (key, points) in by_target(&points) {
+                push(labels.get(&key).cloned().unwrap_or_default(), Some(key), &points);
+            }
+        } else {
+            push("0".to_owned(), None, &sum_at_instants(&points));
+        }
+    }
+    Ok(WssReport { series })
+}
+
+/// Leaves out schemes' views of targets that are monitored plainly as well: their memory would count twice.
+fn plain_monitoring<'a>(record: &Record, filter: &'a Filter) -> std::borrow::Cow<'a, Filter> {
+    use std::borrow::Cow;
+    let plain = record.targets().iter().any(|target| target.scheme.is_none());
+    if !plain || filter.target.scheme.is_some() || record.targets().iter().all(|target| target.scheme.is_none()) {
+        return Cow::Borrowed(filter);
+    }
+    let mut filter = filter.clone();
+    filter.target.plain_only = true;
+    Cow::Owned(filter)
+}
+
+/// Bytes in regions with at least `acc_thres` accesses and `sz_thres` bytes.
+pub(crate) fn working_set(rows: &Rows<'_>, acc_thres: NrAccesses, sz_thres: Bytes) -> u64 {
+    let mut sum = 0u64;
+    for ((start, end), nr_accesses) in rows.start.iter().zip(rows.end).zip(rows.nr_accesses) {
+        let size = end.saturating_sub(*start);
+        let counts = (*nr_accesses >= acc_thres.0) & (size >= sz_thres.0);
+        sum = sum.saturating_add(if counts { size } else { 0 });
+    }
+    sum
+}
+
+impl WssReport {
+    /// The distributions as text.
+    ///
+    /// # Errors
+    /// When `out` takes no more.
+    pub fn write_text(&self, out: &mut dyn Write, text: DistributionText) -> io::Result<()> {
+        let several = self.series.iter().any(|series| Some(&series.record) != self.series.first().map(|s| &s.record));
+        let mut last = None;
+        for series in &self.series {
+            if several && last != Some(&series.record) {
+                writeln!(out, "# record {}", series.record)?;
+                last = Some(&series.record);
+            }
+            writeln!(out, "# target_id\t{}", series.label)?;
+            writeln!(out, "# <percentile> <wss>")?;
+            text.write_sizes(&series.distribution, out)?;
+        }
+        Ok(())
+    }
+
+    /// Tables: `percentiles` (target, percentile, wss in bytes) and `series` (target, start_ns, end_ns, wss).
+    ///
+    /// # Errors
+    /// When Polars refuses a table.
+    pub fn tables(&self) -> Result<Vec<Table>, ReportError> {
+        let percentiles =
+            percentile_table("target", "wss", self.series.iter().map(|s| (s.label.clone(), &s.distribution)))?;
+        let points = || self.series.iter().flat_map(|s| s.points.iter().map(|point| (s.label.clone(), point)));
+        let series = Table::new(
+            "series",
+            vec![
+                ("target", points().map(|(label, _)| label).collect::<Vec<_>>().into()),
+                ("start_ns", points().map(|(_, point)| point.start.0).collect::<Vec<_>>().into()),
+                ("end_ns", points().map(|(_, point)| point.end.0).collect::<Vec<_>>().into()),
+                ("wss", points().map(|(_, point)| point.value).collect::<Vec<_>>().into()),
+            ],
+        )?;
+        Ok(vec![percentiles, series])
+    }
+
+    /// What could be used, over all series.
+    pub fn used(&self) -> Used {
+        self.series.iter().fold(Used::default(), |sum, series| sum.plus(series.used))
+    }
+}
