@@ -1,2 +1,33 @@
-//! See ARCHITECTURE.md.
+//! Everything that talks to the kernel: DAMON's control files, its events, and what is sampled beside them.
+//!
+//! All paths lie under a [`Root`] that the caller gives: `/` on a live machine, a temporary directory or an in-memory
+//! [`sysfs::FakeDamon`] in tests. This is the only crate with `unsafe`, and within it only [`ring`]'s memory mapping and
+//! a few system calls.
+//!
+//! - [`sysfs`]: DAMON's tree: read, set up, start, tune, stop, put back
+//! - [`tracefs`]: how the running kernel lays out DAMON's events, and decoding them
+//! - [`ring`]: the events themselves, through perf
+//! - [`events`]: decoded events to [`damo_model::assemble`], and so to snapshots
+//! - [`features`]: what this kernel's DAMON can do; [`readiness`]: whether we can record here, and what to do if not
+//! - [`procfs`]: processes, memory, pressure, CPU time
+//! - [`validate`]: parameters that the kernel would refuse without a word
+//!
+//! How a recording goes, in order: [`readiness`] if something is amiss; [`tracefs::Tracefs::recording_events`];
+//! [`ring::Ring::per_cpu`]; [`sysfs::Sysfs::stage`] and [`sysfs::Staged::start`]; [`ring::Ring::narrow`]; then
+//! [`ring::Ring::wait`] and [`ring::Ring::drain`] into [`events::Feed`] until [`sysfs::Staged::is_running`] is false or a
+//! signal came; [`sysfs::Staged::stop`]; a last drain; [`sysfs::Staged::undo`].
 #![deny(unsafe_op_in_unsafe_fn)]
+
+mod error;
+pub mod events;
+pub mod features;
+mod io;
+pub mod procfs;
+pub mod readiness;
+pub mod ring;
+pub mod sysfs;
+pub mod tracefs;
+pub mod validate;
+
+pub use error::{Error, Result};
+pub use io::{DirIo, Io, Root};

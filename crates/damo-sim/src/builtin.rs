@@ -1,7 +1,7 @@
 //! Workloads that come with the program, so that a first look needs no file: the same configurations as in
 //! `testdata/masim`, with the options that go with them.
 
-use crate::options::{Layout, Options};
+use crate::options::{ACCESSES_PER_PICK, Layout, Options};
 use crate::workload::Workload;
 use damo_model::NrRegions;
 
@@ -19,6 +19,9 @@ pub struct Builtin {
     pub layout: Layout,
     /// Bounds on the number of regions; `None` is the default.
     pub nr_regions: Option<NrRegions>,
+    /// Accesses by one pattern before the next is picked: the fewer, the more patterns are active in one sampling
+    /// interval.
+    pub accesses_per_pick: u64,
     /// For how many times its own duration to monitor.
     pub rounds: u32,
 }
@@ -36,6 +39,7 @@ pub const STAIRS: Builtin = Builtin {
     configs: &[config!("stairs")],
     layout: Layout::Linux,
     nr_regions: None,
+    accesses_per_pick: ACCESSES_PER_PICK,
     rounds: 1,
 };
 
@@ -70,6 +74,7 @@ pub const BENCH_A: Builtin = Builtin {
     configs: &[config!("bench-a")],
     layout: Layout::ThreeAreas,
     nr_regions: None,
+    accesses_per_pick: 8192,
     rounds: 10,
 };
 
@@ -79,7 +84,8 @@ pub const BENCH_H: Builtin = Builtin {
     about: "an hour at about 1,000 regions, ten snapshots a second: 36 million regions",
     configs: &[config!("bench-h")],
     layout: Layout::ThreeAreas,
-    nr_regions: Some(NrRegions { min: 800, max: 2000 }),
+    nr_regions: Some(NrRegions { min: 640, max: 1600 }),
+    accesses_per_pick: ACCESSES_PER_PICK,
     rounds: 60,
 };
 
@@ -104,6 +110,7 @@ impl Builtin {
         Options {
             layout: self.layout,
             nr_regions: self.nr_regions.unwrap_or_default(),
+            accesses_per_pick: self.accesses_per_pick,
             duration: Some(damo_model::Nanos(longest.0.saturating_mul(i64::from(self.rounds)))),
             ..Options::default()
         }

@@ -34,6 +34,7 @@ mod process;
 mod rng;
 mod run;
 mod truth;
+mod tune;
 mod workload;
 
 pub use error::SimError;

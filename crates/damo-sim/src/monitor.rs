@@ -5,7 +5,7 @@
 
 use crate::options::PAGE;
 use crate::rng::Rng;
-use damo_model::{Addr, AddrRange, Age, Bytes, NrAccesses, NrRegions, Region};
+use damo_model::{Addr, AddrRange, Age, Bytes, Nanos, NrAccesses, NrRegions, Region};
 
 /// A region as the algorithm keeps it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -167,6 +167,14 @@ impl Monitor {
             split(&mut target.pieces, parts, &mut self.rng);
         }
         self.last_nr_regions = nr_regions;
+    }
+
+    /// Lets ages count in aggregation intervals of `new` length that were counted in `old` ones.
+    pub(crate) fn rescale_ages(&mut self, old: Nanos, new: Nanos) {
+        for piece in self.targets.iter_mut().flat_map(|t| &mut t.pieces) {
+            let age = i128::from(piece.age) * i128::from(old.0) / i128::from(new.0.max(1));
+            piece.age = u32::try_from(age).unwrap_or(u32::MAX);
+        }
     }
 
     /// Follows a change of a target's address ranges (sorted, disjoint): regions outside vanish, those at the borders

@@ -7,6 +7,7 @@ use crate::monitor::{Monitor, Stretch};
 use crate::options::{MAX_MEMORY, Options, PAGE, PAGE_SIZE};
 use crate::process::{Activeness, Process};
 use crate::rng::{Rng, derive};
+use crate::tune::tuned;
 use crate::workload::Workload;
 use damo_model::{
     Addr, AddrRange, Bytes, Clock, Footprint, Intervals, Item, Mappings, Mark, Meta, Nanos, Ops, Params,
@@ -124,6 +125,7 @@ struct Session<'a> {
     end: Nanos,
     now: Nanos,
     aggregation_start: Nanos,
+    aggregations: u64,
     snapshot: Item,
     counts: Outcome,
 }
@@ -169,6 +171,7 @@ impl<'a> Session<'a> {
             end: options.duration.unwrap_or(longest),
             now: Nanos(0),
             aggregation_start: Nanos(0),
+            aggregations: 0,
             snapshot: Item::Snapshot(Snapshot::new(TargetKey(0), Nanos(0), Nanos(0), Some(options.intervals))),
             counts: Outcome { end: Nanos(0), complete: false, snapshots: 0, regions: 0, samples: 0 },
             options,
@@ -373,6 +376,18 @@ impl<'a> Session<'a> {
             sink.put(&self.snapshot)?;
             self.counts.snapshots += 1;
             self.counts.regions += target.pieces.len() as u64;
+        }
+        self.aggregations += 1;
+        if let Some(goal) = self.options.intervals_goal
+            && goal.aggregations > 0
+            && self.aggregations.is_multiple_of(goal.aggregations)
+        {
+            let old = self.intervals;
+            self.intervals = tuned(old, &goal, &self.monitor.targets, self.monitor.max_nr_accesses);
+            if self.intervals != old {
+                self.monitor.rescale_ages(old.aggregation, self.intervals.aggregation);
+                self.tell_params(sink)?;
+            }
         }
         self.monitor.reset_and_split();
         self.aggregation_start = self.now;

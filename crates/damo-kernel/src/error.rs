@@ -1,0 +1,159 @@
+//! What can go wrong between us and the kernel. Each error names the file, the value, the errno and, where one is
+//! known, the remedy: the kernel itself only ever says `EINVAL`.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Result of this crate.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why talking to the kernel failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file could not be read.
+    #[error("reading {path} failed: {source}{}", hint(.remedy))]
+    Read {
+        /// Which file.
+        path: PathBuf,
+        /// What the kernel said.
+        source: io::Error,
+        /// What to do about it; empty if nothing is known.
+        remedy: String,
+    },
+    /// A file refused a value.
+    #[error("writing `{value}` to {path} failed: {source}{}", hint(.remedy))]
+    Write {
+        /// Which file.
+        path: PathBuf,
+        /// The value that was refused.
+        value: String,
+        /// What the kernel said.
+        source: io::Error,
+        /// What to do about it; empty if nothing is known.
+        remedy: String,
+    },
+    /// A file holds something unexpected.
+    #[error("{path} should hold {expected}, but holds `{found}`; please report it together with `uname -r`")]
+    Content {
+        /// Which file.
+        path: PathBuf,
+        /// What was expected.
+        expected: &'static str,
+        /// The beginning of what is there.
+        found: String,
+    },
+    /// This kernel lacks something that was asked for.
+    #[error("{what} was asked for, but this kernel has no {path}: it came with Linux {since}")]
+    Missing {
+        /// The feature, as in "interval auto-tuning".
+        what: String,
+        /// The file that would offer it.
+        path: PathBuf,
+        /// The release that brought it.
+        since: &'static str,
+    },
+    /// A parameter is refused before anything is written, because the kernel would refuse it or misread it.
+    #[error("{what} is `{value}`: {why}")]
+    Invalid {
+        /// Which parameter, as in "kdamond 0, context 0, aggregation interval".
+        what: String,
+        /// Its value.
+        value: String,
+        /// What it must be.
+        why: String,
+    },
+    /// No kdamond can be set up, because someone else's runs.
+    #[error(
+        "kdamond {index} (pid {pid}) is already on and was not started by us, and while one is on the kernel does not \
+         let the number of kdamonds be changed. Record what it does by leaving the target out, or stop it first: \
+         echo off > {state}"
+    )]
+    Busy {
+        /// Its index.
+        index: usize,
+        /// Its thread; -1 if unknown.
+        pid: i32,
+        /// Its state file.
+        state: PathBuf,
+    },
+    /// A kdamond is not (or no longer) the one that we started, so it is left alone.
+    #[error("kdamond {index} is not the one that was started here (its thread is now {pid:?}); leaving it as it is")]
+    NotOurs {
+        /// Its index.
+        index: usize,
+        /// The thread that runs now.
+        pid: Option<i32>,
+    },
+    /// The kernel did not do something in time.
+    #[error("{what} did not happen within {waited:?}")]
+    Timeout {
+        /// What was waited for.
+        what: String,
+        /// For how long.
+        waited: Duration,
+    },
+    /// Undoing after an error failed as well.
+    #[error("{first}; moreover, putting DAMON back as it was failed: {then}")]
+    Rollback {
+        /// The error that made undoing necessary.
+        first: Box<Error>,
+        /// The error while undoing.
+        then: Box<Error>,
+    },
+    /// A tracepoint could not be opened through perf.
+    #[error("opening a perf ring for {event} on {on} failed: {source}{}", hint(.remedy))]
+    Perf {
+        /// Which event.
+        event: String,
+        /// Which CPU or thread.
+        on: String,
+        /// What the kernel said.
+        source: io::Error,
+        /// What to do about it.
+        remedy: String,
+    },
+    /// An event's format text is not understood.
+    #[error("{path}: {source}")]
+    Format {
+        /// The format file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: crate::tracefs::FormatError,
+    },
+    /// Waiting for events failed.
+    #[error("waiting for events failed: {source}")]
+    Wait {
+        /// What the kernel said.
+        source: io::Error,
+    },
+}
+
+impl Error {
+    /// The errno behind it, if there is one.
+    pub fn errno(&self) -> Option<i32> {
+        match self {
+            Error::Read { source, .. }
+            | Error::Write { source, .. }
+            | Error::Perf { source, .. }
+            | Error::Wait { source } => source.raw_os_error(),
+            Error::Rollback { first, .. } => first.errno(),
+            _ => None,
+        }
+    }
+}
+
+/// A remedy as a further sentence, or nothing.
+fn hint(remedy: &str) -> String {
+    if remedy.is_empty() { String::new() } else { format!(". {remedy}") }
+}
+
+/// The first line of a file's content, cut to a length fit for a message.
+pub(crate) fn excerpt(content: &str) -> String {
+    let line = content.lines().next().unwrap_or_default();
+    match line.char_indices().nth(80) {
+        Some((at, _)) => format!("{}…", &line[..at]),
+        None => line.to_owned(),
+    }
+}

@@ -1,0 +1,189 @@
+//! What this kernel's DAMON can do, told by which files and events are there. Nothing is ever set up to find out: files
+//! below a kdamond that does not exist cannot be seen, and then the release that brought them is all there is to go by.
+
+use crate::io::Root;
+use crate::procfs::Procfs;
+use crate::sysfs::KDAMONDS;
+use crate::tracefs::Tracefs;
+use serde::Serialize;
+
+/// Whether the kernel has something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Support {
+    /// It is there.
+    Present,
+    /// It is not there.
+    Absent,
+    /// Not seen, but the kernel's release should have it.
+    Likely,
+    /// Not seen, and the kernel's release should not have it.
+    Unlikely,
+    /// Not seen, and the kernel's release is not known.
+    Unknown,
+}
+
+impl Support {
+    /// Whether to count on it.
+    pub fn is_expected(self) -> bool {
+        matches!(self, Support::Present | Support::Likely)
+    }
+}
+
+/// One feature.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Feature {
+    /// Its name: `sysfs/intervals_goal`, `trace/damon_aggregated`.
+    pub name: &'static str,
+    /// What it is for.
+    pub what: &'static str,
+    /// Release that brought it.
+    pub since: &'static str,
+    /// Whether this kernel has it.
+    pub support: Support,
+}
+
+/// Where a feature shows.
+enum Shows {
+    /// In the tree itself, always.
+    Tree(&'static str),
+    /// Below any kdamond, context, scheme, filter or goal.
+    Kdamond(&'static str),
+    Context(&'static str),
+    Target(&'static str),
+    Scheme(&'static str),
+    Filter(&'static str),
+    Goal(&'static str),
+    /// As an event.
+    Event(&'static str),
+}
+use Shows::*;
+
+const FEATURES: [(&str, &str, &str, Shows); 27] = [
+    ("sysfs", "control through sysfs", "5.18", Tree("nr_kdamonds")),
+    ("sysfs/avail_operations", "list of operations sets", "5.19", Context("avail_operations")),
+    ("sysfs/tried_regions", "regions that schemes were tried on", "6.2", Scheme("tried_regions")),
+    ("sysfs/filters", "scheme filters", "6.3", Scheme("filters")),
+    ("sysfs/tried_bytes", "size of tried regions", "6.6", Scheme("tried_regions/total_bytes")),
+    ("sysfs/filter_addr", "address filters", "6.6", Filter("addr_start")),
+    ("sysfs/filter_target", "target filters", "6.6", Filter("damon_target_idx")),
+    ("sysfs/apply_interval", "apply interval of schemes", "6.7", Scheme("apply_interval_us")),
+    ("sysfs/quota_goals", "quota goals", "6.8", Scheme("quotas/goals")),
+    ("sysfs/effective_bytes", "quota in effect", "6.9", Scheme("quotas/effective_bytes")),
+    ("sysfs/goal_metric", "metrics of quota goals", "6.9", Goal("target_metric")),
+    ("sysfs/target_nid", "migration to a NUMA node", "6.11", Scheme("target_nid")),
+    ("sysfs/ops_filter_passed", "count of bytes that passed filters", "6.14", Scheme("stats/sz_ops_filter_passed")),
+    ("sysfs/filter_allow", "filters that allow", "6.14", Filter("allow")),
+    ("sysfs/intervals_goal", "auto-tuning of intervals", "6.15", Context("monitoring_attrs/intervals/intervals_goal")),
+    ("sysfs/core_ops_filters", "separate core and operations filters", "6.15", Scheme("core_filters")),
+    ("sysfs/filter_hugepage_size", "huge page size filters", "6.15", Filter("min")),
+    ("sysfs/goal_nid", "quota goals on a NUMA node", "6.16", Goal("nid")),
+    ("sysfs/dests", "migration to several nodes", "6.17", Scheme("dests")),
+    ("sysfs/refresh_ms", "files refreshed by the kernel", "6.17", Kdamond("refresh_ms")),
+    ("sysfs/addr_unit", "address unit", "6.18", Context("addr_unit")),
+    ("sysfs/obsolete_target", "removal of single targets", "6.19", Target("obsolete_target")),
+    ("sysfs/goal_path", "quota goals on a memory cgroup", "6.19", Goal("path")),
+    ("sysfs/max_nr_snapshots", "schemes that end by themselves", "7.0", Scheme("stats/max_nr_snapshots")),
+    ("trace/damon_aggregated", "snapshots through tracing", "5.15", Event("damon_aggregated")),
+    ("trace/damos_before_apply", "scheme applications through tracing", "6.7", Event("damos_before_apply")),
+    ("trace/damon_monitor_intervals_tune", "chosen intervals", "6.17", Event("damon_monitor_intervals_tune")),
+];
+
+/// All features that this version knows of.
+pub fn features(root: &Root) -> Vec<Feature> {
+    let release = parse_release(&Procfs::new(root).kernel_release());
+    let events = Tracefs::find(root).ok().map(|tracefs| tracefs.damon_event_names());
+    let support = |shows: &Shows, since: &str| {
+        let seen = match shows {
+            Tree(file) => Some(root.exists(&format!("{KDAMONDS}/{file}"))),
+            Event(name) => events.as_ref().map(|events| events.iter().any(|event| event == name)),
+            Kdamond(file) => seen_below(root, KDAMONDS, &[], file),
+            Context(file) => seen_below(root, KDAMONDS, &["contexts"], file),
+            Target(file) => seen_below(root, KDAMONDS, &["contexts", "targets"], file),
+            Scheme(file) => seen_below(root, KDAMONDS, &["contexts", "schemes"], file),
+            Filter(file) => seen_below(root, KDAMONDS, &["contexts", "schemes", "filters"], file)
+                .or_else(|| seen_below(root, KDAMONDS, &["contexts", "schemes", "ops_filters"], file)),
+            Goal(file) => seen_below(root, KDAMONDS, &["contexts", "schemes", "quotas/goals"], file),
+        };
+        match (seen, release.zip(parse_release(since))) {
+            (Some(true), _) => Support::Present,
+            (Some(false), _) => Support::Absent,
+            (None, Some((have, need))) if have >= need => Support::Likely,
+            (None, Some(_)) => Support::Unlikely,
+            (None, None) => Support::Unknown,
+        }
+    };
+    let feature = |(name, what, since, shows): &(&'static str, &'static str, &'static str, Shows)| Feature {
+        name,
+        what,
+        since,
+        support: support(shows, since),
+    };
+    FEATURES.iter().map(feature).collect()
+}
+
+/// Looks for `file` in the first numbered directory on the way down; `None` if there is none to look into.
+fn seen_below(root: &Root, dir: &str, way: &[&str], file: &str) -> Option<bool> {
+    let names = root.io().list(dir).ok()?;
+    let mut seen = None;
+    for name in names.iter().filter(|name| name.parse::<u32>().is_ok()) {
+        let at = format!("{dir}/{name}");
+        let found = match way.split_first() {
+            None => Some(root.exists(&format!("{at}/{file}"))),
+            Some((next, rest)) => seen_below(root, &format!("{at}/{next}"), rest, file),
+        };
+        seen = seen.or(found);
+        if seen == Some(true) {
+            break;
+        }
+    }
+    seen
+}
+
+/// Major and minor number of `6.12.113+deb12-amd64`.
+pub fn parse_release(release: &str) -> Option<(u32, u32)> {
+    let mut parts = release.split(|c: char| !c.is_ascii_digit());
+    Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sysfs::FakeDamon;
+    use std::sync::Arc;
+
+    fn find(features: &[Feature], name: &str) -> Support {
+        features.iter().find(|feature| feature.name == name).expect("known").support
+    }
+
+    #[test]
+    fn a_release_is_read_from_the_front() {
+        assert_eq!(parse_release("6.12.113+deb12-amd64"), Some((6, 12)));
+        assert_eq!(parse_release("7.0"), Some((7, 0)));
+        assert_eq!(parse_release("6.19-rc1"), Some((6, 19)));
+        assert_eq!(parse_release(""), None);
+    }
+
+    #[test]
+    fn what_cannot_be_seen_is_told_by_the_release_and_nothing_is_written_to_find_out() {
+        let fake = Arc::new(FakeDamon::new((6, 12)));
+        fake.put("proc/sys/kernel/osrelease", "6.12.1");
+        let found = features(&Root::with_io(fake.clone()));
+        assert_eq!(find(&found, "sysfs"), Support::Present);
+        assert_eq!(find(&found, "sysfs/target_nid"), Support::Likely);
+        assert_eq!(find(&found, "sysfs/intervals_goal"), Support::Unlikely);
+        assert!(fake.log().is_empty());
+    }
+
+    #[test]
+    fn what_is_there_counts_whatever_the_release_says() {
+        let fake = Arc::new(FakeDamon::new((6, 15)));
+        fake.put("proc/sys/kernel/osrelease", "5.15.0");
+        let root = Root::with_io(fake.clone());
+        root.io().write(&format!("{KDAMONDS}/nr_kdamonds"), "1").expect("fake");
+        root.io().write(&format!("{KDAMONDS}/0/contexts/nr_contexts"), "1").expect("fake");
+        let found = features(&root);
+        assert_eq!(find(&found, "sysfs/intervals_goal"), Support::Present);
+        assert_eq!(find(&found, "sysfs/refresh_ms"), Support::Absent);
+    }
+}

@@ -1,0 +1,152 @@
+//! Where memory and processes are: physical ranges, those of a NUMA node, a cgroup's processes.
+
+use super::{Procfs, parse};
+use crate::error::{Error, Result};
+use damo_model::{Addr, AddrRange, Bytes};
+
+impl Procfs {
+    /// Physical ranges of main memory, as `/proc/iomem` has them.
+    ///
+    /// # Errors
+    /// If it cannot be read, or hides its addresses from us.
+    pub fn system_ram(&self) -> Result<Vec<AddrRange>> {
+        let rel = "proc/iomem";
+        let bytes = self.root.read_bytes(rel)?;
+        let ranges = parse::system_ram(&bytes);
+        if ranges.is_empty() {
+            return Err(Error::Invalid {
+                what: self.root.shown(rel).display().to_string(),
+                value: crate::error::excerpt(&String::from_utf8_lossy(&bytes)),
+                why: "it tells no range of System RAM; its addresses are shown to root only, and not under lockdown. \
+                      Give the physical range with --regions"
+                    .to_owned(),
+            });
+        }
+        Ok(ranges)
+    }
+
+    /// NUMA nodes with memory, by number.
+    ///
+    /// # Errors
+    /// If they cannot be told.
+    pub fn numa_nodes(&self) -> Result<Vec<u32>> {
+        let rel = "sys/devices/system/node/has_memory";
+        let text = self.root.read_line(rel)?;
+        parse::parse_id_list(&text).ok_or_else(|| self.nonsense(rel, "a list of nodes", text.as_bytes()))
+    }
+
+    /// Physical ranges of a NUMA node: its memory blocks, as far as they are System RAM.
+    ///
+    /// # Errors
+    /// If there is no such node, or the kernel does not tell memory blocks (CONFIG_MEMORY_HOTPLUG).
+    pub fn node_ranges(&self, node: u32) -> Result<Vec<AddrRange>> {
+        let dir = format!("sys/devices/system/node/node{node}");
+        let names = self.root.io().list(&dir).map_err(|source| Error::Read {
+            path: self.root.shown(&dir),
+            source,
+            remedy: format!("There is no NUMA node {node}; nodes with memory: {}", self.nodes_text()),
+        })?;
+        let rel = "sys/devices/system/memory/block_size_bytes";
+        let text = self.root.read_line(rel)?;
+        let size = u64::from_str_radix(text.trim_start_matches("0x"), 16)
+            .ok()
+            .filter(|size| *size > 0)
+            .ok_or_else(|| self.nonsense(rel, "a size in hexadecimal", text.as_bytes()))?;
+        let mut blocks: Vec<u64> = names.iter().filter_map(|name| name.strip_prefix("memory")?.parse().ok()).collect();
+        blocks.sort_unstable();
+        let mut ranges: Vec<AddrRange> = Vec::new();
+        for block in blocks {
+            let start = block.saturating_mul(size);
+            let end = Addr(start.saturating_add(size));
+            match ranges.last_mut().filter(|last| last.end.0 == start) {
+                Some(last) => last.end = end,
+                None => ranges.push(AddrRange::new(Addr(start), end)),
+            }
+        }
+        let Ok(ram) = self.system_ram() else { return Ok(ranges) };
+        let parts = ranges.iter().flat_map(|range| ram.iter().filter_map(|ram| ram.intersection(*range)));
+        Ok(parts.collect())
+    }
+
+    fn nodes_text(&self) -> String {
+        let nodes = self.numa_nodes().unwrap_or_default();
+        if nodes.is_empty() {
+            return "none told".to_owned();
+        }
+        nodes.iter().map(u32::to_string).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Where the unified cgroup tree is mounted, relative to the root; `None` if it is not.
+    pub fn cgroup_mount(&self) -> Option<String> {
+        let mounts = self.root.read_text("proc/mounts").ok()?;
+        mounts.lines().find_map(|line| {
+            let mut words = line.split(' ');
+            let (dir, kind) = (words.nth(1)?, words.next()?);
+            (kind == "cgroup2").then(|| dir.trim_matches('/').to_owned())
+        })
+    }
+
+    /// The processes of a cgroup and of those below it. `path` as in `/proc/PID/cgroup` (`/system.slice/app.service`)
+    /// or with the mount point in front.
+    ///
+    /// # Errors
+    /// If there is no such cgroup.
+    pub fn cgroup_processes(&self, path: &str) -> Result<Vec<i32>> {
+        let dir = self.cgroup_dir(path)?;
+        let mut pids = Vec::new();
+        let mut todo = vec![dir];
+        let mut first = true;
+        while let Some(dir) = todo.pop() {
+            match self.root.read_bytes(&format!("{dir}/cgroup.procs")) {
+                Ok(bytes) => pids.extend(parse::numbers::<i32>(&bytes)),
+                // A group below may go at any time.
+                Err(error) if first => return Err(error),
+                Err(_) => {}
+            }
+            first = false;
+            for name in self.root.io().list(&dir).unwrap_or_default() {
+                let below = format!("{dir}/{name}");
+                if self.root.io().is_dir(&below) {
+                    todo.push(below);
+                }
+            }
+        }
+        pids.sort_unstable();
+        pids.dedup();
+        Ok(pids)
+    }
+
+    /// A cgroup's memory.current.
+    ///
+    /// # Errors
+    /// If there is no such cgroup or it has no memory controller.
+    pub fn cgroup_memory(&self, path: &str) -> Result<Bytes> {
+        Ok(Bytes(self.root.read_number(&format!("{}/memory.current", self.cgroup_dir(path)?))?))
+    }
+
+    /// The cgroup that a process is in (unified hierarchy), as `/system.slice/app.service`.
+    pub fn cgroup_of(&self, pid: i32) -> Option<String> {
+        let text = self.root.read_text(&format!("proc/{pid}/cgroup")).ok()?;
+        text.lines().find_map(|line| line.strip_prefix("0::")).map(str::to_owned)
+    }
+
+    fn cgroup_dir(&self, path: &str) -> Result<String> {
+        let mount = self.cgroup_mount().ok_or_else(|| Error::Invalid {
+            what: "cgroup".to_owned(),
+            value: path.to_owned(),
+            why: "cgroup2 is not mounted: mount -t cgroup2 none /sys/fs/cgroup".to_owned(),
+        })?;
+        let relative = path.trim_matches('/');
+        let inner = relative.strip_prefix(&mount).unwrap_or(relative).trim_matches('/');
+        let outside = inner.split('/').any(|part| part == "..");
+        let dir = if inner.is_empty() { mount } else { format!("{mount}/{inner}") };
+        if outside || !self.root.io().is_dir(&dir) {
+            return Err(Error::Invalid {
+                what: "cgroup".to_owned(),
+                value: path.to_owned(),
+                why: format!("there is no {}; `systemd-cgls` lists cgroups", self.root.shown(&dir).display()),
+            });
+        }
+        Ok(dir)
+    }
+}

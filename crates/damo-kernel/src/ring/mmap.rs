@@ -1,0 +1,242 @@
+//! The only place with `unsafe`: perf_event_open, its ioctls, and the memory shared with the kernel.
+//!
+//! The kernel's side of the bargain (`linux/perf_event.h`): the first page of the mapping is `perf_event_mmap_page`;
+//! behind it lie `data_size` bytes of ring. The kernel writes records and then moves `data_head`; we read `data_head`
+//! (acquire), read the records, and then move `data_tail` (release). Bytes between tail and head are left alone by the
+//! kernel until we move the tail, because the mapping is writable (not overwrite mode).
+
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+const PERF_TYPE_TRACEPOINT: u32 = 2;
+const PERF_FLAG_FD_CLOEXEC: libc::c_ulong = 1 << 3;
+const PERF_FORMAT_LOST: u64 = 1 << 4;
+const IOC_ENABLE: libc::c_ulong = 0x2400;
+const IOC_SET_OUTPUT: libc::c_ulong = 0x2405;
+/// Of `flags`: disabled, sample_id_all, watermark, use_clockid.
+const DISABLED: u64 = 1 << 0;
+const WATERMARK: u64 = 1 << 14;
+const SAMPLE_ID_ALL: u64 = 1 << 18;
+const USE_CLOCKID: u64 = 1 << 25;
+/// Offsets in `struct perf_event_mmap_page`.
+const DATA_HEAD: usize = 1024;
+const DATA_TAIL: usize = 1032;
+
+/// `struct perf_event_attr` as of PERF_ATTR_SIZE_VER5 (Linux 4.8); newer kernels accept it.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+struct PerfEventAttr {
+    kind: u32,
+    size: u32,
+    config: u64,
+    sample_period: u64,
+    sample_type: u64,
+    read_format: u64,
+    flags: u64,
+    wakeup_watermark: u32,
+    bp_type: u32,
+    config1: u64,
+    config2: u64,
+    branch_sample_type: u64,
+    sample_regs_user: u64,
+    sample_stack_user: u32,
+    clockid: i32,
+    sample_regs_intr: u64,
+    aux_watermark: u32,
+    sample_max_stack: u16,
+    reserved: u16,
+}
+const _: () = assert!(size_of::<PerfEventAttr>() == 112);
+
+/// Whom an event is taken from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum On {
+    Cpu(u32),
+    Thread(i32),
+}
+
+/// Opens a tracepoint by its number, not yet enabled.
+pub(super) fn open_tracepoint(id: u32, on: On, sample_type: u64, watermark: u32) -> io::Result<OwnedFd> {
+    let mut attr = PerfEventAttr {
+        kind: PERF_TYPE_TRACEPOINT,
+        size: size_of::<PerfEventAttr>() as u32,
+        config: u64::from(id),
+        sample_period: 1,
+        sample_type,
+        read_format: PERF_FORMAT_LOST,
+        flags: DISABLED | SAMPLE_ID_ALL | WATERMARK | USE_CLOCKID,
+        wakeup_watermark: watermark,
+        clockid: libc::CLOCK_MONOTONIC,
+        ..PerfEventAttr::default()
+    };
+    match open(&attr, on) {
+        // Before 6.0 the kernel does not count losses per event; LOST records tell of them all the same.
+        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
+            attr.read_format = 0;
+            open(&attr, on)
+        }
+        other => other,
+    }
+}
+
+fn open(attr: &PerfEventAttr, on: On) -> io::Result<OwnedFd> {
+    let (pid, cpu) = match on {
+        On::Cpu(cpu) => (-1, cpu as i32),
+        On::Thread(tid) => (tid, -1),
+    };
+    // SAFETY: `attr` is a live perf_event_attr whose `size` field tells its true size; the kernel only reads it (and
+    // may write its `size` field on E2BIG, for which it is copied into a mutable place of its own).
+    let fd = unsafe {
+        let mut attr = *attr;
+        libc::syscall(libc::SYS_perf_event_open, &raw mut attr, pid, cpu, -1, PERF_FLAG_FD_CLOEXEC)
+    };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the system call succeeded, so that `fd` is a new descriptor which nobody else owns.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as RawFd) })
+}
+
+/// Lets an event write into another's ring.
+pub(super) fn redirect(event: &OwnedFd, to: &OwnedFd) -> io::Result<()> {
+    // SAFETY: both are live perf descriptors; the request takes a descriptor number by value.
+    check(unsafe { libc::ioctl(event.as_raw_fd(), IOC_SET_OUTPUT as _, to.as_raw_fd()) })
+}
+
+/// Switches an event on.
+pub(super) fn enable(event: &OwnedFd) -> io::Result<()> {
+    // SAFETY: a live perf descriptor; the request takes an integer by value.
+    check(unsafe { libc::ioctl(event.as_raw_fd(), IOC_ENABLE as _, 0) })
+}
+
+/// How many samples of this event were lost so far; `None` on kernels before 6.0.
+pub(super) fn lost(event: &OwnedFd) -> Option<u64> {
+    let mut values = [0u64; 2];
+    // SAFETY: `values` is valid for writes of its 16 bytes, of which the kernel fills no more than told.
+    let n = unsafe { libc::read(event.as_raw_fd(), values.as_mut_ptr().cast(), size_of_val(&values)) };
+    (n == 16).then_some(values[1])
+}
+
+/// Waits until one of the descriptors has something to read, or the time is over, or a signal came.
+pub(super) fn poll(fds: &mut [libc::pollfd], timeout_ms: i32) -> io::Result<bool> {
+    // SAFETY: the slice is valid for reads and writes of its length for the time of the call.
+    let n = unsafe { libc::poll(fds.as_mut_ptr(), fds.len() as libc::nfds_t, timeout_ms) };
+    if n >= 0 {
+        return Ok(n > 0);
+    }
+    match io::Error::last_os_error() {
+        error if error.kind() == io::ErrorKind::Interrupted => Ok(false),
+        error => Err(error),
+    }
+}
+
+fn check(result: libc::c_int) -> io::Result<()> {
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// CLOCK_MONOTONIC now, nanoseconds.
+pub(crate) fn monotonic() -> u64 {
+    clock(libc::CLOCK_MONOTONIC)
+}
+
+/// Any clock now, nanoseconds.
+pub(crate) fn clock(id: libc::clockid_t) -> u64 {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `now` is valid for writes; the call fails only for clocks that do not exist, and then leaves it at zero.
+    unsafe { libc::clock_gettime(id, &raw mut now) };
+    (now.tv_sec as u64).wrapping_mul(1_000_000_000).wrapping_add(now.tv_nsec as u64)
+}
+
+/// The machine's page size in bytes.
+pub(crate) fn page_size() -> usize {
+    // SAFETY: takes and gives plain integers.
+    let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    usize::try_from(size).unwrap_or(4096)
+}
+
+/// Clock ticks per second of /proc/PID/stat.
+pub(crate) fn clock_ticks() -> i64 {
+    // SAFETY: takes and gives plain integers.
+    let ticks = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };
+    if ticks > 0 { ticks } else { 100 }
+}
+
+/// Whether we are root.
+pub(crate) fn effective_uid() -> u32 {
+    // SAFETY: takes nothing, always succeeds.
+    unsafe { libc::geteuid() }
+}
+
+/// A ring's memory.
+#[derive(Debug)]
+pub(super) struct Map {
+    base: NonNull<u8>,
+    len: usize,
+    page: usize,
+    data: usize,
+}
+
+// SAFETY: the mapping is owned by this value alone and is not tied to the thread that made it; its shared words are
+// only accessed through atomics.
+unsafe impl Send for Map {}
+
+impl Map {
+    /// Maps a ring of `data` bytes, which must be a power of two of whole pages.
+    pub(super) fn new(event: &OwnedFd, data: usize) -> io::Result<Self> {
+        let page = page_size();
+        let len = page + data;
+        // SAFETY: a fresh mapping at an address of the kernel's choice; it overlaps nothing of ours.
+        let base = unsafe {
+            libc::mmap(
+                std::ptr::null_mut(),
+                len,
+                libc::PROT_READ | libc::PROT_WRITE,
+                libc::MAP_SHARED,
+                event.as_raw_fd(),
+                0,
+            )
+        };
+        if base == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error());
+        }
+        let base = NonNull::new(base.cast::<u8>()).ok_or_else(|| io::Error::from_raw_os_error(libc::ENOMEM))?;
+        Ok(Self { base, len, page, data })
+    }
+
+    fn word(&self, offset: usize) -> &AtomicU64 {
+        // SAFETY: `offset` is one of the two constants within the first page, 8-byte aligned as the page is; the word
+        // lives as long as `self` and is only accessed atomically on our side.
+        unsafe { AtomicU64::from_ptr(self.base.as_ptr().add(offset).cast()) }
+    }
+
+    /// Bytes not read yet, in two pieces where they wrap. Taking them does not free them: [`Map::free`] does.
+    pub(super) fn unread(&self) -> (&[u8], &[u8]) {
+        let head = self.word(DATA_HEAD).load(Ordering::Acquire);
+        let tail = self.word(DATA_TAIL).load(Ordering::Relaxed);
+        let len = (head.wrapping_sub(tail) as usize).min(self.data);
+        let from = (tail as usize) & (self.data - 1);
+        let first = len.min(self.data - from);
+        // SAFETY: both pieces lie within the `data` bytes behind the first page. The kernel does not write to them
+        // before the tail moves, which needs `&mut self` and hence the end of these borrows; the acquire load above
+        // orders its earlier writes before our reads.
+        unsafe {
+            let data = self.base.as_ptr().add(self.page);
+            (std::slice::from_raw_parts(data.add(from), first), std::slice::from_raw_parts(data, len - first))
+        }
+    }
+
+    /// Gives `bytes` of the unread ones back to the kernel.
+    pub(super) fn free(&mut self, bytes: usize) {
+        let tail = self.word(DATA_TAIL).load(Ordering::Relaxed);
+        self.word(DATA_TAIL).store(tail.wrapping_add(bytes as u64), Ordering::Release);
+    }
+}
+
+impl Drop for Map {
+    fn drop(&mut self) {
+        // SAFETY: exactly the mapping that `new` made; nothing borrows from it any more.
+        unsafe { libc::munmap(self.base.as_ptr().cast(), self.len) };
+    }
+}

@@ -1,0 +1,390 @@
+//! An in-memory DAMON sysfs that reacts as the kernel does: numbers of directories make directories, `state` takes
+//! commands and refuses what the kernel refuses, files appear with the release that brought them. For tests of
+//! everything above, and for `--dry-run`: it logs what it was told.
+//!
+//! It stands below [`crate::Root`] like the files of a live machine, `/proc` and other files included as far as they
+//! were put in with [`FakeDamon::put`]. The facts it follows were seen on a 6.12 kernel; releases of single files are
+//! those of the kernel's history.
+
+use super::KDAMONDS;
+use crate::io::Io;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// The fake tree.
+#[derive(Debug)]
+pub struct FakeDamon {
+    kernel: (u32, u32),
+    tree: Mutex<Tree>,
+}
+
+#[derive(Debug, Default)]
+struct Tree {
+    files: BTreeMap<String, File>,
+    log: Vec<(String, String)>,
+    next_thread: i32,
+    /// Processes that are alive; `None`: all.
+    alive: Option<BTreeSet<i32>>,
+    fail: Vec<(String, i32)>,
+}
+
+#[derive(Clone, Debug)]
+struct File {
+    value: String,
+    writable: bool,
+}
+
+impl FakeDamon {
+    /// A freshly booted kernel of that release, as `(6, 12)`.
+    pub fn new(kernel: (u32, u32)) -> Self {
+        let mut tree = Tree { next_thread: 1000, ..Tree::default() };
+        tree.rw(KDAMONDS, &[("nr_kdamonds", "0")]);
+        Self { kernel, tree: Mutex::new(tree) }
+    }
+
+    /// Puts any file there, `proc/1/comm` for example.
+    pub fn put(&self, rel: &str, value: &str) {
+        self.lock().files.insert(rel.to_owned(), File { value: value.to_owned(), writable: false });
+    }
+
+    /// From now on only these processes are alive.
+    pub fn set_alive(&self, pids: &[i32]) {
+        self.lock().alive = Some(pids.iter().copied().collect());
+    }
+
+    /// Lets the next write to a path that ends so fail with an errno.
+    pub fn fail_next(&self, path_end: &str, errno: i32) {
+        self.lock().fail.push((path_end.to_owned(), errno));
+    }
+
+    /// A kdamond ends by itself, as when its targets exit.
+    pub fn end(&self, index: usize) {
+        let mut tree = self.lock();
+        tree.set(&format!("{KDAMONDS}/{index}/state"), "off");
+        tree.set(&format!("{KDAMONDS}/{index}/pid"), "-1");
+    }
+
+    /// Sets a file that only the kernel writes (statistics).
+    pub fn kernel_writes(&self, rel: &str, value: &str) {
+        self.lock().set(rel, value);
+    }
+
+    /// All writes so far, paths relative to the root.
+    pub fn log(&self) -> Vec<(String, String)> {
+        self.lock().log.clone()
+    }
+
+    /// All files and their values.
+    pub fn files(&self) -> BTreeMap<String, String> {
+        self.lock().files.iter().map(|(path, file)| (path.clone(), file.value.clone())).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Tree> {
+        self.tree.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn since(&self, major: u32, minor: u32) -> bool {
+        self.kernel >= (major, minor)
+    }
+
+    /// Makes the directories that a count asks for.
+    fn make(&self, tree: &mut Tree, dir: &str, kind: &str, count: usize) {
+        tree.remove_numbered(dir);
+        for at in 0..count {
+            let dir = format!("{dir}/{at}");
+            match kind {
+                "nr_kdamonds" => self.kdamond(tree, &dir),
+                "nr_contexts" => self.context(tree, &dir),
+                "nr_targets" => self.target(tree, &dir),
+                "nr_schemes" => self.scheme(tree, &dir),
+                "nr_filters" => self.filter(tree, &dir),
+                "nr_goals" => self.goal(tree, &dir),
+                "nr_dests" => tree.rw(&dir, &[("id", "0"), ("weight", "0")]),
+                _ => tree.rw(&dir, &[("start", "0"), ("end", "0")]),
+            }
+        }
+    }
+
+    fn kdamond(&self, tree: &mut Tree, dir: &str) {
+        tree.rw(dir, &[("state", "off"), ("contexts/nr_contexts", "0")]);
+        tree.ro(dir, &[("pid", "-1")]);
+        if self.since(6, 17) {
+            tree.rw(dir, &[("refresh_ms", "0")]);
+        }
+    }
+
+    fn context(&self, tree: &mut Tree, dir: &str) {
+        tree.ro(dir, &[("avail_operations", "vaddr fvaddr paddr")]);
+        tree.rw(
+            dir,
+            &[
+                ("operations", "vaddr"),
+                ("monitoring_attrs/intervals/sample_us", "5000"),
+                ("monitoring_attrs/intervals/aggr_us", "100000"),
+                ("monitoring_attrs/intervals/update_us", "60000000"),
+                ("monitoring_attrs/nr_regions/min", "10"),
+                ("monitoring_attrs/nr_regions/max", "1000"),
+                ("targets/nr_targets", "0"),
+                ("schemes/nr_schemes", "0"),
+            ],
+        );
+        if self.since(6, 15) {
+            let goal = format!("{dir}/monitoring_attrs/intervals/intervals_goal");
+            tree.rw(&goal, &[("access_bp", "0"), ("aggrs", "0"), ("min_sample_us", "0"), ("max_sample_us", "0")]);
+        }
+        if self.since(6, 18) {
+            tree.rw(dir, &[("addr_unit", "1")]);
+        }
+    }
+
+    fn target(&self, tree: &mut Tree, dir: &str) {
+        tree.rw(dir, &[("pid_target", "0"), ("regions/nr_regions", "0")]);
+        if self.since(6, 19) {
+            tree.rw(dir, &[("obsolete_target", "N")]);
+        }
+    }
+
+    fn scheme(&self, tree: &mut Tree, dir: &str) {
+        for range in ["sz", "nr_accesses", "age"] {
+            tree.rw(&format!("{dir}/access_pattern/{range}"), &[("min", "0"), ("max", "0")]);
+        }
+        let quotas = format!("{dir}/quotas");
+        tree.rw(&quotas, &[("ms", "0"), ("bytes", "0"), ("reset_interval_ms", "0")]);
+        let weights = [("sz_permil", "0"), ("nr_accesses_permil", "0"), ("age_permil", "0")];
+        tree.rw(&format!("{quotas}/weights"), &weights);
+        let marks = [("metric", "none"), ("interval_us", "0"), ("high", "0"), ("mid", "0"), ("low", "0")];
+        tree.rw(&format!("{dir}/watermarks"), &marks);
+        tree.rw(dir, &[("action", "stat")]);
+        let stats = ["nr_tried", "sz_tried", "nr_applied", "sz_applied", "qt_exceeds"].map(|name| (name, "0"));
+        tree.ro(&format!("{dir}/stats"), &stats);
+        if self.since(6, 3) {
+            tree.rw(dir, &[("filters/nr_filters", "0")]);
+        }
+        if self.since(6, 6) {
+            tree.ro(dir, &[("tried_regions/total_bytes", "0")]);
+        }
+        if self.since(6, 7) {
+            tree.rw(dir, &[("apply_interval_us", "0")]);
+        }
+        if self.since(6, 8) {
+            tree.rw(&quotas, &[("goals/nr_goals", "0")]);
+        }
+        if self.since(6, 9) {
+            tree.ro(&quotas, &[("effective_bytes", "0")]);
+        }
+        if self.since(6, 11) {
+            tree.rw(dir, &[("target_nid", "-1")]);
+        }
+        if self.since(6, 14) {
+            tree.ro(&format!("{dir}/stats"), &[("sz_ops_filter_passed", "0")]);
+        }
+        if self.since(6, 15) {
+            tree.rw(dir, &[("core_filters/nr_filters", "0"), ("ops_filters/nr_filters", "0")]);
+        }
+        if self.since(6, 17) {
+            tree.rw(dir, &[("dests/nr_dests", "0")]);
+        }
+        if self.since(7, 0) {
+            tree.ro(&format!("{dir}/stats"), &[("nr_snapshots", "0")]);
+            tree.rw(&format!("{dir}/stats"), &[("max_nr_snapshots", "0")]);
+        }
+    }
+
+    fn filter(&self, tree: &mut Tree, dir: &str) {
+        tree.rw(dir, &[("type", "anon"), ("matching", "N"), ("memcg_path", "")]);
+        if self.since(6, 6) {
+            tree.rw(dir, &[("addr_start", "0"), ("addr_end", "0"), ("damon_target_idx", "0")]);
+        }
+        if self.since(6, 14) {
+            tree.rw(dir, &[("allow", "N")]);
+        }
+        if self.since(6, 15) {
+            tree.rw(dir, &[("min", "0"), ("max", "0")]);
+        }
+    }
+
+    fn goal(&self, tree: &mut Tree, dir: &str) {
+        tree.rw(dir, &[("target_value", "0"), ("current_value", "0")]);
+        if self.since(6, 9) {
+            tree.rw(dir, &[("target_metric", "user_input")]);
+        }
+        if self.since(6, 16) {
+            tree.rw(dir, &[("nid", "0")]);
+        }
+        if self.since(6, 19) {
+            tree.rw(dir, &[("path", "")]);
+        }
+    }
+
+    fn command(&self, tree: &mut Tree, dir: &str, word: &str) -> io::Result<()> {
+        let on = tree.get(&format!("{dir}/state")) == "on";
+        let started = tree.files.contains_key(&format!("{dir}/.ran"));
+        match word {
+            "on" if on => Err(errno(libc::EBUSY)),
+            "on" => {
+                check(tree, dir)?;
+                tree.next_thread += 1;
+                let thread = tree.next_thread.to_string();
+                tree.set(&format!("{dir}/state"), "on");
+                tree.set(&format!("{dir}/pid"), &thread);
+                tree.rw(dir, &[(".ran", "")]);
+                Ok(())
+            }
+            "off" if on => {
+                tree.set(&format!("{dir}/state"), "off");
+                tree.set(&format!("{dir}/pid"), "-1");
+                Ok(())
+            }
+            "off" => Err(errno(if started { libc::EPERM } else { libc::EINVAL })),
+            "commit" if on => check(tree, dir),
+            word if on && COMMANDS.contains(&word) => Ok(()),
+            _ => Err(errno(libc::EINVAL)),
+        }
+    }
+}
+
+const COMMANDS: [&str; 7] = [
+    "commit_schemes_quota_goals",
+    "update_schemes_stats",
+    "update_schemes_tried_regions",
+    "update_schemes_tried_bytes",
+    "clear_schemes_tried_regions",
+    "update_schemes_effective_quotas",
+    "update_tuned_intervals",
+];
+const ACTIONS: [&str; 10] = [
+    "willneed",
+    "cold",
+    "pageout",
+    "hugepage",
+    "nohugepage",
+    "lru_prio",
+    "lru_deprio",
+    "migrate_hot",
+    "migrate_cold",
+    "stat",
+];
+
+fn errno(code: i32) -> io::Error {
+    io::Error::from_raw_os_error(code)
+}
+
+/// What the kernel refuses with EINVAL when a kdamond goes on or commits.
+fn check(tree: &Tree, dir: &str) -> io::Result<()> {
+    let number = |rel: &str| tree.get(&format!("{dir}/contexts/0/{rel}")).parse::<i64>().unwrap_or(0);
+    if tree.get(&format!("{dir}/contexts/nr_contexts")) != "1" {
+        return Err(errno(libc::EINVAL));
+    }
+    let attrs = "monitoring_attrs";
+    let (sample, aggregation) =
+        (number(&format!("{attrs}/intervals/sample_us")), number(&format!("{attrs}/intervals/aggr_us")));
+    let (min, max) = (number(&format!("{attrs}/nr_regions/min")), number(&format!("{attrs}/nr_regions/max")));
+    let paddr = tree.get(&format!("{dir}/contexts/0/operations")) == "paddr";
+    let dead = (0..number("targets/nr_targets")).any(|target| {
+        let pid = number(&format!("targets/{target}/pid_target"));
+        !paddr && tree.alive.as_ref().is_some_and(|alive| !alive.contains(&(pid as i32)))
+    });
+    if aggregation < sample || min < 3 || max < min || dead { Err(errno(libc::EINVAL)) } else { Ok(()) }
+}
+
+impl Tree {
+    fn rw(&mut self, dir: &str, files: &[(&str, &str)]) {
+        for (name, value) in files {
+            self.files.insert(format!("{dir}/{name}"), File { value: (*value).to_owned(), writable: true });
+        }
+    }
+
+    fn ro(&mut self, dir: &str, files: &[(&str, &str)]) {
+        for (name, value) in files {
+            self.files.insert(format!("{dir}/{name}"), File { value: (*value).to_owned(), writable: false });
+        }
+    }
+
+    fn get(&self, path: &str) -> &str {
+        self.files.get(path).map_or("", |file| file.value.as_str())
+    }
+
+    fn set(&mut self, path: &str, value: &str) {
+        if let Some(file) = self.files.get_mut(path) {
+            file.value = value.to_owned();
+        }
+    }
+
+    fn remove_numbered(&mut self, dir: &str) {
+        let numbered = |path: &str| {
+            let below = path.strip_prefix(dir).and_then(|rest| rest.strip_prefix('/'));
+            below.and_then(|rest| rest.split('/').next()).is_some_and(|name| name.parse::<usize>().is_ok())
+        };
+        self.files.retain(|path, _| !numbered(path));
+    }
+
+    fn any_on(&self) -> bool {
+        let states = self.files.iter().filter(|(path, _)| path.starts_with(KDAMONDS) && path.ends_with("/state"));
+        states.into_iter().any(|(_, file)| file.value == "on")
+    }
+}
+
+impl Io for FakeDamon {
+    fn read(&self, rel: &str) -> io::Result<Vec<u8>> {
+        let tree = self.lock();
+        let file = tree.files.get(rel).ok_or_else(|| errno(libc::ENOENT))?;
+        Ok(format!("{}\n", file.value).into_bytes())
+    }
+
+    fn write(&self, rel: &str, value: &str) -> io::Result<()> {
+        let mut tree = self.lock();
+        let tree = &mut *tree;
+        tree.log.push((rel.to_owned(), value.to_owned()));
+        if let Some(at) = tree.fail.iter().position(|(end, _)| rel.ends_with(end.as_str())) {
+            return Err(errno(tree.fail.remove(at).1));
+        }
+        let file = tree.files.get(rel).ok_or_else(|| errno(libc::ENOENT))?;
+        if !file.writable {
+            return Err(errno(libc::EACCES));
+        }
+        let value = value.trim();
+        let (dir, name) = rel.rsplit_once('/').unwrap_or(("", rel));
+        match name {
+            "state" => return self.command(tree, dir, value),
+            "nr_kdamonds" if tree.any_on() => return Err(errno(libc::EBUSY)),
+            "nr_contexts" if !matches!(value, "0" | "1") => return Err(errno(libc::EINVAL)),
+            "action" if !ACTIONS.contains(&value) => return Err(errno(libc::EINVAL)),
+            "operations" if !matches!(value, "vaddr" | "fvaddr" | "paddr") => return Err(errno(libc::EINVAL)),
+            _ => {}
+        }
+        if name.starts_with("nr_") {
+            let count: usize = value.parse().map_err(|_| errno(libc::EINVAL))?;
+            self.make(tree, dir, name, count);
+        }
+        tree.set(rel, value);
+        Ok(())
+    }
+
+    fn list(&self, rel: &str) -> io::Result<Vec<String>> {
+        let prefix = format!("{}/", rel.trim_end_matches('/'));
+        let tree = self.lock();
+        let below = tree.files.range(prefix.clone()..).map(|(path, _)| path).take_while(|p| p.starts_with(&prefix));
+        let names: BTreeSet<String> =
+            below.filter_map(|path| path[prefix.len()..].split('/').next()).map(str::to_owned).collect();
+        if names.is_empty() { Err(errno(libc::ENOENT)) } else { Ok(names.into_iter().collect()) }
+    }
+
+    fn exists(&self, rel: &str) -> bool {
+        self.lock().files.contains_key(rel) || self.is_dir(rel)
+    }
+
+    fn is_dir(&self, rel: &str) -> bool {
+        self.list(rel).is_ok()
+    }
+
+    fn writable(&self, rel: &str) -> bool {
+        // A mark of our own, not a file of the kernel's.
+        !rel.ends_with("/.ran") && self.lock().files.get(rel).is_some_and(|file| file.writable)
+    }
+
+    fn shown(&self, rel: &str) -> PathBuf {
+        PathBuf::from(format!("/{rel}"))
+    }
+}

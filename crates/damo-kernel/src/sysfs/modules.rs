@@ -1,0 +1,42 @@
+//! The kdamonds of kernel modules: DAMON_STAT, DAMON_RECLAIM, DAMON_LRU_SORT. They are not in the sysfs tree, they emit
+//! the same events, and while one of them runs the tree's kdamonds may be refused.
+
+use super::Sysfs;
+use serde::Serialize;
+
+/// Their module names.
+pub const MODULES: [&str; 3] = ["damon_stat", "damon_reclaim", "damon_lru_sort"];
+
+/// A module's kdamond.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ModuleKdamond {
+    /// `damon_stat`, `damon_reclaim` or `damon_lru_sort`.
+    pub module: String,
+    /// Whether it is enabled.
+    pub enabled: bool,
+    /// Its thread; `None` while it does not run, or where the module does not tell (DAMON_STAT).
+    pub pid: Option<i32>,
+    /// All its parameters as text, by name.
+    pub params: Vec<(String, String)>,
+}
+
+impl Sysfs {
+    /// The module kdamonds that this kernel has.
+    pub fn modules(&self) -> Vec<ModuleKdamond> {
+        MODULES.into_iter().filter_map(|module| self.module(module)).collect()
+    }
+
+    fn module(&self, module: &str) -> Option<ModuleKdamond> {
+        let dir = format!("sys/module/{module}/parameters");
+        let names = self.root.io().list(&dir).ok()?;
+        let read = |name: String| {
+            let value = self.root.read_line(&format!("{dir}/{name}")).ok()?;
+            Some((name, value))
+        };
+        let params: Vec<(String, String)> = names.into_iter().filter_map(read).collect();
+        let get = |name: &str| params.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str());
+        let enabled = matches!(get("enabled"), Some("Y" | "y" | "1"));
+        let pid = get("kdamond_pid").and_then(|pid| pid.parse().ok()).filter(|pid: &i32| *pid > 0);
+        Some(ModuleKdamond { module: module.to_owned(), enabled, pid, params })
+    }
+}

@@ -1,0 +1,274 @@
+//! The tree's files to typed parameters. Files that this kernel lacks make their field absent; a file that holds
+//! something else than it should is an error that names it.
+
+use super::params::*;
+use crate::error::{Error, Result, excerpt};
+use crate::io::Root;
+use damo_model::{Addr, AddrRange, Age, Bytes, Intervals, IntervalsGoal, Nanos, NrAccesses, NrRegions, Ops, Region};
+use std::str::FromStr;
+
+/// A number of directories no tree has.
+const MAX_CHILDREN: usize = 1 << 20;
+
+/// Reads below one directory.
+pub(super) struct Reader<'r> {
+    root: &'r Root,
+    dir: String,
+}
+
+impl<'r> Reader<'r> {
+    pub(super) fn new(root: &'r Root, dir: &str) -> Self {
+        Self { root, dir: dir.to_owned() }
+    }
+
+    fn below(&self, name: &str) -> Reader<'r> {
+        Reader { root: self.root, dir: format!("{}/{name}", self.dir) }
+    }
+
+    fn path(&self, name: &str) -> String {
+        format!("{}/{name}", self.dir)
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.root.exists(&self.path(name))
+    }
+
+    fn text(&self, name: &str) -> Result<String> {
+        self.root.read_line(&self.path(name))
+    }
+
+    fn number<T: FromStr>(&self, name: &str) -> Result<T> {
+        self.root.read_number(&self.path(name))
+    }
+
+    fn optional<T: FromStr>(&self, name: &str) -> Result<Option<T>> {
+        if self.has(name) { self.number(name).map(Some) } else { Ok(None) }
+    }
+
+    fn optional_text(&self, name: &str) -> Result<String> {
+        if self.has(name) { self.text(name) } else { Ok(String::new()) }
+    }
+
+    fn flag(&self, name: &str) -> Result<bool> {
+        match self.text(name)?.as_str() {
+            "Y" | "y" | "1" => Ok(true),
+            "N" | "n" | "0" => Ok(false),
+            other => Err(self.content(name, "Y or N", other)),
+        }
+    }
+
+    /// `unsigned int` files may hold more than 32 bits: the tree stores `unsigned long`.
+    fn small(&self, name: &str) -> Result<u32> {
+        Ok(u32::try_from(self.number::<u64>(name)?).unwrap_or(u32::MAX))
+    }
+
+    fn micros(&self, name: &str) -> Result<Nanos> {
+        Ok(Nanos::from_micros(i64::try_from(self.number::<u64>(name)?).unwrap_or(i64::MAX)))
+    }
+
+    fn millis(&self, name: &str) -> Result<Nanos> {
+        Ok(Nanos::from_millis(i64::try_from(self.number::<u64>(name)?).unwrap_or(i64::MAX)))
+    }
+
+    fn content(&self, name: &str, expected: &'static str, found: &str) -> Error {
+        Error::Content { path: self.root.shown(&self.path(name)), expected, found: excerpt(found) }
+    }
+
+    /// One value per numbered directory.
+    fn each<T>(&self, dir: &str, count: &str, read: impl Fn(&Reader<'r>) -> Result<T>) -> Result<Vec<T>> {
+        let below = self.below(dir);
+        let count: usize = below.number(count)?;
+        if count > MAX_CHILDREN {
+            return Err(below.content("", "a sensible number of directories", &count.to_string()));
+        }
+        (0..count).map(|at| read(&below.below(&at.to_string()))).collect()
+    }
+
+    pub(super) fn kdamond(&self) -> Result<Kdamond> {
+        let refresh = if self.has("refresh_ms") { Some(self.millis("refresh_ms")?) } else { None };
+        Ok(Kdamond { refresh, contexts: self.each("contexts", "nr_contexts", Reader::context)? })
+    }
+
+    fn context(&self) -> Result<Context> {
+        let ops = match self.text("operations")?.as_str() {
+            "vaddr" => Ops::Vaddr,
+            "fvaddr" => Ops::Fvaddr,
+            "paddr" => Ops::Paddr,
+            other => return Err(self.content("operations", "vaddr, fvaddr or paddr", other)),
+        };
+        let attrs = self.below("monitoring_attrs");
+        let intervals = attrs.below("intervals");
+        let goal = intervals.below("intervals_goal");
+        Ok(Context {
+            ops,
+            addr_unit: self.optional("addr_unit")?,
+            pause: if self.has("pause") { Some(self.flag("pause")?) } else { None },
+            intervals: Intervals {
+                sample: intervals.micros("sample_us")?,
+                aggregation: intervals.micros("aggr_us")?,
+                update: intervals.micros("update_us")?,
+            },
+            intervals_goal: if goal.has("access_bp") { goal.goal_of_intervals()? } else { None },
+            nr_regions: NrRegions { min: attrs.number("nr_regions/min")?, max: attrs.number("nr_regions/max")? },
+            targets: self.each("targets", "nr_targets", Reader::target)?,
+            schemes: self.each("schemes", "nr_schemes", Reader::scheme)?,
+        })
+    }
+
+    fn goal_of_intervals(&self) -> Result<Option<IntervalsGoal>> {
+        let goal = IntervalsGoal {
+            access_bp: self.number("access_bp")?,
+            aggregations: self.number("aggrs")?,
+            min_sample: self.micros("min_sample_us")?,
+            max_sample: self.micros("max_sample_us")?,
+        };
+        Ok((goal.aggregations > 0).then_some(goal))
+    }
+
+    fn target(&self) -> Result<ContextTarget> {
+        let pid: i32 = self.number("pid_target")?;
+        Ok(ContextTarget {
+            pid: (pid > 0).then_some(pid),
+            obsolete: if self.has("obsolete_target") { self.flag("obsolete_target")? } else { false },
+            regions: self.each("regions", "nr_regions", |region| region.range("start", "end"))?,
+        })
+    }
+
+    fn range(&self, start: &str, end: &str) -> Result<AddrRange> {
+        Ok(AddrRange::new(Addr(self.number(start)?), Addr(self.number(end)?)))
+    }
+
+    fn scheme(&self) -> Result<Scheme> {
+        let pattern = self.below("access_pattern");
+        let nid: Option<i32> = self.optional("target_nid")?;
+        let dests = if self.has("dests") {
+            let dest = |at: &Reader<'r>| Ok(Dest { id: at.small("id")?, weight: at.small("weight")? });
+            self.each("dests", "nr_dests", dest)?
+        } else {
+            Vec::new()
+        };
+        let mut filters = Vec::new();
+        // Newer kernels keep `filters` beside the two directories that replace it.
+        for dir in ["core_filters", "ops_filters", "filters"] {
+            if self.has(dir) {
+                filters.extend(self.each(dir, "nr_filters", Reader::filter)?);
+            }
+        }
+        Ok(Scheme {
+            pattern: AccessPattern {
+                size: MinMax { min: Bytes(pattern.number("sz/min")?), max: Bytes(pattern.number("sz/max")?) },
+                nr_accesses: MinMax {
+                    min: NrAccesses(pattern.small("nr_accesses/min")?),
+                    max: NrAccesses(pattern.small("nr_accesses/max")?),
+                },
+                age: MinMax { min: Age(pattern.small("age/min")?), max: Age(pattern.small("age/max")?) },
+            },
+            action: self.text("action")?,
+            target_nid: nid.filter(|nid| *nid >= 0),
+            dests,
+            apply_interval: if self.has("apply_interval_us") { self.micros("apply_interval_us")? } else { Nanos(0) },
+            quotas: self.below("quotas").quotas()?,
+            watermarks: self.below("watermarks").watermarks()?,
+            filters,
+            max_nr_snapshots: self.optional("stats/max_nr_snapshots")?,
+        })
+    }
+
+    fn quotas(&self) -> Result<Quotas> {
+        let goals = if self.has("goals") {
+            self.each("goals", "nr_goals", |goal| {
+                Ok(Goal {
+                    metric: if goal.has("target_metric") {
+                        goal.text("target_metric")?
+                    } else {
+                        "user_input".to_owned()
+                    },
+                    target_value: goal.number("target_value")?,
+                    current_value: goal.number("current_value")?,
+                    nid: goal.optional("nid")?,
+                    path: goal.optional_text("path")?,
+                })
+            })?
+        } else {
+            Vec::new()
+        };
+        Ok(Quotas {
+            time: self.millis("ms")?,
+            size: Bytes(self.number("bytes")?),
+            reset_interval: self.millis("reset_interval_ms")?,
+            weight_size: self.small("weights/sz_permil")?,
+            weight_nr_accesses: self.small("weights/nr_accesses_permil")?,
+            weight_age: self.small("weights/age_permil")?,
+            goals,
+            goal_tuner: self.optional_text("goal_tuner")?,
+        })
+    }
+
+    fn watermarks(&self) -> Result<Watermarks> {
+        Ok(Watermarks {
+            metric: self.text("metric")?,
+            interval: self.micros("interval_us")?,
+            high: self.small("high")?,
+            mid: self.small("mid")?,
+            low: self.small("low")?,
+        })
+    }
+
+    fn filter(&self) -> Result<Filter> {
+        let range = if self.has("addr_start") { self.range("addr_start", "addr_end")? } else { AddrRange::default() };
+        let allow = ["allow", "pass"].into_iter().find(|name| self.has(name));
+        Ok(Filter {
+            kind: self.text("type")?,
+            matching: self.flag("matching")?,
+            allow: allow.map(|name| self.flag(name)).transpose()?.unwrap_or(false),
+            memcg_path: self.optional_text("memcg_path")?,
+            range,
+            target: self.optional("damon_target_idx")?.unwrap_or(0),
+            size: MinMax {
+                min: Bytes(self.optional("min")?.unwrap_or(0)),
+                max: Bytes(self.optional("max")?.unwrap_or(0)),
+            },
+        })
+    }
+
+    /// What the kernel wrote of each context's schemes.
+    pub(super) fn statuses(&self) -> Result<Vec<Vec<SchemeStatus>>> {
+        self.each("contexts", "nr_contexts", |context| context.each("schemes", "nr_schemes", Reader::scheme_status))
+    }
+
+    fn scheme_status(&self) -> Result<SchemeStatus> {
+        let stats = self.below("stats");
+        Ok(SchemeStatus {
+            stats: SchemeStats {
+                nr_tried: stats.number("nr_tried")?,
+                size_tried: Bytes(stats.number("sz_tried")?),
+                nr_applied: stats.number("nr_applied")?,
+                size_applied: Bytes(stats.number("sz_applied")?),
+                size_filter_passed: stats.optional("sz_ops_filter_passed")?.map(Bytes),
+                quota_exceeds: stats.number("qt_exceeds")?,
+                nr_snapshots: stats.optional("nr_snapshots")?,
+            },
+            effective_size: self.optional("quotas/effective_bytes")?.map(Bytes),
+            tried_bytes: self.optional("tried_regions/total_bytes")?.map(Bytes),
+            tried: self.tried_regions()?,
+        })
+    }
+
+    pub(super) fn tried_regions(&self) -> Result<Vec<TriedRegion>> {
+        let below = self.below("tried_regions");
+        let names = self.root.io().list(&below.dir).unwrap_or_default();
+        // Numbers count on over updates and do not begin at 0; their order is that of the regions.
+        let mut numbers: Vec<u64> = names.iter().filter_map(|name| name.parse().ok()).collect();
+        numbers.sort_unstable();
+        let region = |number: u64| {
+            let dir = below.below(&number.to_string());
+            let range = dir.range("start", "end")?;
+            let (nr_accesses, age) = (NrAccesses(dir.small("nr_accesses")?), Age(dir.small("age")?));
+            Ok(TriedRegion {
+                region: Region::new(range.start, range.end, nr_accesses, Some(age)),
+                filter_passed: dir.optional("sz_filter_passed")?.map(Bytes),
+            })
+        };
+        numbers.into_iter().map(region).collect()
+    }
+}

@@ -1,0 +1,322 @@
+//! A set of kdamonds that is ours: staged, started, tuned, stopped, and at the end the tree as it was found.
+
+use super::params::{ContextTarget, Kdamond};
+use super::saved::SavedTree;
+use super::write::{Writer, write_file};
+use super::{Command, KDAMONDS, Sysfs, file};
+use crate::error::{Error, Result};
+use crate::validate;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// Going on and off takes milliseconds, and up to one sampling interval.
+const SWITCH: Duration = Duration::from_secs(10);
+/// Commands are done once per aggregation; the kernel allows aggregations of any length.
+const COMMIT: Duration = Duration::from_secs(30);
+
+/// Kdamonds that were set up here. Dropping it stops them and puts the tree back; [`Staged::undo`] does the same and
+/// tells of errors, [`Staged::keep`] leaves them as they are.
+#[derive(Debug)]
+#[must_use = "dropping it puts DAMON back as it was found"]
+pub struct Staged {
+    sysfs: Sysfs,
+    slots: Vec<Slot>,
+    before: Before,
+    armed: bool,
+}
+
+/// One kdamond of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Slot {
+    index: usize,
+    /// Its thread since we switched it on; `None` while we have not.
+    thread: Option<i32>,
+}
+
+/// What was there before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Before {
+    /// Nothing ran: the whole tree was ours to change.
+    All(SavedTree),
+    /// Something else ran: only these kdamonds, which were off, are ours, in the order of the slots.
+    Some(Vec<SavedTree>),
+}
+
+/// What a recorder that was killed left behind: keep it in a file while recording, and give it to
+/// [`Sysfs::take_over`] on the next run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Leftover {
+    slots: Vec<Slot>,
+    before: Before,
+}
+
+impl Leftover {
+    /// The kdamonds that were started: index and thread.
+    pub fn started(&self) -> Vec<(usize, i32)> {
+        self.slots.iter().filter_map(|slot| Some((slot.index, slot.thread?))).collect()
+    }
+}
+
+impl Sysfs {
+    /// Writes parameters, without switching anything on.
+    ///
+    /// If nothing runs, the tree gets exactly these kdamonds; if something else runs, kdamonds that are off are used as
+    /// far as there are enough of them, because their number cannot be changed then.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] or [`Error::Missing`] before anything is written, [`Error::Busy`], or the write that failed;
+    /// what was written until then is undone.
+    pub fn stage(&self, kdamonds: &[Kdamond]) -> Result<Staged> {
+        validate::kdamonds(kdamonds)?;
+        let running = self.running()?;
+        let (indices, before) = match running.first() {
+            None => {
+                let indices: Vec<usize> = (0..kdamonds.len()).collect();
+                (indices, Before::All(SavedTree::take(&self.root, KDAMONDS)?))
+            }
+            Some((index, pid)) => {
+                let off = |index: &usize| running.iter().all(|(on, _)| on != index);
+                let indices: Vec<usize> = (0..self.nr_kdamonds()?).filter(off).take(kdamonds.len()).collect();
+                if indices.len() < kdamonds.len() {
+                    let state = self.root.shown(&file(*index, "state"));
+                    return Err(Error::Busy { index: *index, pid: pid.unwrap_or(-1), state });
+                }
+                let saved: Result<Vec<_>> =
+                    indices.iter().map(|index| SavedTree::take(&self.root, &format!("{KDAMONDS}/{index}"))).collect();
+                (indices, Before::Some(saved?))
+            }
+        };
+        let slots = indices.into_iter().map(|index| Slot { index, thread: None }).collect();
+        let mut staged = Staged { sysfs: self.clone(), slots, before, armed: true };
+        let written = staged.write(kdamonds);
+        staged.or_undo(written)?;
+        Ok(staged)
+    }
+
+    /// Takes over what a killed run left behind, to undo it. Kdamonds whose threads are others by now are not ours.
+    pub fn take_over(&self, leftover: Leftover) -> Staged {
+        Staged { sysfs: self.clone(), slots: leftover.slots, before: leftover.before, armed: true }
+    }
+}
+
+impl Staged {
+    /// Indices of our kdamonds, in the order in which they were given.
+    pub fn indices(&self) -> Vec<usize> {
+        self.slots.iter().map(|slot| slot.index).collect()
+    }
+
+    /// Threads of those that were started.
+    pub fn threads(&self) -> Vec<i32> {
+        self.slots.iter().filter_map(|slot| slot.thread).collect()
+    }
+
+    /// Index and thread of those that were started.
+    pub fn started(&self) -> Vec<(usize, i32)> {
+        self.slots.iter().filter_map(|slot| Some((slot.index, slot.thread?))).collect()
+    }
+
+    /// What to keep in a file in case we are killed.
+    pub fn leftover(&self) -> Leftover {
+        Leftover { slots: self.slots.clone(), before: self.before.clone() }
+    }
+
+    /// Switches all of them on.
+    ///
+    /// # Errors
+    /// If one does not go on; those that did are stopped again and the tree is put back.
+    pub fn start(&mut self) -> Result<()> {
+        let started = (0..self.slots.len()).try_for_each(|at| {
+            let index = self.slots[at].index;
+            write_file(&self.sysfs.root, &file(index, "state"), "on")?;
+            self.slots[at].thread = self.sysfs.await_state(index, true, SWITCH)?.pid;
+            Ok(())
+        });
+        self.or_undo(started)
+    }
+
+    /// Whether any of them still runs. They end by themselves when their targets are gone.
+    ///
+    /// # Errors
+    /// If the tree cannot be read.
+    pub fn is_running(&self) -> Result<bool> {
+        for slot in &self.slots {
+            if slot.thread.is_some() && self.is_ours(slot)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Gives new parameters to the running kdamonds, as many as were staged.
+    ///
+    /// # Errors
+    /// If one of them is not ours any more, or refuses; the parameters staged before stay in force then.
+    pub fn commit(&mut self, kdamonds: &[Kdamond]) -> Result<()> {
+        validate::kdamonds(kdamonds)?;
+        validate::same_number(self.slots.len(), kdamonds.len())?;
+        for slot in &self.slots {
+            self.check_ours(slot)?;
+        }
+        for (slot, kdamond) in self.slots.iter().zip(kdamonds) {
+            let dir = format!("{KDAMONDS}/{}", slot.index);
+            let saved = SavedTree::take(&self.sysfs.root, &dir)?;
+            let committed = Writer::new(&self.sysfs.root, &dir)
+                .kdamond(kdamond)
+                .and_then(|()| self.sysfs.command(slot.index, Command::Commit, COMMIT));
+            if let Err(first) = committed {
+                return Err(match saved.restore(&self.sysfs.root, &dir) {
+                    Ok(()) => first,
+                    Err(then) => Error::Rollback { first: Box::new(first), then: Box::new(then) },
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Replaces the targets of a running kdamond's context (children of a monitored process came or went), and commits.
+    ///
+    /// # Errors
+    /// As [`Staged::commit`].
+    pub fn set_targets(&mut self, at: usize, context: usize, targets: &[ContextTarget]) -> Result<()> {
+        // A commit takes the staged intervals: without this it would undo what tuning chose.
+        if self.params()?.iter().flat_map(|kdamond| &kdamond.contexts).any(|context| context.intervals_goal.is_some()) {
+            self.command(Command::UpdateTunedIntervals, COMMIT)?;
+        }
+        let mut kdamonds = self.params()?;
+        let place = kdamonds.get_mut(at).and_then(|kdamond| kdamond.contexts.get_mut(context));
+        let Some(place) = place else {
+            return Err(Error::Invalid {
+                what: "kdamond and context".to_owned(),
+                value: format!("{at} and {context}"),
+                why: "there are not so many".to_owned(),
+            });
+        };
+        place.targets = targets.to_vec();
+        self.commit(&kdamonds)
+    }
+
+    /// The parameters staged at present.
+    ///
+    /// # Errors
+    /// If the tree cannot be read.
+    pub fn params(&self) -> Result<Vec<Kdamond>> {
+        self.slots.iter().map(|slot| Ok(self.sysfs.kdamond(slot.index)?.params)).collect()
+    }
+
+    /// Sends a command to all of them.
+    ///
+    /// # Errors
+    /// As [`Sysfs::command`].
+    pub fn command(&self, command: Command, timeout: Duration) -> Result<()> {
+        for slot in &self.slots {
+            self.check_ours(slot)?;
+            self.sysfs.command(slot.index, command, timeout)?;
+        }
+        Ok(())
+    }
+
+    /// Switches all of them off that still run. The parameters stay.
+    ///
+    /// # Errors
+    /// If one does not go off; the others do.
+    pub fn stop(&mut self) -> Result<()> {
+        let mut result = Ok(());
+        for at in 0..self.slots.len() {
+            let stopped = self.stop_one(self.slots[at]);
+            match stopped {
+                Ok(()) => self.slots[at].thread = None,
+                Err(error) if result.is_ok() => result = Err(error),
+                Err(_) => {}
+            }
+        }
+        result
+    }
+
+    fn stop_one(&self, slot: Slot) -> Result<()> {
+        if slot.thread.is_none() || !self.is_ours(&slot)? {
+            return Ok(());
+        }
+        match write_file(&self.sysfs.root, &file(slot.index, "state"), "off") {
+            // It ended by itself in between.
+            Err(error) if error.errno() == Some(libc::EPERM) && !self.sysfs.state(slot.index)?.on => return Ok(()),
+            other => other?,
+        }
+        self.sysfs.await_state(slot.index, false, SWITCH).map(|_| ())
+    }
+
+    /// Stops what runs and puts the tree back as it was found.
+    ///
+    /// # Errors
+    /// The first thing that could not be undone; everything else was.
+    pub fn undo(mut self) -> Result<()> {
+        self.put_back()
+    }
+
+    /// Leaves everything as it is now.
+    pub fn keep(mut self) {
+        self.armed = false;
+    }
+
+    fn put_back(&mut self) -> Result<()> {
+        if !self.armed {
+            return Ok(());
+        }
+        self.armed = false;
+        let stopped = self.stop();
+        let root = &self.sysfs.root;
+        let restored = match &self.before {
+            Before::All(saved) if self.sysfs.running()?.is_empty() => saved.restore(root, KDAMONDS),
+            // Someone used the tree since: what is off and ours is put back, their kdamonds stay.
+            Before::All(saved) => self.restore_slots(|_, index| saved.dir(&index.to_string())),
+            Before::Some(saved) => self.restore_slots(|at, _| saved.get(at)),
+        };
+        stopped.and(restored)
+    }
+
+    fn restore_slots<'s>(&self, saved: impl Fn(usize, usize) -> Option<&'s SavedTree>) -> Result<()> {
+        for (at, slot) in self.slots.iter().enumerate() {
+            if let Some(saved) = saved(at, slot.index).filter(|_| self.sysfs.state(slot.index).is_ok_and(|s| !s.on)) {
+                saved.restore(&self.sysfs.root, &format!("{KDAMONDS}/{}", slot.index))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn write(&self, kdamonds: &[Kdamond]) -> Result<()> {
+        let root = &self.sysfs.root;
+        if matches!(self.before, Before::All(_)) {
+            Writer::new(root, KDAMONDS).count("nr_kdamonds", kdamonds.len())?;
+        }
+        for (slot, kdamond) in self.slots.iter().zip(kdamonds) {
+            Writer::new(root, &format!("{KDAMONDS}/{}", slot.index)).kdamond(kdamond)?;
+        }
+        Ok(())
+    }
+
+    fn or_undo(&mut self, done: Result<()>) -> Result<()> {
+        let Err(first) = done else { return Ok(()) };
+        Err(match self.put_back() {
+            Ok(()) => first,
+            Err(then) => Error::Rollback { first: Box::new(first), then: Box::new(then) },
+        })
+    }
+
+    fn is_ours(&self, slot: &Slot) -> Result<bool> {
+        let state = self.sysfs.state(slot.index)?;
+        Ok(state.on && state.pid == slot.thread)
+    }
+
+    fn check_ours(&self, slot: &Slot) -> Result<()> {
+        if self.is_ours(slot)? {
+            return Ok(());
+        }
+        Err(Error::NotOurs { index: slot.index, pid: self.sysfs.state(slot.index)?.pid })
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        // Nobody is left to tell; `undo` is for those who want to know.
+        let _ = self.put_back();
+    }
+}

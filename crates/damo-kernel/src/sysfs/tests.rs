@@ -1,0 +1,308 @@
+//! Setting DAMON up, running it and putting it back, against an in-memory kernel that refuses what a real one refuses;
+//! and reading a tree that a real 6.12 kernel had.
+
+use super::*;
+use damo_model::{Addr, AddrRange, Bytes, IntervalsGoal, Nanos, NrRegions, Ops};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+fn kernel(release: (u32, u32)) -> (Arc<FakeDamon>, Sysfs) {
+    let fake = Arc::new(FakeDamon::new(release));
+    let sysfs = Sysfs::new(&Root::with_io(fake.clone()));
+    (fake, sysfs)
+}
+
+/// All files but the fake's own mark of a kdamond that ran once.
+fn settings(fake: &FakeDamon) -> BTreeMap<String, String> {
+    fake.files().into_iter().filter(|(path, _)| !path.ends_with("/.ran")).collect()
+}
+
+fn process(pid: i32) -> Kdamond {
+    let target = ContextTarget { pid: Some(pid), ..ContextTarget::default() };
+    let context = Context { targets: vec![target], ..Context::new(Ops::Vaddr) };
+    Kdamond { contexts: vec![context], ..Kdamond::default() }
+}
+
+fn physical() -> Kdamond {
+    let regions = vec![AddrRange::new(Addr(4096), Addr(1 << 30)), AddrRange::new(Addr(1 << 32), Addr(1 << 33))];
+    let context =
+        Context { targets: vec![ContextTarget { regions, ..ContextTarget::default() }], ..Context::new(Ops::Paddr) };
+    Kdamond { contexts: vec![context], ..Kdamond::default() }
+}
+
+fn everything() -> Kdamond {
+    let mut kdamond = process(42);
+    let mut scheme = Scheme::new("pageout");
+    scheme.pattern.size.min = Bytes(4096);
+    scheme.pattern.age.min = damo_model::Age(50);
+    scheme.apply_interval = Nanos::from_millis(500);
+    scheme.quotas.time = Nanos::from_millis(10);
+    scheme.quotas.size = Bytes(100 << 20);
+    scheme.quotas.reset_interval = Nanos::from_secs(1);
+    scheme.quotas.weight_age = 7;
+    let goal = Goal { metric: "some_mem_psi_us".to_owned(), target_value: 10_000, ..Goal::default() };
+    scheme.quotas.goals.push(goal);
+    scheme.watermarks =
+        Watermarks { metric: "free_mem_rate".into(), interval: Nanos::from_secs(5), high: 500, mid: 400, low: 50 };
+    scheme.filters.push(Filter { kind: "anon".into(), matching: true, ..Filter::default() });
+    let range = AddrRange::new(Addr(0), Addr(8192));
+    scheme.filters.push(Filter { kind: "addr".into(), range, ..Filter::default() });
+    kdamond.contexts[0].schemes.push(scheme);
+    kdamond
+}
+
+#[test]
+fn what_is_staged_reads_back_the_same_on_every_kernel_that_has_it() {
+    for release in [(6, 12), (6, 14), (6, 15), (6, 19), (7, 0)] {
+        let (_, sysfs) = kernel(release);
+        let mut wanted = everything();
+        if release >= (6, 15) {
+            let (min_sample, max_sample) = (Nanos::from_millis(5), Nanos::from_secs(10));
+            wanted.contexts[0].intervals_goal =
+                Some(IntervalsGoal { access_bp: 400, aggregations: 3, min_sample, max_sample });
+            // Read back in the order of the two directories.
+            wanted.contexts[0].schemes[0].filters.reverse();
+        }
+        let staged = sysfs.stage(std::slice::from_ref(&wanted)).expect("the kernel has all of it");
+        let mut found = staged.params().expect("readable").remove(0);
+        // What newer kernels tell beside what was asked for.
+        found.refresh = None;
+        found.contexts[0].addr_unit = None;
+        let scheme = &mut found.contexts[0].schemes[0];
+        scheme.max_nr_snapshots = None;
+        scheme.quotas.goals[0].nid = None;
+        assert_eq!(found, wanted, "on {release:?}");
+    }
+}
+
+#[test]
+fn a_run_leaves_the_tree_as_it_found_it_settings_of_others_included() {
+    let (fake, sysfs) = kernel((6, 12));
+    sysfs.stage(&[everything(), physical()]).expect("fits").keep();
+    let before = fake.files();
+    let mut staged = sysfs.stage(&[process(7)]).expect("fits");
+    staged.start().expect("goes on");
+    assert_eq!(sysfs.running().expect("readable").len(), 1);
+    staged.undo().expect("goes back");
+    assert_eq!(fake.files(), before);
+}
+
+#[test]
+fn dropping_it_undoes_it_as_well() {
+    let (fake, sysfs) = kernel((6, 12));
+    let before = fake.files();
+    {
+        let mut staged = sysfs.stage(&[process(7)]).expect("fits");
+        staged.start().expect("goes on");
+    }
+    assert_eq!(fake.files(), before);
+}
+
+#[test]
+fn numbers_of_directories_are_written_only_when_they_change() {
+    let (fake, sysfs) = kernel((6, 12));
+    let count = |fake: &FakeDamon| fake.log().iter().filter(|(path, _)| path.ends_with("nr_targets")).count();
+    let mut staged = sysfs.stage(&[process(7)]).expect("fits");
+    staged.start().expect("goes on");
+    let first = count(&fake);
+    staged.commit(&[process(7)]).expect("takes it");
+    assert_eq!((first, count(&fake)), (1, 1));
+}
+
+#[test]
+fn a_write_that_fails_half_way_is_undone_and_told_with_file_value_and_errno() {
+    for file in ["nr_contexts", "operations", "aggr_us", "pid_target", "nr_schemes", "age/max", "state"] {
+        let (fake, sysfs) = kernel((6, 12));
+        sysfs.stage(&[physical()]).expect("fits").keep();
+        let before = settings(&fake);
+        fake.fail_next(file, libc::ENOMEM);
+        let mut wanted = everything();
+        wanted.contexts[0].nr_regions = NrRegions { min: 20, max: 50 };
+        let done = sysfs.stage(&[wanted.clone(), wanted]).and_then(|mut staged| staged.start());
+        let error = done.expect_err("refused").to_string();
+        assert!(error.contains(file) && error.contains("os error 12"), "{error}");
+        assert_eq!(settings(&fake), before, "after {file}");
+    }
+}
+
+#[test]
+fn someone_elses_kdamond_is_neither_stopped_nor_changed() {
+    let (fake, sysfs) = kernel((6, 12));
+    let mut theirs = sysfs.stage(&[process(1)]).expect("fits");
+    theirs.start().expect("goes on");
+    let before = fake.files();
+    let error = sysfs.stage(&[process(2)]).expect_err("no room").to_string();
+    assert!(error.contains("kdamond 0") && error.contains("echo off > /sys"), "{error}");
+    assert_eq!(fake.files(), before);
+    theirs.keep();
+}
+
+#[test]
+fn a_kdamond_that_is_off_is_used_beside_one_of_someone_else_and_put_back() {
+    let (fake, sysfs) = kernel((6, 12));
+    sysfs.stage(&[everything(), physical()]).expect("fits").keep();
+    sysfs.root.io().write(&file(0, "state"), "on").expect("goes on");
+    let before = settings(&fake);
+    let mut staged = sysfs.stage(&[process(9)]).expect("kdamond 1 is off");
+    staged.start().expect("goes on");
+    assert_eq!(staged.indices(), [1]);
+    staged.undo().expect("goes back");
+    assert_eq!(settings(&fake), before);
+}
+
+#[test]
+fn a_kdamond_that_another_one_restarted_meanwhile_is_not_ours_any_more() {
+    let (_, sysfs) = kernel((6, 12));
+    let mut staged = sysfs.stage(&[process(7)]).expect("fits");
+    staged.start().expect("goes on");
+    let io = sysfs.root.io();
+    io.write(&file(0, "state"), "off").expect("someone");
+    io.write(&file(0, "state"), "on").expect("someone");
+    assert!(!staged.is_running().expect("readable"));
+    let error = staged.commit(&[process(8)]).expect_err("not ours").to_string();
+    assert!(error.contains("kdamond 0 is not the one that was started here"), "{error}");
+    drop(staged);
+    assert_eq!(sysfs.running().expect("readable").len(), 1, "still on");
+}
+
+#[test]
+fn one_that_ended_by_itself_is_no_error_when_stopped() {
+    let (fake, sysfs) = kernel((6, 12));
+    let mut staged = sysfs.stage(&[process(7)]).expect("fits");
+    staged.start().expect("goes on");
+    fake.end(0);
+    assert!(!staged.is_running().expect("readable"));
+    staged.stop().expect("nothing to do");
+    staged.undo().expect("goes back");
+    assert_eq!(sysfs.nr_kdamonds().expect("readable"), 0);
+}
+
+#[test]
+fn what_a_killed_run_left_on_can_be_taken_over_from_its_note_and_undone() {
+    let (fake, sysfs) = kernel((6, 12));
+    let before = fake.files();
+    let mut staged = sysfs.stage(&[process(7)]).expect("fits");
+    staged.start().expect("goes on");
+    let note = serde_json::to_string(&staged.leftover()).expect("plain data");
+    std::mem::forget(staged);
+    let leftover: Leftover = serde_json::from_str(&note).expect("as written");
+    assert_eq!(
+        leftover.started(),
+        sysfs.running().expect("readable").iter().map(|(i, p)| (*i, p.expect("on"))).collect::<Vec<_>>()
+    );
+    sysfs.take_over(leftover).undo().expect("goes back");
+    assert_eq!(fake.files(), before);
+}
+
+#[test]
+fn a_dead_process_is_refused_by_the_kernel_and_the_error_says_what_may_be_wrong() {
+    let (fake, sysfs) = kernel((6, 12));
+    fake.set_alive(&[1]);
+    let mut staged = sysfs.stage(&[process(7)]).expect("staging does not look");
+    let error = staged.start().expect_err("dead").to_string();
+    assert!(error.contains("`on`") && error.contains("os error 22") && error.contains("process must live"), "{error}");
+    assert_eq!(sysfs.nr_kdamonds().expect("readable"), 0, "undone");
+}
+
+#[test]
+fn parameters_that_no_kernel_takes_are_refused_before_the_first_write() {
+    let change = |change: &dyn Fn(&mut Context)| {
+        let (fake, sysfs) = kernel((6, 12));
+        let mut kdamond = everything();
+        change(&mut kdamond.contexts[0]);
+        let error = sysfs.stage(&[kdamond]).expect_err("not valid").to_string();
+        assert!(fake.log().is_empty(), "wrote before it looked");
+        error
+    };
+    let error = change(&|context| context.intervals.aggregation = Nanos::from_millis(1));
+    assert!(error.contains("context 0, aggregation interval is `1000 us`: it must not be shorter"), "{error}");
+    assert!(change(&|context| context.nr_regions.min = 2).contains("at least 3"));
+    assert!(change(&|context| context.nr_regions.max = 5).contains("must not be below the minimum (10)"));
+    assert!(change(&|context| context.targets.clear()).contains("need a process"));
+    assert!(change(&|context| context.ops = Ops::Paddr).contains("belong to no process"));
+    assert!(change(&|context| context.schemes[0].quotas.reset_interval = Nanos(0)).contains("reset interval"));
+    assert!(change(&|context| context.schemes[0].pattern.size.max = Bytes(1)).contains("nothing matches"));
+    assert!(change(&|context| context.schemes[0].filters[1].range = AddrRange::default()).contains("filter 1"));
+    assert!(change(&|context| context.schemes[0].watermarks.low = 900).contains("must descend"));
+}
+
+#[test]
+fn a_feature_that_this_kernel_lacks_is_named_with_the_release_that_brought_it() {
+    let (fake, sysfs) = kernel((6, 12));
+    let before = fake.files();
+    let mut kdamond = process(1);
+    let (min_sample, max_sample) = (Nanos::from_millis(5), Nanos::from_secs(10));
+    kdamond.contexts[0].intervals_goal =
+        Some(IntervalsGoal { access_bp: 400, aggregations: 3, min_sample, max_sample });
+    let error = sysfs.stage(&[kdamond]).expect_err("6.12 cannot").to_string();
+    assert!(error.contains("intervals_goal/aggrs") && error.contains("Linux 6.15"), "{error}");
+    assert_eq!(fake.files(), before);
+}
+
+#[test]
+fn commands_are_tried_again_while_the_kernel_is_busy_and_given_up_in_time() {
+    let (fake, sysfs) = kernel((6, 12));
+    let mut staged = sysfs.stage(&[everything()]).expect("fits");
+    staged.start().expect("goes on");
+    fake.fail_next("state", libc::EBUSY);
+    fake.fail_next("state", libc::EBUSY);
+    staged.command(Command::UpdateStats, Duration::from_secs(5)).expect("the third time");
+    fake.fail_next("state", libc::EBUSY);
+    let error = sysfs.command(0, Command::UpdateStats, Duration::ZERO).expect_err("no time at all");
+    assert!(matches!(error, Error::Timeout { .. }) || error.errno() == Some(libc::EBUSY), "{error}");
+}
+
+#[test]
+fn statistics_and_tried_regions_are_read_in_the_order_of_their_numbers() {
+    let (fake, sysfs) = kernel((6, 14));
+    sysfs.stage(&[everything()]).expect("fits").keep();
+    let scheme = format!("{KDAMONDS}/0/contexts/0/schemes/0");
+    fake.kernel_writes(&format!("{scheme}/stats/sz_applied"), "8192");
+    for (number, start) in [("9", 0u64), ("10", 8192)] {
+        for (name, value) in
+            [("start", start), ("end", start + 4096), ("nr_accesses", 3), ("age", 4), ("sz_filter_passed", 77)]
+        {
+            fake.put(&format!("{scheme}/tried_regions/{number}/{name}"), &value.to_string());
+        }
+    }
+    let found = sysfs.kdamond(0).expect("readable");
+    let status = &found.schemes[0][0];
+    assert_eq!(status.stats.size_applied, Bytes(8192));
+    assert_eq!(status.tried.iter().map(|tried| tried.region.start.0).collect::<Vec<_>>(), [0, 8192]);
+    assert_eq!(status.tried[0].filter_passed, Some(Bytes(77)));
+}
+
+#[test]
+fn module_kdamonds_are_told_with_their_parameters() {
+    let (fake, sysfs) = kernel((6, 12));
+    fake.put("sys/module/damon_reclaim/parameters/enabled", "Y");
+    fake.put("sys/module/damon_reclaim/parameters/kdamond_pid", "77");
+    let modules = sysfs.modules();
+    assert_eq!((modules.len(), modules[0].enabled, modules[0].pid), (1, true, Some(77)));
+}
+
+#[test]
+fn the_tree_of_a_real_6_12_kernel_is_read_file_by_file() {
+    // A copy in a temporary directory, made from that kernel's listing.
+    let listing = include_str!("../../../../testdata/kernel/sysfs-6.12.txt");
+    let dir = tempfile::tempdir().expect("temp dir");
+    for line in listing.lines() {
+        let (path, value) = line.split_once(" = ").or_else(|| line.split_once(" =")).expect("a listing");
+        let path = dir.path().join(path.split(' ').next().expect("a path").trim_start_matches('/'));
+        std::fs::create_dir_all(path.parent().expect("has one")).expect("writable");
+        std::fs::write(path, format!("{}\n", value.trim())).expect("writable");
+    }
+    let found = Sysfs::new(&Root::new(dir.path())).kdamonds().expect("readable");
+    assert_eq!((found.len(), found[0].on, found[0].pid), (1, false, None));
+    let context = &found[0].params.contexts[0];
+    assert_eq!(
+        (context.ops, context.intervals.update, context.nr_regions),
+        (Ops::Vaddr, Nanos::from_secs(60), NrRegions::default())
+    );
+    let scheme = &context.schemes[0];
+    assert_eq!(
+        (scheme.action.as_str(), scheme.target_nid, scheme.filters.len(), scheme.quotas.goals.len()),
+        ("stat", None, 1, 1)
+    );
+    assert_eq!(found[0].schemes[0][0].effective_size, Some(Bytes(0)));
+}

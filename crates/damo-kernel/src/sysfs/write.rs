@@ -1,0 +1,304 @@
+//! Typed parameters to the tree's files, in an order that the kernel takes. A number of directories is written only if
+//! it is another one: writing it makes all of them anew. Files that only newer kernels have are written where they
+//! exist; where they do not, anything but their default is refused with the release that brought them.
+
+use super::params::*;
+use crate::error::{Error, Result};
+use crate::io::Root;
+use damo_model::{IntervalsGoal, Nanos, Ops};
+use std::fmt::Display;
+use std::io;
+
+/// Writes below one directory.
+pub(super) struct Writer<'r> {
+    root: &'r Root,
+    dir: String,
+}
+
+/// A file that not every kernel has.
+struct Since {
+    what: &'static str,
+    since: &'static str,
+}
+
+const fn since(what: &'static str, since: &'static str) -> Since {
+    Since { what, since }
+}
+
+impl<'r> Writer<'r> {
+    pub(super) fn new(root: &'r Root, dir: &str) -> Self {
+        Self { root, dir: dir.to_owned() }
+    }
+
+    fn below(&self, name: &str) -> Writer<'r> {
+        Writer { root: self.root, dir: format!("{}/{name}", self.dir) }
+    }
+
+    fn path(&self, name: &str) -> String {
+        format!("{}/{name}", self.dir)
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.root.exists(&self.path(name))
+    }
+
+    pub(super) fn set(&self, name: &str, value: impl Display) -> Result<()> {
+        let path = self.path(name);
+        write_file(self.root, &path, &value.to_string())
+    }
+
+    /// Where the file is missing, `default` is what the kernel does anyway.
+    fn set_newer<T: Display + PartialEq>(&self, name: &str, value: T, default: T, feature: Since) -> Result<()> {
+        if self.has(name) {
+            return self.set(name, value);
+        }
+        if value == default { Ok(()) } else { Err(self.missing(name, feature)) }
+    }
+
+    fn missing(&self, name: &str, feature: Since) -> Error {
+        Error::Missing { what: feature.what.to_owned(), path: self.root.shown(&self.path(name)), since: feature.since }
+    }
+
+    pub(super) fn count(&self, name: &str, count: usize) -> Result<()> {
+        let present: usize = self.root.read_number(&self.path(name))?;
+        if present == count { Ok(()) } else { self.set(name, count) }
+    }
+
+    fn each<T>(
+        &self,
+        dir: &str,
+        count: &str,
+        items: &[T],
+        write: impl Fn(&Writer<'r>, &T) -> Result<()>,
+    ) -> Result<()> {
+        let below = self.below(dir);
+        below.count(count, items.len())?;
+        for (at, item) in items.iter().enumerate() {
+            write(&below.below(&at.to_string()), item)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn kdamond(&self, kdamond: &Kdamond) -> Result<()> {
+        let refresh = kdamond.refresh.unwrap_or(Nanos(0));
+        self.set_newer("refresh_ms", millis(refresh), 0, since("refreshing files by itself", "6.17"))?;
+        self.each("contexts", "nr_contexts", &kdamond.contexts, Writer::context)
+    }
+
+    fn context(&self, context: &Context) -> Result<()> {
+        let ops = match context.ops {
+            Ops::Vaddr => "vaddr",
+            Ops::Fvaddr => "fvaddr",
+            Ops::Paddr => "paddr",
+        };
+        self.set("operations", ops)?;
+        let attrs = self.below("monitoring_attrs");
+        let intervals = attrs.below("intervals");
+        intervals.set("sample_us", micros(context.intervals.sample))?;
+        intervals.set("aggr_us", micros(context.intervals.aggregation))?;
+        intervals.set("update_us", micros(context.intervals.update))?;
+        intervals.goal(context.intervals_goal)?;
+        attrs.set("nr_regions/min", context.nr_regions.min)?;
+        attrs.set("nr_regions/max", context.nr_regions.max)?;
+        let pause = |pause: bool| if pause { "Y" } else { "N" };
+        self.set_newer(
+            "pause",
+            pause(context.pause.unwrap_or(false)),
+            "N",
+            since("pausing a context", "7.1 or later"),
+        )?;
+        self.set_newer("addr_unit", context.addr_unit.unwrap_or(1), 1, since("an address unit", "6.18"))?;
+        self.each("targets", "nr_targets", &context.targets, Writer::target)?;
+        self.each("schemes", "nr_schemes", &context.schemes, Writer::scheme)
+    }
+
+    fn goal(&self, goal: Option<IntervalsGoal>) -> Result<()> {
+        let dir = self.below("intervals_goal");
+        if !dir.has("aggrs") {
+            return match goal {
+                Some(_) => Err(dir.missing("aggrs", since("tuning of the intervals", "6.15"))),
+                None => Ok(()),
+            };
+        }
+        let off = IntervalsGoal { access_bp: 0, aggregations: 0, min_sample: Nanos(0), max_sample: Nanos(0) };
+        let goal = goal.unwrap_or(off);
+        dir.set("access_bp", goal.access_bp)?;
+        dir.set("aggrs", goal.aggregations)?;
+        dir.set("min_sample_us", micros(goal.min_sample))?;
+        dir.set("max_sample_us", micros(goal.max_sample))
+    }
+
+    pub(super) fn target(&self, target: &ContextTarget) -> Result<()> {
+        if let Some(pid) = target.pid {
+            self.set("pid_target", pid)?;
+        }
+        let obsolete = if target.obsolete { "Y" } else { "N" };
+        self.set_newer("obsolete_target", obsolete, "N", since("removing single targets", "6.19"))?;
+        self.each("regions", "nr_regions", &target.regions, |dir, region| {
+            dir.set("start", region.start.0)?;
+            dir.set("end", region.end.0)
+        })
+    }
+
+    fn scheme(&self, scheme: &Scheme) -> Result<()> {
+        let pattern = self.below("access_pattern");
+        pattern.set("sz/min", scheme.pattern.size.min.0)?;
+        pattern.set("sz/max", scheme.pattern.size.max.0)?;
+        pattern.set("nr_accesses/min", scheme.pattern.nr_accesses.min.0)?;
+        pattern.set("nr_accesses/max", scheme.pattern.nr_accesses.max.0)?;
+        pattern.set("age/min", scheme.pattern.age.min.0)?;
+        pattern.set("age/max", scheme.pattern.age.max.0)?;
+        self.set("action", &scheme.action)?;
+        if self.has("dests") {
+            self.each("dests", "nr_dests", &scheme.dests, |dir, dest| {
+                dir.set("id", dest.id)?;
+                dir.set("weight", dest.weight)
+            })?;
+        } else if !scheme.dests.is_empty() {
+            return Err(self.missing("dests", since("migrating to several nodes", "6.17")));
+        }
+        self.below("quotas").quotas(&scheme.quotas)?;
+        let marks = self.below("watermarks");
+        marks.set("metric", &scheme.watermarks.metric)?;
+        marks.set("interval_us", micros(scheme.watermarks.interval))?;
+        marks.set("high", scheme.watermarks.high)?;
+        marks.set("mid", scheme.watermarks.mid)?;
+        marks.set("low", scheme.watermarks.low)?;
+        self.set_newer("target_nid", scheme.target_nid.unwrap_or(-1), -1, since("migration to a NUMA node", "6.11"))?;
+        self.filters(&scheme.filters)?;
+        let apply = micros(scheme.apply_interval);
+        self.set_newer("apply_interval_us", apply, 0, since("an apply interval of its own", "6.7"))?;
+        let snapshots = scheme.max_nr_snapshots.unwrap_or(0);
+        self.set_newer("stats/max_nr_snapshots", snapshots, 0, since("a largest number of snapshots", "7.0"))
+    }
+
+    fn quotas(&self, quotas: &Quotas) -> Result<()> {
+        self.set("ms", millis(quotas.time))?;
+        self.set("bytes", quotas.size.0)?;
+        self.set("reset_interval_ms", millis(quotas.reset_interval))?;
+        self.set("weights/sz_permil", quotas.weight_size)?;
+        self.set("weights/nr_accesses_permil", quotas.weight_nr_accesses)?;
+        self.set("weights/age_permil", quotas.weight_age)?;
+        if self.has("goals") {
+            self.each("goals", "nr_goals", &quotas.goals, Writer::quota_goal)?;
+        } else if !quotas.goals.is_empty() {
+            return Err(self.missing("goals", since("a quota goal", "6.8")));
+        }
+        if quotas.goal_tuner.is_empty() {
+            return Ok(());
+        }
+        self.set_newer("goal_tuner", quotas.goal_tuner.as_str(), "", since("a choice of goal tuners", "7.1"))
+    }
+
+    fn quota_goal(&self, goal: &Goal) -> Result<()> {
+        let metric = goal.metric.as_str();
+        self.set_newer("target_metric", metric, "user_input", since("metrics of quota goals", "6.9"))?;
+        if let Some(nid) = goal.nid {
+            self.set_newer("nid", nid, -1, since("quota goals on a NUMA node", "6.16"))?;
+        }
+        if !goal.path.is_empty() {
+            self.set_newer("path", goal.path.as_str(), "", since("quota goals on a memory cgroup", "6.19"))?;
+        }
+        self.set("target_value", goal.target_value)?;
+        self.set("current_value", goal.current_value)
+    }
+
+    fn filters(&self, filters: &[Filter]) -> Result<()> {
+        if self.has("core_filters") {
+            // Filters left in the directory that the two replaced would be applied as well.
+            if self.has("filters") {
+                self.below("filters").count("nr_filters", 0)?;
+            }
+            let (core, ops): (Vec<_>, Vec<_>) = filters.iter().cloned().partition(Filter::is_core);
+            self.each("core_filters", "nr_filters", &core, Writer::filter)?;
+            return self.each("ops_filters", "nr_filters", &ops, Writer::filter);
+        }
+        if self.has("filters") {
+            return self.each("filters", "nr_filters", filters, Writer::filter);
+        }
+        if filters.is_empty() { Ok(()) } else { Err(self.missing("filters", since("a filter", "6.3"))) }
+    }
+
+    fn filter(&self, filter: &Filter) -> Result<()> {
+        self.set("type", &filter.kind)?;
+        let allow = |name: &str| self.set_newer(name, yes(filter.allow), "N", since("a filter that allows", "6.14"));
+        allow(if self.has("pass") && !self.has("allow") { "pass" } else { "allow" })?;
+        match filter.kind.as_str() {
+            "memcg" => self.set("memcg_path", &filter.memcg_path)?,
+            "addr" => {
+                self.set_newer("addr_start", filter.range.start.0, 0, since("an address filter", "6.6"))?;
+                self.set_newer("addr_end", filter.range.end.0, 0, since("an address filter", "6.6"))?;
+            }
+            "target" => self.set("damon_target_idx", filter.target)?,
+            "hugepage_size" => {
+                self.set_newer("min", filter.size.min.0, 0, since("a huge page size filter", "6.15"))?;
+                self.set_newer("max", filter.size.max.0, 0, since("a huge page size filter", "6.15"))?;
+            }
+            _ => {}
+        }
+        self.set("matching", yes(filter.matching))
+    }
+}
+
+fn yes(yes: bool) -> &'static str {
+    if yes { "Y" } else { "N" }
+}
+
+fn micros(time: Nanos) -> i64 {
+    time.as_micros().max(0)
+}
+
+fn millis(time: Nanos) -> i64 {
+    (time.0 / 1_000_000).max(0)
+}
+
+/// Writes one file; an error says what is usually behind it.
+pub(super) fn write_file(root: &Root, rel: &str, value: &str) -> Result<()> {
+    root.io().write(rel, value).map_err(|source| {
+        let remedy = remedy(rel, value, &source);
+        Error::Write { path: root.shown(rel), value: value.to_owned(), source, remedy }
+    })
+}
+
+/// What is behind an errno, by the file and the value.
+fn remedy(rel: &str, value: &str, error: &io::Error) -> String {
+    let name = rel.rsplit('/').next().unwrap_or_default();
+    let text = match (name, value, error.raw_os_error()) {
+        (_, _, Some(libc::EACCES)) => "DAMON is for root only: run it with sudo",
+        (_, _, Some(libc::EROFS)) => "The tree is mounted read-only, as in a container: run it on the host itself",
+        ("state", "on", Some(libc::EBUSY)) => {
+            "This kdamond is on already, or another one of DAMON's users (damon_reclaim, damon_lru_sort, damon_stat) is: \
+             see `damo status`"
+        }
+        ("state", "on", Some(libc::EINVAL)) => {
+            "The kernel does not tell which parameter it refuses: the target process must live, the aggregation interval \
+             must not be shorter than the sampling interval, at least 3 regions must be allowed and the largest number \
+             must not be below the least, and ranges must ascend without overlap"
+        }
+        ("state", "on", Some(libc::ESRCH)) => "The target process is gone",
+        ("state", "on", Some(libc::ENOMEM)) => "The kernel has no memory left for DAMON's regions",
+        ("state", "off", Some(libc::EPERM)) => "It ended by itself already, as it does when its targets exit",
+        ("state", "commit", Some(libc::EINVAL)) => {
+            "It does not run any more, or a staged parameter is not valid (intervals, region bounds, ranges, a dead \
+             process)"
+        }
+        ("state", _, Some(libc::EBUSY)) => "The kdamond is busy with another command; try again",
+        ("state", _, Some(libc::EINVAL)) => "The kdamond does not run, or this kernel does not know the command",
+        ("nr_kdamonds", _, Some(libc::EBUSY)) => {
+            "While a kdamond is on, their number cannot be changed: stop it first (`damo stop`), or record what it does \
+             by leaving the target out"
+        }
+        ("nr_contexts", _, Some(libc::EINVAL)) => "Present kernels take one context per kdamond: use several kdamonds",
+        ("operations", _, Some(libc::EINVAL)) => {
+            "This kernel is built without it: CONFIG_DAMON_VADDR is for vaddr and fvaddr, CONFIG_DAMON_PADDR for paddr; \
+             see `avail_operations` in the same directory"
+        }
+        ("action", _, Some(libc::EINVAL)) => "This kernel does not know that action; see its DAMON documents",
+        ("type" | "target_metric" | "metric", _, Some(libc::EINVAL)) => {
+            "This kernel does not know that word; a newer one may"
+        }
+        ("pid_target", _, Some(libc::EINVAL)) => "There is no such process in this pid namespace",
+        _ => "",
+    };
+    text.to_owned()
+}

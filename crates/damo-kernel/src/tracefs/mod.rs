@@ -1,0 +1,137 @@
+//! Tracefs: which DAMON events this kernel has and how they are laid out. Nothing is ever switched on here: events are
+//! taken through perf ([`crate::ring`]), which leaves other users of tracing alone.
+//!
+//! ```no_run
+//! use damo_kernel::{Root, tracefs::{Decoder, Tracefs}};
+//! let tracefs = Tracefs::find(&Root::host())?;
+//! let formats = tracefs.recording_events(true)?;
+//! let decoder = Decoder::new(&formats).expect("a layout that this version knows");
+//! # Ok::<(), damo_kernel::Error>(())
+//! ```
+
+mod decode;
+mod format;
+mod raw_page;
+
+pub use decode::{DecodeError, Decoded, Decoder, Event};
+pub use format::{EventFormat, Field, FormatError, Place};
+pub use raw_page::{RawEvent, RawPage};
+
+use crate::error::{Error, Result};
+use crate::io::Root;
+use std::io;
+
+/// Where tracefs is mounted if /proc/mounts does not tell.
+const USUAL: [&str; 2] = ["sys/kernel/tracing", "sys/kernel/debug/tracing"];
+
+/// A mounted tracefs.
+#[derive(Clone, Debug)]
+pub struct Tracefs {
+    root: Root,
+    dir: String,
+}
+
+impl Tracefs {
+    /// Tracefs mounted at `dir` below the root: `sys/kernel/tracing`.
+    pub fn new(root: &Root, dir: &str) -> Self {
+        Self { root: root.clone(), dir: dir.trim_matches('/').to_owned() }
+    }
+
+    /// Looks it up in /proc/mounts, then at the usual places.
+    ///
+    /// # Errors
+    /// [`Error::Read`] with the remedy, if it is not mounted or may not be read.
+    pub fn find(root: &Root) -> Result<Self> {
+        let mounts = root.read_text("proc/mounts").unwrap_or_default();
+        let mounted = mounts.lines().find_map(|line| {
+            let mut words = line.split(' ');
+            let (dir, kind) = (words.nth(1)?, words.next()?);
+            (kind == "tracefs").then(|| dir.trim_start_matches('/').to_owned())
+        });
+        let places = mounted.into_iter().chain(USUAL.map(str::to_owned));
+        let mut denied = None;
+        for dir in places {
+            match root.io().list(&format!("{dir}/events")) {
+                Ok(_) => return Ok(Self { root: root.clone(), dir }),
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => denied = denied.or(Some((dir, error))),
+                Err(_) => {}
+            }
+        }
+        let (dir, source, remedy) = match denied {
+            Some((dir, error)) => (dir, error, "Tracefs is for root only: run it with sudo"),
+            None => (
+                USUAL[0].to_owned(),
+                io::Error::from(io::ErrorKind::NotFound),
+                "Tracefs is not mounted: mount -t tracefs tracefs /sys/kernel/tracing",
+            ),
+        };
+        Err(Error::Read { path: root.shown(&format!("{dir}/events")), source, remedy: remedy.to_owned() })
+    }
+
+    /// Names of the DAMON events of this kernel, sorted. Empty on a kernel without DAMON.
+    pub fn damon_event_names(&self) -> Vec<String> {
+        let names = self.root.io().list(&format!("{}/events/damon", self.dir)).unwrap_or_default();
+        names.into_iter().filter(|name| self.root.exists(&self.format_path(name))).collect()
+    }
+
+    /// The layout of `damon:NAME`.
+    ///
+    /// # Errors
+    /// If there is no such event, or its format is not understood.
+    pub fn event(&self, name: &str) -> Result<EventFormat> {
+        let rel = self.format_path(name);
+        let text = match self.root.read_text(&rel) {
+            Err(Error::Read { path, source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                let remedy = "This kernel lacks the event: CONFIG_DAMON and CONFIG_TRACING must be on (5.15 or later)";
+                return Err(Error::Read { path, source, remedy: remedy.to_owned() });
+            }
+            other => other?,
+        };
+        EventFormat::parse(&text).map_err(|source| Error::Format { path: self.root.shown(&rel), source })
+    }
+
+    /// The layouts of all DAMON events of this kernel.
+    ///
+    /// # Errors
+    /// As [`Tracefs::event`]; also if there is no `damon_aggregated`.
+    pub fn damon_events(&self) -> Result<Vec<EventFormat>> {
+        let mut formats = vec![self.event("damon_aggregated")?];
+        for name in self.damon_event_names() {
+            if name != "damon_aggregated" {
+                formats.push(self.event(&name)?);
+            }
+        }
+        Ok(formats)
+    }
+
+    /// The events that a recording takes: regions, chosen intervals where the kernel tunes them, and with `schemes` what
+    /// schemes are applied to. First the one that is always there.
+    ///
+    /// `damon_region_aggregated` repeats `damon_aggregated` with what data probes found, and is left out: a recording
+    /// of probes asks for it by [`Tracefs::event`], instead of the other.
+    ///
+    /// # Errors
+    /// As [`Tracefs::event`]; also if there is no `damon_aggregated`.
+    pub fn recording_events(&self, schemes: bool) -> Result<Vec<EventFormat>> {
+        let mut formats = vec![self.event("damon_aggregated")?];
+        let names = self.damon_event_names();
+        for (name, wanted) in [("damon_monitor_intervals_tune", true), ("damos_before_apply", schemes)] {
+            if wanted && names.iter().any(|known| known == name) {
+                formats.push(self.event(name)?);
+            }
+        }
+        Ok(formats)
+    }
+
+    /// Where it is mounted, for messages.
+    pub fn shown(&self) -> std::path::PathBuf {
+        self.root.shown(&self.dir)
+    }
+
+    fn format_path(&self, event: &str) -> String {
+        format!("{}/events/damon/{event}/format", self.dir)
+    }
+}
+
+#[cfg(test)]
+mod tests;
