@@ -50,7 +50,7 @@ impl BlockInfo {
             Some((from, to)) => start <= to && from <= end,
             None => true,
         };
-        time && self.targets.iter().any(|target| selection.wants_target(*target))
+        time && (selection.targets.is_empty() || self.targets.iter().any(|target| selection.wants_target(*target)))
     }
 
     pub(crate) fn prelude(&self) -> Prelude {
@@ -92,11 +92,15 @@ impl Prelude {
         let mut targets: Vec<u32> = batch.snapshots.iter().map(|head| head.target.0).collect();
         targets.sort_unstable();
         targets.dedup();
-        let span = batch.span().unwrap_or_default();
         let partial = batch.snapshots.iter().filter(|head| head.state != SnapshotState::Complete).count();
-        let touched = (0..batch.nr_regions())
-            .filter(|&row| batch.nr_accesses[row] > 0)
-            .fold(0u64, |sum, row| sum.saturating_add(batch.end[row] - batch.start[row]));
+        // Regions are sorted within a snapshot.
+        let filled = || batch.snapshots.iter().map(|head| head.regions.clone()).filter(|rows| !rows.is_empty());
+        let address_start = filled().map(|rows| batch.start[rows.start]).min().unwrap_or(0);
+        let address_end = filled().map(|rows| batch.end[rows.end - 1]).max().unwrap_or(0);
+        let sizes = batch.start.iter().zip(&batch.end).zip(&batch.nr_accesses);
+        let touched = sizes.fold(0u64, |sum, ((start, end), nr)| {
+            sum.saturating_add(if *nr > 0 { end.wrapping_sub(*start) } else { 0 })
+        });
         Prelude {
             first_snapshot,
             snapshots: batch.snapshots.len() as u32,
@@ -104,8 +108,8 @@ impl Prelude {
             regions: batch.nr_regions() as u32,
             time_start: batch.snapshots.iter().map(|head| head.start.0).min().unwrap_or(0),
             time_end: batch.snapshots.iter().map(|head| head.end.0).max().unwrap_or(0),
-            address_start: span.start.0,
-            address_end: span.end.0,
+            address_start,
+            address_end,
             max_nr_accesses: batch.nr_accesses.iter().copied().max().unwrap_or(0),
             touched,
             targets,
@@ -366,6 +370,10 @@ impl Unpacker {
             time: prelude.time_start,
         };
         unpack(&raw, said, heads_only, batch, present, &mut self.links)?;
+        // Blocks are chosen by their preludes, which therefore must be true.
+        if !heads_only && Prelude::of(batch, prelude.first_snapshot) != prelude {
+            return Err("the block's summary does not agree with its snapshots".into());
+        }
         Ok(prelude)
     }
 }

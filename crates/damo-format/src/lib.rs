@@ -2,10 +2,10 @@
 //!
 //! This crate knows nothing of where snapshots come from nor of what becomes of them.
 //!
-//! - [`Writer`]: items in, blocks out, to anything that takes bytes; `RecordFile`: to a file, safely
-//! - [`Reader`]: random access by block, from any thread; `StreamReader`: items in order, from a pipe or a
+//! - [`Writer`]: items in, blocks out, to anything that takes bytes; [`RecordFile`]: to a file, safely
+//! - [`Reader`]: random access by block, from any thread; [`StreamReader`]: items in order, from a pipe or a
 //!   growing file
-//! - `repair`: a sound record of what is readable in a damaged one
+//! - [`repair`]: a sound record of what is readable in a damaged one
 //!
 //! Inside, from the bytes up: `layout` (file header, block frames), `varint`, `predict`/`pack`/`unpack` (snapshots as
 //! columns), `wire`/`wire_side` (everything else, by bincode), `block` (payloads), `scan` (finding blocks).
@@ -33,13 +33,16 @@
 
 mod block;
 mod error;
+mod file;
 mod layout;
 mod pack;
 mod predict;
 mod reader;
+mod repair;
 mod scan;
 mod select;
 mod source;
+mod stream;
 mod unpack;
 mod varint;
 mod wire;
@@ -48,5 +51,8 @@ mod writer;
 
 pub use block::BlockInfo;
 pub use error::{Damage, ReadError, WriteError};
+pub use file::RecordFile;
 pub use reader::{CHECK_ALL_UP_TO, MAX_STREAM, Reader, Totals, sniff};
+pub use repair::{RepairReport, repair};
+pub use stream::StreamReader;
 pub use writer::{Summary, Writer, WriterOptions};

@@ -1,11 +1,13 @@
 //! What was written comes back.
+#![allow(clippy::unwrap_used)]
 mod common;
 
 use common::{any_snapshot, evolving, meta, record, snapshots, target, write};
-use damo_format::{Reader, WriterOptions, sniff};
+use damo_format::{Reader, StreamReader, Writer, WriterOptions, sniff};
 use damo_model::{
-    Addr, AddrRange, Batch, Bytes, Clock, ClockPair, Intervals, IntervalsGoal, Item, Meta, Nanos, NrRegions, Ops,
-    Process, Selection, Snapshot, Source, Target, TargetKey, TracepointFormat,
+    Addr, AddrRange, Batch, Bytes, Clock, ClockPair, ColumnId, CpuTime, ExtraColumn, Footprint, Intervals,
+    IntervalsGoal, Item, Lost, Mapping, Mappings, Mark, Meta, Nanos, NrRegions, Ops, Params, Pressure, Process,
+    ProcessFootprint, Selection, Side, Snapshot, Source, Stamp, SystemFootprint, Target, TargetKey, TracepointFormat,
 };
 use proptest::prelude::*;
 
@@ -82,6 +84,106 @@ fn everything_known_of_the_record_and_its_targets_comes_back() {
     assert_eq!(reader.meta(), &full);
     // The later, fuller one counts.
     assert_eq!(reader.targets(), [known]);
+}
+
+#[test]
+fn side_data_of_every_kind_comes_back_in_order() {
+    let (at, wall) = (Stamp::Record(Nanos(-7)), Stamp::Wall(Nanos(1_700_000_000_000_000_000)));
+    let mapping = Mapping {
+        start: Addr(0x1000),
+        end: Addr(u64::MAX),
+        perms: "rw-p".into(),
+        offset: Bytes(1 << 40),
+        name: "/usr/lib/a b.so".into(),
+    };
+    let footprint = Footprint {
+        vsz: Some(Bytes(1)),
+        shared: Some(Bytes(0)),
+        cgroup: Some(Bytes(u64::MAX)),
+        ..Footprint::default()
+    };
+    let sides = vec![
+        Side::Mappings(Mappings { at, pid: 4, target: Some(TargetKey(0)), mappings: vec![mapping.clone(), mapping] }),
+        Side::Process(ProcessFootprint { at: wall, pid: -1, target: None, footprint }),
+        Side::System(SystemFootprint {
+            at,
+            total: Bytes(9),
+            free: Bytes(8),
+            available: Some(Bytes(7)),
+            buffers: None,
+            cached: Some(Bytes(5)),
+            swap_used: Some(Bytes(0)),
+        }),
+        Side::Cpu(CpuTime { at, pid: 9, comm: "kdamond.0".into(), kdamond: true, user: Nanos(0), system: Nanos(5) }),
+        Side::Pressure(Pressure { at, resource: "memory".into(), some: Nanos(3), full: None }),
+        Side::Params(Params {
+            at,
+            kdamond: Some(0),
+            context: None,
+            ops: Some(Ops::Paddr),
+            intervals: Some(Intervals::default()),
+            intervals_goal: None,
+            nr_regions: Some(NrRegions::default()),
+            json: "{}".into(),
+        }),
+        Side::Lost(Lost { at, events: 41, reason: "ring".into() }),
+        Side::Mark(Mark { at: wall, text: "begin ünïcode".into() }),
+        Side::Lost(Lost { at, events: 1, reason: "import".into() }),
+    ];
+    let mut items = vec![meta(), target(0)];
+    items.extend(sides.iter().cloned().map(Item::Side));
+    let (bytes, _) = write(&items, WriterOptions::default());
+    let reader = Reader::from_bytes(bytes.as_slice()).unwrap();
+    assert_eq!(reader.sides().unwrap(), sides);
+    assert_eq!(reader.totals().lost_events, 42);
+    let mut stream = StreamReader::new(bytes.as_slice()).unwrap();
+    let mut streamed = Vec::new();
+    while let Some(item) = stream.next_item().unwrap() {
+        streamed.push(item);
+    }
+    assert_eq!(streamed, items);
+}
+
+#[test]
+fn items_that_break_the_rules_are_refused_and_the_record_goes_on() {
+    let mut writer = Writer::new(Vec::new(), WriterOptions::default()).unwrap();
+    let good = evolving(0, 1, 5, 1).remove(0);
+    let refuse = |writer: &mut Writer<Vec<u8>>, item: Item, words: &str| {
+        let error = writer.write(&item).unwrap_err().to_string();
+        assert!(error.contains(words), "{error}");
+    };
+    refuse(&mut writer, target(0), "meta");
+    writer.write(&meta()).unwrap();
+    refuse(&mut writer, meta(), "second");
+    refuse(&mut writer, Item::Snapshot(good.clone()), "not announced");
+    writer.write(&target(0)).unwrap();
+    let spoiled = |spoil: &dyn Fn(&mut Snapshot)| {
+        let mut bad = good.clone();
+        spoil(&mut bad);
+        Item::Snapshot(bad)
+    };
+    refuse(&mut writer, spoiled(&|s| s.end = Nanos(s.start.0 - 1)), "before it starts");
+    refuse(&mut writer, spoiled(&|s| s.regions.swap(0, 1)), "before the one before ends");
+    refuse(&mut writer, spoiled(&|s| s.regions[2].end = s.regions[2].start), "region 2 of 5 is empty");
+    refuse(&mut writer, spoiled(&|s| s.regions[2].end.0 += 1), "region 3 of 5 starts at");
+    refuse(&mut writer, spoiled(&|s| s.regions[3].age = None), "having an age");
+    let extra = |n| ExtraColumn { id: ColumnId::FILTER_PASSED, values: vec![0; n] };
+    refuse(&mut writer, spoiled(&|s| s.extras.push(extra(4))), "4 values for 5 regions");
+    refuse(&mut writer, spoiled(&|s| s.extras.extend([extra(5), extra(5)])), "twice");
+    writer.write(&Item::Snapshot(good.clone())).unwrap();
+    let reader = Reader::from_bytes(writer.finish().unwrap().0).unwrap();
+    assert_eq!(snapshots(&reader), [good]);
+}
+
+#[test]
+fn a_block_ends_when_it_is_old_or_full() {
+    let written = evolving(0, 40, 20, 1);
+    let blocks = |options| Reader::from_bytes(record(&written, options)).unwrap().index().len();
+    assert_eq!(blocks(WriterOptions::default()), 1);
+    // 40 snapshots of a little more than 100 ms each: 20 of them pass two seconds.
+    assert_eq!(blocks(WriterOptions::live()), 2);
+    let few = WriterOptions { max_regions_per_block: 1, ..WriterOptions::default() };
+    assert_eq!(blocks(few), 40);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Makes items for tests: snapshots that evolve as DAMON's do, and random ones.
-#![allow(dead_code, clippy::unwrap_used)]
+#![allow(dead_code)]
+
+pub mod frames;
 
 use damo_format::{Reader, Summary, Writer, WriterOptions};
 use damo_model::{

@@ -1,0 +1,247 @@
+//! A record as a file: nobody else may read it, it never goes through a symbolic link, it replaces nothing that is not
+//! an older record of the same user, and its name appears when it is complete.
+//!
+//! While it is written it is called `NAME.part`. A recorder that dies leaves that: it reads like any record, and the
+//! next recorder of the same name sets it aside as `NAME.interrupted` instead of writing over it. Two recorders at
+//! once are kept apart by a lock on `NAME.part`.
+
+use crate::error::WriteError;
+use crate::reader::sniff;
+use crate::writer::{Summary, Writer, WriterOptions};
+use damo_model::{Item, Sink, SinkError};
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// A record file in the making. See the [module](self).
+pub struct RecordFile {
+    writer: Writer<File>,
+    path: PathBuf,
+    part: PathBuf,
+    overwrite: bool,
+    owner: u32,
+    set_aside: Vec<PathBuf>,
+}
+
+/// What stands at a path.
+enum There {
+    Nothing,
+    /// A `.damo` record, or an empty file: may be moved.
+    Record,
+    /// Another regular file of the same user.
+    Other,
+}
+
+impl RecordFile {
+    /// Creates `PATH.part`, readable by its owner only. What stands at `path` stays there until
+    /// [`RecordFile::finish`]; that it may be replaced is checked now. With `overwrite`, it may be any regular file.
+    ///
+    /// # Errors
+    /// If something stands there that must not be replaced (a symbolic link, a directory, another user's file, a file
+    /// that is no record), if another recorder is at work on the same name, or if the system refuses.
+    pub fn create(path: impl Into<PathBuf>, options: WriterOptions, overwrite: bool) -> Result<Self, WriteError> {
+        let path = path.into();
+        let part = with_suffix(&path, ".part");
+        let mut set_aside = Vec::new();
+        // Created first: whose it is tells who we are.
+        let file = match create_new(&part) {
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
+                set_aside.push(set_leftover_aside(&path, &part)?);
+                create_new(&part)
+            }
+            created => created,
+        };
+        let file = file.map_err(|e| file_error("create", &part, e))?;
+        let created = Self::begin(file, &path, &part, options, overwrite);
+        if created.is_err() {
+            // Nothing but the file header is in it, and it is ours: it was created anew above.
+            let _ = fs::remove_file(&part);
+        }
+        let (writer, owner) = created?;
+        Ok(RecordFile { writer, path, part, overwrite, owner, set_aside })
+    }
+
+    fn begin(
+        file: File,
+        path: &Path,
+        part: &Path,
+        options: WriterOptions,
+        overwrite: bool,
+    ) -> Result<(Writer<File>, u32), WriteError> {
+        file.try_lock().map_err(|e| file_error("lock", part, e.into()))?;
+        let owner = file.metadata().map_err(|e| file_error("examine", part, e))?.uid();
+        check_replaceable(path, owner, overwrite)?;
+        Ok((Writer::new(file, options)?, owner))
+    }
+
+    /// Where the record will be.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where it is until then.
+    pub fn part_path(&self) -> &Path {
+        &self.part
+    }
+
+    /// What interrupted recorders had left in the way, under its new name.
+    pub fn set_aside(&self) -> &[PathBuf] {
+        &self.set_aside
+    }
+
+    /// What was written so far.
+    pub fn summary(&self) -> Summary {
+        self.writer.summary()
+    }
+
+    /// Adds one item.
+    ///
+    /// # Errors
+    /// As [`Writer::write`]. After an error of the system, such as a full disk, the file ends with its last whole block.
+    pub fn write(&mut self, item: &Item) -> Result<(), WriteError> {
+        let written = self.writer.write(item);
+        self.cut_on_failure(written)
+    }
+
+    /// Writes what has been collected as a block, however small.
+    ///
+    /// # Errors
+    /// As [`RecordFile::write`].
+    pub fn flush_block(&mut self) -> Result<(), WriteError> {
+        let flushed = self.writer.flush_block();
+        self.cut_on_failure(flushed)
+    }
+
+    fn cut_on_failure(&self, result: Result<(), WriteError>) -> Result<(), WriteError> {
+        if let Err(WriteError::Io(_)) = result {
+            // Half a block at the end does no harm, so neither does it matter if this fails as well.
+            let _ = self.writer.get_ref().set_len(self.writer.summary().bytes.0);
+        }
+        result
+    }
+
+    /// Completes the record, waits until the disk has it, and gives it its name. A previous record of that name
+    /// becomes `NAME.old`.
+    ///
+    /// # Errors
+    /// If the system refuses, or if meanwhile something else stands at the name. The record then stays `NAME.part`.
+    pub fn finish(self) -> Result<Summary, WriteError> {
+        let RecordFile { writer, path, part, overwrite, owner, .. } = self;
+        let (file, summary) = writer.finish()?;
+        file.sync_all().map_err(|e| file_error("write", &part, e))?;
+        if let There::Record = check_replaceable(&path, owner, overwrite)? {
+            let old = with_suffix(&path, ".old");
+            check_replaceable(&old, owner, false)?;
+            fs::rename(&path, &old).map_err(|e| file_error("rename", &path, e))?;
+        }
+        publish(&part, &path, overwrite)?;
+        if let Some(directory) = path.parent() {
+            let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
+            // So that the name survives a crash of the machine; not every file system can.
+            let _ = File::open(directory).and_then(|d| d.sync_all());
+        }
+        Ok(summary)
+    }
+}
+
+impl Sink for RecordFile {
+    fn put(&mut self, item: &Item) -> Result<(), SinkError> {
+        self.write(item).map_err(SinkError::new)
+    }
+}
+
+/// Gives the finished file its name; without `overwrite`, never at the cost of what came there in the meantime.
+fn publish(part: &Path, path: &Path, overwrite: bool) -> Result<(), WriteError> {
+    if !overwrite {
+        match fs::hard_link(part, path) {
+            Ok(()) => return fs::remove_file(part).map_err(|e| file_error("remove", part, e)),
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
+                return Err(WriteError::Occupied { path: path.into(), what: "appeared while the record was written" });
+            }
+            // File systems without hard links.
+            Err(_) => {}
+        }
+    }
+    fs::rename(part, path).map_err(|e| file_error("rename", part, e))
+}
+
+fn create_new(path: &Path) -> io::Result<File> {
+    // O_CREAT with O_EXCL never follows a symbolic link.
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(suffix);
+    name.into()
+}
+
+fn file_error(what: &'static str, path: &Path, source: io::Error) -> WriteError {
+    WriteError::File { what, path: path.into(), source }
+}
+
+/// Says what stands at `path`, and refuses what must not be replaced.
+fn check_replaceable(path: &Path, owner: u32, overwrite: bool) -> Result<There, WriteError> {
+    let occupied = |what| Err(WriteError::Occupied { path: path.into(), what });
+    let found = match fs::symlink_metadata(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(There::Nothing),
+        found => found.map_err(|e| file_error("examine", path, e))?,
+    };
+    if found.is_symlink() {
+        return occupied("is a symbolic link");
+    }
+    if found.is_dir() {
+        return occupied("is a directory");
+    }
+    if !found.is_file() {
+        return occupied("is a device or pipe");
+    }
+    if found.uid() != owner {
+        return occupied("belongs to another user");
+    }
+    if found.len() == 0 || is_record(path)? {
+        return Ok(There::Record);
+    }
+    if overwrite { Ok(There::Other) } else { occupied("is another file, no .damo record") }
+}
+
+fn is_record(path: &Path) -> Result<bool, WriteError> {
+    let mut start = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(64).read_to_end(&mut start));
+    read.map_err(|e| file_error("read", path, e))?;
+    Ok(sniff(&start))
+}
+
+/// Renames what an interrupted recorder left as `NAME.part`.
+fn set_leftover_aside(path: &Path, part: &Path) -> Result<PathBuf, WriteError> {
+    let occupied = |what| Err(WriteError::Occupied { path: part.into(), what });
+    let found = fs::symlink_metadata(part).map_err(|e| file_error("examine", part, e))?;
+    if found.is_symlink() || !found.is_file() {
+        return occupied("is in the way and no regular file");
+    }
+    let file = File::open(part).map_err(|e| file_error("read", part, e))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(fs::TryLockError::WouldBlock) => return occupied("is being written by another recorder"),
+        Err(fs::TryLockError::Error(e)) => return Err(file_error("lock", part, e)),
+    }
+    if found.len() > 0 && !is_record(part)? {
+        return occupied("is in the way and no .damo record");
+    }
+    for n in 0u32.. {
+        let aside = match n {
+            0 => with_suffix(path, ".interrupted"),
+            n => with_suffix(path, &format!(".interrupted.{n}")),
+        };
+        match fs::symlink_metadata(&aside) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                fs::rename(part, &aside).map_err(|e| file_error("rename", part, e))?;
+                return Ok(aside);
+            }
+            found => found.map(|_| ()).map_err(|e| file_error("examine", &aside, e))?,
+        }
+    }
+    occupied("is in the way, and so are all other names for it")
+}

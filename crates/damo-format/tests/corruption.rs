@@ -1,0 +1,297 @@
+//! Damage and lies: what is whole is read, what is not is named, nothing panics, nothing takes memory on trust.
+#![allow(clippy::unwrap_used)]
+mod common;
+
+use common::frames::{Frame, HEADER, assemble, frame_bytes, frames};
+use common::{Random, evolving, meta, record, snapshots, target, write};
+use damo_format::{ReadError, Reader, StreamReader, WriterOptions, sniff};
+use damo_model::{Item, Lost, Mark, Nanos, Selection, Side, Snapshot, Stamp};
+
+fn options(level: i32) -> WriterOptions {
+    WriterOptions { level, max_snapshots_per_block: 4, ..WriterOptions::default() }
+}
+
+fn small() -> (Vec<Snapshot>, Vec<u8>) {
+    let written = evolving(0, 18, 6, 4);
+    let bytes = record(&written, options(3));
+    (written, bytes)
+}
+
+fn stream_snapshots(bytes: &[u8]) -> Result<Vec<Snapshot>, ReadError> {
+    let mut stream = StreamReader::new(bytes)?;
+    let mut all = Vec::new();
+    while let Some(item) = stream.next_item()? {
+        if let Item::Snapshot(snapshot) = item {
+            all.push(snapshot);
+        }
+    }
+    Ok(all)
+}
+
+/// Reads everything there is, in every way; what comes does not matter as long as nothing panics.
+fn read_all(bytes: &[u8]) {
+    let _ = stream_snapshots(bytes);
+    let Ok(reader) = Reader::from_bytes(bytes) else { return };
+    let _ = reader.sides();
+    for (i, info) in reader.index().iter().enumerate() {
+        if let Ok(batch) = reader.read_block(i, &Selection::all()) {
+            assert_eq!(batch.nr_regions() as u64, info.regions);
+            assert!((0..batch.nr_regions()).all(|row| batch.start[row] < batch.end[row]));
+        }
+    }
+}
+
+#[test]
+fn a_file_cut_anywhere_gives_back_every_finished_block() {
+    let (written, bytes) = small();
+    let blocks = frames(&bytes);
+    for cut in 0..bytes.len() {
+        let part = &bytes[..cut];
+        if cut < 8 {
+            assert!(matches!(Reader::from_bytes(part), Err(ReadError::NotARecord(_))), "cut at {cut}");
+            continue;
+        }
+        assert!(sniff(part));
+        let whole = blocks.iter().filter(|b| b.kind == 3 && b.offset + HEADER + b.payload.len() <= cut).count();
+        let expected = &written[..written.len().min(whole * 4)];
+        let reader = Reader::from_bytes(part).unwrap();
+        assert_eq!(snapshots(&reader), expected, "cut at {cut}");
+        assert!(!reader.is_finished());
+        let at_border = blocks.iter().any(|b| b.offset == cut);
+        let with_meta = cut >= blocks[1].offset;
+        assert_eq!(reader.damage().is_empty(), at_border && with_meta, "cut at {cut}: {:?}", reader.damage());
+        assert_eq!(stream_snapshots(part).unwrap(), expected, "cut at {cut}");
+    }
+}
+
+#[test]
+fn a_flipped_byte_costs_one_block_at_most_and_is_reported() {
+    let (written, bytes) = small();
+    for at in 0..bytes.len() {
+        for mask in [1u8, 0x80, 0xff] {
+            let mut bad = bytes.clone();
+            bad[at] ^= mask;
+            let reader = Reader::from_bytes(bad.as_slice()).unwrap_or_else(|e| panic!("byte {at}: {e}"));
+            assert!(!reader.damage().is_empty(), "byte {at}");
+            let got = snapshots(&reader);
+            assert!(got.len() + 4 >= written.len(), "byte {at}: {} of {}", got.len(), written.len());
+            assert!(got.iter().all(|snapshot| written.contains(snapshot)), "byte {at}");
+            assert_eq!(stream_snapshots(&bad).unwrap(), got, "byte {at}");
+        }
+    }
+}
+
+#[test]
+fn a_piece_cut_out_of_the_middle_costs_the_blocks_it_touches() {
+    let (written, bytes) = small();
+    let mut random = Random(5);
+    for _ in 0..300 {
+        let from = 16 + random.below(bytes.len() as u64 - 16) as usize;
+        let to = from + 1 + random.below((bytes.len() - from) as u64) as usize;
+        let mut bad = bytes[..from].to_vec();
+        bad.extend(&bytes[to..]);
+        let untouched = frames(&bytes)
+            .iter()
+            .filter(|b| b.kind == 3 && (b.offset + HEADER + b.payload.len() <= from || b.offset >= to))
+            .count();
+        let reader = Reader::from_bytes(bad.as_slice()).unwrap();
+        let got = snapshots(&reader);
+        assert_eq!(reader.index().len(), untouched, "without {from}..{to}");
+        assert!(got.iter().all(|snapshot| written.contains(snapshot)));
+        assert_eq!(stream_snapshots(&bad).unwrap(), got);
+    }
+}
+
+#[test]
+fn lies_with_right_checksums_are_refused_or_give_valid_snapshots() {
+    for level in [0, 3] {
+        let mut items = vec![meta(), target(0)];
+        items.extend(evolving(0, 12, 5, 6).into_iter().map(Item::Snapshot));
+        items.push(Item::Side(Side::Mark(Mark { at: Stamp::Record(Nanos(1)), text: "here".into() })));
+        let (bytes, _) = write(&items, options(level));
+        let whole = frames(&bytes);
+        for (i, frame) in whole.iter().enumerate() {
+            for at in 0..frame.payload.len() {
+                for value in [0, 1, 0x7f, 0x80, 250, 251, 252, 253, 0xff, frame.payload[at] ^ 1] {
+                    let mut lying = whole.clone();
+                    lying[i].payload[at] = value;
+                    read_all(&assemble(&bytes, &lying));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn random_changes_with_right_checksums_never_panic() {
+    let bytes = record(&evolving(0, 40, 30, 8), options(0));
+    let whole = frames(&bytes);
+    let mut random = Random(7);
+    for _ in 0..3000 {
+        let mut lying = whole.clone();
+        let frame = &mut lying[random.below(whole.len() as u64) as usize];
+        for _ in 0..=random.below(4) {
+            let at = random.below(frame.payload.len() as u64) as usize;
+            match random.below(3) {
+                0 => frame.payload[at] = random.next() as u8,
+                1 => drop(frame.payload.remove(at)),
+                _ => frame.payload.insert(at, random.next() as u8),
+            }
+        }
+        frame.raw_len = frame.payload.len() as u32 + random.below(3) as u32;
+        frame.codec = [0, 2, 2, 1][random.below(4) as usize];
+        read_all(&assemble(&bytes, &lying));
+    }
+}
+
+#[test]
+fn lengths_that_lie_are_refused_before_anything_is_allocated() {
+    let (_, bytes) = small();
+    for stored in [u32::MAX, 34 << 20, 32 << 20, 1 << 20] {
+        let mut lying = bytes[..16].to_vec();
+        lying.extend(frame_bytes(&frames(&bytes)[0], stored));
+        let reader = Reader::from_bytes(lying.as_slice()).unwrap();
+        assert!(!reader.damage().is_empty());
+        assert_eq!(stream_snapshots(&lying).unwrap(), []);
+    }
+}
+
+/// A snapshot block that claims `regions` and has one column of `n` zeros for each of the given ids.
+fn bomb(regions: u32, snapshots: u32, n: usize, ids: &[u8]) -> Frame {
+    let wide = |v: u32| [&[252][..], &v.to_le_bytes()].concat();
+    let mut payload = vec![0];
+    payload.extend(wide(snapshots));
+    payload.push(0);
+    payload.extend(wide(regions));
+    // Times, addresses, largest access count, touched, targets; then shift and flags.
+    payload.extend([0, 0, 0, 0, 0, 0, 1, 0, 12, 0]);
+    for id in ids {
+        let packed = zstd::bulk::compress(&vec![0; n], 3).unwrap();
+        payload.extend([*id, 1]);
+        payload.extend(wide(n as u32));
+        payload.extend(wide(packed.len() as u32));
+        payload.extend(packed);
+    }
+    Frame { offset: 0, kind: 3, codec: 2, raw_len: 32 << 20, sequence: 2, payload }
+}
+
+#[test]
+fn zip_bombs_are_refused() {
+    let (_, bytes) = small();
+    let start: Vec<Frame> = frames(&bytes).into_iter().take(2).collect();
+    let bombs = [
+        bomb(u32::MAX, 1, 1 << 10, &[1, 2, 5, 6]),
+        bomb(1 << 20, u32::MAX, 1 << 10, &[1, 2, 5, 6]),
+        bomb(1 << 20, 1 << 16, 31 << 20, &[1, 2, 5, 6]),
+        bomb(1 << 20, 1 << 16, 1 << 27, &[1]),
+        bomb(1, 1, 16 << 20, &[1, 2, 3, 4, 5, 6]),
+    ];
+    for (i, bomb) in bombs.into_iter().enumerate() {
+        let mut lying = start.clone();
+        lying.push(bomb);
+        let file = assemble(&bytes, &lying);
+        assert!(file.len() < 300_000);
+        let reader = Reader::from_bytes(file.as_slice()).unwrap();
+        let refused = reader.index().is_empty() || reader.read_block(0, &Selection::all()).is_err();
+        assert!(refused, "bomb {i}");
+        assert_eq!(stream_snapshots(&file).unwrap(), [], "bomb {i}");
+    }
+    // One whole payload that unpacks to 256 MiB while its header says little.
+    let packed = zstd::bulk::compress(&vec![0; 1 << 28], 3).unwrap();
+    let meta = Frame { offset: 0, kind: 1, codec: 1, raw_len: 100, sequence: 0, payload: packed };
+    let reader = Reader::from_bytes(assemble(&bytes, &[meta])).unwrap();
+    assert!(reader.damage().iter().any(|damage| damage.why.contains("does not unpack")), "{:?}", reader.damage());
+}
+
+#[test]
+fn what_is_no_record_is_refused_with_a_sentence() {
+    for (bytes, words) in [
+        (&b""[..], "empty"),
+        (&b"perf script text, or anything else that is long enough to hold a header"[..], "does not begin"),
+        (&[0u8; 100][..], "does not begin"),
+    ] {
+        assert!(!sniff(bytes));
+        let error = Reader::from_bytes(bytes).err().unwrap().to_string();
+        assert!(error.contains(words), "{error}");
+        assert!(Reader::from_stream(bytes).is_err());
+        assert!(stream_snapshots(bytes).is_err());
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let error = Reader::open(directory.path()).err().unwrap().to_string();
+    assert!(error.contains("directory"), "{error}");
+}
+
+#[test]
+fn a_later_major_version_is_refused_and_a_later_minor_one_is_read() {
+    let (written, bytes) = small();
+    let with_version = |major: u8, minor: u8| {
+        let mut changed = bytes.clone();
+        (changed[8], changed[9]) = (major, minor);
+        let crc = crc32fast::hash(&changed[..12]);
+        changed[12..16].copy_from_slice(&crc.to_le_bytes());
+        changed
+    };
+    let error = Reader::from_bytes(with_version(2, 5)).err().unwrap().to_string();
+    assert!(error.contains("2.5") && error.contains("newer damo"), "{error}");
+    assert!(matches!(stream_snapshots(&with_version(9, 0)), Err(ReadError::NewerMajor { major: 9, minor: 0 })));
+    let reader = Reader::from_bytes(with_version(1, 7)).unwrap();
+    assert_eq!(snapshots(&reader), written);
+    assert!(reader.notes()[0].contains("later version"));
+    assert_eq!(reader.version(), (1, 7));
+}
+
+#[test]
+fn blocks_columns_and_side_data_of_later_versions_are_stepped_over_and_noted() {
+    let lost = Side::Lost(Lost { at: Stamp::Wall(Nanos(5)), events: 3, reason: "ring".into() });
+    let written = evolving(0, 3, 5, 2);
+    let mut items = vec![meta(), target(0), Item::Side(lost.clone())];
+    items.extend(written.iter().cloned().map(Item::Snapshot));
+    let (bytes, _) = write(&items, options(0));
+    let mut later = frames(&bytes);
+    for frame in &mut later {
+        match frame.kind {
+            // A target and a meta item with a field more.
+            1 | 2 => frame.payload.extend([1, 2, 3]),
+            3 => frame.payload.extend([50, 0, 2, 2, 9, 9]),
+            4 => frame.payload.extend([99, 4, 1, 2, 3, 4]),
+            _ => continue,
+        }
+        frame.raw_len += if frame.kind == 3 { 2 } else { frame.payload.len() as u32 - frame.raw_len };
+    }
+    later.insert(2, Frame { offset: 0, kind: 99, codec: 77, raw_len: 5, sequence: 2, payload: vec![1, 2] });
+    (0..).zip(&mut later).for_each(|(i, frame)| frame.sequence = i);
+    let reader = Reader::from_bytes(assemble(&bytes, &later)).unwrap();
+    assert_eq!(reader.damage(), []);
+    assert_eq!(snapshots(&reader), written);
+    assert_eq!(reader.sides().unwrap(), [lost]);
+    assert_eq!(reader.totals().lost_events, 3);
+    let notes = reader.notes().join("; ");
+    assert!(notes.contains("kind 99") && notes.contains("1 pieces of side data"), "{notes}");
+    assert_eq!(stream_snapshots(&assemble(&bytes, &later)).unwrap(), written);
+}
+
+#[test]
+fn a_missing_block_is_noticed_though_all_others_are_whole() {
+    let (written, bytes) = small();
+    let mut fewer = frames(&bytes);
+    assert_eq!(fewer.remove(3).kind, 3);
+    let file = assemble(&bytes, &fewer);
+    let reader = Reader::from_bytes(file.as_slice()).unwrap();
+    assert_eq!(snapshots(&reader).len(), written.len() - 4);
+    assert!(reader.damage()[0].why.contains("missing"));
+    // Positions stay those of the whole record.
+    assert_eq!(reader.index()[1].first_snapshot, 8);
+    let mut stream = StreamReader::new(file.as_slice()).unwrap();
+    while stream.next_item().unwrap().is_some() {}
+    assert_eq!(stream.lost_snapshots(), 4);
+}
+
+#[test]
+fn snapshots_without_their_targets_block_get_a_bare_target() {
+    let (written, bytes) = small();
+    let mut fewer = frames(&bytes);
+    assert_eq!(fewer.remove(1).kind, 2);
+    let reader = Reader::from_bytes(assemble(&bytes, &fewer)).unwrap();
+    assert_eq!(snapshots(&reader), written);
+    assert_eq!(reader.targets().len(), 1);
+}

@@ -1,0 +1,265 @@
+//! Records as files: names, permissions, leftovers, full disks, growing files, repair.
+#![allow(clippy::unwrap_used)]
+mod common;
+
+use common::{evolving, meta, record, snapshots, target};
+use damo_format::{Reader, RecordFile, StreamReader, WriteError, Writer, WriterOptions, repair};
+use damo_model::{Item, Side, Sink, Snapshot};
+use std::fs;
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+
+fn options() -> WriterOptions {
+    WriterOptions { max_snapshots_per_block: 4, ..WriterOptions::default() }
+}
+
+fn items(n: usize) -> (Vec<Snapshot>, Vec<Item>) {
+    let written = evolving(0, n, 6, 4);
+    let mut items = vec![meta(), target(0)];
+    items.extend(written.iter().cloned().map(Item::Snapshot));
+    (written, items)
+}
+
+fn create(path: &Path) -> Result<RecordFile, WriteError> {
+    RecordFile::create(path, options(), false)
+}
+
+fn write_file(path: &Path, n: usize) -> Vec<Snapshot> {
+    let (written, items) = items(n);
+    let mut file = create(path).unwrap();
+    items.iter().for_each(|item| file.put(item).unwrap());
+    file.finish().unwrap();
+    written
+}
+
+#[test]
+fn a_record_appears_complete_under_its_name_and_only_its_owner_can_read_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("damon.damo");
+    let mut file = create(&path).unwrap();
+    let part = file.part_path().to_owned();
+    assert_eq!(fs::metadata(&part).unwrap().permissions().mode() & 0o777, 0o600);
+    let (written, items) = items(10);
+    items.iter().for_each(|item| file.write(item).unwrap());
+    assert!(!path.exists());
+    let summary = file.finish().unwrap();
+    assert!(!part.exists());
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(fs::metadata(&path).unwrap().len(), summary.bytes.0);
+    assert_eq!((summary.snapshots, summary.blocks), (10, 3));
+    assert_eq!(snapshots(&Reader::open(&path).unwrap()), written);
+}
+
+#[test]
+fn an_older_record_of_the_same_name_is_kept_as_old() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("damon.damo");
+    let first = write_file(&path, 5);
+    let second = write_file(&path, 9);
+    let old = directory.path().join("damon.damo.old");
+    assert_eq!(snapshots(&Reader::open(&old).unwrap()), first);
+    assert_eq!(snapshots(&Reader::open(&path).unwrap()), second);
+}
+
+#[test]
+fn nothing_that_is_no_record_is_replaced_and_no_link_is_followed() {
+    let directory = tempfile::tempdir().unwrap();
+    let precious = directory.path().join("precious");
+    fs::write(&precious, "do not lose this").unwrap();
+    let link = directory.path().join("link");
+    symlink(&precious, &link).unwrap();
+    let dangling = directory.path().join("dangling");
+    symlink(directory.path().join("nowhere"), &dangling).unwrap();
+    let folder = directory.path().join("folder");
+    fs::create_dir(&folder).unwrap();
+    for path in [&precious, &link, &dangling, &folder] {
+        let error = create(path).err().unwrap();
+        assert!(matches!(error, WriteError::Occupied { .. }), "{error}");
+        // With `overwrite`, a file may go, links and directories never.
+        assert_eq!(RecordFile::create(path, options(), true).is_ok(), path == &precious);
+    }
+    // A link in the place of the unfinished record is not followed either.
+    let path = directory.path().join("damon.damo");
+    symlink(&precious, directory.path().join("damon.damo.part")).unwrap();
+    assert!(matches!(create(&path), Err(WriteError::Occupied { .. })));
+    assert_eq!(fs::read_to_string(&precious).unwrap(), "do not lose this");
+    assert!(!directory.path().join("folder.part").exists());
+}
+
+#[test]
+fn what_comes_to_the_name_in_the_meantime_is_not_replaced() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("damon.damo");
+    let mut file = create(&path).unwrap();
+    let (written, items) = items(5);
+    items.iter().for_each(|item| file.write(item).unwrap());
+    fs::write(&path, "something else").unwrap();
+    assert!(matches!(file.finish(), Err(WriteError::Occupied { .. })));
+    assert_eq!(fs::read_to_string(&path).unwrap(), "something else");
+    assert_eq!(snapshots(&Reader::open(directory.path().join("damon.damo.part")).unwrap()), written);
+}
+
+#[test]
+fn what_a_killed_recorder_left_is_readable_and_no_later_recorder_destroys_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("damon.damo");
+    let (written, items) = items(10);
+    for name in ["damon.damo.interrupted", "damon.damo.interrupted.1"] {
+        let mut file = create(&path).unwrap();
+        items.iter().for_each(|item| file.write(item).unwrap());
+        // As a killed process: what was not in a block yet is gone.
+        drop(file);
+        let left = Reader::open(directory.path().join("damon.damo.part")).unwrap();
+        assert_eq!(snapshots(&left), written[..8]);
+        assert!(!left.is_finished());
+        let next = create(&path).unwrap();
+        assert_eq!(next.set_aside(), [directory.path().join(name)]);
+        next.finish().unwrap();
+        assert_eq!(snapshots(&Reader::open(directory.path().join(name)).unwrap()), written[..8]);
+    }
+}
+
+#[test]
+fn two_recorders_of_the_same_name_are_kept_apart() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("damon.damo");
+    let first = create(&path).unwrap();
+    let error = create(&path).err().unwrap().to_string();
+    assert!(error.contains("another recorder"), "{error}");
+    first.finish().unwrap();
+    assert!(create(&path).is_ok());
+}
+
+/// Takes so many bytes and then is full.
+struct Full {
+    bytes: Vec<u8>,
+    room: usize,
+}
+
+impl Write for Full {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let n = bytes.len().min(self.room - self.bytes.len());
+        self.bytes.extend(&bytes[..n]);
+        if n == 0 { Err(io::ErrorKind::StorageFull.into()) } else { Ok(n) }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_full_disk_leaves_a_record_of_what_was_written() {
+    let (written, items) = items(12);
+    let whole = record(&written, options());
+    for room in (16..whole.len()).step_by(7) {
+        let mut writer = Writer::new(Full { bytes: Vec::new(), room }, options()).unwrap();
+        let failed = items.iter().find_map(|item| writer.write(item).err());
+        let Some(error) = failed else {
+            // Only the index did not fit.
+            continue;
+        };
+        assert!(matches!(error, WriteError::Io(_)), "{error}");
+        assert!(matches!(writer.write(&items[2]), Err(WriteError::Failed)));
+        let bytes = writer.get_ref().bytes.clone();
+        assert_eq!(bytes, whole[..room]);
+        let got = snapshots(&Reader::from_bytes(bytes).unwrap());
+        assert_eq!(got, written[..got.len()]);
+        assert_eq!(got.len(), writer.summary().blocks as usize * 4);
+    }
+}
+
+/// Gives a few bytes at a time, as pipes do.
+struct Pieces<'a> {
+    rest: &'a [u8],
+    size: usize,
+}
+
+impl Read for Pieces<'_> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let n = out.len().min(self.size);
+        self.rest.read(&mut out[..n])
+    }
+}
+
+#[test]
+fn a_growing_record_can_be_followed() {
+    let (written, _) = items(12);
+    let bytes = record(&written, options());
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("growing");
+    let mut file = fs::File::create(&path).unwrap();
+    let mut stream = StreamReader::new(fs::File::open(&path).unwrap()).unwrap();
+    let mut got = Vec::new();
+    for (i, piece) in bytes.chunks(13).enumerate() {
+        file.write_all(piece).unwrap();
+        // Before the file's first header is there, there is nothing to ask for.
+        while i > 0
+            && let Some(item) = stream.next_item().unwrap()
+        {
+            if let Item::Snapshot(snapshot) = item {
+                got.push(snapshot);
+            }
+        }
+        assert_eq!(stream.is_finished(), (i + 1) * 13 >= bytes.len());
+    }
+    assert_eq!(got, written);
+    assert_eq!((stream.damage(), stream.pending().0), (&[][..], 0));
+}
+
+#[test]
+fn a_stream_in_pieces_of_any_size_is_read() {
+    let (written, _) = items(12);
+    let bytes = record(&written, options());
+    for size in [1, 3, 100, 5000] {
+        let pieces = || Pieces { rest: &bytes, size };
+        assert_eq!(snapshots(&Reader::from_stream(pieces()).unwrap()), written);
+        let mut stream = StreamReader::new(pieces()).unwrap();
+        let mut got = Vec::new();
+        while let Some(item) = stream.next_item().unwrap() {
+            if let Item::Snapshot(snapshot) = item {
+                got.push(snapshot);
+            }
+        }
+        assert_eq!(got, written);
+        assert!(stream.is_finished());
+    }
+}
+
+#[test]
+fn repair_makes_a_sound_record_of_what_is_readable_and_says_what_is_missing() {
+    let directory = tempfile::tempdir().unwrap();
+    let (written, _) = items(20);
+    let mut bytes = record(&written, options());
+    let at = Reader::from_bytes(bytes.as_slice()).unwrap().index()[2].offset.0 as usize;
+    bytes[at + 60] ^= 1;
+    bytes.truncate(bytes.len() - 50);
+    let (bad, good) = (directory.path().join("bad.damo"), directory.path().join("good.damo"));
+    fs::write(&bad, &bytes).unwrap();
+    let report = repair(&bad, &good).unwrap();
+    assert_eq!((report.written.snapshots, report.lost_snapshots, report.was_finished), (16, 4, false));
+    assert!(!report.damage.is_empty());
+    let reader = Reader::open(&good).unwrap();
+    assert!(reader.damage().is_empty() && reader.is_finished());
+    let expected: Vec<Snapshot> = [&written[..8], &written[12..]].concat();
+    assert_eq!(snapshots(&reader), expected);
+    assert_eq!(reader.meta().tool, "test 1");
+    let sides = reader.sides().unwrap();
+    let [Side::Lost(lost)] = &sides[..] else { panic!("{sides:?}") };
+    assert!(lost.reason.contains("4 snapshots"), "{}", lost.reason);
+    // In place: the damaged one is kept as .old.
+    repair(&bad, &bad).unwrap();
+    assert_eq!(snapshots(&Reader::open(&bad).unwrap()), expected);
+    assert_eq!(fs::read(directory.path().join("bad.damo.old")).unwrap(), bytes);
+}
+
+#[test]
+fn repairing_what_is_no_record_creates_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let (bad, good) = (directory.path().join("bad"), directory.path().join("good"));
+    fs::write(&bad, "no record").unwrap();
+    let error = repair(&bad, &good).unwrap_err().to_string();
+    assert!(error.contains("not a .damo record"), "{error}");
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+}
