@@ -7,20 +7,27 @@
 //! - [`wss`]: distribution of working set sizes
 //! - [`footprints`]: distribution of memory footprints
 //! - [`nr_regions`]: distribution of region counts
+//! - [`heats`]: how often which addresses were accessed when
+//! - [`guide`], [`survey`]: which times and addresses a record covers
 //! - [`filter`]: which snapshots and regions a report looks at
 //! - [`series`], [`distribution`]: a number per snapshot, and its percentiles
 //! - [`temperature`]: how hot a region is
+//! - [`colormap`]: colours for numbers
 //! - [`table`], [`form`]: results as tables, and the forms in which they are written
 #![forbid(unsafe_code)]
 
+pub mod colormap;
 pub mod distribution;
 pub mod error;
 pub mod filter;
 pub mod footprints;
 pub mod form;
+pub mod guide;
+pub mod heats;
 pub mod nr_regions;
 pub mod raw;
 pub mod series;
+pub mod survey;
 pub mod table;
 pub mod target;
 pub mod temperature;

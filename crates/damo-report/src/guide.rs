@@ -1,0 +1,96 @@
+//! `record_info` and `--guide`: what there is to see in a record, for choosing ranges.
+
+use crate::survey::{Extent, Identity, Survey};
+use damo_frame::{FrameError, Record};
+use damo_model::human::{Style, format_size, format_size_accurate, format_time};
+use damo_model::{AddrRange, Nanos, Selection};
+use std::io;
+
+/// What there is to see of one target.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Guide {
+    /// Whose.
+    pub identity: Identity,
+    /// From where anything is known to the end of the last snapshot.
+    pub time: (Nanos, Nanos),
+    /// Contiguous monitored areas, by address.
+    pub areas: Vec<AddrRange>,
+}
+
+/// Guides of some records, the one with most space first.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GuideReport {
+    /// One per target.
+    pub guides: Vec<Guide>,
+}
+
+/// Surveys whole records.
+///
+/// # Errors
+/// When a record cannot be read.
+pub fn survey(records: &[Record], selection: &Selection) -> Result<Survey, FrameError> {
+    let mut whole = Survey::default();
+    for (number, record) in records.iter().enumerate() {
+        let found = record.fold(
+            selection,
+            Survey::default,
+            |survey, chunk| {
+                survey.add_chunk(record, number, chunk);
+                Ok::<_, FrameError>(())
+            },
+            Survey::merge,
+        )?;
+        whole = whole.merge(found);
+    }
+    Ok(whole)
+}
+
+/// Makes the guides of some records.
+///
+/// # Errors
+/// When a record cannot be read.
+pub fn guide(records: &[Record]) -> Result<GuideReport, FrameError> {
+    Ok(GuideReport::new(&survey(records, &Selection::all())?))
+}
+
+impl GuideReport {
+    /// Out of a survey.
+    pub fn new(survey: &Survey) -> Self {
+        let mut extents: Vec<&(Identity, Extent)> = survey.extents.iter().collect();
+        extents.sort_by_key(|(_, extent)| std::cmp::Reverse(extent.total()));
+        let guides = extents.into_iter().filter_map(|(identity, extent)| {
+            let areas = extent.areas.iter().map(|area| area.range).collect();
+            Some(Guide { identity: *identity, time: extent.known_span()?, areas })
+        });
+        Self { guides: guides.collect() }
+    }
+
+    /// Prints the guides as the Python tool's `record_info` does: raw for `--guide`.
+    ///
+    /// # Errors
+    /// When `out` fails.
+    pub fn write_text(&self, out: &mut dyn io::Write, style: Style) -> io::Result<()> {
+        for guide in &self.guides {
+            let identity = &guide.identity;
+            let indices =
+                [("kdamond_idx", identity.kdamond), ("context_idx", identity.context), ("scheme_idx", identity.scheme)];
+            for (name, index) in indices {
+                if let Some(index) = index {
+                    writeln!(out, "{name}: {index}")?;
+                }
+            }
+            if let Some(id) = identity.target_id {
+                writeln!(out, "target_id: {id}")?;
+            }
+            let (start, end) = guide.time;
+            let times = [start, end, end.saturating_sub(start)].map(|time| format_time(time, style));
+            writeln!(out, "time: [{}, {}) ({})", times[0], times[1], times[2])?;
+            for (i, area) in guide.areas.iter().enumerate() {
+                let ends = [area.start, area.end].map(|addr| format_size_accurate(damo_model::Bytes(addr.0), style));
+                let size = format_size(area.size(), style);
+                writeln!(out, "region\t{i:2}: [{}, {}) ({size})", ends[0], ends[1])?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,201 @@
+//! Adding regions up into cells, exactly and without looking at every cell of every snapshot.
+//!
+//! A region that was seen accessed `n` times out of the samples of a snapshot lasting `t` contributes `n · t · z` to each
+//! cell it overlaps by `z` bytes. Within a row of cells all cells but a region's first and last get the same, so those
+//! are entered as a difference (+ where they begin, − where they end) and summed up once at the end: the cost per region
+//! does not depend on how many cells it covers. The differences are integers, hence they cancel exactly; a sum of
+//! floating-point differences would leave small negative heats behind.
+
+use super::axis::Axis;
+
+/// What one row and panel has gathered so far.
+#[derive(Clone, Debug)]
+struct Sums {
+    /// Per cell: contributions of regions that cover it in part, in weight × bytes.
+    partial: Vec<f64>,
+    /// Per cell: change of the weight of regions that cover it whole, against the cell before.
+    whole: Vec<i128>,
+}
+
+impl Sums {
+    fn new(cells: usize) -> Self {
+        Sums { partial: vec![0.0; cells], whole: vec![0; cells] }
+    }
+
+    /// Adds `weight` over `[from, to)`, which must lie within the axis and not be empty. `row` is where the row begins.
+    fn add(&mut self, axis: &Axis, row: usize, from: i128, to: i128, weight: i128) {
+        let (first, last) = axis.cells(from, to);
+        let partial = |cell: usize, bytes: i128, sums: &mut Self| {
+            if let Some(sum) = sums.partial.get_mut(row + cell) {
+                *sum += weight as f64 * bytes as f64;
+            }
+        };
+        if first == last {
+            partial(first, to - from, self);
+            return;
+        }
+        partial(first, axis.bound(first + 1) - from, self);
+        partial(last, to - axis.bound(last), self);
+        if first + 1 < last {
+            for (cell, change) in [(first + 1, weight), (last, -weight)] {
+                if let Some(sum) = self.whole.get_mut(row + cell) {
+                    *sum += change;
+                }
+            }
+        }
+    }
+
+    /// Sums of the cells of one row, in weight × bytes.
+    fn row<'a>(&'a self, axis: &'a Axis, row: usize) -> impl Iterator<Item = f64> + 'a {
+        let cells = row..row + axis.len();
+        let partial = self.partial.get(cells.clone()).unwrap_or_default();
+        let whole = self.whole.get(cells).unwrap_or_default();
+        let mut weight = 0_i128;
+        partial.iter().zip(whole).enumerate().map(move |(cell, (partial, change))| {
+            weight += change;
+            partial + weight as f64 * axis.size(cell) as f64
+        })
+    }
+
+    fn merge(&mut self, other: &Sums) {
+        self.partial.iter_mut().zip(&other.partial).for_each(|(a, b)| *a += b);
+        self.whole.iter_mut().zip(&other.whole).for_each(|(a, b)| *a += b);
+    }
+}
+
+/// Heat and coverage of one panel while they are being added up: rows are times, columns are addresses.
+#[derive(Clone, Debug)]
+pub struct GridSums {
+    heat: Sums,
+    cover: Sums,
+}
+
+/// One panel, done: rows are times, columns are addresses.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Grid {
+    /// Times, ns on the record's clock.
+    pub time: Axis,
+    /// Addresses, bytes.
+    pub space: Axis,
+    /// Mean over the whole cell, row after row; NaN where nothing covers the cell.
+    pub heat: Vec<f64>,
+    /// Share of the cell that snapshots cover, 0..=1.
+    pub cover: Vec<f64>,
+}
+
+impl GridSums {
+    /// Empty, for as many cells as the axes have.
+    pub fn new(time: &Axis, space: &Axis) -> Self {
+        let cells = time.len() * space.len();
+        GridSums { heat: Sums::new(cells), cover: Sums::new(cells) }
+    }
+
+    /// Adds a region's accesses in one row. `accesses` is samples × ns of the row that its snapshot covers.
+    pub fn add_heat(&mut self, space: &Axis, row: usize, from: i128, to: i128, accesses: i128) {
+        if accesses > 0
+            && let Some((from, to)) = space.clip(from, to)
+        {
+            self.heat.add(space, row * space.len(), from, to, accesses);
+        }
+    }
+
+    /// Says that `[from, to)` is covered for `time` ns of one row.
+    pub fn add_cover(&mut self, space: &Axis, row: usize, from: i128, to: i128, time: i128) {
+        if let Some((from, to)) = space.clip(from, to) {
+            self.cover.add(space, row * space.len(), from, to, time);
+        }
+    }
+
+    /// Adds what another thread gathered on the same axes.
+    pub fn merge(&mut self, other: &GridSums) {
+        self.heat.merge(&other.heat);
+        self.cover.merge(&other.cover);
+    }
+
+    /// Means per cell; `unit` is what one sample counts for (1 / aggregation in seconds for Hz, 1 for samples), `most` the
+    /// largest value that any contribution had.
+    pub fn finish(self, time: &Axis, space: &Axis, unit: f64, most: f64) -> Grid {
+        let cells = time.len() * space.len();
+        let (mut heat, mut cover) = (Vec::with_capacity(cells), Vec::with_capacity(cells));
+        for row in 0..time.len() {
+            let begin = row * space.len();
+            let sums = self.heat.row(space, begin).zip(self.cover.row(space, begin));
+            for (cell, (sum, covered)) in sums.enumerate() {
+                // Snapshots of one identity overlap in time where records overlap: then this is the mean of them.
+                let area = (time.size(row) as f64 * space.size(cell) as f64).max(covered);
+                // Rounding may put a mean of equal values just above them.
+                heat.push(if covered > 0.0 { (sum * unit / area).min(most) } else { f64::NAN });
+                cover.push(covered / area);
+            }
+        }
+        Grid { time: time.clone(), space: space.clone(), heat, cover }
+    }
+}
+
+impl Grid {
+    /// Mean over the whole cell; NaN where nothing covers it or there is no such cell.
+    pub fn heat_at(&self, row: usize, column: usize) -> f64 {
+        self.heat.get(row * self.space.len() + column).copied().unwrap_or(f64::NAN)
+    }
+
+    /// Mean over the covered part of the cell: for pictures, where a cell that is half outside of what was monitored must
+    /// not look half as hot.
+    pub fn covered_heat_at(&self, row: usize, column: usize) -> f64 {
+        let cover = self.cover.get(row * self.space.len() + column).copied().unwrap_or(0.0);
+        if cover > 0.0 { self.heat_at(row, column) / cover } else { f64::NAN }
+    }
+
+    /// Lowest and highest heat of covered cells; `None` if nothing is covered.
+    pub fn range(&self) -> Option<(f64, f64)> {
+        let known = self.heat.iter().copied().filter(|heat| !heat.is_nan());
+        known.fold(None, |range, heat| match range {
+            None => Some((heat, heat)),
+            Some((low, high)) => Some((heat.min(low), heat.max(high))),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// The definition, cell by cell.
+    fn naive(time: &Axis, space: &Axis, regions: &[(usize, i128, i128, i128)]) -> Vec<f64> {
+        let mut heat = vec![0.0; time.len() * space.len()];
+        for &(row, from, to, accesses) in regions {
+            for cell in 0..space.len() {
+                let overlap = to.min(space.bound(cell + 1)) - from.max(space.bound(cell));
+                heat[row * space.len() + cell] += overlap.max(0) as f64 * accesses as f64;
+            }
+        }
+        for (i, sum) in heat.iter_mut().enumerate() {
+            *sum /= time.size(i / space.len()) as f64 * space.size(i % space.len()) as f64;
+        }
+        heat
+    }
+
+    proptest! {
+        #[test]
+        fn differences_give_what_adding_cell_by_cell_gives(
+            regions in prop::collection::vec((0_usize..3, 0_i128..10_000, 1_i128..4_000, 0_i128..1_000), 0..40),
+            cells in 1_usize..60,
+        ) {
+            let (time, space) = (Axis::even(0, 300, 3), Axis::whole(1_000, 9_000, cells));
+            let regions: Vec<_> = regions.into_iter().map(|(row, from, size, n)| (row, from, from + size, n)).collect();
+            let mut sums = GridSums::new(&time, &space);
+            for &(row, from, to, accesses) in &regions {
+                sums.add_heat(&space, row, from, to, accesses);
+                sums.add_cover(&space, row, from, to, 1);
+            }
+            let grid = sums.finish(&time, &space, 1.0, f64::INFINITY);
+            for (got, want) in grid.heat.iter().zip(naive(&time, &space, &regions)) {
+                if got.is_nan() {
+                    prop_assert_eq!(want, 0.0);
+                } else {
+                    prop_assert!(*got >= 0.0 && (got - want).abs() <= 1e-9 * want.max(1.0), "{} {}", got, want);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! Heat maps: how often which addresses were accessed when.
+//!
+//! A cell of the map is the exact mean, weighted by time and space, of the access rate over the cell. Snapshots
+//! partition time: a region counts for its own aggregation interval only, so that no cell can exceed what is possible.
+//! Ages tell of times before the first snapshot, where no snapshot does, and only there are they used. Cells that
+//! nothing covers are unknown, not zero.
+
+mod axis;
+mod fill;
+mod grid;
+mod mappings;
+mod options;
+mod plan;
+mod raw;
+mod terminal;
+
+pub use axis::Axis;
+pub use grid::Grid;
+pub use mappings::MappingNames;
+pub use options::{AddressBase, AddressRange, Cells, Columns, DrawRange, Options, TimeBase, TimeRange};
+pub use raw::RawStyle;
+pub use terminal::{ColorSet, Depth, Glyphs, TerminalStyle};
+
+use crate::survey::Identity;
+use damo_frame::{Coverage, FrameError, Record};
+use damo_model::Nanos;
+
+/// Why there is no heat map.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HeatsError {
+    /// A record could not be read.
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    /// Nothing to draw.
+    #[error("the record has no snapshot, hence no heat")]
+    NoSnapshots,
+    /// The wanted ids fit nothing.
+    #[error("no target fits the given kdamond, context, scheme and target ids; the record has target ids {known}")]
+    NoSuchTarget {
+        /// Target ids that exist.
+        known: String,
+    },
+    /// The wanted mark does not exist.
+    #[error("no mark is called '{wanted}'; the record has: {known}")]
+    NoSuchMark {
+        /// What was asked for.
+        wanted: String,
+        /// Marks that exist.
+        known: String,
+    },
+    /// The wanted mapping does not exist.
+    #[error("no mapping is called '{wanted}'; the record has: {known}")]
+    NoSuchMapping {
+        /// What was asked for.
+        wanted: String,
+        /// Mappings that exist.
+        known: String,
+    },
+    /// More guided ranges than areas.
+    #[error("'guided' address ranges name the areas in order, and the record has {areas} only (see --guide)")]
+    NoSuchArea {
+        /// Number of areas.
+        areas: usize,
+    },
+    /// A range that ends where it starts or before.
+    #[error("the {what} range is empty: its end must lie after its start")]
+    EmptyRange {
+        /// `time` or `address`.
+        what: &'static str,
+    },
+    /// More cells than memory may be spent on.
+    #[error("{cells} cells are more than the {limit} that fit: ask for a lower --resol or fewer ranges")]
+    TooManyCells {
+        /// Asked for.
+        cells: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// Rates and counts do not mix.
+    #[error("Some records have intervals while some not.  Cannot proceed.")]
+    MixedIntervals,
+}
+
+/// What the heat of a cell counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Accesses per second.
+    Hz,
+    /// Samples of an aggregation interval, where intervals are not known.
+    Samples,
+}
+
+impl Unit {
+    /// As printed.
+    pub fn name(self) -> &'static str {
+        match self {
+            Unit::Hz => "hz",
+            Unit::Samples => "samples",
+        }
+    }
+}
+
+/// A heat map: a panel per range of addresses.
+#[derive(Clone, Debug)]
+pub struct HeatsReport {
+    /// Whose.
+    pub identity: Identity,
+    /// From and to, as asked for.
+    pub time: (Nanos, Nanos),
+    /// The panels by address, or in the order of the given ranges.
+    pub panels: Vec<Grid>,
+    /// What heat counts.
+    pub unit: Unit,
+    /// The highest rate that the intervals allow, in Hz; `None` where intervals are not known.
+    pub possible: Option<f64>,
+    /// Time spans of which the record has partial snapshots only: left out of the heat.
+    pub partial: Vec<(Nanos, Nanos)>,
+    /// What was mapped where.
+    pub names: MappingNames,
+    /// Marks within the time of the map.
+    pub marks: Vec<(Nanos, String)>,
+    /// Whether regions lie by temperature rather than by address.
+    pub by_temperature: bool,
+    /// How much of what happened is in the records.
+    pub coverage: Coverage,
+}
+
+/// Makes a heat map of some records.
+///
+/// # Errors
+/// When a record cannot be read, or the options do not fit it.
+pub fn heats(records: &[Record], options: &Options) -> Result<HeatsReport, HeatsError> {
+    fill::run(records, options)
+}
+
+impl HeatsReport {
+    /// Lowest and highest heat over all panels; `None` if nothing is covered.
+    pub fn range(&self) -> Option<(f64, f64)> {
+        let ranges = self.panels.iter().filter_map(Grid::range);
+        ranges.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
+    }
+}

@@ -1,0 +1,203 @@
+//! What a heat map is asked for.
+
+use crate::survey::Identity;
+use damo_model::{Addr, AddrRange, Nanos};
+
+/// What times of a range are relative to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum TimeBase {
+    /// The given time on the record's clock; 0 means that the range is absolute.
+    At(Nanos),
+    /// Where the guide begins.
+    #[default]
+    Guided,
+    /// Where the guide ends: ranges have negative times.
+    GuidedEnd,
+    /// The first mark of this text.
+    Mark(String),
+}
+
+/// A range of time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TimeRange {
+    /// From, after the base.
+    pub start: Nanos,
+    /// To, after the base.
+    pub end: Nanos,
+    /// Relative to what.
+    pub base: TimeBase,
+}
+
+/// What addresses of a range are relative to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AddressBase {
+    /// This address; 0 means that the range is absolute.
+    At(Addr),
+    /// The start of the guide's area of the same position as the range has among the options.
+    Guided,
+}
+
+/// A range of addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AddressRange {
+    /// From, after the base.
+    pub start: Addr,
+    /// To, after the base.
+    pub end: Addr,
+    /// Relative to what.
+    pub base: AddressBase,
+}
+
+/// Which areas to draw when no addresses are given.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DrawRange {
+    /// The one with the most accesses per byte.
+    #[default]
+    Hottest,
+    /// All of them.
+    All,
+    /// All of them, without what was never mapped: for pictures.
+    Mapped,
+}
+
+/// How cells lie in a range.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Cells {
+    /// All of one size, rounded down to whole ns and bytes; what remains at the end is left out, as in the Python tool.
+    #[default]
+    Even,
+    /// The whole range, sizes differing by one unit at most.
+    Whole,
+}
+
+/// Number of cells in address space.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Columns {
+    /// So many for each range.
+    Each(usize),
+    /// So many in all: ranges get a share by the square root of their size, and each at least `least`, so that a small
+    /// stack is seen beside a large heap. `between` are left out between two ranges.
+    Shared {
+        /// In all, the gaps between ranges included.
+        total: usize,
+        /// For each range at least.
+        least: usize,
+        /// Between two ranges.
+        between: usize,
+    },
+}
+
+impl Columns {
+    /// The number for each of some ranges.
+    pub(super) fn of(self, ranges: &[AddrRange]) -> Vec<usize> {
+        let (total, least, between) = match self {
+            Columns::Each(columns) => return vec![columns; ranges.len()],
+            Columns::Shared { total, least, between } => (total, least, between),
+        };
+        let count = ranges.len();
+        let total = total.saturating_sub(between * count.saturating_sub(1)).max(count);
+        let least = least.min(total / count.max(1)).max(1);
+        let weights: Vec<f64> = ranges.iter().map(|range| (range.size().0 as f64).sqrt()).collect();
+        let sum: f64 = weights.iter().sum::<f64>().max(1.0);
+        let spare = total - least * count;
+        let mut columns: Vec<usize> = weights.iter().map(|w| least + (w / sum * spare as f64) as usize).collect();
+        // What rounding left over goes to the largest.
+        let rest = total.saturating_sub(columns.iter().sum());
+        if let Some(largest) = columns.iter_mut().max() {
+            *largest += rest;
+        }
+        columns
+    }
+}
+
+/// What a heat map is asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Options {
+    /// Whose: what is `None` is taken from the guide with most space that fits the rest.
+    pub identity: Identity,
+    /// Number of cells in time.
+    pub rows: usize,
+    /// Number of cells in address space.
+    pub columns: Columns,
+    /// Which time; `None`: all that anything is known of.
+    pub time_range: Option<TimeRange>,
+    /// Which addresses; empty: as `mapping` or else `draw_range` says.
+    pub address_ranges: Vec<AddressRange>,
+    /// Addresses of the mappings of this name.
+    pub mapping: Option<String>,
+    /// Which areas, when neither ranges nor a mapping are given.
+    pub draw_range: DrawRange,
+    /// How cells lie.
+    pub cells: Cells,
+    /// Count each region's accesses by the share of it that passed the scheme's filters.
+    pub df_passed: bool,
+    /// Lay regions out by temperature instead of by address, coldest first, with these weights of access rate (percent)
+    /// and age (µs).
+    pub by_temperature: Option<(f64, f64)>,
+}
+
+impl Default for Options {
+    /// As `heatmap --output raw` of the Python tool.
+    fn default() -> Self {
+        Self {
+            identity: Identity::default(),
+            rows: 500,
+            columns: Columns::Each(500),
+            time_range: None,
+            address_ranges: Vec::new(),
+            mapping: None,
+            draw_range: DrawRange::Hottest,
+            cells: Cells::Even,
+            df_passed: false,
+            by_temperature: None,
+        }
+    }
+}
+
+impl Options {
+    /// As the Python tool's map on the terminal: 40 rows of 80 characters.
+    pub fn terminal() -> Self {
+        Self { rows: 40, columns: Columns::Each(80), ..Self::default() }
+    }
+
+    /// For pictures: all that was ever mapped, no rounding of cells.
+    pub fn picture(rows: usize, columns: Columns) -> Self {
+        Self { rows, columns, draw_range: DrawRange::Mapped, cells: Cells::Whole, ..Self::default() }
+    }
+
+    /// Whether the ranges of addresses need no look at the record.
+    pub(super) fn absolute_addresses(&self) -> Option<Vec<AddrRange>> {
+        if self.address_ranges.is_empty() {
+            return None;
+        }
+        self.address_ranges.iter().map(|range| range.resolve(None)).collect()
+    }
+}
+
+impl AddressRange {
+    /// The addresses meant, given the start of the guide's area; `None` if that is needed and missing.
+    pub(super) fn resolve(&self, guided: Option<Addr>) -> Option<AddrRange> {
+        let base = match self.base {
+            AddressBase::At(base) => base,
+            AddressBase::Guided => guided?,
+        };
+        let add = |addr: Addr| Addr(base.0.saturating_add(addr.0));
+        Some(AddrRange::new(add(self.start), add(self.end)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shared_columns_are_all_given_out_and_none_gets_too_few() {
+        let range = |size| AddrRange::new(Addr(0), Addr(size));
+        let ranges = [range(4096), range(1 << 30), range(1 << 20)];
+        let columns = Columns::Shared { total: 82, least: 6, between: 1 }.of(&ranges);
+        assert_eq!(columns.iter().sum::<usize>(), 80);
+        assert!(columns[0] >= 6 && columns[1] > columns[2] && columns[2] > columns[0]);
+        assert_eq!(Columns::Shared { total: 2, least: 6, between: 1 }.of(&ranges), [1, 1, 1]);
+        assert!(Columns::Shared { total: 2, least: 6, between: 1 }.of(&[]).is_empty());
+    }
+}

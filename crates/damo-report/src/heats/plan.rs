@@ -1,0 +1,190 @@
+//! Which cells to fill: options made concrete by what a record has.
+//!
+//! Filling cells needs to know the areas first, and knowing the areas takes a pass over the whole record. To read large
+//! records once only, the plan is made from a few sampled blocks; the pass that fills the cells surveys the
+//! record as well, and if the plan made from that differs, the pass is repeated with the right plan.
+
+use super::HeatsError;
+use super::mappings::MappingNames;
+use super::options::{Cells, DrawRange, Options, TimeBase};
+use crate::survey::{Extent, First, Identity, Survey};
+use damo_frame::Record;
+use damo_model::{Addr, AddrRange, Nanos, Side};
+
+/// The most panels that areas are drawn in without being asked for one by one.
+const MAX_PANELS: usize = 12;
+/// The most cells that are filled in one go.
+const MAX_CELLS: usize = 1 << 26;
+
+/// Which cells to fill.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// Whose snapshots.
+    pub identity: Identity,
+    /// From and to, on the record's clock.
+    pub time: (Nanos, Nanos),
+    /// A panel each.
+    pub ranges: Vec<AddrRange>,
+    /// The snapshot whose ages reach back.
+    pub first: Option<First>,
+    /// Aggregation interval that sums are kept in; `None` if the record does not tell its intervals.
+    pub aggregation: Option<Nanos>,
+}
+
+impl Plan {
+    /// Makes a plan: `whole` tells of times, `areas` of addresses (the same survey, or one of the wanted time only).
+    pub fn make(records: &[Record], options: &Options, whole: &Survey, areas: &Survey) -> Result<Plan, HeatsError> {
+        let (identity, extent) = pick(options, whole)?;
+        let known = extent.known_span().ok_or(HeatsError::NoSnapshots)?;
+        let time = time_range(records, options, known)?;
+        let here = areas.get(identity).unwrap_or(extent);
+        let ranges = ranges(records, options, identity, here)?;
+        let columns = options.columns.of(&ranges).into_iter().fold(0, usize::saturating_add);
+        let cells = options.rows.saturating_mul(columns);
+        if cells > MAX_CELLS {
+            return Err(HeatsError::TooManyCells { cells, limit: MAX_CELLS });
+        }
+        let aggregation = extent.intervals.map(|intervals| intervals.aggregation);
+        Ok(Plan { identity, time, ranges, first: extent.first, aggregation })
+    }
+}
+
+/// The extent with most space of those that fit the wanted identity; the first of equals.
+fn pick<'a>(options: &Options, survey: &'a Survey) -> Result<(Identity, &'a Extent), HeatsError> {
+    let wanted = &options.identity;
+    let fits = |known: &Identity| {
+        (wanted.kdamond.is_none() || wanted.kdamond == known.kdamond)
+            && (wanted.context.is_none() || wanted.context == known.context)
+            && (wanted.scheme.is_none() || wanted.scheme == known.scheme)
+            && (wanted.target_id.is_none() || wanted.target_id == known.target_id)
+    };
+    let fitting = survey.extents.iter().filter(|(known, _)| fits(known));
+    let larger = |best: &'a (Identity, Extent), next: &'a (Identity, Extent)| {
+        if next.1.total() > best.1.total() { next } else { best }
+    };
+    match fitting.reduce(larger) {
+        Some((identity, extent)) => Ok((*identity, extent)),
+        None if survey.extents.is_empty() => Err(HeatsError::NoSnapshots),
+        None => {
+            let ids = survey.extents.iter().filter_map(|(known, _)| known.target_id);
+            let ids: Vec<String> = ids.map(|id| id.to_string()).collect();
+            Err(HeatsError::NoSuchTarget { known: ids.join(", ") })
+        }
+    }
+}
+
+fn time_range(records: &[Record], options: &Options, known: (Nanos, Nanos)) -> Result<(Nanos, Nanos), HeatsError> {
+    let Some(range) = &options.time_range else {
+        return Ok(known);
+    };
+    let base = match &range.base {
+        TimeBase::At(base) => *base,
+        TimeBase::Guided => known.0,
+        TimeBase::GuidedEnd => known.1,
+        TimeBase::Mark(text) => find_mark(records, text)?,
+    };
+    let (start, end) = (base.saturating_add(range.start), base.saturating_add(range.end));
+    if start >= end {
+        return Err(HeatsError::EmptyRange { what: "time" });
+    }
+    Ok((start, end))
+}
+
+/// The wanted time range where it does not depend on anything but the first and last snapshots.
+pub(super) fn window(records: &[Record], options: &Options, whole: &Survey) -> Result<(Nanos, Nanos), HeatsError> {
+    let (_, extent) = pick(options, whole)?;
+    time_range(records, options, extent.known_span().ok_or(HeatsError::NoSnapshots)?)
+}
+
+fn find_mark(records: &[Record], text: &str) -> Result<Nanos, HeatsError> {
+    let mut known = Vec::new();
+    for record in records {
+        for side in record.sides()? {
+            if let Side::Mark(mark) = side {
+                if mark.text == text
+                    && let Some(at) = record.on_record_clock(mark.at)
+                {
+                    return Ok(at);
+                }
+                known.push(mark.text.clone());
+            }
+        }
+    }
+    Err(HeatsError::NoSuchMark { wanted: text.to_owned(), known: known.join(", ") })
+}
+
+fn ranges(
+    records: &[Record],
+    options: &Options,
+    identity: Identity,
+    extent: &Extent,
+) -> Result<Vec<AddrRange>, HeatsError> {
+    let areas: Vec<AddrRange> = extent.areas.iter().map(|area| area.range).collect();
+    let ranges: Vec<AddrRange> = if !options.address_ranges.is_empty() {
+        let guided = |i: usize| areas.get(i).map(|area| area.start);
+        let resolved = options.address_ranges.iter().enumerate().map(|(i, range)| range.resolve(guided(i)));
+        resolved.collect::<Option<_>>().ok_or(HeatsError::NoSuchArea { areas: areas.len() })?
+    } else if let Some(name) = &options.mapping {
+        let names = MappingNames::of(records, identity)?;
+        let found = names.find(name);
+        if found.is_empty() {
+            return Err(HeatsError::NoSuchMapping { wanted: name.clone(), known: names.names().join(", ") });
+        }
+        found
+    } else {
+        match options.draw_range {
+            DrawRange::Hottest => extent.hottest().and_then(|i| areas.get(i)).copied().into_iter().collect(),
+            DrawRange::All => areas,
+            DrawRange::Mapped => {
+                let names = MappingNames::of(records, identity)?;
+                at_most(MAX_PANELS, areas.iter().flat_map(|area| names.mapped_parts(*area)).collect())
+            }
+        }
+    };
+    if ranges.iter().any(|range| range.start >= range.end) {
+        return Err(HeatsError::EmptyRange { what: "address" });
+    }
+    Ok(ranges)
+}
+
+/// Joins neighbours over the smallest gaps until there are at most `count`.
+fn at_most(count: usize, mut ranges: Vec<AddrRange>) -> Vec<AddrRange> {
+    while ranges.len() > count.max(1) {
+        let gap = |i: usize| {
+            let ends = ranges.get(i).zip(ranges.get(i + 1));
+            ends.map_or(u64::MAX, |(a, b)| b.start.0.saturating_sub(a.end.0))
+        };
+        let Some(at) = (0..ranges.len() - 1).min_by_key(|i| gap(*i)) else { break };
+        let end: Addr = ranges.remove(at + 1).end;
+        if let Some(range) = ranges.get_mut(at) {
+            range.end = end;
+        }
+    }
+    ranges
+}
+
+impl Options {
+    /// The cells of a plan: the time axis and an address axis per range.
+    pub(super) fn axes(&self, plan: &Plan) -> (super::Axis, Vec<super::Axis>) {
+        let axis = match self.cells {
+            Cells::Even => super::Axis::even,
+            Cells::Whole => super::Axis::whole,
+        };
+        let time = axis(plan.time.0.0.into(), plan.time.1.0.into(), self.rows);
+        let columns = self.columns.of(&plan.ranges);
+        let space = |(range, columns): (&AddrRange, usize)| axis(range.start.0.into(), range.end.0.into(), columns);
+        (time, plan.ranges.iter().zip(columns).map(space).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn too_many_panels_are_joined_over_the_smallest_gaps() {
+        let range = |start, end| AddrRange::new(Addr(start), Addr(end));
+        let ranges = vec![range(0, 10), range(11, 20), range(100, 110), range(105, 120), range(500, 600)];
+        assert_eq!(at_most(3, ranges), [range(0, 20), range(100, 120), range(500, 600)]);
+    }
+}

@@ -1,0 +1,269 @@
+//! Heat maps against their definition, on simulated and hand-made records.
+
+use damo_frame::Record;
+use damo_model::{
+    Addr, AddrRange, Age, Intervals, Item, Meta, Nanos, NrAccesses, Region, Snapshot, SnapshotState, Target, TargetKey,
+};
+use damo_report::heats::{
+    AddressBase, AddressRange, Cells, Columns, DrawRange, Grid, HeatsError, HeatsReport, Options, TimeBase, TimeRange,
+    heats,
+};
+use damo_report::survey::Identity;
+use std::ops::ControlFlow;
+
+const MS: i64 = 1_000_000;
+
+/// A region: start, end, nr_accesses, age.
+type Row = (u64, u64, u32, u32);
+/// A snapshot: start and end in ms, regions.
+type Rows<'a> = (i64, i64, &'a [Row]);
+
+/// A record of one target.
+fn record(intervals: Option<Intervals>, snapshots: &[Rows<'_>]) -> Record {
+    let mut items = vec![Item::Meta(Meta::default()), Item::Target(Target { target_id: Some(7), ..Target::default() })];
+    for (start, end, regions) in snapshots {
+        let mut snapshot = Snapshot::new(TargetKey(0), Nanos(start * MS), Nanos(end * MS), intervals);
+        let region = |r: &Row| Region::new(Addr(r.0), Addr(r.1), NrAccesses(r.2), Some(Age(r.3)));
+        snapshot.regions = regions.iter().map(region).collect();
+        items.push(Item::Snapshot(snapshot));
+    }
+    Record::from_items(&items).expect("items are in order")
+}
+
+fn simulated(name: &str, seconds: i64) -> Record {
+    let builtin = damo_sim::builtin::find(name).expect("built in");
+    let mut options = builtin.options();
+    options.duration = Some(Nanos::from_secs(seconds));
+    let mut items = Vec::new();
+    damo_sim::simulate(&builtin.workloads(), &options, &mut items, &mut |_| ControlFlow::Continue(()))
+        .expect("the built-in workload runs");
+    Record::from_items(&items).expect("items are in order")
+}
+
+fn map(record: Record, options: &Options) -> HeatsReport {
+    heats(&[record], options).expect("there is a map")
+}
+
+/// The definition: every cell against every region of every snapshot.
+fn by_definition(record: &Record, grid: &Grid) -> Vec<f64> {
+    let mut heat = vec![0.0; grid.heat.len()];
+    let mut seen = vec![false; grid.heat.len()];
+    let mut first = true;
+    let columns = grid.space.len();
+    record
+        .for_each(&damo_model::Selection::all(), |chunk| {
+            for view in chunk.snapshots() {
+                let aggregation = view.head.intervals.map(|intervals| intervals.aggregation);
+                for i in 0..view.len() {
+                    let back = aggregation.map_or(0, |a| a.0 * i64::from(view.age.map_or(0, |ages| ages[i])));
+                    let start = view.head.start.0 - if first { back } else { 0 };
+                    let value = f64::from(view.nr_accesses[i]) / aggregation.map_or(1.0, |a| a.as_secs_f64());
+                    for row in 0..grid.time.len() {
+                        let (from, to) = (grid.time.bound(row), grid.time.bound(row + 1));
+                        let time = to.min(view.head.end.0.into()) - from.max(start.into());
+                        for column in (0..columns).filter(|_| time > 0) {
+                            let (low, high) = (grid.space.bound(column), grid.space.bound(column + 1));
+                            let bytes = high.min(view.end[i].into()) - low.max(view.start[i].into());
+                            if bytes > 0 {
+                                let area = (to - from) as f64 * (high - low) as f64;
+                                heat[row * columns + column] += value * time as f64 * bytes as f64 / area;
+                                seen[row * columns + column] = true;
+                            }
+                        }
+                    }
+                }
+                first = false;
+            }
+            Ok::<_, damo_frame::FrameError>(())
+        })
+        .expect("the record is readable");
+    heat.into_iter().zip(seen).map(|(heat, seen)| if seen { heat } else { f64::NAN }).collect()
+}
+
+#[test]
+fn every_cell_is_the_mean_that_the_definition_asks_for() {
+    let record = simulated("stairs", 8);
+    for cells in [Cells::Even, Cells::Whole] {
+        for (rows, columns) in [(1, 1), (7, 13), (200, 90)] {
+            let columns = Columns::Each(columns);
+            let options = Options { rows, columns, cells, draw_range: DrawRange::All, ..Options::default() };
+            let records = [record_again(&record)];
+            let report = heats(&records, &options).expect("there is a map");
+            assert!(!report.panels.is_empty());
+            for grid in &report.panels {
+                for (i, (got, want)) in grid.heat.iter().zip(by_definition(&record, grid)).enumerate() {
+                    let near = (got - want).abs() <= 1e-9 * want.max(1.0);
+                    assert!(near || (got.is_nan() && want.is_nan()), "cell {i}: {got} is not {want}");
+                }
+            }
+        }
+    }
+}
+
+/// The same record once more: `heats` takes them by slice.
+fn record_again(record: &Record) -> Record {
+    let mut items = vec![Item::Meta(record.meta().clone())];
+    items.extend(record.targets().iter().cloned().map(Item::Target));
+    record
+        .for_each(&damo_model::Selection::all(), |chunk| {
+            items.extend((0..chunk.heads().len()).map(|i| Item::Snapshot(chunk.batch().snapshot(i))));
+            Ok::<_, damo_frame::FrameError>(())
+        })
+        .expect("the record is readable");
+    Record::from_items(&items).expect("items are in order")
+}
+
+#[test]
+fn no_cell_is_below_zero_or_above_what_is_possible_at_any_zoom() {
+    let record = simulated("stairs", 6);
+    for (from, to) in [(0, 6000), (1000, 1300), (2950, 3001), (-500, 400)] {
+        let time_range = Some(TimeRange { start: Nanos(from * MS), end: Nanos(to * MS), base: TimeBase::At(Nanos(0)) });
+        let options = Options { time_range, draw_range: DrawRange::All, ..Options::default() };
+        let report = heats(&[record_again(&record)], &options).expect("there is a map");
+        let possible = report.possible.expect("the simulator tells its intervals");
+        for heat in report.panels.iter().flat_map(|grid| &grid.heat).filter(|heat| !heat.is_nan()) {
+            assert!((0.0..=possible).contains(heat), "{heat}");
+        }
+    }
+}
+
+#[test]
+fn ages_reach_back_before_the_first_snapshot_and_nowhere_else() {
+    let intervals = Some(Intervals::default());
+    let snapshots: [Rows<'_>; 2] =
+        [(1000, 1100, &[(0, 4096, 20, 3), (4096, 8192, 0, 0)]), (1100, 1200, &[(0, 8192, 4, 9)])];
+    let options = Options { rows: 5, columns: Columns::Each(2), ..Options::default() };
+    let report = map(record(intervals, &snapshots), &options);
+    assert_eq!(report.time, (Nanos(700 * MS), Nanos(1200 * MS)));
+    let grid = &report.panels[0];
+    let column = |column| (0..5).map(|row| grid.heat_at(row, column)).collect::<Vec<_>>();
+    assert_eq!(column(0), [200.0, 200.0, 200.0, 200.0, 40.0]);
+    assert!(column(1)[..3].iter().all(|heat| heat.is_nan()));
+    assert_eq!(column(1)[3..], [0.0, 40.0]);
+}
+
+#[test]
+fn without_intervals_heat_is_in_samples_and_ages_say_nothing() {
+    let report = map(record(None, &[(0, 100, &[(0, 100, 3, 5)])]), &Options::default());
+    assert_eq!(report.time, (Nanos(0), Nanos(100 * MS)));
+    assert_eq!(report.unit.name(), "samples");
+    assert_eq!(report.range(), Some((3.0, 3.0)));
+}
+
+#[test]
+fn rates_and_counts_are_not_mixed() {
+    let with = record(Some(Intervals::default()), &[(0, 100, &[(0, 100, 3, 0)])]);
+    let without = record(None, &[(100, 200, &[(0, 100, 3, 0)])]);
+    let error = heats(&[with, without], &Options::default()).expect_err("mixed");
+    assert!(matches!(error, HeatsError::MixedIntervals), "{error}");
+}
+
+#[test]
+fn a_partial_snapshot_is_left_out_and_named() {
+    let intervals = Some(Intervals::default());
+    let whole = record(intervals, &[(0, 100, &[(0, 100, 20, 0)]), (100, 200, &[(0, 100, 20, 0)])]);
+    let mut items = vec![Item::Meta(whole.meta().clone()), Item::Target(whole.targets()[0].clone())];
+    let mut chunks = Vec::new();
+    whole
+        .for_each(&damo_model::Selection::all(), |chunk| {
+            chunks.push(chunk.batch().clone());
+            Ok::<_, damo_frame::FrameError>(())
+        })
+        .expect("readable");
+    let mut snapshots: Vec<_> = (0..2).map(|i| chunks[0].snapshot(i)).collect();
+    snapshots[1].state = SnapshotState::Partial { expected: 9 };
+    items.extend(snapshots.into_iter().map(Item::Snapshot));
+    let options = Options { rows: 2, columns: Columns::Each(1), ..Options::default() };
+    let report = map(Record::from_items(&items).expect("in order"), &options);
+    assert_eq!(report.panels[0].heat[0], 200.0);
+    assert!(report.panels[0].heat[1].is_nan());
+    assert_eq!(report.partial, [(Nanos(100 * MS), Nanos(200 * MS))]);
+    assert!(!report.coverage.is_full());
+}
+
+#[test]
+fn ranges_may_be_given_from_the_guide_or_the_record() {
+    let snapshots: [Rows<'_>; 1] = [(1000, 1100, &[(4096, 8192, 20, 0), (100_000, 200_000, 1, 0)])];
+    let base = AddressBase::Guided;
+    let options = Options {
+        time_range: Some(TimeRange { start: Nanos(-50 * MS), end: Nanos(0), base: TimeBase::GuidedEnd }),
+        address_ranges: vec![
+            AddressRange { start: Addr(0), end: Addr(1000), base },
+            AddressRange { start: Addr(10), end: Addr(20), base },
+        ],
+        ..Options::default()
+    };
+    let report = map(record(Some(Intervals::default()), &snapshots), &options);
+    assert_eq!(report.time, (Nanos(1050 * MS), Nanos(1100 * MS)));
+    let starts: Vec<i128> = report.panels.iter().map(|grid| grid.space.start()).collect();
+    assert_eq!(starts, [4096, 100_010]);
+    assert_eq!(report.panels[1].space.end(), 100_020);
+}
+
+#[test]
+fn a_sorted_map_puts_cold_left_and_hot_right() {
+    let snapshots: [Rows<'_>; 1] = [(0, 100, &[(0, 100, 20, 0), (100, 200, 0, 5), (200, 300, 10, 0)])];
+    let options = Options {
+        rows: 1,
+        columns: Columns::Each(3),
+        by_temperature: Some((1.0, 1.0)),
+        address_ranges: vec![AddressRange { start: Addr(0), end: Addr(300), base: AddressBase::At(Addr(0)) }],
+        time_range: Some(TimeRange { start: Nanos(0), end: Nanos(100 * MS), base: TimeBase::At(Nanos(0)) }),
+        ..Options::default()
+    };
+    let report = map(record(Some(Intervals::default()), &snapshots), &options);
+    assert_eq!(report.panels[0].heat, [0.0, 100.0, 200.0]);
+}
+
+#[test]
+fn what_does_not_exist_is_said_with_what_does() {
+    let snapshots: [Rows<'_>; 1] = [(0, 100, &[(0, 100, 20, 0)])];
+    let make = || record(Some(Intervals::default()), &snapshots);
+    let identity = Identity { target_id: Some(3), ..Identity::default() };
+    let error = heats(&[make()], &Options { identity, ..Options::default() }).expect_err("no target 3");
+    assert!(error.to_string().contains("target ids 7"), "{error}");
+    let mapping = Some("heap".to_owned());
+    let error = heats(&[make()], &Options { mapping, ..Options::default() }).expect_err("no mappings");
+    assert!(error.to_string().contains("heap"), "{error}");
+    let empty = record(None, &[]);
+    assert!(matches!(heats(&[empty], &Options::default()), Err(HeatsError::NoSnapshots)));
+    let huge = Options { rows: usize::MAX, ..Options::default() };
+    assert!(matches!(heats(&[make()], &huge), Err(HeatsError::TooManyCells { .. })));
+}
+
+#[test]
+fn a_wrong_first_guess_of_the_areas_is_put_right() {
+    // A middle block that no sample sees has an area of its own.
+    let mut items = vec![Item::Meta(Meta::default()), Item::Target(Target::default())];
+    for i in 0..20_000_i64 {
+        let mut snapshot =
+            Snapshot::new(TargetKey(0), Nanos(i * 100 * MS), Nanos((i + 1) * 100 * MS), Some(Intervals::default()));
+        snapshot.regions.push(Region::new(Addr(0), Addr(4096), NrAccesses(1), Some(Age(0))));
+        if i == 9_000 {
+            snapshot.regions.push(Region::new(Addr(1 << 30), Addr((1 << 30) + 4096), NrAccesses(20), Some(Age(0))));
+        }
+        items.push(Item::Snapshot(snapshot));
+    }
+    let record = Record::from_items(&items).expect("items are in order");
+    let options = Options { draw_range: DrawRange::All, ..Options::default() };
+    let report = map(record, &options);
+    let starts: Vec<i128> = report.panels.iter().map(|grid| grid.space.start()).collect();
+    assert_eq!(starts, [0, 1 << 30]);
+    assert!(report.panels[1].range().is_some_and(|(_, high)| high > 0.0));
+}
+
+#[test]
+fn the_guide_names_times_and_areas() {
+    let snapshots: [Rows<'_>; 2] = [
+        (1000, 1100, &[(4096, 8192, 20, 5), (8192, 16384, 0, 2), (1 << 20, 1 << 21, 0, 0)]),
+        (1100, 1200, &[(4096, 16384, 20, 0), (1 << 20, 1 << 21, 0, 0)]),
+    ];
+    let records = [record(Some(Intervals::default()), &snapshots)];
+    let guides = damo_report::guide::guide(&records).expect("readable");
+    assert_eq!(guides.guides[0].areas[0], AddrRange::new(Addr(4096), Addr(16384)));
+    let mut text = Vec::new();
+    guides.write_text(&mut text, damo_model::human::Style::Raw).expect("memory takes text");
+    let want = "target_id: 7\ntime: [500000000, 1200000000) (700000000)\nregion\t 0: [4096, 16384) (12288)\n\
+                region\t 1: [1048576, 2097152) (1048576)\n";
+    assert_eq!(String::from_utf8(text).expect("text"), want);
+}
