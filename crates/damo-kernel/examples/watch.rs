@@ -1,0 +1,104 @@
+//! Monitors a process and prints what came, as the smallest whole use of this crate.
+//!
+//! `watch PID SECONDS [SAMPLE_US AGGR_US MIN_REGIONS MAX_REGIONS [CPU_RING_KIB [RING_KIB]]]`, as root, on a machine
+//! whose DAMON may be used.
+
+use damo_kernel::events::{Feed, Notice};
+use damo_kernel::procfs::{self, Procfs};
+use damo_kernel::ring::{Ring, RingOptions, Until};
+use damo_kernel::sysfs::{Context, ContextTarget, Kdamond, Sysfs};
+use damo_kernel::tracefs::{Decoder, Tracefs};
+use damo_kernel::{Result, Root};
+use damo_model::assemble::{Assembler, Options};
+use damo_model::{Bytes, Intervals, Nanos, NrRegions, Ops, SnapshotState, Stamp};
+use std::time::{Duration, Instant};
+
+fn main() {
+    let arguments: Vec<i64> = std::env::args().skip(1).filter_map(|argument| argument.parse().ok()).collect();
+    let &[pid, seconds, ref more @ ..] = arguments.as_slice() else {
+        eprintln!("usage: watch PID SECONDS [SAMPLE_US AGGR_US MIN_REGIONS MAX_REGIONS [CPU_RING_KIB [RING_KIB]]]");
+        std::process::exit(2);
+    };
+    if let Err(error) = watch(pid as i32, seconds as u64, more) {
+        eprintln!("{error}");
+        std::process::exit(2);
+    }
+}
+
+fn watch(pid: i32, seconds: u64, more: &[i64]) -> Result<()> {
+    let root = Root::host();
+    let procfs = Procfs::new(&root);
+    let kib = |at: usize| more.get(at).map(|kib| Bytes(*kib as u64 * 1024));
+    let mut intervals = Intervals::default();
+    let mut nr_regions = NrRegions::default();
+    if let [sample, aggregation, min, max, ..] = *more {
+        intervals.sample = Nanos::from_micros(sample);
+        intervals.aggregation = Nanos::from_micros(aggregation);
+        nr_regions = NrRegions { min: min as u64, max: max as u64 };
+    }
+
+    // Before DAMON runs, so that nothing is missed.
+    let events = Tracefs::find(&root)?.recording_events(true)?;
+    let decoder = Decoder::new(&events).expect("a layout that this version knows");
+    let options = RingOptions { cpu_size: kib(4), ..RingOptions::default() };
+    let options = RingOptions { size: kib(5).unwrap_or(options.size), ..options };
+    let mut ring = Ring::per_cpu(&root, &events, &options)?;
+
+    let target = ContextTarget { pid: Some(pid), ..ContextTarget::default() };
+    let context = Context { intervals, nr_regions, targets: vec![target], ..Context::new(Ops::Vaddr) };
+    let mut staged = Sysfs::new(&root).stage(&[Kdamond { contexts: vec![context], ..Kdamond::default() }])?;
+    staged.start()?;
+    let begin = procfs::now();
+    // A ring size for CPUs was asked for to try those, so that they stay.
+    let narrowed = options.cpu_size.is_none() && ring.narrow(&staged.threads())?;
+    let setup = procfs.stat(std::process::id() as i32)?;
+    println!("kdamond {:?} one_ring {narrowed}", staged.started());
+
+    let mut feed = Feed::new(decoder, Assembler::new(Options { intervals: Some(intervals), ..Options::default() }));
+    for (index, thread) in staged.started() {
+        feed.follow(thread, index as u32);
+    }
+    let (mut snapshots, mut partial, mut regions, mut lost, mut first) = (0u64, 0u64, 0usize, 0, None);
+    let mut take = |feed: &mut Feed| {
+        while let Some(snapshot) = feed.pop() {
+            snapshots += 1;
+            regions += snapshot.regions.len();
+            partial += u64::from(snapshot.state != SnapshotState::Complete);
+            first.get_or_insert(snapshot.end);
+        }
+    };
+    let mut notice = |notice: Notice| {
+        if let Notice::Lost { events, .. } = notice {
+            lost += events;
+        }
+    };
+    let until = Instant::now() + Duration::from_secs(seconds);
+    let mut kdamond = None;
+    while Instant::now() < until && staged.is_running()? {
+        ring.wait(Duration::from_millis(250))?;
+        ring.drain(Until::Now, &mut |record| feed.record(record, &mut notice));
+        take(&mut feed);
+        if let Some(thread) = staged.threads().first() {
+            kdamond = procfs.cpu_time(*thread, Stamp::Record(procfs::now()), true).ok().or(kdamond);
+        }
+    }
+    let running = procfs.stat(std::process::id() as i32)?;
+    staged.stop()?;
+    ring.drain(Until::End, &mut |record| feed.record(record, &mut notice));
+    lost += ring.lost_untold();
+    feed.finish();
+    take(&mut feed);
+    staged.undo()?;
+
+    let own = procfs.stat(std::process::id() as i32)?;
+    let rss = procfs.footprint(std::process::id() as i32, false)?.rss;
+    let first = first.map(|first: Nanos| (first.0 - begin.0) / 1_000_000);
+    println!("snapshots {snapshots} partial {partial} regions {regions} lost {lost} first_ms {first:?}");
+    println!("tally {:?} error {:?}", feed.tally(), feed.first_error());
+    for (what, stat) in [("set up", setup), ("running", running), ("end", own)] {
+        println!("cpu until {what}: user {} ms, system {} ms", stat.user.0 / 1_000_000, stat.system.0 / 1_000_000);
+    }
+    println!("rss {rss:?}");
+    println!("kdamond {kdamond:?}");
+    Ok(())
+}
