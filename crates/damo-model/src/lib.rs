@@ -10,6 +10,7 @@
 //! - [`target`]: who is monitored, identified beyond `target_id`
 //! - [`intervals`]: sampling, aggregation and update intervals, tuning goals, region bounds
 //! - [`meta`]: what is known of a record as a whole
+//! - [`scheme`]: what DAMOS does to which regions, under which limits
 //! - [`side`]: what is recorded beside snapshots: mappings, footprints, CPU time, losses, marks
 //! - [`item`]: the stream from sources to sinks
 //! - [`select`]: which part of a record is wanted
@@ -30,6 +31,7 @@ pub mod intervals;
 pub mod item;
 pub mod meta;
 pub mod region;
+pub mod scheme;
 pub mod select;
 pub mod side;
 pub mod target;

@@ -1,0 +1,207 @@
+//! Limits of a scheme: how much, aimed at what, and when at all.
+
+use super::SchemeError;
+use crate::human::{self, TimeUnit};
+use crate::{Bytes, Nanos};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// How regions are put in order when a quota is short: parts in thousand, relative to each other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Weights {
+    /// Of the size.
+    pub size: u32,
+    /// Of the access rate.
+    pub nr_accesses: u32,
+    /// Of the age.
+    pub age: u32,
+}
+
+/// Limits of a scheme per reset interval.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quotas {
+    /// CPU time; 0 is no limit.
+    pub time: Nanos,
+    /// Bytes; 0 is no limit.
+    pub size: Bytes,
+    /// After which charging starts anew; the longest time there is means never.
+    pub reset_interval: Nanos,
+    /// How regions are put in order.
+    pub weights: Weights,
+    /// What the quota aims at: with goals, the kernel adapts it.
+    pub goals: Vec<Goal>,
+    /// How it is adapted; `None` is the kernel's default.
+    pub goal_tuner: Option<GoalTuner>,
+    /// Numerator of the share of what an action failed on that is charged nevertheless; `None` is the kernel's default.
+    pub fail_charge_num: Option<u64>,
+    /// Its denominator.
+    pub fail_charge_denom: Option<u64>,
+}
+
+impl Default for Quotas {
+    /// No limits.
+    fn default() -> Self {
+        Quotas {
+            time: Nanos(0),
+            size: Bytes(0),
+            reset_interval: Nanos(i64::MAX),
+            weights: Weights::default(),
+            goals: Vec::new(),
+            goal_tuner: None,
+            fail_charge_num: None,
+            fail_charge_denom: None,
+        }
+    }
+}
+
+impl Quotas {
+    /// Whether there is any limit.
+    pub fn is_limited(&self) -> bool {
+        self.time.0 > 0 || self.size.0 > 0 || !self.goals.is_empty()
+    }
+
+    pub(super) fn check(&self) -> Result<(), SchemeError> {
+        if self.time.0 < 0 {
+            return Err(SchemeError::new("quotas.time_ms", "is negative; use 0 for no limit"));
+        }
+        if self.reset_interval.0 < 0 {
+            return Err(SchemeError::new("quotas.reset_interval_ms", "is negative; 1 s is usual"));
+        }
+        if !self.goals.is_empty() && self.reset_interval.0 == i64::MAX {
+            let what = "is missing, but there are goals, which are looked at once in it; 1 s is usual";
+            return Err(SchemeError::new("quotas.reset_interval_ms", what));
+        }
+        for (i, goal) in self.goals.iter().enumerate() {
+            if goal.target_value == 0 {
+                let field = format!("quotas.goals[{i}].target_value");
+                return Err(SchemeError::new(field, "0 can be neither reached nor missed; use at least 1"));
+            }
+        }
+        if self.fail_charge_num.is_some() && self.fail_charge_denom.is_none_or(|denom| denom == 0) {
+            return Err(SchemeError::new("quotas.fail_charge_denom", "is missing or 0; use at least 1"));
+        }
+        Ok(())
+    }
+}
+
+/// How a quota with goals is adapted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum GoalTuner {
+    /// Step by step, keeping what works.
+    Consist,
+    /// As much as possible until the goal is reached, then nothing.
+    Temporal,
+}
+
+/// What a goal measures.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Metric {
+    /// What the user says, again and again.
+    #[default]
+    UserInput,
+    /// Time in which some task waited for memory, microseconds per reset interval.
+    SomeMemPsiUs,
+    /// Used part of a node's memory, basis points.
+    NodeMemUsedBp,
+    /// Free part of a node's memory, basis points.
+    NodeMemFreeBp,
+    /// Part of a node's memory that a cgroup uses, basis points.
+    NodeMemcgUsedBp,
+    /// Part of a node's memory that a cgroup does not use, basis points.
+    NodeMemcgFreeBp,
+    /// Active part of the LRU-listed memory, basis points.
+    ActiveMemBp,
+    /// Inactive part of the LRU-listed memory, basis points.
+    InactiveMemBp,
+    /// Part of the eligible memory that is on a node, basis points.
+    NodeEligibleMemBp,
+}
+
+impl Metric {
+    /// The kernel's word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Metric::UserInput => "user_input",
+            Metric::SomeMemPsiUs => "some_mem_psi_us",
+            Metric::NodeMemUsedBp => "node_mem_used_bp",
+            Metric::NodeMemFreeBp => "node_mem_free_bp",
+            Metric::NodeMemcgUsedBp => "node_memcg_used_bp",
+            Metric::NodeMemcgFreeBp => "node_memcg_free_bp",
+            Metric::ActiveMemBp => "active_mem_bp",
+            Metric::InactiveMemBp => "inactive_mem_bp",
+            Metric::NodeEligibleMemBp => "node_eligible_mem_bp",
+        }
+    }
+
+    /// A value of this metric: basis points take a percent sign, pressure a unit of time.
+    ///
+    /// # Errors
+    /// If it is no number of that kind, or negative.
+    pub fn parse_value(self, text: &str) -> Result<u64, String> {
+        let whole = match self {
+            Metric::UserInput => human::parse_number(text).map(|number| number.trunc()),
+            Metric::SomeMemPsiUs => human::parse_time_number(text, TimeUnit::Micros).map(|number| number.round()),
+            _ => human::parse_bp(text).map(|number| number.round()),
+        };
+        let whole = whole.map_err(|error| error.to_string())?;
+        u64::try_from(whole).map_err(|_| format!("{text} is out of range; use 0 or more"))
+    }
+}
+
+impl fmt::Display for Metric {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What a quota aims at.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Goal {
+    /// What is measured.
+    pub metric: Metric,
+    /// Wanted, in the metric's unit.
+    pub target_value: u64,
+    /// Present, for [`Metric::UserInput`].
+    pub current_value: Option<u64>,
+    /// NUMA node, for metrics of one.
+    pub nid: Option<i32>,
+    /// Memory cgroup, for metrics of one.
+    pub memcg_path: Option<String>,
+}
+
+/// When a scheme is active.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Watermarks {
+    /// Whether the rate of free memory decides; otherwise it is always active, and nothing below counts.
+    pub free_mem_rate: bool,
+    /// How often it is looked at while inactive.
+    pub interval: Nanos,
+    /// Inactive above, in thousandths.
+    pub high: u32,
+    /// Active below, in thousandths.
+    pub mid: u32,
+    /// Inactive below, in thousandths.
+    pub low: u32,
+}
+
+impl Watermarks {
+    pub(super) fn check(&self) -> Result<(), SchemeError> {
+        if !self.free_mem_rate {
+            return Ok(());
+        }
+        if self.interval.0 <= 0 {
+            return Err(SchemeError::new("watermarks.interval_us", "is 0; 5 s is usual"));
+        }
+        if !(self.low <= self.mid && self.mid <= self.high && self.high <= 1000) {
+            let what = format!(
+                "high {}, mid {} and low {} do not fall in this order from at most 1000 to 0",
+                self.high, self.mid, self.low
+            );
+            return Err(SchemeError::new("watermarks", what));
+        }
+        Ok(())
+    }
+}
