@@ -9,13 +9,10 @@
 //! # Ok::<(), damo_kernel::Error>(())
 //! ```
 
-mod decode;
-mod format;
-mod raw_page;
-
-pub use decode::{DecodeError, Decoded, Decoder, Event};
-pub use format::{EventFormat, Field, FormatError, Place};
-pub use raw_page::{RawEvent, RawPage};
+// Records look the same wherever they are kept, so that reading them is the model's.
+pub use damo_model::trace::{
+    DecodeError, Decoded, Decoder, Event, EventFormat, Field, FormatError, Place, RawEvent, RawPage,
+};
 
 use crate::error::{Error, Result};
 use crate::io::Root;

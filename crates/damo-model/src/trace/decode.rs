@@ -2,7 +2,7 @@
 //! that is too short for its layout is an error, never a read beyond it.
 
 use super::format::{EventFormat, FormatError, Place};
-use damo_model::{Addr, Age, Bytes, Nanos, NrAccesses, Region};
+use crate::{Addr, Age, Bytes, Nanos, NrAccesses, Region};
 use thiserror::Error;
 
 /// A record that does not fit its event's layout.

@@ -96,8 +96,8 @@ impl EventFormat {
             } else if let Some(rest) = line.strip_prefix("ID:") {
                 id = rest.trim().parse().ok();
             } else if line.starts_with("field:") {
-                let field =
-                    parse_field(line).ok_or(FormatError::Field { line: at + 1, text: crate::error::excerpt(line) })?;
+                let field = parse_field(line)
+                    .ok_or(FormatError::Field { line: at + 1, text: line.chars().take(80).collect() })?;
                 if fields.len() == MAX_FIELDS {
                     return Err(FormatError::TooLong(text.len()));
                 }
