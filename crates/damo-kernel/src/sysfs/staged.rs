@@ -174,6 +174,7 @@ impl Staged {
     }
 
     /// Replaces the targets of a running kdamond's context (children of a monitored process came or went), and commits.
+    /// The kernel looks at a new target's mappings at the next update interval: its snapshots begin then.
     ///
     /// # Errors
     /// As [`Staged::commit`].
