@@ -4,6 +4,7 @@
 //! the other forms. No report parses arguments or opens files.
 //!
 //! - [`raw`]: every region of every snapshot
+//! - [`access`]: snapshots region by region, as boxes, histograms, percentiles
 //! - [`wss`]: distribution of working set sizes
 //! - [`footprints`]: distribution of memory footprints
 //! - [`nr_regions`]: distribution of region counts
@@ -16,6 +17,7 @@
 //! - [`table`], [`form`]: results as tables, and the forms in which they are written
 #![forbid(unsafe_code)]
 
+pub mod access;
 pub mod colormap;
 pub mod distribution;
 pub mod error;

@@ -1,0 +1,93 @@
+//! Snapshots as people look at them: region by region, as boxes, histograms or percentiles.
+//!
+//! The layout is made of five templates (head of a target's series, head of a snapshot, region, tail of a snapshot, tail
+//! of a series) in which `<keyword>`s stand for values; styles are ready-made templates, and every template can be
+//! replaced. Snapshots stream: memory does not grow with the record.
+
+mod boxes;
+mod heatmap;
+mod histogram;
+mod keywords;
+mod palette;
+mod percentile;
+mod scheme_filters;
+mod snapshot;
+mod styles;
+mod template;
+mod write;
+
+pub use boxes::{Align, BoxOptions, BoxValue, Scale};
+pub use histogram::HistogramOptions;
+pub use palette::Palette;
+pub use percentile::Percentiles;
+pub use snapshot::SortKey;
+pub use styles::Style;
+pub use template::Area;
+pub use write::{access_tables, write_access};
+
+use crate::filter::Filter;
+use crate::temperature::Weights;
+use damo_model::human;
+
+/// How the text is to be.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Ready-made templates.
+    pub style: Style,
+    /// For people or for programs.
+    pub numbers: human::Style,
+    /// Which part of the records.
+    pub filter: Filter,
+    /// What makes the temperature.
+    pub weights: Weights,
+    /// Regions sorted by these, one after the other; the last counts most.
+    pub sort_by: Vec<SortKey>,
+    /// Which of them descend.
+    pub descending: Vec<SortKey>,
+    /// Changes of templates: `true` replaces, `false` appends.
+    pub format: Vec<(bool, Area, String)>,
+    /// Only the total size of each snapshot.
+    pub total_sz_only: bool,
+    /// Percentiles of the percentile styles.
+    pub percentiles: Percentiles,
+    /// Histograms of the histogram styles.
+    pub histogram: HistogramOptions,
+    /// Characters of a snapshot's heat map.
+    pub heatmap_width: usize,
+    /// Its colours.
+    pub heatmap_palette: Palette,
+    /// Whether gaps of the address space are drawn to scale in it.
+    pub heatmap_static: bool,
+    /// A box beside each region, even where the style has none.
+    pub region_box: bool,
+    /// The boxes; `None` takes the style's.
+    pub boxes: Option<BoxOptions>,
+    /// Minimum widths of keywords, by the keyword with its angle brackets.
+    pub min_chars: Vec<(String, usize)>,
+    /// Escape sequences for colours.
+    pub color: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            style: Style::Detailed,
+            numbers: human::Style::Human,
+            filter: Filter::default(),
+            weights: Weights::default(),
+            sort_by: Vec::new(),
+            descending: Vec::new(),
+            format: Vec::new(),
+            total_sz_only: false,
+            percentiles: Percentiles::default(),
+            histogram: HistogramOptions::default(),
+            heatmap_width: 80,
+            heatmap_palette: Palette::Gray,
+            heatmap_static: false,
+            region_box: false,
+            boxes: None,
+            min_chars: Vec::new(),
+            color: true,
+        }
+    }
+}
