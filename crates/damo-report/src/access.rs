@@ -18,7 +18,7 @@ mod write;
 
 pub use boxes::{Align, BoxOptions, BoxValue, Scale};
 pub use histogram::HistogramOptions;
-pub use palette::Palette;
+
 pub use percentile::Percentiles;
 pub use snapshot::SortKey;
 pub use styles::Style;
@@ -26,6 +26,7 @@ pub use template::Area;
 pub use write::{access_tables, write_access};
 
 use crate::filter::Filter;
+use crate::heats::ColorSet;
 use crate::temperature::Weights;
 use damo_model::human;
 
@@ -55,7 +56,7 @@ pub struct Options {
     /// Characters of a snapshot's heat map.
     pub heatmap_width: usize,
     /// Its colours.
-    pub heatmap_palette: Palette,
+    pub heatmap_colors: ColorSet,
     /// Whether gaps of the address space are drawn to scale in it.
     pub heatmap_static: bool,
     /// A box beside each region, even where the style has none.
@@ -82,7 +83,7 @@ impl Default for Options {
             percentiles: Percentiles::default(),
             histogram: HistogramOptions::default(),
             heatmap_width: 80,
-            heatmap_palette: Palette::Gray,
+            heatmap_colors: ColorSet::Gray,
             heatmap_static: false,
             region_box: false,
             boxes: None,

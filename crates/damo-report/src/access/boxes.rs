@@ -1,7 +1,8 @@
 //! A box for each region whose length, colour and height show its age, access rate and size (or whatever is asked for).
 
-use super::palette::{Palette, digit};
+use super::palette::{digit, paint, sample};
 use super::snapshot::{Region, Snapshot};
+use crate::heats::ColorSet;
 use damo_model::human::{Style, TimeUnit, format_percent, format_size_f64, format_time_in};
 
 /// What a dimension of the box shows.
@@ -47,7 +48,7 @@ pub struct BoxOptions {
     /// Smallest and largest height in lines.
     pub height: (usize, usize),
     /// Colours.
-    pub palette: Palette,
+    pub colors: ColorSet,
     /// Alignment.
     pub align: Align,
 }
@@ -59,7 +60,7 @@ impl Default for BoxOptions {
             scales: [Scale::Log, Scale::Linear, Scale::Log],
             length: (1, 30),
             height: (1, 5),
-            palette: Palette::Gray,
+            colors: ColorSet::Gray,
             align: Align::Left,
         }
     }
@@ -68,7 +69,7 @@ impl Default for BoxOptions {
 impl BoxOptions {
     /// One line, flush right: the boxes of the box styles.
     pub(super) fn simple() -> Self {
-        Self { length: (1, 40), height: (1, 1), palette: Palette::Emotion, align: Align::Right, ..Self::default() }
+        Self { length: (1, 40), height: (1, 1), colors: ColorSet::Emotion, align: Align::Right, ..Self::default() }
     }
 
     fn ranges(&self) -> [(usize, usize); 3] {
@@ -136,7 +137,7 @@ pub(super) fn draw(
         row.extend(std::iter::repeat_n(' ', options.length.1.saturating_sub(length)));
     }
     row.push('|');
-    options.palette.paint(&mut row, level, &digit(level).repeat(length), color);
+    paint(&mut row, options.colors, level, &digit(level).repeat(length), color);
     row.push('|');
     let mut text = vec![row; height.max(1)].join("\n");
     if options.height.1 > 1 {
@@ -167,7 +168,7 @@ pub(super) fn describe(options: &BoxOptions, bounds: &BoxBounds, numbers: Style,
         let (from, to) = options.ranges()[i];
         let display = match i {
             0 => format!(" with [{from}, {to}] columns"),
-            1 => format!("with [{from}, {to}] number and color ({})", options.palette.sample(color)),
+            1 => format!("with [{from}, {to}] number and color ({})", sample(options.colors, color)),
             _ => format!("with [{from}, {to}] rows"),
         };
         let scale = if scale == Scale::Log { "log" } else { "linear" };

@@ -3,15 +3,16 @@
 //! The arithmetic is the Python tool's, in doubles and in its order, because the digits are compared byte for byte: each
 //! character's heat is the size-weighted mean of its regions' temperatures.
 
-use super::palette::{Palette, digit};
+use super::palette::{digit, paint};
 use super::snapshot::{Region, Snapshot};
+use crate::heats::ColorSet;
 use crate::temperature::Weights;
 use damo_model::human::{Number, Style, format_nr, format_size_f64};
 
 /// What is drawn.
 pub(super) struct Heatmap {
     pub width: usize,
-    pub palette: Palette,
+    pub colors: ColorSet,
     /// Gaps to scale.
     pub to_scale: bool,
     pub weights: Weights,
@@ -63,7 +64,7 @@ impl Heatmap {
             match pixel {
                 Pixel::Heat(heat) => {
                     let level = ((heat - min) / step).clamp(0.0, 9.0) as usize;
-                    self.palette.paint(&mut text, level, digit(level), self.color);
+                    paint(&mut text, self.colors, level, digit(level), self.color);
                 }
                 Pixel::Void(count) if !self.to_scale && *count > 4.0 => text.push_str("[...]"),
                 Pixel::Void(count) => (0..*count as usize).for_each(|_| text.push('.')),

@@ -5,7 +5,7 @@ use super::heatmap::Heatmap;
 use super::histogram::{self, Metric};
 use super::snapshot::{Region, Snapshot};
 use super::template::Area;
-use super::{Options, percentile};
+use super::{Options, palette, percentile};
 use crate::target::target_id_text;
 use damo_model::human::{
     Number, Style, TimeUnit, format_bp, format_hz, format_hz_number, format_nr, format_percent, format_size,
@@ -142,7 +142,7 @@ impl Values<'_> {
             Key::IntervalsGoal => self.goal(*goal),
             Key::DataSource if target.data_source.is_empty() => "unknown".to_owned(),
             Key::DataSource => target.data_source.clone(),
-            Key::BoxColors => self.boxes.palette.sample(self.options.color),
+            Key::BoxColors => palette::sample(self.boxes.colors, self.options.color),
             Key::BoxDescription => boxes::describe(&self.boxes, &self.bounds, self.numbers(), self.options.color),
             _ => String::new(),
         });
@@ -204,7 +204,7 @@ impl Values<'_> {
     fn heatmap(&self, passed_only: bool) -> Heatmap {
         Heatmap {
             width: self.options.heatmap_width,
-            palette: self.options.heatmap_palette,
+            colors: self.options.heatmap_colors,
             to_scale: self.options.heatmap_static,
             weights: self.options.weights,
             numbers: self.numbers(),

@@ -34,7 +34,7 @@ impl ColorSet {
     }
 
     /// Background and foreground of a level, as numbers of the terminal's 256 colours.
-    fn codes(self, level: usize) -> (u8, u8) {
+    pub(crate) fn codes(self, level: usize) -> (u8, u8) {
         const FLAME: [u8; 10] = [232, 1, 1, 2, 3, 3, 20, 21, 26, 27];
         const EMOTION: [u8; 10] = [232, 234, 20, 21, 26, 2, 3, 1, 1, 1];
         const GRAYS: [u8; 10] = [237, 239, 241, 243, 245, 247, 249, 251, 253, 255];
