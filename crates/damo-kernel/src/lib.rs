@@ -9,6 +9,7 @@
 //! - [`ring`]: the events themselves, through perf
 //! - [`events`]: decoded events to [`damo_model::assemble`], and so to snapshots
 //! - [`features`]: what this kernel's DAMON can do; [`readiness`]: whether we can record here, and what to do if not
+//! - [`rights`]: a program with the rights of the user who called sudo
 //! - [`procfs`]: processes, memory, pressure, CPU time
 //! - [`validate`]: parameters that the kernel would refuse without a word
 //!
@@ -24,6 +25,7 @@ pub mod features;
 mod io;
 pub mod procfs;
 pub mod readiness;
+pub mod rights;
 pub mod ring;
 pub mod sysfs;
 pub mod tracefs;
