@@ -1,0 +1,91 @@
+//! Why a recording could not be made, or not to its end. Every message says what happened, where, and what to do next.
+
+use crate::args::UsageError;
+use crate::problem::Problem;
+use std::io;
+use std::path::PathBuf;
+
+/// Why a recording could not be made, or not to its end.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecordError {
+    /// The command line contradicts itself.
+    #[error(transparent)]
+    Usage(#[from] UsageError),
+    /// The machine is not ready for this recording.
+    #[error(transparent)]
+    NotReady(#[from] Problem),
+    /// A workload description is wrong.
+    #[error("{file}: {why}", file = .file.display())]
+    Workload {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong in it, with the line and the remedy.
+        why: String,
+    },
+    /// The simulation cannot run so.
+    #[error("the simulation stopped: {0}")]
+    Simulation(String),
+    /// The record could not be opened or written.
+    #[error("{file}: {why}", file = .file.display())]
+    Record {
+        /// The record, or `standard output`.
+        file: PathBuf,
+        /// What happened.
+        why: String,
+        /// Whether the disk (or quota) is full.
+        disk_full: bool,
+        /// Whether the reader at the other end of the pipe is gone.
+        pipe_closed: bool,
+    },
+    /// Talking to the kernel failed.
+    #[error(transparent)]
+    Talk(#[from] damo_kernel::Error),
+    /// The kernel's data is not understood.
+    #[error("{what}: {why}")]
+    Kernel {
+        /// What was tried.
+        what: String,
+        /// Why, and what to do.
+        why: String,
+    },
+    /// Reading or writing something else failed.
+    #[error("{what}: {error}")]
+    Io {
+        /// What was tried.
+        what: String,
+        /// What the system said.
+        #[source]
+        error: io::Error,
+    },
+}
+
+impl RecordError {
+    /// An error of the system, with what was tried.
+    pub(crate) fn io(what: impl Into<String>, error: io::Error) -> Self {
+        RecordError::Io { what: what.into(), error }
+    }
+
+    /// A record's error, its cause looked up in the chain of sources.
+    pub(crate) fn record(file: impl Into<PathBuf>, error: &(dyn std::error::Error + 'static)) -> Self {
+        let mut disk_full = false;
+        let mut pipe_closed = false;
+        let mut cause = Some(error);
+        while let Some(e) = cause {
+            if let Some(io) = e.downcast_ref::<io::Error>() {
+                disk_full |= matches!(
+                    io.kind(),
+                    io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
+                );
+                pipe_closed |= io.kind() == io::ErrorKind::BrokenPipe;
+            }
+            cause = e.source();
+        }
+        RecordError::Record { file: file.into(), why: error.to_string(), disk_full, pipe_closed }
+    }
+
+    /// Whether the reader of our standard output is gone: the end of a recording, not a failure.
+    pub fn is_closed_pipe(&self) -> bool {
+        matches!(self, RecordError::Record { pipe_closed: true, .. })
+    }
+}

@@ -1,0 +1,70 @@
+use super::*;
+use damo_kernel::sysfs::{Context, ContextTarget, Filter, Goal, Kdamond, Scheme};
+use damo_model::{Addr, AddrRange, Age, Bytes, Intervals, Nanos, NrAccesses, Ops};
+use serde_json::json;
+
+#[test]
+fn what_is_written_reads_back_the_same() {
+    let mut context = Context::new(Ops::Fvaddr);
+    context.intervals.sample = Nanos::from_micros(1_234_567);
+    context.targets = vec![ContextTarget {
+        pid: Some(42),
+        obsolete: false,
+        regions: vec![AddrRange::new(Addr(0x7f00_0000_0001), Addr(u64::MAX - 5))],
+    }];
+    let mut scheme = Scheme::new("pageout");
+    scheme.pattern.nr_accesses.max = NrAccesses(3);
+    scheme.pattern.age.min = Age(7);
+    scheme.pattern.size.min = Bytes(4097);
+    scheme.quotas.goals.push(Goal { metric: "user_input".into(), target_value: 9, ..Goal::default() });
+    scheme.filters.push(Filter { kind: "anon".into(), matching: true, ..Filter::default() });
+    context.schemes.push(scheme);
+    let kdamond = Kdamond { refresh: Some(Nanos::from_millis(100)), contexts: vec![context] };
+    let read = kdamonds(&serde_json::from_str(&text(std::slice::from_ref(&kdamond))).unwrap()).unwrap();
+    assert_eq!(read, [kdamond]);
+}
+
+#[test]
+fn the_python_tools_human_and_raw_forms_are_both_read() {
+    let human = json!({"kdamonds": [{"state": "on", "pid": 5, "contexts": [{"ops": "vaddr",
+        "targets": [{"pid": 1234, "regions": []}],
+        "intervals": {"sample_us": "5 ms", "aggr_us": "100 ms", "ops_update_us": "1 s"},
+        "nr_regions": {"min": "10", "max": "1,000"}, "schemes": []}]}]});
+    let raw = json!([{"contexts": [{"ops": "vaddr", "targets": [{"pid": 1234, "regions": []}],
+        "intervals": {"sample_us": 5000, "aggr_us": 100000, "ops_update_us": 1000000},
+        "nr_regions": {"min": 10, "max": 1000}}]}]);
+    let read = kdamonds(&human).unwrap();
+    assert_eq!(read, kdamonds(&raw).unwrap());
+    assert_eq!(read[0].contexts[0].intervals, Intervals::default());
+    assert_eq!(read[0].contexts[0].targets[0].pid, Some(1234));
+}
+
+#[test]
+fn percent_and_times_become_samples_and_aggregations() {
+    let scheme = json!([{"action": "pageout", "access_pattern": {
+        "sz_bytes": {"min": "4 KiB", "max": "max"},
+        "nr_accesses": {"min": "0 %", "max": "50 %"},
+        "age": {"min": "5 s", "max": "3 aggr_intervals"}}}]);
+    let read = schemes(&scheme, &Intervals::default()).unwrap();
+    assert_eq!(read[0].pattern.nr_accesses.max, NrAccesses(10));
+    assert_eq!(read[0].pattern.age.min, Age(50));
+    assert_eq!(read[0].pattern.age.max, Age(3));
+    assert_eq!(read[0].pattern.size.max, Bytes(u64::MAX));
+}
+
+#[test]
+fn errors_name_the_place() {
+    for (bad, place) in [
+        (json!({}), "`kdamonds` is missing"),
+        (json!({"kdamonds": []}), "no kdamond"),
+        (json!({"kdamonds": [{"contexts": [{"ops": "xaddr", "targets": []}]}]}), "kdamonds[0].contexts[0].ops"),
+        (json!({"kdamonds": [{"contexts": [{"ops": "vaddr", "targets": [{"pid": "x"}]}]}]}), "targets[0].pid"),
+        (
+            json!({"kdamonds": [{"contexts": [{"ops": "vaddr", "targets": [{"regions": [{"start": 9, "end": 3}]}]}]}]}),
+            "regions[0]",
+        ),
+    ] {
+        let said = kdamonds(&bad).unwrap_err().to_string();
+        assert!(said.contains(place), "{said}");
+    }
+}

@@ -1,0 +1,166 @@
+//! What a recording says while it runs and when it ends: one live line on a terminal, a summary, the next command.
+//! All of it goes to standard error, because standard output may be the record.
+
+use crate::tape::Written;
+use damo_model::human::{self, Style};
+use damo_model::{Bytes, Nanos};
+use std::io::{self, IsTerminal, Write};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// A line that is drawn over itself. Silent when standard error is no terminal.
+pub(crate) struct Line {
+    live: bool,
+    quiet: bool,
+    begun: Instant,
+    drawn: Option<Instant>,
+}
+
+/// Work shorter than this needs no progress line.
+const PATIENCE: Duration = Duration::from_secs(1);
+const REDRAW: Duration = Duration::from_millis(250);
+
+impl Line {
+    pub(crate) fn new(quiet: bool) -> Self {
+        let live = !quiet && io::stderr().is_terminal();
+        Self { live, quiet, begun: Instant::now(), drawn: None }
+    }
+
+    /// Draws the line that `text` makes, if one is due.
+    pub(crate) fn draw(&mut self, text: impl FnOnce() -> String) {
+        let due = self.drawn.map_or(self.begun.elapsed() >= PATIENCE, |drawn| drawn.elapsed() >= REDRAW);
+        if !self.live || !due {
+            return;
+        }
+        let width = rustix::termios::tcgetwinsize(io::stderr()).map_or(80, |size| usize::from(size.ws_col)).max(20);
+        let line: String = text().chars().take(width - 1).collect();
+        // A terminal that is gone is no reason to stop recording.
+        let _ = write!(io::stderr(), "\r{line}\x1b[K");
+        let _ = io::stderr().flush();
+        self.drawn = Some(Instant::now());
+    }
+
+    /// Says a sentence on a line of its own.
+    pub(crate) fn say(&mut self, text: &str) {
+        if self.quiet {
+            return;
+        }
+        self.clear();
+        let _ = writeln!(io::stderr(), "{text}");
+    }
+
+    /// Says what must be heard even when quiet.
+    pub(crate) fn warn(&mut self, text: &str) {
+        self.clear();
+        let _ = writeln!(io::stderr(), "{text}");
+    }
+
+    /// Takes the live line away.
+    pub(crate) fn clear(&mut self) {
+        if self.drawn.take().is_some() {
+            let _ = write!(io::stderr(), "\r\x1b[K");
+        }
+    }
+}
+
+/// `damon.damo: 6,000 snapshots with 336,000 regions over 10 m, 640.000 KiB (1.95 bytes per region).`
+pub(crate) fn summary(written: &Written, span: Option<Nanos>) -> String {
+    let name = match written.files.as_slice() {
+        [] => "standard output".to_string(),
+        [file] => file.display().to_string(),
+        [first, .., last] => format!("{} files, {} to {}", written.files.len(), first.display(), last.display()),
+    };
+    let over =
+        span.map_or_else(String::new, |span| format!(" over {}", human::format_time(tenths(span), Style::Human)));
+    let each = if written.regions == 0 {
+        String::new()
+    } else {
+        format!(" ({:.2} bytes per region)", written.bytes as f64 / written.regions as f64)
+    };
+    format!(
+        "{name}: {} snapshots with {} regions{over}, {}{each}.",
+        grouped(written.snapshots),
+        grouped(written.regions),
+        human::format_size(Bytes(written.bytes), Style::Human),
+    )
+}
+
+/// The command that shows the record just made.
+pub(crate) fn next_command(written: &Written) -> Option<String> {
+    let file = written.files.last()?;
+    if written.snapshots == 0 {
+        return None;
+    }
+    let input = if file == Path::new("damon.damo") { String::new() } else { format!(" --input {}", shell_word(file)) };
+    Some(format!("Next: damo report heats{input}    (also: wss, raw, footprints, record_info)"))
+}
+
+/// A duration rounded to tenths of a second, for people.
+pub(crate) fn tenths(time: Nanos) -> Nanos {
+    Nanos(time.0 / 100_000_000 * 100_000_000)
+}
+
+/// A duration cut to whole seconds, for a line that is drawn again and again.
+pub(crate) fn whole_seconds(time: Nanos) -> Nanos {
+    Nanos(time.0 / 1_000_000_000 * 1_000_000_000)
+}
+
+/// `1,234,567`.
+pub(crate) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A path as it can be pasted into a shell.
+pub(crate) fn shell_word(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || "/._-+,:@%".contains(c);
+    if !text.is_empty() && text.chars().all(plain) && !text.starts_with('-') {
+        return text;
+    }
+    if text.starts_with('-') {
+        return shell_word(&Path::new(".").join(path));
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_summary_names_the_file_and_the_cost_per_region() {
+        let written = Written { files: vec!["damon.damo".into()], snapshots: 6000, regions: 336_000, bytes: 655_200 };
+        let text = summary(&written, Some(Nanos(600_040_000_000)));
+        assert_eq!(
+            text,
+            "damon.damo: 6,000 snapshots with 336,000 regions over 10 m, 639.844 KiB (1.95 bytes per region)."
+        );
+        assert_eq!(
+            next_command(&written).unwrap(),
+            "Next: damo report heats    (also: wss, raw, footprints, record_info)"
+        );
+    }
+
+    #[test]
+    fn the_next_command_can_be_pasted_whatever_the_file_is_called() {
+        for (name, word) in
+            [("a/b.damo", "a/b.damo"), ("my rec.damo", "'my rec.damo'"), ("it's", r"'it'\''s'"), ("-x", "./-x")]
+        {
+            assert_eq!(shell_word(Path::new(name)), word);
+        }
+    }
+
+    #[test]
+    fn an_empty_record_suggests_no_report() {
+        let written = Written { files: vec!["x".into()], ..Written::default() };
+        assert_eq!(next_command(&written), None);
+    }
+}

@@ -1,0 +1,193 @@
+//! Recording what runs already: kdamonds of others and of kernel modules, which are left exactly as they are.
+
+use super::Machine;
+use super::control::{Control, decoder, formats, meta, params_of};
+use super::events::{Events, Place, Watched};
+use super::follow::{Following, give};
+use super::people::{Origin, People, monitorable};
+use super::sides::Sides;
+use super::source::Open;
+use crate::args::UsageError;
+use crate::error::RecordError;
+use crate::line::Line;
+use crate::marks::Marks;
+use crate::pipeline::{LIVE_BLOCK_AGE, Pipeline};
+use crate::problem::Problem;
+use crate::request::Request;
+use crate::signals::Signals;
+use crate::tape::Tape;
+use damo_format::WriterOptions;
+use damo_kernel::procfs::now;
+use damo_kernel::ring::Until;
+use damo_kernel::sysfs::{Kdamond, KdamondStatus, ModuleKdamond};
+use damo_model::{Item, Process, Side, Source, Stamp};
+use std::process::ExitCode;
+use std::time::Instant;
+
+/// What was found running.
+struct Found {
+    kdamonds: Vec<KdamondStatus>,
+    modules: Vec<ModuleKdamond>,
+}
+
+impl Found {
+    fn look(machine: &Machine) -> Result<Self, RecordError> {
+        let kdamonds = machine.sysfs.kdamonds()?.into_iter().filter(|kdamond| kdamond.on).collect();
+        let modules = machine.sysfs.modules().into_iter().filter(|module| module.enabled).collect();
+        let found = Found { kdamonds, modules };
+        if found.kdamonds.is_empty() && found.modules.is_empty() {
+            return Err(Problem::NothingRuns.into());
+        }
+        Ok(found)
+    }
+
+    /// All threads, if every one is known; else only rings that see everything will do.
+    fn threads(&self) -> Option<Vec<i32>> {
+        let kdamonds = self.kdamonds.iter().map(|kdamond| kdamond.pid);
+        kdamonds.chain(self.modules.iter().map(|module| module.pid)).collect()
+    }
+
+    fn sentence(&self) -> String {
+        let kdamonds = self.kdamonds.iter().map(|kdamond| format!("kdamond {}", kdamond.index));
+        let names: Vec<String> = kdamonds.chain(self.modules.iter().map(|module| module.module.clone())).collect();
+        format!("Recording {}, which ran already and will be left as found.", names.join(", "))
+    }
+}
+
+/// Looks only.
+struct Attached<'a> {
+    machine: &'a Machine,
+    found: Found,
+    places: Vec<(u32, Vec<Place>)>,
+}
+
+impl Control for Attached<'_> {
+    fn without(&mut self, gone: &[Process]) -> Vec<(u32, Vec<Place>)> {
+        for place in self.places.iter_mut().flat_map(|(_, places)| places) {
+            if matches!(place, Place::Process(process) if gone.contains(process)) {
+                *place = Place::Gone;
+            }
+        }
+        self.places.clone()
+    }
+
+    fn has_waiting(&self) -> bool {
+        false
+    }
+
+    fn admit(&mut self, _: &[Process], _: &mut Line) -> Result<bool, RecordError> {
+        Ok(false)
+    }
+
+    fn places(&self) -> Vec<(u32, Vec<Place>)> {
+        self.places.clone()
+    }
+
+    fn place_of(&self, pid: i32) -> Option<(u32, usize)> {
+        super::control::place_in(&self.places, pid)
+    }
+
+    fn ends_with_targets(&self) -> bool {
+        false
+    }
+
+    fn is_running(&self) -> Result<bool, RecordError> {
+        let runs = |kdamond: &KdamondStatus| {
+            self.machine.sysfs.state(kdamond.index).is_ok_and(|state| state.on && state.pid == kdamond.pid)
+        };
+        if self.found.kdamonds.iter().any(runs) {
+            return Ok(true);
+        }
+        if self.found.modules.is_empty() {
+            return Ok(false);
+        }
+        let now = self.machine.sysfs.modules();
+        Ok(now.iter().any(|module| module.enabled && self.found.modules.iter().any(|known| known.pid == module.pid)))
+    }
+}
+
+/// Records what runs, until it stops or we are stopped.
+pub(crate) fn run(
+    request: &Request,
+    machine: &Machine,
+    open: &dyn Open,
+    signals: &Signals,
+    line: &mut Line,
+) -> Result<ExitCode, RecordError> {
+    if request.limits.snapshots.is_some() {
+        let text =
+            "--snapshot needs a kdamond of its own, because it adds a scheme: give a target, or leave --snapshot out";
+        return Err(UsageError(text.to_string()).into());
+    }
+    let found = Found::look(machine)?;
+    let formats = formats(machine, request.schemes_target_regions)?;
+    let threads = found.threads();
+    let mut events = Events::new(decoder(&formats)?, threads.is_none());
+    let mut people: Vec<Process> = Vec::new();
+    let mut places = Vec::new();
+    for kdamond in &found.kdamonds {
+        let here = places_of(machine, &kdamond.params);
+        people.extend(here.iter().filter_map(|place| match place {
+            Place::Process(process) => Some(process.clone()),
+            Place::Space | Place::Gone => None,
+        }));
+        let index = kdamond.index as u32;
+        let intervals = kdamond.params.contexts.first().map(|context| context.intervals);
+        let tid = kdamond.pid.unwrap_or_default();
+        events.watch(Watched { tid, kdamond: Some(index), intervals, data_source: String::new() }, here.clone());
+        places.push((index, here));
+    }
+    for module in &found.modules {
+        if let Some(tid) = module.pid {
+            let data_source = module.module.clone();
+            events.watch(Watched { tid, kdamond: None, intervals: None, data_source }, Vec::new());
+        }
+    }
+    let source = open.running(&machine.root, &formats, &threads.clone().unwrap_or_default())?;
+    let params: Vec<Kdamond> = found.kdamonds.iter().map(|kdamond| kdamond.params.clone()).collect();
+    let meta = meta(request, machine, &formats, &params, Source::Kernel);
+    let tape = Tape::open(&request.output, WriterOptions::live())?;
+    let marks = match request.output.path.as_deref().map(Marks::listen).transpose() {
+        Ok(marks) => marks,
+        Err(error) => {
+            tape.discard();
+            return Err(error);
+        }
+    };
+    line.say(&found.sentence());
+    let pipeline = Pipeline::start(tape, Some(LIVE_BLOCK_AGE))?;
+    give(&pipeline, Item::Meta(meta))?;
+    let at = Stamp::Record(now());
+    for kdamond in &found.kdamonds {
+        for params in params_of(at, kdamond.index as u32, &kdamond.params) {
+            give(&pipeline, Item::Side(Side::Params(params)))?;
+        }
+    }
+    let mut following = Following {
+        request,
+        source,
+        events,
+        people: People::new(machine.procfs.clone(), Origin::Roots { follow: false }, people),
+        kdamonds: threads.unwrap_or_default(),
+        sides: Sides::new(machine.procfs.clone()),
+        marks,
+        pipeline,
+        signals,
+        line,
+        begun: Instant::now(),
+    };
+    let mut control = Attached { machine, found, places };
+    let ending = following.follow(&mut control);
+    let rest = following.rest(Until::End);
+    super::conclude(following, ending, rest)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn places_of(machine: &Machine, kdamond: &Kdamond) -> Vec<Place> {
+    let targets = kdamond.contexts.first().map(|context| context.targets.as_slice()).unwrap_or_default();
+    let place = |pid: Option<i32>| match pid {
+        None => Place::Space,
+        Some(pid) => monitorable(&machine.procfs, pid).map_or(Place::Space, Place::Process),
+    };
+    targets.iter().map(|target| place(target.pid)).collect()
+}

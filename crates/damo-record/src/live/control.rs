@@ -1,0 +1,419 @@
+//! Kdamonds of our own: set up, noted, started, kept up with the processes, stopped, and undone.
+
+use super::Machine;
+use super::command::Started;
+use super::events::{Events, Place, Watched};
+use super::follow::{Following, give};
+use super::people::People;
+use super::plan::{self, Plan};
+use super::sides::Sides;
+use super::source::Open;
+use crate::error::RecordError;
+use crate::line::Line;
+use crate::marks::Marks;
+use crate::owner::{Note, Ownership};
+use crate::pipeline::{LIVE_BLOCK_AGE, Pipeline};
+use crate::request::{Request, What};
+use crate::signals::Signals;
+use crate::tape::Tape;
+use damo_format::WriterOptions;
+use damo_kernel::procfs::{clock_pair, now};
+use damo_kernel::ring::Until;
+use damo_kernel::sysfs::{ContextTarget, Kdamond, Staged};
+use damo_kernel::tracefs::{Decoder, EventFormat, Tracefs};
+use damo_model::{AddrRange, Clock, Item, Meta, Params, Process, Side, Source, Stamp, TracepointFormat};
+use std::process::ExitCode;
+use std::time::Instant;
+
+/// How the loop keeps DAMON and the processes together.
+pub(crate) trait Control {
+    /// The places, now that these are gone.
+    fn without(&mut self, gone: &[Process]) -> Vec<(u32, Vec<Place>)>;
+    /// Whether some processes could not be told to DAMON yet.
+    fn has_waiting(&self) -> bool;
+    /// Tells DAMON of newcomers; whether places changed.
+    fn admit(&mut self, born: &[Process], line: &mut Line) -> Result<bool, RecordError>;
+    /// What is at each place of each kdamond.
+    fn places(&self) -> Vec<(u32, Vec<Place>)>;
+    /// The kdamond and place of a process.
+    fn place_of(&self, pid: i32) -> Option<(u32, usize)>;
+    /// Whether the recording is over when all targets are gone.
+    fn ends_with_targets(&self) -> bool;
+    /// Whether DAMON still runs.
+    fn is_running(&self) -> Result<bool, RecordError>;
+}
+
+/// Kdamonds that we started.
+pub(crate) struct Own {
+    staged: Staged,
+    ownership: Ownership,
+    /// Per kdamond of ours: its index and what is at the places of its first context.
+    kdamonds: Vec<(u32, Vec<Place>)>,
+    /// Fixed ranges of each process, if any.
+    ranges: Vec<AddrRange>,
+    waiting: Vec<Process>,
+    refusals: u32,
+    has_processes: bool,
+}
+
+/// After so many refusals in a row the user is told; a process that is gone again is the usual reason for one.
+const REFUSALS_TO_TELL: u32 = 5;
+
+impl Own {
+    /// Sets DAMON up without switching it on, and notes that it is ours.
+    pub(crate) fn stage(request: &Request, machine: &Machine, plan: &Plan) -> Result<Self, RecordError> {
+        let staged = machine.sysfs.stage(&plan.kdamonds)?;
+        let record = request.output.path.as_deref().map(|path| std::path::absolute(path).unwrap_or(path.to_path_buf()));
+        let note = Note { pid: std::process::id(), record, leftover: staged.leftover() };
+        let ownership = Ownership::take(&request.root, note)?;
+        let indices = staged.indices();
+        let places = |kdamond: &Kdamond| {
+            let targets = kdamond.contexts.first().map(|context| context.targets.as_slice()).unwrap_or_default();
+            targets.iter().map(|target| place(target, &plan.people)).collect()
+        };
+        let kdamonds: Vec<(u32, Vec<Place>)> =
+            indices.iter().map(|index| *index as u32).zip(plan.kdamonds.iter().map(places)).collect();
+        let ranges = match &request.what {
+            What::Pids { ranges, .. } | What::Command { ranges, .. } => ranges.clone(),
+            _ => Vec::new(),
+        };
+        let has_processes = !plan.people.is_empty();
+        Ok(Self { staged, ownership, kdamonds, ranges, waiting: Vec::new(), refusals: 0, has_processes })
+    }
+
+    /// Switches it on. Gives the threads.
+    pub(crate) fn start(&mut self) -> Result<Vec<(usize, i32)>, RecordError> {
+        self.staged.start()?;
+        self.ownership.owns(self.staged.leftover())?;
+        Ok(self.staged.started())
+    }
+
+    /// Switches it off; the parameters stay until [`Own::undo`].
+    pub(crate) fn stop(&mut self) -> Result<(), RecordError> {
+        Ok(self.staged.stop()?)
+    }
+
+    /// Puts DAMON back as it was found.
+    pub(crate) fn undo(self) -> Result<(), RecordError> {
+        let Own { staged, ownership, .. } = self;
+        staged.undo()?;
+        // Only now: if undoing fails, the next run finds the note and tries again.
+        drop(ownership);
+        Ok(())
+    }
+
+    /// Indices of our kdamonds in sysfs, in the order of the plan.
+    pub(crate) fn indices(&self) -> Vec<u32> {
+        self.kdamonds.iter().map(|(index, _)| *index).collect()
+    }
+
+    pub(crate) fn staged(&mut self) -> &mut Staged {
+        &mut self.staged
+    }
+
+    /// Tells the kernel who is there now: `places` of our first kdamond, of processes that are all alive.
+    fn commit(&mut self, places: &[Place]) -> Result<(), damo_kernel::Error> {
+        let targets: Vec<ContextTarget> = places
+            .iter()
+            .map(|place| match place {
+                Place::Process(process) => plan::target(process.pid, &self.ranges),
+                Place::Space | Place::Gone => ContextTarget::default(),
+            })
+            .collect();
+        self.staged.set_targets(0, 0, &targets)
+    }
+}
+
+fn place(target: &ContextTarget, people: &[Process]) -> Place {
+    let process = target.pid.and_then(|pid| people.iter().find(|process| process.pid == pid));
+    process.map_or(Place::Space, |process| Place::Process(process.clone()))
+}
+
+impl Control for Own {
+    fn without(&mut self, gone: &[Process]) -> Vec<(u32, Vec<Place>)> {
+        for place in self.kdamonds.iter_mut().flat_map(|(_, places)| places) {
+            if let Place::Process(process) = place
+                && gone.contains(process)
+            {
+                *place = Place::Gone;
+            }
+        }
+        self.waiting.retain(|process| !gone.contains(process));
+        self.places()
+    }
+
+    fn has_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    fn admit(&mut self, born: &[Process], line: &mut Line) -> Result<bool, RecordError> {
+        self.waiting.extend_from_slice(born);
+        if self.waiting.is_empty() {
+            return Ok(false);
+        }
+        let Some((_, present)) = self.kdamonds.first() else { return Ok(false) };
+        let next = arrange(present, &self.waiting);
+        match self.commit(&next) {
+            Ok(()) => {
+                self.refusals = 0;
+                self.waiting.clear();
+                if let Some((_, places)) = self.kdamonds.first_mut() {
+                    *places = next;
+                }
+                Ok(true)
+            }
+            Err(damo_kernel::Error::NotOurs { .. }) => Ok(false),
+            Err(error) => {
+                self.refusals += 1;
+                if self.refusals == REFUSALS_TO_TELL {
+                    let names: Vec<String> =
+                        self.waiting.iter().map(|process| format!("{} ({})", process.pid, process.comm)).collect();
+                    line.warn(&format!("New processes could not be added: {}: {error}", names.join(", ")));
+                }
+                Ok(false)
+            }
+        }
+    }
+
+    fn places(&self) -> Vec<(u32, Vec<Place>)> {
+        self.kdamonds.clone()
+    }
+
+    fn place_of(&self, pid: i32) -> Option<(u32, usize)> {
+        place_in(&self.kdamonds, pid)
+    }
+
+    fn ends_with_targets(&self) -> bool {
+        self.has_processes
+    }
+
+    fn is_running(&self) -> Result<bool, RecordError> {
+        Ok(self.staged.is_running()?)
+    }
+}
+
+/// Where a process is.
+pub(crate) fn place_in(kdamonds: &[(u32, Vec<Place>)], pid: i32) -> Option<(u32, usize)> {
+    kdamonds.iter().find_map(|(kdamond, places)| {
+        let is_it = |place: &Place| matches!(place, Place::Process(process) if process.pid == pid);
+        Some((*kdamond, places.iter().position(is_it)?))
+    })
+}
+
+/// A list of targets without those who are gone (the kernel refuses their ids) and with the newcomers. Who is alive
+/// keeps its place as far as possible, because a place's regions stay with the place until the next update.
+fn arrange(present: &[Place], born: &[Process]) -> Vec<Place> {
+    let mut newcomers = born.iter().cloned();
+    let mut next: Vec<Place> = present.to_vec();
+    for place in next.iter_mut().filter(|place| **place == Place::Gone) {
+        if let Some(process) = newcomers.next() {
+            *place = Place::Process(process);
+        }
+    }
+    next.extend(newcomers.map(Place::Process));
+    // Holes that are left are filled from the end.
+    while let Some(hole) = next.iter().position(|place| *place == Place::Gone) {
+        if let Some(last) = next.pop()
+            && last != Place::Gone
+            && hole < next.len()
+        {
+            next[hole] = last;
+        }
+    }
+    next
+}
+
+/// Records with kdamonds of our own.
+pub(crate) fn run(
+    request: &Request,
+    machine: &Machine,
+    open: &dyn Open,
+    signals: &Signals,
+    line: &mut Line,
+) -> Result<ExitCode, RecordError> {
+    let tape = Tape::open(&request.output, WriterOptions::live())?;
+    let mut command = None;
+    let begun = begin(request, machine, open, &mut command);
+    let (mut own, mut following) = match begun {
+        Ok(Begun { own, source, events, plan, meta, marks }) => {
+            // From here on there is something to record, so there will be a record.
+            let pipeline = Pipeline::start(tape, Some(LIVE_BLOCK_AGE))?;
+            give(&pipeline, Item::Meta(meta))?;
+            for params in parameters(&own, &plan) {
+                give(&pipeline, Item::Side(Side::Params(params)))?;
+            }
+            let following = Following {
+                request,
+                source,
+                events,
+                people: People::new(machine.procfs.clone(), plan.origin, plan.people),
+                kdamonds: own.staged.threads(),
+                sides: Sides::new(machine.procfs.clone()),
+                marks,
+                pipeline,
+                signals,
+                line,
+                begun: Instant::now(),
+            };
+            (own, following)
+        }
+        Err(error) => {
+            tape.discard();
+            if let Some(command) = command {
+                command.abandon();
+            }
+            return Err(error);
+        }
+    };
+    let ending = following.follow(&mut own);
+    // Whatever happened: DAMON off first, then what is left in the ring, then the record's end.
+    let stopped = own.stop();
+    let rest = following.rest(Until::End);
+    let concluded = super::conclude(following, ending, rest);
+    stopped.and(own.undo())?;
+    concluded?;
+    match command {
+        Some(command) => command.pass_on(signals),
+        None => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// All that runs when a recording has begun.
+struct Begun {
+    own: Own,
+    source: Box<dyn super::source::Source>,
+    events: Events,
+    plan: Plan,
+    meta: Meta,
+    marks: Option<Marks>,
+}
+
+fn begin(
+    request: &Request,
+    machine: &Machine,
+    open: &dyn Open,
+    command: &mut Option<Started>,
+) -> Result<Begun, RecordError> {
+    let formats = formats(machine, request.schemes_target_regions)?;
+    let decoder = decoder(&formats)?;
+    let marks = request.output.path.as_deref().map(Marks::listen).transpose()?;
+    if let What::Command { words, .. } = &request.what {
+        *command = Some(Started::spawn(words)?);
+    }
+    let plan = plan::plan(request, machine, command.as_ref().map(Started::pid))?;
+    let mut own = Own::stage(request, machine, &plan)?;
+    let mut source = open.before_start(&machine.root, &formats)?;
+    let threads = own.start()?;
+    let tids: Vec<i32> = threads.iter().map(|(_, tid)| *tid).collect();
+    source.narrow(&tids)?;
+    let mut events = Events::new(decoder, false);
+    for (((kdamond, places), (_, tid)), planned) in own.kdamonds.iter().zip(&threads).zip(&plan.kdamonds) {
+        let intervals = planned.contexts.first().map(|context| context.intervals);
+        let watched = Watched { tid: *tid, kdamond: Some(*kdamond), intervals, data_source: String::new() };
+        events.watch(watched, places.clone());
+    }
+    let meta = meta(request, machine, &formats, &plan.kdamonds, Source::Kernel);
+    Ok(Begun { own, source, events, plan, meta, marks })
+}
+
+/// The events to record: every region, or what schemes apply to; and what tuning does to the intervals.
+pub(crate) fn formats(machine: &Machine, schemes_target_regions: bool) -> Result<Vec<EventFormat>, RecordError> {
+    let tracefs = Tracefs::find(&machine.root)?;
+    let main = if schemes_target_regions { "damos_before_apply" } else { "damon_aggregated" };
+    let mut formats = vec![tracefs.event(main)?];
+    // Not every kernel tunes intervals.
+    formats.extend(tracefs.event("damon_monitor_intervals_tune").ok());
+    Ok(formats)
+}
+
+pub(crate) fn decoder(formats: &[EventFormat]) -> Result<Decoder, RecordError> {
+    Decoder::new(formats).map_err(|e| RecordError::Kernel {
+        what: "the layout of DAMON's events".to_string(),
+        why: format!("{e}; please report it with the files in /sys/kernel/tracing/events/damon/*/format"),
+    })
+}
+
+/// What is known of the record as a whole.
+pub(crate) fn meta(
+    request: &Request,
+    machine: &Machine,
+    formats: &[EventFormat],
+    kdamonds: &[Kdamond],
+    source: Source,
+) -> Meta {
+    let mut contexts = kdamonds.iter().flat_map(|kdamond| &kdamond.contexts);
+    // One set of parameters for the whole record can be told only if there is one.
+    let only = contexts.next().filter(|_| contexts.next().is_none());
+    let features = damo_kernel::features::features(&machine.root);
+    let present = features.iter().filter(|feature| feature.support.is_expected());
+    Meta {
+        tool: crate::tool(),
+        kernel_release: machine.procfs.kernel_release(),
+        features: present.map(|feature| feature.name.to_string()).collect(),
+        formats: formats
+            .iter()
+            .map(|format| TracepointFormat { event: format!("damon:{}", format.name), text: format.text.clone() })
+            .collect(),
+        source,
+        ops: only.map(|context| context.ops),
+        intervals: only.map(|context| context.intervals),
+        intervals_goal: only.and_then(|context| context.intervals_goal),
+        nr_regions: only.map(|context| context.nr_regions),
+        page_size: Some(machine.procfs.page_size()),
+        clock: Clock::Monotonic,
+        clock_pair: Some(clock_pair()),
+        boot_id: machine.procfs.boot_id(),
+        host: if request.host_name { machine.procfs.host_name() } else { String::new() },
+        command: crate::command_line(),
+    }
+}
+
+fn parameters(own: &Own, plan: &Plan) -> Vec<Params> {
+    let at = Stamp::Record(now());
+    let indices = own.kdamonds.iter().map(|(index, _)| *index);
+    indices.zip(&plan.kdamonds).flat_map(|(index, kdamond)| params_of(at, index, kdamond)).collect()
+}
+
+/// A kdamond's parameters as side data.
+pub(crate) fn params_of(at: Stamp, index: u32, kdamond: &Kdamond) -> Vec<Params> {
+    let json = crate::json::text(std::slice::from_ref(kdamond));
+    let one = |(at_context, context): (usize, &damo_kernel::sysfs::Context)| Params {
+        at,
+        kdamond: Some(index),
+        context: Some(at_context as u32),
+        ops: Some(context.ops),
+        intervals: Some(context.intervals),
+        intervals_goal: context.intervals_goal,
+        nr_regions: Some(context.nr_regions),
+        json: json.clone(),
+    };
+    kdamond.contexts.iter().enumerate().map(one).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn who(pid: i32) -> Place {
+        Place::Process(Process { pid, ..Process::default() })
+    }
+
+    fn born(pids: &[i32]) -> Vec<Process> {
+        pids.iter().map(|pid| Process { pid: *pid, ..Process::default() }).collect()
+    }
+
+    #[test]
+    fn newcomers_take_the_places_of_the_gone_and_the_living_stay_where_they_are() {
+        let present = [who(1), Place::Gone, who(3)];
+        assert_eq!(arrange(&present, &born(&[4])), [who(1), who(4), who(3)]);
+        assert_eq!(arrange(&present, &born(&[4, 5])), [who(1), who(4), who(3), who(5)]);
+    }
+
+    #[test]
+    fn no_place_of_a_gone_process_is_left_for_the_kernel_to_refuse() {
+        assert_eq!(arrange(&[who(1), Place::Gone, Place::Gone], &born(&[4])), [who(1), who(4)]);
+        assert_eq!(arrange(&[Place::Gone, Place::Gone, who(3)], &born(&[4])), [who(4), who(3)]);
+        assert_eq!(arrange(&[Place::Gone, Place::Gone, who(3)], &[]), [who(3)]);
+        assert_eq!(arrange(&[Place::Gone], &[]), []);
+    }
+}

@@ -1,0 +1,334 @@
+//! From ring records to items: decode, tell kdamonds apart, group into snapshots, name the targets.
+//!
+//! One assembler per kdamond thread, because intervals differ between kdamonds and tuning changes them one by one. A
+//! target is announced when it first appears, with the process that [`Events::processes`] says is at its place.
+
+use crate::error::RecordError;
+use damo_kernel::ring::Record;
+use damo_kernel::tracefs::{Decoder, Event};
+use damo_model::assemble::{Assembler, EventKey, Options, RegionEvent};
+use damo_model::{Intervals, Item, Lost, Nanos, Params, Process, Region, Side, Snapshot, Stamp, Target, TargetKey};
+use std::collections::HashMap;
+
+/// A kdamond whose events are recorded.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Watched {
+    /// Its thread.
+    pub(crate) tid: i32,
+    /// Its index in sysfs; `None` for a kernel module's.
+    pub(crate) kdamond: Option<u32>,
+    /// Intervals in force.
+    pub(crate) intervals: Option<Intervals>,
+    /// How the source got at the data, if not by monitoring as such: `damon_reclaim`.
+    pub(crate) data_source: String,
+}
+
+/// What stands at a place in a kdamond's list of targets.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// Not a process: physical addresses, or not known.
+    #[default]
+    Space,
+    /// A process.
+    Process(Process),
+    /// A process that is gone. The kernel goes on reporting its last regions, but nothing is measured any more.
+    Gone,
+}
+
+/// One kdamond's events.
+struct Stream {
+    watched: Watched,
+    assembler: Assembler,
+    /// By the assembler's own keys.
+    keys: Vec<Option<TargetKey>>,
+    /// A process that moves to another place stays the same target.
+    by_process: HashMap<(i32, Option<Nanos>), TargetKey>,
+    /// What is at each of the kernel's target indices, and how often that changed: a place that was taken over by
+    /// another process is another target.
+    places: Vec<(Place, u64)>,
+}
+
+/// Counters for the live line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Seen {
+    /// Snapshots given out.
+    pub(crate) snapshots: u64,
+    /// Regions in them.
+    pub(crate) regions: u64,
+    /// Events lost.
+    pub(crate) lost: u64,
+    /// Events that came too late to be placed.
+    pub(crate) late: u64,
+    /// End of the latest snapshot.
+    pub(crate) latest: Option<Nanos>,
+    /// Start of the first one.
+    pub(crate) first: Option<Nanos>,
+}
+
+/// Turns records into items.
+pub(crate) struct Events {
+    decoder: Decoder,
+    streams: Vec<Stream>,
+    by_thread: HashMap<i32, usize>,
+    /// The stream of the last event: events come in runs.
+    last: Option<(i32, usize)>,
+    /// Whether threads that nobody announced are recorded too.
+    strangers: bool,
+    next_key: u32,
+    seen: Seen,
+    ready: Vec<Item>,
+}
+
+impl Events {
+    /// `strangers`: whether to record kdamonds that are not announced by [`Events::watch`].
+    pub(crate) fn new(decoder: Decoder, strangers: bool) -> Self {
+        Self {
+            decoder,
+            streams: Vec::new(),
+            by_thread: HashMap::new(),
+            last: None,
+            strangers,
+            next_key: 0,
+            seen: Seen::default(),
+            ready: Vec::new(),
+        }
+    }
+
+    /// Records this kdamond's events, with these processes at its places.
+    pub(crate) fn watch(&mut self, watched: Watched, places: Vec<Place>) {
+        let options = Options { intervals: watched.intervals, ..Options::default() };
+        let at = self.streams.len();
+        self.by_thread.insert(watched.tid, at);
+        self.streams.push(Stream {
+            watched,
+            assembler: Assembler::new(options),
+            keys: Vec::new(),
+            by_process: HashMap::new(),
+            places: places.into_iter().map(|place| (place, 0)).collect(),
+        });
+        self.last = None;
+    }
+
+    /// Tells what is at the places of kdamond `kdamond` from now on.
+    pub(crate) fn places(&mut self, kdamond: u32, places: Vec<Place>) {
+        for stream in self.streams.iter_mut().filter(|stream| stream.watched.kdamond == Some(kdamond)) {
+            for (at, place) in places.iter().enumerate() {
+                match stream.places.get_mut(at) {
+                    Some((present, _)) if present == place => {}
+                    // The same process, now gone: its target stays what it was.
+                    Some((present, _)) if *place == Place::Gone => *present = Place::Gone,
+                    Some((present, generation)) => {
+                        *present = place.clone();
+                        *generation += 1;
+                    }
+                    None => stream.places.push((place.clone(), 0)),
+                }
+            }
+            stream.places.truncate(places.len());
+        }
+    }
+
+    /// Announces a place's target now, so that side data can refer to it before its first snapshot.
+    pub(crate) fn announce(&mut self, kdamond: u32, place: usize) -> Option<TargetKey> {
+        let at = self.streams.iter().position(|stream| stream.watched.kdamond == Some(kdamond))?;
+        let (_, generation) = self.streams[at].places.get(place)?;
+        let key = self.streams[at].key(place as u64, *generation, None);
+        Some(self.target(at, key, place as u64))
+    }
+
+    /// Counters so far.
+    pub(crate) fn seen(&self) -> Seen {
+        self.seen
+    }
+
+    /// Takes a record of the ring; what became ready waits in [`Events::ready`].
+    pub(crate) fn take(&mut self, record: Record<'_>) {
+        match record {
+            Record::Sample(sample) => match self.decoder.decode(sample.raw) {
+                Ok(Some(decoded)) => self.event(sample.time, decoded.pid, &decoded.event),
+                Ok(None) => {}
+                // A record that cannot be read is as good as lost: its snapshot must not pass for complete.
+                Err(_) => self.lost(sample.time, 1),
+            },
+            Record::Lost { time, events } => self.lost(time, events),
+            _ => {}
+        }
+    }
+
+    /// Takes note of a loss.
+    pub(crate) fn lost(&mut self, time: Nanos, events: u64) {
+        if events == 0 {
+            return;
+        }
+        self.seen.lost = self.seen.lost.saturating_add(events);
+        for stream in &mut self.streams {
+            stream.assembler.lost(events);
+        }
+        self.collect_all();
+        let at = Stamp::Record(time);
+        self.ready.push(Item::Side(Side::Lost(Lost { at, events, reason: "ring".to_string() })));
+    }
+
+    /// Ends what is open: nothing more comes.
+    pub(crate) fn finish(&mut self) {
+        for stream in &mut self.streams {
+            stream.assembler.finish();
+        }
+        self.collect_all();
+    }
+
+    /// Hands over what became ready.
+    pub(crate) fn ready(&mut self, mut give: impl FnMut(Item) -> Result<(), RecordError>) -> Result<(), RecordError> {
+        self.ready.drain(..).try_for_each(&mut give)
+    }
+
+    fn event(&mut self, time: Nanos, tid: i32, event: &Event<'_>) {
+        let at = match self.last.filter(|(last, _)| *last == tid) {
+            Some((_, at)) => at,
+            None => {
+                let Some(at) = self.stream(tid) else { return };
+                self.last = Some((tid, at));
+                at
+            }
+        };
+        match *event {
+            Event::Aggregated { target_id, nr_regions, region } => {
+                self.region(at, time, target_id, nr_regions, region, None);
+            }
+            Event::BeforeApply { context_idx, scheme_idx, target_idx, nr_regions, region } => {
+                self.region(at, time, target_idx, nr_regions, region, Some((context_idx, scheme_idx)));
+            }
+            Event::IntervalsTune { sample } => self.tuned(at, time, sample),
+            _ => {}
+        }
+    }
+
+    fn stream(&mut self, tid: i32) -> Option<usize> {
+        if let Some(at) = self.by_thread.get(&tid) {
+            return Some(*at);
+        }
+        if !self.strangers {
+            return None;
+        }
+        self.watch(Watched { tid, ..Watched::default() }, Vec::new());
+        self.by_thread.get(&tid).copied()
+    }
+
+    fn region(
+        &mut self,
+        at: usize,
+        time: Nanos,
+        target_id: u64,
+        nr_regions: u32,
+        region: Region,
+        scheme: Option<(u32, u32)>,
+    ) {
+        let stream = &mut self.streams[at];
+        let generation = match usize::try_from(target_id).ok().and_then(|place| stream.places.get(place)) {
+            Some((Place::Gone, _)) => return,
+            Some((_, generation)) => *generation,
+            None => 0,
+        };
+        let key = stream.key(target_id, generation, scheme);
+        self.target(at, key, target_id);
+        let event = RegionEvent { key, time, nr_regions, region, extras: &[] };
+        // The ring hands out in order of time; what is older all the same cannot be placed any more.
+        if self.streams[at].assembler.push(&event).is_err() {
+            self.seen.late += 1;
+        }
+        self.collect(at);
+    }
+
+    /// The record's key for a target of a stream; announces it at its first call.
+    fn target(&mut self, at: usize, key: EventKey, target_id: u64) -> TargetKey {
+        let stream = &mut self.streams[at];
+        let local = stream.assembler.target(key).0 as usize;
+        if let Some(Some(known)) = stream.keys.get(local) {
+            return *known;
+        }
+        if stream.keys.len() <= local {
+            stream.keys.resize(local + 1, None);
+        }
+        let place = usize::try_from(target_id).ok().and_then(|place| stream.places.get(place));
+        let process = match place {
+            Some((Place::Process(process), _)) => Some(process.clone()),
+            _ => None,
+        };
+        let identity = process.as_ref().filter(|_| key.scheme.is_none()).map(|process| (process.pid, process.started));
+        if let Some(known) = identity.and_then(|identity| stream.by_process.get(&identity)) {
+            stream.keys[local] = Some(*known);
+            return *known;
+        }
+        let global = TargetKey(self.next_key);
+        self.next_key += 1;
+        stream.keys[local] = Some(global);
+        if let Some(identity) = identity {
+            stream.by_process.insert(identity, global);
+        }
+        self.ready.push(Item::Target(Target {
+            key: global,
+            kdamond: stream.watched.kdamond,
+            context: key.context.or(stream.watched.kdamond.map(|_| 0)),
+            scheme: key.scheme,
+            target_id: Some(target_id),
+            process,
+            data_source: stream.watched.data_source.clone(),
+            scheme_filters: String::new(),
+        }));
+        global
+    }
+
+    fn tuned(&mut self, at: usize, time: Nanos, sample: Nanos) {
+        let stream = &mut self.streams[at];
+        stream.assembler.tuned(Some(stream.watched.tid), sample);
+        let Some(known) = stream.watched.intervals else { return };
+        let samples = i64::from(known.max_nr_accesses().0.max(1));
+        let intervals = Intervals { sample, aggregation: Nanos(sample.0.saturating_mul(samples)), ..known };
+        self.ready.push(Item::Side(Side::Params(Params {
+            at: Stamp::Record(time),
+            kdamond: stream.watched.kdamond,
+            context: stream.watched.kdamond.map(|_| 0),
+            ops: None,
+            intervals: Some(intervals),
+            intervals_goal: None,
+            nr_regions: None,
+            json: String::new(),
+        })));
+    }
+
+    fn collect_all(&mut self) {
+        for at in 0..self.streams.len() {
+            self.collect(at);
+        }
+    }
+
+    fn collect(&mut self, at: usize) {
+        while let Some(mut snapshot) = self.streams[at].assembler.pop() {
+            let local = snapshot.target.0 as usize;
+            let Some(Some(global)) = self.streams[at].keys.get(local) else { continue };
+            snapshot.target = *global;
+            self.note(&snapshot);
+            self.ready.push(Item::Snapshot(snapshot));
+        }
+    }
+
+    fn note(&mut self, snapshot: &Snapshot) {
+        self.seen.snapshots += 1;
+        self.seen.regions += snapshot.regions.len() as u64;
+        self.seen.first.get_or_insert(snapshot.start);
+        self.seen.latest = self.seen.latest.max(Some(snapshot.end));
+    }
+}
+
+impl Stream {
+    /// Where the events of a target belong. A place that was taken over by another process has a number of its own.
+    fn key(&self, target_id: u64, generation: u64, scheme: Option<(u32, u32)>) -> EventKey {
+        EventKey {
+            kdamond: self.watched.kdamond,
+            thread: Some(self.watched.tid),
+            context: scheme.map(|(context, _)| context),
+            scheme: scheme.map(|(_, scheme)| scheme),
+            target_id: target_id | generation << 32,
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! A live session: DAMON's events of a running kernel into a record.
+//!
+//! The order of things, so that nothing is lost and nothing is left behind: see that the machine is ready; open the
+//! output (a wrong name must be known before anything starts); set DAMON up, without switching it on, and note that it
+//! is ours; open the ring; switch DAMON on; follow it until the end; switch DAMON off; take the rest out of the ring;
+//! finish the record; put DAMON back as it was found. Whatever fails on the way, what was done before is undone.
+
+mod attach;
+mod command;
+mod control;
+mod events;
+mod follow;
+mod people;
+mod plan;
+mod ready;
+mod sides;
+mod snapshots;
+mod source;
+mod stale;
+
+use crate::error::RecordError;
+use crate::line::{self, Line};
+use crate::request::{Request, What};
+use crate::signals::Signals;
+use damo_kernel::Root;
+use damo_kernel::procfs::Procfs;
+use damo_kernel::sysfs::Sysfs;
+use std::process::ExitCode;
+
+/// The machine that is recorded, below a root directory.
+#[derive(Clone)]
+pub(crate) struct Machine {
+    pub(crate) root: Root,
+    pub(crate) procfs: Procfs,
+    pub(crate) sysfs: Sysfs,
+}
+
+impl Machine {
+    pub(crate) fn new(root: Root) -> Self {
+        Self { procfs: Procfs::new(&root), sysfs: Sysfs::new(&root), root }
+    }
+}
+
+/// Records what `request` asks for from the running kernel.
+///
+/// # Errors
+/// If the machine is not ready, a target cannot be monitored, or the record cannot be written.
+pub fn run(request: &Request) -> Result<ExitCode, RecordError> {
+    let machine = Machine::new(Root::new(&request.root));
+    let mut line = Line::new(request.quiet);
+    for note in &request.notes {
+        line.say(note);
+    }
+    let signals = Signals::listen()?;
+    session(request, &machine, &source::Perf { size: request.ring_size }, &signals, &mut line)
+}
+
+fn session(
+    request: &Request,
+    machine: &Machine,
+    open: &dyn source::Open,
+    signals: &Signals,
+    line: &mut Line,
+) -> Result<ExitCode, RecordError> {
+    ready::check(request, machine)?;
+    stale::settle(request, machine, line)?;
+    if request.what == What::Attach {
+        return attach::run(request, machine, open, signals, line);
+    }
+    if let Some(wanted) = request.limits.snapshots {
+        return snapshots::run(request, wanted, machine, signals, line);
+    }
+    control::run(request, machine, open, signals, line)
+}
+
+/// Finishes the record and says how it went.
+fn conclude(
+    following: follow::Following<'_>,
+    ending: Result<follow::Ending, RecordError>,
+    rest: Result<(), RecordError>,
+) -> Result<(), RecordError> {
+    let seen = following.events.seen();
+    let follow::Following { pipeline, line, marks, .. } = following;
+    let ended = pipeline.finish();
+    drop(marks);
+    line.clear();
+    if let Ok(ending) = &ending {
+        line.say(&ending.sentence());
+    }
+    if seen.lost > 0 {
+        let share = seen.lost as f64 * 100.0 / (seen.lost + seen.regions) as f64;
+        line.warn(&format!(
+            "Lost {} events ({share:.1} % of all): the machine was too busy to take them in time. The snapshots that they \
+             belong to are marked as partial. To lose fewer: --ring_size 8M, a longer aggregation interval (-a), or fewer \
+             regions (-m).",
+            line::grouped(seen.lost)
+        ));
+    }
+    if seen.late > 0 {
+        line.warn(&format!("{} events came out of order and could not be placed.", line::grouped(seen.late)));
+    }
+    let span = seen.latest.zip(seen.first).map(|(latest, first)| latest.saturating_sub(first));
+    if !ended.written.files.is_empty() || ended.error.is_none() {
+        line.say(&line::summary(&ended.written, span));
+        if let Some(next) = line::next_command(&ended.written) {
+            line.say(&next);
+        }
+        if ended.error.is_none() && ended.written.snapshots == 0 {
+            line.warn(
+                "No snapshot came. A recording must last longer than one aggregation interval, and its target must live \
+                 that long.",
+            );
+        }
+    }
+    match ended.error {
+        Some(error) if error.is_closed_pipe() => Ok(()),
+        Some(error) => Err(error),
+        // The writer is fine, so what went wrong went wrong before it.
+        None => ending.and(rest),
+    }
+}

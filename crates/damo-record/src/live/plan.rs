@@ -1,0 +1,168 @@
+//! From whom to monitor to what DAMON is told: kdamonds with their contexts and targets, and the processes behind them.
+
+use super::Machine;
+use super::people::{Origin, monitorable};
+use crate::error::RecordError;
+use crate::problem::Problem;
+use crate::request::{Monitoring, Request, What};
+use damo_kernel::sysfs::{Context, ContextTarget, Kdamond};
+use damo_model::{AddrRange, Ops, Process};
+use std::path::Path;
+
+/// What to start.
+pub(crate) struct Plan {
+    pub(crate) kdamonds: Vec<Kdamond>,
+    pub(crate) people: Vec<Process>,
+    pub(crate) origin: Origin,
+}
+
+/// Plans for everything but attaching. `command` is the pid of the command that was started, if one was asked for.
+pub(crate) fn plan(request: &Request, machine: &Machine, command: Option<i32>) -> Result<Plan, RecordError> {
+    let monitoring = &request.monitoring;
+    let roots = Origin::Roots { follow: request.follow_children };
+    let mut plan = match &request.what {
+        What::Pids { pids, ranges } => processes(machine, pids, ranges, monitoring, roots)?,
+        What::Command { ranges, .. } => {
+            let pids: Vec<i32> = command.into_iter().collect();
+            processes(machine, &pids, ranges, monitoring, roots)?
+        }
+        What::Cgroup(path) => cgroup(machine, path, monitoring)?,
+        What::Paddr { ranges, nodes } => {
+            let ranges = physical(machine, ranges, nodes)?;
+            let mut context = context(monitoring, Ops::Paddr);
+            context.targets = vec![ContextTarget { regions: ranges, ..ContextTarget::default() }];
+            Plan { kdamonds: vec![kdamond(context)], people: Vec::new(), origin: Origin::Roots { follow: false } }
+        }
+        What::Kdamonds(json) => {
+            let kdamonds = crate::json::kdamonds(json)?;
+            let people = people_of(machine, &kdamonds)?;
+            let origin = if kdamonds.len() == 1 { roots } else { Origin::Roots { follow: false } };
+            Plan { kdamonds, people, origin }
+        }
+        What::Simulate { .. } | What::Attach => {
+            Plan { kdamonds: Vec::new(), people: Vec::new(), origin: Origin::Roots { follow: false } }
+        }
+    };
+    if let Some(schemes) = &request.schemes {
+        for context in plan.kdamonds.iter_mut().flat_map(|kdamond| &mut kdamond.contexts) {
+            context.schemes = crate::json::schemes(schemes, &context.intervals)?;
+        }
+    }
+    Ok(plan)
+}
+
+fn context(monitoring: &Monitoring, ops: Ops) -> Context {
+    Context {
+        intervals: monitoring.intervals,
+        intervals_goal: monitoring.goal,
+        nr_regions: monitoring.nr_regions,
+        ..Context::new(monitoring.ops.unwrap_or(ops))
+    }
+}
+
+fn kdamond(context: Context) -> Kdamond {
+    Kdamond { refresh: None, contexts: vec![context] }
+}
+
+fn processes(
+    machine: &Machine,
+    pids: &[i32],
+    ranges: &[AddrRange],
+    monitoring: &Monitoring,
+    origin: Origin,
+) -> Result<Plan, RecordError> {
+    let mut people: Vec<Process> = Vec::new();
+    for pid in pids {
+        people.push(monitorable(&machine.procfs, *pid).ok_or_else(|| why_not(machine, *pid))?);
+    }
+    if origin == (Origin::Roots { follow: true }) {
+        for pid in pids.iter().flat_map(|pid| machine.procfs.descendants(*pid)) {
+            if !people.iter().any(|known| known.pid == pid) {
+                people.extend(monitorable(&machine.procfs, pid));
+            }
+        }
+    }
+    let mut context = context(monitoring, if ranges.is_empty() { Ops::Vaddr } else { Ops::Fvaddr });
+    context.targets = people.iter().map(|process| target(process.pid, ranges)).collect();
+    Ok(Plan { kdamonds: vec![kdamond(context)], people, origin })
+}
+
+/// A process as a context's target.
+pub(crate) fn target(pid: i32, ranges: &[AddrRange]) -> ContextTarget {
+    ContextTarget { pid: Some(pid), regions: ranges.to_vec(), ..ContextTarget::default() }
+}
+
+fn cgroup(machine: &Machine, path: &Path, monitoring: &Monitoring) -> Result<Plan, RecordError> {
+    let name = path.to_string_lossy().into_owned();
+    let pids = machine
+        .procfs
+        .cgroup_processes(&name)
+        .map_err(|e| Problem::Cgroup { path: path.to_path_buf(), why: e.to_string() })?;
+    let people: Vec<Process> = pids.into_iter().filter_map(|pid| monitorable(&machine.procfs, pid)).collect();
+    if people.is_empty() {
+        let why = "no process in it can be monitored".to_string();
+        return Err(Problem::Cgroup { path: path.to_path_buf(), why }.into());
+    }
+    let mut context = context(monitoring, Ops::Vaddr);
+    context.targets = people.iter().map(|process| target(process.pid, &[])).collect();
+    Ok(Plan { kdamonds: vec![kdamond(context)], people, origin: Origin::Cgroup(name) })
+}
+
+fn physical(machine: &Machine, ranges: &[AddrRange], nodes: &[u32]) -> Result<Vec<AddrRange>, RecordError> {
+    if !ranges.is_empty() {
+        return Ok(ranges.to_vec());
+    }
+    if nodes.is_empty() {
+        return Ok(machine.procfs.system_ram()?);
+    }
+    let mut found: Vec<AddrRange> = Vec::new();
+    for node in nodes {
+        found.extend(machine.procfs.node_ranges(*node)?);
+    }
+    found.sort();
+    found.dedup();
+    Ok(found)
+}
+
+/// The processes that parameters name.
+pub(crate) fn people_of(machine: &Machine, kdamonds: &[Kdamond]) -> Result<Vec<Process>, RecordError> {
+    let mut people: Vec<Process> = Vec::new();
+    let targets = kdamonds.iter().flat_map(|kdamond| &kdamond.contexts).flat_map(|context| &context.targets);
+    for pid in targets.filter_map(|target| target.pid) {
+        if !people.iter().any(|known| known.pid == pid) {
+            people.push(monitorable(&machine.procfs, pid).ok_or_else(|| why_not(machine, pid))?);
+        }
+    }
+    Ok(people)
+}
+
+/// Why a process cannot be monitored.
+fn why_not(machine: &Machine, pid: i32) -> Problem {
+    if pid == std::process::id().cast_signed() {
+        return Problem::Myself { pid };
+    }
+    match machine.procfs.process(pid) {
+        Ok(process) if machine.procfs.alive(pid) => Problem::KernelThread { pid, comm: process.comm },
+        _ => {
+            let here: Vec<(i32, String)> = namesakes(machine, pid);
+            if here.is_empty() { Problem::TargetGone { pid } } else { Problem::PidNamespace { pid, here } }
+        }
+    }
+}
+
+/// Processes that have this id in a pid namespace below ours (a container's), with their ids here.
+fn namesakes(machine: &Machine, pid: i32) -> Vec<(i32, String)> {
+    let is_it = |candidate: &i32| {
+        let status = machine.root.read_text(&format!("proc/{candidate}/status")).unwrap_or_default();
+        let ids = status.lines().find_map(|line| line.strip_prefix("NSpid:")).unwrap_or_default();
+        ids.split_whitespace().skip(1).any(|inner| inner.parse() == Ok(pid))
+    };
+    machine
+        .procfs
+        .pids()
+        .into_iter()
+        .filter(is_it)
+        .filter_map(|outer| Some((outer, machine.procfs.process(outer).ok()?.comm)))
+        .take(5)
+        .collect()
+}

@@ -1,0 +1,157 @@
+//! What is recorded beside snapshots, sampled about once a second: mappings when they changed, footprints, CPU time of
+//! targets, kdamonds and ourselves, pressure.
+//!
+//! The cost is bounded: when a round takes long (thousands of processes, huge address spaces) the next one waits twenty
+//! times as long, so that sampling never takes more than a twentieth of one CPU.
+
+use crate::error::RecordError;
+use damo_kernel::procfs::{Procfs, now, parse};
+use damo_model::{Footprint, Item, Mappings, Nanos, Process, ProcessFootprint, Side, Stamp, TargetKey};
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::{Duration, Instant};
+
+const ROUND: Duration = Duration::from_secs(1);
+/// Proportional sizes make the kernel walk the whole address space: every so many rounds.
+const ROLLUP_ROUNDS: u64 = 10;
+const COST_FACTOR: u32 = 20;
+
+/// Samples, and remembers what was sampled last.
+pub(crate) struct Sides {
+    procfs: Procfs,
+    due: Instant,
+    rounds: u64,
+    /// By pid: a fingerprint of the mappings written last.
+    mappings: HashMap<i32, u64>,
+    cgroups: HashMap<i32, Option<String>>,
+    kdamonds: Share,
+}
+
+/// How much of one CPU some threads take.
+#[derive(Clone, Copy, Debug, Default)]
+struct Share {
+    last: Option<(Nanos, Nanos)>,
+    percent: Option<f64>,
+}
+
+impl Sides {
+    pub(crate) fn new(procfs: Procfs) -> Self {
+        Self {
+            procfs,
+            due: Instant::now(),
+            rounds: 0,
+            mappings: HashMap::new(),
+            cgroups: HashMap::new(),
+            kdamonds: Share::default(),
+        }
+    }
+
+    /// When the next round is due.
+    pub(crate) fn due(&self) -> Instant {
+        self.due
+    }
+
+    /// Which part of one CPU the kdamonds took in the last round, in percent.
+    pub(crate) fn kdamond_share(&self) -> Option<f64> {
+        self.kdamonds.percent
+    }
+
+    /// Samples everything, whether due or not.
+    pub(crate) fn sample(
+        &mut self,
+        people: &[(Process, Option<TargetKey>)],
+        kdamonds: &[i32],
+        give: &mut dyn FnMut(Item) -> Result<(), RecordError>,
+    ) -> Result<(), RecordError> {
+        let begun = Instant::now();
+        let rollup = self.rounds.is_multiple_of(ROLLUP_ROUNDS);
+        if rollup {
+            self.cgroups.clear();
+        }
+        for (process, target) in people {
+            self.process(process.pid, *target, rollup, give)?;
+        }
+        self.mappings.retain(|pid, _| people.iter().any(|(process, _)| process.pid == *pid));
+        let at = Stamp::Record(now());
+        if let Ok(system) = self.procfs.meminfo(at) {
+            give(Item::Side(Side::System(system)))?;
+        }
+        for pressure in self.procfs.pressure(at) {
+            give(Item::Side(Side::Pressure(pressure)))?;
+        }
+        self.cpu(kdamonds, give)?;
+        self.rounds += 1;
+        self.due = Instant::now() + ROUND.max(begun.elapsed() * COST_FACTOR);
+        Ok(())
+    }
+
+    fn process(
+        &mut self,
+        pid: i32,
+        target: Option<TargetKey>,
+        rollup: bool,
+        give: &mut dyn FnMut(Item) -> Result<(), RecordError>,
+    ) -> Result<(), RecordError> {
+        let at = Stamp::Record(now());
+        // A process may go at any moment; what can be read of it is recorded.
+        if let Ok(bytes) = self.procfs.maps_bytes(pid)
+            && !bytes.is_empty()
+        {
+            let mut hasher = DefaultHasher::new();
+            bytes.hash(&mut hasher);
+            let fingerprint = hasher.finish();
+            if self.mappings.insert(pid, fingerprint) != Some(fingerprint) {
+                let mappings = parse::maps(&bytes);
+                give(Item::Side(Side::Mappings(Mappings { at, pid, target, mappings })))?;
+            }
+        }
+        if let Ok(footprint) = self.procfs.footprint(pid, rollup) {
+            let cgroup = self.cgroup_memory(pid);
+            let footprint = Footprint { cgroup, ..footprint };
+            give(Item::Side(Side::Process(ProcessFootprint { at, pid, target, footprint })))?;
+        }
+        if let Ok(cpu) = self.procfs.cpu_time(pid, at, false) {
+            give(Item::Side(Side::Cpu(cpu)))?;
+        }
+        Ok(())
+    }
+
+    fn cgroup_memory(&mut self, pid: i32) -> Option<damo_model::Bytes> {
+        let path = self.cgroups.entry(pid).or_insert_with(|| self.procfs.cgroup_of(pid)).as_deref()?;
+        self.procfs.cgroup_memory(path).ok()
+    }
+
+    /// DAMON's own cost, and ours.
+    fn cpu(
+        &mut self,
+        kdamonds: &[i32],
+        give: &mut dyn FnMut(Item) -> Result<(), RecordError>,
+    ) -> Result<(), RecordError> {
+        let time = now();
+        let at = Stamp::Record(time);
+        let mut used = Nanos(0);
+        for tid in kdamonds {
+            if let Ok(cpu) = self.procfs.cpu_time(*tid, at, true) {
+                used = used.saturating_add(cpu.user).saturating_add(cpu.system);
+                give(Item::Side(Side::Cpu(cpu)))?;
+            }
+        }
+        if let Ok(cpu) = self.procfs.cpu_time(std::process::id().cast_signed(), at, false) {
+            give(Item::Side(Side::Cpu(cpu)))?;
+        }
+        self.kdamonds.note(time, used);
+        Ok(())
+    }
+}
+
+impl Share {
+    fn note(&mut self, time: Nanos, used: Nanos) {
+        if let Some((last_time, last_used)) = self.last
+            && time > last_time
+            && used >= last_used
+        {
+            self.percent = Some((used.0 - last_used.0) as f64 * 100.0 / (time.0 - last_time.0) as f64);
+        }
+        self.last = Some((time, used));
+    }
+}

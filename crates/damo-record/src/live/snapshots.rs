@@ -1,0 +1,292 @@
+//! Snapshots read now and then instead of a stream of events: for kernels or moments without the tracepoint.
+//!
+//! A scheme that does nothing (`stat`) is added to our own kdamonds; the regions that it was tried on are all regions
+//! of the last aggregation. sysfs lists them without saying where one target ends and the next begins, so each target
+//! gets a scheme of its own with a target filter; kernels without that filter (before 6.6) are given one scheme, and a
+//! target ends where addresses go backwards.
+
+use super::Machine;
+use super::command::Started;
+use super::control::{Own, meta, params_of};
+use super::follow::give;
+use super::plan::{self, Plan};
+use super::sides::Sides;
+use crate::args::UsageError;
+use crate::error::RecordError;
+use crate::line::{self, Line};
+use crate::marks::Marks;
+use crate::pipeline::{LIVE_BLOCK_AGE, Pipeline};
+use crate::request::{Request, Snapshots, What};
+use crate::signals::Signals;
+use crate::tape::Tape;
+use damo_format::WriterOptions;
+use damo_kernel::procfs::now;
+use damo_kernel::sysfs::{Command, Filter, Kdamond, Scheme, TriedRegion};
+use damo_model::{
+    Bytes, ColumnId, ExtraColumn, Intervals, Item, Mark, Nanos, Process, Side, Snapshot, Source, Stamp, Target,
+    TargetKey,
+};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+/// The release that brought target filters.
+const TARGET_FILTERS: (u32, u32) = (6, 6);
+
+/// Where the regions of some targets are to be read.
+struct Window {
+    /// Position in our list of kdamonds.
+    at: usize,
+    /// Scheme index in context 0.
+    scheme: usize,
+    /// The targets that the scheme sees, in order.
+    targets: Vec<TargetKey>,
+    intervals: Intervals,
+}
+
+/// Records snapshots.
+pub(crate) fn run(
+    request: &Request,
+    wanted: Snapshots,
+    machine: &Machine,
+    signals: &Signals,
+    line: &mut Line,
+) -> Result<ExitCode, RecordError> {
+    if request.schemes_target_regions {
+        let text = "--snapshot reads all regions; leave --schemes_target_regions out";
+        return Err(UsageError(text.to_string()).into());
+    }
+    let tape = Tape::open(&request.output, WriterOptions::live())?;
+    let mut command = None;
+    let (mut own, session) = match begin(request, machine, &mut command) {
+        Ok(begun) => begun,
+        Err(error) => {
+            tape.discard();
+            if let Some(command) = command {
+                command.abandon();
+            }
+            return Err(error);
+        }
+    };
+    let pipeline = Pipeline::start(tape, Some(LIVE_BLOCK_AGE))?;
+    let read = session.read_all(request, wanted, machine, &mut own, &pipeline, signals, line);
+    let stopped = own.stop();
+    let ended = pipeline.finish();
+    line.clear();
+    let undone = own.undo();
+    line.say(&line::summary(&ended.written, None));
+    if let Some(next) = line::next_command(&ended.written) {
+        line.say(&next);
+    }
+    stopped.and(undone)?;
+    match ended.error {
+        Some(error) if error.is_closed_pipe() => {}
+        Some(error) => return Err(error),
+        None => read?,
+    }
+    command.map_or(Ok(ExitCode::SUCCESS), |command| command.pass_on(signals))
+}
+
+struct Session {
+    plan: Plan,
+    windows: Vec<Window>,
+    targets: Vec<Target>,
+    kdamonds: Vec<i32>,
+}
+
+fn begin(request: &Request, machine: &Machine, command: &mut Option<Started>) -> Result<(Own, Session), RecordError> {
+    if let What::Command { words, .. } = &request.what {
+        *command = Some(Started::spawn(words)?);
+    }
+    let mut plan = plan::plan(request, machine, command.as_ref().map(Started::pid))?;
+    let release = damo_kernel::features::parse_release(&machine.procfs.kernel_release());
+    let filters = release.is_none_or(|release| release >= TARGET_FILTERS);
+    let (mut windows, mut targets) = (Vec::new(), Vec::new());
+    for (at, kdamond) in plan.kdamonds.iter_mut().enumerate() {
+        windows.extend(add_schemes(at, kdamond, filters, &plan.people, &mut targets));
+    }
+    let mut own = Own::stage(request, machine, &plan)?;
+    for target in &mut targets {
+        let at = target.kdamond.unwrap_or_default() as usize;
+        target.kdamond = own.indices().get(at).copied();
+    }
+    let kdamonds = own.start()?.into_iter().map(|(_, tid)| tid).collect();
+    Ok((own, Session { plan, windows, targets, kdamonds }))
+}
+
+/// Adds what shows us the regions of a kdamond's first context, and its targets to `targets` (with the position in our
+/// list for the kdamond index).
+fn add_schemes(
+    at: usize,
+    kdamond: &mut Kdamond,
+    filters: bool,
+    people: &[Process],
+    targets: &mut Vec<Target>,
+) -> Vec<Window> {
+    let Some(context) = kdamond.contexts.first_mut() else { return Vec::new() };
+    let mut keys = Vec::new();
+    for (index, target) in context.targets.iter().enumerate() {
+        let key = TargetKey(targets.len() as u32);
+        keys.push(key);
+        targets.push(Target {
+            key,
+            kdamond: Some(at as u32),
+            context: Some(0),
+            target_id: Some(index as u64),
+            process: target.pid.and_then(|pid| people.iter().find(|process| process.pid == pid).cloned()),
+            ..Target::default()
+        });
+    }
+    let first = context.schemes.len();
+    let intervals = context.intervals;
+    if keys.len() > 1 && filters {
+        let of_target = |index: usize| {
+            // What does not match is kept out.
+            let filter =
+                Filter { kind: "target".to_string(), matching: false, target: index as u64, ..Filter::default() };
+            Scheme { filters: vec![filter], ..Scheme::new("stat") }
+        };
+        context.schemes.extend((0..keys.len()).map(of_target));
+        let windows = keys.into_iter().enumerate();
+        return windows
+            .map(|(index, key)| Window { at, scheme: first + index, targets: vec![key], intervals })
+            .collect();
+    }
+    context.schemes.push(Scheme::new("stat"));
+    vec![Window { at, scheme: first, targets: keys, intervals }]
+}
+
+impl Session {
+    #[expect(clippy::too_many_arguments, reason = "each is a different part of the session, used once")]
+    fn read_all(
+        &self,
+        request: &Request,
+        wanted: Snapshots,
+        machine: &Machine,
+        own: &mut Own,
+        pipeline: &Pipeline,
+        signals: &Signals,
+        line: &mut Line,
+    ) -> Result<(), RecordError> {
+        let mut marks = request.output.path.as_deref().map(Marks::listen).transpose()?;
+        give(pipeline, Item::Meta(meta(request, machine, &[], &self.plan.kdamonds, Source::KernelSnapshots)))?;
+        let at = Stamp::Record(now());
+        for (index, kdamond) in own.indices().into_iter().zip(&self.plan.kdamonds) {
+            for params in params_of(at, index, kdamond) {
+                give(pipeline, Item::Side(Side::Params(params)))?;
+            }
+        }
+        for target in &self.targets {
+            give(pipeline, Item::Target(target.clone()))?;
+        }
+        let people: Vec<(Process, Option<TargetKey>)> =
+            self.targets.iter().filter_map(|target| Some((target.process.clone()?, Some(target.key)))).collect();
+        let mut sides = Sides::new(machine.procfs.clone());
+        let begun = Instant::now();
+        let mut taken = 0u64;
+        loop {
+            let due = begun + nth(wanted.delay, taken + 1);
+            while Instant::now() < due && signals.stop().is_none() && !over(request, begun) {
+                std::thread::sleep(due.saturating_duration_since(Instant::now()).min(Duration::from_millis(100)));
+                for text in marks.as_mut().map(Marks::take).unwrap_or_default() {
+                    give(pipeline, Item::Side(Side::Mark(Mark { at: Stamp::Record(now()), text })))?;
+                }
+            }
+            if signals.stop().is_some() || over(request, begun) || !own.staged().is_running()? {
+                return Ok(());
+            }
+            self.read_one(machine, own, pipeline)?;
+            if Instant::now() >= sides.due() {
+                sides.sample(&people, &self.kdamonds, &mut |item| give(pipeline, item))?;
+            }
+            taken += 1;
+            line.draw(|| format!("{} snapshots read", line::grouped(taken)));
+            if wanted.count > 0 && taken >= wanted.count {
+                return Ok(());
+            }
+        }
+    }
+
+    fn read_one(&self, machine: &Machine, own: &mut Own, pipeline: &Pipeline) -> Result<(), RecordError> {
+        let longest = self.windows.iter().map(|window| window.intervals.aggregation.0).max().unwrap_or_default();
+        let patience = Duration::from_nanos(u64::try_from(longest).unwrap_or(0)) * 3 + Duration::from_secs(5);
+        match own.staged().command(Command::UpdateTriedRegions, patience) {
+            // It ended in this moment, because its targets did: the loop sees that next.
+            Err(_) if !own.staged().is_running()? => return Ok(()),
+            other => other?,
+        }
+        let end = now();
+        let indices = own.indices();
+        for window in &self.windows {
+            let Some(index) = indices.get(window.at) else { continue };
+            let tried = machine.sysfs.tried_regions(*index as usize, 0, window.scheme)?;
+            for (key, regions) in window.targets.iter().zip(by_target(&tried, window.targets.len())) {
+                give(pipeline, Item::Snapshot(snapshot(*key, end, window.intervals, regions)))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn nth(delay: Nanos, n: u64) -> Duration {
+    Duration::from_nanos(u64::try_from(delay.0).unwrap_or(0).saturating_mul(n))
+}
+
+fn over(request: &Request, begun: Instant) -> bool {
+    request.limits.timeout.is_some_and(|timeout| begun.elapsed() >= nth(timeout, 1))
+}
+
+/// The regions of each of `count` targets: a target ends where addresses go backwards.
+fn by_target(tried: &[TriedRegion], count: usize) -> Vec<&[TriedRegion]> {
+    if count == 1 {
+        return vec![tried];
+    }
+    tried.chunk_by(|a, b| a.region.end <= b.region.start).collect()
+}
+
+fn snapshot(key: TargetKey, end: Nanos, intervals: Intervals, tried: &[TriedRegion]) -> Snapshot {
+    let mut snapshot = Snapshot::new(key, end.saturating_sub(intervals.aggregation), end, Some(intervals));
+    snapshot.regions = tried.iter().map(|tried| tried.region).collect();
+    let passed: Option<Vec<u64>> = tried.iter().map(|tried| tried.filter_passed.map(|Bytes(bytes)| bytes)).collect();
+    if let Some(values) = passed.filter(|values| !values.is_empty()) {
+        snapshot.extras.push(ExtraColumn { id: ColumnId::FILTER_PASSED, values });
+    }
+    snapshot
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use damo_kernel::sysfs::{Context, ContextTarget};
+    use damo_model::{Addr, NrAccesses, Ops, Region};
+
+    fn tried(ranges: &[(u64, u64)]) -> Vec<TriedRegion> {
+        let region = |(start, end): &(u64, u64)| Region::new(Addr(*start), Addr(*end), NrAccesses(0), None);
+        ranges.iter().map(|range| TriedRegion { region: region(range), filter_passed: None }).collect()
+    }
+
+    #[test]
+    fn targets_are_told_apart_where_addresses_go_backwards() {
+        let all = tried(&[(0, 10), (10, 20), (5, 9), (30, 40)]);
+        let parts = by_target(&all, 2);
+        assert_eq!(parts.iter().map(|part| part.len()).collect::<Vec<_>>(), [2, 2]);
+        assert_eq!(by_target(&all[..2], 1)[0].len(), 2);
+    }
+
+    #[test]
+    fn several_targets_get_a_scheme_each_where_the_kernel_can_filter_by_target() {
+        let kdamond = || {
+            let mut context = Context::new(Ops::Vaddr);
+            context.targets = vec![ContextTarget { pid: Some(1), ..ContextTarget::default() }; 2];
+            context.schemes.push(Scheme::new("pageout"));
+            Kdamond { refresh: None, contexts: vec![context] }
+        };
+        let (mut new, mut old) = (kdamond(), kdamond());
+        let mut targets = Vec::new();
+        let windows = add_schemes(0, &mut new, true, &[], &mut targets);
+        assert_eq!(windows.iter().map(|window| window.scheme).collect::<Vec<_>>(), [1, 2]);
+        assert_eq!(new.contexts[0].schemes[2].filters[0].target, 1);
+        assert_eq!(targets.len(), 2);
+        let windows = add_schemes(0, &mut old, false, &[], &mut Vec::new());
+        assert_eq!((windows[0].scheme, windows[0].targets.len()), (1, 2));
+    }
+}

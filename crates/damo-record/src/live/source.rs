@@ -1,0 +1,78 @@
+//! Where a live session's records come from: the kernel's ring, or recorded bytes in its place.
+
+use crate::error::RecordError;
+use damo_kernel::Root;
+use damo_kernel::ring::{Record, Ring, RingOptions, Until};
+use damo_kernel::tracefs::EventFormat;
+use damo_model::Bytes;
+use std::time::Duration;
+
+/// Gives records in order of time.
+pub(crate) trait Source {
+    /// Waits until there is much to take, or for `timeout`, or until a signal comes.
+    fn wait(&mut self, timeout: Duration) -> Result<(), RecordError>;
+    /// Hands out what is there.
+    fn drain(&mut self, until: Until, take: &mut dyn FnMut(Record<'_>));
+    /// Losses that no record told of.
+    fn lost_untold(&self) -> u64;
+    /// These kdamonds run now: follow them alone, if that loses nothing.
+    fn narrow(&mut self, tids: &[i32]) -> Result<(), RecordError>;
+}
+
+/// Opens sources. The session decides when: before DAMON starts.
+pub(crate) trait Open {
+    /// For kdamonds that do not run yet.
+    fn before_start(&self, root: &Root, events: &[EventFormat]) -> Result<Box<dyn Source>, RecordError>;
+    /// For kdamonds that run already; none named means all there are.
+    fn running(&self, root: &Root, events: &[EventFormat], tids: &[i32]) -> Result<Box<dyn Source>, RecordError>;
+}
+
+/// The kernel's perf ring.
+pub(crate) struct Perf {
+    /// Memory for events that wait to be taken; `None` is the default.
+    pub(crate) size: Option<Bytes>,
+}
+
+impl Perf {
+    fn options(&self) -> RingOptions {
+        let default = RingOptions::default();
+        // Asked for a size, every ring has it: also those that are open only until the kdamond's thread is known.
+        RingOptions { size: self.size.unwrap_or(default.size), cpu_size: self.size.or(default.cpu_size) }
+    }
+}
+
+impl Open for Perf {
+    fn before_start(&self, root: &Root, events: &[EventFormat]) -> Result<Box<dyn Source>, RecordError> {
+        Ok(Box::new(Ring::per_cpu(root, events, &self.options())?))
+    }
+
+    fn running(&self, root: &Root, events: &[EventFormat], tids: &[i32]) -> Result<Box<dyn Source>, RecordError> {
+        let options = self.options();
+        let ring = if tids.is_empty() {
+            Ring::per_cpu(root, events, &options)?
+        } else {
+            Ring::threads(tids, events, &options)?
+        };
+        Ok(Box::new(ring))
+    }
+}
+
+impl Source for Ring {
+    fn wait(&mut self, timeout: Duration) -> Result<(), RecordError> {
+        Ring::wait(self, timeout)?;
+        Ok(())
+    }
+
+    fn drain(&mut self, until: Until, take: &mut dyn FnMut(Record<'_>)) {
+        Ring::drain(self, until, take);
+    }
+
+    fn lost_untold(&self) -> u64 {
+        Ring::lost_untold(self)
+    }
+
+    fn narrow(&mut self, tids: &[i32]) -> Result<(), RecordError> {
+        Ring::narrow(self, tids)?;
+        Ok(())
+    }
+}

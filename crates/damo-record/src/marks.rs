@@ -1,0 +1,191 @@
+//! Marks from outside: lines written to a FIFO beside the record become remarks on its time axis.
+//!
+//! A FIFO, because any program can write to it without knowing us (`echo "gc starts" > damon.damo.mark`), because a
+//! line up to 4 KiB arrives whole, and because opening one without a reader fails: so `damo mark` knows at once when no
+//! recording listens, and a recording knows that a FIFO it finds was left by one that was killed.
+
+use crate::error::RecordError;
+use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat, open};
+use rustix::io::Errno;
+use std::fs::File;
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Path, PathBuf};
+
+/// The longest mark: what a FIFO takes in one piece on every system, less the newline.
+const LONGEST: usize = 511;
+
+/// The FIFO's name for a record's name.
+pub fn fifo_of(record: &Path) -> PathBuf {
+    let mut name = record.as_os_str().to_os_string();
+    name.push(".mark");
+    PathBuf::from(name)
+}
+
+/// The recording's end of the FIFO. Removed when dropped.
+pub(crate) struct Marks {
+    path: PathBuf,
+    fifo: File,
+    unfinished: Vec<u8>,
+}
+
+impl Marks {
+    /// Makes the FIFO beside `record`, for the present user alone (mode 0600).
+    pub(crate) fn listen(record: &Path) -> Result<Self, RecordError> {
+        let path = fifo_of(record);
+        let failed = |e: Errno| RecordError::io(format!("making {} for `damo mark`", path.display()), e.into());
+        remove_left_over(&path)?;
+        mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).map_err(failed)?;
+        // Read and write: with a writer of its own the FIFO never reports an end between two marks.
+        let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let fifo = File::from(open(&path, flags, Mode::empty()).map_err(failed)?);
+        Ok(Self { path, fifo, unfinished: Vec::new() })
+    }
+
+    /// Where marks can be written to.
+    #[cfg(test)]
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The marks that came since the last call.
+    pub(crate) fn take(&mut self) -> Vec<String> {
+        let mut marks = Vec::new();
+        let mut buffer = [0u8; 4096];
+        // A writer that never stops must not keep us here.
+        for _ in 0..16 {
+            match self.fifo.read(&mut buffer) {
+                Ok(0) | Err(_) => break,
+                Ok(n) => self.unfinished.extend_from_slice(&buffer[..n]),
+            }
+            while let Some(end) = self.unfinished.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = self.unfinished.drain(..=end).collect();
+                marks.extend(clean(&line));
+            }
+            if self.unfinished.len() > LONGEST {
+                let line = std::mem::take(&mut self.unfinished);
+                marks.extend(clean(&line));
+            }
+        }
+        marks
+    }
+}
+
+impl Drop for Marks {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+/// A line as a remark: one line of printable text of a bounded length; `None` if nothing is left.
+fn clean(line: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(line);
+    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST).collect();
+    let text = text.trim();
+    (!text.is_empty()).then(|| text.to_string())
+}
+
+fn remove_left_over(path: &Path) -> Result<(), RecordError> {
+    let Ok(meta) = std::fs::symlink_metadata(path) else { return Ok(()) };
+    let busy = |why: &str| RecordError::Record {
+        file: path.to_path_buf(),
+        why: why.to_string(),
+        disk_full: false,
+        pipe_closed: false,
+    };
+    if !meta.file_type().is_fifo() {
+        return Err(busy("is in the way of the FIFO for marks: move it, or record to another name with --out"));
+    }
+    match open(path, OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW, Mode::empty()) {
+        Ok(_) => Err(busy("another recording listens here: record to another name with --out")),
+        Err(Errno::NXIO) => std::fs::remove_file(path)
+            .map_err(|e| RecordError::io(format!("removing {}, left by an earlier recording", path.display()), e)),
+        Err(e) => Err(RecordError::io(format!("looking at {}", path.display()), e.into())),
+    }
+}
+
+/// Writes `text` into the record that is being made, as `damo mark` does.
+///
+/// `record` is the record's name as given to the recording. Returns the FIFO written to.
+///
+/// # Errors
+/// If no recording listens there, with what to do.
+pub fn mark(record: &Path, text: &str) -> Result<PathBuf, RecordError> {
+    let path = fifo_of(record);
+    let mut line: Vec<u8> = clean(text.as_bytes())
+        .ok_or_else(|| crate::args::UsageError("an empty mark says nothing: give it a text".to_string()))?
+        .into_bytes();
+    line.truncate(LONGEST);
+    line.push(b'\n');
+    let what = || format!("marking {}", record.display());
+    let mut fifo = match open(&path, OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty()) {
+        Ok(fifo) => File::from(fifo),
+        Err(Errno::NXIO | Errno::NOENT) => {
+            let why = "no recording to this file is running; start one, or name the record with --record FILE";
+            return Err(RecordError::io(what(), io::Error::new(ErrorKind::NotFound, why)));
+        }
+        Err(e) => return Err(RecordError::io(what(), e.into())),
+    };
+    if !fifo.metadata().is_ok_and(|meta| meta.file_type().is_fifo()) {
+        let why = format!("{} is not a FIFO of a recording", path.display());
+        return Err(RecordError::io(what(), io::Error::new(ErrorKind::InvalidInput, why)));
+    }
+    fifo.write_all(&line).map_err(|e| RecordError::io(what(), e))?;
+    Ok(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mark_written_by_anybody_arrives_as_one_clean_line() {
+        let dir = tempfile::tempdir().unwrap();
+        let record = dir.path().join("a.damo");
+        let mut marks = Marks::listen(&record).unwrap();
+        mark(&record, "gc starts").unwrap();
+        let mut echo = std::fs::OpenOptions::new().write(true).open(marks.path()).unwrap();
+        echo.write_all(b"  \x1b[31mred\x1b[0m\n\n").unwrap();
+        echo.write_all(b"half ").unwrap();
+        assert_eq!(marks.take(), ["gc starts", "[31mred [0m"]);
+        echo.write_all(b"a line\n").unwrap();
+        assert_eq!(marks.take(), ["half a line"]);
+    }
+
+    #[test]
+    fn a_line_without_end_is_cut_and_not_collected_for_ever() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut marks = Marks::listen(&dir.path().join("a.damo")).unwrap();
+        let mut echo = std::fs::OpenOptions::new().write(true).open(marks.path()).unwrap();
+        echo.write_all(&[b'x'; 9000]).unwrap();
+        assert!(marks.take().iter().all(|text| text.len() <= LONGEST));
+        assert!(marks.unfinished.len() <= LONGEST);
+    }
+
+    #[test]
+    fn without_a_recording_a_mark_says_so() {
+        let dir = tempfile::tempdir().unwrap();
+        let record = dir.path().join("a.damo");
+        assert!(mark(&record, "x").unwrap_err().to_string().contains("no recording"));
+        // A FIFO that a killed recording left behind: nobody reads it, and the next recording takes its place.
+        let left = Marks::listen(&record).unwrap();
+        let path = left.path().to_path_buf();
+        drop(left);
+        mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        assert!(mark(&record, "x").unwrap_err().to_string().contains("no recording"));
+        Marks::listen(&record).unwrap();
+        assert!(!path.exists(), "removed at the end");
+    }
+
+    #[test]
+    fn two_recordings_to_one_file_are_told_apart_and_a_foreign_file_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let record = dir.path().join("a.damo");
+        let _first = Marks::listen(&record).unwrap();
+        assert!(Marks::listen(&record).err().unwrap().to_string().contains("another recording"));
+        let other = dir.path().join("b.damo");
+        std::fs::write(fifo_of(&other), "mine").unwrap();
+        assert!(Marks::listen(&other).is_err());
+        assert_eq!(std::fs::read_to_string(fifo_of(&other)).unwrap(), "mine");
+    }
+}

@@ -1,0 +1,231 @@
+//! The writer thread and its bounded queue.
+//!
+//! Compressing and writing happen beside the thread that empties the kernel's ring, so that a slow disk does not cost
+//! events at once. The queue is bounded by bytes: when it is full the producer waits, the ring fills, and what the
+//! ring then drops is counted by the kernel. Nothing is dropped here. Blocks are finished by the clock, not only by the
+//! next item, so that a kill at any moment loses less than two seconds.
+
+use crate::error::RecordError;
+use crate::tape::{Ended, Progress, Tape, Written};
+use damo_model::{Item, Region, Side, Sink, SinkError};
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// Bytes of items that may wait: about 100 snapshots of 1,000 regions.
+const MOST_WAITING: usize = 4 << 20;
+/// How often the thread looks at the clock when nothing comes.
+const LOOK: Duration = Duration::from_millis(400);
+/// Of a live recording: a block is finished at most so long after its first item, whether or not more items come.
+pub(crate) const LIVE_BLOCK_AGE: Duration = Duration::from_millis(1500);
+
+#[expect(clippy::large_enum_variant, reason = "nearly all messages are items")]
+enum Message {
+    Item(Item),
+    Dump(mpsc::Sender<Result<Option<PathBuf>, RecordError>>),
+}
+
+#[derive(Default)]
+struct Queue {
+    messages: VecDeque<Message>,
+    waiting: usize,
+    /// No more messages will come.
+    closed: bool,
+    /// The writer takes no more.
+    stopped: bool,
+}
+
+#[derive(Default)]
+struct Shared {
+    queue: Mutex<Queue>,
+    filled: Condvar,
+    emptied: Condvar,
+    snapshots: AtomicU64,
+    regions: AtomicU64,
+    bytes: AtomicU64,
+}
+
+impl Shared {
+    /// The state stays consistent at every unlock, so a poisoned lock is as good as a sound one.
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Items go in here and come out on the tape.
+pub(crate) struct Pipeline {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<Ended>>,
+}
+
+/// The writer takes no more; [`Pipeline::finish`] tells why.
+#[derive(Debug, thiserror::Error)]
+#[error("the record can take no more")]
+pub(crate) struct Stopped;
+
+impl Pipeline {
+    /// Starts the writer thread. With `block_age` blocks are finished by the clock, too.
+    pub(crate) fn start(tape: Tape, block_age: Option<Duration>) -> Result<Self, RecordError> {
+        let shared = Arc::new(Shared::default());
+        let theirs = Arc::clone(&shared);
+        let thread = std::thread::Builder::new()
+            .name("damo-writer".to_string())
+            .spawn(move || {
+                let ended = write(tape, block_age, &theirs);
+                theirs.lock().stopped = true;
+                theirs.emptied.notify_all();
+                ended
+            })
+            .map_err(|e| RecordError::io("starting the writer thread", e))?;
+        Ok(Self { shared, thread: Some(thread) })
+    }
+
+    /// Hands an item over; waits while the queue is full.
+    pub(crate) fn give(&self, item: Item) -> Result<(), Stopped> {
+        let cost = cost(&item);
+        let mut queue = self.shared.lock();
+        while queue.waiting > 0 && queue.waiting + cost > MOST_WAITING && !queue.stopped {
+            queue = self.shared.emptied.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+        if queue.stopped {
+            return Err(Stopped);
+        }
+        queue.waiting += cost;
+        queue.messages.push_back(Message::Item(item));
+        drop(queue);
+        self.shared.filled.notify_one();
+        Ok(())
+    }
+
+    /// Lets the flight recorder write what it holds; `None` for other outputs.
+    pub(crate) fn dump(&self) -> Result<Option<PathBuf>, RecordError> {
+        let (answer, wait) = mpsc::channel();
+        self.shared.lock().messages.push_back(Message::Dump(answer));
+        self.shared.filled.notify_one();
+        // No answer: the writer has stopped, and `finish` tells why.
+        wait.recv().unwrap_or(Ok(None))
+    }
+
+    /// How far the writing is.
+    pub(crate) fn progress(&self) -> Progress {
+        Progress {
+            snapshots: self.shared.snapshots.load(Ordering::Relaxed),
+            regions: self.shared.regions.load(Ordering::Relaxed),
+            bytes: self.shared.bytes.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Writes what waits, then the record's end.
+    pub(crate) fn finish(mut self) -> Ended {
+        self.close();
+        self.thread.take().map_or_else(broken, |thread| thread.join().unwrap_or_else(|_| broken()))
+    }
+
+    fn close(&self) {
+        self.shared.lock().closed = true;
+        self.shared.filled.notify_one();
+    }
+}
+
+impl Drop for Pipeline {
+    /// A session that gives up half-way still leaves a complete record.
+    fn drop(&mut self) {
+        if let Some(thread) = self.thread.take() {
+            self.close();
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Sink for Pipeline {
+    fn put(&mut self, item: &Item) -> Result<(), SinkError> {
+        self.give(item.clone()).map_err(SinkError::new)
+    }
+}
+
+/// For a writer thread that panicked, which it has no reason to.
+fn broken() -> Ended {
+    let why = "the writer thread ended by a fault of its own; what was written before can be read".to_string();
+    let error = RecordError::Record { file: PathBuf::from("record"), why, disk_full: false, pipe_closed: false };
+    Ended { written: Written::default(), error: Some(error) }
+}
+
+/// What an item costs in memory, roughly.
+fn cost(item: &Item) -> usize {
+    let own = size_of::<Item>();
+    match item {
+        Item::Snapshot(snapshot) => {
+            let extras: usize = snapshot.extras.iter().map(|extra| extra.values.len() * 8).sum();
+            own + snapshot.regions.len() * size_of::<Region>() + extras
+        }
+        Item::Side(Side::Mappings(mappings)) => {
+            own + mappings.mappings.iter().map(|mapping| 96 + mapping.name.len()).sum::<usize>()
+        }
+        Item::Side(Side::Params(params)) => own + params.json.len(),
+        _ => own + 256,
+    }
+}
+
+/// The writer thread.
+fn write(mut tape: Tape, block_age: Option<Duration>, shared: &Shared) -> Ended {
+    let mut unfinished_since: Option<Instant> = None;
+    let error = loop {
+        match next(shared) {
+            Next::Message(Message::Item(item)) => {
+                if let Err(e) = tape.put(&item) {
+                    break Some(RecordError::record(tape.name(), &e));
+                }
+                unfinished_since.get_or_insert_with(Instant::now);
+            }
+            Next::Message(Message::Dump(answer)) => {
+                // The asker may have given up meanwhile; the file is there all the same.
+                let _ = answer.send(tape.dump());
+            }
+            Next::Nothing => {}
+            Next::End => break None,
+        }
+        if unfinished_since.zip(block_age).is_some_and(|(since, age)| since.elapsed() >= age) {
+            unfinished_since = None;
+            if let Err(e) = tape.tick() {
+                break Some(e);
+            }
+        }
+        let progress = tape.progress();
+        shared.snapshots.store(progress.snapshots, Ordering::Relaxed);
+        shared.regions.store(progress.regions, Ordering::Relaxed);
+        shared.bytes.store(progress.bytes, Ordering::Relaxed);
+    };
+    shared.lock().stopped = true;
+    shared.emptied.notify_all();
+    tape.end(error)
+}
+
+#[expect(clippy::large_enum_variant, reason = "nearly always a message")]
+enum Next {
+    Message(Message),
+    Nothing,
+    End,
+}
+
+fn next(shared: &Shared) -> Next {
+    let mut queue = shared.lock();
+    if queue.messages.is_empty() && !queue.closed {
+        queue =
+            shared.filled.wait_timeout(queue, LOOK).map_or_else(|poisoned| poisoned.into_inner().0, |(queue, _)| queue);
+    }
+    match queue.messages.pop_front() {
+        Some(message) => {
+            if let Message::Item(item) = &message {
+                queue.waiting = queue.waiting.saturating_sub(cost(item));
+            }
+            drop(queue);
+            shared.emptied.notify_one();
+            Next::Message(message)
+        }
+        None if queue.closed => Next::End,
+        None => Next::Nothing,
+    }
+}

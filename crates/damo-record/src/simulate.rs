@@ -1,0 +1,109 @@
+//! A recording without DAMON: the embedded monitor watches simulated workloads in virtual time.
+
+use crate::error::RecordError;
+use crate::line::{self, Line};
+use crate::pipeline::Pipeline;
+use crate::request::{Request, What};
+use crate::signals::Signals;
+use crate::tape::Tape;
+use damo_format::WriterOptions;
+use damo_model::human::{Style, format_time};
+use damo_model::{Nanos, Ops};
+use damo_sim::builtin::{self, Builtin};
+use damo_sim::{Options, Workload, simulate};
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::process::ExitCode;
+
+/// A configuration file describes a handful of phases; more than this is another kind of file.
+const LARGEST_CONFIG: u64 = 16 << 20;
+
+/// Records the simulation that `request` asks for.
+///
+/// # Errors
+/// A mistake in a configuration file, with its line and the remedy; a record that cannot be written.
+pub fn run(request: &Request) -> Result<ExitCode, RecordError> {
+    let What::Simulate { configs, ranges, seed } = &request.what else {
+        return Err(RecordError::Simulation("no configuration file was given".to_string()));
+    };
+    let mut workloads = Vec::new();
+    let mut options = Options::default();
+    for config in configs {
+        match builtin(config) {
+            Some(builtin) => {
+                options.layout = builtin.layout;
+                options.nr_regions = builtin.nr_regions.unwrap_or(options.nr_regions);
+                options.duration = options.duration.max(builtin.options().duration);
+                workloads.extend(builtin.workloads());
+            }
+            None => workloads.push(read(config)?),
+        }
+    }
+    let monitoring = &request.monitoring;
+    options.intervals = monitoring.intervals;
+    options.intervals_goal = monitoring.goal;
+    if monitoring.given_nr_regions {
+        options.nr_regions = monitoring.nr_regions;
+    }
+    options.seed = *seed;
+    options.ops = monitoring.ops.unwrap_or(if ranges.is_empty() { Ops::Vaddr } else { Ops::Fvaddr });
+    options.ranges.clone_from(ranges);
+    options.duration = request.limits.timeout.or(options.duration);
+    options.tool = crate::tool();
+    options.command = crate::command_line();
+    options.check().map_err(|e| RecordError::Simulation(e.to_string()))?;
+    let signals = Signals::listen()?;
+    let mut line = Line::new(request.quiet);
+    for note in &request.notes {
+        line.say(note);
+    }
+    // No clock cuts blocks here: the same simulation gives the same bytes.
+    let mut pipeline = Pipeline::start(Tape::open(&request.output, WriterOptions::default())?, None)?;
+    let result = simulate(&workloads, &options, &mut pipeline, &mut |progress| {
+        line.draw(|| {
+            let share = progress.at.0 as f64 * 100.0 / progress.end.0.max(1) as f64;
+            format!(
+                "simulating: {} of {} ({share:.0} %), {} snapshots, {} regions",
+                time(progress.at),
+                time(progress.end),
+                line::grouped(progress.snapshots),
+                line::grouped(progress.regions)
+            )
+        });
+        if signals.stop().is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    let ended = pipeline.finish();
+    line.clear();
+    if let Some(error) = ended.error {
+        return if error.is_closed_pipe() { Ok(ExitCode::SUCCESS) } else { Err(error) };
+    }
+    let outcome = result.map_err(|e| RecordError::Simulation(e.to_string()))?;
+    if !outcome.complete {
+        line.say(&format!("Stopped at {} of the simulation.", time(outcome.end)));
+    }
+    line.say(&line::summary(&ended.written, Some(outcome.end)));
+    if let Some(next) = line::next_command(&ended.written) {
+        line.say(&next);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn time(time: Nanos) -> String {
+    format_time(line::tenths(time), Style::Human)
+}
+
+/// A workload that comes with the program, unless there is a file of that name.
+fn builtin(config: &Path) -> Option<Builtin> {
+    if config.exists() { None } else { builtin::find(config.to_str()?) }
+}
+
+fn read(file: &Path) -> Result<Workload, RecordError> {
+    let wrong = |why: String| RecordError::Workload { file: file.to_path_buf(), why };
+    let length = std::fs::metadata(file).map_err(|e| wrong(e.to_string()))?.len();
+    if length > LARGEST_CONFIG {
+        return Err(wrong(format!("{length} bytes are too many for a masim configuration")));
+    }
+    let text = std::fs::read_to_string(file).map_err(|e| wrong(e.to_string()))?;
+    let name = file.file_name().map_or_else(|| file.display().to_string(), |name| name.to_string_lossy().into_owned());
+    Workload::parse(&text, &name).map_err(|e| wrong(e.to_string()))
+}

@@ -1,0 +1,151 @@
+//! The flight recorder: the last minutes in memory, compressed, written to a file only when asked.
+//!
+//! Memory holds a row of short complete records (segments). Time moves on by dropping the oldest segment; a dump reads
+//! the segments back and puts them into one record file. Nothing touches the disk until then.
+
+use super::prelude::Prelude;
+use super::{Progress, Written, create, numbered};
+use crate::error::RecordError;
+use damo_format::{StreamReader, Writer, WriterOptions};
+use damo_model::{Item, Nanos, Sink, SinkError};
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+
+/// The recorder's memory stays below 32 MiB whatever is asked for; this is the segments' part of it. At the usual
+/// 1.3 bytes per region it is a quarter of an hour of 1,000 regions ten times a second.
+const MOST_BYTES: usize = 12 << 20;
+/// In how many segments the kept time is cut.
+const PARTS: i64 = 8;
+/// A segment is closed at this size whatever its time, so that dropping one never loses much.
+const SEGMENT_BYTES: u64 = (MOST_BYTES / 8) as u64;
+
+struct Segment {
+    bytes: Vec<u8>,
+    to: Nanos,
+}
+
+/// The last minutes in memory.
+pub(crate) struct Flight {
+    path: PathBuf,
+    keep: Nanos,
+    overwrite: bool,
+    segments: VecDeque<Segment>,
+    current: Writer<Vec<u8>>,
+    /// End of the first and the last snapshot in `current`.
+    span: Option<(Nanos, Nanos)>,
+    prelude: Prelude,
+    dumps: u32,
+    written: Written,
+    seen: Progress,
+}
+
+impl Flight {
+    pub(crate) fn new(path: PathBuf, keep: Nanos, overwrite: bool) -> Result<Self, RecordError> {
+        let current = segment(&path)?;
+        Ok(Self {
+            path,
+            keep,
+            overwrite,
+            segments: VecDeque::new(),
+            current,
+            span: None,
+            prelude: Prelude::default(),
+            dumps: 0,
+            written: Written::default(),
+            seen: Progress::default(),
+        })
+    }
+
+    pub(crate) fn name(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn progress(&self) -> Progress {
+        let held = self.segments.iter().map(|segment| segment.bytes.len() as u64).sum::<u64>();
+        Progress { bytes: held + self.current.summary().bytes.0, ..self.seen }
+    }
+
+    /// Writes what is held to the next numbered file.
+    pub(crate) fn dump(&mut self) -> Result<PathBuf, RecordError> {
+        self.dumps += 1;
+        let path = numbered(&self.path, self.dumps);
+        self.write_to(&path)?;
+        Ok(path)
+    }
+
+    /// Writes what is held to the file named on the command line.
+    pub(crate) fn finish(mut self) -> Result<Written, RecordError> {
+        let path = self.path.clone();
+        self.write_to(&path)?;
+        Ok(self.written)
+    }
+
+    fn write_to(&mut self, path: &Path) -> Result<(), RecordError> {
+        let last = self.span.map(|(_, last)| last).or(self.segments.back().map(|segment| segment.to));
+        self.close_segment()?;
+        let wanted = last.map(|last| last.saturating_sub(self.keep));
+        let mut file = create(path, WriterOptions::default(), self.overwrite)?;
+        let failed = |e: &(dyn std::error::Error + 'static)| RecordError::record(path, e);
+        let mut meta_written = false;
+        for segment in &self.segments {
+            let mut reader = StreamReader::new(segment.bytes.as_slice()).map_err(|e| failed(&e))?;
+            while let Some(item) = reader.next_item().map_err(|e| failed(&e))? {
+                match &item {
+                    Item::Meta(_) if std::mem::replace(&mut meta_written, true) => continue,
+                    Item::Snapshot(snapshot) if wanted.is_some_and(|from| snapshot.end < from) => continue,
+                    _ => {}
+                }
+                file.put(&item).map_err(|e| failed(&e))?;
+            }
+        }
+        let summary = file.finish().map_err(|e| failed(&e))?;
+        self.written.add(&summary);
+        self.written.files.push(path.to_path_buf());
+        Ok(())
+    }
+
+    fn close_segment(&mut self) -> Result<(), RecordError> {
+        let next = segment(&self.path)?;
+        let full = std::mem::replace(&mut self.current, next);
+        let (bytes, _) = full.finish().map_err(|e| RecordError::record(&self.path, &e))?;
+        let to = self.span.take().map(|(_, to)| to).or(self.segments.back().map(|segment| segment.to));
+        self.segments.push_back(Segment { bytes, to: to.unwrap_or(Nanos(i64::MIN)) });
+        self.prelude.begin(&mut self.current).map_err(|e| RecordError::record(&self.path, &e))
+    }
+
+    fn forget(&mut self, now: Nanos) {
+        let horizon = now.saturating_sub(self.keep);
+        let mut held: usize = self.segments.iter().map(|segment| segment.bytes.len()).sum();
+        while let Some(oldest) = self.segments.front()
+            && (oldest.to < horizon || held > MOST_BYTES)
+        {
+            held -= oldest.bytes.len();
+            self.segments.pop_front();
+        }
+    }
+}
+
+impl Sink for Flight {
+    fn put(&mut self, item: &Item) -> Result<(), SinkError> {
+        if let Item::Snapshot(snapshot) = item {
+            let (first, _) = self.span.unwrap_or((snapshot.end, snapshot.end));
+            let long = snapshot.end.saturating_sub(first).0 >= (self.keep.0 / PARTS).max(1);
+            if long || self.current.summary().bytes.0 >= SEGMENT_BYTES {
+                self.close_segment().map_err(SinkError::new)?;
+                self.forget(snapshot.end);
+            }
+            let (first, _) = self.span.unwrap_or((snapshot.end, snapshot.end));
+            self.span = Some((first, snapshot.end));
+            self.seen.snapshots += 1;
+            self.seen.regions += snapshot.regions.len() as u64;
+        }
+        self.prelude.declare(item, &mut self.current)?;
+        self.current.put(item)?;
+        self.prelude.note(item);
+        Ok(())
+    }
+}
+
+fn segment(path: &Path) -> Result<Writer<Vec<u8>>, RecordError> {
+    Writer::new(Vec::new(), WriterOptions::default()).map_err(|e| RecordError::record(path, &e))
+}

@@ -1,0 +1,210 @@
+//! Where a recording goes: one file, standard output, several files in turn, or memory of the last minutes.
+//!
+//! A [`Tape`] is the far end of the pipeline and lives on the writer thread. It takes items like any sink, is told
+//! now and then that time passes ([`Tape::tick`]: finished blocks must not wait for the next item), and is finished or,
+//! when the disk is full, rescued.
+
+mod flight;
+mod prelude;
+mod rotate;
+
+pub(crate) use flight::Flight;
+pub(crate) use rotate::Rotating;
+
+use crate::error::RecordError;
+use crate::request::Output;
+use damo_format::{RecordFile, Summary, Writer, WriterOptions};
+use damo_model::{Item, Sink, SinkError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// What was written when all is done.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// The files, in order; empty for standard output.
+    pub files: Vec<PathBuf>,
+    /// Snapshots of all files.
+    pub snapshots: u64,
+    /// Regions of all files.
+    pub regions: u64,
+    /// Bytes of all files.
+    pub bytes: u64,
+}
+
+impl Written {
+    fn add(&mut self, summary: &Summary) {
+        self.snapshots += summary.snapshots;
+        self.regions += summary.regions;
+        self.bytes += summary.bytes.0;
+    }
+}
+
+/// How the writing ended. What was written before an error counts, and is readable.
+pub(crate) struct Ended {
+    pub(crate) written: Written,
+    pub(crate) error: Option<RecordError>,
+}
+
+/// How far the writing is: for the live line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Snapshots taken.
+    pub snapshots: u64,
+    /// Regions taken.
+    pub regions: u64,
+    /// Bytes written (or held, by the flight recorder).
+    pub bytes: u64,
+}
+
+/// Where a recording goes.
+pub(crate) enum Tape {
+    File(Box<RecordFile>),
+    Stdout(Box<Writer<io::Stdout>>),
+    Rotating(Box<Rotating>),
+    Flight(Box<Flight>),
+}
+
+impl Tape {
+    /// Opens what `output` asks for. Nothing is written yet but the file exists, so that a wrong name is known before
+    /// anything is started. `options` as for a plain file.
+    pub(crate) fn open(output: &Output, options: WriterOptions) -> Result<Tape, RecordError> {
+        let Some(path) = &output.path else {
+            let writer = Writer::new(io::stdout(), options).map_err(|e| RecordError::record("standard output", &e))?;
+            return Ok(Tape::Stdout(Box::new(writer)));
+        };
+        if let Some(keep) = output.keep {
+            return Ok(Tape::Flight(Box::new(Flight::new(path.clone(), keep, output.overwrite)?)));
+        }
+        if output.rotation.is_on() {
+            return Ok(Tape::Rotating(Box::new(Rotating::create(
+                path.clone(),
+                output.rotation,
+                options,
+                output.overwrite,
+            )?)));
+        }
+        Ok(Tape::File(Box::new(create(path, options, output.overwrite)?)))
+    }
+
+    /// Finishes the block at hand, so that what came so far is readable whatever happens next.
+    pub(crate) fn tick(&mut self) -> Result<(), RecordError> {
+        match self {
+            Tape::File(file) => file.flush_block().map_err(|e| RecordError::record(file.path(), &e)),
+            Tape::Stdout(writer) => writer.flush_block().map_err(|e| RecordError::record("standard output", &e)),
+            Tape::Rotating(rotating) => rotating.tick(),
+            Tape::Flight(_) => Ok(()),
+        }
+    }
+
+    /// Writes what the flight recorder holds to a file of its own; gives its name. Other tapes have nothing to dump.
+    pub(crate) fn dump(&mut self) -> Result<Option<PathBuf>, RecordError> {
+        match self {
+            Tape::Flight(flight) => flight.dump().map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// How far it is.
+    pub(crate) fn progress(&self) -> Progress {
+        let from = |summary: Summary| Progress {
+            snapshots: summary.snapshots,
+            regions: summary.regions,
+            bytes: summary.bytes.0,
+        };
+        match self {
+            Tape::File(file) => from(file.summary()),
+            Tape::Stdout(writer) => from(writer.summary()),
+            Tape::Rotating(rotating) => rotating.progress(),
+            Tape::Flight(flight) => flight.progress(),
+        }
+    }
+
+    /// The name to show.
+    pub(crate) fn name(&self) -> PathBuf {
+        match self {
+            Tape::File(file) => file.path().to_path_buf(),
+            Tape::Stdout(_) => PathBuf::from("standard output"),
+            Tape::Rotating(rotating) => rotating.name().to_path_buf(),
+            Tape::Flight(flight) => flight.name().to_path_buf(),
+        }
+    }
+
+    /// Gives up before anything was recorded: nothing is left behind, and an older record stays what it was.
+    pub(crate) fn discard(self) {
+        let part = match &self {
+            Tape::File(file) => Some(file.part_path().to_path_buf()),
+            Tape::Rotating(rotating) => Some(rotating.part_path().to_path_buf()),
+            Tape::Stdout(_) | Tape::Flight(_) => None,
+        };
+        drop(self);
+        if let Some(part) = part {
+            // It holds nothing but a file header; where it cannot be removed the next recording sets it aside.
+            let _ = std::fs::remove_file(part);
+        }
+    }
+
+    /// Finishes after all went well, or rescues what was written before `error`.
+    pub(crate) fn end(self, error: Option<RecordError>) -> Ended {
+        match (self.finish(), error) {
+            (Ok(written), error) => Ended { written, error },
+            (Err(late), error) => Ended { written: Written::default(), error: error.or(Some(late)) },
+        }
+    }
+
+    /// Writes the end, and gives the file its name.
+    pub(crate) fn finish(self) -> Result<Written, RecordError> {
+        let name = self.name();
+        let mut written = Written::default();
+        match self {
+            Tape::File(file) => {
+                written.add(&file.finish().map_err(|e| RecordError::record(&name, &e))?);
+                written.files.push(name);
+            }
+            Tape::Stdout(writer) => {
+                let (_, summary) = writer.finish().map_err(|e| RecordError::record(&name, &e))?;
+                written.add(&summary);
+            }
+            Tape::Rotating(rotating) => written = rotating.finish()?,
+            Tape::Flight(flight) => written = flight.finish()?,
+        }
+        Ok(written)
+    }
+}
+
+impl Sink for Tape {
+    fn put(&mut self, item: &Item) -> Result<(), SinkError> {
+        match self {
+            Tape::File(file) => file.put(item),
+            Tape::Stdout(writer) => writer.put(item),
+            Tape::Rotating(rotating) => rotating.put(item),
+            Tape::Flight(flight) => flight.put(item),
+        }
+    }
+}
+
+fn create(path: &Path, options: WriterOptions, overwrite: bool) -> Result<RecordFile, RecordError> {
+    RecordFile::create(path, options, overwrite).map_err(|e| RecordError::record(path, &e))
+}
+
+/// `damon.damo` → `damon.0001.damo`; a name without extension gets the number at its end.
+fn numbered(path: &Path, number: u32) -> PathBuf {
+    let stem = path.file_stem().unwrap_or_default();
+    let mut name = stem.to_os_string();
+    name.push(format!(".{number:04}"));
+    if let Some(extension) = path.extension() {
+        name.push(".");
+        name.push(extension);
+    }
+    path.with_file_name(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbered_files_keep_their_folder_and_extension() {
+        assert_eq!(numbered(Path::new("a/damon.damo"), 1), Path::new("a/damon.0001.damo"));
+        assert_eq!(numbered(Path::new("x.y/rec"), 12), Path::new("x.y/rec.0012"));
+    }
+}

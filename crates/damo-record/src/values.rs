@@ -1,0 +1,147 @@
+//! Values as they are typed: numbers with units (in the grammar of [`damo_model::human`]), address ranges, JSON given
+//! as a text or as a file, and programs given without `--`.
+
+use crate::args::UsageError;
+use damo_model::human::{self, Style, TimeUnit};
+use damo_model::{AddrRange, Bytes, Nanos, Ops};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+/// An interval of DAMON: a bare number is microseconds, as in the kernel's files. Positive.
+pub(crate) fn interval(text: &str) -> Result<Nanos, String> {
+    let time = human::parse_time(text, TimeUnit::Micros).map_err(|e| e.to_string())?;
+    if time.0 < 1_000 {
+        return Err("the kernel counts in whole microseconds: give at least 1us".to_string());
+    }
+    Ok(time)
+}
+
+/// A duration whose bare number is seconds. Not negative.
+pub(crate) fn seconds(text: &str) -> Result<Nanos, String> {
+    not_negative(human::parse_time(text, TimeUnit::Secs).map_err(|e| e.to_string())?)
+}
+
+/// A duration whose bare number is minutes. Not negative.
+pub(crate) fn minutes(text: &str) -> Result<Nanos, String> {
+    if let Ok(number) = text.trim().parse::<f64>() {
+        return not_negative(Nanos((number * 60e9) as i64));
+    }
+    seconds(text)
+}
+
+fn not_negative(time: Nanos) -> Result<Nanos, String> {
+    if time.0 < 0 {
+        return Err("a time must not be negative here".to_string());
+    }
+    Ok(time)
+}
+
+/// A size.
+pub(crate) fn size(text: &str) -> Result<Bytes, String> {
+    human::parse_bytes(text).map_err(|e| e.to_string())
+}
+
+/// A whole number, digits possibly grouped.
+pub(crate) fn count(text: &str) -> Result<u64, String> {
+    let number = human::parse_number(text).map_err(|e| e.to_string())?.as_f64();
+    if number < 0.0 || number.fract() != 0.0 || number > u64::MAX as f64 {
+        return Err(format!("`{text}` is not a whole number from 0 up"));
+    }
+    Ok(number as u64)
+}
+
+/// A share in basis points; `4%` is 400.
+pub(crate) fn basis_points(text: &str) -> Result<u64, String> {
+    let number = human::parse_bp(text).map_err(|e| e.to_string())?.as_f64();
+    if !(0.0..=10_000.0).contains(&number) {
+        return Err("a share is from 0 % to 100 % (0 to 10000 basis points)".to_string());
+    }
+    Ok(number.round() as u64)
+}
+
+/// An operations set by its name in the kernel.
+pub(crate) fn ops(text: &str) -> Result<Ops, String> {
+    match text {
+        "vaddr" => Ok(Ops::Vaddr),
+        "fvaddr" => Ok(Ops::Fvaddr),
+        "paddr" => Ok(Ops::Paddr),
+        _ => Err("DAMON's operations sets are vaddr, fvaddr and paddr".to_string()),
+    }
+}
+
+/// Ascending disjoint ranges.
+pub(crate) fn ranges(words: &[String]) -> Result<Vec<AddrRange>, UsageError> {
+    let mut ranges: Vec<AddrRange> = Vec::new();
+    for word in words.iter().flat_map(|word| word.split_whitespace()) {
+        let range = human::parse_addr_range(word).map_err(|why| UsageError(format!("--regions `{word}`: {why}")))?;
+        if ranges.last().is_some_and(|last| range.start < last.end) {
+            return Err(UsageError(format!(
+                "--regions `{word}`: it begins before the range ahead of it ends; give ranges in ascending order, \
+                 without overlap"
+            )));
+        }
+        ranges.push(range);
+    }
+    Ok(ranges)
+}
+
+/// JSON, given as the text itself or as the name of a file that holds it.
+pub(crate) fn file_or_json(text: &str) -> Result<serde_json::Value, UsageError> {
+    let trimmed = text.trim_start();
+    let (content, name) = if trimmed.starts_with('{') || trimmed.starts_with('[') {
+        (text.to_string(), "the JSON text".to_string())
+    } else {
+        // Parameters of all kdamonds are kilobytes; a wrong file name must not fill the memory.
+        const LARGEST: u64 = 16 << 20;
+        let length = std::fs::metadata(text).map(|meta| meta.len()).map_err(|e| {
+            UsageError(format!("{text}: {e}; give a JSON file's name, or the JSON text itself in quotes"))
+        })?;
+        if length > LARGEST {
+            return Err(UsageError(format!("{text}: {length} bytes are too many for parameters; is it a record?")));
+        }
+        (std::fs::read_to_string(text).map_err(|e| UsageError(format!("{text}: {e}")))?, text.to_string())
+    };
+    serde_json::from_str(&content).map_err(|e| UsageError(format!("{name}: {e}")))
+}
+
+/// A program given as plain targets: its words if the first one is a program, else why the targets make no sense.
+pub(crate) fn command_words(words: &[&str]) -> Result<Vec<OsString>, UsageError> {
+    let words: Vec<&str> = match words {
+        // One quoted word with everything in it, as the Python tool wants it.
+        [only] => only.split_whitespace().collect(),
+        several => several.to_vec(),
+    };
+    let first = words.first().copied().unwrap_or_default();
+    if find_program(first, std::env::var_os("PATH").as_deref()).is_none() {
+        return Err(UsageError(format!(
+            "target `{first}`: not a process id, not `paddr`, and no program of that name is on the PATH; give a process \
+             id as `pidof` prints it, or a command after `--`"
+        )));
+    }
+    if let Some(word) = words.iter().find(|word| word.contains(['|', '&', ';', '<', '>', '$', '`', '"', '\'', '*'])) {
+        return Err(UsageError(format!(
+            "target: `{word}` is for a shell, and none is used here: write `-- sh -c '...'`, or the words one by one after `--`"
+        )));
+    }
+    Ok(words.into_iter().map(OsString::from).collect())
+}
+
+/// Where the program `name` is, by the rules of the shell: a name with a slash is a path, others are searched on `path`.
+pub(crate) fn find_program(name: &str, path: Option<&std::ffi::OsStr>) -> Option<PathBuf> {
+    use std::os::unix::fs::PermissionsExt;
+    let runs = |candidate: &Path| {
+        std::fs::metadata(candidate).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+    };
+    if name.is_empty() {
+        return None;
+    }
+    if name.contains('/') {
+        return Some(PathBuf::from(name)).filter(|candidate| runs(candidate));
+    }
+    std::env::split_paths(path?).map(|dir| dir.join(name)).find(|candidate| runs(candidate))
+}
+
+/// A time for people.
+pub(crate) fn time(time: Nanos) -> String {
+    human::format_time(time, Style::Human)
+}
