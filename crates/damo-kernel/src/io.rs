@@ -159,13 +159,16 @@ impl Root {
     /// # Errors
     /// [`Error::Read`], with what is usually behind it.
     pub fn read_bytes(&self, rel: &str) -> Result<Vec<u8>> {
-        self.io.read(rel).map_err(|source| {
-            let remedy = match source.kind() {
-                io::ErrorKind::PermissionDenied => "This needs root: run it with sudo".to_owned(),
-                _ => String::new(),
-            };
-            Error::Read { path: self.shown(rel), source, remedy }
-        })
+        self.io.read(rel).map_err(|source| self.cannot_read(rel, source))
+    }
+
+    /// An error of reading, with what is usually behind it.
+    pub(crate) fn cannot_read(&self, rel: &str, source: io::Error) -> Error {
+        let remedy = match source.kind() {
+            io::ErrorKind::PermissionDenied => "This needs root: run it with sudo".to_owned(),
+            _ => String::new(),
+        };
+        Error::Read { path: self.shown(rel), source, remedy }
     }
 
     /// The whole file as text, bytes that are not UTF-8 replaced.

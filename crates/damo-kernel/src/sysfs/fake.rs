@@ -7,7 +7,10 @@
 //! those of the kernel's history.
 
 use super::KDAMONDS;
-use crate::io::Io;
+use crate::error::Result;
+use crate::features::parse_release;
+use crate::io::{Io, Root};
+use crate::procfs::Procfs;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::PathBuf;
@@ -42,6 +45,31 @@ impl FakeDamon {
         let mut tree = Tree { next_thread: 1000, ..Tree::default() };
         tree.rw(KDAMONDS, &[("nr_kdamonds", "0")]);
         Self { kernel, tree: Mutex::new(tree) }
+    }
+
+    /// A copy of the settings that are below `root` at present, as a kernel of that release.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub fn like(root: &Root) -> Result<Self> {
+        let release = Procfs::new(root).kernel_release();
+        // An unknown kernel is taken for one that has everything: the real one has the last word.
+        let fake = Self::new(parse_release(&release).unwrap_or((u32::MAX, 0)));
+        fake.copy(root, KDAMONDS)?;
+        Ok(fake)
+    }
+
+    fn copy(&self, root: &Root, dir: &str) -> Result<()> {
+        for name in root.io().list(dir).map_err(|source| root.cannot_read(dir, source))? {
+            let path = format!("{dir}/{name}");
+            if root.io().is_dir(&path) {
+                self.copy(root, &path)?;
+            } else {
+                let file = File { value: root.read_line(&path)?, writable: root.io().writable(&path) };
+                self.lock().files.insert(path, file);
+            }
+        }
+        Ok(())
     }
 
     /// Puts any file there, `proc/1/comm` for example.

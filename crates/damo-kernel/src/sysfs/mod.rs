@@ -28,6 +28,7 @@ mod modules;
 mod params;
 mod read;
 mod saved;
+mod schemes;
 mod staged;
 mod write;
 
@@ -216,6 +217,36 @@ impl Sysfs {
                 other => return other,
             }
         }
+    }
+
+    /// Everything about a kdamond, with what only commands bring: if it is on, its schemes' counters and quotas in effect
+    /// and the intervals that tuning chose are updated first, and with `tried` the regions as well. Kernels that do not
+    /// know one of these commands, and those that refresh files by themselves, are spared it.
+    ///
+    /// # Errors
+    /// As [`Sysfs::kdamond`] and [`Sysfs::command`].
+    pub fn refreshed(&self, index: usize, tried: bool, timeout: Duration) -> Result<KdamondStatus> {
+        let found = self.kdamond(index)?;
+        if !found.on {
+            return Ok(found);
+        }
+        let own = found.params.refresh.is_some_and(|refresh| refresh.0 > 0);
+        let contexts = || found.params.contexts.iter();
+        let schemes = contexts().any(|context| !context.schemes.is_empty());
+        let wanted = [
+            (Command::UpdateStats, schemes && !own),
+            (Command::UpdateEffectiveQuotas, schemes && !own),
+            (Command::UpdateTriedRegions, schemes && tried),
+            (Command::UpdateTunedIntervals, !own && contexts().any(|context| context.intervals_goal.is_some())),
+        ];
+        for (command, _) in wanted.into_iter().filter(|(_, wanted)| *wanted) {
+            match self.command(index, command, timeout) {
+                // An older kernel, or it went off in between: what is there is read all the same.
+                Err(error) if error.errno() == Some(libc::EINVAL) => {}
+                other => other?,
+            }
+        }
+        self.kdamond(index)
     }
 
     /// Writes to a state file on a thread of its own, because that write may block for as long as the kernel likes.

@@ -146,7 +146,7 @@ pub struct Quotas {
     pub time: Nanos,
     /// Bytes per reset interval; 0 means no limit.
     pub size: Bytes,
-    /// After which it starts anew, whole milliseconds.
+    /// After which it starts anew, whole milliseconds; the longest time there is means never.
     pub reset_interval: Nanos,
     /// Weight of the size when regions are put in order, permille.
     pub weight_size: u32,
@@ -158,6 +158,9 @@ pub struct Quotas {
     pub goals: Vec<Goal>,
     /// How it is adapted (7.1 and later); empty means the kernel's default.
     pub goal_tuner: String,
+    /// Share of what the action failed on that is charged all the same, as numerator and denominator (not in a release
+    /// yet); `None` means the kernel's default.
+    pub fail_charge: Option<(u64, u64)>,
 }
 
 /// What a quota aims at.
@@ -173,6 +176,16 @@ pub struct Goal {
     pub nid: Option<i32>,
     /// Memory cgroup, for metrics of one; empty if none.
     pub path: String,
+}
+
+impl Goal {
+    /// Without what its metric has no use for: the kernel shows node 0 for every goal.
+    pub(super) fn of_its_metric(mut self) -> Self {
+        if !self.metric.starts_with("node_") {
+            self.nid = None;
+        }
+        self
+    }
 }
 
 /// When a scheme is active.

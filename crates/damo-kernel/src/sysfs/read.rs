@@ -187,7 +187,8 @@ impl<'r> Reader<'r> {
                     current_value: goal.number("current_value")?,
                     nid: goal.optional("nid")?,
                     path: goal.optional_text("path")?,
-                })
+                }
+                .of_its_metric())
             })?
         } else {
             Vec::new()
@@ -201,6 +202,10 @@ impl<'r> Reader<'r> {
             weight_age: self.small("weights/age_permil")?,
             goals,
             goal_tuner: self.optional_text("goal_tuner")?,
+            fail_charge: self
+                .optional("fail_charge_num")?
+                .zip(self.optional("fail_charge_denom")?)
+                .filter(|(_, denominator)| *denominator > 0),
         })
     }
 

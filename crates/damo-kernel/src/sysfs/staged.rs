@@ -3,10 +3,12 @@
 use super::params::{ContextTarget, Kdamond};
 use super::saved::SavedTree;
 use super::write::{Writer, write_file};
-use super::{Command, KDAMONDS, Sysfs, file};
+use super::{Command, FakeDamon, KDAMONDS, Sysfs, file};
 use crate::error::{Error, Result};
+use crate::io::Root;
 use crate::validate;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Going on and off takes milliseconds, and up to one sampling interval.
@@ -96,6 +98,45 @@ impl Sysfs {
     /// Takes over what a killed run left behind, to undo it. Kdamonds whose threads are others by now are not ours.
     pub fn take_over(&self, leftover: Leftover) -> Staged {
         Staged { sysfs: self.clone(), slots: leftover.slots, before: leftover.before, armed: true }
+    }
+}
+
+impl Sysfs {
+    /// Takes kdamonds that someone else started for ours, because the user said so: they can be tuned and stopped then.
+    /// Putting them back means off, with the parameters that are staged now. Call [`Staged::keep`] to leave them on.
+    ///
+    /// # Errors
+    /// If one of them is not on.
+    pub fn adopt(&self, indices: &[usize]) -> Result<Staged> {
+        let mut slots = Vec::with_capacity(indices.len());
+        let mut before = Vec::with_capacity(indices.len());
+        for index in indices {
+            let state = self.state(*index)?;
+            if !state.on {
+                return Err(Error::Invalid {
+                    what: format!("kdamond {index}"),
+                    value: "off".to_owned(),
+                    why: "only what runs can be taken over".to_owned(),
+                });
+            }
+            slots.push(Slot { index: *index, thread: state.pid });
+            before.push(SavedTree::take(&self.root, &format!("{KDAMONDS}/{index}"))?);
+        }
+        Ok(Staged { sysfs: self.clone(), slots, before: Before::Some(before), armed: true })
+    }
+
+    /// What [`Sysfs::stage`] and [`Staged::start`] would write, path and value, without writing it. It is played
+    /// through on a copy of the tree in memory, which has the files of this kernel's release.
+    ///
+    /// # Errors
+    /// What staging and starting would fail with, as far as it can be told beforehand.
+    pub fn dry_run(&self, kdamonds: &[Kdamond]) -> Result<Vec<(std::path::PathBuf, String)>> {
+        let fake = Arc::new(FakeDamon::like(&self.root)?);
+        let mut staged = Sysfs::new(&Root::with_io(fake.clone())).stage(kdamonds)?;
+        staged.start()?;
+        let log = fake.log();
+        staged.keep();
+        Ok(log.into_iter().map(|(rel, value)| (self.root.shown(&rel), value)).collect())
     }
 }
 

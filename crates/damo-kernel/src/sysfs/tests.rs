@@ -70,7 +70,6 @@ fn what_is_staged_reads_back_the_same_on_every_kernel_that_has_it() {
         found.contexts[0].addr_unit = None;
         let scheme = &mut found.contexts[0].schemes[0];
         scheme.max_nr_snapshots = None;
-        scheme.quotas.goals[0].nid = None;
         assert_eq!(found, wanted, "on {release:?}");
     }
 }
@@ -305,4 +304,74 @@ fn the_tree_of_a_real_6_12_kernel_is_read_file_by_file() {
         ("stat", None, 1, 1)
     );
     assert_eq!(found[0].schemes[0][0].effective_size, Some(Bytes(0)));
+}
+
+#[test]
+fn a_dry_run_tells_every_write_in_order_and_changes_nothing() {
+    let (fake, sysfs) = kernel((6, 12));
+    fake.put("proc/sys/kernel/osrelease", "6.12.1");
+    let writes = sysfs.dry_run(&[everything()]).expect("6.12 has all of it");
+    assert!(fake.log().is_empty());
+    let ends: Vec<_> = writes.iter().map(|(path, value)| format!("{}={value}", path.display())).collect();
+    let at = |end: &str| {
+        ends.iter().position(|write| write.ends_with(end)).unwrap_or_else(|| panic!("{end} not in {ends:?}"))
+    };
+    let order = [
+        "/nr_kdamonds=1",
+        "/0/contexts/nr_contexts=1",
+        "/operations=vaddr",
+        "/sample_us=5000",
+        "/nr_regions/min=10",
+        "/targets/nr_targets=1",
+        "/pid_target=42",
+        "/schemes/nr_schemes=1",
+        "/action=pageout",
+        "/quotas/ms=10",
+        "/filters/nr_filters=2",
+        "/0/state=on",
+    ];
+    assert!(order.windows(2).all(|pair| at(pair[0]) < at(pair[1])));
+    // The same as what is written in earnest.
+    let mut staged = sysfs.stage(&[everything()]).expect("fits");
+    staged.start().expect("goes on");
+    let earnest: Vec<_> = fake.log().into_iter().map(|(path, value)| format!("/{path}={value}")).collect();
+    assert_eq!(ends, earnest);
+}
+
+#[test]
+fn a_dry_run_says_what_the_release_lacks_and_who_is_in_the_way() {
+    let (fake, sysfs) = kernel((6, 12));
+    fake.put("proc/sys/kernel/osrelease", "6.12.1");
+    let mut kdamond = process(1);
+    kdamond.refresh = Some(Nanos::from_secs(1));
+    assert!(sysfs.dry_run(&[kdamond]).expect_err("6.12 cannot").to_string().contains("Linux 6.17"));
+    sysfs.stage(&[process(1)]).and_then(|mut staged| staged.start().map(|()| staged.keep())).expect("goes on");
+    assert!(matches!(sysfs.dry_run(&[process(2)]), Err(Error::Busy { .. })));
+}
+
+#[test]
+fn what_someone_else_started_is_tuned_and_stopped_only_after_it_was_adopted() {
+    let (_, sysfs) = kernel((6, 12));
+    sysfs.stage(&[process(1)]).and_then(|mut staged| staged.start().map(|()| staged.keep())).expect("goes on");
+    let mut adopted = sysfs.adopt(&[0]).expect("is on");
+    adopted.commit(&[everything()]).expect("takes it");
+    adopted.keep();
+    assert_eq!(sysfs.running().expect("readable").len(), 1);
+    sysfs.adopt(&[0]).expect("is on").undo().expect("stops");
+    assert!(sysfs.running().expect("readable").is_empty());
+    assert_eq!(sysfs.kdamond(0).expect("still staged").params, everything());
+    assert!(sysfs.adopt(&[0]).is_err(), "off");
+}
+
+#[test]
+fn a_status_asks_for_what_only_commands_bring_and_only_from_what_runs() {
+    let (fake, sysfs) = kernel((6, 12));
+    sysfs.stage(&[everything()]).expect("fits").keep();
+    sysfs.refreshed(0, true, Duration::from_secs(5)).expect("off");
+    assert!(!fake.log().iter().any(|(_, value)| value.starts_with("update")));
+    sysfs.root.io().write(&file(0, "state"), "on").expect("goes on");
+    sysfs.refreshed(0, true, Duration::from_secs(5)).expect("on");
+    let asked: Vec<_> =
+        fake.log().into_iter().map(|(_, value)| value).filter(|value| value.starts_with("update")).collect();
+    assert_eq!(asked, ["update_schemes_stats", "update_schemes_effective_quotas", "update_schemes_tried_regions"]);
 }

@@ -184,6 +184,11 @@ impl<'r> Writer<'r> {
         } else if !quotas.goals.is_empty() {
             return Err(self.missing("goals", since("a quota goal", "6.8")));
         }
+        if let Some((numerator, denominator)) = quotas.fail_charge {
+            let feature = || since("a charge for failed actions", "7.1 or later");
+            self.set_newer("fail_charge_num", numerator, 0, feature())?;
+            self.set_newer("fail_charge_denom", denominator, 0, feature())?;
+        }
         if quotas.goal_tuner.is_empty() {
             return Ok(());
         }
@@ -248,8 +253,9 @@ fn micros(time: Nanos) -> i64 {
     time.as_micros().max(0)
 }
 
-fn millis(time: Nanos) -> i64 {
-    (time.0 / 1_000_000).max(0)
+fn millis(time: Nanos) -> u64 {
+    // The kernel cuts milliseconds down to 32 bits; all ones are what it takes for "never".
+    if time.0 == i64::MAX { u64::MAX } else { u64::try_from(time.0 / 1_000_000).unwrap_or(0) }
 }
 
 /// Writes one file; an error says what is usually behind it.
