@@ -1,2 +1,143 @@
-//! See ARCHITECTURE.md.
+//! Foreign records to snapshots, and back.
+//!
+//! Whatever a file's name, its bytes tell what it is: [`sniff`]. [`import`] and [`import_path`] turn it into the items
+//! that everything else here works on, without running another program:
+//!
+//! - damo JSON, plain and zlib-compressed, of every age, with raw and human numbers ([`Format::DamoJson`],
+//!   [`Format::DamoJsonZlib`])
+//! - text of `perf script`, `trace-cmd report` and tracefs' trace files ([`Format::PerfScript`],
+//!   [`Format::TraceCmdText`])
+//! - perf.data ([`Format::PerfData`])
+//! - the binary record of the first DAMON versions ([`Format::LegacyBinary`])
+//! - the side files `.kdamonds`, `.mem_footprint`, `.vmas` and `.proc_stats` beside a record
+//!
+//! [`JsonWriter`] and [`PerfScriptWriter`] write what the Python tool writes.
+//!
+//! ```
+//! let text = "kdamond.0 231 [001] 37.391604: damon:damon_aggregated: target_id=0 nr_regions=1 4096-8192: 3 7\n";
+//! let mut items = Vec::new();
+//! let imported = damo_import::import(text.as_bytes(), "trace.txt", &Default::default(), &mut items)?;
+//! assert_eq!((imported.format, imported.snapshots), (damo_import::Format::PerfScript, 1));
+//! # Ok::<(), damo_import::ImportError>(())
+//! ```
 #![forbid(unsafe_code)]
+
+mod driver;
+mod error;
+mod files;
+mod json;
+mod legacy;
+mod perf_data;
+mod perf_script;
+mod sides;
+mod sniff;
+mod text;
+
+pub use error::{ImportError, Place};
+pub use files::import_path;
+pub use json::{JsonWriter, Written};
+pub use perf_script::PerfScriptWriter;
+pub use sides::SideFiles;
+pub use sniff::{Format, sniff};
+
+use damo_model::{Intervals, Sink};
+
+/// What is known beyond the file, or wanted of it.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Intervals in force at the start, for formats that do not tell them. They go before those of side files.
+    pub intervals: Option<Intervals>,
+}
+
+/// What an import did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Imported {
+    /// What the file was.
+    pub format: Format,
+    /// What a user should know: sentences, without full stops.
+    pub notes: Vec<String>,
+    /// Events that the file says are lost, or that could not be read.
+    pub lost_events: u64,
+    /// Snapshots handed on.
+    pub snapshots: u64,
+    /// Those of them that are partial.
+    pub partial_snapshots: u64,
+    /// Regions handed on.
+    pub regions: u64,
+    /// Whether the file is damaged, so that only a part of it could be read; a note says where.
+    pub damaged: bool,
+}
+
+impl Imported {
+    fn of(format: Format) -> Self {
+        Self {
+            format,
+            notes: Vec::new(),
+            lost_events: 0,
+            snapshots: 0,
+            partial_snapshots: 0,
+            regions: 0,
+            damaged: false,
+        }
+    }
+}
+
+/// Reads a foreign record of which `bytes` are the whole file. `name` is for messages.
+///
+/// # Errors
+/// If the format is not known, the file is damaged beyond use, or the sink refuses an item. What was read before is in
+/// the sink by then.
+pub fn import(bytes: &[u8], name: &str, options: &Options, sink: &mut dyn Sink) -> Result<Imported, ImportError> {
+    import_with_sides(bytes, name, options, &SideFiles::default(), sink)
+}
+
+/// As [`import`], with what the side files beside the record say.
+///
+/// # Errors
+/// As [`import`].
+pub fn import_with_sides(
+    bytes: &[u8],
+    name: &str,
+    options: &Options,
+    sides: &SideFiles,
+    sink: &mut dyn Sink,
+) -> Result<Imported, ImportError> {
+    let context = Context { name, options };
+    let format = sniff::recognise(bytes, &context)?;
+    let mut imported = Imported::of(format);
+    let out = &mut imported;
+    match format {
+        Format::DamoJson | Format::DamoJsonZlib => json::import(bytes, format, &context, sides, sink, out)?,
+        Format::PerfScript | Format::TraceCmdText => {
+            let stream = text::TextStream::new(bytes, &context);
+            driver::drive(&stream, format, &context, sides, sink, out)?;
+            stream.note(out);
+        }
+        Format::PerfData => {
+            let stream = perf_data::PerfData::new(bytes, &context)?;
+            driver::drive(&stream, format, &context, sides, sink, out)?;
+            stream.note(out);
+        }
+        Format::LegacyBinary => {
+            let stream = legacy::Legacy::new(bytes, &context)?;
+            driver::drive(&stream, format, &context, sides, sink, out)?;
+            stream.note(out);
+        }
+    }
+    imported.notes.extend(sides.notes().iter().cloned());
+    Ok(imported)
+}
+
+/// What errors and readers need to know of the import as a whole.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Context<'a> {
+    name: &'a str,
+    options: &'a Options,
+}
+
+impl Context<'_> {
+    fn bad(&self, place: Place, what: String, remedy: &str) -> ImportError {
+        ImportError::Bad { name: self.name.to_owned(), place, what, remedy: remedy.to_owned() }
+    }
+}

@@ -86,6 +86,8 @@ pub struct Tally {
     pub events: u64,
     /// Events whose region was empty or reversed (`end <= start`). They are left out and make their snapshot partial.
     pub empty_regions: u64,
+    /// Events that repeated the one before them: same region, same values, at once. They are left out.
+    pub repeated: u64,
     /// Snapshots given out.
     pub snapshots: u64,
     /// Those of them that are partial.
@@ -158,6 +160,10 @@ impl Assembler {
             return Err(Backwards { time: event.time, last });
         }
         self.tally.events += 1;
+        if walk.repeats(event) {
+            self.tally.repeated += 1;
+            return Ok(());
+        }
         if walk.ends_before(event) {
             self.close(at);
         }

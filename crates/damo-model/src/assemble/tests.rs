@@ -176,6 +176,18 @@ fn an_event_older_than_the_last_snapshot_is_refused_and_the_rest_goes_on() {
 }
 
 #[test]
+fn an_event_given_twice_does_not_shift_all_later_snapshots() {
+    let mut assembler = Assembler::new(Options::default());
+    for event in [event(0, 100, 2, 0, 10), event(0, 100, 2, 0, 10), event(0, 101, 2, 10, 20), event(0, 200, 2, 0, 10)] {
+        assembler.push(&event).expect("in order");
+    }
+    assembler.finish();
+    let shapes: Vec<_> = drain(&mut assembler).iter().map(shape).collect();
+    assert_eq!(shapes, [(0, 100, 2, true), (0, 200, 1, false)]);
+    assert_eq!(assembler.tally().repeated, 1);
+}
+
+#[test]
 fn extra_columns_are_as_long_as_the_snapshot() {
     let with = [(ColumnId::FILTER_PASSED, 7)];
     let events =

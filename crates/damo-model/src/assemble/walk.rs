@@ -9,6 +9,9 @@ const MAX_REGIONS: usize = 1 << 24;
 /// and one cut where it ends.
 const SCHEME_GROWTH: u32 = 2;
 
+/// How soon after the event that it repeats a repeated one comes: next to nothing, next to any aggregation.
+const REPEATED_WITHIN: Nanos = Nanos(1_000_000);
+
 #[derive(Debug)]
 pub(super) struct Walk {
     pub(super) key: EventKey,
@@ -104,6 +107,14 @@ impl Walk {
         let pause = event.time.saturating_sub(open.last_time);
         event.region.start > last.end
             && self.usual_duration(open.snapshot.intervals).is_some_and(|usual| pause >= usual)
+    }
+
+    /// Whether `event` is the last one once more, as some recordings have it now and then.
+    pub(super) fn repeats(&self, event: &RegionEvent<'_>) -> bool {
+        let Some(open) = &self.open else { return false };
+        open.announced == event.nr_regions
+            && open.snapshot.regions.last() == Some(&event.region)
+            && event.time.saturating_sub(open.last_time) < REPEATED_WITHIN
     }
 
     /// Opens a snapshot that ends at `end`. `monitored` is the end of the last snapshot of the target's monitoring.

@@ -1,0 +1,79 @@
+//! Why a foreign record could not be read: what, where, and what to do about it.
+
+use damo_model::SinkError;
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+/// Why a foreign record could not be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ImportError {
+    /// No format known here.
+    #[error("{name}: {looks}, not a record in a format known here; {remedy}")]
+    Unrecognised {
+        /// The file.
+        name: String,
+        /// What it looks like.
+        looks: String,
+        /// What to do.
+        remedy: String,
+    },
+    /// The file is of a known format, but wrong somewhere.
+    #[error("{name}{place}: {what}; {remedy}")]
+    Bad {
+        /// The file.
+        name: String,
+        /// Where in it.
+        place: Place,
+        /// What is wrong.
+        what: String,
+        /// What to do.
+        remedy: String,
+    },
+    /// The file cannot be read.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The receiver of the snapshots can take no more.
+    #[error(transparent)]
+    Sink(#[from] SinkError),
+}
+
+/// Where in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Place {
+    /// The file as a whole.
+    Whole,
+    /// A line, from 1.
+    Line(u64),
+    /// A byte of the file, from 0.
+    Byte(u64),
+    /// A line and column of text that is compressed in the file, both from 1.
+    Inflated(u64, u64),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::Whole => Ok(()),
+            Place::Line(line) => write!(f, ", line {line}"),
+            Place::Byte(offset) => write!(f, ", byte {offset}"),
+            Place::Inflated(line, column) => write!(f, ", line {line} column {column} of the text in it"),
+        }
+    }
+}
+
+/// A short, printable piece of foreign text for messages.
+pub(crate) fn excerpt(text: &str) -> String {
+    let mut shown: String = text.chars().take(60).flat_map(char::escape_debug).collect();
+    if text.chars().nth(60).is_some() {
+        shown.push('…');
+    }
+    shown
+}

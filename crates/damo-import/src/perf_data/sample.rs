@@ -1,0 +1,198 @@
+//! From records to events.
+
+use super::attr::Attr;
+use super::bytes::{text, u32_at, u64_at};
+use super::order::Order;
+use super::records::{self, Record};
+use super::{PerfData, Seen};
+use crate::driver::{Event, Receive};
+use crate::error::{ImportError, Place};
+use damo_model::assemble::{EventKey, RegionEvent};
+use damo_model::trace::Event as Said;
+use damo_model::{ColumnId, Nanos, Region};
+use std::collections::HashMap;
+
+/// More threads' names than this are not remembered.
+const MAX_COMMS: usize = 1 << 16;
+
+/// One run over the records.
+pub(super) struct Run<'p, 'r, 's> {
+    file: &'p PerfData<'p>,
+    /// Index into the file's attributes by id.
+    by_id: HashMap<u64, usize>,
+    /// All samples have the same layout.
+    is_uniform: bool,
+    order: Order<Held>,
+    extras: Vec<(ColumnId, u64)>,
+    seen: Seen,
+    /// What `LOST_SAMPLES` records sum up at the end.
+    lost_in_sum: u64,
+    receive: &'r mut Receive<'s>,
+}
+
+/// An event that waits for its turn.
+enum Held {
+    Region { key: EventKey, nr_regions: u32, region: Region, probes: Option<Box<[u8]>>, at: u64 },
+    Tuned { thread: i32, sample: Nanos, at: u64 },
+    Lost { events: u64, at: u64 },
+    Unreadable { at: u64 },
+}
+
+impl<'p, 'r, 's> Run<'p, 'r, 's> {
+    pub(super) fn new(file: &'p PerfData<'p>, receive: &'r mut Receive<'s>) -> Self {
+        let ids = |(at, attr): (usize, &Attr)| attr.ids.iter().map(move |id| (*id, at)).collect::<Vec<_>>();
+        let first = file.attrs.first();
+        Self {
+            file,
+            by_id: file.attrs.iter().enumerate().flat_map(ids).collect(),
+            is_uniform: first.is_some_and(|first| file.attrs.iter().all(|attr| attr.has_same_layout(first))),
+            order: Order::new(),
+            extras: Vec::new(),
+            seen: Seen::default(),
+            lost_in_sum: 0,
+            receive,
+        }
+    }
+
+    pub(super) fn run(mut self) -> Result<(), ImportError> {
+        let file = self.file;
+        let damage = records::each(file.bytes, &file.header, &mut |record| self.take(record))?;
+        for (time, held) in self.order.rest().collect::<Vec<_>>() {
+            self.give(time, held)?;
+        }
+        // perf sums up at the end what the ring dropped; usually all of it was told where it happened.
+        let untold = self.lost_in_sum.saturating_sub(self.seen.lost);
+        if untold > 0 {
+            self.seen.lost += untold;
+            (self.receive)(Event::Lost(Some(untold), None, "ring"), Place::Whole)?;
+        }
+        if damage.is_some() {
+            (self.receive)(Event::Lost(None, None, "file"), Place::Whole)?;
+        }
+        self.seen.damage = damage;
+        *file.seen.borrow_mut() = self.seen;
+        Ok(())
+    }
+
+    fn take(&mut self, record: &Record<'_>) -> Result<(), ImportError> {
+        let body = record.bytes.get(8..).unwrap_or_default();
+        match record.kind {
+            records::SAMPLE => self.sample(body, record.at)?,
+            records::FINISHED_ROUND => {
+                for (time, held) in self.order.round().collect::<Vec<_>>() {
+                    self.give(time, held)?;
+                }
+            }
+            records::LOST => {
+                let events = u64_at(body, 8).unwrap_or(1);
+                self.seen.lost = self.seen.lost.saturating_add(events);
+                let time = self.time_of(body);
+                self.hold(time, Held::Lost { events, at: record.at })?;
+            }
+            records::LOST_SAMPLES => {
+                let events = u64_at(body, 0).unwrap_or(1);
+                self.lost_in_sum = self.lost_in_sum.saturating_add(events);
+            }
+            records::COMM => {
+                let thread = u32_at(body, 4).and_then(|thread| i32::try_from(thread).ok());
+                if let (Some(thread), true) = (thread, self.seen.comms.len() < MAX_COMMS) {
+                    self.seen.comms.insert(thread, text(body.get(8..).unwrap_or_default()));
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn sample(&mut self, body: &[u8], at: u64) -> Result<(), ImportError> {
+        let Some(attr) = self.attr_of(body) else {
+            // Of an event that the header does not describe: its layout is not known, nor whether it is DAMON's.
+            self.seen.unreadable += 1;
+            return self.hold(None, Held::Unreadable { at });
+        };
+        if !attr.is_tracepoint {
+            return Ok(());
+        }
+        let Some(sample) = attr.sample(body) else {
+            self.seen.unreadable += 1;
+            return self.hold(None, Held::Unreadable { at });
+        };
+        let decoded = match self.file.decoder.decode(sample.raw) {
+            // Another tracepoint in the same recording.
+            Ok(None) => return Ok(()),
+            Ok(Some(decoded)) => decoded,
+            Err(_) => {
+                self.seen.unreadable += 1;
+                return self.hold(sample.time, Held::Unreadable { at });
+            }
+        };
+        let thread = decoded.pid;
+        let key = EventKey { thread: Some(thread), ..EventKey::default() };
+        let held = match decoded.event {
+            Said::Aggregated { target_id, nr_regions, region } => {
+                Held::Region { key: EventKey { target_id, ..key }, nr_regions, region, probes: None, at }
+            }
+            Said::RegionAggregated { target_id, nr_regions, region, probe_hits } => {
+                let probes = Some(probe_hits.into());
+                Held::Region { key: EventKey { target_id, ..key }, nr_regions, region, probes, at }
+            }
+            Said::BeforeApply { context_idx, scheme_idx, target_idx, nr_regions, region } => {
+                let key =
+                    EventKey { context: Some(context_idx), scheme: Some(scheme_idx), target_id: target_idx, ..key };
+                Held::Region { key, nr_regions, region, probes: None, at }
+            }
+            Said::IntervalsTune { sample } => Held::Tuned { thread, sample, at },
+            _ => {
+                self.seen.others += 1;
+                return Ok(());
+            }
+        };
+        self.hold(sample.time, held)
+    }
+
+    /// The attribute that tells a sample's layout.
+    fn attr_of(&self, body: &[u8]) -> Option<&'p Attr> {
+        let first = self.file.attrs.first()?;
+        if self.is_uniform && !(first.has_identifier() && self.file.attrs.len() > 1) {
+            return Some(first);
+        }
+        if first.has_identifier() {
+            return self.by_id.get(&u64_at(body, 0)?).and_then(|at| self.file.attrs.get(*at));
+        }
+        // Different layouts without identifiers: perf does not write such files.
+        None
+    }
+
+    fn time_of(&self, body: &[u8]) -> Option<Nanos> {
+        self.file.attrs.first()?.time_at_end(body)
+    }
+
+    /// What has no time of its own comes after what came before it.
+    fn hold(&mut self, time: Option<Nanos>, held: Held) -> Result<(), ImportError> {
+        let time = time.or(self.order.newest()).unwrap_or_default();
+        self.order.push(time, held);
+        if self.order.is_full() {
+            for (time, held) in self.order.half().collect::<Vec<_>>() {
+                self.give(time, held)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn give(&mut self, time: Nanos, held: Held) -> Result<(), ImportError> {
+        let (event, at) = match held {
+            Held::Region { key, nr_regions, region, probes, at } => {
+                self.extras.clear();
+                for (probe, hits) in (0..0x100_u16).zip(probes.as_deref().unwrap_or_default()) {
+                    self.extras.push((ColumnId(ColumnId::PROBE_HITS.0 + probe), u64::from(*hits)));
+                }
+                let event = RegionEvent { key, time, nr_regions, region, extras: &self.extras };
+                (if probes.is_some() { Event::Probed(event) } else { Event::Region(event) }, at)
+            }
+            Held::Tuned { thread, sample, at } => (Event::Tuned(Some(thread), sample, time), at),
+            Held::Lost { events, at } => (Event::Lost(Some(events), Some(time), "ring"), at),
+            Held::Unreadable { at } => (Event::Lost(Some(1), Some(time), "import"), at),
+        };
+        (self.receive)(event, Place::Byte(at))
+    }
+}
