@@ -1,0 +1,82 @@
+//! How fast recorded ring bytes become snapshots, through the code that reads live rings: events per CPU second.
+//!
+//! `ring_speed FILE [SECONDS]`, where FILE is a perf.data of `damon:damon_aggregated` (its data section is what perf
+//! found in the kernel's ring). No kernel support and no rights are needed.
+
+use damo_kernel::Root;
+use damo_kernel::events::Feed;
+use damo_kernel::procfs::Procfs;
+use damo_kernel::ring::{Record, RecordRun, SampleLayout, merge};
+use damo_kernel::tracefs::{Decoder, EventFormat};
+use damo_model::assemble::{Assembler, Options};
+
+/// The layout on the 6.12 kernel that the recordings were made on; only the event's number differs.
+const FORMAT: &str = include_str!("../../../testdata/kernel/formats/6.12-damon_aggregated.txt");
+
+fn main() {
+    let mut arguments = std::env::args().skip(1);
+    let Some(file) = arguments.next() else {
+        eprintln!("usage: ring_speed FILE [SECONDS]");
+        std::process::exit(2);
+    };
+    let seconds: f64 = arguments.next().and_then(|seconds| seconds.parse().ok()).unwrap_or(2.0);
+    let file = std::fs::read(file).expect("readable");
+    let word = |at: usize| u64::from_le_bytes(file[at..at + 8].try_into().expect("8 bytes")) as usize;
+    let (attribute, data, size) = (word(24), word(40), word(48));
+    let layout = SampleLayout::new(word(attribute + 24) as u64).expect("a perf.data of one tracepoint");
+    let mut format = EventFormat::parse(FORMAT).expect("in testdata");
+    format.id = word(attribute + 8) as u32;
+    let ring = &file[data..data + size];
+    let decoder = Decoder::new(&[format]).expect("known");
+
+    type Pass<'p> = &'p dyn Fn() -> u64;
+    let stages: [(&str, Pass<'_>); 3] = [
+        ("records", &|| {
+            let mut count = 0;
+            let mut runs = [RecordRun::new(layout, ring, &[])];
+            merge(&mut runs, u64::MAX, &mut |record| count += u64::from(matches!(record, Record::Sample(_))));
+            count
+        }),
+        ("records, decoded", &|| {
+            let mut count = 0;
+            let mut runs = [RecordRun::new(layout, ring, &[])];
+            merge(&mut runs, u64::MAX, &mut |record| {
+                if let Record::Sample(sample) = record {
+                    count += u64::from(decoder.decode(sample.raw).expect("whole").is_some());
+                }
+            });
+            count
+        }),
+        ("records, decoded, assembled", &|| {
+            let mut feed = Feed::new(decoder.clone(), Assembler::new(Options::default()));
+            feed.take_strangers(true);
+            let mut runs = [RecordRun::new(layout, ring, &[])];
+            merge(&mut runs, u64::MAX, &mut |record| {
+                feed.record(record, &mut |_| {});
+                while feed.pop().is_some() {}
+            });
+            feed.finish();
+            feed.tally().regions
+        }),
+    ];
+    for (name, pass) in stages {
+        let begin = cpu();
+        let (mut events, mut passes) = (0, 0);
+        while cpu() - begin < seconds {
+            events += pass();
+            passes += 1;
+        }
+        let rate = events as f64 / (cpu() - begin);
+        println!(
+            "{name}: {:.2} million events per CPU second ({} events, {passes} passes)",
+            rate / 1e6,
+            events / passes
+        );
+    }
+}
+
+/// CPU time of this process so far, seconds.
+fn cpu() -> f64 {
+    let stat = Procfs::new(&Root::host()).stat(std::process::id() as i32).expect("we live");
+    (stat.user.0 + stat.system.0) as f64 / 1e9
+}
