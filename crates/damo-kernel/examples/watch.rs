@@ -50,7 +50,7 @@ fn watch(pid: i32, seconds: u64, more: &[i64]) -> Result<()> {
     staged.start()?;
     let begin = procfs::now();
     // A ring size for CPUs was asked for to try those, so that they stay.
-    let narrowed = options.cpu_size.is_none() && ring.narrow(&staged.threads())?;
+    let narrowed = options.cpu_size.is_none() && ring.narrow(&staged.threads());
     let setup = procfs.stat(std::process::id() as i32)?;
     println!("kdamond {:?} one_ring {narrowed}", staged.started());
 

@@ -301,3 +301,6 @@ fn modules(root: &Root) -> Check {
     let remedy = format!("echo N > /sys/module/{first}/parameters/enabled");
     Check::new("modules", needed, Verdict::Limited, format!("enabled: {}", enabled.join(", "))).remedy(remedy)
 }
+
+#[cfg(test)]
+mod tests;

@@ -197,7 +197,7 @@ fn follow(root: &Root, sysfs: &Sysfs, kdamonds: &[Kdamond], seconds: u64, narrow
     let mut staged = sysfs.stage(kdamonds).expect("fits");
     staged.start().expect("goes on");
     if narrow {
-        assert!(ring.narrow(&staged.threads()).expect("never fails"), "the first aggregation takes 100 ms");
+        assert!(ring.narrow(&staged.threads()), "the first aggregation takes 100 ms");
     }
     let options = Options { intervals: Some(Intervals::default()), ..Options::default() };
     let mut feed = Feed::new(Decoder::new(&formats).expect("known"), Assembler::new(options));

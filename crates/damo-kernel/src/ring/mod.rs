@@ -19,7 +19,7 @@
 //! let decoder = Decoder::new(&formats).expect("known layouts");
 //! let mut ring = Ring::per_cpu(&root, &formats, &RingOptions::default())?;
 //! let kdamond = switch_on();
-//! ring.narrow(&[kdamond])?;
+//! ring.narrow(&[kdamond]);
 //! loop {
 //!     ring.wait(Duration::from_millis(250))?;
 //!     ring.drain(Until::Now, &mut |record| match record {
@@ -190,23 +190,21 @@ impl Ring {
     }
 
     /// From a ring on each CPU to one per kdamond thread, if that loses nothing: `false` if events came already, or the
-    /// kernel does not let us follow a thread, and the rings stay as they are.
-    ///
-    /// # Errors
-    /// Never for what a fallback exists; the signature leaves room for what has none.
-    pub fn narrow(&mut self, tids: &[i32]) -> Result<bool> {
+    /// kernel does not let us follow a thread, and the rings stay as they are, which is as good but for taking more
+    /// memory and seeing foreign kdamonds too.
+    pub fn narrow(&mut self, tids: &[i32]) -> bool {
         if !self.per_cpu || tids.is_empty() {
-            return Ok(false);
+            return false;
         }
-        let Ok(narrow) = Self::threads(tids, &self.events, &self.options) else { return Ok(false) };
+        let Ok(narrow) = Self::threads(tids, &self.events, &self.options) else { return false };
         // From here on each event of these threads is in both. If the old rings have none so far, the new ones have all.
         let empty = |one: &One| one.map.unread().0.is_empty() && one.lost().unwrap_or(0) == 0;
         if !self.rings.iter().all(empty) {
-            return Ok(false);
+            return false;
         }
         self.rings = narrow.rings;
         self.per_cpu = false;
-        Ok(true)
+        true
     }
 
     /// Whether there is a ring per CPU (which also sees foreign kdamonds) rather than per thread.
