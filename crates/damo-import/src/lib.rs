@@ -37,7 +37,7 @@ pub use error::{ImportError, Place};
 pub use files::import_path;
 pub use json::{JsonWriter, Written};
 pub use perf_script::PerfScriptWriter;
-pub use sides::SideFiles;
+pub use sides::{SideFiles, SideKind};
 pub use sniff::{Format, sniff};
 
 use damo_model::{Intervals, Sink};
