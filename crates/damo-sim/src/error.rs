@@ -16,6 +16,16 @@ pub enum SimError {
         /// What to do.
         remedy: String,
     },
+    /// A scheme that cannot be.
+    #[error("scheme {index}: {what}: {remedy}")]
+    Scheme {
+        /// Which, from 0.
+        index: usize,
+        /// What is wrong with it.
+        what: String,
+        /// What to do.
+        remedy: String,
+    },
     /// Nothing to monitor.
     #[error("no workload to simulate; give at least one masim configuration")]
     NoWorkload,

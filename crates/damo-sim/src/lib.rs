@@ -22,23 +22,32 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod act;
 pub mod builtin;
+mod damos;
 mod error;
 mod layout;
+mod machine;
 mod monitor;
 mod options;
 mod pages;
 mod params;
 mod parse;
 mod process;
+mod quota;
 mod rng;
 mod run;
+mod tell;
 mod truth;
 mod tune;
 mod workload;
 
+pub use damos::SchemeStats;
 pub use error::SimError;
-pub use options::{ACCESSES_PER_MS, ACCESSES_PER_PICK, Layout, MAX_MEMORY, MAX_REGIONS, Options, PAGE_SIZE};
+pub use machine::MemoryUse;
+pub use options::{
+    ACCESSES_PER_MS, ACCESSES_PER_PICK, Costs, HUGE_PAGE, Layout, MAX_MEMORY, MAX_REGIONS, Options, PAGE_SIZE,
+};
 pub use parse::ConfigError;
 pub use run::{Outcome, Progress, simulate};
 pub use truth::{Accessed, GroundTruth};

@@ -1,10 +1,13 @@
 //! How to simulate: what a user of the kernel's DAMON would set, and what a machine would bring with it.
 
 use crate::error::SimError;
+use damo_model::scheme::{Action, Metric, Scheme};
 use damo_model::{AddrRange, Bytes, Intervals, IntervalsGoal, Nanos, NrRegions, Ops};
 
 /// Page size of the simulated machine, and DAMON's minimum region size.
 pub const PAGE_SIZE: Bytes = Bytes(4096);
+/// Size of a huge page of the simulated machine.
+pub const HUGE_PAGE: Bytes = Bytes(2 << 20);
 pub(crate) const PAGE: u64 = PAGE_SIZE.0;
 
 /// Accesses per millisecond of a workload unless said otherwise. masim prints between 40,000 and 75,000 for its own
@@ -29,6 +32,25 @@ pub enum Layout {
     /// the heap, the second in the mmap area, the last below the stack. Each of DAMON's three initial ranges then
     /// holds a third of the workload.
     ThreeAreas,
+}
+
+/// What acting on memory costs in time. There is no right figure for all machines; the defaults are of the order of a
+/// swap device in compressed memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Costs {
+    /// To look at a page; charged to the scheme's time quota.
+    pub look: Nanos,
+    /// To page out, bring in, migrate or move a page; charged to the scheme's time quota.
+    pub act: Nanos,
+    /// To bring back a page that was paged out, when it is accessed; the workload waits for it.
+    pub refault: Nanos,
+}
+
+impl Default for Costs {
+    /// 20 ns, 2 us, 5 us.
+    fn default() -> Self {
+        Costs { look: Nanos(20), act: Nanos(2_000), refault: Nanos(5_000) }
+    }
 }
 
 /// How to simulate. The default is what the kernel's documents call default, with seed 0.
@@ -57,6 +79,14 @@ pub struct Options {
     pub accesses_per_pick: u64,
     /// The machine's memory; `None` is the smallest power of two that holds the workloads twice, at least 4 GiB.
     pub system_memory: Option<Bytes>,
+    /// What is done to memory on what is found; a scheme is applied after the ones before it.
+    pub schemes: Vec<Scheme>,
+    /// What acting on memory costs.
+    pub costs: Costs,
+    /// Whether the regions that schemes are applied to are told as snapshots of targets of their own.
+    pub scheme_snapshots: bool,
+    /// NUMA nodes that share the machine's memory evenly; processes start on node 0.
+    pub nodes: u8,
     /// How often footprints are written; 0 is never.
     pub footprint_interval: Nanos,
     /// The recorder's name and version, for the record's meta data.
@@ -79,6 +109,10 @@ impl Default for Options {
             accesses_per_ms: ACCESSES_PER_MS,
             accesses_per_pick: ACCESSES_PER_PICK,
             system_memory: None,
+            schemes: Vec::new(),
+            costs: Costs::default(),
+            scheme_snapshots: false,
+            nodes: 2,
             footprint_interval: Nanos::from_secs(1),
             tool: concat!("damo-sim ", env!("CARGO_PKG_VERSION")).to_owned(),
             command: Vec::new(),
@@ -142,7 +176,45 @@ impl Options {
         if self.footprint_interval.0 < 0 {
             return bad("footprint interval", "is negative".into(), "use 0 for no footprints");
         }
-        self.check_ranges()
+        if self.nodes == 0 {
+            return bad("NUMA nodes", "0".into(), "a machine has at least 1");
+        }
+        let Costs { look, act, refault } = self.costs;
+        if look.0 < 0 || act.0 < 0 || refault.0 < 0 {
+            return bad("costs", "negative".into(), "use 0 for what costs nothing");
+        }
+        self.check_ranges()?;
+        self.schemes.iter().enumerate().try_for_each(|(i, scheme)| self.check_scheme(i, scheme))
+    }
+
+    /// What the kernel would refuse, or take and never apply.
+    fn check_scheme(&self, index: usize, scheme: &Scheme) -> Result<(), SimError> {
+        let bad = |what: String, remedy: &str| Err(SimError::Scheme { index, what, remedy: remedy.to_owned() });
+        if let Err(error) = scheme.check() {
+            return Err(SimError::Scheme { index, what: error.field, remedy: error.what });
+        }
+        let physical = self.ops == Ops::Paddr;
+        let known = match scheme.action {
+            Action::Pageout | Action::MigrateHot | Action::MigrateCold | Action::Stat => true,
+            Action::LruPrio | Action::LruDeprio => physical,
+            _ => !physical,
+        };
+        if !known {
+            let (ours, other) = if physical { ("paddr", "vaddr") } else { ("vaddr", "paddr") };
+            let what = format!("{ours} cannot {}", scheme.action);
+            return bad(what, &format!("use {other}, or another action"));
+        }
+        let node_exists = |node: i64| (0..i64::from(self.nodes)).contains(&node);
+        let dests = scheme.dests.iter().map(|dest| i64::from(dest.id));
+        let goals = scheme.quotas.goals.iter().filter_map(|goal| goal.nid.map(i64::from));
+        let nid = scheme.target_nid.filter(|nid| *nid >= 0).map(i64::from);
+        if let Some(node) = dests.chain(goals).chain(nid).find(|node| !node_exists(*node)) {
+            return bad(format!("there is no node {node}"), &format!("use a node below {}", self.nodes));
+        }
+        if scheme.quotas.goals.iter().any(|goal| goal.metric == Metric::NodeEligibleMemBp) {
+            return bad("node_eligible_mem_bp cannot be told of simulated memory".into(), "use node_mem_used_bp");
+        }
+        Ok(())
     }
 
     fn check_ranges(&self) -> Result<(), SimError> {

@@ -44,10 +44,10 @@ struct Arc {
 }
 
 impl Arc {
-    /// Whether one of the accesses fell into `page`.
-    fn covers(&self, page: u64) -> bool {
-        let first = (page * PAGE).div_ceil(self.stride);
-        let last = (((page + 1) * PAGE - 1) / self.stride).min(self.len - 1);
+    /// Whether one of the accesses fell into the pages `[from, to)`.
+    fn covers(&self, from: u64, to: u64) -> bool {
+        let first = (from * PAGE).div_ceil(self.stride);
+        let last = ((to * PAGE - 1) / self.stride).min(self.len - 1);
         if first > last {
             return false;
         }
@@ -96,7 +96,7 @@ pub(crate) struct Process {
     pub(crate) workload: Workload,
     pub(crate) space: AddressSpace,
     pages: Vec<Pages>,
-    faults: Faults,
+    pub(crate) faults: Faults,
     activity: Vec<Activity>,
     per_ms: u64,
     per_pick: u64,
@@ -119,15 +119,16 @@ impl Process {
         let seed = derive(&[options.seed, 0x70726f63, index as u64]);
         let mut faults = Faults::default();
         let mut pages = Vec::with_capacity(workload.regions().len());
-        for region in workload.regions() {
-            let mut region_pages = Pages::new(round_up(region.size.0) / PAGE);
+        let space = AddressSpace::new(workload, options.layout, index);
+        for (region, start) in workload.regions().iter().zip(&space.regions) {
+            let mut region_pages = Pages::new(round_up(region.size.0) / PAGE, start.0 / PAGE);
             if region.init_file.is_some() {
                 faults += region_pages.touch(0, region_pages.nr());
             }
             pages.push(region_pages);
         }
         let mut process = Process {
-            space: AddressSpace::new(workload, options.layout, index),
+            space,
             pages,
             faults,
             activity: vec![Activity::default(); workload.regions().len()],
@@ -274,16 +275,28 @@ impl Process {
         }
     }
 
-    /// Whether `page` of `region` was accessed. `rng` decides for random patterns.
+    pub(crate) fn pages_mut(&mut self, region: usize) -> Option<&mut Pages> {
+        self.pages.get_mut(region)
+    }
+
+    /// All regions' pages.
+    pub(crate) fn pages(&self) -> &[Pages] {
+        &self.pages
+    }
+
+    /// Whether `page` of `region` was accessed; of a huge page, whether any part of it was, as the hardware keeps one
+    /// bit for all. `rng` decides for random patterns.
     pub(crate) fn accessed(&self, region: usize, page: u64, rng: &mut Rng) -> bool {
         let (Some(activity), Some(pages)) = (self.activity.get(region), self.pages.get(region)) else {
             return false;
         };
-        if activity.every_page || activity.arcs.iter().any(|arc| arc.covers(page)) {
+        let (from, to) = pages.huge_page(page).unwrap_or((page, page + 1));
+        if activity.every_page || activity.arcs.iter().any(|arc| arc.covers(from, to)) {
             return true;
         }
-        // Of n accesses to random pages, all miss this one with probability (1 - 1/pages)^n.
-        activity.random > 0 && rng.chance(1.0 - (-(activity.random as f64) / pages.nr() as f64).exp())
+        // Of n accesses to random pages, all miss one of them with probability (1 - 1/pages)^n.
+        let expected = activity.random as f64 * (to - from) as f64 / pages.nr() as f64;
+        activity.random > 0 && rng.chance(1.0 - (-expected).exp())
     }
 }
 

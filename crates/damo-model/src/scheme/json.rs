@@ -429,6 +429,18 @@ impl TryFrom<&RawScheme> for Scheme {
     }
 }
 
+impl Serialize for SchemeFilter {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        RawFilter::write(self).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for SchemeFilter {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        RawFilter::deserialize(deserializer)?.read(0).map_err(de::Error::custom)
+    }
+}
+
 impl<'de> Deserialize<'de> for Scheme {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Scheme::try_from(&RawScheme::deserialize(deserializer)?).map_err(de::Error::custom)

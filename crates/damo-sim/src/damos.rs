@@ -1,0 +1,389 @@
+//! DAMOS: finding the regions that schemes are for, and applying schemes to them under their limits. As in the kernel's
+//! design document, in the order of Linux 6.12: watermarks, quotas and priorities per scheme; then, region by region,
+//! each scheme that is due. What an action does to memory is the [`Memory`]'s business.
+
+use crate::monitor::{Monitor, Piece};
+use crate::options::PAGE;
+use crate::quota::{Charge, score};
+use damo_model::scheme::{Action, FilterKind, Goal, ResolvedPattern, Scheme, SchemeFilter};
+use damo_model::{Addr, AddrRange, Bytes, Intervals, Nanos, NrAccesses, Region};
+
+/// What schemes act on.
+pub(crate) trait Memory {
+    /// Does what `scheme` says to `range` of a target. With `decided`, no page filter is to be asked any more.
+    fn apply(&mut self, scheme: &Scheme, target: usize, range: AddrRange, decided: bool) -> Applied;
+    /// A goal's metric now. What counts since the start is given as such.
+    fn metric(&self, goal: &Goal) -> u64;
+    /// Free memory in thousandths.
+    fn free_permil(&self) -> u32;
+}
+
+/// What an action did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Applied {
+    /// What the kernel would count as applied.
+    pub(crate) applied: Bytes,
+    /// What page filters let pass.
+    pub(crate) passed: Bytes,
+    /// What is different now.
+    pub(crate) changed: Bytes,
+    /// How long it took.
+    pub(crate) time: Nanos,
+}
+
+/// What a scheme did, in the kernel's counters, and what came of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SchemeStats {
+    /// Regions that it was tried on.
+    pub nr_tried: u64,
+    /// Their bytes.
+    pub sz_tried: Bytes,
+    /// Regions that it was applied to.
+    pub nr_applied: u64,
+    /// Bytes that the kernel counts as applied: for virtual addresses the whole region when madvise succeeded, for
+    /// physical ones what was acted on.
+    pub sz_applied: Bytes,
+    /// Bytes that passed the filters that look at pages.
+    pub sz_ops_filter_passed: Bytes,
+    /// Windows in which the quota was used up.
+    pub qt_exceeds: u64,
+    /// Times that it was tried on all regions.
+    pub nr_snapshots: u64,
+    /// Bytes that are different because of it: paged out, brought in, moved, made huge. No kernel tells.
+    pub sz_changed: Bytes,
+    /// CPU time that it took.
+    pub time: Nanos,
+    /// The quota in force at the end; `None` without a limit.
+    pub effective_quota: Option<Bytes>,
+}
+
+/// A region that a scheme was applied to, as it was just before.
+#[derive(Clone, Debug)]
+pub(crate) struct Tried {
+    pub(crate) target: usize,
+    pub(crate) scheme: usize,
+    pub(crate) region: Region,
+    pub(crate) passed: Bytes,
+}
+
+#[derive(Clone, Debug)]
+struct Running {
+    scheme: Scheme,
+    pattern: ResolvedPattern,
+    next_apply: Nanos,
+    active: bool,
+    charge: Charge,
+    stats: SchemeStats,
+    /// Pressure at the last look: the metric counts from the start, the goal by window.
+    last_pressure: u64,
+}
+
+/// The schemes of a context.
+#[derive(Clone, Debug)]
+pub(crate) struct Damos {
+    running: Vec<Running>,
+}
+
+impl Damos {
+    pub(crate) fn new(schemes: &[Scheme], intervals: &Intervals) -> Damos {
+        let running = schemes.iter().map(|scheme| Running {
+            pattern: scheme.access_pattern.resolve(intervals),
+            next_apply: period(scheme, intervals),
+            active: true,
+            charge: Charge::default(),
+            stats: SchemeStats::default(),
+            last_pressure: 0,
+            scheme: scheme.clone(),
+        });
+        Damos { running: running.collect() }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.running.is_empty()
+    }
+
+    /// Takes over tuned intervals.
+    pub(crate) fn set_intervals(&mut self, intervals: &Intervals) {
+        for running in &mut self.running {
+            running.pattern = running.scheme.access_pattern.resolve(intervals);
+        }
+    }
+
+    pub(crate) fn stats(&self) -> Vec<SchemeStats> {
+        let stats = |running: &Running| SchemeStats {
+            effective_quota: running.scheme.quotas.is_limited().then_some(Bytes(running.charge.limit)),
+            ..running.stats
+        };
+        self.running.iter().map(stats).collect()
+    }
+
+    /// Looks at the watermarks. If all schemes are inactive, monitoring sleeps: for how long.
+    pub(crate) fn sleep(&mut self, memory: &impl Memory) -> Option<Nanos> {
+        if !self.running.iter().any(|r| r.scheme.watermarks.free_mem_rate) {
+            return None;
+        }
+        let free = memory.free_permil();
+        let mut sleep: Option<Nanos> = None;
+        for running in &mut self.running {
+            let marks = &running.scheme.watermarks;
+            if marks.free_mem_rate {
+                let outside = free > marks.high || free < marks.low;
+                running.active = !outside && (running.active || free < marks.mid);
+            }
+            if running.active {
+                sleep = Some(Nanos(0));
+            } else {
+                sleep = Some(sleep.map_or(marks.interval, |s| s.min(marks.interval)));
+            }
+        }
+        sleep.filter(|sleep| sleep.0 > 0)
+    }
+
+    /// Applies the schemes that are due to the regions as they are, `samples` after the aggregation began. Regions
+    /// that were acted on are reported to `tried`.
+    pub(crate) fn apply(
+        &mut self,
+        now: Nanos,
+        samples: u32,
+        intervals: &Intervals,
+        monitor: &mut Monitor,
+        memory: &mut impl Memory,
+        mut tried: impl FnMut(Tried),
+    ) {
+        let due: Vec<usize> =
+            (0..self.running.len()).filter(|&i| self.running.get(i).is_some_and(|r| r.is_due(now))).collect();
+        if due.is_empty() {
+            return;
+        }
+        let window = Window { samples, of: monitor.max_nr_accesses, intervals: *intervals };
+        for &i in &due {
+            if let Some(running) = self.running.get_mut(i) {
+                running.prepare(now, monitor, memory, &window);
+            }
+        }
+        for at in 0..monitor.targets.len() {
+            let Some(target) = monitor.targets.get_mut(at) else { break };
+            let pieces = std::mem::take(&mut target.pieces);
+            let last = pieces.last().map_or(0, |p| p.end);
+            let mut result = Vec::with_capacity(pieces.len());
+            // Pieces cut off wait here, with the first of the due schemes that has not seen them.
+            let mut rest: Vec<(Piece, usize)> = Vec::new();
+            for piece in pieces {
+                rest.push((piece, 0));
+                while let Some((mut piece, first)) = rest.pop() {
+                    for (nth, &i) in due.iter().enumerate().skip(first) {
+                        let Some(running) = self.running.get_mut(i) else { continue };
+                        let place = Place { target: at, last: piece.end == last, window: &window };
+                        let (behind, applied) = running.try_on(&mut piece, &place, memory);
+                        if let Some((region, passed)) = applied {
+                            tried(Tried { target: at, scheme: i, region, passed });
+                        }
+                        if let Some(behind) = behind {
+                            rest.push((behind, nth));
+                        }
+                    }
+                    result.push(piece);
+                }
+            }
+            if let Some(target) = monitor.targets.get_mut(at) {
+                target.pieces = result;
+            }
+        }
+        for &i in &due {
+            if let Some(running) = self.running.get_mut(i) {
+                running.stats.nr_snapshots += 1;
+                running.next_apply = running.next_apply.saturating_add(period(&running.scheme, intervals)).max(now);
+            }
+        }
+    }
+}
+
+/// How often a scheme is applied.
+fn period(scheme: &Scheme, intervals: &Intervals) -> Nanos {
+    if scheme.apply_interval.0 > 0 { scheme.apply_interval } else { intervals.aggregation }
+}
+
+/// Where in the aggregation interval schemes are applied.
+struct Window {
+    samples: u32,
+    of: u32,
+    intervals: Intervals,
+}
+
+impl Window {
+    /// The rate over the last aggregation's length, of which the earlier part is known as a mean only.
+    fn rate(&self, piece: &Piece) -> NrAccesses {
+        let left = self.of.saturating_sub(self.samples);
+        let earlier = u64::from(piece.last_nr_accesses) * u64::from(left) / u64::from(self.of.max(1));
+        NrAccesses(piece.nr_accesses.saturating_add(earlier as u32))
+    }
+}
+
+struct Place<'a> {
+    target: usize,
+    /// Whether it is the target's last region.
+    last: bool,
+    window: &'a Window,
+}
+
+impl Running {
+    fn is_due(&self, now: Nanos) -> bool {
+        let ended = self.scheme.max_nr_snapshots.is_some_and(|max| max > 0 && self.stats.nr_snapshots >= max);
+        self.active && !ended && self.next_apply <= now
+    }
+
+    fn is_for(&self, piece: &Piece, window: &Window) -> bool {
+        self.pattern.matches(Bytes(piece.size()), window.rate(piece), damo_model::Age(piece.age))
+    }
+
+    fn score(&self, piece: &Piece, window: &Window) -> usize {
+        let mut now = *piece;
+        now.nr_accesses = window.rate(piece).0;
+        score(self.scheme.action, &now, &self.scheme.quotas.weights, &window.intervals)
+    }
+
+    /// Renews the quota and decides which scores fit it.
+    fn prepare(&mut self, now: Nanos, monitor: &Monitor, memory: &impl Memory, window: &Window) {
+        if !self.scheme.quotas.is_limited() {
+            return;
+        }
+        let (goals, last_pressure) = (&self.scheme.quotas.goals, &mut self.last_pressure);
+        let used_up = self.charge.renew(&self.scheme.quotas, now, || {
+            goals.iter().map(|goal| goal_score(goal, memory, last_pressure)).max().unwrap_or(0)
+        });
+        self.stats.qt_exceeds += u64::from(used_up);
+        let pieces = monitor.targets.iter().flat_map(|t| &t.pieces);
+        let scored: Vec<(usize, u64)> =
+            pieces.filter(|p| self.is_for(p, window)).map(|p| (self.score(p, window), p.size())).collect();
+        self.charge.prioritise(scored.into_iter());
+    }
+
+    /// Tries the scheme on `piece`. What is cut off behind, and what was acted on.
+    fn try_on(
+        &mut self,
+        piece: &mut Piece,
+        place: &Place<'_>,
+        memory: &mut impl Memory,
+    ) -> (Option<Piece>, Option<(Region, Bytes)>) {
+        let limited = self.scheme.quotas.is_limited();
+        if limited && self.charge.is_used_up() {
+            return (None, None);
+        }
+        if let Some((target, from)) = self.charge.resume {
+            // Where the quota ended last time: what lies before had its turn.
+            if target != place.target || piece.end <= from {
+                if target == place.target && place.last {
+                    self.charge.resume = None;
+                }
+                return (None, None);
+            }
+            self.charge.resume = None;
+            let skip = from.saturating_sub(piece.start) / PAGE * PAGE;
+            if skip > 0 {
+                return (cut(piece, skip), None);
+            }
+        }
+        if !self.is_for(piece, place.window) || (limited && self.score(piece, place.window) < self.charge.min_score) {
+            return (None, None);
+        }
+        let mut behind = None;
+        if limited {
+            let left = self.charge.limit - self.charge.charged;
+            if piece.size() > left {
+                let size = left / PAGE * PAGE;
+                if size == 0 {
+                    self.stats.nr_tried += 1;
+                    return (None, None);
+                }
+                behind = cut(piece, size);
+            }
+        }
+        let (more, decided, out) = self.core_filters(piece, place.target);
+        if let Some(more) = more {
+            // Two cuts in one region: the one further behind is found again when its turn comes.
+            behind = Some(match behind {
+                Some(last) => Piece { end: last.end, ..more },
+                None => more,
+            });
+        }
+        if out {
+            return (behind, None);
+        }
+        let range = AddrRange::new(Addr(piece.start), Addr(piece.end));
+        let applied = memory.apply(&self.scheme, place.target, range, decided);
+        let before = piece.report();
+        if limited {
+            self.charge.charge(piece.size(), applied.time);
+            if self.charge.is_used_up() {
+                self.charge.resume = Some((place.target, piece.end));
+            }
+        }
+        if self.scheme.action != Action::Stat {
+            piece.age = 0;
+        }
+        let stats = &mut self.stats;
+        stats.nr_tried += 1;
+        stats.sz_tried.0 += piece.size();
+        stats.nr_applied += u64::from(applied.applied.0 > 0);
+        stats.sz_applied.0 += applied.applied.0;
+        stats.sz_ops_filter_passed.0 += applied.passed.0;
+        stats.sz_changed.0 += applied.changed.0;
+        stats.time = stats.time.saturating_add(applied.time);
+        (behind, Some((before, applied.passed)))
+    }
+
+    /// Asks the filters that are for whole regions, cutting `piece` where one ends or begins. What was cut off,
+    /// whether a filter let `piece` pass, and whether it is out.
+    fn core_filters(&self, piece: &mut Piece, target: usize) -> (Option<Piece>, bool, bool) {
+        let mut behind: Option<Piece> = None;
+        let filters = || self.scheme.filters.iter().filter(|f| f.kind.is_core());
+        for filter in filters() {
+            let is = match &filter.kind {
+                FilterKind::Target(index) => *index == target as u64,
+                FilterKind::Addr(range) => {
+                    let (start, end) = (range.start.0 / PAGE * PAGE, range.end.0.div_ceil(PAGE).saturating_mul(PAGE));
+                    let at = [start, end].into_iter().find(|at| piece.start < *at && *at < piece.end);
+                    if let Some(cut_off) = at.and_then(|at| cut(piece, at - piece.start)) {
+                        let end = behind.map_or(cut_off.end, |b| b.end);
+                        behind = Some(Piece { end, ..cut_off });
+                    }
+                    start <= piece.start && piece.end <= end
+                }
+                _ => continue,
+            };
+            if is == filter.matching {
+                return (behind, filter.allow, !filter.allow);
+            }
+        }
+        // With page filters to come, they have the last word.
+        let pages_decide = self.scheme.filters.iter().any(|f| !f.kind.is_core());
+        (behind, false, !pages_decide && !SchemeFilter::passes_by_default(filters()))
+    }
+}
+
+/// Cuts `piece` after `size` bytes and gives what is behind.
+fn cut(piece: &mut Piece, size: u64) -> Option<Piece> {
+    if size == 0 || size >= piece.size() {
+        return None;
+    }
+    let behind = Piece { start: piece.start + size, ..*piece };
+    piece.end = behind.start;
+    Some(behind)
+}
+
+/// How far a goal is reached, of which [`crate::tune::GOAL`] is just so.
+fn goal_score(goal: &Goal, memory: &impl Memory, last_pressure: &mut u64) -> u64 {
+    let mut value = memory.metric(goal);
+    if goal.metric == damo_model::scheme::Metric::SomeMemPsiUs {
+        let now = value;
+        value = now.saturating_sub(*last_pressure);
+        *last_pressure = now;
+    }
+    let score = u128::from(value) * u128::from(crate::tune::GOAL) / u128::from(goal.target_value.max(1));
+    u64::try_from(score).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+#[path = "damos_tests.rs"]
+mod tests;
