@@ -8,6 +8,7 @@
 //! - [`wss`]: distribution of working set sizes
 //! - [`footprints`]: distribution of memory footprints
 //! - [`nr_regions`]: distribution of region counts
+//! - [`times`]: when a filter passes
 //! - [`heats`]: how often which addresses were accessed when
 //! - [`guide`], [`survey`]: which times and addresses a record covers
 //! - [`filter`]: which snapshots and regions a report looks at
@@ -33,6 +34,7 @@ pub mod survey;
 pub mod table;
 pub mod target;
 pub mod temperature;
+pub mod times;
 mod window;
 pub mod wss;
 

@@ -35,6 +35,17 @@ impl Weights {
     }
 }
 
+impl Weights {
+    /// The temperature of a part of a region, whose size may have a fraction. An unknown age counts as 0.
+    pub(crate) fn temperature_f64(&self, size: f64, nr_accesses: u32, age: Option<u32>, intervals: Intervals) -> f64 {
+        let percent = access_percent(nr_accesses, intervals);
+        let weight = size * self.size as f64
+            + percent as f64 * self.access_rate as f64
+            + age_usec(age.unwrap_or(0), intervals) as f64 * self.age as f64;
+        if percent == 0 { -weight } else { weight }
+    }
+}
+
 /// The access rate in whole percent of the possible, cut off.
 pub fn access_percent(nr_accesses: u32, intervals: Intervals) -> u64 {
     if intervals.sample.0 <= 0 || intervals.aggregation.0 <= 0 {

@@ -113,8 +113,9 @@ fn rescale(value: f64, (min, max): (f64, f64), scale: Scale, (from, to): (usize,
         Scale::Log => 0.0,
     };
     let (value, min, max) = (scaled(value), scaled(min), scaled(max));
-    let ratio = if max == min { 1.0 } else { (value - min) / (max - min) };
-    (from as f64 + ratio * to.saturating_sub(from) as f64) as usize
+    let span = to.saturating_sub(from) as f64;
+    let ratio = if max == min { 1.0 } else { span / (max - min) };
+    ((value - min) * ratio + from as f64) as usize
 }
 
 /// The box of one region.

@@ -81,9 +81,8 @@ impl Heatmap {
         let (Some(first), Some(last)) = (regions.first(), regions.last()) else {
             return pixels;
         };
-        let temperature = |region: &Region, size: u64| {
-            let clipped = Region { start: 0, end: size, probe_hits: Vec::new(), ..*region };
-            clipped.temperature(self.weights, snapshot.intervals) as f64
+        let temperature = |region: &Region, size: f64| {
+            self.weights.temperature_f64(size, region.nr_accesses, region.age, snapshot.intervals)
         };
         let mut x = first.start as f64;
         // Regions before this one end before `x`.
@@ -100,12 +99,12 @@ impl Heatmap {
             for region in regions.iter().skip(from).take_while(|region| (region.start as f64) < end) {
                 let size = (region.end as f64).min(end) - (region.start as f64).max(x);
                 if size > 0.0 {
-                    heat += temperature(region, size as u64) * size;
+                    heat += temperature(region, size) * size;
                     touched = true;
                 }
             }
             if touched {
-                pixels.push(Pixel::Heat(heat / unit));
+                pixels.push(Pixel::Heat(heat / (end - x)));
                 x = end;
                 continue;
             }

@@ -1,0 +1,92 @@
+//! When the memory looked as asked for: spans of time whose snapshots have a region that passes the filter.
+
+use crate::ReportError;
+use crate::filter::Filter;
+use crate::series::{Used, by_target, measure};
+use crate::table::Table;
+use crate::target::target_labels;
+use damo_frame::Record;
+use damo_model::Nanos;
+use std::io::{self, Write};
+
+/// A span of time without a pause.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// The target's label.
+    pub target: String,
+    /// From when, on the record's clock.
+    pub start: Nanos,
+    /// Until when.
+    pub end: Nanos,
+    /// Over how many snapshots.
+    pub snapshots: u64,
+}
+
+/// The result.
+#[derive(Clone, Debug)]
+pub struct TimesReport {
+    /// Spans, target after target, in time order.
+    pub spans: Vec<Span>,
+    /// What it is based on. Partial snapshots count: a region that passes is one, whatever else is missing.
+    pub used: Used,
+}
+
+/// Spans of time in which a region passes.
+///
+/// # Errors
+/// When a record cannot be read or the filter cannot be applied to it.
+pub fn times(records: &[Record], filter: &Filter) -> Result<TimesReport, ReportError> {
+    let mut spans: Vec<Span> = Vec::new();
+    let mut used = Used::default();
+    for record in records {
+        let labels = target_labels(record);
+        for (target, points) in by_target(&measure(record, filter, |rows| rows.len() as u64)?) {
+            let label = labels.get(&target).cloned().unwrap_or_default();
+            let first = spans.len();
+            for point in points {
+                used.snapshots += 1;
+                used.partial += u64::from(point.partial);
+                if point.value == 0 {
+                    continue;
+                }
+                match spans.get_mut(first..).and_then(<[Span]>::last_mut) {
+                    Some(last) if last.end == point.start => {
+                        last.end = point.end;
+                        last.snapshots += 1;
+                    }
+                    _ => {
+                        spans.push(Span { target: label.clone(), start: point.start, end: point.end, snapshots: 1 });
+                    }
+                }
+            }
+        }
+    }
+    Ok(TimesReport { spans, used })
+}
+
+impl TimesReport {
+    /// A line for each span, in seconds.
+    ///
+    /// # Errors
+    /// When `out` takes no more.
+    pub fn write_text(&self, out: &mut dyn Write) -> io::Result<()> {
+        for span in &self.spans {
+            writeln!(out, "{:.6}-{:.6}\n# (seconds)", span.start.as_secs_f64(), span.end.as_secs_f64())?;
+        }
+        Ok(())
+    }
+
+    /// Tables: `spans` (target, start_ns, end_ns, snapshots).
+    ///
+    /// # Errors
+    /// When Polars refuses a table.
+    pub fn tables(&self) -> Result<Vec<Table>, ReportError> {
+        let columns = vec![
+            ("target", self.spans.iter().map(|span| span.target.clone()).collect::<Vec<_>>().into()),
+            ("start_ns", self.spans.iter().map(|span| span.start.0).collect::<Vec<_>>().into()),
+            ("end_ns", self.spans.iter().map(|span| span.end.0).collect::<Vec<_>>().into()),
+            ("snapshots", self.spans.iter().map(|span| span.snapshots).collect::<Vec<_>>().into()),
+        ];
+        Ok(vec![Table::new("spans", columns)?])
+    }
+}
