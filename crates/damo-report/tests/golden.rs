@@ -290,10 +290,7 @@ fn access_options_do_what_they_do_in_the_python_tool() {
         ("short-hist-log", histogram(HistogramOptions { log: true, ..HistogramOptions::default() })),
         ("short-hist-ranges", histogram(HistogramOptions { ranges, ..HistogramOptions::default() })),
         ("short-hm", access::Options { heatmap_width: 20, heatmap_colors: ColorSet::Flame, ..defaults() }),
-        (
-            "short-sort",
-            access::Options { sort_by: vec![SortKey::Size], descending: vec![SortKey::Size], ..defaults() },
-        ),
+        ("short-sort", access::Options { sort_by: vec![SortKey::Size], descending: vec![SortKey::Size], ..defaults() }),
         (
             "short-weights",
             access::Options { weights: weights(1, 100, 0), ..in_style(AccessStyle::TemperaturePercentiles) },
@@ -348,11 +345,7 @@ fn access_filters_do_what_they_do_in_the_python_tool() {
     by_address.set_addresses(vec![range(2, 30), range(40, 50)]).expect("disjoint");
     let short = || [made_up("short")];
     as_python("python", "short-addr", &access_text(&short(), &filtered(by_address.clone())));
-    let drawn = access::Options {
-        heatmap_static: true,
-        heatmap_colors: ColorSet::Emotion,
-        ..filtered(by_address)
-    };
+    let drawn = access::Options { heatmap_static: true, heatmap_colors: ColorSet::Emotion, ..filtered(by_address) };
     as_python("python", "short-addr-static", &access_text(&short(), &drawn));
     let by_position = Filter { snapshot_idx: vec![Bounds::new(1, 2)], ..Filter::default() };
     as_python("python", "short-time", &access_text(&short(), &filtered(by_position)));
