@@ -3,13 +3,12 @@
 //! `watch PID SECONDS [SAMPLE_US AGGR_US MIN_REGIONS MAX_REGIONS [CPU_RING_KIB [RING_KIB]]]`, as root, on a machine
 //! whose DAMON may be used.
 
-use damo_kernel::events::{Feed, Notice};
 use damo_kernel::procfs::{self, Procfs};
-use damo_kernel::ring::{Ring, RingOptions, Until};
+use damo_kernel::ring::{Record, Ring, RingOptions, Until};
 use damo_kernel::sysfs::{Context, ContextTarget, Kdamond, Sysfs};
-use damo_kernel::tracefs::{Decoder, Tracefs};
+use damo_kernel::tracefs::{Decoder, Event, Tracefs};
 use damo_kernel::{Result, Root};
-use damo_model::assemble::{Assembler, Options};
+use damo_model::assemble::{Assembler, EventKey, Options, RegionEvent};
 use damo_model::{Bytes, Intervals, Nanos, NrRegions, Ops, SnapshotState, Stamp};
 use std::time::{Duration, Instant};
 
@@ -54,47 +53,60 @@ fn watch(pid: i32, seconds: u64, more: &[i64]) -> Result<()> {
     let setup = procfs.stat(std::process::id() as i32)?;
     println!("kdamond {:?} one_ring {narrowed}", staged.started());
 
-    let mut feed = Feed::new(decoder, Assembler::new(Options { intervals: Some(intervals), ..Options::default() }));
-    for (index, thread) in staged.started() {
-        feed.follow(thread, index as u32);
-    }
-    let (mut snapshots, mut partial, mut regions, mut lost, mut first) = (0u64, 0u64, 0usize, 0, None);
-    let mut take = |feed: &mut Feed| {
-        while let Some(snapshot) = feed.pop() {
+    let ours = staged.threads();
+    let mut assembler = Assembler::new(Options { intervals: Some(intervals), ..Options::default() });
+    let (mut lost, mut odd) = (0, 0);
+    let mut take = |record: Record<'_>, assembler: &mut Assembler| {
+        let sample = match record {
+            Record::Sample(sample) => sample,
+            Record::Lost { events, .. } => {
+                lost += events;
+                return assembler.lost(events);
+            }
+            _ => return,
+        };
+        let Ok(Some(decoded)) = decoder.decode(sample.raw) else {
+            odd += 1;
+            return;
+        };
+        let Event::Aggregated { target_id, nr_regions, region } = decoded.event else { return };
+        if ours.contains(&decoded.pid) {
+            let key = EventKey { thread: Some(decoded.pid), target_id, ..EventKey::default() };
+            let event = RegionEvent { key, time: sample.time, nr_regions, region, extras: &[] };
+            odd += u64::from(assembler.push(&event).is_err());
+        }
+    };
+    let (mut snapshots, mut partial, mut regions, mut first) = (0u64, 0u64, 0usize, None);
+    let mut count = |assembler: &mut Assembler| {
+        while let Some(snapshot) = assembler.pop() {
             snapshots += 1;
             regions += snapshot.regions.len();
             partial += u64::from(snapshot.state != SnapshotState::Complete);
             first.get_or_insert(snapshot.end);
         }
     };
-    let mut notice = |notice: Notice| {
-        if let Notice::Lost { events, .. } = notice {
-            lost += events;
-        }
-    };
     let until = Instant::now() + Duration::from_secs(seconds);
     let mut kdamond = None;
     while Instant::now() < until && staged.is_running()? {
         ring.wait(Duration::from_millis(250))?;
-        ring.drain(Until::Now, &mut |record| feed.record(record, &mut notice));
-        take(&mut feed);
+        ring.drain(Until::Now, &mut |record| take(record, &mut assembler));
+        count(&mut assembler);
         if let Some(thread) = staged.threads().first() {
             kdamond = procfs.cpu_time(*thread, Stamp::Record(procfs::now()), true).ok().or(kdamond);
         }
     }
     let running = procfs.stat(std::process::id() as i32)?;
     staged.stop()?;
-    ring.drain(Until::End, &mut |record| feed.record(record, &mut notice));
+    ring.drain(Until::End, &mut |record| take(record, &mut assembler));
     lost += ring.lost_untold();
-    feed.finish();
-    take(&mut feed);
+    assembler.finish();
+    count(&mut assembler);
     staged.undo()?;
 
     let own = procfs.stat(std::process::id() as i32)?;
     let rss = procfs.footprint(std::process::id() as i32, false)?.rss;
     let first = first.map(|first: Nanos| (first.0 - begin.0) / 1_000_000);
-    println!("snapshots {snapshots} partial {partial} regions {regions} lost {lost} first_ms {first:?}");
-    println!("tally {:?} error {:?}", feed.tally(), feed.first_error());
+    println!("snapshots {snapshots} partial {partial} regions {regions} lost {lost} odd {odd} first_ms {first:?}");
     for (what, stat) in [("set up", setup), ("running", running), ("end", own)] {
         println!("cpu until {what}: user {} ms, system {} ms", stat.user.0 / 1_000_000, stat.system.0 / 1_000_000);
     }

@@ -7,7 +7,6 @@
 //! - [`sysfs`]: DAMON's tree: read, set up, start, tune, stop, put back
 //! - [`tracefs`]: how the running kernel lays out DAMON's events, and decoding them
 //! - [`ring`]: the events themselves, through perf
-//! - [`events`]: decoded events to [`damo_model::assemble`], and so to snapshots
 //! - [`features`]: what this kernel's DAMON can do; [`readiness`]: whether we can record here, and what to do if not
 //! - [`rights`]: a program with the rights of the user who called sudo
 //! - [`procfs`]: processes, memory, pressure, CPU time
@@ -15,12 +14,12 @@
 //!
 //! How a recording goes, in order: [`readiness`] if something is amiss; [`tracefs::Tracefs::recording_events`];
 //! [`ring::Ring::per_cpu`]; [`sysfs::Sysfs::stage`] and [`sysfs::Staged::start`]; [`ring::Ring::narrow`]; then
-//! [`ring::Ring::wait`] and [`ring::Ring::drain`] into [`events::Feed`] until [`sysfs::Staged::is_running`] is false or a
-//! signal came; [`sysfs::Staged::stop`]; a last drain; [`sysfs::Staged::undo`].
+//! [`ring::Ring::wait`] and [`ring::Ring::drain`], through a [`tracefs::Decoder`] into a [`damo_model::assemble::Assembler`]
+//! per kdamond thread, until [`sysfs::Staged::is_running`] is false or a signal came; [`sysfs::Staged::stop`]; a last
+//! drain; [`sysfs::Staged::undo`]. `examples/watch.rs` is all of that in one small program.
 #![deny(unsafe_op_in_unsafe_fn)]
 
 mod error;
-pub mod events;
 pub mod features;
 mod io;
 pub mod procfs;

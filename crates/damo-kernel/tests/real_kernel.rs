@@ -2,15 +2,14 @@
 //! guest only, which says so by `DAMO_IN_GUEST=1`; anywhere else each of them prints a note and returns. One at a time,
 //! please: `--test-threads=1`.
 
-use damo_kernel::events::Feed;
 use damo_kernel::procfs::Procfs;
-use damo_kernel::ring::{Ring, RingOptions, Until};
+use damo_kernel::ring::{Record, Ring, RingOptions, Until};
 use damo_kernel::sysfs::{
     Command as Ask, Context, ContextTarget, Filter, Goal, Kdamond, Leftover, Scheme, Sysfs, Watermarks,
 };
-use damo_kernel::tracefs::{Decoder, Tracefs};
+use damo_kernel::tracefs::{Decoder, Event, Tracefs};
 use damo_kernel::{Root, readiness};
-use damo_model::assemble::{Assembler, Options};
+use damo_model::assemble::{Assembler, EventKey, Options, RegionEvent};
 use damo_model::{Addr, AddrRange, Bytes, Intervals, Nanos, Ops, Snapshot, SnapshotState};
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
@@ -199,22 +198,27 @@ fn follow(root: &Root, sysfs: &Sysfs, kdamonds: &[Kdamond], seconds: u64, narrow
     if narrow {
         assert!(ring.narrow(&staged.threads()), "the first aggregation takes 100 ms");
     }
+    let decoder = Decoder::new(&formats).expect("known");
     let options = Options { intervals: Some(Intervals::default()), ..Options::default() };
-    let mut feed = Feed::new(Decoder::new(&formats).expect("known"), Assembler::new(options));
-    for (index, thread) in staged.started() {
-        feed.follow(thread, index as u32);
-    }
+    let mut assembler = Assembler::new(options);
+    let mut take = |record: Record<'_>| {
+        let Record::Sample(sample) = record else { panic!("{record:?}") };
+        let decoded = decoder.decode(sample.raw).expect("whole").expect("asked for");
+        let Event::Aggregated { target_id, nr_regions, region } = decoded.event else { panic!("{decoded:?}") };
+        let key = EventKey { thread: Some(decoded.pid), target_id, ..EventKey::default() };
+        let event = RegionEvent { key, time: sample.time, nr_regions, region, extras: &[] };
+        assembler.push(&event).expect("in order of time");
+    };
     let begin = Instant::now();
     while begin.elapsed() < Duration::from_secs(seconds) {
         ring.wait(Duration::from_millis(100)).expect("polls");
-        let drained = ring.drain(Until::Now, &mut |record| feed.record(record, &mut |_| {}));
+        let drained = ring.drain(Until::Now, &mut take);
         assert_eq!(drained.nonsense, 0);
     }
     staged.stop().expect("ours");
-    ring.drain(Until::End, &mut |record| feed.record(record, &mut |_| {}));
-    feed.finish();
-    let snapshots = std::iter::from_fn(|| feed.pop()).collect();
-    assert_eq!(feed.tally().bad, 0);
+    ring.drain(Until::End, &mut take);
+    assembler.finish();
+    let snapshots = std::iter::from_fn(|| assembler.pop()).collect();
     staged.undo().expect("goes back");
     (snapshots, ring.lost())
 }

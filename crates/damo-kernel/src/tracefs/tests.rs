@@ -1,6 +1,7 @@
 //! Layouts as kernels told them, and real pages of a kernel's ring buffer.
 
 use super::*;
+use damo_model::assemble::{Assembler, EventKey, RegionEvent};
 use damo_model::{Addr, Age, Nanos, NrAccesses, Region};
 use proptest::prelude::*;
 use std::path::PathBuf;
@@ -154,24 +155,26 @@ fn pages_of_a_real_ring_buffer_give_whole_snapshots_once_the_cpus_are_merged() {
     let decoder = Decoder::new(&[format("6.12-damon_aggregated")]).expect("known");
     let mut records = [real_records(0), real_records(1)].concat();
     records.sort_by_key(|(time, _)| *time);
-    let assembler = damo_model::assemble::Assembler::new(Default::default());
-    let mut feed = crate::events::Feed::new(decoder, assembler);
-    feed.take_strangers(true);
+    let mut assembler = Assembler::default();
     for (time, raw) in &records {
-        feed.raw(Nanos(*time as i64), raw, &mut |notice| panic!("{notice:?}"));
+        let decoded = decoder.decode(raw).expect("whole").expect("known");
+        let Event::Aggregated { target_id, nr_regions, region } = decoded.event else { panic!("{decoded:?}") };
+        let key = EventKey { thread: Some(decoded.pid), target_id, ..EventKey::default() };
+        let time = Nanos(*time as i64);
+        assembler.push(&RegionEvent { key, time, nr_regions, region, extras: &[] }).expect("in order of time");
     }
     let mut snapshots = 0;
-    while let Some(snapshot) = feed.pop() {
+    while let Some(snapshot) = assembler.pop() {
         snapshots += 1;
         assert_eq!(snapshot.state, damo_model::SnapshotState::Complete);
         assert!(snapshot.regions.windows(2).all(|pair| pair[0].end <= pair[1].start));
     }
-    assert_eq!((feed.tally().regions, feed.tally().bad), (EVENTS, 0));
+    assert_eq!(records.len(), EVENTS);
     assert_eq!(snapshots, SNAPSHOTS);
 }
 
 /// Of the recording: counted once by hand with an independent script.
-const EVENTS: u64 = 658;
+const EVENTS: usize = 658;
 const SNAPSHOTS: usize = 40;
 
 proptest! {
