@@ -15,6 +15,7 @@
 //! - [`series`], [`distribution`]: a number per snapshot, and its percentiles
 //! - [`temperature`]: how hot a region is
 //! - [`colormap`]: colours for numbers
+//! - [`picture`]: PNG and SVG
 //! - [`table`], [`form`]: results as tables, and the forms in which they are written
 #![forbid(unsafe_code)]
 
@@ -28,6 +29,7 @@ pub mod form;
 pub mod guide;
 pub mod heats;
 pub mod nr_regions;
+pub mod picture;
 pub mod raw;
 pub mod series;
 pub mod survey;

@@ -1,0 +1,252 @@
+//! Charts of numbers: over time, or as percentiles.
+
+use super::canvas::{Align, Font, Rect, fit};
+use super::ticks::{bytes_text, number_step, number_text, time_step, time_text};
+use super::{Canvas, MARGIN, Picture, Style, TEXT_SIZE, font};
+
+/// What an axis counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Bytes, labelled in powers of 1024.
+    Bytes,
+    /// Nanoseconds, labelled in seconds, minutes and hours.
+    Time,
+    /// A plain count.
+    Count,
+    /// Percent, 0 to 100.
+    Percent,
+    /// Accesses per second.
+    Hz,
+}
+
+/// A line of a chart.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Series {
+    /// What the legend calls it.
+    pub name: String,
+    /// Points by ascending x; a y that is not a number interrupts the line.
+    pub points: Vec<(f64, f64)>,
+    /// Whether values hold until the next point (measurements, percentiles) rather than change evenly.
+    pub steps: bool,
+    /// Whether the ground below is tinted.
+    pub filled: bool,
+}
+
+/// Some series on common axes. The vertical axis begins at 0.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Chart {
+    /// Headline.
+    pub title: String,
+    /// What runs from left to right.
+    pub x: (String, Unit),
+    /// What runs upwards.
+    pub y: (String, Unit),
+    /// The lines.
+    pub series: Vec<Series>,
+    /// Remarks on the horizontal axis.
+    pub marks: Vec<(f64, String)>,
+}
+
+const LEFT: f64 = 84.0;
+const BELOW: f64 = 52.0;
+const SMALL: f64 = 13.0;
+/// More points than this many per pixel are drawn as the lowest and highest of each pixel.
+const PER_PIXEL: usize = 2;
+
+/// An axis: its range and where it begins and ends on the picture.
+#[derive(Clone, Copy)]
+struct Scale {
+    low: f64,
+    high: f64,
+    from: f64,
+    to: f64,
+}
+
+impl Scale {
+    fn at(&self, value: f64) -> f64 {
+        let length = self.high - self.low;
+        let part = if length > 0.0 { (value - self.low) / length } else { 0.0 };
+        self.from + part.clamp(0.0, 1.0) * (self.to - self.from)
+    }
+}
+
+fn step(unit: Unit, length: f64, count: usize) -> f64 {
+    match unit {
+        // Steps of sizes are round in the unit that the labels are in.
+        Unit::Bytes => {
+            let mut scale = 1.0;
+            while length / scale >= 1024.0 && scale < 1e18 {
+                scale *= 1024.0;
+            }
+            number_step(length / scale, count) * scale
+        }
+        Unit::Time => time_step(length as i128, count).max(1) as f64,
+        Unit::Count => number_step(length, count).max(1.0),
+        Unit::Percent if count >= 10 => 10.0,
+        Unit::Percent => 25.0,
+        Unit::Hz => number_step(length, count),
+    }
+}
+
+fn label(unit: Unit, value: f64) -> String {
+    match unit {
+        Unit::Bytes => bytes_text(value),
+        Unit::Time => time_text(value as i128),
+        Unit::Count | Unit::Hz => number_text(value),
+        Unit::Percent => format!("{} %", number_text(value)),
+    }
+}
+
+impl Chart {
+    fn range(&self, pick: fn(&(f64, f64)) -> f64) -> Option<(f64, f64)> {
+        let values = self.series.iter().flat_map(|series| series.points.iter().map(pick));
+        let known = values.filter(|value| value.is_finite());
+        known.fold(None, |range, value| match range {
+            None => Some((value, value)),
+            Some((low, high)) => Some((value.min(low), value.max(high))),
+        })
+    }
+
+    fn draw_axes(&self, canvas: &mut dyn Canvas, style: &Style, x: Scale, y: Scale) {
+        let theme = style.theme;
+        let muted = Font { size: SMALL, color: theme.muted(), align: Align::Right };
+        let y_step = step(self.y.1, y.high - y.low, ((y.from - y.to) / 48.0) as usize);
+        for i in 0..=64 {
+            let value = f64::from(i) * y_step;
+            if value > y.high * 1.000_001 {
+                break;
+            }
+            canvas.line(&[(x.from, y.at(value)), (x.to, y.at(value))], theme.grid(), 1.0);
+            canvas.text((x.from - 8.0, y.at(value) + SMALL * 0.32), &label(self.y.1, value), muted);
+        }
+        let x_step = step(self.x.1, x.high - x.low, ((x.to - x.from) / 90.0) as usize);
+        let centered = Font { align: Align::Center, ..muted };
+        for i in 0..=64 {
+            let value = f64::from(i) * x_step;
+            if value > (x.high - x.low) * 1.000_001 {
+                break;
+            }
+            let at = x.at(x.low + value);
+            canvas.line(&[(at, y.from), (at, y.from + 5.0)], theme.muted(), 1.0);
+            canvas.text((at, y.from + 19.0), &label(self.x.1, value), centered);
+        }
+        canvas.line(&[(x.from, y.from), (x.to, y.from)], theme.muted(), 1.0);
+        let ink = Font { size: SMALL, color: theme.ink(), align: Align::Center };
+        canvas.text(((x.from + x.to) / 2.0, y.from + 40.0), &self.x.0, ink);
+        canvas.text((MARGIN, y.to - 12.0), &self.y.0, Font { align: Align::Left, ..ink });
+    }
+
+    fn draw_series(&self, canvas: &mut dyn Canvas, style: &Style, x: Scale, y: Scale) {
+        for (i, series) in self.series.iter().enumerate() {
+            let color = style.theme.series(i);
+            let pixels = (x.to - x.from).max(1.0) as usize;
+            for run in series.points.split(|(_, value)| !value.is_finite()).filter(|run| !run.is_empty()) {
+                let on_page: Vec<(f64, f64)> = run.iter().map(|(a, b)| (x.at(*a), y.at(*b))).collect();
+                let points = if on_page.len() > pixels * PER_PIXEL {
+                    thinned(&on_page)
+                } else if series.steps {
+                    stepped(&on_page)
+                } else {
+                    on_page
+                };
+                if series.filled {
+                    let mut shape = points.clone();
+                    shape.extend(points.last().map(|last| (last.0, y.from)));
+                    shape.extend(points.first().map(|first| (first.0, y.from)));
+                    canvas.area(&shape, color, 0.16);
+                }
+                canvas.line(&points, color, 2.0);
+            }
+        }
+    }
+
+    fn draw_legend(&self, canvas: &mut dyn Canvas, style: &Style, right: f64, top: f64) {
+        let font = Font { size: TEXT_SIZE, color: style.theme.ink(), align: Align::Left };
+        let mut at = right;
+        for (i, series) in self.series.iter().enumerate().rev().filter(|_| self.series.len() > 1) {
+            at -= font::width(&series.name, TEXT_SIZE) + 12.0;
+            canvas.text((at, top - 10.0), &fit(&series.name, TEXT_SIZE, 300.0), font);
+            at -= 24.0;
+            canvas.line(&[(at, top - 14.0), (at + 18.0, top - 14.0)], style.theme.series(i), 3.0);
+        }
+    }
+}
+
+/// Corners of values that hold until the next one.
+fn stepped(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
+    let mut corners = Vec::with_capacity(points.len() * 2);
+    let mut last: Option<f64> = None;
+    for (x, y) in points {
+        corners.extend(last.map(|before| (*x, before)));
+        corners.push((*x, *y));
+        last = Some(*y);
+    }
+    corners
+}
+
+/// The lowest and highest point of each pixel.
+fn thinned(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
+    points
+        .chunk_by(|a, b| a.0.floor() == b.0.floor())
+        .flat_map(|pixel| {
+            let low = pixel.iter().copied().reduce(|a, b| if b.1 > a.1 { b } else { a });
+            let high = pixel.iter().copied().reduce(|a, b| if b.1 < a.1 { b } else { a });
+            let x = pixel.first().map_or(0.0, |first| first.0);
+            [low, high].into_iter().flatten().map(move |(_, y)| (x, y))
+        })
+        .collect()
+}
+
+impl Picture for Chart {
+    fn title(&self) -> String {
+        self.title.clone()
+    }
+
+    fn draw(&self, canvas: &mut dyn Canvas, style: &Style, top: f64) {
+        let (width, height) = canvas.size();
+        let place = Rect {
+            x: MARGIN + LEFT,
+            y: top + 34.0,
+            w: (width - 2.0 * MARGIN - LEFT).max(16.0),
+            h: (height - top - 34.0 - BELOW - MARGIN / 2.0).max(16.0),
+        };
+        let Some((low, high)) = self.range(|point| point.0) else {
+            let font = Font { size: TEXT_SIZE, color: style.theme.muted(), align: Align::Center };
+            canvas.text((place.x + place.w / 2.0, place.y + 60.0), "nothing to draw", font);
+            return;
+        };
+        let most = self.range(|point| point.1).map_or(0.0, |(_, most)| most.max(0.0));
+        let x = Scale { low, high, from: place.x, to: place.right() - 10.0 };
+        let top_value = if self.y.1 == Unit::Percent { 100.0 } else { most * 1.05 };
+        let y =
+            Scale { low: 0.0, high: if top_value > 0.0 { top_value } else { 1.0 }, from: place.bottom(), to: place.y };
+        self.draw_axes(canvas, style, x, y);
+        self.draw_series(canvas, style, x, y);
+        self.draw_legend(canvas, style, place.right(), place.y);
+        for (at, text) in &self.marks {
+            let at = x.at(*at);
+            canvas.line(&[(at, place.y), (at, place.bottom())], style.theme.series(1), 1.0);
+            let font = Font { size: SMALL, color: style.theme.ink(), align: Align::Left };
+            canvas.text((at + 4.0, place.y + 14.0), text, font);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_points_keep_their_extremes() {
+        let points: Vec<(f64, f64)> =
+            (0..1000).map(|i| (f64::from(i) / 100.0, if i == 555 { 9.0 } else { 1.0 })).collect();
+        let thin = thinned(&points);
+        assert!(thin.len() <= 20);
+        assert!(thin.contains(&(5.0, 9.0)) && thin.contains(&(5.0, 1.0)));
+    }
+
+    #[test]
+    fn steps_have_corners() {
+        assert_eq!(stepped(&[(0.0, 1.0), (2.0, 3.0)]), [(0.0, 1.0), (2.0, 1.0), (2.0, 3.0)]);
+    }
+}

@@ -1,0 +1,267 @@
+//! The heat map as a picture: time from left to right, addresses upwards, a panel per contiguous area.
+
+use super::canvas::{Align, COLDEST, Font, HATCH, Indexed, NO_DATA, PALETTE, Rect, fit, frame};
+use super::ticks::{byte_step, bytes_text, multiples, number_step, number_text, time_step, time_text};
+use super::{Canvas, MARGIN, Picture, Style, TEXT_SIZE, Theme, font, top};
+use crate::colormap::Rgb;
+use crate::heats::{Columns, Grid, HeatsReport, Options, Unit};
+use damo_model::Nanos;
+
+/// Room for address labels left of the panels.
+const LEFT: f64 = 92.0;
+/// Room for the colour bar right of the panels.
+const RIGHT: f64 = 136.0;
+/// Room for time labels below the panels.
+const BELOW: f64 = 52.0;
+/// Room for a panel's name above it.
+const NAME: f64 = 22.0;
+/// Panels are at least so high.
+const LEAST: usize = 14;
+const SMALL: f64 = 13.0;
+
+/// A heat map to be drawn: a report made with [`HeatMap::options`] for the same style.
+#[derive(Clone, Copy, Debug)]
+pub struct HeatMap<'a> {
+    /// What to draw.
+    pub report: &'a HeatsReport,
+}
+
+/// Where panels go.
+struct Place {
+    left: f64,
+    top: f64,
+    width: usize,
+    height: usize,
+}
+
+fn place(style: &Style) -> Place {
+    let (left, top) = (MARGIN + LEFT, top(style));
+    let width = (style.width as f64 - left - RIGHT - MARGIN).max(16.0) as usize;
+    let height = (style.height as f64 - top - BELOW - MARGIN / 2.0).max(16.0) as usize;
+    Place { left, top: top.round(), width, height }
+}
+
+impl HeatMap<'_> {
+    /// Options for a report that fills a picture of this style: a cell per pixel, all that was ever mapped.
+    pub fn options(style: &Style) -> Options {
+        let place = place(style);
+        let columns = Columns::Shared {
+            total: place.height.saturating_sub(NAME as usize),
+            least: LEAST,
+            between: NAME as usize + 6,
+        };
+        Options::picture(place.width, columns)
+    }
+
+    /// The highest mean over the covered part of any cell.
+    fn highest(&self) -> f64 {
+        let cells = self.report.panels.iter().flat_map(|grid| {
+            (0..grid.time.len()).flat_map(move |row| (0..grid.space.len()).map(move |c| grid.covered_heat_at(row, c)))
+        });
+        cells.filter(|heat| !heat.is_nan()).fold(0.0, f64::max)
+    }
+
+    /// Whether a row of cells lies in a time with incomplete data.
+    fn incomplete(&self, grid: &Grid) -> Vec<bool> {
+        let spans = &self.report.partial;
+        let overlaps = |row: usize| {
+            let (from, to) = (grid.time.bound(row), grid.time.bound(row + 1));
+            let first = spans.partition_point(|(_, end)| i128::from(end.0) <= from);
+            spans.get(first).is_some_and(|(start, _)| i128::from(start.0) < to)
+        };
+        (0..grid.time.len()).map(overlaps).collect()
+    }
+
+    /// A panel's pixels, highest address first.
+    fn image(&self, grid: &Grid, width: usize, highest: f64) -> Indexed {
+        let (rows, height) = (grid.time.len(), grid.space.len());
+        let incomplete = self.incomplete(grid);
+        let mut pixels = Vec::with_capacity(width * height);
+        for y in 0..height {
+            for x in 0..width {
+                // Maps of less time than there are pixels have fewer cells than pixels.
+                let row = x * rows / width.max(1);
+                let heat = grid.covered_heat_at(row, height - 1 - y);
+                let hatched = incomplete.get(row).copied().unwrap_or(false);
+                pixels.push(if !heat.is_nan() {
+                    index_of(heat, highest)
+                } else if hatched && (x + y) % 6 < 2 {
+                    HATCH
+                } else {
+                    NO_DATA
+                });
+            }
+        }
+        Indexed { width, height, pixels }
+    }
+
+    fn palette(style: &Style) -> [Rgb; PALETTE] {
+        std::array::from_fn(|i| match i as u8 {
+            NO_DATA => style.theme.empty(),
+            HATCH => style.theme.hatch(),
+            i => color(style, f64::from(i - COLDEST) / f64::from(u8::MAX - COLDEST)),
+        })
+    }
+
+    fn draw_panel(&self, canvas: &mut dyn Canvas, style: &Style, grid: &Grid, at: (f64, f64), width: usize, high: f64) {
+        let image = self.image(grid, width, high);
+        let rect = Rect { x: at.0, y: at.1, w: width as f64, h: image.height as f64 };
+        let ink = Font { size: TEXT_SIZE, color: style.theme.ink(), align: Align::Left };
+        let muted = Font { size: SMALL, color: style.theme.muted(), align: Align::Right };
+        let name = self.report.panel_name(grid);
+        let size = bytes_text((grid.space.end() - grid.space.start()) as f64);
+        let whole = format!("{:#x} – {:#x} · {size}", grid.space.start(), grid.space.end());
+        let room = rect.w - font::width(&whole, SMALL) - 16.0;
+        canvas.text((rect.x, rect.y - 6.0), &fit(&name, TEXT_SIZE, room), ink);
+        canvas.text((rect.right(), rect.y - 6.0), &fit(&whole, SMALL, rect.w), muted);
+        canvas.image(at, &image, &Self::palette(style));
+        frame(canvas, rect, style.theme.muted());
+        self.draw_addresses(canvas, style, grid, rect);
+    }
+
+    /// Offsets into the panel, at its left.
+    fn draw_addresses(&self, canvas: &mut dyn Canvas, style: &Style, grid: &Grid, rect: Rect) {
+        let length = grid.space.end() - grid.space.start();
+        let count = (rect.h / 40.0).floor().max(1.0) as usize;
+        let font = Font { size: SMALL, color: style.theme.muted(), align: Align::Right };
+        for offset in multiples(length, byte_step(length, count)) {
+            let y = rect.bottom() - offset as f64 / length.max(1) as f64 * rect.h;
+            // Labels of neighbouring panels would touch at the very top.
+            if offset > 0 && y < rect.y + 10.0 {
+                continue;
+            }
+            canvas.line(&[(rect.x - 5.0, y), (rect.x, y)], style.theme.muted(), 1.0);
+            let label = if offset == 0 { "+0".to_owned() } else { format!("+{}", bytes_text(offset as f64)) };
+            canvas.text((rect.x - 9.0, y + SMALL * 0.32), &label, font);
+        }
+    }
+
+    fn draw_times(&self, canvas: &mut dyn Canvas, style: &Style, rect: Rect) {
+        let (start, end) = (i128::from(self.report.time.0.0), i128::from(self.report.time.1.0));
+        let length = end - start;
+        let font = Font { size: SMALL, color: style.theme.muted(), align: Align::Center };
+        for offset in multiples(length, time_step(length, (rect.w / 90.0) as usize)) {
+            let x = rect.x + offset as f64 / length.max(1) as f64 * rect.w;
+            canvas.line(&[(x, rect.bottom()), (x, rect.bottom() + 5.0)], style.theme.muted(), 1.0);
+            canvas.text((x, rect.bottom() + 19.0), &time_text(offset), font);
+        }
+        let label = format!("time since {}", damo_model::human::format_time(Nanos(start as i64), Default::default()));
+        let font = Font { color: style.theme.ink(), ..font };
+        canvas.text((rect.x + rect.w / 2.0, rect.bottom() + 40.0), &label, font);
+    }
+
+    /// Remarks of the record over all panels.
+    fn draw_marks(&self, canvas: &mut dyn Canvas, style: &Style, rect: Rect) {
+        let (start, end) = self.report.time;
+        let length = end.saturating_sub(start).0.max(1) as f64;
+        let color = style.theme.series(1);
+        for (at, text) in &self.report.marks {
+            let x = rect.x + at.saturating_sub(start).0 as f64 / length * rect.w;
+            let mut y = rect.y;
+            while y < rect.bottom() {
+                canvas.line(&[(x, y), (x, (y + 5.0).min(rect.bottom()))], color, 1.0);
+                y += 9.0;
+            }
+            let right = x > rect.x + rect.w * 0.8;
+            let align = if right { Align::Right } else { Align::Left };
+            let width = font::width(text, SMALL);
+            let x = if right { x - 4.0 } else { x + 4.0 };
+            let left = if right { x - width } else { x };
+            canvas.rect(Rect { x: left - 2.0, y: rect.y + 2.0, w: width + 4.0, h: 18.0 }, style.theme.ground(), 0.8);
+            canvas.text((x, rect.y + 16.0), text, Font { size: SMALL, color: style.theme.ink(), align });
+        }
+    }
+
+    /// What the colours mean.
+    fn draw_scale(&self, canvas: &mut dyn Canvas, style: &Style, bar: Rect, high: f64) {
+        let ink = Font { size: SMALL, color: style.theme.ink(), align: Align::Left };
+        let muted = Font { color: style.theme.muted(), ..ink };
+        let possible = self.report.possible.filter(|possible| *possible > 0.0);
+        let (what, unit) = match self.report.unit {
+            Unit::Hz => ("access rate", "Hz"),
+            Unit::Samples => ("accesses", "samples"),
+        };
+        canvas.text((bar.x, bar.y - 26.0), what, ink);
+        let below = if possible.is_some() { format!("{unit} (% of possible)") } else { unit.to_owned() };
+        canvas.text((bar.x, bar.y - 10.0), &below, muted);
+        let (width, height) = (bar.w as usize, bar.h as usize);
+        let row = |y: usize| index_of((height - 1 - y) as f64 / (height.max(2) - 1) as f64, 1.0);
+        let pixels = (0..height).flat_map(|y| std::iter::repeat_n(row(y), width)).collect();
+        canvas.image((bar.x, bar.y), &Indexed { width, height, pixels }, &Self::palette(style));
+        frame(canvas, bar, style.theme.muted());
+        let step = number_step(high, 5);
+        let ticks = (0..=5).map(|i| f64::from(i) * step).take_while(|tick| *tick <= high * 1.000_001);
+        for tick in ticks {
+            let y = bar.bottom() - if high > 0.0 { tick / high } else { 0.0 } * bar.h;
+            canvas.line(&[(bar.right(), y), (bar.right() + 4.0, y)], style.theme.muted(), 1.0);
+            let value = number_text(tick);
+            canvas.text((bar.right() + 8.0, y + SMALL * 0.32), &value, ink);
+            if let Some(possible) = possible {
+                let share = format!("({} %)", number_text((tick / possible * 1000.0).round() / 10.0));
+                let x = bar.right() + 8.0 + font::width(&value, SMALL) + 5.0;
+                canvas.text((x, y + SMALL * 0.32), &share, muted);
+            }
+        }
+        let mut y = bar.bottom() + 22.0;
+        canvas.rect(Rect { x: bar.x, y, w: 14.0, h: 12.0 }, style.theme.empty(), 1.0);
+        frame(canvas, Rect { x: bar.x, y, w: 14.0, h: 12.0 }, style.theme.muted());
+        canvas.text((bar.x + 20.0, y + 11.0), "not monitored", muted);
+        if !self.report.partial.is_empty() {
+            y += 20.0;
+            let pixels = (0..12 * 14).map(|i| if (i % 14 + i / 14) % 6 < 2 { HATCH } else { NO_DATA }).collect();
+            canvas.image((bar.x, y), &Indexed { width: 14, height: 12, pixels }, &Self::palette(style));
+            frame(canvas, Rect { x: bar.x, y, w: 14.0, h: 12.0 }, style.theme.muted());
+            canvas.text((bar.x + 20.0, y + 11.0), "incomplete data", muted);
+        }
+        if !self.report.coverage.is_full() {
+            y += 20.0;
+            let text = format!("{:.1} % complete", self.report.coverage.ratio() * 100.0);
+            canvas.text((bar.x, y + 11.0), &text, muted);
+        }
+    }
+}
+
+/// The colour of 0..=1.
+fn color(style: &Style, part: f64) -> Rgb {
+    match style.theme {
+        Theme::Light => style.map.on_light(part),
+        Theme::Dark => style.map.on_dark(part),
+    }
+}
+
+/// Palette index of a heat.
+fn index_of(heat: f64, highest: f64) -> u8 {
+    let part = if highest > 0.0 { (heat / highest).clamp(0.0, 1.0) } else { 0.0 };
+    COLDEST + (part * f64::from(u8::MAX - COLDEST)).round() as u8
+}
+
+impl Picture for HeatMap<'_> {
+    fn title(&self) -> String {
+        match self.report.identity.target_id {
+            Some(id) => format!("Memory accesses of target {id}"),
+            None => "Memory accesses".to_owned(),
+        }
+    }
+
+    fn draw(&self, canvas: &mut dyn Canvas, style: &Style, _: f64) {
+        let place = place(style);
+        let high = self.highest();
+        let mut y = place.top + NAME;
+        for grid in self.report.panels.iter().rev() {
+            self.draw_panel(canvas, style, grid, (place.left, y), place.width, high);
+            y += grid.space.len() as f64 + NAME + 6.0;
+        }
+        let bottom = y - NAME - 6.0;
+        let first = place.top + NAME;
+        let all = Rect { x: place.left, y: first, w: place.width as f64, h: (bottom - first).max(1.0) };
+        if self.report.panels.is_empty() {
+            let font = Font { size: TEXT_SIZE, color: style.theme.muted(), align: Align::Center };
+            canvas.text((all.x + all.w / 2.0, all.y + 60.0), "no snapshot covers this range", font);
+        }
+        self.draw_times(canvas, style, all);
+        self.draw_marks(canvas, style, all);
+        let height = (all.h - 110.0).clamp(60.0, 420.0);
+        let bar = Rect { x: (all.right() + 28.0).round(), y: first + 34.0, w: 16.0, h: height.round() };
+        self.draw_scale(canvas, style, bar, high);
+    }
+}

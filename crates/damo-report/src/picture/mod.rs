@@ -1,0 +1,224 @@
+//! Pictures of reports, as PNG and SVG.
+//!
+//! A [`Picture`] draws itself on a [`Canvas`]; which file comes of it, its size, theme and colours are a [`Style`]. The
+//! font is bundled and nothing of the system is used, so that the same record gives the same picture everywhere.
+
+pub mod canvas;
+pub mod chart;
+pub mod charts;
+mod font;
+pub mod heatmap;
+mod raster;
+mod svg;
+mod ticks;
+
+pub use canvas::Canvas;
+pub use chart::{Chart, Series, Unit};
+pub use heatmap::HeatMap;
+
+use crate::colormap::{ColorMap, Rgb};
+use std::path::Path;
+
+/// Why there is no picture.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PictureError {
+    /// The drawing library refused.
+    #[error("the picture could not be drawn: {0}")]
+    Draw(String),
+    /// The image could not be packed.
+    #[error("the picture could not be packed: {0}")]
+    Pack(#[from] png::EncodingError),
+    /// A size that nothing can be drawn on, or too much for memory.
+    #[error("a picture of {width} × {height} pixels cannot be drawn: between {least} and {most} each way are possible")]
+    Size {
+        /// Wanted width.
+        width: usize,
+        /// Wanted height.
+        height: usize,
+        /// Smallest size.
+        least: usize,
+        /// Largest size.
+        most: usize,
+    },
+}
+
+/// What file a picture is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// Pixels.
+    #[default]
+    Png,
+    /// Shapes and text.
+    Svg,
+}
+
+impl Format {
+    /// By a file name's extension; `None` for others.
+    pub fn of(path: &Path) -> Option<Format> {
+        match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
+            "png" => Some(Format::Png),
+            "svg" => Some(Format::Svg),
+            _ => None,
+        }
+    }
+}
+
+/// Light or dark ground.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Theme {
+    /// Dark ink on white.
+    #[default]
+    Light,
+    /// Light ink on nearly black.
+    Dark,
+}
+
+impl Theme {
+    /// The theme of a name.
+    pub fn named(name: &str) -> Option<Theme> {
+        match name {
+            "light" => Some(Theme::Light),
+            "dark" => Some(Theme::Dark),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn ground(self) -> Rgb {
+        self.pick(0xffffff, 0x15181d)
+    }
+
+    pub(crate) fn ink(self) -> Rgb {
+        self.pick(0x1c242c, 0xe9edf1)
+    }
+
+    pub(crate) fn muted(self) -> Rgb {
+        self.pick(0x5d6975, 0x9ba7b3)
+    }
+
+    pub(crate) fn grid(self) -> Rgb {
+        self.pick(0xdfe4e9, 0x313842)
+    }
+
+    /// Where nothing is known.
+    pub(crate) fn empty(self) -> Rgb {
+        self.pick(0xeceff2, 0x262c34)
+    }
+
+    /// Lines over incomplete data.
+    pub(crate) fn hatch(self) -> Rgb {
+        self.pick(0x9aa5b0, 0x6f7b88)
+    }
+
+    /// Colours of series, told apart by colour-blind eyes (Okabe and Ito's).
+    pub(crate) fn series(self, i: usize) -> Rgb {
+        const COLORS: [u32; 6] = [0x0072b2, 0xd55e00, 0x009e73, 0xcc79a7, 0xe69f00, 0x56b4e9];
+        const ON_DARK: [u32; 6] = [0x56b4e9, 0xe69f00, 0x2bc59a, 0xdd9cc0, 0xf0e442, 0x8fd3ff];
+        let colors = if self == Theme::Dark { ON_DARK } else { COLORS };
+        Rgb::hex(colors[i % colors.len()])
+    }
+
+    fn pick(self, light: u32, dark: u32) -> Rgb {
+        Rgb::hex(if self == Theme::Dark { dark } else { light })
+    }
+}
+
+/// How a picture looks, and what it says of its origin.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Style {
+    /// Width in pixels.
+    pub width: usize,
+    /// Height in pixels.
+    pub height: usize,
+    /// Light or dark.
+    pub theme: Theme,
+    /// Colours of heat.
+    pub map: ColorMap,
+    /// Headline; made from the report if `None`.
+    pub title: Option<String>,
+    /// A line below the headline, such as the record's name.
+    pub subtitle: Option<String>,
+    /// The command that made the picture: goes into its metadata.
+    pub command: Option<String>,
+    /// A hash that tells which record this is of: goes into the metadata.
+    pub record_hash: Option<String>,
+}
+
+impl Default for Style {
+    /// 1200 × 720, light, inferno.
+    fn default() -> Self {
+        Self {
+            width: 1200,
+            height: 720,
+            theme: Theme::Light,
+            map: ColorMap::Inferno,
+            title: None,
+            subtitle: None,
+            command: None,
+            record_hash: None,
+        }
+    }
+}
+
+/// Smallest and largest width and height.
+const SIZES: std::ops::RangeInclusive<usize> = 320..=8192;
+
+/// Something that can be drawn.
+pub trait Picture {
+    /// Its headline, unless the style has one.
+    fn title(&self) -> String;
+
+    /// Draws everything below the headline, from `top` downwards.
+    fn draw(&self, canvas: &mut dyn Canvas, style: &Style, top: f64);
+}
+
+/// Margin around everything, in pixels.
+pub(crate) const MARGIN: f64 = 20.0;
+pub(crate) const TITLE_SIZE: f64 = 22.0;
+pub(crate) const TEXT_SIZE: f64 = 14.0;
+
+/// Where pictures begin below their headline.
+pub(crate) fn top(style: &Style) -> f64 {
+    MARGIN + TITLE_SIZE + if style.subtitle.is_some() { TEXT_SIZE + 6.0 } else { 0.0 } + 10.0
+}
+
+/// Makes the file of a picture. The same picture and style give the same bytes.
+///
+/// # Errors
+/// When the size is out of bounds, or the drawing libraries fail.
+pub fn draw(picture: &dyn Picture, format: Format, style: &Style) -> Result<Vec<u8>, PictureError> {
+    if !SIZES.contains(&style.width) || !SIZES.contains(&style.height) {
+        let (least, most) = (*SIZES.start(), *SIZES.end());
+        return Err(PictureError::Size { width: style.width, height: style.height, least, most });
+    }
+    let title = style.title.clone().unwrap_or_else(|| picture.title());
+    let mut texts =
+        vec![("Title", title.clone()), ("Software", concat!("damo ", env!("CARGO_PKG_VERSION")).to_owned())];
+    texts.extend(style.command.clone().map(|command| ("Comment", command)));
+    texts.extend(style.record_hash.clone().map(|hash| ("Source", hash)));
+    let ground = style.theme.ground();
+    match format {
+        Format::Png => {
+            let mut raster = raster::Raster::new(style.width, style.height, ground);
+            page(&mut raster, picture, style, &title);
+            raster.finish(&texts)
+        }
+        Format::Svg => {
+            let mut svg = svg::Svg::new(style.width, style.height, ground);
+            page(&mut svg, picture, style, &title);
+            svg.finish(&title, &texts)
+        }
+    }
+}
+
+fn page(canvas: &mut dyn Canvas, picture: &dyn Picture, style: &Style, title: &str) {
+    use canvas::{Align, Font, fit};
+    let room = style.width as f64 - 2.0 * MARGIN;
+    let font = Font { size: TITLE_SIZE, color: style.theme.ink(), align: Align::Left };
+    canvas.text((MARGIN, MARGIN + TITLE_SIZE * 0.75), &fit(title, TITLE_SIZE, room), font);
+    if let Some(subtitle) = &style.subtitle {
+        let font = Font { size: TEXT_SIZE, color: style.theme.muted(), align: Align::Left };
+        canvas.text((MARGIN, MARGIN + TITLE_SIZE + TEXT_SIZE), &fit(subtitle, TEXT_SIZE, room), font);
+    }
+    picture.draw(canvas, style, top(style));
+}
