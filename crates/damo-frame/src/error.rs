@@ -23,6 +23,9 @@ pub enum FrameError {
         /// What the reader said.
         source: damo_format::ReadError,
     },
+    /// The input is no record of a known kind, or one that cannot be read.
+    #[error(transparent)]
+    Import(#[from] damo_import::ImportError),
     /// The imported record could not be packed.
     #[error("{name}: could not be converted: {source}")]
     Pack {
@@ -30,6 +33,14 @@ pub enum FrameError {
         name: String,
         /// What the writer said.
         source: damo_format::WriteError,
+    },
+    /// The input is larger than memory may be spent on.
+    #[error("{name}: larger than {limit} bytes, which is as much as is read from a foreign record")]
+    TooLarge {
+        /// Name of the input.
+        name: String,
+        /// The limit in bytes.
+        limit: u64,
     },
     /// Polars refused columns or an operation.
     #[error("data frame: {0}")]

@@ -37,6 +37,7 @@ mod record;
 
 pub use chunk::{Chunk, SnapshotView, extra_name};
 pub use damo_format::{Damage, Totals};
+pub use damo_import::Options as ImportOptions;
 pub use error::FrameError;
 pub use open::OpenOptions;
 pub use record::{Coverage, Record};

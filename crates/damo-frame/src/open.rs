@@ -1,8 +1,12 @@
-//! From a name to a record: files and standard input.
+//! From a name to a record: sniffing, importing foreign records, standard input.
+//!
+//! A foreign record is packed into the same form that `.damo` files have, in memory, so that there is one way over
+//! records only; packed regions take one or two bytes each, far less than the foreign file did.
 
 use crate::{FrameError, Record};
 use damo_format::{Reader, Writer, WriterOptions};
-use damo_model::Item;
+use damo_import::ImportError;
+use damo_model::{Item, Sink};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
@@ -15,12 +19,16 @@ const SNIFF_LEN: usize = 64 << 10;
 pub struct OpenOptions {
     /// Decoding threads; 0 means one per core.
     pub threads: usize,
+    /// The largest foreign input that is read, in bytes: foreign formats have no index and are taken in whole.
+    pub max_foreign: u64,
+    /// How foreign records are taken over.
+    pub import: damo_import::Options,
 }
 
 impl Default for OpenOptions {
-    /// All cores.
+    /// All cores; foreign inputs up to 4 GiB.
     fn default() -> Self {
-        Self { threads: 0 }
+        Self { threads: 0, max_foreign: 4 << 30, import: damo_import::Options::default() }
     }
 }
 
@@ -57,7 +65,10 @@ impl Record {
             let reader = Reader::open(path).map_err(|source| FrameError::Read { name: name.clone(), source })?;
             return Ok(Record::new(name, reader, Vec::new(), options.threads()));
         }
-        Err(FrameError::Read { name, source: damo_format::ReadError::NotARecord("its first bytes are something else") })
+        if meta.len() > options.max_foreign {
+            return Err(FrameError::TooLarge { name, limit: options.max_foreign });
+        }
+        import(&name, options, |sink| damo_import::import_path(path, &options.import, sink))
     }
 
     /// Reads a record of any known kind to its end. `.damo` records keep their packed form: memory is bounded by their
@@ -67,15 +78,18 @@ impl Record {
     /// When the stream cannot be read or is no record.
     pub fn from_stream(mut stream: impl Read, name: &str, options: &OpenOptions) -> Result<Record, FrameError> {
         let io_error = |source| FrameError::Io { path: name.into(), source };
-        let bytes = read_up_to(&mut stream, SNIFF_LEN as u64).map_err(io_error)?;
+        let mut bytes = read_up_to(&mut stream, SNIFF_LEN as u64).map_err(io_error)?;
         if damo_format::sniff(&bytes) {
             let whole = io::Cursor::new(bytes).chain(stream);
             let reader =
                 Reader::from_stream(whole).map_err(|source| FrameError::Read { name: name.to_owned(), source })?;
             return Ok(Record::new(name.to_owned(), reader, Vec::new(), options.threads()));
         }
-        let what = damo_format::ReadError::NotARecord("its first bytes are something else");
-        Err(FrameError::Read { name: name.to_owned(), source: what })
+        bytes.append(&mut read_up_to(&mut stream, options.max_foreign).map_err(io_error)?);
+        if bytes.len() as u64 > options.max_foreign {
+            return Err(FrameError::TooLarge { name: name.to_owned(), limit: options.max_foreign });
+        }
+        import(name, options, |sink| damo_import::import(&bytes, name, &options.import, sink))
     }
 
     /// A record out of items, as a source would give them: for tests and for programs that make their own.
@@ -87,12 +101,34 @@ impl Record {
         let pack = |source| FrameError::Pack { name: name.to_owned(), source };
         let mut writer = Writer::new(Vec::new(), WriterOptions::default()).map_err(pack)?;
         for item in items {
-            writer.write(item).map_err(|error| FrameError::invalid(format!("{name}: {error}")))?;
+            writer.put(item).map_err(|error| FrameError::invalid(format!("{name}: {error}")))?;
         }
         let (bytes, _) = writer.finish().map_err(pack)?;
         let reader = Reader::from_bytes(bytes).map_err(|source| FrameError::Read { name: name.to_owned(), source })?;
         Ok(Record::new(name.to_owned(), reader, Vec::new(), OpenOptions::default().threads()))
     }
+}
+
+/// Packs what an importer finds.
+fn import(
+    name: &str,
+    options: &OpenOptions,
+    run: impl FnOnce(&mut dyn Sink) -> Result<damo_import::Imported, damo_import::ImportError>,
+) -> Result<Record, FrameError> {
+    let pack = |source| FrameError::Pack { name: name.to_owned(), source };
+    let quick = WriterOptions { level: 1, ..WriterOptions::default() };
+    let mut writer = Writer::new(Vec::new(), quick).map_err(pack)?;
+    let (notes, cut_short) = match run(&mut writer) {
+        Ok(imported) => (imported.notes, None),
+        // What comes before the place that cannot be read is worth having.
+        Err(error @ ImportError::Bad { .. }) if writer.summary().snapshots > 0 => (Vec::new(), Some(error.to_string())),
+        Err(error) => return Err(error.into()),
+    };
+    let (bytes, _) = writer.finish().map_err(pack)?;
+    let reader = Reader::from_bytes(bytes).map_err(|source| FrameError::Read { name: name.to_owned(), source })?;
+    let mut record = Record::new(name.to_owned(), reader, notes, options.threads());
+    record.set_cut_short(cut_short);
+    Ok(record)
 }
 
 fn read_up_to(stream: &mut impl Read, limit: u64) -> io::Result<Vec<u8>> {

@@ -12,6 +12,7 @@ pub struct Record {
     name: String,
     reader: Reader,
     notes: Vec<String>,
+    cut_short: Option<String>,
     sides: OnceLock<Vec<Side>>,
     threads: usize,
     planned: AtomicU64,
@@ -55,7 +56,7 @@ impl Coverage {
 impl Record {
     pub(crate) fn new(name: String, reader: Reader, notes: Vec<String>, threads: usize) -> Self {
         let (planned, done) = (AtomicU64::new(0), AtomicU64::new(0));
-        Self { name, reader, notes, sides: OnceLock::new(), threads, planned, done }
+        Self { name, reader, notes, cut_short: None, sides: OnceLock::new(), threads, planned, done }
     }
 
     /// The name it was opened by; `-` for standard input.
@@ -86,6 +87,16 @@ impl Record {
     /// What the importer of a foreign record had to say, one sentence each.
     pub fn notes(&self) -> &[String] {
         &self.notes
+    }
+
+    /// Why a foreign record could be read in part only; `None` if it was read to its end. (What is missing of a `.damo`
+    /// record is in [`Record::damage`].)
+    pub fn cut_short(&self) -> Option<&str> {
+        self.cut_short.as_deref()
+    }
+
+    pub(crate) fn set_cut_short(&mut self, why: Option<String>) {
+        self.cut_short = why;
     }
 
     /// Parts of the file that could not be read.

@@ -137,3 +137,30 @@ fn what_cannot_be_read_is_refused_with_its_name() {
         assert!(error.to_string().contains(&path.display().to_string()), "{error}");
     }
 }
+
+fn real(name: &str) -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/real").join(name)
+}
+
+#[test]
+fn foreign_records_are_taken_wherever_a_record_is() {
+    let options = OpenOptions::default();
+    let json = Record::open(&real("stairs/damon.data"), &options).unwrap();
+    let perf = Record::open(&real("stairs/perf.data"), &options).unwrap();
+    assert_eq!(json.totals().regions, perf.totals().regions);
+    assert!(json.footprints().unwrap().height() > 0, "side files beside the record are taken in");
+    let bytes = std::fs::read(real("stairs/damon.data")).unwrap();
+    let stream = Record::from_stream(bytes.as_slice(), "-", &options).unwrap();
+    let all = Selection::all();
+    assert_eq!(snapshots_of(&stream, &all), snapshots_of(&json, &all));
+}
+
+#[test]
+fn what_comes_before_a_cut_in_a_foreign_record_is_kept() {
+    let bytes = std::fs::read(real("stairs/damon.data")).unwrap();
+    let whole = Record::from_stream(bytes.as_slice(), "-", &OpenOptions::default()).unwrap();
+    assert_eq!(whole.cut_short(), None);
+    let half = Record::from_stream(&bytes[..bytes.len() / 2], "-", &OpenOptions::default()).unwrap();
+    assert!(half.totals().snapshots > 0 && half.totals().snapshots < whole.totals().snapshots);
+    assert!(half.cut_short().is_some() || !half.notes().is_empty());
+}
