@@ -130,19 +130,40 @@ impl RecordFile {
     pub fn finish(self) -> Result<Summary, WriteError> {
         let RecordFile { writer, path, part, overwrite, owner, .. } = self;
         let (file, summary) = writer.finish()?;
-        file.sync_all().map_err(|e| file_error("write", &part, e))?;
-        if let There::Record = check_replaceable(&path, owner, overwrite)? {
-            let old = with_suffix(&path, ".old");
+        Self::complete(&file, &path, &part, overwrite, owner)?;
+        Ok(summary)
+    }
+
+    /// After the system refused to take more (a full disk): gives what was written its name all the same, without an
+    /// index and an end mark. All finished blocks of it read; what is missing is the block at hand.
+    ///
+    /// # Errors
+    /// As [`RecordFile::finish`].
+    pub fn finish_cut(self) -> Result<Summary, WriteError> {
+        let RecordFile { writer, path, part, overwrite, owner, .. } = self;
+        let summary = writer.summary();
+        let file = writer.get_ref();
+        // Nothing may stand behind the last whole block; if this fails it does no harm.
+        let _ = file.set_len(summary.bytes.0);
+        Self::complete(file, &path, &part, overwrite, owner)?;
+        Ok(summary)
+    }
+
+    /// Makes sure that the disk has the file, and renames it.
+    fn complete(file: &File, path: &Path, part: &Path, overwrite: bool, owner: u32) -> Result<(), WriteError> {
+        file.sync_all().map_err(|e| file_error("write", part, e))?;
+        if let There::Record = check_replaceable(path, owner, overwrite)? {
+            let old = with_suffix(path, ".old");
             check_replaceable(&old, owner, false)?;
-            fs::rename(&path, &old).map_err(|e| file_error("rename", &path, e))?;
+            fs::rename(path, &old).map_err(|e| file_error("rename", path, e))?;
         }
-        publish(&part, &path, overwrite)?;
+        publish(part, path, overwrite)?;
         if let Some(directory) = path.parent() {
             let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
             // So that the name survives a crash of the machine; not every file system can.
             let _ = File::open(directory).and_then(|d| d.sync_all());
         }
-        Ok(summary)
+        Ok(())
     }
 }
 

@@ -263,3 +263,18 @@ fn repairing_what_is_no_record_creates_nothing() {
     assert!(error.contains("not a .damo record"), "{error}");
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
 }
+
+#[test]
+fn what_was_written_before_the_disk_was_full_gets_its_name_and_reads() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("damon.damo");
+    let (written, items) = items(10);
+    let mut file = create(&path).unwrap();
+    items.iter().for_each(|item| file.write(item).unwrap());
+    // Two blocks of four are on the disk, the last two snapshots are not.
+    file.finish_cut().unwrap();
+    let reader = Reader::open(&path).unwrap();
+    assert!(!reader.is_finished());
+    assert_eq!(snapshots(&reader), &written[..8]);
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+}
