@@ -222,6 +222,64 @@ pub struct RecordArgs {
     pub include_child_tasks: bool,
 }
 
+/// Options of `damo mark`.
+#[derive(Args, Clone, Debug, Default)]
+pub struct MarkArgs {
+    /// What happened, in a few words. Reports show it on the time axis.
+    #[arg(value_name = "TEXT", required = true)]
+    pub text: Vec<String>,
+
+    /// Into which recording, by its file name. Needed only if several are being made, or none is made here.
+    #[arg(long, value_name = "FILE")]
+    pub record: Option<PathBuf>,
+
+    /// Take the kernel's files from under this directory instead of `/`.
+    #[arg(long, value_name = "DIR", default_value = "/", hide = true)]
+    pub root: PathBuf,
+}
+
+/// Options of `damo doctor`.
+#[derive(Args, Clone, Debug, Default)]
+pub struct DoctorArgs {
+    /// As JSON, for scripts.
+    #[arg(long)]
+    pub json: bool,
+
+    /// Take the kernel's files from under this directory instead of `/`.
+    #[arg(long, value_name = "DIR", default_value = "/", hide = true)]
+    pub root: PathBuf,
+}
+
+/// Which features to list.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum FeaturesWanted {
+    /// All that this version knows of.
+    #[default]
+    All,
+    /// Those that this kernel has, or should have by its release.
+    Supported,
+    /// Those that it has not.
+    Unsupported,
+    /// All, as JSON.
+    Json,
+}
+
+/// Options of `damo features`.
+#[derive(Args, Clone, Debug, Default)]
+pub struct FeaturesArgs {
+    /// Which features to list.
+    #[arg(value_enum, default_value_t)]
+    pub which: FeaturesWanted,
+
+    /// As JSON, for scripts.
+    #[arg(long)]
+    pub json: bool,
+
+    /// Take the kernel's files from under this directory instead of `/`.
+    #[arg(long, value_name = "DIR", default_value = "/", hide = true)]
+    pub root: PathBuf,
+}
+
 /// What is wrong with a command line, with the remedy.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
@@ -250,7 +308,8 @@ impl RecordArgs {
             stop_stale: self.stop_stale,
             quiet: self.quiet,
             host_name: !self.no_host_name,
-            root: self.root.clone(),
+            // A value made by `default()` means the machine itself, too.
+            root: if self.root.as_os_str().is_empty() { PathBuf::from("/") } else { self.root.clone() },
             notes: self.notes(),
         };
         if matches!(request.what, What::Attach) {

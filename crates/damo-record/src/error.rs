@@ -33,8 +33,8 @@ pub enum RecordError {
         file: PathBuf,
         /// What happened.
         why: String,
-        /// Whether the disk (or quota) is full.
-        disk_full: bool,
+        /// Whether the system refused, a full disk for example: then nothing more can be written.
+        system: bool,
         /// Whether the reader at the other end of the pipe is gone.
         pipe_closed: bool,
     },
@@ -68,20 +68,22 @@ impl RecordError {
 
     /// A record's error, its cause looked up in the chain of sources.
     pub(crate) fn record(file: impl Into<PathBuf>, error: &(dyn std::error::Error + 'static)) -> Self {
-        let mut disk_full = false;
+        let mut system = false;
         let mut pipe_closed = false;
         let mut cause = Some(error);
         while let Some(e) = cause {
             if let Some(io) = e.downcast_ref::<io::Error>() {
-                disk_full |= matches!(
-                    io.kind(),
-                    io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
-                );
+                system = true;
                 pipe_closed |= io.kind() == io::ErrorKind::BrokenPipe;
             }
             cause = e.source();
         }
-        RecordError::Record { file: file.into(), why: error.to_string(), disk_full, pipe_closed }
+        RecordError::Record { file: file.into(), why: error.to_string(), system, pipe_closed }
+    }
+
+    /// Whether the system refused to take more of the record.
+    pub(crate) fn is_of_the_system(&self) -> bool {
+        matches!(self, RecordError::Record { system: true, .. })
     }
 
     /// Whether the reader of our standard output is gone: the end of a recording, not a failure.

@@ -7,12 +7,14 @@
 //! - [`simulate`]: the session that needs no DAMON
 //! - [`live`]: the session with the running kernel's DAMON
 //! - [`json`]: kdamonds' parameters in the Python tool's schema
+//! - [`doctor`]: whether this machine can record, and what its DAMON can do
 //! - [`marks`]: remarks from outside, as `damo mark` makes them
 //! - [`owner`]: which kdamonds are whose, also after a kill
 //! - [`problem`]: why a machine is not ready, and what to do
 #![forbid(unsafe_code)]
 
 pub mod args;
+pub mod doctor;
 mod error;
 pub mod json;
 mod line;

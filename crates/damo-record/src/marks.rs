@@ -4,6 +4,7 @@
 //! line up to 4 KiB arrives whole, and because opening one without a reader fails: so `damo mark` knows at once when no
 //! recording listens, and a recording knows that a FIFO it finds was left by one that was killed.
 
+use crate::args::{MarkArgs, UsageError};
 use crate::error::RecordError;
 use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat, open};
 use rustix::io::Errno;
@@ -90,7 +91,7 @@ fn remove_left_over(path: &Path) -> Result<(), RecordError> {
     let busy = |why: &str| RecordError::Record {
         file: path.to_path_buf(),
         why: why.to_string(),
-        disk_full: false,
+        system: false,
         pipe_closed: false,
     };
     if !meta.file_type().is_fifo() {
@@ -104,6 +105,38 @@ fn remove_left_over(path: &Path) -> Result<(), RecordError> {
     }
 }
 
+/// `damo mark`: writes a mark into the recording that is meant.
+///
+/// # Errors
+/// If no recording listens, or several do and none was named.
+pub fn run(args: &MarkArgs) -> Result<(), RecordError> {
+    let record = match &args.record {
+        Some(record) => record.clone(),
+        None => the_one_meant(Path::new("damon.damo"), &args.root)?,
+    };
+    mark(&record, &args.text.join(" ")).map(|_| ())
+}
+
+/// The recording in this directory under its usual name, else the only one that runs on this machine.
+fn the_one_meant(usual: &Path, root: &Path) -> Result<PathBuf, RecordError> {
+    if fifo_of(usual).exists() {
+        return Ok(usual.to_path_buf());
+    }
+    let running = crate::owner::others(root).into_iter().filter(|found| found.alive);
+    let mut records: Vec<PathBuf> = running.filter_map(|found| found.note.record).collect();
+    match (records.pop(), records.is_empty()) {
+        (Some(record), true) => Ok(record),
+        (Some(record), false) => {
+            records.push(record);
+            let names: Vec<String> = records.iter().map(|record| record.display().to_string()).collect();
+            let text = format!("several recordings are being made; name one with --record: {}", names.join(", "));
+            Err(UsageError(text).into())
+        }
+        // The message says what to do.
+        (None, _) => Ok(usual.to_path_buf()),
+    }
+}
+
 /// Writes `text` into the record that is being made, as `damo mark` does.
 ///
 /// `record` is the record's name as given to the recording. Returns the FIFO written to.
@@ -113,7 +146,7 @@ fn remove_left_over(path: &Path) -> Result<(), RecordError> {
 pub fn mark(record: &Path, text: &str) -> Result<PathBuf, RecordError> {
     let path = fifo_of(record);
     let mut line: Vec<u8> = clean(text.as_bytes())
-        .ok_or_else(|| crate::args::UsageError("an empty mark says nothing: give it a text".to_string()))?
+        .ok_or_else(|| UsageError("an empty mark says nothing: give it a text".to_string()))?
         .into_bytes();
     line.truncate(LONGEST);
     line.push(b'\n');

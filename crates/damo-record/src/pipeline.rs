@@ -7,6 +7,7 @@
 
 use crate::error::RecordError;
 use crate::tape::{Ended, Progress, Tape, Written};
+use damo_format::WriteError;
 use damo_model::{Item, Region, Side, Sink, SinkError};
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -149,8 +150,8 @@ impl Sink for Pipeline {
 /// For a writer thread that panicked, which it has no reason to.
 fn broken() -> Ended {
     let why = "the writer thread ended by a fault of its own; what was written before can be read".to_string();
-    let error = RecordError::Record { file: PathBuf::from("record"), why, disk_full: false, pipe_closed: false };
-    Ended { written: Written::default(), error: Some(error) }
+    let error = RecordError::Record { file: PathBuf::from("record"), why, system: false, pipe_closed: false };
+    Ended { written: Written::default(), rejected: None, error: Some(error) }
 }
 
 /// What an item costs in memory, roughly.
@@ -172,11 +173,16 @@ fn cost(item: &Item) -> usize {
 /// The writer thread.
 fn write(mut tape: Tape, block_age: Option<Duration>, shared: &Shared) -> Ended {
     let mut unfinished_since: Option<Instant> = None;
+    let (mut rejected, mut why) = (0u64, None);
     let error = loop {
         match next(shared) {
             Next::Message(Message::Item(item)) => {
                 if let Err(e) = tape.put(&item) {
-                    break Some(RecordError::record(tape.name(), &e));
+                    if !is_about_this_item(&e) {
+                        break Some(RecordError::record(tape.name(), &e));
+                    }
+                    rejected += 1;
+                    why.get_or_insert_with(|| e.to_string());
                 }
                 unfinished_since.get_or_insert_with(Instant::now);
             }
@@ -200,7 +206,15 @@ fn write(mut tape: Tape, block_age: Option<Duration>, shared: &Shared) -> Ended 
     };
     shared.lock().stopped = true;
     shared.emptied.notify_all();
-    tape.end(error)
+    Ended { rejected: why.map(|why| (rejected, why)), ..tape.end(error) }
+}
+
+/// Whether the record can go on without the item: it breaks a rule of the format, nothing else is wrong.
+fn is_about_this_item(error: &SinkError) -> bool {
+    matches!(
+        error.0.downcast_ref(),
+        Some(WriteError::BadSnapshot { .. } | WriteError::UnknownTarget { .. } | WriteError::TooLarge { .. })
+    )
 }
 
 #[expect(clippy::large_enum_variant, reason = "nearly always a message")]

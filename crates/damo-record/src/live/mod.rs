@@ -13,6 +13,7 @@ mod follow;
 mod people;
 mod plan;
 mod ready;
+pub mod replay;
 mod sides;
 mod snapshots;
 mod source;
@@ -112,6 +113,9 @@ fn conclude(
             );
         }
     }
+    if let Some((count, why)) = ended.rejected {
+        line.warn(&format!("{count} items could not be written, the first because: {why}. Please report it."));
+    }
     match ended.error {
         Some(error) if error.is_closed_pipe() => Ok(()),
         Some(error) => Err(error),
@@ -119,3 +123,6 @@ fn conclude(
         None => ending.and(rest),
     }
 }
+
+#[cfg(test)]
+mod tests;

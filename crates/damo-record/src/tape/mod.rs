@@ -42,6 +42,8 @@ impl Written {
 /// How the writing ended. What was written before an error counts, and is readable.
 pub(crate) struct Ended {
     pub(crate) written: Written,
+    /// Items that the format refused: how many, and why the first one.
+    pub(crate) rejected: Option<(u64, String)>,
     pub(crate) error: Option<RecordError>,
 }
 
@@ -145,10 +147,30 @@ impl Tape {
 
     /// Finishes after all went well, or rescues what was written before `error`.
     pub(crate) fn end(self, error: Option<RecordError>) -> Ended {
-        match (self.finish(), error) {
-            (Ok(written), error) => Ended { written, error },
-            (Err(late), error) => Ended { written: Written::default(), error: error.or(Some(late)) },
+        let finished = match &error {
+            Some(error) if error.is_of_the_system() => self.rescue(),
+            _ => self.finish(),
+        };
+        match finished {
+            Ok(written) => Ended { written, rejected: None, error },
+            Err(late) => Ended { written: Written::default(), rejected: None, error: error.or(Some(late)) },
         }
+    }
+
+    /// Gives what was written before the system refused its name: every finished block of it reads.
+    fn rescue(self) -> Result<Written, RecordError> {
+        let name = self.name();
+        let mut written = Written::default();
+        match self {
+            Tape::File(file) => {
+                written.add(&file.finish_cut().map_err(|e| RecordError::record(&name, &e))?);
+                written.files.push(name);
+            }
+            Tape::Rotating(rotating) => written = rotating.rescue()?,
+            // The pipe's other end has what it took; memory cannot be written to a full disk.
+            Tape::Stdout(_) | Tape::Flight(_) => {}
+        }
+        Ok(written)
     }
 
     /// Writes the end, and gives the file its name.
@@ -199,12 +221,4 @@ fn numbered(path: &Path, number: u32) -> PathBuf {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbered_files_keep_their_folder_and_extension() {
-        assert_eq!(numbered(Path::new("a/damon.damo"), 1), Path::new("a/damon.0001.damo"));
-        assert_eq!(numbered(Path::new("x.y/rec"), 12), Path::new("x.y/rec.0012"));
-    }
-}
+mod tests;

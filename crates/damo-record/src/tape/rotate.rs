@@ -4,7 +4,7 @@ use super::prelude::Prelude;
 use super::{Progress, Written, create, numbered};
 use crate::error::RecordError;
 use crate::request::Rotation;
-use damo_format::{RecordFile, WriterOptions};
+use damo_format::{RecordFile, Summary, WriteError, WriterOptions};
 use damo_model::{Item, Nanos, Sink, SinkError};
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -67,9 +67,18 @@ impl Rotating {
         self.file.part_path()
     }
 
-    pub(crate) fn finish(mut self) -> Result<Written, RecordError> {
+    pub(crate) fn finish(self) -> Result<Written, RecordError> {
+        self.end(RecordFile::finish)
+    }
+
+    /// After the system refused to take more.
+    pub(crate) fn rescue(self) -> Result<Written, RecordError> {
+        self.end(RecordFile::finish_cut)
+    }
+
+    fn end(mut self, finish: impl FnOnce(RecordFile) -> Result<Summary, WriteError>) -> Result<Written, RecordError> {
         let name = self.file.path().to_path_buf();
-        let summary = self.file.finish().map_err(|e| RecordError::record(&name, &e))?;
+        let summary = finish(self.file).map_err(|e| RecordError::record(&name, &e))?;
         self.written.add(&summary);
         self.finished.push_back(name);
         remove_the_oldest(&mut self.finished, self.rotation.keep);

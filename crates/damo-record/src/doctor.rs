@@ -1,0 +1,162 @@
+//! `damo doctor` and `damo features`: whether this machine can record, what is amiss, and what its DAMON can do. The
+//! facts are [`damo_kernel::readiness`]'s and [`damo_kernel::features`]'s; here they become a table or JSON.
+
+use crate::args::{DoctorArgs, FeaturesArgs, FeaturesWanted};
+use crate::error::RecordError;
+use damo_kernel::Root;
+use damo_kernel::features::{Feature, Support, features};
+use damo_kernel::readiness::{Check, Verdict, checks, overall};
+use serde_json::json;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+/// Writes the table of all that recording needs to `out`. Nothing is changed on the machine.
+///
+/// Exit code 0 if recording will work, 1 if something is missing.
+///
+/// # Errors
+/// If `out` cannot be written to.
+pub fn doctor(args: &DoctorArgs, out: &mut dyn Write) -> Result<ExitCode, RecordError> {
+    let checks = checks(&root_of(&args.root));
+    let ready = overall(&checks) < Verdict::Bad;
+    let written = if args.json {
+        let value = json!({ "ready": ready, "checks": checks });
+        writeln!(out, "{value:#}")
+    } else {
+        table(&checks, out)
+    };
+    finish(written)?;
+    Ok(if ready { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+/// Writes which features of DAMON this kernel has to `out`.
+///
+/// # Errors
+/// If `out` cannot be written to.
+pub fn list_features(args: &FeaturesArgs, out: &mut dyn Write) -> Result<ExitCode, RecordError> {
+    let wanted = |feature: &Feature| match args.which {
+        FeaturesWanted::All | FeaturesWanted::Json => true,
+        FeaturesWanted::Supported => feature.support.is_expected(),
+        FeaturesWanted::Unsupported => !feature.support.is_expected(),
+    };
+    let mut found: Vec<Feature> = features(&root_of(&args.root)).into_iter().filter(wanted).collect();
+    found.sort_by_key(|feature| feature.name);
+    let written = if args.json || args.which == FeaturesWanted::Json {
+        writeln!(out, "{:#}", json!(found))
+    } else {
+        found.iter().try_for_each(|feature| {
+            writeln!(
+                out,
+                "{:<38} {:<12} since {:<5} {}",
+                feature.name,
+                support(feature.support),
+                feature.since,
+                feature.what
+            )
+        })
+    };
+    finish(written)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn support(support: Support) -> &'static str {
+    match support {
+        Support::Present => "yes",
+        Support::Absent => "no",
+        Support::Likely => "likely",
+        Support::Unlikely => "unlikely",
+        Support::Unknown => "unknown",
+    }
+}
+
+fn table(checks: &[Check], out: &mut dyn Write) -> io::Result<()> {
+    for check in checks {
+        writeln!(out, "{:<8} {:<20} {}", verdict(check.verdict), check.name, check.present)?;
+        if check.verdict > Verdict::Good {
+            writeln!(out, "{:29} needed: {}", "", check.needed)?;
+            if !check.remedy.is_empty() {
+                writeln!(out, "{:29} try: {}", "", check.remedy)?;
+            }
+        }
+    }
+    let missing = checks.iter().filter(|check| check.verdict == Verdict::Bad).count();
+    let limited = checks.iter().filter(|check| check.verdict == Verdict::Limited).count();
+    match (missing, limited) {
+        (0, 0) => writeln!(out, "\nReady to record: damo record $(pidof PROGRAM)"),
+        (0, _) => writeln!(out, "\nReady to record, within the limits above: damo record $(pidof PROGRAM)"),
+        _ => writeln!(
+            out,
+            "\nNot ready to record: what is marked MISSING must be mended first, in this order. Meanwhile `damo record \
+             --simulate CONFIG` works."
+        ),
+    }
+}
+
+fn verdict(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Good => "ok",
+        Verdict::Unknown => "unknown",
+        Verdict::Limited => "limited",
+        Verdict::Bad => "MISSING",
+    }
+}
+
+fn root_of(path: &std::path::Path) -> Root {
+    if path.as_os_str().is_empty() { Root::host() } else { Root::new(path) }
+}
+
+/// A reader that has seen enough is no failure.
+fn finish(written: io::Result<()>) -> Result<(), RecordError> {
+    match written {
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other.map_err(|e| RecordError::io("writing to standard output", e)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_without_anything_gets_a_remedy_for_each_thing_missing_and_exit_code_1() {
+        let empty = tempfile::tempdir().unwrap();
+        let args = DoctorArgs { json: false, root: empty.path().to_path_buf() };
+        let mut text = Vec::new();
+        assert_eq!(doctor(&args, &mut text).unwrap(), ExitCode::from(1));
+        let text = String::from_utf8(text).unwrap();
+        let missing = text.lines().filter(|line| line.starts_with("MISSING")).count();
+        assert!(missing >= 3, "{text}");
+        assert!(text.matches("try: ").count() >= missing, "{text}");
+        assert!(text.ends_with("--simulate CONFIG` works.\n"), "{text}");
+    }
+
+    #[test]
+    fn the_same_as_json_can_be_read_by_a_script() {
+        let empty = tempfile::tempdir().unwrap();
+        let mut text = Vec::new();
+        doctor(&DoctorArgs { json: true, root: empty.path().to_path_buf() }, &mut text).unwrap();
+        let value: serde_json::Value = serde_json::from_slice(&text).unwrap();
+        assert_eq!(value["ready"], false);
+        let tracefs = value["checks"].as_array().unwrap().iter().find(|check| check["name"] == "tracefs").unwrap();
+        assert_eq!(tracefs["verdict"], "bad");
+    }
+
+    #[test]
+    fn features_that_cannot_be_seen_are_told_by_the_release() {
+        let tree = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(tree.path().join("proc/sys/kernel")).unwrap();
+        std::fs::write(tree.path().join("proc/sys/kernel/osrelease"), "6.12.1\n").unwrap();
+        let list = |which| {
+            let mut text = Vec::new();
+            let args = FeaturesArgs { which, json: false, root: tree.path().to_path_buf() };
+            list_features(&args, &mut text).unwrap();
+            String::from_utf8(text).unwrap()
+        };
+        assert!(list(FeaturesWanted::Supported).contains("sysfs/tried_regions"));
+        assert!(list(FeaturesWanted::Unsupported).contains("sysfs/intervals_goal"));
+        assert_eq!(
+            list(FeaturesWanted::All).lines().count(),
+            list(FeaturesWanted::Supported).lines().count() + list(FeaturesWanted::Unsupported).lines().count()
+        );
+    }
+}

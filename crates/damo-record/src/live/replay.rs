@@ -1,0 +1,68 @@
+//! Recorded ring bytes through the same code as a live session: decoding, telling kdamonds apart, grouping, the queue,
+//! the writer. It is how the recorder's own cost is measured on a machine without DAMON.
+
+use super::events::{Events, Watched};
+use super::follow::give;
+use crate::error::RecordError;
+use crate::pipeline::{LIVE_BLOCK_AGE, Pipeline};
+use crate::request::Output;
+use crate::tape::{Tape, Written};
+use damo_format::WriterOptions;
+use damo_kernel::ring::{RecordRun, SampleLayout, merge};
+use damo_kernel::tracefs::EventFormat;
+use damo_model::{Intervals, Item, Meta};
+
+/// A live session without a kernel.
+pub struct Replay {
+    events: Events,
+    pipeline: Pipeline,
+    layout: SampleLayout,
+}
+
+impl Replay {
+    /// Records events in these formats, emitted by the kdamond thread `tid` with these intervals, to `output`. `layout`
+    /// is that of the ring's samples.
+    ///
+    /// # Errors
+    /// If a format is not understood or the output cannot be opened.
+    pub fn new(
+        formats: &[EventFormat],
+        layout: SampleLayout,
+        tid: i32,
+        intervals: Intervals,
+        output: &Output,
+    ) -> Result<Self, RecordError> {
+        let mut events = Events::new(super::control::decoder(formats)?, false);
+        events.watch(
+            Watched { tid, kdamond: Some(0), intervals: Some(intervals), data_source: String::new() },
+            Vec::new(),
+        );
+        let pipeline = Pipeline::start(Tape::open(output, WriterOptions::live())?, Some(LIVE_BLOCK_AGE))?;
+        give(&pipeline, Item::Meta(Meta { tool: crate::tool(), ..Meta::default() }))?;
+        Ok(Self { events, pipeline, layout })
+    }
+
+    /// Takes what a ring held at one look.
+    ///
+    /// # Errors
+    /// If the record can take no more.
+    pub fn feed(&mut self, ring: &[u8]) -> Result<(), RecordError> {
+        let mut run = [RecordRun::new(self.layout, ring, &[])];
+        let events = &mut self.events;
+        merge(&mut run, u64::MAX, &mut |record| events.take(record));
+        let pipeline = &self.pipeline;
+        self.events.ready(|item| give(pipeline, item))
+    }
+
+    /// Ends the record.
+    ///
+    /// # Errors
+    /// If it could not be written.
+    pub fn finish(mut self) -> Result<Written, RecordError> {
+        self.events.finish();
+        let pipeline = self.pipeline;
+        self.events.ready(|item| give(&pipeline, item))?;
+        let ended = pipeline.finish();
+        ended.error.map_or(Ok(ended.written), Err)
+    }
+}

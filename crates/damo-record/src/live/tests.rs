@@ -1,0 +1,420 @@
+//! Whole sessions against a fake kernel: an in-memory DAMON that reacts to writes as the real one does, and a script of
+//! events in place of the ring. Nothing here touches the machine's own DAMON.
+
+use super::source::{Open, Source};
+use super::*;
+use crate::owner::{Note, Ownership};
+use crate::request::{Limits, Monitoring, Output, Rotation};
+use damo_format::Reader;
+use damo_kernel::ring::{Record, Sample, Until};
+use damo_kernel::sysfs::{Context, ContextTarget, FakeDamon, Kdamond};
+use damo_kernel::tracefs::EventFormat;
+use damo_model::{Addr, Nanos, Ops, Selection, Side, SnapshotState};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tempfile::TempDir;
+
+const FORMAT: &str = include_str!("../../../../testdata/kernel/formats/6.12-damon_aggregated.txt");
+/// In the fake tree.
+const KDAMONDS: &str = "sys/kernel/mm/damon/admin/kdamonds";
+
+/// What the script lets happen at a look into the ring.
+enum Step {
+    /// A snapshot of a kdamond's target: index, target, end, start addresses of its regions of 4 KiB.
+    Snapshot(usize, u64, Nanos, &'static [u64]),
+    /// The same of a thread that nobody knows.
+    Stranger(Nanos),
+    /// Only the first of so many regions came.
+    Half(Nanos, u32),
+    Lost(u64),
+    Do(Box<dyn Fn(&FakeDamon) + Send>),
+}
+
+struct Script {
+    fake: Arc<FakeDamon>,
+    steps: Arc<Mutex<std::collections::VecDeque<Step>>>,
+}
+
+impl Open for Script {
+    fn before_start(&self, _: &Root, _: &[EventFormat]) -> Result<Box<dyn Source>, RecordError> {
+        let sysfs = Sysfs::new(&Root::with_io(self.fake.clone()));
+        assert!(sysfs.running().unwrap().is_empty(), "the ring is open before DAMON starts");
+        Ok(Box::new(Script { fake: self.fake.clone(), steps: self.steps.clone() }))
+    }
+
+    fn running(&self, _: &Root, _: &[EventFormat], _: &[i32]) -> Result<Box<dyn Source>, RecordError> {
+        Ok(Box::new(Script { fake: self.fake.clone(), steps: self.steps.clone() }))
+    }
+}
+
+impl Source for Script {
+    fn wait(&mut self, _: Duration) -> Result<(), RecordError> {
+        Ok(())
+    }
+
+    fn drain(&mut self, _: Until, take: &mut dyn FnMut(Record<'_>)) {
+        let Some(step) = self.steps.lock().unwrap().pop_front() else { return };
+        let thread = |index: usize| self.fake.files()[&format!("{KDAMONDS}/{index}/pid")].parse::<i32>().unwrap();
+        let mut event = |tid, target, time, nr_regions, start| {
+            take(Record::Sample(Sample { time, cpu: Some(0), raw: &raw(tid, target, nr_regions, start) }));
+        };
+        match step {
+            Step::Snapshot(index, target, time, starts) => {
+                for start in starts {
+                    event(thread(index), target, time, starts.len() as u32, *start);
+                }
+            }
+            Step::Stranger(time) => event(4242, 0, time, 1, 0x1000),
+            Step::Half(time, of) => event(thread(0), 0, time, of, 0x1000),
+            Step::Lost(events) => take(Record::Lost { time: Nanos(0), events }),
+            Step::Do(what) => what(&self.fake),
+        }
+    }
+
+    fn lost_untold(&self) -> u64 {
+        0
+    }
+
+    fn narrow(&mut self, _: &[i32]) -> Result<(), RecordError> {
+        Ok(())
+    }
+}
+
+/// A raw `damon_aggregated` record in the layout of [`FORMAT`].
+fn raw(tid: i32, target: u64, nr_regions: u32, start: u64) -> [u8; 48] {
+    let mut raw = [0; 48];
+    let id = EventFormat::parse(FORMAT).unwrap().id as u16;
+    raw[0..2].copy_from_slice(&id.to_ne_bytes());
+    raw[4..8].copy_from_slice(&tid.to_ne_bytes());
+    raw[8..16].copy_from_slice(&target.to_ne_bytes());
+    raw[16..20].copy_from_slice(&nr_regions.to_ne_bytes());
+    raw[24..32].copy_from_slice(&start.to_ne_bytes());
+    raw[32..40].copy_from_slice(&(start + 4096).to_ne_bytes());
+    raw[40..44].copy_from_slice(&3u32.to_ne_bytes());
+    raw
+}
+
+struct Lab {
+    dir: TempDir,
+    fake: Arc<FakeDamon>,
+    script: Script,
+}
+
+impl Lab {
+    fn new(steps: Vec<Step>) -> Self {
+        let fake = Arc::new(FakeDamon::new((6, 12)));
+        fake.put("proc/self/status", "Uid:\t0\t0\t0\t0\nCapEff:\t000001ffffffffff");
+        fake.put("proc/mounts", "tracefs /sys/kernel/tracing tracefs rw 0 0");
+        fake.put("proc/sys/kernel/osrelease", "6.12.0");
+        fake.put("proc/sys/kernel/perf_event_paranoid", "2");
+        fake.put("sys/kernel/tracing/events/damon/damon_aggregated/format", FORMAT);
+        process(&fake, 77, 'S', "");
+        let steps = Arc::new(Mutex::new(steps.into()));
+        let script = Script { fake: fake.clone(), steps };
+        Self { dir: tempfile::tempdir().unwrap(), fake, script }
+    }
+
+    fn record(&self) -> PathBuf {
+        self.dir.path().join("a.damo")
+    }
+
+    fn request(&self, what: What) -> Request {
+        Request {
+            what,
+            monitoring: Monitoring::default(),
+            output: Output { path: Some(self.record()), overwrite: false, rotation: Rotation::default(), keep: None },
+            limits: Limits { timeout: Some(Nanos::from_secs(5)), snapshots: None },
+            schemes: None,
+            schemes_target_regions: false,
+            follow_children: true,
+            ring_size: None,
+            stop_stale: false,
+            quiet: true,
+            host_name: false,
+            root: self.dir.path().to_path_buf(),
+            notes: Vec::new(),
+        }
+    }
+
+    fn run(&self, request: &Request) -> Result<ExitCode, RecordError> {
+        let machine = Machine::new(Root::with_io(self.fake.clone()));
+        session(request, &machine, &self.script, &Signals::default(), &mut Line::new(true))
+    }
+
+    fn damon(&self) -> Vec<(String, String)> {
+        self.fake.files().into_iter().filter(|(path, _)| path.starts_with(KDAMONDS)).collect()
+    }
+
+    /// Someone else's kdamonds, each with target 0, running.
+    fn others(&self, count: usize) {
+        let mut context = Context::new(Ops::Vaddr);
+        context.targets = vec![ContextTarget { pid: Some(77), ..ContextTarget::default() }];
+        let kdamonds = vec![Kdamond { refresh: None, contexts: vec![context] }; count];
+        let mut staged = Sysfs::new(&Root::with_io(self.fake.clone())).stage(&kdamonds).unwrap();
+        staged.start().unwrap();
+        staged.keep();
+    }
+}
+
+fn pids(pid: i32) -> What {
+    What::Pids { pids: vec![pid], ranges: vec![] }
+}
+
+/// A process in the fake tree; `children` as the kernel lists them.
+fn process(fake: &FakeDamon, pid: i32, state: char, children: &str) {
+    fake.put(
+        &format!("proc/{pid}/stat"),
+        &format!("{pid} (app {pid}) {state} 1 1 1 0 -1 0 0 0 0 0 5 6 0 0 20 0 1 0 {pid}00 9 9"),
+    );
+    fake.put(&format!("proc/{pid}/statm"), "1000 100 50 1 0 200 0");
+    fake.put(&format!("proc/{pid}/cmdline"), "app\0--flag");
+    fake.put(&format!("proc/{pid}/maps"), "1000-3000 rw-p 00000000 00:00 0                          [heap]");
+    fake.put(&format!("proc/{pid}/task/{pid}/children"), children);
+}
+
+fn ms(ms: i64) -> Nanos {
+    Nanos::from_millis(ms)
+}
+
+fn exits(pid: i32) -> Step {
+    Step::Do(Box::new(move |fake| process(fake, pid, 'Z', "")))
+}
+
+fn all(path: &Path) -> (Reader, damo_model::Batch) {
+    let reader = Reader::open(path).unwrap();
+    let mut batch = damo_model::Batch::default();
+    let mut index = 0;
+    for block in 0..reader.index().len() {
+        let part = reader.read_block(block, &Selection::all()).unwrap();
+        for i in 0..part.snapshots.len() {
+            batch.push(index, &part.snapshot(i));
+            index += 1;
+        }
+    }
+    (reader, batch)
+}
+
+#[test]
+fn a_recording_ends_with_its_target_and_leaves_damon_as_it_was_found() {
+    let lab = Lab::new(vec![
+        Step::Snapshot(0, 0, ms(1000), &[0x1000, 0x2000]),
+        Step::Stranger(ms(1050)),
+        Step::Snapshot(0, 0, ms(1100), &[0x1000, 0x2000]),
+        exits(77),
+    ]);
+    let before = lab.damon();
+    assert_eq!(lab.run(&lab.request(pids(77))).unwrap(), ExitCode::SUCCESS);
+    assert_eq!(lab.damon(), before);
+    let (reader, batch) = all(&lab.record());
+    assert_eq!(batch.snapshots.len(), 2, "and nothing of the stranger's");
+    assert_eq!(batch.snapshots[0].start, ms(900), "one aggregation before its end");
+    assert_eq!(batch.start, [0x1000, 0x2000, 0x1000, 0x2000]);
+    let who = reader.targets()[0].process.clone().unwrap();
+    assert_eq!((who.pid, who.comm.as_str(), who.cmdline.trim()), (77, "app 77", "app --flag"));
+    assert!(who.started.is_some());
+    let sides = reader.sides().unwrap();
+    for (what, there) in [
+        ("mappings", sides.iter().any(|side| matches!(side, Side::Mappings(m) if m.pid == 77))),
+        ("footprint", sides.iter().any(|side| matches!(side, Side::Process(f) if f.footprint.rss.is_some()))),
+        ("CPU time", sides.iter().any(|side| matches!(side, Side::Cpu(cpu) if cpu.pid == 77))),
+        ("parameters", sides.iter().any(|side| matches!(side, Side::Params(p) if p.json.contains("vaddr")))),
+    ] {
+        assert!(there, "{what} missing");
+    }
+    assert!(crate::owner::others(lab.dir.path()).is_empty());
+    assert!(!crate::marks::fifo_of(&lab.record()).exists());
+}
+
+#[test]
+fn a_child_becomes_a_target_of_its_own_and_takes_the_place_of_one_that_is_gone() {
+    let lab = Lab::new(vec![
+        Step::Snapshot(0, 0, ms(1000), &[0x1000]),
+        Step::Do(Box::new(|fake| {
+            process(fake, 78, 'S', "");
+            process(fake, 77, 'S', "78");
+            std::thread::sleep(Duration::from_millis(450));
+        })),
+    ]);
+    // The look after that: drains for what was, for what comes after the commit, and goes on.
+    let more = [
+        Step::Do(Box::new(|_| {})),
+        Step::Do(Box::new(|_| {})),
+        Step::Snapshot(0, 1, ms(1200), &[0x9000]),
+        exits(77),
+        exits(78),
+    ];
+    lab.script.steps.lock().unwrap().extend(more);
+    lab.run(&lab.request(pids(77))).unwrap();
+    let (reader, batch) = all(&lab.record());
+    let by_pid: Vec<i32> = reader.targets().iter().map(|target| target.process.clone().unwrap().pid).collect();
+    assert_eq!(by_pid, [77, 78]);
+    assert_eq!(batch.snapshots[1].target, reader.targets()[1].key);
+    assert!(lab.fake.log().iter().any(|(path, value)| path.ends_with("targets/1/pid_target") && value == "78"));
+}
+
+#[test]
+fn attaching_writes_nothing_and_keeps_kdamonds_with_equal_target_ids_apart() {
+    let lab = Lab::new(vec![
+        Step::Snapshot(0, 0, ms(1000), &[0x1000]),
+        Step::Snapshot(1, 0, ms(1010), &[0x5000]),
+        Step::Snapshot(0, 0, ms(1100), &[0x1000]),
+        Step::Do(Box::new(|fake| {
+            fake.end(0);
+            fake.end(1);
+        })),
+    ]);
+    lab.others(2);
+    let writes = lab.fake.log().len();
+    lab.run(&lab.request(What::Attach)).unwrap();
+    assert_eq!(lab.fake.log().len(), writes);
+    let (reader, batch) = all(&lab.record());
+    assert_eq!(batch.snapshots.len(), 3);
+    let kdamonds: Vec<Option<u32>> = reader.targets().iter().map(|target| target.kdamond).collect();
+    assert_eq!(kdamonds, [Some(0), Some(1)]);
+    assert_eq!(batch.snapshots[1].target, reader.targets()[1].key);
+}
+
+#[test]
+fn without_a_target_and_with_nothing_running_the_message_says_what_to_type() {
+    let lab = Lab::new(vec![]);
+    let said = lab.run(&lab.request(What::Attach)).unwrap_err().to_string();
+    assert!(said.contains("no kdamond is running") && said.contains("$(pidof PROGRAM)"), "{said}");
+    assert!(!lab.record().exists());
+}
+
+#[test]
+fn someone_elses_kdamond_is_neither_stopped_nor_changed_for_ours() {
+    let lab = Lab::new(vec![]);
+    lab.others(1);
+    let before = lab.damon();
+    let said = lab.run(&lab.request(pids(77))).unwrap_err().to_string();
+    assert!(said.contains("already on"), "{said}");
+    assert_eq!(lab.damon(), before);
+}
+
+#[test]
+fn a_start_that_fails_leaves_nothing_behind_and_the_older_record_where_it_was() {
+    let lab = Lab::new(vec![exits(77)]);
+    lab.run(&lab.request(pids(77))).unwrap();
+    let older = std::fs::read(lab.record()).unwrap();
+    process(&lab.fake, 77, 'S', "");
+    let before = lab.damon();
+    // EINVAL
+    lab.fake.fail_next("0/state", 22);
+    lab.run(&lab.request(pids(77))).unwrap_err();
+    assert_eq!(lab.damon(), before);
+    assert_eq!(std::fs::read(lab.record()).unwrap(), older);
+    let mut names: Vec<_> =
+        std::fs::read_dir(lab.dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["a.damo", "run"]);
+}
+
+#[test]
+fn lost_events_are_counted_and_their_snapshot_is_partial() {
+    let lab = Lab::new(vec![
+        Step::Snapshot(0, 0, ms(1000), &[0x1000, 0x2000]),
+        Step::Half(ms(1100), 2),
+        Step::Lost(1),
+        Step::Snapshot(0, 0, ms(1200), &[0x1000, 0x2000]),
+        exits(77),
+    ]);
+    lab.run(&lab.request(pids(77))).unwrap();
+    let (reader, batch) = all(&lab.record());
+    assert_eq!(reader.totals().lost_events, 1);
+    let states: Vec<bool> =
+        batch.snapshots.iter().map(|head| matches!(head.state, SnapshotState::Partial { .. })).collect();
+    assert_eq!(states, [false, true, false]);
+}
+
+#[test]
+fn a_mark_from_outside_is_in_the_record() {
+    let lab = Lab::new(vec![]);
+    let fifo = lab.record();
+    let marks = Step::Do(Box::new(move |_| {
+        crate::marks::mark(&fifo, "gc starts").unwrap();
+    }));
+    lab.script.steps.lock().unwrap().extend([marks, exits(77)]);
+    lab.run(&lab.request(pids(77))).unwrap();
+    let sides = all(&lab.record()).0.sides().unwrap();
+    assert!(sides.iter().any(|side| matches!(side, Side::Mark(mark) if mark.text == "gc starts")));
+}
+
+/// Leaves things as a recorder that is killed does: kdamond on, note there, nobody holding it.
+fn killed(lab: &Lab) {
+    let sysfs = Sysfs::new(&Root::with_io(lab.fake.clone()));
+    let mut staged = sysfs.stage(&[Kdamond { refresh: None, contexts: vec![Context::new(Ops::Paddr)] }]).unwrap();
+    staged.start().unwrap();
+    let note = Note { pid: 4_000_009, record: Some("/old.damo".into()), leftover: staged.leftover() };
+    staged.keep();
+    drop(Ownership::take(lab.dir.path(), note.clone()).unwrap());
+    let path = crate::owner::directory(lab.dir.path()).join("record-4000009");
+    std::fs::write(path, serde_json::to_vec(&note).unwrap()).unwrap();
+}
+
+#[test]
+fn after_a_kill_the_next_run_says_what_was_left_on_and_stops_it_when_told() {
+    let lab = Lab::new(vec![Step::Snapshot(0, 0, ms(1000), &[0x1000]), exits(77)]);
+    let before = lab.damon();
+    killed(&lab);
+    // No terminal to ask on, so it refuses.
+    let said = lab.run(&lab.request(pids(77))).unwrap_err().to_string();
+    assert!(said.contains("kdamond 0") && said.contains("/old.damo") && said.contains("--stop_stale"), "{said}");
+    lab.run(&Request { stop_stale: true, ..lab.request(pids(77)) }).unwrap();
+    assert_eq!(all(&lab.record()).1.snapshots.len(), 1);
+    assert_eq!(lab.damon(), before, "as it was before the one that was killed");
+}
+
+#[test]
+fn a_kdamond_that_someone_started_at_the_place_of_the_killed_ones_is_not_touched() {
+    let lab = Lab::new(vec![]);
+    killed(&lab);
+    lab.fake.end(0);
+    lab.others(1);
+    let before = lab.damon();
+    lab.run(&Request { stop_stale: true, ..lab.request(pids(77)) }).unwrap_err();
+    assert_eq!(lab.damon(), before);
+}
+
+#[test]
+fn what_cannot_be_monitored_is_named_with_the_reason() {
+    let lab = Lab::new(vec![]);
+    lab.fake.put("proc/5/statm", "0 0 0 0 0 0 0");
+    lab.fake.put("proc/5/stat", "5 (kswapd0) S 2 0 0 0 -1 0 0 0 0 0 5 6 0 0 20 0 1 0 500 0 0");
+    lab.fake.put("proc/77/status", "Name:\tapp\nNSpid:\t77\t9");
+    for (pid, word) in [(999, "does not exist"), (5, "kernel thread"), (9, "damo record 77")] {
+        let said = lab.run(&lab.request(pids(pid))).unwrap_err().to_string();
+        assert!(said.contains(word), "{pid}: {said}");
+    }
+    assert!(!lab.record().exists());
+}
+
+#[test]
+fn each_thing_that_is_missing_has_its_own_message() {
+    let lab = Lab::new(vec![]);
+    lab.fake.put("proc/self/status", "Uid:\t1000\t1000\t1000\t1000\nCapEff:\t0000000000000000");
+    lab.fake.put("proc/mounts", "");
+    lab.fake.put("sys/kernel/security/lockdown", "none integrity [confidentiality]");
+    let said = lab.run(&lab.request(pids(77))).unwrap_err().to_string();
+    for word in ["root", "lockdown", "--simulate", "Try: sudo "] {
+        assert!(said.contains(word), "{word}: {said}");
+    }
+}
+
+#[test]
+fn snapshots_are_read_through_a_scheme_of_our_own_that_is_gone_afterwards() {
+    let lab = Lab::new(vec![]);
+    let before = lab.damon();
+    let snapshots = Some(crate::request::Snapshots { delay: ms(1), count: 2 });
+    let limits = Limits { timeout: Some(Nanos::from_secs(5)), snapshots };
+    lab.run(&Request { limits, ..lab.request(pids(77)) }).unwrap();
+    assert_eq!(lab.damon(), before);
+    let (reader, batch) = all(&lab.record());
+    assert_eq!(batch.snapshots.len(), 2);
+    assert_eq!(batch.snapshots[0].end.saturating_sub(batch.snapshots[0].start), ms(100));
+    assert_eq!(reader.meta().source, damo_model::Source::KernelSnapshots);
+    let updates = lab.fake.log().iter().filter(|(_, value)| value == "update_schemes_tried_regions").count();
+    assert_eq!(updates, 2);
+    assert!(batch.start.iter().all(|start| Addr(*start) < Addr(u64::MAX)));
+}

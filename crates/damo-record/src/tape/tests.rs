@@ -1,0 +1,112 @@
+use super::*;
+use crate::request::Rotation;
+use damo_format::Reader;
+use damo_model::{Addr, Bytes, Meta, Nanos, NrAccesses, Region, Selection, Snapshot, Target, TargetKey};
+
+fn item(n: i64) -> Item {
+    let mut snapshot =
+        Snapshot::new(TargetKey(0), Nanos::from_millis(n * 100), Nanos::from_millis((n + 1) * 100), None);
+    // Hard to compress, so that sizes grow.
+    let random = |i: i64| {
+        let x = ((n * 1000 + i) as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        (x ^ (x >> 31)).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 56
+    };
+    snapshot.regions = (0..50)
+        .map(|i| {
+            let start = i as u64 * 0x10_0000;
+            Region::new(Addr(start), Addr(start + 0x1000 * (1 + random(i))), NrAccesses(random(i + 7) as u32), None)
+        })
+        .collect();
+    Item::Snapshot(snapshot)
+}
+
+fn begin(tape: &mut Tape) {
+    tape.put(&Item::Meta(Meta { tool: "test".into(), ..Meta::default() })).unwrap();
+    tape.put(&Item::Target(Target { key: TargetKey(0), ..Target::default() })).unwrap();
+}
+
+fn output(path: PathBuf) -> Output {
+    Output { path: Some(path), overwrite: false, rotation: Rotation::default(), keep: None }
+}
+
+/// Ends of the snapshots of a record, in tenths of seconds.
+fn ends(path: &Path) -> Vec<i64> {
+    let reader = Reader::open(path).unwrap();
+    assert_eq!(reader.meta().tool, "test");
+    assert!(reader.damage().is_empty());
+    let blocks = 0..reader.index().len();
+    let ends = blocks.flat_map(|block| reader.read_block(block, &Selection::all()).unwrap().snapshots);
+    ends.map(|head| head.end.0 / 100_000_000).collect()
+}
+
+#[test]
+fn rotation_by_time_makes_files_that_are_records_by_themselves_and_together_hold_everything() {
+    let dir = tempfile::tempdir().unwrap();
+    let rotation = Rotation { time: Some(Nanos::from_secs(1)), ..Rotation::default() };
+    let mut tape =
+        Tape::open(&Output { rotation, ..output(dir.path().join("r.damo")) }, WriterOptions::default()).unwrap();
+    begin(&mut tape);
+    (0..25).for_each(|n| tape.put(&item(n)).unwrap());
+    let written = tape.finish().unwrap();
+    let all: Vec<Vec<i64>> = written.files.iter().map(|file| ends(file)).collect();
+    assert_eq!(all.concat(), (1..=25).collect::<Vec<_>>());
+    assert_eq!(all.iter().map(Vec::len).collect::<Vec<_>>(), [10, 10, 5]);
+    assert_eq!(written.snapshots, 25);
+}
+
+#[test]
+fn rotation_by_size_keeps_only_the_newest_files_when_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let rotation = Rotation { size: Some(Bytes(16 << 10)), keep: Some(2), ..Rotation::default() };
+    let options = WriterOptions { max_snapshots_per_block: 8, ..WriterOptions::default() };
+    let mut tape = Tape::open(&Output { rotation, ..output(dir.path().join("r.damo")) }, options).unwrap();
+    begin(&mut tape);
+    (0..2000).for_each(|n| tape.put(&item(n)).unwrap());
+    let written = tape.finish().unwrap();
+    assert_eq!(written.files.len(), 2);
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 2);
+    assert_eq!(ends(&written.files[1]).last(), Some(&2000));
+    assert!(std::fs::metadata(&written.files[0]).unwrap().len() < 32 << 10);
+}
+
+#[test]
+fn the_flight_recorder_writes_the_last_minutes_and_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let keep = Some(Nanos::from_secs(10));
+    let mut tape = Tape::open(&Output { keep, ..output(dir.path().join("f.damo")) }, WriterOptions::default()).unwrap();
+    begin(&mut tape);
+    (0..500).for_each(|n| tape.put(&item(n)).unwrap());
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "nothing on disk until asked");
+    let dump = tape.dump().unwrap().unwrap();
+    assert_eq!(dump, dir.path().join("f.0001.damo"));
+    assert_eq!(ends(&dump), (400..=500).collect::<Vec<_>>());
+    (500..520).for_each(|n| tape.put(&item(n)).unwrap());
+    let written = tape.finish().unwrap();
+    assert_eq!(ends(&dir.path().join("f.damo")), (420..=520).collect::<Vec<_>>());
+    assert_eq!(written.files.len(), 2);
+}
+
+#[test]
+fn the_flight_recorders_memory_is_bounded_whatever_time_is_asked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut flight = Flight::new(dir.path().join("f.damo"), Nanos::from_secs(3600 * 24), false).unwrap();
+    flight.put(&Item::Meta(Meta { tool: "test".into(), ..Meta::default() })).unwrap();
+    flight.put(&Item::Target(Target { key: TargetKey(0), ..Target::default() })).unwrap();
+    let mut most = 0;
+    for n in 0..300_000 {
+        flight.put(&item(n)).unwrap();
+        most = most.max(flight.progress().bytes);
+        if flight.progress().bytes < most {
+            // The oldest segment was dropped: the limit was met.
+            assert!(most < 16 << 20, "{most}");
+            return;
+        }
+    }
+    panic!("nothing was ever dropped, {most} bytes held");
+}
+
+#[test]
+fn numbered_files_keep_their_folder_and_extension() {
+    assert_eq!(numbered(Path::new("a/damon.damo"), 1), Path::new("a/damon.0001.damo"));
+    assert_eq!(numbered(Path::new("x.y/rec"), 12), Path::new("x.y/rec.0012"));
+}
