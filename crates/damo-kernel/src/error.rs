@@ -86,6 +86,37 @@ pub enum Error {
         /// The thread that runs now.
         pid: Option<i32>,
     },
+    /// Something is to be changed that runs, but nothing runs.
+    #[error("no kdamond is on; `damo start` switches one on")]
+    NothingOn,
+    /// Something is to be changed that was not started by us.
+    #[error(
+        "{} on, but not started by `damo start` (or restarted since): add --adopt to change or stop it all the same",
+        kdamonds(.indices)
+    )]
+    NotStartedHere {
+        /// The kdamonds that run.
+        indices: Vec<usize>,
+    },
+    /// What was started before still runs.
+    #[error(
+        "{} on already since the last `damo start`: change it with `damo tune`, or end it with `damo stop` first",
+        kdamonds(.indices)
+    )]
+    Started {
+        /// The kdamonds that run.
+        indices: Vec<usize>,
+    },
+    /// The note of what was started cannot be kept.
+    #[error(
+        "the note of what was started, {path}: {source}. If it is damaged, remove it, and stop DAMON with `damo stop --adopt`"
+    )]
+    Note {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong.
+        source: io::Error,
+    },
     /// The kernel did not do something in time.
     #[error("{what} did not happen within {waited:?}")]
     Timeout {
@@ -131,16 +162,37 @@ pub enum Error {
 }
 
 impl Error {
+    /// This error, or both if undoing failed as well.
+    pub(crate) fn and_then_undone(self, undone: Result<()>) -> Error {
+        match undone {
+            Ok(()) => self,
+            Err(then) => Error::Rollback { first: Box::new(self), then: Box::new(then) },
+        }
+    }
+
     /// The errno behind it, if there is one.
     pub fn errno(&self) -> Option<i32> {
         match self {
             Error::Read { source, .. }
             | Error::Write { source, .. }
             | Error::Perf { source, .. }
+            | Error::Note { source, .. }
             | Error::Wait { source } => source.raw_os_error(),
             Error::Rollback { first, .. } => first.errno(),
             _ => None,
         }
+    }
+}
+
+/// `kdamond 0 is`, `kdamonds 0 and 1 are`.
+fn kdamonds(indices: &[usize]) -> String {
+    match indices {
+        [one] => format!("kdamond {one} is"),
+        [most @ .., last] => {
+            let most: Vec<String> = most.iter().map(usize::to_string).collect();
+            format!("kdamonds {} and {last} are", most.join(", "))
+        }
+        [] => "no kdamond is".to_owned(),
     }
 }
 

@@ -5,6 +5,7 @@
 //! a few system calls.
 //!
 //! - [`sysfs`]: DAMON's tree: read, set up, start, tune, stop, put back
+//! - [`steer`]: DAMON that stays on: start, tune, stop, status
 //! - [`tracefs`]: how the running kernel lays out DAMON's events, and decoding them
 //! - [`ring`]: the events themselves, through perf
 //! - [`features`]: what this kernel's DAMON can do; [`readiness`]: whether we can record here, and what to do if not
@@ -26,6 +27,7 @@ pub mod procfs;
 pub mod readiness;
 pub mod rights;
 pub mod ring;
+pub mod steer;
 pub mod sysfs;
 pub mod tracefs;
 pub mod validate;

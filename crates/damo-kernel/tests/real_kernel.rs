@@ -4,6 +4,7 @@
 
 use damo_kernel::procfs::Procfs;
 use damo_kernel::ring::{Record, Ring, RingOptions, Until};
+use damo_kernel::steer::Steer;
 use damo_kernel::sysfs::{
     Command as Ask, Context, ContextTarget, Filter, Goal, Kdamond, Leftover, Scheme, Sysfs, Watermarks,
 };
@@ -179,6 +180,39 @@ fn a_process_is_added_to_a_running_kdamond_and_commands_bring_statistics() {
     // Two address spaces one after the other: somewhere addresses start again from below.
     assert!(status.tried.windows(2).any(|pair| pair[1].region.start < pair[0].region.start));
     staged.undo().expect("goes back");
+}
+
+#[test]
+fn what_is_started_stays_on_is_tuned_scheme_by_scheme_and_stopped_without_a_trace() {
+    let Some((root, sysfs)) = guest() else { return };
+    let notes = tempfile::tempdir().expect("writable");
+    let (first, second) = (Sleeper::new(), Sleeper::new());
+    let steer = || Steer::new(&root, notes.path());
+    let before = sysfs.kdamonds().expect("readable");
+    let started = steer().start(&[processes(&[first.pid()]), processes(&[second.pid()])]).expect("goes on");
+    steer()
+        .tune(false, |kdamonds| {
+            kdamonds[0].contexts[0].intervals.aggregation = Nanos::from_millis(200);
+            kdamonds[1].contexts[0].schemes.push(Scheme::new("stat"));
+        })
+        .expect("takes it");
+    std::thread::sleep(Duration::from_secs(1));
+    let status = steer().status(true).expect("readable");
+    assert!(status.kdamonds.iter().all(|kdamond| kdamond.ours && kdamond.status.on));
+    assert_eq!(status.kdamonds.iter().filter_map(|k| k.status.pid).collect::<Vec<_>>(), [started[0].1, started[1].1]);
+    assert_eq!(status.kdamonds[0].status.params.contexts[0].intervals.aggregation, Nanos::from_millis(200));
+    assert!(status.kdamonds[1].status.schemes[0][0].stats.nr_tried > 0, "{:?}", status.kdamonds[1].status.schemes);
+    // A change that the kernel refuses: both go on with what they had.
+    let dead = Sleeper::new().pid();
+    let change = |kdamonds: &mut Vec<Kdamond>| {
+        kdamonds[0].contexts[0].nr_regions.max = 77;
+        kdamonds[1].contexts[0].targets[0].pid = Some(dead);
+    };
+    let error = steer().tune(false, change).expect_err("a dead process").to_string();
+    assert!(error.contains("`commit`"), "{error}");
+    assert_eq!(sysfs.kdamond(0).expect("readable").params.contexts[0].nr_regions.max, 1000);
+    assert_eq!(steer().stop(false).expect("goes off"), [0, 1]);
+    assert_eq!(sysfs.kdamonds().expect("readable"), before);
 }
 
 #[test]

@@ -35,6 +35,12 @@ struct Slot {
     thread: Option<i32>,
 }
 
+impl Slot {
+    fn dir(&self) -> String {
+        format!("{KDAMONDS}/{}", self.index)
+    }
+}
+
 /// What was there before.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Before {
@@ -191,25 +197,32 @@ impl Staged {
     /// Gives new parameters to the running kdamonds, as many as were staged.
     ///
     /// # Errors
-    /// If one of them is not ours any more, or refuses; the parameters staged before stay in force then.
+    /// If one of them is not ours any more, or refuses; then all have the parameters that they had before.
     pub fn commit(&mut self, kdamonds: &[Kdamond]) -> Result<()> {
         validate::kdamonds(kdamonds)?;
         validate::same_number(self.slots.len(), kdamonds.len())?;
         for slot in &self.slots {
             self.check_ours(slot)?;
         }
+        let root = &self.sysfs.root;
+        let mut done: Vec<(&Slot, SavedTree)> = Vec::with_capacity(self.slots.len());
         for (slot, kdamond) in self.slots.iter().zip(kdamonds) {
-            let dir = format!("{KDAMONDS}/{}", slot.index);
-            let saved = SavedTree::take(&self.sysfs.root, &dir)?;
-            let committed = Writer::new(&self.sysfs.root, &dir)
+            let dir = slot.dir();
+            let saved = SavedTree::take(root, &dir)?;
+            let committed = Writer::new(root, &dir)
                 .kdamond(kdamond)
                 .and_then(|()| self.sysfs.command(slot.index, Command::Commit, COMMIT));
             if let Err(first) = committed {
-                return Err(match saved.restore(&self.sysfs.root, &dir) {
-                    Ok(()) => first,
-                    Err(then) => Error::Rollback { first: Box::new(first), then: Box::new(then) },
-                });
+                // This one runs on with what it had; those before it have to be told to go back.
+                let mut undone = saved.restore(root, &dir);
+                for (slot, saved) in done {
+                    let back = saved.restore(root, &slot.dir());
+                    let back = back.and_then(|()| self.sysfs.command(slot.index, Command::Commit, COMMIT));
+                    undone = undone.and(back);
+                }
+                return Err(first.and_then_undone(undone));
             }
+            done.push((slot, saved));
         }
         Ok(())
     }
@@ -220,11 +233,7 @@ impl Staged {
     /// # Errors
     /// As [`Staged::commit`].
     pub fn set_targets(&mut self, at: usize, context: usize, targets: &[ContextTarget]) -> Result<()> {
-        // A commit takes the staged intervals: without this it would undo what tuning chose.
-        if self.params()?.iter().flat_map(|kdamond| &kdamond.contexts).any(|context| context.intervals_goal.is_some()) {
-            self.command(Command::UpdateTunedIntervals, COMMIT)?;
-        }
-        let mut kdamonds = self.params()?;
+        let mut kdamonds = self.current()?;
         let place = kdamonds.get_mut(at).and_then(|kdamond| kdamond.contexts.get_mut(context));
         let Some(place) = place else {
             return Err(Error::Invalid {
@@ -243,6 +252,20 @@ impl Staged {
     /// If the tree cannot be read.
     pub fn params(&self) -> Result<Vec<Kdamond>> {
         self.slots.iter().map(|slot| Ok(self.sysfs.kdamond(slot.index)?.params)).collect()
+    }
+
+    /// The parameters in force: those staged, with the intervals that tuning chose. To commit anything but these would
+    /// undo the tuning.
+    ///
+    /// # Errors
+    /// As [`Sysfs::command`].
+    pub fn current(&self) -> Result<Vec<Kdamond>> {
+        let staged = self.params()?;
+        if staged.iter().flat_map(|kdamond| &kdamond.contexts).all(|context| context.intervals_goal.is_none()) {
+            return Ok(staged);
+        }
+        self.command(Command::UpdateTunedIntervals, COMMIT)?;
+        self.params()
     }
 
     /// Sends a command to all of them.
@@ -318,7 +341,7 @@ impl Staged {
     fn restore_slots<'s>(&self, saved: impl Fn(usize, usize) -> Option<&'s SavedTree>) -> Result<()> {
         for (at, slot) in self.slots.iter().enumerate() {
             if let Some(saved) = saved(at, slot.index).filter(|_| self.sysfs.state(slot.index).is_ok_and(|s| !s.on)) {
-                saved.restore(&self.sysfs.root, &format!("{KDAMONDS}/{}", slot.index))?;
+                saved.restore(&self.sysfs.root, &slot.dir())?;
             }
         }
         Ok(())
@@ -330,17 +353,15 @@ impl Staged {
             Writer::new(root, KDAMONDS).count("nr_kdamonds", kdamonds.len())?;
         }
         for (slot, kdamond) in self.slots.iter().zip(kdamonds) {
-            Writer::new(root, &format!("{KDAMONDS}/{}", slot.index)).kdamond(kdamond)?;
+            Writer::new(root, &slot.dir()).kdamond(kdamond)?;
         }
         Ok(())
     }
 
     fn or_undo(&mut self, done: Result<()>) -> Result<()> {
         let Err(first) = done else { return Ok(()) };
-        Err(match self.put_back() {
-            Ok(()) => first,
-            Err(then) => Error::Rollback { first: Box::new(first), then: Box::new(then) },
-        })
+        let undone = self.put_back();
+        Err(first.and_then_undone(undone))
     }
 
     fn is_ours(&self, slot: &Slot) -> Result<bool> {

@@ -1,0 +1,248 @@
+//! DAMON that stays on when the program that started it is gone: start, tune, stop, status.
+//!
+//! What was started is noted in a directory (`/run/damo` on a live machine, emptied at boot as DAMON is): which kdamonds,
+//! as which threads, and how the tree was found. Stopping puts it back like that. Kdamonds without a note, or with
+//! another thread than noted, are someone else's and are touched only when the user says so (`adopt`).
+//!
+//! ```
+//! use damo_kernel::{Root, steer::Steer, sysfs::{Context, ContextTarget, FakeDamon, Kdamond, Scheme}};
+//! use damo_model::{Nanos, Ops};
+//! # use std::sync::Arc;
+//! # let dir = tempfile::tempdir()?;
+//! # let (root, notes) = (Root::with_io(Arc::new(FakeDamon::new((6, 12)))), dir.path());
+//! let steer = Steer::new(&root, notes); // Root::host() and "/run/damo" on a live machine
+//! let target = ContextTarget { pid: Some(4242), ..ContextTarget::default() };
+//! let context = Context { targets: vec![target], schemes: vec![Scheme::new("pageout")], ..Context::new(Ops::Vaddr) };
+//! steer.start(&[Kdamond { contexts: vec![context], ..Kdamond::default() }])?;
+//! // Another process, later:
+//! steer.tune(false, |kdamonds| kdamonds[0].contexts[0].intervals.sample = Nanos::from_millis(10))?;
+//! assert!(steer.status(true)?.kdamonds[0].ours);
+//! steer.stop(false)?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+use crate::error::{Error, Result};
+use crate::io::Root;
+use crate::sysfs::{Kdamond, KdamondStatus, Leftover, ModuleKdamond, Staged, Sysfs};
+use serde::Serialize;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// No note is longer: a tree with thousands of regions takes some hundred KiB.
+const MAX_NOTE: u64 = 64 << 20;
+/// Status commands are done once per aggregation.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Everything that `damo status` shows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Status {
+    /// The kdamonds of the sysfs tree.
+    pub kdamonds: Vec<Steered>,
+    /// The kdamonds of kernel modules.
+    pub modules: Vec<ModuleKdamond>,
+}
+
+/// A kdamond and whose it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Steered {
+    /// Whether it was started by [`Steer::start`] and runs since.
+    pub ours: bool,
+    /// State, parameters, statistics.
+    #[serde(flatten)]
+    pub status: KdamondStatus,
+}
+
+/// Starts, tunes and stops.
+#[derive(Clone, Debug)]
+pub struct Steer {
+    sysfs: Sysfs,
+    notes: PathBuf,
+}
+
+impl Steer {
+    /// DAMON below `root`, notes in the directory `notes`.
+    pub fn new(root: &Root, notes: impl Into<PathBuf>) -> Self {
+        Self { sysfs: Sysfs::new(root), notes: notes.into() }
+    }
+
+    /// Sets up and switches on. Gives index and thread of each kdamond. They stay on until [`Steer::stop`], or until
+    /// their targets are gone.
+    ///
+    /// # Errors
+    /// As [`Sysfs::stage`] and [`Staged::start`], with everything as it was before; [`Error::Started`] if what an
+    /// earlier call started still runs.
+    pub fn start(&self, kdamonds: &[Kdamond]) -> Result<Vec<(usize, i32)>> {
+        let _lock = self.lock()?;
+        if let Some(leftover) = self.read()? {
+            let still: Vec<usize> = self.ours_of(&leftover)?;
+            if !still.is_empty() {
+                return Err(Error::Started { indices: still });
+            }
+            // It ended by itself: the tree is put back before it is changed anew, so that what was found is not lost.
+            self.sysfs.take_over(leftover).undo()?;
+            self.forget()?;
+        }
+        let mut staged = self.sysfs.stage(kdamonds)?;
+        // Noted before it runs: if we are killed in between, the next run knows what to put back.
+        self.write(&staged.leftover())?;
+        let started = staged.start().and_then(|()| self.write(&staged.leftover()));
+        if let Err(first) = started {
+            let undone = staged.undo().and_then(|()| self.forget());
+            return Err(first.and_then_undone(undone));
+        }
+        let threads = staged.started();
+        staged.keep();
+        Ok(threads)
+    }
+
+    /// Changes parameters of what [`Steer::start`] started, or with `adopt` of everything that runs: `change` gets the
+    /// present parameters, with the intervals that tuning chose, and leaves in them what is to be.
+    ///
+    /// # Errors
+    /// [`Error::NothingOn`], [`Error::NotStartedHere`]; or as [`Staged::commit`], with the parameters as before.
+    pub fn tune(&self, adopt: bool, change: impl FnOnce(&mut Vec<Kdamond>)) -> Result<()> {
+        let _lock = self.lock()?;
+        let mut staged = self.take(adopt)?;
+        let tuned = staged.current().and_then(|mut kdamonds| {
+            change(&mut kdamonds);
+            staged.commit(&kdamonds)
+        });
+        staged.keep();
+        tuned
+    }
+
+    /// Switches off what [`Steer::start`] started, and puts the tree back as it found it; with `adopt` switches off
+    /// everything that runs. Gives the indices.
+    ///
+    /// # Errors
+    /// [`Error::NothingOn`], [`Error::NotStartedHere`], or what could not be undone.
+    pub fn stop(&self, adopt: bool) -> Result<Vec<usize>> {
+        let _lock = self.lock()?;
+        if let Some(leftover) = self.read()? {
+            let indices = self.ours_of(&leftover)?;
+            self.sysfs.take_over(leftover).undo()?;
+            self.forget()?;
+            // What ended by itself is put back now, but it was not running.
+            if !indices.is_empty() && !adopt {
+                return Ok(indices);
+            }
+            let others = self.running()?;
+            if others.is_empty() || !adopt {
+                return if indices.is_empty() { Err(self.none(&others)) } else { Ok(indices) };
+            }
+            self.sysfs.adopt(&others)?.undo()?;
+            return Ok([indices, others].concat());
+        }
+        let others = self.running()?;
+        if others.is_empty() || !adopt {
+            return Err(self.none(&others));
+        }
+        self.sysfs.adopt(&others)?.undo()?;
+        Ok(others)
+    }
+
+    /// What there is, with statistics and, with `tried`, the regions that schemes were last tried on. Changes nothing
+    /// that kdamonds do.
+    ///
+    /// # Errors
+    /// If the tree cannot be read.
+    pub fn status(&self, tried: bool) -> Result<Status> {
+        let leftover = self.read()?;
+        let ours = leftover.map(|leftover| self.ours_of(&leftover)).transpose()?.unwrap_or_default();
+        let kdamond = |index| {
+            let status = self.sysfs.refreshed(index, tried, PATIENCE)?;
+            Ok(Steered { ours: ours.contains(&index), status })
+        };
+        let kdamonds = (0..self.sysfs.nr_kdamonds()?).map(kdamond).collect::<Result<_>>()?;
+        Ok(Status { kdamonds, modules: self.sysfs.modules() })
+    }
+
+    /// What is ours, or with `adopt` everything that runs.
+    fn take(&self, adopt: bool) -> Result<Staged> {
+        let running = self.running()?;
+        if let Some(leftover) = self.read()? {
+            let ours = self.ours_of(&leftover)?;
+            if !ours.is_empty() && (!adopt || running.iter().all(|index| ours.contains(index))) {
+                return Ok(self.sysfs.take_over(leftover));
+            }
+        }
+        if running.is_empty() || !adopt {
+            return Err(self.none(&running));
+        }
+        self.sysfs.adopt(&running)
+    }
+
+    fn none(&self, running: &[usize]) -> Error {
+        if running.is_empty() { Error::NothingOn } else { Error::NotStartedHere { indices: running.to_vec() } }
+    }
+
+    fn running(&self) -> Result<Vec<usize>> {
+        Ok(self.sysfs.running()?.into_iter().map(|(index, _)| index).collect())
+    }
+
+    /// Indices of a note's kdamonds that still run as the same threads.
+    fn ours_of(&self, leftover: &Leftover) -> Result<Vec<usize>> {
+        let started = leftover.started();
+        let running = self.sysfs.running()?;
+        let ours =
+            running.into_iter().filter(|(index, pid)| started.iter().any(|(i, p)| i == index && Some(*p) == *pid));
+        Ok(ours.map(|(index, _)| index).collect())
+    }
+
+    fn path(&self) -> PathBuf {
+        self.notes.join("started")
+    }
+
+    fn read(&self) -> Result<Option<Leftover>> {
+        let path = self.path();
+        let file = match File::open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            other => other.map_err(|source| note(&path, source))?,
+        };
+        let mut text = Vec::new();
+        file.take(MAX_NOTE).read_to_end(&mut text).map_err(|source| note(&path, source))?;
+        serde_json::from_slice(&text).map(Some).map_err(|source| note(&path, source.into()))
+    }
+
+    /// Written aside and renamed: a note is whole or not there.
+    fn write(&self, leftover: &Leftover) -> Result<()> {
+        let (path, part) = (self.path(), self.notes.join("started.part"));
+        let put = || -> io::Result<()> {
+            let text = serde_json::to_vec(leftover)?;
+            let _ = fs::remove_file(&part);
+            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&part)?;
+            file.write_all(&text)?;
+            fs::rename(&part, &path)
+        };
+        put().map_err(|source| note(&path, source))
+    }
+
+    fn forget(&self) -> Result<()> {
+        match fs::remove_file(self.path()) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(note(&self.path(), error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Held while something is changed, so that two of us do not mix.
+    fn lock(&self) -> Result<File> {
+        let path = self.notes.join("lock");
+        let open = || {
+            DirBuilder::new().recursive(true).mode(0o700).create(&self.notes)?;
+            let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path)?;
+            file.lock()?;
+            Ok(file)
+        };
+        open().map_err(|source| note(&path, source))
+    }
+}
+
+fn note(path: &Path, source: io::Error) -> Error {
+    Error::Note { path: path.to_owned(), source }
+}
+
+#[cfg(test)]
+mod tests;
