@@ -176,6 +176,21 @@ impl Reader {
         (MAJOR, self.minor)
     }
 
+    /// Tells records apart: the same for the same snapshots, made from the checksums in the headers of their blocks
+    /// (FNV-1a, 64 bits). Not a defence against forgery. Blocks that cannot be read any more count as absent.
+    pub fn fingerprint(&self) -> u64 {
+        let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+        let mut header = Vec::new();
+        for block in &self.blocks {
+            if self.store.read(block.offset.0, BLOCK_HEADER_LEN, &mut header).is_ok() {
+                for byte in &header {
+                    hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+                }
+            }
+        }
+        hash
+    }
+
     /// Reads the `i`-th snapshot block: the snapshots that the selection wants, of them the regions that it wants.
     /// Blocks for which [`BlockInfo::wanted`] is false give an empty batch without being read.
     ///

@@ -28,6 +28,7 @@ pub mod footprints;
 pub mod form;
 pub mod guide;
 pub mod heats;
+pub mod html;
 pub mod nr_regions;
 pub mod picture;
 pub mod raw;

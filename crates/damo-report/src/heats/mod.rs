@@ -19,7 +19,7 @@ pub use grid::Grid;
 pub use mappings::MappingNames;
 pub use options::{AddressBase, AddressRange, Cells, Columns, DrawRange, Options, TimeBase, TimeRange};
 pub use raw::RawStyle;
-pub use terminal::{ColorSet, Depth, Glyphs, TerminalStyle};
+pub use terminal::{ColorSet, Depth, Glyphs, TIME_COLUMNS, TerminalStyle};
 
 use crate::survey::Identity;
 use damo_frame::{Coverage, FrameError, Record};
