@@ -1,0 +1,347 @@
+//! `damo info`: what is in a record, before any analysis. For people, or as JSON for programs.
+
+use crate::errors::Outcome;
+use crate::inputs::{self, Inputs};
+use crate::output;
+use crate::progress;
+use anyhow::{Context, Result};
+use clap::{Args, ValueEnum};
+use damo_frame::{FrameError, Record};
+use damo_model::human::{Style, format_nr, format_size, format_time};
+use damo_model::{Bytes, Intervals, Nanos, Selection, Side, Source, Target, TargetKey};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::PathBuf;
+
+/// Arguments of `damo info`.
+#[derive(Args, Debug)]
+pub struct InfoArgs {
+    /// Records to describe; `-` is standard input [default: damon.damo, then damon.data]
+    #[arg(value_name = "FILE")]
+    files: Vec<PathBuf>,
+    #[command(flatten)]
+    inputs: Inputs,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = Form::Text, help_heading = "Output")]
+    format: Form,
+}
+
+/// How to print the description.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Form {
+    /// For people
+    Text,
+    /// For programs: one object per record
+    Json,
+}
+
+/// Describes each record.
+///
+/// # Errors
+/// If one cannot be read, or stdout cannot be written.
+pub fn run(args: &InfoArgs) -> Result<Outcome> {
+    let opened = inputs::open(&args.inputs.paths(&args.files)?)?;
+    output::to_stdout(|out| {
+        for (i, record) in opened.records.iter().enumerate() {
+            let facts = progress::during(&opened.records, || Facts::of(record))?;
+            match args.format {
+                Form::Text if i > 0 => writeln!(out).map_err(Into::into).and_then(|()| facts.write_text(out)),
+                Form::Text => facts.write_text(out),
+                Form::Json => writeln!(out, "{:#}", facts.json()).context("writing JSON"),
+            }?;
+        }
+        Ok(())
+    })?;
+    Ok(opened.outcome())
+}
+
+/// Counts of one target's snapshots.
+#[derive(Clone, Copy, Debug, Default)]
+struct Counts {
+    snapshots: u64,
+    partial: u64,
+    regions: u64,
+    span: Option<(Nanos, Nanos)>,
+}
+
+impl Counts {
+    fn add(&mut self, other: &Counts) {
+        self.snapshots += other.snapshots;
+        self.partial += other.partial;
+        self.regions += other.regions;
+        self.span = match (self.span, other.span) {
+            (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),
+            (a, b) => a.or(b),
+        };
+    }
+}
+
+/// What a pass over the snapshots finds.
+#[derive(Debug, Default)]
+struct Pass {
+    targets: BTreeMap<TargetKey, Counts>,
+    /// Intervals in force, in the order of their first appearance.
+    intervals: Vec<Intervals>,
+}
+
+/// Everything that is told of one record.
+struct Facts<'a> {
+    record: &'a Record,
+    pass: Pass,
+    /// How many of each kind of side data.
+    sides: Vec<(&'static str, u64)>,
+}
+
+impl<'a> Facts<'a> {
+    fn of(record: &'a Record) -> Result<Self> {
+        let pass = record.fold::<Pass, FrameError>(
+            &Selection::all(),
+            Pass::default,
+            |pass, chunk| {
+                for head in chunk.heads() {
+                    let counts = Counts {
+                        snapshots: 1,
+                        partial: u64::from(head.state != damo_model::SnapshotState::Complete),
+                        regions: head.regions.len() as u64,
+                        span: Some((head.start, head.end)),
+                    };
+                    pass.targets.entry(head.target).or_default().add(&counts);
+                    if let Some(intervals) = head.intervals
+                        && pass.intervals.last() != Some(&intervals)
+                    {
+                        pass.intervals.push(intervals);
+                    }
+                }
+                Ok(())
+            },
+            |mut all, next| {
+                for (key, counts) in &next.targets {
+                    all.targets.entry(*key).or_default().add(counts);
+                }
+                all.intervals.extend(next.intervals);
+                all.intervals.dedup();
+                all
+            },
+        )?;
+        let mut kinds: BTreeMap<&'static str, u64> = BTreeMap::new();
+        for side in record.sides()? {
+            *kinds.entry(kind(side)).or_default() += 1;
+        }
+        Ok(Self { record, pass, sides: kinds.into_iter().collect() })
+    }
+
+    fn write_text(&self, out: &mut dyn Write) -> Result<()> {
+        let record = self.record;
+        let (totals, meta) = (record.totals(), record.meta());
+        let duration = record.span().map_or(Nanos(0), |(start, end)| end.saturating_sub(start));
+        writeln!(
+            out,
+            "{}: {} snapshots, {} regions in {}, {}{}",
+            record.name(),
+            nr(totals.snapshots),
+            nr(totals.regions),
+            format_time(duration, Style::Human),
+            format_size(totals.file, Style::Human),
+            per_region(totals.file, totals.regions).map_or(String::new(), |b| format!(" ({b:.2} B/region)")),
+        )?;
+        let mut line = |name: &str, value: String| -> Result<()> {
+            if !value.is_empty() {
+                writeln!(out, "  {name:<12} {value}")?;
+            }
+            Ok(())
+        };
+        line("source", source(&meta.source))?;
+        line("recorder", meta.tool.clone())?;
+        line("command", meta.command.join(" "))?;
+        line("kernel", meta.kernel_release.clone())?;
+        line("host", meta.host.clone())?;
+        line("recorded", meta.clock_pair.map_or(String::new(), |pair| utc(pair.wall)))?;
+        if let Some((start, end)) = record.span() {
+            line("time span", format!("{} to {} on the record's clock ({:?})", time(start), time(end), meta.clock))?;
+        }
+        let intervals: Vec<String> = self.intervals().map(|i| describe(&i)).collect();
+        line("intervals", if intervals.is_empty() { "not told".into() } else { intervals.join("; then ") })?;
+        if let Some(bounds) = meta.nr_regions {
+            line("regions", format!("{} to {}", nr(bounds.min), nr(bounds.max)))?;
+        }
+        let coverage = record.coverage();
+        line(
+            "coverage",
+            if coverage.is_full() {
+                "complete".into()
+            } else {
+                format!(
+                    "{:.1} % of snapshots complete, {} partial, {} events lost, {} damaged parts of the file",
+                    coverage.ratio() * 100.0,
+                    nr(coverage.partial),
+                    nr(coverage.lost_events),
+                    coverage.damaged
+                )
+            },
+        )?;
+        let sides: Vec<String> = self.sides.iter().map(|(kind, n)| format!("{} {kind}", nr(*n))).collect();
+        line("also holds", sides.join(", "))?;
+        for target in record.targets() {
+            let counts = self.pass.targets.get(&target.key).copied().unwrap_or_default();
+            let span = counts.span.map_or(String::new(), |(a, b)| format!(", {} to {}", time(a), time(b)));
+            let partial = if counts.partial > 0 { format!(" ({} partial)", nr(counts.partial)) } else { String::new() };
+            line(
+                &format!("target {}", target.key.0),
+                format!(
+                    "{}: {} snapshots{partial}, {} regions{span}",
+                    identity(target),
+                    nr(counts.snapshots),
+                    nr(counts.regions)
+                ),
+            )?;
+        }
+        Ok(())
+    }
+
+    fn json(&self) -> Value {
+        let record = self.record;
+        let (totals, meta, coverage) = (record.totals(), record.meta(), record.coverage());
+        let targets: Vec<Value> = record
+            .targets()
+            .iter()
+            .map(|target| {
+                let counts = self.pass.targets.get(&target.key).copied().unwrap_or_default();
+                json!({
+                    "key": target.key.0, "kdamond": target.kdamond, "context": target.context, "scheme": target.scheme,
+                    "target_id": target.target_id,
+                    "pid": target.process.as_ref().map(|p| p.pid),
+                    "started_ns": target.process.as_ref().and_then(|p| p.started).map(|at| at.0),
+                    "comm": target.process.as_ref().map(|p| p.comm.clone()),
+                    "cmdline": target.process.as_ref().map(|p| p.cmdline.clone()),
+                    "snapshots": counts.snapshots, "partial": counts.partial, "regions": counts.regions,
+                    "start_ns": counts.span.map(|s| s.0.0), "end_ns": counts.span.map(|s| s.1.0),
+                })
+            })
+            .collect();
+        json!({
+            "name": record.name(), "source": source(&meta.source), "recorder": meta.tool, "command": meta.command,
+            "kernel": meta.kernel_release, "host": meta.host, "clock": format!("{:?}", meta.clock),
+            "recorded_wall_ns": meta.clock_pair.map(|pair| pair.wall.0),
+            "start_ns": record.span().map(|s| s.0.0), "end_ns": record.span().map(|s| s.1.0),
+            "intervals_ns": self.intervals().map(|i| json!({
+                "sample": i.sample.0, "aggregation": i.aggregation.0, "update": i.update.0
+            })).collect::<Vec<_>>(),
+            "nr_regions": meta.nr_regions.map(|n| json!({"min": n.min, "max": n.max})),
+            "snapshots": totals.snapshots, "partial": totals.partial, "regions": totals.regions,
+            "lost_events": totals.lost_events, "coverage": coverage.ratio(), "damaged_parts": coverage.damaged,
+            "file_bytes": totals.file.0, "bytes_per_region": per_region(totals.file, totals.regions),
+            "sides": self.sides.iter().map(|(k, n)| ((*k).to_owned(), json!(n))).collect::<serde_json::Map<_, _>>(),
+            "targets": targets,
+        })
+    }
+
+    /// Intervals seen in snapshots, else what the record says of itself.
+    fn intervals(&self) -> impl Iterator<Item = Intervals> {
+        let told = self.record.meta().intervals.filter(|_| self.pass.intervals.is_empty());
+        self.pass.intervals.iter().copied().chain(told)
+    }
+}
+
+/// Bytes of the file per region in it, index, side data and framing counted.
+fn per_region(file: Bytes, regions: u64) -> Option<f64> {
+    (regions > 0).then(|| file.0 as f64 / regions as f64)
+}
+
+fn nr(number: u64) -> String {
+    format_nr(number.into(), Style::Human)
+}
+
+fn time(at: Nanos) -> String {
+    format_time(at, Style::Human)
+}
+
+fn describe(intervals: &Intervals) -> String {
+    let [sample, aggregation, update] = [intervals.sample, intervals.aggregation, intervals.update].map(time);
+    format!("sampling {sample}, aggregation {aggregation}, update {update}")
+}
+
+fn source(source: &Source) -> String {
+    match source {
+        Source::Unknown => "not told".into(),
+        Source::Kernel => "the kernel's tracepoint".into(),
+        Source::KernelSnapshots => "the kernel's tried regions, read now and then".into(),
+        Source::Simulator { seed, workload } => format!("simulator, workload {workload}, seed {seed}"),
+        Source::Imported { format } => format!("imported from {format}"),
+    }
+}
+
+/// Who a target is, in words.
+fn identity(target: &Target) -> String {
+    let mut words = Vec::new();
+    for (name, value) in [("kdamond", target.kdamond), ("context", target.context), ("scheme", target.scheme)] {
+        if let Some(value) = value {
+            words.push(format!("{name} {value}"));
+        }
+    }
+    if let Some(id) = target.target_id {
+        words.push(format!("target id {id}"));
+    }
+    if let Some(process) = &target.process {
+        let name = if process.cmdline.is_empty() { &process.comm } else { &process.cmdline };
+        words.push(format!("{name} (pid {})", process.pid).trim_start().to_owned());
+    }
+    if words.is_empty() { "unknown".into() } else { words.join(", ") }
+}
+
+fn kind(side: &Side) -> &'static str {
+    match side {
+        Side::Mappings(_) => "mapping lists",
+        Side::Process(_) => "process footprints",
+        Side::System(_) => "system footprints",
+        Side::Cpu(_) => "CPU times",
+        Side::Pressure(_) => "pressure readings",
+        Side::Params(_) => "parameter changes",
+        Side::Lost(_) => "losses",
+        Side::Mark(_) => "marks",
+        _ => "other notes",
+    }
+}
+
+/// A wall time as people write it: `2026-01-31 12:00:00 UTC`.
+fn utc(wall: Nanos) -> String {
+    let seconds = wall.0.div_euclid(1_000_000_000);
+    let (day, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+    // Days since 1970 to a date of the Gregorian calendar: years counted from March, in eras of 400 years.
+    let z = day + 719_468;
+    let era = z.div_euclid(146_097);
+    let in_era = z.rem_euclid(146_097);
+    let year_of_era = (in_era - in_era / 1460 + in_era / 36_524 - in_era / 146_096) / 365;
+    let day_of_year = in_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let from_march = (5 * day_of_year + 2) / 153;
+    let date = day_of_year - (153 * from_march + 2) / 5 + 1;
+    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
+    let year = era * 400 + year_of_era + i64::from(month <= 2);
+    format!("{year:04}-{month:02}-{date:02} {:02}:{:02}:{:02} UTC", second / 3600, second / 60 % 60, second % 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wall_times_are_dates() {
+        assert_eq!(utc(Nanos(0)), "1970-01-01 00:00:00 UTC");
+        assert_eq!(utc(Nanos(951_782_400_000_000_000)), "2000-02-29 00:00:00 UTC");
+        assert_eq!(utc(Nanos(1_700_000_000_000_000_000)), "2023-11-14 22:13:20 UTC");
+    }
+
+    #[test]
+    fn a_target_is_named_by_everything_known_of_it() {
+        assert_eq!(identity(&Target::default()), "unknown");
+        let process = damo_model::Process { pid: 7, comm: "a b".into(), ..Default::default() };
+        let target = Target {
+            kdamond: Some(1),
+            context: Some(0),
+            target_id: Some(0),
+            process: Some(process),
+            ..Target::default()
+        };
+        assert_eq!(identity(&target), "kdamond 1, context 0, target id 0, a b (pid 7)");
+    }
+}

@@ -1,0 +1,68 @@
+//! `damo report footprints`.
+
+use super::options::{DistributionArgs, FormArgs, RawNumber};
+use super::picture::PlotArgs;
+use crate::errors::Outcome;
+use crate::inputs::{self, Inputs};
+use anyhow::Result;
+use clap::Args;
+use damo_report::distribution::DistributionText;
+use damo_report::footprints::{self, Metric, Options};
+use damo_report::picture::charts::footprints_chart;
+use std::path::PathBuf;
+
+/// Arguments.
+#[derive(Args, Debug)]
+pub struct FootprintsArgs {
+    /// vsz, rss, pss, swap, cgroup or sys_used; all is vsz, rss and sys_used. Files to read may be named as well
+    #[arg(value_name = "METRIC|FILE")]
+    words: Vec<String>,
+    #[command(flatten)]
+    inputs: Inputs,
+    #[command(flatten)]
+    distribution: DistributionArgs,
+    /// Every value instead of percentiles
+    #[arg(long = "all_footprint", help_heading = "Output")]
+    all_footprint: bool,
+    /// Width of the bars, 0 for none
+    #[arg(long = "nr_cols_bar", value_name = "COLUMNS", default_value_t = 59, help_heading = "Output")]
+    nr_cols_bar: usize,
+    #[command(flatten)]
+    raw_number: RawNumber,
+    #[command(flatten)]
+    plot: PlotArgs,
+    #[command(flatten)]
+    form: FormArgs,
+}
+
+/// Computes and shows.
+///
+/// # Errors
+/// If a record cannot be read or holds no footprints, or the result cannot be written.
+pub fn run(args: &FootprintsArgs) -> Result<Outcome> {
+    let mut metrics = Vec::new();
+    let mut files = Vec::new();
+    for word in &args.words {
+        match Metric::ALL.into_iter().find(|metric| metric.name() == word) {
+            Some(metric) => metrics.push(metric),
+            None if word == "all" => metrics.extend(Options::default().metrics),
+            None => files.push(PathBuf::from(word)),
+        }
+    }
+    let defaults = Options::default();
+    let options = Options {
+        metrics: if metrics.is_empty() { defaults.metrics } else { metrics },
+        range: args.distribution.range()?,
+        sort: args.distribution.sort(),
+        time: None,
+    };
+    let opened = inputs::open(&args.inputs.paths(&files)?)?;
+    let report = footprints::footprints(&opened.records, &options)?;
+    let text =
+        DistributionText { style: args.raw_number.style(), nr_cols_bar: args.nr_cols_bar, all: args.all_footprint };
+    let chart = || footprints_chart(&report, options.sort);
+    if let Some(form) = args.plot.or_form(chart, &opened, &args.form)? {
+        form.write("footprints", |out| report.write_text(out, text), || report.tables())?;
+    }
+    Ok(opened.outcome())
+}

@@ -1,0 +1,326 @@
+//! `damo report heats`: a map on the terminal, a picture, or numbers.
+
+use super::options::{TargetArgs, nanoseconds, occurrences, repeated};
+use super::picture::PictureArgs;
+use crate::errors::Outcome;
+use crate::inputs::{self, Inputs, Opened};
+use crate::output::{self, ColorWhen};
+use crate::progress;
+use anyhow::{Context, Result, bail};
+use clap::{ArgMatches, Args, Command, FromArgMatches};
+use damo_model::human::{self, Style};
+use damo_model::{Addr, Nanos};
+use damo_report::guide;
+use damo_report::heats::{
+    self, AddressBase, AddressRange, Cells, ColorSet, Columns, Depth, DrawRange, Glyphs, Options, RawStyle,
+    TIME_COLUMNS, TerminalStyle, TimeBase, TimeRange,
+};
+use damo_report::survey::Identity;
+use std::path::{Path, PathBuf};
+
+/// Lines of a map of blocks that are not map: names, scale, sizes, and the next prompt.
+const BLOCKS_FRAME: usize = 5;
+
+/// Arguments.
+#[derive(Args, Debug)]
+pub struct HeatsArgs {
+    /// Records to read
+    #[arg(value_name = "FILE")]
+    files: Vec<PathBuf>,
+    #[command(flatten)]
+    inputs: Inputs,
+    /// Where to: `stdout` draws on the terminal, `raw` prints numbers (time, address, heat), FILE.png and FILE.svg are pictures
+    #[arg(
+        long,
+        visible_alias = "heatmap",
+        value_name = "stdout|raw|FILE",
+        default_value = "stdout",
+        help_heading = "Output"
+    )]
+    output: String,
+    /// Cells: so many in time, so many in address space [default: what fits the terminal; 500 500 for numbers]
+    #[arg(long, num_args = 2, value_names = ["TIMES", "ADDRESSES"], help_heading = "Output")]
+    resol: Vec<usize>,
+    /// With raw, times on the record's clock instead of from the start of the range
+    #[arg(long = "abs_time", help_heading = "Output")]
+    abs_time: bool,
+    /// With raw, addresses instead of offsets from the start of the range
+    #[arg(long = "abs_addr", help_heading = "Output")]
+    abs_addr: bool,
+    /// Print the time span and address ranges of each target instead: what to zoom into
+    #[arg(long, help_heading = "Output")]
+    guide: bool,
+    /// The same with units
+    #[arg(long = "guide_human", help_heading = "Output")]
+    guide_human: bool,
+    /// How the terminal map looks: `blocks`, all areas side by side, or `digits`, one area of 40 x 80 as the Python tool
+    /// [default: blocks on a terminal, else digits]
+    #[arg(long, value_name = "blocks|digits", value_parser = glyphs, help_heading = "Output")]
+    style: Option<Glyphs>,
+    /// Colours of the digits: gray, flame or emotion
+    #[arg(
+        long = "stdout_colorset",
+        aliases = ["stdout_heatmap_color", "ascii_color", "plot_ascii"],
+        value_name = "SET",
+        value_parser = color_set,
+        default_value = "gray",
+        help_heading = "Output"
+    )]
+    colorset: ColorSet,
+    /// Leave out the line that explains the digits
+    #[arg(long = "stdout_skip_colorset_example", alias = "stdout_heatmap_skip_color_example", help_heading = "Output")]
+    skip_example: bool,
+    /// Colours on the terminal: auto, always or never; NO_COLOR is respected
+    #[arg(long, value_name = "WHEN", default_value = "auto", value_parser = ColorWhen::parse, help_heading = "Output")]
+    color: ColorWhen,
+    #[command(flatten)]
+    picture: PictureArgs,
+    #[command(flatten)]
+    target: TargetArgs,
+    #[command(flatten)]
+    ranges: Ranges,
+    /// Without address ranges: draw the hottest area per byte, or all
+    #[arg(long = "draw_range", value_name = "hottest|all", value_parser = draw_range, help_heading = "Selection")]
+    draw_range: Option<DrawRange>,
+    /// Draw the mappings of this name only, e.g. '[heap]' or libc.so.6
+    #[arg(long, value_name = "NAME", help_heading = "Selection")]
+    mapping: Option<String>,
+    /// Count accesses by the share of each region that passed the scheme's filters
+    #[arg(long = "df_passed", help_heading = "Selection")]
+    df_passed: bool,
+    /// Lay out regions by temperature instead of by address
+    #[arg(long = "sort_temperature", help_heading = "Selection")]
+    sort_temperature: bool,
+    /// What makes the temperature: weights of access rate and age
+    #[arg(
+        long = "temperature_weights",
+        num_args = 2,
+        value_names = ["RATE", "AGE"],
+        default_values_t = [1.0, 1.0],
+        allow_negative_numbers = true,
+        help_heading = "Selection"
+    )]
+    temperature_weights: Vec<f64>,
+}
+
+fn glyphs(text: &str) -> Result<Glyphs, String> {
+    match text {
+        "blocks" => Ok(Glyphs::HalfBlocks),
+        "digits" => Ok(Glyphs::Digits),
+        _ => Err("blocks or digits is wanted".into()),
+    }
+}
+
+fn color_set(text: &str) -> Result<ColorSet, String> {
+    ColorSet::named(text).ok_or_else(|| "gray, flame or emotion is wanted".into())
+}
+
+fn draw_range(text: &str) -> Result<DrawRange, String> {
+    match text {
+        "hottest" => Ok(DrawRange::Hottest),
+        "all" => Ok(DrawRange::All),
+        _ => Err("hottest or all is wanted".into()),
+    }
+}
+
+/// Draws, or prints.
+///
+/// # Errors
+/// If a record cannot be read, a range makes no sense for it, or the result cannot be written.
+pub fn run(args: &HeatsArgs) -> Result<Outcome> {
+    // Mistakes in options are told before a long record is read.
+    let destination = Destination::of(&args.output)?;
+    let mut options = args.options(&destination)?;
+    let opened = inputs::open(&args.inputs.paths(&args.files)?)?;
+    if args.guide || args.guide_human {
+        let style = if args.guide_human { Style::Human } else { Style::Raw };
+        let report = progress::during(&opened.records, || guide::guide(&opened.records))?;
+        output::to_stdout(|out| Ok(report.write_text(out, style)?))?;
+        return Ok(opened.outcome());
+    }
+    match destination {
+        Destination::Terminal => terminal(args, &mut options, &opened)?,
+        Destination::Numbers => {
+            let report = progress::during(&opened.records, || heats::heats(&opened.records, &options))?;
+            let style = RawStyle { abs_time: args.abs_time, abs_addr: args.abs_addr };
+            output::to_stdout(|out| Ok(report.write_raw(out, style)?))?;
+        }
+        Destination::Picture(path) => {
+            let report = progress::during(&opened.records, || heats::heats(&opened.records, &options))?;
+            args.picture.heats(&report, &opened, path)?;
+        }
+    }
+    Ok(opened.outcome())
+}
+
+/// Where the map goes.
+enum Destination<'a> {
+    Terminal,
+    Numbers,
+    Picture(&'a Path),
+}
+
+impl<'a> Destination<'a> {
+    fn of(output: &'a str) -> Result<Self> {
+        let path = Path::new(output);
+        match output {
+            "stdout" => Ok(Self::Terminal),
+            "raw" => Ok(Self::Numbers),
+            _ if super::picture::is_picture(path) => Ok(Self::Picture(path)),
+            _ => bail!("{output}: a heat map goes to `stdout`, `raw`, or a file that ends in .png or .svg"),
+        }
+    }
+}
+
+impl HeatsArgs {
+    /// The library's options.
+    fn options(&self, destination: &Destination) -> Result<Options> {
+        let mut options = match destination {
+            Destination::Terminal => Options::terminal(),
+            Destination::Numbers => Options::default(),
+            Destination::Picture(_) => self.picture.heats_options(),
+        };
+        if let [rows, columns] = self.resol[..] {
+            if rows == 0 || columns == 0 {
+                bail!("--resol {rows} {columns}: a map needs at least one cell each way");
+            }
+            (options.rows, options.columns) = (rows, Columns::Each(columns));
+        }
+        options.identity = Identity {
+            kdamond: self.target.kdamond_idx,
+            context: self.target.context_idx,
+            scheme: self.target.scheme_idx,
+            target_id: self.target.tid,
+        };
+        options.time_range = self.ranges.time()?;
+        options.address_ranges = self.ranges.addresses()?;
+        options.mapping.clone_from(&self.mapping);
+        options.draw_range = self.draw_range.unwrap_or(options.draw_range);
+        options.df_passed = self.df_passed;
+        if let ([rate, age], true) = (&self.temperature_weights[..], self.sort_temperature) {
+            options.by_temperature = Some((*rate, *age));
+        }
+        Ok(options)
+    }
+}
+
+/// Draws on the terminal, as large and as colourful as it allows.
+fn terminal(args: &HeatsArgs, options: &mut Options, opened: &Opened) -> Result<()> {
+    let to_terminal = output::is_terminal();
+    let glyphs =
+        args.style.unwrap_or(if to_terminal && args.resol.is_empty() { Glyphs::HalfBlocks } else { Glyphs::Digits });
+    let style = TerminalStyle {
+        glyphs,
+        depth: output::depth(args.color),
+        colors: args.colorset,
+        map: args.picture.colormap(),
+        legend: !args.skip_example,
+    };
+    if glyphs == Glyphs::HalfBlocks && args.resol.is_empty() {
+        let (width, height) = output::terminal_size();
+        let lines = height.saturating_sub(BLOCKS_FRAME).max(10);
+        // A half block is two cells high.
+        options.rows = if style.depth == Depth::Plain { lines } else { lines * 2 };
+        let total = width.saturating_sub(TIME_COLUMNS).max(20);
+        options.columns = Columns::Shared { total, least: 8, between: 1 };
+        options.cells = Cells::Whole;
+        options.draw_range = args.draw_range.unwrap_or(DrawRange::Mapped);
+    }
+    let report = progress::during(&opened.records, || heats::heats(&opened.records, options))?;
+    output::to_stdout(|out| Ok(report.write_terminal(out, &style)?))
+}
+
+/// Ranges of time and addresses.
+#[derive(Clone, Debug, Default)]
+pub struct Ranges {
+    time: Option<Vec<String>>,
+    /// A group of words for each time that the option was given.
+    pub addresses: Vec<Vec<String>>,
+}
+
+impl Ranges {
+    fn time(&self) -> Result<Option<TimeRange>> {
+        let Some(words) = &self.time else { return Ok(None) };
+        let said = || format!("--time_range {}", words.join(" "));
+        let (start, end, base) = three(words);
+        let base = match base {
+            None => TimeBase::At(Nanos(0)),
+            Some("guided") => TimeBase::Guided,
+            Some("guided_end") => TimeBase::GuidedEnd,
+            // A mark's text is no time.
+            Some(text) => nanoseconds(text).map_or_else(|_| TimeBase::Mark(text.to_owned()), TimeBase::At),
+        };
+        let start = nanoseconds(start).with_context(said)?;
+        let end = nanoseconds(end).with_context(said)?;
+        if end <= start {
+            bail!("{}: the range ends before it starts", said());
+        }
+        Ok(Some(TimeRange { start, end, base }))
+    }
+
+    fn addresses(&self) -> Result<Vec<AddressRange>> {
+        self.addresses.iter().map(|words| address_range(words)).collect()
+    }
+}
+
+fn address_range(words: &[String]) -> Result<AddressRange> {
+    let said = || format!("--address_range {}", words.join(" "));
+    let (start, end, base) = three(words);
+    let base = match base {
+        None => AddressBase::At(Addr(0)),
+        Some("guided") => AddressBase::Guided,
+        Some(text) => AddressBase::At(human::parse_addr(text).with_context(said)?),
+    };
+    let start = human::parse_addr(start).with_context(said)?;
+    let end = human::parse_addr(end).with_context(said)?;
+    if end <= start {
+        bail!("{}: the range ends before it starts", said());
+    }
+    Ok(AddressRange { start, end, base })
+}
+
+/// START END and maybe BASE; clap saw to it that there are two or three words.
+fn three(words: &[String]) -> (&str, &str, Option<&str>) {
+    let word = |i: usize| words.get(i).map_or("", String::as_str);
+    (word(0), word(1), words.get(2).map(String::as_str))
+}
+
+impl Args for Ranges {
+    fn augment_args(command: Command) -> Command {
+        command
+            .arg(
+                repeated(
+                    "time_range",
+                    &["START", "END", "BASE"],
+                    "Only this time. After BASE, if given: a time, `guided` (the record's start), `guided_end`, or the text of a \
+                     mark",
+                )
+                .num_args(2..=3)
+                .action(clap::ArgAction::Set),
+            )
+            .arg(
+                repeated(
+                    "address_range",
+                    &["START", "END", "BASE"],
+                    "Only these addresses (repeatable). After BASE, if given: an address, or `guided`, the start of the guide's area",
+                )
+                .num_args(2..=3),
+            )
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for Ranges {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let time = occurrences(matches, "time_range").pop();
+        Ok(Self { time, addresses: occurrences(matches, "address_range") })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,61 @@
+//! `damo report`: one file per report, each turning its options into the library's.
+
+pub mod footprints;
+pub mod heats;
+pub mod html;
+pub mod nr_regions;
+pub mod options;
+pub mod picture;
+pub mod raw;
+pub mod record_info;
+pub mod wss;
+
+use crate::errors::Outcome;
+use anyhow::Result;
+use clap::{Args, Subcommand};
+
+/// Arguments of `damo report`.
+#[derive(Args, Debug)]
+pub struct ReportArgs {
+    /// Which one.
+    #[command(subcommand)]
+    pub report: Report,
+}
+
+/// The reports.
+#[derive(Debug, Subcommand)]
+pub enum Report {
+    /// Every snapshot with its regions, as recorded
+    Raw(raw::RawArgs),
+    /// When was which address range how hot: a map on the terminal, a picture, or numbers
+    #[command(visible_alias = "heatmap")]
+    Heats(Box<heats::HeatsArgs>),
+    /// One HTML file to explore with the mouse: heat map, working set, memory, CPU, marks; needs no network
+    Html(html::HtmlArgs),
+    /// Distribution of the working set size
+    Wss(wss::WssArgs),
+    /// Distribution of the memory allocated: virtual, resident, and used in the whole system
+    Footprints(footprints::FootprintsArgs),
+    /// Distribution of the number of regions per snapshot: DAMON's accuracy and overhead
+    #[command(name = "nr_regions", alias = "nr-regions")]
+    NrRegions(nr_regions::NrRegionsArgs),
+    /// Time span and address ranges of each target: what to zoom into
+    #[command(name = "record_info", alias = "record-info")]
+    RecordInfo(record_info::RecordInfoArgs),
+}
+
+/// Runs a report.
+///
+/// # Errors
+/// If a record cannot be read, an option makes no sense for it, or the result cannot be written.
+pub fn run(args: ReportArgs) -> Result<Outcome> {
+    match args.report {
+        Report::Raw(args) => raw::run(&args),
+        Report::Heats(args) => heats::run(&args),
+        Report::Html(args) => html::run(&args),
+        Report::Wss(args) => wss::run(&args),
+        Report::Footprints(args) => footprints::run(&args),
+        Report::NrRegions(args) => nr_regions::run(&args),
+        Report::RecordInfo(args) => record_info::run(&args),
+    }
+}

@@ -1,0 +1,333 @@
+//! Options that several reports share: which part of the record, which percentiles, which form.
+
+use anyhow::{Context, Result, bail};
+use clap::{ArgMatches, Args, Command, FromArgMatches};
+use damo_model::human::{self, ParseError, Style, TimeUnit};
+use damo_model::{AddrRange, Bytes, Nanos};
+use damo_report::distribution::{PercentileRange, SortBy};
+use damo_report::filter::{Bounds, Filter, TargetFilter};
+use damo_report::{Form, Table};
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::PathBuf;
+
+/// A size, in bytes or with a unit.
+pub fn size(text: &str) -> Result<Bytes, ParseError> {
+    human::parse_bytes(text)
+}
+
+/// A time; a bare number is nanoseconds, as in records.
+pub fn nanoseconds(text: &str) -> Result<Nanos, ParseError> {
+    human::parse_time(text, TimeUnit::Nanos)
+}
+
+/// A time; a bare number is microseconds, as in the kernel's interval files.
+pub fn microseconds(text: &str) -> Result<Nanos, ParseError> {
+    human::parse_time(text, TimeUnit::Micros)
+}
+
+/// A time; a bare number is seconds.
+pub fn seconds(text: &str) -> Result<Nanos, ParseError> {
+    human::parse_time(text, TimeUnit::Secs)
+}
+
+fn percent(text: &str) -> Result<f64, ParseError> {
+    human::parse_percent(text).map(|number| number.as_f64())
+}
+
+/// `--raw_number` and its spellings.
+#[derive(Args, Clone, Copy, Debug, Default)]
+pub struct RawNumber {
+    /// Plain numbers, without units
+    #[arg(long = "raw_number", visible_alias = "raw_numbers", help_heading = "Output")]
+    raw_number: bool,
+}
+
+impl RawNumber {
+    /// The library's word for it.
+    pub fn style(self) -> Style {
+        if self.raw_number { Style::Raw } else { Style::Human }
+    }
+}
+
+/// In which form the result is written, and where to.
+#[derive(Args, Clone, Debug, Default)]
+pub struct FormArgs {
+    /// text, json, csv, markdown or parquet
+    #[arg(long, value_name = "FORM", value_parser = form, default_value = "text", help_heading = "Output")]
+    format: FormOrText,
+    /// With csv and parquet, which of the report's tables; --format json shows them all
+    #[arg(long, value_name = "NAME", help_heading = "Output")]
+    table: Option<String>,
+    /// Write to this file instead of standard output
+    #[arg(long = "out", value_name = "FILE", help_heading = "Output")]
+    out: Option<PathBuf>,
+}
+
+/// Text, or a form of tables.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct FormOrText(Option<Form>);
+
+fn form(name: &str) -> Result<FormOrText, String> {
+    if name == "text" {
+        return Ok(FormOrText(None));
+    }
+    Form::by_name(name)
+        .map(|form| FormOrText(Some(form)))
+        .ok_or_else(|| "one of text, json, csv, markdown, parquet is wanted".into())
+}
+
+impl FormArgs {
+    /// Writes a report in the form that was asked for.
+    ///
+    /// # Errors
+    /// If it cannot be written, or there is no such table.
+    pub fn write<E: std::error::Error + Send + Sync + 'static>(
+        &self,
+        report: &str,
+        text: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
+        tables: impl FnOnce() -> Result<Vec<Table>, E>,
+    ) -> Result<()> {
+        self.write_with(|out| match self.format.0 {
+            None => text(out).context("writing the report"),
+            Some(form) => Ok(form.write(report, tables()?, self.table.as_deref(), out)?),
+        })
+    }
+
+    /// Gives `write` the place to write to: the file asked for, or stdout.
+    ///
+    /// # Errors
+    /// Whatever `write` returns; or if the place takes no more.
+    pub fn write_with(&self, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
+        let Some(path) = &self.out else {
+            return crate::output::to_stdout(write);
+        };
+        let file = File::create(path).with_context(|| format!("creating {}", path.display()))?;
+        let mut out = BufWriter::with_capacity(1 << 16, file);
+        write(&mut out)?;
+        out.flush().with_context(|| format!("writing {}", path.display()))
+    }
+}
+
+/// Which percentiles of a distribution, and how they are ranked.
+#[derive(Args, Clone, Debug)]
+pub struct DistributionArgs {
+    /// Percentiles to print: from START to STOP (not included) by STEP
+    #[arg(
+        short,
+        long,
+        num_args = 3,
+        value_names = ["START", "STOP", "STEP"],
+        default_values_t = [0, 101, 25],
+        allow_negative_numbers = true,
+        help_heading = "Output"
+    )]
+    range: Vec<i64>,
+    /// Rank by value, or by time to see the course of things
+    #[arg(short, long, value_name = "size|time", default_value = "size", value_parser = sort_by, help_heading = "Output")]
+    sortby: SortBy,
+}
+
+fn sort_by(text: &str) -> Result<SortBy, String> {
+    match text {
+        "size" => Ok(SortBy::Size),
+        "time" => Ok(SortBy::Time),
+        _ => Err("size or time is wanted".into()),
+    }
+}
+
+impl DistributionArgs {
+    /// The percentiles.
+    ///
+    /// # Errors
+    /// If the step is 0.
+    pub fn range(&self) -> Result<PercentileRange> {
+        match self.range[..] {
+            [_, _, 0] => bail!("--range {} {} 0 never ends: the step must not be 0", self.range[0], self.range[1]),
+            [start, stop, step] => Ok(PercentileRange { start, stop, step }),
+            _ => bail!("--range takes three numbers: START STOP STEP"),
+        }
+    }
+
+    /// How they are ranked.
+    pub fn sort(&self) -> SortBy {
+        self.sortby
+    }
+}
+
+/// Which part of the records.
+#[derive(Args, Clone, Debug, Default)]
+pub struct FilterArgs {
+    #[command(flatten)]
+    target: TargetArgs,
+    /// Regions of these sizes only
+    #[arg(long = "sz_region", num_args = 2, value_names = ["MIN", "MAX"], value_parser = size, help_heading = "Selection")]
+    sz_region: Vec<Bytes>,
+    /// Regions with this share of the possible accesses only, in percent
+    #[arg(long = "access_rate", num_args = 2, value_names = ["MIN", "MAX"], value_parser = percent, help_heading = "Selection")]
+    access_rate: Vec<f64>,
+    /// Regions of these ages only; a bare number is microseconds
+    #[arg(long, num_args = 2, value_names = ["MIN", "MAX"], value_parser = microseconds, help_heading = "Selection")]
+    age: Vec<Nanos>,
+    #[command(flatten)]
+    repeated: RepeatedFilters,
+}
+
+/// Which targets.
+#[derive(Args, Clone, Debug, Default)]
+pub struct TargetArgs {
+    /// The target with this id, as the kernel calls it
+    #[arg(long = "tid", visible_alias = "target_id", value_name = "ID", help_heading = "Selection")]
+    pub tid: Option<u64>,
+    /// Targets that are this process
+    #[arg(long, value_name = "PID", help_heading = "Selection")]
+    pub pid: Option<i32>,
+    /// Targets of this kdamond
+    #[arg(long = "kdamond_idx", value_name = "INDEX", help_heading = "Selection")]
+    pub kdamond_idx: Option<u32>,
+    /// Targets of this context
+    #[arg(long = "context_idx", value_name = "INDEX", help_heading = "Selection")]
+    pub context_idx: Option<u32>,
+    /// What this scheme was applied to
+    #[arg(long = "scheme_idx", value_name = "INDEX", help_heading = "Selection")]
+    pub scheme_idx: Option<u32>,
+}
+
+impl TargetArgs {
+    /// The library's word for it.
+    pub fn filter(&self) -> TargetFilter {
+        TargetFilter {
+            kdamond: self.kdamond_idx,
+            context: self.context_idx,
+            scheme: self.scheme_idx,
+            target_id: self.tid,
+            pid: self.pid,
+            ..TargetFilter::default()
+        }
+    }
+}
+
+impl FilterArgs {
+    /// The library's word for it.
+    ///
+    /// # Errors
+    /// If bounds are the wrong way round, or address ranges overlap.
+    pub fn filter(&self) -> Result<Filter> {
+        let mut filter = Filter {
+            target: self.target.filter(),
+            sz_region: bounds("sz_region", &self.sz_region)?,
+            access_rate: bounds("access_rate", &self.access_rate)?,
+            age: bounds("age", &self.age)?,
+            ..Filter::default()
+        };
+        for group in &self.repeated.address {
+            let range = pair("address", group, size)?;
+            filter.addresses.push(AddrRange::new(damo_model::Addr(range.min.0), damo_model::Addr(range.max.0)));
+        }
+        let addresses = std::mem::take(&mut filter.addresses);
+        filter.set_addresses(addresses)?;
+        for group in &self.repeated.sz_snapshot {
+            filter.sz_snapshot.push(pair("sz_snapshot", group, size)?);
+        }
+        for group in &self.repeated.snapshot_time {
+            filter.snapshot_time.push(pair("snapshot_time", group, nanoseconds)?);
+        }
+        for group in &self.repeated.snapshot_idx {
+            filter.snapshot_idx.push(pair("snapshot_idx", group, |text| {
+                text.parse::<u64>().map_err(|_| format!("'{text}' is no position: a whole number from 0 is wanted"))
+            })?);
+        }
+        for group in &self.repeated.temperature {
+            filter.temperature.push(pair("temperature", group, |text| human::parse_number(text).map(|n| n.trunc()))?);
+        }
+        Ok(filter)
+    }
+}
+
+fn bounds<T: PartialOrd + Copy + std::fmt::Debug>(option: &str, values: &[T]) -> Result<Option<Bounds<T>>> {
+    match *values {
+        [min, max] if min <= max => Ok(Some(Bounds::new(min, max))),
+        [min, max] => bail!("--{option}: the minimum {min:?} is above the maximum {max:?}"),
+        _ => Ok(None),
+    }
+}
+
+fn pair<T: PartialOrd + Copy + std::fmt::Debug, E: std::fmt::Display>(
+    option: &str,
+    words: &[String],
+    parse: impl Fn(&str) -> Result<T, E>,
+) -> Result<Bounds<T>> {
+    let values: Vec<T> = words
+        .iter()
+        .map(|word| parse(word).map_err(|error| anyhow::anyhow!("--{option} {}: {error}", words.join(" "))))
+        .collect::<Result<_>>()?;
+    bounds(option, &values)?.with_context(|| format!("--{option} takes two values: MIN MAX"))
+}
+
+/// Options that take two values and may be given several times. Clap's derive flattens such values; this keeps the pairs.
+#[derive(Clone, Debug, Default)]
+struct RepeatedFilters {
+    address: Vec<Vec<String>>,
+    sz_snapshot: Vec<Vec<String>>,
+    snapshot_time: Vec<Vec<String>>,
+    snapshot_idx: Vec<Vec<String>>,
+    temperature: Vec<Vec<String>>,
+}
+
+/// Groups of the values of an option, one for each time that it was given.
+pub fn occurrences(matches: &ArgMatches, id: &str) -> Vec<Vec<String>> {
+    let groups = matches.get_occurrences::<String>(id);
+    groups.into_iter().flatten().map(|group| group.cloned().collect()).collect()
+}
+
+/// An option with several values that may be given several times.
+pub fn repeated(id: &'static str, names: &[&'static str], help: &'static str) -> clap::Arg {
+    clap::Arg::new(id)
+        .long(id)
+        .value_names(names.to_vec())
+        .num_args(names.len())
+        .action(clap::ArgAction::Append)
+        .allow_negative_numbers(true)
+        .help_heading("Selection")
+        .help(help)
+}
+
+impl Args for RepeatedFilters {
+    fn augment_args(command: Command) -> Command {
+        command
+            .arg(repeated("address", &["START", "END"], "Only this address range (repeatable)"))
+            .arg(repeated(
+                "sz_snapshot",
+                &["MIN", "MAX"],
+                "Only snapshots with regions of this size in total (repeatable)",
+            ))
+            .arg(repeated(
+                "snapshot_time",
+                &["FROM", "TO"],
+                "Only snapshots within this time, on the record's clock; a bare number is nanoseconds (repeatable)",
+            ))
+            .arg(repeated("snapshot_idx", &["FIRST", "LAST"], "Only snapshots at these positions, from 0 (repeatable)"))
+            .arg(repeated("temperature", &["MIN", "MAX"], "Only regions of this temperature (repeatable)"))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for RepeatedFilters {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        Ok(Self {
+            address: occurrences(matches, "address"),
+            sz_snapshot: occurrences(matches, "sz_snapshot"),
+            snapshot_time: occurrences(matches, "snapshot_time"),
+            snapshot_idx: occurrences(matches, "snapshot_idx"),
+            temperature: occurrences(matches, "temperature"),
+        })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}

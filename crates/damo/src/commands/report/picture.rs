@@ -1,0 +1,120 @@
+//! Options of pictures, and writing them: PNG or SVG by the file's ending.
+
+use super::options::FormArgs;
+use crate::inputs::Opened;
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use damo_report::colormap::ColorMap;
+use damo_report::heats::{HeatsReport, Options};
+use damo_report::picture::{self, Format, HeatMap, Picture, Style, Theme};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// How pictures look.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct PictureArgs {
+    /// Size of the picture in pixels
+    #[arg(long, value_name = "WIDTHxHEIGHT", value_parser = size, default_value = "1200x720", help_heading = "Pictures")]
+    size: (usize, usize),
+    /// light or dark ground
+    #[arg(long, value_name = "THEME", value_parser = theme, default_value = "light", help_heading = "Pictures")]
+    theme: Theme,
+    /// Colours of heat: inferno, magma, viridis, cividis or gray
+    #[arg(long, value_name = "NAME", value_parser = colormap, default_value = "inferno", help_heading = "Pictures")]
+    colormap: ColorMap,
+}
+
+/// `--plot`, for reports that are text by default.
+#[derive(Args, Clone, Debug)]
+pub struct PlotArgs {
+    /// Draw a picture instead: FILE.png or FILE.svg
+    #[arg(long, value_name = "FILE", value_parser = picture_file, help_heading = "Pictures")]
+    plot: Option<PathBuf>,
+    #[command(flatten)]
+    picture: PictureArgs,
+}
+
+fn size(text: &str) -> Result<(usize, usize), String> {
+    let sides = text.split_once(['x', 'X']).map(|(w, h)| (w.trim().parse(), h.trim().parse()));
+    match sides {
+        Some((Ok(width), Ok(height))) => Ok((width, height)),
+        _ => Err("two numbers are wanted, as in 1200x720".into()),
+    }
+}
+
+fn theme(text: &str) -> Result<Theme, String> {
+    Theme::named(text).ok_or_else(|| "light or dark is wanted".into())
+}
+
+/// A colour map by its name.
+pub fn colormap(text: &str) -> Result<ColorMap, String> {
+    ColorMap::named(text).ok_or_else(|| "inferno, magma, viridis, cividis or gray is wanted".into())
+}
+
+fn picture_file(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    if is_picture(&path) { Ok(path) } else { Err("pictures are files that end in .png or .svg".into()) }
+}
+
+/// Whether a file of this name is a picture.
+pub fn is_picture(path: &Path) -> bool {
+    Format::of(path).is_some()
+}
+
+impl PictureArgs {
+    /// Colours of heat.
+    pub fn colormap(self) -> ColorMap {
+        self.colormap
+    }
+
+    /// A map that fills the picture.
+    pub fn heats_options(self) -> Options {
+        // The line under the headline takes room: both must agree on it.
+        HeatMap::options(&Style { subtitle: Some(String::new()), ..self.style() })
+    }
+
+    /// Draws a heat map.
+    ///
+    /// # Errors
+    /// If the size is out of bounds, or the file cannot be written.
+    pub fn heats(self, report: &HeatsReport, opened: &Opened, path: &Path) -> Result<()> {
+        self.draw(&HeatMap { report }, opened, path)
+    }
+
+    fn style(self) -> Style {
+        let (width, height) = self.size;
+        Style { width, height, theme: self.theme, map: self.colormap, ..Style::default() }
+    }
+
+    fn draw(self, picture: &dyn Picture, opened: &Opened, path: &Path) -> Result<()> {
+        let Some(format) = Format::of(path) else { bail!("{}: pictures end in .png or .svg", path.display()) };
+        let style = Style {
+            subtitle: Some(opened.names()),
+            command: Some(crate::output::command_line()),
+            record_hash: Some(opened.hash()),
+            ..self.style()
+        };
+        let bytes = picture::draw(picture, format, &style)?;
+        fs::write(path, bytes).with_context(|| format!("writing {}", path.display()))?;
+        eprintln!("damo: {} written", path.display());
+        Ok(())
+    }
+}
+
+impl PlotArgs {
+    /// Draws `chart` if a picture was asked for; else gives the form to write.
+    ///
+    /// # Errors
+    /// As [`PictureArgs::heats`].
+    pub fn or_form<'a, P: Picture>(
+        &self,
+        chart: impl FnOnce() -> P,
+        opened: &Opened,
+        form: &'a FormArgs,
+    ) -> Result<Option<&'a FormArgs>> {
+        match &self.plot {
+            Some(path) => self.picture.draw(&chart(), opened, path).map(|()| None),
+            None => Ok(Some(form)),
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! `damo report wss`.
+
+use super::options::{DistributionArgs, FilterArgs, FormArgs, RawNumber, microseconds, size};
+use super::picture::PlotArgs;
+use crate::errors::Outcome;
+use crate::inputs::{self, Inputs};
+use crate::progress;
+use anyhow::Result;
+use clap::Args;
+use damo_model::{Bytes, Nanos, NrAccesses};
+use damo_report::distribution::DistributionText;
+use damo_report::picture::charts::wss_chart;
+use damo_report::wss::{self, Options};
+use std::path::PathBuf;
+
+/// Arguments.
+#[derive(Args, Debug)]
+pub struct WssArgs {
+    /// Records to read
+    #[arg(value_name = "FILE")]
+    files: Vec<PathBuf>,
+    #[command(flatten)]
+    inputs: Inputs,
+    #[command(flatten)]
+    distribution: DistributionArgs,
+    /// Snapshots to leave out at the start, while DAMON's regions settle
+    #[arg(long = "exclude_samples", value_name = "NUMBER", default_value_t = 20, help_heading = "Selection")]
+    exclude_samples: u64,
+    /// From how many accesses on a region belongs to the working set
+    #[arg(short = 't', long = "acc_thres", value_name = "NUMBER", default_value_t = 1, help_heading = "Selection")]
+    acc_thres: u32,
+    /// From which size on a region belongs to the working set
+    #[arg(long = "sz_thres", value_name = "SIZE", default_value = "1", value_parser = size, help_heading = "Selection")]
+    sz_thres: Bytes,
+    /// The working set of how long a time; a bare number is microseconds. By default each snapshot is one
+    #[arg(long = "work_time", value_name = "TIME", default_value = "1", value_parser = microseconds, help_heading = "Selection")]
+    work_time: Nanos,
+    /// Every value instead of percentiles
+    #[arg(long = "all_wss", help_heading = "Output")]
+    all_wss: bool,
+    /// A distribution for each target instead of one for all together
+    #[arg(long = "per_target", help_heading = "Output", overrides_with = "collapse_targets")]
+    per_target: bool,
+    /// One distribution for all targets together (this is the default)
+    #[arg(long = "collapse_targets", help_heading = "Output", hide = true)]
+    collapse_targets: bool,
+    /// Width of the bars, 0 for none
+    #[arg(long = "nr_cols_bar", value_name = "COLUMNS", default_value_t = 59, help_heading = "Output")]
+    nr_cols_bar: usize,
+    #[command(flatten)]
+    raw_number: RawNumber,
+    #[command(flatten)]
+    plot: PlotArgs,
+    #[command(flatten)]
+    form: FormArgs,
+    #[command(flatten)]
+    filter: FilterArgs,
+}
+
+/// Computes and shows working set sizes.
+///
+/// # Errors
+/// If a record cannot be read, an option makes no sense, or the result cannot be written.
+pub fn run(args: &WssArgs) -> Result<Outcome> {
+    let options = Options {
+        range: args.distribution.range()?,
+        exclude_samples: args.exclude_samples,
+        acc_thres: NrAccesses(args.acc_thres),
+        sz_thres: args.sz_thres,
+        work_time: args.work_time,
+        sort: args.distribution.sort(),
+        per_target: args.per_target,
+        filter: args.filter.filter()?,
+    };
+    let opened = inputs::open(&args.inputs.paths(&args.files)?)?;
+    let report = progress::during(&opened.records, || wss::wss(&opened.records, &options))?;
+    let text = DistributionText { style: args.raw_number.style(), nr_cols_bar: args.nr_cols_bar, all: args.all_wss };
+    let chart = || wss_chart(&report, options.sort);
+    if let Some(form) = args.plot.or_form(chart, &opened, &args.form)? {
+        form.write("wss", |out| report.write_text(out, text), || report.tables())?;
+    }
+    Ok(opened.outcome())
+}

@@ -1,0 +1,57 @@
+//! From results to exit codes, which are an API: 0 fine, 1 a gate failed, 2 error, 3 only a part could be read.
+
+use std::io;
+use std::process::ExitCode;
+
+/// How a command that did not fail ended.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Outcome {
+    /// All is well.
+    Fine,
+    /// A part of the input was damaged; what could be read was used, and the user was told.
+    Partial,
+    /// The recording passes on this code: the recorded command's, for instance.
+    Exit(ExitCode),
+}
+
+/// The process's exit code. Prints the error, with its causes, on stderr.
+pub fn exit_code(result: anyhow::Result<Outcome>) -> ExitCode {
+    match result {
+        Ok(Outcome::Fine) => ExitCode::SUCCESS,
+        Ok(Outcome::Partial) => ExitCode::from(3),
+        Ok(Outcome::Exit(code)) => code,
+        // `damo report raw | head` is no failure.
+        Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("damo: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Prints what clap has to say and gives its exit code: 0 for `--help` and `--version`, 2 for a mistake.
+pub fn usage(error: &clap::Error) -> ExitCode {
+    // A reader that went away does not want our help text either.
+    let _ = error.print();
+    if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS }
+}
+
+/// Whether the error, at its root, says that the reader of our output went away.
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .any(|cause| cause.downcast_ref::<io::Error>().is_some_and(|io| io.kind() == io::ErrorKind::BrokenPipe))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::Context;
+
+    #[test]
+    fn a_closed_pipe_is_not_an_error_however_deep_it_lies() {
+        let error = Err::<(), _>(io::Error::from(io::ErrorKind::BrokenPipe)).context("writing the report").unwrap_err();
+        assert!(is_closed_pipe(&error));
+        assert!(!is_closed_pipe(&anyhow::anyhow!("no record")));
+    }
+}

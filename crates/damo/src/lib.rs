@@ -1,0 +1,26 @@
+//! The command line: thin. Arguments to library options, library results to stdout, errors to exit codes.
+//!
+//! - [`cli`]: the tree of commands and options; help, manual pages and completions come from it
+//! - `commands`: one file per command, and one per report
+//! - `inputs`, `output`, `progress`: which records, where results go, the line for long work
+//! - `errors`: exit codes, which are an API
+#![forbid(unsafe_code)]
+
+pub mod cli;
+mod commands;
+mod errors;
+mod inputs;
+mod output;
+mod progress;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+/// Runs the command that `args` ask for (the first is the program's name).
+pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    match cli::parse(args) {
+        Ok(command) => errors::exit_code(commands::run(command)),
+        // Help and version are answers (stdout, 0); everything else is a mistake (stderr, 2).
+        Err(error) => errors::usage(&error),
+    }
+}

@@ -1,0 +1,85 @@
+//! Where results go, and what the terminal there can show. stdout is data: buffered, and flushed at the end so that a
+//! full disk or a closed pipe is noticed.
+
+use anyhow::{Context, Result};
+use damo_report::heats::Depth;
+use std::io::{self, BufWriter, IsTerminal, Write};
+
+/// Writes to stdout through a large buffer, and flushes it.
+///
+/// # Errors
+/// Whatever `write` returns, or the final flush.
+pub fn to_stdout(write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
+    let mut out = buffered(io::stdout().lock());
+    write(&mut out)?;
+    out.flush().context("writing to standard output")
+}
+
+/// A large buffer before `out`.
+pub fn buffered<W: Write>(out: W) -> BufWriter<W> {
+    BufWriter::with_capacity(1 << 16, out)
+}
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ColorWhen {
+    /// On a terminal, unless NO_COLOR is set.
+    #[default]
+    Auto,
+    /// Always, as the Python tool does.
+    Always,
+    /// Never.
+    Never,
+}
+
+impl ColorWhen {
+    /// From the option's value.
+    ///
+    /// # Errors
+    /// If it is none of the three.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "always" => Ok(Self::Always),
+            "never" => Ok(Self::Never),
+            _ => Err("auto, always or never is wanted".into()),
+        }
+    }
+}
+
+/// The command line as it was typed, for the metadata of pictures.
+pub fn command_line() -> String {
+    let mut words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
+    // Where the program lies says nothing of the picture.
+    words.next();
+    std::iter::once("damo".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
+}
+
+/// Whether stdout is a terminal.
+pub fn is_terminal() -> bool {
+    io::stdout().is_terminal()
+}
+
+/// How many colours stdout shows: by its kind, NO_COLOR, COLORTERM and TERM.
+pub fn depth(when: ColorWhen) -> Depth {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    let dumb = set("TERM").is_some_and(|term| term == "dumb");
+    let colorful = match when {
+        ColorWhen::Always => true,
+        ColorWhen::Never => false,
+        ColorWhen::Auto => is_terminal() && set("NO_COLOR").is_none() && !dumb,
+    };
+    match set("COLORTERM") {
+        _ if !colorful => Depth::Plain,
+        Some(term) if term == "truecolor" || term == "24bit" => Depth::True,
+        _ => Depth::Ansi256,
+    }
+}
+
+/// Columns and rows of the terminal: what it says itself, else COLUMNS and LINES, else 80 x 24.
+pub fn terminal_size() -> (usize, usize) {
+    let variable = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok()).filter(|n: &usize| *n > 0);
+    let asked = terminal_size::terminal_size_of(io::stdout());
+    let (width, height) = asked.map_or((80, 24), |(w, h)| (usize::from(w.0), usize::from(h.0)));
+    (variable("COLUMNS").unwrap_or(width), variable("LINES").unwrap_or(height))
+}

@@ -1,0 +1,201 @@
+//! The command line as its users and their scripts meet it: exit codes, streams, defaults, mistakes.
+
+mod common;
+
+use common::{damo, fails, ok, real, record_stairs, run};
+use std::fs;
+use std::io::{Read, Write};
+use std::path::Path;
+use std::process::Stdio;
+
+fn directory() -> tempfile::TempDir {
+    tempfile::tempdir().expect("temporary directory")
+}
+
+#[test]
+fn help_is_an_answer_and_a_mistake_is_not() {
+    let here = directory();
+    assert!(ok(here.path(), "--help").contains("damo demo"));
+    assert!(ok(here.path(), "report heats --help").contains("--address_range"));
+    assert!(fails(here.path(), "report nonsense", 2).contains("nonsense"));
+    assert!(fails(here.path(), "", 2).contains("Usage"));
+}
+
+#[test]
+fn without_a_record_the_message_says_how_to_get_one() {
+    let here = directory();
+    let said = fails(here.path(), "report wss", 2);
+    assert!(said.contains("damon.damo") && said.contains("damo record") && said.contains("damo demo"), "{said}");
+}
+
+#[test]
+fn a_missing_file_and_a_directory_are_named() {
+    let here = directory();
+    assert!(fails(here.path(), "report wss -i nowhere.damo", 2).contains("nowhere.damo"));
+    fs::create_dir(here.path().join("sub")).expect("mkdir");
+    let said = fails(here.path(), "report wss -i sub", 2);
+    assert!(said.contains("sub") && said.contains("directory"), "{said}");
+}
+
+#[test]
+fn damon_damo_is_read_before_damon_data() {
+    let here = directory();
+    fs::copy(real("stairs/damon.data"), here.path().join("damon.data")).expect("copy");
+    let theirs = ok(here.path(), "report wss");
+    record_stairs(here.path());
+    let ours = ok(here.path(), "report wss");
+    assert_ne!(theirs, ours);
+    assert_eq!(ours, ok(here.path(), "report wss -i damon.damo"));
+}
+
+#[test]
+fn a_record_is_read_from_standard_input() {
+    let here = directory();
+    record_stairs(here.path());
+    let expected = ok(here.path(), "report wss");
+    let mut child = damo(here.path())
+        .args(["report", "wss", "-i", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("damo starts");
+    let bytes = fs::read(here.path().join("damon.damo")).expect("record");
+    child.stdin.take().expect("stdin").write_all(&bytes).expect("piped");
+    let output = child.wait_with_output().expect("damo ends");
+    assert!(output.status.success());
+    assert_eq!(String::from_utf8_lossy(&output.stdout), expected);
+}
+
+#[test]
+fn a_record_goes_to_standard_output() {
+    let here = directory();
+    record_stairs(here.path());
+    let config = common::top().join("testdata/masim/stairs.cfg");
+    let output = damo(here.path())
+        .args(["record", "--quiet", "-o", "-", "--simulate"])
+        .arg(config)
+        .output()
+        .expect("damo starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    fs::write(here.path().join("piped.damo"), output.stdout).expect("write");
+    assert_eq!(ok(here.path(), "report wss -i piped.damo"), ok(here.path(), "report wss"));
+}
+
+#[test]
+fn a_reader_that_goes_away_is_not_an_error() {
+    let here = directory();
+    record_stairs(here.path());
+    let mut child = damo(here.path())
+        .args(["report", "raw"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("damo starts");
+    let mut first = [0; 16];
+    child.stdout.take().expect("stdout").read_exact(&mut first).expect("some output");
+    let output = child.wait_with_output().expect("damo ends");
+    assert!(output.status.success(), "{:?}", output.status);
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+}
+
+#[test]
+fn a_damaged_record_gives_what_is_left_and_exit_code_three() {
+    let here = directory();
+    record_stairs(here.path());
+    let path = here.path().join("damon.damo");
+    let whole = fs::read(&path).expect("record");
+    fs::write(&path, &whole[..whole.len() / 2]).expect("cut");
+    let output = run(here.path(), "report wss");
+    assert_eq!(output.status.code(), Some(3), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("<percentile> <wss>"));
+    assert!(!output.stderr.is_empty(), "says what was lost");
+
+    let output = run(here.path(), "repair damon.damo saved.damo");
+    assert_eq!(output.status.code(), Some(3));
+    assert_eq!(run(here.path(), "report wss -i saved.damo").stdout, run(here.path(), "report wss").stdout);
+}
+
+#[test]
+fn text_of_another_kind_is_refused_with_a_sentence() {
+    let here = directory();
+    fs::write(here.path().join("notes.txt"), "dear diary\n").expect("write");
+    fs::write(here.path().join("empty"), "").expect("write");
+    for name in ["notes.txt", "empty"] {
+        let said = fails(here.path(), &format!("report raw -i {name}"), 2);
+        assert!(said.contains(name), "{said}");
+        assert!(!said.contains("panicked"), "{said}");
+    }
+}
+
+#[test]
+fn the_same_command_records_the_same_bytes_and_another_seed_others() {
+    let config = common::top().join("testdata/masim/stairs.cfg");
+    let record = |seed: &str| {
+        let here = directory();
+        let output = damo(here.path())
+            .args(["record", "--quiet", "--seed", seed, "--simulate"])
+            .arg(&config)
+            .output()
+            .expect("damo starts");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        (fs::read(here.path().join("damon.damo")).expect("record"), ok(here.path(), "report raw"))
+    };
+    let (first, again, other) = (record("1"), record("1"), record("2"));
+    assert!(first.0 == again.0, "the bytes differ");
+    assert!(first.1 != other.1, "the seed makes no difference");
+}
+
+#[test]
+fn info_tells_source_targets_span_counts_and_size_per_region() {
+    let here = directory();
+    record_stairs(here.path());
+    let said = ok(here.path(), "info damon.damo");
+    for word in ["simulator", "stairs", "snapshots", "regions", "5 ms", "100 ms", "B/region"] {
+        assert!(said.contains(word), "{word} in:\n{said}");
+    }
+    let json: serde_json::Value =
+        serde_json::from_str(&ok(here.path(), "info --format json damon.damo")).expect("JSON");
+    assert!(json["regions"].as_u64().expect("a number") > 1000);
+    let size = fs::metadata(here.path().join("damon.damo")).expect("record").len();
+    assert_eq!(json["file_bytes"].as_u64(), Some(size));
+}
+
+#[test]
+fn completions_and_manual_pages_come_from_the_same_definition() {
+    let here = directory();
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(ok(here.path(), &format!("completions {shell}")).contains("address_range"), "{shell}");
+    }
+    ok(here.path(), "man pages");
+    let page = fs::read_to_string(here.path().join("pages/damo-report-heats.1")).expect("page");
+    assert!(page.contains("address_range"), "{page}");
+}
+
+#[test]
+fn conversion_keeps_what_the_other_format_can_hold() {
+    let here = directory();
+    fs::copy(real("stairs/damon.data"), here.path().join("damon.data")).expect("copy");
+    ok(here.path(), "convert damon.data stairs.damo");
+    ok(here.path(), "convert stairs.damo back.json");
+    let expected = ok(here.path(), "report raw -i damon.data");
+    assert_eq!(ok(here.path(), "report raw -i stairs.damo"), expected);
+    assert_eq!(ok(here.path(), "report raw -i back.json"), expected);
+    assert!(fs::metadata(here.path().join("stairs.damo")).expect("record").len() < 100_000);
+}
+
+#[test]
+fn nobody_elses_file_is_overwritten() {
+    let here = directory();
+    let mine = here.path().join("precious");
+    fs::write(&mine, "not a record").expect("write");
+    let config = common::top().join("testdata/masim/stairs.cfg");
+    let output = damo(here.path())
+        .args(["record", "--quiet", "-o", "precious", "--simulate"])
+        .arg(config)
+        .output()
+        .expect("damo starts");
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("precious"), "{said}");
+    assert_eq!(fs::read_to_string(Path::new(&mine)).expect("still there"), "not a record");
+}
