@@ -47,6 +47,12 @@ pub enum Commands {
     Convert(convert::ConvertArgs),
     /// Record a simulated staircase workload and show it: a first look without DAMON or root
     Demo(demo::DemoArgs),
+    /// What this machine has and lacks for monitoring, and what to do about it
+    Doctor(damo_record::args::DoctorArgs),
+    /// The DAMON features of this kernel
+    Features(damo_record::args::FeaturesArgs),
+    /// Put a remark on the time axis of a running recording
+    Mark(damo_record::args::MarkArgs),
     /// Print the completion script of a shell
     Completions(shell::CompletionsArgs),
     /// Write the manual pages

@@ -9,7 +9,10 @@ pub mod shell;
 
 use crate::cli::Commands;
 use crate::errors::Outcome;
+use crate::output;
 use anyhow::Result;
+use std::io::Write;
+use std::process::ExitCode;
 
 /// Runs a command.
 ///
@@ -23,7 +26,20 @@ pub fn run(command: Commands) -> Result<Outcome> {
         Commands::Repair(args) => repair::run(&args),
         Commands::Convert(args) => convert::run(&args),
         Commands::Demo(args) => demo::run(&args),
+        Commands::Doctor(args) => exits(|out| damo_record::doctor::doctor(&args, out)),
+        Commands::Features(args) => exits(|out| damo_record::doctor::list_features(&args, out)),
+        Commands::Mark(args) => damo_record::marks::run(&args).map(|()| Outcome::Fine).map_err(Into::into),
         Commands::Completions(args) => shell::completions(&args),
         Commands::Man(args) => shell::man(&args),
     }
+}
+
+/// A command of the recorder's library that writes to stdout and has an exit code of its own.
+fn exits(command: impl FnOnce(&mut dyn Write) -> Result<ExitCode, damo_record::RecordError>) -> Result<Outcome> {
+    let mut code = ExitCode::SUCCESS;
+    output::to_stdout(|out| {
+        code = command(out)?;
+        Ok(())
+    })?;
+    Ok(Outcome::Exit(code))
 }
