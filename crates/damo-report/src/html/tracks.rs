@@ -98,6 +98,9 @@ fn working_set(record: &Record, start: Nanos) -> Result<Track, ReportError> {
     Ok(Track { name: "working set", unit: "bytes", series: series.collect() })
 }
 
+/// Totals that only grow, over time.
+type Totals = Vec<(Nanos, Nanos)>;
+
 /// Shares of one CPU, from totals that only grow.
 fn rates(samples: &[(Nanos, Nanos)], start: Nanos) -> Vec<(i64, f64)> {
     let pairs = samples.windows(2).filter_map(|pair| match pair {
@@ -110,7 +113,7 @@ fn rates(samples: &[(Nanos, Nanos)], start: Nanos) -> Vec<(i64, f64)> {
 }
 
 fn cpu(record: &Record, sides: &[Side], start: Nanos) -> Vec<Series> {
-    let mut by_name: BTreeMap<(bool, i32), (String, Vec<(Nanos, Nanos)>)> = BTreeMap::new();
+    let mut by_name: BTreeMap<(bool, i32), (String, Totals)> = BTreeMap::new();
     for side in sides {
         if let Side::Cpu(cpu) = side
             && let Some(at) = record.on_record_clock(cpu.at)
@@ -124,7 +127,7 @@ fn cpu(record: &Record, sides: &[Side], start: Nanos) -> Vec<Series> {
 }
 
 fn pressure(record: &Record, sides: &[Side], start: Nanos) -> Vec<Series> {
-    let mut by_resource: BTreeMap<String, Vec<(Nanos, Nanos)>> = BTreeMap::new();
+    let mut by_resource: BTreeMap<String, Totals> = BTreeMap::new();
     for side in sides {
         if let Side::Pressure(pressure) = side
             && let Some(at) = record.on_record_clock(pressure.at)

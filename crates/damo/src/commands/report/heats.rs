@@ -77,8 +77,9 @@ pub struct HeatsArgs {
     picture: PictureArgs,
     #[command(flatten)]
     target: TargetArgs,
+    /// Ranges of time and addresses.
     #[command(flatten)]
-    ranges: Ranges,
+    pub ranges: Ranges,
     /// Without address ranges: draw the hottest area per byte, or all
     #[arg(long = "draw_range", value_name = "hottest|all", value_parser = draw_range, help_heading = "Selection")]
     draw_range: Option<DrawRange>,
