@@ -67,6 +67,8 @@ const VIRIDIS: [u32; 11] =
     [0x440154, 0x482475, 0x414487, 0x355f8d, 0x2a788e, 0x21918c, 0x22a884, 0x44bf70, 0x7ad151, 0xbddf26, 0xfde725];
 const CIVIDIS: [u32; 10] =
     [0x00224e, 0x123570, 0x3b496c, 0x575d6d, 0x707173, 0x8a8678, 0xa59c74, 0xc3b369, 0xe1cc55, 0xfee838];
+/// What cold fades into on light ground.
+const PAPER: Rgb = Rgb::hex(0xfdfdfb);
 const GRAY: [u32; 2] = [0x000000, 0xffffff];
 
 impl ColorMap {
@@ -118,7 +120,10 @@ impl ColorMap {
             ColorMap::Viridis | ColorMap::Cividis => 1.0,
             ColorMap::Inferno | ColorMap::Magma | ColorMap::Gray => 0.88,
         };
-        self.at(1.0 - (0.04 + position * (to - 0.04)))
+        let position = if position.is_nan() { 0.0 } else { position.clamp(0.0, 1.0) };
+        let color = self.at(1.0 - (0.04 + position * (to - 0.04)));
+        // Large cold areas must not shout: nearly white, then quickly into the map.
+        color.toward(PAPER, 0.82 * (1.0 - position).powi(5))
     }
 }
 

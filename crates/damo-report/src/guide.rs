@@ -1,6 +1,8 @@
 //! `record_info` and `--guide`: what there is to see in a record, for choosing ranges.
 
+use crate::ReportError;
 use crate::survey::{Extent, Identity, Survey};
+use crate::table::Table;
 use damo_frame::{FrameError, Record};
 use damo_model::human::{Style, format_size, format_size_accurate, format_time};
 use damo_model::{AddrRange, Nanos, Selection};
@@ -92,5 +94,30 @@ impl GuideReport {
             }
         }
         Ok(())
+    }
+
+    /// Table: `areas` (kdamond, context, scheme, target_id or null, start_ns, end_ns, region, start, end in bytes).
+    ///
+    /// # Errors
+    /// When Polars refuses the table.
+    pub fn tables(&self) -> Result<Vec<Table>, ReportError> {
+        let rows =
+            || self.guides.iter().flat_map(|guide| guide.areas.iter().enumerate().map(move |area| (guide, area)));
+        let id = |pick: fn(&Identity) -> Option<u32>| rows().map(|(g, _)| pick(&g.identity)).collect::<Vec<_>>().into();
+        let areas = Table::new(
+            "areas",
+            vec![
+                ("kdamond", id(|identity| identity.kdamond)),
+                ("context", id(|identity| identity.context)),
+                ("scheme", id(|identity| identity.scheme)),
+                ("target_id", rows().map(|(guide, _)| guide.identity.target_id).collect::<Vec<_>>().into()),
+                ("start_ns", rows().map(|(guide, _)| guide.time.0.0).collect::<Vec<_>>().into()),
+                ("end_ns", rows().map(|(guide, _)| guide.time.1.0).collect::<Vec<_>>().into()),
+                ("region", rows().map(|(_, (i, _))| i as u64).collect::<Vec<_>>().into()),
+                ("start", rows().map(|(_, (_, area))| area.start.0).collect::<Vec<_>>().into()),
+                ("end", rows().map(|(_, (_, area))| area.end.0).collect::<Vec<_>>().into()),
+            ],
+        )?;
+        Ok(vec![areas])
     }
 }

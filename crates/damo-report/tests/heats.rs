@@ -82,9 +82,9 @@ fn by_definition(record: &Record, grid: &Grid) -> Vec<f64> {
 
 #[test]
 fn every_cell_is_the_mean_that_the_definition_asks_for() {
-    let record = simulated("stairs", 8);
+    let record = simulated("stairs", 2);
     for cells in [Cells::Even, Cells::Whole] {
-        for (rows, columns) in [(1, 1), (7, 13), (200, 90)] {
+        for (rows, columns) in [(1, 1), (7, 13), (50, 40)] {
             let columns = Columns::Each(columns);
             let options = Options { rows, columns, cells, draw_range: DrawRange::All, ..Options::default() };
             let records = [record_again(&record)];
@@ -115,8 +115,8 @@ fn record_again(record: &Record) -> Record {
 
 #[test]
 fn no_cell_is_below_zero_or_above_what_is_possible_at_any_zoom() {
-    let record = simulated("stairs", 6);
-    for (from, to) in [(0, 6000), (1000, 1300), (2950, 3001), (-500, 400)] {
+    let record = simulated("stairs", 4);
+    for (from, to) in [(0, 4000), (1000, 1300), (1950, 2001), (-500, 400)] {
         let time_range = Some(TimeRange { start: Nanos(from * MS), end: Nanos(to * MS), base: TimeBase::At(Nanos(0)) });
         let options = Options { time_range, draw_range: DrawRange::All, ..Options::default() };
         let report = heats(&[record_again(&record)], &options).expect("there is a map");
@@ -266,4 +266,79 @@ fn the_guide_names_times_and_areas() {
     let want = "target_id: 7\ntime: [500000000, 1200000000) (700000000)\nregion\t 0: [4096, 16384) (12288)\n\
                 region\t 1: [1048576, 2097152) (1048576)\n";
     assert_eq!(String::from_utf8(text).expect("text"), want);
+}
+
+/// `testdata/golden/python/stairs-samples.heatmap-raw.txt` is what the Python tool (3.3.0) prints with `--output raw
+/// --resol 20 30` for the real staircase as perf-script text, which tells no intervals, so that it counts no ages.
+#[test]
+fn without_ages_every_cell_equals_the_python_tools() {
+    let testdata = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata");
+    let mut items = Vec::new();
+    damo_import::import_path(&testdata.join("real/stairs/damon.data"), &Default::default(), &mut items)
+        .expect("the recording is readable");
+    for item in &mut items {
+        match item {
+            Item::Meta(meta) => meta.intervals = None,
+            Item::Snapshot(snapshot) => snapshot.intervals = None,
+            _ => {}
+        }
+    }
+    let options = Options { rows: 20, columns: Columns::Each(30), ..Options::default() };
+    let report = map(Record::from_items(&items).expect("items are in order"), &options);
+    let mut ours = Vec::new();
+    report.write_raw(&mut ours, Default::default()).expect("memory takes text");
+    let ours = String::from_utf8(ours).expect("text");
+    let theirs = std::fs::read_to_string(testdata.join("golden/python/stairs-samples.heatmap-raw.txt")).expect("kept");
+    assert_eq!(ours.lines().count(), theirs.lines().count());
+    for (ours, theirs) in ours.lines().zip(theirs.lines()) {
+        let columns =
+            |line: &str| line.split('\t').map(|word| word.parse::<f64>().expect("a number")).collect::<Vec<_>>();
+        let (a, b) = (columns(ours), columns(theirs));
+        // Their clock is a float of microseconds here.
+        assert!((a[0] - b[0]).abs() < 2000.0 && a[1] == b[1], "{ours} | {theirs}");
+        assert!((a[2] - b[2]).abs() <= 1e-6 * b[2].max(1.0), "{ours} | {theirs}");
+    }
+}
+
+#[test]
+fn the_terminal_map_keeps_the_python_tools_layout() {
+    use damo_report::heats::{Depth, TerminalStyle};
+    let snapshots: [Rows<'_>; 1] = [(0, 100, &[(0, 4096, 20, 0), (4096, 8192, 0, 0)])];
+    let options = Options { rows: 2, columns: Columns::Each(4), ..Options::terminal() };
+    let report = map(record(Some(Intervals::default()), &snapshots), &options);
+    let text = |style| {
+        let mut out = Vec::new();
+        report.write_terminal(&mut out, &style).expect("memory takes text");
+        String::from_utf8(out).expect("text")
+    };
+    let plain = text(TerminalStyle { depth: Depth::Plain, ..TerminalStyle::default() });
+    let want = "9900\n9900\n# access_frequency: 0123456789 (0.000-200.000 hz)\n\
+                # x-axis: space [0 B, 8.000000 KiB) (8.000 KiB)\n# y-axis: time [0 ns, 100 ms) (100 ms)\n\
+                # resolution: 4x2 (2.000 KiB and 50 ms for each character)\n";
+    assert_eq!(plain, want);
+    let colored = text(TerminalStyle { legend: false, ..TerminalStyle::default() });
+    assert!(colored.starts_with("\x1b[48;5;232m\x1b[38;5;255m9\x1b[48;5;232m"), "{colored:?}");
+    assert_eq!(colored.lines().count(), 5);
+}
+
+#[test]
+fn half_blocks_put_all_panels_side_by_side_under_their_names() {
+    use damo_report::heats::{Depth, Glyphs, TerminalStyle};
+    let snapshots: [Rows<'_>; 1] = [(0, 100, &[(0, 4096, 20, 0), (1 << 30, (1 << 30) + 4096, 5, 0)])];
+    let columns = Columns::Shared { total: 41, least: 4, between: 1 };
+    let options =
+        Options { rows: 4, columns, draw_range: DrawRange::Mapped, cells: Cells::Whole, ..Options::default() };
+    let report = map(record(Some(Intervals::default()), &snapshots), &options);
+    let text = |depth| {
+        let mut out = Vec::new();
+        let style = TerminalStyle { glyphs: Glyphs::HalfBlocks, depth, ..TerminalStyle::default() };
+        report.write_terminal(&mut out, &style).expect("memory takes text");
+        String::from_utf8(out).expect("text")
+    };
+    let plain = text(Depth::Plain);
+    assert!(plain.lines().next().is_some_and(|line| line.contains("0x0") && line.contains("0x40000000")), "{plain}");
+    assert_eq!(plain.lines().filter(|line| line.contains(&"█".repeat(20))).count(), 4);
+    assert!(plain.contains("100.0 % of the 200 hz possible"), "{plain}");
+    let colored = text(Depth::True);
+    assert_eq!(colored.lines().filter(|line| line.contains('▀') && line.contains("\x1b[38;2;")).count(), 3);
 }

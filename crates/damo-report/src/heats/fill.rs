@@ -313,8 +313,10 @@ fn report(
             }
         }
     }
+    let ours = records.iter().flat_map(Record::targets).filter(|target| Identity::from(*target) == plan.identity);
     Ok(HeatsReport {
         identity: plan.identity,
+        process: ours.filter_map(|target| target.process.clone()).find(|process| process.pid > 0),
         time: plan.time,
         panels: panels.collect(),
         unit: if plan.aggregation.is_some() { Unit::Hz } else { Unit::Samples },

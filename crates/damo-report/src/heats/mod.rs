@@ -12,6 +12,7 @@ mod mappings;
 mod options;
 mod plan;
 mod raw;
+mod tables;
 mod terminal;
 
 pub use axis::Axis;
@@ -23,7 +24,7 @@ pub use terminal::{ColorSet, Depth, Glyphs, TIME_COLUMNS, TerminalStyle};
 
 use crate::survey::Identity;
 use damo_frame::{Coverage, FrameError, Record};
-use damo_model::Nanos;
+use damo_model::{Nanos, Process};
 
 /// Why there is no heat map.
 #[derive(Debug, thiserror::Error)]
@@ -106,6 +107,8 @@ impl Unit {
 pub struct HeatsReport {
     /// Whose.
     pub identity: Identity,
+    /// The process behind it, where known.
+    pub process: Option<Process>,
     /// From and to, as asked for.
     pub time: (Nanos, Nanos),
     /// The panels by address, or in the order of the given ranges.

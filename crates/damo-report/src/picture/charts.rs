@@ -77,7 +77,11 @@ fn chart(title: &str, what: &str, unit: Unit, of: &str, sort: SortBy, lines: Vec
     });
     let (title, x) = match sort {
         SortBy::Time => {
-            let label = format!("time since {}", format_time(first, Style::Human));
+            // Readings of foreign records are on the wall clock, of which the hours since 1970 tell nobody anything.
+            let label = match of {
+                "readings" => "time since the first reading".to_owned(),
+                _ => format!("time since {} on the record's clock", format_time(first, Style::Human)),
+            };
             (format!("{title} over time"), (label, Unit::Time))
         }
         SortBy::Size => (format!("{title}: distribution"), (format!("percent of the {of}"), Unit::Percent)),

@@ -145,7 +145,10 @@ impl HeatMap<'_> {
             canvas.line(&[(x, rect.bottom()), (x, rect.bottom() + 5.0)], style.theme.muted(), 1.0);
             canvas.text((x, rect.bottom() + 19.0), &time_text(offset), font);
         }
-        let label = format!("time since {}", damo_model::human::format_time(Nanos(start as i64), Default::default()));
+        let label = {
+            let start = damo_model::human::format_time(Nanos(start as i64), Default::default());
+            format!("time since {start} on the record's clock")
+        };
         let font = Font { color: style.theme.ink(), ..font };
         canvas.text((rect.x + rect.w / 2.0, rect.bottom() + 40.0), &label, font);
     }
@@ -205,7 +208,7 @@ impl HeatMap<'_> {
         let mut y = bar.bottom() + 22.0;
         canvas.rect(Rect { x: bar.x, y, w: 14.0, h: 12.0 }, style.theme.empty(), 1.0);
         frame(canvas, Rect { x: bar.x, y, w: 14.0, h: 12.0 }, style.theme.muted());
-        canvas.text((bar.x + 20.0, y + 11.0), "not monitored", muted);
+        canvas.text((bar.x + 20.0, y + 11.0), "nothing known", muted);
         if !self.report.partial.is_empty() {
             y += 20.0;
             let pixels = (0..12 * 14).map(|i| if (i % 14 + i / 14) % 6 < 2 { HATCH } else { NO_DATA }).collect();
@@ -237,9 +240,11 @@ fn index_of(heat: f64, highest: f64) -> u8 {
 
 impl Picture for HeatMap<'_> {
     fn title(&self) -> String {
-        match self.report.identity.target_id {
-            Some(id) => format!("Memory accesses of target {id}"),
-            None => "Memory accesses".to_owned(),
+        let known = self.report.process.as_ref().filter(|process| !process.comm.is_empty());
+        match (known, self.report.identity.target_id) {
+            (Some(process), _) => format!("Memory accesses of {} (pid {})", process.comm, process.pid),
+            (None, Some(id)) => format!("Memory accesses of target {id}"),
+            (None, None) => "Memory accesses".to_owned(),
         }
     }
 

@@ -72,6 +72,8 @@ impl Raster {
         let mut encoder = png::Encoder::new(&mut bytes, self.width as u32, self.height as u32);
         encoder.set_color(png::ColorType::Rgb);
         encoder.set_depth(png::BitDepth::Eight);
+        // Rows mostly repeat the row above.
+        encoder.set_filter(png::FilterType::Up);
         encoder.set_compression(png::Compression::Fast);
         for (keyword, text) in texts {
             encoder.add_itxt_chunk((*keyword).to_owned(), text.clone())?;

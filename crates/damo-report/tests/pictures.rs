@@ -1,0 +1,214 @@
+//! Pictures against kept ones. SVG files are compared whole, PNG pixels within a tolerance for letters;
+//! `DAMO_BLESS=1` rewrites `testdata/golden/pictures`.
+
+use damo_frame::{OpenOptions, Record};
+use damo_model::{Addr, AddrRange, Nanos};
+use damo_report::distribution::SortBy;
+use damo_report::footprints::{self, footprints};
+use damo_report::heats::{HeatsReport, heats};
+use damo_report::nr_regions::{self, nr_regions};
+use damo_report::picture::charts::{footprints_chart, nr_regions_chart, wss_chart};
+use damo_report::picture::{Format, HeatMap, Picture, PictureError, Style, Theme, draw};
+use damo_report::wss::{self, wss};
+use std::path::{Path, PathBuf};
+
+fn testdata() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata")
+}
+
+/// The real staircase recording.
+fn stairs() -> [Record; 1] {
+    [open("stairs/damon.data")]
+}
+
+fn open(name: &str) -> Record {
+    Record::open(&testdata().join("real").join(name), &OpenOptions::default()).expect("the recording is readable")
+}
+
+fn style(theme: Theme) -> Style {
+    Style {
+        width: 1000,
+        height: 600,
+        theme,
+        subtitle: Some("a staircase".to_owned()),
+        command: Some("damo report heats \"<&>\"".to_owned()),
+        record_hash: Some("0123abcd".to_owned()),
+        ..Style::default()
+    }
+}
+
+fn stairs_map(style: &Style) -> HeatsReport {
+    heats(&stairs(), &HeatMap::options(style)).expect("there is a map")
+}
+
+/// Compares with the kept file, or rewrites it.
+fn kept(name: &str, bytes: &[u8], same: impl Fn(&[u8], &[u8]) -> Result<(), String>) {
+    let path = testdata().join("golden/pictures").join(name);
+    if std::env::var_os("DAMO_BLESS").is_some() {
+        std::fs::create_dir_all(path.parent().expect("it has a folder")).expect("the folder can be made");
+        std::fs::write(&path, bytes).expect("the file can be written");
+    }
+    let want = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    if let Err(what) = same(bytes, &want) {
+        panic!("{name} differs from the kept picture ({what}); look at it, then DAMO_BLESS=1 keeps it");
+    }
+}
+
+fn same_text(got: &[u8], want: &[u8]) -> Result<(), String> {
+    let (got, want) = (String::from_utf8_lossy(got), String::from_utf8_lossy(want));
+    let differs = got.lines().zip(want.lines()).position(|(a, b)| a != b);
+    match differs {
+        Some(line) => Err(format!("line {}", line + 1)),
+        None if got.len() != want.len() => Err("its length".to_owned()),
+        None => Ok(()),
+    }
+}
+
+struct Pixels {
+    width: usize,
+    height: usize,
+    rgb: Vec<u8>,
+    texts: Vec<(String, String)>,
+}
+
+impl Pixels {
+    fn of(bytes: &[u8]) -> Pixels {
+        let mut reader = png::Decoder::new(std::io::Cursor::new(bytes)).read_info().expect("a PNG");
+        let mut rgb = vec![0; reader.output_buffer_size()];
+        reader.next_frame(&mut rgb).expect("an image");
+        let info = reader.info();
+        let text = |chunk: &png::text_metadata::ITXtChunk| {
+            (chunk.keyword.clone(), chunk.get_text().expect("metadata are text"))
+        };
+        let texts = info.utf8_text.iter().map(text).collect();
+        Pixels { width: info.width as usize, height: info.height as usize, texts, rgb }
+    }
+
+    fn at(&self, x: usize, y: usize) -> [u8; 3] {
+        let from = (y * self.width + x) * 3;
+        self.rgb[from..from + 3].try_into().expect("three bytes")
+    }
+}
+
+/// Mean difference of a colour value, in 1/255.
+fn near(got: &[u8], want: &[u8]) -> Result<(), String> {
+    let (got, want) = (Pixels::of(got), Pixels::of(want));
+    if (got.width, got.height) != (want.width, want.height) {
+        return Err(format!("{}×{} instead of {}×{}", got.width, got.height, want.width, want.height));
+    }
+    let sum: u64 = got.rgb.iter().zip(&want.rgb).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
+    let mean = sum as f64 / got.rgb.len() as f64;
+    if mean <= 0.25 { Ok(()) } else { Err(format!("a mean difference of {mean:.3}")) }
+}
+
+#[test]
+fn the_staircase_looks_as_it_did() {
+    for (name, theme) in [("light", Theme::Light), ("dark", Theme::Dark)] {
+        let style = style(theme);
+        let report = stairs_map(&style);
+        let picture = HeatMap { report: &report };
+        let svg = draw(&picture, Format::Svg, &style).expect("drawn");
+        assert!(svg.len() < 1 << 20, "{} bytes", svg.len());
+        kept(&format!("stairs-{name}.svg"), &svg, same_text);
+        let png = draw(&picture, Format::Png, &style).expect("drawn");
+        kept(&format!("stairs-{name}.png"), &png, near);
+    }
+}
+
+#[test]
+fn charts_look_as_they_did() {
+    let records = stairs();
+    let wss = wss(&records, &wss::Options::default()).expect("measured");
+    let regions = nr_regions(&records, &nr_regions::Options::default()).expect("counted");
+    let footprints = footprints(&records, &footprints::Options::default()).expect("read");
+    let charts = [
+        ("wss-time", wss_chart(&wss, SortBy::Time)),
+        ("wss-size", wss_chart(&wss, SortBy::Size)),
+        ("nr_regions-time", nr_regions_chart(&regions, SortBy::Time)),
+        ("footprints-time", footprints_chart(&footprints, SortBy::Time)),
+    ];
+    for (name, chart) in charts {
+        let svg = draw(&chart, Format::Svg, &style(Theme::Light)).expect("drawn");
+        kept(&format!("{name}.svg"), &svg, same_text);
+        let png = draw(&chart, Format::Png, &style(Theme::Dark)).expect("drawn");
+        kept(&format!("{name}.png"), &png, near);
+    }
+}
+
+#[test]
+fn panels_are_named_after_what_was_mapped_there() {
+    let report = stairs_map(&style(Theme::Light));
+    let names: Vec<String> = report.panels.iter().map(|grid| report.panel_name(grid)).collect();
+    assert_eq!(names, ["masim + [anon]", "[heap]", "[anon] + 2 more", "[stack]"]);
+    let stack = report.names.find("stack");
+    assert_eq!(stack, [AddrRange::new(Addr(0x7ffc_03d6_6000), Addr(0x7ffc_03d8_7000))]);
+}
+
+#[test]
+fn a_picture_says_which_command_made_it_of_which_record() {
+    let style = style(Theme::Light);
+    let report = stairs_map(&style);
+    let picture = HeatMap { report: &report };
+    let png = Pixels::of(&draw(&picture, Format::Png, &style).expect("drawn"));
+    assert!(png.texts.contains(&("Comment".to_owned(), "damo report heats \"<&>\"".to_owned())));
+    assert!(png.texts.contains(&("Source".to_owned(), "0123abcd".to_owned())));
+    let svg = String::from_utf8(draw(&picture, Format::Svg, &style).expect("drawn")).expect("text");
+    assert!(svg.contains("Comment: damo report heats &quot;&lt;&amp;&gt;&quot;"));
+    assert!(svg.contains("Source: 0123abcd"));
+}
+
+#[test]
+fn an_idle_record_is_not_a_black_picture_and_unknown_is_not_cold() {
+    use damo_model::{Intervals, Item, Meta, NrAccesses, Region, Snapshot, Target, TargetKey};
+    let mut items = vec![Item::Meta(Meta::default()), Item::Target(Target::default())];
+    for i in 0..10_i64 {
+        let mut snapshot = Snapshot::new(
+            TargetKey(0),
+            Nanos::from_secs(i * 2),
+            Nanos::from_secs(i * 2 + 1),
+            Some(Intervals::default()),
+        );
+        snapshot.regions.push(Region::new(Addr(0), Addr(1 << 20), NrAccesses(0), None));
+        items.push(Item::Snapshot(snapshot));
+    }
+    for theme in [Theme::Light, Theme::Dark] {
+        let style = style(theme);
+        let record = Record::from_items(&items).expect("in order");
+        let report = heats(&[record], &HeatMap::options(&style)).expect("there is a map");
+        let png = Pixels::of(&draw(&HeatMap { report: &report }, Format::Png, &style).expect("drawn"));
+        // Within the panel, every second second is known to be cold and the others are not known.
+        let row: Vec<[u8; 3]> = (150..800).map(|x| png.at(x, 300)).collect();
+        let mut colors = row.clone();
+        colors.sort_unstable();
+        colors.dedup();
+        assert_eq!(colors.len(), 2, "{colors:?}");
+        assert!(colors.iter().all(|color| *color != [0, 0, 0]));
+    }
+}
+
+#[test]
+fn incomplete_times_are_hatched() {
+    let style = style(Theme::Light);
+    let report = heats(&[open("lossy/perf.data")], &HeatMap::options(&style)).expect("there is a map");
+    assert!(!report.partial.is_empty());
+    let svg = String::from_utf8(draw(&HeatMap { report: &report }, Format::Svg, &style).expect("drawn")).expect("text");
+    assert!(svg.contains("incomplete data"));
+}
+
+#[test]
+fn a_size_that_cannot_be_drawn_is_refused() {
+    let report = stairs_map(&style(Theme::Light));
+    let picture: &dyn Picture = &HeatMap { report: &report };
+    for (width, height) in [(0, 600), (100, 600), (1000, 1 << 20)] {
+        let style = Style { width, height, ..style(Theme::Light) };
+        assert!(matches!(draw(picture, Format::Png, &style), Err(PictureError::Size { .. })));
+    }
+}
+
+#[test]
+fn the_smallest_picture_can_be_drawn() {
+    let style = Style { width: 320, height: 320, ..style(Theme::Dark) };
+    let report = stairs_map(&style);
+    let png = Pixels::of(&draw(&HeatMap { report: &report }, Format::Png, &style).expect("drawn"));
+    assert_eq!((png.width, png.height), (320, 320));
+}
