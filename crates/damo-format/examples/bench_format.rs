@@ -1,7 +1,8 @@
 //! Measures the record format: bytes per region, regions per second in and out.
 //!
 //! `cargo run --release -p damo-format --example bench_format -- WHAT…`, each WHAT being a built-in workload of the
-//! simulator (`bench-a`, `bench-h`, `stairs`, …) or a zlib-compressed JSON record of the Python tool.
+//! simulator (`bench-a`, `bench-h`, `stairs`, …; `bench-h:5` for five rounds of it) or a zlib-compressed JSON record of
+//! the Python tool.
 #[path = "../tests/common/real.rs"]
 mod real;
 
@@ -42,11 +43,14 @@ fn bench(what: &str) -> Result<(), Error> {
             bytes.len(),
         );
         println!("    raw {:.3} B/region", snapshots.totals().raw.0 as f64 / regions as f64);
-        println!("    write: {:.1} M regions/s", rate(regions, took));
+        let cpu = mean_on_cpu(|| write(&items, &options))?;
+        println!("    write: {:.1} M regions/s; by CPU time {:.1}", rate(regions, took), rate(regions, cpu));
         let (reader, took) = best(|| Ok(Reader::from_bytes(bytes.as_slice())?))?;
         println!("    open: {:.2} ms", took.as_secs_f64() * 1e3);
+        let cpu = mean_on_cpu(|| read(&reader))?;
+        println!("    read: {:.1} M regions/s by CPU time of one thread", rate(regions, cpu));
         for threads in [1, 2] {
-            let (_, took) = best(|| read(&reader, threads))?;
+            let (_, took) = best(|| read_on(&reader, threads))?;
             println!(
                 "    read, {threads} threads: {:.1} M regions/s ({:.3} s)",
                 rate(regions, took),
@@ -61,7 +65,23 @@ fn rate(regions: u64, took: Duration) -> f64 {
     regions as f64 / took.as_secs_f64() / 1e6
 }
 
-/// The fastest of several runs, at most two seconds of them.
+/// Time that this thread has spent on a processor: what the figures would be if nothing else ran.
+fn on_cpu() -> Duration {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    Duration::from_nanos(text.split_whitespace().next().and_then(|ns| ns.parse().ok()).unwrap_or(0))
+}
+
+/// Mean time that this thread spent on a processor in a run, over less than a second of runs.
+fn mean_on_cpu<T>(mut run: impl FnMut() -> Result<T, Error>) -> Result<Duration, Error> {
+    let (begun, started, mut runs) = (Instant::now(), on_cpu(), 0);
+    while begun.elapsed() < Duration::from_millis(400) {
+        run()?;
+        runs += 1;
+    }
+    Ok(on_cpu().saturating_sub(started) / runs.max(1))
+}
+
+/// The fastest of several runs, for less than a second together.
 fn best<T>(mut run: impl FnMut() -> Result<T, Error>) -> Result<(T, Duration), Error> {
     let begun = Instant::now();
     let mut best: Option<(T, Duration)> = None;
@@ -81,7 +101,11 @@ fn best<T>(mut run: impl FnMut() -> Result<T, Error>) -> Result<(T, Duration), E
 }
 
 fn load(what: &str) -> Result<Vec<Item>, Error> {
-    if let Some(builtin) = damo_sim::builtin::find(what) {
+    let (name, rounds) = what.split_once(':').unwrap_or((what, ""));
+    if let Some(mut builtin) = damo_sim::builtin::find(name) {
+        if !rounds.is_empty() {
+            builtin.rounds = rounds.parse()?;
+        }
         let mut items = Vec::new();
         damo_sim::simulate(&builtin.workloads(), &builtin.options(), &mut items, &mut |_| ControlFlow::Continue(()))?;
         return Ok(items);
@@ -102,7 +126,15 @@ fn only_snapshots(items: &[Item], options: &WriterOptions) -> Result<Vec<u8>, Er
     write(&items, options)
 }
 
-fn read(reader: &Reader, threads: usize) -> Result<usize, Error> {
+fn read(reader: &Reader) -> Result<usize, Error> {
+    let mut regions = 0;
+    for i in 0..reader.index().len() {
+        regions += reader.read_block(i, &Selection::all())?.nr_regions();
+    }
+    Ok(regions)
+}
+
+fn read_on(reader: &Reader, threads: usize) -> Result<usize, Error> {
     let (next, regions) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let work = || -> Result<(), damo_format::ReadError> {
         loop {

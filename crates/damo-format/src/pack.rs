@@ -63,8 +63,10 @@ impl Columns {
         }
         let used = batch.start.iter().chain(&batch.end).fold(0, |all, address| all | address);
         self.shift = used.trailing_zeros().min(MAX_SHIFT) as u8;
-        for &nr in &batch.nr_accesses {
-            put(&mut self.nr_accesses, u64::from(nr));
+        if batch.nr_accesses.iter().fold(0, |all, nr| all | nr) < 0x80 {
+            self.nr_accesses.extend(batch.nr_accesses.iter().map(|&nr| nr as u8));
+        } else {
+            batch.nr_accesses.iter().for_each(|&nr| put(&mut self.nr_accesses, u64::from(nr)));
         }
         self.fill_heads(batch, present, time);
         self.fill_ops(batch);
@@ -175,19 +177,20 @@ impl Columns {
     }
 
     fn fill_ages(&mut self, batch: &Batch) {
-        let misses = |zero_matters: bool| {
-            let mut misses = 0usize;
-            for head in batch.snapshots.iter().filter(|head| head.has_age) {
-                let rows = head.regions.clone();
-                let rule = AgeRule::of(&batch.nr_accesses[rows.clone()], zero_matters);
-                for row in rows {
-                    let (guess, _) = rule.guess(self.before[row], batch.nr_accesses[row]);
-                    misses += usize::from(guess != u64::from(batch.age[row]));
-                }
+        // Whichever rule tells more of the ages; they differ only where the access count came from or went to 0.
+        let (mut kept, mut reset) = (0usize, 0usize);
+        for head in batch.snapshots.iter().filter(|head| head.has_age) {
+            let rows = head.regions.clone();
+            let rule = AgeRule::of(&batch.nr_accesses[rows.clone()], false);
+            let columns = batch.nr_accesses[rows.clone()].iter().zip(&batch.age[rows.clone()]).zip(&self.before[rows]);
+            for ((&nr, &age), before) in columns {
+                let differ =
+                    (nr == 0) != (before.nr_accesses == 0) && nr.abs_diff(before.nr_accesses) <= rule.threshold;
+                kept += usize::from(differ && u64::from(age) == before.next_age);
+                reset += usize::from(differ && age == 0);
             }
-            misses
-        };
-        self.zero_matters = misses(true) < misses(false);
+        }
+        self.zero_matters = reset > kept;
         for head in batch.snapshots.iter().filter(|head| head.has_age) {
             let rows = head.regions.clone();
             let rule = AgeRule::of(&batch.nr_accesses[rows.clone()], self.zero_matters);

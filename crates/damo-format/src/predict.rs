@@ -89,8 +89,11 @@ fn mean(a: u32, weight_a: u64, b: u32, weight_b: u64) -> u32 {
     if weight_a == 0 || a == b {
         return b;
     }
-    let sum = u128::from(a) * u128::from(weight_a) + u128::from(b) * u128::from(weight_b);
     // A mean of two u32 is one.
+    if weight_a <= u64::from(u32::MAX / 2) && weight_b <= u64::from(u32::MAX / 2) {
+        return ((u64::from(a) * weight_a + u64::from(b) * weight_b) / (weight_a + weight_b)) as u32;
+    }
+    let sum = u128::from(a) * u128::from(weight_a) + u128::from(b) * u128::from(weight_b);
     (sum / (u128::from(weight_a) + u128::from(weight_b))) as u32
 }
 
@@ -130,7 +133,11 @@ pub fn which_tenth(size: u64, offset: u64) -> Option<u64> {
     if size == 0 || offset >= size {
         return None;
     }
-    let d = (offset * 10).div_ceil(size);
+    // Divisions of 32 bits take a fraction of the time, and there are up to nine of these for one region.
+    let d = match (u32::try_from(offset * 10), u32::try_from(size)) {
+        (Ok(tenfold), Ok(size)) => tenfold.div_ceil(size).into(),
+        _ => (offset * 10).div_ceil(size),
+    };
     (1..=9).contains(&d).then_some(d).filter(|&d| tenths(size, d) == offset)
 }
 
@@ -153,6 +160,19 @@ mod tests {
         }
         assert_eq!(which_tenth(1000, 101), None);
         assert_eq!(which_tenth(0, 0), None);
+    }
+
+    #[test]
+    fn means_of_large_weights_and_small_ones_are_exact() {
+        let wide = |a: u32, wa: u64, b: u32, wb: u64| {
+            let sum = u128::from(a) * u128::from(wa) + u128::from(b) * u128::from(wb);
+            (sum / u128::from(wa + wb)) as u32
+        };
+        for (wa, wb) in [(1, 2), (u64::from(u32::MAX / 2), 3), (1 << 31, 7), (1 << 40, 1 << 62), (5, 1 << 32)] {
+            for (a, b) in [(0, 1), (7, 3), (u32::MAX, 0), (u32::MAX, u32::MAX - 1)] {
+                assert_eq!(mean(a, wa, b, wb), wide(a, wa, b, wb), "{a} * {wa}, {b} * {wb}");
+            }
+        }
     }
 
     #[test]
