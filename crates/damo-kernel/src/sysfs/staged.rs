@@ -365,8 +365,12 @@ impl Staged {
     }
 
     fn is_ours(&self, slot: &Slot) -> Result<bool> {
-        let state = self.sysfs.state(slot.index)?;
-        Ok(state.on && state.pid == slot.thread)
+        match self.sysfs.state(slot.index) {
+            Ok(state) => Ok(state.on && state.pid == slot.thread),
+            // Someone set the number of kdamonds since: it cannot run any more.
+            Err(error) if error.errno() == Some(libc::ENOENT) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     fn check_ours(&self, slot: &Slot) -> Result<()> {

@@ -194,6 +194,21 @@ fn what_a_killed_run_left_on_can_be_taken_over_from_its_note_and_undone() {
 }
 
 #[test]
+fn what_a_killed_run_left_on_and_someone_removed_since_is_nothing_to_undo() {
+    let (fake, sysfs) = kernel((6, 12));
+    let before = fake.files();
+    let mut staged = sysfs.stage(&[process(7)]).expect("fits");
+    staged.start().expect("goes on");
+    let leftover = staged.leftover();
+    std::mem::forget(staged);
+    let io = sysfs.root.io();
+    io.write(&file(0, "state"), "off").expect("someone");
+    io.write(&format!("{KDAMONDS}/nr_kdamonds"), "0").expect("someone");
+    sysfs.take_over(leftover).undo().expect("nothing is left of it");
+    assert_eq!(fake.files(), before);
+}
+
+#[test]
 fn a_dead_process_is_refused_by_the_kernel_and_the_error_says_what_may_be_wrong() {
     let (fake, sysfs) = kernel((6, 12));
     fake.set_alive(&[1]);
