@@ -105,7 +105,7 @@ impl Facts {
     fn snapshots(&mut self, reader: &Reader) -> Result<(), ReadError> {
         let (mut max_regions, mut highest, mut unordered) = (0, 0, 0);
         let mut accessed: Vec<u64> = Vec::new();
-        let mut unreadable = 0;
+        let (mut unreadable, mut first_end) = (0, None);
         for block in 0..reader.index().len() {
             let batch = match reader.read_block(block, &Selection::all()) {
                 Ok(batch) => batch,
@@ -118,6 +118,7 @@ impl Facts {
             for i in 0..batch.snapshots.len() {
                 let snapshot = batch.snapshot(i);
                 max_regions = max_regions.max(snapshot.regions.len());
+                first_end.get_or_insert(snapshot.end);
                 highest = highest.max(snapshot.regions.last().map_or(0, |r| r.end.0));
                 unordered += u64::from(snapshot.regions.windows(2).any(|w| matches!(w, [a, b] if b.start < a.end)));
                 accessed.push(snapshot.regions.iter().filter(|r| r.nr_accesses.0 > 0).map(|r| r.size().0).sum());
@@ -135,6 +136,9 @@ impl Facts {
         });
         if let Some((start, end)) = span {
             self.add("first_ns", start.0);
+            if let Some(first_end) = first_end {
+                self.add("first_end_ns", first_end.0);
+            }
             self.add("last_ns", end.0);
         }
         Ok(())
