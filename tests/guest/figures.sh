@@ -1,0 +1,107 @@
+#!/bin/sh
+# Measures the recorder inside the guest that scripts/guest boots, beside `cat trace_pipe_raw` for the same workload and
+# DAMON settings. Emulation stretches time, so only ratios mean something; they are what docs/benchmarks.md quotes.
+# Usage: figures.sh [SECONDS]
+here=$(dirname "$(realpath "$0")")
+CONFIGS=$here/configs
+. "$here/lib.sh"
+. "$here/prepare.sh"
+seconds=${1:-20}
+out=/share/out
+cd /tmp || exit 1
+
+# CPU seconds that a process used so far.
+cpu_of() { awk '{sub(/.*\) /, ""); printf "%.2f", ($12 + $13) / 100}' "/proc/$1/stat"; }
+
+# DAMON on $pid through the guest's sysfs by hand: minimum regions, sampling and aggregation in microseconds.
+damon_by_hand() {
+    echo 1 >$DAMON/nr_kdamonds # of the guest
+    echo 1 >$DAMON/0/contexts/nr_contexts
+    context=$DAMON/0/contexts/0
+    echo vaddr >$context/operations
+    echo 1 >$context/targets/nr_targets
+    echo "$pid" >$context/targets/0/pid_target
+    echo "$2" >$context/monitoring_attrs/intervals/sample_us
+    echo "$3" >$context/monitoring_attrs/intervals/aggr_us
+    echo 1000000 >$context/monitoring_attrs/intervals/update_us
+    echo "$1" >$context/monitoring_attrs/nr_regions/min
+    echo 3000 >$context/monitoring_attrs/nr_regions/max
+}
+
+# What it costs to just copy the events, already binary, out of the trace buffer.
+copy_events() {
+    damon_by_hand "$@"
+    echo 8192 >$TRACING/buffer_size_kb # of the guest
+    echo 1 >$TRACING/events/damon/damon_aggregated/enable
+    copiers=
+    for cpu in $TRACING/per_cpu/cpu*; do
+        cat "$cpu/trace_pipe_raw" >"raw.$(basename "$cpu")" &
+        copiers="$copiers $!"
+    done
+    echo on >$DAMON/0/state
+    kdamond=$(cat $DAMON/0/pid)
+    sleep "$seconds"
+    kdamond_cpu=$(cpu_of "$kdamond")
+    echo off >$DAMON/0/state
+    sleep 1
+    copy_cpu=0
+    for copier in $copiers; do copy_cpu=$(echo "$copy_cpu $(cpu_of "$copier")" | awk '{print $1 + $2}'); done
+    copy_events=$(cat $TRACING/per_cpu/cpu*/stats | awk '/^read events|^now ts/ {} /^entries|^read events/ {n += $NF} END {print n}')
+    kill $copiers
+    wait $copiers 2>/dev/null
+    echo 0 >$TRACING/events/damon/damon_aggregated/enable
+    echo >$TRACING/trace
+    copy_bytes=$(cat raw.* | wc -c)
+    rm -f raw.*
+    echo 0 >$DAMON/nr_kdamonds
+}
+
+# The same with damo-record.
+record_events() {
+    damo-record "$pid" -n "$1" -m 3000 -s "$2" -a "$3" -u 1000000 --timeout "$seconds" -q -o figure.damo &
+    recorder=$!
+    wait_for 10 damon_is_on
+    kdamond=$(cat $DAMON/*/pid | grep -v '^-1$')
+    born=$(awk '{sub(/.*\) /, ""); print $20 / 100}' "/proc/$kdamond/stat")
+    ours_cpu=0 ours_peak=0
+    while kill -0 $recorder 2>/dev/null; do
+        ours_cpu=$(cpu_of $recorder 2>/dev/null || echo "$ours_cpu")
+        ours_peak=$(awk '/VmHWM/ {print $2}' /proc/$recorder/status 2>/dev/null || echo "$ours_peak")
+        [ -e "/proc/$kdamond/stat" ] && kdamond_cpu=$(cpu_of "$kdamond")
+        usleep 200000
+    done
+    wait $recorder
+    score figure.damo >/dev/null
+}
+
+compare() {
+    name=$1
+    shift
+    copy_events "$@"
+    copied=$kdamond_cpu
+    record_events "$@"
+    echo "## $name"
+    echo "copying: $copy_events events, $copy_cpu s CPU, $copy_bytes bytes; kdamond $copied s CPU"
+    echo "recording: $s_regions regions in $s_snapshots snapshots (at most $s_max_regions), $s_lost lost, $ours_cpu s CPU, kdamond $kdamond_cpu s CPU"
+    echo "peak resident: $ours_peak KiB; $s_bytes_per_region bytes per region in the file"
+    awk "BEGIN { printf \"CPU per event, recording over copying: %.2f\n\", ($ours_cpu / $s_regions) / ($copy_cpu / $copy_events) }"
+    awk "BEGIN { printf \"first snapshot ends after DAMON started: %.2f aggregation intervals\n\", ($s_first_end_ns / 1e9 - $born) / ($3 / 1e6) }"
+}
+
+start_workload large
+compare "1000 regions, 5 ms / 100 ms, $seconds s" 1000 5000 100000
+compare "1000 regions, 5 ms / 10 ms, $seconds s" 1000 5000 10000
+kill -9 "$pid"
+
+start_workload stairs
+damo-record "$pid" -q -o stairs.damo &
+recorder=$!
+wait "$pid"
+ended=$(uptime_now)
+wait $recorder
+complete=$(uptime_now)
+score stairs.damo stairs.truth >/dev/null
+echo "## staircase"
+echo "$s_regions regions in $s_snapshots snapshots, $s_bytes_per_region bytes per region, precision $s_precision, recall $s_recall"
+awk "BEGIN { printf \"target's exit to complete file: %.2f s\n\", $complete - $ended }"
+cp ./*.damo $out

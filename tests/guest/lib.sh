@@ -1,0 +1,105 @@
+# What the checks in the guest have in common. Nothing here runs on the host: the DAMON below is the guest's.
+DAMON=/sys/kernel/mm/damon/admin/kdamonds # of the guest
+TRACING=/sys/kernel/tracing               # of the guest
+
+# Ends the check as failed, with the reason.
+fail() {
+    echo "failed: $*"
+    exit 1
+}
+
+# expect WHAT CONDITION…: fails with WHAT unless the condition, a command line for `test`, holds.
+expect() {
+    what=$1
+    shift
+    test "$@" || fail "$what (not true: $*)"
+}
+
+# at_least WHAT VALUE LIMIT, at_most WHAT VALUE LIMIT: for decimal fractions too.
+at_least() { awk "BEGIN { exit !($2 >= $3) }" || fail "$1 is $2, should be at least $3"; }
+at_most() { awk "BEGIN { exit !($2 <= $3) }" || fail "$1 is $2, should be at most $3"; }
+
+# Shown behind the check's line when it passes.
+note() { echo "note: $*"; }
+
+# The end of a check that got this far.
+finish() { exit 0; }
+
+uptime_now() { cut -d' ' -f1 /proc/uptime; }
+
+# wait_for SECONDS COMMAND…: until the command succeeds; fails after the time.
+wait_for() {
+    tries=$(($1 * 20))
+    shift
+    while ! "$@" >/dev/null 2>&1; do
+        tries=$((tries - 1))
+        [ $tries -gt 0 ] || fail "waited in vain for: $*"
+        usleep 50000
+    done
+}
+
+# start_workload CONFIG [OPTION…]: starts it in the background, leaves its process id in $pid and its log in NAME.truth.
+# Few accesses per batch and a short rest leave the CPUs to the others; all areas are still visited many times a second.
+start_workload() {
+    config=$1
+    shift
+    truth=$config.truth
+    rm -f "$truth"
+    damo-workload --quiet --nr_accesses_per_region 2442 --rest 200 --truth "$truth" "$@" "$CONFIGS/$config.cfg" &
+    pid=$!
+    wait_for 10 grep -q begin "$truth"
+}
+
+# start_record OPTION…: damo-record in the background; $recorder is its process id, its words go to record.log.
+start_record() {
+    damo-record "$@" >record.out 2>record.log &
+    recorder=$!
+}
+
+# Waits for the recorder (at most SECONDS); leaves its exit code in $code.
+end_record() {
+    wait_for "$1" sh -c "! kill -0 $recorder"
+    wait "$recorder"
+    code=$?
+    cat record.log
+}
+
+# Whether some kdamond runs, whoever started it.
+damon_is_on() { grep -qx on $DAMON/*/state 2>/dev/null; }
+
+# score FILE [TRUTH [OPTION…]]: what is in the record, as variables with the prefix s_.
+score() {
+    file=$1
+    shift
+    if [ $# != 0 ]; then
+        truth=$1
+        shift
+        set -- --truth "$truth" "$@"
+    fi
+    damo-score "$file" "$@" >score.txt || fail "damo-score cannot read $file"
+    cat score.txt
+    eval "$(sed -n 's/^\([a-z_0-9]*=[-0-9.]*\)$/s_\1/p' score.txt)"
+}
+
+# The record has an end and nothing in it is damaged.
+is_complete() {
+    score "$@"
+    expect "the record is complete" "$s_finished" = 1
+    expect "nothing in the record is damaged" "$s_damage" = 0
+}
+
+# Run after each check: what it left running is ended; DAMON must be off.
+clean_up() {
+    for process in damo-record damo; do killall -q -9 "$process"; done
+    for process in $(pidof damo-workload); do
+        grep -qa wake-every "/proc/$process/cmdline" || kill -9 "$process"
+    done
+    umount /tmp/check/*/* 2>/dev/null
+    if damon_is_on; then
+        echo "DAMON was left on:"
+        grep . $DAMON/*/state $DAMON/*/pid
+        for state in $DAMON/*/state; do echo off >"$state" 2>/dev/null; done
+        return 1
+    fi
+    [ "$(cat $DAMON/nr_kdamonds)" = 0 ] || echo 0 >$DAMON/nr_kdamonds
+}

@@ -1,0 +1,46 @@
+#!/bin/sh
+# Runs the checks named, or all of them, inside the guest that scripts/guest boots: one line per check, then a summary.
+# Each check is a script in checks/ whose first line says what it shows. It runs in a directory of its own with lib.sh
+# loaded, must not take longer than its limit, and must leave DAMON switched off.
+here=$(dirname "$(realpath "$0")")
+export LIB="$here/lib.sh" CONFIGS="$here/configs" OUT=/share/out
+limit=90
+mkdir -p /tmp/check "$OUT"
+
+. "$here/prepare.sh"
+
+now() { cut -d' ' -f1 /proc/uptime; }
+
+passed=0 failed=0 began=$(now)
+[ $# != 0 ] || set -- $(cd "$here/checks" && ls *.sh | sed 's/\.sh$//')
+for name in "$@"; do
+    check="$here/checks/$name.sh"
+    if [ ! -e "$check" ]; then
+        echo "FAIL          $name: no such check"
+        failed=$((failed + 1))
+        continue
+    fi
+    says=$(sed -n '1s/^# *//p' "$check")
+    own_limit=$(sed -n 's/^# limit: *//p' "$check")
+    start=$(now)
+    mkdir -p "/tmp/check/$name" "$OUT/$name"
+    (
+        cd "/tmp/check/$name" || exit 1
+        NAME=$name timeout -s KILL "${own_limit:-$limit}" sh -c '. "$LIB"; . "$0"; finish' "$check"
+    ) >"$OUT/$name/log" 2>&1
+    code=$?
+    [ $code != 137 ] || echo "took longer than ${own_limit:-$limit} s" >>"$OUT/$name/log"
+    sh -c '. "$LIB"; clean_up' >>"$OUT/$name/log" 2>&1 || code=1
+    rm -rf "/tmp/check/$name"
+    took=$(echo "$(now) $start" | awk '{printf "%5.1f", $1 - $2}')
+    if [ $code = 0 ]; then
+        passed=$((passed + 1))
+        echo "ok   $took s  $name: $says$(sed -n 's/^note: / | /p' "$OUT/$name/log" | tr -d '\n')"
+    else
+        failed=$((failed + 1))
+        echo "FAIL $took s  $name: $says"
+        tail -25 "$OUT/$name/log" | sed 's/^/        /'
+    fi
+done
+echo "checks: $passed passed, $failed failed, $(echo "$(now) $began" | awk '{printf "%.0f", $1 - $2}') s in the guest"
+[ $failed = 0 ]
