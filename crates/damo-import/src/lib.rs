@@ -9,6 +9,7 @@
 //!   [`Format::TraceCmdText`])
 //! - perf.data ([`Format::PerfData`])
 //! - the binary record of the first DAMON versions ([`Format::LegacyBinary`])
+//! - copied pages of tracefs' `trace_pipe_raw` ([`Format::TracePages`])
 //! - the side files `.kdamonds`, `.mem_footprint`, `.vmas` and `.proc_stats` beside a record
 //!
 //! [`JsonWriter`] and [`PerfScriptWriter`] write what the Python tool writes.
@@ -29,6 +30,7 @@ mod json;
 mod legacy;
 mod perf_data;
 mod perf_script;
+mod raw_trace;
 mod sides;
 mod sniff;
 mod text;
@@ -37,6 +39,7 @@ pub use error::{ImportError, Place};
 pub use files::import_path;
 pub use json::{JsonWriter, Written};
 pub use perf_script::PerfScriptWriter;
+pub use raw_trace::{RawTrace, import_raw_trace};
 pub use sides::{SideFiles, SideKind};
 pub use sniff::{Format, sniff};
 
@@ -119,6 +122,8 @@ pub fn import_with_sides(
             driver::drive(&stream, format, &context, sides, sink, out)?;
             stream.note(out);
         }
+        // Never recognised by a file's bytes: it takes several files.
+        Format::TracePages => {}
         Format::LegacyBinary => {
             let stream = legacy::Legacy::new(bytes, &context)?;
             driver::drive(&stream, format, &context, sides, sink, out)?;

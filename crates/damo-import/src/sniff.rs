@@ -20,6 +20,8 @@ pub enum Format {
     PerfData,
     /// The binary record of the first DAMON versions.
     LegacyBinary,
+    /// Pages of tracefs' ring buffer, a directory: [`crate::RawTrace`].
+    TracePages,
 }
 
 impl Format {
@@ -32,6 +34,7 @@ impl Format {
             Format::TraceCmdText => "trace_text",
             Format::PerfData => "perf_data",
             Format::LegacyBinary => "record",
+            Format::TracePages => "trace_pages",
         }
     }
 }

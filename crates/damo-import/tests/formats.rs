@@ -252,3 +252,52 @@ fn a_snapshot_with_bytes_of_regions_is_counted_in_full() {
     assert_eq!(sink.snapshots()[0].regions[0].size(), Bytes(4096));
     assert!(imported.notes[0].starts_with("1 regions that end where they start"), "{:?}", imported.notes);
 }
+
+fn raw_trace() -> (tempfile::TempDir, Vec<Vec<u8>>) {
+    let kernel = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/kernel");
+    let dir = tempfile::tempdir().expect("a directory");
+    std::fs::create_dir_all(dir.path().join("per_cpu")).expect("to disk");
+    let mut cpus = Vec::new();
+    for cpu in 0..2 {
+        let pages = std::fs::read(kernel.join(format!("tracefs/raw.cpu{cpu}"))).expect("in testdata");
+        std::fs::create_dir_all(dir.path().join(format!("per_cpu/cpu{cpu}"))).expect("to disk");
+        std::fs::write(dir.path().join(format!("per_cpu/cpu{cpu}/trace_pipe_raw")), &pages).expect("to disk");
+        cpus.push(pages);
+    }
+    std::fs::create_dir_all(dir.path().join("events/damon/damon_aggregated")).expect("to disk");
+    let format = kernel.join("formats/6.12-damon_aggregated.txt");
+    std::fs::copy(format, dir.path().join("events/damon/damon_aggregated/format")).expect("to disk");
+    (dir, cpus)
+}
+
+#[test]
+fn raw_pages_of_several_processors_are_merged_into_whole_snapshots() {
+    let (dir, cpus) = raw_trace();
+    let mut sink = common::Checked::default();
+    let imported = damo_import::import_path(dir.path(), &Options::default(), &mut sink).expect("a trace");
+    assert_eq!(imported.format, Format::TracePages);
+    assert!(imported.snapshots > 10 && !imported.damaged, "{imported:?}");
+    // kdamond moved between the processors: neither's pages alone have it all.
+    let alone = |at: usize| {
+        let mut trace = damo_import::RawTrace::read_dir(dir.path()).expect("a trace");
+        trace.cpus = vec![cpus[at].clone()];
+        let mut items: Vec<Item> = Vec::new();
+        damo_import::import_raw_trace(&trace, "x", &Options::default(), &mut items).expect("a trace").regions
+    };
+    assert_eq!(alone(0) + alone(1), imported.regions);
+    // Only what the pieces of the recording cut off at their ends may be partial.
+    assert!(imported.partial_snapshots <= 4, "{imported:?}");
+}
+
+#[test]
+fn a_directory_without_pages_or_without_layouts_says_what_is_missing() {
+    let empty = tempfile::tempdir().expect("a directory");
+    let error = |dir: &std::path::Path| {
+        let mut items: Vec<Item> = Vec::new();
+        damo_import::import_path(dir, &Options::default(), &mut items).expect_err("no trace").to_string()
+    };
+    assert!(error(empty.path()).contains("without pages of the trace"), "{}", error(empty.path()));
+    let (dir, _) = raw_trace();
+    std::fs::remove_dir_all(dir.path().join("events")).expect("to disk");
+    assert!(error(dir.path()).contains("without the events' layouts"), "{}", error(dir.path()));
+}

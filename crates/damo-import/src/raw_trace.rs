@@ -1,0 +1,298 @@
+//! Pages of tracefs' `trace_pipe_raw`: the kernel's ring buffer, copied as it is by nothing more than `cat`. It is the
+//! way to record on a machine where no tool can be installed.
+//!
+//! The pages do not tell how events are laid out, so that the events' `format` files must be copied as well. Each
+//! processor's pages are a file; their events are merged by time.
+
+use crate::driver::{self, Event, Receive, Stream};
+use crate::error::{ImportError, Place};
+use crate::sides::SideFiles;
+use crate::{Context, Format, Imported, Options};
+use damo_model::assemble::{EventKey, RegionEvent};
+use damo_model::trace::{Decoded, Decoder, Event as Said, EventFormat, RawPage};
+use damo_model::{Clock, ColumnId, Meta, Nanos, Region, Sink, TracepointFormat};
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+/// Page size where `header_page` does not tell.
+const PAGE: usize = 4096;
+/// More than any machine has.
+const MAX_CPUS: usize = 8192;
+
+/// What was copied from a tracefs.
+#[derive(Clone, Debug, Default)]
+pub struct RawTrace {
+    /// A processor's pages, one file after the other of `per_cpu/cpuN/trace_pipe_raw`.
+    pub cpus: Vec<Vec<u8>>,
+    /// Texts of `events/damon/*/format`.
+    pub formats: Vec<String>,
+    /// Text of `saved_cmdlines`; may be empty.
+    pub saved_cmdlines: String,
+    /// Text of `events/header_page`, which tells the size of a page; may be empty.
+    pub header_page: String,
+}
+
+impl RawTrace {
+    /// Reads a directory: pages from `raw.cpuN`, `trace_pipe_raw.cpuN` or `[per_cpu/]cpuN/trace_pipe_raw`, layouts
+    /// from `format`, `NAME/format` or `events/damon/NAME/format`, and `saved_cmdlines` and `header_page` if there are.
+    ///
+    /// # Errors
+    /// If it cannot be read, or has no such pages or layouts.
+    pub fn read_dir(dir: &Path) -> Result<Self, ImportError> {
+        let mut trace = Self::default();
+        let mut cpus = BTreeMap::new();
+        for sub in ["", "per_cpu", "events", "events/damon"] {
+            for entry in list(&dir.join(sub), sub.is_empty())? {
+                let path = entry.path();
+                let name = entry.file_name().to_string_lossy().into_owned();
+                if let Some(cpu) = cpu_of(&name) {
+                    let file = if path.is_dir() { path.join("trace_pipe_raw") } else { path.clone() };
+                    if has_bytes(&file) && cpus.len() < MAX_CPUS {
+                        cpus.insert(cpu, read(&file)?);
+                    }
+                    continue;
+                }
+                let format = if name == "format" { path.clone() } else { path.join("format") };
+                if format.is_file() {
+                    trace.formats.push(read_text(&format)?);
+                }
+                match name.as_str() {
+                    "saved_cmdlines" => trace.saved_cmdlines = read_text(&path)?,
+                    "header_page" => trace.header_page = read_text(&path)?,
+                    _ => {}
+                }
+            }
+        }
+        trace.cpus = cpus.into_values().collect();
+        let missing = if trace.cpus.is_empty() {
+            "pages of the trace (raw.cpuN, or cpuN/trace_pipe_raw)"
+        } else if trace.formats.is_empty() {
+            "the events' layouts (damon_aggregated/format, from events/damon of the same kernel)"
+        } else {
+            return Ok(trace);
+        };
+        Err(ImportError::Unrecognised {
+            name: dir.display().to_string(),
+            looks: format!("a directory without {missing}"),
+            remedy: "give a record, or a directory with pages of trace_pipe_raw and the events' format files"
+                .to_owned(),
+        })
+    }
+
+    fn page_size(&self) -> usize {
+        // `field: char data; offset:16; size:4080;`
+        let number = |line: &str, key: &str| {
+            let rest = line.split_once(key)?.1;
+            rest.split(';').next()?.trim().parse::<usize>().ok()
+        };
+        let data = self.header_page.lines().find(|line| line.contains(" data;"));
+        let size = data.and_then(|line| number(line, "offset:")?.checked_add(number(line, "size:")?));
+        size.filter(|size| size.is_power_of_two() && (PAGE..=1 << 20).contains(size)).unwrap_or(PAGE)
+    }
+}
+
+/// Imports raw pages. `name` is for messages.
+///
+/// # Errors
+/// If the layouts are not understood, there is no event in the pages, or the sink refuses an item.
+pub fn import_raw_trace(
+    trace: &RawTrace,
+    name: &str,
+    options: &Options,
+    sink: &mut dyn Sink,
+) -> Result<Imported, ImportError> {
+    let context = Context { name, options };
+    let bad = |what: String| context.bad(Place::Whole, what, "copy the format files of the same kernel once more");
+    let formats: Result<Vec<_>, _> = trace.formats.iter().map(|text| EventFormat::parse(text)).collect();
+    let formats = formats.map_err(|error| bad(error.to_string()))?;
+    let decoder = Decoder::new(&formats).map_err(|error| bad(error.to_string()))?;
+    let stream = Pages { trace, formats, decoder, others: Cell::new(0), unreadable: Cell::new(0) };
+    let mut imported = Imported::of(Format::TracePages);
+    driver::drive(&stream, Format::TracePages, &context, &SideFiles::default(), sink, &mut imported)?;
+    stream.note(&mut imported);
+    Ok(imported)
+}
+
+struct Pages<'a> {
+    trace: &'a RawTrace,
+    formats: Vec<EventFormat>,
+    decoder: Decoder,
+    others: Cell<u64>,
+    unreadable: Cell<u64>,
+}
+
+/// One processor's events.
+struct Cpu<'a> {
+    pages: std::slice::ChunksExact<'a, u8>,
+    page: Option<RawPage<'a>>,
+    next: Option<Next<'a>>,
+}
+
+enum Next<'a> {
+    Event(Nanos, &'a [u8]),
+    /// The kernel dropped events before this page.
+    Missed(Nanos),
+}
+
+impl<'a> Cpu<'a> {
+    fn advance(&mut self) {
+        loop {
+            if let Some(event) = self.page.as_mut().and_then(Iterator::next) {
+                let time = Nanos(i64::try_from(event.time).unwrap_or(i64::MAX));
+                self.next = Some(Next::Event(time, event.raw));
+                return;
+            }
+            let Some(bytes) = self.pages.next() else {
+                self.next = None;
+                return;
+            };
+            self.page = RawPage::new(bytes);
+            if self.page.as_ref().is_some_and(RawPage::missed) {
+                let time = bytes.first_chunk().map_or(0, |time| u64::from_ne_bytes(*time));
+                self.next = Some(Next::Missed(Nanos(i64::try_from(time).unwrap_or(i64::MAX))));
+                return;
+            }
+        }
+    }
+
+    fn time(&self) -> Option<Nanos> {
+        match self.next {
+            Some(Next::Event(time, _) | Next::Missed(time)) => Some(time),
+            None => None,
+        }
+    }
+}
+
+impl Pages<'_> {
+    fn note(&self, imported: &mut Imported) {
+        if self.unreadable.get() > 0 {
+            imported.notes.push(format!("{} events do not fit their layout and count as lost", self.unreadable.get()));
+        }
+        if self.others.get() > 0 {
+            imported
+                .notes
+                .push(format!("{} events of schemes' quotas and statistics were left out", self.others.get()));
+        }
+        let rest: usize = self.trace.cpus.iter().map(|pages| pages.len() % self.trace.page_size()).sum();
+        if rest > 0 {
+            imported.damaged = true;
+            imported.notes.push(format!("damaged: {rest} bytes after the last whole pages were left out"));
+        }
+    }
+
+    fn give(&self, decoded: Decoded<'_>, time: Nanos, receive: &mut Receive<'_>) -> Result<(), ImportError> {
+        let key = EventKey { thread: Some(decoded.pid), ..EventKey::default() };
+        let plain = |key, nr_regions, region: Region| RegionEvent { key, time, nr_regions, region, extras: &[] };
+        let event = match decoded.event {
+            Said::Aggregated { target_id, nr_regions, region } => {
+                Event::Region(plain(EventKey { target_id, ..key }, nr_regions, region))
+            }
+            Said::BeforeApply { context_idx, scheme_idx, target_idx, nr_regions, region } => {
+                let (context, scheme) = (Some(context_idx), Some(scheme_idx));
+                Event::Region(plain(EventKey { context, scheme, target_id: target_idx, ..key }, nr_regions, region))
+            }
+            Said::RegionAggregated { target_id, nr_regions, region, probe_hits } => {
+                let extras: Vec<_> = (0..0x100_u16)
+                    .zip(probe_hits)
+                    .map(|(probe, hits)| (ColumnId(ColumnId::PROBE_HITS.0 + probe), u64::from(*hits)))
+                    .collect();
+                let event = plain(EventKey { target_id, ..key }, nr_regions, region);
+                return receive(Event::Probed(RegionEvent { extras: &extras, ..event }), Place::Whole);
+            }
+            Said::IntervalsTune { sample } => Event::Tuned(key.thread, sample, time),
+            _ => {
+                self.others.set(self.others.get() + 1);
+                return Ok(());
+            }
+        };
+        receive(event, Place::Whole)
+    }
+}
+
+impl Stream for Pages<'_> {
+    fn run(&self, receive: &mut Receive<'_>) -> Result<(), ImportError> {
+        self.others.set(0);
+        self.unreadable.set(0);
+        let page = self.trace.page_size();
+        let mut cpus: Vec<Cpu<'_>> = self
+            .trace
+            .cpus
+            .iter()
+            .map(|pages| Cpu { pages: pages.chunks_exact(page), page: None, next: None })
+            .collect();
+        cpus.iter_mut().for_each(Cpu::advance);
+        // A linear search: kdamonds are on few processors at a time, and the others' files are short.
+        while let Some(cpu) = cpus.iter_mut().filter(|cpu| cpu.next.is_some()).min_by_key(|cpu| cpu.time()) {
+            match cpu.next {
+                Some(Next::Event(time, raw)) => match self.decoder.decode(raw) {
+                    Ok(Some(decoded)) => self.give(decoded, time, receive)?,
+                    Ok(None) => {}
+                    Err(_) => {
+                        self.unreadable.set(self.unreadable.get() + 1);
+                        receive(Event::Lost(Some(1), Some(time), "import"), Place::Whole)?;
+                    }
+                },
+                Some(Next::Missed(time)) => receive(Event::Lost(None, Some(time), "ring"), Place::Whole)?,
+                None => {}
+            }
+            cpu.advance();
+        }
+        Ok(())
+    }
+
+    fn describe(&self, meta: &mut Meta) {
+        let format = |format: &EventFormat| TracepointFormat {
+            event: format!("damon:{}", format.name),
+            text: format.text.clone(),
+        };
+        meta.formats = self.formats.iter().map(format).collect();
+        meta.clock = Clock::TraceLocal;
+    }
+
+    fn comm(&self, thread: i32) -> Option<String> {
+        let comm = |line: &str| {
+            let (number, comm) = line.split_once(' ')?;
+            (number.parse() == Ok(thread)).then(|| comm.to_owned())
+        };
+        self.trace.saved_cmdlines.lines().find_map(comm)
+    }
+
+    fn is_sorted(&self) -> bool {
+        false
+    }
+
+    fn nothing(&self) -> Option<String> {
+        None
+    }
+}
+
+/// The processor that a file or directory is named for.
+fn cpu_of(name: &str) -> Option<u32> {
+    let rest = ["raw.cpu", "trace_pipe_raw.cpu", "cpu"].iter().find_map(|prefix| name.strip_prefix(prefix))?;
+    rest.parse().ok()
+}
+
+/// A copy, and not the pseudo file itself, which would be emptied by reading.
+fn has_bytes(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.len() > 0)
+}
+
+fn list(dir: &Path, must_exist: bool) -> Result<Vec<fs::DirEntry>, ImportError> {
+    let io = |source| ImportError::Io { path: dir.to_owned(), source };
+    match fs::read_dir(dir) {
+        Ok(entries) => entries.collect::<Result<_, io::Error>>().map_err(io),
+        Err(_) if !must_exist => Ok(Vec::new()),
+        Err(error) => Err(io(error)),
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, ImportError> {
+    fs::read(path).map_err(|source| ImportError::Io { path: path.to_owned(), source })
+}
+
+fn read_text(path: &Path) -> Result<String, ImportError> {
+    read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+}
