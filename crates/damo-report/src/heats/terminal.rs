@@ -101,6 +101,8 @@ impl Default for TerminalStyle {
 const END: &str = "\x1b[0m";
 /// Columns that times take at the left edge of half-block maps.
 pub const TIME_COLUMNS: usize = 12;
+/// Marks that are spelled out below a map.
+const MAX_MARKS: usize = 12;
 /// Shades for maps without colours.
 const SHADES: [char; 5] = ['·', '░', '▒', '▓', '█'];
 
@@ -211,7 +213,10 @@ impl HeatsReport {
         for line in 0..lines {
             let row = line * rows_per_line;
             let label = if line % every == 0 { self.time_label(time, row) } else { String::new() };
-            write!(out, "{label:>width$} ", width = TIME_COLUMNS - 1)?;
+            let bounds = (nanos(time.bound(row)), nanos(time.bound(row + rows_per_line)));
+            let marked = self.marks.iter().any(|(at, _)| bounds.0 <= *at && *at < bounds.1);
+            let sign = if marked { '▸' } else { ' ' };
+            write!(out, "{label:>width$}{sign}", width = TIME_COLUMNS - 1)?;
             for (i, grid) in self.panels.iter().enumerate() {
                 if i > 0 {
                     write!(out, " ")?;
@@ -231,15 +236,29 @@ impl HeatsReport {
                     write!(out, "{END}")?;
                 }
             }
-            let bounds = (nanos(time.bound(row)), nanos(time.bound(row + rows_per_line)));
-            for (_, text) in self.marks.iter().filter(|(at, _)| bounds.0 <= *at && *at < bounds.1) {
-                write!(out, " ◂ {text}")?;
-            }
             writeln!(out)?;
         }
         self.write_scale(out, style, high)?;
         let sizes: Vec<String> = self.panels.iter().map(|grid| span_text(&grid.space)).collect();
-        writeln!(out, "{:width$}{}", "", sizes.join(" · "), width = TIME_COLUMNS)
+        writeln!(out, "{:width$}{}", "", sizes.join(" · "), width = TIME_COLUMNS)?;
+        self.write_marks(out, time)
+    }
+
+    /// What the signs at the left edge stand for.
+    fn write_marks(&self, out: &mut dyn Write, time: &Axis) -> io::Result<()> {
+        if self.marks.is_empty() {
+            return Ok(());
+        }
+        let text = |(at, text): &(Nanos, String)| {
+            // Text of a record goes to a terminal: no control characters.
+            let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+            format!("{} {text}", format_time(nanos(i128::from(at.0) - time.start()), Style::Human))
+        };
+        let mut marks: Vec<String> = self.marks.iter().take(MAX_MARKS).map(text).collect();
+        if self.marks.len() > MAX_MARKS {
+            marks.push(format!("and {} more", self.marks.len() - MAX_MARKS));
+        }
+        writeln!(out, "{:>width$}{}", "▸ ", marks.join(" · "), width = TIME_COLUMNS)
     }
 
     /// Names above the panels, as far as they fit.
@@ -247,7 +266,7 @@ impl HeatsReport {
         write!(out, "{:TIME_COLUMNS$}", "")?;
         for (i, grid) in self.panels.iter().enumerate() {
             let width = grid.space.len();
-            let name: String = self.panel_name(grid).chars().take(width).collect();
+            let name: String = self.panel_name(grid).chars().filter(|c| !c.is_control()).take(width).collect();
             write!(out, "{}{name:width$}", if i > 0 { " " } else { "" })?;
         }
         writeln!(out)

@@ -18,6 +18,10 @@ const NAME: f64 = 22.0;
 /// Panels are at least so high.
 const LEAST: usize = 14;
 const SMALL: f64 = 13.0;
+/// Marks get a line each while there is so much room for each of them, in pixels.
+const LINE_EVERY: f64 = 36.0;
+/// And a tick on the axis as long as there is so much.
+const TICK_EVERY: f64 = 4.0;
 
 /// A heat map to be drawn: a report made with [`HeatMap::options`] for the same style.
 #[derive(Clone, Copy, Debug)]
@@ -153,25 +157,40 @@ impl HeatMap<'_> {
         canvas.text((rect.x + rect.w / 2.0, rect.bottom() + 40.0), &label, font);
     }
 
-    /// Remarks of the record over all panels.
+    /// Remarks of the record: lines through all panels while they are few, else small marks along the time axis as long
+    /// as they can be told apart. Texts stand where they fit before the next mark.
     fn draw_marks(&self, canvas: &mut dyn Canvas, style: &Style, rect: Rect) {
         let (start, end) = self.report.time;
         let length = end.saturating_sub(start).0.max(1) as f64;
         let color = style.theme.series(1);
-        for (at, text) in &self.report.marks {
-            let x = rect.x + at.saturating_sub(start).0 as f64 / length * rect.w;
+        let place = |at: &Nanos| rect.x + at.saturating_sub(start).0 as f64 / length * rect.w;
+        let mut marks: Vec<(f64, &str)> =
+            self.report.marks.iter().map(|(at, text)| (place(at), text.as_str())).collect();
+        marks.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let few = marks.len() as f64 <= rect.w / LINE_EVERY;
+        let mut last = f64::NEG_INFINITY;
+        for (i, (x, text)) in marks.iter().enumerate() {
+            if !few {
+                if x - last >= TICK_EVERY {
+                    canvas.line(&[(*x, rect.bottom() + 1.0), (*x, rect.bottom() + 4.0)], color, 1.0);
+                    last = *x;
+                }
+                continue;
+            }
             let mut y = rect.y;
             while y < rect.bottom() {
-                canvas.line(&[(x, y), (x, (y + 5.0).min(rect.bottom()))], color, 1.0);
-                y += 9.0;
+                canvas.line(&[(*x, y), (*x, (y + 4.0).min(rect.bottom()))], color, 1.0);
+                y += 10.0;
             }
-            let right = x > rect.x + rect.w * 0.8;
-            let align = if right { Align::Right } else { Align::Left };
-            let width = font::width(text, SMALL);
-            let x = if right { x - 4.0 } else { x + 4.0 };
-            let left = if right { x - width } else { x };
-            canvas.rect(Rect { x: left - 2.0, y: rect.y + 2.0, w: width + 4.0, h: 18.0 }, style.theme.ground(), 0.8);
-            canvas.text((x, rect.y + 16.0), text, Font { size: SMALL, color: style.theme.ink(), align });
+            let room = marks.get(i + 1).map_or(rect.right(), |next| next.0) - x - 8.0;
+            let text = fit(text, SMALL, room);
+            if text.chars().count() < 2 {
+                continue;
+            }
+            let width = font::width(&text, SMALL);
+            canvas.rect(Rect { x: x + 2.0, y: rect.y + 2.0, w: width + 4.0, h: 17.0 }, style.theme.ground(), 0.85);
+            let font = Font { size: SMALL, color: style.theme.ink(), align: Align::Left };
+            canvas.text((x + 4.0, rect.y + 15.0), &text, font);
         }
     }
 
