@@ -12,7 +12,7 @@
 //! - the announced number of regions changes, or
 //! - more events were lost than the snapshot still lacks, or
 //! - there is a pause of a whole aggregation before a region that does not touch the one before it: a loss that nobody
-//!   told of.
+//!   told of (unless [`Options::losses_are_told`]).
 //!
 //! Such a snapshot is complete if all announced regions are in it, and partial otherwise. For a scheme's events a part
 //! of the regions is the rule, not a loss; see [`EventKey::scheme`].
@@ -77,6 +77,9 @@ pub struct Options {
     pub survey: Option<Survey>,
     /// The first key to give to a target, so that several assemblers can feed one record.
     pub first_key: TargetKey,
+    /// Whether the source tells of every loss, as a live ring does. Then a pause between two regions is a kdamond that
+    /// was kept waiting, and nothing else.
+    pub losses_are_told: bool,
 }
 
 /// Counters of what was seen.
@@ -164,7 +167,7 @@ impl Assembler {
             self.tally.repeated += 1;
             return Ok(());
         }
-        if walk.ends_before(event) {
+        if walk.ends_before(event, self.options.losses_are_told) {
             self.close(at);
         }
         if self.walks[at].is_idle() {

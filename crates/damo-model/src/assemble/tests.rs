@@ -91,6 +91,16 @@ fn a_long_pause_before_a_distant_region_is_an_unnoticed_loss() {
 }
 
 #[test]
+fn where_the_source_tells_of_every_loss_a_pause_is_only_a_pause() {
+    let mut events: Vec<_> =
+        (1..4).flat_map(|i| [event(0, 100 * i, 2, 0, 10), event(0, 100 * i + 1, 2, 10, 20)]).collect();
+    events.extend([event(0, 400, 2, 0, 10), event(0, 500, 2, 12, 20)]);
+    let options = Options { losses_are_told: true, ..Options::default() };
+    let shapes: Vec<_> = assemble(options, &events).iter().map(shape).collect();
+    assert_eq!(shapes[3..], [(0, 400, 2, true)]);
+}
+
+#[test]
 fn a_snapshot_starts_where_the_one_before_ended() {
     let events = [event(0, 100, 1, 0, 10), event(0, 230, 1, 0, 10), event(0, 340, 1, 0, 10)];
     let starts = |options| {

@@ -87,7 +87,7 @@ impl Walk {
     }
 
     /// Whether `event` belongs to a later snapshot than the open one.
-    pub(super) fn ends_before(&self, event: &RegionEvent<'_>) -> bool {
+    pub(super) fn ends_before(&self, event: &RegionEvent<'_>, losses_are_told: bool) -> bool {
         let Some(open) = &self.open else { return false };
         let is_scheme = self.key.scheme.is_some();
         let announced_differs = if is_scheme {
@@ -105,7 +105,8 @@ impl Walk {
             return true;
         }
         let pause = event.time.saturating_sub(open.last_time);
-        event.region.start > last.end
+        !losses_are_told
+            && event.region.start > last.end
             && self.usual_duration(open.snapshot.intervals).is_some_and(|usual| pause >= usual)
     }
 
