@@ -92,7 +92,9 @@ pub(crate) fn next_command(written: &Written) -> Option<String> {
         return None;
     }
     let input = if file == Path::new("damon.damo") { String::new() } else { format!(" --input {}", shell_word(file)) };
-    Some(format!("Next: damo report heats{input}    (also: wss, raw, footprints, record_info)"))
+    // A recording made with sudo is root's, and nobody else's to read.
+    let sudo = if std::env::var_os("SUDO_UID").is_some() { "sudo " } else { "" };
+    Some(format!("Next: {sudo}damo report heats{input}    (also: wss, raw, footprints, record_info)"))
 }
 
 /// A duration rounded to tenths of a second, for people.

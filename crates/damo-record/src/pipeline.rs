@@ -243,3 +243,79 @@ fn next(shared: &Shared) -> Next {
         None => Next::Nothing,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::request::Output;
+    use damo_format::{Reader, StreamReader, WriterOptions};
+    use damo_model::{Addr, Meta, Nanos, NrAccesses, Snapshot, Target, TargetKey};
+
+    fn output(path: PathBuf) -> Output {
+        Output { path: Some(path), ..Output::default() }
+    }
+
+    fn snapshot(n: i64, regions: u64) -> Item {
+        let mut snapshot = Snapshot::new(TargetKey(0), Nanos(n * 100), Nanos((n + 1) * 100), None);
+        let region = |i: u64| Region::new(Addr(i * 4096), Addr((i + 1) * 4096), NrAccesses(1), None);
+        snapshot.regions = (0..regions).map(region).collect();
+        Item::Snapshot(snapshot)
+    }
+
+    fn begin(path: &std::path::Path, block_age: Option<Duration>) -> Pipeline {
+        let tape = Tape::open(&output(path.to_path_buf()), WriterOptions::live()).unwrap();
+        let pipeline = Pipeline::start(tape, block_age).unwrap();
+        pipeline.give(Item::Meta(Meta::default())).unwrap();
+        pipeline.give(Item::Target(Target { key: TargetKey(0), ..Target::default() })).unwrap();
+        pipeline
+    }
+
+    #[test]
+    fn more_than_the_queue_holds_waits_and_nothing_is_dropped() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.damo");
+        let pipeline = begin(&path, None);
+        // 600 times 64 KiB, many times what may wait.
+        for n in 0..600 {
+            pipeline.give(snapshot(n, 2000)).unwrap();
+            assert!(pipeline.shared.lock().waiting <= MOST_WAITING);
+        }
+        let ended = pipeline.finish();
+        assert!(ended.error.is_none());
+        assert_eq!(Reader::open(&path).unwrap().totals().snapshots, 600);
+    }
+
+    #[test]
+    fn a_block_is_finished_by_the_clock_when_nothing_more_comes() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.damo");
+        let pipeline = begin(&path, Some(Duration::from_millis(50)));
+        pipeline.give(snapshot(0, 3)).unwrap();
+        // As a reader sees it that follows the growing file, or that comes after a kill.
+        let part = dir.path().join("a.damo.part");
+        let seen = || {
+            let mut reader = StreamReader::new(std::fs::File::open(&part).unwrap()).unwrap();
+            std::iter::from_fn(|| reader.next_item().unwrap()).any(|item| matches!(item, Item::Snapshot(_)))
+        };
+        let patience = Instant::now() + Duration::from_secs(60);
+        while !seen() {
+            assert!(Instant::now() < patience, "it never came");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        assert!(pipeline.finish().error.is_none());
+    }
+
+    #[test]
+    fn an_item_that_breaks_the_formats_rules_is_counted_and_the_record_goes_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.damo");
+        let pipeline = begin(&path, None);
+        pipeline.give(snapshot(0, 1)).unwrap();
+        pipeline.give(Item::Snapshot(Snapshot::new(TargetKey(9), Nanos(0), Nanos(1), None))).unwrap();
+        pipeline.give(snapshot(1, 1)).unwrap();
+        let ended = pipeline.finish();
+        assert!(ended.error.is_none());
+        assert_eq!(ended.rejected.unwrap().0, 1);
+        assert_eq!(ended.written.snapshots, 2);
+    }
+}

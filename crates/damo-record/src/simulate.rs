@@ -58,7 +58,9 @@ pub fn run(request: &Request) -> Result<ExitCode, RecordError> {
         line.say(note);
     }
     // No clock cuts blocks here: the same simulation gives the same bytes.
-    let mut pipeline = Pipeline::start(Tape::open(&request.output, WriterOptions::default())?, None)?;
+    let tape = Tape::open(&request.output, WriterOptions::default())?;
+    tape.notes().iter().for_each(|note| line.say(note));
+    let mut pipeline = Pipeline::start(tape, None)?;
     let result = simulate(&workloads, &options, &mut pipeline, &mut |progress| {
         line.draw(|| {
             let share = progress.at.0 as f64 * 100.0 / progress.end.0.max(1) as f64;

@@ -314,11 +314,13 @@ fn filter(at: &At<'_>) -> Result<Filter> {
         allow: allow.map(|at| at.flag()).transpose()?.unwrap_or(false),
         ..Filter::default()
     };
-    filter.memcg_path = at.maybe("memcg_path").map(|at| at.text()).transpose()?.unwrap_or_default();
-    if let Some(range) = at.maybe("address_range") {
-        filter.range = self::range(&range)?;
+    // Without what it is about a filter would be about something else.
+    match filter.kind.as_str() {
+        "memcg" => filter.memcg_path = at.get("memcg_path")?.text()?,
+        "addr" => filter.range = range(&at.get("address_range")?)?,
+        "target" => filter.target = at.get("damon_target_idx")?.count()?,
+        _ => {}
     }
-    filter.target = at.maybe("damon_target_idx").map(|at| at.count()).transpose()?.unwrap_or(0);
     if let Some(sizes) = at.maybe("hugepage_size") {
         let sizes = sizes.items()?.iter().map(At::size).collect::<Result<Vec<_>>>()?;
         let [min, max] = sizes[..] else { return at.error("`hugepage_size` needs two sizes") };

@@ -68,3 +68,64 @@ fn errors_name_the_place() {
         assert!(said.contains(place), "{said}");
     }
 }
+
+/// Replaces one value somewhere in the tree, counted in depth-first order, by something else.
+fn mutate(value: &mut serde_json::Value, at: &mut usize, with: &serde_json::Value) {
+    if *at == 0 {
+        *value = with.clone();
+    }
+    *at = at.wrapping_sub(1);
+    match value {
+        serde_json::Value::Array(items) => items.iter_mut().for_each(|item| mutate(item, at, with)),
+        serde_json::Value::Object(map) => map.values_mut().for_each(|item| mutate(item, at, with)),
+        _ => {}
+    }
+}
+
+#[test]
+fn any_value_at_any_place_is_read_or_refused_with_a_sentence() {
+    let sound = json!({"kdamonds": [{"refresh_ms": "1 s", "contexts": [{"ops": "vaddr", "addr_unit": 1,
+        "targets": [{"pid": 1, "obsolete": false, "regions": [{"start": "4,096", "end": "8 KiB"}]}],
+        "intervals": {"sample_us": "5 ms", "aggr_us": "100 ms", "ops_update_us": "1 s", "intervals_goal":
+            {"access_bp": "4 %", "aggrs": "3", "min_sample_us": "5 ms", "max_sample_us": "10 s"}},
+        "nr_regions": {"min": "10", "max": "1,000"},
+        "schemes": [{"action": "pageout", "access_pattern": {"sz_bytes": {"min": "4 KiB", "max": "max"},
+            "nr_accesses": {"min": "0 samples", "max": "50 %"}, "age": {"min": "5 s", "max": "max"}},
+            "apply_interval_us": "0", "quotas": {"time_ms": "10 ms", "sz_bytes": "1 GiB",
+            "reset_interval_ms": "1 s", "weights": {"sz_permil": "1 %", "nr_accesses_permil": 1, "age_permil": 1},
+            "goals": [{"metric": "some_mem_psi_us", "target_value": "10 ms", "current_value": 0}]},
+            "watermarks": {"metric": "none", "interval_us": 0, "high_permil": 0, "mid_permil": 0, "low_permil": 0},
+            "filters": [{"filter_type": "addr", "matching": true, "address_range": {"start": 1, "end": 2}}]}]}]}]});
+    kdamonds(&sound).unwrap();
+    let values = [
+        json!(null),
+        json!(true),
+        json!(-1),
+        json!(1e300),
+        json!(u64::MAX),
+        json!("nan"),
+        json!("-4K"),
+        json!("max"),
+        json!(""),
+        json!("\u{0} 9 m"),
+        json!([]),
+        json!({}),
+        json!([{}]),
+    ];
+    let mut refused = 0;
+    for at in 0..90 {
+        for with in &values {
+            let mut bad = sound.clone();
+            mutate(&mut bad, &mut at.clone(), with);
+            match kdamonds(&bad) {
+                // What was read can be written and read again.
+                Ok(read) => assert!(kdamonds(&to_json(&read)).is_ok(), "{bad}"),
+                Err(error) => {
+                    refused += 1;
+                    assert!(error.to_string().contains(':'), "{error}");
+                }
+            }
+        }
+    }
+    assert!(refused > 300, "{refused}");
+}

@@ -147,6 +147,7 @@ pub(crate) fn run(
     let params: Vec<Kdamond> = found.kdamonds.iter().map(|kdamond| kdamond.params.clone()).collect();
     let meta = meta(request, machine, &formats, &params, Source::Kernel);
     let tape = Tape::open(&request.output, WriterOptions::live())?;
+    tape.notes().iter().for_each(|note| line.say(note));
     let marks = match request.output.path.as_deref().map(Marks::listen).transpose() {
         Ok(marks) => marks,
         Err(error) => {

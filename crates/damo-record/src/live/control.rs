@@ -232,6 +232,7 @@ pub(crate) fn run(
     line: &mut Line,
 ) -> Result<ExitCode, RecordError> {
     let tape = Tape::open(&request.output, WriterOptions::live())?;
+    tape.notes().iter().for_each(|note| line.say(note));
     let mut command = None;
     let begun = begin(request, machine, open, &mut command);
     let (mut own, mut following) = match begun {

@@ -96,7 +96,7 @@ impl Events {
 
     /// Records this kdamond's events, with these processes at its places.
     pub(crate) fn watch(&mut self, watched: Watched, places: Vec<Place>) {
-        let options = Options { intervals: watched.intervals, ..Options::default() };
+        let options = Options { intervals: watched.intervals, losses_are_told: true, ..Options::default() };
         let at = self.streams.len();
         self.by_thread.insert(watched.tid, at);
         self.streams.push(Stream {

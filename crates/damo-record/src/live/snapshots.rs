@@ -56,6 +56,7 @@ pub(crate) fn run(
         return Err(UsageError(text.to_string()).into());
     }
     let tape = Tape::open(&request.output, WriterOptions::live())?;
+    tape.notes().iter().for_each(|note| line.say(note));
     let mut command = None;
     let (mut own, session) = match begin(request, machine, &mut command) {
         Ok(begun) => begun,

@@ -88,6 +88,19 @@ impl Tape {
         Ok(Tape::File(Box::new(create(path, options, output.overwrite)?)))
     }
 
+    /// Sentences on what was found when it was opened.
+    pub(crate) fn notes(&self) -> Vec<String> {
+        let set_aside = match self {
+            Tape::File(file) => file.set_aside(),
+            Tape::Rotating(rotating) => rotating.set_aside(),
+            Tape::Stdout(_) | Tape::Flight(_) => &[],
+        };
+        let note = |path: &PathBuf| {
+            format!("An earlier recording of this name was cut short; what it has was kept as {}.", path.display())
+        };
+        set_aside.iter().map(note).collect()
+    }
+
     /// Finishes the block at hand, so that what came so far is readable whatever happens next.
     pub(crate) fn tick(&mut self) -> Result<(), RecordError> {
         match self {

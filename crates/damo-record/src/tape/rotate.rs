@@ -63,6 +63,10 @@ impl Rotating {
         self.file.path()
     }
 
+    pub(crate) fn set_aside(&self) -> &[PathBuf] {
+        self.file.set_aside()
+    }
+
     pub(crate) fn part_path(&self) -> &Path {
         self.file.part_path()
     }
