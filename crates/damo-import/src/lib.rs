@@ -112,6 +112,7 @@ pub fn import_with_sides(
     let out = &mut imported;
     match format {
         Format::DamoJson | Format::DamoJsonZlib => json::import(bytes, format, &context, sides, sink, out)?,
+        Format::MemFootprint => sides::import_footprints(bytes, &context, sink, out)?,
         Format::PerfScript | Format::TraceCmdText => {
             let stream = text::TextStream::new(bytes, &context);
             driver::drive(&stream, format, &context, sides, sink, out)?;

@@ -73,6 +73,33 @@ struct Context {
     json: String,
 }
 
+/// Reads a `.mem_footprint` file as a record of its own: one without targets and snapshots.
+pub(crate) fn import_footprints(
+    bytes: &[u8],
+    context: &crate::Context<'_>,
+    sink: &mut dyn Sink,
+    imported: &mut Imported,
+) -> Result<(), ImportError> {
+    let mut sides = SideFiles::default();
+    let damage = rows::read(bytes, &mut sides.footprints);
+    if let Some(damage) = damage {
+        if sides.footprints.is_empty() {
+            let remedy = "it is not a footprint file of the Python damo, or was changed by hand";
+            return Err(context.bad(crate::error::Place::Whole, damage, remedy));
+        }
+        imported.notes.push(format!("only read up to a fault: {damage}"));
+        imported.damaged = true;
+    }
+    let source = damo_model::Source::Imported { format: imported.format.name().to_owned() };
+    sink.put(&Item::Meta(Meta { source, ..Meta::default() }))?;
+    for row in &sides.footprints {
+        for side in row.sides(|_| None) {
+            sink.put(&Item::Side(side))?;
+        }
+    }
+    Ok(())
+}
+
 impl SideFiles {
     /// Reads the files that lie beside `record`, as far as there are any.
     pub fn beside(record: &Path) -> Self {

@@ -22,6 +22,8 @@ pub enum Format {
     LegacyBinary,
     /// Pages of tracefs' ring buffer, a directory: [`crate::RawTrace`].
     TracePages,
+    /// A `.mem_footprint` file of the Python tool by itself: memory use without snapshots.
+    MemFootprint,
 }
 
 impl Format {
@@ -35,6 +37,7 @@ impl Format {
             Format::PerfData => "perf_data",
             Format::LegacyBinary => "record",
             Format::TracePages => "trace_pages",
+            Format::MemFootprint => "mem_footprint",
         }
     }
 }
@@ -56,7 +59,7 @@ pub fn sniff(head: &[u8]) -> Option<Format> {
     }
     let first = head.iter().find(|byte| !byte.is_ascii_whitespace())?;
     if matches!(first, b'[' | b'{') && looks_like_json(head) {
-        return Some(Format::DamoJson);
+        return Some(if is_mem_footprint(head) { Format::MemFootprint } else { Format::DamoJson });
     }
     if let Some(format) = text::sniff(head) {
         return Some(format);
@@ -88,6 +91,12 @@ fn looks_like_json(head: &[u8]) -> bool {
         (_, second) => second,
     };
     matches!(second, None | Some(b'{' | b'[' | b']'))
+}
+
+/// Moments with footprints instead of targets with snapshots.
+fn is_mem_footprint(head: &[u8]) -> bool {
+    let head = String::from_utf8_lossy(head.get(..4096).unwrap_or(head));
+    head.contains("\"footprints\"") && !head.contains("\"target_id\"") && !head.contains("\"snapshots\"")
 }
 
 /// What an unknown file looks like, and what to do with it.

@@ -300,4 +300,16 @@ fn a_directory_without_pages_or_without_layouts_says_what_is_missing() {
     let (dir, _) = raw_trace();
     std::fs::remove_dir_all(dir.path().join("events")).expect("to disk");
     assert!(error(dir.path()).contains("without the events' layouts"), "{}", error(dir.path()));
+#[test]
+fn a_footprint_file_by_itself_is_a_record_without_snapshots() {
+    let text = r#"[{"time": 1.5, "footprints": [{"pid": 7, "footprint": {"size": 10, "resident": 3}},
+        {"pid": null, "footprint": {"total": 100, "free": 40}}]}]"#;
+    let mut items: Vec<damo_model::Item> = Vec::new();
+    let imported = damo_import::import(text.as_bytes(), "x.mem_footprint", &Default::default(), &mut items).unwrap();
+    assert_eq!((imported.format, imported.snapshots), (damo_import::Format::MemFootprint, 0));
+    let damo_model::Item::Side(damo_model::Side::Process(process)) = &items[1] else { panic!("{:?}", items[1]) };
+    assert_eq!((process.pid, process.footprint.rss), (7, Some(damo_model::Bytes(3 * 4096))));
+    assert!(
+        matches!(&items[2], damo_model::Item::Side(damo_model::Side::System(system)) if system.total.0 == 100 * 1024)
+    );
 }

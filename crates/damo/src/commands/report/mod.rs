@@ -1,5 +1,6 @@
 //! `damo report`: one file per report, each turning its options into the library's.
 
+pub mod access;
 pub mod footprints;
 pub mod heats;
 pub mod html;
@@ -8,6 +9,7 @@ pub mod options;
 pub mod picture;
 pub mod raw;
 pub mod record_info;
+pub mod times;
 pub mod wss;
 
 use crate::errors::Outcome;
@@ -27,6 +29,8 @@ pub struct ReportArgs {
 pub enum Report {
     /// Every snapshot with its regions, as recorded
     Raw(raw::RawArgs),
+    /// Snapshots as tables, boxes, histograms and percentiles of access rate, age and size
+    Access(Box<access::AccessArgs>),
     /// When was which address range how hot: a map on the terminal, a picture, or numbers
     #[command(visible_alias = "heatmap")]
     Heats(Box<heats::HeatsArgs>),
@@ -42,6 +46,8 @@ pub enum Report {
     /// Time span and address ranges of each target: what to zoom into
     #[command(name = "record_info", alias = "record-info")]
     RecordInfo(record_info::RecordInfoArgs),
+    /// Spans of time in which a region passes the filters, e.g. `--access_rate 50% 100%`
+    Times(times::TimesArgs),
 }
 
 /// Runs a report.
@@ -51,11 +57,13 @@ pub enum Report {
 pub fn run(args: ReportArgs) -> Result<Outcome> {
     match args.report {
         Report::Raw(args) => raw::run(&args),
+        Report::Access(args) => access::run(&args),
         Report::Heats(args) => heats::run(&args),
         Report::Html(args) => html::run(&args),
         Report::Wss(args) => wss::run(&args),
         Report::Footprints(args) => footprints::run(&args),
         Report::NrRegions(args) => nr_regions::run(&args),
         Report::RecordInfo(args) => record_info::run(&args),
+        Report::Times(args) => times::run(&args),
     }
 }

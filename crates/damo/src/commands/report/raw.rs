@@ -7,7 +7,8 @@ use crate::output;
 use anyhow::Result;
 use clap::Args;
 use damo_model::Nanos;
-use damo_report::filter::Bounds;
+use damo_model::human::Style;
+use damo_report::filter::{Bounds, Filter};
 use damo_report::raw::{self, Options};
 use std::path::PathBuf;
 
@@ -37,8 +38,13 @@ pub fn run(args: &RawArgs) -> Result<Outcome> {
         [start, end] => Some(Bounds::new(start, end)),
         _ => None,
     };
-    let options = Options { style: args.raw_number.style(), filter: args.filter.filter()?, duration };
-    let opened = inputs::open(&args.inputs.paths(&args.files)?)?;
+    print(&args.inputs.paths(&args.files)?, args.raw_number.style(), args.filter.filter()?, duration)
+}
+
+/// The same for other spellings of the report.
+pub fn print(paths: &[PathBuf], style: Style, filter: Filter, duration: Option<Bounds<Nanos>>) -> Result<Outcome> {
+    let options = Options { style, filter, duration };
+    let opened = inputs::open(paths)?;
     output::to_stdout(|out| {
         for record in &opened.records {
             raw::write_raw(record, &options, out)?;

@@ -1,0 +1,227 @@
+//! `damo report access`: snapshots as tables, boxes, histograms and percentiles.
+
+use super::options::{FilterArgs, RawNumber, occurrences};
+use super::raw;
+use crate::errors::Outcome;
+use crate::inputs::{self, Inputs};
+use crate::output::{self, ColorWhen};
+use anyhow::{Result, bail};
+use clap::{ArgMatches, Args, Command, FromArgMatches};
+use damo_report::Form;
+use damo_report::access::{self, Area, HistogramOptions, Options, Percentiles, SortKey, Style};
+use damo_report::heats::{ColorSet, Depth};
+use damo_report::temperature::Weights;
+use std::path::PathBuf;
+
+/// Arguments.
+#[derive(Args, Debug)]
+pub struct AccessArgs {
+    /// Records to read
+    #[arg(value_name = "FILE")]
+    files: Vec<PathBuf>,
+    #[command(flatten)]
+    inputs: Inputs,
+    /// Every snapshot with its regions, as recorded: the same as `damo report raw`
+    #[arg(long = "raw_form", help_heading = "Output")]
+    raw_form: bool,
+    /// detailed, simple-boxes, hot, cold, temperature-sz-hist, recency-sz-hist, recency-percentiles or
+    /// temperature-percentiles
+    #[arg(long, value_name = "STYLE", value_parser = style, default_value = "detailed", help_heading = "Output")]
+    style: Style,
+    #[command(flatten)]
+    raw_number: RawNumber,
+    /// Only the total size of each snapshot
+    #[arg(long = "total_sz_only", help_heading = "Output")]
+    total_sz_only: bool,
+    /// Sort regions by address, access_rate, age, size or temperature; the last named counts most
+    #[arg(long = "sort_regions_by", value_name = "KEY", num_args = 1.., value_parser = sort_key, help_heading = "Output")]
+    sort_regions_by: Vec<SortKey>,
+    /// The keys that descend, or `all`
+    #[arg(long = "sort_regions_dsc", value_name = "KEY", num_args = 1.., help_heading = "Output")]
+    sort_regions_dsc: Vec<String>,
+    /// What makes the temperature: weights of size, access rate and age
+    #[arg(
+        long = "temperature_weights",
+        num_args = 3,
+        value_names = ["SIZE", "RATE", "AGE"],
+        default_values_t = [0, 100, 100],
+        allow_negative_numbers = true,
+        help_heading = "Output"
+    )]
+    temperature_weights: Vec<i64>,
+    /// Percentiles of the percentile styles: a stop, start and stop, or start, stop and step; more numbers are the
+    /// percentiles themselves
+    #[arg(long = "percentiles_range", value_name = "NUMBER", num_args = 1.., help_heading = "Output")]
+    percentiles_range: Vec<i64>,
+    /// Histogram ranges double instead of being equal
+    #[arg(long = "hist_logscale", help_heading = "Output")]
+    hist_logscale: bool,
+    /// Each histogram range begins at the first one's start
+    #[arg(long = "hist_cumulate", help_heading = "Output")]
+    hist_cumulate: bool,
+    /// Characters of a snapshot's heat map
+    #[arg(long = "snapshot_heatmap_width", value_name = "COLUMNS", default_value_t = 80, help_heading = "Output")]
+    snapshot_heatmap_width: usize,
+    /// Draw gaps of the address space to scale in a snapshot's heat map
+    #[arg(long = "snapshot_heatmap_static", help_heading = "Output")]
+    snapshot_heatmap_static: bool,
+    /// Its colours: gray, flame or emotion
+    #[arg(long = "snapshot_heatmap_colorset", value_name = "SET", value_parser = color_set, default_value = "gray", help_heading = "Output")]
+    snapshot_heatmap_colorset: ColorSet,
+    /// A box beside each region
+    #[arg(long = "region_box", help_heading = "Output")]
+    region_box: bool,
+    /// Colours: auto, always or never; NO_COLOR is respected
+    #[arg(long, value_name = "WHEN", default_value = "auto", value_parser = ColorWhen::parse, help_heading = "Output")]
+    color: ColorWhen,
+    #[command(flatten)]
+    formats: Formats,
+    #[command(flatten)]
+    filter: FilterArgs,
+}
+
+fn style(text: &str) -> Result<Style, String> {
+    let known = Style::NAMES.iter().find(|(name, _)| *name == text).map(|(_, style)| *style);
+    known.ok_or_else(|| format!("one of {} is wanted", Style::NAMES.map(|(name, _)| name).join(", ")))
+}
+
+fn color_set(text: &str) -> Result<ColorSet, String> {
+    ColorSet::named(text).ok_or_else(|| "gray, flame or emotion is wanted".into())
+}
+
+fn sort_key(text: &str) -> Result<SortKey, String> {
+    match text {
+        "address" => Ok(SortKey::Address),
+        "access_rate" => Ok(SortKey::AccessRate),
+        "age" => Ok(SortKey::Age),
+        "size" => Ok(SortKey::Size),
+        "temperature" => Ok(SortKey::Temperature),
+        _ => Err("address, access_rate, age, size or temperature is wanted".into()),
+    }
+}
+
+impl AccessArgs {
+    fn options(&self) -> Result<Options> {
+        let descending = if self.sort_regions_dsc == ["all"] {
+            SortKey::ALL.to_vec()
+        } else {
+            let keys = self.sort_regions_dsc.iter().map(|key| sort_key(key));
+            keys.collect::<Result<_, _>>().map_err(|error| anyhow::anyhow!("--sort_regions_dsc: {error}, or all"))?
+        };
+        let weights = match self.temperature_weights[..] {
+            [size, access_rate, age] => Weights { size, access_rate, age },
+            _ => bail!("--temperature_weights takes three numbers: SIZE RATE AGE"),
+        };
+        let percentiles = match &self.percentiles_range[..] {
+            [] => Percentiles::default(),
+            numbers => Percentiles::from_numbers(numbers)?,
+        };
+        let mut filter = self.filter.filter()?;
+        filter.weights = weights;
+        Ok(Options {
+            style: self.style,
+            numbers: self.raw_number.style(),
+            filter,
+            weights,
+            sort_by: self.sort_regions_by.clone(),
+            descending,
+            format: self.formats.templates()?,
+            total_sz_only: self.total_sz_only,
+            percentiles,
+            histogram: HistogramOptions { log: self.hist_logscale, cumulate: self.hist_cumulate, ranges: Vec::new() },
+            heatmap_width: self.snapshot_heatmap_width,
+            heatmap_colors: self.snapshot_heatmap_colorset,
+            heatmap_static: self.snapshot_heatmap_static,
+            region_box: self.region_box,
+            color: output::depth(self.color) != Depth::Plain,
+            ..Options::default()
+        })
+    }
+}
+
+/// Prints the snapshots.
+///
+/// # Errors
+/// If a record cannot be read, an option makes no sense, or the result cannot be written.
+pub fn run(args: &AccessArgs) -> Result<Outcome> {
+    if args.raw_form {
+        return raw::print(&args.inputs.paths(&args.files)?, args.raw_number.style(), args.filter.filter()?, None);
+    }
+    let options = args.options()?;
+    let form = args.formats.form()?;
+    let opened = inputs::open(&args.inputs.paths(&args.files)?)?;
+    output::to_stdout(|out| {
+        match form {
+            Some(form) => form.write("access", access::access_tables(&opened.records, &options)?, None, out)?,
+            None => drop(access::write_access(&opened.records, &options, out)?),
+        }
+        Ok(())
+    })?;
+    Ok(opened.outcome())
+}
+
+/// `--format json`, and `--format set|append AREA TEXT` as the Python tool has it: one option for both.
+#[derive(Clone, Debug, Default)]
+struct Formats(Vec<Vec<String>>);
+
+impl Formats {
+    /// The form of tables, if not text.
+    fn form(&self) -> Result<Option<Form>> {
+        let mut names = self.0.iter().filter(|words| words.len() == 1).filter_map(|words| words.first());
+        match names.next_back().map(String::as_str) {
+            None | Some("text") => Ok(None),
+            Some(name) => match Form::by_name(name) {
+                Some(form) => Ok(Some(form)),
+                None => bail!(
+                    "--format {name}: one of text, json, csv, markdown, parquet is wanted, or set|append AREA TEXT"
+                ),
+            },
+        }
+    }
+
+    /// Changes of templates.
+    fn templates(&self) -> Result<Vec<(bool, Area, String)>> {
+        let mut templates = Vec::new();
+        for words in self.0.iter().filter(|words| words.len() != 1) {
+            match &words[..] {
+                [how, area, text] if how == "set" || how == "append" => {
+                    templates.push((how == "set", Area::by_name(area)?, text.clone()));
+                }
+                _ => bail!("--format {}: either one word, or set|append AREA TEXT", words.join(" ")),
+            }
+        }
+        Ok(templates)
+    }
+}
+
+impl Args for Formats {
+    fn augment_args(command: Command) -> Command {
+        command.arg(
+            clap::Arg::new("format")
+                .long("format")
+                .value_name("FORM | set|append AREA TEXT")
+                .num_args(1..=3)
+                .action(clap::ArgAction::Append)
+                .help_heading("Output")
+                .help(
+                    "text, json, csv, markdown or parquet; or change a template of the text: AREA is record_head, \
+                     snapshot_head, region, snapshot_tail or record_tail, and TEXT has <keyword>s (repeatable)",
+                ),
+        )
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for Formats {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        Ok(Self(occurrences(matches, "format")))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
