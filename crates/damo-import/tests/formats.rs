@@ -300,6 +300,8 @@ fn a_directory_without_pages_or_without_layouts_says_what_is_missing() {
     let (dir, _) = raw_trace();
     std::fs::remove_dir_all(dir.path().join("events")).expect("to disk");
     assert!(error(dir.path()).contains("without the events' layouts"), "{}", error(dir.path()));
+}
+
 #[test]
 fn a_footprint_file_by_itself_is_a_record_without_snapshots() {
     let text = r#"[{"time": 1.5, "footprints": [{"pid": 7, "footprint": {"size": 10, "resident": 3}},
