@@ -6,6 +6,9 @@
 //! - [`raw`]: every region of every snapshot
 //! - [`access`]: snapshots region by region, as boxes, histograms, percentiles
 //! - [`wss`]: distribution of working set sizes
+//! - [`profile`]: working set size against length of window
+//! - [`ages`]: when memory was last accessed
+//! - [`confidence`]: how far a record can be trusted
 //! - [`footprints`]: distribution of memory footprints
 //! - [`nr_regions`]: distribution of region counts
 //! - [`times`]: when a filter passes
@@ -20,7 +23,9 @@
 #![forbid(unsafe_code)]
 
 pub mod access;
+pub mod ages;
 pub mod colormap;
+pub mod confidence;
 pub mod distribution;
 pub mod error;
 pub mod filter;
@@ -31,6 +36,7 @@ pub mod heats;
 pub mod html;
 pub mod nr_regions;
 pub mod picture;
+pub mod profile;
 pub mod raw;
 pub mod series;
 pub mod survey;

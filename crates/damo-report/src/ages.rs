@@ -1,0 +1,185 @@
+//! When memory was last accessed, at one moment: how many bytes of each target fall between edges of idle time.
+//!
+//! The shape is that of memtierd's "time since last access" table, so that figures of both can stand side by side. A
+//! region that the last aggregation found accessed is 0 idle; any other has been idle for its age and that aggregation.
+
+use crate::ReportError;
+use crate::filter::{Bounds, Filter, for_each_rows};
+use crate::series::measure;
+use crate::table::Table;
+use crate::target::target_labels;
+use damo_frame::Record;
+use damo_model::{Bytes, Nanos, TargetKey};
+use std::collections::HashMap;
+use std::io::{self, Write};
+
+/// What to report.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Edges of idle time, ascending. The last row reaches from the last edge to infinity.
+    pub edges: Vec<Nanos>,
+    /// The snapshot in force at this time on the record's clock; `None` for the last one.
+    pub at: Option<Nanos>,
+    /// Which part of the record.
+    pub filter: Filter,
+}
+
+impl Default for Options {
+    /// 0, 5 s, 30 s, 10 m, 2 h.
+    fn default() -> Self {
+        let edges = [0, 5, 30, 600, 7200].map(Nanos::from_secs).to_vec();
+        Self { edges, at: None, filter: Filter::default() }
+    }
+}
+
+/// Parses edges such as `0,5s,30s,10m,2h`. Memtierd's last `0`, which means infinity there, may be left on.
+///
+/// # Errors
+/// If one is no time, or they do not ascend.
+pub fn parse_edges(text: &str) -> Result<Vec<Nanos>, ReportError> {
+    let edge = |part: &str| damo_model::human::parse_time(part, damo_model::human::TimeUnit::Secs);
+    let edges: Result<Vec<Nanos>, _> = text.split(',').map(edge).collect();
+    let mut edges = edges.map_err(|error| ReportError::invalid(format!("edges '{text}': {error}")))?;
+    if edges.len() > 1 && edges.last() == Some(&Nanos(0)) {
+        edges.pop();
+    }
+    if edges.windows(2).any(|pair| matches!(pair, [a, b] if a >= b)) {
+        return Err(ReportError::invalid(format!("edges '{text}' must ascend, as in 0,5s,30s,10m,2h")));
+    }
+    Ok(edges)
+}
+
+/// One row: memory of a target that was last accessed between two edges.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AgeRow {
+    /// Process id, or the kernel's target id where there is no process.
+    pub label: String,
+    /// At least so long ago.
+    pub from: Nanos,
+    /// Less than so long ago; `None` has no limit.
+    pub to: Option<Nanos>,
+    /// How much memory.
+    pub bytes: Bytes,
+    /// Of the target's, 0..=100.
+    pub percent: f64,
+}
+
+/// The result.
+#[derive(Clone, Debug)]
+pub struct AgesReport {
+    /// Rows, target after target.
+    pub rows: Vec<AgeRow>,
+    /// For the column of pages.
+    pub page_size: Bytes,
+}
+
+/// Idle times of the records' memory at one moment.
+///
+/// # Errors
+/// When a record cannot be read, or does not tell ages or intervals.
+pub fn ages(records: &[Record], options: &Options) -> Result<AgesReport, ReportError> {
+    let mut rows = Vec::new();
+    let mut page_size = None;
+    for record in records {
+        page_size = page_size.or(record.meta().page_size);
+        // One pass for when, another, of a block or two, for what.
+        let mut when: HashMap<TargetKey, (Nanos, Nanos)> = HashMap::new();
+        for point in measure(record, &options.filter, |_| 0)? {
+            if !point.partial && options.at.is_none_or(|at| point.start <= at) {
+                when.insert(point.target, (point.start, point.end));
+            }
+        }
+        let labels = target_labels(record);
+        for target in record.targets() {
+            let Some((start, end)) = when.get(&target.key).copied() else { continue };
+            let label = match &target.process {
+                Some(process) => process.pid.to_string(),
+                None => labels.get(&target.key).cloned().unwrap_or_default(),
+            };
+            let mut filter = options.filter.clone();
+            filter.target.key = Some(target.key);
+            filter.snapshot_time = vec![Bounds::new(start, end)];
+            // Positions counted over the whole series would mean nothing in a series of one.
+            filter.snapshot_idx.clear();
+            let mut bytes = vec![0u64; options.edges.len()];
+            for_each_rows(record, &filter, |_, found| {
+                let (Some(intervals), Some(ages)) = (found.intervals, found.age) else {
+                    return Err(ReportError::invalid(format!(
+                        "{} does not tell ages or intervals, so that nobody knows when memory was last accessed; \
+                         record on a kernel from 5.16 on",
+                        record.name()
+                    )));
+                };
+                for (i, age) in ages.iter().enumerate() {
+                    let (Some(start), Some(end)) = (found.start.get(i), found.end.get(i)) else { break };
+                    let accessed = found.nr_accesses.get(i).is_some_and(|count| *count > 0);
+                    let aggregations = i64::from(*age).saturating_add(1);
+                    let idle =
+                        if accessed { Nanos(0) } else { Nanos(intervals.aggregation.0.saturating_mul(aggregations)) };
+                    let row = options.edges.iter().rposition(|edge| *edge <= idle);
+                    if let Some(row) = row.and_then(|row| bytes.get_mut(row)) {
+                        *row = row.saturating_add(end.saturating_sub(*start));
+                    }
+                }
+                Ok(())
+            })?;
+            let total: u64 = bytes.iter().fold(0, |sum, bytes| sum.saturating_add(*bytes));
+            for (i, bytes) in bytes.iter().enumerate() {
+                let Some(from) = options.edges.get(i).copied() else { break };
+                let percent = if total > 0 { *bytes as f64 * 100.0 / total as f64 } else { 0.0 };
+                let to = options.edges.get(i + 1).copied();
+                rows.push(AgeRow { label: label.clone(), from, to, bytes: Bytes(*bytes), percent });
+            }
+        }
+    }
+    Ok(AgesReport { rows, page_size: page_size.unwrap_or(Bytes(4096)) })
+}
+
+impl AgesReport {
+    /// The table as text.
+    ///
+    /// # Errors
+    /// When `out` takes no more.
+    pub fn write_text(&self, out: &mut dyn Write) -> io::Result<()> {
+        writeln!(out, "table: time since last access")?;
+        writeln!(out, "     pid lastaccs>=[s] lastaccs<[s]    pages   mem[G] pidmem[%]")?;
+        for row in &self.rows {
+            let from = row.from.as_secs_f64();
+            let to = row.to.map_or_else(|| "inf".to_owned(), |to| format!("{:.3}", to.as_secs_f64()));
+            let pages = row.bytes.0 / self.page_size.0.max(1);
+            let gib = row.bytes.0 as f64 / (1u64 << 30) as f64;
+            writeln!(out, "{:>8} {from:>13.3} {to:>12} {pages:>8} {gib:>8.3} {:>9.2}", row.label, row.percent)?;
+        }
+        Ok(())
+    }
+
+    /// Tables: `ages` (target, from_ns, to_ns or null, bytes, percent).
+    ///
+    /// # Errors
+    /// When Polars refuses a table.
+    pub fn tables(&self) -> Result<Vec<Table>, ReportError> {
+        let rows = &self.rows;
+        let columns = vec![
+            ("target", rows.iter().map(|row| row.label.clone()).collect::<Vec<_>>().into()),
+            ("from_ns", rows.iter().map(|row| row.from.0).collect::<Vec<_>>().into()),
+            ("to_ns", rows.iter().map(|row| row.to.map(|to| to.0)).collect::<Vec<_>>().into()),
+            ("bytes", rows.iter().map(|row| row.bytes.0).collect::<Vec<_>>().into()),
+            ("percent", rows.iter().map(|row| row.percent).collect::<Vec<_>>().into()),
+        ];
+        Ok(vec![Table::new("ages", columns)?])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn edges_ascend_and_may_end_with_the_zero_that_means_infinity() {
+        let seconds = |edges: Vec<Nanos>| edges.iter().map(|edge| edge.0 / 1_000_000_000).collect::<Vec<_>>();
+        assert_eq!(seconds(parse_edges("0,5s,30s,10m,2h,0").unwrap()), [0, 5, 30, 600, 7200]);
+        assert_eq!(seconds(parse_edges("0, 1 m").unwrap()), [0, 60]);
+        assert!(parse_edges("5s,1s").unwrap_err().to_string().contains("must ascend"));
+        assert!(parse_edges("5 apples").unwrap_err().to_string().contains("unknown unit"));
+    }
+}

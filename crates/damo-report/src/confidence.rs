@@ -1,0 +1,247 @@
+//! How far a record can be trusted: DAMON samples, and samples have errors.
+//!
+//! Each of the n checks of an aggregation interval looks at one page of a region, picked anew, so `nr_accesses` is
+//! binomial: the share of the region that is accessed within a sampling interval is estimated as k/n, with the standard
+//! error √(p(1−p)/n). A region that no check found accessed may still have up to 3/n of its pages accessed (at 95 %).
+//! The estimate of a snapshot's accessed bytes adds up over regions, and so do the squares of its errors.
+//!
+//! From that, and from what is missing, come findings: sentences that say what the record cannot tell, and which
+//! intervals or bounds to try, by the rule that the kernel's own interval tuning follows (4 % of the possible accesses
+//! found, sampling between 5 ms and 10 s).
+
+use crate::ReportError;
+use crate::filter::{Filter, Rows};
+use crate::series::Used;
+use damo_frame::Record;
+use damo_model::human::{Style, format_percent, format_size_f64, format_time};
+use damo_model::{Intervals, Nanos, SnapshotState};
+use std::io::{self, Write};
+
+/// What the kernel's tuning aims at: access events found, of the possible ones.
+const GOAL: f64 = 0.04;
+const MIN_SAMPLE: Nanos = Nanos(5_000_000);
+const MAX_SAMPLE: Nanos = Nanos(10_000_000_000);
+
+/// Sums over a record's complete snapshots.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Confidence {
+    /// What it is based on.
+    pub used: Used,
+    /// Events known to be lost.
+    pub lost_events: u64,
+    /// Bytes monitored, summed over snapshots.
+    pub monitored: f64,
+    /// Bytes in regions that no check found accessed, summed over snapshots.
+    pub never_seen: f64,
+    /// Accessed bytes per sampling interval, estimated, summed over snapshots.
+    pub accessed: f64,
+    /// Square of the standard error of each snapshot's estimate by itself, summed: independent, so they average out.
+    pub variance: f64,
+    /// The same with the help of ages: a region that kept its rate was checked in each of those aggregations.
+    pub aged_variance: f64,
+    /// Snapshots with at least nine tenths of the regions allowed.
+    pub at_max_regions: u64,
+    /// The regions allowed, where known.
+    pub max_regions: Option<u64>,
+    /// The intervals at the start, where known.
+    pub intervals: Option<Intervals>,
+}
+
+impl Confidence {
+    /// Complete snapshots.
+    pub fn snapshots(&self) -> u64 {
+        self.used.snapshots.saturating_sub(self.used.partial)
+    }
+
+    /// Accessed bytes per sampling interval, mean over snapshots.
+    pub fn mean_accessed(&self) -> f64 {
+        self.accessed / self.snapshots().max(1) as f64
+    }
+
+    /// The standard error of a single snapshot's estimate (root mean square over snapshots).
+    pub fn snapshot_error(&self) -> f64 {
+        (self.aged_variance / self.snapshots().max(1) as f64).sqrt()
+    }
+
+    /// The standard error of the mean over all snapshots.
+    pub fn mean_error(&self) -> f64 {
+        self.variance.sqrt() / self.snapshots().max(1) as f64
+    }
+
+    /// Accesses found, of the possible ones.
+    pub fn observed_ratio(&self) -> f64 {
+        if self.monitored > 0.0 { self.accessed / self.monitored } else { 0.0 }
+    }
+
+    /// The sampling interval that the kernel's tuning would head for; `None` without intervals or accesses.
+    pub fn wanted_sample(&self) -> Option<Nanos> {
+        let sample = self.intervals?.sample;
+        let ratio = self.observed_ratio();
+        if ratio <= 0.0 {
+            return Some(MAX_SAMPLE);
+        }
+        let wanted = sample.0 as f64 * GOAL / ratio;
+        let millis = (wanted.clamp(MIN_SAMPLE.0 as f64, MAX_SAMPLE.0 as f64) / 1e6).round();
+        Some(Nanos::from_millis(millis as i64))
+    }
+
+    fn take(&mut self, rows: &Rows<'_>) {
+        self.used.snapshots += 1;
+        if rows.head.state != SnapshotState::Complete {
+            self.used.partial += 1;
+            return;
+        }
+        let Some(n) = rows.intervals.map(|intervals| f64::from(intervals.max_nr_accesses().0)).filter(|n| *n >= 1.0)
+        else {
+            return;
+        };
+        for (i, ((start, end), count)) in rows.start.iter().zip(rows.end).zip(rows.nr_accesses).enumerate() {
+            let size = end.saturating_sub(*start) as f64;
+            let count = f64::from(*count).min(n);
+            self.monitored += size;
+            self.accessed += size * count / n;
+            if count == 0.0 {
+                self.never_seen += size;
+            }
+            self.variance += size * size * variance(count, n);
+            let aggregations = f64::from(rows.age.and_then(|age| age.get(i)).copied().unwrap_or(0)) + 1.0;
+            self.aged_variance += size * size * variance(count * aggregations, n * aggregations);
+        }
+        if self.max_regions.is_some_and(|max| rows.len() as u64 * 10 >= max * 9) {
+            self.at_max_regions += 1;
+        }
+    }
+
+    fn plus(mut self, other: Confidence) -> Confidence {
+        self.used = self.used.plus(other.used);
+        self.monitored += other.monitored;
+        self.never_seen += other.never_seen;
+        self.accessed += other.accessed;
+        self.variance += other.variance;
+        self.aged_variance += other.aged_variance;
+        self.at_max_regions += other.at_max_regions;
+        self
+    }
+
+    /// What the record cannot tell, and what to do about it: one sentence each, the gravest first.
+    pub fn findings(&self) -> Vec<String> {
+        let mut findings = Vec::new();
+        let complete = self.snapshots();
+        let coverage = complete as f64 * 100.0 / self.used.snapshots.max(1) as f64;
+        if self.used.snapshots == 0 {
+            findings.push(
+                "there is no snapshot: nothing was monitored, or the recording ended within one aggregation".to_owned(),
+            );
+            return findings;
+        }
+        if coverage < 99.0 || self.lost_events > 0 {
+            findings.push(format!(
+                "{} of {} snapshots are complete ({coverage:.1} %; {} events lost): record with a larger buffer, fewer \
+                 regions or a longer aggregation interval",
+                complete, self.used.snapshots, self.lost_events
+            ));
+        }
+        let Some(intervals) = self.intervals else {
+            findings.push("the intervals are not known: access rates and ages are counts without a unit".to_owned());
+            return findings;
+        };
+        let never = if self.monitored > 0.0 { self.never_seen * 100.0 / self.monitored } else { 100.0 };
+        if never >= 95.0
+            && let Some(wanted) = self.wanted_sample().filter(|wanted| wanted.0 > intervals.sample.0 * 2)
+        {
+            let checks = i64::from(intervals.max_nr_accesses().0);
+            let aggregation = Nanos(wanted.0.saturating_mul(checks));
+            findings.push(format!(
+                "{never:.1} % of the bytes were never seen accessed, and {:.2} % of the possible accesses were found: the \
+                 intervals are short for this program; the kernel's tuning would head for sampling {} and aggregation {}",
+                self.observed_ratio() * 100.0,
+                format_time(wanted, Style::Human),
+                format_time(aggregation, Style::Human),
+            ));
+        }
+        if self.at_max_regions * 10 >= complete && self.at_max_regions > 0 {
+            let max = self.max_regions.unwrap_or(0);
+            findings.push(format!(
+                "{} of {complete} snapshots have nearly as many regions as allowed ({max}): regions are larger than \
+                 the program's patterns; allow {} or monitor less memory",
+                self.at_max_regions,
+                max.saturating_mul(2)
+            ));
+        }
+        if self.mean_accessed() > 0.0 && self.snapshot_error() > self.mean_accessed() / 2.0 {
+            findings.push(format!(
+                "a single snapshot's estimate of the accessed bytes ({}) has a standard error of {} ({} checks per \
+                 region and aggregation): look at means over many snapshots, or raise the ratio of aggregation to \
+                 sampling interval",
+                format_size_f64(self.mean_accessed(), Style::Human),
+                format_size_f64(self.snapshot_error(), Style::Human),
+                intervals.max_nr_accesses().0
+            ));
+        }
+        findings
+    }
+
+    /// The figures and findings as text.
+    ///
+    /// # Errors
+    /// When `out` takes no more.
+    pub fn write_text(&self, out: &mut dyn Write) -> io::Result<()> {
+        let size = |bytes: f64| format_size_f64(bytes, Style::Human);
+        let share = |part: f64| format_percent((part * 1000.0).round() / 10.0, Style::Human);
+        writeln!(out, "snapshots: {} complete of {}", self.snapshots(), self.used.snapshots)?;
+        writeln!(out, "lost events: {}", self.lost_events)?;
+        if self.monitored > 0.0 {
+            writeln!(out, "never seen accessed: {} of the bytes", share(self.never_seen / self.monitored))?;
+            writeln!(out, "accesses found: {} of the possible", share(self.observed_ratio()))?;
+            let (mean, error) = (size(self.mean_accessed()), size(self.mean_error()));
+            writeln!(out, "accessed per sampling interval: {mean}, standard error {error}")?;
+            writeln!(out, "  of a single snapshot: standard error {}", size(self.snapshot_error()))?;
+        }
+        let findings = self.findings();
+        if findings.is_empty() {
+            writeln!(out, "nothing speaks against conclusions from this record")?;
+        }
+        for finding in findings {
+            writeln!(out, "- {finding}")?;
+        }
+        Ok(())
+    }
+}
+
+/// The square of the standard error of a share that `count` of `n` checks found. Two checks are added, one of them
+/// positive: without that, 0 of n and n of n would claim to be exact.
+fn variance(count: f64, n: f64) -> f64 {
+    let p = (count + 1.0) / (n + 2.0);
+    p * (1.0 - p) / (n + 2.0)
+}
+
+/// Looks through a record for what its figures are worth.
+///
+/// # Errors
+/// When the record cannot be read or the filter cannot be applied to it.
+pub fn confidence(record: &Record, filter: &Filter) -> Result<Confidence, ReportError> {
+    let empty = Confidence {
+        max_regions: record.meta().nr_regions.map(|bounds| bounds.max),
+        intervals: record.meta().intervals,
+        ..Confidence::default()
+    };
+    let Some(selection) = filter.selection(record) else {
+        return Ok(empty);
+    };
+    let record_intervals = record.meta().intervals;
+    let sums = record.fold(
+        &selection,
+        || (empty, crate::filter::Sieve::new(filter, record_intervals)),
+        |(sums, sieve), chunk| {
+            for view in chunk.snapshots() {
+                if let Some(rows) = sieve.pass(&view)? {
+                    sums.intervals = sums.intervals.or(rows.intervals);
+                    sums.take(&rows);
+                }
+            }
+            Ok::<(), ReportError>(())
+        },
+        |(a, sieve), (b, _)| (Confidence { intervals: a.intervals.or(b.intervals), ..a.plus(b) }, sieve),
+    )?;
+    Ok(Confidence { lost_events: record.coverage().lost_events, ..sums.0 })
+}

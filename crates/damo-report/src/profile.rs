@@ -1,0 +1,199 @@
+//! The working set profile: how much memory is accessed within a window, for windows of a snapshot, two, four, eight, …
+//!
+//! A profile that is flat early tells that little memory serves the program for long; one that keeps growing, that it
+//! keeps moving. All lengths come from one pass: the bytes accessed within a window are the union of what its two halves
+//! accessed, so each length costs no more than joining the lists of the length below. (A "working set" of one length
+//! says little: 100 ms of a server and an hour of it differ by orders of magnitude.)
+
+use crate::ReportError;
+use crate::distribution::Distribution;
+use crate::filter::{Filter, for_each_rows};
+use crate::series::{Point, Used, sum_at_instants};
+use crate::table::Table;
+use crate::window::{Piece, add, pieces};
+use damo_frame::Record;
+use damo_model::human::{Style, format_time, size_text};
+use damo_model::{Nanos, NrAccesses, TargetKey};
+use std::collections::HashMap;
+use std::io::{self, Write};
+
+/// What to count.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// A region is accessed from so many accesses on.
+    pub acc_thres: NrAccesses,
+    /// How many first snapshots of each target are left out.
+    pub exclude_samples: u64,
+    /// Which part of the record.
+    pub filter: Filter,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { acc_thres: NrAccesses(1), exclude_samples: 20, filter: Filter::default() }
+    }
+}
+
+/// The working sets of all windows of one length.
+#[derive(Clone, Debug)]
+pub struct ProfileStep {
+    /// How many snapshots a window has.
+    pub snapshots: u64,
+    /// How long a window is, on average.
+    pub length: Nanos,
+    /// Their sizes.
+    pub distribution: Distribution,
+}
+
+/// The result.
+#[derive(Clone, Debug)]
+pub struct ProfileReport {
+    /// Shortest windows first. The longest still have one full window.
+    pub steps: Vec<ProfileStep>,
+    /// What it is based on.
+    pub used: Used,
+}
+
+const PERCENTILES: [u8; 5] = [0, 25, 50, 75, 100];
+
+/// Half of a window that waits for its other half.
+struct Half {
+    start: Nanos,
+    pieces: Vec<Piece>,
+}
+
+#[derive(Default)]
+struct Levels {
+    skipped: u64,
+    halves: Vec<Option<Half>>,
+}
+
+/// Sizes of working sets for windows of doubling lengths, of all targets together.
+///
+/// # Errors
+/// When the record cannot be read or the filter cannot be applied to it.
+pub fn profile(record: &Record, options: &Options) -> Result<ProfileReport, ReportError> {
+    let mut targets: HashMap<TargetKey, Levels> = HashMap::new();
+    let mut points: Vec<Vec<Point>> = Vec::new();
+    let mut used = Used::default();
+    for_each_rows(record, &options.filter, |_, rows| {
+        let head = rows.head;
+        let levels = targets.entry(head.target).or_default();
+        if levels.skipped < options.exclude_samples {
+            levels.skipped += 1;
+            return Ok(());
+        }
+        used.snapshots += 1;
+        if !rows.is_complete() {
+            // A window with a hole is no window: what waits is given up.
+            used.partial += 1;
+            levels.halves.clear();
+            return Ok(());
+        }
+        let mut accessed = pieces(&rows);
+        accessed.retain(|piece| piece.count >= u64::from(options.acc_thres.0));
+        accessed.iter_mut().for_each(|piece| piece.count = 1);
+        let mut window = Half { start: head.start, pieces: add(&accessed, &[]) };
+        for level in 0.. {
+            if points.len() <= level {
+                points.push(Vec::new());
+            }
+            if levels.halves.len() <= level {
+                levels.halves.push(None);
+            }
+            let (Some(points), Some(half)) = (points.get_mut(level), levels.halves.get_mut(level)) else { break };
+            points.push(Point {
+                target: head.target,
+                start: window.start,
+                end: head.end,
+                value: window.pieces.iter().map(|piece| piece.end - piece.start).sum(),
+                partial: false,
+            });
+            match half.take() {
+                None => {
+                    *half = Some(window);
+                    break;
+                }
+                Some(first) => {
+                    let mut union = add(&first.pieces, &window.pieces);
+                    union.iter_mut().for_each(|piece| piece.count = 1);
+                    window = Half { start: first.start, pieces: add(&union, &[]) };
+                }
+            }
+        }
+        Ok(())
+    })?;
+    let steps = points.iter().enumerate().map(|(level, points)| {
+        let points = sum_at_instants(points);
+        let lengths: i128 = points.iter().map(|point| i128::from(point.end.0) - i128::from(point.start.0)).sum();
+        let length = i64::try_from(lengths / points.len().max(1) as i128).unwrap_or(i64::MAX);
+        ProfileStep {
+            snapshots: 1 << level,
+            length: Nanos(length),
+            distribution: Distribution::new(
+                points.iter().map(|point| point.value).collect(),
+                &PERCENTILES,
+                crate::distribution::SortBy::Size,
+            ),
+        }
+    });
+    Ok(ProfileReport { steps: steps.collect(), used })
+}
+
+impl ProfileReport {
+    /// The profile as text: a line for each length of window.
+    ///
+    /// # Errors
+    /// When `out` takes no more.
+    pub fn write_text(&self, out: &mut dyn Write) -> io::Result<()> {
+        writeln!(out, "# working set size by length of window")?;
+        writeln!(
+            out,
+            "# {:>14} {:>8} {:>12} {:>12} {:>12} {:>12}",
+            "window", "windows", "mean", "min", "median", "max"
+        )?;
+        for step in &self.steps {
+            let at = |percentile: u8| {
+                let found = step.distribution.percentiles.iter().find(|(p, _)| *p == percentile);
+                size_text(found.map_or(0, |(_, value)| *value))
+            };
+            writeln!(
+                out,
+                "  {:>14} {:>8} {:>12} {:>12} {:>12} {:>12}",
+                format_time(step.length, Style::Human),
+                step.distribution.values.len(),
+                size_text(step.distribution.mean as u64),
+                at(0),
+                at(50),
+                at(100),
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Tables: `profile` (snapshots, window_ns, windows, mean, p0, p25, p50, p75, p100 in bytes).
+    ///
+    /// # Errors
+    /// When Polars refuses a table.
+    pub fn tables(&self) -> Result<Vec<Table>, ReportError> {
+        let steps = &self.steps;
+        let column = |percentile: u8| {
+            let value = |step: &ProfileStep| {
+                step.distribution.percentiles.iter().find(|(p, _)| *p == percentile).map(|(_, value)| *value)
+            };
+            steps.iter().map(value).collect::<Vec<Option<u64>>>()
+        };
+        let columns = vec![
+            ("snapshots", steps.iter().map(|step| step.snapshots).collect::<Vec<_>>().into()),
+            ("window_ns", steps.iter().map(|step| step.length.0).collect::<Vec<_>>().into()),
+            ("windows", steps.iter().map(|step| step.distribution.values.len() as u64).collect::<Vec<_>>().into()),
+            ("mean", steps.iter().map(|step| step.distribution.mean).collect::<Vec<_>>().into()),
+            ("p0", column(0).into()),
+            ("p25", column(25).into()),
+            ("p50", column(50).into()),
+            ("p75", column(75).into()),
+            ("p100", column(100).into()),
+        ];
+        Ok(vec![Table::new("profile", columns)?])
+    }
+}
