@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::{Addr, Age, NrAccesses};
+use proptest::prelude::*;
 
 fn event(target_id: u64, ms: i64, nr_regions: u32, start: u64, end: u64) -> RegionEvent<'static> {
     let region = Region::new(Addr(start), Addr(end), NrAccesses(1), Some(Age(0)));
@@ -211,4 +212,44 @@ fn a_lying_number_of_regions_costs_no_memory() {
     let snapshots = assemble(Options::default(), &[event(0, 100, u32::MAX, 0, 10)]);
     assert_eq!(snapshots[0].state, SnapshotState::Partial { expected: u32::MAX });
     assert!(snapshots[0].regions.capacity() < 100);
+}
+
+proptest! {
+    #[test]
+    fn whatever_comes_every_region_is_in_one_snapshot_and_every_snapshot_is_sorted(
+        steps in prop::collection::vec((0_u64..3, 0_i64..60, 0_u32..5, 0_u64..40, 0_u64..12, 0_u8..12, 0_u64..6), 0..200),
+        known in any::<bool>(),
+    ) {
+        let intervals = known.then(Intervals::default);
+        let mut assembler = Assembler::new(Options { intervals, ..Options::default() });
+        let mut now = 0;
+        let mut taken = 0_u64;
+        for (target, pause, nr_regions, start, len, kind, lost) in steps {
+            now += pause;
+            let mut event = event(target, now, nr_regions, start, start + len);
+            match kind {
+                0 => assembler.lost(lost),
+                1 => assembler.tuned(None, Nanos::from_millis(pause)),
+                2 => assembler.end_without_regions(event.key, event.time),
+                _ => {
+                    event.key.scheme = (kind > 9).then_some(0);
+                    taken += u64::from(assembler.push(&event).is_ok());
+                }
+            }
+        }
+        assembler.finish();
+        let snapshots = drain(&mut assembler);
+        let tally = assembler.tally();
+        prop_assert_eq!(tally.events, taken);
+        let regions: usize = snapshots.iter().map(|snapshot| snapshot.regions.len()).sum();
+        prop_assert_eq!(regions as u64 + tally.empty_regions + tally.repeated, tally.events);
+        prop_assert_eq!(tally.snapshots as usize, snapshots.len());
+        let mut ends = HashMap::new();
+        for snapshot in &snapshots {
+            prop_assert!(snapshot.start <= snapshot.end);
+            prop_assert!(snapshot.regions.windows(2).all(|pair| pair[0].end <= pair[1].start));
+            let last = ends.insert(snapshot.target, snapshot.end);
+            prop_assert!(last.is_none_or(|last| last <= snapshot.end));
+        }
+    }
 }
