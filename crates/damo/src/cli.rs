@@ -3,7 +3,7 @@
 //! Options keep the Python tool's spellings (with `_`); each is understood with `-` as well, and by a unique prefix, as
 //! argparse did.
 
-use crate::commands::{convert, demo, info, repair, report, shell};
+use crate::commands::{convert, demo, doctor, info, repair, report, shell};
 use clap::{Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -47,8 +47,8 @@ pub enum Commands {
     Convert(convert::ConvertArgs),
     /// Record a simulated staircase workload and show it: a first look without DAMON or root
     Demo(demo::DemoArgs),
-    /// What this machine has and lacks for monitoring, and what to do about it
-    Doctor(damo_record::args::DoctorArgs),
+    /// What this machine has and lacks for monitoring, or whether a record supports conclusions
+    Doctor(doctor::Doctor),
     /// The DAMON features of this kernel
     Features(damo_record::args::FeaturesArgs),
     /// Put a remark on the time axis of a running recording

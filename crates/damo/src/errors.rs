@@ -8,6 +8,8 @@ use std::process::ExitCode;
 pub enum Outcome {
     /// All is well.
     Fine,
+    /// What the user asked to be checked does not hold.
+    GateFailed,
     /// A part of the input was damaged; what could be read was used, and the user was told.
     Partial,
     /// The recording passes on this code: the recorded command's, for instance.
@@ -18,6 +20,7 @@ pub enum Outcome {
 pub fn exit_code(result: anyhow::Result<Outcome>) -> ExitCode {
     match result {
         Ok(Outcome::Fine) => ExitCode::SUCCESS,
+        Ok(Outcome::GateFailed) => ExitCode::from(1),
         Ok(Outcome::Partial) => ExitCode::from(3),
         Ok(Outcome::Exit(code)) => code,
         // `damo report raw | head` is no failure.

@@ -2,6 +2,7 @@
 
 pub mod convert;
 pub mod demo;
+pub mod doctor;
 pub mod info;
 pub mod repair;
 pub mod report;
@@ -26,7 +27,7 @@ pub fn run(command: Commands) -> Result<Outcome> {
         Commands::Repair(args) => repair::run(&args),
         Commands::Convert(args) => convert::run(&args),
         Commands::Demo(args) => demo::run(&args),
-        Commands::Doctor(args) => exits(|out| damo_record::doctor::doctor(&args, out)),
+        Commands::Doctor(args) => doctor::run(&args),
         Commands::Features(args) => exits(|out| damo_record::doctor::list_features(&args, out)),
         Commands::Mark(args) => damo_record::marks::run(&args).map(|()| Outcome::Fine).map_err(Into::into),
         Commands::Completions(args) => shell::completions(&args),

@@ -1,12 +1,14 @@
 //! `damo report`: one file per report, each turning its options into the library's.
 
 pub mod access;
+pub mod ages;
 pub mod footprints;
 pub mod heats;
 pub mod html;
 pub mod nr_regions;
 pub mod options;
 pub mod picture;
+pub mod profile;
 pub mod raw;
 pub mod record_info;
 pub mod times;
@@ -46,6 +48,11 @@ pub enum Report {
     /// Time span and address ranges of each target: what to zoom into
     #[command(name = "record_info", alias = "record-info")]
     RecordInfo(record_info::RecordInfoArgs),
+    /// How much memory has which age: what was not accessed for how long
+    Ages(ages::AgesArgs),
+    /// Working set size against the length of the window, in powers of two
+    #[command(name = "wss_profile")]
+    WssProfile(profile::ProfileArgs),
     /// Spans of time in which a region passes the filters, e.g. `--access_rate 50% 100%`
     Times(times::TimesArgs),
 }
@@ -64,6 +71,8 @@ pub fn run(args: ReportArgs) -> Result<Outcome> {
         Report::Footprints(args) => footprints::run(&args),
         Report::NrRegions(args) => nr_regions::run(&args),
         Report::RecordInfo(args) => record_info::run(&args),
+        Report::Ages(args) => ages::run(&args),
+        Report::WssProfile(args) => profile::run(&args),
         Report::Times(args) => times::run(&args),
     }
 }

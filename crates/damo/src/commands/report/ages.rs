@@ -1,0 +1,46 @@
+//! `damo report ages`.
+
+use super::options::{FilterArgs, FormArgs, nanoseconds};
+use crate::errors::Outcome;
+use crate::inputs::{self, Inputs};
+use crate::progress;
+use anyhow::Result;
+use clap::Args;
+use damo_model::Nanos;
+use damo_report::ages::{self, Options};
+use std::path::PathBuf;
+
+/// Arguments.
+#[derive(Args, Debug)]
+pub struct AgesArgs {
+    /// Records to read
+    #[arg(value_name = "FILE")]
+    files: Vec<PathBuf>,
+    #[command(flatten)]
+    inputs: Inputs,
+    /// Where one class of ages ends and the next begins, e.g. 0,5s,30s,10m,2h
+    #[arg(long, value_name = "TIMES", help_heading = "Output")]
+    edges: Option<String>,
+    /// The snapshot in force at this time on the record's clock instead of the last one
+    #[arg(long, value_name = "TIME", value_parser = nanoseconds, help_heading = "Selection")]
+    at: Option<Nanos>,
+    #[command(flatten)]
+    form: FormArgs,
+    #[command(flatten)]
+    filter: FilterArgs,
+}
+
+/// Sums memory up by age.
+///
+/// # Errors
+/// If a record cannot be read, edges are no times, or the result cannot be written.
+pub fn run(args: &AgesArgs) -> Result<Outcome> {
+    let mut options = Options { at: args.at, filter: args.filter.filter()?, ..Options::default() };
+    if let Some(edges) = &args.edges {
+        options.edges = ages::parse_edges(edges)?;
+    }
+    let opened = inputs::open(&args.inputs.paths(&args.files)?)?;
+    let report = progress::during(&opened.records, || ages::ages(&opened.records, &options))?;
+    args.form.write("ages", |out| report.write_text(out), || report.tables())?;
+    Ok(opened.outcome())
+}
