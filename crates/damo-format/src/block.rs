@@ -123,6 +123,9 @@ impl Prelude {
         if prelude.regions as usize > MAX_REGIONS || prelude.snapshots as usize > MAX_SNAPSHOTS {
             return Err("the block claims to hold more than any block may".into());
         }
+        if prelude.targets.len() > prelude.snapshots as usize {
+            return Err("the block claims to have more targets than snapshots".into());
+        }
         Ok((prelude, used))
     }
 

@@ -62,6 +62,12 @@ pub enum WriteError {
         /// The limit.
         limit: Bytes,
     },
+    /// More targets than a record can have.
+    #[error("a record can have {limit} targets, and here comes another")]
+    TooManyTargets {
+        /// How many it can have.
+        limit: usize,
+    },
     /// The writer failed before: nothing more can be added.
     #[error("the record could not be written to before and takes nothing more")]
     Failed,

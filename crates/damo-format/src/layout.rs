@@ -32,6 +32,10 @@ pub const MAX_SNAPSHOTS: usize = 1 << 16;
 pub const MAX_EXTRA_CELLS: usize = 1 << 23;
 /// Extra columns in a snapshot block.
 pub const MAX_EXTRA_COLUMNS: usize = 256;
+/// Targets in a record.
+pub const MAX_TARGETS: usize = 1 << 16;
+/// Pieces of side data in a block: each takes more memory than its few bytes suggest.
+pub const MAX_SIDES: usize = 1 << 16;
 /// Payload of an end block: offset of the index block (0 if there is none) and [`END_MAGIC`].
 pub const END_PAYLOAD_LEN: usize = 16;
 /// Last eight bytes of a finished record.

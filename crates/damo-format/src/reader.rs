@@ -6,8 +6,8 @@
 use crate::block::{BlockInfo, Index, OtherBlock, Prelude, Unpacker};
 use crate::error::{Damage, ReadError};
 use crate::layout::{
-    BLOCK_HEADER_LEN, BlockHeader, END_PAYLOAD_LEN, FILE_HEADER_LEN, FileHeader, MAJOR, MINOR, block_at, codec, kind,
-    parse_end, parse_file_header,
+    BLOCK_HEADER_LEN, BlockHeader, END_PAYLOAD_LEN, FILE_HEADER_LEN, FileHeader, MAJOR, MAX_TARGETS, MINOR, block_at,
+    codec, kind, parse_end, parse_file_header,
 };
 use crate::scan::{self, Found};
 use crate::select::trim;
@@ -23,6 +23,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Files up to this size are checked as a whole when they are opened.
 pub const CHECK_ALL_UP_TO: Bytes = Bytes(256 << 20);
+/// More side data is not taken from one record: it is kept in memory.
+pub const MAX_SIDE_BYTES: Bytes = Bytes(256 << 20);
+/// Nor are more pieces of it.
+pub const MAX_SIDE_COUNT: usize = 1 << 22;
 /// More is not taken from a stream: it is kept in memory.
 pub const MAX_STREAM: Bytes = Bytes(4 << 30);
 
@@ -56,6 +60,8 @@ pub struct Reader {
     finished: bool,
     minor: u8,
     unpackers: Mutex<Vec<Unpacker>>,
+    /// By offset: found when a block was read.
+    late: Mutex<BTreeMap<u64, Damage>>,
 }
 
 /// Whether these are the first bytes of a `.damo` record: eight are enough, more allow to recognise a damaged header.
@@ -161,6 +167,12 @@ impl Reader {
         &self.damage
     }
 
+    /// Damage that was found in blocks when they were read, beyond [`Reader::damage`]: in large files, whose blocks are
+    /// not all checked when they are opened, and in forged ones.
+    pub fn late_damage(&self) -> Vec<Damage> {
+        self.late.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
     /// What was left out because only later versions know it.
     pub fn notes(&self) -> &[String] {
         &self.notes
@@ -226,8 +238,13 @@ impl Reader {
     pub fn sides(&self) -> Result<Vec<Side>, ReadError> {
         let mut sides = Vec::new();
         let mut raw = Vec::new();
+        let mut total = 0u64;
         for block in &self.sides {
             self.with_block(block.offset, |unpacker, header, payload| {
+                total += u64::from(header.raw_len);
+                if total > MAX_SIDE_BYTES.0 || sides.len() > MAX_SIDE_COUNT {
+                    return Err("there is more side data before this than a reader takes".into());
+                }
                 unpacker.unpack(header.codec, payload, header.raw_len, &mut raw)?;
                 wire_side::take_all(&raw, |side| sides.push(side), |_| ())
             })?;
@@ -240,7 +257,11 @@ impl Reader {
         offset: u64,
         work: impl FnOnce(&mut Unpacker, BlockHeader, &[u8]) -> Result<(), String>,
     ) -> Result<(), ReadError> {
-        let damaged = |length: u64, why: String| ReadError::Damaged(Damage::new(offset, length, why));
+        let damaged = |length: u64, why: String| {
+            let damage = Damage::new(offset, length, why);
+            self.late.lock().unwrap_or_else(PoisonError::into_inner).insert(offset, damage.clone());
+            ReadError::Damaged(damage)
+        };
         let pooled = self.unpackers.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut unpacker = match pooled {
             Some(unpacker) => unpacker,
@@ -323,6 +344,9 @@ impl Building {
                 self.unpacker.unpack(header.codec, payload, header.raw_len, &mut self.raw)?;
                 for target in decode::<Vec<WireTarget>>(&self.raw)?.0 {
                     let target = Target::from(target);
+                    if self.targets.len() >= MAX_TARGETS && !self.targets.contains_key(&target.key) {
+                        return Err("there are more targets than a record may have".into());
+                    }
                     self.targets.insert(target.key, target);
                 }
             }
@@ -397,6 +421,9 @@ impl Building {
         }
         // Snapshots whose targets block was lost still need one.
         for key in self.blocks.iter().flat_map(|block| &block.targets) {
+            if self.targets.len() >= MAX_TARGETS {
+                break;
+            }
             self.targets.entry(*key).or_insert_with(|| Target { key: *key, ..Target::default() });
         }
         self.damage.sort_by_key(|damage| damage.offset);
@@ -419,6 +446,7 @@ impl Building {
             finished: self.finished,
             minor: self.minor,
             unpackers: Mutex::new(vec![self.unpacker]),
+            late: Mutex::new(BTreeMap::new()),
         }
     }
 }

@@ -30,15 +30,18 @@ pub fn walk(store: &Bytestore, mut block: impl FnMut(Found, &[u8])) -> io::Resul
     let mut offset = FILE_HEADER_LEN as u64;
     let len = store.len();
     let mut sequence = 0u32;
-    // False block headers within damaged parts may each claim a long payload; this bounds what is read for them.
+    // False block headers within damaged parts may each claim a long payload; this bounds what is read for them. When it
+    // is used up, a header is taken at its word: the payload is stepped over although it is damaged.
     let mut patience = len.saturating_mul(4);
     while offset < len {
+        let mut trusted = None;
         store.read(offset, BLOCK_HEADER_LEN, &mut buffer)?;
         let why = match buffer.first_chunk().map(BlockHeader::parse) {
             None => "the file ends within a block's header",
             Some(Err(bad)) => bad.why(),
             Some(Ok(header)) => {
                 store.read(offset + BLOCK_HEADER_LEN as u64, header.stored_len as usize, &mut buffer)?;
+                trusted = Some(offset + header.total_len());
                 patience = patience.saturating_sub(header.total_len());
                 if buffer.len() < header.stored_len as usize {
                     "the file ends within a block"
@@ -56,7 +59,10 @@ pub fn walk(store: &Bytestore, mut block: impl FnMut(Found, &[u8])) -> io::Resul
                 }
             }
         };
-        let next = if patience == 0 { len } else { find_block(store, offset + 1, &mut buffer)?.unwrap_or(len) };
+        let next = match trusted {
+            Some(next) if patience == 0 => next.min(len),
+            _ => find_block(store, offset + 1, &mut buffer)?.unwrap_or(len),
+        };
         walk.damage.push(Damage::new(offset, next - offset, why));
         offset = next;
     }

@@ -1,6 +1,7 @@
 //! Side data as bincode sees it: one mirror per kind, numbered, each with its length in front, so that a reader steps
 //! over kinds of later versions. See [`crate::wire`] for why mirrors.
 
+use crate::layout::MAX_SIDES;
 use crate::wire::{WireGoal, WireIntervals, WireNrRegions, decode, encode, ops_number, ops_of};
 use bincode::{Decode, Encode};
 use damo_model::{
@@ -191,9 +192,15 @@ pub fn put(side: &Side, scratch: &mut Vec<u8>, out: &mut Vec<u8>) -> Result<(), 
     Ok(())
 }
 
-/// Reads all entries; gives those it knows to `take` and the numbers of others to `unknown`.
+/// Reads all entries; gives those it knows to `take` and the numbers of others to `unknown`. More than [`MAX_SIDES`] are
+/// refused.
 pub fn take_all(mut bytes: &[u8], mut take: impl FnMut(Side), mut unknown: impl FnMut(u32)) -> Result<(), String> {
+    let mut entries = 0;
     while !bytes.is_empty() {
+        entries += 1;
+        if entries > MAX_SIDES {
+            return Err("the block has more pieces of side data than any block may".into());
+        }
         let ((number, length), used) = decode::<(u32, u32)>(bytes)?;
         let rest = &bytes[used..];
         let (entry, rest) = rest.split_at_checked(length as usize).ok_or("an entry is longer than its block")?;

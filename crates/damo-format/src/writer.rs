@@ -6,8 +6,8 @@
 use crate::block::{Index, IndexEntry, OtherBlock, Packer, Prelude};
 use crate::error::WriteError;
 use crate::layout::{
-    self, BLOCK_HEADER_LEN, BlockHeader, MAX_EXTRA_CELLS, MAX_EXTRA_COLUMNS, MAX_RAW, MAX_REGIONS, MAX_SNAPSHOTS,
-    codec, kind,
+    self, BLOCK_HEADER_LEN, BlockHeader, MAX_EXTRA_CELLS, MAX_EXTRA_COLUMNS, MAX_RAW, MAX_REGIONS, MAX_SIDES,
+    MAX_SNAPSHOTS, MAX_TARGETS, codec, kind,
 };
 use crate::wire::{WireMeta, WireTarget, encode};
 use crate::wire_side;
@@ -74,6 +74,7 @@ pub struct Writer<W> {
     targets: BTreeMap<TargetKey, Target>,
     new_targets: BTreeSet<TargetKey>,
     sides: Vec<u8>,
+    nr_sides: usize,
     lost_events: u64,
     batch: Batch,
     present: Vec<Vec<ColumnId>>,
@@ -83,7 +84,7 @@ pub struct Writer<W> {
 }
 
 /// Side data is written when so much has come together, even without snapshots.
-const MAX_SIDES: usize = 1 << 20;
+const MAX_SIDE_BYTES: usize = 1 << 20;
 
 impl<W: Write> Writer<W> {
     /// Begins a record.
@@ -107,6 +108,7 @@ impl<W: Write> Writer<W> {
             targets: BTreeMap::new(),
             new_targets: BTreeSet::new(),
             sides: Vec::new(),
+            nr_sides: 0,
             lost_events: 0,
             batch: Batch::default(),
             present: Vec::new(),
@@ -140,6 +142,9 @@ impl<W: Write> Writer<W> {
             Item::Meta(meta) => self.write_meta(meta),
             _ if !self.meta_seen => Err(WriteError::MetaOrder("something else came first")),
             Item::Target(target) => {
+                if self.targets.len() >= MAX_TARGETS && !self.targets.contains_key(&target.key) {
+                    return Err(WriteError::TooManyTargets { limit: MAX_TARGETS });
+                }
                 if self.targets.insert(target.key, target.clone()).as_ref() != Some(target) {
                     self.new_targets.insert(target.key);
                 }
@@ -222,7 +227,8 @@ impl<W: Write> Writer<W> {
         if let Side::Lost(lost) = side {
             self.lost_events = self.lost_events.saturating_add(lost.events);
         }
-        if self.sides.len() >= MAX_SIDES {
+        self.nr_sides += 1;
+        if self.sides.len() >= MAX_SIDE_BYTES || self.nr_sides >= MAX_SIDES {
             self.write_targets()?;
             self.write_sides()?;
         }
@@ -237,6 +243,7 @@ impl<W: Write> Writer<W> {
         let written = self.write_packed(kind::SIDES, &sides);
         self.sides = sides;
         self.sides.clear();
+        self.nr_sides = 0;
         written
     }
 

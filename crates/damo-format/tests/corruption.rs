@@ -204,6 +204,70 @@ fn zip_bombs_are_refused() {
 }
 
 #[test]
+fn side_data_and_targets_that_would_fill_the_memory_are_refused() {
+    let (_, bytes) = small();
+    let start: Vec<Frame> = frames(&bytes).into_iter().take(2).collect();
+    let block = |kind: u16, raw: Vec<u8>, sequence: u32| {
+        let payload = zstd::bulk::compress(&raw, 3).unwrap();
+        Frame { offset: 0, kind, codec: 1, raw_len: raw.len() as u32, sequence, payload }
+    };
+    // Marks of five bytes; each takes twenty times as much in memory.
+    let marks = block(4, [8, 3, 0, 0, 0].repeat(6 << 20), 2);
+    let file = assemble(&bytes, &[&start[..], &[marks]].concat());
+    assert!(file.len() < 10_000);
+    let reader = Reader::from_bytes(file.as_slice()).unwrap();
+    assert!(reader.damage()[0].why.contains("more pieces of side data"), "{:?}", reader.damage());
+    assert_eq!(reader.sides().unwrap(), []);
+    let mut stream = StreamReader::new(file.as_slice()).unwrap();
+    while let Some(item) = stream.next_item().unwrap() {
+        assert!(!matches!(item, Item::Side(_)));
+    }
+    // A hundred blocks, each as full as a block may be.
+    let full: Vec<Frame> = (2..102).map(|n| block(4, [8, 3, 0, 0, 0].repeat(1 << 16), n)).collect();
+    let reader = Reader::from_bytes(assemble(&bytes, &[&start[..], &full].concat())).unwrap();
+    assert!(reader.damage().is_empty());
+    let error = reader.sides().unwrap_err();
+    assert!(error.is_damage() && error.to_string().contains("more side data"), "{error}");
+    assert_eq!(reader.late_damage().len(), 1);
+    // Targets 70,000 to 140,000 and on, eleven bytes each.
+    let mut raw = vec![252];
+    raw.extend(70_000u32.to_le_bytes());
+    for key in 70_000u32..140_000 {
+        raw.push(252);
+        raw.extend(key.to_le_bytes());
+        raw.extend([0; 7]);
+    }
+    let reader = Reader::from_bytes(assemble(&bytes, &[&start[..], &[block(2, raw, 2)]].concat())).unwrap();
+    assert_eq!(reader.targets().len(), 1 << 16);
+    assert!(reader.damage()[0].why.contains("more targets"));
+}
+
+#[test]
+fn false_headers_within_false_headers_take_no_more_than_a_few_passes() {
+    let (written, bytes) = small();
+    // Each of 20,000 headers claims a payload of a mebibyte, with a wrong checksum.
+    let header = |sequence: u32| {
+        let mut out = b"\xdabk\n\x03\0\x02\0".to_vec();
+        out.extend((1u32 << 20).to_le_bytes());
+        out.extend([0; 4]);
+        out.extend(sequence.to_le_bytes());
+        out.extend([1, 2, 3, 4]);
+        out.extend(crc32fast::hash(&out).to_le_bytes());
+        out
+    };
+    let split = frames(&bytes)[3].offset;
+    let mut nested = bytes[..split].to_vec();
+    (0..20_000).for_each(|n| nested.extend(header(n)));
+    nested.resize(nested.len() + (1 << 20), 0);
+    nested.extend(&bytes[split..]);
+    // Without a bound this is 20,000 checksums of a mebibyte, twice.
+    let reader = Reader::from_bytes(nested.as_slice()).unwrap();
+    let got = snapshots(&reader);
+    assert_eq!(got, written);
+    assert_eq!(stream_snapshots(&nested).unwrap(), written);
+}
+
+#[test]
 fn what_is_no_record_is_refused_with_a_sentence() {
     for (bytes, words) in [
         (&b""[..], "empty"),
