@@ -129,7 +129,7 @@ impl Record {
             snapshots: totals.snapshots,
             partial: totals.partial,
             lost_events: totals.lost_events,
-            damaged: self.damage().len() as u64,
+            damaged: (self.damage().len() + self.reader.late_damage().len()) as u64,
         }
     }
 
