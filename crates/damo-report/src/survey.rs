@@ -188,52 +188,52 @@ impl Extent {
         }
     }
 
-    /// Joins touching regions into runs, and looks each run up among the areas.
+    /// Joins touching regions into runs.
     fn add_regions(&mut self, view: &SnapshotView<'_>) {
-        let mut hint = 0;
-        let mut run: Option<Area> = None;
+        let mut runs: Vec<Area> = Vec::new();
         for ((start, end), samples) in view.start.iter().zip(view.end).zip(view.nr_accesses) {
             if end <= start {
                 continue;
             }
             let heat = u128::from(end - start) * u128::from(*samples);
-            match &mut run {
+            match runs.last_mut() {
                 Some(open) if (open.range.start.0..=open.range.end.0).contains(start) => {
                     open.range.end.0 = open.range.end.0.max(*end);
                     open.heat += heat;
                 }
-                _ => {
-                    let next = Area { range: AddrRange::new(Addr(*start), Addr(*end)), heat };
-                    if let Some(done) = run.replace(next) {
-                        self.add_run(done, &mut hint);
-                    }
-                }
+                _ => runs.push(Area { range: AddrRange::new(Addr(*start), Addr(*end)), heat }),
             }
         }
-        if let Some(done) = run {
-            self.add_run(done, &mut hint);
-        }
+        self.add_runs(runs);
     }
 
-    /// Adds a contiguous run; `hint` is where the next run of the same snapshot is likely to be.
-    fn add_run(&mut self, run: Area, hint: &mut usize) {
-        let inside = |area: &Area| area.range.start <= run.range.start && run.range.end <= area.range.end;
-        if let Some(area) = self.areas.get_mut(*hint).filter(|area| inside(area)) {
-            area.heat += run.heat;
-            *hint += 1;
+    /// Takes in stretches of addresses: looked up one by one when all are known, which is the rule, and merged in one go
+    /// otherwise.
+    fn add_runs(&mut self, mut runs: Vec<Area>) {
+        let around = |areas: &[Area], run: &Area| {
+            let at = areas.partition_point(|area| area.range.end < run.range.end);
+            areas.get(at).is_some_and(|area| area.range.start <= run.range.start).then_some(at)
+        };
+        if runs.iter().all(|run| around(&self.areas, run).is_some()) {
+            for run in runs {
+                if let Some(area) = around(&self.areas, &run).and_then(|at| self.areas.get_mut(at)) {
+                    area.heat += run.heat;
+                }
+            }
             return;
         }
-        // Touching areas become one, hence the closed comparison.
-        let from = self.areas.partition_point(|area| area.range.end < run.range.start);
-        let to = self.areas.partition_point(|area| area.range.start <= run.range.end).max(from);
-        let mut joined = run;
-        for area in self.areas.drain(from..to) {
-            joined.range.start = joined.range.start.min(area.range.start);
-            joined.range.end = joined.range.end.max(area.range.end);
-            joined.heat += area.heat;
+        runs.append(&mut self.areas);
+        // Two sorted lists behind one another: the sort sees that and merges them.
+        runs.sort_by_key(|area| area.range.start);
+        for area in runs {
+            match self.areas.last_mut() {
+                Some(last) if last.range.end >= area.range.start => {
+                    last.range.end = last.range.end.max(area.range.end);
+                    last.heat += area.heat;
+                }
+                _ => self.areas.push(area),
+            }
         }
-        self.areas.insert(from, joined);
-        *hint = from + 1;
     }
 
     fn merge(&mut self, later: Extent) {
@@ -248,10 +248,7 @@ impl Extent {
         for (start, end) in later.partial {
             self.add_partial(start, end);
         }
-        let mut hint = 0;
-        for area in later.areas {
-            self.add_run(area, &mut hint);
-        }
+        self.add_runs(later.areas);
     }
 }
 

@@ -342,3 +342,73 @@ fn half_blocks_put_all_panels_side_by_side_under_their_names() {
     let colored = text(Depth::True);
     assert_eq!(colored.lines().filter(|line| line.contains('▀') && line.contains("\x1b[38;2;")).count(), 3);
 }
+
+mod anything {
+    use super::*;
+    use damo_report::picture::{Format, HeatMap, Style, draw};
+    use proptest::prelude::*;
+
+    fn number() -> impl Strategy<Value = u64> {
+        prop_oneof![0_u64..10_000, any::<u64>(), Just(u64::MAX), Just(0)]
+    }
+
+    fn time() -> impl Strategy<Value = i64> {
+        prop_oneof![0_i64..10_000_000_000, any::<i64>(), Just(i64::MAX), Just(i64::MIN)]
+    }
+
+    fn snapshot() -> impl Strategy<Value = Snapshot> {
+        let intervals = proptest::option::of((time(), time()));
+        let regions = prop::collection::vec((number(), number(), any::<u32>(), any::<u32>()), 0..6);
+        (time(), time(), intervals, regions, any::<bool>()).prop_map(|(start, end, intervals, mut rows, partial)| {
+            let intervals = intervals.map(|(sample, aggregation)| Intervals {
+                sample: Nanos(sample),
+                aggregation: Nanos(aggregation),
+                update: Nanos(0),
+            });
+            let mut snapshot = Snapshot::new(TargetKey(0), Nanos(start.min(end)), Nanos(start.max(end)), intervals);
+            rows.sort_unstable();
+            let mut last = 0;
+            for (a, b, samples, age) in rows {
+                let (from, to) = (a.min(b).max(last), a.max(b));
+                if from < to {
+                    snapshot.regions.push(Region::new(Addr(from), Addr(to), NrAccesses(samples), Some(Age(age))));
+                    last = to;
+                }
+            }
+            if partial {
+                snapshot.state = SnapshotState::Partial { expected: 9 };
+            }
+            snapshot
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn no_record_however_odd_makes_a_map_that_is_wrong_or_none_at_all(
+            snapshots in prop::collection::vec(snapshot(), 0..8),
+            window in proptest::option::of((time(), time())),
+            temperature in any::<bool>(),
+        ) {
+            let mut items = vec![Item::Meta(Meta::default()), Item::Target(Target::default())];
+            let mut snapshots = snapshots;
+            snapshots.sort_by_key(|snapshot| snapshot.end);
+            items.extend(snapshots.into_iter().map(Item::Snapshot));
+            // What the format refuses cannot reach a report.
+            let Ok(record) = Record::from_items(&items) else { return Ok(()) };
+            let style = Style { width: 400, height: 400, ..Style::default() };
+            let time_range = window.map(|(start, end)| {
+                TimeRange { start: Nanos(start), end: Nanos(end), base: TimeBase::At(Nanos(0)) }
+            });
+            let by_temperature = temperature.then_some((1.0, 1.0));
+            let options = Options { time_range, by_temperature, ..HeatMap::options(&style) };
+            if let Ok(report) = heats(&[record], &options) {
+                for heat in report.panels.iter().flat_map(|grid| &grid.heat) {
+                    prop_assert!(heat.is_nan() || *heat >= 0.0, "{}", heat);
+                }
+                draw(&HeatMap { report: &report }, Format::Png, &style).expect("drawn");
+                draw(&HeatMap { report: &report }, Format::Svg, &style).expect("drawn");
+            }
+        }
+    }
+}

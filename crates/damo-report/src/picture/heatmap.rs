@@ -5,7 +5,7 @@ use super::ticks::{byte_step, bytes_text, multiples, number_step, number_text, t
 use super::{Canvas, MARGIN, Picture, Style, TEXT_SIZE, Theme, font, top};
 use crate::colormap::Rgb;
 use crate::heats::{Columns, Grid, HeatsReport, Options, Unit};
-use damo_model::Nanos;
+use damo_model::{Addr, AddrRange, Nanos};
 
 /// Room for address labels left of the panels.
 const LEFT: f64 = 92.0;
@@ -18,6 +18,7 @@ const NAME: f64 = 22.0;
 /// Panels are at least so high.
 const LEAST: usize = 14;
 const SMALL: f64 = 13.0;
+const TINY: f64 = 11.0;
 /// Marks get a line each while there is so much room for each of them, in pixels.
 const LINE_EVERY: f64 = 36.0;
 /// And a tick on the axis as long as there is so much.
@@ -119,8 +120,40 @@ impl HeatMap<'_> {
         canvas.text((rect.x, rect.y - 6.0), &fit(&name, TEXT_SIZE, room), ink);
         canvas.text((rect.right(), rect.y - 6.0), &fit(&whole, SMALL, rect.w), muted);
         canvas.image(at, &image, &Self::palette(style));
+        self.draw_mappings(canvas, style, grid, rect);
         frame(canvas, rect, style.theme.muted());
         self.draw_addresses(canvas, style, grid, rect);
+    }
+
+    /// Where several mappings share a panel: their borders and, where they fit, their names, at its right edge.
+    fn draw_mappings(&self, canvas: &mut dyn Canvas, style: &Style, grid: &Grid, rect: Rect) {
+        let addr = |at: i128| Addr(u64::try_from(at).unwrap_or(u64::MAX));
+        let spans = self.report.names.spans(AddrRange::new(addr(grid.space.start()), addr(grid.space.end())));
+        if spans.len() < 2 || self.report.by_temperature {
+            return;
+        }
+        let length = (grid.space.end() - grid.space.start()).max(1) as f64;
+        let y = |at: Addr| rect.bottom() - (i128::from(at.0) - grid.space.start()) as f64 / length * rect.h;
+        let font = Font { size: TINY, color: style.theme.ink(), align: Align::Right };
+        for (range, name) in spans {
+            let (top, bottom) = (y(range.end), y(range.start));
+            if bottom - top < TINY + 3.0 {
+                continue;
+            }
+            for edge in [top, bottom].into_iter().filter(|edge| *edge > rect.y + 1.0 && *edge < rect.bottom() - 1.0) {
+                canvas.line(&[(rect.right() - 8.0, edge), (rect.right(), edge)], style.theme.muted(), 1.0);
+            }
+            let name = fit(&name, TINY, rect.w / 4.0);
+            let width = font::width(&name, TINY);
+            // The top is where marks have their texts.
+            let middle = ((top + bottom) / 2.0).max(rect.y + if self.report.marks.is_empty() { 0.0 } else { 28.0 });
+            if middle + TINY * 0.6 > bottom {
+                continue;
+            }
+            let back = Rect { x: rect.right() - width - 6.0, y: middle - TINY * 0.55, w: width + 5.0, h: TINY * 1.15 };
+            canvas.rect(back, style.theme.ground(), 0.75);
+            canvas.text((rect.right() - 4.0, middle + TINY * 0.32), &name, font);
+        }
     }
 
     /// Offsets into the panel, at its left.
@@ -159,7 +192,8 @@ impl HeatMap<'_> {
 
     /// Remarks of the record: lines through all panels while they are few, else small marks along the time axis as long
     /// as they can be told apart. Texts stand where they fit before the next mark.
-    fn draw_marks(&self, canvas: &mut dyn Canvas, style: &Style, rect: Rect) {
+    fn draw_marks(&self, canvas: &mut dyn Canvas, style: &Style, rect: Rect, panels: &[Rect]) {
+        let Some(tallest) = panels.iter().copied().reduce(|a, b| if b.h > a.h { b } else { a }) else { return };
         let (start, end) = self.report.time;
         let length = end.saturating_sub(start).0.max(1) as f64;
         let color = style.theme.series(1);
@@ -177,10 +211,12 @@ impl HeatMap<'_> {
                 }
                 continue;
             }
-            let mut y = rect.y;
-            while y < rect.bottom() {
-                canvas.line(&[(*x, y), (*x, (y + 4.0).min(rect.bottom()))], color, 1.0);
-                y += 10.0;
+            for panel in panels {
+                let mut y = panel.y;
+                while y < panel.bottom() {
+                    canvas.line(&[(*x, y), (*x, (y + 4.0).min(panel.bottom()))], color, 1.0);
+                    y += 10.0;
+                }
             }
             let room = marks.get(i + 1).map_or(rect.right(), |next| next.0) - x - 8.0;
             let text = fit(text, SMALL, room);
@@ -188,9 +224,9 @@ impl HeatMap<'_> {
                 continue;
             }
             let width = font::width(&text, SMALL);
-            canvas.rect(Rect { x: x + 2.0, y: rect.y + 2.0, w: width + 4.0, h: 17.0 }, style.theme.ground(), 0.85);
+            canvas.rect(Rect { x: x + 2.0, y: tallest.y + 2.0, w: width + 4.0, h: 17.0 }, style.theme.ground(), 0.85);
             let font = Font { size: SMALL, color: style.theme.ink(), align: Align::Left };
-            canvas.text((x + 4.0, rect.y + 15.0), &text, font);
+            canvas.text((x + 4.0, tallest.y + 15.0), &text, font);
         }
     }
 
@@ -271,8 +307,10 @@ impl Picture for HeatMap<'_> {
         let place = place(style);
         let high = self.highest();
         let mut y = place.top + NAME;
+        let mut panels = Vec::new();
         for grid in self.report.panels.iter().rev() {
             self.draw_panel(canvas, style, grid, (place.left, y), place.width, high);
+            panels.push(Rect { x: place.left, y, w: place.width as f64, h: grid.space.len() as f64 });
             y += grid.space.len() as f64 + NAME + 6.0;
         }
         let bottom = y - NAME - 6.0;
@@ -283,7 +321,7 @@ impl Picture for HeatMap<'_> {
             canvas.text((all.x + all.w / 2.0, all.y + 60.0), "no snapshot covers this range", font);
         }
         self.draw_times(canvas, style, all);
-        self.draw_marks(canvas, style, all);
+        self.draw_marks(canvas, style, all, &panels);
         let height = (all.h - 110.0).clamp(60.0, 420.0);
         let bar = Rect { x: (all.right() + 28.0).round(), y: first + 34.0, w: 16.0, h: height.round() };
         self.draw_scale(canvas, style, bar, high);
