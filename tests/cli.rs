@@ -199,3 +199,14 @@ fn nobody_elses_file_is_overwritten() {
     assert!(said.contains("precious"), "{said}");
     assert_eq!(fs::read_to_string(Path::new(&mine)).expect("still there"), "not a record");
 }
+
+#[test]
+fn a_record_right_behind_a_range_is_a_record() {
+    let here = directory();
+    record_stairs(here.path());
+    fs::rename(here.path().join("damon.damo"), here.path().join("app.damo")).expect("rename");
+    let named = ok(here.path(), "report heats -i app.damo --time_range 5s 9s");
+    assert_eq!(ok(here.path(), "report heats --time_range 5s 9s app.damo"), named);
+    let said = fails(here.path(), "report heats -i app.damo --time_range 5s 9s nowhere", 2);
+    assert!(said.contains("nowhere"), "{said}");
+}

@@ -132,7 +132,7 @@ pub fn run(args: &HeatsArgs) -> Result<Outcome> {
     // Mistakes in options are told before a long record is read.
     let destination = Destination::of(&args.output)?;
     let mut options = args.options(&destination)?;
-    let opened = inputs::open(&args.inputs.paths(&args.files)?)?;
+    let opened = inputs::open(&args.inputs.paths(&[&args.files[..], &args.ranges.files].concat())?)?;
     if args.guide || args.guide_human {
         let style = if args.guide_human { Style::Human } else { Style::Raw };
         let report = progress::during(&opened.records, || guide::guide(&opened.records))?;
@@ -237,6 +237,8 @@ pub struct Ranges {
     time: Option<Vec<String>>,
     /// A group of words for each time that the option was given.
     pub addresses: Vec<Vec<String>>,
+    /// Records that stand right behind a range, where a BASE could: `--time_range 5s 9s app.damo`.
+    files: Vec<PathBuf>,
 }
 
 impl Ranges {
@@ -316,8 +318,13 @@ impl Args for Ranges {
 
 impl FromArgMatches for Ranges {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let time = occurrences(matches, "time_range").pop();
-        Ok(Self { time, addresses: occurrences(matches, "address_range") })
+        let mut time = occurrences(matches, "time_range").pop();
+        let mut addresses = occurrences(matches, "address_range");
+        let mut files = Vec::new();
+        for words in time.iter_mut().chain(&mut addresses) {
+            files.extend(words.pop_if(|word| Path::new(word).is_file()).map(PathBuf::from));
+        }
+        Ok(Self { time, addresses, files })
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
