@@ -56,7 +56,7 @@ fn report_lines_of_the_readme_run_on_a_simulated_record() {
     common::record_stairs(directory.path());
     let lines: Vec<String> = commands()
         .into_iter()
-        .filter(|line| line.starts_with("damo report") || line.starts_with("damo info"))
+        .filter(|line| ["damo report", "damo info", "damo doctor damon"].iter().any(|start| line.starts_with(start)))
         .filter(|line| !line.contains("damon.data"))
         .collect();
     assert!(lines.len() >= 6, "the README shows reports");

@@ -42,7 +42,9 @@ pub struct FootprintsArgs {
 pub fn run(args: &FootprintsArgs) -> Result<Outcome> {
     let mut metrics = Vec::new();
     let mut files = Vec::new();
-    for word in &args.words {
+    // `-i` takes several files, so that a metric may stand right behind them: names of metrics are metrics everywhere.
+    let named = args.inputs.input.iter().map(|path| path.display().to_string());
+    for word in args.words.iter().cloned().chain(named) {
         match Metric::ALL.into_iter().find(|metric| metric.name() == word) {
             Some(metric) => metrics.push(metric),
             None if word == "all" => metrics.extend(Options::default().metrics),
@@ -56,7 +58,7 @@ pub fn run(args: &FootprintsArgs) -> Result<Outcome> {
         sort: args.distribution.sort(),
         time: None,
     };
-    let opened = inputs::open(&args.inputs.paths(&files)?)?;
+    let opened = inputs::open(&Inputs::default().paths(&files)?)?;
     let report = footprints::footprints(&opened.records, &options)?;
     let text =
         DistributionText { style: args.raw_number.style(), nr_cols_bar: args.nr_cols_bar, all: args.all_footprint };
