@@ -212,7 +212,7 @@ fn write_part(
     Ok(used)
 }
 
-/// Tables: `snapshots` (target, start_ns, end_ns, nr_regions, total_bytes, accessed_bytes, bandwidth, partial).
+/// Tables: `snapshots` (target, start_ns, end_ns, nr_regions, total_bytes, accessed_bytes, bytes_per_second, partial).
 ///
 /// # Errors
 /// When a record cannot be read or does not tell its intervals.
