@@ -343,6 +343,66 @@ fn half_blocks_put_all_panels_side_by_side_under_their_names() {
     assert_eq!(colored.lines().filter(|line| line.contains('▀') && line.contains("\x1b[38;2;")).count(), 3);
 }
 
+#[test]
+fn the_guide_of_a_real_recording_equals_the_python_tools() {
+    use damo_model::human::Style;
+    let testdata = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata");
+    let record = Record::open(&testdata.join("real/stairs/damon.data"), &Default::default()).expect("readable");
+    let guides = damo_report::guide::guide(&[record]).expect("readable");
+    for (name, style) in [("record_info.txt", Style::Human), ("guide.txt", Style::Raw)] {
+        let mut text = Vec::new();
+        guides.write_text(&mut text, style).expect("memory takes text");
+        let want = std::fs::read_to_string(testdata.join("golden/stairs").join(name)).expect("kept");
+        assert_eq!(String::from_utf8(text).expect("text"), want, "{name}");
+    }
+    assert_eq!(guides.tables().expect("a table")[0].frame.height(), 3);
+}
+
+#[test]
+fn a_map_zooms_to_a_mapping_and_to_a_mark() {
+    use damo_model::{Mapping, Mappings, Mark, Side, Stamp};
+    let mut items = vec![Item::Meta(Meta::default()), Item::Target(Target { target_id: Some(7), ..Target::default() })];
+    let mapping = |start, end, name: &str| Mapping {
+        start: Addr(start),
+        end: Addr(end),
+        name: name.to_owned(),
+        ..Mapping::default()
+    };
+    items.push(Item::Side(Side::Mappings(Mappings {
+        at: Stamp::Record(Nanos(0)),
+        pid: 1,
+        target: Some(TargetKey(0)),
+        mappings: vec![mapping(0, 4096, "/bin/x"), mapping(8192, 12288, "[heap]")],
+    })));
+    items.push(Item::Side(Side::Mark(Mark { at: Stamp::Record(Nanos(200 * MS)), text: "load".to_owned() })));
+    for i in 0..10 {
+        let mut snapshot =
+            Snapshot::new(TargetKey(0), Nanos(i * 100 * MS), Nanos((i + 1) * 100 * MS), Some(Intervals::default()));
+        snapshot.regions.push(Region::new(Addr(0), Addr(16384), NrAccesses(i as u32), Some(Age(0))));
+        items.push(Item::Snapshot(snapshot));
+    }
+    let options = Options {
+        rows: 1,
+        columns: Columns::Each(1),
+        mapping: Some("heap".to_owned()),
+        time_range: Some(TimeRange { start: Nanos(0), end: Nanos(100 * MS), base: TimeBase::Mark("load".to_owned()) }),
+        ..Options::default()
+    };
+    let report = map(Record::from_items(&items).expect("items are in order"), &options);
+    assert_eq!(report.time, (Nanos(200 * MS), Nanos(300 * MS)));
+    let grid = &report.panels[0];
+    assert_eq!((grid.space.start(), grid.space.end()), (8192, 12288));
+    assert_eq!(grid.heat, [20.0]);
+    assert_eq!(report.panel_name(grid), "[heap]");
+    let tables = report.tables().expect("tables");
+    assert_eq!((tables[0].frame.height(), tables[1].frame.height()), (1, 1));
+    let mark = TimeBase::Mark("stop".to_owned());
+    let time_range = options.time_range.clone().map(|range| TimeRange { base: mark, ..range });
+    let record = Record::from_items(&items).expect("items are in order");
+    let error = heats(&[record], &Options { time_range, ..options }).expect_err("no such mark");
+    assert!(error.to_string().contains("load"), "{error}");
+}
+
 mod anything {
     use super::*;
     use damo_report::picture::{Format, HeatMap, Style, draw};
