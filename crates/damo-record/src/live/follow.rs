@@ -19,8 +19,8 @@ use std::time::{Duration, Instant};
 
 /// How often the ring is emptied even if it is far from full: a mark's time is as exact as this.
 const DRAIN: Duration = Duration::from_millis(200);
-/// How often to look who joined, who is gone, and whether DAMON still runs.
-const LOOK: Duration = Duration::from_millis(400);
+/// How often to look who joined and whether DAMON still runs. Who is gone is noticed earlier.
+pub(crate) const LOOK: Duration = Duration::from_secs(1);
 
 /// Why a recording ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,7 +84,7 @@ impl Following<'_> {
             if self.request.limits.timeout.is_some_and(|timeout| self.begun.elapsed() >= duration(timeout)) {
                 return Ok(Ending::Timeout);
             }
-            if Instant::now() >= look_due {
+            if Instant::now() >= look_due || self.source.hung_up() || self.people.someone_is_gone() {
                 look_due = Instant::now() + LOOK;
                 if let Some(ending) = self.look(control)? {
                     return Ok(ending);

@@ -45,6 +45,8 @@ pub(crate) struct People {
     people: Vec<Person>,
 }
 
+/// How many processes a cheap look is at.
+const CHEAP: usize = 4;
 /// What is gone is forgotten when so many are: a build server starts millions of processes.
 const MOST_GONE: usize = 1024;
 
@@ -57,6 +59,11 @@ impl People {
     /// Those alive at the last look, in the order in which they joined.
     pub(crate) fn alive(&self) -> impl Iterator<Item = &Process> {
         self.people.iter().filter(|person| person.alive).map(|person| &person.process)
+    }
+
+    /// Whether one of the first processes is gone: a cheap look, so that a recording ends soon after its target.
+    pub(crate) fn someone_is_gone(&self) -> bool {
+        self.alive().take(CHEAP).any(|process| !is_same(&self.procfs, process))
     }
 
     /// Looks again.
@@ -111,10 +118,11 @@ impl People {
     }
 }
 
-/// Whether the process still runs, and is the same.
+/// Whether the process still runs, and is the same. A zombie counts as gone.
 pub(crate) fn is_same(procfs: &Procfs, process: &Process) -> bool {
-    procfs.alive(process.pid)
-        && procfs.stat(process.pid).is_ok_and(|stat| process.started.is_none_or(|started| started == stat.started))
+    procfs.stat(process.pid).is_ok_and(|stat| {
+        !matches!(stat.state, 'Z' | 'X' | 'x') && process.started.is_none_or(|started| started == stat.started)
+    })
 }
 
 /// The process, if DAMON can monitor it: alive, not ourselves, with an address space.

@@ -15,6 +15,8 @@ pub(crate) trait Source {
     fn drain(&mut self, until: Until, take: &mut dyn FnMut(Record<'_>));
     /// Losses that no record told of.
     fn lost_untold(&self) -> u64;
+    /// Whether all kdamonds that are followed have ended. Where that cannot be told it is `false`.
+    fn hung_up(&self) -> bool;
     /// These kdamonds run now: follow them alone, if that loses nothing.
     fn narrow(&mut self, tids: &[i32]) -> Result<(), RecordError>;
 }
@@ -69,6 +71,10 @@ impl Source for Ring {
 
     fn lost_untold(&self) -> u64 {
         Ring::lost_untold(self)
+    }
+
+    fn hung_up(&self) -> bool {
+        Ring::hung_up(self)
     }
 
     fn narrow(&mut self, tids: &[i32]) -> Result<(), RecordError> {

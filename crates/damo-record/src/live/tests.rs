@@ -76,6 +76,10 @@ impl Source for Script {
         0
     }
 
+    fn hung_up(&self) -> bool {
+        false
+    }
+
     fn narrow(&mut self, _: &[i32]) -> Result<(), RecordError> {
         Ok(())
     }
@@ -233,7 +237,8 @@ fn a_child_becomes_a_target_of_its_own_and_takes_the_place_of_one_that_is_gone()
         Step::Do(Box::new(|fake| {
             process(fake, 78, 'S', "");
             process(fake, 77, 'S', "78");
-            std::thread::sleep(Duration::from_millis(450));
+            // Until the next look is due.
+            std::thread::sleep(super::follow::LOOK);
         })),
     ]);
     // The look after that: drains for what was, for what comes after the commit, and goes on.
