@@ -148,7 +148,7 @@ fn targets(keys: &[EventKey], stream: &dyn Stream, sides: &SideFiles, imported: 
             .map(|(thread, number)| format!("kdamond {} is thread {thread}", number.unwrap_or_default()))
             .collect();
         imported.notes.push(format!(
-            "events of {} kdamonds, told apart by thread: {}",
+            "events of {} kdamonds, told apart by their threads: {}",
             threads.len(),
             named.join(", ")
         ));
@@ -218,15 +218,15 @@ fn second_run(
     imported.regions += tally.events - tally.empty_regions - tally.repeated;
     if tally.empty_regions > 0 {
         imported.notes.push(format!(
-            "{} regions that end where they start or before were left out; their snapshots are marked as partial",
+            "regions that end where they start or before, left out, their snapshots marked as partial: {}",
             tally.empty_regions
         ));
     }
     if tally.repeated > 0 {
-        imported.notes.push(format!("{} events are in it twice and were taken once", tally.repeated));
+        imported.notes.push(format!("events that are in it twice, taken once: {}", tally.repeated));
     }
     if late > 0 {
-        imported.notes.push(format!("{late} events came too late to be put in order and count as lost"));
+        imported.notes.push(format!("events that came too late to be put in order, counted as lost: {late}"));
     }
     if tuned && intervals.is_none() {
         imported.notes.push(

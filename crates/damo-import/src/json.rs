@@ -39,7 +39,8 @@ pub(crate) fn import(
         let remedy = "it was written before anything was recorded: record again";
         return Err(context.bad(Place::Whole, "the list of records is empty".to_owned(), remedy));
     }
-    let mut intervals = state.records.iter().map(|record| record.intervals.or(context.options.intervals));
+    let default_intervals = context.options.intervals.or(sides.intervals());
+    let mut intervals = state.records.iter().map(|record| record.intervals.or(default_intervals));
     let first = intervals.next().flatten();
     let mut meta = Meta {
         source: Source::Imported { format: format.name().to_owned() },
@@ -56,7 +57,7 @@ pub(crate) fn import(
     }
     sides.put(&targets, sink, imported)?;
     let records = std::mem::take(&mut state.records);
-    let mut state = State::new(Pass::Give(sink), context.options.intervals);
+    let mut state = State::new(Pass::Give(sink), default_intervals);
     state.records = records;
     let fault = text.parse(&mut state).err();
     if state.refused.is_none() {

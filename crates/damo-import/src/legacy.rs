@@ -66,7 +66,7 @@ impl<'a> Legacy<'a> {
             imported.notes.push(format!("damaged{}: {what}; what comes after is lost", Place::Byte(at)));
         }
         if seen.empty > 0 {
-            imported.notes.push(format!("{} moments at which a target had no regions were left out", seen.empty));
+            imported.notes.push(format!("moments at which a target had no regions, left out: {}", seen.empty));
         }
     }
 

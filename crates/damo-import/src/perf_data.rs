@@ -98,16 +98,16 @@ impl<'a> PerfData<'a> {
             imported.notes.push(format!("damaged{place}: {what}; what comes after is lost"));
         }
         if seen.unreadable > 0 {
-            imported.notes.push(format!("{} samples do not fit their layout and count as lost", seen.unreadable));
+            imported.notes.push(format!("samples that do not fit their layout, counted as lost: {}", seen.unreadable));
         }
         if seen.lost > 0 {
             imported.notes.push(format!(
-                "perf lost {} events because its ring was full; record with a larger one: perf record -m 4M",
+                "events that perf lost because its ring was full: {}; record with a larger one: perf record -m 4M",
                 seen.lost
             ));
         }
         if seen.others > 0 {
-            imported.notes.push(format!("{} events of schemes' quotas and statistics were left out", seen.others));
+            imported.notes.push(format!("events of schemes' quotas and statistics, left out: {}", seen.others));
         }
     }
 }

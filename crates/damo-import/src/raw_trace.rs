@@ -169,17 +169,17 @@ impl<'a> Cpu<'a> {
 impl Pages<'_> {
     fn note(&self, imported: &mut Imported) {
         if self.unreadable.get() > 0 {
-            imported.notes.push(format!("{} events do not fit their layout and count as lost", self.unreadable.get()));
-        }
-        if self.others.get() > 0 {
             imported
                 .notes
-                .push(format!("{} events of schemes' quotas and statistics were left out", self.others.get()));
+                .push(format!("events that do not fit their layout, counted as lost: {}", self.unreadable.get()));
+        }
+        if self.others.get() > 0 {
+            imported.notes.push(format!("events of schemes' quotas and statistics, left out: {}", self.others.get()));
         }
         let rest: usize = self.trace.cpus.iter().map(|pages| pages.len() % self.trace.page_size()).sum();
         if rest > 0 {
             imported.damaged = true;
-            imported.notes.push(format!("damaged: {rest} bytes after the last whole pages were left out"));
+            imported.notes.push(format!("damaged: bytes after the last whole page, left out: {rest}"));
         }
     }
 

@@ -46,12 +46,12 @@ impl<'a> TextStream<'a> {
         let seen = self.seen.borrow();
         if let Some((line, text)) = &seen.first_unreadable {
             imported.notes.push(format!(
-                "{} lines of DAMON events could not be read and count as lost events, the first of them line {line}: {text}",
+                "lines of DAMON events that cannot be read, counted as lost: {}, the first of them line {line}: {text}",
                 seen.unreadable
             ));
         }
         if seen.others > 0 {
-            imported.notes.push(format!("{} events of schemes' quotas and statistics were left out", seen.others));
+            imported.notes.push(format!("events of schemes' quotas and statistics, left out: {}", seen.others));
         }
     }
 

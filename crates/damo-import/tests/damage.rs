@@ -4,7 +4,7 @@
 mod common;
 
 use common::{Perf, import, real_bytes, try_import};
-use damo_import::{Format, ImportError, JsonWriter, Options, SideFiles, SideKind, import_with_sides};
+use damo_import::{Format, ImportError, JsonWriter, Options, RawTrace, SideFiles, SideKind, import_with_sides};
 use damo_model::{Item, Sink};
 use proptest::prelude::*;
 use std::sync::OnceLock;
@@ -183,8 +183,44 @@ fn a_zip_bomb_costs_no_memory_to_speak_of() {
     }
 }
 
+/// Few by default; PROPTEST_CASES asks for more.
+fn cases() -> u32 {
+    if std::env::var_os("PROPTEST_CASES").is_some() { ProptestConfig::default().cases } else { 150 }
+}
+
+/// A few real pages of two processors.
+fn pages() -> &'static RawTrace {
+    static PAGES: OnceLock<RawTrace> = OnceLock::new();
+    PAGES.get_or_init(|| {
+        let kernel = common::real("../kernel");
+        let read = |name: &str| std::fs::read(kernel.join(name)).expect("in testdata");
+        let cpus = ["tracefs/raw.cpu0", "tracefs/raw.cpu1"].map(|name| read(name)[..6 * 4096].to_vec()).to_vec();
+        let format = read("formats/6.12-damon_aggregated.txt");
+        RawTrace { cpus, formats: vec![String::from_utf8_lossy(&format).into_owned()], ..RawTrace::default() }
+    })
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn damaged_pages_of_a_trace_do_no_harm(
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..40),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let mut trace = pages().clone();
+        for (at, value) in changes {
+            let cpu = at.index(trace.cpus.len());
+            let at = at.index(trace.cpus[cpu].len());
+            trace.cpus[cpu][at] = value;
+        }
+        let at = cut.index(trace.cpus[0].len());
+        trace.cpus[0].truncate(at);
+        let mut sink = common::Checked::default();
+        if let Ok(imported) = damo_import::import_raw_trace(&trace, "x", &Options::default(), &mut sink) {
+            prop_assert_eq!(imported.snapshots as usize, sink.snapshots().len());
+        }
+    }
 
     #[test]
     fn bytes_changed_anywhere_do_no_harm(

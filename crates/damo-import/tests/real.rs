@@ -115,7 +115,7 @@ fn snapshots_that_the_python_tool_cut_in_the_wrong_place_are_put_right() {
         .map(|s| s.regions.last().and_then(|region| region.age).map(|age| age.0))
         .collect();
     assert_eq!(last_ages, [20, 21, 22, 23, 24].map(Some));
-    assert!(imported.notes.iter().any(|note| note.starts_with("77 snapshots")), "{:?}", imported.notes);
+    assert!(imported.notes.iter().any(|note| note.ends_with("got them back: 77")), "{:?}", imported.notes);
 }
 
 #[test]

@@ -17,13 +17,13 @@ impl Faults {
     pub(super) fn notes(&self, notes: &mut Vec<String>) {
         let mut note = |count: u64, what: &str| {
             if count > 0 {
-                notes.push(format!("{count} {what}"));
+                notes.push(format!("{what}: {count}"));
             }
         };
-        note(self.empty, "regions end where they start or before; they were left out, their snapshots are partial");
-        note(self.overlapping, "regions overlap another one; they were left out, their snapshots are partial");
-        note(self.repeated, "regions are in their snapshot twice and were taken once");
-        note(self.regrouped, "snapshots began with the last regions of the one before, which got them back");
+        note(self.empty, "regions that end where they start or before, left out, their snapshots marked as partial");
+        note(self.overlapping, "regions that overlap another one, left out, their snapshots marked as partial");
+        note(self.repeated, "regions that are in their snapshot twice, taken once");
+        note(self.regrouped, "snapshots that began with the last regions of the one before, which got them back");
     }
 
     /// Whether the last [`Faults::regroup`] took all regions of a snapshot.

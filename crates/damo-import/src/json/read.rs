@@ -127,11 +127,11 @@ impl<'s> State<'s> {
         self.faults.notes(notes);
         let mut note = |count: u64, what: &str| {
             if count > 0 {
-                notes.push(format!("{count} {what}"));
+                notes.push(format!("{what}: {count}"));
             }
         };
-        note(self.without_accesses, "regions do not tell their accesses and count as not accessed");
-        note(self.with_stats, "snapshots have statistics of schemes (damos_stats), which were left out");
+        note(self.without_accesses, "regions that do not tell their accesses, taken as not accessed");
+        note(self.with_stats, "snapshots with statistics of schemes (damos_stats), which were left out");
     }
 
     fn give<E: Error>(&mut self, start: Option<Nanos>, end: Nanos, sample: Option<Nanos>) -> Result<(), E> {

@@ -153,14 +153,10 @@ impl<'p, 'r, 's> Run<'p, 'r, 's> {
     /// The attribute that tells a sample's layout.
     fn attr_of(&self, body: &[u8]) -> Option<&'p Attr> {
         let first = self.file.attrs.first()?;
-        if self.is_uniform && !(first.has_identifier() && self.file.attrs.len() > 1) {
-            return Some(first);
-        }
-        if first.has_identifier() {
-            return self.by_id.get(&u64_at(body, 0)?).and_then(|at| self.file.attrs.get(*at));
-        }
-        // Different layouts without identifiers: perf does not write such files.
-        None
+        let by_id = || self.by_id.get(&u64_at(body, 0)?).and_then(|at| self.file.attrs.get(*at));
+        let identified = if first.has_identifier() { by_id() } else { None };
+        // Without identifiers perf gives all events of a recording one layout.
+        identified.or(self.is_uniform.then_some(first))
     }
 
     fn time_of(&self, body: &[u8]) -> Option<Nanos> {
