@@ -13,6 +13,7 @@ use crate::line::Line;
 use crate::marks::Marks;
 use crate::owner::{Note, Ownership};
 use crate::pipeline::{LIVE_BLOCK_AGE, Pipeline};
+use crate::problem::Problem;
 use crate::request::{Request, What};
 use crate::signals::Signals;
 use crate::tape::Tape;
@@ -62,7 +63,7 @@ const REFUSALS_TO_TELL: u32 = 5;
 impl Own {
     /// Sets DAMON up without switching it on, and notes that it is ours.
     pub(crate) fn stage(request: &Request, machine: &Machine, plan: &Plan) -> Result<Self, RecordError> {
-        let staged = machine.sysfs.stage(&plan.kdamonds)?;
+        let staged = machine.sysfs.stage(&plan.kdamonds).map_err(|e| busy(request, e))?;
         let record = request.output.path.as_deref().map(|path| std::path::absolute(path).unwrap_or(path.to_path_buf()));
         let note = Note { pid: std::process::id(), record, leftover: staged.leftover() };
         let ownership = Ownership::take(&request.root, note)?;
@@ -122,6 +123,17 @@ impl Own {
             .collect();
         self.staged.set_targets(0, 0, &targets)
     }
+}
+
+/// Says whose kdamond is in the way, if it is one of another recording.
+fn busy(request: &Request, error: damo_kernel::Error) -> RecordError {
+    let damo_kernel::Error::Busy { index, pid, .. } = error else { return error.into() };
+    let others = crate::owner::others(&request.root);
+    let recording = others.iter().find(|found| found.note.leftover.started().contains(&(index, pid)));
+    let Some(found) = recording else { return error.into() };
+    let record = found.note.record.as_ref().map_or("standard output".to_string(), |path| path.display().to_string());
+    let who = format!("kdamond {index} (thread {pid}) is of a recording (process {}, to {record})", found.note.pid);
+    Problem::Busy { who }.into()
 }
 
 fn place(target: &ContextTarget, people: &[Process]) -> Place {

@@ -64,8 +64,12 @@ fn session(
     line: &mut Line,
 ) -> Result<ExitCode, RecordError> {
     ready::check(request, machine)?;
-    stale::settle(request, machine, line)?;
+    let stopped = stale::settle(request, machine, line)?;
     if request.what == What::Attach {
+        if stopped && machine.sysfs.running()?.is_empty() {
+            // `--stop_stale` alone: that was all there was to do.
+            return Ok(ExitCode::SUCCESS);
+        }
         return attach::run(request, machine, open, signals, line);
     }
     if let Some(wanted) = request.limits.snapshots {

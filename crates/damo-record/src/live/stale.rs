@@ -8,8 +8,10 @@ use crate::problem::Problem;
 use crate::request::{Request, What};
 use std::io::{self, BufRead, IsTerminal, Write};
 
-/// Looks for kdamonds that killed recordings left on, and settles what to do with them before this one begins.
-pub(crate) fn settle(request: &Request, machine: &Machine, line: &mut Line) -> Result<(), RecordError> {
+/// Looks for kdamonds that killed recordings left on, and settles what to do with them before this one begins. Whether
+/// some were stopped.
+pub(crate) fn settle(request: &Request, machine: &Machine, line: &mut Line) -> Result<bool, RecordError> {
+    let mut stopped = false;
     for found in owner::others(&request.root).into_iter().filter(|found| !found.alive) {
         let left = left_on(machine, &found)?;
         if left.is_empty() {
@@ -37,9 +39,10 @@ pub(crate) fn settle(request: &Request, machine: &Machine, line: &mut Line) -> R
             return Err(Problem::Stale { pid: found.note.pid, record, kdamonds }.into());
         }
         put_back(machine, &found)?;
+        stopped = true;
         line.say(&format!("Stopped {kdamonds}, left on by a recording that was killed (record {record})."));
     }
-    Ok(())
+    Ok(stopped)
 }
 
 /// The kdamonds of a note that still run as the same threads.

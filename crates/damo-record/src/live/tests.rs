@@ -372,6 +372,30 @@ fn after_a_kill_the_next_run_says_what_was_left_on_and_stops_it_when_told() {
 }
 
 #[test]
+fn stopping_what_was_left_on_can_be_all_that_is_asked_for() {
+    let lab = Lab::new(vec![]);
+    let before = lab.damon();
+    killed(&lab);
+    let done = lab.run(&Request { stop_stale: true, ..lab.request(What::Attach) }).unwrap();
+    assert_eq!(done, ExitCode::SUCCESS);
+    assert_eq!(lab.damon(), before);
+    assert!(!lab.record().exists());
+}
+
+#[test]
+fn a_second_recording_is_told_whose_kdamond_is_in_its_way() {
+    let lab = Lab::new(vec![]);
+    let sysfs = Sysfs::new(&Root::with_io(lab.fake.clone()));
+    let mut first = sysfs.stage(&[Kdamond { refresh: None, contexts: vec![Context::new(Ops::Paddr)] }]).unwrap();
+    first.start().unwrap();
+    let note = Note { pid: 4_000_010, record: Some("/first.damo".into()), leftover: first.leftover() };
+    let _alive = Ownership::take(lab.dir.path(), note).unwrap();
+    let said = lab.run(&lab.request(pids(77))).unwrap_err().to_string();
+    assert!(said.contains("/first.damo") && said.contains("without a target"), "{said}");
+    assert_eq!(sysfs.running().unwrap().len(), 1);
+}
+
+#[test]
 fn a_kdamond_that_someone_started_at_the_place_of_the_killed_ones_is_not_touched() {
     let lab = Lab::new(vec![]);
     killed(&lab);
