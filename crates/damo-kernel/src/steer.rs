@@ -144,8 +144,8 @@ impl Steer {
         Ok(others)
     }
 
-    /// What there is, with statistics and, with `tried`, the regions that schemes were last tried on. Changes nothing
-    /// that kdamonds do.
+    /// What there is, with statistics and, with `tried`, the regions that schemes were last tried on. Statistics of what
+    /// [`Steer::start`] started are of now; kdamonds of someone else are only read, never written to.
     ///
     /// # Errors
     /// If the tree cannot be read.
@@ -153,8 +153,10 @@ impl Steer {
         let leftover = self.read()?;
         let ours = leftover.map(|leftover| self.ours_of(&leftover)).transpose()?.unwrap_or_default();
         let kdamond = |index| {
-            let status = self.sysfs.refreshed(index, tried, PATIENCE)?;
-            Ok(Steered { ours: ours.contains(&index), status })
+            let own = ours.contains(&index);
+            // Refreshing is a write to the state file: someone else's kdamond is only read, as it last told.
+            let status = if own { self.sysfs.refreshed(index, tried, PATIENCE)? } else { self.sysfs.kdamond(index)? };
+            Ok(Steered { ours: own, status })
         };
         let kdamonds = (0..self.sysfs.nr_kdamonds()?).map(kdamond).collect::<Result<_>>()?;
         Ok(Status { kdamonds, modules: self.sysfs.modules() })

@@ -10,6 +10,7 @@
 //! - [`doctor`]: whether this machine can record, and what its DAMON can do
 //! - [`marks`]: remarks from outside, as `damo mark` makes them
 //! - [`owner`]: which kdamonds are whose, also after a kill
+//! - [`steer`]: DAMON and its schemes beyond one command: start, tune, stop, status
 //! - [`problem`]: why a machine is not ready, and what to do
 #![forbid(unsafe_code)]
 
@@ -26,6 +27,7 @@ pub mod problem;
 pub mod request;
 mod signals;
 pub mod simulate;
+pub mod steer;
 mod tape;
 mod values;
 

@@ -2,7 +2,7 @@
 //!
 //! The working set of a snapshot is the memory in regions that were found accessed often enough. Over several targets,
 //! working sets add up at the same instant, and percentiles are taken of the sums (see [`crate::series`]). With a work
-//! time longer than a snapshot, the working set is what was accessed within that time ([`crate::window`]).
+//! time longer than a snapshot, the working set is what was accessed within that time (`window`).
 
 use crate::ReportError;
 use crate::distribution::{Distribution, DistributionText, PercentileRange, SortBy, percentile_table};

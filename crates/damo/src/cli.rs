@@ -47,6 +47,14 @@ pub enum Commands {
     Convert(convert::ConvertArgs),
     /// Record a simulated staircase workload and show it: a first look without DAMON or root
     Demo(demo::DemoArgs),
+    /// Switch DAMON on, with schemes if you like, and leave it on
+    Start(damo_record::steer::args::StartArgs),
+    /// Change parameters of DAMON while it runs
+    Tune(damo_record::steer::args::TuneArgs),
+    /// Switch off what `start` started, and put DAMON's settings back
+    Stop(damo_record::steer::args::StopArgs),
+    /// What DAMON does: kdamonds, parameters, what schemes did
+    Status(damo_record::steer::args::StatusArgs),
     /// What this machine has and lacks for monitoring, or whether a record supports conclusions
     Doctor(doctor::Doctor),
     /// The DAMON features of this kernel

@@ -11,7 +11,7 @@ mod control;
 mod events;
 mod follow;
 mod people;
-mod plan;
+pub(crate) mod plan;
 mod ready;
 pub mod replay;
 mod sides;

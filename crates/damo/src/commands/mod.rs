@@ -12,6 +12,7 @@ use crate::cli::Commands;
 use crate::errors::Outcome;
 use crate::output;
 use anyhow::Result;
+use damo_record::steer;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -27,6 +28,10 @@ pub fn run(command: Commands) -> Result<Outcome> {
         Commands::Repair(args) => repair::run(&args),
         Commands::Convert(args) => convert::run(&args),
         Commands::Demo(args) => demo::run(&args),
+        Commands::Start(args) => exits(|out| steer::start(&args, out)),
+        Commands::Tune(args) => Ok(Outcome::Exit(steer::tune(&args)?)),
+        Commands::Stop(args) => Ok(Outcome::Exit(steer::stop(&args)?)),
+        Commands::Status(args) => exits(|out| steer::status(&args, out)),
         Commands::Doctor(args) => doctor::run(&args),
         Commands::Features(args) => exits(|out| damo_record::doctor::list_features(&args, out)),
         Commands::Mark(args) => damo_record::marks::run(&args).map(|()| Outcome::Fine).map_err(Into::into),

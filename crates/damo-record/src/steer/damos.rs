@@ -1,0 +1,356 @@
+//! `--schemes` and the `--damos_*` options: schemes as typed on a command line. The n-th occurrence of an option belongs
+//! to the n-th `--damos_action`. They become the JSON that `--schemes` takes, so that one reader knows what values mean.
+
+use crate::args::UsageError;
+use crate::values;
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
+use damo_model::scheme::Scheme;
+use serde_json::{Map, Value, json};
+
+/// Name, value names, fewest and most values, help.
+type Spec = (&'static str, &'static [&'static str], usize, usize, &'static str);
+
+const OPTIONS: [Spec; 17] = [
+    ("damos_action", &["ACTION"], 1, 64, "A scheme: its action, and for migrations a node, or nodes with weights"),
+    ("damos_sz_region", &["MIN", "MAX"], 2, 2, "Sizes of the regions that the scheme is for"),
+    ("damos_access_rate", &["MIN", "MAX"], 2, 2, "Their access rates, in percent or `N samples`"),
+    ("damos_age", &["MIN", "MAX"], 2, 2, "Their ages, a time or `N aggr_intervals`; a bare number is microseconds"),
+    ("damos_apply_interval", &["TIME"], 1, 1, "How often it is applied; a bare number is microseconds"),
+    ("damos_quotas", &["TIME"], 1, 6, "Limits: TIME [SIZE [RESET_INTERVAL [weights of size, rate, age]]]"),
+    ("damos_quota_interval", &["TIME"], 1, 1, "Reset interval of the quotas; a bare number is milliseconds"),
+    ("damos_quota_time", &["TIME"], 1, 1, "CPU time per reset interval; a bare number is milliseconds"),
+    ("damos_quota_space", &["SIZE"], 1, 1, "Bytes per reset interval"),
+    ("damos_quota_weights", &["SIZE", "RATE", "AGE"], 3, 3, "Weights by which regions are put in order, permille"),
+    ("damos_quota_goal", &["METRIC"], 2, 4, "A goal of the quota: METRIC TARGET [CURRENT|NODE [CGROUP]]"),
+    ("damos_nr_quota_goals", &["NUMBER"], 1, 64, "How many of the goals belong to each action, in order"),
+    ("damos_wmarks", &["METRIC", "INTERVAL", "HIGH", "MID", "LOW"], 5, 5, "When the scheme is active"),
+    ("damos_filter", &["FILTER"], 1, 64, "allow|reject [none] anon|active|young|unmapped|memcg PATH|addr START END|…"),
+    ("damos_nr_filters", &["NUMBER"], 1, 64, "How many of the filters belong to each action, in order"),
+    ("damos_max_nr_snapshots", &["NUMBER"], 1, 1, "Ends after so many snapshots (7.0 and later)"),
+    ("schemes", &["FILE|JSON"], 1, 1, "Schemes as a JSON list: a file name or the text itself"),
+];
+
+/// What was typed: for each option its occurrences, each with its words.
+#[derive(Clone, Debug, Default)]
+pub struct DamosArgs(Vec<(&'static str, Vec<Vec<String>>)>, Vec<String>);
+
+impl Args for DamosArgs {
+    fn augment_args(command: Command) -> Command {
+        OPTIONS.into_iter().fold(command, |command, (id, names, min, max, help)| {
+            let arg = Arg::new(id).long(id).value_names(names.to_vec()).num_args(min..=max).help(help);
+            let arg = if id == "schemes" { arg.short('c') } else { arg };
+            command.arg(arg.action(ArgAction::Append).help_heading("What to do on it"))
+        })
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for DamosArgs {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let words = |id: &str| {
+            let groups = matches.get_occurrences::<String>(id);
+            groups.into_iter().flatten().map(|group| group.cloned().collect()).collect()
+        };
+        let mut options: Vec<(&'static str, Vec<Vec<String>>)> = OPTIONS.map(|(id, ..)| (id, words(id))).into();
+        let mut targets = Vec::new();
+        for words in options.iter_mut().filter(|(id, _)| *id == "damos_action").flat_map(|(_, groups)| groups) {
+            // `--damos_action pageout $(pidof app)`: only migrations have more words than the action.
+            if words.first().is_some_and(|action| !action.starts_with("migrate")) {
+                targets.extend(words.drain(1..));
+            }
+        }
+        Ok(Self(options, targets))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+fn usage<T>(text: impl Into<String>) -> Result<T, UsageError> {
+    Err(UsageError(text.into()))
+}
+
+impl DamosArgs {
+    /// Targets that stand right behind an action.
+    pub(crate) fn targets(&self) -> &[String] {
+        &self.1
+    }
+
+    /// The schemes, checked; `None` if none were named.
+    ///
+    /// # Errors
+    /// A sentence that names the option or the scheme's field.
+    pub(crate) fn schemes(&self) -> Result<Option<Vec<Scheme>>, UsageError> {
+        let list = match self.get("schemes") {
+            [] => self.from_options()?,
+            [one] => {
+                if let Some((id, _)) = self.0.iter().find(|(id, groups)| *id != "schemes" && !groups.is_empty()) {
+                    return usage(format!("--schemes has all of a scheme: leave out --{id}"));
+                }
+                match values::file_or_json(&one.concat())? {
+                    Value::Array(list) => Some(list),
+                    Value::Object(mut object) => match object.remove("schemes") {
+                        Some(Value::Array(list)) => Some(list),
+                        _ => Some(vec![Value::Object(object)]),
+                    },
+                    _ => return usage("--schemes takes a JSON list of schemes"),
+                }
+            }
+            _ => return usage("--schemes can be given once: put all schemes into one list"),
+        };
+        let Some(list) = list else { return Ok(None) };
+        let read = |(at, value): (usize, Value)| {
+            let scheme: Scheme = serde_json::from_value(value).map_err(|e| UsageError(format!("scheme {at}: {e}")))?;
+            scheme.check().map_err(|e| UsageError(format!("scheme {at}: {e}")))?;
+            Ok(scheme)
+        };
+        list.into_iter().enumerate().map(read).collect::<Result<Vec<_>, _>>().map(Some)
+    }
+
+    fn get(&self, id: &str) -> &[Vec<String>] {
+        self.0.iter().find(|(known, _)| *known == id).map_or(&[], |(_, groups)| groups)
+    }
+
+    fn from_options(&self) -> Result<Option<Vec<Value>>, UsageError> {
+        let actions = self.get("damos_action");
+        let goals = share_out(self.get("damos_quota_goal"), self.get("damos_nr_quota_goals"), actions.len())?;
+        let filters = share_out(self.get("damos_filter"), self.get("damos_nr_filters"), actions.len())?;
+        for (id, groups) in &self.0 {
+            if actions.is_empty() && !groups.is_empty() {
+                return usage(format!("--{id} belongs to a scheme: give its --damos_action"));
+            }
+            let shared =
+                matches!(*id, "damos_quota_goal" | "damos_filter" | "damos_nr_quota_goals" | "damos_nr_filters");
+            if !shared && groups.len() > actions.len() {
+                return usage(format!("--{id} was given {} times for {} actions", groups.len(), actions.len()));
+            }
+        }
+        if actions.is_empty() {
+            return Ok(None);
+        }
+        let scheme =
+            |(at, ((action, goals), filters)): (usize, ((&Vec<String>, Vec<Vec<String>>), Vec<Vec<String>>))| {
+                self.scheme(at, action, &goals, &filters)
+            };
+        actions.iter().zip(goals).zip(filters).enumerate().map(scheme).collect::<Result<_, _>>().map(Some)
+    }
+
+    fn scheme(
+        &self,
+        at: usize,
+        action: &[String],
+        goals: &[Vec<String>],
+        filters: &[Vec<String>],
+    ) -> Result<Value, UsageError> {
+        let nth = |id: &str| self.get(id).get(at).map(Vec::as_slice);
+        let mut scheme = Map::new();
+        let [name, nodes @ ..] = action else { return usage("--damos_action needs an action") };
+        scheme.insert("action".to_owned(), json!(name));
+        let number = |word: &String| {
+            word.parse::<i64>().map_err(|_| UsageError(format!("--damos_action {name}: `{word}` is no number")))
+        };
+        match nodes {
+            [] => {}
+            [node] => drop(scheme.insert("target_nid".to_owned(), json!(number(node)?))),
+            pairs if pairs.len() % 2 == 0 => {
+                let dest = |pair: &[String]| Ok(json!({ "id": number(&pair[0])?, "weight": number(&pair[1])? }));
+                let dests = pairs.chunks(2).map(dest).collect::<Result<Vec<_>, UsageError>>()?;
+                scheme.insert("dests".to_owned(), json!(dests));
+            }
+            _ => return usage(format!("--damos_action {name}: give one node, or each node with its weight")),
+        }
+        let mut pattern = Map::new();
+        for (id, key) in [("damos_sz_region", "sz_bytes"), ("damos_access_rate", "nr_accesses"), ("damos_age", "age")] {
+            if let Some([min, max]) = nth(id) {
+                pattern.insert(key.to_owned(), json!({ "min": min, "max": max }));
+            }
+        }
+        scheme.insert("access_pattern".to_owned(), Value::Object(pattern));
+        if let Some([interval]) = nth("damos_apply_interval") {
+            scheme.insert("apply_interval_us".to_owned(), json!(interval));
+        }
+        let quotas = self.quotas(at, goals)?;
+        if !quotas.is_empty() {
+            scheme.insert("quotas".to_owned(), Value::Object(quotas));
+        }
+        if let Some([metric, interval, high, mid, low]) = nth("damos_wmarks") {
+            let marks = json!({
+                "metric": metric, "interval_us": interval, "high_permil": high, "mid_permil": mid, "low_permil": low,
+            });
+            scheme.insert("watermarks".to_owned(), marks);
+        }
+        let filters = filters.iter().map(|words| filter(words)).collect::<Result<Vec<_>, _>>()?.concat();
+        scheme.insert("filters".to_owned(), json!(filters));
+        if let Some([most]) = nth("damos_max_nr_snapshots") {
+            scheme.insert("max_nr_snapshots".to_owned(), json!(values::count(most).map_err(UsageError)?));
+        }
+        Ok(Value::Object(scheme))
+    }
+
+    fn quotas(&self, at: usize, goals: &[Vec<String>]) -> Result<Map<String, Value>, UsageError> {
+        let nth = |id: &str| self.get(id).get(at).map(Vec::as_slice);
+        let mut quotas = Map::new();
+        let weights = |words: &[String]| {
+            json!({
+                "sz_permil": words[0], "nr_accesses_permil": words[1], "age_permil": words[2],
+            })
+        };
+        if let Some(words) = nth("damos_quotas") {
+            for (key, word) in ["time_ms", "sz_bytes", "reset_interval_ms"].into_iter().zip(words) {
+                quotas.insert(key.to_owned(), json!(word));
+            }
+            match &words[words.len().min(3)..] {
+                [] => {}
+                three @ [_, _, _] => drop(quotas.insert("weights".to_owned(), weights(three))),
+                _ => return usage("--damos_quotas: give three weights (of size, rate and age) or none"),
+            }
+        }
+        let single = [
+            ("damos_quota_time", "time_ms"),
+            ("damos_quota_space", "sz_bytes"),
+            ("damos_quota_interval", "reset_interval_ms"),
+        ];
+        for (id, key) in single {
+            if let Some([word]) = nth(id) {
+                quotas.insert(key.to_owned(), json!(word));
+            }
+        }
+        if let Some(words @ [_, _, _]) = nth("damos_quota_weights") {
+            quotas.insert("weights".to_owned(), weights(words));
+        }
+        if !quotas.is_empty() {
+            let equal = ["1", "1", "1"].map(str::to_owned);
+            quotas.entry("weights").or_insert_with(|| weights(&equal));
+        }
+        if !goals.is_empty() {
+            let goals = goals.iter().map(|words| goal(words)).collect::<Result<Vec<_>, _>>()?;
+            quotas.insert("goals".to_owned(), json!(goals));
+        }
+        Ok(quotas)
+    }
+}
+
+/// METRIC TARGET [CURRENT|NODE [CGROUP]]
+fn goal(words: &[String]) -> Result<Value, UsageError> {
+    let [metric, target, more @ ..] = words else { return usage("--damos_quota_goal needs a metric and a target") };
+    let mut goal = json!({ "metric": metric, "target_value": target });
+    match more {
+        [] => {}
+        [current] if metric == "user_input" => goal["current_value"] = json!(current),
+        [node, path @ ..] if metric.starts_with("node_") => {
+            let number: i32 =
+                node.parse().map_err(|_| UsageError(format!("--damos_quota_goal {metric}: `{node}` is no node")))?;
+            goal["nid"] = json!(number);
+            if let [path] = path {
+                goal["memcg_path"] = json!(path);
+            }
+        }
+        _ => return usage(format!("--damos_quota_goal {metric} takes nothing behind its target")),
+    }
+    Ok(goal)
+}
+
+/// Filters of one occurrence, in the present grammar or in the old one.
+fn filter(words: &[String]) -> Result<Vec<Value>, UsageError> {
+    let words: Vec<&str> = words.iter().flat_map(|word| word.split_whitespace()).collect();
+    let present = filters_now(&words);
+    if present.is_err()
+        && let Ok(old) = filter_before(&words)
+    {
+        return Ok(vec![old]);
+    }
+    present
+}
+
+/// `allow|reject [none] TYPE [values]`, repeated.
+fn filters_now<'a>(mut words: &'a [&'a str]) -> Result<Vec<Value>, UsageError> {
+    let mut filters = Vec::new();
+    while let [verb, rest @ ..] = words {
+        let allow = match *verb {
+            "allow" | "pass" => true,
+            "reject" | "deny" | "block" => false,
+            other => return usage(format!("--damos_filter: `{other}` is neither allow nor reject")),
+        };
+        let (matching, rest) = match rest {
+            ["none", rest @ ..] => (false, rest),
+            rest => (true, rest),
+        };
+        let (mut filter, rest) = kind(rest)?;
+        filter["matching"] = json!(matching);
+        filter["allow"] = json!(allow);
+        filters.push(filter);
+        words = rest;
+    }
+    Ok(filters)
+}
+
+/// `TYPE matching|nomatching [values] [allow|reject]`.
+fn filter_before(words: &[&str]) -> Result<Value, UsageError> {
+    let [name, matching, rest @ ..] = words else { return usage("--damos_filter needs a type") };
+    let matching = match *matching {
+        "matching" => true,
+        "nomatching" => false,
+        other => return usage(format!("--damos_filter: `{other}` is neither matching nor nomatching")),
+    };
+    let words = [&[*name], rest].concat();
+    let (mut filter, rest) = kind(&words)?;
+    filter["matching"] = json!(matching);
+    filter["allow"] = json!(match rest {
+        [] | ["reject" | "deny" | "block"] => false,
+        ["allow" | "pass"] => true,
+        _ => return usage(format!("--damos_filter: `{}` is too much", rest.join(" "))),
+    });
+    Ok(filter)
+}
+
+/// A filter's type with its values, and the words behind them.
+fn kind<'w>(words: &'w [&'w str]) -> Result<(Value, &'w [&'w str]), UsageError> {
+    Ok(match words {
+        [name @ ("anon" | "active" | "young" | "unmapped"), rest @ ..] => (json!({ "filter_type": name }), rest),
+        ["memcg", path, rest @ ..] => (json!({ "filter_type": "memcg", "memcg_path": path }), rest),
+        ["addr", start, end, rest @ ..] => {
+            (json!({ "filter_type": "addr", "address_range": { "start": start, "end": end } }), rest)
+        }
+        ["target", index, rest @ ..] => (json!({ "filter_type": "target", "damon_target_idx": index }), rest),
+        ["hugepage_size", min, max, rest @ ..] => {
+            (json!({ "filter_type": "hugepage_size", "hugepage_size": [min, max] }), rest)
+        }
+        [] => return usage("--damos_filter: a type is missing behind allow or reject"),
+        [name, ..] => {
+            return usage(format!(
+                "--damos_filter: `{name}` is no filter, or its values are missing: anon, active, young, unmapped, memcg \
+                 PATH, addr START END, target INDEX, hugepage_size MIN MAX"
+            ));
+        }
+    })
+}
+
+/// Shares `groups` out to the actions: by the numbers given, else one each (all to a single action).
+fn share_out(
+    groups: &[Vec<String>],
+    counts: &[Vec<String>],
+    actions: usize,
+) -> Result<Vec<Vec<Vec<String>>>, UsageError> {
+    let counts: Vec<usize> = counts
+        .concat()
+        .iter()
+        .map(|word| word.parse().map_err(|_| UsageError(format!("`{word}` is no number of filters or goals"))))
+        .collect::<Result<_, _>>()?;
+    let counts = match (counts.is_empty(), actions) {
+        (false, _) => counts,
+        (true, 1) => vec![groups.len()],
+        (true, _) => vec![1; groups.len()],
+    };
+    if counts.len() > actions || counts.iter().sum::<usize>() != groups.len() {
+        return usage(format!("{} filters or goals cannot be shared out to {actions} actions like that", groups.len()));
+    }
+    let mut rest = groups.iter().cloned();
+    let mut shares: Vec<Vec<Vec<String>>> = counts.iter().map(|count| rest.by_ref().take(*count).collect()).collect();
+    shares.resize(actions, Vec::new());
+    Ok(shares)
+}
