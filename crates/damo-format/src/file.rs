@@ -15,7 +15,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-/// A record file in the making. See the [module](self).
+/// A record file in the making.
 pub struct RecordFile {
     writer: Writer<File>,
     path: PathBuf,

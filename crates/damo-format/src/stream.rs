@@ -16,7 +16,7 @@ use damo_model::{Batch, Bytes, Item, Target};
 use std::collections::VecDeque;
 use std::io::Read;
 
-/// Gives a record's items in order. See the [module](self).
+/// Gives a record's items in order.
 pub struct StreamReader<R> {
     input: R,
     /// Bytes read and not yet used; the first is at `offset` of the stream.

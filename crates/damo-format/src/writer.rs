@@ -60,7 +60,7 @@ pub struct Summary {
     pub blocks: u64,
 }
 
-/// Writes a record to `W`. See the [module](self).
+/// Writes a record to `W`.
 pub struct Writer<W> {
     out: W,
     options: WriterOptions,

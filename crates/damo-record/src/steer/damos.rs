@@ -87,7 +87,7 @@ impl DamosArgs {
     /// A sentence that names the option or the scheme's field.
     pub(crate) fn schemes(&self) -> Result<Option<Vec<Scheme>>, UsageError> {
         let list = match self.get("schemes") {
-            [] => self.from_options()?,
+            [] => self.typed()?,
             [one] => {
                 if let Some((id, _)) = self.0.iter().find(|(id, groups)| *id != "schemes" && !groups.is_empty()) {
                     return usage(format!("--schemes has all of a scheme: leave out --{id}"));
@@ -116,7 +116,7 @@ impl DamosArgs {
         self.0.iter().find(|(known, _)| *known == id).map_or(&[], |(_, groups)| groups)
     }
 
-    fn from_options(&self) -> Result<Option<Vec<Value>>, UsageError> {
+    fn typed(&self) -> Result<Option<Vec<Value>>, UsageError> {
         let actions = self.get("damos_action");
         let goals = share_out(self.get("damos_quota_goal"), self.get("damos_nr_quota_goals"), actions.len())?;
         let filters = share_out(self.get("damos_filter"), self.get("damos_nr_filters"), actions.len())?;
@@ -133,11 +133,11 @@ impl DamosArgs {
         if actions.is_empty() {
             return Ok(None);
         }
-        let scheme =
-            |(at, ((action, goals), filters)): (usize, ((&Vec<String>, Vec<Vec<String>>), Vec<Vec<String>>))| {
-                self.scheme(at, action, &goals, &filters)
-            };
-        actions.iter().zip(goals).zip(filters).enumerate().map(scheme).collect::<Result<_, _>>().map(Some)
+        let mut schemes = Vec::with_capacity(actions.len());
+        for (at, ((action, goals), filters)) in actions.iter().zip(goals).zip(filters).enumerate() {
+            schemes.push(self.scheme(at, action, &goals, &filters)?);
+        }
+        Ok(Some(schemes))
     }
 
     fn scheme(
