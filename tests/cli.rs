@@ -210,3 +210,12 @@ fn a_record_right_behind_a_range_is_a_record() {
     let said = fails(here.path(), "report heats -i app.damo --time_range 5s 9s nowhere", 2);
     assert!(said.contains("nowhere"), "{said}");
 }
+
+#[test]
+fn a_target_is_chosen_by_its_process() {
+    let here = directory();
+    record_stairs(here.path());
+    assert_eq!(ok(here.path(), "report heats --pid 1001"), ok(here.path(), "report heats"));
+    let said = fails(here.path(), "report heats --pid 1", 2);
+    assert!(said.contains("1001"), "{said}");
+}

@@ -133,6 +133,9 @@ pub fn run(args: &HeatsArgs) -> Result<Outcome> {
     let destination = Destination::of(&args.output)?;
     let mut options = args.options(&destination)?;
     let opened = inputs::open(&args.inputs.paths(&[&args.files[..], &args.ranges.files].concat())?)?;
+    if let Some(pid) = args.target.pid {
+        options.identity = identity_of(&opened, pid)?;
+    }
     if args.guide || args.guide_human {
         let style = if args.guide_human { Style::Human } else { Style::Raw };
         let report = progress::during(&opened.records, || guide::guide(&opened.records))?;
@@ -152,6 +155,18 @@ pub fn run(args: &HeatsArgs) -> Result<Outcome> {
         }
     }
     Ok(opened.outcome())
+}
+
+/// The kernel's numbers of the target that is a process.
+fn identity_of(opened: &Opened, pid: i32) -> Result<Identity> {
+    let targets = || opened.records.iter().flat_map(|record| record.targets());
+    let pid_of = |target: &damo_model::Target| target.process.as_ref().map(|process| process.pid);
+    if let Some(target) = targets().find(|target| pid_of(target) == Some(pid)) {
+        return Ok(Identity::from(target));
+    }
+    let known: Vec<String> = targets().filter_map(pid_of).map(|pid| pid.to_string()).collect();
+    let known = if known.is_empty() { "no target's process".to_owned() } else { known.join(", ") };
+    bail!("--pid {pid}: no target is this process; the record knows {known}")
 }
 
 /// Where the map goes.
