@@ -70,6 +70,10 @@ impl Following<'_> {
     /// Follows until there is a reason to end.
     pub(crate) fn follow(&mut self, control: &mut dyn Control) -> Result<Ending, RecordError> {
         let mut look_due = Instant::now();
+        // At once, so that the shortest recording knows what was mapped where.
+        if self.sample(control).is_err() {
+            return Ok(Ending::RecordStopped);
+        }
         loop {
             self.source.wait(self.patience(look_due))?;
             if self.drain(Until::Now).is_err() || self.take_marks().is_err() {
