@@ -7,10 +7,13 @@ use crate::request::{Request, What};
 use crate::signals::Signals;
 use crate::tape::Tape;
 use damo_format::WriterOptions;
-use damo_model::human::{Style, format_time};
+use damo_model::human::{Style, format_size, format_time};
+use damo_model::scheme::Scheme;
 use damo_model::{Nanos, Ops};
 use damo_sim::builtin::{self, Builtin};
-use damo_sim::{Options, Workload, simulate};
+use damo_sim::{Options, Outcome, Workload, simulate};
+use serde::Deserialize;
+use std::fmt::Write;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::ExitCode;
@@ -23,35 +26,7 @@ const LARGEST_CONFIG: u64 = 16 << 20;
 /// # Errors
 /// A mistake in a configuration file, with its line and the remedy; a record that cannot be written.
 pub fn run(request: &Request) -> Result<ExitCode, RecordError> {
-    let What::Simulate { configs, ranges, seed } = &request.what else {
-        return Err(RecordError::Simulation("no configuration file was given".to_string()));
-    };
-    let mut workloads = Vec::new();
-    let mut options = Options::default();
-    for config in configs {
-        match builtin(config) {
-            Some(builtin) => {
-                options.layout = builtin.layout;
-                options.nr_regions = builtin.nr_regions.unwrap_or(options.nr_regions);
-                options.duration = options.duration.max(builtin.options().duration);
-                workloads.extend(builtin.workloads());
-            }
-            None => workloads.push(read(config)?),
-        }
-    }
-    let monitoring = &request.monitoring;
-    options.intervals = monitoring.intervals;
-    options.intervals_goal = monitoring.goal;
-    if monitoring.given_nr_regions {
-        options.nr_regions = monitoring.nr_regions;
-    }
-    options.seed = *seed;
-    options.ops = monitoring.ops.unwrap_or(if ranges.is_empty() { Ops::Vaddr } else { Ops::Fvaddr });
-    options.ranges.clone_from(ranges);
-    options.duration = request.limits.timeout.or(options.duration);
-    options.tool = crate::tool();
-    options.command = crate::command_line();
-    options.check().map_err(|e| RecordError::Simulation(e.to_string()))?;
+    let (workloads, options) = prepare(request)?;
     let signals = Signals::listen()?;
     let mut line = Line::new(request.quiet);
     for note in &request.notes {
@@ -84,10 +59,79 @@ pub fn run(request: &Request) -> Result<ExitCode, RecordError> {
         line.say(&format!("Stopped at {} of the simulation.", time(outcome.end)));
     }
     line.say(&line::summary(&ended.written, Some(outcome.end)));
+    tell_schemes(&mut line, &options.schemes, &outcome);
     if let Some(next) = line::next_command(&ended.written) {
         line.say(&next);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What is simulated, and how.
+fn prepare(request: &Request) -> Result<(Vec<Workload>, Options), RecordError> {
+    let What::Simulate { configs, ranges, seed } = &request.what else {
+        return Err(RecordError::Simulation("no configuration file was given".to_string()));
+    };
+    let mut workloads = Vec::new();
+    let mut options = Options::default();
+    for config in configs {
+        match builtin(config) {
+            Some(builtin) => {
+                options.layout = builtin.layout;
+                options.accesses_per_pick = builtin.accesses_per_pick;
+                options.nr_regions = builtin.nr_regions.unwrap_or(options.nr_regions);
+                options.duration = options.duration.max(builtin.options().duration);
+                workloads.extend(builtin.workloads());
+            }
+            None => workloads.push(read(config)?),
+        }
+    }
+    let monitoring = &request.monitoring;
+    options.intervals = monitoring.intervals;
+    options.intervals_goal = monitoring.goal;
+    if monitoring.given_nr_regions {
+        options.nr_regions = monitoring.nr_regions;
+    }
+    if let Some(json) = &request.schemes {
+        let list = json.get("schemes").unwrap_or(json);
+        options.schemes = Vec::<Scheme>::deserialize(list)
+            .map_err(|e| RecordError::Simulation(format!("schemes: {e}; write a JSON list of schemes")))?;
+        options.scheme_snapshots = request.schemes_target_regions;
+    }
+    options.seed = *seed;
+    options.ops = monitoring.ops.unwrap_or(if ranges.is_empty() { Ops::Vaddr } else { Ops::Fvaddr });
+    options.ranges.clone_from(ranges);
+    options.duration = request.limits.timeout.or(options.duration);
+    options.tool = crate::tool();
+    options.command = crate::command_line();
+    options.check().map_err(|e| RecordError::Simulation(e.to_string()))?;
+    Ok((workloads, options))
+}
+
+/// What each scheme did, a line each.
+fn tell_schemes(line: &mut Line, schemes: &[Scheme], outcome: &Outcome) {
+    let size = |bytes| format_size(bytes, Style::Human);
+    for (i, (scheme, stats)) in schemes.iter().zip(&outcome.schemes).enumerate() {
+        let mut text = format!(
+            "Scheme {i} ({}): tried on {} regions, {}; changed {}",
+            scheme.action,
+            line::grouped(stats.nr_tried),
+            size(stats.sz_tried),
+            size(stats.sz_changed)
+        );
+        if let Some(quota) = stats.effective_quota {
+            let _ =
+                write!(text, "; quota {} at the end, used up {} times", size(quota), line::grouped(stats.qt_exceeds));
+        }
+        line.say(&text);
+    }
+    if !schemes.is_empty() {
+        line.say(&format!(
+            "Resident at the end: {}; swapped out: {}; {} pages came back.",
+            size(outcome.memory.rss),
+            size(outcome.memory.swapped),
+            line::grouped(outcome.refaults)
+        ));
+    }
 }
 
 fn time(time: Nanos) -> String {
@@ -108,4 +152,44 @@ fn read(file: &Path) -> Result<Workload, RecordError> {
     let text = std::fs::read_to_string(file).map_err(|e| wrong(e.to_string()))?;
     let name = file.file_name().map_or_else(|| file.display().to_string(), |name| name.to_string_lossy().into_owned());
     Workload::parse(&text, &name).map_err(|e| wrong(e.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::RecordArgs;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        args: RecordArgs,
+    }
+
+    fn prepared(words: &[&str]) -> Result<(Vec<Workload>, Options), RecordError> {
+        let cli = Cli::try_parse_from(["damo-record"].iter().chain(words)).unwrap();
+        prepare(&cli.args.request().unwrap())
+    }
+
+    #[test]
+    fn a_built_in_workload_brings_all_of_its_options() {
+        for builtin in builtin::ALL {
+            let (workloads, options) = prepared(&["--simulate", builtin.name]).unwrap();
+            assert_eq!(workloads, builtin.workloads());
+            let expected = builtin.options();
+            assert_eq!(Options { tool: expected.tool.clone(), command: Vec::new(), ..options }, expected);
+        }
+    }
+
+    #[test]
+    fn schemes_act_on_simulated_memory_and_their_mistakes_are_told() {
+        let pageout =
+            r#"[{"action": "pageout", "access_pattern": {"nr_accesses": {"max": "0 %"}, "age": {"min": "2 s"}}}]"#;
+        let (_, options) = prepared(&["--simulate", "stairs", "--schemes", pageout]).unwrap();
+        assert_eq!(options.schemes.len(), 1);
+        let error = prepared(&["--simulate", "stairs", "--schemes", r#"[{"action": "page_out"}]"#]).unwrap_err();
+        assert!(error.to_string().contains("unknown variant `page_out`"), "{error}");
+        let error = prepared(&["--simulate", "stairs", "--schemes", r#"[{"action": "lru_prio"}]"#]).unwrap_err();
+        assert!(error.to_string().contains("scheme 0: vaddr cannot lru_prio"), "{error}");
+    }
 }
