@@ -59,6 +59,7 @@ impl<'r> Writer<'r> {
         Error::Missing { what: feature.what.to_owned(), path: self.root.shown(&self.path(name)), since: feature.since }
     }
 
+    /// Writes a number only if it is another one.
     pub(super) fn count(&self, name: &str, count: usize) -> Result<()> {
         let present: usize = self.root.read_number(&self.path(name))?;
         if present == count { Ok(()) } else { self.set(name, count) }
@@ -129,8 +130,11 @@ impl<'r> Writer<'r> {
     }
 
     pub(super) fn target(&self, target: &ContextTarget) -> Result<()> {
-        if let Some(pid) = target.pid {
-            self.set("pid_target", pid)?;
+        match target.pid {
+            Some(pid) => self.set("pid_target", pid)?,
+            // The directory may be one that had a process before.
+            None if self.root.read_number::<i64>(&self.path("pid_target"))? != 0 => self.set("pid_target", 0)?,
+            None => {}
         }
         let obsolete = if target.obsolete { "Y" } else { "N" };
         self.set_newer("obsolete_target", obsolete, "N", since("removing single targets", "6.19"))?;
