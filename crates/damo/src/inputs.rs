@@ -1,6 +1,7 @@
 //! Which records a command reads, and opening them: those named, else `damon.damo`, else `damon.data`.
 
 use crate::errors::Outcome;
+use crate::progress;
 use anyhow::{Result, bail};
 use clap::Args;
 use damo_frame::{OpenOptions, Record};
@@ -63,7 +64,7 @@ pub struct Opened {
 pub fn open(paths: &[PathBuf]) -> Result<Opened> {
     let mut records = Vec::with_capacity(paths.len());
     for path in paths {
-        let record = Record::open(path, &OpenOptions::default())?;
+        let record = progress::during(&[], || Record::open(path, &OpenOptions::default()))?;
         for note in record.notes() {
             eprintln!("damo: {}: {note}", record.name());
         }

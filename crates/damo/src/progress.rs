@@ -11,7 +11,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// Between two updates of the line.
 const PERIOD: Duration = Duration::from_millis(200);
 
-/// Does `work` on the records. If it takes long, and stderr is a terminal, a line tells how far it is.
+/// Does `work` on the records. If it takes long, and stderr is a terminal, a line tells how far it is; or, without
+/// records, that it goes on.
 pub fn during<T>(records: &[Record], work: impl FnOnce() -> T) -> T {
     if !io::stderr().is_terminal() {
         return work();
@@ -23,9 +24,13 @@ pub fn during<T>(records: &[Record], work: impl FnOnce() -> T) -> T {
             while waiting.recv_timeout(wait) == Err(RecvTimeoutError::Timeout) {
                 wait = PERIOD;
                 let (read, planned) = records.iter().map(Record::progress).fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
-                let share = read as f64 * 100.0 / planned.max(1) as f64;
                 // Nobody reads a line that cannot be written.
-                let _ = write!(io::stderr(), "\rreading the record: {share:3.0} %\x1b[K");
+                let _ = if planned > 0 {
+                    write!(io::stderr(), "\rreading the record: {:3.0} %\x1b[K", read as f64 * 100.0 / planned as f64)
+                } else {
+                    // Foreign formats do not tell how much is left.
+                    write!(io::stderr(), "\rreading the record\x1b[K")
+                };
             }
             if wait == PERIOD {
                 let _ = write!(io::stderr(), "\r\x1b[K");
