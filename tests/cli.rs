@@ -219,3 +219,17 @@ fn a_target_is_chosen_by_its_process() {
     let said = fails(here.path(), "report heats --pid 1", 2);
     assert!(said.contains("1001"), "{said}");
 }
+
+#[test]
+fn what_is_no_workload_is_named_with_the_remedy() {
+    let here = directory();
+    fs::write(here.path().join("picture.cfg"), b"\x89PNG\r\n").expect("write");
+    fs::write(here.path().join("typo.cfg"), "a, 10x\n\nphase\n100\na, 1, 64, 1\n").expect("write");
+    for (config, word) in
+        [("picture.cfg", "no text"), (".", "directory"), ("typo.cfg", "line 1"), ("nowhere.cfg", "No such file")]
+    {
+        let said = fails(here.path(), &format!("record --simulate {config}"), 2);
+        assert!(said.contains(config) && said.contains(word), "{said}");
+    }
+    assert!(!here.path().join("damon.damo").exists());
+}

@@ -145,11 +145,18 @@ fn builtin(config: &Path) -> Option<Builtin> {
 
 fn read(file: &Path) -> Result<Workload, RecordError> {
     let wrong = |why: String| RecordError::Workload { file: file.to_path_buf(), why };
-    let length = std::fs::metadata(file).map_err(|e| wrong(e.to_string()))?.len();
-    if length > LARGEST_CONFIG {
-        return Err(wrong(format!("{length} bytes are too many for a masim configuration")));
+    let data = std::fs::metadata(file).map_err(|e| wrong(e.to_string()))?;
+    if data.is_dir() {
+        return Err(wrong("it is a directory; name a masim configuration, a text file".to_owned()));
     }
-    let text = std::fs::read_to_string(file).map_err(|e| wrong(e.to_string()))?;
+    if data.len() > LARGEST_CONFIG {
+        return Err(wrong(format!("{} bytes are too many for a masim configuration", data.len())));
+    }
+    let bytes = std::fs::read(file).map_err(|e| wrong(e.to_string()))?;
+    let no_text = |e: std::string::FromUtf8Error| {
+        wrong(format!("it is no text from byte {} on; name a masim configuration", e.utf8_error().valid_up_to()))
+    };
+    let text = String::from_utf8(bytes).map_err(no_text)?;
     let name = file.file_name().map_or_else(|| file.display().to_string(), |name| name.to_string_lossy().into_owned());
     Workload::parse(&text, &name).map_err(|e| wrong(e.to_string()))
 }

@@ -58,7 +58,7 @@ impl Tracefs {
             Some((dir, error)) => (dir, error, "Tracefs is for root only: run it with sudo"),
             None => (
                 USUAL[0].to_owned(),
-                io::Error::from(io::ErrorKind::NotFound),
+                io::Error::new(io::ErrorKind::NotFound, "not mounted"),
                 "Tracefs is not mounted: mount -t tracefs tracefs /sys/kernel/tracing",
             ),
         };
