@@ -11,6 +11,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// How often a busy file is read again: for two seconds in all, many times what a command takes.
+const BUSY_TRIES: u32 = 200;
+/// Between two readings of a busy file.
+const BUSY_PAUSE: std::time::Duration = std::time::Duration::from_millis(10);
+
 /// Pseudo files are small; nothing longer than this is read, so that no file can exhaust memory.
 const MAX_FILE: u64 = 32 << 20;
 
@@ -159,7 +164,17 @@ impl Root {
     /// # Errors
     /// [`Error::Read`], with what is usually behind it.
     pub fn read_bytes(&self, rel: &str) -> Result<Vec<u8>> {
-        self.io.read(rel).map_err(|source| self.cannot_read(rel, source))
+        // DAMON's files answer EBUSY while the kernel carries out a command of another thread or program.
+        let mut tries = BUSY_TRIES;
+        loop {
+            match self.io.read(rel) {
+                Err(error) if error.kind() == io::ErrorKind::ResourceBusy && tries > 0 => {
+                    tries -= 1;
+                    std::thread::sleep(BUSY_PAUSE);
+                }
+                done => return done.map_err(|source| self.cannot_read(rel, source)),
+            }
+        }
     }
 
     /// An error of reading, with what is usually behind it.
