@@ -176,6 +176,7 @@ pub(crate) fn run(
         signals,
         line,
         begun: Instant::now(),
+        outbox: Vec::new(),
     };
     let mut control = Attached { machine, found, places };
     let ending = following.follow(&mut control);

@@ -267,6 +267,7 @@ pub(crate) fn run(
                 signals,
                 line,
                 begun: Instant::now(),
+                outbox: Vec::new(),
             };
             (own, following)
         }
