@@ -301,7 +301,7 @@ impl RecordArgs {
             monitoring: self.monitoring()?,
             output: self.output()?,
             limits: Limits { timeout: self.timeout, snapshots },
-            schemes: self.schemes.as_deref().map(values::file_or_json).transpose()?,
+            schemes: self.schemes.as_deref().map(values::schemes).transpose()?,
             schemes_target_regions: self.schemes_target_regions,
             follow_children: !self.exclude_child_tasks,
             ring_size: self.ring_size,

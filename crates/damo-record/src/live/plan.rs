@@ -44,9 +44,7 @@ pub(crate) fn plan(request: &Request, machine: &Machine, command: Option<i32>) -
         }
     };
     if let Some(schemes) = &request.schemes {
-        for context in plan.kdamonds.iter_mut().flat_map(|kdamond| &mut kdamond.contexts) {
-            context.schemes = crate::json::schemes(schemes, &context.intervals)?;
-        }
+        crate::json::apply_schemes(schemes, &mut plan.kdamonds);
     }
     Ok(plan)
 }

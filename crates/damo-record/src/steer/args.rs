@@ -181,9 +181,9 @@ impl MonitorArgs {
             context.nr_regions.min = self.minr.unwrap_or(context.nr_regions.min);
             context.nr_regions.max = self.maxr.unwrap_or(context.nr_regions.max);
             context.intervals_goal = goal.or(context.intervals_goal);
-            if let Some(schemes) = self.damos.schemes()? {
-                context.schemes = super::resolve(&schemes, &context.intervals);
-            }
+        }
+        if let Some(schemes) = self.damos.schemes()? {
+            crate::json::apply_schemes(&schemes, kdamonds);
         }
         Ok(())
     }

@@ -92,24 +92,11 @@ impl DamosArgs {
                 if let Some((id, _)) = self.0.iter().find(|(id, groups)| *id != "schemes" && !groups.is_empty()) {
                     return usage(format!("--schemes has all of a scheme: leave out --{id}"));
                 }
-                match values::file_or_json(&one.concat())? {
-                    Value::Array(list) => Some(list),
-                    Value::Object(mut object) => match object.remove("schemes") {
-                        Some(Value::Array(list)) => Some(list),
-                        _ => Some(vec![Value::Object(object)]),
-                    },
-                    _ => return usage("--schemes takes a JSON list of schemes"),
-                }
+                return values::schemes(&one.concat()).map(Some);
             }
             _ => return usage("--schemes can be given once: put all schemes into one list"),
         };
-        let Some(list) = list else { return Ok(None) };
-        let read = |(at, value): (usize, Value)| {
-            let scheme: Scheme = serde_json::from_value(value).map_err(|e| UsageError(format!("scheme {at}: {e}")))?;
-            scheme.check().map_err(|e| UsageError(format!("scheme {at}: {e}")))?;
-            Ok(scheme)
-        };
-        list.into_iter().enumerate().map(read).collect::<Result<Vec<_>, _>>().map(Some)
+        list.map(|list| crate::json::schemes(&Value::Array(list))).transpose()
     }
 
     fn get(&self, id: &str) -> &[Vec<String>] {

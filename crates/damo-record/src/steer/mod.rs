@@ -13,8 +13,7 @@ use crate::request::What;
 use args::{MonitorArgs, StartArgs, StatusArgs, StopArgs, TuneArgs};
 use damo_kernel::Root;
 use damo_kernel::steer::Steer;
-use damo_kernel::sysfs::{Kdamond, Scheme};
-use damo_model::{Intervals, scheme};
+use damo_kernel::sysfs::Kdamond;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -142,15 +141,9 @@ fn asked_for(place: &Place, args: &MonitorArgs) -> Result<Vec<Kdamond>, RecordEr
     let machine = Machine::new(place.root.clone());
     let mut kdamonds = plan::plan(&request, &machine, None)?.kdamonds;
     if let Some(schemes) = args.damos.schemes()? {
-        for context in kdamonds.iter_mut().flat_map(|kdamond| &mut kdamond.contexts) {
-            context.schemes = resolve(&schemes, &context.intervals);
-        }
+        json::apply_schemes(&schemes, &mut kdamonds);
     }
     Ok(kdamonds)
-}
-
-fn resolve(schemes: &[scheme::Scheme], intervals: &Intervals) -> Vec<Scheme> {
-    schemes.iter().map(|scheme| Scheme::resolve(scheme, intervals)).collect()
 }
 
 /// Writes a line; a reader that has seen enough is no failure.
