@@ -18,9 +18,23 @@ pub(crate) struct Plan {
 
 /// Plans for everything but attaching. `command` is the pid of the command that was started, if one was asked for.
 pub(crate) fn plan(request: &Request, machine: &Machine, command: Option<i32>) -> Result<Plan, RecordError> {
-    let monitoring = &request.monitoring;
-    let roots = Origin::Roots { follow: request.follow_children };
-    let mut plan = match &request.what {
+    let mut plan = of(&request.what, &request.monitoring, request.follow_children, machine, command)?;
+    if let Some(schemes) = &request.schemes {
+        crate::json::apply_schemes(schemes, &mut plan.kdamonds);
+    }
+    Ok(plan)
+}
+
+/// The same for these targets, without schemes (but those that come with all parameters).
+pub(crate) fn of(
+    what: &What,
+    monitoring: &Monitoring,
+    follow: bool,
+    machine: &Machine,
+    command: Option<i32>,
+) -> Result<Plan, RecordError> {
+    let roots = Origin::Roots { follow };
+    Ok(match what {
         What::Pids { pids, ranges } => processes(machine, pids, ranges, monitoring, roots)?,
         What::Command { ranges, .. } => {
             let pids: Vec<i32> = command.into_iter().collect();
@@ -42,11 +56,7 @@ pub(crate) fn plan(request: &Request, machine: &Machine, command: Option<i32>) -
         What::Simulate { .. } | What::Attach => {
             Plan { kdamonds: Vec::new(), people: Vec::new(), origin: Origin::Roots { follow: false } }
         }
-    };
-    if let Some(schemes) = &request.schemes {
-        crate::json::apply_schemes(schemes, &mut plan.kdamonds);
-    }
-    Ok(plan)
+    })
 }
 
 fn context(monitoring: &Monitoring, ops: Ops) -> Context {
