@@ -7,7 +7,7 @@
 mod read;
 mod write;
 
-pub use read::{apply_schemes, kdamonds, schemes};
+pub use read::{apply_schemes, check_filters, kdamonds, schemes};
 pub use write::{text, to_json};
 
 #[cfg(test)]

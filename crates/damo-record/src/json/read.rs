@@ -121,10 +121,36 @@ pub fn schemes(json: &Value) -> Result<Vec<written::Scheme>> {
 }
 
 /// Schemes in the kernel's units under each context's intervals, in every context.
-pub fn apply_schemes(schemes: &[written::Scheme], kdamonds: &mut [Kdamond]) {
+///
+/// # Errors
+/// If the kernel would pass over a filter, and do what shall not be done.
+pub fn apply_schemes(schemes: &[written::Scheme], kdamonds: &mut [Kdamond]) -> Result<()> {
     for context in kdamonds.iter_mut().flat_map(|kdamond| &mut kdamond.contexts) {
         context.schemes = schemes.iter().map(|scheme| Scheme::resolve(scheme, &context.intervals)).collect();
     }
+    check_filters(kdamonds)
+}
+
+/// For virtual addresses pages are not looked at one by one, but for migrations on newer kernels: there is no way to
+/// keep a page out.
+///
+/// # Errors
+/// If the kernel would pass over a filter, and do what shall not be done.
+pub fn check_filters(kdamonds: &[Kdamond]) -> Result<()> {
+    let virtual_ones =
+        kdamonds.iter().flat_map(|kdamond| &kdamond.contexts).filter(|context| context.ops != Ops::Paddr);
+    for (s, scheme) in virtual_ones.flat_map(|context| context.schemes.iter().enumerate()) {
+        let harmless = matches!(scheme.action.as_str(), "stat" | "migrate_hot" | "migrate_cold");
+        let passed_over = scheme.filters.iter().position(|filter| !harmless && !filter.is_core());
+        if let Some((f, filter)) = passed_over.and_then(|f| Some((f, scheme.filters.get(f)?))) {
+            return Err(UsageError(format!(
+                "scheme {s}: filters[{f}]: with virtual addresses the kernel looks at no page by `{}`, and would {} \
+                 whole regions: monitor paddr, or use filters of type addr or target",
+                filter.kind, scheme.action
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// What a kernel or `damo status` says beside parameters is passed over.

@@ -46,7 +46,7 @@ fn percent_and_times_become_samples_and_aggregations() {
         "nr_accesses": {"min": "0 %", "max": "50 %"},
         "age": {"min": "5 s", "max": "3 aggr_intervals"}}}]);
     let mut read = [Kdamond { contexts: vec![Context::new(Ops::Vaddr)], ..Kdamond::default() }];
-    apply_schemes(&schemes(&scheme).unwrap(), &mut read);
+    apply_schemes(&schemes(&scheme).unwrap(), &mut read).unwrap();
     let read = &read[0].contexts[0].schemes;
     assert_eq!(read[0].pattern.nr_accesses.max, NrAccesses(10));
     assert_eq!(read[0].pattern.age.min, Age(50));

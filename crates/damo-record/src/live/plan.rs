@@ -20,7 +20,7 @@ pub(crate) struct Plan {
 pub(crate) fn plan(request: &Request, machine: &Machine, command: Option<i32>) -> Result<Plan, RecordError> {
     let mut plan = of(&request.what, &request.monitoring, request.follow_children, machine, command)?;
     if let Some(schemes) = &request.schemes {
-        crate::json::apply_schemes(schemes, &mut plan.kdamonds);
+        crate::json::apply_schemes(schemes, &mut plan.kdamonds)?;
     }
     Ok(plan)
 }
@@ -49,6 +49,7 @@ pub(crate) fn of(
         }
         What::Kdamonds(json) => {
             let kdamonds = crate::json::kdamonds(json)?;
+            crate::json::check_filters(&kdamonds)?;
             let people = people_of(machine, &kdamonds)?;
             let origin = if kdamonds.len() == 1 { roots } else { Origin::Roots { follow: false } };
             Plan { kdamonds, people, origin }

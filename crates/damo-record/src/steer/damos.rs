@@ -194,7 +194,12 @@ impl DamosArgs {
             match &words[words.len().min(3)..] {
                 [] => {}
                 three @ [_, _, _] => drop(quotas.insert("weights".to_owned(), weights(three))),
-                _ => return usage("--damos_quotas: give three weights (of size, rate and age) or none"),
+                _ => {
+                    return usage(
+                        "--damos_quotas: give three weights (of size, rate and age) or none; a target stands ahead of it or behind \
+                     --damos_action",
+                    );
+                }
             }
         }
         let single = [
@@ -210,7 +215,8 @@ impl DamosArgs {
         if let Some(words @ [_, _, _]) = nth("damos_quota_weights") {
             quotas.insert("weights".to_owned(), weights(words));
         }
-        if !quotas.is_empty() {
+        // --damos_quotas alone puts regions in no order, as in the Python tool.
+        if !quotas.is_empty() && nth("damos_quotas").is_none() {
             let equal = ["1", "1", "1"].map(str::to_owned);
             quotas.entry("weights").or_insert_with(|| weights(&equal));
         }
@@ -261,7 +267,11 @@ fn filters_now<'a>(mut words: &'a [&'a str]) -> Result<Vec<Value>, UsageError> {
         let allow = match *verb {
             "allow" | "pass" => true,
             "reject" | "deny" | "block" => false,
-            other => return usage(format!("--damos_filter: `{other}` is neither allow nor reject")),
+            other => {
+                return usage(format!(
+                    "--damos_filter: `{other}` is neither allow nor reject; a target stands ahead of it or behind --damos_action"
+                ));
+            }
         };
         let (matching, rest) = match rest {
             ["none", rest @ ..] => (false, rest),

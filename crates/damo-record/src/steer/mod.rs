@@ -129,7 +129,7 @@ fn tune_on(place: &Place, args: &TuneArgs) -> Result<Vec<String>, RecordError> {
                 context.targets = new.targets;
             }
             match &wanted.schemes {
-                Some(schemes) => json::apply_schemes(schemes, kdamonds),
+                Some(schemes) => wrong = wrong.take().or(json::apply_schemes(schemes, kdamonds).err()),
                 None => notes = show::changed_meaning(&before, kdamonds),
             }
         }
@@ -257,7 +257,7 @@ fn planned(
         monitor.change(&mut kdamonds)?;
     }
     if let Some(schemes) = schemes {
-        json::apply_schemes(schemes, &mut kdamonds);
+        json::apply_schemes(schemes, &mut kdamonds)?;
     }
     Ok(kdamonds)
 }
