@@ -5,7 +5,6 @@
 
 use crate::commands::{convert, demo, doctor, info, repair, report, shell};
 use clap::{Command, CommandFactory, FromArgMatches, Parser, Subcommand};
-use std::collections::BTreeSet;
 use std::ffi::OsString;
 
 /// Record, report and steer DAMON, the Linux kernel's data access monitor.
@@ -55,6 +54,8 @@ pub enum Commands {
     Stop(damo_record::steer::args::StopArgs),
     /// What DAMON does: kdamonds, parameters, what schemes did
     Status(damo_record::steer::args::StatusArgs),
+    /// Print what options mean, as JSON or as the writes to DAMON's files, without touching anything
+    Args(damo_record::steer::args::PrintArgs),
     /// What this machine has and lacks for monitoring, or whether a record supports conclusions
     Doctor(doctor::Doctor),
     /// The DAMON features of this kernel
@@ -73,47 +74,14 @@ pub enum Commands {
 /// Clap's own: a mistake, or a request for help or the version.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Commands, clap::Error> {
     let command = command();
-    let mut spellings = BTreeSet::new();
-    collect_underscored(&command, &mut spellings);
-    let matches = command.try_get_matches_from(with_underscores(args, &spellings))?;
+    let args = damo_record::args::with_underscores(&command, args);
+    let matches = command.try_get_matches_from(args)?;
     Ok(Cli::from_arg_matches(&matches)?.command)
 }
 
 /// The whole tree.
 pub fn command() -> Command {
     Cli::command()
-}
-
-/// Long options that are spelt with `_`, anywhere in the tree.
-fn collect_underscored(command: &Command, into: &mut BTreeSet<String>) {
-    for arg in command.get_arguments() {
-        let aliases = arg.get_all_aliases().unwrap_or_default();
-        let longs = arg.get_long().into_iter().chain(aliases).filter(|long| long.contains('_'));
-        into.extend(longs.map(str::to_owned));
-    }
-    command.get_subcommands().for_each(|sub| collect_underscored(sub, into));
-}
-
-/// Turns `--time-range` into `--time_range`, for options that are spelt so; what follows `--` is not ours.
-fn with_underscores(
-    args: impl IntoIterator<Item = OsString>,
-    spellings: &BTreeSet<String>,
-) -> impl Iterator<Item = OsString> {
-    let mut ours = true;
-    args.into_iter().map(move |arg| {
-        let Some(text) = arg.to_str().filter(|text| ours && text.starts_with("--")) else { return arg };
-        if text == "--" {
-            ours = false;
-            return arg;
-        }
-        let (name, value) = text.split_at(text.find('=').unwrap_or(text.len()));
-        let underscored = name[2..].replace('-', "_");
-        // A unique prefix will do, as for the other spelling.
-        if spellings.iter().any(|spelling| spelling.starts_with(&underscored)) {
-            return format!("--{underscored}{value}").into();
-        }
-        arg
-    })
 }
 
 #[cfg(test)]
