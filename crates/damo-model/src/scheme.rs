@@ -18,10 +18,12 @@
 //! # }
 //! ```
 
+mod charge;
 mod filters;
 mod json;
 mod quotas;
 
+pub use charge::{Charge, GOAL_REACHED, MAX_PRIORITY, feed_loop, goal_score, priority};
 pub use filters::{FilterKind, SchemeFilter};
 pub use quotas::{Goal, GoalTuner, Metric, Quotas, Watermarks, Weights};
 

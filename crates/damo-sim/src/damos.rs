@@ -4,9 +4,10 @@
 
 use crate::monitor::{Monitor, Piece};
 use crate::options::PAGE;
-use crate::quota::{Charge, score};
-use damo_model::scheme::{Action, FilterKind, Goal, ResolvedPattern, Scheme, SchemeFilter};
-use damo_model::{Addr, AddrRange, Bytes, Intervals, Nanos, NrAccesses, Region};
+use damo_model::scheme::{
+    Action, Charge, FilterKind, Goal, ResolvedPattern, Scheme, SchemeFilter, goal_score, priority,
+};
+use damo_model::{Addr, AddrRange, Age, Bytes, Intervals, Nanos, NrAccesses, Region};
 
 /// What schemes act on.
 pub(crate) trait Memory {
@@ -112,7 +113,7 @@ impl Damos {
 
     pub(crate) fn stats(&self) -> Vec<SchemeStats> {
         let stats = |running: &Running| SchemeStats {
-            effective_quota: running.scheme.quotas.is_limited().then_some(Bytes(running.charge.limit)),
+            effective_quota: running.scheme.quotas.is_limited().then_some(running.charge.limit),
             ..running.stats
         };
         self.running.iter().map(stats).collect()
@@ -234,13 +235,12 @@ impl Running {
     }
 
     fn is_for(&self, piece: &Piece, window: &Window) -> bool {
-        self.pattern.matches(Bytes(piece.size()), window.rate(piece), damo_model::Age(piece.age))
+        self.pattern.matches(Bytes(piece.size()), window.rate(piece), Age(piece.age))
     }
 
-    fn score(&self, piece: &Piece, window: &Window) -> usize {
-        let mut now = *piece;
-        now.nr_accesses = window.rate(piece).0;
-        score(self.scheme.action, &now, &self.scheme.quotas.weights, &window.intervals)
+    fn priority(&self, piece: &Piece, window: &Window) -> usize {
+        let Scheme { action, quotas, .. } = &self.scheme;
+        priority(*action, window.rate(piece), Age(piece.age), &quotas.weights, &window.intervals)
     }
 
     /// Renews the quota and decides which scores fit it.
@@ -250,12 +250,12 @@ impl Running {
         }
         let (goals, last_pressure) = (&self.scheme.quotas.goals, &mut self.last_pressure);
         let used_up = self.charge.renew(&self.scheme.quotas, now, || {
-            goals.iter().map(|goal| goal_score(goal, memory, last_pressure)).max().unwrap_or(0)
+            goals.iter().map(|goal| score(goal, memory, last_pressure)).max().unwrap_or(0)
         });
         self.stats.qt_exceeds += u64::from(used_up);
         let pieces = monitor.targets.iter().flat_map(|t| &t.pieces);
-        let scored: Vec<(usize, u64)> =
-            pieces.filter(|p| self.is_for(p, window)).map(|p| (self.score(p, window), p.size())).collect();
+        let scored: Vec<(usize, Bytes)> =
+            pieces.filter(|p| self.is_for(p, window)).map(|p| (self.priority(p, window), Bytes(p.size()))).collect();
         self.charge.prioritise(scored.into_iter());
     }
 
@@ -272,24 +272,26 @@ impl Running {
         }
         if let Some((target, from)) = self.charge.resume {
             // Where the quota ended last time: what lies before had its turn.
-            if target != place.target || piece.end <= from {
+            if target != place.target || piece.end <= from.0 {
                 if target == place.target && place.last {
                     self.charge.resume = None;
                 }
                 return (None, None);
             }
             self.charge.resume = None;
-            let skip = from.saturating_sub(piece.start) / PAGE * PAGE;
+            let skip = from.0.saturating_sub(piece.start) / PAGE * PAGE;
             if skip > 0 {
                 return (cut(piece, skip), None);
             }
         }
-        if !self.is_for(piece, place.window) || (limited && self.score(piece, place.window) < self.charge.min_score) {
+        if !self.is_for(piece, place.window)
+            || (limited && self.priority(piece, place.window) < self.charge.min_priority)
+        {
             return (None, None);
         }
         let mut behind = None;
         if limited {
-            let left = self.charge.limit - self.charge.charged;
+            let left = self.charge.left().0;
             if piece.size() > left {
                 let size = left / PAGE * PAGE;
                 if size == 0 {
@@ -314,9 +316,9 @@ impl Running {
         let applied = memory.apply(&self.scheme, place.target, range, decided);
         let before = piece.report();
         if limited {
-            self.charge.charge(piece.size(), applied.time);
+            self.charge.charge(Bytes(piece.size()), applied.time);
             if self.charge.is_used_up() {
-                self.charge.resume = Some((place.target, piece.end));
+                self.charge.resume = Some((place.target, Addr(piece.end)));
             }
         }
         if self.scheme.action != Action::Stat {
@@ -372,16 +374,15 @@ fn cut(piece: &mut Piece, size: u64) -> Option<Piece> {
     Some(behind)
 }
 
-/// How far a goal is reached, of which [`crate::tune::GOAL`] is just so.
-fn goal_score(goal: &Goal, memory: &impl Memory, last_pressure: &mut u64) -> u64 {
+/// How far a goal is reached.
+fn score(goal: &Goal, memory: &impl Memory, last_pressure: &mut u64) -> u64 {
     let mut value = memory.metric(goal);
     if goal.metric == damo_model::scheme::Metric::SomeMemPsiUs {
         let now = value;
         value = now.saturating_sub(*last_pressure);
         *last_pressure = now;
     }
-    let score = u128::from(value) * u128::from(crate::tune::GOAL) / u128::from(goal.target_value.max(1));
-    u64::try_from(score).unwrap_or(u64::MAX)
+    goal_score(value, goal.target_value)
 }
 
 #[cfg(test)]

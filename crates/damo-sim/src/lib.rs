@@ -34,7 +34,6 @@ mod pages;
 mod params;
 mod parse;
 mod process;
-mod quota;
 mod rng;
 mod run;
 mod tell;

@@ -1,23 +1,9 @@
-//! The kernel's feedback loop and what it tunes: monitoring intervals, so that a wanted share of the possible access
-//! events is observed (Linux 6.15), and the quotas of schemes that have goals.
-//!
-//! The loop is a proportional controller: what is tuned changes by the same share as the score misses its goal, up to
-//! doubling, in whole numbers.
+//! Monitoring intervals tuned by the kernel's feedback loop, so that a wanted share of the possible access events is
+//! observed (Linux 6.15).
 
 use crate::monitor::MonitorTarget;
+use damo_model::scheme::{GOAL_REACHED, feed_loop};
 use damo_model::{Intervals, IntervalsGoal, Nanos};
-
-/// A score of this much is the goal.
-pub(crate) const GOAL: u64 = 10_000;
-/// Never tune below this, so that a way up remains.
-const MIN_INPUT: u64 = 10_000;
-
-/// The next input, given that `last` led to `score`, of which [`GOAL`] would be right and more is too much.
-pub(crate) fn feed_loop(last: u64, score: u64) -> u64 {
-    let missed = u128::from(score.abs_diff(GOAL));
-    let change = u64::try_from(u128::from(last) * missed / u128::from(GOAL)).unwrap_or(u64::MAX);
-    if score > GOAL { last.saturating_sub(change).max(MIN_INPUT) } else { last.saturating_add(change) }
-}
 
 /// The intervals after an aggregation that found what `targets` now hold.
 pub(crate) fn tuned(
@@ -32,7 +18,7 @@ pub(crate) fn tuned(
         observed += u128::from(piece.size()) * u128::from(piece.nr_accesses);
     }
     let wanted = (possible * u128::from(goal.access_bp) / 10_000).max(1);
-    let score = u64::try_from(observed * u128::from(GOAL) / wanted).unwrap_or(u64::MAX);
+    let score = u64::try_from(observed * u128::from(GOAL_REACHED) / wanted).unwrap_or(u64::MAX);
     let mut factor = feed_loop(100_000_000, score) / 10_000;
     if factor <= 10_000 {
         // At most halve: too short an interval sees nothing, and the way back up would be long.
@@ -84,14 +70,5 @@ mod tests {
         assert_eq!(sample_after(100, 94 << 20, 6 << 20), 75);
         assert_eq!(sample_after(100, 0, 100 << 20), 50);
         assert_eq!(sample_after(6, 0, 100 << 20), 5, "no further than allowed");
-    }
-
-    #[test]
-    fn the_loop_moves_by_the_share_that_is_missed() {
-        assert_eq!(feed_loop(1_000_000, 10_000), 1_000_000);
-        assert_eq!(feed_loop(1_000_000, 5_000), 1_500_000);
-        assert_eq!(feed_loop(1_000_000, 15_000), 500_000);
-        assert_eq!(feed_loop(1_000_000, u64::MAX), 10_000);
-        assert_eq!(feed_loop(u64::MAX, 0), u64::MAX);
     }
 }
