@@ -117,7 +117,11 @@ function overlays(g, box, { first, map }) {
   let free = box.x;
   for (const mark of crowded(marks, box) ? [] : marks) {
     const x = toX(mark.t, box);
-    strokeLine(g, x, 0, x, box.height, css("--mark"), [2, 3]);
+    // Two inks in turn: one of them is seen on any ground.
+    g.lineDashOffset = 3;
+    if (map) strokeLine(g, x, 0, x, box.height, "#cdbcff", [3, 3]);
+    g.lineDashOffset = 0;
+    strokeLine(g, x, 0, x, box.height, map ? "#4b1fa6" : css("--mark"), [3, 3]);
     // Names that stand too close are left out rather than cover each other.
     if (first && x >= free) {
       const text = fitted(g, mark.text, 160), width = g.measureText(text).width + 8;

@@ -71,8 +71,10 @@ function drawSeries(g, box, series, ink, y, filled) {
   if (filled) {
     g.globalAlpha = .22;
     g.fillStyle = ink;
-    // A little wider, so that there are no seams between neighbours.
-    for (const [from, to, at] of steps) g.fillRect(from, at, to - from + .3, box.height - at);
+    // One path, a little wider than each step: no seams between neighbours, and nothing is painted twice.
+    g.beginPath();
+    for (const [from, to, at] of steps) g.rect(from, at, to - from + .5, box.height - at);
+    g.fill();
     g.globalAlpha = 1;
   }
   g.strokeStyle = ink;

@@ -91,7 +91,7 @@ function moveSpace(map, by) {
   showSpace(map, within(low + by, high - low, map.panel.size));
 }
 function showSpace(map, [low, high]) {
-  if (high - low >= map.panel.size) delete view.y[map.key];
+  if (high - low >= map.panel.size * .999999) delete view.y[map.key];
   else view.y[map.key] = [low, high];
   draw();
 }

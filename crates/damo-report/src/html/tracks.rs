@@ -117,7 +117,8 @@ pub fn of_target(
     (peak, unit): (f64, Unit),
     start: Nanos,
 ) -> Result<(Vec<Track>, Vec<(&'static str, String)>), ReportError> {
-    let touched = touched(working_sets, group);
+    let end = record.span().map_or(start, |(_, end)| end);
+    let touched = touched(working_sets, group, end);
     let clock = Clock::new(record, start)?;
     let allocated = allocated(&clock, group)?;
     let size = |value: f64| format_size(Bytes(value as u64), Style::Human);
@@ -168,18 +169,24 @@ fn spread(values: impl Iterator<Item = f64>) -> Option<(f64, f64, f64)> {
     (count > 0).then(|| (low, sum / f64::from(count), high))
 }
 
-/// Bytes accessed in each snapshot; `None` in incomplete ones.
-fn touched(working_sets: &WssReport, group: &Group<'_>) -> Vec<(Nanos, Option<f64>)> {
+/// Bytes accessed in each complete snapshot; `None` from where one ends and no other begins.
+fn touched(working_sets: &WssReport, group: &Group<'_>, end: Nanos) -> Vec<(Nanos, Option<f64>)> {
     let ours = working_sets
         .series
         .iter()
         .filter(|series| series.target.is_some_and(|target| group.targets.iter().any(|known| known.key == target)));
-    let mut points: Vec<_> = ours
-        .flat_map(|series| &series.points)
-        .map(|point| (point.start, (!point.partial).then_some(point.value as f64)))
-        .collect();
-    points.sort_by_key(|(at, _)| *at);
-    points
+    let mut points: Vec<_> = ours.flat_map(|series| &series.points).filter(|point| !point.partial).collect();
+    points.sort_by_key(|point| point.start);
+    let mut values = Vec::with_capacity(points.len());
+    for (i, point) in points.iter().enumerate() {
+        values.push((point.start, Some(point.value as f64)));
+        let next = points.get(i + 1).map_or(end, |next| next.start);
+        // Snapshots of a live kernel do not begin to the nanosecond where the one before ended.
+        if next.saturating_sub(point.end).0 > point.end.saturating_sub(point.start).0 / 2 {
+            values.push((point.end, None));
+        }
+    }
+    values
 }
 
 /// Resident and swapped memory of a target's processes, or what the machine uses where no process is monitored.
