@@ -106,6 +106,7 @@ function showTracks() {
       if (on) entry.hidden.delete(number);
       else entry.hidden.add(number);
     })));
+    if (track.note) heading.append(element("span", track.note, "soft"));
     describe(entry.canvas, "track", `${track.name}: ${track.series.map(series => series.name).join(", ")}`);
     $("tracks").append(heading, entry.canvas);
     tracks.push(entry);

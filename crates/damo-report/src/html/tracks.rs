@@ -19,8 +19,13 @@ pub struct Track {
     name: &'static str,
     /// `bytes` or `share`.
     unit: &'static str,
+    /// What must be known of it; usually empty.
+    note: &'static str,
     series: Vec<Series>,
 }
+
+/// Of tracks whose times are a guess.
+const OTHER_CLOCK: &str = "samples of another clock are set to begin with the record";
 
 /// Values over time.
 #[derive(Serialize)]
@@ -62,7 +67,7 @@ impl Track {
     /// A track of the series that have any value.
     fn new(name: &'static str, unit: &'static str, series: Vec<Series>) -> Option<Self> {
         let series: Vec<_> = series.into_iter().filter(Series::is_known).collect();
-        (!series.is_empty()).then_some(Self { name, unit, series })
+        (!series.is_empty()).then_some(Self { name, unit, note: "", series })
     }
 }
 
@@ -139,14 +144,10 @@ pub fn of_target(
     let touched: Vec<Point> = touched.into_iter().map(|(at, value)| (after(start, at), value)).collect();
     let mut series = vec![Series::new("touched: working set", &touched)];
     series.extend(allocated.iter().map(|(name, points)| Series::new(*name, points)));
-    let name = match (allocated.is_empty(), clock.is_guess()) {
-        (true, _) => "Memory touched",
-        (false, false) => "Memory: touched against allocated",
-        (false, true) => {
-            "Memory: touched against allocated (the latter moved to the record's start: its clock is another)"
-        }
-    };
-    Ok((Track::new(name, "bytes", series).into_iter().collect(), figures))
+    let name = if allocated.is_empty() { "Memory touched" } else { "Memory: touched against allocated" };
+    let note = if clock.is_guess() && !allocated.is_empty() { OTHER_CLOCK } else { "" };
+    let track = Track::new(name, "bytes", series).map(|track| Track { note, ..track });
+    Ok((track.into_iter().collect(), figures))
 }
 
 /// CPU time and pressure.
@@ -157,7 +158,8 @@ pub fn of_machine(record: &Record, start: Nanos) -> Result<Vec<Track>, ReportErr
         Track::new("CPU time, as share of one CPU", "share", cpu(&clock, sides)),
         Track::new("Pressure: share of time in which some tasks waited", "share", pressure(&clock, sides)),
     ];
-    Ok(tracks.into_iter().flatten().collect())
+    let note = if clock.is_guess() { OTHER_CLOCK } else { "" };
+    Ok(tracks.into_iter().flatten().map(|track| Track { note, ..track }).collect())
 }
 
 /// Lowest, mean and highest; `None` of nothing.
