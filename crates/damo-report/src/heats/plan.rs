@@ -49,7 +49,8 @@ impl Plan {
     }
 }
 
-/// The extent with most space of those that fit the wanted identity; the first of equals.
+/// The very identity that is wanted, if it names a target, else the extent with most space of those that fit it; the
+/// first of equals.
 fn pick<'a>(options: &Options, survey: &'a Survey) -> Result<(Identity, &'a Extent), HeatsError> {
     let wanted = &options.identity;
     let fits = |known: &Identity| {
@@ -58,6 +59,11 @@ fn pick<'a>(options: &Options, survey: &'a Survey) -> Result<(Identity, &'a Exte
             && (wanted.scheme.is_none() || wanted.scheme == known.scheme)
             && (wanted.target_id.is_none() || wanted.target_id == known.target_id)
     };
+    // A foreign record's target 0 without a context is not its target 0 as a scheme saw it.
+    let exact = survey.extents.iter().find(|(known, _)| wanted.target_id.is_some() && known == wanted);
+    if let Some((identity, extent)) = exact {
+        return Ok((*identity, extent));
+    }
     let fitting = survey.extents.iter().filter(|(known, _)| fits(known));
     let larger = |best: &'a (Identity, Extent), next: &'a (Identity, Extent)| {
         if next.1.total() > best.1.total() { next } else { best }
