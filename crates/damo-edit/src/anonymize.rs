@@ -267,7 +267,7 @@ fn anonymous(meta: &Meta) -> Meta {
         features,
         formats,
         source: match source {
-            Source::Simulator { seed, .. } => Source::Simulator { seed, workload: String::new() },
+            Source::Simulator { seed, .. } => Source::Simulator { seed, workload: "unnamed".to_owned() },
             other => other,
         },
         ops,
