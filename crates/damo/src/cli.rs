@@ -3,7 +3,7 @@
 //! Options keep the Python tool's spellings (with `_`); each is understood with `-` as well, and by a unique prefix, as
 //! argparse did.
 
-use crate::commands::{convert, demo, doctor, info, repair, report, shell};
+use crate::commands::{adjust, anonymize, convert, cut, demo, doctor, info, merge, repair, report, shell, validate};
 use clap::{Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::ffi::OsString;
 
@@ -44,6 +44,16 @@ pub enum Commands {
     /// Turn records into other formats and back
     #[command(visible_alias = "convert_record_format")]
     Convert(convert::ConvertArgs),
+    /// Make aggregation intervals longer, or keep only what passes filters
+    Adjust(adjust::AdjustArgs),
+    /// Keep a part of a record: a time, a target, addresses, a mapping
+    Cut(cut::CutArgs),
+    /// Make one record of several of one host
+    Merge(merge::MergeArgs),
+    /// Make a record to share: names out, addresses moved
+    Anonymize(anonymize::AnonymizeArgs),
+    /// Check records, as a gate for scripts
+    Validate(validate::ValidateArgs),
     /// Record a simulated staircase workload and show it: a first look without DAMON or root
     Demo(demo::DemoArgs),
     /// Switch DAMON on, with schemes if you like, and leave it on

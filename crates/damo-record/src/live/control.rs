@@ -384,6 +384,7 @@ pub(crate) fn meta(
         boot_id: machine.procfs.boot_id(),
         host: if request.host_name { machine.procfs.host_name() } else { String::new() },
         command: crate::command_line(),
+        history: Vec::new(),
     }
 }
 

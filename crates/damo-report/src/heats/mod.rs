@@ -19,6 +19,7 @@ pub use axis::Axis;
 pub use grid::Grid;
 pub use mappings::MappingNames;
 pub use options::{AddressBase, AddressRange, Cells, Columns, DrawRange, Options, TimeBase, TimeRange};
+pub use plan::find_mark;
 pub use raw::RawStyle;
 pub use terminal::{ColorSet, Depth, Glyphs, TIME_COLUMNS, TerminalStyle};
 

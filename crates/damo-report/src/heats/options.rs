@@ -176,7 +176,7 @@ impl Options {
 
 impl AddressRange {
     /// The addresses meant, given the start of the guide's area; `None` if that is needed and missing.
-    pub(super) fn resolve(&self, guided: Option<Addr>) -> Option<AddrRange> {
+    pub fn resolve(&self, guided: Option<Addr>) -> Option<AddrRange> {
         let base = match self.base {
             AddressBase::At(base) => base,
             AddressBase::Guided => guided?,

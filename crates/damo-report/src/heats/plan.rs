@@ -102,7 +102,11 @@ pub(super) fn window(records: &[Record], options: &Options, whole: &Survey) -> R
     time_range(records, options, extent.known_span().ok_or(HeatsError::NoSnapshots)?)
 }
 
-fn find_mark(records: &[Record], text: &str) -> Result<Nanos, HeatsError> {
+/// When the first mark of this text was set, on its record's clock.
+///
+/// # Errors
+/// If there is none; the error lists those that there are.
+pub fn find_mark(records: &[Record], text: &str) -> Result<Nanos, HeatsError> {
     let mut known = Vec::new();
     for record in records {
         for side in record.sides()? {

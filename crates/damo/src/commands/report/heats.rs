@@ -208,8 +208,8 @@ impl HeatsArgs {
             scheme: self.target.scheme_idx,
             target_id: self.target.tid,
         };
-        options.time_range = self.ranges.time()?;
-        options.address_ranges = self.ranges.addresses()?;
+        options.time_range = self.ranges.time(TimeBase::At(Nanos(0)))?;
+        options.address_ranges = self.ranges.address_ranges()?;
         options.mapping.clone_from(&self.mapping);
         options.draw_range = self.draw_range.unwrap_or(options.draw_range);
         options.df_passed = self.df_passed;
@@ -257,12 +257,21 @@ pub struct Ranges {
 }
 
 impl Ranges {
-    fn time(&self) -> Result<Option<TimeRange>> {
+    /// Records that stood right behind a range.
+    pub fn files(&self) -> &[PathBuf] {
+        &self.files
+    }
+
+    /// The wanted time, counted from `default` if no base is given.
+    ///
+    /// # Errors
+    /// If a time is none, or the range ends before it starts.
+    pub fn time(&self, default: TimeBase) -> Result<Option<TimeRange>> {
         let Some(words) = &self.time else { return Ok(None) };
         let said = || format!("--time_range {}", words.join(" "));
         let (start, end, base) = three(words);
         let base = match base {
-            None => TimeBase::At(Nanos(0)),
+            None => default,
             Some("guided") => TimeBase::Guided,
             Some("guided_end") => TimeBase::GuidedEnd,
             // A mark's text is no time.
@@ -276,7 +285,11 @@ impl Ranges {
         Ok(Some(TimeRange { start, end, base }))
     }
 
-    fn addresses(&self) -> Result<Vec<AddressRange>> {
+    /// The wanted addresses.
+    ///
+    /// # Errors
+    /// If an address is none, or a range ends before it starts.
+    pub fn address_ranges(&self) -> Result<Vec<AddressRange>> {
         self.addresses.iter().map(|words| address_range(words)).collect()
     }
 }
