@@ -13,6 +13,7 @@
 //! - [`nr_regions`]: distribution of region counts
 //! - [`times`]: when a filter passes
 //! - [`heats`]: how often which addresses were accessed when
+//! - [`events`]: processes that came and went, mappings and parameters that changed
 //! - [`guide`], [`survey`]: which times and addresses a record covers
 //! - [`filter`]: which snapshots and regions a report looks at
 //! - [`series`], [`distribution`]: a number per snapshot, and its percentiles
@@ -28,6 +29,7 @@ pub mod colormap;
 pub mod confidence;
 pub mod distribution;
 pub mod error;
+pub mod events;
 pub mod filter;
 pub mod footprints;
 pub mod form;

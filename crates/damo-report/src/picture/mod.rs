@@ -118,6 +118,14 @@ impl Theme {
         Rgb::hex(colors[i % colors.len()])
     }
 
+    /// Colours of what lies over heat: not among the heat's, nor too near to one another.
+    pub(crate) fn overlay(self, i: usize) -> Rgb {
+        const COLORS: [u32; 6] = [0x0072b2, 0x009e73, 0x56b4e9, 0x5d3fd3, 0x444444, 0x00c2c7];
+        const ON_DARK: [u32; 6] = [0x56b4e9, 0x2bc59a, 0x9fe3ff, 0xb39ddb, 0xdddddd, 0x00c2c7];
+        let colors = if self == Theme::Dark { ON_DARK } else { COLORS };
+        Rgb::hex(colors[i % colors.len()])
+    }
+
     fn pick(self, light: u32, dark: u32) -> Rgb {
         Rgb::hex(if self == Theme::Dark { dark } else { light })
     }

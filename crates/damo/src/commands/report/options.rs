@@ -6,10 +6,11 @@ use damo_model::human::{self, ParseError, Style, TimeUnit};
 use damo_model::{AddrRange, Bytes, Nanos};
 use damo_report::distribution::{PercentileRange, SortBy};
 use damo_report::filter::{Bounds, Filter, TargetFilter};
+use damo_report::picture::Format;
 use damo_report::{Form, Table};
 use std::fs::File;
 use std::io::{BufWriter, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A size, in bytes or with a unit.
 pub fn size(text: &str) -> Result<Bytes, ParseError> {
@@ -53,9 +54,9 @@ impl RawNumber {
 /// In which form the result is written, and where to.
 #[derive(Args, Clone, Debug, Default)]
 pub struct FormArgs {
-    /// text, json, csv, markdown or parquet
+    /// text, json, csv, markdown or parquet; or a picture: png or svg
     #[arg(long, value_name = "FORM", value_parser = form, default_value = "text", help_heading = "Output")]
-    format: FormOrText,
+    format: AnyForm,
     /// With csv and parquet, which of the report's tables; --format json shows them all
     #[arg(long, value_name = "NAME", help_heading = "Output")]
     table: Option<String>,
@@ -64,20 +65,49 @@ pub struct FormArgs {
     out: Option<PathBuf>,
 }
 
-/// Text, or a form of tables.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct FormOrText(Option<Form>);
+/// Any form that a report can have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AnyForm {
+    /// For people.
+    #[default]
+    Text,
+    /// Tables.
+    Tables(Form),
+    /// A picture.
+    Picture(Format),
+}
 
-fn form(name: &str) -> Result<FormOrText, String> {
-    if name == "text" {
-        return Ok(FormOrText(None));
+/// A form by its name.
+///
+/// # Errors
+/// If there is none of that name.
+pub fn form(name: &str) -> Result<AnyForm, String> {
+    match name {
+        "text" => Ok(AnyForm::Text),
+        "png" => Ok(AnyForm::Picture(Format::Png)),
+        "svg" => Ok(AnyForm::Picture(Format::Svg)),
+        _ => Form::by_name(name)
+            .map(AnyForm::Tables)
+            .ok_or_else(|| "one of text, json, csv, markdown, parquet, png, svg is wanted".into()),
     }
-    Form::by_name(name)
-        .map(|form| FormOrText(Some(form)))
-        .ok_or_else(|| "one of text, json, csv, markdown, parquet is wanted".into())
 }
 
 impl FormArgs {
+    /// With another form than `--format` says.
+    pub fn with_format(format: AnyForm, table: Option<String>, out: Option<PathBuf>) -> Self {
+        Self { format, table, out }
+    }
+
+    /// Which form.
+    pub fn format(&self) -> AnyForm {
+        self.format
+    }
+
+    /// The file to write to; `None` for standard output.
+    pub fn out(&self) -> Option<&Path> {
+        self.out.as_deref()
+    }
+
     /// Writes a report in the form that was asked for.
     ///
     /// # Errors
@@ -88,9 +118,10 @@ impl FormArgs {
         text: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
         tables: impl FnOnce() -> Result<Vec<Table>, E>,
     ) -> Result<()> {
-        self.write_with(|out| match self.format.0 {
-            None => text(out).context("writing the report"),
-            Some(form) => Ok(form.write(report, tables()?, self.table.as_deref(), out)?),
+        self.write_with(|out| match self.format {
+            AnyForm::Text => text(out).context("writing the report"),
+            AnyForm::Tables(form) => Ok(form.write(report, tables()?, self.table.as_deref(), out)?),
+            AnyForm::Picture(_) => bail!("report {report} has no picture"),
         })
     }
 
@@ -102,6 +133,9 @@ impl FormArgs {
         let Some(path) = &self.out else {
             return crate::output::to_stdout(write);
         };
+        if Format::of(path).is_some() && !matches!(self.format, AnyForm::Picture(_)) {
+            bail!("--out {} would hold no picture: say --format png or svg as well, or --plot FILE", path.display());
+        }
         let file = File::create(path).with_context(|| format!("creating {}", path.display()))?;
         let mut out = BufWriter::with_capacity(1 << 16, file);
         write(&mut out)?;
