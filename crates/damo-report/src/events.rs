@@ -118,7 +118,8 @@ fn difference(before: &[Mapping], after: &[Mapping]) -> Option<String> {
         mappings.iter().map(|mapping| (mapping.start.0, mapping.end.0, mapping.name.as_str())).collect()
     }
     let (before, after) = (places(before), places(after));
-    let size = |places: &HashSet<(u64, u64, &str)>| -> u64 { places.iter().map(|(a, b, _)| b.saturating_sub(*a)).sum() };
+    let size =
+        |places: &HashSet<(u64, u64, &str)>| -> u64 { places.iter().map(|(a, b, _)| b.saturating_sub(*a)).sum() };
     let (come, gone) = (after.difference(&before).count(), before.difference(&after).count());
     let (old, new) = (size(&before), size(&after));
     if come + gone == 0 {

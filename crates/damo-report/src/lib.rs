@@ -14,6 +14,7 @@
 //! - [`times`]: when a filter passes
 //! - [`heats`]: how often which addresses were accessed when
 //! - [`events`]: processes that came and went, mappings and parameters that changed
+//! - [`holistic`]: all of that on one page
 //! - [`guide`], [`survey`]: which times and addresses a record covers
 //! - [`filter`]: which snapshots and regions a report looks at
 //! - [`series`], [`distribution`]: a number per snapshot, and its percentiles
@@ -35,6 +36,7 @@ pub mod footprints;
 pub mod form;
 pub mod guide;
 pub mod heats;
+pub mod holistic;
 pub mod html;
 pub mod nr_regions;
 pub mod picture;

@@ -63,9 +63,10 @@ fn pick<'a>(options: &Options, survey: &'a Survey) -> Result<(Identity, &'a Exte
             && (wanted.target_id.is_none() || wanted.target_id == known.target_id)
     };
     let plain = survey.extents.iter().any(|(known, _)| fits(known) && known.scheme.is_none());
-    let fitting = survey.extents.iter().filter(|(known, _)| {
-        fits(known) && (wanted.scheme.is_some() || !plain || known.scheme.is_none())
-    });
+    let fitting = survey
+        .extents
+        .iter()
+        .filter(|(known, _)| fits(known) && (wanted.scheme.is_some() || !plain || known.scheme.is_none()));
     let larger = |best: &'a (Identity, Extent), next: &'a (Identity, Extent)| {
         if next.1.total() > best.1.total() { next } else { best }
     };

@@ -7,8 +7,8 @@
 
 use super::overlay::Overlay;
 use super::{Axis, Grid, HeatsReport, Unit};
-use crate::events::{Event, EventKind};
 use crate::colormap::{ColorMap, Rgb};
+use crate::events::{Event, EventKind};
 use damo_model::human::{Style, format_hz, format_size, format_size_accurate, format_time};
 use damo_model::{Bytes, Hz, Nanos};
 use std::io::{self, Write};

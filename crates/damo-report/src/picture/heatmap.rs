@@ -44,6 +44,12 @@ struct Place {
     height: usize,
 }
 
+/// Left and right edge of the panels on a picture of this style: for what stands below them.
+pub(super) fn edges(style: &Style) -> (f64, f64) {
+    let place = place(style);
+    (place.left, place.left + place.width as f64)
+}
+
 fn place(style: &Style) -> Place {
     let (left, top) = (MARGIN + LEFT, top(style));
     let width = (style.width as f64 - left - RIGHT - MARGIN).max(16.0) as usize;
@@ -293,10 +299,19 @@ impl HeatMap<'_> {
                 let on = if even { (x + y) % 5 == 0 } else { (x + 4 * y) % 5 == 0 };
                 if on || x == 0 || x == 13 || y == 0 || y == 11 { index } else { COLDEST }
             };
-            entries.push((Box::new(lines), layer.title()));
+            entries.push((Box::new(lines), format!("scheme {}", layer.scheme)));
+            if let Some(action) = &layer.action {
+                entries.push((Box::new(|_| u8::MAX), action.clone()));
+            }
         }
         let room = style.width as f64 - x - 20.0 - 4.0;
         for (pixel, text) in entries {
+            if pixel(0) == u8::MAX {
+                // Goes on with the entry above.
+                canvas.text((x + 20.0, y + 7.0), &fit(&text, SMALL, room), muted);
+                y += 18.0;
+                continue;
+            }
             let pixels = (0..12 * 14).map(pixel).collect();
             canvas.image((x, y), &Indexed { width: 14, height: 12, pixels }, &Self::palette(style));
             frame(canvas, Rect { x, y, w: 14.0, h: 12.0 }, style.theme.muted());
@@ -399,7 +414,7 @@ impl Picture for HeatMap<'_> {
         }
         self.draw_times(canvas, style, all);
         self.draw_marks(canvas, style, all, &panels);
-        let entries = 3 + self.report.schemes.len() + self.report.events.len().min(2);
+        let entries = 3 + 2 * self.report.schemes.len() + self.report.events.len().min(2);
         let height = (all.h - 50.0 - 20.0 * entries as f64).clamp(60.0, 420.0);
         let bar = Rect { x: (all.right() + 28.0).round(), y: first + 34.0, w: 16.0, h: height.round() };
         self.draw_scale(canvas, style, bar, high);

@@ -3,18 +3,22 @@
 //! A [`Picture`] draws itself on a [`Canvas`]; which file comes of it, its size, theme and colours are a [`Style`]. The
 //! font is bundled and nothing of the system is used, so that the same record gives the same picture everywhere.
 
+mod bars;
 pub mod canvas;
 pub mod chart;
 pub mod charts;
 mod font;
 pub mod heatmap;
+mod overview;
 mod raster;
 mod svg;
 mod ticks;
 
+pub use bars::{Bar, Bars};
 pub use canvas::Canvas;
 pub use chart::{Chart, Series, Unit};
 pub use heatmap::HeatMap;
+pub use overview::Overview;
 
 use crate::colormap::{ColorMap, Rgb};
 use std::path::Path;
@@ -178,6 +182,16 @@ pub trait Picture {
 
     /// Draws everything below the headline, from `top` downwards.
     fn draw(&self, canvas: &mut dyn Canvas, style: &Style, top: f64);
+}
+
+impl<P: Picture + ?Sized> Picture for Box<P> {
+    fn title(&self) -> String {
+        (**self).title()
+    }
+
+    fn draw(&self, canvas: &mut dyn Canvas, style: &Style, top: f64) {
+        (**self).draw(canvas, style, top);
+    }
 }
 
 /// Margin around everything, in pixels.

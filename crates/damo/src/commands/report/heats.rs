@@ -1,6 +1,6 @@
 //! `damo report heats`: a map on the terminal, a picture, or numbers.
 
-use super::options::{AnyForm, FormArgs, TargetArgs, nanoseconds, occurrences, repeated};
+use super::options::{AnyForm, FormArgs, TargetArgs, occurrences, repeated, three, time_range};
 use super::picture::{PictureArgs, Place};
 use crate::errors::Outcome;
 use crate::inputs::{self, Inputs, Opened};
@@ -8,12 +8,12 @@ use crate::output::{self, ColorWhen};
 use crate::progress;
 use anyhow::{Context, Result, bail};
 use clap::{ArgMatches, Args, Command, FromArgMatches};
+use damo_model::Addr;
 use damo_model::human::{self, Style};
-use damo_model::{Addr, Nanos};
 use damo_report::guide;
 use damo_report::heats::{
-    self, AddressBase, AddressRange, Cells, ColorSet, Columns, Depth, DrawRange, FEW_CHECKS, Glyphs, HeatsReport, Options,
-    RawStyle, TIME_COLUMNS, TerminalStyle, TimeBase, TimeRange,
+    self, AddressBase, AddressRange, Cells, ColorSet, Columns, Depth, DrawRange, FEW_CHECKS, Glyphs, HeatsReport,
+    Options, RawStyle, TIME_COLUMNS, TerminalStyle, TimeRange,
 };
 use damo_report::survey::Identity;
 use std::path::{Path, PathBuf};
@@ -319,22 +319,7 @@ pub struct Ranges {
 
 impl Ranges {
     fn time(&self) -> Result<Option<TimeRange>> {
-        let Some(words) = &self.time else { return Ok(None) };
-        let said = || format!("--time_range {}", words.join(" "));
-        let (start, end, base) = three(words);
-        let base = match base {
-            None => TimeBase::At(Nanos(0)),
-            Some("guided") => TimeBase::Guided,
-            Some("guided_end") => TimeBase::GuidedEnd,
-            // A mark's text is no time.
-            Some(text) => nanoseconds(text).map_or_else(|_| TimeBase::Mark(text.to_owned()), TimeBase::At),
-        };
-        let start = nanoseconds(start).with_context(said)?;
-        let end = nanoseconds(end).with_context(said)?;
-        if end <= start {
-            bail!("{}: the range ends before it starts", said());
-        }
-        Ok(Some(TimeRange { start, end, base }))
+        self.time.as_deref().map(time_range).transpose()
     }
 
     fn addresses(&self) -> Result<Vec<AddressRange>> {
@@ -356,12 +341,6 @@ fn address_range(words: &[String]) -> Result<AddressRange> {
         bail!("{}: the range ends before it starts", said());
     }
     Ok(AddressRange { start, end, base })
-}
-
-/// START END and maybe BASE; clap saw to it that there are two or three words.
-fn three(words: &[String]) -> (&str, &str, Option<&str>) {
-    let word = |i: usize| words.get(i).map_or("", String::as_str);
-    (word(0), word(1), words.get(2).map(String::as_str))
 }
 
 impl Args for Ranges {

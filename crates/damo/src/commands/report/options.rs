@@ -6,6 +6,7 @@ use damo_model::human::{self, ParseError, Style, TimeUnit};
 use damo_model::{AddrRange, Bytes, Nanos};
 use damo_report::distribution::{PercentileRange, SortBy};
 use damo_report::filter::{Bounds, Filter, TargetFilter};
+use damo_report::heats::{TimeBase, TimeRange};
 use damo_report::picture::Format;
 use damo_report::{Form, Table};
 use std::fs::File;
@@ -93,11 +94,6 @@ pub fn form(name: &str) -> Result<AnyForm, String> {
 }
 
 impl FormArgs {
-    /// With another form than `--format` says.
-    pub fn with_format(format: AnyForm, table: Option<String>, out: Option<PathBuf>) -> Self {
-        Self { format, table, out }
-    }
-
     /// Which form.
     pub fn format(&self) -> AnyForm {
         self.format
@@ -187,6 +183,53 @@ impl DistributionArgs {
     pub fn sort(&self) -> SortBy {
         self.sortby
     }
+}
+
+/// `--time_range`, for reports that are not maps.
+#[derive(Args, Clone, Debug, Default)]
+pub struct TimeArgs {
+    /// Only this time. After BASE, if given: a time, `guided` (the first reading), `guided_end` (the last one), or the text
+    /// of a mark
+    #[arg(long = "time_range", num_args = 2..=3, value_names = ["START", "END", "BASE"], allow_negative_numbers = true, help_heading = "Selection")]
+    time_range: Vec<String>,
+}
+
+impl TimeArgs {
+    /// The library's word for it.
+    ///
+    /// # Errors
+    /// If one is no time, or the end is not after the start.
+    pub fn range(&self) -> Result<Option<TimeRange>> {
+        if self.time_range.is_empty() { Ok(None) } else { time_range(&self.time_range).map(Some) }
+    }
+}
+
+/// START END and maybe BASE of a time range.
+///
+/// # Errors
+/// If START or END is no time, or the end is not after the start.
+pub fn time_range(words: &[String]) -> Result<TimeRange> {
+    let said = || format!("--time_range {}", words.join(" "));
+    let (start, end, base) = three(words);
+    let base = match base {
+        None => TimeBase::At(Nanos(0)),
+        Some("guided") => TimeBase::Guided,
+        Some("guided_end") => TimeBase::GuidedEnd,
+        // A mark's text is no time.
+        Some(text) => nanoseconds(text).map_or_else(|_| TimeBase::Mark(text.to_owned()), TimeBase::At),
+    };
+    let start = nanoseconds(start).with_context(said)?;
+    let end = nanoseconds(end).with_context(said)?;
+    if end <= start {
+        bail!("{}: the range ends before it starts", said());
+    }
+    Ok(TimeRange { start, end, base })
+}
+
+/// START END and maybe BASE; clap saw to it that there are two or three words.
+pub fn three(words: &[String]) -> (&str, &str, Option<&str>) {
+    let word = |i: usize| words.get(i).map_or("", String::as_str);
+    (word(0), word(1), words.get(2).map(String::as_str))
 }
 
 /// Which part of the records.

@@ -85,8 +85,12 @@ impl PictureArgs {
 
     /// A map that fills the picture.
     pub fn heats_options(self) -> Options {
-        // The line under the headline takes room: both must agree on it.
-        HeatMap::options(&Style { subtitle: Some(String::new()), ..self.style() })
+        HeatMap::options(&self.with_subtitle())
+    }
+
+    /// Size, theme and colours, with room for the line under the headline.
+    pub fn with_subtitle(self) -> Style {
+        Style { subtitle: Some(String::new()), ..self.style() }
     }
 
     /// Draws a heat map.
@@ -97,8 +101,7 @@ impl PictureArgs {
         self.draw(&HeatMap { report }, opened, place)
     }
 
-    /// Size, theme and colours.
-    pub fn style(self) -> Style {
+    fn style(self) -> Style {
         let (width, height) = self.size;
         Style { width, height, theme: self.theme, map: self.colormap, ..Style::default() }
     }
