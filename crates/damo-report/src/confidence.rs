@@ -214,7 +214,7 @@ impl Confidence {
 
 /// The square of the standard error of a share that `count` of `n` checks found. Two checks are added, one of them
 /// positive: without that, 0 of n and n of n would claim to be exact.
-fn variance(count: f64, n: f64) -> f64 {
+pub(crate) fn variance(count: f64, n: f64) -> f64 {
     let p = (count + 1.0) / (n + 2.0);
     p * (1.0 - p) / (n + 2.0)
 }
@@ -229,11 +229,20 @@ pub fn working_set_variance(rows: &Rows<'_>, acc_thres: NrAccesses, sz_thres: By
 /// q(1−q) of a region: how uncertain it is that the region belongs to the working set. 0 where the intervals are not
 /// known.
 pub fn membership_variance(rows: &Rows<'_>, region: usize, acc_thres: NrAccesses) -> f64 {
-    let known = rows.intervals.map(|intervals| intervals.max_nr_accesses().0).filter(|n| *n >= 1);
-    let (Some(n), Some(count)) = (known, rows.nr_accesses.get(region)) else { return 0.0 };
+    let (Some(intervals), Some(count)) = (rows.intervals, rows.nr_accesses.get(region)) else { return 0.0 };
+    let age = rows.age.and_then(|age| age.get(region)).copied();
+    doubt(intervals, *count, age, acc_thres)
+}
+
+/// q(1−q) of a region with this count and age.
+pub(crate) fn doubt(intervals: Intervals, count: u32, age: Option<u32>, acc_thres: NrAccesses) -> f64 {
+    let n = intervals.max_nr_accesses().0;
+    if n == 0 {
+        return 0.0;
+    }
     // A region that kept its rate was checked in each aggregation of its age.
-    let aggregations = f64::from(rows.age.and_then(|age| age.get(region)).copied().unwrap_or(0)) + 1.0;
-    let (found, checks) = (f64::from((*count).min(n)) * aggregations, f64::from(n) * aggregations);
+    let aggregations = f64::from(age.unwrap_or(0)) + 1.0;
+    let (found, checks) = (f64::from(count.min(n)) * aggregations, f64::from(n) * aggregations);
     let q = at_least(acc_thres.0, n, (found + 0.5) / (checks + 1.0));
     q * (1.0 - q)
 }

@@ -73,6 +73,9 @@ pub struct Options {
     pub range: PercentileRange,
     /// Ranked by size or by time.
     pub sort: SortBy,
+    /// Put readings on the record's clock even where they tell wall times only, by taking the first to be at the record's
+    /// start. The working set wants it anyway.
+    pub beside_snapshots: bool,
     /// Moments of this time only; `guided` is the first reading, `guided_end` the last.
     pub time: Option<TimeRange>,
 }
@@ -81,7 +84,7 @@ impl Default for Options {
     /// As the Python tool: vsz, rss and sys_used.
     fn default() -> Self {
         let metrics = vec![Metric::Vsz, Metric::Rss, Metric::SysUsed];
-        Self { metrics, range: PercentileRange::default(), sort: SortBy::Size, time: None }
+        Self { metrics, range: PercentileRange::default(), sort: SortBy::Size, beside_snapshots: false, time: None }
     }
 }
 
@@ -174,6 +177,7 @@ fn value(moment: &Moment, metric: Metric) -> Option<Bytes> {
 pub fn footprints(records: &[Record], options: &Options) -> Result<FootprintsReport, ReportError> {
     let percentiles = options.range.percentiles()?;
     let with_wss = options.metrics.contains(&Metric::Wss);
+    let beside = with_wss || options.beside_snapshots;
     let mut aligned = false;
     let mut all = Vec::new();
     for record in records {
@@ -182,7 +186,7 @@ pub fn footprints(records: &[Record], options: &Options) -> Result<FootprintsRep
             moment.time = record.on_record_clock(moment.at).unwrap_or(moment.time);
         }
         let first = own.first().filter(|first| record.on_record_clock(first.at).is_none()).map(|first| first.time);
-        if let (true, Some(first), Some((start, _))) = (with_wss, first, record.span()) {
+        if let (true, Some(first), Some((start, _))) = (beside, first, record.span()) {
             aligned = true;
             own.iter_mut().for_each(|moment| moment.time = moment.time.saturating_sub(first).saturating_add(start));
         }

@@ -87,7 +87,12 @@ pub fn holistic(records: &[Record], options: &Options) -> Result<HolisticReport,
     let sets = |sort| wss(records, &wss::Options { exclude_samples, sort, ..wss::Options::default() });
     let metrics = vec![Metric::Rss, Metric::Vsz, Metric::Pss, Metric::Swap, Metric::Cgroup, Metric::SysUsed];
     let footprints = |sort| {
-        let options = footprints::Options { metrics: metrics.clone(), sort, ..footprints::Options::default() };
+        let options = footprints::Options {
+            metrics: metrics.clone(),
+            sort,
+            beside_snapshots: true,
+            ..footprints::Options::default()
+        };
         footprints::footprints(records, &options).ok().map(|mut report| {
             report.series.retain(|series| !series.points.is_empty());
             report
@@ -186,10 +191,12 @@ impl HolisticReport {
         };
         for row in &ages.rows {
             let from = format_time(row.from, Style::Human);
-            let to = row.to.map_or_else(|| "more".to_owned(), |to| format_time(to, Style::Human));
+            let span = row
+                .to
+                .map_or_else(|| format!("{from} or more"), |to| format!("{from} to {}", format_time(to, Style::Human)));
             let percent = format_percent((row.percent * 10.0).round() / 10.0, Style::Human);
             let size = format_size(row.bytes, Style::Human);
-            writeln!(out, "{:>10} {:>15} {size:>15} {percent:>15}", row.label, format!("{from} to {to}"))?;
+            writeln!(out, "{:>10} {span:>15} {size:>15} {percent:>15}", row.label)?;
         }
         Ok(())
     }

@@ -104,6 +104,8 @@ impl Default for TerminalStyle {
 const END: &str = "\x1b[0m";
 /// Columns that times take at the left edge of half-block maps.
 pub const TIME_COLUMNS: usize = 12;
+/// Texts below a map are at least so wide.
+const LEAST_TEXT: usize = 48;
 /// Marks that are spelled out below a map.
 const MAX_MARKS: usize = 12;
 /// Shades for maps without colours.
@@ -248,8 +250,9 @@ impl HeatsReport {
         self.write_scale(out, style, high)?;
         overlay.write_legend(self, out)?;
         let sizes: Vec<String> = self.panels.iter().map(|grid| span_text(&grid.space)).collect();
-        writeln!(out, "{:width$}{}", "", sizes.join(" · "), width = TIME_COLUMNS)?;
-        self.write_marks(out, time)
+        let width = self.panels.iter().map(|grid| grid.space.len() + 1).sum::<usize>().max(LEAST_TEXT);
+        write_wrapped(out, ' ', &sizes, width)?;
+        self.write_marks(out, time, width)
     }
 
     /// The sign at the left edge of a line: of the most telling thing that happened then.
@@ -263,14 +266,14 @@ impl HeatsReport {
     }
 
     /// What the signs at the left edge stand for, a line for each kind.
-    fn write_marks(&self, out: &mut dyn Write, time: &Axis) -> io::Result<()> {
+    fn write_marks(&self, out: &mut dyn Write, time: &Axis, width: usize) -> io::Result<()> {
         let since = |at: Nanos| format_time(nanos(i128::from(at.0) - time.start()), Style::Human);
         let marks: Vec<String> = self.marks.iter().map(|(at, text)| format!("{} {text}", since(*at))).collect();
-        write_signs(out, '▸', marks)?;
+        write_signs(out, '▸', marks, width)?;
         for sign in SIGNS {
             let of = |event: &&Event| sign_of(event.kind) == sign;
             let texts = self.events.iter().filter(of).map(|event| format!("{} {}", since(event.at), event.text));
-            write_signs(out, sign, texts.collect())?;
+            write_signs(out, sign, texts.collect(), width)?;
         }
         Ok(())
     }
@@ -335,19 +338,35 @@ fn sign_of(kind: EventKind) -> char {
     }
 }
 
-/// A line that spells out what a sign stands for; nothing without texts.
-fn write_signs(out: &mut dyn Write, sign: char, mut texts: Vec<String>) -> io::Result<()> {
-    if texts.is_empty() {
-        return Ok(());
-    }
+/// Lines that spell out what a sign stands for; nothing without texts.
+fn write_signs(out: &mut dyn Write, sign: char, mut texts: Vec<String>, width: usize) -> io::Result<()> {
     let more = texts.len().saturating_sub(MAX_MARKS);
     texts.truncate(MAX_MARKS);
     if more > 0 {
         texts.push(format!("and {more} more"));
     }
-    // Text of a record goes to a terminal: no control characters.
-    let line: String = texts.join(" · ").chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    writeln!(out, "{:>width$}{line}", format!("{sign} "), width = TIME_COLUMNS)
+    write_wrapped(out, sign, &texts, width)
+}
+
+/// Texts one after the other, on as many lines as they need, the first behind a sign.
+fn write_wrapped(out: &mut dyn Write, sign: char, texts: &[String], width: usize) -> io::Result<()> {
+    let mut line = String::new();
+    let mut lead = format!("{sign} ");
+    for text in texts {
+        // Text of a record goes to a terminal: no control characters.
+        let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let full = line.chars().count() + text.chars().count() + 3 > width;
+        if full && !line.is_empty() {
+            writeln!(out, "{lead:>TIME_COLUMNS$}{line}")?;
+            line.clear();
+            lead.clear();
+        }
+        if !line.is_empty() {
+            line.push_str(" · ");
+        }
+        line.push_str(&text);
+    }
+    if line.is_empty() { Ok(()) } else { writeln!(out, "{lead:>TIME_COLUMNS$}{line}") }
 }
 
 fn nanos(value: i128) -> Nanos {

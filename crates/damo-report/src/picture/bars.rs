@@ -81,6 +81,8 @@ impl Picture for Bars {
             let text = label(self.x.1, if self.x.1 == Unit::Time { value } else { x.low + value });
             canvas.text((at, bottom + 19.0), &text, Font { align: Align::Center, ..muted });
         }
+        canvas.line(&[(x.from, top), (x.from, bottom)], style.theme.muted(), 1.0);
+        canvas.line(&[(x.from, bottom), (x.to, bottom)], style.theme.muted(), 1.0);
         let headings = self.groups.iter().filter(|(heading, _)| !heading.is_empty()).count() as f64 * HEADING;
         let pitch = ((bottom - top - headings) / self.bars().count().max(1) as f64).min(THICKEST * 1.5);
         let thick = (pitch * 0.68).max(THINNEST.min(pitch));
@@ -89,6 +91,8 @@ impl Picture for Bars {
         let mut y = top;
         for (heading, bars) in &self.groups {
             if !heading.is_empty() {
+                let back = font::width(heading, TEXT_SIZE).min(room) + 8.0;
+                canvas.rect(Rect { x: MARGIN, y, w: back, h: HEADING - 2.0 }, style.theme.ground(), 1.0);
                 canvas.text((MARGIN, y + 16.0), &fit(heading, TEXT_SIZE, room), Font { size: TEXT_SIZE, ..ink });
                 y += HEADING;
             }
@@ -98,7 +102,9 @@ impl Picture for Bars {
                 for (from, to) in &bar.spans {
                     let (a, b) = (x.at(*from), x.at(*to));
                     let rect = Rect { x: a, y: y + (pitch - thick) / 2.0, w: (b - a).max(1.0), h: thick };
-                    canvas.rect(rect, style.theme.series(bar.color), 1.0);
+                    if to > from {
+                        canvas.rect(rect, style.theme.series(bar.color), 1.0);
+                    }
                     end = end.max(b);
                 }
                 if i.is_multiple_of(every) {
@@ -108,8 +114,6 @@ impl Picture for Bars {
                 y += pitch;
             }
         }
-        canvas.line(&[(x.from, top), (x.from, bottom)], style.theme.muted(), 1.0);
-        canvas.line(&[(x.from, bottom), (x.to, bottom)], style.theme.muted(), 1.0);
         canvas.text(((x.from + x.to) / 2.0, bottom + 40.0), &self.x.0, Font { align: Align::Center, ..ink });
     }
 }

@@ -100,7 +100,7 @@ pub fn profile_chart(report: &ProfileReport) -> Chart {
 pub fn ages_bars(report: &AgesReport) -> Bars {
     let mut groups: Vec<(String, Vec<Bar>)> = Vec::new();
     for row in &report.rows {
-        let heading = format!("pid or target {}", row.label);
+        let heading = format!("{} {}", if row.is_pid { "pid" } else { "target" }, row.label);
         if groups.last().is_none_or(|(last, _)| *last != heading) {
             groups.push((heading.clone(), Vec::new()));
         }

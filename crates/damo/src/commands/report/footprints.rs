@@ -69,6 +69,7 @@ pub fn run(args: &FootprintsArgs) -> Result<Outcome> {
         range: args.distribution.range()?,
         sort: args.distribution.sort(),
         time: args.time.range()?,
+        ..Options::default()
     };
     let opened = inputs::open(&Inputs::default().paths(&files)?)?;
     let report = footprints::footprints(&opened.records, &options)?;

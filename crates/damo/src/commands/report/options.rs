@@ -94,6 +94,16 @@ pub fn form(name: &str) -> Result<AnyForm, String> {
 }
 
 impl FormArgs {
+    /// Out of options that a report spells in its own way.
+    pub fn new(format: AnyForm, table: Option<String>, out: Option<PathBuf>) -> Self {
+        Self { format, table, out }
+    }
+
+    /// The one table that was asked for.
+    pub fn table(&self) -> Option<&str> {
+        self.table.as_deref()
+    }
+
     /// Which form.
     pub fn format(&self) -> AnyForm {
         self.format
