@@ -54,12 +54,17 @@ impl FakeDamon {
     /// # Errors
     /// If they cannot be read.
     pub fn like(root: &Root) -> Result<Self> {
+        let fake = Self::as_booted(root);
+        fake.copy(root, KDAMONDS)?;
+        Ok(fake)
+    }
+
+    /// A freshly booted kernel of the release of `root`.
+    pub fn as_booted(root: &Root) -> Self {
         let release = Procfs::new(root).kernel_release();
         // An unknown kernel, or one that was given DAMON later, is taken for one that has everything: the real one has
         // the last word.
-        let fake = Self::new(parse_release(&release).filter(|release| *release >= (5, 18)).unwrap_or((u32::MAX, 0)));
-        fake.copy(root, KDAMONDS)?;
-        Ok(fake)
+        Self::new(parse_release(&release).filter(|release| *release >= (5, 18)).unwrap_or((u32::MAX, 0)))
     }
 
     fn copy(&self, root: &Root, dir: &str) -> Result<()> {

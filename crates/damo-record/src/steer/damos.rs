@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 /// Name, value names, fewest and most values, help.
 type Spec = (&'static str, &'static [&'static str], usize, usize, &'static str);
 
-const OPTIONS: [Spec; 17] = [
+const OPTIONS: [Spec; 19] = [
     ("damos_action", &["ACTION"], 1, 64, "A scheme: its action, and for migrations a node, or nodes with weights"),
     ("damos_sz_region", &["MIN", "MAX"], 2, 2, "Sizes of the regions that the scheme is for"),
     ("damos_access_rate", &["MIN", "MAX"], 2, 2, "Their access rates, in percent or `N samples`"),
@@ -22,13 +22,18 @@ const OPTIONS: [Spec; 17] = [
     ("damos_quota_space", &["SIZE"], 1, 1, "Bytes per reset interval"),
     ("damos_quota_weights", &["SIZE", "RATE", "AGE"], 3, 3, "Weights by which regions are put in order, permille"),
     ("damos_quota_goal", &["METRIC"], 2, 4, "A goal of the quota: METRIC TARGET [CURRENT|NODE [CGROUP]]"),
-    ("damos_nr_quota_goals", &["NUMBER"], 1, 64, "How many of the goals belong to each action, in order"),
+    ("damos_quota_goal_tuner", &["TUNER"], 1, 1, "How goals adapt the quota: consist or temporal (7.1 and later)"),
+    ("damos_quota_fail_charge_ratio", &["OF", "ALL"], 2, 2, "Share charged of what the action failed on (after 7.1)"),
+    ("damos_nr_quota_goals", &["NUMBER"], 1, 64, "With several actions: how many goals each has, in order"),
     ("damos_wmarks", &["METRIC", "INTERVAL", "HIGH", "MID", "LOW"], 5, 5, "When the scheme is active"),
-    ("damos_filter", &["FILTER"], 1, 64, "allow|reject [none] anon|active|young|unmapped|memcg PATH|addr START END|…"),
-    ("damos_nr_filters", &["NUMBER"], 1, 64, "How many of the filters belong to each action, in order"),
+    ("damos_filter", &["FILTER"], 1, 64, FILTER_HELP),
+    ("damos_nr_filters", &["NUMBER"], 1, 64, "With several actions: how many filters each has, in order"),
     ("damos_max_nr_snapshots", &["NUMBER"], 1, 1, "Ends after so many snapshots (7.0 and later)"),
     ("schemes", &["FILE|JSON"], 1, 1, "Schemes as a JSON list: a file name or the text itself"),
 ];
+
+const FILTER_HELP: &str = "allow|reject [none] TYPE, repeated as needed; TYPE is anon, active, young, unmapped, memcg PATH, \
+                           addr START END, target INDEX or hugepage_size MIN MAX";
 
 /// What was typed: for each option its occurrences, each with its words.
 #[derive(Clone, Debug, Default)]
@@ -105,8 +110,6 @@ impl DamosArgs {
 
     fn typed(&self) -> Result<Option<Vec<Value>>, UsageError> {
         let actions = self.get("damos_action");
-        let goals = share_out(self.get("damos_quota_goal"), self.get("damos_nr_quota_goals"), actions.len())?;
-        let filters = share_out(self.get("damos_filter"), self.get("damos_nr_filters"), actions.len())?;
         for (id, groups) in &self.0 {
             if actions.is_empty() && !groups.is_empty() {
                 return usage(format!("--{id} belongs to a scheme: give its --damos_action"));
@@ -120,11 +123,39 @@ impl DamosArgs {
         if actions.is_empty() {
             return Ok(None);
         }
+        let goals = self.shared_out("damos_quota_goal", "damos_nr_quota_goals", actions.len())?;
+        let filters = self.shared_out("damos_filter", "damos_nr_filters", actions.len())?;
         let mut schemes = Vec::with_capacity(actions.len());
         for (at, ((action, goals), filters)) in actions.iter().zip(goals).zip(filters).enumerate() {
             schemes.push(self.scheme(at, action, &goals, &filters)?);
         }
         Ok(Some(schemes))
+    }
+
+    /// What each action has of an option that it may have several times: all to a single action, else by the numbers
+    /// given.
+    fn shared_out(&self, id: &str, numbers: &str, actions: usize) -> Result<Vec<Vec<Vec<String>>>, UsageError> {
+        let (groups, words) = (self.get(id), self.get(numbers).concat());
+        if words.is_empty() && actions > 1 && !groups.is_empty() {
+            return usage(format!(
+                "--{id}: which action is it for? Say with --{numbers} how many belong to each of the {actions} actions"
+            ));
+        }
+        let whole = |word: &String| word.parse().map_err(|_| UsageError(format!("--{numbers}: `{word}` is no number")));
+        let counts: Vec<usize> = words.iter().map(whole).collect::<Result<_, _>>()?;
+        let counts = if counts.is_empty() { vec![groups.len()] } else { counts };
+        if counts.len() > actions || counts.iter().sum::<usize>() != groups.len() {
+            let shares: Vec<String> = counts.iter().map(usize::to_string).collect();
+            return usage(format!(
+                "--{numbers} {}: there are {} of --{id} for {actions} actions",
+                shares.join(" "),
+                groups.len()
+            ));
+        }
+        let mut rest = groups.iter().cloned();
+        let mut shares: Vec<Vec<_>> = counts.iter().map(|count| rest.by_ref().take(*count).collect()).collect();
+        shares.resize(actions, Vec::new());
+        Ok(shares)
     }
 
     fn scheme(
@@ -212,6 +243,13 @@ impl DamosArgs {
                 quotas.insert(key.to_owned(), json!(word));
             }
         }
+        if let Some([tuner]) = nth("damos_quota_goal_tuner") {
+            quotas.insert("goal_tuner".to_owned(), json!(tuner));
+        }
+        if let Some([numerator, denominator]) = nth("damos_quota_fail_charge_ratio") {
+            quotas.insert("fail_charge_num".to_owned(), json!(numerator));
+            quotas.insert("fail_charge_denom".to_owned(), json!(denominator));
+        }
         if let Some(words @ [_, _, _]) = nth("damos_quota_weights") {
             quotas.insert("weights".to_owned(), weights(words));
         }
@@ -234,7 +272,6 @@ fn goal(words: &[String]) -> Result<Value, UsageError> {
     let mut goal = json!({ "metric": metric, "target_value": target });
     match more {
         [] => {}
-        [current] if metric == "user_input" => goal["current_value"] = json!(current),
         [node, path @ ..] if metric.starts_with("node_") => {
             let number: i32 =
                 node.parse().map_err(|_| UsageError(format!("--damos_quota_goal {metric}: `{node}` is no node")))?;
@@ -243,7 +280,8 @@ fn goal(words: &[String]) -> Result<Value, UsageError> {
                 goal["memcg_path"] = json!(path);
             }
         }
-        _ => return usage(format!("--damos_quota_goal {metric} takes nothing behind its target")),
+        [current] => goal["current_value"] = json!(current),
+        _ => return usage(format!("--damos_quota_goal {metric} takes its target and a present value, nothing more")),
     }
     Ok(goal)
 }
@@ -327,27 +365,5 @@ fn kind<'w>(words: &'w [&'w str]) -> Result<(Value, &'w [&'w str]), UsageError> 
     })
 }
 
-/// Shares `groups` out to the actions: by the numbers given, else one each (all to a single action).
-fn share_out(
-    groups: &[Vec<String>],
-    counts: &[Vec<String>],
-    actions: usize,
-) -> Result<Vec<Vec<Vec<String>>>, UsageError> {
-    let counts: Vec<usize> = counts
-        .concat()
-        .iter()
-        .map(|word| word.parse().map_err(|_| UsageError(format!("`{word}` is no number of filters or goals"))))
-        .collect::<Result<_, _>>()?;
-    let counts = match (counts.is_empty(), actions) {
-        (false, _) => counts,
-        (true, 1) => vec![groups.len()],
-        (true, _) => vec![1; groups.len()],
-    };
-    if counts.len() > actions || counts.iter().sum::<usize>() != groups.len() {
-        return usage(format!("{} filters or goals cannot be shared out to {actions} actions like that", groups.len()));
-    }
-    let mut rest = groups.iter().cloned();
-    let mut shares: Vec<Vec<Vec<String>>> = counts.iter().map(|count| rest.by_ref().take(*count).collect()).collect();
-    shares.resize(actions, Vec::new());
-    Ok(shares)
-}
+#[cfg(test)]
+mod tests;

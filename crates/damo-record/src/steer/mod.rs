@@ -40,7 +40,7 @@ fn start_on(place: &Place, args: &StartArgs, out: &mut dyn Write) -> Result<Exit
     }
     let kdamonds = wanted.kdamonds(place)?;
     if args.dry_run {
-        return print_writes(place, &kdamonds, out);
+        return print_writes(&Machine::new(place.root.clone()).sysfs.dry_run(&kdamonds)?, out);
     }
     let started = place.steer().start(&kdamonds)?;
     let each: Vec<String> =
@@ -64,7 +64,12 @@ fn print_on(place: &Place, args: &PrintArgs, out: &mut dyn Write) -> Result<Exit
         monitor.targets.remove(0);
     }
     let wanted = Wanted::of(&monitor, &args.damos)?;
-    if args.dry_run { print_writes(place, &wanted.kdamonds(place)?, out) } else { print_json(place, &wanted, out) }
+    if args.dry_run {
+        // What the options mean has nothing to do with what runs here at present.
+        let kdamonds = wanted.kdamonds(place)?;
+        return print_writes(&Machine::new(place.root.clone()).sysfs.dry_run_afresh(&kdamonds)?, out);
+    }
+    print_json(place, &wanted, out)
 }
 
 /// Schemes as they were typed: in percent and time, not in the units of the kernel.
@@ -82,8 +87,7 @@ fn print_json(place: &Place, wanted: &Wanted, out: &mut dyn Write) -> Result<Exi
     Ok(ExitCode::SUCCESS)
 }
 
-fn print_writes(place: &Place, kdamonds: &[Kdamond], out: &mut dyn Write) -> Result<ExitCode, RecordError> {
-    let writes = Machine::new(place.root.clone()).sysfs.dry_run(kdamonds)?;
+fn print_writes(writes: &[(PathBuf, String)], out: &mut dyn Write) -> Result<ExitCode, RecordError> {
     let lines: Vec<String> = writes.iter().map(|(path, value)| format!("{value} > {}", path.display())).collect();
     say(out, &lines.join("\n"))?;
     Ok(ExitCode::SUCCESS)
