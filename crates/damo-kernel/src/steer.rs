@@ -15,7 +15,10 @@
 //! let context = Context { targets: vec![target], schemes: vec![Scheme::new("pageout")], ..Context::new(Ops::Vaddr) };
 //! steer.start(&[Kdamond { contexts: vec![context], ..Kdamond::default() }])?;
 //! // Another process, later:
-//! steer.tune(false, |kdamonds| kdamonds[0].contexts[0].intervals.sample = Nanos::from_millis(10))?;
+//! steer.tune(false, |kdamonds| -> damo_kernel::Result<()> {
+//!     kdamonds[0].contexts[0].intervals.sample = Nanos::from_millis(10);
+//!     Ok(())
+//! })?;
 //! assert!(steer.status(true)?.kdamonds[0].ours);
 //! steer.stop(false)?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -99,16 +102,22 @@ impl Steer {
     }
 
     /// Changes parameters of what [`Steer::start`] started, or with `adopt` of everything that runs: `change` gets the
-    /// present parameters, with the intervals that tuning chose, and leaves in them what is to be.
+    /// present parameters, with the intervals that tuning chose, and leaves in them what is to be. If it fails, nothing
+    /// is written.
     ///
     /// # Errors
-    /// [`Error::NothingOn`], [`Error::NotStartedHere`]; or as [`Staged::commit`], with the parameters as before.
-    pub fn tune(&self, adopt: bool, change: impl FnOnce(&mut Vec<Kdamond>)) -> Result<()> {
+    /// [`Error::NothingOn`], [`Error::NotStartedHere`], what `change` says; or as [`Staged::commit`], with the parameters
+    /// as before.
+    pub fn tune<E: From<Error>>(
+        &self,
+        adopt: bool,
+        change: impl FnOnce(&mut Vec<Kdamond>) -> std::result::Result<(), E>,
+    ) -> std::result::Result<(), E> {
         let _lock = self.lock()?;
         let mut staged = self.take(adopt)?;
-        let tuned = staged.current().and_then(|mut kdamonds| {
-            change(&mut kdamonds);
-            staged.commit(&kdamonds)
+        let tuned = staged.current().map_err(E::from).and_then(|mut kdamonds| {
+            change(&mut kdamonds)?;
+            Ok(staged.commit(&kdamonds)?)
         });
         staged.keep();
         tuned

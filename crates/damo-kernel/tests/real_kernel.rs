@@ -194,6 +194,7 @@ fn what_is_started_stays_on_is_tuned_scheme_by_scheme_and_stopped_without_a_trac
         .tune(false, |kdamonds| {
             kdamonds[0].contexts[0].intervals.aggregation = Nanos::from_millis(200);
             kdamonds[1].contexts[0].schemes.push(Scheme::new("stat"));
+            Ok::<(), damo_kernel::Error>(())
         })
         .expect("takes it");
     std::thread::sleep(Duration::from_secs(1));
@@ -207,6 +208,7 @@ fn what_is_started_stays_on_is_tuned_scheme_by_scheme_and_stopped_without_a_trac
     let change = |kdamonds: &mut Vec<Kdamond>| {
         kdamonds[0].contexts[0].nr_regions.max = 77;
         kdamonds[1].contexts[0].targets[0].pid = Some(dead);
+        Ok::<(), damo_kernel::Error>(())
     };
     let error = steer().tune(false, change).expect_err("a dead process").to_string();
     assert!(error.contains("`commit`"), "{error}");

@@ -31,5 +31,5 @@ kill -9 $pid
 is_complete before.damo turns.truth
 cp before.damo "$OUT/$NAME"
 echo '[{"action": "pageout", "access_pattern": {"nr_accesses": {"max": "0 %"}, "age": {"min": "5 s"}}}]' >"$OUT/$NAME/schemes.json"
-printf 'rss_before_bytes %s\nrss_after_bytes %s\n' "$before" "$after" >"$OUT/$NAME/result"
+printf 'rss_before_bytes=%s\nrss_after_bytes=%s\n' "$before" "$after" >"$OUT/$NAME/result"
 note "$((before >> 20)) MiB resident before, $((after >> 20)) MiB with the scheme"

@@ -2,6 +2,7 @@
 
 use super::args::{PrintArgs, StartArgs, StatusArgs, TuneArgs};
 use super::schemes::ForegroundArgs;
+use super::tune::tune_on;
 use super::*;
 use clap::{Args, Command, FromArgMatches};
 use damo_kernel::sysfs::FakeDamon;
@@ -287,4 +288,105 @@ fn schemes_in_the_foreground_end_with_their_time_and_tell_what_they_did() {
     let error = schemes::run_on(&place, &none, &crate::signals::Signals::default(), &mut Vec::new()).unwrap_err();
     assert!(error.to_string().contains("--damos_action"), "{error}");
     assert_eq!(fake.files(), before);
+}
+
+fn scheme_of(fake: &FakeDamon, index: usize) -> impl Fn(&str) -> String {
+    let files = fake.files();
+    move |name: &str| files[&format!("{CONTEXT}/schemes/{index}/{name}")].clone()
+}
+
+#[test]
+fn tuning_without_an_action_changes_what_is_named_of_the_scheme_that_runs() {
+    let (_notes, fake, place) = place();
+    let quotas =
+        ["--damos_quotas", "10ms", "100M", "1s", "0", "3", "7", "--damos_filter", "reject", "addr", "4K", "1G"];
+    start(&place, &[&PAGEOUT[..], &quotas].concat()).unwrap();
+    let before = fake.files();
+    let changed = |words: &[&str]| {
+        tune_on(&place, &parse::<TuneArgs>(words)).unwrap();
+        let after = fake.files();
+        let scheme = format!("{CONTEXT}/schemes/0/");
+        let changed = after.iter().filter(|(path, value)| before.get(*path) != Some(value));
+        changed.map(|(path, value)| format!("{} {value}", path.trim_start_matches(&scheme))).collect::<Vec<_>>()
+    };
+    assert_eq!(changed(&["--damos_quota_space", "200M"]), ["quotas/bytes 209715200"]);
+    assert_eq!(changed(&["--damos_age", "1m", "max"]), ["access_pattern/age/min 600", "quotas/bytes 209715200"]);
+    let reset =
+        ["--damos_quota_space", "100M", "--damos_age", "5s", "max", "--damos_filter", "allow", "addr", "0", "4K"];
+    let error = tune_on(&place, &parse::<TuneArgs>(&reset)).unwrap_err().to_string();
+    assert!(error.contains("filter 0, allow") && error.contains("6.14"), "{error}");
+    let reset =
+        ["--damos_quota_space", "100M", "--damos_age", "5s", "max", "--damos_filter", "reject", "addr", "0", "4K"];
+    assert_eq!(changed(&reset), ["filters/0/addr_end 4096", "filters/0/addr_start 0"]);
+}
+
+#[test]
+fn of_several_schemes_the_nth_option_changes_the_nth() {
+    let (_notes, fake, place) = place();
+    let two = r#"[{"action": "pageout"}, {"action": "stat", "access_pattern": {"age": {"min": "1 s"}}}]"#;
+    start(&place, &["--schemes", two]).unwrap();
+    tune_on(&place, &parse::<TuneArgs>(&["--damos_age", "2s", "max", "--damos_age", "3s", "max"])).unwrap();
+    assert_eq!(scheme_of(&fake, 0)("access_pattern/age/min"), "20");
+    assert_eq!(scheme_of(&fake, 1)("access_pattern/age/min"), "30");
+    let log = fake.log();
+    for (words, said) in [
+        (
+            &["--damos_age", "1s", "2s", "--damos_age", "1s", "2s", "--damos_age", "1s", "2s"][..],
+            "3 times for 2 schemes",
+        ),
+        (&["--damos_filter", "reject", "anon"], "--damos_nr_filters"),
+        (&["--damos_age", "3s", "1s"], "scheme 0: access_pattern.age: at least 3 s"),
+        (&["--replace", "--damos_age", "3s", "max"], "give its --damos_action"),
+        (
+            &["--damos_quota_goal", "user_input", "1", "--damos_nr_quota_goals", "0", "1"],
+            "scheme 1: quotas.reset_interval",
+        ),
+    ] {
+        let error = tune_on(&place, &parse::<TuneArgs>(words)).unwrap_err().to_string();
+        assert!(error.contains(said), "{words:?}: {error}");
+    }
+    assert_eq!(fake.log(), log, "refused before the first write");
+    tune_on(&place, &parse::<TuneArgs>(&["--schemes", "[]"])).unwrap();
+    let error = tune_on(&place, &parse::<TuneArgs>(&["--damos_age", "1s", "max"])).unwrap_err().to_string();
+    assert!(error.contains("no scheme is at work"), "{error}");
+}
+
+#[test]
+fn rates_named_together_with_intervals_are_of_the_new_ones() {
+    let (_notes, fake, place) = place();
+    start(&place, &PAGEOUT).unwrap();
+    let words = ["-s", "10ms", "-a", "1s", "--damos_access_rate", "0%", "10%"];
+    let notes = tune_on(&place, &parse::<TuneArgs>(&words)).unwrap();
+    assert_eq!(scheme_of(&fake, 0)("access_pattern/nr_accesses/max"), "10");
+    assert!(notes.len() == 1 && notes[0].contains("its age of 5 s to max became 50 s to max"), "{notes:?}");
+}
+
+const TWO_KDAMONDS: &str = r#"{"kdamonds": [
+    {"contexts": [{"ops": "paddr", "targets": [{"regions": [{"start": 0, "end": "1 G"}]}]}]},
+    {"contexts": [{"ops": "paddr", "targets": [{"regions": [{"start": "1 G", "end": "2 G"}]}]}]}]}"#;
+
+#[test]
+fn several_kdamonds_are_tuned_alike_and_keep_their_targets() {
+    let (_notes, fake, place) = place();
+    start(&place, &["--kdamonds", TWO_KDAMONDS, "--damos_action", "stat"]).unwrap();
+    let read = |kdamond: usize, name: &str| {
+        let context = CONTEXT.replace("kdamonds/0", &format!("kdamonds/{kdamond}"));
+        fake.files()[&format!("{context}{name}")].clone()
+    };
+    for words in [&["-m", "500"][..], &["--replace", "-m", "400", "--damos_action", "cold"]] {
+        tune_on(&place, &parse::<TuneArgs>(words)).unwrap();
+        for kdamond in [0, 1] {
+            assert!(words.contains(&read(kdamond, "/monitoring_attrs/nr_regions/max").as_str()), "{words:?}");
+        }
+    }
+    assert_eq!((read(0, "/schemes/0/action"), read(1, "/schemes/0/action")), ("cold".into(), "cold".into()));
+    assert_eq!(read(1, "/targets/0/regions/0/start"), (1_u64 << 30).to_string());
+    let log = fake.log();
+    let error = tune_on(&place, &parse::<TuneArgs>(&["-r", "0-4096"])).unwrap_err().to_string();
+    assert!(error.contains("2 kdamonds run") && error.contains("--kdamonds"), "{error}");
+    let two = TWO_KDAMONDS
+        .replace(r#""1 G", "end": "2 G"}]}]}"#, r#""1 G", "end": "2 G"}]}]}, {"ops": "paddr", "targets": []}"#);
+    let error = tune_on(&place, &parse::<TuneArgs>(&["--kdamonds", &two])).unwrap_err().to_string();
+    assert!(error.contains("kdamond 1 is `2 contexts`"), "{error}");
+    assert_eq!(fake.log(), log, "refused before the first write");
 }
