@@ -28,7 +28,9 @@ impl Machine {
     }
 
     fn someone_else_starts(&self, pid: i32) {
-        let mut staged = Sysfs::new(&self.root).stage(&[process(pid)]).expect("fits");
+        let mut kdamond = process(pid);
+        kdamond.contexts[0].schemes.push(Scheme::new("stat"));
+        let mut staged = Sysfs::new(&self.root).stage(&[kdamond]).expect("fits");
         staged.start().expect("goes on");
         staged.keep();
     }
@@ -46,7 +48,7 @@ fn what_was_started_goes_on_until_it_is_stopped_and_then_all_is_as_before() {
     Sysfs::new(&machine.root).stage(&[process(1), process(2)]).expect("fits").keep();
     let before = machine.settings();
     let started = machine.steer().start(&[process(7)]).expect("goes on");
-    let status = machine.steer().status(false).expect("readable");
+    let status = machine.steer().status(false, false).expect("readable");
     assert_eq!(status.kdamonds.len(), 1);
     assert!(status.kdamonds[0].ours && status.kdamonds[0].status.on);
     assert_eq!(status.kdamonds[0].status.pid, Some(started[0].1));
@@ -67,7 +69,7 @@ fn tuning_changes_what_is_named_and_leaves_the_rest() {
     };
     machine.steer().tune(false, change).expect("takes it");
     kdamond.contexts[0].intervals.aggregation = Nanos::from_millis(200);
-    let status = machine.steer().status(false).expect("readable");
+    let status = machine.steer().status(false, false).expect("readable");
     assert_eq!(status.kdamonds[0].status.params, kdamond);
     assert!(status.kdamonds[0].ours, "still the same thread");
 }
@@ -117,16 +119,21 @@ fn what_someone_else_started_is_left_alone_unless_adopted() {
         assert!(error.contains("--adopt"), "{error}");
     }
     assert_eq!(machine.settings(), before);
-    assert!(!machine.steer().status(false).expect("readable").kdamonds[0].ours);
+    let status = machine.steer().status(true, false).expect("readable");
+    assert!(!status.kdamonds[0].ours && !status.kdamonds[0].fresh);
+    let asked = |machine: &Machine| machine.fake.log().iter().filter(|(_, word)| word.starts_with("update")).count();
+    assert_eq!(asked(&machine), 0, "nothing is written to it, not even a question");
+    let status = machine.steer().status(true, true).expect("readable");
+    assert!(status.kdamonds[0].fresh && asked(&machine) > 0);
     let change = |kdamonds: &mut Vec<Kdamond>| {
         kdamonds[0].contexts[0].nr_regions.max = 77;
         Ok::<(), Error>(())
     };
     machine.steer().tune(true, change).expect("adopted");
-    let status = machine.steer().status(false).expect("readable");
+    let status = machine.steer().status(false, false).expect("readable");
     assert_eq!((status.kdamonds[0].status.on, status.kdamonds[0].status.params.contexts[0].nr_regions.max), (true, 77));
     assert_eq!(machine.steer().stop(true).expect("adopted"), [0]);
-    assert!(!machine.steer().status(false).expect("readable").kdamonds[0].status.on);
+    assert!(!machine.steer().status(false, false).expect("readable").kdamonds[0].status.on);
 }
 
 #[test]
@@ -135,9 +142,9 @@ fn ours_that_someone_else_restarted_is_theirs() {
     machine.steer().start(&[process(7)]).expect("goes on");
     machine.fake.end(0);
     machine.root.io().write("sys/kernel/mm/damon/admin/kdamonds/0/state", "on").expect("fake tree: someone");
-    assert!(!machine.steer().status(false).expect("readable").kdamonds[0].ours);
+    assert!(!machine.steer().status(false, false).expect("readable").kdamonds[0].ours);
     assert!(matches!(machine.steer().stop(false), Err(Error::NotStartedHere { .. })));
-    assert!(machine.steer().status(false).expect("readable").kdamonds[0].status.on);
+    assert!(machine.steer().status(false, false).expect("readable").kdamonds[0].status.on);
 }
 
 #[test]

@@ -117,7 +117,7 @@ pub fn status(args: &StatusArgs, out: &mut dyn Write) -> Result<ExitCode, Record
 fn status_on(place: &Place, args: &StatusArgs, out: &mut dyn Write) -> Result<ExitCode, RecordError> {
     let steer = place.steer();
     loop {
-        let status = steer.status(args.tried_regions)?;
+        let status = steer.status(args.tried_regions, args.adopt)?;
         let text = match (args.json, args.watch) {
             // One line each, so that a script can read them as they come.
             (true, Some(_)) => show::json(&status).to_string(),

@@ -79,6 +79,7 @@ pub(super) fn text(status: &Status, root: &Root) -> String {
         };
         let whose = match (found.on, kdamond.ours) {
             (true, true) => ", started by `damo start`",
+            (true, false) if kdamond.fresh => ", started by someone else",
             (true, false) => ", started by someone else: figures are as last told",
             (false, _) => "",
         };
