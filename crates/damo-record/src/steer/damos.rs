@@ -93,16 +93,19 @@ impl DamosArgs {
     ///
     /// # Errors
     /// A sentence that names the option or the scheme's field.
-    pub(crate) fn schemes(&self) -> Result<Option<Vec<Scheme>>, UsageError> {
+    pub fn schemes(&self) -> Result<Option<Vec<Scheme>>, UsageError> {
         let list = match self.get("schemes") {
             [] => self.typed()?,
-            [one] => {
+            given => {
                 if let Some((id, _)) = self.0.iter().find(|(id, groups)| *id != "schemes" && !groups.is_empty()) {
                     return usage(format!("--schemes has all of a scheme: leave out --{id}"));
                 }
-                return values::schemes(&one.concat()).map(Some);
+                let mut all = Vec::new();
+                for one in given {
+                    all.extend(values::schemes(&one.concat())?);
+                }
+                return Ok(Some(all));
             }
-            _ => return usage("--schemes can be given once: put all schemes into one list"),
         };
         list.map(|list| crate::json::schemes(&Value::Array(list))).transpose()
     }
