@@ -38,7 +38,7 @@ fn sentence(error: &anyhow::Error) -> String {
     for cause in error.chain().map(ToString::to_string) {
         if said.is_empty() {
             said = cause;
-        } else if !said.ends_with(&cause) {
+        } else if !said.contains(&cause) {
             said = format!("{said}: {cause}");
         }
     }
