@@ -3,7 +3,7 @@
 //! Options keep the Python tool's spellings (with `_`); each is understood with `-` as well, and by a unique prefix, as
 //! argparse did.
 
-use crate::commands::{convert, demo, doctor, info, repair, report, shell};
+use crate::commands::{convert, demo, doctor, info, repair, report, schemes, shell};
 use clap::{Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -55,6 +55,8 @@ pub enum Commands {
     Stop(damo_record::steer::args::StopArgs),
     /// What DAMON does: kdamonds, parameters, what schemes did
     Status(damo_record::steer::args::StatusArgs),
+    /// What schemes would have done on a record, and which one to start
+    Schemes(Box<schemes::SchemesArgs>),
     /// What this machine has and lacks for monitoring, or whether a record supports conclusions
     Doctor(doctor::Doctor),
     /// The DAMON features of this kernel

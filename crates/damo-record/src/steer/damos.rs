@@ -85,23 +85,26 @@ impl DamosArgs {
     ///
     /// # Errors
     /// A sentence that names the option or the scheme's field.
-    pub(crate) fn schemes(&self) -> Result<Option<Vec<Scheme>>, UsageError> {
+    pub fn schemes(&self) -> Result<Option<Vec<Scheme>>, UsageError> {
         let list = match self.get("schemes") {
             [] => self.typed()?,
-            [one] => {
+            given => {
                 if let Some((id, _)) = self.0.iter().find(|(id, groups)| *id != "schemes" && !groups.is_empty()) {
                     return usage(format!("--schemes has all of a scheme: leave out --{id}"));
                 }
-                match values::file_or_json(&one.concat())? {
-                    Value::Array(list) => Some(list),
-                    Value::Object(mut object) => match object.remove("schemes") {
-                        Some(Value::Array(list)) => Some(list),
-                        _ => Some(vec![Value::Object(object)]),
-                    },
-                    _ => return usage("--schemes takes a JSON list of schemes"),
+                let mut all = Vec::new();
+                for one in given {
+                    match values::file_or_json(&one.concat())? {
+                        Value::Array(list) => all.extend(list),
+                        Value::Object(mut object) => match object.remove("schemes") {
+                            Some(Value::Array(list)) => all.extend(list),
+                            _ => all.push(Value::Object(object)),
+                        },
+                        _ => return usage("--schemes takes a JSON list of schemes"),
+                    }
                 }
+                Some(all)
             }
-            _ => return usage("--schemes can be given once: put all schemes into one list"),
         };
         let Some(list) = list else { return Ok(None) };
         let read = |(at, value): (usize, Value)| {

@@ -2,7 +2,7 @@
 //! kdamonds' parameters here; [`damo_kernel::steer`] does the rest, and keeps its notes where recordings keep theirs.
 
 pub mod args;
-mod damos;
+pub mod damos;
 mod show;
 
 use crate::error::RecordError;

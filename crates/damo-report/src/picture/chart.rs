@@ -45,6 +45,8 @@ pub struct Chart {
     pub series: Vec<Series>,
     /// Remarks on the horizontal axis.
     pub marks: Vec<(f64, String)>,
+    /// Which colour the first line has, so that one thing has one colour in charts that belong together.
+    pub first_color: usize,
 }
 
 const LEFT: f64 = 84.0;
@@ -138,7 +140,7 @@ impl Chart {
 
     fn draw_series(&self, canvas: &mut dyn Canvas, style: &Style, x: Scale, y: Scale) {
         for (i, series) in self.series.iter().enumerate() {
-            let color = style.theme.series(i);
+            let color = style.theme.series(self.first_color + i);
             let pixels = (x.to - x.from).max(1.0) as usize;
             for run in series.points.split(|(_, value)| !value.is_finite()).filter(|run| !run.is_empty()) {
                 let on_page: Vec<(f64, f64)> = run.iter().map(|(a, b)| (x.at(*a), y.at(*b))).collect();
@@ -167,7 +169,7 @@ impl Chart {
             at -= font::width(&series.name, TEXT_SIZE) + 12.0;
             canvas.text((at, top - 10.0), &fit(&series.name, TEXT_SIZE, 300.0), font);
             at -= 24.0;
-            canvas.line(&[(at, top - 14.0), (at + 18.0, top - 14.0)], style.theme.series(i), 3.0);
+            canvas.line(&[(at, top - 14.0), (at + 18.0, top - 14.0)], style.theme.series(self.first_color + i), 3.0);
         }
     }
 }
@@ -203,12 +205,20 @@ impl Picture for Chart {
     }
 
     fn draw(&self, canvas: &mut dyn Canvas, style: &Style, top: f64) {
-        let (width, height) = canvas.size();
+        let bottom = canvas.size().1;
+        self.draw_between(canvas, style, top, bottom);
+    }
+}
+
+impl Chart {
+    /// Draws it between `top` and `bottom`.
+    pub(super) fn draw_between(&self, canvas: &mut dyn Canvas, style: &Style, top: f64, bottom: f64) {
+        let width = canvas.size().0;
         let place = Rect {
             x: MARGIN + LEFT,
             y: top + 34.0,
             w: (width - 2.0 * MARGIN - LEFT).max(16.0),
-            h: (height - top - 34.0 - BELOW - MARGIN / 2.0).max(16.0),
+            h: (bottom - top - 34.0 - BELOW - MARGIN / 2.0).max(16.0),
         };
         let Some((low, high)) = self.range(|point| point.0) else {
             let font = Font { size: TEXT_SIZE, color: style.theme.muted(), align: Align::Center };

@@ -86,7 +86,7 @@ fn chart(title: &str, what: &str, unit: Unit, of: &str, sort: SortBy, lines: Vec
         }
         SortBy::Size => (format!("{title}: distribution"), (format!("percent of the {of}"), Unit::Percent)),
     };
-    Chart { title, x, y: (what.to_owned(), unit), series: series.collect(), marks: Vec::new() }
+    Chart { title, x, y: (what.to_owned(), unit), series: series.collect(), marks: Vec::new(), first_color: 0 }
 }
 
 /// The ranked values at evenly spaced percentiles.

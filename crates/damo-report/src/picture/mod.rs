@@ -8,6 +8,7 @@ pub mod chart;
 pub mod charts;
 mod font;
 pub mod heatmap;
+pub mod panels;
 mod raster;
 mod svg;
 mod ticks;
@@ -15,6 +16,7 @@ mod ticks;
 pub use canvas::Canvas;
 pub use chart::{Chart, Series, Unit};
 pub use heatmap::HeatMap;
+pub use panels::Panels;
 
 use crate::colormap::{ColorMap, Rgb};
 use std::path::Path;

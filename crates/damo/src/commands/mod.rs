@@ -6,6 +6,7 @@ pub mod doctor;
 pub mod info;
 pub mod repair;
 pub mod report;
+pub mod schemes;
 pub mod shell;
 
 use crate::cli::Commands;
@@ -32,6 +33,7 @@ pub fn run(command: Commands) -> Result<Outcome> {
         Commands::Tune(args) => Ok(Outcome::Exit(steer::tune(&args)?)),
         Commands::Stop(args) => Ok(Outcome::Exit(steer::stop(&args)?)),
         Commands::Status(args) => exits(|out| steer::status(&args, out)),
+        Commands::Schemes(args) => schemes::run(&args),
         Commands::Doctor(args) => doctor::run(&args),
         Commands::Features(args) => exits(|out| damo_record::doctor::list_features(&args, out)),
         Commands::Mark(args) => damo_record::marks::run(&args).map(|()| Outcome::Fine).map_err(Into::into),
