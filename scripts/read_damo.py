@@ -114,7 +114,7 @@ def meta(raw):
     m.update(ops=b.ops(), intervals=b.option(b.intervals), intervals_goal=b.option(b.goal),
              nr_regions=b.option(b.bounds), page_size=b.option(b.uint), clock=b.byte(),
              clock_pair=b.option(lambda: [b.int(), b.int()]), boot_id=b.string(), host=b.string(),
-             command=b.list(b.string))
+             command=b.list(b.string), history=b.list(b.string) if b.at < len(b.data) else [])
     return m
 
 

@@ -1,52 +1,526 @@
-//! The HTML report: one file, no network, and it comes up in a real browser where there is one.
+//! The HTML report: one file, no network, and it does what it says in a real browser, where there is one.
+//!
+//! `DAMO_SCREENSHOTS=DIRECTORY` leaves pictures of the page there, to be looked at.
 
+#[path = "common/browser.rs"]
+mod browser;
 mod common;
+#[path = "common/page.rs"]
+mod page;
 
+use browser::{Browser, SHIFT};
+use damo_frame::{OpenOptions, Record};
+use damo_model::{Addr, Item, Meta, Nanos, NrAccesses, Region, Snapshot, Target, TargetKey};
+use damo_report::heats::Columns;
+use page::{hostile, maps, near, page_of, spot, stairs, window};
+use serde_json::{Value, json};
 use std::fs;
-use std::process::Command;
+use std::path::Path;
+
+/// The staircase's large map.
+const STEPS: usize = 2;
+const SECOND: f64 = 1e9;
 
 #[test]
 fn the_page_is_one_file_below_two_megabytes_that_asks_for_nothing_else() {
-    let here = tempfile::tempdir().expect("temporary directory");
-    common::record_stairs(here.path());
-    common::ok(here.path(), "report html -o page.html");
-    let page = fs::read_to_string(here.path().join("page.html")).expect("page");
+    let (_here, page) = stairs();
+    let page = fs::read_to_string(page).expect("page");
     assert!(page.len() < 2 << 20);
     for outside in ["http://", "https://", " src=", "@import", "url("] {
         assert!(!page.contains(outside), "{outside}");
     }
-    assert!(!page.contains("/*DATA*/"), "the data are in their place");
+    for place in ["/*STYLE*/", "/*DATA*/", "/*PROGRAM*/"] {
+        assert!(!page.contains(place), "{place}");
+    }
     assert!(page.contains("on step 3"), "marks are there");
 }
 
 #[test]
-fn the_page_comes_up_in_a_browser_with_its_view_from_the_fragment() {
-    let Some(browser) = ["chromium", "chromium-browser", "google-chrome"]
-        .into_iter()
-        .find(|name| Command::new(name).arg("--version").output().is_ok_and(|output| output.status.success()))
-    else {
-        eprintln!("note: no Chromium here: skipped");
-        return;
-    };
+fn an_hour_of_a_thousand_regions_is_below_two_megabytes() {
     let here = tempfile::tempdir().expect("temporary directory");
-    common::record_stairs(here.path());
+    common::ok(here.path(), "record --quiet --simulate bench-h");
     common::ok(here.path(), "report html -o page.html");
-    let url = format!(
-        "file://{}#t=9000000000~31000000000&a=12000000000&b=24000000000",
-        here.path().join("page.html").display()
+    let length = fs::metadata(here.path().join("page.html")).expect("page").len();
+    assert!((500_000..2_000_000).contains(&length), "{length}");
+}
+
+#[test]
+fn noise_that_packs_badly_still_gives_a_page_below_two_megabytes() {
+    let mut items = vec![Item::Meta(Meta::default()), Item::Target(Target::default())];
+    let mut random = 1_u64;
+    for at in 0..2048 {
+        let mut snapshot = Snapshot::new(TargetKey(0), Nanos(at * 100), Nanos(at * 100 + 100), None);
+        for i in 0..512 {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let samples = NrAccesses((random >> 50) as u32);
+            snapshot.regions.push(Region::new(Addr(i << 20), Addr((i + 1) << 20), samples, None));
+        }
+        items.push(Item::Snapshot(snapshot));
+    }
+    let here = tempfile::tempdir().expect("temporary directory");
+    let page = page_of(here.path(), &Record::from_items(&items).expect("record"));
+    assert!(fs::metadata(page).expect("page").len() < 2_000_000);
+}
+
+#[test]
+fn names_from_a_record_never_become_markup() {
+    let here = tempfile::tempdir().expect("temporary directory");
+    let page = page_of(here.path(), &hostile());
+    let text = fs::read_to_string(&page).expect("page");
+    let (_, data) = text.split_once("id=\"data\">").expect("data");
+    let (data, _) = data.split_once("</script>").expect("end of data");
+    assert!(!data.contains('<') && data.contains("window.broken"), "the data have no markup at all");
+    let Some(mut browser) = Browser::start(1200, 1000) else { return };
+    browser.open(&page, "");
+    let at = spot(&mut browser, 0, 0.05, 0.9);
+    browser.point(at);
+    assert_eq!(browser.eval("window.broken === undefined && document.scripts.length"), 2);
+    assert_eq!(browser.eval("document.querySelectorAll('img').length"), 0);
+    assert!(browser.text("document.querySelector('option').textContent").contains("</script><script>"));
+    assert!(browser.text("$('readout').textContent").contains("window.broken"), "the mapping's name is shown as text");
+    assert!(browser.problems.is_empty(), "{:?}", browser.problems);
+}
+
+#[test]
+fn the_heat_at_any_zoom_is_the_exact_mean_that_the_library_tells() {
+    let here = tempfile::tempdir().expect("temporary directory");
+    let staircase = Record::open(
+        &{
+            common::record_stairs(here.path());
+            here.path().join("damon.damo")
+        },
+        &OpenOptions::default(),
     );
-    let output = Command::new("timeout")
-        .args(["120", browser, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"])
-        .args(["--disable-background-networking", "--disable-sync", "--virtual-time-budget=8000", "--dump-dom"])
-        .arg(format!("--user-data-dir={}", here.path().join("profile").display()))
-        .arg(url)
-        .output()
-        .expect("the browser starts");
-    let page = String::from_utf8_lossy(&output.stdout);
-    assert!(page.contains("data-ready=\"yes\""), "the page's program ran to its end:\n{page:.2000}");
-    assert!(page.contains("9 s – 31 s (22 s)"), "the view is the fragment's");
-    assert!(
-        page.contains("<td>time</td><td>12 s</td><td>24 s</td><td>+12 s</td>"),
-        "markers A and B and their difference"
+    let Some(mut browser) = Browser::start(1200, 1400) else { return };
+    for record in [staircase.expect("record"), hostile()] {
+        let whole = maps(&record, 1, Columns::Each(1));
+        let page = page_of(here.path(), &record);
+        browser.open(&page, "");
+        for (i, panel) in whole.iter().enumerate() {
+            let exact = panel.covered_heat_at(0, 0);
+            let shown = browser
+                .number(&format!("mean(maps[{i}].panel, [0, maps[{i}].panel.cols], [0, maps[{i}].panel.rows]).mean"));
+            assert!(near(shown, exact, 1e-3), "panel {i}: {shown} for {exact}");
+        }
+        // Every cell of every level against the stored cells below it.
+        let worst = browser.number(
+            "Math.max(...maps.flatMap(({panel}) => panel.levels.map(level => { let worst = 0; \
+               for (let c = 0; c < level.cols; c++) for (let r = 0; r < level.rows; r += 7) { \
+                 const exact = mean(panel, [c * level.step, Math.min((c + 1) * level.step, panel.cols)], [r, r + 1]); \
+                 const i = c * level.rows + r, own = level.cover[i] ? level.sum[i] / level.cover[i] : 0; \
+                 worst = Math.max(worst, Math.abs(own - (exact ? exact.mean : 0))); } \
+               return worst; })))",
+        );
+        assert!(worst < 1e-3, "a coarser cell is off by {worst}");
+        // No column is narrower than a pixel, whatever the zoom: none is skipped.
+        for share in [1.0, 0.7, 0.3, 0.1, 0.01] {
+            let pixels = browser.number(&format!(
+                "(() => {{ view.t = within(0, D.duration * {share}, D.duration); drawNow(); \
+                 return maps[0].column / span() * boxOf(maps[0].canvas).width; }})()"
+            ));
+            assert!(pixels >= 0.999, "{pixels} pixels for a column at {share}");
+        }
+    }
+}
+
+#[test]
+fn pointing_shows_the_stored_numbers_of_the_cell_and_of_every_track() {
+    let (here, page) = stairs();
+    let record = Record::open(&here.path().join("damon.damo"), &OpenOptions::default()).expect("record");
+    let Some(mut browser) = Browser::start(1300, 1400) else { return };
+    browser.open(&page, "");
+    let (cols, rows) = (2048, browser.number(&format!("maps[{STEPS}].panel.rows")) as usize);
+    assert_eq!(browser.number(&format!("maps[{STEPS}].panel.cols")) as usize, cols);
+    let grid = maps(&record, cols, Columns::Shared { total: 512, least: 24, between: 0 }).remove(STEPS);
+    assert_eq!(grid.space.len(), rows);
+    for (across, down) in [(0.29, 0.25), (0.5, 0.45), (0.05, 0.8), (0.9, 0.1)] {
+        let at = spot(&mut browser, STEPS, across, down);
+        browser.point(at);
+        let (column, row) = (
+            browser.number(&format!("cellAt(maps[{STEPS}].panel, pointer.t, pointer.offset).column")) as usize,
+            browser.number(&format!("cellAt(maps[{STEPS}].panel, pointer.t, pointer.offset).row")) as usize,
+        );
+        assert!(near(column as f64, across * cols as f64, 0.01) && near(row as f64, (1.0 - down) * rows as f64, 0.03));
+        let heat = grid.covered_heat_at(column, row);
+        let said = browser.text("$('readout').textContent");
+        let shown = said.split("accessed").nth(1).and_then(|rest| rest.split(" Hz").next()).expect("a rate");
+        let shown: f64 = shown.trim().parse().unwrap_or_else(|_| panic!("{said}"));
+        assert!((shown - heat).abs() < 0.01, "{shown} for {heat}: {said}");
+        let start = grid.space.bound(row);
+        for part in
+            ["% of possible", "[anon:step", "touched: working set", " B)", "allocated: RSS", &format!("{start:#x}")]
+        {
+            assert!(said.contains(part), "{part} is missing in: {said}");
+        }
+    }
+    browser.screenshot("hover");
+}
+
+#[test]
+fn the_wheel_zooms_about_the_pointer_and_not_beyond_what_is_stored() {
+    let (_here, page) = stairs();
+    let Some(mut browser) = Browser::start(1200, 1400) else { return };
+    browser.open(&page, "");
+    let at = spot(&mut browser, STEPS, 0.25, 0.5);
+    browser.point(at);
+    let before = browser.number("pointer.t");
+    browser.wheel(at, -100.0, 0);
+    let (from, to) = window(&mut browser);
+    assert!(to - from < 50.0 * SECOND && from > 0.0);
+    assert!(near(from + 0.25 * (to - from), before, 0.01), "what is under the pointer stays there");
+    browser.wheel(at, -100.0, SHIFT);
+    let rows = browser.eval(&format!("rows(maps[{STEPS}])"));
+    let (low, high) = (rows[0].as_f64().expect("low"), rows[1].as_f64().expect("high"));
+    let size = browser.number(&format!("maps[{STEPS}].panel.size"));
+    assert!(high - low < 0.8 * size && near((low + high) / 2.0, size / 2.0, 0.02), "{low} {high} of {size}");
+    assert_eq!(window(&mut browser), (from, to), "time stays");
+    for _ in 0..40 {
+        browser.wheel(at, -120.0, 0);
+    }
+    let stored = browser.number(&format!("D.duration / maps[{STEPS}].panel.cols"));
+    let (from, to) = window(&mut browser);
+    assert!(near(to - from, 8.0 * stored, 1e-6), "eight stored columns are left");
+    assert!(browser.text("$('window').textContent").ends_with("as stored"));
+    browser.screenshot("as-stored");
+}
+
+#[test]
+fn dragging_moves_a_box_zooms_and_a_double_click_shows_everything() {
+    let (_here, page) = stairs();
+    let Some(mut browser) = Browser::start(1200, 1400) else { return };
+    browser.open(&page, "#t=20000000000~40000000000");
+    let from = spot(&mut browser, STEPS, 0.5, 0.5);
+    let to = spot(&mut browser, STEPS, 0.25, 0.5);
+    browser.drag(from, to, 0);
+    let (start, end) = window(&mut browser);
+    assert!(near(start, 25.0 * SECOND, 0.01) && near(end, 45.0 * SECOND, 0.01), "{start} {end}");
+    let (from, to) = (spot(&mut browser, STEPS, 0.2, 0.25), spot(&mut browser, STEPS, 0.6, 0.75));
+    browser.drag(from, to, SHIFT);
+    let (start, end) = window(&mut browser);
+    assert!(near(start, 29.0 * SECOND, 0.01) && near(end, 37.0 * SECOND, 0.01), "{start} {end}");
+    let share = browser.number(&format!("(([a, b]) => (b - a) / maps[{STEPS}].panel.size)(rows(maps[{STEPS}]))"));
+    assert!(near(share, 0.5, 0.03), "{share}");
+    // Zoomed in addresses, dragging moves these as well.
+    let low = browser.number(&format!("rows(maps[{STEPS}])[0]"));
+    let (from, to) = (spot(&mut browser, STEPS, 0.5, 0.5), spot(&mut browser, STEPS, 0.5, 0.6));
+    browser.drag(from, to, 0);
+    assert!(browser.number(&format!("rows(maps[{STEPS}])[0]")) > low);
+    let at = spot(&mut browser, STEPS, 0.5, 0.5);
+    for clicks in [1, 2] {
+        for kind in ["mousePressed", "mouseReleased"] {
+            let event = json!({"type": kind, "x": at.0, "y": at.1, "button": "left", "clickCount": clicks});
+            browser.call("Input.dispatchMouseEvent", event);
+        }
+    }
+    browser.frame();
+    assert_eq!(browser.eval("view.t[0] === 0 && view.t[1] === D.duration && Object.keys(view.y).length === 0"), true);
+    assert!(browser.problems.is_empty(), "{:?}", browser.problems);
+}
+
+#[test]
+fn everything_can_be_done_with_the_keyboard() {
+    let (_here, page) = stairs();
+    let Some(mut browser) = Browser::start(1200, 1400) else { return };
+    browser.open(&page, "");
+    // By Tab alone to the large map; what has the focus shows it.
+    for _ in 0..40 {
+        browser.key("Tab", 0);
+        let outlined = browser
+            .eval("(e => e === document.body || getComputedStyle(e).outlineStyle === 'solid')(document.activeElement)");
+        assert_eq!(outlined, true, "no focus is seen on {}", browser.text("document.activeElement.outerHTML"));
+        if browser.eval(&format!("document.activeElement === maps[{STEPS}].canvas")) == true {
+            break;
+        }
+    }
+    assert_eq!(browser.eval(&format!("document.activeElement === maps[{STEPS}].canvas")), true);
+    browser.key("+", 0);
+    let (from, to) = window(&mut browser);
+    assert!(near(to - from, 42.0 * SECOND, 1e-6) && near(from + to, 60.0 * SECOND, 1e-6));
+    browser.key("ArrowRight", 0);
+    assert!(near(window(&mut browser).0 - from, 4.2 * SECOND, 1e-6));
+    browser.key("ArrowLeft", 0);
+    assert!(near(window(&mut browser).0, from, 1e-6));
+    browser.key("-", 0);
+    assert!(near(window(&mut browser).1, 60.0 * SECOND, 1e-6));
+    browser.key("y", 0);
+    let low = browser.number(&format!("rows(maps[{STEPS}])[0]"));
+    browser.key("ArrowUp", 0);
+    assert!(browser.number(&format!("rows(maps[{STEPS}])[0]")) > low);
+    browser.key("Y", SHIFT);
+    assert_eq!(browser.eval("Object.keys(view.y).length"), 0);
+    // The crosshair goes cell by cell, and says what it finds.
+    browser.key("ArrowRight", SHIFT);
+    let first = browser.number("pointer.t");
+    browser.key("ArrowRight", SHIFT);
+    let stored = browser.number(&format!("D.duration / maps[{STEPS}].panel.cols"));
+    assert!(near(browser.number("pointer.t") - first, stored, 1e-3));
+    browser.key("ArrowDown", SHIFT);
+    let said = browser.text("$('spoken').textContent");
+    assert!(said.contains("accessed") && said.contains("Hz") && said.contains("touched: working set"), "{said}");
+    browser.key("a", 0);
+    browser.key("b", 0);
+    assert_eq!(browser.eval("view.a === pointer.t && view.b === view.a"), true);
+    browser.screenshot("keyboard");
+    browser.key("x", 0);
+    assert_eq!(browser.eval("view.a === null && view.b === null"), true);
+    browser.key("=", 0);
+    browser.key("0", 0);
+    assert!(near(window(&mut browser).1, 60.0 * SECOND, 1e-6));
+    assert!(browser.problems.is_empty(), "{:?}", browser.problems);
+}
+
+#[test]
+fn one_finger_moves_and_two_zoom_along_their_axis() {
+    let (_here, page) = stairs();
+    let Some(mut browser) = Browser::start(390, 2200) else { return };
+    browser.call("Emulation.setTouchEmulationEnabled", json!({"enabled": true, "maxTouchPoints": 2}));
+    browser.open(&page, "#t=20000000000~40000000000");
+    let swipe = |browser: &mut Browser, from: &[(f64, f64)], to: &[(f64, f64)]| {
+        let spots = |browser: &mut Browser, fingers: &[(f64, f64)]| -> Vec<_> {
+            fingers.iter().map(|(x, y)| spot(browser, STEPS, *x, *y)).collect()
+        };
+        let start = spots(browser, from);
+        browser.touch("touchStart", &start);
+        for part in [0.2, 0.4, 0.6, 0.8, 1.0] {
+            let between = from.iter().zip(to).map(|(a, b)| (a.0 + (b.0 - a.0) * part, a.1 + (b.1 - a.1) * part));
+            let between = spots(browser, &between.collect::<Vec<_>>());
+            browser.touch("touchMove", &between);
+        }
+        browser.touch("touchEnd", &[]);
+    };
+    swipe(&mut browser, &[(0.7, 0.5)], &[(0.3, 0.5)]);
+    let (from, to) = window(&mut browser);
+    assert!(from > 24.0 * SECOND && near(to - from, 20.0 * SECOND, 1e-6), "one finger moves: {from} {to}");
+    swipe(&mut browser, &[(0.4, 0.5), (0.6, 0.5)], &[(0.2, 0.5), (0.8, 0.5)]);
+    let (from, to) = window(&mut browser);
+    assert!(to - from < 10.0 * SECOND, "side by side they zoom time: {from} {to}");
+    assert_eq!(browser.eval("Object.keys(view.y).length"), 0);
+    swipe(&mut browser, &[(0.5, 0.4), (0.5, 0.6)], &[(0.5, 0.2), (0.5, 0.8)]);
+    let share = browser.number(&format!("(([a, b]) => (b - a) / maps[{STEPS}].panel.size)(rows(maps[{STEPS}]))"));
+    assert!(share < 0.6, "above one another they zoom addresses: {share}");
+    assert!(near(window(&mut browser).1 - window(&mut browser).0, to - from, 1e-6));
+    assert_eq!(
+        browser.eval("document.documentElement.scrollWidth <= innerWidth"),
+        true,
+        "nothing sticks out of a phone"
     );
+    assert!(browser.problems.is_empty(), "{:?}", browser.problems);
+    browser.screenshot("phone");
+}
+
+#[test]
+fn markers_show_what_changed_from_a_to_b() {
+    let (_here, page) = stairs();
+    let Some(mut browser) = Browser::start(1200, 1500) else { return };
+    browser.open(&page, "");
+    for (across, key) in [(0.2, "a"), (0.4, "b")] {
+        let at = spot(&mut browser, STEPS, across, 0.5);
+        browser.point(at);
+        browser.key(key, 0);
+    }
+    assert!(near(browser.number("view.a"), 12.0 * SECOND, 0.01) && near(browser.number("view.b"), 24.0 * SECOND, 0.01));
+    let row = |browser: &mut Browser, name: &str| -> Vec<String> {
+        let cells = browser.eval(&format!(
+            "[...document.querySelectorAll('#delta-table tbody tr')].map(r => [...r.children].map(c => c.textContent)) \
+             .find(r => r[0].startsWith({name:?}))"
+        ));
+        cells.as_array().expect("a row").iter().map(|cell| cell.as_str().expect("text").to_owned()).collect()
+    };
+    let time = row(&mut browser, "time");
+    assert!(time[3].starts_with("+1") && time[3].ends_with(" s"), "{time:?}");
+    let touched = row(&mut browser, "touched");
+    let mib = |text: &str| -> f64 { text.trim_end_matches(" MiB").parse().unwrap_or_else(|_| panic!("{text}")) };
+    assert!((8.0..12.0).contains(&mib(&touched[1])) && (8.0..12.0).contains(&mib(&touched[4])), "{touched:?}");
+    assert!(row(&mut browser, "allocated")[1].ends_with(" MiB"));
+    let rate = row(&mut browser, "mean access rate, [anon:step");
+    assert!(rate[1].ends_with(" Hz") && rate[4].ends_with(" Hz"), "{rate:?}");
+    browser.screenshot("markers");
+    browser.click("#clear");
+    assert_eq!(browser.eval("$('delta').hidden"), true);
+    browser.click("#set-a");
+    assert_eq!(browser.eval("view.a !== null && view.b === null"), true);
+}
+
+#[test]
+fn the_view_is_in_the_address_and_comes_back_from_it() {
+    let (_here, page) = stairs();
+    let Some(mut browser) = Browser::start(1200, 1400) else { return };
+    browser.open(&page, "");
+    let at = spot(&mut browser, STEPS, 0.3, 0.4);
+    browser.wheel(at, -100.0, 0);
+    browser.wheel(at, -100.0, SHIFT);
+    browser.key("a", 0);
+    browser.click("#theme");
+    browser.wait_for("location.hash.includes('theme=') && location.hash.includes('a=')");
+    let fragment = browser.text("location.hash");
+    let kept = "JSON.stringify([view.t.map(Math.round), Object.entries(view.y).map(([k, v]) => [k, v.map(Math.round)]), \
+                Math.round(view.a), view.b, view.theme, view.target])";
+    let before = browser.text(kept);
+    browser.open(&page, &fragment);
+    assert_eq!(browser.text(kept), before);
+    // A changed address changes the page that is open.
+    browser.eval("location.hash = 't=9000000000~31000000000&a=12000000000&b=24000000000'");
+    browser.wait_for("$('window').textContent.startsWith('9 s – 31 s (22 s)') && !$('delta').hidden");
+    for nonsense in ["#t=5~1&a=x&target=99&y0.0=1e99~2&theme=<b>", "#t=NaN~Infinity&y7.7=1~2", "#&&==%%", "#t=-5~1e300"]
+    {
+        browser.open(&page, nonsense);
+        assert_eq!(
+            browser.eval("view.t[0] === 0 && view.t[1] === D.duration && view.target === 0"),
+            true,
+            "{nonsense}"
+        );
+    }
+    assert!(browser.problems.is_empty(), "{:?}", browser.problems);
+}
+
+#[test]
+fn it_is_light_or_dark_as_the_system_or_the_user_says_and_readable_in_both() {
+    let (_here, page) = stairs();
+    let Some(mut browser) = Browser::start(1200, 1000) else { return };
+    let scheme = |value: &str| json!({"features": [{"name": "prefers-color-scheme", "value": value}]});
+    let theme = "document.documentElement.dataset.theme";
+    browser.call("Emulation.setEmulatedMedia", scheme("dark"));
+    browser.open(&page, "");
+    assert_eq!(browser.text(theme), "dark");
+    browser.call("Emulation.setEmulatedMedia", scheme("light"));
+    browser.wait_for("document.documentElement.dataset.theme === 'light'");
+    browser.click("#theme");
+    assert_eq!(browser.text(theme), "dark");
+    browser.screenshot("dark");
+    for name in ["light", "dark"] {
+        browser.open(&page, &format!("#theme={name}"));
+        assert_eq!(browser.text(theme), name);
+        // The contrast of inks on their grounds, by the rules of WCAG.
+        let worst = browser.eval(
+            "(() => { const light = v => { const c = rgb(v).map(x => { x /= 255; return x <= .04045 ? x / 12.92 : ((x + .055) / 1.055) ** 2.4; }); \
+               return .2126 * c[0] + .7152 * c[1] + .0722 * c[2]; }; \
+             const full = v => v.length === 4 ? '#' + [...v.slice(1)].map(c => c + c).join('') : v; \
+             let worst = [99, '']; \
+             for (const ink of ['--fg', '--soft', '--a', '--b', '--mark', '--s0', '--s1', '--s2', '--s3', '--s4', '--s5']) \
+               for (const ground of ['--bg', '--panel']) { \
+                 const [p, q] = [css(ink), css(ground)].map(v => light(full(v))).sort((a, b) => b - a), c = (p + .05) / (q + .05); \
+                 if (c < worst[0]) worst = [c, ink + ' on ' + ground]; } \
+             return worst; })()",
+        );
+        assert!(worst[0].as_f64().expect("contrast") >= 4.5, "{name}: {worst}");
+    }
+}
+
+#[test]
+fn each_target_has_its_own_map_tracks_and_figures() {
+    let here = tempfile::tempdir().expect("temporary directory");
+    common::ok(here.path(), "record --quiet --simulate pair");
+    common::ok(here.path(), "report html -o page.html");
+    let Some(mut browser) = Browser::start(1200, 1400) else { return };
+    browser.open(&here.path().join("page.html"), "");
+    let all = "[maps.map(m => m.panel.name).join(), $('figures').textContent, $('areas').textContent].join('|')";
+    browser.wait_for("$('areas').textContent.length > 0");
+    let first = browser.text(all);
+    assert_eq!(browser.number("document.querySelectorAll('#target option').length"), 2.0);
+    // As a user does it: the keyboard on the focused selection.
+    browser.eval("$('target').focus()");
+    browser.key("ArrowDown", 0);
+    browser.wait_for("view.target === 1 && maps[0]?.key.startsWith('1.') && location.hash.includes('target=1')");
+    browser.wait_for(&format!("{all} !== {}", Value::from(first.clone())));
+    assert!(browser.text(all).contains("input0"), "the batch job's mappings");
+    assert!(first.contains("mean") && !first.contains("input0"));
+    browser.screenshot("second-target");
+}
+
+#[test]
+fn what_schemes_were_applied_to_is_shown_over_the_heat_and_can_be_switched_off() {
+    let here = tempfile::tempdir().expect("temporary directory");
+    let record = Record::open(&common::real("schemes/trace.txt"), &OpenOptions::default()).expect("record");
+    let page = page_of(here.path(), &record);
+    let Some(mut browser) = Browser::start(1200, 1000) else { return };
+    browser.open(&page, "");
+    assert_eq!(browser.number("D.targets.length"), 2.0, "schemes' views of targets are no targets of their own");
+    assert_eq!(browser.number("target().schemes.length"), 1.0);
+    let stripes = "(() => { const c = maps[0].canvas, d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data; \
+                   let n = 0; for (let i = 0; i < d.length; i += 4) if (d[i + 1] > d[i] + 60 && d[i + 2] > d[i] + 60) n++; return n; })()";
+    assert!(browser.number(stripes) > 1000.0);
+    let at = spot(&mut browser, 0, 0.5, 0.5);
+    browser.point(at);
+    assert!(browser.text("$('readout').textContent").contains("scheme 0 applied to"));
+    browser.screenshot("schemes");
+    browser.key("s", 0);
+    assert_eq!(browser.number(stripes), 0.0);
+    browser.wait_for("location.hash.includes('schemes=0')");
+    browser.click("#schemes button");
+    assert!(browser.number(stripes) > 1000.0);
+}
+
+#[test]
+fn incomplete_data_are_hatched_and_gaps_are_not_taken_for_cold() {
+    let here = tempfile::tempdir().expect("temporary directory");
+    let page = page_of(here.path(), &hostile());
+    let Some(mut browser) = Browser::start(1200, 1000) else { return };
+    browser.open(&page, "#theme=light");
+    assert_eq!(browser.eval("$('key-partial').hidden"), false);
+    assert_eq!(browser.number("D.targets.length"), 1.0, "a target that was never seen has no map");
+    // Eight seconds: 0 and 1 are known, 2 to 4 are a gap, 5 is incomplete, 6 is a gap, 7 is known.
+    let colours = |browser: &mut Browser, second: f64| {
+        let (x, y) = ((second + 0.5) / 8.0, 0.3);
+        browser.number(&format!(
+            "(() => {{ const c = maps[0].canvas, b = boxOf(c), x = Math.round(b.x + {x} * b.width) - 20; \
+             const d = c.getContext('2d').getImageData(x, Math.round({y} * b.height) - 5, 40, 10).data, seen = new Set(); \
+             for (let i = 0; i < d.length; i += 4) seen.add(d.slice(i, i + 3).join()); return seen.size; }})()"
+        ))
+    };
+    assert_eq!(colours(&mut browser, 3.0), 1.0, "a gap is plain");
+    assert!(colours(&mut browser, 5.0) > 1.0, "incomplete data are hatched");
+    for (second, said) in [(3.0, "not monitored"), (5.0, "incomplete snapshots only"), (7.0, "2 samples")] {
+        let at = spot(&mut browser, 0, (second + 0.5) / 8.0, 0.5);
+        browser.point(at);
+        let text = browser.text("$('readout').textContent");
+        assert!(text.contains(said), "{said} is missing in: {text}");
+        assert_eq!(text.contains("working set"), second > 6.0, "nothing is known of the working set then: {text}");
+    }
+    browser.screenshot("incomplete");
+}
+
+#[test]
+fn printing_gives_pages_with_the_maps_on_white() {
+    let (here, page) = stairs();
+    let Some(mut browser) = Browser::start(1400, 1000) else { return };
+    browser.open(&page, "#theme=dark&a=12000000000&b=24000000000");
+    let printed =
+        browser.call("Page.printToPDF", json!({"printBackground": true, "paperWidth": 8.27, "paperHeight": 11.69}));
+    let file = here.path().join("page.pdf");
+    browser::save(&printed, &file);
+    let pdf = fs::read(&file).expect("pdf");
+    if let Some(directory) = std::env::var_os("DAMO_SCREENSHOTS") {
+        fs::copy(&file, Path::new(&directory).join("page.pdf")).expect("copy");
+    }
+    let times = |what: &str| pdf.windows(what.len()).filter(|window| *window == what.as_bytes()).count();
+    assert!(pdf.starts_with(b"%PDF") && (1..=4).contains(&times("/Type /Page\n")), "{} pages", times("/Type /Page\n"));
+    let canvases = browser.number("maps.length + tracks.length") as usize;
+    assert!(times("/Subtype /Image") >= canvases, "{} pictures for {canvases} plots", times("/Subtype /Image"));
+    browser.wait_for("document.documentElement.dataset.theme === 'dark' && document.body.style.width === ''");
+}
+
+#[test]
+fn whoever_cannot_see_the_colours_finds_names_and_tables() {
+    let (_here, page) = stairs();
+    let Some(mut browser) = Browser::start(1200, 1400) else { return };
+    browser.open(&page, "");
+    let unnamed = browser.text(
+        "[...document.querySelectorAll('main canvas, #tracks canvas, button, select')] \
+         .filter(e => !(e.getAttribute('aria-label') || e.textContent.trim())).map(e => e.outerHTML).join()",
+    );
+    assert_eq!(unnamed, "");
+    assert_eq!(
+        browser.eval(
+            "[...maps, ...tracks].every(m => m.canvas.tabIndex === 0 && $(m.canvas.getAttribute('aria-describedby')))"
+        ),
+        true
+    );
+    browser.wait_for("$('areas').rows.length > 5 && $('values').rows.length > 2");
+    let areas = browser.text("$('areas').innerText");
+    assert!(areas.contains("[anon:step4]") && areas.contains("mean access rate") && areas.contains(" Hz"), "{areas}");
+    let figures = browser.text("$('figures').innerText");
+    assert!(figures.contains("working set, highest") && figures.contains("MiB"), "{figures}");
+    // The tables follow the view.
+    browser.eval("location.hash = 't=30100000000~34900000000'");
+    browser.wait_for("[...$('areas').rows].some(r => r.cells[0].textContent === '[anon:step4]' && parseFloat(r.cells[3].textContent) > 150)");
 }

@@ -88,12 +88,45 @@ is_complete() {
     expect "nothing in the record is damaged" "$s_damage" = 0
 }
 
+# The state of DAMON and all of its settings, a line each. Statistics and thread ids come and go.
+settings() { grep -r . $DAMON 2>/dev/null | grep -v '/stats/\|/tried_regions/\|/effective_bytes:\|/pid:' | sort; }
+
+# A kdamond of someone else's, switched on by hand: on $pid, with a sampling interval of 7 ms.
+someone_else_starts() {
+    echo 1 >$DAMON/nr_kdamonds # of the guest
+    echo 1 >$DAMON/0/contexts/nr_contexts
+    context=$DAMON/0/contexts/0
+    echo vaddr >$context/operations
+    echo 1 >$context/targets/nr_targets
+    echo "$pid" >$context/targets/0/pid_target
+    echo 7000 >$context/monitoring_attrs/intervals/sample_us
+    echo on >$DAMON/0/state # of the guest
+}
+
+# told NAME: a figure of the first scheme, out of `damo status --json`, in $told_json.
+tell() { told_json=$(damo status --json "$@") || fail "damo status --json fails"; }
+told() { echo "$told_json" | sed -n "s/^ *\"$1\": \([0-9]*\),*$/\1/p" | head -1; }
+
+# A figure of a process from /proc/PID/status, in bytes: VmRSS, VmSwap.
+memory_of() { awk -v name="$2:" '$1 == name { printf "%.0f", $2 * 1024 }' "/proc/$1/status"; }
+
+# mean_rss PID SECONDS: its mean resident size over this time, some looks a second.
+mean_rss() {
+    looks=0 sum=0 until=$(awk -v seconds="$2" '{printf "%.0f", ($1 + seconds) * 100}' /proc/uptime)
+    while [ "$(awk '{printf "%.0f", $1 * 100}' /proc/uptime)" -lt "$until" ]; do
+        sum=$((sum + $(memory_of "$1" VmRSS))) looks=$((looks + 1))
+        usleep 150000
+    done
+    echo $((sum / looks))
+}
+
 # Run after each check: what it left running is ended; DAMON must be off.
 clean_up() {
-    for process in damo-record damo; do killall -q -9 "$process"; done
+    for process in damo-record damo masim; do killall -q -9 "$process"; done
     for process in $(pidof damo-workload); do
         grep -qa wake-every "/proc/$process/cmdline" || kill -9 "$process"
     done
+    rm -f /run/damo/started
     umount /tmp/check/*/* 2>/dev/null
     if damon_is_on; then
         echo "DAMON was left on:"

@@ -8,5 +8,7 @@ for cpu in $(seq 0 $(($(nproc) - 1))); do
 done
 # With huge pages one accessed bit stands for 2 MiB, more than the workloads' areas can be told apart by.
 echo never >/sys/kernel/mm/transparent_hugepage/enabled
+# The slim program answers to both names.
+ln -sf damo-record /usr/bin/damo
 # Space to page out to.
 echo 512M >/sys/block/zram0/disksize && mkswap /dev/zram0 >/dev/null && swapon /dev/zram0

@@ -4,7 +4,7 @@
 //!
 //! - [`Writer`]: items in, blocks out, to anything that takes bytes; [`RecordFile`]: to a file, safely
 //! - [`Reader`]: random access by block, from any thread; [`StreamReader`]: items in order, from a pipe or a
-//!   growing file
+//!   growing file; [`SoundReader`]: the same, completed so that they can be written again
 //! - [`repair`]: a sound record of what is readable in a damaged one
 //!
 //! Inside, from the bytes up: `layout` (file header, block frames), `varint`, `predict`/`pack`/`unpack` (snapshots as
@@ -41,6 +41,7 @@ mod reader;
 mod repair;
 mod scan;
 mod select;
+mod sound;
 mod source;
 mod stream;
 mod unpack;
@@ -54,5 +55,6 @@ pub use error::{Damage, ReadError, WriteError};
 pub use file::RecordFile;
 pub use reader::{CHECK_ALL_UP_TO, MAX_SIDE_BYTES, MAX_SIDE_COUNT, MAX_STREAM, Reader, Totals, sniff};
 pub use repair::{RepairReport, repair};
+pub use sound::SoundReader;
 pub use stream::StreamReader;
 pub use writer::{Summary, Writer, WriterOptions};

@@ -11,13 +11,15 @@ use crate::layout::{
 };
 use crate::scan::{self, Found};
 use crate::select::trim;
-use crate::source::Bytestore;
-use crate::wire::{WireMeta, WireTarget, decode};
+use crate::sound::SoundReader;
+use crate::source::{Bytestore, Cursor};
+use crate::stream::StreamReader;
+use crate::wire::{WireTarget, decode, decode_meta};
 use crate::wire_side;
 use damo_model::{AddrRange, Batch, Bytes, Meta, Selection, Side, Target, TargetKey};
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, BufReader, Read};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -252,6 +254,16 @@ impl Reader {
         Ok(sides)
     }
 
+    /// The whole record again from front to back, item by item as it was written, completed where it is damaged: for
+    /// programs that pass it on.
+    ///
+    /// # Errors
+    /// As [`StreamReader::new`].
+    pub fn stream(&self) -> Result<SoundReader<impl Read + '_>, ReadError> {
+        let bytes = BufReader::with_capacity(1 << 16, Cursor { store: &self.store, at: 0 });
+        Ok(SoundReader::new(StreamReader::new(bytes)?))
+    }
+
     fn with_block(
         &self,
         offset: u64,
@@ -337,8 +349,8 @@ impl Building {
             }
             kind::META => {
                 self.unpacker.unpack(header.codec, payload, header.raw_len, &mut self.raw)?;
-                let meta = decode::<WireMeta>(&self.raw)?.0;
-                self.meta.get_or_insert_with(|| meta.into());
+                let meta = decode_meta(&self.raw)?;
+                self.meta.get_or_insert(meta);
             }
             kind::TARGETS => {
                 self.unpacker.unpack(header.codec, payload, header.raw_len, &mut self.raw)?;

@@ -2,10 +2,9 @@
 
 use crate::error::{Damage, ReadError, WriteError};
 use crate::file::RecordFile;
+use crate::sound::SoundReader;
 use crate::stream::StreamReader;
 use crate::writer::{Summary, WriterOptions};
-use damo_model::{Item, Lost, Meta, Nanos, Side, Stamp, Target, TargetKey};
-use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::Path;
 
@@ -33,46 +32,26 @@ pub fn repair(input: impl AsRef<Path>, output: impl AsRef<Path>) -> Result<Repai
     let path = input.as_ref();
     let what = || format!("read {}", path.display());
     let file = File::open(path).map_err(|source| ReadError::Io { what: what(), source })?;
-    let mut stream = StreamReader::new(file)?;
+    let mut items = SoundReader::new(StreamReader::new(file)?);
     // Read before anything is created: the input may be no record at all.
-    let mut next = stream.next_item()?;
+    let mut next = items.next_item()?;
     let mut output = RecordFile::create(output.as_ref(), WriterOptions::default(), false)?;
-    if !matches!(next, Some(Item::Meta(_))) {
-        output.write(&Item::Meta(Meta::default()))?;
-    }
-    let mut seen: BTreeSet<TargetKey> = BTreeSet::new();
-    let (mut lost, mut time) = (0, Nanos(0));
-    let mut first = true;
     while let Some(item) = next {
-        match &item {
-            Item::Meta(_) if !first => {}
-            Item::Target(target) => {
-                seen.insert(target.key);
-                output.write(&item)?;
-            }
-            Item::Snapshot(snapshot) => {
-                if seen.insert(snapshot.target) {
-                    output.write(&Item::Target(Target { key: snapshot.target, ..Target::default() }))?;
-                }
-                if stream.lost_snapshots() > lost {
-                    let missing = stream.lost_snapshots() - lost;
-                    lost = stream.lost_snapshots();
-                    let reason = format!("file: {missing} snapshots were in a damaged part of the record");
-                    output.write(&Item::Side(Side::Lost(Lost { at: Stamp::Record(time), events: 0, reason })))?;
-                }
-                time = snapshot.end;
-                output.write(&item)?;
-            }
-            _ => output.write(&item)?,
-        }
-        first = false;
-        next = stream.next_item()?;
+        output.write(&item)?;
+        next = items.next_item()?;
     }
+    let stream = items.stream();
     let mut damage = stream.damage().to_vec();
     if stream.pending().0 > 0 {
         damage.push(Damage::new(stream.position().0, stream.pending().0, "the file ends within a block"));
     }
     let written = output.finish()?;
     let was_finished = stream.is_finished();
-    Ok(RepairReport { written, damage, notes: stream.notes().to_vec(), lost_snapshots: lost, was_finished })
+    Ok(RepairReport {
+        written,
+        damage,
+        notes: stream.notes().to_vec(),
+        lost_snapshots: stream.lost_snapshots(),
+        was_finished,
+    })
 }

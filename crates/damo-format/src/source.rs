@@ -1,7 +1,7 @@
 //! Where a reader gets bytes from: a file read at positions, or memory. Either way from several threads at once.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
@@ -45,5 +45,24 @@ impl Bytestore {
             }
         }
         Ok(())
+    }
+}
+
+/// Bytes from front to back.
+pub struct Cursor<'a> {
+    pub store: &'a Bytestore,
+    pub at: u64,
+}
+
+impl Read for Cursor<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut bytes = Vec::new();
+        self.store.read(self.at, buffer.len(), &mut bytes)?;
+        // Never more than was asked for.
+        if let Some(part) = buffer.get_mut(..bytes.len()) {
+            part.copy_from_slice(&bytes);
+        }
+        self.at += bytes.len() as u64;
+        Ok(bytes.len())
     }
 }

@@ -10,7 +10,7 @@ use crate::layout::{
 };
 use crate::reader::check_header;
 use crate::scan::find_header;
-use crate::wire::{WireMeta, WireTarget, decode};
+use crate::wire::{WireTarget, decode, decode_meta};
 use crate::wire_side;
 use damo_model::{Batch, Bytes, Item, Target};
 use std::collections::VecDeque;
@@ -216,7 +216,7 @@ impl<R: Read> StreamReader<R> {
             kind::SNAPSHOTS => return Err("the block is packed in a way that this version does not know".into()),
             kind::META => {
                 self.unpacker.unpack(header.codec, payload, header.raw_len, &mut self.raw)?;
-                self.items.push_back(Item::Meta(decode::<WireMeta>(&self.raw)?.0.into()));
+                self.items.push_back(Item::Meta(decode_meta(&self.raw)?));
             }
             kind::TARGETS => {
                 self.unpacker.unpack(header.codec, payload, header.raw_len, &mut self.raw)?;

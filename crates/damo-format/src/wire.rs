@@ -124,9 +124,9 @@ enum WireSource {
     Imported { format: String },
 }
 
-/// What a meta block holds.
+/// What a meta block holds, but for the history.
 #[derive(Encode, Decode)]
-pub struct WireMeta {
+struct WireMeta {
     tool: String,
     kernel_release: String,
     features: Vec<String>,
@@ -165,6 +165,8 @@ impl From<&Meta> for WireMeta {
             boot_id,
             host,
             command,
+            // Behind the structure, see `encode_meta`.
+            history: _,
         } = meta.clone();
         WireMeta {
             tool,
@@ -228,8 +230,27 @@ impl From<WireMeta> for Meta {
             boot_id: w.boot_id,
             host: w.host,
             command: w.command,
+            history: Vec::new(),
         }
     }
+}
+
+/// A meta block's payload. The history comes last and only if there is one: records from before there were histories
+/// end without it.
+pub fn encode_meta(meta: &Meta, out: &mut Vec<u8>) -> Result<(), String> {
+    encode(WireMeta::from(meta), out)?;
+    if meta.history.is_empty() { Ok(()) } else { encode(&meta.history, out) }
+}
+
+/// And back.
+pub fn decode_meta(bytes: &[u8]) -> Result<Meta, String> {
+    let (wire, length) = decode::<WireMeta>(bytes)?;
+    let mut meta = Meta::from(wire);
+    let rest = bytes.get(length..).unwrap_or_default();
+    if !rest.is_empty() {
+        meta.history = decode(rest)?.0;
+    }
+    Ok(meta)
 }
 
 #[derive(Encode, Decode)]

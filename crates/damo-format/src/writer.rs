@@ -9,7 +9,7 @@ use crate::layout::{
     self, BLOCK_HEADER_LEN, BlockHeader, MAX_EXTRA_CELLS, MAX_EXTRA_COLUMNS, MAX_RAW, MAX_REGIONS, MAX_SIDES,
     MAX_SNAPSHOTS, MAX_TARGETS, codec, kind,
 };
-use crate::wire::{WireMeta, WireTarget, encode};
+use crate::wire::{WireTarget, encode, encode_meta};
 use crate::wire_side;
 use damo_model::{Batch, Bytes, ColumnId, Item, Meta, Nanos, Side, Sink, SinkError, Snapshot, Target, TargetKey};
 use std::collections::{BTreeMap, BTreeSet};
@@ -195,7 +195,7 @@ impl<W: Write> Writer<W> {
 
     fn write_meta(&mut self, meta: &Meta) -> Result<(), WriteError> {
         let mut raw = Vec::new();
-        encode(WireMeta::from(meta), &mut raw).map_err(WriteError::Pack)?;
+        encode_meta(meta, &mut raw).map_err(WriteError::Pack)?;
         check_size("the meta item", raw.len())?;
         self.write_packed(kind::META, &raw)?;
         self.meta_seen = true;

@@ -67,6 +67,7 @@ fn everything_known_of_the_record_and_its_targets_comes_back() {
         boot_id: "0f".into(),
         host: "here".into(),
         command: vec!["damo".into(), "record".into()],
+        history: vec!["damo 1.2.3: cut".into()],
     };
     let known = Target {
         key: TargetKey(2),
@@ -84,6 +85,25 @@ fn everything_known_of_the_record_and_its_targets_comes_back() {
     assert_eq!(reader.meta(), &full);
     // The later, fuller one counts.
     assert_eq!(reader.targets(), [known]);
+}
+
+#[test]
+fn a_record_streamed_from_its_reader_gives_the_items_as_they_were_written() {
+    let mut items = vec![meta(), target(0)];
+    items.extend(evolving(0, 30, 20, 5).into_iter().map(Item::Snapshot));
+    items.push(Item::Side(Side::Mark(Mark { at: Stamp::Record(Nanos(7)), text: "end".into() })));
+    let reader = Reader::from_bytes(write(&items, small_blocks()).0).unwrap();
+    let mut stream = reader.stream().unwrap();
+    let mut streamed = Vec::new();
+    while let Some(item) = stream.next_item().unwrap() {
+        streamed.push(item);
+    }
+    assert!(stream.stream().is_finished());
+    // The mark was written with the last block, before its snapshots.
+    let mark = streamed.iter().position(|item| matches!(item, Item::Side(_))).unwrap();
+    let mark = streamed.remove(mark);
+    streamed.push(mark);
+    assert_eq!(streamed, items);
 }
 
 #[test]

@@ -5,7 +5,7 @@ mod common;
 use common::{any_snapshot, evolving, meta, target, write};
 use damo_format::WriterOptions;
 use damo_model::{
-    Addr, Bytes, Footprint, Item, Lost, Mapping, Mappings, Mark, Nanos, ProcessFootprint, Side, Snapshot,
+    Addr, Bytes, Footprint, Item, Lost, Mapping, Mappings, Mark, Meta, Nanos, ProcessFootprint, Side, Snapshot,
     SnapshotState, Stamp,
 };
 use proptest::strategy::{Strategy, ValueTree};
@@ -55,7 +55,9 @@ fn agree(snapshots: &[Snapshot], options: WriterOptions) {
     let mapping =
         Mapping { start: Addr(1), end: Addr(1 << 40), perms: "r--p".into(), name: "x y".into(), ..Mapping::default() };
     let footprint = Footprint { rss: Some(Bytes(70_000)), ..Footprint::default() };
-    let mut items = vec![meta(), target(0), target(1), target(2)];
+    let history = vec!["one".to_owned(), "two".to_owned()];
+    let Item::Meta(original) = meta() else { panic!("meta() is a meta item") };
+    let mut items = vec![Item::Meta(Meta { history, ..original }), target(0), target(1), target(2)];
     items.push(Item::Side(Side::Mappings(Mappings { at, pid: 9, target: None, mappings: vec![mapping] })));
     items.push(Item::Side(Side::Process(ProcessFootprint { at, pid: -9, target: None, footprint })));
     items.push(Item::Side(Side::Lost(Lost { at: Stamp::Wall(Nanos(-3)), events: 300, reason: "ring".into() })));
@@ -64,6 +66,7 @@ fn agree(snapshots: &[Snapshot], options: WriterOptions) {
     let read = read(&write(&items, options).0);
     let of = |key: &str| read.iter().filter_map(|v| v.get(key)).cloned().collect::<Vec<Value>>();
     assert_eq!(of("meta")[0]["tool"], "test 1");
+    assert_eq!(of("meta")[0]["history"], json!(["one", "two"]));
     assert_eq!(of("meta")[0]["intervals"]["aggregation"], 100_000_000);
     assert_eq!(of("target").iter().map(|t| t["target_id"].clone()).collect::<Vec<_>>(), [0, 1, 2]);
     let none = Value::Null;

@@ -119,7 +119,8 @@ fn import(
     let quick = WriterOptions { level: 1, ..WriterOptions::default() };
     let mut writer = Writer::new(Vec::new(), quick).map_err(pack)?;
     let (notes, cut_short) = match run(&mut writer) {
-        Ok(imported) => (imported.notes, None),
+        // Where, is in the notes.
+        Ok(imported) => (imported.notes, imported.damaged.then(|| "a part of it is damaged".to_owned())),
         // What comes before the place that cannot be read is worth having.
         Err(error @ ImportError::Bad { .. }) if writer.summary().snapshots > 0 => (Vec::new(), Some(error.to_string())),
         Err(error) => return Err(error.into()),

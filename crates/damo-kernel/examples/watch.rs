@@ -88,7 +88,7 @@ fn watch(pid: i32, seconds: u64, more: &[i64]) -> Result<()> {
     let until = Instant::now() + Duration::from_secs(seconds);
     let mut kdamond = None;
     while Instant::now() < until && staged.is_running()? {
-        ring.wait(Duration::from_millis(250))?;
+        ring.wait(Duration::from_millis(250), &[])?;
         ring.drain(Until::Now, &mut |record| take(record, &mut assembler));
         count(&mut assembler);
         if let Some(thread) = staged.threads().first() {

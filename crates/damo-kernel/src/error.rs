@@ -54,6 +54,18 @@ pub enum Error {
         /// The release that brought it.
         since: &'static str,
     },
+    /// This kernel does not know a word that was asked for.
+    #[error("{what} is `{value}`, which {path} of this kernel does not take: it came with Linux {since}")]
+    Unknown {
+        /// The parameter, as in "kdamond 0, context 0, scheme 0, action".
+        what: String,
+        /// The word.
+        value: String,
+        /// The file that would take it.
+        path: PathBuf,
+        /// The release that brought it.
+        since: &'static str,
+    },
     /// A parameter is refused before anything is written, because the kernel would refuse it or misread it.
     #[error("{what} is `{value}`: {why}")]
     Invalid {
@@ -66,9 +78,9 @@ pub enum Error {
     },
     /// No kdamond can be set up, because someone else's runs.
     #[error(
-        "kdamond {index} (pid {pid}) is already on and was not started by us, and while one is on the kernel does not \
-         let the number of kdamonds be changed. Record what it does by leaving the target out, or stop it first: \
-         echo off > {state}"
+        "kdamond {index} (pid {pid}) is already on and was not started by us, and while one is on the kernel does not let the \
+         number of kdamonds be changed. Record what it does by leaving the target out, or stop it first: `damo stop \
+         --adopt`, or echo off > {state}"
     )]
     Busy {
         /// Its index.

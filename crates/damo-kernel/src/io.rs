@@ -18,6 +18,8 @@ const BUSY_PAUSE: std::time::Duration = std::time::Duration::from_millis(10);
 
 /// Pseudo files are small; nothing longer than this is read, so that no file can exhaust memory.
 const MAX_FILE: u64 = 32 << 20;
+/// Nearly all of them are shorter than this.
+const USUAL_FILE: usize = 8 << 10;
 
 /// Reads and writes pseudo files, named relative to a root: `proc/1/comm`.
 pub trait Io: Send + Sync + fmt::Debug {
@@ -59,6 +61,11 @@ pub trait Io: Send + Sync + fmt::Debug {
 
     /// The path to name in messages.
     fn shown(&self, rel: &str) -> PathBuf;
+
+    /// Whether these are the files of the machine that we run on, so that its system calls speak of the same processes.
+    fn is_machine(&self) -> bool {
+        false
+    }
 }
 
 /// The files below a directory: `/` on a live machine, a temporary directory in tests.
@@ -80,7 +87,8 @@ impl DirIo {
 
 impl Io for DirIo {
     fn read(&self, rel: &str) -> io::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
+        // Room from the start: such a file does not tell its size, and each further read makes the kernel begin anew.
+        let mut bytes = Vec::with_capacity(USUAL_FILE);
         fs::File::open(self.path(rel))?.take(MAX_FILE).read_to_end(&mut bytes)?;
         Ok(bytes)
     }
@@ -119,6 +127,10 @@ impl Io for DirIo {
 
     fn shown(&self, rel: &str) -> PathBuf {
         self.path(rel)
+    }
+
+    fn is_machine(&self) -> bool {
+        self.root == Path::new("/")
     }
 }
 

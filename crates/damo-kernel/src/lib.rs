@@ -23,6 +23,7 @@
 mod error;
 pub mod features;
 mod io;
+mod needs;
 pub mod procfs;
 pub mod readiness;
 pub mod rights;

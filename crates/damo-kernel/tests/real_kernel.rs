@@ -245,7 +245,7 @@ fn follow(root: &Root, sysfs: &Sysfs, kdamonds: &[Kdamond], seconds: u64, narrow
     };
     let begin = Instant::now();
     while begin.elapsed() < Duration::from_secs(seconds) {
-        ring.wait(Duration::from_millis(100)).expect("polls");
+        ring.wait(Duration::from_millis(100), &[]).expect("polls");
         let drained = ring.drain(Until::Now, &mut take);
         assert_eq!(drained.nonsense, 0);
     }

@@ -106,4 +106,6 @@ pub struct Meta {
     pub host: String,
     /// The recording command line.
     pub command: Vec<String>,
+    /// What was done to the record since it was recorded, oldest first, a sentence each; empty for an original.
+    pub history: Vec<String>,
 }

@@ -28,7 +28,7 @@ pub struct Mapping {
 }
 
 /// A process's mappings at one moment; written again only when they changed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Mappings {
     /// When they were read.
     pub at: Stamp,
@@ -41,7 +41,7 @@ pub struct Mappings {
 }
 
 /// Memory use of a process or of a cgroup. Every figure is optional: what could not be read is absent, not 0.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Footprint {
     /// Virtual size.
     pub vsz: Option<Bytes>,
@@ -62,7 +62,7 @@ pub struct Footprint {
 }
 
 /// A process's footprint at one moment.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ProcessFootprint {
     /// When.
     pub at: Stamp,
@@ -75,7 +75,7 @@ pub struct ProcessFootprint {
 }
 
 /// The system's memory at one moment (/proc/meminfo).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct SystemFootprint {
     /// When.
     pub at: Stamp,
@@ -94,7 +94,7 @@ pub struct SystemFootprint {
 }
 
 /// CPU time used so far by a process or a kernel thread.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct CpuTime {
     /// When.
     pub at: Stamp,
@@ -111,7 +111,7 @@ pub struct CpuTime {
 }
 
 /// Pressure stall information: total stall time so far.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Pressure {
     /// When.
     pub at: Stamp,
@@ -124,7 +124,7 @@ pub struct Pressure {
 }
 
 /// Parameters in force from a moment on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Params {
     /// From when.
     pub at: Stamp,
@@ -145,7 +145,7 @@ pub struct Params {
 }
 
 /// Events that the kernel or the recorder had to drop.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Lost {
     /// When it was noticed.
     pub at: Stamp,
@@ -156,7 +156,7 @@ pub struct Lost {
 }
 
 /// A remark on the time axis.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Mark {
     /// When.
     pub at: Stamp,
@@ -165,7 +165,7 @@ pub struct Mark {
 }
 
 /// Anything recorded beside snapshots.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Side {
     /// A process's mappings.

@@ -1,16 +1,24 @@
-//! `damo-record`: the recorder alone, for production hosts. The same as `damo record`, `damo mark`, `damo doctor` and
-//! `damo features`.
+//! `damo-record`: recording and steering alone, for production hosts; a program without data frames and pictures. The same
+//! as `damo record`, `damo start` and so on, under this name or, if it is called so, under that of `damo`.
 
-use clap::{Parser, Subcommand};
-use damo_record::args::{DoctorArgs, FeaturesArgs, MarkArgs, RecordArgs};
-use damo_record::{RecordError, doctor, marks};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use damo_record::args::{DoctorArgs, FeaturesArgs, MarkArgs, RecordArgs, with_underscores};
+use damo_record::steer::args::{PrintArgs, StartArgs, StatusArgs, StopArgs, TuneArgs};
+use damo_record::{RecordError, doctor, marks, steer};
 use std::process::ExitCode;
 
-/// Record how a program uses its memory, with DAMON, the Linux kernel's data access monitor.
+/// Record how a program uses its memory, with DAMON, the Linux kernel's data access monitor; and steer DAMON.
 ///
 /// Copy the record to any machine and look at it there: `damo report heats`.
 #[derive(Parser)]
-#[command(version, max_term_width = 100, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+#[command(
+    name = "damo-record",
+    version,
+    max_term_width = 100,
+    infer_long_args = true,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true
+)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Other>,
@@ -20,8 +28,22 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Other {
+    /// The same as without a command: record data accesses.
+    Record(RecordArgs),
     /// Put a remark into the recording that is being made.
     Mark(MarkArgs),
+    /// Switch DAMON on, with schemes if you like, and leave it on.
+    Start(StartArgs),
+    /// Change parameters of DAMON while it runs.
+    Tune(TuneArgs),
+    /// Switch off what `start` started, and put DAMON's settings back.
+    Stop(StopArgs),
+    /// Apply schemes in the foreground, until the targets end or Ctrl-C.
+    Schemes(steer::schemes::ForegroundArgs),
+    /// Show what DAMON does: kdamonds, parameters, what schemes did.
+    Status(StatusArgs),
+    /// Print what options mean, as JSON or as the writes to DAMON's files, without touching anything.
+    Args(PrintArgs),
     /// Show whether this machine can record, and what to do if not.
     Doctor(DoctorArgs),
     /// Show what this kernel's DAMON can do.
@@ -29,18 +51,38 @@ enum Other {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    run(&cli).unwrap_or_else(|error| {
+    let command = Cli::command();
+    let args = with_underscores(&command, std::env::args_os());
+    let cli = command.try_get_matches_from(args).and_then(|matches| Cli::from_arg_matches(&matches));
+    run(&cli.unwrap_or_else(|error| error.exit())).unwrap_or_else(|error| {
         eprintln!("damo-record: {error}");
         ExitCode::from(2)
     })
 }
 
 fn run(cli: &Cli) -> Result<ExitCode, RecordError> {
+    let out = &mut std::io::stdout();
     match &cli.command {
+        Some(Other::Record(args)) => damo_record::run(args),
         Some(Other::Mark(args)) => marks::run(args).map(|()| ExitCode::SUCCESS),
-        Some(Other::Doctor(args)) => doctor::doctor(args, &mut std::io::stdout()),
-        Some(Other::Features(args)) => doctor::list_features(args, &mut std::io::stdout()),
+        Some(Other::Start(args)) => steer::start(args, out),
+        Some(Other::Tune(args)) => steer::tune(args),
+        Some(Other::Stop(args)) => steer::stop(args),
+        Some(Other::Schemes(args)) => steer::schemes::run(args, out),
+        Some(Other::Status(args)) => steer::status(args, out),
+        Some(Other::Args(args)) => steer::print(args, out),
+        Some(Other::Doctor(args)) => doctor::doctor(args, out),
+        Some(Other::Features(args)) => doctor::list_features(args, out),
         None => damo_record::run(&cli.record),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tree_is_consistent() {
+        Cli::command().debug_assert();
     }
 }

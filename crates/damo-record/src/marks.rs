@@ -10,6 +10,7 @@ use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat, open};
 use rustix::io::Errno;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
@@ -47,6 +48,11 @@ impl Marks {
     #[cfg(test)]
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Can be read when a mark comes.
+    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
+        self.fifo.as_fd()
     }
 
     /// The marks that came since the last call.

@@ -2,8 +2,9 @@
 //!
 //! Compressing and writing happen beside the thread that empties the kernel's ring, so that a slow disk does not cost
 //! events at once. The queue is bounded by bytes: when it is full the producer waits, the ring fills, and what the
-//! ring then drops is counted by the kernel. Nothing is dropped here. Blocks are finished by the clock, not only by the
-//! next item, so that a kill at any moment loses less than two seconds.
+//! ring then drops is counted by the kernel. Nothing is dropped here. Of a live recording the thread sleeps until there
+//! is a block's worth of time or much to do, for each time that it wakes costs more than what it does then; blocks are
+//! finished by the clock, so that a kill at any moment loses less than two seconds.
 
 use crate::error::RecordError;
 use crate::tape::{Ended, Progress, Tape, Written};
@@ -18,22 +19,25 @@ use std::time::{Duration, Instant};
 
 /// Bytes of items that may wait: about 100 snapshots of 1,000 regions.
 const MOST_WAITING: usize = 4 << 20;
-/// How often the thread looks at the clock when nothing comes.
-const LOOK: Duration = Duration::from_millis(400);
-/// Of a live recording: a block is finished at most so long after its first item, whether or not more items come.
-pub(crate) const LIVE_BLOCK_AGE: Duration = Duration::from_millis(1500);
+/// So many bytes are written without waiting for the clock.
+const MUCH: usize = 256 << 10;
+/// Of a live recording: a block is finished at most so long after its first item was given, whether or not more items
+/// come.
+pub(crate) const LIVE_BLOCK_AGE: Duration = Duration::from_millis(1400);
 
-#[expect(clippy::large_enum_variant, reason = "nearly all messages are items")]
-enum Message {
-    Item(Item),
-    Dump(mpsc::Sender<Result<Option<PathBuf>, RecordError>>),
-}
+type Answer = mpsc::Sender<Result<Option<PathBuf>, RecordError>>;
 
 #[derive(Default)]
 struct Queue {
-    messages: VecDeque<Message>,
+    items: VecDeque<Item>,
     waiting: usize,
-    /// No more messages will come.
+    /// When the first item was given that is in no finished block.
+    since: Option<Instant>,
+    /// Someone waits for room.
+    is_full: bool,
+    /// Who wants to have a dump.
+    dump: Option<Answer>,
+    /// No more items will come.
     closed: bool,
     /// The writer takes no more.
     stopped: bool,
@@ -60,6 +64,8 @@ impl Shared {
 pub(crate) struct Pipeline {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<Ended>>,
+    /// The thread is woken when so many bytes wait.
+    enough: usize,
 }
 
 /// The writer takes no more; [`Pipeline::finish`] tells why.
@@ -81,30 +87,42 @@ impl Pipeline {
                 ended
             })
             .map_err(|e| RecordError::io("starting the writer thread", e))?;
-        Ok(Self { shared, thread: Some(thread) })
+        Ok(Self { shared, thread: Some(thread), enough: enough(block_age) })
     }
 
-    /// Hands an item over; waits while the queue is full.
-    pub(crate) fn give(&self, item: Item) -> Result<(), Stopped> {
-        let cost = cost(&item);
+    /// Hands items over; waits while the queue is full.
+    pub(crate) fn give_all(&self, items: impl IntoIterator<Item = Item>) -> Result<(), Stopped> {
         let mut queue = self.shared.lock();
-        while queue.waiting > 0 && queue.waiting + cost > MOST_WAITING && !queue.stopped {
-            queue = self.shared.emptied.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        for item in items {
+            let cost = cost(&item);
+            while queue.waiting > 0 && queue.waiting + cost > MOST_WAITING && !queue.stopped {
+                queue.is_full = true;
+                self.shared.filled.notify_one();
+                queue = self.shared.emptied.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            }
+            queue.waiting += cost;
+            queue.since.get_or_insert_with(Instant::now);
+            queue.items.push_back(item);
         }
         if queue.stopped {
             return Err(Stopped);
         }
-        queue.waiting += cost;
-        queue.messages.push_back(Message::Item(item));
-        drop(queue);
-        self.shared.filled.notify_one();
+        if queue.waiting >= self.enough {
+            drop(queue);
+            self.shared.filled.notify_one();
+        }
         Ok(())
     }
 
     /// Lets the flight recorder write what it holds; `None` for other outputs.
     pub(crate) fn dump(&self) -> Result<Option<PathBuf>, RecordError> {
         let (answer, wait) = mpsc::channel();
-        self.shared.lock().messages.push_back(Message::Dump(answer));
+        let mut queue = self.shared.lock();
+        if queue.stopped {
+            return Ok(None);
+        }
+        queue.dump = Some(answer);
+        drop(queue);
         self.shared.filled.notify_one();
         // No answer: the writer has stopped, and `finish` tells why.
         wait.recv().unwrap_or(Ok(None))
@@ -143,7 +161,7 @@ impl Drop for Pipeline {
 
 impl Sink for Pipeline {
     fn put(&mut self, item: &Item) -> Result<(), SinkError> {
-        self.give(item.clone()).map_err(SinkError::new)
+        self.give_all([item.clone()]).map_err(SinkError::new)
     }
 }
 
@@ -170,41 +188,54 @@ fn cost(item: &Item) -> usize {
     }
 }
 
+/// How many bytes are worth waking the thread for: without a clock any, since there is no other reason to wake.
+fn enough(block_age: Option<Duration>) -> usize {
+    if block_age.is_some() { MUCH } else { 1 }
+}
+
 /// The writer thread.
 fn write(mut tape: Tape, block_age: Option<Duration>, shared: &Shared) -> Ended {
-    let mut unfinished_since: Option<Instant> = None;
     let (mut rejected, mut why) = (0u64, None);
     let error = loop {
-        match next(shared) {
-            Next::Message(Message::Item(item)) => {
-                if let Err(e) = tape.put(&item) {
-                    if !is_about_this_item(&e) {
-                        break Some(RecordError::record(tape.name(), &e));
-                    }
-                    rejected += 1;
-                    why.get_or_insert_with(|| e.to_string());
+        let Turn { items, dump, is_old, is_last } = next(shared, block_age);
+        let mut broken = None;
+        for item in items {
+            let cost = cost(&item);
+            let written = tape.put(&item);
+            let mut queue = shared.lock();
+            queue.waiting -= cost;
+            if std::mem::take(&mut queue.is_full) {
+                shared.emptied.notify_one();
+            }
+            drop(queue);
+            if let Err(e) = written {
+                if !is_about_this_item(&e) {
+                    broken = Some(RecordError::record(tape.name(), &e));
+                    break;
                 }
-                unfinished_since.get_or_insert_with(Instant::now);
+                rejected += 1;
+                why.get_or_insert_with(|| e.to_string());
             }
-            Next::Message(Message::Dump(answer)) => {
-                // The asker may have given up meanwhile; the file is there all the same.
-                let _ = answer.send(tape.dump());
-            }
-            Next::Nothing => {}
-            Next::End => break None,
         }
-        if unfinished_since.zip(block_age).is_some_and(|(since, age)| since.elapsed() >= age) {
-            unfinished_since = None;
-            if let Err(e) = tape.tick() {
-                break Some(e);
-            }
+        if is_old && broken.is_none() {
+            broken = tape.tick().err();
+        }
+        if let Some(dump) = dump {
+            // The asker may have given up meanwhile; the file is there all the same.
+            let _ = dump.send(tape.dump());
         }
         let progress = tape.progress();
         shared.snapshots.store(progress.snapshots, Ordering::Relaxed);
         shared.regions.store(progress.regions, Ordering::Relaxed);
         shared.bytes.store(progress.bytes, Ordering::Relaxed);
+        if broken.is_some() || is_last {
+            break broken;
+        }
     };
-    shared.lock().stopped = true;
+    let mut queue = shared.lock();
+    queue.stopped = true;
+    queue.dump = None;
+    drop(queue);
     shared.emptied.notify_all();
     Ended { rejected: why.map(|why| (rejected, why)), ..tape.end(error) }
 }
@@ -217,31 +248,40 @@ fn is_about_this_item(error: &SinkError) -> bool {
     )
 }
 
-#[expect(clippy::large_enum_variant, reason = "nearly always a message")]
-enum Next {
-    Message(Message),
-    Nothing,
-    End,
+/// What the thread has to do next.
+struct Turn {
+    items: VecDeque<Item>,
+    dump: Option<Answer>,
+    /// The block at hand is old enough to be finished.
+    is_old: bool,
+    /// Nothing comes after it.
+    is_last: bool,
 }
 
-fn next(shared: &Shared) -> Next {
+/// Waits until there is something to do.
+fn next(shared: &Shared, block_age: Option<Duration>) -> Turn {
     let mut queue = shared.lock();
-    if queue.messages.is_empty() && !queue.closed {
-        queue =
-            shared.filled.wait_timeout(queue, LOOK).map_or_else(|poisoned| poisoned.into_inner().0, |(queue, _)| queue);
-    }
-    match queue.messages.pop_front() {
-        Some(message) => {
-            if let Message::Item(item) = &message {
-                queue.waiting = queue.waiting.saturating_sub(cost(item));
+    loop {
+        let age = queue.since.zip(block_age).map(|(since, most)| (since.elapsed(), most));
+        let is_old = age.is_some_and(|(age, most)| age >= most);
+        if is_old || queue.closed || queue.dump.is_some() || queue.waiting >= enough(block_age) {
+            if is_old {
+                queue.since = None;
             }
-            drop(queue);
-            shared.emptied.notify_one();
-            Next::Message(message)
+            let (items, dump) = (std::mem::take(&mut queue.items), queue.dump.take());
+            return Turn { items, dump, is_old, is_last: queue.closed };
         }
-        None if queue.closed => Next::End,
-        None => Next::Nothing,
+        queue = match (age, block_age) {
+            // Nobody wakes us for a few items: those that come in the meantime are not older than what we wait for.
+            (Some((age, most)), _) => wait(shared, queue, most.saturating_sub(age)),
+            (None, Some(most)) => wait(shared, queue, most),
+            (None, None) => shared.filled.wait(queue).unwrap_or_else(PoisonError::into_inner),
+        };
     }
+}
+
+fn wait<'q>(shared: &Shared, queue: MutexGuard<'q, Queue>, most: Duration) -> MutexGuard<'q, Queue> {
+    shared.filled.wait_timeout(queue, most).unwrap_or_else(PoisonError::into_inner).0
 }
 
 #[cfg(test)]
@@ -262,11 +302,15 @@ mod tests {
         Item::Snapshot(snapshot)
     }
 
+    fn give(pipeline: &Pipeline, item: Item) -> Result<(), Stopped> {
+        pipeline.give_all([item])
+    }
+
     fn begin(path: &std::path::Path, block_age: Option<Duration>) -> Pipeline {
         let tape = Tape::open(&output(path.to_path_buf()), WriterOptions::live()).unwrap();
         let pipeline = Pipeline::start(tape, block_age).unwrap();
-        pipeline.give(Item::Meta(Meta::default())).unwrap();
-        pipeline.give(Item::Target(Target { key: TargetKey(0), ..Target::default() })).unwrap();
+        give(&pipeline, Item::Meta(Meta::default())).unwrap();
+        give(&pipeline, Item::Target(Target { key: TargetKey(0), ..Target::default() })).unwrap();
         pipeline
     }
 
@@ -277,7 +321,7 @@ mod tests {
         let pipeline = begin(&path, None);
         // 600 times 64 KiB, many times what may wait.
         for n in 0..600 {
-            pipeline.give(snapshot(n, 2000)).unwrap();
+            give(&pipeline, snapshot(n, 2000)).unwrap();
             assert!(pipeline.shared.lock().waiting <= MOST_WAITING);
         }
         let ended = pipeline.finish();
@@ -290,7 +334,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.damo");
         let pipeline = begin(&path, Some(Duration::from_millis(50)));
-        pipeline.give(snapshot(0, 3)).unwrap();
+        give(&pipeline, snapshot(0, 3)).unwrap();
         // As a reader sees it that follows the growing file, or that comes after a kill.
         let part = dir.path().join("a.damo.part");
         let seen = || {
@@ -310,9 +354,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.damo");
         let pipeline = begin(&path, None);
-        pipeline.give(snapshot(0, 1)).unwrap();
-        pipeline.give(Item::Snapshot(Snapshot::new(TargetKey(9), Nanos(0), Nanos(1), None))).unwrap();
-        pipeline.give(snapshot(1, 1)).unwrap();
+        give(&pipeline, snapshot(0, 1)).unwrap();
+        give(&pipeline, Item::Snapshot(Snapshot::new(TargetKey(9), Nanos(0), Nanos(1), None))).unwrap();
+        give(&pipeline, snapshot(1, 1)).unwrap();
         let ended = pipeline.finish();
         assert!(ended.error.is_none());
         assert_eq!(ended.rejected.unwrap().0, 1);

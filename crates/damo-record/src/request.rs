@@ -1,5 +1,6 @@
 //! What a recording shall do, checked and without any trace of how it was typed.
 
+use damo_model::scheme::Scheme;
 use damo_model::{AddrRange, Bytes, Intervals, IntervalsGoal, Nanos, NrRegions, Ops};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -137,8 +138,8 @@ pub struct Request {
     pub output: Output,
     /// How long.
     pub limits: Limits,
-    /// Schemes to run meanwhile, in the Python tool's JSON schema.
-    pub schemes: Option<serde_json::Value>,
+    /// Schemes to run meanwhile.
+    pub schemes: Option<Vec<Scheme>>,
     /// Record scheme applications instead of aggregations.
     pub schemes_target_regions: bool,
     /// Whether children of targets become targets.

@@ -3,6 +3,10 @@
 use crate::error::RecordError;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::flag;
+use signal_hook::low_level::pipe;
+use std::io::Read;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -11,18 +15,38 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 pub(crate) struct Signals {
     stop: Arc<AtomicUsize>,
     dump: Arc<AtomicBool>,
+    /// Can be read when a signal came: who waits for other things must not sleep over one.
+    bell: Option<Arc<UnixStream>>,
 }
 
 impl Signals {
     /// Begins to listen. From here on the signals no longer kill the process.
     pub(crate) fn listen() -> Result<Self, RecordError> {
-        let signals = Signals::default();
+        let failed = |e| RecordError::io("listening for signals", e);
+        let (bell, rope) = UnixStream::pair().map_err(failed)?;
+        bell.set_nonblocking(true).map_err(failed)?;
+        let signals = Signals { bell: Some(Arc::new(bell)), ..Signals::default() };
         for signal in [SIGINT, SIGTERM, SIGHUP] {
             flag::register_usize(signal, Arc::clone(&signals.stop), signal as usize)
                 .map_err(|e| RecordError::io(format!("listening for signal {signal}"), e))?;
         }
         flag::register(SIGUSR1, Arc::clone(&signals.dump)).map_err(|e| RecordError::io("listening for SIGUSR1", e))?;
+        // After the flags, so that who is woken finds them set.
+        for signal in [SIGINT, SIGTERM, SIGHUP, SIGUSR1] {
+            pipe::register(signal, rope.try_clone().map_err(failed)?).map_err(failed)?;
+        }
         Ok(signals)
+    }
+
+    /// Can be read when a signal came, until [`Signals::hush`].
+    pub(crate) fn bell(&self) -> Option<BorrowedFd<'_>> {
+        self.bell.as_ref().map(|bell| bell.as_fd())
+    }
+
+    /// Before the flags are looked at: what comes later rings again.
+    pub(crate) fn hush(&self) {
+        let mut rings = [0; 64];
+        while self.bell.as_deref().is_some_and(|mut bell| bell.read(&mut rings).is_ok_and(|n| n == rings.len())) {}
     }
 
     /// The signal that asked to stop, by name.

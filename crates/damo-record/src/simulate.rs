@@ -12,7 +12,6 @@ use damo_model::scheme::Scheme;
 use damo_model::{Nanos, Ops};
 use damo_sim::builtin::{self, Builtin};
 use damo_sim::{Options, Outcome, Workload, simulate};
-use serde::Deserialize;
 use std::fmt::Write;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -91,10 +90,8 @@ fn prepare(request: &Request) -> Result<(Vec<Workload>, Options), RecordError> {
     if monitoring.given_nr_regions {
         options.nr_regions = monitoring.nr_regions;
     }
-    if let Some(json) = &request.schemes {
-        let list = json.get("schemes").unwrap_or(json);
-        options.schemes = Vec::<Scheme>::deserialize(list)
-            .map_err(|e| RecordError::Simulation(format!("schemes: {e}; write a JSON list of schemes")))?;
+    if let Some(schemes) = &request.schemes {
+        options.schemes.clone_from(schemes);
         options.scheme_snapshots = request.schemes_target_regions;
     }
     options.seed = *seed;
@@ -175,7 +172,7 @@ mod tests {
 
     fn prepared(words: &[&str]) -> Result<(Vec<Workload>, Options), RecordError> {
         let cli = Cli::try_parse_from(["damo-record"].iter().chain(words)).unwrap();
-        prepare(&cli.args.request().unwrap())
+        prepare(&cli.args.request()?)
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 use crate::args::UsageError;
 use damo_model::human::{self, Style, TimeUnit};
+use damo_model::scheme::Scheme;
 use damo_model::{AddrRange, Bytes, Nanos, Ops};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -102,6 +103,11 @@ pub(crate) fn file_or_json(text: &str) -> Result<serde_json::Value, UsageError> 
         (std::fs::read_to_string(text).map_err(|e| UsageError(format!("{text}: {e}")))?, text.to_string())
     };
     serde_json::from_str(&content).map_err(|e| UsageError(format!("{name}: {e}")))
+}
+
+/// Schemes as JSON, given as text or file.
+pub(crate) fn schemes(text: &str) -> Result<Vec<Scheme>, UsageError> {
+    crate::json::schemes(&file_or_json(text)?)
 }
 
 /// A program given as plain targets: its words if the first one is a program, else why the targets make no sense.

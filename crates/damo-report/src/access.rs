@@ -10,9 +10,11 @@ mod histogram;
 mod keywords;
 mod palette;
 mod percentile;
+mod picture;
 mod scheme_filters;
 mod snapshot;
 mod styles;
+mod tables;
 mod template;
 mod write;
 
@@ -20,10 +22,12 @@ pub use boxes::{Align, BoxOptions, BoxValue, Scale};
 pub use histogram::HistogramOptions;
 
 pub use percentile::Percentiles;
+pub use picture::access_picture;
 pub use snapshot::SortKey;
 pub use styles::Style;
+pub use tables::access_tables;
 pub use template::Area;
-pub use write::{access_tables, write_access};
+pub use write::write_access;
 
 use crate::filter::Filter;
 use crate::heats::ColorSet;
@@ -65,6 +69,8 @@ pub struct Options {
     pub boxes: Option<BoxOptions>,
     /// Minimum widths of keywords, by the keyword with its angle brackets.
     pub min_chars: Vec<(String, usize)>,
+    /// Standard errors: at the end of each snapshot, and beside percentiles.
+    pub errors: bool,
     /// Escape sequences for colours.
     pub color: bool,
 }
@@ -88,6 +94,7 @@ impl Default for Options {
             region_box: false,
             boxes: None,
             min_chars: Vec::new(),
+            errors: false,
             color: true,
         }
     }

@@ -58,6 +58,8 @@ pub struct AgeRow {
     pub from: Nanos,
     /// Less than so long ago; `None` has no limit.
     pub to: Option<Nanos>,
+    /// Whether the label is a process id.
+    pub is_pid: bool,
     /// How much memory.
     pub bytes: Bytes,
     /// Of the target's, 0..=100.
@@ -128,7 +130,14 @@ pub fn ages(records: &[Record], options: &Options) -> Result<AgesReport, ReportE
                 let Some(from) = options.edges.get(i).copied() else { break };
                 let percent = if total > 0 { *bytes as f64 * 100.0 / total as f64 } else { 0.0 };
                 let to = options.edges.get(i + 1).copied();
-                rows.push(AgeRow { label: label.clone(), from, to, bytes: Bytes(*bytes), percent });
+                rows.push(AgeRow {
+                    label: label.clone(),
+                    from,
+                    to,
+                    is_pid: target.process.is_some(),
+                    bytes: Bytes(*bytes),
+                    percent,
+                });
             }
         }
     }

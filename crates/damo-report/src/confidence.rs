@@ -5,6 +5,10 @@
 //! error √(p(1−p)/n). A region that no check found accessed may still have up to 3/n of its pages accessed (at 95 %).
 //! The estimate of a snapshot's accessed bytes adds up over regions, and so do the squares of its errors.
 //!
+//! The working set counts a region whole or not at all, so its error is of another kind: how much it would vary if
+//! DAMON checked the same memory again. A region whose checks found k of n is in the next one's working set with the
+//! probability q that n more checks find enough; each region adds size² · q(1−q).
+//!
 //! From that, and from what is missing, come findings: sentences that say what the record cannot tell, and which
 //! intervals or bounds to try, by the rule that the kernel's own interval tuning follows (4 % of the possible accesses
 //! found, sampling between 5 ms and 10 s).
@@ -14,7 +18,7 @@ use crate::filter::{Filter, Rows};
 use crate::series::Used;
 use damo_frame::Record;
 use damo_model::human::{Style, format_percent, format_size_f64, format_time};
-use damo_model::{Intervals, Nanos, SnapshotState};
+use damo_model::{Bytes, Intervals, Nanos, NrAccesses, SnapshotState};
 use std::io::{self, Write};
 
 /// What the kernel's tuning aims at: access events found, of the possible ones.
@@ -210,9 +214,56 @@ impl Confidence {
 
 /// The square of the standard error of a share that `count` of `n` checks found. Two checks are added, one of them
 /// positive: without that, 0 of n and n of n would claim to be exact.
-fn variance(count: f64, n: f64) -> f64 {
+pub(crate) fn variance(count: f64, n: f64) -> f64 {
     let p = (count + 1.0) / (n + 2.0);
     p * (1.0 - p) / (n + 2.0)
+}
+
+/// The square of the standard error of a snapshot's working set; 0 where the intervals are not known.
+pub fn working_set_variance(rows: &Rows<'_>, acc_thres: NrAccesses, sz_thres: Bytes) -> f64 {
+    let sizes = rows.start.iter().zip(rows.end).map(|(start, end)| end.saturating_sub(*start));
+    let large = sizes.enumerate().filter(|(_, size)| *size >= sz_thres.0);
+    large.map(|(i, size)| size as f64 * size as f64 * membership_variance(rows, i, acc_thres)).sum()
+}
+
+/// q(1−q) of a region: how uncertain it is that the region belongs to the working set. 0 where the intervals are not
+/// known.
+pub fn membership_variance(rows: &Rows<'_>, region: usize, acc_thres: NrAccesses) -> f64 {
+    let (Some(intervals), Some(count)) = (rows.intervals, rows.nr_accesses.get(region)) else { return 0.0 };
+    let age = rows.age.and_then(|age| age.get(region)).copied();
+    doubt(intervals, *count, age, acc_thres)
+}
+
+/// q(1−q) of a region with this count and age.
+pub(crate) fn doubt(intervals: Intervals, count: u32, age: Option<u32>, acc_thres: NrAccesses) -> f64 {
+    let n = intervals.max_nr_accesses().0;
+    if n == 0 {
+        return 0.0;
+    }
+    // A region that kept its rate was checked in each aggregation of its age.
+    let aggregations = f64::from(age.unwrap_or(0)) + 1.0;
+    let (found, checks) = (f64::from(count.min(n)) * aggregations, f64::from(n) * aggregations);
+    let q = at_least(acc_thres.0, n, (found + 0.5) / (checks + 1.0));
+    q * (1.0 - q)
+}
+
+/// The probability that at least `least` of `n` checks succeed, each with probability `p`.
+fn at_least(least: u32, n: u32, p: f64) -> f64 {
+    if least == 0 {
+        return 1.0;
+    }
+    if least > n {
+        return 0.0;
+    }
+    let p = p.clamp(1e-9, 1.0 - 1e-9);
+    // The terms in turn; their logarithm, because (1−p)ⁿ may be too small for a number.
+    let mut term = f64::from(n) * (1.0 - p).ln();
+    let mut below = 0.0;
+    for k in 0..least {
+        below += term.exp();
+        term += (f64::from(n - k) / f64::from(k + 1)).ln() + (p / (1.0 - p)).ln();
+    }
+    (1.0 - below).clamp(0.0, 1.0)
 }
 
 /// Looks through a record for what its figures are worth.
@@ -244,4 +295,17 @@ pub fn confidence(record: &Record, filter: &Filter) -> Result<Confidence, Report
         |(a, sieve), (b, _)| (Confidence { intervals: a.intervals.or(b.intervals), ..a.plus(b) }, sieve),
     )?;
     Ok(Confidence { lost_events: record.coverage().lost_events, ..sums.0 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_probability_of_enough_hits_is_the_binomial_tail() {
+        assert!((at_least(1, 20, 0.1) - (1.0 - 0.9f64.powi(20))).abs() < 1e-12);
+        assert!((at_least(2, 2, 0.5) - 0.25).abs() < 1e-12);
+        assert!((at_least(1, 10_000, 0.5) - 1.0).abs() < 1e-12);
+        assert_eq!((at_least(0, 20, 0.1), at_least(21, 20, 0.9)), (1.0, 0.0));
+    }
 }

@@ -67,9 +67,64 @@ pub struct Distribution {
     pub mean: f64,
     /// The wanted percentiles and their values; empty without values.
     pub percentiles: Vec<(u8, u64)>,
+    /// Standard errors, if known.
+    pub errors: Option<Errors>,
+}
+
+/// Standard errors of a distribution: how much its numbers would vary if the same memory were checked again.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Errors {
+    /// Of the mean. Errors of snapshots are independent, so they average out.
+    pub mean: f64,
+    /// Of each percentile: of the snapshot that has this rank.
+    pub percentiles: Vec<f64>,
+}
+
+/// Ranges of a histogram, unless asked for otherwise.
+pub const RANGES: usize = 10;
+
+/// How many values lie in a range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bin {
+    /// From, included.
+    pub from: u64,
+    /// To, not included.
+    pub to: u64,
+    /// How many.
+    pub count: u64,
 }
 
 impl Distribution {
+    /// Ranks numbers that come with the squares of their standard errors, in time order.
+    pub fn with_errors(mut values: Vec<(u64, f64)>, wanted: &[u8], sort: SortBy) -> Self {
+        if sort == SortBy::Size {
+            values.sort_by_key(|(value, _)| *value);
+        }
+        let variances: Vec<f64> = values.iter().map(|(_, variance)| *variance).collect();
+        let error = |percentile: &u8| Some(variances.get(rank(variances.len(), *percentile)?)?.sqrt());
+        let errors = Errors {
+            mean: variances.iter().sum::<f64>().sqrt() / variances.len().max(1) as f64,
+            percentiles: wanted.iter().filter_map(error).collect(),
+        };
+        let ranked = Self::new(values.into_iter().map(|(value, _)| value).collect(), wanted, SortBy::Time);
+        Self { errors: Some(errors), ..ranked }
+    }
+
+    /// How many values lie in each of some equal ranges from the smallest to the largest; empty without values.
+    pub fn histogram(&self, ranges: usize) -> Vec<Bin> {
+        let (Some(min), Some(max)) = (self.values.iter().min(), self.values.iter().max()) else { return Vec::new() };
+        let step = (max - min).checked_add(1).unwrap_or(u64::MAX).div_ceil(ranges.max(1) as u64).max(1);
+        let from = |i: usize| min.saturating_add(step.saturating_mul(i as u64));
+        let mut bins: Vec<Bin> = (0..ranges.max(1)).map(|i| Bin { from: from(i), to: from(i + 1), count: 0 }).collect();
+        for value in &self.values {
+            let at = ((value - min) / step) as usize;
+            if let Some(bin) = bins.get_mut(at.min(ranges.max(1) - 1)) {
+                bin.count += 1;
+            }
+        }
+        bins
+    }
+
     /// Ranks `values`, which come in time order.
     pub fn new(mut values: Vec<u64>, wanted: &[u8], sort: SortBy) -> Self {
         if sort == SortBy::Size {
@@ -78,14 +133,19 @@ impl Distribution {
         let sum: u128 = values.iter().map(|value| u128::from(*value)).sum();
         let mean = if values.is_empty() { 0.0 } else { sum as f64 / values.len() as f64 };
         let percentiles = wanted.iter().filter_map(|percentile| Some((*percentile, ranked(&values, *percentile)?)));
-        Self { mean, percentiles: percentiles.collect(), values }
+        Self { mean, percentiles: percentiles.collect(), values, errors: None }
     }
 }
 
 /// The value at a percentile of a ranked series.
 fn ranked(values: &[u64], percentile: u8) -> Option<u64> {
-    let index = (f64::from(percentile) / 100.0 * values.len() as f64) as usize;
-    values.get(index.min(values.len().checked_sub(1)?)).copied()
+    values.get(rank(values.len(), percentile)?).copied()
+}
+
+/// The position of a percentile among so many ranked values.
+fn rank(count: usize, percentile: u8) -> Option<usize> {
+    let index = (f64::from(percentile) / 100.0 * count as f64) as usize;
+    Some(index.min(count.checked_sub(1)?))
 }
 
 /// How distributions are written.
@@ -97,11 +157,13 @@ pub struct DistributionText {
     pub nr_cols_bar: usize,
     /// Every value instead of percentiles.
     pub all: bool,
+    /// A histogram of so many ranges instead of percentiles.
+    pub histogram: Option<usize>,
 }
 
 impl Default for DistributionText {
     fn default() -> Self {
-        Self { style: Style::Human, nr_cols_bar: 59, all: false }
+        Self { style: Style::Human, nr_cols_bar: 59, all: false, histogram: None }
     }
 }
 
@@ -114,7 +176,12 @@ impl DistributionText {
         if distribution.values.is_empty() {
             return writeln!(out, "# no snapshot");
         }
-        writeln!(out, "# avr:\t{}", format_size_f64(distribution.mean, self.style))?;
+        let error = |error: f64| format_size_f64(error, self.style);
+        write!(out, "# avr:\t{}", format_size_f64(distribution.mean, self.style))?;
+        if let Some(errors) = &distribution.errors {
+            write!(out, " ± {}", error(errors.mean))?;
+        }
+        writeln!(out)?;
         let size = |value| if self.style == Style::Raw { uint_text(value) } else { size_text(value) };
         if self.all {
             for (i, value) in distribution.values.iter().enumerate() {
@@ -122,9 +189,24 @@ impl DistributionText {
             }
             return Ok(());
         }
+        if let Some(ranges) = self.histogram {
+            let bins = distribution.histogram(ranges);
+            let max = bins.iter().map(|bin| bin.count).max().unwrap_or(0);
+            for bin in bins {
+                write!(out, "[{:>15}, {:>15}) {:>6}", size(bin.from), size(bin.to), bin.count)?;
+                if self.nr_cols_bar > 0 {
+                    write!(out, " |{}|", bar(bin.count, max, self.nr_cols_bar))?;
+                }
+                writeln!(out)?;
+            }
+            return Ok(());
+        }
         let max = distribution.percentiles.iter().map(|(_, value)| *value).max().unwrap_or(0);
-        for (percentile, value) in &distribution.percentiles {
+        for (i, (percentile, value)) in distribution.percentiles.iter().enumerate() {
             write!(out, "{percentile:>3} {:>15}", size(*value))?;
+            if let Some(of) = distribution.errors.as_ref().and_then(|errors| errors.percentiles.get(i)) {
+                write!(out, " ± {:>13}", error(*of))?;
+            }
             if self.nr_cols_bar > 0 {
                 write!(out, " |{}|", bar(*value, max, self.nr_cols_bar))?;
             }
@@ -148,8 +230,10 @@ pub(crate) fn percentile_table<'a>(
     series: impl Iterator<Item = (String, &'a Distribution)>,
 ) -> Result<Table, ReportError> {
     let (mut labels, mut percentiles, mut values) = (Vec::new(), Vec::new(), Vec::new());
+    let mut errors: Vec<Option<f64>> = Vec::new();
     for (name, distribution) in series {
-        for (percentile, value) in &distribution.percentiles {
+        for (i, (percentile, value)) in distribution.percentiles.iter().enumerate() {
+            errors.push(distribution.errors.as_ref().and_then(|errors| errors.percentiles.get(i)).copied());
             labels.push(name.clone());
             percentiles.push(u32::from(*percentile));
             values.push(*value);
@@ -157,7 +241,32 @@ pub(crate) fn percentile_table<'a>(
     }
     Table::new(
         "percentiles",
-        vec![(label, Cells::from(labels)), ("percentile", percentiles.into()), (value_name, values.into())],
+        vec![
+            (label, Cells::from(labels)),
+            ("percentile", percentiles.into()),
+            (value_name, values.into()),
+            ("error", errors.into()),
+        ],
+    )
+}
+
+/// Histograms of several distributions as a table: the labels, `from`, `to` and `count` (u64).
+pub(crate) fn histogram_table<'a>(
+    label: &str,
+    ranges: usize,
+    series: impl Iterator<Item = (String, &'a Distribution)>,
+) -> Result<Table, ReportError> {
+    let rows: Vec<(String, Bin)> = series
+        .flat_map(|(name, distribution)| distribution.histogram(ranges).into_iter().map(move |bin| (name.clone(), bin)))
+        .collect();
+    Table::new(
+        "histogram",
+        vec![
+            (label, rows.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>().into()),
+            ("from", rows.iter().map(|(_, bin)| bin.from).collect::<Vec<_>>().into()),
+            ("to", rows.iter().map(|(_, bin)| bin.to).collect::<Vec<_>>().into()),
+            ("count", rows.iter().map(|(_, bin)| bin.count).collect::<Vec<_>>().into()),
+        ],
     )
 }
 
@@ -183,6 +292,25 @@ mod tests {
         let by_time = Distribution::new(vec![3, 1, 2], &[0, 100], SortBy::Time);
         assert_eq!(by_time.percentiles, [(0, 3), (100, 2)]);
         assert_eq!(Distribution::new(Vec::new(), &[0], SortBy::Size), Distribution::default());
+    }
+
+    #[test]
+    fn a_histogram_holds_every_value_once() {
+        let distribution = Distribution::new(vec![0, 9, 10, 99, 50], &[], SortBy::Size);
+        let bins = distribution.histogram(10);
+        assert_eq!(bins.iter().map(|bin| bin.count).collect::<Vec<_>>(), [2, 1, 0, 0, 0, 1, 0, 0, 0, 1]);
+        assert_eq!((bins[0].from, bins[9].to), (0, 100));
+        let extreme = Distribution::new(vec![0, u64::MAX], &[], SortBy::Size).histogram(3);
+        assert_eq!(extreme.iter().map(|bin| bin.count).sum::<u64>(), 2);
+        assert!(Distribution::default().histogram(10).is_empty());
+    }
+
+    #[test]
+    fn errors_go_with_the_values_they_belong_to() {
+        let distribution = Distribution::with_errors(vec![(3, 9.0), (1, 1.0), (2, 4.0)], &[0, 100], SortBy::Size);
+        let errors = distribution.errors.unwrap();
+        assert_eq!(errors.percentiles, [1.0, 3.0]);
+        assert!((errors.mean - 14f64.sqrt() / 3.0).abs() < 1e-12);
     }
 
     #[test]

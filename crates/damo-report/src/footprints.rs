@@ -1,12 +1,15 @@
 //! How much memory the monitored processes and the system hold: the distribution of memory footprints over time.
 //!
 //! Footprints of all processes seen at one moment add up. They come from the record itself or from a side file of the
-//! Python tool, opened as a record.
+//! Python tool, opened as a record. Beside what is allocated, the working set can be shown: what is touched of it.
 
 use crate::ReportError;
-use crate::distribution::{Distribution, DistributionText, PercentileRange, SortBy, percentile_table};
-use crate::filter::Bounds;
+use crate::distribution::{
+    Distribution, DistributionText, PercentileRange, RANGES, SortBy, histogram_table, percentile_table,
+};
+use crate::heats::{TimeBase, TimeRange};
 use crate::table::Table;
+use crate::wss::{self, wss};
 use damo_frame::Record;
 use damo_model::{Bytes, Footprint, Nanos, Side, Stamp, SystemFootprint};
 use std::collections::HashMap;
@@ -27,11 +30,14 @@ pub enum Metric {
     Cgroup,
     /// The system's total less its free memory.
     SysUsed,
+    /// The working set, of all targets together: not a footprint, but what to compare one with.
+    Wss,
 }
 
 impl Metric {
     /// All, in the order of reports.
-    pub const ALL: [Metric; 6] = [Metric::Vsz, Metric::Rss, Metric::Pss, Metric::Swap, Metric::Cgroup, Metric::SysUsed];
+    pub const ALL: [Metric; 7] =
+        [Metric::Vsz, Metric::Rss, Metric::Pss, Metric::Swap, Metric::Cgroup, Metric::SysUsed, Metric::Wss];
 
     /// Its name in options and outputs.
     pub fn name(self) -> &'static str {
@@ -42,6 +48,7 @@ impl Metric {
             Metric::Swap => "swap",
             Metric::Cgroup => "cgroup",
             Metric::SysUsed => "sys_used",
+            Metric::Wss => "wss",
         }
     }
 
@@ -52,7 +59,7 @@ impl Metric {
             Metric::Pss => footprint.pss,
             Metric::Swap => footprint.swap,
             Metric::Cgroup => footprint.cgroup,
-            Metric::SysUsed => None,
+            Metric::SysUsed | Metric::Wss => None,
         }
     }
 }
@@ -66,15 +73,18 @@ pub struct Options {
     pub range: PercentileRange,
     /// Ranked by size or by time.
     pub sort: SortBy,
-    /// Moments within these bounds only (wall clock or record clock, as the record has them).
-    pub time: Option<Bounds<Nanos>>,
+    /// Put readings on the record's clock even where they tell wall times only, by taking the first to be at the record's
+    /// start. The working set wants it anyway.
+    pub beside_snapshots: bool,
+    /// Moments of this time only; `guided` is the first reading, `guided_end` the last.
+    pub time: Option<TimeRange>,
 }
 
 impl Default for Options {
     /// As the Python tool: vsz, rss and sys_used.
     fn default() -> Self {
         let metrics = vec![Metric::Vsz, Metric::Rss, Metric::SysUsed];
-        Self { metrics, range: PercentileRange::default(), sort: SortBy::Size, time: None }
+        Self { metrics, range: PercentileRange::default(), sort: SortBy::Size, beside_snapshots: false, time: None }
     }
 }
 
@@ -94,12 +104,18 @@ pub struct FootprintSeries {
 pub struct FootprintsReport {
     /// One for each metric asked for.
     pub series: Vec<FootprintSeries>,
+    /// Whether readings that carry wall times only were laid beside snapshots by taking the first one to be at the
+    /// record's start.
+    pub aligned: bool,
 }
 
 /// What was seen at one moment.
 #[derive(Debug)]
 struct Moment {
+    /// As the record has it.
     at: Stamp,
+    /// On the record's clock, where the record tells how it relates to the wall clock.
+    time: Nanos,
     processes: HashMap<i32, Footprint>,
     system: Option<SystemFootprint>,
 }
@@ -130,7 +146,7 @@ fn moments(sides: &[Side]) -> Vec<Moment> {
             }
         });
         if !same_round {
-            moments.push(Moment { at, processes: HashMap::new(), system: None });
+            moments.push(Moment { at, time: nanos(at), processes: HashMap::new(), system: None });
         }
         let Some(moment) = moments.last_mut() else { continue };
         match side {
@@ -160,9 +176,21 @@ fn value(moment: &Moment, metric: Metric) -> Option<Bytes> {
 /// When a record cannot be read, the options have no meaning, or no record holds footprints.
 pub fn footprints(records: &[Record], options: &Options) -> Result<FootprintsReport, ReportError> {
     let percentiles = options.range.percentiles()?;
+    let with_wss = options.metrics.contains(&Metric::Wss);
+    let beside = with_wss || options.beside_snapshots;
+    let mut aligned = false;
     let mut all = Vec::new();
     for record in records {
-        all.extend(moments(record.sides()?));
+        let mut own = moments(record.sides()?);
+        for moment in &mut own {
+            moment.time = record.on_record_clock(moment.at).unwrap_or(moment.time);
+        }
+        let first = own.first().filter(|first| record.on_record_clock(first.at).is_none()).map(|first| first.time);
+        if let (true, Some(first), Some((start, _))) = (beside, first, record.span()) {
+            aligned = true;
+            own.iter_mut().for_each(|moment| moment.time = moment.time.saturating_sub(first).saturating_add(start));
+        }
+        all.extend(own);
     }
     if all.is_empty() {
         let names: Vec<_> = records.iter().map(Record::name).collect();
@@ -171,14 +199,60 @@ pub fn footprints(records: &[Record], options: &Options) -> Result<FootprintsRep
             names.join(", ")
         )));
     }
-    let wanted = |at: Nanos| options.time.is_none_or(|bounds| bounds.holds(&at));
+    let touched = if with_wss { working_sets(records)? } else { Vec::new() };
+    let span = all.first().zip(all.last()).map_or_else(Default::default, |(a, b)| (a.time, b.time));
+    let window = options.time.as_ref().map(|range| window(records, range, span)).transpose()?;
+    let wanted = |at: Nanos| window.is_none_or(|(from, to)| from <= at && at < to);
     let series = options.metrics.iter().map(|metric| {
-        let values = all.iter().filter_map(|moment| Some((nanos(moment.at), value(moment, *metric)?)));
-        let points: Vec<_> = values.filter(|(at, _)| wanted(*at)).collect();
+        let values: Vec<(Nanos, Bytes)> = match metric {
+            Metric::Wss => touched.clone(),
+            _ => all.iter().filter_map(|moment| Some((moment.time, value(moment, *metric)?))).collect(),
+        };
+        let points: Vec<_> = values.into_iter().filter(|(at, _)| wanted(*at)).collect();
         let values = points.iter().map(|(_, value)| value.0).collect();
         FootprintSeries { metric: *metric, distribution: Distribution::new(values, &percentiles, options.sort), points }
     });
-    Ok(FootprintsReport { series: series.collect() })
+    Ok(FootprintsReport { series: series.collect(), aligned })
+}
+
+/// The records' working sets by time, every snapshot of them.
+fn working_sets(records: &[Record]) -> Result<Vec<(Nanos, Bytes)>, ReportError> {
+    let options = wss::Options { exclude_samples: 0, ..wss::Options::default() };
+    let series = wss(records, &options)?.series;
+    let points: Vec<_> =
+        series.iter().flat_map(|series| &series.points).map(|point| (point.start, Bytes(point.value))).collect();
+    if points.is_empty() {
+        return Err(ReportError::invalid(
+            "there is no snapshot, hence no working set to compare with: name the record itself (its side files are \
+             read with it)",
+        ));
+    }
+    Ok(points)
+}
+
+/// A time range on the clock that the readings are on.
+fn window(records: &[Record], range: &TimeRange, span: (Nanos, Nanos)) -> Result<(Nanos, Nanos), ReportError> {
+    let base = match &range.base {
+        TimeBase::At(base) => *base,
+        TimeBase::Guided => span.0,
+        TimeBase::GuidedEnd => span.1,
+        TimeBase::Mark(wanted) => {
+            let mut found = None;
+            for record in records {
+                for side in record.sides()? {
+                    if let Side::Mark(mark) = side
+                        && mark.text == *wanted
+                    {
+                        found = found.or(record.on_record_clock(mark.at));
+                    }
+                }
+            }
+            found.ok_or_else(|| {
+                ReportError::invalid(format!("no mark is called '{wanted}'; `damo info` counts marks"))
+            })?
+        }
+    };
+    Ok((base.saturating_add(range.start), base.saturating_add(range.end)))
 }
 
 impl FootprintsReport {
@@ -188,19 +262,24 @@ impl FootprintsReport {
     /// When `out` takes no more.
     pub fn write_text(&self, out: &mut dyn Write, text: DistributionText) -> io::Result<()> {
         for series in &self.series {
-            writeln!(out, "# <percentile> <{}>", series.metric.name())?;
+            match text.histogram {
+                Some(_) => writeln!(out, "# <{}> <number of readings>", series.metric.name())?,
+                None => writeln!(out, "# <percentile> <{}>", series.metric.name())?,
+            }
             text.write_sizes(&series.distribution, out)?;
         }
         Ok(())
     }
 
-    /// Tables: `percentiles` (metric, percentile, bytes) and `series` (metric, time_ns, bytes).
+    /// Tables: `percentiles` (metric, percentile, bytes, error: null), `series` (metric, time_ns, bytes) and `histogram`
+    /// (metric, from, to in bytes, count).
     ///
     /// # Errors
     /// When Polars refuses a table.
     pub fn tables(&self) -> Result<Vec<Table>, ReportError> {
-        let series = self.series.iter().map(|s| (s.metric.name().to_owned(), &s.distribution));
-        let percentiles = percentile_table("metric", "bytes", series)?;
+        let series = || self.series.iter().map(|s| (s.metric.name().to_owned(), &s.distribution));
+        let percentiles = percentile_table("metric", "bytes", series())?;
+        let histogram = histogram_table("metric", RANGES, series())?;
         let points =
             || self.series.iter().flat_map(|s| s.points.iter().map(|(at, value)| (s.metric.name(), at, value)));
         let series = Table::new(
@@ -211,7 +290,7 @@ impl FootprintsReport {
                 ("bytes", points().map(|(.., value)| value.0).collect::<Vec<_>>().into()),
             ],
         )?;
-        Ok(vec![percentiles, series])
+        Ok(vec![percentiles, series, histogram])
     }
 }
 

@@ -9,6 +9,9 @@ mod csv;
 mod json;
 mod markdown;
 mod parquet;
+mod stream;
+
+pub use stream::Stream;
 
 use crate::ReportError;
 use crate::table::Table;
@@ -73,7 +76,7 @@ impl Form {
         match self {
             Form::Json => json::write(report, &tables, out),
             Form::Markdown => markdown::write(&tables, out),
-            Form::Csv => tables.first().map_or(Ok(()), |table| csv::write(table, out)),
+            Form::Csv => tables.first().map_or(Ok(()), |table| csv::write(table, true, out)),
             Form::Parquet => tables.first_mut().map_or(Ok(()), |table| parquet::write(table, out)),
         }
     }

@@ -1,37 +1,47 @@
-//! One HTML file that holds a record's heat maps and everything measured beside them, to be looked at with a mouse.
+//! One HTML file that holds a record's heat maps and everything measured beside them, to be looked at with a mouse, a
+//! finger or the keyboard.
 //!
-//! The page is `assets/report.html`: style and program, no network, no other file. Here its data are made: for each
-//! target the heat map at one fine resolution (the page makes the coarser ones itself), packed as 16-bit numbers,
-//! zlib and base64, and beside it the tracks on the same time axis. An hour's record stays below 2 MB, because the
-//! number of cells is fixed whatever the record's length.
+//! The page's style and program are in `assets/report`, joined here when this crate is compiled: no network, no other
+//! file. The data are made here: for each target the heat map at one fine resolution (the page makes the coarser ones
+//! itself, as exact means), packed as 16-bit numbers, zlib and base64, and beside it the tracks on the same time axis.
+//! An hour's record stays below 2 MB, because the number of cells is fixed whatever the record's length, and lowered
+//! where cells pack badly.
 
+mod map;
 mod tracks;
 
 use crate::ReportError;
 use crate::colormap::ColorMap;
-use crate::heats::{self, Columns, Grid, HeatsError, HeatsReport, Options as HeatsOptions, Unit};
+use crate::heats::{HeatsError, HeatsReport, Unit};
 use crate::survey::Identity;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use damo_frame::Record;
 use damo_model::human::{Style, format_nr, format_size, format_time};
 use damo_model::{Nanos, Target};
-use flate2::Compression;
-use flate2::write::ZlibEncoder;
+use map::TargetMap;
 use serde::Serialize;
 use std::io::{self, Write};
 use tracks::Track;
 
-/// The page, with a place for the data.
-const PAGE: &str = include_str!("../assets/report.html");
-/// Where the data go.
-const PLACE: &str = "/*DATA*/";
-/// A cell that no snapshot covers.
-const NO_DATA: u16 = u16::MAX;
-/// Cells in all maps together: what fits 2 MB when packed.
+/// The page's frame, with places for what the other files hold.
+const FRAME: &str = include_str!("../assets/report/page.html");
+const STYLE: &str = include_str!("../assets/report/page.css");
+/// The page's program, in the order in which its parts build on one another.
+const PROGRAM: &str = concat!(
+    include_str!("../assets/report/numbers.js"),
+    include_str!("../assets/report/view.js"),
+    include_str!("../assets/report/heat.js"),
+    include_str!("../assets/report/draw.js"),
+    include_str!("../assets/report/tracks.js"),
+    include_str!("../assets/report/readout.js"),
+    include_str!("../assets/report/input.js"),
+    include_str!("../assets/report/start.js"),
+);
+/// Cells in all maps together, to begin with: what usually fits well.
 const CELLS: usize = 1 << 20;
-/// Address cells of a map, all its panels together.
-const ADDRESSES: usize = 384;
+/// Where cells are no longer lowered.
+const FEWEST_CELLS: usize = 1 << 14;
+/// Bytes of data that a page may have; style and program come on top.
+const MOST: usize = 1_900_000;
 
 /// What to say on the page beside the data.
 #[derive(Clone, Debug, Default)]
@@ -71,6 +81,8 @@ struct Page {
     command: String,
     hash: String,
     colours: Vec<String>,
+    /// Colours of what schemes were applied to, told apart from those of heat.
+    scheme_colours: [&'static str; 2],
     duration: i64,
     /// `hz` or `samples`.
     unit: &'static str,
@@ -79,38 +91,9 @@ struct Page {
     /// The highest heat seen.
     peak: f64,
     targets: Vec<TargetMap>,
+    /// Tracks of the machine; those of a target are the target's.
     tracks: Vec<Track>,
     marks: Vec<MarkAt>,
-}
-
-#[derive(Serialize)]
-struct TargetMap {
-    name: String,
-    panels: Vec<Panel>,
-}
-
-/// A contiguous area of addresses.
-#[derive(Serialize)]
-struct Panel {
-    name: String,
-    /// First address, `0x…`: too large for the page's numbers.
-    start: String,
-    size: u64,
-    /// Cells in time and in addresses.
-    cols: usize,
-    rows: usize,
-    /// What the largest cell value, 65534, stands for.
-    peak: f64,
-    /// Column after column: u16 little-endian, zlib, base64.
-    cells: String,
-    mappings: Vec<MappingAt>,
-}
-
-#[derive(Serialize)]
-struct MappingAt {
-    start: u64,
-    end: u64,
-    name: String,
 }
 
 #[derive(Serialize)]
@@ -124,43 +107,39 @@ struct MarkAt {
 /// # Errors
 /// If the record cannot be read or holds no snapshots, or `out` takes no more.
 pub fn write_html(record: &Record, options: &Options, out: &mut dyn Write) -> Result<(), HtmlError> {
-    let page = page(record, options)?;
-    let mut json = serde_json::to_string(&page).map_err(io::Error::from)?;
-    // Within a script element only this ends it.
-    json = json.replace("</", "<\\/");
-    let (before, after) = PAGE.split_once(PLACE).unwrap_or((PAGE, ""));
-    out.write_all(before.as_bytes())?;
-    out.write_all(json.as_bytes())?;
-    out.write_all(after.as_bytes())?;
+    let mut cells = CELLS;
+    let json = loop {
+        let json = serde_json::to_string(&page(record, options, cells)?).map_err(io::Error::from)?;
+        if json.len() <= MOST || cells <= FEWEST_CELLS {
+            break json;
+        }
+        cells /= 2;
+    };
+    // Names in a record may hold anything. Within a script element only what begins with `<` can mean anything.
+    let json = json.replace('<', "\\u003c");
+    let mut rest = FRAME;
+    for (place, content) in [("/*STYLE*/", STYLE), ("/*DATA*/", &json), ("/*PROGRAM*/", PROGRAM)] {
+        let (before, after) = rest.split_once(place).unwrap_or((rest, ""));
+        out.write_all(before.as_bytes())?;
+        out.write_all(content.as_bytes())?;
+        rest = after;
+    }
+    out.write_all(rest.as_bytes())?;
     Ok(())
 }
 
-fn page(record: &Record, options: &Options) -> Result<Page, HtmlError> {
-    let span = record.span().ok_or_else(|| HtmlError::Empty(record.name().to_owned()))?;
-    let mut identities: Vec<(Identity, &Target)> = Vec::new();
-    for target in record.targets() {
-        let identity = Identity::from(target);
-        if !identities.iter().any(|(known, _)| *known == identity) {
-            identities.push((identity, target));
-        }
-    }
-    let rows = (CELLS / ADDRESSES / identities.len().max(1)).clamp(64, 2048);
-    let range = heats::TimeRange { start: span.0, end: span.1, base: heats::TimeBase::At(Nanos(0)) };
-    let mut maps = Vec::new();
-    for (identity, target) in identities {
-        let columns = Columns::Shared { total: ADDRESSES, least: 24, between: 0 };
-        let wanted = HeatsOptions { identity, time_range: Some(range.clone()), ..HeatsOptions::picture(rows, columns) };
-        match heats::heats(std::slice::from_ref(record), &wanted) {
-            Ok(report) => maps.push((target, report)),
-            // A target that was never seen in a snapshot has no map.
-            Err(HeatsError::NoSnapshots | HeatsError::NoSuchTarget { .. }) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    let Some((_, first)) = maps.first() else { return Err(HtmlError::Empty(record.name().to_owned())) };
-    let peak = maps.iter().filter_map(|(_, report)| report.range()).map(|(_, high)| high).fold(0.0, f64::max);
+fn page(record: &Record, options: &Options, cells: usize) -> Result<Page, HtmlError> {
+    let empty = || HtmlError::Empty(record.name().to_owned());
+    let span = record.span().ok_or_else(empty)?;
+    let seen = map::targets(record, span, cells)?;
+    let (_, first) = seen.first().ok_or_else(empty)?;
+    let peak = seen.iter().filter_map(|(map, _)| map.peak()).fold(0.0, f64::max);
     let peak = if peak > 0.0 { peak } else { 1.0 };
     let marks = first.marks.iter().map(|(at, text)| MarkAt { t: at.saturating_sub(span.0).0, text: text.clone() });
+    let scheme_colours = match options.colormap {
+        ColorMap::Viridis | ColorMap::Cividis => ["#ff5fd2", "#ffffff"],
+        _ => ["#2ee6d6", "#7cff6b"],
+    };
     Ok(Page {
         title: record.name().rsplit('/').next().unwrap_or_default().to_owned(),
         subtitle: format!("data accesses over {}", format_time(span.1.saturating_sub(span.0), Style::Human)),
@@ -168,13 +147,14 @@ fn page(record: &Record, options: &Options) -> Result<Page, HtmlError> {
         command: options.command.clone(),
         hash: options.hash.clone(),
         colours: (0..64).map(|i| options.colormap.on_dark(f64::from(i) / 63.0).css()).collect(),
+        scheme_colours,
         duration: span.1.saturating_sub(span.0).0.max(1),
         unit: first.unit.name(),
         max: first.possible.unwrap_or(peak),
         peak,
         marks: marks.collect(),
-        targets: maps.iter().map(|(target, report)| map(target, report)).collect::<Result<_, _>>()?,
-        tracks: tracks::tracks(record, span.0)?,
+        targets: seen.into_iter().map(|(map, _)| map).collect(),
+        tracks: tracks::of_machine(record, span.0)?,
     })
 }
 
@@ -196,52 +176,72 @@ fn facts(record: &Record, report: &HeatsReport) -> Vec<(&'static str, String)> {
         let [sample, aggregation] = [intervals.sample, intervals.aggregation].map(|i| format_time(i, Style::Human));
         facts.push(("intervals", format!("sampling {sample}, aggregation {aggregation}")));
     }
-    if !coverage.is_full() {
-        let (share, lost) = (coverage.ratio() * 100.0, nr(coverage.lost_events));
-        facts.push(("coverage", format!("{share:.1} % of snapshots complete, {lost} events lost")));
-    }
+    facts.push((
+        "coverage",
+        if coverage.is_full() {
+            "complete".to_owned()
+        } else {
+            let (share, lost) = (coverage.ratio() * 100.0, nr(coverage.lost_events));
+            format!("{share:.1} % of snapshots complete, {lost} events lost")
+        },
+    ));
     facts.retain(|(_, value)| !value.is_empty());
     facts
 }
 
-fn map(target: &Target, report: &HeatsReport) -> Result<TargetMap, HtmlError> {
-    let id = target.target_id.map_or(target.key.0.to_string(), |id| id.to_string());
-    let name = match &target.process {
-        Some(process) if !process.comm.is_empty() => format!("target {id}: {} (pid {})", process.comm, process.pid),
-        Some(process) => format!("target {id}: pid {}", process.pid),
-        None => format!("target {id}"),
-    };
-    let panels = report.panels.iter().map(|grid| panel(grid, report)).collect::<Result<_, _>>()?;
-    Ok(TargetMap { name, panels })
+/// The targets of one identity: the same place in the kernel's numbering, perhaps with one process after another.
+struct Group<'a> {
+    identity: Identity,
+    targets: Vec<&'a Target>,
 }
 
-fn panel(grid: &Grid, report: &HeatsReport) -> Result<Panel, HtmlError> {
-    let peak = grid.range().map_or(1.0, |(_, high)| if high > 0.0 { high } else { 1.0 });
-    let mut packer = ZlibEncoder::new(Vec::new(), Compression::best());
-    let (cols, rows) = (grid.time.len(), grid.space.len());
-    for col in 0..cols {
-        for row in 0..rows {
-            let heat = grid.covered_heat_at(col, row);
-            let value = if heat.is_nan() { NO_DATA } else { (heat / peak * 65534.0).round() as u16 };
-            packer.write_all(&value.to_le_bytes())?;
+impl<'a> Group<'a> {
+    /// All of a record's, in order of appearance.
+    fn all(record: &'a Record) -> Vec<Self> {
+        let mut groups: Vec<Group<'a>> = Vec::new();
+        for target in record.targets() {
+            let identity = Identity::from(target);
+            match groups.iter_mut().find(|group| group.identity == identity) {
+                Some(group) => group.targets.push(target),
+                None => groups.push(Group { identity, targets: vec![target] }),
+            }
         }
+        groups
     }
-    let start = u64::try_from(grid.space.start()).unwrap_or_default();
-    let end = u64::try_from(grid.space.end()).unwrap_or(u64::MAX);
-    let area = damo_model::AddrRange::new(damo_model::Addr(start), damo_model::Addr(end));
-    let mappings = report.names.spans(area).into_iter().map(|(range, name)| MappingAt {
-        start: range.start.0.saturating_sub(start),
-        end: range.end.0.saturating_sub(start),
-        name,
-    });
-    Ok(Panel {
-        name: report.panel_name(grid),
-        start: format!("{start:#x}"),
-        size: end.saturating_sub(start),
-        cols,
-        rows,
-        peak,
-        cells: STANDARD.encode(packer.finish()?),
-        mappings: mappings.collect(),
-    })
+
+    /// Whether this is what a scheme of `plain`'s context was applied to.
+    fn is_scheme_of(&self, plain: &Group<'_>) -> bool {
+        let agree = |a: Option<u32>, b: Option<u32>| a.is_none() || b.is_none() || a == b;
+        self.identity.scheme.is_some()
+            && plain.identity.scheme.is_none()
+            && self.identity.target_id == plain.identity.target_id
+            && agree(self.identity.kdamond, plain.identity.kdamond)
+            && agree(self.identity.context, plain.identity.context)
+    }
+
+    fn name(&self) -> String {
+        let first = self.targets.first();
+        let id = first.and_then(|target| target.target_id).map_or_else(String::new, |id| format!(" {id}"));
+        let process = self.targets.iter().rev().find_map(|target| target.process.as_ref());
+        let mut name = match process {
+            Some(process) if !process.comm.is_empty() => format!("target{id}: {} (pid {})", process.comm, process.pid),
+            Some(process) => format!("target{id}: pid {}", process.pid),
+            None => format!("target{id}"),
+        };
+        let numbers = [("kdamond", self.identity.kdamond), ("context", self.identity.context)];
+        for (what, number) in numbers {
+            if let Some(number) = number.filter(|number| *number > 0) {
+                name += &format!(", {what} {number}");
+            }
+        }
+        if let Some(scheme) = self.identity.scheme {
+            name += &format!(", what scheme {scheme} was applied to");
+        }
+        name
+    }
+}
+
+/// Nanoseconds after the record's start.
+fn after(start: Nanos, at: Nanos) -> i64 {
+    at.saturating_sub(start).0
 }

@@ -15,6 +15,8 @@
 //! - [`whatif`]: what schemes would have done
 //! - [`suggest`]: which thresholds a scheme should have
 //! - [`heats`]: how often which addresses were accessed when
+//! - [`events`]: processes that came and went, mappings and parameters that changed
+//! - [`holistic`]: all of that on one page
 //! - [`guide`], [`survey`]: which times and addresses a record covers
 //! - [`filter`]: which snapshots and regions a report looks at
 //! - [`series`], [`distribution`]: a number per snapshot, and its percentiles
@@ -30,11 +32,13 @@ pub mod colormap;
 pub mod confidence;
 pub mod distribution;
 pub mod error;
+pub mod events;
 pub mod filter;
 pub mod footprints;
 pub mod form;
 pub mod guide;
 pub mod heats;
+pub mod holistic;
 pub mod html;
 pub mod nr_regions;
 pub mod picture;

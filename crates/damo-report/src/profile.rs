@@ -108,6 +108,7 @@ pub fn profile(record: &Record, options: &Options) -> Result<ProfileReport, Repo
                 end: head.end,
                 value: window.pieces.iter().map(|piece| piece.end - piece.start).sum(),
                 partial: false,
+                variance: 0.0,
             });
             match half.take() {
                 None => {

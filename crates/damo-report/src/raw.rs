@@ -5,8 +5,10 @@
 
 use crate::ReportError;
 use crate::filter::{Bounds, Filter, Rows, for_each_rows};
+use crate::form::{Form, Stream};
 use crate::series::Used;
-use crate::target::target_id_text;
+use crate::table::Table;
+use crate::target::{target_id_text, target_labels};
 use damo_frame::Record;
 use damo_model::human::{Style, Text, format_time, hex12_text, size_text, uint_text};
 use damo_model::{Nanos, Target, TargetKey};
@@ -73,6 +75,94 @@ fn write_target(
         Ok(())
     })?;
     out.write_all(&buffer)?;
+    Ok(used)
+}
+
+/// Rows of a piece of the table.
+const PIECE: usize = 1 << 15;
+
+#[derive(Default)]
+struct Piece {
+    target: Vec<String>,
+    from: Vec<i64>,
+    to: Vec<i64>,
+    start: Vec<u64>,
+    end: Vec<u64>,
+    nr_accesses: Vec<u32>,
+    age: Vec<Option<u32>>,
+    partial: Vec<bool>,
+}
+
+impl Piece {
+    fn push(&mut self, label: &str, rows: &Rows<'_>) {
+        self.target.resize(self.target.len() + rows.len(), label.to_owned());
+        self.from.resize(self.from.len() + rows.len(), rows.head.start.0);
+        self.to.resize(self.to.len() + rows.len(), rows.head.end.0);
+        self.partial.resize(self.partial.len() + rows.len(), !rows.is_complete());
+        self.start.extend_from_slice(rows.start);
+        self.end.extend_from_slice(rows.end);
+        self.nr_accesses.extend_from_slice(rows.nr_accesses);
+        match rows.age {
+            Some(ages) => self.age.extend(ages.iter().copied().map(Some)),
+            None => self.age.resize(self.age.len() + rows.len(), None),
+        }
+    }
+
+    fn table(self) -> Result<Table, ReportError> {
+        Table::new(
+            "regions",
+            vec![
+                ("target", self.target.into()),
+                ("start_ns", self.from.into()),
+                ("end_ns", self.to.into()),
+                ("start", self.start.into()),
+                ("end", self.end.into()),
+                ("nr_accesses", self.nr_accesses.into()),
+                ("age", self.age.into()),
+                ("partial", self.partial.into()),
+            ],
+        )
+    }
+}
+
+/// Writes the records' regions as one table, `regions` (target, start_ns, end_ns, start, end, nr_accesses, age in
+/// aggregations or null, partial), in the order of the text. It streams as the text does.
+///
+/// # Errors
+/// When a record cannot be read or `out` takes no more.
+pub fn write_table(
+    records: &[Record],
+    options: &Options,
+    form: Form,
+    out: &mut dyn Write,
+) -> Result<Used, ReportError> {
+    let mut stream = Stream::new(form, "raw", out);
+    let mut used = Used::default();
+    let mut piece = Piece::default();
+    for record in records {
+        let labels = target_labels(record);
+        for key in options.filter.targets(record) {
+            let label = labels.get(&key).map_or("", String::as_str);
+            let mut filter = options.filter.clone();
+            filter.target.key = Some(key);
+            let mut base = None;
+            for_each_rows(record, &filter, |_, rows| {
+                let base = *base.get_or_insert(rows.head.start);
+                if options.duration.is_some_and(|bounds| !bounds.holds(&rows.head.start.saturating_sub(base))) {
+                    return Ok(());
+                }
+                used.snapshots += 1;
+                used.partial += u64::from(!rows.is_complete());
+                piece.push(label, &rows);
+                if piece.start.len() >= PIECE {
+                    stream.push(&std::mem::take(&mut piece).table()?)?;
+                }
+                Ok(())
+            })?;
+        }
+    }
+    stream.push(&piece.table()?)?;
+    stream.finish()?;
     Ok(used)
 }
 

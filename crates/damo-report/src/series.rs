@@ -10,7 +10,7 @@ use damo_model::{Nanos, SnapshotState, TargetKey};
 use std::collections::HashMap;
 
 /// One number of one snapshot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Point {
     /// Whose.
     pub target: TargetKey,
@@ -22,6 +22,8 @@ pub struct Point {
     pub value: u64,
     /// Whether regions are missing, so that the number is not to be trusted.
     pub partial: bool,
+    /// Square of the number's standard error; 0 where nobody asked for it.
+    pub variance: f64,
 }
 
 /// How many of the snapshots looked at could be used.
@@ -49,16 +51,32 @@ pub fn measure(
     filter: &Filter,
     value: impl Fn(&Rows<'_>) -> u64 + Sync,
 ) -> Result<Vec<Point>, ReportError> {
+    measure_with_error(record, filter, |rows| (value(rows), 0.0))
+}
+
+/// The same for a number that comes with the square of its standard error.
+///
+/// # Errors
+/// As [`measure`].
+pub fn measure_with_error(
+    record: &Record,
+    filter: &Filter,
+    value: impl Fn(&Rows<'_>) -> (u64, f64) + Sync,
+) -> Result<Vec<Point>, ReportError> {
     let Some(selection) = filter.selection(record) else {
         return Ok(Vec::new());
     };
     let intervals = record.meta().intervals;
-    let point = |rows: &Rows<'_>| Point {
-        target: rows.head.target,
-        start: rows.head.start,
-        end: rows.head.end,
-        value: value(rows),
-        partial: rows.head.state != SnapshotState::Complete,
+    let point = |rows: &Rows<'_>| {
+        let (value, variance) = value(rows);
+        Point {
+            target: rows.head.target,
+            start: rows.head.start,
+            end: rows.head.end,
+            value,
+            partial: rows.head.state != SnapshotState::Complete,
+            variance,
+        }
     };
     if filter.needs_order() {
         let mut points = Vec::new();
@@ -129,7 +147,7 @@ pub fn sum_at_instants(points: &[Point]) -> Vec<Point> {
     let mut rest = order.as_slice();
     let mut group = 0;
     while let Some(first) = rest.first().and_then(|at| point(*at)) {
-        let mut sum = Point { value: 0, partial: false, ..first };
+        let mut sum = Point { value: 0, partial: false, variance: 0.0, ..first };
         let mut shortest = first.end.saturating_sub(first.start);
         let mut taken = 0;
         for at in rest {
@@ -145,6 +163,7 @@ pub fn sum_at_instants(points: &[Point]) -> Vec<Point> {
             sum.start = sum.start.min(member.start);
             sum.end = member.end;
             sum.value = sum.value.saturating_add(member.value);
+            sum.variance += member.variance;
             sum.partial |= member.partial;
             taken += 1;
         }
@@ -157,6 +176,7 @@ pub fn sum_at_instants(points: &[Point]) -> Vec<Point> {
             }
             if let Some(covering) = points.get(next[s]).filter(|point| point.start < sum.end) {
                 sum.value = sum.value.saturating_add(covering.value);
+                sum.variance += covering.variance;
                 sum.partial |= covering.partial;
             }
         }
@@ -180,7 +200,7 @@ mod tests {
     use super::*;
 
     fn point(target: u32, start: i64, end: i64, value: u64) -> Point {
-        Point { target: TargetKey(target), start: Nanos(start), end: Nanos(end), value, partial: false }
+        Point { target: TargetKey(target), start: Nanos(start), end: Nanos(end), value, partial: false, variance: 0.0 }
     }
 
     #[test]

@@ -366,6 +366,7 @@ impl Suggestion {
             series,
             marks: marks.into_iter().collect(),
             first_color: 0,
+            x_range: None,
         }
     }
 }

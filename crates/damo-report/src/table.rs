@@ -40,4 +40,13 @@ impl Table {
         let columns = columns.into_iter().map(|(name, cells)| Column::from(cells.0.with_name(name.into())));
         Ok(Self { name, frame: DataFrame::new(rows, columns.collect())? })
     }
+
+    /// Adds a column at the end.
+    ///
+    /// # Errors
+    /// If it is longer or shorter than the others.
+    pub fn push(&mut self, name: &str, cells: Cells) -> Result<(), ReportError> {
+        self.frame.with_column(Column::from(cells.0.with_name(name.into())))?;
+        Ok(())
+    }
 }

@@ -135,6 +135,7 @@ pub(crate) fn working_sets(record: &Record, filter: &Filter, options: &Options) 
                 end: head.end,
                 value: if window.snapshots == 1 { window.single } else { size },
                 partial: window.partial,
+                variance: 0.0,
             });
             open.remove(&head.target);
         }

@@ -2,12 +2,18 @@
 //!
 //! The working set of a snapshot is the memory in regions that were found accessed often enough. Over several targets,
 //! working sets add up at the same instant, and percentiles are taken of the sums (see [`crate::series`]). With a work
-//! time longer than a snapshot, the working set is what was accessed within that time (`window`).
+//! time longer than a snapshot, the working set is what was accessed within that time (`window`). It can be told apart by
+//! what was mapped where (`per_mapping`).
+
+mod per_mapping;
 
 use crate::ReportError;
-use crate::distribution::{Distribution, DistributionText, PercentileRange, SortBy, percentile_table};
+use crate::confidence::working_set_variance;
+use crate::distribution::{
+    Distribution, DistributionText, PercentileRange, RANGES, SortBy, histogram_table, percentile_table,
+};
 use crate::filter::{Filter, Rows};
-use crate::series::{Point, Used, by_target, measure, sum_at_instants, usable};
+use crate::series::{Point, Used, by_target, measure_with_error, sum_at_instants, usable};
 use crate::table::Table;
 use crate::target::target_labels;
 use crate::window;
@@ -32,6 +38,10 @@ pub struct Options {
     pub sort: SortBy,
     /// One distribution for each target instead of one for their sum.
     pub per_target: bool,
+    /// One distribution for each name of mappings of each target.
+    pub per_mapping: bool,
+    /// Standard errors as well.
+    pub errors: bool,
     /// Which part of the record.
     pub filter: Filter,
 }
@@ -46,6 +56,8 @@ impl Default for Options {
             work_time: Nanos::from_micros(1),
             sort: SortBy::Size,
             per_target: false,
+            per_mapping: false,
+            errors: false,
             filter: Filter::default(),
         }
     }
@@ -60,6 +72,8 @@ pub struct WssSeries {
     pub label: String,
     /// Which target; `None` for all together.
     pub target: Option<TargetKey>,
+    /// What was mapped there, if told apart by that.
+    pub mapping: Option<String>,
     /// In time order.
     pub points: Vec<Point>,
     /// Ranked.
@@ -81,31 +95,59 @@ pub struct WssReport {
 /// When a record cannot be read, or the options have no meaning.
 pub fn wss(records: &[Record], options: &Options) -> Result<WssReport, ReportError> {
     let percentiles = options.range.percentiles()?;
+    let windowed = options.work_time > Nanos::from_micros(1);
+    if windowed && (options.per_mapping || options.errors) {
+        let what = if options.per_mapping { "mapping by mapping" } else { "with its error" };
+        let message = format!("a working set {what} is of single snapshots: leave the work time out");
+        return Err(ReportError::invalid(message));
+    }
     let mut series = Vec::new();
     for record in records {
         let filter = plain_monitoring(record, &options.filter);
-        let points = if options.work_time > Nanos::from_micros(1) {
+        let skip = if windowed { 0 } else { options.exclude_samples };
+        let mut push = |label: String, target: Option<TargetKey>, mapping: Option<String>, points: &[Point]| {
+            let (points, used) = usable(points, skip);
+            let distribution = if options.errors {
+                let values = points.iter().map(|point| (point.value, point.variance)).collect();
+                Distribution::with_errors(values, &percentiles, options.sort)
+            } else {
+                let values = points.iter().map(|point| point.value).collect();
+                Distribution::new(values, &percentiles, options.sort)
+            };
+            let record = record.name().to_owned();
+            series.push(WssSeries { record, label, target, mapping, points, distribution, used });
+        };
+        if options.per_mapping {
+            let labels = target_labels(record);
+            for (key, name, points) in per_mapping::series(record, &filter, options)? {
+                push(labels.get(&key).cloned().unwrap_or_default(), Some(key), Some(name), &points);
+            }
+            continue;
+        }
+        let points = if windowed {
             window::working_sets(record, &filter, options)?
         } else {
-            measure(record, &filter, |rows| working_set(rows, options.acc_thres, options.sz_thres))?
-        };
-        let skip = if options.work_time > Nanos::from_micros(1) { 0 } else { options.exclude_samples };
-        let mut push = |label: String, target: Option<TargetKey>, points: &[Point]| {
-            let (points, used) = usable(points, skip);
-            let values = points.iter().map(|point| point.value).collect();
-            let distribution = Distribution::new(values, &percentiles, options.sort);
-            series.push(WssSeries { record: record.name().to_owned(), label, target, points, distribution, used });
+            measure_with_error(record, &filter, |rows| {
+                let variance =
+                    if options.errors { working_set_variance(rows, options.acc_thres, options.sz_thres) } else { 0.0 };
+                (working_set(rows, options.acc_thres, options.sz_thres), variance)
+            })?
         };
         if options.per_target {
             let labels = target_labels(record);
             for (key, points) in by_target(&points) {
-                push(labels.get(&key).cloned().unwrap_or_default(), Some(key), &points);
+                push(labels.get(&key).cloned().unwrap_or_default(), Some(key), None, &points);
             }
         } else {
-            push("0".to_owned(), None, &sum_at_instants(&points));
+            push("0".to_owned(), None, None, &sum_at_instants(&points));
         }
     }
     Ok(WssReport { series })
+}
+
+/// The mapping of each point of some series.
+fn rows_of_points(series: &[WssSeries]) -> Vec<Option<String>> {
+    series.iter().flat_map(|s| std::iter::repeat_n(s.mapping.clone(), s.points.len())).collect()
 }
 
 /// Leaves out schemes' views of targets that are monitored plainly as well: their memory would count twice.
@@ -145,20 +187,39 @@ impl WssReport {
                 last = Some(&series.record);
             }
             writeln!(out, "# target_id\t{}", series.label)?;
-            writeln!(out, "# <percentile> <wss>")?;
+            if let Some(mapping) = &series.mapping {
+                // Text of a record goes to a terminal: no control characters.
+                let mapping: String = mapping.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+                writeln!(out, "# mapping\t{mapping}")?;
+            }
+            match (text.histogram, &series.distribution.errors) {
+                (Some(_), _) => writeln!(out, "# <wss> <number of snapshots>")?,
+                (None, Some(_)) => writeln!(out, "# <percentile> <wss> <standard error>")?,
+                (None, None) => writeln!(out, "# <percentile> <wss>")?,
+            }
             text.write_sizes(&series.distribution, out)?;
         }
         Ok(())
     }
 
-    /// Tables: `percentiles` (target, percentile, wss in bytes) and `series` (target, start_ns, end_ns, wss).
+    /// Tables: `percentiles` (target, percentile, wss in bytes, error in bytes or null, mapping or null), `series` (target,
+    /// start_ns, end_ns, wss, error, mapping) and `histogram` (target, from, to in bytes, count, mapping).
     ///
     /// # Errors
     /// When Polars refuses a table.
     pub fn tables(&self) -> Result<Vec<Table>, ReportError> {
-        let percentiles =
-            percentile_table("target", "wss", self.series.iter().map(|s| (s.label.clone(), &s.distribution)))?;
-        let points = || self.series.iter().flat_map(|s| s.points.iter().map(|point| (s.label.clone(), point)));
+        let all = || self.series.iter().map(|s| (s.label.clone(), &s.distribution));
+        let mut percentiles = percentile_table("target", "wss", all())?;
+        let mut histogram = histogram_table("target", RANGES, all())?;
+        let rows = |count: fn(&Distribution) -> usize| {
+            let names = self.series.iter().map(move |s| (s.mapping.clone(), count(&s.distribution)));
+            names.flat_map(|(name, count)| std::iter::repeat_n(name, count)).collect::<Vec<_>>()
+        };
+        percentiles.push("mapping", rows(|d| d.percentiles.len()).into())?;
+        histogram.push("mapping", rows(|d| d.histogram(RANGES).len()).into())?;
+        let points = || self.series.iter().flat_map(|s| s.points.iter().map(move |point| (s.label.clone(), point)));
+        let error = |s: &WssSeries, point: &Point| s.distribution.errors.is_some().then(|| point.variance.sqrt());
+        let errors = self.series.iter().flat_map(|s| s.points.iter().map(move |point| error(s, point)));
         let series = Table::new(
             "series",
             vec![
@@ -166,9 +227,11 @@ impl WssReport {
                 ("start_ns", points().map(|(_, point)| point.start.0).collect::<Vec<_>>().into()),
                 ("end_ns", points().map(|(_, point)| point.end.0).collect::<Vec<_>>().into()),
                 ("wss", points().map(|(_, point)| point.value).collect::<Vec<_>>().into()),
+                ("error", errors.collect::<Vec<Option<f64>>>().into()),
+                ("mapping", rows_of_points(&self.series).into()),
             ],
         )?;
-        Ok(vec![percentiles, series])
+        Ok(vec![percentiles, series, histogram])
     }
 
     /// What could be used, over all series.

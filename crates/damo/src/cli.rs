@@ -3,9 +3,10 @@
 //! Options keep the Python tool's spellings (with `_`); each is understood with `-` as well, and by a unique prefix, as
 //! argparse did.
 
-use crate::commands::{convert, demo, doctor, info, repair, report, schemes, shell};
+use crate::commands::{
+    adjust, anonymize, convert, cut, demo, doctor, info, merge, repair, report, schemes, shell, validate,
+};
 use clap::{Command, CommandFactory, FromArgMatches, Parser, Subcommand};
-use std::collections::BTreeSet;
 use std::ffi::OsString;
 
 /// Record, report and steer DAMON, the Linux kernel's data access monitor.
@@ -45,6 +46,16 @@ pub enum Commands {
     /// Turn records into other formats and back
     #[command(visible_alias = "convert_record_format")]
     Convert(convert::ConvertArgs),
+    /// Make aggregation intervals longer, or keep only what passes filters
+    Adjust(adjust::AdjustArgs),
+    /// Keep a part of a record: a time, a target, addresses, a mapping
+    Cut(cut::CutArgs),
+    /// Make one record of several of one host
+    Merge(merge::MergeArgs),
+    /// Make a record to share: names out, addresses moved
+    Anonymize(anonymize::AnonymizeArgs),
+    /// Check records, as a gate for scripts
+    Validate(validate::ValidateArgs),
     /// Record a simulated staircase workload and show it: a first look without DAMON or root
     Demo(demo::DemoArgs),
     /// Switch DAMON on, with schemes if you like, and leave it on
@@ -55,8 +66,10 @@ pub enum Commands {
     Stop(damo_record::steer::args::StopArgs),
     /// What DAMON does: kdamonds, parameters, what schemes did
     Status(damo_record::steer::args::StatusArgs),
-    /// What schemes would have done on a record, and which one to start
+    /// Try schemes on a record, search for one to start, or apply some in the foreground
     Schemes(Box<schemes::SchemesArgs>),
+    /// Print what options mean, as JSON or as the writes to DAMON's files, without touching anything
+    Args(damo_record::steer::args::PrintArgs),
     /// What this machine has and lacks for monitoring, or whether a record supports conclusions
     Doctor(doctor::Doctor),
     /// The DAMON features of this kernel
@@ -75,47 +88,14 @@ pub enum Commands {
 /// Clap's own: a mistake, or a request for help or the version.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Commands, clap::Error> {
     let command = command();
-    let mut spellings = BTreeSet::new();
-    collect_underscored(&command, &mut spellings);
-    let matches = command.try_get_matches_from(with_underscores(args, &spellings))?;
+    let args = damo_record::args::with_underscores(&command, args);
+    let matches = command.try_get_matches_from(args)?;
     Ok(Cli::from_arg_matches(&matches)?.command)
 }
 
 /// The whole tree.
 pub fn command() -> Command {
     Cli::command()
-}
-
-/// Long options that are spelt with `_`, anywhere in the tree.
-fn collect_underscored(command: &Command, into: &mut BTreeSet<String>) {
-    for arg in command.get_arguments() {
-        let aliases = arg.get_all_aliases().unwrap_or_default();
-        let longs = arg.get_long().into_iter().chain(aliases).filter(|long| long.contains('_'));
-        into.extend(longs.map(str::to_owned));
-    }
-    command.get_subcommands().for_each(|sub| collect_underscored(sub, into));
-}
-
-/// Turns `--time-range` into `--time_range`, for options that are spelt so; what follows `--` is not ours.
-fn with_underscores(
-    args: impl IntoIterator<Item = OsString>,
-    spellings: &BTreeSet<String>,
-) -> impl Iterator<Item = OsString> {
-    let mut ours = true;
-    args.into_iter().map(move |arg| {
-        let Some(text) = arg.to_str().filter(|text| ours && text.starts_with("--")) else { return arg };
-        if text == "--" {
-            ours = false;
-            return arg;
-        }
-        let (name, value) = text.split_at(text.find('=').unwrap_or(text.len()));
-        let underscored = name[2..].replace('-', "_");
-        // A unique prefix will do, as for the other spelling.
-        if spellings.iter().any(|spelling| spelling.starts_with(&underscored)) {
-            return format!("--{underscored}{value}").into();
-        }
-        arg
-    })
 }
 
 #[cfg(test)]

@@ -26,10 +26,23 @@ pub fn exit_code(result: anyhow::Result<Outcome>) -> ExitCode {
         // `damo report raw | head` is no failure.
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("damo: {error:#}");
+            eprintln!("damo: {}", sentence(&error));
             ExitCode::from(2)
         }
     }
+}
+
+/// The error with its causes, each said once: library errors name their cause in their own words already.
+fn sentence(error: &anyhow::Error) -> String {
+    let mut said = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if said.is_empty() {
+            said = cause;
+        } else if !said.ends_with(&cause) {
+            said = format!("{said}: {cause}");
+        }
+    }
+    said
 }
 
 /// Prints what clap has to say and gives its exit code: 0 for `--help` and `--version`, 2 for a mistake.
@@ -50,6 +63,14 @@ fn is_closed_pipe(error: &anyhow::Error) -> bool {
 mod tests {
     use super::*;
     use anyhow::Context;
+
+    #[test]
+    fn a_cause_is_said_once_whether_or_not_the_error_names_it_itself() {
+        let gone = || io::Error::from(io::ErrorKind::NotFound);
+        let named = damo_frame::FrameError::Io { path: "a.damo".into(), source: gone() };
+        assert_eq!(sentence(&anyhow::Error::new(named).context("reading")), "reading: a.damo: entity not found");
+        assert_eq!(sentence(&anyhow::Error::new(gone()).context("b.damo")), "b.damo: entity not found");
+    }
 
     #[test]
     fn a_closed_pipe_is_not_an_error_however_deep_it_lies() {

@@ -99,6 +99,10 @@ impl Opened {
             if outcome == Outcome::Partial {
                 eprintln!("damo: {name}: the rest was read; `damo repair {name} NEW.damo` keeps what is readable");
             }
+            if let Some(why) = record.cut_short() {
+                eprintln!("damo: {name}: {why}; the rest was read");
+                outcome = Outcome::Partial;
+            }
             let coverage = record.coverage();
             if coverage.lost_events > 0 || coverage.partial > 0 {
                 eprintln!(

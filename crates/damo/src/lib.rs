@@ -3,11 +3,14 @@
 //! - [`cli`]: the tree of commands and options; help, manual pages and completions come from it
 //! - `commands`: one file per command, and one per report
 //! - `inputs`, `output`, `progress`: which records, where results go, the line for long work
+//! - `edits`, `destination`: making a record of a record
 //! - `errors`: exit codes, which are an API
 #![forbid(unsafe_code)]
 
 pub mod cli;
 mod commands;
+mod destination;
+mod edits;
 mod errors;
 mod inputs;
 mod output;

@@ -23,6 +23,7 @@ use crate::io::Root;
 use crate::ring::mmap;
 use damo_model::{Bytes, ClockPair, CpuTime, Footprint, Mapping, Nanos, Pressure, Process, Stamp, SystemFootprint};
 use std::collections::{HashMap, VecDeque};
+use std::os::fd::OwnedFd;
 
 /// Reads `/proc` below a root.
 #[derive(Clone, Debug)]
@@ -109,6 +110,19 @@ impl Procfs {
     pub fn cpu_time(&self, pid: i32, at: Stamp, kdamond: bool) -> Result<CpuTime> {
         let stat = self.stat(pid)?;
         Ok(CpuTime { at, pid, comm: stat.comm, kdamond, user: stat.user, system: stat.system })
+    }
+
+    /// CPU time that this process has used, without reading files. `at` is the caller's: it knows the clock.
+    pub fn own_cpu_time(&self, at: Stamp, comm: &str) -> CpuTime {
+        let (user, system) = mmap::own_cpu();
+        let pid = std::process::id().cast_signed();
+        CpuTime { at, pid, comm: comm.to_owned(), kdamond: false, user: Nanos(user), system: Nanos(system) }
+    }
+
+    /// A descriptor that becomes readable when the process ends, for [`crate::ring::Ring::wait`]. `None` on kernels
+    /// before 5.3, without descriptors to spare, below a root that is not this machine's, or if the process is gone.
+    pub fn exit_of(&self, pid: i32) -> Option<OwnedFd> {
+        self.root.io().is_machine().then(|| mmap::pidfd(pid).ok()).flatten()
     }
 
     /// The whole machine's CPU time, busy and total over all CPUs; `None` if it cannot be told.

@@ -114,28 +114,27 @@ pub fn numbers<T: std::str::FromStr>(bytes: &[u8]) -> Vec<T> {
 /// Lines such as `Pss:   12 kB`, in bytes.
 pub fn kb_lines(bytes: &[u8]) -> HashMap<String, Bytes> {
     let text = String::from_utf8_lossy(bytes);
-    let value = |line: &str| {
-        let (name, rest) = line.split_once(':')?;
-        let kb: u64 = rest.trim().strip_suffix("kB")?.trim().parse().ok()?;
-        Some((name.to_owned(), Bytes(kb.saturating_mul(1024))))
-    };
-    text.lines().filter_map(value).collect()
+    text.lines().filter_map(kb_line).map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+fn kb_line(line: &str) -> Option<(&str, Bytes)> {
+    let (name, rest) = line.split_once(':')?;
+    let kb: u64 = rest.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some((name, Bytes(kb.saturating_mul(1024))))
 }
 
 /// `/proc/meminfo`.
 pub fn meminfo(bytes: &[u8], at: Stamp) -> Option<SystemFootprint> {
-    let values = kb_lines(bytes);
-    let get = |name: &str| values.get(name).copied();
-    let swap_used = get("SwapTotal").zip(get("SwapFree")).map(|(total, free)| Bytes(total.0.saturating_sub(free.0)));
-    Some(SystemFootprint {
-        at,
-        total: get("MemTotal")?,
-        free: get("MemFree")?,
-        available: get("MemAvailable"),
-        buffers: get("Buffers"),
-        cached: get("Cached"),
-        swap_used,
-    })
+    const NAMES: [&str; 7] = ["MemTotal", "MemFree", "MemAvailable", "Buffers", "Cached", "SwapTotal", "SwapFree"];
+    let mut values = [None; NAMES.len()];
+    for (name, value) in String::from_utf8_lossy(bytes).lines().filter_map(kb_line) {
+        if let Some(at) = NAMES.iter().position(|wanted| *wanted == name) {
+            values[at] = Some(value);
+        }
+    }
+    let [total, free, available, buffers, cached, swap_total, swap_free] = values;
+    let swap_used = swap_total.zip(swap_free).map(|(total, free)| Bytes(total.0.saturating_sub(free.0)));
+    Some(SystemFootprint { at, total: total?, free: free?, available, buffers, cached, swap_used })
 }
 
 /// `/proc/pressure/*`: total stall time, of some and of all tasks.

@@ -121,7 +121,23 @@ impl Procfs {
     /// # Errors
     /// If there is no such cgroup or it has no memory controller.
     pub fn cgroup_memory(&self, path: &str) -> Result<Bytes> {
-        Ok(Bytes(self.root.read_number(&format!("{}/memory.current", self.cgroup_dir(path)?))?))
+        self.cgroup_usage(&self.cgroup_usage_file(path)?)
+    }
+
+    /// The file that [`Procfs::cgroup_usage`] reads, for those who read it again and again.
+    ///
+    /// # Errors
+    /// If there is no such cgroup.
+    pub fn cgroup_usage_file(&self, path: &str) -> Result<String> {
+        Ok(format!("{}/memory.current", self.cgroup_dir(path)?))
+    }
+
+    /// As [`Procfs::cgroup_memory`], for a file of [`Procfs::cgroup_usage_file`].
+    ///
+    /// # Errors
+    /// If the cgroup is gone or has no memory controller.
+    pub fn cgroup_usage(&self, file: &str) -> Result<Bytes> {
+        Ok(Bytes(self.root.read_number(file)?))
     }
 
     /// The cgroup that a process is in (unified hierarchy), as `/system.slice/app.service`.

@@ -119,6 +119,29 @@ pub(super) fn lost(event: &OwnedFd) -> Option<u64> {
     (n == 16).then_some(values[1])
 }
 
+/// A descriptor that becomes readable when the process ends.
+pub(crate) fn pidfd(pid: i32) -> io::Result<OwnedFd> {
+    // SAFETY: takes plain integers, gives a descriptor or an error.
+    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the system call succeeded, so that `fd` is a new descriptor which nobody else owns.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as RawFd) })
+}
+
+/// CPU time that this process has used in user mode and in the kernel, nanoseconds.
+pub(crate) fn own_cpu() -> (i64, i64) {
+    // SAFETY: an all-zero rusage is valid; the call fills it and fails only for an unknown first argument.
+    let usage = unsafe {
+        let mut usage: libc::rusage = std::mem::zeroed();
+        libc::getrusage(libc::RUSAGE_SELF, &raw mut usage);
+        usage
+    };
+    let ns = |time: libc::timeval| time.tv_sec.saturating_mul(1_000_000_000).saturating_add(time.tv_usec * 1000);
+    (ns(usage.ru_utime), ns(usage.ru_stime))
+}
+
 /// Waits until one of the descriptors has something to read, or the time is over, or a signal came.
 pub(super) fn poll(fds: &mut [libc::pollfd], timeout_ms: i32) -> io::Result<bool> {
     // SAFETY: the slice is valid for reads and writes of its length for the time of the call.

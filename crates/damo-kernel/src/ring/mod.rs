@@ -21,7 +21,7 @@
 //! let kdamond = switch_on();
 //! ring.narrow(&[kdamond]);
 //! loop {
-//!     ring.wait(Duration::from_millis(250))?;
+//!     ring.wait(Duration::from_millis(250), &[])?;
 //!     ring.drain(Until::Now, &mut |record| match record {
 //!         Record::Sample(sample) => println!("{:?}: {:?}", sample.time, decoder.decode(sample.raw)),
 //!         Record::Lost { events, .. } => eprintln!("{events} events lost"),
@@ -45,7 +45,7 @@ use crate::tracefs::EventFormat;
 use damo_model::Bytes;
 use mmap::{Map, On};
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 /// Memory for all per-CPU rings together, which are needed only until [`Ring::narrow`].
@@ -223,27 +223,31 @@ impl Ring {
         Ok(())
     }
 
-    /// Waits until a ring is a quarter full, or `timeout` is over, or a signal came. Whether there is something to
-    /// drain soon; draining after a timeout is right as well, for the watermark says nothing of a few events.
+    /// Waits until a ring is a quarter full, or one of `others` can be read, or `timeout` is over, or a signal came.
+    /// Whether one of `others` can be read. Draining is right whatever woke us, for the watermark says nothing of a few
+    /// events.
     ///
     /// # Errors
     /// [`Error::Wait`].
-    pub fn wait(&mut self, timeout: Duration) -> Result<bool> {
-        let mut fds: Vec<libc::pollfd> = Vec::with_capacity(self.rings.len());
+    pub fn wait(&mut self, timeout: Duration, others: &[BorrowedFd<'_>]) -> Result<bool> {
+        let mut fds: Vec<libc::pollfd> = Vec::with_capacity(self.rings.len() + others.len());
         // A thread that is gone would wake us for ever.
         for one in self.rings.iter().filter(|one| !one.hung_up) {
             if let Some(event) = one.events.first() {
                 fds.push(libc::pollfd { fd: event.as_raw_fd(), events: libc::POLLIN, revents: 0 });
             }
         }
-        let timeout = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
-        let ready = mmap::poll(&mut fds, timeout).map_err(|source| Error::Wait { source })?;
+        let rings = fds.len();
+        fds.extend(others.iter().map(|fd| libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLIN, revents: 0 }));
+        // Rounded up: to wake a little too early is to wake twice.
+        let timeout = i32::try_from(timeout.as_nanos().div_ceil(1_000_000)).unwrap_or(i32::MAX);
+        mmap::poll(&mut fds, timeout).map_err(|source| Error::Wait { source })?;
         let gone = libc::POLLHUP | libc::POLLERR;
-        let mut polled = fds.iter();
+        let mut polled = fds[..rings].iter();
         for one in self.rings.iter_mut().filter(|one| !one.hung_up) {
             one.hung_up = polled.next().is_some_and(|fd| fd.revents & gone != 0);
         }
-        Ok(ready)
+        Ok(fds[rings..].iter().any(|fd| fd.revents != 0))
     }
 
     /// Whether the kernel closed all rings, because the threads they follow are gone. Never for per-CPU rings.

@@ -44,6 +44,8 @@ impl FakeDamon {
     pub fn new(kernel: (u32, u32)) -> Self {
         let mut tree = Tree { next_thread: 1000, ..Tree::default() };
         tree.rw(KDAMONDS, &[("nr_kdamonds", "0")]);
+        let release = format!("{}.{}.0", kernel.0, kernel.1);
+        tree.ro("proc/sys/kernel", &[("osrelease", &release)]);
         Self { kernel, tree: Mutex::new(tree) }
     }
 
@@ -53,8 +55,9 @@ impl FakeDamon {
     /// If they cannot be read.
     pub fn like(root: &Root) -> Result<Self> {
         let release = Procfs::new(root).kernel_release();
-        // An unknown kernel is taken for one that has everything: the real one has the last word.
-        let fake = Self::new(parse_release(&release).unwrap_or((u32::MAX, 0)));
+        // An unknown kernel, or one that was given DAMON later, is taken for one that has everything: the real one has
+        // the last word.
+        let fake = Self::new(parse_release(&release).filter(|release| *release >= (5, 18)).unwrap_or((u32::MAX, 0)));
         fake.copy(root, KDAMONDS)?;
         Ok(fake)
     }

@@ -6,7 +6,7 @@ use super::write::{Writer, write_file};
 use super::{Command, FakeDamon, KDAMONDS, Sysfs, file};
 use crate::error::{Error, Result};
 use crate::io::Root;
-use crate::validate;
+use crate::{needs, validate};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
@@ -94,6 +94,7 @@ impl Sysfs {
                 (indices, Before::Some(saved?))
             }
         };
+        needs::check(&self.root, kdamonds, &indices)?;
         let slots = indices.into_iter().map(|index| Slot { index, thread: None }).collect();
         let mut staged = Staged { sysfs: self.clone(), slots, before, armed: true };
         let written = staged.write(kdamonds);
@@ -201,6 +202,7 @@ impl Staged {
     pub fn commit(&mut self, kdamonds: &[Kdamond]) -> Result<()> {
         validate::kdamonds(kdamonds)?;
         validate::same_number(self.slots.len(), kdamonds.len())?;
+        needs::check(&self.sysfs.root, kdamonds, &self.indices())?;
         for slot in &self.slots {
             self.check_ours(slot)?;
         }

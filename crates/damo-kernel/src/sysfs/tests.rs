@@ -249,7 +249,7 @@ fn a_feature_that_this_kernel_lacks_is_named_with_the_release_that_brought_it() 
     kdamond.contexts[0].intervals_goal =
         Some(IntervalsGoal { access_bp: 400, aggregations: 3, min_sample, max_sample });
     let error = sysfs.stage(&[kdamond]).expect_err("6.12 cannot").to_string();
-    assert!(error.contains("intervals_goal/aggrs") && error.contains("Linux 6.15"), "{error}");
+    assert!(error.contains("intervals/intervals_goal") && error.contains("Linux 6.15"), "{error}");
     assert_eq!(fake.files(), before);
 }
 

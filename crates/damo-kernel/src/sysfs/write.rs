@@ -196,7 +196,8 @@ impl<'r> Writer<'r> {
         if quotas.goal_tuner.is_empty() {
             return Ok(());
         }
-        self.set_newer("goal_tuner", quotas.goal_tuner.as_str(), "", since("a choice of goal tuners", "7.1"))
+        // Before there was a choice it was always this one.
+        self.set_newer("goal_tuner", quotas.goal_tuner.as_str(), "consist", since("a choice of goal tuners", "7.1"))
     }
 
     fn quota_goal(&self, goal: &Goal) -> Result<()> {

@@ -83,6 +83,14 @@ fn count(word: Option<&Word>, field: &str, parse: fn(&str) -> Result<human::Numb
     u32::try_from(number).map_err(|_| SchemeError::new(field, format!("{text} is out of range")))
 }
 
+/// A number of which 0 means that there is none.
+fn some(word: Option<&Word>, field: &str) -> Result<Option<u64>> {
+    let Some(Word(text)) = word else { return Ok(None) };
+    let number = human::parse_number(text).map_err(|error| SchemeError::new(field, error))?;
+    let number = u64::try_from(number.trunc()).map_err(|_| SchemeError::new(field, format!("{text} is out of range")));
+    Ok(number.map(Some)?.filter(|number| *number > 0))
+}
+
 fn size(word: Option<&Word>, default: Bytes, field: &str) -> Result<Bytes> {
     let Some(Word(text)) = word else { return Ok(default) };
     human::parse_bytes(text).map_err(|error| SchemeError::new(field, error))
@@ -171,9 +179,9 @@ struct RawQuotas {
     #[serde(skip_serializing_if = "Option::is_none")]
     goal_tuner: Option<GoalTuner>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    fail_charge_num: Option<u64>,
+    fail_charge_num: Option<Word>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    fail_charge_denom: Option<u64>,
+    fail_charge_denom: Option<Word>,
     /// What a kernel said is in force: no part of the scheme.
     #[serde(skip_serializing)]
     effective_sz_bytes: IgnoredAny,
@@ -227,8 +235,13 @@ struct RawScheme {
     quotas: RawQuotas,
     watermarks: RawWatermarks,
     filters: Vec<RawFilter>,
+    /// As the kernel keeps them apart; written as one list.
+    #[serde(skip_serializing)]
+    core_filters: Vec<RawFilter>,
+    #[serde(skip_serializing)]
+    ops_filters: Vec<RawFilter>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    max_nr_snapshots: Option<u64>,
+    max_nr_snapshots: Option<Word>,
     /// What a kernel did: no part of the scheme.
     #[serde(skip_serializing)]
     stats: IgnoredAny,
@@ -335,8 +348,9 @@ impl RawQuotas {
             },
             goals: self.goals.iter().enumerate().map(goal).collect::<Result<_>>()?,
             goal_tuner: self.goal_tuner,
-            fail_charge_num: self.fail_charge_num,
-            fail_charge_denom: self.fail_charge_denom,
+            // The Python tool writes 0 of 0 for "not set".
+            fail_charge_num: some(self.fail_charge_num.as_ref(), "quotas.fail_charge_num")?,
+            fail_charge_denom: some(self.fail_charge_denom.as_ref(), "quotas.fail_charge_denom")?,
         })
     }
 
@@ -363,8 +377,8 @@ impl RawQuotas {
                 })
                 .collect(),
             goal_tuner: quotas.goal_tuner,
-            fail_charge_num: quotas.fail_charge_num,
-            fail_charge_denom: quotas.fail_charge_denom,
+            fail_charge_num: quotas.fail_charge_num.map(|number| Word(number.to_string())),
+            fail_charge_denom: quotas.fail_charge_denom.map(|number| Word(number.to_string())),
             effective_sz_bytes: IgnoredAny,
         }
     }
@@ -421,8 +435,13 @@ impl TryFrom<&RawScheme> for Scheme {
             apply_interval: time(raw.apply_interval_us.as_ref(), TimeUnit::Micros, Nanos(0), "apply_interval_us")?,
             quotas: raw.quotas.read()?,
             watermarks: raw.watermarks.read()?,
-            filters: raw.filters.iter().enumerate().map(|(i, filter)| filter.read(i)).collect::<Result<_>>()?,
-            max_nr_snapshots: raw.max_nr_snapshots,
+            filters: [&raw.filters, &raw.core_filters, &raw.ops_filters]
+                .into_iter()
+                .flatten()
+                .enumerate()
+                .map(|(i, filter)| filter.read(i))
+                .collect::<Result<_>>()?,
+            max_nr_snapshots: some(raw.max_nr_snapshots.as_ref(), "max_nr_snapshots")?,
         };
         scheme.check()?;
         Ok(scheme)
@@ -464,7 +483,7 @@ impl Serialize for Scheme {
             quotas: RawQuotas::write(&self.quotas),
             watermarks: RawWatermarks::write(&self.watermarks),
             filters: self.filters.iter().map(RawFilter::write).collect(),
-            max_nr_snapshots: self.max_nr_snapshots,
+            max_nr_snapshots: self.max_nr_snapshots.map(|number| Word(number.to_string())),
             ..RawScheme::default()
         };
         raw.serialize(serializer)

@@ -1,5 +1,6 @@
 use super::*;
 use clap::Parser;
+use damo_model::NrRegions;
 
 #[derive(Parser)]
 struct Cli {
@@ -8,7 +9,9 @@ struct Cli {
 }
 
 fn typed(line: &str) -> RecordArgs {
-    Cli::try_parse_from(std::iter::once("damo-record").chain(line.split_whitespace())).map(|cli| cli.args).unwrap()
+    use clap::CommandFactory;
+    let words = std::iter::once("damo-record").chain(line.split_whitespace()).map(OsString::from);
+    Cli::try_parse_from(with_underscores(&Cli::command(), words)).map(|cli| cli.args).unwrap()
 }
 
 fn asked(line: &str) -> Request {
@@ -30,7 +33,8 @@ fn several_process_ids_are_taken_as_pidof_prints_them() {
     let pids = vec![10, 20];
     assert_eq!(asked("10 20").what, What::Pids { pids: pids.clone(), ranges: vec![] });
     // Quoted: one word. And twice the same process is one target.
-    let quoted = RecordArgs { targets: vec!["10 20 10".into()], out: "x".into(), ..RecordArgs::default() };
+    let monitor = MonitorArgs { targets: vec!["10 20 10".into()], ..MonitorArgs::default() };
+    let quoted = RecordArgs { monitor, out: "x".into(), ..RecordArgs::default() };
     assert_eq!(quoted.request().unwrap().what, What::Pids { pids, ranges: vec![] });
 }
 

@@ -1,11 +1,11 @@
 //! JSON to parameters. Errors name the place: `kdamonds[0].contexts[0].intervals.sample_us`.
 
 use crate::args::UsageError;
-use damo_kernel::sysfs::{
-    AccessPattern, Context, ContextTarget, Dest, Filter, Goal, Kdamond, MinMax, Quotas, Scheme, Watermarks,
-};
+use damo_kernel::sysfs::{Context, ContextTarget, Kdamond, Scheme};
 use damo_model::human::{self, TimeUnit};
-use damo_model::{AddrRange, Age, Bytes, Intervals, IntervalsGoal, Nanos, NrAccesses, NrRegions, Ops};
+use damo_model::scheme as written;
+use damo_model::{AddrRange, Intervals, IntervalsGoal, Nanos, NrRegions, Ops};
+use serde::Deserialize;
 use serde_json::Value;
 
 type Result<T> = std::result::Result<T, UsageError>;
@@ -34,6 +34,15 @@ impl<'a> At<'a> {
         }
     }
 
+    /// Refuses keys that nobody would look at.
+    fn only(&self, known: &[&str]) -> Result<()> {
+        let keys = self.value.as_object().into_iter().flat_map(|object| object.keys());
+        match keys.into_iter().find(|key| !known.contains(&key.as_str())) {
+            Some(key) => self.error(format!("unknown key `{key}`; known are {}", known.join(", "))),
+            None => Ok(()),
+        }
+    }
+
     fn items(&self) -> Result<Vec<At<'a>>> {
         match self.value.as_array() {
             Some(items) => Ok(items
@@ -59,20 +68,12 @@ impl<'a> At<'a> {
         parse(&text).or_else(|why| self.error(why))
     }
 
-    fn size(&self) -> Result<Bytes> {
-        self.parse(|text| human::parse_bytes(text).map_err(|e| e.to_string()))
-    }
-
     fn time(&self, unit: TimeUnit) -> Result<Nanos> {
         self.parse(|text| human::parse_time(text, unit).map_err(|e| e.to_string()))
     }
 
     fn count(&self) -> Result<u64> {
         self.parse(crate::values::count)
-    }
-
-    fn small(&self) -> Result<u32> {
-        self.count().map(|count| u32::try_from(count).unwrap_or(u32::MAX))
     }
 
     fn flag(&self) -> Result<bool> {
@@ -84,10 +85,6 @@ impl<'a> At<'a> {
 
     fn signed(&self) -> Result<i32> {
         self.parse(|text| text.trim().parse().map_err(|_| format!("`{text}` is not a whole number")))
-    }
-
-    fn pair<T>(&self, read: impl Fn(&At<'a>) -> Result<T>) -> Result<MinMax<T>> {
-        Ok(MinMax { min: read(&self.get("min")?)?, max: read(&self.get("max")?)? })
     }
 }
 
@@ -107,22 +104,80 @@ pub fn kdamonds(json: &Value) -> Result<Vec<Kdamond>> {
     Ok(found)
 }
 
-/// Reads a list of schemes; percentages and times are of these intervals.
+/// Reads a list of schemes: the list, an object that has it under `schemes`, or a single scheme.
 ///
 /// # Errors
 /// What is wrong, and where in the text.
-pub fn schemes(json: &Value, intervals: &Intervals) -> Result<Vec<Scheme>> {
-    let list = At { value: json.get("schemes").unwrap_or(json), path: "schemes".to_string() };
-    list.items()?.iter().map(|at| scheme(at, intervals)).collect()
+pub fn schemes(json: &Value) -> Result<Vec<written::Scheme>> {
+    let list = match json.get("schemes").unwrap_or(json) {
+        Value::Array(list) => list.as_slice(),
+        single @ Value::Object(_) => std::slice::from_ref(single),
+        _ => return Err(UsageError("schemes are a JSON list of objects, such as [{\"action\": \"stat\"}]".to_owned())),
+    };
+    let read = |(at, value): (usize, &Value)| {
+        written::Scheme::deserialize(value).map_err(|error| UsageError(format!("scheme {at}: {error}")))
+    };
+    list.iter().enumerate().map(read).collect()
 }
 
+/// Schemes in the kernel's units under each context's intervals, in every context.
+///
+/// # Errors
+/// If the kernel would pass over a filter, and do what shall not be done.
+pub fn apply_schemes(schemes: &[written::Scheme], kdamonds: &mut [Kdamond]) -> Result<()> {
+    for context in kdamonds.iter_mut().flat_map(|kdamond| &mut kdamond.contexts) {
+        context.schemes = schemes.iter().map(|scheme| Scheme::resolve(scheme, &context.intervals)).collect();
+    }
+    check_filters(kdamonds)
+}
+
+/// For virtual addresses pages are not looked at one by one, but for migrations on newer kernels: there is no way to
+/// keep a page out.
+///
+/// # Errors
+/// If the kernel would pass over a filter, and do what shall not be done.
+pub fn check_filters(kdamonds: &[Kdamond]) -> Result<()> {
+    let virtual_ones =
+        kdamonds.iter().flat_map(|kdamond| &kdamond.contexts).filter(|context| context.ops != Ops::Paddr);
+    for (s, scheme) in virtual_ones.flat_map(|context| context.schemes.iter().enumerate()) {
+        let harmless = matches!(scheme.action.as_str(), "stat" | "migrate_hot" | "migrate_cold");
+        let passed_over = scheme.filters.iter().position(|filter| !harmless && !filter.is_core());
+        if let Some((f, filter)) = passed_over.and_then(|f| Some((f, scheme.filters.get(f)?))) {
+            return Err(UsageError(format!(
+                "scheme {s}: filters[{f}]: with virtual addresses the kernel looks at no page by `{}`, and would {} \
+                 whole regions: monitor paddr, or use filters of type addr or target",
+                filter.kind, scheme.action
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// What a kernel or `damo status` says beside parameters is passed over.
 fn kdamond(at: &At<'_>) -> Result<Kdamond> {
+    at.only(&["contexts", "refresh_ms", "state", "pid", "started_by_damo"])?;
     let refresh = at.maybe("refresh_ms").map(|at| at.time(TimeUnit::Millis)).transpose()?;
     let contexts = at.get("contexts")?.items()?.iter().map(context).collect::<Result<_>>()?;
     Ok(Kdamond { refresh: refresh.filter(|refresh| refresh.0 > 0), contexts })
 }
 
 fn context(at: &At<'_>) -> Result<Context> {
+    at.only(&[
+        "ops",
+        "targets",
+        "intervals",
+        "nr_regions",
+        "schemes",
+        "addr_unit",
+        "pause",
+        // Of the Python tool; for kernels that are not released.
+        "probes",
+        "sample_control",
+        "ops_attrs",
+    ])?;
+    if at.maybe("probes").is_some_and(|probes| probes.value.as_array().is_none_or(|list| !list.is_empty())) {
+        return at.error("`probes` are not supported");
+    }
     let ops: Ops = at.get("ops")?.parse(crate::values::ops)?;
     let mut context = Context::new(ops);
     if let Some(intervals) = at.maybe("intervals") {
@@ -133,7 +188,7 @@ fn context(at: &At<'_>) -> Result<Context> {
     if let Some(bounds) = at.maybe("nr_regions") {
         context.nr_regions = NrRegions { min: bounds.get("min")?.count()?, max: bounds.get("max")?.count()? };
     }
-    context.addr_unit = at.maybe("addr_unit").map(|at| at.count()).transpose()?;
+    context.addr_unit = at.maybe("addr_unit").map(|at| at.parse(crate::values::size)).transpose()?.map(|unit| unit.0);
     context.pause = at.maybe("pause").map(|at| at.flag()).transpose()?;
     context.targets = at.get("targets")?.items()?.iter().map(target).collect::<Result<_>>()?;
     if let Some(list) = at.maybe("schemes") {
@@ -143,6 +198,7 @@ fn context(at: &At<'_>) -> Result<Context> {
 }
 
 fn intervals(at: &At<'_>) -> Result<Intervals> {
+    at.only(&["sample_us", "aggr_us", "ops_update_us", "intervals_goal"])?;
     Ok(Intervals {
         sample: at.get("sample_us")?.time(TimeUnit::Micros)?,
         aggregation: at.get("aggr_us")?.time(TimeUnit::Micros)?,
@@ -162,6 +218,7 @@ fn goal_of_intervals(at: &At<'_>) -> Result<Option<IntervalsGoal>> {
 }
 
 fn target(at: &At<'_>) -> Result<ContextTarget> {
+    at.only(&["pid", "obsolete", "regions"])?;
     let regions = match at.maybe("regions") {
         Some(regions) => regions.items()?.iter().map(range).collect::<Result<_>>()?,
         None => Vec::new(),
@@ -183,148 +240,7 @@ fn range(at: &At<'_>) -> Result<AddrRange> {
 }
 
 fn scheme(at: &At<'_>, intervals: &Intervals) -> Result<Scheme> {
-    let action = at.maybe("action").map(|at| at.text()).transpose()?;
-    let mut scheme = Scheme::new(action.as_deref().unwrap_or("stat"));
-    if let Some(pattern) = at.maybe("access_pattern") {
-        scheme.pattern = AccessPattern {
-            size: pattern.get("sz_bytes")?.pair(At::size)?,
-            nr_accesses: pattern.get("nr_accesses")?.pair(|at| accesses(at, intervals))?,
-            age: pattern.get("age")?.pair(|at| age(at, intervals))?,
-        };
-    }
-    scheme.target_nid = at.maybe("target_nid").map(|at| at.signed()).transpose()?;
-    if let Some(dests) = at.maybe("dests") {
-        let dest = |at: &At<'_>| Ok(Dest { id: at.get("id")?.small()?, weight: at.get("weight")?.small()? });
-        scheme.dests = dests.items()?.iter().map(dest).collect::<Result<_>>()?;
-    }
-    if let Some(interval) = at.maybe("apply_interval_us") {
-        scheme.apply_interval = interval.time(TimeUnit::Micros)?;
-    }
-    if let Some(quotas) = at.maybe("quotas") {
-        scheme.quotas = self::quotas(&quotas)?;
-    }
-    if let Some(watermarks) = at.maybe("watermarks") {
-        scheme.watermarks = self::watermarks(&watermarks)?;
-    }
-    for key in ["filters", "core_filters", "ops_filters"] {
-        if let Some(filters) = at.maybe(key) {
-            let filters: Vec<Filter> = filters.items()?.iter().map(filter).collect::<Result<_>>()?;
-            scheme.filters.extend(filters);
-        }
-    }
-    scheme.max_nr_snapshots = at.maybe("max_nr_snapshots").map(|at| at.count()).transpose()?;
-    Ok(scheme)
-}
-
-/// `10 samples`, `50 %`, or a bare number of percent.
-fn accesses(at: &At<'_>, intervals: &Intervals) -> Result<NrAccesses> {
-    let text = at.text()?;
-    if text.trim() == "max" {
-        return Ok(NrAccesses(u32::MAX));
-    }
-    let cap = |number: f64| NrAccesses(number.clamp(0.0, f64::from(u32::MAX)) as u32);
-    if let Some(samples) = text.trim().strip_suffix("samples") {
-        return human::parse_number(samples).map(|number| cap(number.as_f64())).or_else(|e| at.error(e));
-    }
-    let percent = human::parse_percent(&text).or_else(|e| at.error(e))?.as_f64();
-    let most = intervals.aggregation.0 as f64 / (intervals.sample.0.max(1)) as f64;
-    Ok(cap((percent * most / 100.0).trunc()))
-}
-
-/// `3 aggr_intervals`, or a time, a bare number being microseconds.
-fn age(at: &At<'_>, intervals: &Intervals) -> Result<Age> {
-    let text = at.text()?;
-    if text.trim() == "max" {
-        return Ok(Age(u32::MAX));
-    }
-    let cap = |number: f64| Age(number.clamp(0.0, f64::from(u32::MAX)) as u32);
-    if let Some(number) = text.trim().strip_suffix("aggr_intervals") {
-        return human::parse_number(number).map(|number| cap(number.as_f64())).or_else(|e| at.error(e));
-    }
-    let time = at.time(TimeUnit::Micros)?;
-    Ok(cap((time.0 as f64 / (intervals.aggregation.0.max(1)) as f64).trunc()))
-}
-
-fn quotas(at: &At<'_>) -> Result<Quotas> {
-    let mut quotas = Quotas {
-        time: at.get("time_ms")?.time(TimeUnit::Millis)?,
-        size: at.get("sz_bytes")?.size()?,
-        reset_interval: at.get("reset_interval_ms")?.time(TimeUnit::Millis)?,
-        ..Quotas::default()
-    };
-    if let Some(weights) = at.maybe("weights") {
-        let permil = |key: &str| -> Result<u32> {
-            let number = weights.get(key)?.parse(|text| human::parse_permil(text).map_err(|e| e.to_string()))?;
-            Ok(number.as_f64().clamp(0.0, f64::from(u32::MAX)) as u32)
-        };
-        quotas.weight_size = permil("sz_permil")?;
-        quotas.weight_nr_accesses = permil("nr_accesses_permil")?;
-        quotas.weight_age = permil("age_permil")?;
-    }
-    if let Some(goals) = at.maybe("goals") {
-        quotas.goals = goals.items()?.iter().map(goal).collect::<Result<_>>()?;
-    }
-    quotas.goal_tuner = at.maybe("goal_tuner").map(|at| at.text()).transpose()?.unwrap_or_default();
-    Ok(quotas)
-}
-
-fn goal(at: &At<'_>) -> Result<Goal> {
-    let metric = at.maybe("metric").map(|at| at.text()).transpose()?.unwrap_or_else(|| "user_input".to_string());
-    // What the value is depends on the metric: a time for pressure, else basis points or a plain number.
-    let value = |at: &At<'_>| -> Result<u64> {
-        if metric == "some_mem_psi_us" {
-            return Ok(u64::try_from(at.time(TimeUnit::Micros)?.as_micros()).unwrap_or(0));
-        }
-        let number = at.parse(|text| human::parse_bp(text).map_err(|e| e.to_string()))?.as_f64();
-        Ok(number.clamp(0.0, u64::MAX as f64) as u64)
-    };
-    let target = at.maybe("target_value").or_else(|| at.maybe("target_value_bp"));
-    let current = at.maybe("current_value").or_else(|| at.maybe("current_value_bp"));
-    Ok(Goal {
-        target_value: match &target {
-            Some(target) => value(target)?,
-            None => return at.error("`target_value` is missing"),
-        },
-        current_value: current.as_ref().map(value).transpose()?.unwrap_or(0),
-        nid: at.maybe("nid").map(|at| at.signed()).transpose()?,
-        path: at.maybe("memcg_path").map(|at| at.text()).transpose()?.unwrap_or_default(),
-        metric,
-    })
-}
-
-fn watermarks(at: &At<'_>) -> Result<Watermarks> {
-    let permil = |key: &str| -> Result<u32> {
-        let number = at.get(key)?.parse(|text| human::parse_permil(text).map_err(|e| e.to_string()))?;
-        Ok(number.as_f64().clamp(0.0, 1000.0) as u32)
-    };
-    Ok(Watermarks {
-        metric: at.get("metric")?.text()?,
-        interval: at.get("interval_us")?.time(TimeUnit::Micros)?,
-        high: permil("high_permil")?,
-        mid: permil("mid_permil")?,
-        low: permil("low_permil")?,
-    })
-}
-
-fn filter(at: &At<'_>) -> Result<Filter> {
-    let allow = at.maybe("allow").or_else(|| at.maybe("filter_pass"));
-    let mut filter = Filter {
-        kind: at.get("filter_type")?.text()?,
-        matching: at.get("matching")?.flag()?,
-        allow: allow.map(|at| at.flag()).transpose()?.unwrap_or(false),
-        ..Filter::default()
-    };
-    // Without what it is about a filter would be about something else.
-    match filter.kind.as_str() {
-        "memcg" => filter.memcg_path = at.get("memcg_path")?.text()?,
-        "addr" => filter.range = range(&at.get("address_range")?)?,
-        "target" => filter.target = at.get("damon_target_idx")?.count()?,
-        _ => {}
-    }
-    if let Some(sizes) = at.maybe("hugepage_size") {
-        let sizes = sizes.items()?.iter().map(At::size).collect::<Result<Vec<_>>>()?;
-        let [min, max] = sizes[..] else { return at.error("`hugepage_size` needs two sizes") };
-        filter.size = MinMax { min, max };
-    }
-    Ok(filter)
+    written::Scheme::deserialize(at.value)
+        .map(|scheme| Scheme::resolve(&scheme, intervals))
+        .or_else(|error| at.error(error))
 }

@@ -45,7 +45,9 @@ fn percent_and_times_become_samples_and_aggregations() {
         "sz_bytes": {"min": "4 KiB", "max": "max"},
         "nr_accesses": {"min": "0 %", "max": "50 %"},
         "age": {"min": "5 s", "max": "3 aggr_intervals"}}}]);
-    let read = schemes(&scheme, &Intervals::default()).unwrap();
+    let mut read = [Kdamond { contexts: vec![Context::new(Ops::Vaddr)], ..Kdamond::default() }];
+    apply_schemes(&schemes(&scheme).unwrap(), &mut read).unwrap();
+    let read = &read[0].contexts[0].schemes;
     assert_eq!(read[0].pattern.nr_accesses.max, NrAccesses(10));
     assert_eq!(read[0].pattern.age.min, Age(50));
     assert_eq!(read[0].pattern.age.max, Age(3));
@@ -53,10 +55,44 @@ fn percent_and_times_become_samples_and_aggregations() {
 }
 
 #[test]
+fn what_the_python_tool_prints_for_its_options_is_read() {
+    let text = r#"{"kdamonds": [{"refresh_ms": 0, "contexts": [{"ops": "paddr", "addr_unit": "1 B",
+        "targets": [{"pid": null, "obsolete": false, "regions": [{"start": "4,096", "end": "26,843,545,600"}]}],
+        "intervals": {"sample_us": "5 ms", "aggr_us": "100 ms", "ops_update_us": "1 s", "intervals_goal":
+            {"access_bp": "0 %", "aggrs": "0", "min_sample_us": "0 ns", "max_sample_us": "0 ns"}},
+        "nr_regions": {"min": "10", "max": "1,000"}, "probes": [],
+        "sample_control": {"primitives_enabled": {"page_table": true, "page_fault": false}, "sample_filters": []},
+        "pause": false, "schemes": [{"action": "pageout", "dests": [],
+            "access_pattern": {"sz_bytes": {"min": "0 B", "max": "max"}, "nr_accesses": {"min": "0 %", "max": "0 %"},
+                "age": {"min": "5 s", "max": "max"}},
+            "apply_interval_us": "0 ns",
+            "quotas": {"time_ms": "10 ms", "sz_bytes": "100.000 MiB", "reset_interval_ms": "1 s",
+                "fail_charge_num": "0", "fail_charge_denom": "0", "goals": [], "goal_tuner": "consist",
+                "effective_sz_bytes": "0 B",
+                "weights": {"sz_permil": "0 %", "nr_accesses_permil": "0 %", "age_permil": "0.1 %"}},
+            "watermarks": {"metric": "none", "interval_us": "0 ns", "high_permil": "0 %", "mid_permil": "0 %",
+                "low_permil": "0 %"},
+            "filters": [{"filter_type": "anon", "matching": true, "allow": false, "memcg_path": null,
+                "address_range": null, "damon_target_idx": null, "hugepage_size": null}]}]}]}]}"#;
+    let read = kdamonds(&serde_json::from_str(text).unwrap()).unwrap();
+    let scheme = &read[0].contexts[0].schemes[0];
+    assert_eq!((scheme.pattern.age.min, scheme.pattern.nr_accesses.max), (Age(50), NrAccesses(0)));
+    assert_eq!((scheme.quotas.size, scheme.quotas.weight_age), (Bytes(100 << 20), 1));
+    assert_eq!((scheme.quotas.fail_charge, read[0].contexts[0].addr_unit), (None, Some(1)));
+    assert_eq!(read[0].contexts[0].intervals_goal, None);
+}
+
+#[test]
 fn errors_name_the_place() {
     for (bad, place) in [
         (json!({}), "`kdamonds` is missing"),
         (json!({"kdamonds": []}), "no kdamond"),
+        (json!({"kdamonds": [{"contexts": [], "refresh": 1}]}), "kdamonds[0]: unknown key `refresh`"),
+        (
+            json!({"kdamonds": [{"contexts": [{"ops": "paddr", "targets": [], "schemes": [{},
+                {"access_pattern": {"age": {"min": "soon"}}}]}]}]}),
+            "kdamonds[0].contexts[0].schemes[1]: access_pattern.age.min",
+        ),
         (json!({"kdamonds": [{"contexts": [{"ops": "xaddr", "targets": []}]}]}), "kdamonds[0].contexts[0].ops"),
         (json!({"kdamonds": [{"contexts": [{"ops": "vaddr", "targets": [{"pid": "x"}]}]}]}), "targets[0].pid"),
         (

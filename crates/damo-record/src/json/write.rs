@@ -100,6 +100,10 @@ fn scheme(scheme: &Scheme) -> Value {
         },
         "filters": scheme.filters.iter().map(filter).collect::<Vec<_>>(),
     });
+    if let Some((numerator, denominator)) = quotas.fail_charge {
+        value["quotas"]["fail_charge_num"] = json!(numerator);
+        value["quotas"]["fail_charge_denom"] = json!(denominator);
+    }
     if !quotas.goal_tuner.is_empty() {
         value["quotas"]["goal_tuner"] = json!(quotas.goal_tuner);
     }
@@ -147,7 +151,7 @@ fn filter(filter: &Filter) -> Value {
 }
 
 fn time(time: Nanos) -> Value {
-    json!(format_time_exact(time, Style::Human))
+    if time.0 == i64::MAX { json!("max") } else { json!(format_time_exact(time, Style::Human)) }
 }
 
 /// Sizes in human form lose digits, so that only those which are exact in it are written so.

@@ -47,6 +47,12 @@ impl Found {
         kdamonds.chain(self.modules.iter().map(|module| module.pid)).collect()
     }
 
+    /// Whether anything is done on findings. What modules do are schemes, too.
+    fn applies_schemes(&self) -> bool {
+        let mut contexts = self.kdamonds.iter().flat_map(|kdamond| &kdamond.params.contexts);
+        !self.modules.is_empty() || contexts.any(|context| !context.schemes.is_empty())
+    }
+
     fn sentence(&self) -> String {
         let kdamonds = self.kdamonds.iter().map(|kdamond| format!("kdamond {}", kdamond.index));
         let names: Vec<String> = kdamonds.chain(self.modules.iter().map(|module| module.module.clone())).collect();
@@ -120,7 +126,7 @@ pub(crate) fn run(
         return Err(UsageError(text.to_string()).into());
     }
     let found = Found::look(machine)?;
-    let formats = formats(machine, request.schemes_target_regions)?;
+    let formats = formats(machine, request.schemes_target_regions, found.applies_schemes())?;
     let threads = found.threads();
     let mut events = Events::new(decoder(&formats)?, threads.is_none());
     let mut people: Vec<Process> = Vec::new();
@@ -176,6 +182,7 @@ pub(crate) fn run(
         signals,
         line,
         begun: Instant::now(),
+        outbox: Vec::new(),
     };
     let mut control = Attached { machine, found, places };
     let ending = following.follow(&mut control);

@@ -38,6 +38,11 @@ impl Started {
         self.child.id().cast_signed()
     }
 
+    /// Whether the program ended.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        !matches!(self.child.try_wait(), Ok(None))
+    }
+
     /// The recording could not begin: the program must not run on unrecorded, as if all was well.
     pub(crate) fn abandon(mut self) {
         self.signal(Signal::TERM);

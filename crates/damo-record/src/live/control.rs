@@ -267,6 +267,7 @@ pub(crate) fn run(
                 signals,
                 line,
                 begun: Instant::now(),
+                outbox: Vec::new(),
             };
             (own, following)
         }
@@ -307,7 +308,9 @@ fn begin(
     open: &dyn Open,
     command: &mut Option<Started>,
 ) -> Result<Begun, RecordError> {
-    let formats = formats(machine, request.schemes_target_regions)?;
+    // Parameters given whole may have schemes; if not, their event just never comes.
+    let schemes = request.schemes.is_some() || matches!(request.what, What::Kdamonds(_));
+    let formats = formats(machine, request.schemes_target_regions, schemes)?;
     let decoder = decoder(&formats)?;
     let marks = request.output.path.as_deref().map(Marks::listen).transpose()?;
     if let What::Command { words, .. } = &request.what {
@@ -329,11 +332,14 @@ fn begin(
     Ok(Begun { own, source, events, plan, meta, marks })
 }
 
-/// The events to record: every region, or what schemes apply to; and what tuning does to the intervals.
-pub(crate) fn formats(machine: &Machine, schemes_target_regions: bool) -> Result<Vec<EventFormat>, RecordError> {
+/// The events to record: every region, and with `schemes` what they are applied to as well; or with `only` nothing but
+/// that; and what tuning does to the intervals.
+pub(crate) fn formats(machine: &Machine, only: bool, schemes: bool) -> Result<Vec<EventFormat>, RecordError> {
     let tracefs = Tracefs::find(&machine.root)?;
-    let main = if schemes_target_regions { "damos_before_apply" } else { "damon_aggregated" };
-    let mut formats = vec![tracefs.event(main)?];
+    if !only {
+        return Ok(tracefs.recording_events(schemes)?);
+    }
+    let mut formats = vec![tracefs.event("damos_before_apply")?];
     // Not every kernel tunes intervals.
     formats.extend(tracefs.event("damon_monitor_intervals_tune").ok());
     Ok(formats)
@@ -378,6 +384,7 @@ pub(crate) fn meta(
         boot_id: machine.procfs.boot_id(),
         host: if request.host_name { machine.procfs.host_name() } else { String::new() },
         command: crate::command_line(),
+        history: Vec::new(),
     }
 }
 

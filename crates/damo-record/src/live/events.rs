@@ -3,7 +3,6 @@
 //! One assembler per kdamond thread, because intervals differ between kdamonds and tuning changes them one by one. A
 //! target is announced when it first appears, with the process that [`Events::processes`] says is at its place.
 
-use crate::error::RecordError;
 use damo_kernel::ring::Record;
 use damo_kernel::tracefs::{Decoder, Event};
 use damo_model::assemble::{Assembler, EventKey, Options, RegionEvent};
@@ -178,8 +177,8 @@ impl Events {
     }
 
     /// Hands over what became ready.
-    pub(crate) fn ready(&mut self, mut give: impl FnMut(Item) -> Result<(), RecordError>) -> Result<(), RecordError> {
-        self.ready.drain(..).try_for_each(&mut give)
+    pub(crate) fn ready(&mut self) -> std::vec::Drain<'_, Item> {
+        self.ready.drain(..)
     }
 
     fn event(&mut self, time: Nanos, tid: i32, event: &Event<'_>) {

@@ -15,10 +15,14 @@ use damo_kernel::procfs::now;
 use damo_kernel::ring::Until;
 use damo_model::human::{Style, format_size, format_time};
 use damo_model::{Bytes, Item, Mark, Nanos, Process, Side, Stamp, TargetKey};
+use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
-/// How often the ring is emptied even if it is far from full: a mark's time is as exact as this.
-const DRAIN: Duration = Duration::from_millis(200);
+/// How often the ring is emptied even if it is far from full. With the age of a block in the pipeline it makes up how
+/// much a killed recorder loses.
+const DRAIN: Duration = Duration::from_millis(500);
+/// What is due so soon is done at once: to wake up costs more than what is done then.
+const SLACK: Duration = Duration::from_millis(100);
 /// How often to look who joined and whether DAMON still runs. Who is gone is noticed earlier.
 pub(crate) const LOOK: Duration = Duration::from_secs(1);
 
@@ -64,6 +68,8 @@ pub(crate) struct Following<'a> {
     pub(crate) signals: &'a Signals,
     pub(crate) line: &'a mut Line,
     pub(crate) begun: Instant,
+    /// What waits to be given to the pipeline, all at once.
+    pub(crate) outbox: Vec<Item>,
 }
 
 impl Following<'_> {
@@ -71,13 +77,20 @@ impl Following<'_> {
     pub(crate) fn follow(&mut self, control: &mut dyn Control) -> Result<Ending, RecordError> {
         let mut look_due = Instant::now();
         // At once, so that the shortest recording knows what was mapped where.
-        if self.sample(control).is_err() {
-            return Ok(Ending::RecordStopped);
-        }
+        let mut sample_due = Instant::now();
         loop {
-            self.source.wait(self.patience(look_due))?;
-            if self.drain(Until::Now).is_err() || self.take_marks().is_err() {
+            if is_due(sample_due) {
+                self.sample(control);
+                sample_due = self.sides.due();
+            }
+            if self.drain(Until::Now).is_err() {
                 return Ok(Ending::RecordStopped);
+            }
+            self.draw();
+            let stirred = self.wait(look_due.min(sample_due))?;
+            if stirred {
+                self.signals.hush();
+                self.take_marks();
             }
             if let Some(name) = self.signals.stop() {
                 return Ok(Ending::Signal(name));
@@ -88,53 +101,55 @@ impl Following<'_> {
             if self.request.limits.timeout.is_some_and(|timeout| self.begun.elapsed() >= duration(timeout)) {
                 return Ok(Ending::Timeout);
             }
-            if Instant::now() >= look_due || self.source.hung_up() || self.people.someone_is_gone() {
+            if is_due(look_due) || self.source.hung_up() || self.people.someone_is_gone(stirred) {
                 look_due = Instant::now() + LOOK;
                 if let Some(ending) = self.look(control)? {
                     return Ok(ending);
                 }
             }
-            if Instant::now() >= self.sides.due() && self.sample(control).is_err() {
-                return Ok(Ending::RecordStopped);
-            }
-            self.draw();
         }
     }
 
     /// Takes the last events, after DAMON was switched off, and ends what is open.
     pub(crate) fn rest(&mut self, until: Until) -> Result<(), RecordError> {
+        self.take_marks();
         self.drain(until)?;
         self.events.lost(now(), self.source.lost_untold());
         self.events.finish();
-        self.give_ready()?;
-        self.take_marks()
+        self.give()
     }
 
-    fn patience(&self, look_due: Instant) -> Duration {
-        let mut patience = DRAIN.min(look_due.saturating_duration_since(Instant::now()));
+    /// Waits until there is something to do. Whether a signal, a mark or the end of a process may have come.
+    fn wait(&mut self, due: Instant) -> Result<bool, RecordError> {
+        let mut patience = DRAIN.min(due.saturating_duration_since(Instant::now()));
         if let Some(timeout) = self.request.limits.timeout {
             patience = patience.min(duration(timeout).saturating_sub(self.begun.elapsed()));
         }
-        patience.max(Duration::from_millis(1))
+        let others: Vec<BorrowedFd<'_>> = self
+            .signals
+            .bell()
+            .into_iter()
+            .chain(self.marks.as_ref().map(Marks::fd))
+            .chain(self.people.exits())
+            .collect();
+        self.source.wait(patience.max(Duration::from_millis(1)), &others)
     }
 
     fn drain(&mut self, until: Until) -> Result<(), RecordError> {
         let events = &mut self.events;
         self.source.drain(until, &mut |record| events.take(record));
-        self.give_ready()
+        self.give()
     }
 
-    fn give_ready(&mut self) -> Result<(), RecordError> {
-        let pipeline = &self.pipeline;
-        self.events.ready(|item| give(pipeline, item))
+    fn give(&mut self) -> Result<(), RecordError> {
+        self.outbox.extend(self.events.ready());
+        give_all(&self.pipeline, self.outbox.drain(..))
     }
 
-    fn take_marks(&mut self) -> Result<(), RecordError> {
-        let Some(marks) = &mut self.marks else { return Ok(()) };
-        for text in marks.take() {
-            give(&self.pipeline, Item::Side(Side::Mark(Mark { at: Stamp::Record(now()), text })))?;
-        }
-        Ok(())
+    fn take_marks(&mut self) {
+        let at = Stamp::Record(now());
+        let marks = self.marks.as_mut().map(Marks::take).unwrap_or_default();
+        self.outbox.extend(marks.into_iter().map(|text| Item::Side(Side::Mark(Mark { at, text }))));
     }
 
     fn dump(&mut self) {
@@ -165,7 +180,8 @@ impl Following<'_> {
         if control.ends_with_targets() && self.people.alive().next().is_none() {
             return Ok(Some(Ending::TargetsGone));
         }
-        Ok((!control.is_running()?).then_some(Ending::DamonStopped))
+        let may_be_over = self.source.hung_up() || !self.source.tells_end();
+        Ok((may_be_over && !control.is_running()?).then_some(Ending::DamonStopped))
     }
 
     fn tell(&mut self, places: Vec<(u32, Vec<Place>)>) {
@@ -174,17 +190,16 @@ impl Following<'_> {
         }
     }
 
-    /// Records side data.
-    pub(crate) fn sample(&mut self, control: &dyn Control) -> Result<(), RecordError> {
+    /// Takes side data.
+    fn sample(&mut self, control: &dyn Control) {
         let people: Vec<(Process, Option<TargetKey>)> = self
             .people
             .alive()
             .map(|process| (process.clone(), control.place_of(process.pid)))
             .map(|(process, place)| (process, place.and_then(|(kdamond, place)| self.events.announce(kdamond, place))))
             .collect();
-        self.give_ready()?;
-        let pipeline = &self.pipeline;
-        self.sides.sample(&people, &self.kdamonds, &mut |item| give(pipeline, item))
+        self.outbox.extend(self.events.ready());
+        self.sides.sample(&people, &self.kdamonds, &mut self.outbox);
     }
 
     fn draw(&mut self) {
@@ -208,7 +223,16 @@ impl Following<'_> {
 
 /// An item into the pipeline; the error only says that it takes no more.
 pub(crate) fn give(pipeline: &Pipeline, item: Item) -> Result<(), RecordError> {
-    pipeline.give(item).map_err(|e| RecordError::record("record", &e))
+    give_all(pipeline, [item])
+}
+
+/// Items into the pipeline, as [`give`].
+pub(crate) fn give_all(pipeline: &Pipeline, items: impl IntoIterator<Item = Item>) -> Result<(), RecordError> {
+    pipeline.give_all(items).map_err(|e| RecordError::record("record", &e))
+}
+
+fn is_due(at: Instant) -> bool {
+    Instant::now() + SLACK >= at
 }
 
 fn duration(time: Nanos) -> Duration {

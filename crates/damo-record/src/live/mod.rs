@@ -6,7 +6,7 @@
 //! finish the record; put DAMON back as it was found. Whatever fails on the way, what was done before is undone.
 
 mod attach;
-mod command;
+pub(crate) mod command;
 mod control;
 mod events;
 mod follow;

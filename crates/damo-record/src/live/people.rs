@@ -6,6 +6,7 @@
 use damo_kernel::procfs::Procfs;
 use damo_model::Process;
 use std::collections::HashMap;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// Where processes come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,10 +18,11 @@ pub(crate) enum Origin {
 }
 
 /// A monitored process.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Person {
-    pub(crate) process: Process,
-    pub(crate) alive: bool,
+struct Person {
+    process: Process,
+    alive: bool,
+    /// Can be read when it ends, where the kernel has such a thing and there are not too many.
+    exit: Option<OwnedFd>,
 }
 
 /// What a look at the system showed.
@@ -47,13 +49,32 @@ pub(crate) struct People {
 
 /// How many processes a cheap look is at.
 const CHEAP: usize = 4;
+/// How many processes tell of their ends by themselves: each takes a file descriptor.
+const MOST_WATCHED: usize = 64;
 /// What is gone is forgotten when so many are: a build server starts millions of processes.
 const MOST_GONE: usize = 1024;
 
 impl People {
     pub(crate) fn new(procfs: Procfs, origin: Origin, first: Vec<Process>) -> Self {
-        let people = first.into_iter().map(|process| Person { process, alive: true }).collect();
-        Self { procfs, origin, people }
+        let mut people = Self { procfs, origin, people: Vec::with_capacity(first.len()) };
+        people.join(first);
+        people
+    }
+
+    fn join(&mut self, processes: Vec<Process>) {
+        let mut free = MOST_WATCHED.saturating_sub(self.exits().count());
+        for process in processes {
+            let exit = (free > 0).then(|| self.procfs.exit_of(process.pid)).flatten();
+            // Opened first and compared then: so it is this process's, not a later one's of the same id.
+            let exit = exit.filter(|_| is_same(&self.procfs, &process));
+            free -= usize::from(exit.is_some());
+            self.people.push(Person { process, alive: true, exit });
+        }
+    }
+
+    /// What can be read when one of them ends.
+    pub(crate) fn exits(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.people.iter().filter_map(|person| Some(person.exit.as_ref()?.as_fd()))
     }
 
     /// Those alive at the last look, in the order in which they joined.
@@ -61,9 +82,13 @@ impl People {
         self.people.iter().filter(|person| person.alive).map(|person| &person.process)
     }
 
-    /// Whether one of the first processes is gone: a cheap look, so that a recording ends soon after its target.
-    pub(crate) fn someone_is_gone(&self) -> bool {
-        self.alive().take(CHEAP).any(|process| !is_same(&self.procfs, process))
+    /// Whether someone is gone: a cheap look, so that a recording ends soon after its target. `stirred`: whether one of
+    /// [`People::exits`] may have been readable. Who has none is looked at, if among the first.
+    pub(crate) fn someone_is_gone(&self, stirred: bool) -> bool {
+        let alive = || self.people.iter().filter(|person| person.alive);
+        let unwatched = alive().filter(|person| person.exit.is_none()).take(CHEAP);
+        let watched = alive().filter(|person| stirred && person.exit.is_some());
+        unwatched.chain(watched).any(|person| !is_same(&self.procfs, &person.process))
     }
 
     /// Looks again.
@@ -72,6 +97,7 @@ impl People {
         for person in self.people.iter_mut().filter(|person| person.alive) {
             if !is_same(&self.procfs, &person.process) {
                 person.alive = false;
+                person.exit = None;
                 changes.gone.push(person.process.clone());
             }
         }
@@ -84,7 +110,7 @@ impl People {
                 changes.born.push(process);
             }
         }
-        self.people.extend(changes.born.iter().map(|process| Person { process: process.clone(), alive: true }));
+        self.join(changes.born.clone());
         self.forget();
         changes
     }

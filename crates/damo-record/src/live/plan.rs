@@ -18,9 +18,23 @@ pub(crate) struct Plan {
 
 /// Plans for everything but attaching. `command` is the pid of the command that was started, if one was asked for.
 pub(crate) fn plan(request: &Request, machine: &Machine, command: Option<i32>) -> Result<Plan, RecordError> {
-    let monitoring = &request.monitoring;
-    let roots = Origin::Roots { follow: request.follow_children };
-    let mut plan = match &request.what {
+    let mut plan = of(&request.what, &request.monitoring, request.follow_children, machine, command)?;
+    if let Some(schemes) = &request.schemes {
+        crate::json::apply_schemes(schemes, &mut plan.kdamonds)?;
+    }
+    Ok(plan)
+}
+
+/// The same for these targets, without schemes (but those that come with all parameters).
+pub(crate) fn of(
+    what: &What,
+    monitoring: &Monitoring,
+    follow: bool,
+    machine: &Machine,
+    command: Option<i32>,
+) -> Result<Plan, RecordError> {
+    let roots = Origin::Roots { follow };
+    Ok(match what {
         What::Pids { pids, ranges } => processes(machine, pids, ranges, monitoring, roots)?,
         What::Command { ranges, .. } => {
             let pids: Vec<i32> = command.into_iter().collect();
@@ -35,6 +49,7 @@ pub(crate) fn plan(request: &Request, machine: &Machine, command: Option<i32>) -
         }
         What::Kdamonds(json) => {
             let kdamonds = crate::json::kdamonds(json)?;
+            crate::json::check_filters(&kdamonds)?;
             let people = people_of(machine, &kdamonds)?;
             let origin = if kdamonds.len() == 1 { roots } else { Origin::Roots { follow: false } };
             Plan { kdamonds, people, origin }
@@ -42,13 +57,7 @@ pub(crate) fn plan(request: &Request, machine: &Machine, command: Option<i32>) -
         What::Simulate { .. } | What::Attach => {
             Plan { kdamonds: Vec::new(), people: Vec::new(), origin: Origin::Roots { follow: false } }
         }
-    };
-    if let Some(schemes) = &request.schemes {
-        for context in plan.kdamonds.iter_mut().flat_map(|kdamond| &mut kdamond.contexts) {
-            context.schemes = crate::json::schemes(schemes, &context.intervals)?;
-        }
-    }
-    Ok(plan)
+    })
 }
 
 fn context(monitoring: &Monitoring, ops: Ops) -> Context {

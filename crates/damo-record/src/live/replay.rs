@@ -2,7 +2,7 @@
 //! the writer. It is how the recorder's own cost is measured on a machine without DAMON.
 
 use super::events::{Events, Watched};
-use super::follow::give;
+use super::follow::{give, give_all};
 use crate::error::RecordError;
 use crate::pipeline::{LIVE_BLOCK_AGE, Pipeline};
 use crate::request::Output;
@@ -50,8 +50,7 @@ impl Replay {
         let mut run = [RecordRun::new(self.layout, ring, &[])];
         let events = &mut self.events;
         merge(&mut run, u64::MAX, &mut |record| events.take(record));
-        let pipeline = &self.pipeline;
-        self.events.ready(|item| give(pipeline, item))
+        give_all(&self.pipeline, self.events.ready())
     }
 
     /// Ends the record.
@@ -60,9 +59,8 @@ impl Replay {
     /// If it could not be written.
     pub fn finish(mut self) -> Result<Written, RecordError> {
         self.events.finish();
-        let pipeline = self.pipeline;
-        self.events.ready(|item| give(&pipeline, item))?;
-        let ended = pipeline.finish();
+        give_all(&self.pipeline, self.events.ready())?;
+        let ended = self.pipeline.finish();
         ended.error.map_or(Ok(ended.written), Err)
     }
 }

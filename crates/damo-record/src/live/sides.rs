@@ -1,10 +1,9 @@
-//! What is recorded beside snapshots, sampled about once a second: mappings when they changed, footprints, CPU time of
-//! targets, kdamonds and ourselves, pressure.
+//! What is recorded beside snapshots: about once a second mappings when they changed, footprints, CPU time of targets
+//! and kdamonds; every few seconds the system's memory, pressure and our own CPU time, which move slowly or are totals.
 //!
 //! The cost is bounded: when a round takes long (thousands of processes, huge address spaces) the next one waits twenty
 //! times as long, so that sampling never takes more than a twentieth of one CPU.
 
-use crate::error::RecordError;
 use damo_kernel::procfs::{Procfs, now, parse};
 use damo_model::{Footprint, Item, Mappings, Nanos, Process, ProcessFootprint, Side, Stamp, TargetKey};
 use std::collections::HashMap;
@@ -14,6 +13,8 @@ use std::time::{Duration, Instant};
 const ROUND: Duration = Duration::from_secs(1);
 /// Proportional sizes make the kernel walk the whole address space: every so many rounds.
 const ROLLUP_ROUNDS: u64 = 10;
+/// The system's figures: every so many rounds.
+const SYSTEM_ROUNDS: u64 = 5;
 const COST_FACTOR: u32 = 20;
 
 /// Samples, and remembers what was sampled last.
@@ -23,7 +24,10 @@ pub(crate) struct Sides {
     rounds: u64,
     /// By pid: a fingerprint of the mappings written last.
     mappings: HashMap<i32, u64>,
+    /// By pid: the file that tells what its control group uses.
     cgroups: HashMap<i32, Option<String>>,
+    /// Our own name.
+    comm: String,
     kdamonds: Share,
 }
 
@@ -36,8 +40,10 @@ struct Share {
 
 impl Sides {
     pub(crate) fn new(procfs: Procfs) -> Self {
+        let comm = procfs.stat(std::process::id().cast_signed()).map_or_else(|_| "damo".to_string(), |me| me.comm);
         Self {
             procfs,
+            comm,
             due: Instant::now(),
             rounds: 0,
             mappings: HashMap::new(),
@@ -56,42 +62,29 @@ impl Sides {
         self.kdamonds.percent
     }
 
-    /// Samples everything, whether due or not.
-    pub(crate) fn sample(
-        &mut self,
-        people: &[(Process, Option<TargetKey>)],
-        kdamonds: &[i32],
-        give: &mut dyn FnMut(Item) -> Result<(), RecordError>,
-    ) -> Result<(), RecordError> {
+    /// Samples into `out`, whether due or not.
+    pub(crate) fn sample(&mut self, people: &[(Process, Option<TargetKey>)], kdamonds: &[i32], out: &mut Vec<Item>) {
         let begun = Instant::now();
         let rollup = self.rounds.is_multiple_of(ROLLUP_ROUNDS);
         if rollup {
             self.cgroups.clear();
         }
         for (process, target) in people {
-            self.process(process.pid, *target, rollup, give)?;
+            self.process(process.pid, *target, rollup, out);
         }
         self.mappings.retain(|pid, _| people.iter().any(|(process, _)| process.pid == *pid));
-        let at = Stamp::Record(now());
-        if let Ok(system) = self.procfs.meminfo(at) {
-            give(Item::Side(Side::System(system)))?;
+        self.kdamonds(kdamonds, out);
+        if self.rounds.is_multiple_of(SYSTEM_ROUNDS) {
+            let at = Stamp::Record(now());
+            out.extend(self.procfs.meminfo(at).ok().map(Side::System).map(Item::Side));
+            out.extend(self.procfs.pressure(at).into_iter().map(Side::Pressure).map(Item::Side));
+            out.push(Item::Side(Side::Cpu(self.procfs.own_cpu_time(at, &self.comm))));
         }
-        for pressure in self.procfs.pressure(at) {
-            give(Item::Side(Side::Pressure(pressure)))?;
-        }
-        self.cpu(kdamonds, give)?;
         self.rounds += 1;
         self.due = Instant::now() + ROUND.max(begun.elapsed() * COST_FACTOR);
-        Ok(())
     }
 
-    fn process(
-        &mut self,
-        pid: i32,
-        target: Option<TargetKey>,
-        rollup: bool,
-        give: &mut dyn FnMut(Item) -> Result<(), RecordError>,
-    ) -> Result<(), RecordError> {
+    fn process(&mut self, pid: i32, target: Option<TargetKey>, rollup: bool, out: &mut Vec<Item>) {
         let at = Stamp::Record(now());
         // A process may go at any moment; what can be read of it is recorded.
         if let Ok(bytes) = self.procfs.maps_bytes(pid)
@@ -102,45 +95,38 @@ impl Sides {
             let fingerprint = hasher.finish();
             if self.mappings.insert(pid, fingerprint) != Some(fingerprint) {
                 let mappings = parse::maps(&bytes);
-                give(Item::Side(Side::Mappings(Mappings { at, pid, target, mappings })))?;
+                out.push(Item::Side(Side::Mappings(Mappings { at, pid, target, mappings })));
             }
         }
         if let Ok(footprint) = self.procfs.footprint(pid, rollup) {
             let cgroup = self.cgroup_memory(pid);
             let footprint = Footprint { cgroup, ..footprint };
-            give(Item::Side(Side::Process(ProcessFootprint { at, pid, target, footprint })))?;
+            out.push(Item::Side(Side::Process(ProcessFootprint { at, pid, target, footprint })));
         }
         if let Ok(cpu) = self.procfs.cpu_time(pid, at, false) {
-            give(Item::Side(Side::Cpu(cpu)))?;
+            out.push(Item::Side(Side::Cpu(cpu)));
         }
-        Ok(())
     }
 
     fn cgroup_memory(&mut self, pid: i32) -> Option<damo_model::Bytes> {
-        let path = self.cgroups.entry(pid).or_insert_with(|| self.procfs.cgroup_of(pid)).as_deref()?;
-        self.procfs.cgroup_memory(path).ok()
+        let procfs = &self.procfs;
+        let file_of = || procfs.cgroup_usage_file(&procfs.cgroup_of(pid)?).ok();
+        let file = self.cgroups.entry(pid).or_insert_with(file_of).as_deref()?;
+        procfs.cgroup_usage(file).ok()
     }
 
-    /// DAMON's own cost, and ours.
-    fn cpu(
-        &mut self,
-        kdamonds: &[i32],
-        give: &mut dyn FnMut(Item) -> Result<(), RecordError>,
-    ) -> Result<(), RecordError> {
+    /// DAMON's own cost.
+    fn kdamonds(&mut self, kdamonds: &[i32], out: &mut Vec<Item>) {
         let time = now();
         let at = Stamp::Record(time);
         let mut used = Nanos(0);
         for tid in kdamonds {
             if let Ok(cpu) = self.procfs.cpu_time(*tid, at, true) {
                 used = used.saturating_add(cpu.user).saturating_add(cpu.system);
-                give(Item::Side(Side::Cpu(cpu)))?;
+                out.push(Item::Side(Side::Cpu(cpu)));
             }
         }
-        if let Ok(cpu) = self.procfs.cpu_time(std::process::id().cast_signed(), at, false) {
-            give(Item::Side(Side::Cpu(cpu)))?;
-        }
         self.kdamonds.note(time, used);
-        Ok(())
     }
 }
 

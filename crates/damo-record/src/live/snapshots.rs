@@ -8,7 +8,7 @@
 use super::Machine;
 use super::command::Started;
 use super::control::{Own, meta, params_of};
-use super::follow::give;
+use super::follow::{give, give_all};
 use super::plan::{self, Plan};
 use super::sides::Sides;
 use crate::args::UsageError;
@@ -197,7 +197,9 @@ impl Session {
             }
             self.read_one(machine, own, pipeline)?;
             if Instant::now() >= sides.due() {
-                sides.sample(&people, &self.kdamonds, &mut |item| give(pipeline, item))?;
+                let mut items = Vec::new();
+                sides.sample(&people, &self.kdamonds, &mut items);
+                give_all(pipeline, items)?;
             }
             taken += 1;
             line.draw(|| format!("{} snapshots read", line::grouped(taken)));

@@ -5,18 +5,22 @@ use damo_kernel::Root;
 use damo_kernel::ring::{Record, Ring, RingOptions, Until};
 use damo_kernel::tracefs::EventFormat;
 use damo_model::Bytes;
+use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 /// Gives records in order of time.
 pub(crate) trait Source {
-    /// Waits until there is much to take, or for `timeout`, or until a signal comes.
-    fn wait(&mut self, timeout: Duration) -> Result<(), RecordError>;
+    /// Waits until there is much to take, or one of `others` can be read, or for `timeout`. Whether one of `others` can
+    /// be read.
+    fn wait(&mut self, timeout: Duration, others: &[BorrowedFd<'_>]) -> Result<bool, RecordError>;
     /// Hands out what is there.
     fn drain(&mut self, until: Until, take: &mut dyn FnMut(Record<'_>));
     /// Losses that no record told of.
     fn lost_untold(&self) -> u64;
     /// Whether all kdamonds that are followed have ended. Where that cannot be told it is `false`.
     fn hung_up(&self) -> bool;
+    /// Whether [`Source::hung_up`] can tell.
+    fn tells_end(&self) -> bool;
     /// These kdamonds run now: follow them alone, if that loses nothing.
     fn narrow(&mut self, tids: &[i32]) -> Result<(), RecordError>;
 }
@@ -60,9 +64,8 @@ impl Open for Perf {
 }
 
 impl Source for Ring {
-    fn wait(&mut self, timeout: Duration) -> Result<(), RecordError> {
-        Ring::wait(self, timeout)?;
-        Ok(())
+    fn wait(&mut self, timeout: Duration, others: &[BorrowedFd<'_>]) -> Result<bool, RecordError> {
+        Ok(Ring::wait(self, timeout, others)?)
     }
 
     fn drain(&mut self, until: Until, take: &mut dyn FnMut(Record<'_>)) {
@@ -75,6 +78,10 @@ impl Source for Ring {
 
     fn hung_up(&self) -> bool {
         Ring::hung_up(self)
+    }
+
+    fn tells_end(&self) -> bool {
+        !self.is_per_cpu()
     }
 
     fn narrow(&mut self, tids: &[i32]) -> Result<(), RecordError> {

@@ -10,6 +10,7 @@ use damo_kernel::ring::{Record, Sample, Until};
 use damo_kernel::sysfs::{Context, ContextTarget, FakeDamon, Kdamond};
 use damo_kernel::tracefs::EventFormat;
 use damo_model::{Addr, Nanos, Ops, Selection, Side, SnapshotState};
+use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -49,8 +50,8 @@ impl Open for Script {
 }
 
 impl Source for Script {
-    fn wait(&mut self, _: Duration) -> Result<(), RecordError> {
-        Ok(())
+    fn wait(&mut self, _: Duration, _: &[BorrowedFd<'_>]) -> Result<bool, RecordError> {
+        Ok(true)
     }
 
     fn drain(&mut self, _: Until, take: &mut dyn FnMut(Record<'_>)) {
@@ -77,6 +78,10 @@ impl Source for Script {
     }
 
     fn hung_up(&self) -> bool {
+        false
+    }
+
+    fn tells_end(&self) -> bool {
         false
     }
 

@@ -94,25 +94,12 @@ impl DamosArgs {
                 }
                 let mut all = Vec::new();
                 for one in given {
-                    match values::file_or_json(&one.concat())? {
-                        Value::Array(list) => all.extend(list),
-                        Value::Object(mut object) => match object.remove("schemes") {
-                            Some(Value::Array(list)) => all.extend(list),
-                            _ => all.push(Value::Object(object)),
-                        },
-                        _ => return usage("--schemes takes a JSON list of schemes"),
-                    }
+                    all.extend(values::schemes(&one.concat())?);
                 }
-                Some(all)
+                return Ok(Some(all));
             }
         };
-        let Some(list) = list else { return Ok(None) };
-        let read = |(at, value): (usize, Value)| {
-            let scheme: Scheme = serde_json::from_value(value).map_err(|e| UsageError(format!("scheme {at}: {e}")))?;
-            scheme.check().map_err(|e| UsageError(format!("scheme {at}: {e}")))?;
-            Ok(scheme)
-        };
-        list.into_iter().enumerate().map(read).collect::<Result<Vec<_>, _>>().map(Some)
+        list.map(|list| crate::json::schemes(&Value::Array(list))).transpose()
     }
 
     fn get(&self, id: &str) -> &[Vec<String>] {
@@ -210,7 +197,12 @@ impl DamosArgs {
             match &words[words.len().min(3)..] {
                 [] => {}
                 three @ [_, _, _] => drop(quotas.insert("weights".to_owned(), weights(three))),
-                _ => return usage("--damos_quotas: give three weights (of size, rate and age) or none"),
+                _ => {
+                    return usage(
+                        "--damos_quotas: give three weights (of size, rate and age) or none; a target stands ahead of it or behind \
+                     --damos_action",
+                    );
+                }
             }
         }
         let single = [
@@ -226,7 +218,8 @@ impl DamosArgs {
         if let Some(words @ [_, _, _]) = nth("damos_quota_weights") {
             quotas.insert("weights".to_owned(), weights(words));
         }
-        if !quotas.is_empty() {
+        // --damos_quotas alone puts regions in no order, as in the Python tool.
+        if !quotas.is_empty() && nth("damos_quotas").is_none() {
             let equal = ["1", "1", "1"].map(str::to_owned);
             quotas.entry("weights").or_insert_with(|| weights(&equal));
         }
@@ -277,7 +270,11 @@ fn filters_now<'a>(mut words: &'a [&'a str]) -> Result<Vec<Value>, UsageError> {
         let allow = match *verb {
             "allow" | "pass" => true,
             "reject" | "deny" | "block" => false,
-            other => return usage(format!("--damos_filter: `{other}` is neither allow nor reject")),
+            other => {
+                return usage(format!(
+                    "--damos_filter: `{other}` is neither allow nor reject; a target stands ahead of it or behind --damos_action"
+                ));
+            }
         };
         let (matching, rest) = match rest {
             ["none", rest @ ..] => (false, rest),

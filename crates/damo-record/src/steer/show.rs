@@ -1,138 +1,262 @@
-//! What there is, as text for people and as JSON for scripts.
+//! What there is, as text for people (80 columns) and as JSON for scripts.
 
 use damo_kernel::Root;
 use damo_kernel::procfs::Procfs;
-use damo_kernel::steer::Status;
-use damo_kernel::sysfs::{Context, Filter, Scheme, SchemeStatus};
+use damo_kernel::steer::{Status, Steered};
+use damo_kernel::sysfs::{Context, ContextTarget, Filter, Goal, Kdamond, ModuleKdamond, Scheme, SchemeStatus};
 use damo_model::human::{Style, format_addr_range, format_nr, format_size, format_time};
-use damo_model::{Bytes, Nanos, Ops};
-use serde_json::{Value, json};
-use std::fmt::Write;
+use damo_model::{Bytes, Intervals, Nanos, Ops};
+use serde_json::{Map, Value, json};
 
-/// The parameters in the Python tool's schema, with state, owner and statistics beside them.
-pub(super) fn json(status: &Status) -> String {
-    let kdamond = |kdamond: &damo_kernel::steer::Steered| {
-        let mut all = crate::json::to_json(std::slice::from_ref(&kdamond.status.params));
-        let mut value = all["kdamonds"][0].take();
-        value["state"] = json!(if kdamond.status.on { "on" } else { "off" });
-        value["pid"] = json!(kdamond.status.pid);
-        value["started_by_damo"] = json!(kdamond.ours);
-        for (c, schemes) in kdamond.status.schemes.iter().enumerate() {
-            for (s, scheme) in schemes.iter().enumerate() {
-                value["contexts"][c]["schemes"][s]["status"] = serde_json::to_value(scheme).unwrap_or(Value::Null);
-            }
+/// Lines that name parameters of modules are broken here.
+const WIDTH: usize = 80;
+/// More ranges than this are counted instead of listed.
+const MANY: usize = 4;
+
+/// The parameters in the Python tool's schema, with state, owner and statistics where that schema has them.
+/// `docs/steering.md` tells every key.
+pub(super) fn json(status: &Status) -> Value {
+    let kdamonds: Vec<Value> = status.kdamonds.iter().map(kdamond_json).collect();
+    let modules: Vec<Value> = status.modules.iter().map(module_json).collect();
+    json!({ "kdamonds": kdamonds, "modules": modules })
+}
+
+fn kdamond_json(kdamond: &Steered) -> Value {
+    let status = &kdamond.status;
+    let mut value = crate::json::to_json(std::slice::from_ref(&status.params))["kdamonds"][0].take();
+    value["state"] = json!(if status.on { "on" } else { "off" });
+    value["pid"] = json!(status.pid);
+    value["started_by_damo"] = json!(kdamond.ours);
+    for (c, schemes) in status.schemes.iter().enumerate() {
+        for (s, done) in schemes.iter().enumerate() {
+            let scheme = &mut value["contexts"][c]["schemes"][s];
+            let stats = done.stats;
+            scheme["stats"] = json!({
+                "nr_tried": stats.nr_tried,
+                "sz_tried": stats.size_tried.0,
+                "nr_applied": stats.nr_applied,
+                "sz_applied": stats.size_applied.0,
+                "sz_ops_filter_passed": stats.size_filter_passed.map(|size| size.0),
+                "qt_exceeds": stats.quota_exceeds,
+                "nr_snapshots": stats.nr_snapshots,
+            });
+            scheme["quotas"]["effective_sz_bytes"] = json!(done.effective_size.map(|size| size.0));
+            let region = |tried: &damo_kernel::sysfs::TriedRegion| {
+                json!({
+                    "start": tried.region.start.0,
+                    "end": tried.region.end.0,
+                    "nr_accesses": tried.region.nr_accesses.0,
+                    "age": tried.region.age.map(|age| age.0),
+                    "sz_filter_passed": tried.filter_passed.map(|size| size.0),
+                })
+            };
+            scheme["tried_regions"] = json!({
+                "total_bytes": done.tried_bytes.map(|size| size.0),
+                "regions": done.tried.iter().map(region).collect::<Vec<_>>(),
+            });
         }
-        value
-    };
-    let kdamonds: Vec<Value> = status.kdamonds.iter().map(kdamond).collect();
-    format!("{:#}", json!({ "kdamonds": kdamonds, "modules": status.modules }))
+    }
+    value
+}
+
+fn module_json(module: &ModuleKdamond) -> Value {
+    let params: Map<String, Value> = module.params.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+    json!({ "module": module.module, "enabled": module.enabled, "pid": module.pid, "params": params })
 }
 
 pub(super) fn text(status: &Status, root: &Root) -> String {
     let procfs = Procfs::new(root);
-    let mut lines = String::new();
-    // Writing to a string cannot fail.
-    // Writing to a string cannot fail.
-    let mut line = |text: String| _ = writeln!(lines, "{text}");
+    let mut lines = Vec::new();
     if status.kdamonds.is_empty() {
-        line("no kdamond is set up".to_owned());
+        lines.push("no kdamond is set up".to_owned());
     }
     for kdamond in &status.kdamonds {
-        let state = match (kdamond.status.on, kdamond.status.pid) {
-            (true, Some(pid)) => format!("on, thread {pid}"),
+        let found = &kdamond.status;
+        let state = match (found.on, found.pid) {
+            (true, Some(pid)) => format!("on (thread {pid})"),
             (true, None) => "on".to_owned(),
             (false, _) => "off".to_owned(),
         };
-        let whose = if kdamond.ours { ", started by `damo start`" } else { "" };
-        line(format!("kdamond {}: {state}{whose}", kdamond.status.index));
-        for (c, context) in kdamond.status.params.contexts.iter().enumerate() {
-            line(format!("  context {c}: {}", monitoring(context)));
+        let whose = match (found.on, kdamond.ours) {
+            (true, true) => ", started by `damo start`",
+            (true, false) => ", started by someone else: figures are as last told",
+            (false, _) => "",
+        };
+        lines.push(format!("kdamond {}: {state}{whose}", found.index));
+        for (c, context) in found.params.contexts.iter().enumerate() {
+            lines.push(format!("  context {c}: {}", bounds(context)));
+            lines.extend(intervals(context).into_iter().map(|line| format!("    {line}")));
             for (t, target) in context.targets.iter().enumerate() {
-                let who = match target.pid {
-                    Some(pid) => match procfs.process(pid) {
-                        Ok(process) => format!("process {pid} ({})", process.comm),
-                        Err(_) => format!("process {pid}, which is gone"),
-                    },
-                    None => "physical memory".to_owned(),
-                };
-                let regions: Vec<String> =
-                    target.regions.iter().map(|range| format_addr_range(*range, Style::Human)).collect();
-                let within = if regions.is_empty() { String::new() } else { format!(", within {}", regions.join(" ")) };
-                line(format!("    target {t}: {who}{within}"));
+                lines.push(format!("    target {t}: {}", who(target, &procfs)));
+                lines.extend(ranges(target).into_iter().map(|line| format!("      {line}")));
             }
             for (s, scheme) in context.schemes.iter().enumerate() {
-                line(format!("    scheme {s}: {}", pattern(scheme)));
-                for limit in limits(scheme) {
-                    line(format!("      {limit}"));
-                }
-                if let Some(done) = kdamond.status.schemes.get(c).and_then(|schemes| schemes.get(s)) {
-                    statistics(done, &mut line);
-                }
+                lines.push(format!("    scheme {s}: {}", action(scheme)));
+                let done = found.schemes.get(c).and_then(|schemes| schemes.get(s));
+                let said = parameters(scheme, &context.intervals);
+                let told = done.map(statistics).unwrap_or_default();
+                lines.extend(said.into_iter().chain(told).map(|(name, what)| format!("      {name:<9}{what}")));
             }
         }
     }
-    for module in &status.modules {
-        let state = match (module.enabled, module.pid) {
-            (true, Some(pid)) => format!("enabled, thread {pid}"),
-            (true, None) => "enabled".to_owned(),
-            (false, _) => "not enabled".to_owned(),
-        };
-        line(format!("module {}: {state}", module.module));
-    }
-    lines
+    status.modules.iter().for_each(|of| module(of, &mut lines));
+    lines.push(String::new());
+    lines.join("\n")
 }
 
-fn monitoring(context: &Context) -> String {
+fn module(module: &ModuleKdamond, lines: &mut Vec<String>) {
+    let state = match (module.enabled, module.pid) {
+        (true, Some(pid)) => format!("enabled (thread {pid})"),
+        (true, None) => "enabled".to_owned(),
+        (false, _) => "not enabled".to_owned(),
+    };
+    lines.push(format!("module {}: {state}", module.module));
+    if !module.enabled {
+        return;
+    }
+    let mut line = String::new();
+    for (name, value) in module.params.iter().filter(|(name, _)| name != "enabled" && name != "kdamond_pid") {
+        let word = format!(" {name}={value}");
+        if 2 + line.len() + word.len() > WIDTH {
+            lines.push(format!(" {line}"));
+            line.clear();
+        }
+        line.push_str(&word);
+    }
+    if !line.is_empty() {
+        lines.push(format!(" {line}"));
+    }
+}
+
+fn bounds(context: &Context) -> String {
     let ops = match context.ops {
         Ops::Vaddr => "vaddr",
         Ops::Fvaddr => "fvaddr",
         Ops::Paddr => "paddr",
     };
-    let intervals = context.intervals;
-    let tuned = if context.intervals_goal.is_some() { ", tuned by the kernel" } else { "" };
-    format!(
-        "{ops}, sampling {}, aggregation {}, update {}{tuned}, {} to {} regions",
-        time(intervals.sample),
-        time(intervals.aggregation),
-        time(intervals.update),
-        context.nr_regions.min,
-        context.nr_regions.max,
-    )
+    let paused = if context.pause == Some(true) { ", paused" } else { "" };
+    let unit = context.addr_unit.filter(|unit| *unit > 1);
+    let unit = unit.map(|unit| format!(", addresses in units of {unit} bytes")).unwrap_or_default();
+    format!("{ops}, {} to {} regions{unit}{paused}", count(context.nr_regions.min), count(context.nr_regions.max))
 }
 
-fn pattern(scheme: &Scheme) -> String {
-    let pattern = &scheme.pattern;
-    let most = |value: u32| if value == u32::MAX { "max".to_owned() } else { value.to_string() };
+fn intervals(context: &Context) -> Vec<String> {
+    let Intervals { sample, aggregation, update } = context.intervals;
+    let mut lines = vec![format!(
+        "intervals: sampling {}, aggregation {}, update {}",
+        time(sample),
+        time(aggregation),
+        time(update)
+    )];
+    if let Some(goal) = context.intervals_goal {
+        lines.push(format!(
+            "tuned to {} % of accesses in {} aggregations, sampling {} to {}",
+            goal.access_bp as f64 / 100.0,
+            goal.aggregations,
+            time(goal.min_sample),
+            time(goal.max_sample)
+        ));
+    }
+    lines
+}
+
+fn who(target: &ContextTarget, procfs: &Procfs) -> String {
+    match target.pid {
+        Some(pid) => match procfs.process(pid) {
+            Ok(process) => format!("process {pid} ({})", process.comm),
+            Err(_) => format!("process {pid}, which is gone"),
+        },
+        None => "physical memory".to_owned(),
+    }
+}
+
+fn ranges(target: &ContextTarget) -> Vec<String> {
+    if target.regions.len() > MANY {
+        let total = target.regions.iter().fold(0_u64, |sum, range| sum.saturating_add(range.size().0));
+        return vec![format!("{} ranges, {} in all", target.regions.len(), size(Bytes(total)))];
+    }
+    target.regions.iter().map(|range| format_addr_range(*range, Style::Human)).collect()
+}
+
+fn action(scheme: &Scheme) -> String {
     let node = scheme.target_nid.map(|node| format!(" to node {node}")).unwrap_or_default();
-    format!(
-        "{}{node} of {} to {}, accessed in {} to {} samples, for {} to {} aggregations",
-        scheme.action,
-        size(pattern.size.min),
-        size(pattern.size.max),
-        pattern.nr_accesses.min.0,
-        most(pattern.nr_accesses.max.0),
-        pattern.age.min.0,
-        most(pattern.age.max.0),
-    )
+    let dests: Vec<String> = scheme.dests.iter().map(|dest| format!("{} (weight {})", dest.id, dest.weight)).collect();
+    let dests = if dests.is_empty() { String::new() } else { format!(" to nodes {}", dests.join(", ")) };
+    format!("{}{node}{dests}", scheme.action)
 }
 
-fn limits(scheme: &Scheme) -> Vec<String> {
-    let mut limits = Vec::new();
+/// Names of at most 8 letters, and what is to be said of each.
+type Said = Vec<(&'static str, String)>;
+
+fn parameters(scheme: &Scheme, intervals: &Intervals) -> Said {
+    let pattern = &scheme.pattern;
+    let possible = intervals.aggregation.0 as f64 / intervals.sample.0.max(1) as f64;
+    let rate = |samples: u32| {
+        if samples == u32::MAX { "max".to_owned() } else { format!("{:.0} %", f64::from(samples) * 100.0 / possible) }
+    };
+    let samples = |samples: u32| if samples == u32::MAX { "max".to_owned() } else { samples.to_string() };
+    let accesses = pattern.nr_accesses;
+    let mut said = vec![
+        ("size", format!("{} to {}", size(pattern.size.min), size(pattern.size.max))),
+        (
+            "rate",
+            format!(
+                "{} to {} ({} to {} samples)",
+                rate(accesses.min.0),
+                rate(accesses.max.0),
+                samples(accesses.min.0),
+                samples(accesses.max.0)
+            ),
+        ),
+        ("age", format!("{} to {}", age(pattern.age.min.0, intervals), age(pattern.age.max.0, intervals))),
+    ];
+    if scheme.apply_interval.0 > 0 {
+        said.push(("applied", format!("every {}", time(scheme.apply_interval))));
+    }
     let quotas = &scheme.quotas;
     if quotas.time.0 > 0 || quotas.size.0 > 0 || !quotas.goals.is_empty() {
-        let time_limit = if quotas.time.0 > 0 { time(quotas.time) } else { "any time".to_owned() };
-        let size_limit = if quotas.size.0 > 0 { size(quotas.size) } else { "any size".to_owned() };
-        limits.push(format!("quota: {time_limit} and {size_limit} per {}", time(quotas.reset_interval)));
+        let time_limit = (quotas.time.0 > 0).then(|| time(quotas.time));
+        let size_limit = (quotas.size.0 > 0).then(|| size(quotas.size));
+        let both: Vec<String> = time_limit.into_iter().chain(size_limit).collect();
+        let limit = if both.is_empty() { "by goals".to_owned() } else { both.join(" and ") };
+        said.push(("quota", format!("{limit} per {}", time(quotas.reset_interval))));
+        let weights = [quotas.weight_size, quotas.weight_nr_accesses, quotas.weight_age];
+        if weights.iter().any(|weight| *weight > 0) {
+            said.push(("", format!("weights: size {}, rate {}, age {}", weights[0], weights[1], weights[2])));
+        }
+        if !quotas.goal_tuner.is_empty() && !quotas.goals.is_empty() {
+            said.push(("", format!("tuner: {}", quotas.goal_tuner)));
+        }
+        if let Some((numerator, denominator)) = quotas.fail_charge {
+            said.push(("", format!("{numerator} of {denominator} of what failed is charged")));
+        }
     }
-    for goal in &quotas.goals {
-        limits.push(format!("goal: {} of {}, now {}", goal.metric, goal.target_value, goal.current_value));
-    }
+    said.extend(quotas.goals.iter().map(|of| ("goal", goal(of))));
     let marks = &scheme.watermarks;
     if marks.metric != "none" {
-        limits.push(format!("active by {}: high {} mid {} low {}", marks.metric, marks.high, marks.mid, marks.low));
+        let permil = |mark: u32| format!("{} %", f64::from(mark) / 10.0);
+        let (low, mid, high) = (permil(marks.low), permil(marks.mid), permil(marks.high));
+        said.push(("active", format!("while {} is {low} to {high}, from {mid} on", marks.metric)));
+        said.push(("", format!("looked at every {}", time(marks.interval))));
     }
-    limits.extend(scheme.filters.iter().map(filter));
-    limits
+    said.extend(scheme.filters.iter().map(|of| ("filter", filter(of))));
+    if let Some(most) = scheme.max_nr_snapshots.filter(|most| *most > 0) {
+        said.push(("ends", format!("after {} snapshots", count(most))));
+    }
+    said
+}
+
+fn goal(goal: &Goal) -> String {
+    let value = |value: u64| match goal.metric.as_str() {
+        "some_mem_psi_us" => time(Nanos::from_micros(i64::try_from(value).unwrap_or(i64::MAX))),
+        metric if metric.ends_with("_bp") => format!("{} %", value as f64 / 100.0),
+        _ => count(value),
+    };
+    let node = goal.nid.map(|node| format!(" on node {node}")).unwrap_or_default();
+    let path = if goal.path.is_empty() { String::new() } else { format!(" of {}", goal.path) };
+    // The kernel fills in the present value of nothing but what the user tells it.
+    let now = if goal.metric == "user_input" { format!(", now {}", value(goal.current_value)) } else { String::new() };
+    format!("{} {}{node}{path}{now}", goal.metric, value(goal.target_value))
 }
 
 fn filter(filter: &Filter) -> String {
@@ -145,26 +269,69 @@ fn filter(filter: &Filter) -> String {
         "hugepage_size" => format!(" {} to {}", size(filter.size.min), size(filter.size.max)),
         _ => String::new(),
     };
-    format!("filter: {verb} {none}{}{what}", filter.kind)
+    format!("{verb} {none}{}{what}", filter.kind)
 }
 
-fn statistics(done: &SchemeStatus, line: &mut impl FnMut(String)) {
+fn statistics(done: &SchemeStatus) -> Said {
     let stats = done.stats;
-    let count = |count: u64| format_nr(count.into(), Style::Human);
-    line(format!("      tried {} regions, {}", count(stats.nr_tried), size(stats.size_tried)));
-    line(format!("      applied to {} regions, {}", count(stats.nr_applied), size(stats.size_applied)));
+    let mut said = vec![
+        ("tried", format!("{} regions, {}", count(stats.nr_tried), size(stats.size_tried))),
+        ("changed", format!("{} regions, {}", count(stats.nr_applied), size(stats.size_applied))),
+    ];
     if let Some(passed) = stats.size_filter_passed {
-        line(format!("      passed filters: {}", size(passed)));
+        said.push(("passed", format!("{} came through the filters", size(passed))));
+    }
+    if let Some(snapshots) = stats.nr_snapshots {
+        said.push(("looked", format!("at {} snapshots", count(snapshots))));
     }
     let effective = done.effective_size.filter(|effective| effective.0 > 0);
-    let effective = effective.map(|effective| format!(", {} in effect", size(effective))).unwrap_or_default();
-    line(format!("      quota exceeded {} times{effective}", count(stats.quota_exceeds)));
+    if stats.quota_exceeds > 0 || effective.is_some() {
+        let effective = effective.map(|effective| format!(", {} in effect", size(effective))).unwrap_or_default();
+        said.push(("used up", format!("{} times the quota{effective}", count(stats.quota_exceeds))));
+    }
     for tried in &done.tried {
         let region = tried.region;
         let range = format_addr_range(region.range(), Style::Human);
         let age = region.age.map_or(0, |age| age.0);
-        line(format!("      region {range}: {} samples, {age} aggregations", region.nr_accesses.0));
+        said.push(("region", range));
+        said.push(("", format!("{} samples, {age} aggregations", region.nr_accesses.0)));
     }
+    said
+}
+
+/// What a change of intervals did to schemes that were not named: they count in samples and aggregations.
+pub(super) fn changed_meaning(before: &[Kdamond], after: &[Kdamond]) -> Vec<String> {
+    let contexts = |kdamonds: &[Kdamond]| -> Vec<Context> {
+        kdamonds.iter().flat_map(|kdamond| kdamond.contexts.clone()).collect()
+    };
+    let mut notes = Vec::new();
+    for (before, after) in contexts(before).iter().zip(&contexts(after)) {
+        for (s, scheme) in after.schemes.iter().enumerate() {
+            let said = |context: &Context| -> Vec<String> {
+                let of_time = |(name, _): &(&str, String)| matches!(*name, "rate" | "age");
+                parameters(scheme, &context.intervals).into_iter().filter(of_time).map(|(_, what)| what).collect()
+            };
+            let (was, is) = (said(before), said(after));
+            for (was, is) in was.iter().zip(&is).filter(|(was, is)| was != is) {
+                notes.push(format!(
+                    "scheme {s} counts in samples and aggregations, so that {was} became {is}. To keep times and rates, \
+                     name the scheme again."
+                ));
+            }
+        }
+    }
+    notes
+}
+
+fn age(aggregations: u32, intervals: &Intervals) -> String {
+    if aggregations == u32::MAX {
+        return "max".to_owned();
+    }
+    time(Nanos(intervals.aggregation.0.saturating_mul(i64::from(aggregations))))
+}
+
+fn count(count: u64) -> String {
+    format_nr(count.into(), Style::Human)
 }
 
 fn time(time: Nanos) -> String {

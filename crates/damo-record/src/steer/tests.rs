@@ -1,6 +1,6 @@
 //! The commands against a fake kernel in memory. Nothing here touches the machine's own DAMON.
 
-use super::args::{MonitorArgs, StartArgs, StatusArgs, TuneArgs};
+use super::args::{StartArgs, StatusArgs, TuneArgs};
 use super::*;
 use clap::{Args, Command, FromArgMatches};
 use damo_kernel::sysfs::FakeDamon;

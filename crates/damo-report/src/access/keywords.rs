@@ -62,6 +62,7 @@ keys! {
     PassedType: "<filters passed type>", [SnapshotHead, SnapshotTail], 10;
     SnapshotPassed: "<filters passed bytes>", [SnapshotHead, SnapshotTail], 0;
     PositiveRatio: "<positive access samples ratio>", [SnapshotHead, SnapshotTail], 0;
+    Errors: "<standard errors>", [SnapshotHead, SnapshotTail], 0;
     Bandwidth: "<estimated memory bandwidth>", [SnapshotHead, SnapshotTail], 0;
     PassedBandwidth: "<filters passed estimated memory bandwidth>", [SnapshotHead, SnapshotTail], 0;
     TuningStatus: "<intervals tuning status>", [SnapshotHead, SnapshotTail], 0;
@@ -167,7 +168,8 @@ impl Values<'_> {
         };
         let pct = |metric, passed| {
             let Options { percentiles, weights, numbers, .. } = self.options;
-            percentile::draw(percentiles, metric, snapshot, *weights, passed, *numbers)
+            let errors = self.options.errors;
+            percentile::draw(percentiles, metric, snapshot, *weights, passed, *numbers, errors)
         };
         out.push_str(&match key {
             Key::TotalBytes => size(snapshot.total()),
@@ -192,6 +194,7 @@ impl Values<'_> {
             Key::SnapshotPassed => size(snapshot.total_passed()),
             Key::PositiveRatio => format_percent(snapshot.positive_percent(), self.numbers()),
             Key::Bandwidth => bandwidth(false),
+            Key::Errors => self.errors(snapshot),
             Key::PassedBandwidth => bandwidth(true),
             Key::TuningStatus => self.tuning(snapshot),
             // Records keep no statistics of schemes.
@@ -199,6 +202,21 @@ impl Values<'_> {
             Key::SnapshotIntervals => self.snapshot_intervals(snapshot.intervals),
             key => return self.of_series(key, out),
         });
+    }
+
+    fn errors(&self, snapshot: &Snapshot) -> String {
+        let size = |bytes| format_size_f64(bytes, self.numbers());
+        let (accessed, error) = snapshot.accessed_per_sample();
+        let checks = snapshot.max_nr_accesses();
+        let seconds = snapshot.intervals.aggregation.as_secs_f64();
+        let bandwidth = if seconds > 0.0 { error * checks / seconds } else { 0.0 };
+        format!(
+            "accessed per sample {} ± {}, memory bw ± {} per second, working set ± {}",
+            size(accessed),
+            size(error),
+            size(bandwidth),
+            size(snapshot.working_set_error())
+        )
     }
 
     fn heatmap(&self, passed_only: bool) -> Heatmap {

@@ -68,6 +68,26 @@ pub(super) fn values(wanted: &Percentiles, mut regions: Vec<(i128, u64)>) -> Vec
     values
 }
 
+/// For each wanted percentile the values that lie a standard error below and above it: so many bytes may be on the wrong
+/// side, because DAMON might have found them accessed, or not, had it checked again.
+pub(super) fn bounds(wanted: &Percentiles, snapshot: &Snapshot, mut regions: Vec<(i128, u64)>) -> Vec<(i128, i128)> {
+    let total: f64 = regions.iter().map(|(_, size)| *size as f64).sum();
+    if total <= 0.0 {
+        return Vec::new();
+    }
+    let error = snapshot.working_set_error() * 100.0 / total;
+    regions.sort_by_key(|(value, _)| *value);
+    let at = |percentile: f64| {
+        let mut percent = 0.0;
+        let found = regions.iter().find(|(_, size)| {
+            percent += *size as f64 * 100.0 / total;
+            percentile <= percent
+        });
+        found.or(regions.last()).map_or(0, |(value, _)| *value)
+    };
+    wanted.0.iter().map(|p| (at((f64::from(*p) - error).max(0.0)), at((f64::from(*p) + error).min(100.0)))).collect()
+}
+
 /// The percentiles as text, with a line of headings.
 pub(super) fn draw(
     wanted: &Percentiles,
@@ -76,10 +96,13 @@ pub(super) fn draw(
     weights: Weights,
     passed: bool,
     numbers: Style,
+    errors: bool,
 ) -> String {
     let size = |region: &Region| if passed { region.passed.unwrap_or(0) } else { region.size() };
     let regions = snapshot.regions.iter().map(|region| (metric.of(region, snapshot, weights), size(region)));
-    let values = values(wanted, regions.collect());
+    let regions: Vec<(i128, u64)> = regions.collect();
+    let bounds = if errors { bounds(wanted, snapshot, regions.clone()) } else { Vec::new() };
+    let values = values(wanted, regions);
     let heading = match metric {
         Metric::Idle if numbers == Style::Raw => "<idle time (us)>".to_owned(),
         Metric::Idle => "<idle time>".to_owned(),
@@ -105,6 +128,9 @@ pub(super) fn draw(
     lines.extend(cells.iter().map(|(percentile, value, stars)| {
         format!("{percentile:>left$}  {value:>right$}  |{:<20}|", "*".repeat(*stars))
     }));
+    for (line, (low, high)) in lines.iter_mut().skip(1).zip(bounds) {
+        line.push_str(&format!(" [{}, {}]", metric.format(low, numbers), metric.format(high, numbers)));
+    }
     lines.join("\n")
 }
 

@@ -1,9 +1,10 @@
 //! One snapshot with what the access report wants to know of it.
 
+use crate::confidence::{doubt, variance};
 use crate::filter::Rows;
 use crate::temperature::{Weights, access_percent, age_usec};
 use damo_frame::Chunk;
-use damo_model::{Bytes, ColumnId, Intervals, Nanos, SnapshotHead};
+use damo_model::{Bytes, ColumnId, Intervals, Nanos, NrAccesses, SnapshotHead};
 
 /// One region.
 #[derive(Clone, Debug)]
@@ -130,6 +131,27 @@ impl Snapshot {
         let sum: u128 =
             self.regions.iter().map(|region| u128::from(region.size()) * u128::from(region.nr_accesses)).sum();
         (sum as f64, self.total() as f64 * self.max_nr_accesses())
+    }
+
+    /// Bytes accessed per sampling interval, and their standard error.
+    pub fn accessed_per_sample(&self) -> (f64, f64) {
+        let n = f64::from(self.intervals.max_nr_accesses().0.max(1));
+        let (mut sum, mut square) = (0.0, 0.0);
+        for region in &self.regions {
+            let (size, count) = (region.size() as f64, f64::from(region.nr_accesses).min(n));
+            sum += size * count / n;
+            square += size * size * variance(count, n);
+        }
+        (sum, square.sqrt())
+    }
+
+    /// The standard error of the bytes in regions that were found accessed.
+    pub fn working_set_error(&self) -> f64 {
+        let square = |region: &Region| {
+            let size = region.size() as f64;
+            size * size * doubt(self.intervals, region.nr_accesses, region.age, NrAccesses(1))
+        };
+        self.regions.iter().map(square).sum::<f64>().sqrt()
     }
 
     pub fn max_nr_accesses(&self) -> f64 {

@@ -59,6 +59,8 @@ pub(super) struct Facts {
     pub probes: bool,
     pub total_sz_only: bool,
     pub region_box: bool,
+    /// Standard errors at the end of each snapshot.
+    pub errors: bool,
 }
 
 const TIME: &str = "snapshot time: [<start time>, <end time>] (<duration>)";
@@ -147,6 +149,11 @@ fn snapshot_tail(facts: Facts) -> String {
     if facts.total_sz_only {
         return "<total bytes>".to_owned();
     }
+    let tail = totals(facts);
+    if facts.errors { format!("{tail}\nstandard errors: <standard errors>") } else { tail }
+}
+
+fn totals(facts: Facts) -> String {
     if facts.scheme_filters {
         "memory bw estimate: <estimated memory bandwidth>  df-passed: <filters passed estimated memory bandwidth>\n\
          total size: <total bytes>  df-passed <filters passed bytes>"

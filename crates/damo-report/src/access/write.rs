@@ -9,15 +9,14 @@ use super::{Options, scheme_filters};
 use crate::ReportError;
 use crate::filter::{Filter, for_each_rows};
 use crate::series::{Used, by_target, measure};
-use crate::table::Table;
 use damo_frame::Record;
 use damo_model::{ColumnId, Intervals, Nanos, Target};
 use std::io::Write;
 
 /// One target's snapshots in one record: what the Python tool calls a record.
-struct Part<'a> {
-    record: &'a Record,
-    target: &'a Target,
+pub(super) struct Part<'a> {
+    pub record: &'a Record,
+    pub target: &'a Target,
     filter: Filter,
     start: Nanos,
     end: Nanos,
@@ -25,7 +24,7 @@ struct Part<'a> {
     intervals: Intervals,
 }
 
-fn parts<'a>(records: &'a [Record], options: &Options) -> Result<Vec<Part<'a>>, ReportError> {
+pub(super) fn parts<'a>(records: &'a [Record], options: &Options) -> Result<Vec<Part<'a>>, ReportError> {
     let mut parts = Vec::new();
     for record in records {
         let points = by_target(&measure(record, &options.filter, |rows| rows.intervals.is_some().into())?);
@@ -61,7 +60,7 @@ fn first_intervals(record: &Record, filter: &Filter) -> Result<Option<Intervals>
     Ok(found)
 }
 
-fn for_each_snapshot(
+pub(super) fn for_each_snapshot(
     part: &Part<'_>,
     mut f: impl FnMut(Snapshot) -> Result<(), ReportError>,
 ) -> Result<(), ReportError> {
@@ -94,6 +93,7 @@ fn facts(parts: &[Part<'_>], options: &Options) -> Result<Facts, ReportError> {
         damon_stat: parts.iter().any(|part| part.target.data_source == "damon_stat"),
         probes,
         total_sz_only: options.total_sz_only,
+        errors: options.errors,
         region_box: options.region_box && options.style == Style::Detailed,
     })
 }
@@ -210,40 +210,4 @@ fn write_part(
     line(&mut text, record_tail, &|key, out| values.of_series(key, out));
     out.write_all(text.as_bytes())?;
     Ok(used)
-}
-
-/// Tables: `snapshots` (target, start_ns, end_ns, nr_regions, total_bytes, accessed_bytes, bytes_per_second, partial).
-///
-/// # Errors
-/// When a record cannot be read or does not tell its intervals.
-pub fn access_tables(records: &[Record], options: &Options) -> Result<Vec<Table>, ReportError> {
-    let mut targets = Vec::new();
-    let (mut start, mut end, mut nr_regions, mut total) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    let (mut accessed, mut bandwidth, mut partial) = (Vec::new(), Vec::new(), Vec::new());
-    for part in &parts(records, options)? {
-        let labels = crate::target::target_labels(part.record);
-        for_each_snapshot(part, |snapshot| {
-            targets.push(labels.get(&part.target.key).cloned().unwrap_or_default());
-            start.push(snapshot.start.0);
-            end.push(snapshot.end.0);
-            nr_regions.push(snapshot.regions.len() as u64);
-            total.push(snapshot.total());
-            let hot = snapshot.regions.iter().filter(|region| region.nr_accesses > 0);
-            accessed.push(hot.fold(0u64, |sum, region| sum.saturating_add(region.size())));
-            bandwidth.push(snapshot.bandwidth(false));
-            partial.push(snapshot.partial.is_some());
-            Ok(())
-        })?;
-    }
-    let columns = vec![
-        ("target", targets.into()),
-        ("start_ns", start.into()),
-        ("end_ns", end.into()),
-        ("nr_regions", nr_regions.into()),
-        ("total_bytes", total.into()),
-        ("accessed_bytes", accessed.into()),
-        ("bytes_per_second", bandwidth.into()),
-        ("partial", partial.into()),
-    ];
-    Ok(vec![Table::new("snapshots", columns)?])
 }

@@ -5,14 +5,16 @@ use crate::ReportError;
 use crate::table::Table;
 use std::io::{self, BufWriter, Write};
 
-pub(super) fn write(table: &Table, out: &mut dyn Write) -> Result<(), ReportError> {
+pub(super) fn write(table: &Table, head: bool, out: &mut dyn Write) -> Result<(), ReportError> {
     let mut out = BufWriter::with_capacity(1 << 16, out);
     let columns = columns(&table.frame)?;
-    for (i, (name, _)) in columns.iter().enumerate() {
-        comma(&mut out, i)?;
-        text(&mut out, name)?;
+    if head {
+        for (i, (name, _)) in columns.iter().enumerate() {
+            comma(&mut out, i)?;
+            text(&mut out, name)?;
+        }
+        out.write_all(b"\n")?;
     }
-    out.write_all(b"\n")?;
     for row in 0..table.frame.height() {
         for (i, (_, cells)) in columns.iter().enumerate() {
             comma(&mut out, i)?;

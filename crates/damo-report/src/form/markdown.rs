@@ -11,6 +11,15 @@ pub(super) fn write(tables: &[Table], out: &mut dyn Write) -> Result<(), ReportE
         if tables.len() > 1 {
             writeln!(out, "{}### {}\n", if i == 0 { "" } else { "\n" }, table.name)?;
         }
+        one(table, true, &mut out)?;
+    }
+    out.flush()?;
+    Ok(())
+}
+
+/// One table, with or without its head. Cells are as wide as the widest of these rows.
+pub(super) fn one(table: &Table, head: bool, out: &mut dyn Write) -> Result<(), ReportError> {
+    {
         let columns = columns(&table.frame)?;
         let rows: Vec<Vec<String>> = (0..table.frame.height())
             .map(|row| columns.iter().map(|(_, cells)| shown(cells.get(row))).collect())
@@ -20,15 +29,17 @@ pub(super) fn write(tables: &[Table], out: &mut dyn Write) -> Result<(), ReportE
             cells.chain(columns.get(column).map(|(name, _)| name.chars().count())).max().unwrap_or(0).max(4)
         };
         let widths: Vec<usize> = (0..columns.len()).map(width).collect();
-        for ((name, cells), width) in columns.iter().zip(&widths) {
-            write!(out, "{}", padded(name, *width, cells.is_number()))?;
+        if head {
+            for ((name, cells), width) in columns.iter().zip(&widths) {
+                write!(out, "{}", padded(name, *width, cells.is_number()))?;
+            }
+            out.write_all(b"|\n")?;
+            for ((_, cells), width) in columns.iter().zip(&widths) {
+                let number = cells.is_number();
+                write!(out, "| {}{} ", "-".repeat(width - usize::from(number)), if number { ":" } else { "" })?;
+            }
+            out.write_all(b"|\n")?;
         }
-        out.write_all(b"|\n")?;
-        for ((_, cells), width) in columns.iter().zip(&widths) {
-            let number = cells.is_number();
-            write!(out, "| {}{} ", "-".repeat(width - usize::from(number)), if number { ":" } else { "" })?;
-        }
-        out.write_all(b"|\n")?;
         for row in &rows {
             for ((cell, width), (_, cells)) in row.iter().zip(&widths).zip(&columns) {
                 write!(out, "{}", padded(cell, *width, cells.is_number()))?;
@@ -36,7 +47,6 @@ pub(super) fn write(tables: &[Table], out: &mut dyn Write) -> Result<(), ReportE
             out.write_all(b"|\n")?;
         }
     }
-    out.flush()?;
     Ok(())
 }
 

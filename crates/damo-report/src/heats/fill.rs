@@ -3,6 +3,7 @@
 use super::grid::GridSums;
 use super::mappings::MappingNames;
 use super::plan::{Plan, window};
+use super::schemes::{Applied, Layers};
 use super::{Axis, HeatsError, HeatsReport, Options, Unit};
 use crate::survey::{Extent, First, Identity, Survey, intervals_of};
 use damo_frame::{Chunk, Coverage, FrameError, Record, SnapshotView};
@@ -15,6 +16,7 @@ const SAMPLED_BLOCKS: usize = 6;
 struct Sums {
     survey: Survey,
     grids: Vec<GridSums>,
+    applied: Applied,
     /// The highest single contribution, in samples of the plan's aggregation interval.
     most: f64,
 }
@@ -26,6 +28,7 @@ struct Pass<'a> {
     plan: &'a Plan,
     options: &'a Options,
     targets: Vec<TargetKey>,
+    layers: &'a Layers,
     time: &'a Axis,
     space: &'a [Axis],
     surveys: bool,
@@ -34,7 +37,7 @@ struct Pass<'a> {
 pub(super) fn run(records: &[Record], options: &Options) -> Result<HeatsReport, HeatsError> {
     let sampled = sample(records, &Selection::all())?;
     let mut plan = Plan::make(records, options, &sampled, &sampled)?;
-    let windowed = options.time_range.is_some();
+    let windowed = options.is_windowed();
     if windowed {
         let time = Some(reaching(window(records, options, &sampled)?, plan.first));
         let there = sample(records, &Selection { time, ..Selection::default() })?;
@@ -53,7 +56,7 @@ pub(super) fn run(records: &[Record], options: &Options) -> Result<HeatsReport, 
     }
     let found = std::mem::take(&mut sums.survey);
     let whole = if windowed { &sampled } else { &found };
-    report(records, options, &plan, whole, &found, sums.grids, sums.most)
+    report(records, options, &plan, whole, &found, sums)
 }
 
 /// A survey of a few blocks of each record.
@@ -77,9 +80,13 @@ fn reaching(window: (Nanos, Nanos), first: Option<First>) -> (Nanos, Nanos) {
 
 fn fill(records: &[Record], options: &Options, plan: &Plan, windowed: bool, surveys: bool) -> Result<Sums, HeatsError> {
     let (time, space) = options.axes(plan);
+    // Where one aggregation makes enough checks, no cell can rest on fewer.
+    let count = plan.checks.is_some_and(|checks| checks < options.min_checks);
+    let layers = if options.schemes { Layers::of(records, plan.identity) } else { Layers::default() };
     let make = || Sums {
         survey: Survey::default(),
-        grids: space.iter().map(|space| GridSums::new(&time, space)).collect(),
+        grids: space.iter().map(|space| GridSums::new(&time, space, count)).collect(),
+        applied: Applied::new(&layers, &time, &space),
         most: 0.0,
     };
     let mut whole = make();
@@ -92,10 +99,11 @@ fn fill(records: &[Record], options: &Options, plan: &Plan, windowed: bool, surv
         let first = plan.first.filter(|first| first.record == number);
         let selection = Selection {
             time: windowed.then(|| reaching(plan.time, first)),
-            targets: if surveys { Vec::new() } else { targets.clone() },
+            targets: if surveys { Vec::new() } else { [&targets[..], &layers.targets(number)].concat() },
             addresses: if surveys { Vec::new() } else { plan.ranges.clone() },
         };
-        let pass = Pass { record, number, plan, options, targets, time: &time, space: &space, surveys };
+        let layers = &layers;
+        let pass = Pass { record, number, plan, options, targets, layers, time: &time, space: &space, surveys };
         let sums = record.fold(&selection, make, |sums, chunk| pass.add_chunk(sums, chunk), Sums::merge)?;
         whole = whole.merge(sums);
     }
@@ -106,6 +114,7 @@ impl Sums {
     fn merge(mut self, later: Sums) -> Sums {
         self.survey = self.survey.merge(later.survey);
         self.grids.iter_mut().zip(&later.grids).for_each(|(a, b)| a.merge(b));
+        self.applied.merge(&later.applied);
         self.most = self.most.max(later.most);
         self
     }
@@ -118,6 +127,10 @@ impl Pass<'_> {
         }
         let passed = if self.options.df_passed { chunk.extra(ColumnId::FILTER_PASSED) } else { None };
         for view in chunk.snapshots() {
+            if let Some(layer) = self.layers.layer(self.number, view.head.target) {
+                let length = intervals_of(self.record, &view).map(|known| known.aggregation).or(self.plan.aggregation);
+                sums.applied.add(layer, &view, length, self.time, self.space);
+            }
             if !view.is_complete() || !self.targets.contains(&view.head.target) {
                 continue;
             }
@@ -166,6 +179,10 @@ impl Pass<'_> {
                 for row in first..=last {
                     let time = to.min(self.time.bound(row + 1)) - from.max(self.time.bound(row));
                     add_row(grid, space, row, time, scale, &regions);
+                    if let (true, Some(intervals)) = (grid.counts_checks(), intervals) {
+                        let checks = intervals.max_nr_accesses().0;
+                        regions.iter().for_each(|r| grid.add_checks(space, row, r.from, r.to, checks));
+                    }
                 }
             }
             if age_unit > 0 {
@@ -282,16 +299,16 @@ fn report(
     plan: &Plan,
     whole: &Survey,
     found: &Survey,
-    sums: Vec<GridSums>,
-    most: f64,
+    sums: Sums,
 ) -> Result<HeatsReport, HeatsError> {
     let (time, space) = options.axes(plan);
     let unit = match plan.aggregation {
         Some(aggregation) => 1.0 / aggregation.as_secs_f64(),
         None => 1.0,
     };
-    let most = most * unit;
-    let panels = sums.into_iter().zip(&space).map(|(sums, space)| sums.finish(&time, space, unit, most));
+    let most = sums.most * unit;
+    let schemes = sums.applied.finish(records, &time, &space)?;
+    let panels = sums.grids.into_iter().zip(&space).map(|(sums, space)| sums.finish(&time, space, unit, most));
     let empty = Extent::default();
     let extent = whole.get(plan.identity).unwrap_or(&empty);
     let mut partial = found.get(plan.identity).unwrap_or(extent).partial.clone();
@@ -314,9 +331,18 @@ fn report(
         }
     }
     let ours = records.iter().flat_map(Record::targets).filter(|target| Identity::from(*target) == plan.identity);
+    let process = ours.filter_map(|target| target.process.clone()).find(|process| process.pid > 0);
+    let mut events = Vec::new();
+    for record in records {
+        events.extend(crate::events::events(record)?);
+    }
+    events.retain(|event| {
+        let ours = process.as_ref().is_none_or(|process| event.pid == Some(process.pid));
+        (plan.time.0..plan.time.1).contains(&event.at) && (ours || event.kind.is_about_processes())
+    });
     Ok(HeatsReport {
         identity: plan.identity,
-        process: ours.filter_map(|target| target.process.clone()).find(|process| process.pid > 0),
+        process,
         time: plan.time,
         panels: panels.collect(),
         unit: if plan.aggregation.is_some() { Unit::Hz } else { Unit::Samples },
@@ -324,6 +350,9 @@ fn report(
         partial,
         names: MappingNames::of(records, plan.identity)?,
         marks,
+        events,
+        schemes,
+        min_checks: options.min_checks,
         by_temperature: options.by_temperature.is_some(),
         coverage,
     })

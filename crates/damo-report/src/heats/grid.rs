@@ -8,9 +8,9 @@
 
 use super::axis::Axis;
 
-/// What one row and panel has gathered so far.
+/// What one panel has gathered so far.
 #[derive(Clone, Debug)]
-struct Sums {
+pub(super) struct Sums {
     /// Per cell: contributions of regions that cover it in part, in weight × bytes.
     partial: Vec<f64>,
     /// Per cell: change of the weight of regions that cover it whole, against the cell before.
@@ -18,12 +18,12 @@ struct Sums {
 }
 
 impl Sums {
-    fn new(cells: usize) -> Self {
+    pub(super) fn new(cells: usize) -> Self {
         Sums { partial: vec![0.0; cells], whole: vec![0; cells] }
     }
 
     /// Adds `weight` over `[from, to)`, which must lie within the axis and not be empty. `row` is where the row begins.
-    fn add(&mut self, axis: &Axis, row: usize, from: i128, to: i128, weight: i128) {
+    pub(super) fn add(&mut self, axis: &Axis, row: usize, from: i128, to: i128, weight: i128) {
         let (first, last) = axis.cells(from, to);
         let partial = |cell: usize, bytes: i128, sums: &mut Self| {
             if let Some(sum) = sums.partial.get_mut(row + cell) {
@@ -46,7 +46,7 @@ impl Sums {
     }
 
     /// Sums of the cells of one row, in weight × bytes.
-    fn row<'a>(&'a self, axis: &'a Axis, row: usize) -> impl Iterator<Item = f64> + 'a {
+    pub(super) fn row<'a>(&'a self, axis: &'a Axis, row: usize) -> impl Iterator<Item = f64> + 'a {
         let cells = row..row + axis.len();
         let partial = self.partial.get(cells.clone()).unwrap_or_default();
         let whole = self.whole.get(cells).unwrap_or_default();
@@ -57,9 +57,39 @@ impl Sums {
         })
     }
 
-    fn merge(&mut self, other: &Sums) {
+    pub(super) fn merge(&mut self, other: &Sums) {
         self.partial.iter_mut().zip(&other.partial).for_each(|(a, b)| *a += b);
         self.whole.iter_mut().zip(&other.whole).for_each(|(a, b)| *a += b);
+    }
+}
+
+/// How many checks each cell of a panel rests on, as changes against the cell before.
+#[derive(Clone, Debug)]
+struct Checks(Vec<i64>);
+
+impl Checks {
+    /// Says that a region of `[from, to)` was checked so often in a row that begins at `row`.
+    fn add(&mut self, axis: &Axis, row: usize, from: i128, to: i128, checks: u32) {
+        let (first, last) = axis.cells(from, to);
+        for (cell, change) in [(first, i64::from(checks)), (last + 1, -i64::from(checks))] {
+            if cell < axis.len()
+                && let Some(sum) = self.0.get_mut(row + cell)
+            {
+                *sum += change;
+            }
+        }
+    }
+
+    fn finish(self, columns: usize) -> Vec<u64> {
+        let mut cells = Vec::with_capacity(self.0.len());
+        for row in self.0.chunks(columns.max(1)) {
+            let mut checks = 0_i64;
+            cells.extend(row.iter().map(|change| {
+                checks += change;
+                u64::try_from(checks).unwrap_or(0)
+            }));
+        }
+        cells
     }
 }
 
@@ -68,6 +98,7 @@ impl Sums {
 pub struct GridSums {
     heat: Sums,
     cover: Sums,
+    checks: Option<Checks>,
 }
 
 /// One panel, done: rows are times, columns are addresses.
@@ -81,13 +112,28 @@ pub struct Grid {
     pub heat: Vec<f64>,
     /// Share of the cell that snapshots cover, 0..=1.
     pub cover: Vec<f64>,
+    /// How many checks of DAMON's the cell rests on; empty if they were not counted.
+    pub checks: Vec<u64>,
 }
 
 impl GridSums {
     /// Empty, for as many cells as the axes have.
-    pub fn new(time: &Axis, space: &Axis) -> Self {
+    pub fn new(time: &Axis, space: &Axis, count_checks: bool) -> Self {
         let cells = time.len() * space.len();
-        GridSums { heat: Sums::new(cells), cover: Sums::new(cells) }
+        let checks = count_checks.then(|| Checks(vec![0; cells]));
+        GridSums { heat: Sums::new(cells), cover: Sums::new(cells), checks }
+    }
+
+    /// Whether checks are counted.
+    pub fn counts_checks(&self) -> bool {
+        self.checks.is_some()
+    }
+
+    /// Says that a region was checked so often for one row.
+    pub fn add_checks(&mut self, space: &Axis, row: usize, from: i128, to: i128, checks: u32) {
+        if let (Some(counts), Some((from, to))) = (&mut self.checks, space.clip(from, to)) {
+            counts.add(space, row * space.len(), from, to, checks);
+        }
     }
 
     /// Adds a region's accesses in one row. `accesses` is samples × ns of the row that its snapshot covers.
@@ -110,6 +156,9 @@ impl GridSums {
     pub fn merge(&mut self, other: &GridSums) {
         self.heat.merge(&other.heat);
         self.cover.merge(&other.cover);
+        if let (Some(ours), Some(theirs)) = (&mut self.checks, &other.checks) {
+            ours.0.iter_mut().zip(&theirs.0).for_each(|(a, b)| *a += b);
+        }
     }
 
     /// Means per cell; `unit` is what one sample counts for (1 / aggregation in seconds for Hz, 1 for samples), `most` the
@@ -128,7 +177,8 @@ impl GridSums {
                 cover.push(covered / area);
             }
         }
-        Grid { time: time.clone(), space: space.clone(), heat, cover }
+        let checks = self.checks.map(|checks| checks.finish(space.len())).unwrap_or_default();
+        Grid { time: time.clone(), space: space.clone(), heat, cover, checks }
     }
 }
 
@@ -143,6 +193,12 @@ impl Grid {
     pub fn covered_heat_at(&self, row: usize, column: usize) -> f64 {
         let cover = self.cover.get(row * self.space.len() + column).copied().unwrap_or(0.0);
         if cover > 0.0 { self.heat_at(row, column) / cover } else { f64::NAN }
+    }
+
+    /// Whether the cell is known from fewer than `least` checks.
+    pub fn is_doubtful(&self, row: usize, column: usize, least: u32) -> bool {
+        let checks = self.checks.get(row * self.space.len() + column);
+        checks.is_some_and(|checks| (1..u64::from(least)).contains(checks))
     }
 
     /// Lowest and highest heat of covered cells; `None` if nothing is covered.
@@ -183,12 +239,20 @@ mod tests {
         ) {
             let (time, space) = (Axis::even(0, 300, 3), Axis::whole(1_000, 9_000, cells));
             let regions: Vec<_> = regions.into_iter().map(|(row, from, size, n)| (row, from, from + size, n)).collect();
-            let mut sums = GridSums::new(&time, &space);
+            let mut sums = GridSums::new(&time, &space, true);
             for &(row, from, to, accesses) in &regions {
                 sums.add_heat(&space, row, from, to, accesses);
                 sums.add_cover(&space, row, from, to, 1);
+                if from < to {
+                    sums.add_checks(&space, row, from, to, 20);
+                }
             }
             let grid = sums.finish(&time, &space, 1.0, f64::INFINITY);
+            for (i, checks) in grid.checks.iter().enumerate() {
+                let (from, to) = (space.bound(i % space.len()), space.bound(i % space.len() + 1));
+                let touching = regions.iter().filter(|r| r.0 == i / space.len() && r.1.max(from) < r.2.min(to));
+                prop_assert_eq!(*checks, touching.count() as u64 * 20);
+            }
             for (got, want) in grid.heat.iter().zip(naive(&time, &space, &regions)) {
                 if got.is_nan() {
                     prop_assert_eq!(want, 0.0);

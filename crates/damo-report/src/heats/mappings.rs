@@ -89,6 +89,20 @@ impl MappingNames {
         spans
     }
 
+    /// All mappings by short names, so that none overlap: a place that was mapped twice belongs to the first.
+    pub fn disjoint(&self) -> Vec<(AddrRange, String)> {
+        let mut covered = 0;
+        let mut spans = Vec::with_capacity(self.mappings.len());
+        for (range, name) in &self.mappings {
+            let from = range.start.0.max(covered);
+            if from < range.end.0 {
+                spans.push((AddrRange::new(Addr(from), range.end), short(name)));
+                covered = range.end.0;
+            }
+        }
+        spans
+    }
+
     /// The parts of an area that were ever mapped, without small holes: DAMON's areas have holes that only the two or
     /// three largest gaps of an address space are spared. The area itself if nothing is known of it.
     pub fn mapped_parts(&self, area: AddrRange) -> Vec<AddrRange> {

@@ -10,18 +10,23 @@ mod fill;
 mod grid;
 mod mappings;
 mod options;
+mod overlay;
 mod plan;
 mod raw;
+mod schemes;
 mod tables;
 mod terminal;
 
 pub use axis::Axis;
 pub use grid::Grid;
 pub use mappings::MappingNames;
-pub use options::{AddressBase, AddressRange, Cells, Columns, DrawRange, Options, TimeBase, TimeRange};
+pub use options::{AddressBase, AddressRange, Cells, Columns, DrawRange, FEW_CHECKS, Options, TimeBase, TimeRange};
+pub use plan::find_mark;
 pub use raw::RawStyle;
+pub use schemes::SchemeLayer;
 pub use terminal::{ColorSet, Depth, Glyphs, TIME_COLUMNS, TerminalStyle};
 
+use crate::events::Event;
 use crate::survey::Identity;
 use damo_frame::{Coverage, FrameError, Record};
 use damo_model::{Nanos, Process};
@@ -123,6 +128,12 @@ pub struct HeatsReport {
     pub names: MappingNames,
     /// Marks within the time of the map.
     pub marks: Vec<(Nanos, String)>,
+    /// What else happened within it: processes that came or went, mappings and parameters that changed.
+    pub events: Vec<Event>,
+    /// Where schemes were applied to the target, by scheme.
+    pub schemes: Vec<SchemeLayer>,
+    /// Cells that rest on fewer checks are to be marked.
+    pub min_checks: u32,
     /// Whether regions lie by temperature rather than by address.
     pub by_temperature: bool,
     /// How much of what happened is in the records.
@@ -142,5 +153,21 @@ impl HeatsReport {
     pub fn range(&self) -> Option<(f64, f64)> {
         let ranges = self.panels.iter().filter_map(Grid::range);
         ranges.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
+    }
+
+    /// Whether each row of cells lies in a time with incomplete data.
+    pub fn incomplete_rows(&self, time: &Axis) -> Vec<bool> {
+        let overlaps = |row: usize| {
+            let (from, to) = (time.bound(row), time.bound(row + 1));
+            let first = self.partial.partition_point(|(_, end)| i128::from(end.0) <= from);
+            self.partial.get(first).is_some_and(|(start, _)| i128::from(start.0) < to)
+        };
+        (0..time.len()).map(overlaps).collect()
+    }
+
+    /// Whether some cell rests on too few checks.
+    pub fn has_doubtful_cells(&self) -> bool {
+        let few = |grid: &Grid| grid.checks.iter().any(|checks| (1..u64::from(self.min_checks)).contains(checks));
+        self.panels.iter().any(few)
     }
 }

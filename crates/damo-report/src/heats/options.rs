@@ -110,6 +110,10 @@ impl Columns {
     }
 }
 
+/// A cell that rests on fewer checks than this is marked: its access rate has a standard error of up to an eighth of the
+/// possible.
+pub const FEW_CHECKS: u32 = 16;
+
 /// What a heat map is asked for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Options {
@@ -121,6 +125,8 @@ pub struct Options {
     pub columns: Columns,
     /// Which time; `None`: all that anything is known of.
     pub time_range: Option<TimeRange>,
+    /// From the first mark of this text to the next mark: instead of `time_range`.
+    pub mark: Option<String>,
     /// Which addresses; empty: as `mapping` or else `draw_range` says.
     pub address_ranges: Vec<AddressRange>,
     /// Addresses of the mappings of this name.
@@ -131,6 +137,10 @@ pub struct Options {
     pub cells: Cells,
     /// Count each region's accesses by the share of it that passed the scheme's filters.
     pub df_passed: bool,
+    /// Gather where schemes were applied to the target, if the record tells.
+    pub schemes: bool,
+    /// Count the checks of cells if one snapshot makes fewer than this many; 0 never counts.
+    pub min_checks: u32,
     /// Lay regions out by temperature instead of by address, coldest first, with these weights of access rate (percent)
     /// and age (µs).
     pub by_temperature: Option<(f64, f64)>,
@@ -144,11 +154,14 @@ impl Default for Options {
             rows: 500,
             columns: Columns::Each(500),
             time_range: None,
+            mark: None,
             address_ranges: Vec::new(),
             mapping: None,
             draw_range: DrawRange::Hottest,
             cells: Cells::Even,
             df_passed: false,
+            schemes: false,
+            min_checks: 0,
             by_temperature: None,
         }
     }
@@ -162,7 +175,23 @@ impl Options {
 
     /// For pictures: all that was ever mapped, no rounding of cells.
     pub fn picture(rows: usize, columns: Columns) -> Self {
-        Self { rows, columns, draw_range: DrawRange::Mapped, cells: Cells::Whole, ..Self::default() }
+        Self { rows, columns, ..Self::overview() }
+    }
+
+    /// All that was ever mapped, no rounding of cells, with schemes' applications and cells of few checks told apart.
+    pub fn overview() -> Self {
+        Self {
+            draw_range: DrawRange::Mapped,
+            cells: Cells::Whole,
+            schemes: true,
+            min_checks: FEW_CHECKS,
+            ..Self::default()
+        }
+    }
+
+    /// Whether only a part of the record's time is wanted.
+    pub(super) fn is_windowed(&self) -> bool {
+        self.time_range.is_some() || self.mark.is_some()
     }
 
     /// Whether the ranges of addresses need no look at the record.
@@ -176,7 +205,7 @@ impl Options {
 
 impl AddressRange {
     /// The addresses meant, given the start of the guide's area; `None` if that is needed and missing.
-    pub(super) fn resolve(&self, guided: Option<Addr>) -> Option<AddrRange> {
+    pub fn resolve(&self, guided: Option<Addr>) -> Option<AddrRange> {
         let base = match self.base {
             AddressBase::At(base) => base,
             AddressBase::Guided => guided?,

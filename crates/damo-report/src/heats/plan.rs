@@ -29,6 +29,8 @@ pub struct Plan {
     pub first: Option<First>,
     /// Aggregation interval that sums are kept in; `None` if the record does not tell its intervals.
     pub aggregation: Option<Nanos>,
+    /// Checks of each region in one aggregation interval, where known.
+    pub checks: Option<u32>,
 }
 
 impl Plan {
@@ -45,11 +47,14 @@ impl Plan {
             return Err(HeatsError::TooManyCells { cells, limit: MAX_CELLS });
         }
         let aggregation = extent.intervals.map(|intervals| intervals.aggregation);
-        Ok(Plan { identity, time, ranges, first: extent.first, aggregation })
+        let checks = extent.intervals.map(|intervals| intervals.max_nr_accesses().0);
+        Ok(Plan { identity, time, ranges, first: extent.first, aggregation, checks })
     }
 }
 
-/// The extent with most space of those that fit the wanted identity; the first of equals.
+/// The very identity that is wanted, if it names a target, else the extent with most space of those that fit it; the
+/// first of equals. What schemes were applied to is a part of what was monitored: it is picked only if asked for, or if
+/// there is nothing else.
 fn pick<'a>(options: &Options, survey: &'a Survey) -> Result<(Identity, &'a Extent), HeatsError> {
     let wanted = &options.identity;
     let fits = |known: &Identity| {
@@ -58,7 +63,16 @@ fn pick<'a>(options: &Options, survey: &'a Survey) -> Result<(Identity, &'a Exte
             && (wanted.scheme.is_none() || wanted.scheme == known.scheme)
             && (wanted.target_id.is_none() || wanted.target_id == known.target_id)
     };
-    let fitting = survey.extents.iter().filter(|(known, _)| fits(known));
+    // A foreign record's target 0 without a context is not its target 0 as a scheme saw it.
+    let exact = survey.extents.iter().find(|(known, _)| wanted.target_id.is_some() && known == wanted);
+    if let Some((identity, extent)) = exact {
+        return Ok((*identity, extent));
+    }
+    let plain = survey.extents.iter().any(|(known, _)| fits(known) && known.scheme.is_none());
+    let fitting = survey
+        .extents
+        .iter()
+        .filter(|(known, _)| fits(known) && (wanted.scheme.is_some() || !plain || known.scheme.is_none()));
     let larger = |best: &'a (Identity, Extent), next: &'a (Identity, Extent)| {
         if next.1.total() > best.1.total() { next } else { best }
     };
@@ -74,6 +88,11 @@ fn pick<'a>(options: &Options, survey: &'a Survey) -> Result<(Identity, &'a Exte
 }
 
 fn time_range(records: &[Record], options: &Options, known: (Nanos, Nanos)) -> Result<(Nanos, Nanos), HeatsError> {
+    if let Some(text) = &options.mark {
+        let start = find_mark(records, text)?;
+        let end = next_mark(records, start)?.unwrap_or(known.1);
+        return if start < end { Ok((start, end)) } else { Err(HeatsError::EmptyRange { what: "time" }) };
+    }
     let Some(range) = &options.time_range else {
         return Ok(known);
     };
@@ -96,7 +115,11 @@ pub(super) fn window(records: &[Record], options: &Options, whole: &Survey) -> R
     time_range(records, options, extent.known_span().ok_or(HeatsError::NoSnapshots)?)
 }
 
-fn find_mark(records: &[Record], text: &str) -> Result<Nanos, HeatsError> {
+/// When the first mark of this text was set, on its record's clock.
+///
+/// # Errors
+/// If there is none; the error lists those that there are.
+pub fn find_mark(records: &[Record], text: &str) -> Result<Nanos, HeatsError> {
     let mut known = Vec::new();
     for record in records {
         for side in record.sides()? {
@@ -111,6 +134,19 @@ fn find_mark(records: &[Record], text: &str) -> Result<Nanos, HeatsError> {
         }
     }
     Err(HeatsError::NoSuchMark { wanted: text.to_owned(), known: known.join(", ") })
+}
+
+/// The first mark after a time.
+fn next_mark(records: &[Record], after: Nanos) -> Result<Option<Nanos>, HeatsError> {
+    let mut next: Option<Nanos> = None;
+    for record in records {
+        let marks = record.sides()?.iter().filter_map(|side| match side {
+            Side::Mark(mark) => record.on_record_clock(mark.at),
+            _ => None,
+        });
+        next = marks.filter(|at| *at > after).chain(next).min();
+    }
+    Ok(next)
 }
 
 fn ranges(

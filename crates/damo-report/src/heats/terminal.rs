@@ -2,10 +2,13 @@
 //!
 //! Two layouts. [`Glyphs::Digits`] is the Python tool's: each range by itself, a digit from 0 to 9 per cell, addresses
 //! from left to right, times from top to bottom. [`Glyphs::HalfBlocks`] puts all ranges side by side under their names
-//! with times along the left edge, two cells in each character.
+//! with times along the left edge, two cells in each character. What the colours cannot say is said by the characters:
+//! [`Overlay`] has those.
 
+use super::overlay::Overlay;
 use super::{Axis, Grid, HeatsReport, Unit};
 use crate::colormap::{ColorMap, Rgb};
+use crate::events::{Event, EventKind};
 use damo_model::human::{Style, format_hz, format_size, format_size_accurate, format_time};
 use damo_model::{Bytes, Hz, Nanos};
 use std::io::{self, Write};
@@ -101,6 +104,8 @@ impl Default for TerminalStyle {
 const END: &str = "\x1b[0m";
 /// Columns that times take at the left edge of half-block maps.
 pub const TIME_COLUMNS: usize = 12;
+/// Texts below a map are at least so wide.
+const LEAST_TEXT: usize = 48;
 /// Marks that are spelled out below a map.
 const MAX_MARKS: usize = 12;
 /// Shades for maps without colours.
@@ -210,12 +215,12 @@ impl HeatsReport {
         let lines = if style.depth == Depth::Plain { time.len() } else { time.len().div_ceil(2) };
         let rows_per_line = if style.depth == Depth::Plain { 1 } else { 2 };
         let every = (lines / 8).max(1);
+        let overlay = Overlay::new(self, time, rows_per_line);
         for line in 0..lines {
             let row = line * rows_per_line;
             let label = if line % every == 0 { self.time_label(time, row) } else { String::new() };
             let bounds = (nanos(time.bound(row)), nanos(time.bound(row + rows_per_line)));
-            let marked = self.marks.iter().any(|(at, _)| bounds.0 <= *at && *at < bounds.1);
-            let sign = if marked { '▸' } else { ' ' };
+            let sign = self.sign(bounds);
             write!(out, "{label:>width$}{sign}", width = TIME_COLUMNS - 1)?;
             for (i, grid) in self.panels.iter().enumerate() {
                 if i > 0 {
@@ -223,13 +228,17 @@ impl HeatsReport {
                 }
                 for column in 0..grid.space.len() {
                     let upper = scaled(grid.covered_heat_at(row, column), high);
-                    match style.depth {
-                        Depth::Plain => write!(out, "{}", shade(upper))?,
-                        depth => {
-                            let below = row + 1 < grid.time.len();
-                            let lower = if below { scaled(grid.covered_heat_at(row + 1, column), high) } else { None };
-                            write!(out, "{}", half_blocks(upper, lower, style.map, depth))?;
+                    let below = rows_per_line > 1 && row + 1 < grid.time.len();
+                    let lower = if below { scaled(grid.covered_heat_at(row + 1, column), high) } else { None };
+                    let glyph = overlay.glyph(grid, (i, line, column), upper.is_some() || lower.is_some());
+                    match (glyph, style.depth) {
+                        (Some(glyph), Depth::Plain) => write!(out, "{glyph}")?,
+                        (None, Depth::Plain) => write!(out, "{}", shade(upper))?,
+                        (Some(glyph), depth) => {
+                            let heat = [upper, lower].into_iter().flatten().reduce(f64::max);
+                            write!(out, "{}", on_ground(glyph, heat, style.map, depth))?;
                         }
+                        (None, depth) => write!(out, "{}", half_blocks(upper, lower, style.map, depth))?,
                     }
                 }
                 if style.depth != Depth::Plain {
@@ -239,26 +248,34 @@ impl HeatsReport {
             writeln!(out)?;
         }
         self.write_scale(out, style, high)?;
+        overlay.write_legend(self, out)?;
         let sizes: Vec<String> = self.panels.iter().map(|grid| span_text(&grid.space)).collect();
-        writeln!(out, "{:width$}{}", "", sizes.join(" · "), width = TIME_COLUMNS)?;
-        self.write_marks(out, time)
+        let width = self.panels.iter().map(|grid| grid.space.len() + 1).sum::<usize>().max(LEAST_TEXT);
+        write_wrapped(out, ' ', &sizes, width)?;
+        self.write_marks(out, time, width)
     }
 
-    /// What the signs at the left edge stand for.
-    fn write_marks(&self, out: &mut dyn Write, time: &Axis) -> io::Result<()> {
-        if self.marks.is_empty() {
-            return Ok(());
+    /// The sign at the left edge of a line: of the most telling thing that happened then.
+    fn sign(&self, bounds: (Nanos, Nanos)) -> char {
+        let within = |at: Nanos| bounds.0 <= at && at < bounds.1;
+        if self.marks.iter().any(|(at, _)| within(*at)) {
+            return '▸';
         }
-        let text = |(at, text): &(Nanos, String)| {
-            // Text of a record goes to a terminal: no control characters.
-            let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-            format!("{} {text}", format_time(nanos(i128::from(at.0) - time.start()), Style::Human))
-        };
-        let mut marks: Vec<String> = self.marks.iter().take(MAX_MARKS).map(text).collect();
-        if self.marks.len() > MAX_MARKS {
-            marks.push(format!("and {} more", self.marks.len() - MAX_MARKS));
+        let signs = self.events.iter().filter(|event| within(event.at)).map(|event| sign_of(event.kind));
+        signs.min_by_key(|sign| SIGNS.iter().position(|known| known == sign)).unwrap_or(' ')
+    }
+
+    /// What the signs at the left edge stand for, a line for each kind.
+    fn write_marks(&self, out: &mut dyn Write, time: &Axis, width: usize) -> io::Result<()> {
+        let since = |at: Nanos| format_time(nanos(i128::from(at.0) - time.start()), Style::Human);
+        let marks: Vec<String> = self.marks.iter().map(|(at, text)| format!("{} {text}", since(*at))).collect();
+        write_signs(out, '▸', marks, width)?;
+        for sign in SIGNS {
+            let of = |event: &&Event| sign_of(event.kind) == sign;
+            let texts = self.events.iter().filter(of).map(|event| format!("{} {}", since(event.at), event.text));
+            write_signs(out, sign, texts.collect(), width)?;
         }
-        writeln!(out, "{:>width$}{}", "▸ ", marks.join(" · "), width = TIME_COLUMNS)
+        Ok(())
     }
 
     /// Names above the panels, as far as they fit.
@@ -309,6 +326,49 @@ impl HeatsReport {
     }
 }
 
+/// Signs of events, the most telling first.
+const SIGNS: [char; 4] = ['+', '-', '~', '*'];
+
+fn sign_of(kind: EventKind) -> char {
+    match kind {
+        EventKind::Start => '+',
+        EventKind::Exit => '-',
+        EventKind::Mapped => '~',
+        EventKind::Intervals => '*',
+    }
+}
+
+/// Lines that spell out what a sign stands for; nothing without texts.
+fn write_signs(out: &mut dyn Write, sign: char, mut texts: Vec<String>, width: usize) -> io::Result<()> {
+    let more = texts.len().saturating_sub(MAX_MARKS);
+    texts.truncate(MAX_MARKS);
+    if more > 0 {
+        texts.push(format!("and {more} more"));
+    }
+    write_wrapped(out, sign, &texts, width)
+}
+
+/// Texts one after the other, on as many lines as they need, the first behind a sign.
+fn write_wrapped(out: &mut dyn Write, sign: char, texts: &[String], width: usize) -> io::Result<()> {
+    let mut line = String::new();
+    let mut lead = format!("{sign} ");
+    for text in texts {
+        // Text of a record goes to a terminal: no control characters.
+        let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let full = line.chars().count() + text.chars().count() + 3 > width;
+        if full && !line.is_empty() {
+            writeln!(out, "{lead:>TIME_COLUMNS$}{line}")?;
+            line.clear();
+            lead.clear();
+        }
+        if !line.is_empty() {
+            line.push_str(" · ");
+        }
+        line.push_str(&text);
+    }
+    if line.is_empty() { Ok(()) } else { writeln!(out, "{lead:>TIME_COLUMNS$}{line}") }
+}
+
 fn nanos(value: i128) -> Nanos {
     Nanos(i64::try_from(value).unwrap_or(if value < 0 { i64::MIN } else { i64::MAX }))
 }
@@ -333,6 +393,18 @@ fn scaled(heat: f64, high: f64) -> Option<f64> {
         return None;
     }
     Some(if high > 0.0 { (heat / high).clamp(0.0, 1.0) } else { 0.0 })
+}
+
+/// A character on the ground of a heat, in ink that can be read there; no ground where nothing is known.
+fn on_ground(glyph: char, heat: Option<f64>, map: ColorMap, depth: Depth) -> String {
+    let Some(heat) = heat else { return format!("{END}{glyph}") };
+    let Rgb(r, g, b) = map.on_dark(heat);
+    let bright = u32::from(r) * 2 + u32::from(g) * 5 + u32::from(b) > 8 * 128;
+    let ground = match depth {
+        Depth::True => format!("\x1b[48;2;{r};{g};{b}m"),
+        _ => format!("\x1b[48;5;{}m", Rgb(r, g, b).ansi256()),
+    };
+    format!("{ground}\x1b[38;5;{}m{glyph}", if bright { 16 } else { 252 })
 }
 
 fn shade(part: Option<f64>) -> char {

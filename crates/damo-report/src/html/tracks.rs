@@ -1,10 +1,12 @@
-//! The tracks below the maps: working set, memory allocated, CPU time, pressure, all on the map's time axis.
+//! The tracks below the maps: memory touched against memory allocated, CPU time, pressure, all on the map's time axis.
 
+use super::{Group, after};
 use crate::ReportError;
-use crate::footprints::{self, Metric};
-use crate::wss;
+use crate::heats::Unit;
+use crate::wss::{self, WssReport};
 use damo_frame::Record;
-use damo_model::{Nanos, Side};
+use damo_model::human::{Style, format_size};
+use damo_model::{Bytes, Nanos, Side, Stamp};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -17,123 +19,249 @@ pub struct Track {
     name: &'static str,
     /// `bytes` or `share`.
     unit: &'static str,
+    /// What must be known of it; usually empty.
+    note: &'static str,
     series: Vec<Series>,
 }
+
+/// Of tracks whose times are a guess.
+const OTHER_CLOCK: &str = "samples of another clock are set to begin with the record";
 
 /// Values over time.
 #[derive(Serialize)]
 struct Series {
     name: String,
-    /// Nanoseconds from the record's start.
+    /// Nanoseconds from the record's start, when each value begins to hold.
     t: Vec<i64>,
+    /// `None` where nothing is known until the next value.
     v: Vec<Option<f64>>,
+    /// Of how many measured values each is the mean.
+    each: usize,
 }
+
+/// A value, or `None` for a time of which none can be trusted.
+type Point = (i64, Option<f64>);
 
 impl Series {
     /// Means over stretches of time where there are more values than can be seen.
-    fn new(name: String, points: &[(i64, f64)]) -> Self {
-        let stride = points.len().div_ceil(POINTS).max(1);
+    fn new(name: impl Into<String>, points: &[Point]) -> Self {
+        let each = points.len().div_ceil(POINTS).max(1);
         let (t, v) = points
-            .chunks(stride)
+            .chunks(each)
             .map(|chunk| {
-                let sum: f64 = chunk.iter().map(|(_, value)| value).sum();
-                (chunk.first().map_or(0, |(at, _)| *at), Some((sum / chunk.len() as f64 * 1e4).round() / 1e4))
+                let known: Vec<f64> = chunk.iter().filter_map(|(_, value)| *value).collect();
+                let mean = known.iter().sum::<f64>() / known.len() as f64;
+                let at = chunk.first().map_or(0, |(at, _)| *at);
+                (at, (!known.is_empty()).then_some((mean * 1e4).round() / 1e4))
             })
             .unzip();
-        Self { name, t, v }
+        Self { name: name.into(), t, v, each }
+    }
+
+    fn is_known(&self) -> bool {
+        self.v.iter().any(Option::is_some)
     }
 }
 
-/// What was measured beside the snapshots. Tracks without values are left out.
-pub fn tracks(record: &Record, start: Nanos) -> Result<Vec<Track>, ReportError> {
-    let mut tracks = vec![working_set(record, start)?];
-    let sides = record.sides()?;
-    if let Ok(report) = footprints::footprints(
-        std::slice::from_ref(record),
-        &footprints::Options { metrics: vec![Metric::Rss, Metric::Swap], ..Default::default() },
-    ) {
-        let series = report.series.iter().map(|series| {
-            let points: Vec<(i64, f64)> = series
-                .points
-                .iter()
-                .filter_map(|(at, bytes)| {
-                    Some((record_time(record, sides, *at)?.saturating_sub(start).0, bytes.0 as f64))
-                })
-                .collect();
-            Series::new(series.metric.name().to_owned(), &points)
+impl Track {
+    /// A track of the series that have any value.
+    fn new(name: &'static str, unit: &'static str, series: Vec<Series>) -> Option<Self> {
+        let series: Vec<_> = series.into_iter().filter(Series::is_known).collect();
+        (!series.is_empty()).then_some(Self { name, unit, note: "", series })
+    }
+}
+
+/// From a record's stamps to nanoseconds after its start. Foreign side files are on the wall clock, and few records tell
+/// how that relates to their own: then their first sample is taken to be the record's start, and [`Clock::is_guess`].
+struct Clock<'a> {
+    record: &'a Record,
+    start: Nanos,
+    first_on_wall: Option<Nanos>,
+}
+
+impl<'a> Clock<'a> {
+    fn new(record: &'a Record, start: Nanos) -> Result<Self, ReportError> {
+        let stamps = record.sides()?.iter().filter_map(|side| match side {
+            Side::Process(process) => Some(process.at),
+            Side::System(system) => Some(system.at),
+            Side::Cpu(cpu) => Some(cpu.at),
+            Side::Pressure(pressure) => Some(pressure.at),
+            _ => None,
         });
-        tracks.push(Track { name: "memory allocated", unit: "bytes", series: series.collect() });
+        let unknown = stamps.filter_map(|stamp| match stamp {
+            Stamp::Wall(at) if record.on_record_clock(stamp).is_none() => Some(at),
+            _ => None,
+        });
+        Ok(Self { record, start, first_on_wall: unknown.min() })
     }
-    tracks.push(Track { name: "CPU", unit: "share", series: cpu(record, sides, start) });
-    tracks.push(Track { name: "pressure (some tasks stalled)", unit: "share", series: pressure(record, sides, start) });
-    for track in &mut tracks {
-        track.series.retain(|series| !series.t.is_empty());
+
+    fn at(&self, stamp: Stamp) -> Option<i64> {
+        match (self.record.on_record_clock(stamp), stamp) {
+            (Some(at), _) => Some(after(self.start, at)),
+            (None, Stamp::Wall(at)) => Some(after(self.first_on_wall?, at)),
+            _ => None,
+        }
     }
-    tracks.retain(|track| !track.series.is_empty());
-    Ok(tracks)
+
+    fn is_guess(&self) -> bool {
+        self.first_on_wall.is_some()
+    }
 }
 
-/// Footprints come without saying on which clock: foreign ones are on the wall clock.
-fn record_time(record: &Record, sides: &[Side], at: Nanos) -> Option<Nanos> {
-    let wall = sides.iter().any(|side| match side {
-        Side::Process(process) => matches!(process.at, damo_model::Stamp::Wall(_)),
-        _ => false,
-    });
-    if wall { record.on_record_clock(damo_model::Stamp::Wall(at)) } else { Some(at) }
+/// The working sets of all targets, snapshot by snapshot.
+pub fn working_sets(record: &Record) -> Result<WssReport, ReportError> {
+    let options = wss::Options { exclude_samples: 0, per_target: true, ..Default::default() };
+    wss::wss(std::slice::from_ref(record), &options)
 }
 
-fn working_set(record: &Record, start: Nanos) -> Result<Track, ReportError> {
-    let options = wss::Options { exclude_samples: 0, per_target: record.targets().len() <= 4, ..Default::default() };
-    let report = wss::wss(std::slice::from_ref(record), &options)?;
-    let many = report.series.len() > 1;
-    let series = report.series.iter().map(|series| {
-        let points: Vec<(i64, f64)> = series
-            .points
-            .iter()
-            .filter(|point| !point.partial)
-            .map(|point| (point.start.saturating_sub(start).0, point.value as f64))
-            .collect();
-        Series::new(if many { format!("target {}", series.label) } else { "working set".to_owned() }, &points)
-    });
-    Ok(Track { name: "working set", unit: "bytes", series: series.collect() })
+/// The memory of one target, touched and allocated, and its key figures.
+pub fn of_target(
+    record: &Record,
+    group: &Group<'_>,
+    working_sets: &WssReport,
+    (peak, unit): (f64, Unit),
+    start: Nanos,
+) -> Result<(Vec<Track>, Vec<(&'static str, String)>), ReportError> {
+    let end = record.span().map_or(start, |(_, end)| end);
+    let touched = touched(working_sets, group, end);
+    let clock = Clock::new(record, start)?;
+    let allocated = allocated(&clock, group)?;
+    let size = |value: f64| format_size(Bytes(value as u64), Style::Human);
+    let mut figures = Vec::new();
+    if let Some((low, mean, high)) = spread(touched.iter().filter_map(|(_, value)| *value)) {
+        figures.push(("working set, lowest", size(low)));
+        figures.push(("working set, mean", size(mean)));
+        figures.push(("working set, highest", size(high)));
+    }
+    if let Some((_, points)) = allocated.first()
+        && let Some((_, mean, high)) = spread(points.iter().filter_map(|(_, value)| *value))
+    {
+        figures.push(("allocated, mean", size(mean)));
+        figures.push(("allocated, highest", size(high)));
+    }
+    let unit = if unit == Unit::Hz { "Hz" } else { "samples" };
+    figures.push(("hottest cell", format!("{} {unit}", (peak * 1000.0).round() / 1000.0)));
+    let touched: Vec<Point> = touched.into_iter().map(|(at, value)| (after(start, at), value)).collect();
+    let mut series = vec![Series::new("touched: working set", &touched)];
+    series.extend(allocated.iter().map(|(name, points)| Series::new(*name, points)));
+    let name = if allocated.is_empty() { "Memory touched" } else { "Memory: touched against allocated" };
+    let note = if clock.is_guess() && !allocated.is_empty() { OTHER_CLOCK } else { "" };
+    let track = Track::new(name, "bytes", series).map(|track| Track { note, ..track });
+    Ok((track.into_iter().collect(), figures))
+}
+
+/// CPU time and pressure.
+pub fn of_machine(record: &Record, start: Nanos) -> Result<Vec<Track>, ReportError> {
+    let clock = Clock::new(record, start)?;
+    let sides = record.sides()?;
+    let tracks = [
+        Track::new("CPU time, as share of one CPU", "share", cpu(&clock, sides)),
+        Track::new("Pressure: share of time in which some tasks waited", "share", pressure(&clock, sides)),
+    ];
+    let note = if clock.is_guess() { OTHER_CLOCK } else { "" };
+    Ok(tracks.into_iter().flatten().map(|track| Track { note, ..track }).collect())
+}
+
+/// Lowest, mean and highest; `None` of nothing.
+fn spread(values: impl Iterator<Item = f64>) -> Option<(f64, f64, f64)> {
+    let (mut low, mut high, mut sum, mut count) = (f64::INFINITY, 0.0_f64, 0.0, 0);
+    for value in values {
+        (low, high, sum, count) = (low.min(value), high.max(value), sum + value, count + 1);
+    }
+    (count > 0).then(|| (low, sum / f64::from(count), high))
+}
+
+/// Bytes accessed in each complete snapshot; `None` from where one ends and no other begins.
+fn touched(working_sets: &WssReport, group: &Group<'_>, end: Nanos) -> Vec<(Nanos, Option<f64>)> {
+    let ours = working_sets
+        .series
+        .iter()
+        .filter(|series| series.target.is_some_and(|target| group.targets.iter().any(|known| known.key == target)));
+    let mut points: Vec<_> = ours.flat_map(|series| &series.points).filter(|point| !point.partial).collect();
+    points.sort_by_key(|point| point.start);
+    let mut values = Vec::with_capacity(points.len());
+    for (i, point) in points.iter().enumerate() {
+        values.push((point.start, Some(point.value as f64)));
+        let next = points.get(i + 1).map_or(end, |next| next.start);
+        // Snapshots of a live kernel do not begin to the nanosecond where the one before ended.
+        if next.saturating_sub(point.end).0 > point.end.saturating_sub(point.start).0 / 2 {
+            values.push((point.end, None));
+        }
+    }
+    values
+}
+
+/// Resident and swapped memory of a target's processes, or what the machine uses where no process is monitored.
+fn allocated(clock: &Clock<'_>, group: &Group<'_>) -> Result<Vec<(&'static str, Vec<Point>)>, ReportError> {
+    let record = clock.record;
+    let pids: Vec<i32> = group.targets.iter().filter_map(|target| Some(target.process.as_ref()?.pid)).collect();
+    let only = record.targets().iter().all(|target| target.target_id == group.identity.target_id);
+    let (mut resident, mut swapped, mut used) = (Vec::new(), Vec::new(), Vec::new());
+    let push = |list: &mut Vec<Point>, at: Stamp, bytes: Option<Bytes>| {
+        if let (Some(at), Some(bytes)) = (clock.at(at), bytes) {
+            list.push((at, Some(bytes.0 as f64)));
+        }
+    };
+    for side in record.sides()? {
+        match side {
+            Side::Process(process) => {
+                let ours = match process.target {
+                    Some(key) => group.targets.iter().any(|target| target.key == key),
+                    None => pids.contains(&process.pid) || only && pids.is_empty(),
+                };
+                if ours {
+                    push(&mut resident, process.at, process.footprint.rss);
+                    push(&mut swapped, process.at, process.footprint.swap);
+                }
+            }
+            Side::System(system) => {
+                push(&mut used, system.at, Some(Bytes(system.total.0.saturating_sub(system.free.0))));
+            }
+            _ => {}
+        }
+    }
+    swapped = if swapped.iter().any(|(_, bytes)| *bytes > Some(0.0)) { swapped } else { Vec::new() };
+    used = if resident.is_empty() { used } else { Vec::new() };
+    let all = [("allocated: RSS", resident), ("swapped out", swapped), ("used in the whole machine", used)];
+    Ok(all.into_iter().filter(|(_, points)| !points.is_empty()).collect())
 }
 
 /// Totals that only grow, over time.
-type Totals = Vec<(Nanos, Nanos)>;
+type Totals = Vec<(i64, Nanos)>;
 
-/// Shares of one CPU, from totals that only grow.
-fn rates(samples: &[(Nanos, Nanos)], start: Nanos) -> Vec<(i64, f64)> {
+/// Growth per time, from totals that only grow.
+fn rates(samples: &[(i64, Nanos)]) -> Vec<Point> {
     let pairs = samples.windows(2).filter_map(|pair| match pair {
         [(t0, used0), (t1, used1)] if t1 > t0 && used1 >= used0 => {
-            Some((t0.saturating_sub(start).0, (used1.0 - used0.0) as f64 / (t1.0 - t0.0) as f64))
+            Some((*t0, Some((used1.0 - used0.0) as f64 / (t1 - t0) as f64)))
         }
         _ => None,
     });
     pairs.collect()
 }
 
-fn cpu(record: &Record, sides: &[Side], start: Nanos) -> Vec<Series> {
+fn cpu(clock: &Clock<'_>, sides: &[Side]) -> Vec<Series> {
     let mut by_name: BTreeMap<(bool, i32), (String, Totals)> = BTreeMap::new();
     for side in sides {
         if let Side::Cpu(cpu) = side
-            && let Some(at) = record.on_record_clock(cpu.at)
+            && let Some(at) = clock.at(cpu.at)
         {
             let name = format!("{} ({})", cpu.comm, cpu.pid);
             let entry = by_name.entry((cpu.kdamond, cpu.pid)).or_insert_with(|| (name, Vec::new()));
             entry.1.push((at, cpu.user.saturating_add(cpu.system)));
         }
     }
-    by_name.into_values().map(|(name, samples)| Series::new(name, &rates(&samples, start))).collect()
+    by_name.into_values().map(|(name, samples)| Series::new(name, &rates(&samples))).collect()
 }
 
-fn pressure(record: &Record, sides: &[Side], start: Nanos) -> Vec<Series> {
+fn pressure(clock: &Clock<'_>, sides: &[Side]) -> Vec<Series> {
     let mut by_resource: BTreeMap<String, Totals> = BTreeMap::new();
     for side in sides {
         if let Side::Pressure(pressure) = side
-            && let Some(at) = record.on_record_clock(pressure.at)
+            && let Some(at) = clock.at(pressure.at)
         {
             by_resource.entry(pressure.resource.clone()).or_default().push((at, pressure.some));
         }
     }
-    by_resource.into_iter().map(|(name, samples)| Series::new(name, &rates(&samples, start))).collect()
+    by_resource.into_iter().map(|(name, samples)| Series::new(name, &rates(&samples))).collect()
 }

@@ -11,6 +11,8 @@ pub enum Unit {
     Bytes,
     /// Nanoseconds, labelled in seconds, minutes and hours.
     Time,
+    /// The binary logarithm of nanoseconds, labelled as times.
+    LogTime,
     /// A plain count.
     Count,
     /// Percent, 0 to 100.
@@ -47,6 +49,8 @@ pub struct Chart {
     pub marks: Vec<(f64, String)>,
     /// Which colour the first line has, so that one thing has one colour in charts that belong together.
     pub first_color: usize,
+    /// Where the horizontal axis begins and ends; `None`: with the points.
+    pub x_range: Option<(f64, f64)>,
 }
 
 const LEFT: f64 = 84.0;
@@ -57,22 +61,22 @@ const PER_PIXEL: usize = 2;
 
 /// An axis: its range and where it begins and ends on the picture.
 #[derive(Clone, Copy)]
-struct Scale {
-    low: f64,
-    high: f64,
-    from: f64,
-    to: f64,
+pub(super) struct Scale {
+    pub low: f64,
+    pub high: f64,
+    pub from: f64,
+    pub to: f64,
 }
 
 impl Scale {
-    fn at(&self, value: f64) -> f64 {
+    pub fn at(&self, value: f64) -> f64 {
         let length = self.high - self.low;
         let part = if length > 0.0 { (value - self.low) / length } else { 0.0 };
         self.from + part.clamp(0.0, 1.0) * (self.to - self.from)
     }
 }
 
-fn step(unit: Unit, length: f64, count: usize) -> f64 {
+pub(super) fn step(unit: Unit, length: f64, count: usize) -> f64 {
     match unit {
         // Steps of sizes are round in the unit that the labels are in.
         Unit::Bytes => {
@@ -83,6 +87,7 @@ fn step(unit: Unit, length: f64, count: usize) -> f64 {
             number_step(length / scale, count) * scale
         }
         Unit::Time => time_step(length as i128, count).max(1) as f64,
+        Unit::LogTime => (length / count.max(1) as f64).ceil().max(1.0),
         Unit::Count => number_step(length, count).max(1.0),
         Unit::Percent if count >= 10 => 10.0,
         Unit::Percent => 25.0,
@@ -90,13 +95,20 @@ fn step(unit: Unit, length: f64, count: usize) -> f64 {
     }
 }
 
-fn label(unit: Unit, value: f64) -> String {
+pub(super) fn label(unit: Unit, value: f64) -> String {
     match unit {
         Unit::Bytes => bytes_text(value),
         Unit::Time => time_text(value as i128),
+        Unit::LogTime => time_text(rounded_time(value.exp2())),
         Unit::Count | Unit::Hz => number_text(value),
         Unit::Percent => format!("{} %", number_text(value)),
     }
+}
+
+/// A time of two or three digits, so that labels of doubling times stay short.
+fn rounded_time(nanos: f64) -> i128 {
+    let unit = [3.6e12, 6e10, 1e9, 1e6, 1e3, 1.0].into_iter().find(|unit| nanos >= unit * 10.0).unwrap_or(1.0);
+    ((nanos / unit).round() * unit) as i128
 }
 
 impl Chart {
@@ -130,7 +142,9 @@ impl Chart {
             }
             let at = x.at(x.low + value);
             canvas.line(&[(at, y.from), (at, y.from + 5.0)], theme.muted(), 1.0);
-            canvas.text((at, y.from + 19.0), &label(self.x.1, value), centered);
+            // Times count from the left edge, logarithms of them do not.
+            let shown = if self.x.1 == Unit::LogTime { x.low + value } else { value };
+            canvas.text((at, y.from + 19.0), &label(self.x.1, shown), centered);
         }
         canvas.line(&[(x.from, y.from), (x.to, y.from)], theme.muted(), 1.0);
         let ink = Font { size: SMALL, color: theme.ink(), align: Align::Center };
@@ -199,34 +213,16 @@ fn thinned(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
         .collect()
 }
 
-impl Picture for Chart {
-    fn title(&self) -> String {
-        self.title.clone()
-    }
-
-    fn draw(&self, canvas: &mut dyn Canvas, style: &Style, top: f64) {
-        let bottom = canvas.size().1;
-        self.draw_between(canvas, style, top, bottom);
-    }
-}
-
 impl Chart {
-    /// Draws it between `top` and `bottom`.
-    pub(super) fn draw_between(&self, canvas: &mut dyn Canvas, style: &Style, top: f64, bottom: f64) {
-        let width = canvas.size().0;
-        let place = Rect {
-            x: MARGIN + LEFT,
-            y: top + 34.0,
-            w: (width - 2.0 * MARGIN - LEFT).max(16.0),
-            h: (bottom - top - 34.0 - BELOW - MARGIN / 2.0).max(16.0),
-        };
-        let Some((low, high)) = self.range(|point| point.0) else {
+    /// Draws the chart so that its axes frame `place`; labels are around it.
+    pub(super) fn draw_in(&self, canvas: &mut dyn Canvas, style: &Style, place: Rect) {
+        let Some((low, high)) = self.x_range.or_else(|| self.range(|point| point.0)) else {
             let font = Font { size: TEXT_SIZE, color: style.theme.muted(), align: Align::Center };
             canvas.text((place.x + place.w / 2.0, place.y + 60.0), "nothing to draw", font);
             return;
         };
         let most = self.range(|point| point.1).map_or(0.0, |(_, most)| most.max(0.0));
-        let x = Scale { low, high, from: place.x, to: place.right() - 10.0 };
+        let x = Scale { low, high, from: place.x, to: place.right() };
         let top_value = if self.y.1 == Unit::Percent { 100.0 } else { most * 1.05 };
         let y =
             Scale { low: 0.0, high: if top_value > 0.0 { top_value } else { 1.0 }, from: place.bottom(), to: place.y };
@@ -239,6 +235,30 @@ impl Chart {
             let font = Font { size: SMALL, color: style.theme.ink(), align: Align::Left };
             canvas.text((at + 4.0, place.y + 14.0), text, font);
         }
+    }
+}
+
+impl Picture for Chart {
+    fn title(&self) -> String {
+        self.title.clone()
+    }
+
+    fn draw(&self, canvas: &mut dyn Canvas, style: &Style, top: f64) {
+        let bottom = canvas.size().1;
+        self.draw_between(canvas, style, top, bottom);
+    }
+}
+
+impl Chart {
+    /// Draws it as wide as the page, between `top` and `bottom`.
+    pub(super) fn draw_between(&self, canvas: &mut dyn Canvas, style: &Style, top: f64, bottom: f64) {
+        let place = Rect {
+            x: MARGIN + LEFT,
+            y: top + 34.0,
+            w: (canvas.size().0 - 2.0 * MARGIN - LEFT - 10.0).max(16.0),
+            h: (bottom - top - 34.0 - BELOW - MARGIN / 2.0).max(16.0),
+        };
+        self.draw_in(canvas, style, place);
     }
 }
 

@@ -2,30 +2,172 @@
 //!
 //! Ranked by size they show percentiles, ranked by time what happened when, as the text forms do.
 
-use super::{Chart, Series, Unit};
+use super::{Bar, Bars, Chart, Series, Unit};
+use crate::ages::AgesReport;
 use crate::distribution::{Distribution, SortBy};
-use crate::footprints::FootprintsReport;
+use crate::footprints::{FootprintsReport, Metric};
+use crate::guide::GuideReport;
+use crate::holistic::HolisticReport;
 use crate::nr_regions::NrRegionsReport;
+use crate::profile::ProfileReport;
 use crate::series::Point;
-use crate::wss::WssReport;
-use damo_model::Nanos;
-use damo_model::human::{Style, format_time};
+use crate::times::TimesReport;
+use crate::wss::{WssReport, WssSeries};
+use damo_model::human::{Style, format_percent, format_size, format_time};
+use damo_model::{Bytes, Nanos};
 
+/// More lines cannot be told apart.
+const MOST_LINES: usize = 6;
 /// Points of a percentile curve: more than a picture has pixels.
 const RANKS: usize = 2000;
 
 /// Working set sizes, in time or as percentiles.
 pub fn wss_chart(report: &WssReport, sort: SortBy) -> Chart {
     let several = report.series.iter().any(|series| Some(&series.record) != report.series.first().map(|s| &s.record));
-    let lines = report.series.iter().map(|series| {
-        let name = match (several, series.target) {
-            (true, None) => series.record.clone(),
-            (true, Some(_)) => format!("{} target {}", series.record, series.label),
-            (false, _) => format!("target {}", series.label),
-        };
-        (name, of_points(&series.points), &series.distribution)
-    });
+    // Series of mappings come largest first.
+    let lines = report.series.iter().take(MOST_LINES);
+    let lines = lines.map(|series| (wss_name(series, several), of_points(&series.points), &series.distribution));
     chart("Working set size", "working set", Unit::Bytes, "running time", sort, lines.collect())
+}
+
+/// What a line of working sets is called.
+fn wss_name(series: &WssSeries, several: bool) -> String {
+    let of = match (several, series.target) {
+        (true, None) => series.record.clone(),
+        (true, Some(_)) => format!("{} target {}", series.record, series.label),
+        (false, _) => format!("target {}", series.label),
+    };
+    match &series.mapping {
+        Some(mapping) if several || series.label != "0" => format!("{of} {mapping}"),
+        Some(mapping) => mapping.clone(),
+        None => of,
+    }
+}
+
+/// How many snapshots have working sets of which size.
+pub fn wss_histogram(report: &WssReport, ranges: usize) -> Bars {
+    let several = report.series.len() > 1;
+    let groups = report.series.iter().take(MOST_LINES).enumerate().map(|(color, series)| {
+        let bar = |bin: crate::distribution::Bin| Bar {
+            label: format!("{} – {}", size(bin.from), size(bin.to)),
+            spans: vec![(0.0, bin.count as f64)],
+            text: bin.count.to_string(),
+            color,
+        };
+        let heading = if several { wss_name(series, several) } else { String::new() };
+        (heading, series.distribution.histogram(ranges).into_iter().map(bar).collect())
+    });
+    Bars {
+        title: "Working set size: histogram".to_owned(),
+        x: ("snapshots".to_owned(), Unit::Count),
+        groups: groups.collect(),
+    }
+}
+
+fn size(bytes: u64) -> String {
+    format_size(Bytes(bytes), Style::Human)
+}
+
+/// Working set size against length of window.
+pub fn profile_chart(report: &ProfileReport) -> Chart {
+    let line = |name: &str, pick: &dyn Fn(&Distribution) -> f64| Series {
+        name: name.to_owned(),
+        points: report.steps.iter().map(|s| ((s.length.0.max(1) as f64).log2(), pick(&s.distribution))).collect(),
+        steps: false,
+        filled: false,
+    };
+    let at = |percentile: u8| {
+        move |d: &Distribution| {
+            d.percentiles.iter().find(|(p, _)| *p == percentile).map_or(f64::NAN, |(_, value)| *value as f64)
+        }
+    };
+    Chart {
+        title: "Working set size by length of window".to_owned(),
+        x: ("length of the window".to_owned(), Unit::LogTime),
+        y: ("working set".to_owned(), Unit::Bytes),
+        series: vec![
+            line("largest", &at(100)),
+            line("mean", &|d| d.mean),
+            line("median", &at(50)),
+            line("smallest", &at(0)),
+        ],
+        marks: Vec::new(),
+        x_range: None,
+        first_color: 0,
+    }
+}
+
+/// How much memory has been idle for how long.
+pub fn ages_bars(report: &AgesReport) -> Bars {
+    let mut groups: Vec<(String, Vec<Bar>)> = Vec::new();
+    for row in &report.rows {
+        let heading = format!("{} {}", if row.is_pid { "pid" } else { "target" }, row.label);
+        if groups.last().is_none_or(|(last, _)| *last != heading) {
+            groups.push((heading.clone(), Vec::new()));
+        }
+        let from = format_time(row.from, Style::Human);
+        let bar = Bar {
+            label: row
+                .to
+                .map_or_else(|| format!("{from} or more"), |to| format!("{from} – {}", format_time(to, Style::Human))),
+            spans: vec![(0.0, row.bytes.0 as f64)],
+            text: format!("{} ({})", size(row.bytes.0), percent(row.percent)),
+            color: groups.len() - 1,
+        };
+        if let Some((_, bars)) = groups.last_mut() {
+            bars.push(bar);
+        }
+    }
+    if let [(heading, _)] = &mut groups[..] {
+        heading.clear();
+    }
+    Bars { title: "Time since the last access".to_owned(), x: ("memory".to_owned(), Unit::Bytes), groups }
+}
+
+fn percent(value: f64) -> String {
+    format_percent((value * 10.0).round() / 10.0, Style::Human)
+}
+
+/// When a filter passes, target by target.
+pub fn times_bars(report: &TimesReport) -> Bars {
+    let first = report.spans.iter().map(|span| span.start).min().unwrap_or_default();
+    let mut bars: Vec<Bar> = Vec::new();
+    for span in &report.spans {
+        let label = format!("target {}", span.target);
+        if bars.last().is_none_or(|bar| bar.label != label) {
+            bars.push(Bar { label, color: bars.len(), ..Bar::default() });
+        }
+        if let Some(bar) = bars.last_mut() {
+            let since = |at: Nanos| at.saturating_sub(first).0 as f64;
+            bar.spans.push((since(span.start), since(span.end)));
+        }
+    }
+    for bar in &mut bars {
+        let sum: f64 = bar.spans.iter().map(|(from, to)| to - from).sum();
+        bar.text = format_time(Nanos(sum as i64), Style::Human);
+    }
+    Bars {
+        title: "Times in which a region passes the filters".to_owned(),
+        x: (since_text(first), Unit::Time),
+        groups: vec![(String::new(), bars)],
+    }
+}
+
+/// How large each target's areas are.
+pub fn guide_bars(report: &GuideReport) -> Bars {
+    let groups = report.guides.iter().enumerate().map(|(color, guide)| {
+        let id = guide.identity.target_id.map_or_else(|| "target".to_owned(), |id| format!("target {id}"));
+        let scheme = guide.identity.scheme.map_or_else(String::new, |scheme| format!(", scheme {scheme}"));
+        let [from, to] = [guide.time.0, guide.time.1].map(|at| format_time(at, Style::Human));
+        let bar = |area: &damo_model::AddrRange| Bar {
+            label: format!("{:#x} – {:#x}", area.start.0, area.end.0),
+            spans: vec![(0.0, area.size().0 as f64)],
+            text: format_size(area.size(), Style::Human),
+            color,
+        };
+        (format!("{id}{scheme}: {from} to {to}"), guide.areas.iter().map(bar).collect())
+    });
+    Bars { title: "Monitored areas".to_owned(), x: ("size".to_owned(), Unit::Bytes), groups: groups.collect() }
 }
 
 /// Numbers of regions, in time or as percentiles.
@@ -43,10 +185,53 @@ pub fn footprints_chart(report: &FootprintsReport, sort: SortBy) -> Chart {
         let points = series.points.iter().map(|(at, size)| (*at, size.0 as f64)).collect();
         (series.metric.name().to_owned(), points, &series.distribution)
     });
-    chart("Memory footprint", "memory", Unit::Bytes, "readings", sort, lines.collect())
+    let touched = report.series.iter().any(|series| series.metric == Metric::Wss);
+    let title = if touched { "Memory allocated and touched" } else { "Memory footprint" };
+    // With snapshots beside them, readings are on the record's clock.
+    let of = if touched && sort == SortBy::Time { "running time" } else { "readings" };
+    let mut chart = chart(title, "memory", Unit::Bytes, of, sort, lines.collect());
+    for (series, line) in report.series.iter().zip(&mut chart.series) {
+        if series.metric == Metric::Wss {
+            line.filled = true;
+            line.name = "wss (touched)".to_owned();
+        }
+    }
+    chart
 }
 
 type Line<'a> = (String, Vec<(Nanos, f64)>, &'a Distribution);
+
+/// What was held and touched while a map's heat happened: to stand below the map, on the same time axis.
+pub(super) fn memory_chart(report: &HolisticReport, time: (Nanos, Nanos)) -> Chart {
+    let since = |at: Nanos| at.saturating_sub(time.0).0 as f64;
+    let held = report.footprints_by_time.iter().flat_map(|report| &report.series);
+    // The system's and the virtual sizes would make the others a flat line.
+    let held = held.filter(|series| matches!(series.metric, Metric::Rss | Metric::Swap));
+    let held = held.filter(|series| series.points.iter().any(|(_, size)| size.0 > 0));
+    let mut series: Vec<Series> = held
+        .map(|series| Series {
+            name: format!("{} (held)", series.metric.name()),
+            points: series.points.iter().map(|(at, size)| (since(*at), size.0 as f64)).collect(),
+            steps: true,
+            filled: false,
+        })
+        .collect();
+    series.extend(report.wss_by_time.series.iter().map(|touched| Series {
+        name: "wss (touched)".to_owned(),
+        points: of_points(&touched.points).into_iter().map(|(at, value)| (since(at), value)).collect(),
+        steps: true,
+        filled: true,
+    }));
+    Chart {
+        title: String::new(),
+        x: (since_text(time.0), Unit::Time),
+        y: ("memory".to_owned(), Unit::Bytes),
+        series,
+        marks: Vec::new(),
+        x_range: Some((0.0, since(time.1))),
+        first_color: 0,
+    }
+}
 
 /// A value holds for its snapshot: from its start to its end.
 fn of_points(points: &[Point]) -> Vec<(Nanos, f64)> {
@@ -80,13 +265,25 @@ fn chart(title: &str, what: &str, unit: Unit, of: &str, sort: SortBy, lines: Vec
             // Readings of foreign records are on the wall clock, of which the hours since 1970 tell nobody anything.
             let label = match of {
                 "readings" => "time since the first reading".to_owned(),
-                _ => format!("time since {} on the record's clock", format_time(first, Style::Human)),
+                _ => since_text(first),
             };
             (format!("{title} over time"), (label, Unit::Time))
         }
         SortBy::Size => (format!("{title}: distribution"), (format!("percent of the {of}"), Unit::Percent)),
     };
-    Chart { title, x, y: (what.to_owned(), unit), series: series.collect(), marks: Vec::new(), first_color: 0 }
+    Chart {
+        title,
+        x,
+        y: (what.to_owned(), unit),
+        series: series.collect(),
+        marks: Vec::new(),
+        x_range: None,
+        first_color: 0,
+    }
+}
+
+fn since_text(first: Nanos) -> String {
+    format!("time since {} on the record's clock", format_time(first, Style::Human))
 }
 
 /// The ranked values at evenly spaced percentiles.
@@ -113,6 +310,7 @@ mod tests {
             end: Nanos(end),
             value,
             partial: false,
+            variance: 0.0,
         };
         let line = of_points(&[point(0, 100, 5), point(100, 200, 6), point(500, 600, 7)]);
         assert_eq!(line.len(), 5);

@@ -1,9 +1,10 @@
 //! The heat map as a picture: time from left to right, addresses upwards, a panel per contiguous area.
 
-use super::canvas::{Align, COLDEST, Font, HATCH, Indexed, NO_DATA, PALETTE, Rect, fit, frame};
+use super::canvas::{Align, COLDEST, Font, HATCH, Indexed, NO_DATA, OVERLAY, OVERLAYS, PALETTE, Rect, fit, frame};
 use super::ticks::{byte_step, bytes_text, multiples, number_step, number_text, time_step, time_text};
 use super::{Canvas, MARGIN, Picture, Style, TEXT_SIZE, Theme, font, top};
 use crate::colormap::Rgb;
+use crate::events::EventKind;
 use crate::heats::{Columns, Grid, HeatsReport, Options, Unit};
 use damo_model::{Addr, AddrRange, Nanos};
 
@@ -24,6 +25,10 @@ const LINE_EVERY: f64 = 36.0;
 /// And a tick on the axis as long as there is so much.
 const TICK_EVERY: f64 = 4.0;
 
+/// Events that get a triangle on the time axis, and their colours among those of series.
+const CHANGES: [EventKind; 2] = [EventKind::Mapped, EventKind::Intervals];
+const CHANGE_COLORS: [usize; 2] = [2, 3];
+
 /// A heat map to be drawn: a report made with [`HeatMap::options`] for the same style.
 #[derive(Clone, Copy, Debug)]
 pub struct HeatMap<'a> {
@@ -37,6 +42,12 @@ struct Place {
     top: f64,
     width: usize,
     height: usize,
+}
+
+/// Left and right edge of the panels on a picture of this style: for what stands below them.
+pub(super) fn edges(style: &Style) -> (f64, f64) {
+    let place = place(style);
+    (place.left, place.left + place.width as f64)
 }
 
 fn place(style: &Style) -> Place {
@@ -66,29 +77,27 @@ impl HeatMap<'_> {
         cells.filter(|heat| !heat.is_nan()).fold(0.0, f64::max)
     }
 
-    /// Whether a row of cells lies in a time with incomplete data.
-    fn incomplete(&self, grid: &Grid) -> Vec<bool> {
-        let spans = &self.report.partial;
-        let overlaps = |row: usize| {
-            let (from, to) = (grid.time.bound(row), grid.time.bound(row + 1));
-            let first = spans.partition_point(|(_, end)| i128::from(end.0) <= from);
-            spans.get(first).is_some_and(|(start, _)| i128::from(start.0) < to)
-        };
-        (0..grid.time.len()).map(overlaps).collect()
-    }
-
     /// A panel's pixels, highest address first.
-    fn image(&self, grid: &Grid, width: usize, highest: f64) -> Indexed {
+    fn image(&self, panel: usize, grid: &Grid, width: usize, highest: f64) -> Indexed {
         let (rows, height) = (grid.time.len(), grid.space.len());
-        let incomplete = self.incomplete(grid);
+        let incomplete = self.report.incomplete_rows(&grid.time);
+        let doubtful = self.report.has_doubtful_cells();
         let mut pixels = Vec::with_capacity(width * height);
         for y in 0..height {
             for x in 0..width {
                 // Maps of less time than there are pixels have fewer cells than pixels.
                 let row = x * rows / width.max(1);
-                let heat = grid.covered_heat_at(row, height - 1 - y);
+                let column = height - 1 - y;
+                if let Some(index) = self.overlay(panel, grid, (row, column), (x, y)) {
+                    pixels.push(index);
+                    continue;
+                }
+                let heat = grid.covered_heat_at(row, column);
+                let dotted = doubtful && x % 4 == 1 && y % 4 == 1;
                 let hatched = incomplete.get(row).copied().unwrap_or(false);
-                pixels.push(if !heat.is_nan() {
+                pixels.push(if dotted && grid.is_doubtful(row, column, self.report.min_checks) {
+                    HATCH
+                } else if !heat.is_nan() {
                     index_of(heat, highest)
                 } else if hatched && (x + y) % 6 < 2 {
                     HATCH
@@ -100,17 +109,39 @@ impl HeatMap<'_> {
         Indexed { width, height, pixels }
     }
 
+    /// The overlay's colour at a pixel of a cell: an outline around where a scheme was applied, and thin lines within, the
+    /// other way for every second scheme.
+    fn overlay(&self, panel: usize, grid: &Grid, cell: (usize, usize), (x, y): (usize, usize)) -> Option<u8> {
+        let (row, column) = cell;
+        let (rows, columns) = (grid.time.len(), grid.space.len());
+        for (i, layer) in self.report.schemes.iter().enumerate().take(OVERLAYS.into()) {
+            let applied = |row: usize, column: usize| layer.is_applied(panel, row * columns + column);
+            if !applied(row, column) {
+                continue;
+            }
+            let edge = (row > 0 && !applied(row - 1, column))
+                || (row + 1 < rows && !applied(row + 1, column))
+                || (column > 0 && !applied(row, column - 1))
+                || (column + 1 < columns && !applied(row, column + 1));
+            let diagonal = if i % 2 == 0 { x + y } else { x + 7 * y + 4 };
+            if edge || diagonal.is_multiple_of(8) {
+                return Some(OVERLAY + i as u8);
+            }
+        }
+        None
+    }
+
     fn palette(style: &Style) -> [Rgb; PALETTE] {
         std::array::from_fn(|i| match i as u8 {
             NO_DATA => style.theme.empty(),
             HATCH => style.theme.hatch(),
+            i if i < COLDEST => style.theme.overlay(usize::from(i - OVERLAY)),
             i => color(style, f64::from(i - COLDEST) / f64::from(u8::MAX - COLDEST)),
         })
     }
 
-    fn draw_panel(&self, canvas: &mut dyn Canvas, style: &Style, grid: &Grid, at: (f64, f64), width: usize, high: f64) {
-        let image = self.image(grid, width, high);
-        let rect = Rect { x: at.0, y: at.1, w: width as f64, h: image.height as f64 };
+    fn draw_panel(&self, canvas: &mut dyn Canvas, style: &Style, panel: usize, grid: &Grid, rect: Rect, high: f64) {
+        let image = self.image(panel, grid, rect.w as usize, high);
         let ink = Font { size: TEXT_SIZE, color: style.theme.ink(), align: Align::Left };
         let muted = Font { size: SMALL, color: style.theme.muted(), align: Align::Right };
         let name = self.report.panel_name(grid);
@@ -119,7 +150,7 @@ impl HeatMap<'_> {
         let room = rect.w - font::width(&whole, SMALL) - 16.0;
         canvas.text((rect.x, rect.y - 6.0), &fit(&name, TEXT_SIZE, room), ink);
         canvas.text((rect.right(), rect.y - 6.0), &fit(&whole, SMALL, rect.w), muted);
-        canvas.image(at, &image, &Self::palette(style));
+        canvas.image((rect.x, rect.y), &image, &Self::palette(style));
         self.draw_mappings(canvas, style, grid, rect);
         frame(canvas, rect, style.theme.muted());
         self.draw_addresses(canvas, style, grid, rect);
@@ -200,6 +231,9 @@ impl HeatMap<'_> {
         let place = |at: &Nanos| rect.x + at.saturating_sub(start).0 as f64 / length * rect.w;
         let mut marks: Vec<(f64, &str)> =
             self.report.marks.iter().map(|(at, text)| (place(at), text.as_str())).collect();
+        let lives = self.report.events.iter().filter(|e| matches!(e.kind, EventKind::Start | EventKind::Exit));
+        marks.extend(lives.map(|event| (place(&event.at), event.text.as_str())));
+        self.draw_changes(canvas, style, rect, &place);
         marks.sort_by(|a, b| a.0.total_cmp(&b.0));
         let few = marks.len() as f64 <= rect.w / LINE_EVERY;
         let mut last = f64::NEG_INFINITY;
@@ -227,6 +261,73 @@ impl HeatMap<'_> {
             canvas.rect(Rect { x: x + 2.0, y: tallest.y + 2.0, w: width + 4.0, h: 17.0 }, style.theme.ground(), 0.85);
             let font = Font { size: SMALL, color: style.theme.ink(), align: Align::Left };
             canvas.text((x + 4.0, tallest.y + 15.0), &text, font);
+        }
+    }
+
+    /// Changes of mappings and intervals: small triangles on the time axis.
+    fn draw_changes(&self, canvas: &mut dyn Canvas, style: &Style, rect: Rect, place: &dyn Fn(&Nanos) -> f64) {
+        for (i, kind) in CHANGES.into_iter().enumerate() {
+            let mut last = f64::NEG_INFINITY;
+            for event in self.report.events.iter().filter(|event| event.kind == kind) {
+                let x = place(&event.at);
+                if x - last >= TICK_EVERY {
+                    triangle(canvas, (x, rect.bottom() + 1.0), style.theme.series(CHANGE_COLORS[i]));
+                    last = x;
+                }
+            }
+        }
+    }
+
+    /// What else is on the map, below the colour bar: a sample and a word for each.
+    fn draw_legend(&self, canvas: &mut dyn Canvas, style: &Style, (x, mut y): (f64, f64)) {
+        let report = self.report;
+        let muted = Font { size: SMALL, color: style.theme.muted(), align: Align::Left };
+        let hatch = |i: usize| if (i % 14 + i / 14) % 6 < 2 { HATCH } else { NO_DATA };
+        let dots = |i: usize| if i % 14 % 4 == 1 && i / 14 % 4 == 1 { HATCH } else { COLDEST };
+        let mut entries: Vec<(Box<dyn Fn(usize) -> u8>, String)> =
+            vec![(Box::new(|_| NO_DATA), "nothing known".to_owned())];
+        if !report.partial.is_empty() {
+            entries.push((Box::new(hatch), "incomplete data".to_owned()));
+        }
+        if report.has_doubtful_cells() {
+            entries.push((Box::new(dots), format!("under {} checks", report.min_checks)));
+        }
+        for (layer, index) in report.schemes.iter().zip(OVERLAY..COLDEST) {
+            let even = (index - OVERLAY) % 2 == 0;
+            let lines = move |i: usize| {
+                let (x, y) = (i % 14, i / 14);
+                let on = if even { (x + y) % 5 == 0 } else { (x + 4 * y) % 5 == 0 };
+                if on || x == 0 || x == 13 || y == 0 || y == 11 { index } else { COLDEST }
+            };
+            entries.push((Box::new(lines), format!("scheme {}", layer.scheme)));
+            if let Some(action) = &layer.action {
+                entries.push((Box::new(|_| u8::MAX), action.clone()));
+            }
+        }
+        let room = style.width as f64 - x - 20.0 - 4.0;
+        for (pixel, text) in entries {
+            if pixel(0) == u8::MAX {
+                // Goes on with the entry above.
+                canvas.text((x + 20.0, y + 7.0), &fit(&text, SMALL, room), muted);
+                y += 18.0;
+                continue;
+            }
+            let pixels = (0..12 * 14).map(pixel).collect();
+            canvas.image((x, y), &Indexed { width: 14, height: 12, pixels }, &Self::palette(style));
+            frame(canvas, Rect { x, y, w: 14.0, h: 12.0 }, style.theme.muted());
+            canvas.text((x + 20.0, y + 11.0), &fit(&text, SMALL, room), muted);
+            y += 20.0;
+        }
+        for (i, (kind, text)) in CHANGES.into_iter().zip(["mappings changed", "intervals changed"]).enumerate() {
+            if report.events.iter().any(|event| event.kind == kind) {
+                triangle(canvas, (x + 7.0, y + 3.0), style.theme.series(CHANGE_COLORS[i]));
+                canvas.text((x + 20.0, y + 11.0), &fit(text, SMALL, room), muted);
+                y += 20.0;
+            }
+        }
+        if !report.coverage.is_full() {
+            let text = format!("{:.1} % complete", report.coverage.ratio() * 100.0);
+            canvas.text((x, y + 11.0), &text, muted);
         }
     }
 
@@ -260,23 +361,13 @@ impl HeatMap<'_> {
                 canvas.text((x, y + SMALL * 0.32), &share, muted);
             }
         }
-        let mut y = bar.bottom() + 22.0;
-        canvas.rect(Rect { x: bar.x, y, w: 14.0, h: 12.0 }, style.theme.empty(), 1.0);
-        frame(canvas, Rect { x: bar.x, y, w: 14.0, h: 12.0 }, style.theme.muted());
-        canvas.text((bar.x + 20.0, y + 11.0), "nothing known", muted);
-        if !self.report.partial.is_empty() {
-            y += 20.0;
-            let pixels = (0..12 * 14).map(|i| if (i % 14 + i / 14) % 6 < 2 { HATCH } else { NO_DATA }).collect();
-            canvas.image((bar.x, y), &Indexed { width: 14, height: 12, pixels }, &Self::palette(style));
-            frame(canvas, Rect { x: bar.x, y, w: 14.0, h: 12.0 }, style.theme.muted());
-            canvas.text((bar.x + 20.0, y + 11.0), "incomplete data", muted);
-        }
-        if !self.report.coverage.is_full() {
-            y += 20.0;
-            let text = format!("{:.1} % complete", self.report.coverage.ratio() * 100.0);
-            canvas.text((bar.x, y + 11.0), &text, muted);
-        }
+        self.draw_legend(canvas, style, (bar.x, bar.bottom() + 22.0));
     }
+}
+
+/// A triangle that points up at the axis.
+fn triangle(canvas: &mut dyn Canvas, (x, y): (f64, f64), color: Rgb) {
+    canvas.area(&[(x, y), (x + 4.0, y + 7.0), (x - 4.0, y + 7.0)], color, 1.0);
 }
 
 /// The colour of 0..=1.
@@ -308,9 +399,10 @@ impl Picture for HeatMap<'_> {
         let high = self.highest();
         let mut y = place.top + NAME;
         let mut panels = Vec::new();
-        for grid in self.report.panels.iter().rev() {
-            self.draw_panel(canvas, style, grid, (place.left, y), place.width, high);
-            panels.push(Rect { x: place.left, y, w: place.width as f64, h: grid.space.len() as f64 });
+        for (i, grid) in self.report.panels.iter().enumerate().rev() {
+            let rect = Rect { x: place.left, y, w: place.width as f64, h: grid.space.len() as f64 };
+            self.draw_panel(canvas, style, i, grid, rect, high);
+            panels.push(rect);
             y += grid.space.len() as f64 + NAME + 6.0;
         }
         let bottom = y - NAME - 6.0;
@@ -322,7 +414,8 @@ impl Picture for HeatMap<'_> {
         }
         self.draw_times(canvas, style, all);
         self.draw_marks(canvas, style, all, &panels);
-        let height = (all.h - 110.0).clamp(60.0, 420.0);
+        let entries = 3 + 2 * self.report.schemes.len() + self.report.events.len().min(2);
+        let height = (all.h - 50.0 - 20.0 * entries as f64).clamp(60.0, 420.0);
         let bar = Rect { x: (all.right() + 28.0).round(), y: first + 34.0, w: 16.0, h: height.round() };
         self.draw_scale(canvas, style, bar, high);
     }

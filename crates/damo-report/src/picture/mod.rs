@@ -3,19 +3,23 @@
 //! A [`Picture`] draws itself on a [`Canvas`]; which file comes of it, its size, theme and colours are a [`Style`]. The
 //! font is bundled and nothing of the system is used, so that the same record gives the same picture everywhere.
 
+mod bars;
 pub mod canvas;
 pub mod chart;
 pub mod charts;
 mod font;
 pub mod heatmap;
+mod overview;
 pub mod panels;
 mod raster;
 mod svg;
 mod ticks;
 
+pub use bars::{Bar, Bars};
 pub use canvas::Canvas;
 pub use chart::{Chart, Series, Unit};
 pub use heatmap::HeatMap;
+pub use overview::Overview;
 pub use panels::Panels;
 
 use crate::colormap::{ColorMap, Rgb};
@@ -120,6 +124,14 @@ impl Theme {
         Rgb::hex(colors[i % colors.len()])
     }
 
+    /// Colours of what lies over heat: not among the heat's, nor too near to one another.
+    pub(crate) fn overlay(self, i: usize) -> Rgb {
+        const COLORS: [u32; 6] = [0x0072b2, 0x009e73, 0x56b4e9, 0x5d3fd3, 0x444444, 0x00c2c7];
+        const ON_DARK: [u32; 6] = [0x56b4e9, 0x2bc59a, 0x9fe3ff, 0xb39ddb, 0xdddddd, 0x00c2c7];
+        let colors = if self == Theme::Dark { ON_DARK } else { COLORS };
+        Rgb::hex(colors[i % colors.len()])
+    }
+
     fn pick(self, light: u32, dark: u32) -> Rgb {
         Rgb::hex(if self == Theme::Dark { dark } else { light })
     }
@@ -172,6 +184,16 @@ pub trait Picture {
 
     /// Draws everything below the headline, from `top` downwards.
     fn draw(&self, canvas: &mut dyn Canvas, style: &Style, top: f64);
+}
+
+impl<P: Picture + ?Sized> Picture for Box<P> {
+    fn title(&self) -> String {
+        (**self).title()
+    }
+
+    fn draw(&self, canvas: &mut dyn Canvas, style: &Style, top: f64) {
+        (**self).draw(canvas, style, top);
+    }
 }
 
 /// Margin around everything, in pixels.

@@ -381,6 +381,7 @@ pub fn compare_chart(report: &WhatIf) -> Panels {
         series,
         marks: Vec::new(),
         first_color,
+        x_range: None,
     };
     let first_back = usize::from(resident);
     Panels {

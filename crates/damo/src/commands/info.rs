@@ -154,6 +154,7 @@ impl<'a> Facts<'a> {
         line("source", source(&meta.source))?;
         line("recorder", meta.tool.clone())?;
         line("command", meta.command.join(" "))?;
+        line("history", meta.history.join("; then "))?;
         line("kernel", meta.kernel_release.clone())?;
         line("host", meta.host.clone())?;
         line("recorded", meta.clock_pair.map_or(String::new(), |pair| utc(pair.wall)))?;
@@ -221,6 +222,7 @@ impl<'a> Facts<'a> {
             .collect();
         json!({
             "name": record.name(), "source": source(&meta.source), "recorder": meta.tool, "command": meta.command,
+            "history": meta.history,
             "kernel": meta.kernel_release, "host": meta.host, "clock": format!("{:?}", meta.clock),
             "recorded_wall_ns": meta.clock_pair.map(|pair| pair.wall.0),
             "start_ns": record.span().map(|s| s.0.0), "end_ns": record.span().map(|s| s.1.0),

@@ -1,13 +1,18 @@
 //! One file per command: takes its parsed arguments, calls the libraries, says what happened.
 
+pub mod adjust;
+pub mod anonymize;
 pub mod convert;
+pub mod cut;
 pub mod demo;
 pub mod doctor;
 pub mod info;
+pub mod merge;
 pub mod repair;
 pub mod report;
 pub mod schemes;
 pub mod shell;
+pub mod validate;
 
 use crate::cli::Commands;
 use crate::errors::Outcome;
@@ -28,12 +33,18 @@ pub fn run(command: Commands) -> Result<Outcome> {
         Commands::Info(args) => info::run(&args),
         Commands::Repair(args) => repair::run(&args),
         Commands::Convert(args) => convert::run(&args),
+        Commands::Adjust(args) => adjust::run(&args),
+        Commands::Cut(args) => cut::run(&args),
+        Commands::Merge(args) => merge::run(&args),
+        Commands::Anonymize(args) => anonymize::run(&args),
+        Commands::Validate(args) => validate::run(&args),
         Commands::Demo(args) => demo::run(&args),
         Commands::Start(args) => exits(|out| steer::start(&args, out)),
         Commands::Tune(args) => Ok(Outcome::Exit(steer::tune(&args)?)),
         Commands::Stop(args) => Ok(Outcome::Exit(steer::stop(&args)?)),
         Commands::Status(args) => exits(|out| steer::status(&args, out)),
         Commands::Schemes(args) => schemes::run(&args),
+        Commands::Args(args) => exits(|out| steer::print(&args, out)),
         Commands::Doctor(args) => doctor::run(&args),
         Commands::Features(args) => exits(|out| damo_record::doctor::list_features(&args, out)),
         Commands::Mark(args) => damo_record::marks::run(&args).map(|()| Outcome::Fine).map_err(Into::into),

@@ -1,6 +1,7 @@
-//! `damo schemes`: what schemes would have done on a record, and which one to start.
+//! `damo schemes`: schemes in the foreground, what they would have done on a record, and which one to start.
 
-use super::report::options::{FormArgs, TargetArgs, microseconds};
+use super::exits;
+use super::report::options::{AnyForm, FormArgs, TargetArgs, microseconds};
 use super::report::picture::PlotArgs;
 use crate::errors::Outcome;
 use crate::{inputs, progress};
@@ -8,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 use damo_model::Nanos;
 use damo_model::scheme::Action;
-use damo_record::steer::damos::DamosArgs;
+use damo_record::steer::schemes::{self as foreground, ForegroundArgs};
 use damo_report::suggest::{self, Goal, suggest};
 use damo_report::whatif::{self, compare_chart, what_if, write_text};
 use std::path::PathBuf;
@@ -20,7 +21,8 @@ use std::path::PathBuf;
     damo schemes --what-if damon.damo --schemes candidates.json\n  \
     damo schemes --what-if damon.damo --damos_action pageout --damos_access_rate 0% 0% --damos_age 5s max\n  \
     damo schemes suggest damon.damo --goal \"refault < 1%\"\n\n\
-    Nothing is changed on this machine: the schemes are tried on the record.")]
+    With --what-if and `suggest` nothing is changed on this machine: schemes are tried on the record. Without, they act on\n\
+    the targets until these end, or until Ctrl-C.")]
 pub struct SchemesArgs {
     #[command(subcommand)]
     command: Option<SchemesCommand>,
@@ -28,7 +30,7 @@ pub struct SchemesArgs {
     #[arg(long = "what-if", alias = "what_if", value_name = "RECORD")]
     what_if: Option<PathBuf>,
     #[command(flatten)]
-    damos: DamosArgs,
+    foreground: ForegroundArgs,
     #[command(flatten)]
     reckoning: ReckoningArgs,
     #[command(flatten)]
@@ -96,7 +98,7 @@ impl ReckoningArgs {
     }
 }
 
-/// Tries schemes, or searches for one.
+/// Tries schemes, searches for one, or applies some in the foreground.
 ///
 /// # Errors
 /// If the record cannot be read, a scheme or goal makes no sense, or the result cannot be written.
@@ -105,12 +107,15 @@ pub fn run(args: &SchemesArgs) -> Result<Outcome> {
         return run_suggest(args);
     }
     let Some(path) = &args.what_if else {
-        bail!(
-            "which record? `damo schemes --what-if RECORD --schemes FILE` tries schemes on one, `damo schemes suggest \
-             RECORD` searches for one, `damo start` runs schemes"
-        )
+        if args.plot.place(&args.form).is_some() || args.form.format() != AnyForm::Text {
+            bail!("forms and pictures are for records: say which one with --what-if RECORD");
+        }
+        return exits(|out| foreground::run(&args.foreground, out));
     };
-    let schemes = args.damos.schemes()?.filter(|schemes| !schemes.is_empty());
+    if !args.foreground.monitor.targets.is_empty() || !args.foreground.command.is_empty() {
+        bail!("--what-if {} tries schemes on that record: leave out other targets", path.display());
+    }
+    let schemes = args.foreground.damos.schemes()?.filter(|schemes| !schemes.is_empty());
     let schemes = schemes.context(
         "no scheme to try: give --schemes FILE, or --damos_action and more; `damo schemes suggest RECORD` finds one",
     )?;

@@ -1,13 +1,14 @@
 //! `damo report access`: snapshots as tables, boxes, histograms and percentiles.
 
-use super::options::{FilterArgs, RawNumber, occurrences};
+use super::options::{AnyForm, FilterArgs, FormArgs, RawNumber, form, occurrences};
+use super::picture::PlotArgs;
 use super::raw;
 use crate::errors::Outcome;
 use crate::inputs::{self, Inputs};
 use crate::output::{self, ColorWhen};
+use crate::progress;
 use anyhow::{Result, bail};
 use clap::{ArgMatches, Args, Command, FromArgMatches};
-use damo_report::Form;
 use damo_report::access::{self, Area, HistogramOptions, Options, Percentiles, SortKey, Style};
 use damo_report::heats::{ColorSet, Depth};
 use damo_report::temperature::Weights;
@@ -74,8 +75,20 @@ pub struct AccessArgs {
     /// Colours: auto, always or never; NO_COLOR is respected
     #[arg(long, value_name = "WHEN", default_value = "auto", value_parser = ColorWhen::parse, help_heading = "Output")]
     color: ColorWhen,
+    /// Print standard errors: what each snapshot's figures, and percentiles, would vary by if DAMON checked the same memory
+    /// again
+    #[arg(long, help_heading = "Output")]
+    error: bool,
     #[command(flatten)]
     formats: Formats,
+    /// Which of the report's tables: what the style shows, `snapshots`, or `regions` (as large as the record)
+    #[arg(long, value_name = "NAME", help_heading = "Output")]
+    table: Option<String>,
+    /// Write to this file instead of standard output
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    plot: PlotArgs,
     #[command(flatten)]
     filter: FilterArgs,
 }
@@ -101,6 +114,10 @@ fn sort_key(text: &str) -> Result<SortKey, String> {
 }
 
 impl AccessArgs {
+    fn form(&self) -> Result<FormArgs> {
+        Ok(FormArgs::new(self.formats.form()?, self.table.clone(), self.out.clone()))
+    }
+
     fn options(&self) -> Result<Options> {
         let descending = if self.sort_regions_dsc == ["all"] {
             SortKey::ALL.to_vec()
@@ -133,7 +150,8 @@ impl AccessArgs {
             heatmap_colors: self.snapshot_heatmap_colorset,
             heatmap_static: self.snapshot_heatmap_static,
             region_box: self.region_box,
-            color: output::depth(self.color) != Depth::Plain,
+            errors: self.error,
+            color: (self.out.is_none() || self.color == ColorWhen::Always) && output::depth(self.color) != Depth::Plain,
             ..Options::default()
         })
     }
@@ -145,18 +163,21 @@ impl AccessArgs {
 /// If a record cannot be read, an option makes no sense, or the result cannot be written.
 pub fn run(args: &AccessArgs) -> Result<Outcome> {
     if args.raw_form {
-        return raw::print(&args.inputs.paths(&args.files)?, args.raw_number.style(), args.filter.filter()?, None);
+        let paths = args.inputs.paths(&args.files)?;
+        return raw::print(&paths, args.raw_number.style(), args.filter.filter()?, None, &args.form()?);
     }
     let options = args.options()?;
-    let form = args.formats.form()?;
+    let form = args.form()?;
     let opened = inputs::open(&args.inputs.paths(&args.files)?)?;
-    output::to_stdout(|out| {
-        match form {
-            Some(form) => form.write("access", access::access_tables(&opened.records, &options)?, None, out)?,
-            None => drop(access::write_access(&opened.records, &options, out)?),
-        }
-        Ok(())
-    })?;
+    let records = &opened.records;
+    if let Some(place) = args.plot.place(&form) {
+        let picture = progress::during(records, || access::access_picture(records, &options))?;
+        args.plot.picture().draw(&picture, &opened, &place)?;
+    } else if form.format() == AnyForm::Text {
+        form.write_with(|out| Ok(access::write_access(records, &options, out).map(|_| ())?))?;
+    } else {
+        form.write("access", |_| Ok(()), || access::access_tables(records, &options, form.table()))?;
+    }
     Ok(opened.outcome())
 }
 
@@ -165,17 +186,14 @@ pub fn run(args: &AccessArgs) -> Result<Outcome> {
 struct Formats(Vec<Vec<String>>);
 
 impl Formats {
-    /// The form of tables, if not text.
-    fn form(&self) -> Result<Option<Form>> {
+    /// The form, if one was named.
+    fn form(&self) -> Result<AnyForm> {
         let mut names = self.0.iter().filter(|words| words.len() == 1).filter_map(|words| words.first());
         match names.next_back().map(String::as_str) {
-            None | Some("text") => Ok(None),
-            Some(name) => match Form::by_name(name) {
-                Some(form) => Ok(Some(form)),
-                None => bail!(
-                    "--format {name}: one of text, json, csv, markdown, parquet is wanted, or set|append AREA TEXT"
-                ),
-            },
+            None => Ok(AnyForm::Text),
+            Some(name) => {
+                form(name).map_err(|error| anyhow::anyhow!("--format {name}: {error}, or set|append AREA TEXT"))
+            }
         }
     }
 
@@ -204,7 +222,7 @@ impl Args for Formats {
                 .action(clap::ArgAction::Append)
                 .help_heading("Output")
                 .help(
-                    "text, json, csv, markdown or parquet; or change a template of the text: AREA is record_head, \
+                    "text, json, csv, markdown, parquet, png or svg; or change a template of the text: AREA is record_head, \
                      snapshot_head, region, snapshot_tail or record_tail, and TEXT has <keyword>s (repeatable)",
                 ),
         )

@@ -1,6 +1,7 @@
 //! `damo report ages`.
 
 use super::options::{FilterArgs, FormArgs, nanoseconds};
+use super::picture::PlotArgs;
 use crate::errors::Outcome;
 use crate::inputs::{self, Inputs};
 use crate::progress;
@@ -8,6 +9,7 @@ use anyhow::Result;
 use clap::Args;
 use damo_model::Nanos;
 use damo_report::ages::{self, Options};
+use damo_report::picture::charts::ages_bars;
 use std::path::PathBuf;
 
 /// Arguments.
@@ -25,6 +27,8 @@ pub struct AgesArgs {
     #[arg(long, value_name = "TIME", value_parser = nanoseconds, help_heading = "Selection")]
     at: Option<Nanos>,
     #[command(flatten)]
+    plot: PlotArgs,
+    #[command(flatten)]
     form: FormArgs,
     #[command(flatten)]
     filter: FilterArgs,
@@ -41,6 +45,8 @@ pub fn run(args: &AgesArgs) -> Result<Outcome> {
     }
     let opened = inputs::open(&args.inputs.paths(&args.files)?)?;
     let report = progress::during(&opened.records, || ages::ages(&opened.records, &options))?;
-    args.form.write("ages", |out| report.write_text(out), || report.tables())?;
+    if let Some(form) = args.plot.or_form(|| ages_bars(&report), &opened, &args.form)? {
+        form.write("ages", |out| report.write_text(out), || report.tables())?;
+    }
     Ok(opened.outcome())
 }

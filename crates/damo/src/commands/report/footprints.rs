@@ -1,6 +1,6 @@
 //! `damo report footprints`.
 
-use super::options::{DistributionArgs, FormArgs, RawNumber};
+use super::options::{DistributionArgs, FormArgs, RawNumber, TimeArgs};
 use super::picture::PlotArgs;
 use crate::errors::Outcome;
 use crate::inputs::{self, Inputs};
@@ -14,13 +14,20 @@ use std::path::PathBuf;
 /// Arguments.
 #[derive(Args, Debug)]
 pub struct FootprintsArgs {
-    /// vsz, rss, pss, swap, cgroup or sys_used; all is vsz, rss and sys_used. Files to read may be named as well
+    /// vsz, rss, pss, swap, cgroup, sys_used or wss; all is vsz, rss and sys_used. Files to read may be named as well
     #[arg(value_name = "METRIC|FILE")]
     words: Vec<String>,
     #[command(flatten)]
     inputs: Inputs,
     #[command(flatten)]
     distribution: DistributionArgs,
+    /// The working set beside the footprints: what is touched of what is held. Together with `--sortby time --plot FILE`,
+    /// one picture of both
+    #[arg(long = "with_wss", help_heading = "Output")]
+    with_wss: bool,
+    /// How many readings are of which size, in so many ranges, instead of percentiles
+    #[arg(long, value_name = "RANGES", num_args = 0..=1, default_missing_value = "10", value_parser = clap::value_parser!(u64).range(1..=1000), help_heading = "Output")]
+    histogram: Option<u64>,
     /// Every value instead of percentiles
     #[arg(long = "all_footprint", help_heading = "Output")]
     all_footprint: bool,
@@ -33,6 +40,8 @@ pub struct FootprintsArgs {
     plot: PlotArgs,
     #[command(flatten)]
     form: FormArgs,
+    #[command(flatten)]
+    time: TimeArgs,
 }
 
 /// Computes and shows.
@@ -51,17 +60,28 @@ pub fn run(args: &FootprintsArgs) -> Result<Outcome> {
             None => files.push(PathBuf::from(word)),
         }
     }
-    let defaults = Options::default();
+    if metrics.is_empty() {
+        metrics = Options::default().metrics;
+    }
+    metrics.retain(|metric| !args.with_wss || *metric != Metric::Wss);
     let options = Options {
-        metrics: if metrics.is_empty() { defaults.metrics } else { metrics },
+        metrics: metrics.into_iter().chain(args.with_wss.then_some(Metric::Wss)).collect(),
         range: args.distribution.range()?,
         sort: args.distribution.sort(),
-        time: None,
+        time: args.time.range()?,
+        ..Options::default()
     };
     let opened = inputs::open(&Inputs::default().paths(&files)?)?;
     let report = footprints::footprints(&opened.records, &options)?;
-    let text =
-        DistributionText { style: args.raw_number.style(), nr_cols_bar: args.nr_cols_bar, all: args.all_footprint };
+    if report.aligned {
+        eprintln!("damo: the readings tell wall-clock times only: the first is taken to be at the record's start");
+    }
+    let text = DistributionText {
+        style: args.raw_number.style(),
+        nr_cols_bar: args.nr_cols_bar,
+        all: args.all_footprint,
+        histogram: args.histogram.map(|ranges| ranges as usize),
+    };
     let chart = || footprints_chart(&report, options.sort);
     if let Some(form) = args.plot.or_form(chart, &opened, &args.form)? {
         form.write("footprints", |out| report.write_text(out, text), || report.tables())?;

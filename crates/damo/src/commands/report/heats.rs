@@ -1,7 +1,7 @@
 //! `damo report heats`: a map on the terminal, a picture, or numbers.
 
-use super::options::{TargetArgs, nanoseconds, occurrences, repeated};
-use super::picture::PictureArgs;
+use super::options::{AnyForm, FormArgs, TargetArgs, occurrences, repeated, three, time_range};
+use super::picture::{PictureArgs, Place};
 use crate::errors::Outcome;
 use crate::inputs::{self, Inputs, Opened};
 use crate::output::{self, ColorWhen};
@@ -12,8 +12,8 @@ use damo_model::human::{self, Style};
 use damo_model::{Addr, Nanos};
 use damo_report::guide;
 use damo_report::heats::{
-    self, AddressBase, AddressRange, Cells, ColorSet, Columns, Depth, DrawRange, Glyphs, Options, RawStyle,
-    TIME_COLUMNS, TerminalStyle, TimeBase, TimeRange,
+    self, AddressBase, AddressRange, Cells, ColorSet, Columns, Depth, DrawRange, FEW_CHECKS, Glyphs, HeatsReport,
+    Options, RawStyle, TIME_COLUMNS, TerminalStyle, TimeBase, TimeRange,
 };
 use damo_report::survey::Identity;
 use std::path::{Path, PathBuf};
@@ -32,13 +32,14 @@ pub struct HeatsArgs {
     /// Where to: `stdout` draws on the terminal, `raw` prints numbers (time, address, heat), FILE.png and FILE.svg are pictures
     #[arg(
         long,
-        visible_alias = "heatmap",
+        visible_aliases = ["heatmap", "plot"],
         value_name = "stdout|raw|FILE",
         default_value = "stdout",
         help_heading = "Output"
     )]
     output: String,
-    /// Cells: so many in time, so many in address space [default: what fits the terminal; 500 500 for numbers]
+    /// Cells: so many in time, so many in address space [default: what fits the terminal; 500 500 for numbers, 100 100 for
+    /// tables]
     #[arg(long, num_args = 2, value_names = ["TIMES", "ADDRESSES"], help_heading = "Output")]
     resol: Vec<usize>,
     /// With raw, times on the record's clock instead of from the start of the range
@@ -74,6 +75,8 @@ pub struct HeatsArgs {
     #[arg(long, value_name = "WHEN", default_value = "auto", value_parser = ColorWhen::parse, help_heading = "Output")]
     color: ColorWhen,
     #[command(flatten)]
+    form: FormArgs,
+    #[command(flatten)]
     picture: PictureArgs,
     #[command(flatten)]
     target: TargetArgs,
@@ -86,6 +89,16 @@ pub struct HeatsArgs {
     /// Draw the mappings of this name only, e.g. '[heap]' or libc.so.6
     #[arg(long, value_name = "NAME", help_heading = "Selection")]
     mapping: Option<String>,
+    /// Draw the time from the mark of this text to the next mark only
+    #[arg(long, value_name = "TEXT", help_heading = "Selection", conflicts_with = "time_range")]
+    mark: Option<String>,
+    /// Show where schemes were applied, if the record tells (`damo record --schemes_target_regions`)
+    #[arg(long, value_name = "on|off", default_value = "on", value_parser = on_off, action = clap::ArgAction::Set, help_heading = "Output")]
+    schemes: bool,
+    /// Mark cells that rest on fewer checks of DAMON's than this: the standard error of an access rate is up to half of
+    /// the possible over the square root of its checks. 0 marks none
+    #[arg(long = "min_checks", value_name = "NUMBER", default_value_t = FEW_CHECKS, help_heading = "Output")]
+    min_checks: u32,
     /// Count accesses by the share of each region that passed the scheme's filters
     #[arg(long = "df_passed", help_heading = "Selection")]
     df_passed: bool,
@@ -112,6 +125,14 @@ fn glyphs(text: &str) -> Result<Glyphs, String> {
     }
 }
 
+fn on_off(text: &str) -> Result<bool, String> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err("on or off is wanted".into()),
+    }
+}
+
 fn color_set(text: &str) -> Result<ColorSet, String> {
     ColorSet::named(text).ok_or_else(|| "gray, flame or emotion is wanted".into())
 }
@@ -130,7 +151,7 @@ fn draw_range(text: &str) -> Result<DrawRange, String> {
 /// If a record cannot be read, a range makes no sense for it, or the result cannot be written.
 pub fn run(args: &HeatsArgs) -> Result<Outcome> {
     // Mistakes in options are told before a long record is read.
-    let destination = Destination::of(&args.output)?;
+    let destination = Destination::of(args)?;
     let mut options = args.options(&destination)?;
     let opened = inputs::open(&args.inputs.paths(&[&args.files[..], &args.ranges.files].concat())?)?;
     if let Some(pid) = args.target.pid {
@@ -142,19 +163,40 @@ pub fn run(args: &HeatsArgs) -> Result<Outcome> {
         output::to_stdout(|out| Ok(report.write_text(out, style)?))?;
         return Ok(opened.outcome());
     }
-    match destination {
+    let report = match destination {
         Destination::Terminal => terminal(args, &mut options, &opened)?,
+        _ => progress::during(&opened.records, || heats::heats(&opened.records, &options))?,
+    };
+    match destination {
+        Destination::Terminal => {}
         Destination::Numbers => {
-            let report = progress::during(&opened.records, || heats::heats(&opened.records, &options))?;
             let style = RawStyle { abs_time: args.abs_time, abs_addr: args.abs_addr };
-            output::to_stdout(|out| Ok(report.write_raw(out, style)?))?;
+            args.form.write_with(|out| Ok(report.write_raw(out, style)?))?;
         }
-        Destination::Picture(path) => {
-            let report = progress::during(&opened.records, || heats::heats(&opened.records, &options))?;
-            args.picture.heats(&report, &opened, path)?;
+        Destination::Tables => args.form.write("heats", |_| Ok(()), || report.tables())?,
+        Destination::Picture(place) => args.picture.heats(&report, &opened, &place)?,
+    }
+    tell_others(&opened, &report);
+    Ok(opened.outcome())
+}
+
+/// Says that a map is of one target only, if there are others.
+fn tell_others(opened: &Opened, report: &HeatsReport) {
+    let mut known: Vec<Identity> = Vec::new();
+    for target in opened.records.iter().flat_map(|record| record.targets()) {
+        let identity = Identity::from(target);
+        if target.scheme.is_none() && !known.contains(&identity) {
+            known.push(identity);
         }
     }
-    Ok(opened.outcome())
+    let shown = match (&report.process, report.identity.target_id) {
+        (Some(process), _) => format!("{} (pid {})", process.comm, process.pid),
+        (None, Some(id)) => format!("target {id}"),
+        (None, None) => "one target".to_owned(),
+    };
+    if known.len() > 1 {
+        eprintln!("damo: this is {shown}, one of {} targets; --pid and --tid choose another", known.len());
+    }
 }
 
 /// The kernel's numbers of the target that is a process.
@@ -173,17 +215,22 @@ fn identity_of(opened: &Opened, pid: i32) -> Result<Identity> {
 enum Destination<'a> {
     Terminal,
     Numbers,
-    Picture(&'a Path),
+    Tables,
+    Picture(Place<'a>),
 }
 
 impl<'a> Destination<'a> {
-    fn of(output: &'a str) -> Result<Self> {
-        let path = Path::new(output);
-        match output {
-            "stdout" => Ok(Self::Terminal),
-            "raw" => Ok(Self::Numbers),
-            _ if super::picture::is_picture(path) => Ok(Self::Picture(path)),
-            _ => bail!("{output}: a heat map goes to `stdout`, `raw`, or a file that ends in .png or .svg"),
+    fn of(args: &'a HeatsArgs) -> Result<Self> {
+        let output = args.output.as_str();
+        match (output, args.form.format()) {
+            ("stdout", AnyForm::Text) => Ok(Self::Terminal),
+            ("raw", AnyForm::Text) => Ok(Self::Numbers),
+            ("stdout" | "raw", AnyForm::Tables(_)) => Ok(Self::Tables),
+            ("stdout", AnyForm::Picture(format)) => Ok(Self::Picture(Place { format, path: args.form.out() })),
+            _ => match Place::file(Path::new(output)) {
+                Some(place) => Ok(Self::Picture(place)),
+                None => bail!("{output}: a heat map goes to `stdout`, `raw`, or a file that ends in .png or .svg"),
+            },
         }
     }
 }
@@ -194,6 +241,7 @@ impl HeatsArgs {
         let mut options = match destination {
             Destination::Terminal => Options::terminal(),
             Destination::Numbers => Options::default(),
+            Destination::Tables => Options { rows: 100, columns: Columns::Each(100), ..Options::overview() },
             Destination::Picture(_) => self.picture.heats_options(),
         };
         if let [rows, columns] = self.resol[..] {
@@ -208,11 +256,19 @@ impl HeatsArgs {
             scheme: self.target.scheme_idx,
             target_id: self.target.tid,
         };
-        options.time_range = self.ranges.time()?;
-        options.address_ranges = self.ranges.addresses()?;
+        options.time_range = self.ranges.time(TimeBase::At(Nanos(0)))?;
+        options.address_ranges = self.ranges.address_ranges()?;
         options.mapping.clone_from(&self.mapping);
         options.draw_range = self.draw_range.unwrap_or(options.draw_range);
         options.df_passed = self.df_passed;
+        options.mark.clone_from(&self.mark);
+        options.schemes = self.schemes;
+        options.min_checks = match destination {
+            Destination::Numbers => 0,
+            // Tables tell the checks of every cell.
+            Destination::Tables => u32::MAX,
+            _ => self.min_checks,
+        };
         if let ([rate, age], true) = (&self.temperature_weights[..], self.sort_temperature) {
             options.by_temperature = Some((*rate, *age));
         }
@@ -221,13 +277,17 @@ impl HeatsArgs {
 }
 
 /// Draws on the terminal, as large and as colourful as it allows.
-fn terminal(args: &HeatsArgs, options: &mut Options, opened: &Opened) -> Result<()> {
-    let to_terminal = output::is_terminal();
+fn terminal(args: &HeatsArgs, options: &mut Options, opened: &Opened) -> Result<HeatsReport> {
+    let to_terminal = output::is_terminal() && args.form.out().is_none();
     let glyphs =
         args.style.unwrap_or(if to_terminal && args.resol.is_empty() { Glyphs::HalfBlocks } else { Glyphs::Digits });
     let style = TerminalStyle {
         glyphs,
-        depth: output::depth(args.color),
+        depth: if args.form.out().is_none() || args.color == ColorWhen::Always {
+            output::depth(args.color)
+        } else {
+            Depth::Plain
+        },
         colors: args.colorset,
         map: args.picture.colormap(),
         legend: !args.skip_example,
@@ -243,7 +303,8 @@ fn terminal(args: &HeatsArgs, options: &mut Options, opened: &Opened) -> Result<
         options.draw_range = args.draw_range.unwrap_or(DrawRange::Mapped);
     }
     let report = progress::during(&opened.records, || heats::heats(&opened.records, options))?;
-    output::to_stdout(|out| Ok(report.write_terminal(out, &style)?))
+    args.form.write_with(|out| Ok(report.write_terminal(out, &style)?))?;
+    Ok(report)
 }
 
 /// Ranges of time and addresses.
@@ -257,26 +318,24 @@ pub struct Ranges {
 }
 
 impl Ranges {
-    fn time(&self) -> Result<Option<TimeRange>> {
-        let Some(words) = &self.time else { return Ok(None) };
-        let said = || format!("--time_range {}", words.join(" "));
-        let (start, end, base) = three(words);
-        let base = match base {
-            None => TimeBase::At(Nanos(0)),
-            Some("guided") => TimeBase::Guided,
-            Some("guided_end") => TimeBase::GuidedEnd,
-            // A mark's text is no time.
-            Some(text) => nanoseconds(text).map_or_else(|_| TimeBase::Mark(text.to_owned()), TimeBase::At),
-        };
-        let start = nanoseconds(start).with_context(said)?;
-        let end = nanoseconds(end).with_context(said)?;
-        if end <= start {
-            bail!("{}: the range ends before it starts", said());
-        }
-        Ok(Some(TimeRange { start, end, base }))
+    /// Records that stood right behind a range.
+    pub fn files(&self) -> &[PathBuf] {
+        &self.files
     }
 
-    fn addresses(&self) -> Result<Vec<AddressRange>> {
+    /// The wanted time, counted from `default` if no base is given.
+    ///
+    /// # Errors
+    /// If a time is none, or the range ends before it starts.
+    pub fn time(&self, default: TimeBase) -> Result<Option<TimeRange>> {
+        self.time.as_deref().map(|words| time_range(words, default)).transpose()
+    }
+
+    /// The wanted addresses.
+    ///
+    /// # Errors
+    /// If an address is none, or a range ends before it starts.
+    pub fn address_ranges(&self) -> Result<Vec<AddressRange>> {
         self.addresses.iter().map(|words| address_range(words)).collect()
     }
 }
@@ -295,12 +354,6 @@ fn address_range(words: &[String]) -> Result<AddressRange> {
         bail!("{}: the range ends before it starts", said());
     }
     Ok(AddressRange { start, end, base })
-}
-
-/// START END and maybe BASE; clap saw to it that there are two or three words.
-fn three(words: &[String]) -> (&str, &str, Option<&str>) {
-    let word = |i: usize| words.get(i).map_or("", String::as_str);
-    (word(0), word(1), words.get(2).map(String::as_str))
 }
 
 impl Args for Ranges {

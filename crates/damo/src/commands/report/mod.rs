@@ -4,6 +4,7 @@ pub mod access;
 pub mod ages;
 pub mod footprints;
 pub mod heats;
+pub mod holistic;
 pub mod html;
 pub mod nr_regions;
 pub mod options;
@@ -36,6 +37,8 @@ pub enum Report {
     /// When was which address range how hot: a map on the terminal, a picture, or numbers
     #[command(visible_alias = "heatmap")]
     Heats(Box<heats::HeatsArgs>),
+    /// One page: heat map, working set, memory held, regions, idle times, and how far the record can be trusted
+    Holistic(Box<holistic::HolisticArgs>),
     /// One HTML file to explore with the mouse: heat map, working set, memory, CPU, marks; needs no network
     Html(html::HtmlArgs),
     /// Distribution of the working set size
@@ -66,6 +69,7 @@ pub fn run(args: ReportArgs) -> Result<Outcome> {
         Report::Raw(args) => raw::run(&args),
         Report::Access(args) => access::run(&args),
         Report::Heats(args) => heats::run(&args),
+        Report::Holistic(args) => holistic::run(&args),
         Report::Html(args) => html::run(&args),
         Report::Wss(args) => wss::run(&args),
         Report::Footprints(args) => footprints::run(&args),

@@ -6,10 +6,12 @@ use damo_model::human::{self, ParseError, Style, TimeUnit};
 use damo_model::{AddrRange, Bytes, Nanos};
 use damo_report::distribution::{PercentileRange, SortBy};
 use damo_report::filter::{Bounds, Filter, TargetFilter};
+use damo_report::heats::{TimeBase, TimeRange};
+use damo_report::picture::Format;
 use damo_report::{Form, Table};
 use std::fs::File;
 use std::io::{BufWriter, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A size, in bytes or with a unit.
 pub fn size(text: &str) -> Result<Bytes, ParseError> {
@@ -53,9 +55,9 @@ impl RawNumber {
 /// In which form the result is written, and where to.
 #[derive(Args, Clone, Debug, Default)]
 pub struct FormArgs {
-    /// text, json, csv, markdown or parquet
+    /// text, json, csv, markdown or parquet; or a picture: png or svg
     #[arg(long, value_name = "FORM", value_parser = form, default_value = "text", help_heading = "Output")]
-    format: FormOrText,
+    format: AnyForm,
     /// With csv and parquet, which of the report's tables; --format json shows them all
     #[arg(long, value_name = "NAME", help_heading = "Output")]
     table: Option<String>,
@@ -64,20 +66,54 @@ pub struct FormArgs {
     out: Option<PathBuf>,
 }
 
-/// Text, or a form of tables.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct FormOrText(Option<Form>);
+/// Any form that a report can have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AnyForm {
+    /// For people.
+    #[default]
+    Text,
+    /// Tables.
+    Tables(Form),
+    /// A picture.
+    Picture(Format),
+}
 
-fn form(name: &str) -> Result<FormOrText, String> {
-    if name == "text" {
-        return Ok(FormOrText(None));
+/// A form by its name.
+///
+/// # Errors
+/// If there is none of that name.
+pub fn form(name: &str) -> Result<AnyForm, String> {
+    match name {
+        "text" => Ok(AnyForm::Text),
+        "png" => Ok(AnyForm::Picture(Format::Png)),
+        "svg" => Ok(AnyForm::Picture(Format::Svg)),
+        _ => Form::by_name(name)
+            .map(AnyForm::Tables)
+            .ok_or_else(|| "one of text, json, csv, markdown, parquet, png, svg is wanted".into()),
     }
-    Form::by_name(name)
-        .map(|form| FormOrText(Some(form)))
-        .ok_or_else(|| "one of text, json, csv, markdown, parquet is wanted".into())
 }
 
 impl FormArgs {
+    /// Out of options that a report spells in its own way.
+    pub fn new(format: AnyForm, table: Option<String>, out: Option<PathBuf>) -> Self {
+        Self { format, table, out }
+    }
+
+    /// The one table that was asked for.
+    pub fn table(&self) -> Option<&str> {
+        self.table.as_deref()
+    }
+
+    /// Which form.
+    pub fn format(&self) -> AnyForm {
+        self.format
+    }
+
+    /// The file to write to; `None` for standard output.
+    pub fn out(&self) -> Option<&Path> {
+        self.out.as_deref()
+    }
+
     /// Writes a report in the form that was asked for.
     ///
     /// # Errors
@@ -88,9 +124,10 @@ impl FormArgs {
         text: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
         tables: impl FnOnce() -> Result<Vec<Table>, E>,
     ) -> Result<()> {
-        self.write_with(|out| match self.format.0 {
-            None => text(out).context("writing the report"),
-            Some(form) => Ok(form.write(report, tables()?, self.table.as_deref(), out)?),
+        self.write_with(|out| match self.format {
+            AnyForm::Text => text(out).context("writing the report"),
+            AnyForm::Tables(form) => Ok(form.write(report, tables()?, self.table.as_deref(), out)?),
+            AnyForm::Picture(_) => bail!("report {report} has no picture"),
         })
     }
 
@@ -102,6 +139,9 @@ impl FormArgs {
         let Some(path) = &self.out else {
             return crate::output::to_stdout(write);
         };
+        if Format::of(path).is_some() && !matches!(self.format, AnyForm::Picture(_)) {
+            bail!("--out {} would hold no picture: say --format png or svg as well, or --plot FILE", path.display());
+        }
         let file = File::create(path).with_context(|| format!("creating {}", path.display()))?;
         let mut out = BufWriter::with_capacity(1 << 16, file);
         write(&mut out)?;
@@ -153,6 +193,57 @@ impl DistributionArgs {
     pub fn sort(&self) -> SortBy {
         self.sortby
     }
+}
+
+/// `--time_range`, for reports that are not maps.
+#[derive(Args, Clone, Debug, Default)]
+pub struct TimeArgs {
+    /// Only this time. After BASE, if given: a time, `guided` (the first reading), `guided_end` (the last one), or the text
+    /// of a mark
+    #[arg(long = "time_range", num_args = 2..=3, value_names = ["START", "END", "BASE"], allow_negative_numbers = true, help_heading = "Selection")]
+    time_range: Vec<String>,
+}
+
+impl TimeArgs {
+    /// The library's word for it.
+    ///
+    /// # Errors
+    /// If one is no time, or the end is not after the start.
+    pub fn range(&self) -> Result<Option<TimeRange>> {
+        if self.time_range.is_empty() {
+            Ok(None)
+        } else {
+            time_range(&self.time_range, TimeBase::At(Nanos(0))).map(Some)
+        }
+    }
+}
+
+/// START END and maybe BASE of a time range, counted from `default` without BASE.
+///
+/// # Errors
+/// If START or END is no time, or the end is not after the start.
+pub fn time_range(words: &[String], default: TimeBase) -> Result<TimeRange> {
+    let said = || format!("--time_range {}", words.join(" "));
+    let (start, end, base) = three(words);
+    let base = match base {
+        None => default,
+        Some("guided") => TimeBase::Guided,
+        Some("guided_end") => TimeBase::GuidedEnd,
+        // A mark's text is no time.
+        Some(text) => nanoseconds(text).map_or_else(|_| TimeBase::Mark(text.to_owned()), TimeBase::At),
+    };
+    let start = nanoseconds(start).with_context(said)?;
+    let end = nanoseconds(end).with_context(said)?;
+    if end <= start {
+        bail!("{}: the range ends before it starts", said());
+    }
+    Ok(TimeRange { start, end, base })
+}
+
+/// START END and maybe BASE; clap saw to it that there are two or three words.
+pub fn three(words: &[String]) -> (&str, &str, Option<&str>) {
+    let word = |i: usize| words.get(i).map_or("", String::as_str);
+    (word(0), word(1), words.get(2).map(String::as_str))
 }
 
 /// Which part of the records.

@@ -1,8 +1,8 @@
 //! Options of pictures, and writing them: PNG or SVG by the file's ending.
 
-use super::options::FormArgs;
+use super::options::{AnyForm, FormArgs};
 use crate::inputs::Opened;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::Args;
 use damo_report::colormap::ColorMap;
 use damo_report::heats::{HeatsReport, Options};
@@ -61,6 +61,22 @@ pub fn is_picture(path: &Path) -> bool {
     Format::of(path).is_some()
 }
 
+/// What a picture is written as, and where to.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    /// PNG or SVG.
+    pub format: Format,
+    /// The file; `None` for standard output.
+    pub path: Option<&'a Path>,
+}
+
+impl<'a> Place<'a> {
+    /// A file that says by its ending what it is; `None` if it is no picture's.
+    pub fn file(path: &'a Path) -> Option<Self> {
+        Some(Self { format: Format::of(path)?, path: Some(path) })
+    }
+}
+
 impl PictureArgs {
     /// Colours of heat.
     pub fn colormap(self) -> ColorMap {
@@ -69,16 +85,20 @@ impl PictureArgs {
 
     /// A map that fills the picture.
     pub fn heats_options(self) -> Options {
-        // The line under the headline takes room: both must agree on it.
-        HeatMap::options(&Style { subtitle: Some(String::new()), ..self.style() })
+        HeatMap::options(&self.with_subtitle())
+    }
+
+    /// Size, theme and colours, with room for the line under the headline.
+    pub fn with_subtitle(self) -> Style {
+        Style { subtitle: Some(String::new()), ..self.style() }
     }
 
     /// Draws a heat map.
     ///
     /// # Errors
     /// If the size is out of bounds, or the file cannot be written.
-    pub fn heats(self, report: &HeatsReport, opened: &Opened, path: &Path) -> Result<()> {
-        self.draw(&HeatMap { report }, opened, path)
+    pub fn heats(self, report: &HeatsReport, opened: &Opened, place: &Place<'_>) -> Result<()> {
+        self.draw(&HeatMap { report }, opened, place)
     }
 
     fn style(self) -> Style {
@@ -86,15 +106,21 @@ impl PictureArgs {
         Style { width, height, theme: self.theme, map: self.colormap, ..Style::default() }
     }
 
-    fn draw(self, picture: &dyn Picture, opened: &Opened, path: &Path) -> Result<()> {
-        let Some(format) = Format::of(path) else { bail!("{}: pictures end in .png or .svg", path.display()) };
+    /// Draws a picture.
+    ///
+    /// # Errors
+    /// If the size is out of bounds, or the place takes no more.
+    pub fn draw(self, picture: &dyn Picture, opened: &Opened, place: &Place<'_>) -> Result<()> {
         let style = Style {
             subtitle: Some(opened.names()),
             command: Some(crate::output::command_line()),
             record_hash: Some(opened.hash()),
             ..self.style()
         };
-        let bytes = picture::draw(picture, format, &style)?;
+        let bytes = picture::draw(picture, place.format, &style)?;
+        let Some(path) = place.path else {
+            return crate::output::to_stdout(|out| Ok(out.write_all(&bytes)?));
+        };
         fs::write(path, bytes).with_context(|| format!("writing {}", path.display()))?;
         eprintln!("damo: {} written", path.display());
         Ok(())
@@ -112,9 +138,23 @@ impl PlotArgs {
         opened: &Opened,
         form: &'a FormArgs,
     ) -> Result<Option<&'a FormArgs>> {
-        match &self.plot {
-            Some(path) => self.picture.draw(&chart(), opened, path).map(|()| None),
+        match self.place(form) {
+            Some(place) => self.picture.draw(&chart(), opened, &place).map(|()| None),
             None => Ok(Some(form)),
         }
+    }
+
+    /// Where a picture goes, if one was asked for: by `--plot`, or by `--format`.
+    pub fn place<'a>(&'a self, form: &'a FormArgs) -> Option<Place<'a>> {
+        match (&self.plot, form.format()) {
+            (Some(path), _) => Place::file(path),
+            (None, AnyForm::Picture(format)) => Some(Place { format, path: form.out() }),
+            (None, _) => None,
+        }
+    }
+
+    /// How the picture looks.
+    pub fn picture(&self) -> PictureArgs {
+        self.picture
     }
 }

@@ -1,12 +1,14 @@
 //! `damo report wss_profile`: working set size against the length of the window.
 
 use super::options::{FilterArgs, FormArgs};
+use super::picture::PlotArgs;
 use crate::errors::Outcome;
 use crate::inputs::{self, Inputs};
 use crate::progress;
 use anyhow::{Result, bail};
 use clap::Args;
 use damo_model::NrAccesses;
+use damo_report::picture::charts::profile_chart;
 use damo_report::profile::{self, Options};
 use std::path::PathBuf;
 
@@ -24,6 +26,8 @@ pub struct ProfileArgs {
     /// From how many accesses on a region belongs to the working set
     #[arg(short = 't', long = "acc_thres", value_name = "NUMBER", default_value_t = 1, help_heading = "Selection")]
     acc_thres: u32,
+    #[command(flatten)]
+    plot: PlotArgs,
     #[command(flatten)]
     form: FormArgs,
     #[command(flatten)]
@@ -45,6 +49,8 @@ pub fn run(args: &ProfileArgs) -> Result<Outcome> {
         bail!("a profile is of one record, and {} are given: run it for each", opened.records.len())
     };
     let report = progress::during(&opened.records, || profile::profile(record, &options))?;
-    args.form.write("wss_profile", |out| report.write_text(out), || report.tables())?;
+    if let Some(form) = args.plot.or_form(|| profile_chart(&report), &opened, &args.form)? {
+        form.write("wss_profile", |out| report.write_text(out), || report.tables())?;
+    }
     Ok(opened.outcome())
 }

@@ -1,10 +1,9 @@
 //! `damo report raw`.
 
-use super::options::{FilterArgs, RawNumber, seconds};
+use super::options::{AnyForm, FilterArgs, FormArgs, RawNumber, seconds};
 use crate::errors::Outcome;
 use crate::inputs::{self, Inputs};
-use crate::output;
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Args;
 use damo_model::Nanos;
 use damo_model::human::Style;
@@ -23,6 +22,8 @@ pub struct RawArgs {
     #[command(flatten)]
     raw_number: RawNumber,
     #[command(flatten)]
+    form: FormArgs,
+    #[command(flatten)]
     filter: FilterArgs,
     /// Only this part, counted from the record's start; a bare number is seconds
     #[arg(long, num_args = 2, value_names = ["START", "END"], value_parser = seconds, help_heading = "Selection")]
@@ -38,14 +39,33 @@ pub fn run(args: &RawArgs) -> Result<Outcome> {
         [start, end] => Some(Bounds::new(start, end)),
         _ => None,
     };
-    print(&args.inputs.paths(&args.files)?, args.raw_number.style(), args.filter.filter()?, duration)
+    print(&args.inputs.paths(&args.files)?, args.raw_number.style(), args.filter.filter()?, duration, &args.form)
 }
 
 /// The same for other spellings of the report.
-pub fn print(paths: &[PathBuf], style: Style, filter: Filter, duration: Option<Bounds<Nanos>>) -> Result<Outcome> {
+///
+/// # Errors
+/// As [`run`].
+pub fn print(
+    paths: &[PathBuf],
+    style: Style,
+    filter: Filter,
+    duration: Option<Bounds<Nanos>>,
+    form: &FormArgs,
+) -> Result<Outcome> {
+    if matches!(form.format(), AnyForm::Picture(_)) {
+        bail!("raw is a list, and the heat map is its picture: damo report heats --plot FILE");
+    }
+    if let Some(table) = form.table().filter(|table| *table != "regions") {
+        bail!("report raw has no table '{table}'; it has regions");
+    }
     let options = Options { style, filter, duration };
     let opened = inputs::open(paths)?;
-    output::to_stdout(|out| {
+    form.write_with(|out| {
+        if let AnyForm::Tables(form) = form.format() {
+            raw::write_table(&opened.records, &options, form, out)?;
+            return Ok(());
+        }
         for record in &opened.records {
             raw::write_raw(record, &options, out)?;
         }

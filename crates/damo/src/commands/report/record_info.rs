@@ -1,13 +1,14 @@
 //! `damo report record_info`.
 
-use super::options::RawNumber;
+use super::options::{FormArgs, RawNumber};
+use super::picture::PlotArgs;
 use crate::errors::Outcome;
 use crate::inputs::{self, Inputs};
-use crate::output;
 use crate::progress;
 use anyhow::Result;
 use clap::Args;
 use damo_report::guide;
+use damo_report::picture::charts::guide_bars;
 use std::path::PathBuf;
 
 /// Arguments.
@@ -20,6 +21,10 @@ pub struct RecordInfoArgs {
     inputs: Inputs,
     #[command(flatten)]
     raw_number: RawNumber,
+    #[command(flatten)]
+    plot: PlotArgs,
+    #[command(flatten)]
+    form: FormArgs,
 }
 
 /// Prints time span and address ranges of each target.
@@ -29,6 +34,8 @@ pub struct RecordInfoArgs {
 pub fn run(args: &RecordInfoArgs) -> Result<Outcome> {
     let opened = inputs::open(&args.inputs.paths(&args.files)?)?;
     let report = progress::during(&opened.records, || guide::guide(&opened.records))?;
-    output::to_stdout(|out| Ok(report.write_text(out, args.raw_number.style())?))?;
+    if let Some(form) = args.plot.or_form(|| guide_bars(&report), &opened, &args.form)? {
+        form.write("record_info", |out| report.write_text(out, args.raw_number.style()), || report.tables())?;
+    }
     Ok(opened.outcome())
 }

@@ -1,11 +1,13 @@
 //! `damo report times`.
 
 use super::options::{FilterArgs, FormArgs};
+use super::picture::PlotArgs;
 use crate::errors::Outcome;
 use crate::inputs::{self, Inputs};
 use crate::progress;
 use anyhow::Result;
 use clap::Args;
+use damo_report::picture::charts::times_bars;
 use damo_report::times;
 use std::path::{Path, PathBuf};
 
@@ -17,6 +19,8 @@ pub struct TimesArgs {
     files: Vec<PathBuf>,
     #[command(flatten)]
     inputs: Inputs,
+    #[command(flatten)]
+    plot: PlotArgs,
     #[command(flatten)]
     form: FormArgs,
     #[command(flatten)]
@@ -39,6 +43,8 @@ pub fn run(args: &TimesArgs) -> Result<Outcome> {
     paths.retain(|path| is_record(path));
     let opened = inputs::open(&paths)?;
     let report = progress::during(&opened.records, || times::times(&opened.records, &filter))?;
-    args.form.write("times", |out| report.write_text(out), || report.tables())?;
+    if let Some(form) = args.plot.or_form(|| times_bars(&report), &opened, &args.form)? {
+        form.write("times", |out| report.write_text(out), || report.tables())?;
+    }
     Ok(opened.outcome())
 }

@@ -1,6 +1,6 @@
 //! `damo report wss`.
 
-use super::options::{DistributionArgs, FilterArgs, FormArgs, RawNumber, microseconds, size};
+use super::options::{AnyForm, DistributionArgs, FilterArgs, FormArgs, RawNumber, microseconds, size};
 use super::picture::PlotArgs;
 use crate::errors::Outcome;
 use crate::inputs::{self, Inputs};
@@ -9,7 +9,8 @@ use anyhow::Result;
 use clap::Args;
 use damo_model::{Bytes, Nanos, NrAccesses};
 use damo_report::distribution::DistributionText;
-use damo_report::picture::charts::wss_chart;
+use damo_report::picture::Picture;
+use damo_report::picture::charts::{wss_chart, wss_histogram};
 use damo_report::wss::{self, Options};
 use std::path::PathBuf;
 
@@ -38,12 +39,22 @@ pub struct WssArgs {
     /// Every value instead of percentiles
     #[arg(long = "all_wss", help_heading = "Output")]
     all_wss: bool,
+    /// How many snapshots have working sets of which size, in so many ranges, instead of percentiles
+    #[arg(long, value_name = "RANGES", num_args = 0..=1, default_missing_value = "10", value_parser = clap::value_parser!(u64).range(1..=1000), help_heading = "Output")]
+    histogram: Option<u64>,
+    /// Print standard errors: how much the figures would vary if DAMON checked the same memory again. Tables have them
+    /// always
+    #[arg(long, help_heading = "Output")]
+    error: bool,
     /// A distribution for each target instead of one for all together
     #[arg(long = "per_target", help_heading = "Output", overrides_with = "collapse_targets")]
     per_target: bool,
     /// One distribution for all targets together (this is the default)
     #[arg(long = "collapse_targets", help_heading = "Output", hide = true)]
     collapse_targets: bool,
+    /// A distribution for each mapping of each target (mappings of one name together), where the record tells mappings
+    #[arg(long = "per_mapping", help_heading = "Output")]
+    per_mapping: bool,
     /// Width of the bars, 0 for none
     #[arg(long = "nr_cols_bar", value_name = "COLUMNS", default_value_t = 59, help_heading = "Output")]
     nr_cols_bar: usize,
@@ -62,6 +73,7 @@ pub struct WssArgs {
 /// # Errors
 /// If a record cannot be read, an option makes no sense, or the result cannot be written.
 pub fn run(args: &WssArgs) -> Result<Outcome> {
+    let windowed = args.work_time > Options::default().work_time;
     let options = Options {
         range: args.distribution.range()?,
         exclude_samples: args.exclude_samples,
@@ -70,12 +82,25 @@ pub fn run(args: &WssArgs) -> Result<Outcome> {
         work_time: args.work_time,
         sort: args.distribution.sort(),
         per_target: args.per_target,
+        per_mapping: args.per_mapping,
+        errors: args.error || (matches!(args.form.format(), AnyForm::Tables(_)) && !windowed),
         filter: args.filter.filter()?,
     };
     let opened = inputs::open(&args.inputs.paths(&args.files)?)?;
     let report = progress::during(&opened.records, || wss::wss(&opened.records, &options))?;
-    let text = DistributionText { style: args.raw_number.style(), nr_cols_bar: args.nr_cols_bar, all: args.all_wss };
-    let chart = || wss_chart(&report, options.sort);
+    let histogram = args.histogram.map(|ranges| ranges as usize);
+    let text = DistributionText {
+        style: args.raw_number.style(),
+        nr_cols_bar: args.nr_cols_bar,
+        all: args.all_wss,
+        histogram,
+    };
+    let chart = || -> Box<dyn Picture + '_> {
+        match histogram {
+            Some(ranges) => Box::new(wss_histogram(&report, ranges)),
+            None => Box::new(wss_chart(&report, options.sort)),
+        }
+    };
     if let Some(form) = args.plot.or_form(chart, &opened, &args.form)? {
         form.write("wss", |out| report.write_text(out, text), || report.tables())?;
     }

@@ -1,0 +1,113 @@
+//! Contiguous areas of an address space, and where they go.
+
+use damo_model::{Addr, AddrRange, Bytes};
+
+/// Between two areas at their new places, and before the first: enough that no two seem to belong together.
+const GAP: u64 = 1 << 30;
+
+/// The union of all ranges seen: sorted, disjoint, not touching.
+#[derive(Debug, Default)]
+pub(super) struct Areas(Vec<AddrRange>);
+
+impl Areas {
+    /// Takes in ranges, mostly sorted and mostly known already.
+    pub(super) fn add(&mut self, ranges: impl Iterator<Item = AddrRange>) {
+        let mut runs: Vec<AddrRange> = Vec::new();
+        for range in ranges.filter(|range| range.start < range.end) {
+            match runs.last_mut() {
+                Some(run) if run.start <= range.start && range.start <= run.end => run.end = run.end.max(range.end),
+                _ => runs.push(range),
+            }
+        }
+        if runs.iter().all(|run| self.holds(run)) {
+            return;
+        }
+        runs.append(&mut self.0);
+        runs.sort_unstable();
+        for run in runs {
+            match self.0.last_mut() {
+                Some(last) if run.start <= last.end => last.end = last.end.max(run.end),
+                _ => self.0.push(run),
+            }
+        }
+    }
+
+    fn holds(&self, run: &AddrRange) -> bool {
+        let at = self.0.partition_point(|area| area.end < run.end);
+        self.0.get(at).is_some_and(|area| area.start <= run.start)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// New places for all; `None` if there is no room.
+    pub(super) fn moves(&self, page: Bytes) -> Option<Moves> {
+        self.place(GAP, page.0).or_else(|| self.place(page.0, page.0)).map(Moves)
+    }
+
+    fn place(&self, gap: u64, page: u64) -> Option<Vec<(AddrRange, Addr)>> {
+        let mut next = gap;
+        let mut places = Vec::with_capacity(self.0.len());
+        for area in &self.0 {
+            let start = next.checked_add(area.start.0 % page)?;
+            places.push((*area, Addr(start)));
+            let end = start.checked_add(area.size().0)?;
+            next = end.checked_add(gap)?.checked_next_multiple_of(gap)?;
+        }
+        Some(places)
+    }
+}
+
+/// Each area and where it begins now.
+#[derive(Debug)]
+pub(super) struct Moves(Vec<(AddrRange, Addr)>);
+
+impl Moves {
+    /// A range at its new place. All that the areas were made of has one; anything else becomes nothing.
+    pub(super) fn range(&self, start: Addr, end: Addr) -> (Addr, Addr) {
+        let at = self.0.partition_point(|(area, _)| area.end.0 <= start.0);
+        match self.0.get(at) {
+            Some((area, place)) if area.start <= start && start <= end && end <= area.end => {
+                let moved = |addr: Addr| Addr(place.0 + (addr.0 - area.start.0));
+                (moved(start), moved(end))
+            }
+            _ => (Addr(0), Addr(0)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn range(start: u64, end: u64) -> AddrRange {
+        AddrRange::new(Addr(start), Addr(end))
+    }
+
+    #[test]
+    fn areas_keep_order_sizes_and_positions_within_pages() {
+        let mut areas = Areas::default();
+        areas.add(
+            [range(0x5000_1234, 0x5000_3000), range(0x5000_3000, 0x5000_4000), range(0x7f00_0000, 0x7f00_1000)]
+                .into_iter(),
+        );
+        areas.add([range(0x5000_4000, 0x5000_5000)].into_iter());
+        assert_eq!(areas.len(), 2);
+        let moves = areas.moves(Bytes(4096)).unwrap();
+        assert_eq!(moves.range(Addr(0x5000_1234), Addr(0x5000_5000)), (Addr(GAP + 0x234), Addr(GAP + 0x4000)));
+        assert_eq!(moves.range(Addr(0x7f00_0000), Addr(0x7f00_0800)), (Addr(3 * GAP), Addr(3 * GAP + 0x800)));
+        assert_eq!(moves.range(Addr(0x6000_0000), Addr(0x6000_1000)), (Addr(0), Addr(0)));
+    }
+
+    #[test]
+    fn areas_that_leave_no_room_for_large_gaps_get_small_ones_and_a_full_address_space_none() {
+        let mut areas = Areas::default();
+        areas.add([range(0, u64::MAX - (1 << 29)), range(u64::MAX - (1 << 20), u64::MAX - (1 << 19))].into_iter());
+        let moves = areas.moves(Bytes(4096)).unwrap();
+        assert_eq!(moves.range(Addr(0), Addr(1)), (Addr(4096), Addr(4097)));
+        let mut all = Areas::default();
+        all.add([range(0, u64::MAX)].into_iter());
+        assert!(all.moves(Bytes(4096)).is_none());
+    }
+}

@@ -1,0 +1,364 @@
+//! What parameters need that not every kernel has, told before the first write.
+//!
+//! Where a file can be seen, it counts; where nothing is set up to look into, the kernel's release does, unless the
+//! kernel has things that are newer than its release: then it was given them later, its release says nothing, and
+//! the writes will tell (they are taken back if one fails).
+
+use crate::error::{Error, Result};
+use crate::features::{Feature, Support, features, parse_release};
+use crate::io::Root;
+use crate::procfs::Procfs;
+use crate::sysfs::{Context, Filter, Goal, KDAMONDS, Kdamond, Scheme};
+
+/// Words that came later than the files that take them.
+const WORDS: [(&str, &str); 16] = [
+    ("lru_prio", "6.0"),
+    ("lru_deprio", "6.0"),
+    ("migrate_hot", "6.11"),
+    ("migrate_cold", "6.11"),
+    ("young", "6.10"),
+    ("hugepage_size", "6.15"),
+    ("unmapped", "6.15"),
+    ("active", "6.15"),
+    ("addr", "6.6"),
+    ("target", "6.6"),
+    ("some_mem_psi_us", "6.9"),
+    ("node_mem_used_bp", "6.16"),
+    ("node_mem_free_bp", "6.16"),
+    ("node_memcg_used_bp", "6.19"),
+    ("node_memcg_free_bp", "6.19"),
+    ("free_mem_rate", "5.16"),
+];
+
+/// Checks parameters against the kernel below `root`. They are for the kdamonds `indices`.
+///
+/// # Errors
+/// [`Error::Missing`] or [`Error::Unknown`] for the first thing that this kernel lacks, with the release that brought it;
+/// [`Error::Invalid`] for a memory cgroup that is not there.
+pub(crate) fn check(root: &Root, kdamonds: &[Kdamond], indices: &[usize]) -> Result<()> {
+    let features = features(root);
+    let release = parse_release(&Procfs::new(root).kernel_release());
+    let newer = |feature: &Feature| {
+        feature.support == Support::Present && release.zip(parse_release(feature.since)).is_some_and(|(is, of)| of > is)
+    };
+    let told_by_release = !features.iter().any(newer);
+    let kernel = Kernel { root, features: &features, release: release.filter(|_| told_by_release) };
+    for (k, (kdamond, index)) in kdamonds.iter().zip(indices).enumerate() {
+        let place = Place { at: format!("kdamond {k}"), dir: format!("{KDAMONDS}/{index}") };
+        if kdamond.refresh.is_some_and(|refresh| refresh.0 > 0) {
+            kernel.needs("sysfs/refresh_ms", &place, "refresh_ms", "refresh_ms")?;
+        }
+        for (c, context) in kdamond.contexts.iter().enumerate() {
+            kernel.context(context, &place.below("context", "contexts", c))?;
+        }
+    }
+    Ok(())
+}
+
+/// Where in the parameters, in words and as a directory.
+struct Place {
+    at: String,
+    dir: String,
+}
+
+impl Place {
+    fn below(&self, word: &str, dir: &str, index: usize) -> Place {
+        Place { at: format!("{}, {word} {index}", self.at), dir: format!("{}/{dir}/{index}", self.dir) }
+    }
+}
+
+struct Kernel<'a> {
+    root: &'a Root,
+    features: &'a [Feature],
+    /// `None` if it is not known, or says nothing.
+    release: Option<(u32, u32)>,
+}
+
+impl Kernel<'_> {
+    fn context(&self, context: &Context, place: &Place) -> Result<()> {
+        if context.addr_unit.is_some_and(|unit| unit != 1) {
+            self.needs("sysfs/addr_unit", place, "addr_unit", "addr_unit")?;
+        }
+        if context.intervals_goal.is_some() {
+            let file = "monitoring_attrs/intervals/intervals_goal";
+            self.needs("sysfs/intervals_goal", place, "intervals.intervals_goal", file)?;
+        }
+        for (t, _) in context.targets.iter().enumerate().filter(|(_, target)| target.obsolete) {
+            self.needs("sysfs/obsolete_target", &place.below("target", "targets", t), "obsolete", "obsolete_target")?;
+        }
+        let mut schemes = context.schemes.iter().enumerate();
+        schemes.try_for_each(|(s, scheme)| self.scheme(scheme, &place.below("scheme", "schemes", s)))
+    }
+
+    fn scheme(&self, scheme: &Scheme, place: &Place) -> Result<()> {
+        self.knows(&scheme.action, place, "action", "action")?;
+        let needed = [
+            ("target_nid", "target_nid", scheme.target_nid.is_some()),
+            ("dests", "dests", !scheme.dests.is_empty()),
+            ("apply_interval", "apply_interval_us", scheme.apply_interval.0 > 0),
+            ("quota_goals", "quotas/goals", !scheme.quotas.goals.is_empty()),
+            ("filters", "filters", !scheme.filters.is_empty()),
+            ("max_nr_snapshots", "stats/max_nr_snapshots", scheme.max_nr_snapshots.is_some_and(|most| most > 0)),
+        ];
+        for (feature, file, _) in needed.into_iter().filter(|(_, _, needed)| *needed) {
+            let field = file.trim_start_matches("stats/").replace('/', ".");
+            self.needs(&format!("sysfs/{feature}"), place, &field, file)?;
+        }
+        if scheme.watermarks.metric != "none" {
+            self.knows(&scheme.watermarks.metric, place, "watermarks.metric", "watermarks/metric")?;
+        }
+        for (g, goal) in scheme.quotas.goals.iter().enumerate() {
+            self.goal(goal, &place.below("goal", "quotas/goals", g))?;
+        }
+        let mut filters = scheme.filters.iter().enumerate();
+        filters.try_for_each(|(f, filter)| self.filter(filter, &place.below("filter", "filters", f)))
+    }
+
+    fn goal(&self, goal: &Goal, place: &Place) -> Result<()> {
+        self.knows(&goal.metric, place, "metric", "target_metric")?;
+        if goal.nid.is_some() {
+            self.needs("sysfs/goal_nid", place, "nid", "nid")?;
+        }
+        if !goal.path.is_empty() {
+            self.needs("sysfs/goal_path", place, "memcg_path", "path")?;
+            self.cgroup(&goal.path, place)?;
+        }
+        Ok(())
+    }
+
+    fn filter(&self, filter: &Filter, place: &Place) -> Result<()> {
+        self.knows(&filter.kind, place, "filter_type", "type")?;
+        if filter.allow {
+            self.needs("sysfs/filter_allow", place, "allow", "allow")?;
+        }
+        if filter.kind == "memcg" { self.cgroup(&filter.memcg_path, place) } else { Ok(()) }
+    }
+
+    /// The kernel takes any path, and finds out only when it is to start.
+    fn cgroup(&self, path: &str, place: &Place) -> Result<()> {
+        const MOUNT: &str = "sys/fs/cgroup";
+        let unified = self.root.exists(&format!("{MOUNT}/cgroup.controllers"));
+        if !unified || self.root.exists(&format!("{MOUNT}{}", path.trim_end_matches('/'))) {
+            return Ok(());
+        }
+        Err(Error::Invalid {
+            what: format!("{}, memcg_path", place.at),
+            value: path.to_owned(),
+            why: format!("there is no such directory below {}", self.root.shown(MOUNT).display()),
+        })
+    }
+
+    fn needs(&self, name: &str, place: &Place, field: &str, file: &str) -> Result<()> {
+        let Some(feature) = self.features.iter().find(|feature| feature.name == name) else { return Ok(()) };
+        let lacking = match feature.support {
+            Support::Absent => true,
+            Support::Unlikely => self.release.is_some(),
+            Support::Present | Support::Likely | Support::Unknown => false,
+        };
+        if !lacking {
+            return Ok(());
+        }
+        Err(Error::Missing {
+            what: format!("{}, {field}: {}", place.at, feature.what),
+            path: self.root.shown(&format!("{}/{file}", place.dir)),
+            since: feature.since,
+        })
+    }
+
+    fn knows(&self, word: &str, place: &Place, field: &str, file: &str) -> Result<()> {
+        let Some((_, since)) = WORDS.iter().find(|(known, _)| *known == word) else { return Ok(()) };
+        match (self.release, parse_release(since)) {
+            (Some(is), Some(of)) if is < of => Err(Error::Unknown {
+                what: format!("{}, {field}", place.at),
+                value: word.to_owned(),
+                path: self.root.shown(&format!("{}/{file}", place.dir)),
+                since,
+            }),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sysfs::{ContextTarget, FakeDamon, Sysfs};
+    use damo_model::{IntervalsGoal, Nanos, Ops};
+    use std::sync::Arc;
+
+    fn kdamond(change: impl FnOnce(&mut Context)) -> Kdamond {
+        let mut context = Context::new(Ops::Paddr);
+        context.schemes.push(Scheme::new("stat"));
+        change(&mut context);
+        Kdamond { contexts: vec![context], ..Kdamond::default() }
+    }
+
+    fn of_scheme(change: impl FnOnce(&mut Scheme)) -> Kdamond {
+        kdamond(|context| change(&mut context.schemes[0]))
+    }
+
+    /// What a kernel says to it, and whether anything was written.
+    fn refused(kernel: (u32, u32), kdamond: &Kdamond) -> Option<String> {
+        let fake = Arc::new(FakeDamon::new(kernel));
+        let staged = Sysfs::new(&Root::with_io(fake.clone())).stage(std::slice::from_ref(kdamond));
+        let error = staged.map(|staged| staged.keep()).err()?;
+        assert_eq!(fake.log(), [], "refused before the first write");
+        Some(error.to_string())
+    }
+
+    fn goal(metric: &str) -> Goal {
+        Goal { metric: metric.to_owned(), target_value: 1, ..Goal::default() }
+    }
+
+    #[test]
+    fn what_a_kernel_lacks_is_refused_before_the_first_write_with_scheme_field_file_and_release() {
+        let filter = |kind: &str| Filter { kind: kind.to_owned(), matching: true, ..Filter::default() };
+        let quota = |scheme: &mut Scheme, of: Goal| {
+            scheme.quotas.goals.push(of);
+            scheme.quotas.reset_interval = Nanos::from_secs(1);
+        };
+        let tuned = IntervalsGoal {
+            access_bp: 400,
+            aggregations: 3,
+            min_sample: Nanos::from_millis(5),
+            max_sample: Nanos::from_secs(10),
+        };
+        // The last release without it, the first one with it, and what the message must name.
+        let cases: Vec<((u32, u32), (u32, u32), Kdamond, [&str; 3])> = vec![
+            (
+                (6, 14),
+                (6, 15),
+                kdamond(|context| context.intervals_goal = Some(tuned)),
+                ["context 0, intervals.intervals_goal", "intervals_goal", "6.15"],
+            ),
+            (
+                (6, 17),
+                (6, 18),
+                kdamond(|context| context.addr_unit = Some(4096)),
+                ["context 0, addr_unit", "0/addr_unit", "6.18"],
+            ),
+            (
+                (6, 18),
+                (6, 19),
+                kdamond(|context| {
+                    context.targets = vec![ContextTarget { obsolete: true, ..ContextTarget::default() }];
+                }),
+                ["target 0, obsolete", "targets/0/obsolete_target", "6.19"],
+            ),
+            ((5, 19), (6, 0), of_scheme(|s| s.action = "lru_prio".into()), ["scheme 0, action", "lru_prio", "6.0"]),
+            (
+                (6, 10),
+                (6, 11),
+                of_scheme(|s| (s.action, s.target_nid) = ("migrate_hot".into(), Some(1))),
+                ["scheme 0, action", "migrate_hot", "6.11"],
+            ),
+            (
+                (6, 16),
+                (6, 17),
+                of_scheme(|s| {
+                    s.action = "migrate_hot".into();
+                    s.dests = vec![crate::sysfs::Dest { id: 1, weight: 1 }];
+                }),
+                ["scheme 0, dests", "schemes/0/dests", "6.17"],
+            ),
+            (
+                (6, 6),
+                (6, 7),
+                of_scheme(|s| s.apply_interval = Nanos::from_secs(1)),
+                ["scheme 0, apply_interval_us", "schemes/0/apply_interval_us", "6.7"],
+            ),
+            (
+                (6, 7),
+                (6, 8),
+                of_scheme(|s| quota(s, goal("user_input"))),
+                ["scheme 0, quotas.goals", "quotas/goals", "6.8"],
+            ),
+            (
+                (6, 8),
+                (6, 9),
+                of_scheme(|s| quota(s, goal("some_mem_psi_us"))),
+                ["scheme 0, goal 0, metric", "goals/0/target_metric", "6.9"],
+            ),
+            (
+                (6, 15),
+                (6, 16),
+                of_scheme(|s| quota(s, Goal { nid: Some(0), ..goal("node_mem_used_bp") })),
+                ["scheme 0, goal 0, metric", "node_mem_used_bp", "6.16"],
+            ),
+            (
+                (6, 18),
+                (6, 19),
+                of_scheme(|s| quota(s, Goal { nid: Some(0), path: "/a".into(), ..goal("node_memcg_used_bp") })),
+                ["scheme 0, goal 0, metric", "node_memcg_used_bp", "6.19"],
+            ),
+            ((6, 2), (6, 3), of_scheme(|s| s.filters.push(filter("anon"))), ["scheme 0, filters", "filters", "6.3"]),
+            (
+                (6, 9),
+                (6, 10),
+                of_scheme(|s| s.filters.push(filter("young"))),
+                ["scheme 0, filter 0, filter_type", "filters/0/type", "6.10"],
+            ),
+            (
+                (6, 13),
+                (6, 14),
+                of_scheme(|s| s.filters.push(Filter { allow: true, ..filter("anon") })),
+                ["scheme 0, filter 0, allow", "filters/0/allow", "6.14"],
+            ),
+            (
+                (6, 14),
+                (6, 15),
+                of_scheme(|s| s.filters.push(filter("unmapped"))),
+                ["scheme 0, filter 0, filter_type", "unmapped", "6.15"],
+            ),
+            (
+                (6, 19),
+                (7, 0),
+                of_scheme(|s| s.max_nr_snapshots = Some(3)),
+                ["scheme 0, max_nr_snapshots", "stats/max_nr_snapshots", "7.0"],
+            ),
+            (
+                (6, 16),
+                (6, 17),
+                Kdamond { refresh: Some(Nanos::from_secs(1)), ..kdamond(|_| {}) },
+                ["kdamond 0, refresh_ms", "0/refresh_ms", "6.17"],
+            ),
+        ];
+        for (without, with, kdamond, named) in cases {
+            let error = refused(without, &kdamond).unwrap_or_else(|| panic!("{named:?} on {without:?}"));
+            for word in named {
+                assert!(error.contains(word), "{word}: {error}");
+            }
+            assert_eq!(refused(with, &kdamond), None, "{named:?}");
+        }
+    }
+
+    #[test]
+    fn a_kernel_that_was_given_newer_things_is_asked_itself() {
+        let fake = Arc::new(FakeDamon::new((6, 15)));
+        fake.put("proc/sys/kernel/osrelease", "5.14.0-611.el9.x86_64");
+        let sysfs = Sysfs::new(&Root::with_io(fake.clone()));
+        let kdamond = of_scheme(|s| s.filters.push(Filter { kind: "young".into(), ..Filter::default() }));
+        sysfs.stage(std::slice::from_ref(&kdamond)).expect("6.15 in truth").keep();
+        let before = fake.files();
+        let newest = of_scheme(|s| s.max_nr_snapshots = Some(3));
+        let error = sysfs.stage(std::slice::from_ref(&newest)).expect_err("7.0").to_string();
+        assert!(error.contains("7.0"), "{error}");
+        assert_eq!(fake.files(), before);
+    }
+
+    #[test]
+    fn a_memory_cgroup_that_is_not_there_is_refused() {
+        let fake = Arc::new(FakeDamon::new((6, 12)));
+        fake.put("sys/fs/cgroup/cgroup.controllers", "memory");
+        fake.put("sys/fs/cgroup/here/memory.stat", "");
+        let root = Root::with_io(fake);
+        let of = |path: &str| {
+            of_scheme(|s| {
+                s.filters.push(Filter { kind: "memcg".into(), memcg_path: path.into(), ..Filter::default() });
+            })
+        };
+        check(&root, &[of("/here")], &[0]).expect("there");
+        let error = check(&root, &[of("/elsewhere")], &[0]).expect_err("not there").to_string();
+        assert!(error.contains("scheme 0, filter 0, memcg_path") && error.contains("/elsewhere"), "{error}");
+    }
+}

@@ -1,0 +1,260 @@
+//! Whom to monitor and how closely: one definition for everything that sets DAMON up, so that recordings and schemes are
+//! typed alike.
+
+use super::{UsageError, usage};
+use crate::request::{Monitoring, What};
+use crate::values;
+use clap::Args;
+use damo_model::{AddrRange, Intervals, IntervalsGoal, Nanos, NrRegions, Ops};
+use std::path::PathBuf;
+
+/// Targets and monitoring parameters.
+#[derive(Args, Clone, Debug, Default)]
+pub struct MonitorArgs {
+    /// Whom to monitor: process ids, `paddr` for physical memory; for `record` and `schemes` also a program to start.
+    ///
+    /// One or more process ids (`$(pidof app)`); `paddr` for the physical address space; a JSON text or a file with
+    /// {"kdamonds": [...]}; or a program on your PATH with its arguments. To be clear about a program, or if it has
+    /// options, put it after `--`. With nothing at all, or `ongoing`, `record` attaches to the kdamonds that run already,
+    /// without touching them; `start` and `schemes` take physical memory.
+    #[arg(value_name = "TARGET", help_heading = "What to monitor")]
+    pub targets: Vec<String>,
+
+    /// A process to monitor; may be given several times.
+    #[arg(long = "target_pid", value_name = "PID", help_heading = "What to monitor")]
+    pub target_pid: Vec<i32>,
+
+    /// Monitor the processes of this control group, also those that join later.
+    #[arg(long, value_name = "PATH", help_heading = "What to monitor")]
+    pub cgroup: Option<PathBuf>,
+
+    /// Physical memory of these NUMA nodes only.
+    #[arg(long = "numa_node", value_name = "NODE", num_args = 1.., help_heading = "What to monitor")]
+    pub numa_node: Vec<u32>,
+
+    /// Only these address ranges: "START-END START-END", in bytes or with K, M, G.
+    ///
+    /// With a process the ranges stay fixed (operations set `fvaddr`) instead of following its mappings.
+    #[arg(short = 'r', long, value_name = "RANGES", help_heading = "What to monitor")]
+    pub regions: Vec<String>,
+
+    /// Operations set: vaddr, fvaddr or paddr. Usually follows from the target.
+    #[arg(long, value_name = "OPS", value_parser = values::ops, help_heading = "What to monitor")]
+    pub ops: Option<Ops>,
+
+    /// All parameters as JSON, {"kdamonds": [...]}: a file name or the text itself.
+    #[arg(long, value_name = "FILE|JSON", help_heading = "What to monitor")]
+    pub kdamonds: Option<String>,
+
+    /// Sampling interval; a bare number is microseconds [default: 5 ms].
+    #[arg(short = 's', long, value_name = "TIME", value_parser = values::interval, help_heading = "How closely")]
+    pub sample: Option<Nanos>,
+
+    /// Aggregation interval: one snapshot each; a bare number is microseconds [default: 100 ms].
+    #[arg(short = 'a', long, value_name = "TIME", value_parser = values::interval, help_heading = "How closely")]
+    pub aggr: Option<Nanos>,
+
+    /// Update interval, between two looks at the mappings; a bare number is microseconds [default: 1 s].
+    #[arg(short = 'u', long, value_name = "TIME", value_parser = values::interval, help_heading = "How closely")]
+    pub updr: Option<Nanos>,
+
+    /// Minimum number of regions, at least 3 [default: 10].
+    #[arg(short = 'n', long, value_name = "NUMBER", value_parser = values::count, help_heading = "How closely")]
+    pub minr: Option<u64>,
+
+    /// Maximum number of regions [default: 1000].
+    #[arg(short = 'm', long, value_name = "NUMBER", value_parser = values::count, help_heading = "How closely")]
+    pub maxr: Option<u64>,
+
+    /// Sampling, aggregation and update interval together.
+    #[arg(
+        long = "monitoring_intervals",
+        value_names = ["SAMPLE", "AGGR", "UPDATE"],
+        num_args = 3,
+        value_parser = values::interval,
+        help_heading = "How closely"
+    )]
+    pub monitoring_intervals: Vec<Nanos>,
+
+    /// Minimum and maximum number of regions together.
+    #[arg(
+        long = "monitoring_nr_regions_range",
+        value_names = ["MIN", "MAX"],
+        num_args = 2,
+        value_parser = values::count,
+        help_heading = "How closely"
+    )]
+    pub monitoring_nr_regions_range: Vec<u64>,
+
+    /// Let the kernel tune the intervals (6.15 and later): aim at this share of access events over so many
+    /// aggregations, with the sampling interval within the two bounds.
+    #[arg(
+        long = "monitoring_intervals_goal",
+        value_names = ["ACCESS_BP", "AGGRS", "MIN_SAMPLE", "MAX_SAMPLE"],
+        num_args = 4,
+        help_heading = "How closely"
+    )]
+    pub monitoring_intervals_goal: Vec<String>,
+
+    /// Let the kernel tune the intervals with the usual goal: 4 % over 3 aggregations, 5 ms to 10 s.
+    #[arg(
+        long = "monitoring_intervals_autotune",
+        conflicts_with = "monitoring_intervals_goal",
+        help_heading = "How closely"
+    )]
+    pub monitoring_intervals_autotune: bool,
+}
+
+impl MonitorArgs {
+    /// How many kinds of targets are named.
+    pub(crate) fn kinds(&self) -> usize {
+        // `paddr` with nodes is one.
+        let positional = !self.targets.is_empty() && (self.numa_node.is_empty() || self.targets != ["paddr"]);
+        let kinds = [positional, self.kdamonds.is_some(), self.cgroup.is_some(), !self.numa_node.is_empty()];
+        kinds.into_iter().filter(|given| *given).count()
+    }
+
+    /// Whether someone to monitor is named.
+    pub(crate) fn names_targets(&self) -> bool {
+        self.kinds() > 0 || !self.target_pid.is_empty() || !self.regions.is_empty() || self.ops.is_some()
+    }
+
+    /// Whom to monitor; without any target, what runs already.
+    ///
+    /// # Errors
+    /// A sentence on the contradiction.
+    pub(crate) fn what(&self) -> Result<What, UsageError> {
+        if self.kinds() > 1 {
+            return usage(
+                "more than one kind of target: give either process ids, `paddr`, --cgroup, --numa_node or --kdamonds",
+            );
+        }
+        let ranges = values::ranges(&self.regions)?;
+        if let Some(text) = &self.kdamonds {
+            return Ok(What::Kdamonds(values::file_or_json(text)?));
+        }
+        if let Some(path) = &self.cgroup {
+            return Ok(What::Cgroup(path.clone()));
+        }
+        if !self.numa_node.is_empty() {
+            return Ok(What::Paddr { ranges, nodes: self.numa_node.clone() });
+        }
+        self.positional(ranges, !self.target_pid.is_empty())
+    }
+
+    fn positional(&self, ranges: Vec<AddrRange>, pids_given: bool) -> Result<What, UsageError> {
+        let words: Vec<&str> = self.targets.iter().map(String::as_str).collect();
+        let mut pids = self.target_pid.clone();
+        match words.as_slice() {
+            [] if pids_given => return Ok(What::Pids { pids, ranges }),
+            [] if self.ops == Some(Ops::Paddr) || !ranges.is_empty() => {
+                return Ok(What::Paddr { ranges, nodes: Vec::new() });
+            }
+            [] | ["ongoing"] => return Ok(What::Attach),
+            ["paddr"] => return Ok(What::Paddr { ranges, nodes: Vec::new() }),
+            ["vaddr" | "fvaddr"] => {
+                return usage(format!("`{}` needs a process: give its id, `$(pidof app)`", words[0]));
+            }
+            _ => {}
+        }
+        // `$(pidof app)` inside quotes arrives as one word.
+        let numbers: Option<Vec<i32>> =
+            words.iter().flat_map(|word| word.split_whitespace()).map(|word| word.parse().ok()).collect();
+        if let Some(numbers) = numbers {
+            pids.extend(numbers);
+            if let Some(bad) = pids.iter().find(|pid| **pid <= 0) {
+                return usage(format!("process id {bad} is not positive: give one as `pidof app` or `ps` prints it"));
+            }
+            let mut seen = std::collections::HashSet::new();
+            pids.retain(|pid| seen.insert(*pid));
+            return Ok(What::Pids { pids, ranges });
+        }
+        if let [word] = words.as_slice()
+            && (word.trim_start().starts_with('{') || word.ends_with(".json"))
+        {
+            return Ok(What::Kdamonds(values::file_or_json(word)?));
+        }
+        values::command_words(&words).map(|words| What::Command { words, ranges })
+    }
+
+    /// How closely.
+    ///
+    /// # Errors
+    /// A sentence on what cannot be.
+    pub(crate) fn monitoring(&self) -> Result<Monitoring, UsageError> {
+        let mut intervals = Intervals::default();
+        if let [sample, aggregation, update] = self.monitoring_intervals[..] {
+            intervals = Intervals { sample, aggregation, update };
+        }
+        intervals.sample = self.sample.unwrap_or(intervals.sample);
+        intervals.aggregation = self.aggr.unwrap_or(intervals.aggregation);
+        intervals.update = self.updr.unwrap_or(intervals.update);
+        if intervals.aggregation < intervals.sample {
+            return usage(format!(
+                "the aggregation interval ({}) is shorter than the sampling interval ({}): raise --aggr or lower --sample",
+                values::time(intervals.aggregation),
+                values::time(intervals.sample)
+            ));
+        }
+        let mut nr_regions = NrRegions::default();
+        if let [min, max] = self.monitoring_nr_regions_range[..] {
+            nr_regions = NrRegions { min, max };
+        }
+        nr_regions.min = self.minr.unwrap_or(nr_regions.min);
+        nr_regions.max = self.maxr.unwrap_or(nr_regions.max);
+        if nr_regions.min < 3 {
+            return usage(format!("DAMON needs a minimum of at least 3 regions, not {}: raise --minr", nr_regions.min));
+        }
+        if nr_regions.max < nr_regions.min {
+            return usage(format!(
+                "the maximum number of regions ({}) is below the minimum ({}): raise --maxr or lower --minr",
+                nr_regions.max, nr_regions.min
+            ));
+        }
+        let given_nr_regions =
+            self.minr.is_some() || self.maxr.is_some() || !self.monitoring_nr_regions_range.is_empty();
+        Ok(Monitoring { intervals, nr_regions, goal: self.goal()?, ops: self.ops, given_nr_regions })
+    }
+
+    /// What the intervals shall be tuned to, if at all.
+    ///
+    /// # Errors
+    /// A sentence on the word that is wrong.
+    pub(crate) fn goal(&self) -> Result<Option<IntervalsGoal>, UsageError> {
+        if self.monitoring_intervals_autotune {
+            return Ok(Some(IntervalsGoal {
+                access_bp: 400,
+                aggregations: 3,
+                min_sample: Nanos::from_millis(5),
+                max_sample: Nanos::from_secs(10),
+            }));
+        }
+        let [access, aggregations, min, max] = self.monitoring_intervals_goal.as_slice() else { return Ok(None) };
+        let wrong = |what: &str, text: &str, why: String| {
+            UsageError(format!("--monitoring_intervals_goal: {what} `{text}`: {why}"))
+        };
+        let goal = IntervalsGoal {
+            access_bp: values::basis_points(access).map_err(|why| wrong("access share", access, why))?,
+            aggregations: values::count(aggregations).map_err(|why| wrong("aggregations", aggregations, why))?,
+            min_sample: values::interval(min).map_err(|why| wrong("smallest sampling interval", min, why))?,
+            max_sample: values::interval(max).map_err(|why| wrong("largest sampling interval", max, why))?,
+        };
+        if goal.max_sample < goal.min_sample {
+            return usage("--monitoring_intervals_goal: the largest sampling interval is below the smallest");
+        }
+        Ok(Some(goal))
+    }
+
+    /// Whether any monitoring parameter is named.
+    pub(crate) fn gave_parameters(&self) -> bool {
+        self.sample.is_some()
+            || self.aggr.is_some()
+            || self.updr.is_some()
+            || self.minr.is_some()
+            || self.maxr.is_some()
+            || !self.monitoring_intervals.is_empty()
+            || !self.monitoring_nr_regions_range.is_empty()
+            || !self.monitoring_intervals_goal.is_empty()
+            || self.monitoring_intervals_autotune
+    }
+}

@@ -1,0 +1,109 @@
+//! The access report as pictures: what the style says of each target's last snapshot, or, for styles that list regions, how
+//! much memory was monitored and accessed over time. (Where it was hot is the heat map's to show.)
+
+use super::Options;
+use super::histogram::{self, Metric};
+use super::percentile;
+use super::styles::Style;
+use super::tables::{course, last_snapshots};
+use crate::ReportError;
+use crate::picture::{Bar, Bars, Chart, Picture, Series, Unit};
+use damo_frame::Record;
+use damo_model::human::{Style as Numbers, format_size, format_time};
+use damo_model::{Bytes, Nanos};
+
+/// The picture of the report in the style that the options name.
+///
+/// # Errors
+/// When a record cannot be read or does not tell its intervals.
+pub fn access_picture(records: &[Record], options: &Options) -> Result<Box<dyn Picture>, ReportError> {
+    Ok(match options.style {
+        Style::TemperatureSzHist => Box::new(bars(records, options, Metric::Temperature)?),
+        Style::RecencySzHist => Box::new(bars(records, options, Metric::Idle)?),
+        Style::TemperaturePercentiles => Box::new(curves(records, options, Metric::Temperature)?),
+        Style::RecencyPercentiles => Box::new(curves(records, options, Metric::Idle)?),
+        Style::Detailed | Style::SimpleBoxes | Style::Hot | Style::Cold => Box::new(over_time(records, options)?),
+    })
+}
+
+fn metric_title(metric: Metric) -> &'static str {
+    match metric {
+        Metric::Temperature => "Temperature of memory",
+        Metric::Idle => "Idle time of memory",
+    }
+}
+
+fn bars(records: &[Record], options: &Options, metric: Metric) -> Result<Bars, ReportError> {
+    let last = last_snapshots(records, options)?;
+    let groups = last.iter().enumerate().map(|(color, (target, snapshot))| {
+        let values: Vec<(i128, u64)> = snapshot
+            .regions
+            .iter()
+            .map(|region| (metric.of(region, snapshot, options.weights), region.size()))
+            .collect();
+        let rows = histogram::ranges(&options.histogram, &values).into_iter().map(|(from, to, size)| Bar {
+            label: format!("{} – {}", metric.format(from, Numbers::Human), metric.format(to, Numbers::Human)),
+            spans: vec![(0.0, size as f64)],
+            text: format_size(Bytes(size), Numbers::Human),
+            color,
+        });
+        (format!("target {target} at {}", format_time(snapshot.end, Numbers::Human)), rows.collect())
+    });
+    Ok(Bars { title: metric_title(metric).to_owned(), x: ("memory".to_owned(), Unit::Bytes), groups: groups.collect() })
+}
+
+fn curves(records: &[Record], options: &Options, metric: Metric) -> Result<Chart, ReportError> {
+    let all = percentile::Percentiles((0..=100).collect());
+    let series = last_snapshots(records, options)?.into_iter().map(|(target, snapshot)| {
+        let regions = snapshot
+            .regions
+            .iter()
+            .map(|region| (metric.of(region, &snapshot, options.weights), region.size()))
+            .collect();
+        let scale = if metric == Metric::Idle { 1000.0 } else { 1.0 };
+        let points = percentile::values(&all, regions).into_iter();
+        Series {
+            name: format!("target {target} at {}", format_time(snapshot.end, Numbers::Human)),
+            points: points.map(|(percentile, value)| (f64::from(percentile), value as f64 * scale)).collect(),
+            steps: true,
+            filled: metric == Metric::Idle,
+        }
+    });
+    let unit = if metric == Metric::Idle { Unit::Time } else { Unit::Count };
+    let what = if metric == Metric::Idle { "idle for at most" } else { "temperature at most" };
+    Ok(Chart {
+        title: format!("{}: percentiles", metric_title(metric)),
+        x: ("percent of the memory".to_owned(), Unit::Percent),
+        y: (what.to_owned(), unit),
+        series: series.collect(),
+        marks: Vec::new(),
+        x_range: Some((0.0, 100.0)),
+        first_color: 0,
+    })
+}
+
+fn over_time(records: &[Record], options: &Options) -> Result<Chart, ReportError> {
+    let course = course(records, options)?;
+    let first = course.iter().filter_map(|(_, rows)| Some(rows.first()?.0)).min().unwrap_or(0);
+    let line = |name: String, filled: bool, rows: &[(i64, i64, u64, u64)], pick: fn(&(i64, i64, u64, u64)) -> u64| {
+        let mut points: Vec<(f64, f64)> = rows.iter().map(|row| ((row.0 - first) as f64, pick(row) as f64)).collect();
+        points.extend(rows.last().map(|row| ((row.1 - first) as f64, pick(row) as f64)));
+        Series { name, points, steps: true, filled }
+    };
+    let series = course.iter().flat_map(|(target, rows)| {
+        [
+            line(format!("target {target}: monitored"), false, rows, |row| row.2),
+            line(format!("target {target}: accessed"), true, rows, |row| row.3),
+        ]
+    });
+    let start = format_time(Nanos(first), Numbers::Human);
+    Ok(Chart {
+        title: "Memory monitored and accessed".to_owned(),
+        x: (format!("time since {start} on the record's clock"), Unit::Time),
+        y: ("memory".to_owned(), Unit::Bytes),
+        series: series.collect(),
+        marks: Vec::new(),
+        x_range: None,
+        first_color: 0,
+    })
+}

@@ -1,0 +1,303 @@
+//! One page that says what a record is about: where the memory was hot when, how much of it was touched and held, into how
+//! many regions it was cut, how long it was idle, and how far that can be trusted.
+//!
+//! Nothing but the record is needed: what it does not tell (footprints of a foreign record without side files, ages of an
+//! old kernel) is left out, with a word.
+
+use crate::ReportError;
+use crate::ages::{self, AgesReport};
+use crate::confidence::{Confidence, confidence};
+use crate::distribution::{Distribution, SortBy};
+use crate::filter::Filter;
+use crate::footprints::{self, FootprintsReport, Metric};
+use crate::heats::{HeatsError, HeatsReport, Options as HeatsOptions, TerminalStyle, heats};
+use crate::nr_regions::{self, NrRegionsReport, nr_regions};
+use crate::survey::Identity;
+use crate::table::Table;
+use crate::wss::{self, WssReport, wss};
+use damo_frame::Record;
+use damo_model::Bytes;
+use damo_model::human::{Style, format_percent, format_size, format_time, size_text};
+use std::io::{self, Write};
+
+/// Snapshots that are left out at the start where there are more than ten times as many, as in the Python tool.
+const SETTLING: u64 = 20;
+const PERCENTILES: [u8; 5] = [0, 25, 50, 75, 100];
+
+/// What to put on the page.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// How the heat maps are made; whose is taken from each target in turn.
+    pub heats: HeatsOptions,
+    /// Distributions by time as well as by size.
+    pub long: bool,
+}
+
+/// The page.
+#[derive(Debug)]
+pub struct HolisticReport {
+    /// A map for each monitored target.
+    pub maps: Vec<HeatsReport>,
+    /// Working sets of all targets together, by size.
+    pub wss: WssReport,
+    /// Working sets by time.
+    pub wss_by_time: WssReport,
+    /// Footprints by size, where the record has them.
+    pub footprints: Option<FootprintsReport>,
+    /// Footprints by time.
+    pub footprints_by_time: Option<FootprintsReport>,
+    /// Numbers of regions.
+    pub nr_regions: NrRegionsReport,
+    /// Idle times at the end, where the record tells ages.
+    pub ages: Option<AgesReport>,
+    /// What the record is worth.
+    pub confidence: Vec<Confidence>,
+    long: bool,
+}
+
+/// Why there is no page.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HolisticError {
+    /// A map could not be made.
+    #[error(transparent)]
+    Heats(#[from] HeatsError),
+    /// Another part could not be made.
+    #[error(transparent)]
+    Report(#[from] ReportError),
+}
+
+/// Makes the page of some records.
+///
+/// # Errors
+/// When a record cannot be read, or there is no snapshot.
+pub fn holistic(records: &[Record], options: &Options) -> Result<HolisticReport, HolisticError> {
+    let mut maps = Vec::new();
+    for identity in monitored(records) {
+        let wanted = HeatsOptions { identity, ..options.heats.clone() };
+        match heats(records, &wanted) {
+            Ok(map) => maps.push(map),
+            // A target that never reported.
+            Err(HeatsError::NoSuchTarget { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let snapshots: u64 = records.iter().map(|record| record.totals().snapshots).sum();
+    let exclude_samples = if snapshots > SETTLING * 10 { SETTLING } else { 0 };
+    let sets = |sort| wss(records, &wss::Options { exclude_samples, sort, ..wss::Options::default() });
+    let metrics = vec![Metric::Rss, Metric::Vsz, Metric::Pss, Metric::Swap, Metric::Cgroup, Metric::SysUsed];
+    let footprints = |sort| {
+        let options = footprints::Options {
+            metrics: metrics.clone(),
+            sort,
+            beside_snapshots: true,
+            ..footprints::Options::default()
+        };
+        footprints::footprints(records, &options).ok().map(|mut report| {
+            report.series.retain(|series| !series.points.is_empty());
+            report
+        })
+    };
+    let regions = nr_regions::Options { exclude_samples, ..nr_regions::Options::default() };
+    let judged = records.iter().map(|record| confidence(record, &Filter::default()));
+    Ok(HolisticReport {
+        maps,
+        wss: sets(SortBy::Size)?,
+        wss_by_time: sets(SortBy::Time)?,
+        footprints: footprints(SortBy::Size),
+        footprints_by_time: footprints(SortBy::Time),
+        nr_regions: nr_regions(records, &regions)?,
+        ages: ages::ages(records, &ages::Options::default()).ok(),
+        confidence: judged.collect::<Result<_, _>>()?,
+        long: options.long,
+    })
+}
+
+/// Who was monitored, in order of appearance: without schemes' views where there is something else.
+fn monitored(records: &[Record]) -> Vec<Identity> {
+    let mut found: Vec<Identity> = Vec::new();
+    for target in records.iter().flat_map(Record::targets) {
+        let identity = Identity::from(target);
+        if !found.contains(&identity) {
+            found.push(identity);
+        }
+    }
+    if found.iter().any(|identity| identity.scheme.is_none()) {
+        found.retain(|identity| identity.scheme.is_none());
+    }
+    found
+}
+
+impl HolisticReport {
+    /// The page as text.
+    ///
+    /// # Errors
+    /// When `out` takes no more.
+    pub fn write_text(&self, out: &mut dyn Write, style: &TerminalStyle) -> io::Result<()> {
+        writeln!(out, "# Heatmap")?;
+        for map in &self.maps {
+            writeln!(out, "{}", who(map))?;
+            map.write_terminal(out, style)?;
+        }
+        writeln!(out, "\n# Memory Footprints Distribution")?;
+        self.write_sizes(out, "percentile", &self.wss, self.footprints.as_ref())?;
+        if self.long {
+            writeln!(out, "\n# Memory Footprints by Time")?;
+            self.write_sizes(out, "% of time", &self.wss_by_time, self.footprints_by_time.as_ref())?;
+        }
+        if self.footprints.is_none() {
+            writeln!(out, "# the record has no footprints (rss, vsz, sys_used)")?;
+        }
+        writeln!(out, "\n# Number of Regions")?;
+        self.write_row(out, "percentile", PERCENTILES.map(|percentile| percentile.to_string()))?;
+        for series in &self.nr_regions.series {
+            let cells = values(&series.distribution).map(|value| value.map_or("-".to_owned(), |n| n.to_string()));
+            self.write_row(out, &format!("target {}", series.label), cells)?;
+        }
+        self.write_ages(out)?;
+        writeln!(out, "\n# Confidence")?;
+        self.confidence.iter().try_for_each(|confidence| confidence.write_text(out))
+    }
+
+    fn write_row(&self, out: &mut dyn Write, name: &str, cells: [String; 5]) -> io::Result<()> {
+        write!(out, "{name:>10}")?;
+        cells.iter().try_for_each(|cell| write!(out, " {cell:>15}"))?;
+        writeln!(out)
+    }
+
+    fn write_sizes(
+        &self,
+        out: &mut dyn Write,
+        head: &str,
+        wss: &WssReport,
+        footprints: Option<&FootprintsReport>,
+    ) -> io::Result<()> {
+        self.write_row(out, head, PERCENTILES.map(|percentile| percentile.to_string()))?;
+        let touched = wss.series.iter().map(|series| ("wss", &series.distribution));
+        let held = footprints.into_iter().flat_map(|report| &report.series);
+        let held = held.map(|series| (series.metric.name(), &series.distribution));
+        for (name, distribution) in touched.chain(held) {
+            let cells =
+                values(distribution).map(|value| value.map_or_else(|| "-".to_owned(), |b| size_text(b).to_string()));
+            self.write_row(out, name, cells)?;
+        }
+        Ok(())
+    }
+
+    fn write_ages(&self, out: &mut dyn Write) -> io::Result<()> {
+        writeln!(out, "\n# Time since Last Access, at the End")?;
+        let Some(ages) = &self.ages else {
+            return writeln!(out, "# the record does not tell ages or intervals");
+        };
+        for row in &ages.rows {
+            let from = format_time(row.from, Style::Human);
+            let span = row
+                .to
+                .map_or_else(|| format!("{from} or more"), |to| format!("{from} to {}", format_time(to, Style::Human)));
+            let percent = format_percent((row.percent * 10.0).round() / 10.0, Style::Human);
+            let size = format_size(row.bytes, Style::Human);
+            writeln!(out, "{:>10} {span:>15} {size:>15} {percent:>15}", row.label)?;
+        }
+        Ok(())
+    }
+
+    /// Tables: `distributions` (metric, ranked by `size` or `time`, percentile, value), `regions` (target, percentile,
+    /// nr_regions), those of the ages report, and `maps` (target, process or null, panel, name, start, end, mean_heat).
+    ///
+    /// # Errors
+    /// When Polars refuses a table.
+    pub fn tables(&self) -> Result<Vec<Table>, ReportError> {
+        let mut rows: Vec<(String, &str, u8, u64)> = Vec::new();
+        let by = [
+            ("size", &self.wss, self.footprints.as_ref()),
+            ("time", &self.wss_by_time, self.footprints_by_time.as_ref()),
+        ];
+        for (ranked, wss, footprints) in by {
+            let touched = wss.series.iter().map(|series| ("wss", &series.distribution));
+            let held = footprints.into_iter().flat_map(|report| &report.series);
+            for (name, distribution) in touched.chain(held.map(|s| (s.metric.name(), &s.distribution))) {
+                rows.extend(distribution.percentiles.iter().map(|(p, value)| (name.to_owned(), ranked, *p, *value)));
+            }
+        }
+        let distributions = Table::new(
+            "distributions",
+            vec![
+                ("metric", rows.iter().map(|row| row.0.clone()).collect::<Vec<_>>().into()),
+                ("ranked_by", rows.iter().map(|row| row.1.to_owned()).collect::<Vec<_>>().into()),
+                ("percentile", rows.iter().map(|row| u32::from(row.2)).collect::<Vec<_>>().into()),
+                ("value", rows.iter().map(|row| row.3).collect::<Vec<_>>().into()),
+            ],
+        )?;
+        let mut tables = vec![distributions, self.map_table()?];
+        for mut table in self.nr_regions.tables()?.into_iter().take(1) {
+            table.name = "regions";
+            tables.push(table);
+        }
+        if let Some(ages) = &self.ages {
+            tables.extend(ages.tables()?);
+        }
+        Ok(tables)
+    }
+
+    fn map_table(&self) -> Result<Table, ReportError> {
+        let panels: Vec<_> =
+            self.maps.iter().flat_map(|map| map.panels.iter().enumerate().map(move |p| (map, p))).collect();
+        let bytes = |at: i128| u64::try_from(at).unwrap_or(0);
+        let target = |map: &HeatsReport| map.identity.target_id.map(|id| id.to_string());
+        let mean = |cells: &[f64]| {
+            let known: Vec<f64> = cells.iter().copied().filter(|heat| !heat.is_nan()).collect();
+            (!known.is_empty()).then(|| known.iter().sum::<f64>() / known.len() as f64)
+        };
+        Table::new(
+            "maps",
+            vec![
+                ("target", panels.iter().map(|(map, _)| target(map)).collect::<Vec<_>>().into()),
+                (
+                    "pid",
+                    panels
+                        .iter()
+                        .map(|(m, _)| m.process.as_ref().map(|p| p.pid.into()))
+                        .collect::<Vec<Option<i64>>>()
+                        .into(),
+                ),
+                ("panel", panels.iter().map(|(_, (i, _))| *i as u64).collect::<Vec<_>>().into()),
+                ("name", panels.iter().map(|(map, (_, grid))| map.panel_name(grid)).collect::<Vec<_>>().into()),
+                ("start", panels.iter().map(|(_, (_, grid))| bytes(grid.space.start())).collect::<Vec<_>>().into()),
+                ("end", panels.iter().map(|(_, (_, grid))| bytes(grid.space.end())).collect::<Vec<_>>().into()),
+                ("mean_heat", panels.iter().map(|(_, (_, grid))| mean(&grid.heat)).collect::<Vec<_>>().into()),
+            ],
+        )
+    }
+}
+
+/// The line above a target's map.
+fn who(map: &HeatsReport) -> String {
+    let id = map.identity.target_id.map_or_else(|| "None".to_owned(), |id| id.to_string());
+    let process = match &map.process {
+        Some(process) => format!(" ({}, pid {})", process.comm, process.pid),
+        None => String::new(),
+    };
+    let bytes: i128 = map.panels.iter().map(|grid| grid.space.end() - grid.space.start()).sum();
+    let size = format_size(Bytes(u64::try_from(bytes).unwrap_or(0)), Style::Human);
+    let time = format_time(map.time.1.saturating_sub(map.time.0), Style::Human);
+    format!("# target {id}{process}: {size} in {} ranges over {time}", map.panels.len())
+}
+
+/// The values at the five percentiles; nothing where there are none.
+fn values(distribution: &Distribution) -> [Option<u64>; 5] {
+    PERCENTILES.map(|wanted| distribution.percentiles.iter().find(|(p, _)| *p == wanted).map(|(_, value)| *value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::distribution::PercentileRange;
+
+    #[test]
+    fn the_default_percentiles_are_the_five_of_the_page() {
+        assert_eq!(PercentileRange::default().percentiles().unwrap(), PERCENTILES);
+        let distribution = Distribution::new(vec![1, 2, 3, 4, 5], &PERCENTILES, SortBy::Size);
+        assert_eq!(values(&distribution), [Some(1), Some(2), Some(3), Some(4), Some(5)]);
+        assert_eq!(values(&Distribution::default()), [None; 5]);
+    }
+}

@@ -1,0 +1,194 @@
+//! The heat maps of the page: for each target its panels' cells, and where schemes were applied.
+//!
+//! A cell has two numbers: the mean heat of its covered part, and how much of it is covered. With both, the page can
+//! take exact means over any number of cells.
+
+use super::tracks::{self, Track};
+use super::{Group, HtmlError, after};
+use crate::heats::{
+    self, AddressBase, AddressRange, Columns, Grid, HeatsError, HeatsReport, Options, TimeBase, TimeRange,
+};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use damo_frame::Record;
+use damo_model::{Addr, AddrRange, Nanos, Side};
+use flate2::Compression;
+use flate2::write::ZlibEncoder;
+use serde::Serialize;
+use std::io::{self, Write};
+
+/// What the largest number of a cell stands for: the panel's peak, or all of the cell.
+const FULL: f64 = 65535.0;
+/// Cells in addresses of a map, all its panels together.
+const ADDRESSES: usize = 512;
+/// The same where there are many targets.
+const FEW_ADDRESSES: usize = 128;
+
+/// A target's map and what goes with it.
+#[derive(Serialize)]
+pub struct TargetMap {
+    name: String,
+    panels: Vec<Panel>,
+    /// Names of the schemes that were applied to it; panels have cells for each.
+    schemes: Vec<String>,
+    /// Spans of time of which only incomplete snapshots exist.
+    partial: Vec<(i64, i64)>,
+    /// Key figures: name and value.
+    figures: Vec<(&'static str, String)>,
+    tracks: Vec<Track>,
+}
+
+/// A contiguous area of addresses.
+#[derive(Serialize)]
+struct Panel {
+    name: String,
+    /// First address, `0x…`: too large for the page's numbers.
+    start: String,
+    size: u64,
+    /// Cells in time and in addresses.
+    cols: usize,
+    rows: usize,
+    /// What the largest cell value stands for.
+    peak: f64,
+    /// Mean heat of the covered part of each cell, column after column: u16 little-endian, zlib, base64.
+    cells: String,
+    /// Share of each cell that is covered, packed likewise.
+    cover: String,
+    /// For each scheme, the share of each cell that it was applied to, packed likewise; empty for nothing.
+    applied: Vec<String>,
+    mappings: Vec<MappingAt>,
+}
+
+#[derive(Serialize)]
+struct MappingAt {
+    start: u64,
+    end: u64,
+    name: String,
+}
+
+impl TargetMap {
+    /// The highest heat of a cell.
+    pub fn peak(&self) -> Option<f64> {
+        self.panels.iter().map(|panel| panel.peak).reduce(f64::max)
+    }
+}
+
+/// The maps of a record's targets with the reports they were made of. What schemes were applied to is part of the map
+/// of the monitored target, where there is one.
+pub fn targets(
+    record: &Record,
+    span: (Nanos, Nanos),
+    cells: usize,
+) -> Result<Vec<(TargetMap, HeatsReport)>, HtmlError> {
+    let groups = Group::all(record);
+    let (schemes, shown): (Vec<_>, Vec<_>) =
+        groups.iter().partition(|group| groups.iter().any(|plain| group.is_scheme_of(plain)));
+    let per_target = cells / shown.len().max(1);
+    let addresses = if per_target >= ADDRESSES * 512 { ADDRESSES } else { FEW_ADDRESSES };
+    // A power of two, so that the page's coarser levels are halves of one another.
+    let times = 1 << (per_target / addresses).clamp(64, 2048).ilog2();
+    let columns = Columns::Shared { total: addresses, least: 24, between: 0 };
+    let time_range = Some(TimeRange { start: span.0, end: span.1, base: TimeBase::At(Nanos(0)) });
+    let sides = record.sides().map_err(HeatsError::from)?;
+    let working_sets = tracks::working_sets(record)?;
+    let mut maps = Vec::new();
+    for group in shown {
+        let options =
+            Options { identity: group.identity, time_range: time_range.clone(), ..Options::picture(times, columns) };
+        let Some(report) = seen(heats::heats(std::slice::from_ref(record), &options))? else { continue };
+        let mut panels = report.panels.iter().map(|grid| panel(grid, &report)).collect::<Result<Vec<_>, _>>()?;
+        let mut names = Vec::new();
+        for scheme in schemes.iter().filter(|scheme| scheme.is_scheme_of(group)) {
+            let address_ranges = report.panels.iter().map(|grid| {
+                let range = range(grid);
+                AddressRange { start: range.start, end: range.end, base: AddressBase::At(Addr(0)) }
+            });
+            let options =
+                Options { identity: scheme.identity, address_ranges: address_ranges.collect(), ..options.clone() };
+            let Some(applied) = seen(heats::heats(std::slice::from_ref(record), &options))? else { continue };
+            names.push(scheme_name(scheme, sides));
+            for (panel, grid) in panels.iter_mut().zip(&applied.panels) {
+                panel.applied.push(pack(grid, |column, row| cover_at(grid, column, row))?);
+            }
+        }
+        let peak = panels.iter().map(|panel| panel.peak).fold(0.0, f64::max);
+        let (tracks, figures) = tracks::of_target(record, group, &working_sets, (peak, report.unit), span.0)?;
+        let partial = report.partial.iter().map(|(from, to)| (after(span.0, *from), after(span.0, *to))).collect();
+        maps.push((TargetMap { name: group.name(), panels, schemes: names, partial, figures, tracks }, report));
+    }
+    Ok(maps)
+}
+
+/// A target that was never seen in a snapshot has no map.
+fn seen(report: Result<HeatsReport, HeatsError>) -> Result<Option<HeatsReport>, HeatsError> {
+    match report {
+        Ok(report) => Ok(Some(report)),
+        Err(HeatsError::NoSnapshots | HeatsError::NoSuchTarget { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// `scheme 0 (pageout)`, if the record's parameters tell the action.
+fn scheme_name(group: &Group<'_>, sides: &[Side]) -> String {
+    let number = group.identity.scheme.unwrap_or_default();
+    let path = format!("/contexts/{}/schemes/{number}/action", group.identity.context.unwrap_or_default());
+    let action = sides.iter().find_map(|side| match side {
+        Side::Params(params) if params.kdamond.is_none() || params.kdamond == group.identity.kdamond => {
+            let json: serde_json::Value = serde_json::from_str(&params.json).ok()?;
+            Some(json.pointer(&path)?.as_str()?.to_owned())
+        }
+        _ => None,
+    });
+    match action {
+        Some(action) => format!("scheme {number} ({action})"),
+        None => format!("scheme {number}"),
+    }
+}
+
+fn range(grid: &Grid) -> AddrRange {
+    let start = u64::try_from(grid.space.start()).unwrap_or_default();
+    let end = u64::try_from(grid.space.end()).unwrap_or(u64::MAX);
+    AddrRange::new(Addr(start), Addr(end))
+}
+
+fn cover_at(grid: &Grid, column: usize, row: usize) -> f64 {
+    grid.cover.get(column * grid.space.len() + row).copied().unwrap_or(0.0)
+}
+
+fn panel(grid: &Grid, report: &HeatsReport) -> Result<Panel, HtmlError> {
+    let range = range(grid);
+    let times = 0..grid.time.len();
+    let heats = times.flat_map(|column| (0..grid.space.len()).map(move |row| grid.covered_heat_at(column, row)));
+    let peak = heats.filter(|heat| !heat.is_nan()).fold(0.0, f64::max);
+    let peak = if peak > 0.0 { peak } else { 1.0 };
+    let mappings = report.names.spans(range).into_iter().map(|(mapping, name)| MappingAt {
+        start: mapping.start.0.saturating_sub(range.start.0),
+        end: mapping.end.0.saturating_sub(range.start.0),
+        name,
+    });
+    Ok(Panel {
+        name: report.panel_name(grid),
+        start: format!("{:#x}", range.start.0),
+        size: range.size().0,
+        cols: grid.time.len(),
+        rows: grid.space.len(),
+        peak,
+        cells: pack(grid, |column, row| grid.covered_heat_at(column, row) / peak)?,
+        cover: pack(grid, |column, row| cover_at(grid, column, row))?,
+        applied: Vec::new(),
+        mappings: mappings.collect(),
+    })
+}
+
+/// Shares of something, one per cell. What is above nothing stays above nothing.
+fn pack(grid: &Grid, share: impl Fn(usize, usize) -> f64) -> io::Result<String> {
+    let mut packer = ZlibEncoder::new(Vec::new(), Compression::best());
+    for column in 0..grid.time.len() {
+        for row in 0..grid.space.len() {
+            let share = share(column, row);
+            let value = if share > 0.0 { (share * FULL).round().clamp(1.0, FULL) as u16 } else { 0 };
+            packer.write_all(&value.to_le_bytes())?;
+        }
+    }
+    Ok(STANDARD.encode(packer.finish()?))
+}

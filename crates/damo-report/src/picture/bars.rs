@@ -1,0 +1,119 @@
+//! Horizontal bars under one another: how much of what, or from when to when.
+
+use super::canvas::{Align, Font, Rect, fit};
+use super::chart::{Scale, Unit, label, step};
+use super::{Canvas, MARGIN, Picture, Style, TEXT_SIZE, font};
+
+/// One line of bars.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Bar {
+    /// What it is of, at the left.
+    pub label: String,
+    /// From and to, on the common axis. Several for what comes and goes.
+    pub spans: Vec<(f64, f64)>,
+    /// The number in words, behind the last span.
+    pub text: String,
+    /// Which of the colours.
+    pub color: usize,
+}
+
+/// Bars on a common axis.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Bars {
+    /// Headline.
+    pub title: String,
+    /// What runs from left to right.
+    pub x: (String, Unit),
+    /// Under one another, in groups: a heading (or none) and its bars.
+    pub groups: Vec<(String, Vec<Bar>)>,
+}
+
+const SMALL: f64 = 13.0;
+const BELOW: f64 = 52.0;
+/// Bars are at most so high, and so far apart that their labels can be read.
+const THICKEST: f64 = 26.0;
+const THINNEST: f64 = 4.0;
+const HEADING: f64 = 26.0;
+
+impl Bars {
+    fn range(&self) -> Option<(f64, f64)> {
+        let ends = self.groups.iter().flat_map(|(_, bars)| bars).flat_map(|bar| &bar.spans);
+        ends.flat_map(|(from, to)| [*from, *to]).filter(|at| at.is_finite()).fold(None, |range, at| match range {
+            None => Some((at, at)),
+            Some((low, high)) => Some((at.min(low), at.max(high))),
+        })
+    }
+
+    fn bars(&self) -> impl Iterator<Item = &Bar> {
+        self.groups.iter().flat_map(|(_, bars)| bars)
+    }
+
+    fn widest(&self, pick: fn(&Bar) -> &str) -> f64 {
+        self.bars().map(|bar| font::width(pick(bar), SMALL)).fold(0.0, f64::max)
+    }
+}
+
+impl Picture for Bars {
+    fn title(&self) -> String {
+        self.title.clone()
+    }
+
+    fn draw(&self, canvas: &mut dyn Canvas, style: &Style, top: f64) {
+        let (width, height) = canvas.size();
+        let room = width - 2.0 * MARGIN;
+        let left = (self.widest(|bar| &bar.label) + 12.0).min(room / 3.0);
+        let right = (self.widest(|bar| &bar.text) + 10.0).min(room / 4.0);
+        let muted = Font { size: SMALL, color: style.theme.muted(), align: Align::Right };
+        let Some((low, high)) = self.range() else {
+            let font = Font { size: TEXT_SIZE, align: Align::Center, ..muted };
+            canvas.text((width / 2.0, top + 60.0), "nothing to draw", font);
+            return;
+        };
+        // Amounts begin at 0, times where they begin.
+        let low = if self.x.1 == Unit::Time { low } else { low.min(0.0) };
+        let bottom = height - BELOW - MARGIN / 2.0;
+        let x = Scale { low, high: high.max(low + 1.0), from: MARGIN + left, to: width - MARGIN - right };
+        let x_step = step(self.x.1, x.high - x.low, ((x.to - x.from) / 100.0) as usize);
+        for value in (0..=64).map(|i| f64::from(i) * x_step).take_while(|value| *value <= (x.high - x.low) * 1.000_001)
+        {
+            let at = x.at(x.low + value);
+            canvas.line(&[(at, top), (at, bottom)], style.theme.grid(), 1.0);
+            let text = label(self.x.1, if self.x.1 == Unit::Time { value } else { x.low + value });
+            canvas.text((at, bottom + 19.0), &text, Font { align: Align::Center, ..muted });
+        }
+        canvas.line(&[(x.from, top), (x.from, bottom)], style.theme.muted(), 1.0);
+        canvas.line(&[(x.from, bottom), (x.to, bottom)], style.theme.muted(), 1.0);
+        let headings = self.groups.iter().filter(|(heading, _)| !heading.is_empty()).count() as f64 * HEADING;
+        let pitch = ((bottom - top - headings) / self.bars().count().max(1) as f64).min(THICKEST * 1.5);
+        let thick = (pitch * 0.68).max(THINNEST.min(pitch));
+        let ink = Font { size: SMALL, color: style.theme.ink(), align: Align::Left };
+        let every = (SMALL / pitch).ceil().max(1.0) as usize;
+        let mut y = top;
+        for (heading, bars) in &self.groups {
+            if !heading.is_empty() {
+                let back = font::width(heading, TEXT_SIZE).min(room) + 8.0;
+                canvas.rect(Rect { x: MARGIN, y, w: back, h: HEADING - 2.0 }, style.theme.ground(), 1.0);
+                canvas.text((MARGIN, y + 16.0), &fit(heading, TEXT_SIZE, room), Font { size: TEXT_SIZE, ..ink });
+                y += HEADING;
+            }
+            for (i, bar) in bars.iter().enumerate() {
+                let middle = y + pitch / 2.0 + SMALL * 0.32;
+                let mut end = x.from;
+                for (from, to) in &bar.spans {
+                    let (a, b) = (x.at(*from), x.at(*to));
+                    let rect = Rect { x: a, y: y + (pitch - thick) / 2.0, w: (b - a).max(1.0), h: thick };
+                    if to > from {
+                        canvas.rect(rect, style.theme.series(bar.color), 1.0);
+                    }
+                    end = end.max(b);
+                }
+                if i.is_multiple_of(every) {
+                    canvas.text((x.from - 8.0, middle), &fit(&bar.label, SMALL, left - 10.0), muted);
+                    canvas.text((end + 6.0, middle), &fit(&bar.text, SMALL, right - 6.0), ink);
+                }
+                y += pitch;
+            }
+        }
+        canvas.text(((x.from + x.to) / 2.0, bottom + 40.0), &self.x.0, Font { align: Align::Center, ..ink });
+    }
+}

@@ -1,0 +1,164 @@
+//! `damo adjust`: a record with longer aggregation intervals, or with only the regions and snapshots that pass filters.
+
+use super::report::options::{FilterArgs, microseconds};
+use crate::edits::{self, History, OutputArgs};
+use crate::errors::Outcome;
+use crate::inputs::Inputs;
+use anyhow::{Result, bail};
+use clap::Args;
+use damo_edit::{Aggregate, AggregateOptions, Aggregated};
+use damo_frame::{Chunk, Record};
+use damo_model::human::{Style, format_time};
+use damo_model::{
+    Addr, Age, Batch, ExtraColumn, Item, Nanos, NrAccesses, Region, Sink, SinkError, Snapshot, TargetKey,
+};
+use damo_report::filter::{Filter, Rows, Sieve};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+/// Where the new record goes if no name is given.
+const DEFAULT: &str = "damon.adjusted.damo";
+
+/// Arguments of `damo adjust`.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Filters are applied first. An aggregated snapshot's access counts are the sums of those that it \
+                        is made of, byte for byte; its ages are those at its end.\n\n\
+                        Examples:\n  damo adjust --aggregate_interval 1s --skip 0 -o second.damo\n  \
+                        damo adjust --access_rate 50 100 -i damon.data -o hot.data"
+)]
+pub struct AdjustArgs {
+    /// The record [default: damon.damo, then damon.data]
+    #[arg(value_name = "FILE")]
+    files: Vec<PathBuf>,
+    #[command(flatten)]
+    inputs: Inputs,
+    /// Add up snapshots until they last this long; a bare number is microseconds
+    #[arg(long = "aggregate_interval", value_name = "TIME", value_parser = microseconds, help_heading = "Aggregation")]
+    aggregate_interval: Option<Nanos>,
+    /// With --aggregate_interval: leave out so many of each target's first snapshots, in which DAMON's regions have not
+    /// settled yet
+    #[arg(long, value_name = "NUMBER", default_value_t = 20, help_heading = "Aggregation")]
+    skip: u64,
+    #[command(flatten)]
+    output: OutputArgs,
+    #[command(flatten)]
+    filter: FilterArgs,
+}
+
+/// Adjusts.
+///
+/// # Errors
+/// If the record cannot be read, an option makes no sense for it, or the new one cannot be written.
+pub fn run(args: &AdjustArgs) -> Result<Outcome> {
+    let filter = args.filter.filter()?;
+    if args.aggregate_interval.is_none() && filter.is_all() {
+        bail!("nothing to adjust: give --aggregate_interval, or a filter such as --address or --access_rate");
+    }
+    let (paths, opened) = edits::open_one(&args.inputs, &args.files)?;
+    let mut late = Outcome::Fine;
+    for record in &opened.records {
+        if filter.targets(record).is_empty() && !filter.target.is_all() {
+            bail!("{}: no target fits the given ids", record.name());
+        }
+        let aggregated = args.output.write(DEFAULT, &paths, |out| {
+            let mut out = History::new(&args.deed(&filter), out);
+            let Some(interval) = args.aggregate_interval else {
+                late = edits::pass(record, &mut Filtered::new(&filter, record, &mut out))?;
+                return Ok(None);
+            };
+            let mut sums = Aggregate::new(AggregateOptions { interval, skip: args.skip }, &mut out);
+            late = edits::pass(record, &mut Filtered::new(&filter, record, &mut sums))?;
+            Ok(Some(sums.finish()?))
+        })?;
+        if let Some(done) = aggregated {
+            args.tell(done);
+        }
+    }
+    Ok(edits::outcome(&opened, late))
+}
+
+impl AdjustArgs {
+    fn deed(&self, filter: &Filter) -> String {
+        let filtered = if filter.is_all() { "" } else { "filtered" };
+        let Some(interval) = self.aggregate_interval else { return filtered.to_owned() };
+        let and = if filter.is_all() { "" } else { " and " };
+        let skip = self.skip;
+        format!("{filtered}{and}aggregated to {}, without each target's first {skip} snapshots", human(interval))
+    }
+
+    fn tell(&self, done: Aggregated) {
+        let path = self.output.path(DEFAULT);
+        eprintln!("{}: {} snapshots", path.display(), done.snapshots);
+        if done.skipped > 0 {
+            eprintln!("  without each target's first {}, {} in all (--skip 0 keeps them)", self.skip, done.skipped);
+        }
+        if done.short > 0 {
+            let interval = self.aggregate_interval.map(human).unwrap_or_default();
+            eprintln!("  {} of them shorter than {interval}: what was left at the end", done.short);
+        }
+        if done.without_extras > 0 {
+            eprintln!("  without bytes that passed filters and hits of probes: those are of one snapshot only");
+        }
+    }
+}
+
+fn human(time: Nanos) -> String {
+    format_time(time, Style::Human)
+}
+
+/// The reports' filters, on the way to another sink.
+struct Filtered<'a> {
+    all_pass: bool,
+    targets: BTreeSet<TargetKey>,
+    sieve: Sieve<'a>,
+    out: &'a mut dyn Sink,
+}
+
+impl<'a> Filtered<'a> {
+    fn new(filter: &'a Filter, record: &Record, out: &'a mut dyn Sink) -> Self {
+        let targets = filter.targets(record).into_iter().collect();
+        Self { all_pass: filter.is_all(), targets, sieve: Sieve::new(filter, record.meta().intervals), out }
+    }
+}
+
+impl Sink for Filtered<'_> {
+    fn put(&mut self, item: &Item) -> Result<(), SinkError> {
+        match item {
+            Item::Target(target) if !self.all_pass && !self.targets.contains(&target.key) => Ok(()),
+            Item::Snapshot(snapshot) if !self.all_pass => {
+                if !self.targets.contains(&snapshot.target) {
+                    return Ok(());
+                }
+                let mut batch = Batch::default();
+                batch.push(0, snapshot);
+                let chunk = Chunk::from(batch);
+                for view in chunk.snapshots() {
+                    if let Some(rows) = self.sieve.pass(&view).map_err(SinkError::new)? {
+                        self.out.put(&Item::Snapshot(passed(snapshot, &rows)))?;
+                    }
+                }
+                Ok(())
+            }
+            _ => self.out.put(item),
+        }
+    }
+}
+
+/// The snapshot with the regions that passed.
+fn passed(snapshot: &Snapshot, rows: &Rows<'_>) -> Snapshot {
+    let mut passed = Snapshot { regions: Vec::new(), extras: Vec::new(), ..snapshot.clone() };
+    let columns = rows.start.iter().zip(rows.end).zip(rows.nr_accesses).enumerate();
+    passed.regions.extend(columns.map(|(i, ((start, end), count))| {
+        let age = rows.age.and_then(|ages| ages.get(i)).map(|age| Age(*age));
+        Region::new(Addr(*start), Addr(*end), NrAccesses(*count), age)
+    }));
+    let value = |extra: &ExtraColumn, i| extra.values.get(rows.row(i)).copied().unwrap_or(0);
+    passed.extras.extend(
+        snapshot
+            .extras
+            .iter()
+            .map(|extra| ExtraColumn { id: extra.id, values: (0..rows.len()).map(|i| value(extra, i)).collect() }),
+    );
+    passed
+}

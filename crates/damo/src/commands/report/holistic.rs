@@ -1,0 +1,85 @@
+//! `damo report holistic`: one page with map, distributions, footprints and confidence.
+
+use super::options::FormArgs;
+use super::picture::PlotArgs;
+use crate::errors::Outcome;
+use crate::inputs::{self, Inputs};
+use crate::output::{self, ColorWhen};
+use crate::progress;
+use anyhow::Result;
+use clap::Args;
+use damo_report::heats::{self, Columns, Depth, Glyphs, TIME_COLUMNS, TerminalStyle};
+use damo_report::holistic::{self, Options};
+use damo_report::picture::Overview;
+use std::path::PathBuf;
+
+/// Lines of a map; of each of several maps.
+const LINES: usize = 20;
+const LINES_OF_SEVERAL: usize = 12;
+
+/// Arguments.
+#[derive(Args, Debug)]
+pub struct HolisticArgs {
+    /// The records to read
+    #[arg(value_name = "FILE")]
+    files: Vec<PathBuf>,
+    #[command(flatten)]
+    inputs: Inputs,
+    /// The record to read, as the Python tool calls it
+    #[arg(long = "access_pattern", value_name = "FILE", help_heading = "Input")]
+    access_pattern: Option<PathBuf>,
+    /// Footprints to read as well; those beside the record are read anyway
+    #[arg(long, value_name = "FILE", help_heading = "Input")]
+    footprints: Option<PathBuf>,
+    /// A profile; not looked at (`perf report -i FILE` shows it)
+    #[arg(long, value_name = "FILE", hide = true)]
+    profile: Option<PathBuf>,
+    /// Larger maps, and distributions by time as well as by size
+    #[arg(long, help_heading = "Output")]
+    long: bool,
+    /// Colours on the terminal: auto, always or never; NO_COLOR is respected
+    #[arg(long, value_name = "WHEN", default_value = "auto", value_parser = ColorWhen::parse, help_heading = "Output")]
+    color: ColorWhen,
+    #[command(flatten)]
+    plot: PlotArgs,
+    #[command(flatten)]
+    form: FormArgs,
+}
+
+/// Makes the page.
+///
+/// # Errors
+/// If a record cannot be read or has no snapshot, or the page cannot be written.
+pub fn run(args: &HolisticArgs) -> Result<Outcome> {
+    let mut files = args.files.clone();
+    files.extend(args.access_pattern.clone());
+    let mut paths = args.inputs.paths(&files)?;
+    paths.extend(args.footprints.clone());
+    let opened = inputs::open(&paths)?;
+    let place = args.plot.place(&args.form);
+    let depth = if args.form.out().is_some() && args.color != ColorWhen::Always {
+        Depth::Plain
+    } else {
+        output::depth(args.color)
+    };
+    let heats = if place.is_some() {
+        Overview::options(&args.plot.picture().with_subtitle())
+    } else {
+        let targets: usize = opened.records.iter().map(|record| record.targets().len()).sum();
+        let lines = if targets > 1 { LINES_OF_SEVERAL } else { LINES } * if args.long { 2 } else { 1 };
+        let (width, _) = output::terminal_size();
+        let total = width.saturating_sub(TIME_COLUMNS).max(20);
+        heats::Options {
+            rows: if depth == Depth::Plain { lines } else { lines * 2 },
+            columns: Columns::Shared { total, least: 8, between: 1 },
+            ..heats::Options::overview()
+        }
+    };
+    let options = Options { heats, long: args.long };
+    let report = progress::during(&opened.records, || holistic::holistic(&opened.records, &options))?;
+    let style = TerminalStyle { glyphs: Glyphs::HalfBlocks, depth, ..TerminalStyle::default() };
+    if let Some(form) = args.plot.or_form(|| Overview { report: &report }, &opened, &args.form)? {
+        form.write("holistic", |out| report.write_text(out, &style), || report.tables())?;
+    }
+    Ok(opened.outcome())
+}
