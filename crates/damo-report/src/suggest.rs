@@ -147,6 +147,8 @@ fn is_for_hot(action: Action) -> bool {
     matches!(action, Action::LruPrio | Action::MigrateHot | Action::Hugepage | Action::Collapse | Action::Willneed)
 }
 
+/// Of what is resident: who saves less had better let it be.
+const LITTLE: f64 = 0.01;
 const AGES_MS: [i64; 21] = [
     500, 1_000, 2_000, 3_000, 5_000, 7_000, 10_000, 15_000, 20_000, 30_000, 45_000, 60_000, 90_000, 120_000, 180_000,
     300_000, 450_000, 600_000, 900_000, 1_200_000, 1_800_000,
@@ -279,9 +281,11 @@ impl Suggestion {
         }
         writeln!(out, "\nfrontier: nothing tried has more of the one for less of the other")?;
         let rate = if is_for_hot(self.action) { "rate from" } else { "rate to" };
-        let mut rows = vec![
-            ["age from", rate, "saved", "of resident", "moved", "refault", "waiting", ""].map(str::to_owned).to_vec(),
-        ];
+        // No other action saves what is resident.
+        let saves = self.action == Action::Pageout;
+        let gained: &[&str] = if saves { &["saved", "of resident"] } else { &["moved"] };
+        let head = [&["age from", rate], gained, &["refault", "waiting", ""]].concat();
+        let mut rows = vec![head.into_iter().map(str::to_owned).collect::<Vec<_>>()];
         for one in self.frontier() {
             let Outcome { mean, .. } = &one.outcome;
             let size = |value: f64| format_size(Bytes(value.max(0.0) as u64), Style::Human);
@@ -291,22 +295,28 @@ impl Suggestion {
                 (_, true) => "meets the goal",
                 _ => "",
             };
-            rows.push(vec![
-                time(one.age),
-                format!("{} %", one.rate),
-                size(mean.saved()),
-                format!("{:.1} %", mean.saved_share() * 100.0),
-                size(mean.moved),
+            let mut row = vec![time(one.age), format!("{} %", one.rate)];
+            if saves {
+                row.extend([size(mean.saved()), format!("{:.1} %", mean.saved_share() * 100.0)]);
+            } else {
+                row.push(size(mean.moved));
+            }
+            row.extend([
                 format!("{:.2} %", one.outcome.back_share() * 100.0),
                 format!("{:.3} ms/s", waiting(&one.outcome, self.length) * 1e3),
                 mark.to_owned(),
             ]);
+            rows.push(row);
         }
         write_rows(&rows, 1, out)?;
         match self.choice() {
             Some(choice) => {
                 writeln!(out, "\n{}, as JSON for `damo start --schemes`:", describe(&choice.outcome.scheme))?;
-                writeln!(out, "[{}]", whatif::json(&choice.outcome.scheme))
+                writeln!(out, "[{}]", whatif::json(&choice.outcome.scheme))?;
+                if saves && choice.outcome.mean.saved_share() < LITTLE {
+                    writeln!(out, "\nIt saves next to nothing: hardly worth it, unless the goal is relaxed.")?;
+                }
+                Ok(())
             }
             None => {
                 writeln!(out, "\nNothing tried meets the goal: relax it, or record for longer to try greater ages.")
@@ -342,12 +352,7 @@ impl Suggestion {
     /// What is gained against what comes back: all that was tried, those that nothing beats, and the one to start.
     pub fn chart(&self) -> Chart {
         let point = |t: &Tried| (gain(&t.outcome).max(0.0), t.outcome.back_share() * 100.0);
-        let mut series = vec![Series {
-            name: "frontier".to_owned(),
-            points: self.frontier().into_iter().map(point).collect(),
-            steps: false,
-            filled: false,
-        }];
+        let mut series = Vec::new();
         let mut rates: Vec<f64> = self.tried.iter().map(|t| t.rate).collect();
         rates.dedup();
         for rate in rates {
@@ -356,6 +361,9 @@ impl Suggestion {
             let bound = if is_for_hot(self.action) { "rate from" } else { "rate to" };
             series.push(Series { name: format!("{bound} {rate} %"), points, steps: false, filled: false });
         }
+        // Last, to lie above the others.
+        let points = self.frontier().into_iter().map(point).collect();
+        series.push(Series { name: "frontier".to_owned(), points, steps: false, filled: false });
         let marks = self.choice().map(|choice| (point(choice).0, describe(&choice.outcome.scheme)));
         let gained = if self.action == Action::Pageout { "resident bytes saved, mean" } else { "bytes there, mean" };
         let back = format!("came back within {}", format_time(self.refault_within, Style::Human));

@@ -89,6 +89,7 @@ pub(super) fn step(unit: Unit, length: f64, count: usize) -> f64 {
         Unit::Time => time_step(length as i128, count).max(1) as f64,
         Unit::LogTime => (length / count.max(1) as f64).ceil().max(1.0),
         Unit::Count => number_step(length, count).max(1.0),
+        Unit::Percent if length < 50.0 => number_step(length, count),
         Unit::Percent if count >= 10 => 10.0,
         Unit::Percent => 25.0,
         Unit::Hz => number_step(length, count),
@@ -223,7 +224,7 @@ impl Chart {
         };
         let most = self.range(|point| point.1).map_or(0.0, |(_, most)| most.max(0.0));
         let x = Scale { low, high, from: place.x, to: place.right() };
-        let top_value = if self.y.1 == Unit::Percent { 100.0 } else { most * 1.05 };
+        let top_value = if self.y.1 == Unit::Percent { (most * 1.05).min(100.0) } else { most * 1.05 };
         let y =
             Scale { low: 0.0, high: if top_value > 0.0 { top_value } else { 1.0 }, from: place.bottom(), to: place.y };
         self.draw_axes(canvas, style, x, y);
@@ -232,8 +233,9 @@ impl Chart {
         for (at, text) in &self.marks {
             let at = x.at(*at);
             canvas.line(&[(at, place.y), (at, place.bottom())], style.theme.series(1), 1.0);
-            let font = Font { size: SMALL, color: style.theme.ink(), align: Align::Left };
-            canvas.text((at + 4.0, place.y + 14.0), text, font);
+            let is_wide = at + 4.0 + font::width(text, SMALL) > place.right();
+            let (align, beside) = if is_wide { (Align::Right, at - 4.0) } else { (Align::Left, at + 4.0) };
+            canvas.text((beside, place.y + 14.0), text, Font { size: SMALL, color: style.theme.ink(), align });
         }
     }
 }

@@ -119,6 +119,7 @@ impl Candidate {
     pub(super) fn follow(&mut self, target: usize, scene: &Scene, now: &Now, moment: &mut Moment) {
         let (effect, Some(track)) = (self.effect, self.tracks.get_mut(target)) else { return };
         track.carry(scene);
+        track.blend_ages(scene);
         let (mut back, mut soon) = (0.0, 0.0);
         for i in 0..scene.len() {
             let share = &mut track.moved[i];
@@ -202,18 +203,23 @@ impl Candidate {
             self.prepare(scenes, &pattern, now, moved, moment);
         }
         for (target, scene) in scenes.iter().enumerate() {
+            let (mut matched, mut applied) = (None, None);
             for i in 0..scene.len() {
                 let (size, nr_accesses, age) = self.region(target, scene, i);
                 if !pattern.matches(size, nr_accesses, age) {
                     continue;
                 }
-                let bytes = scene.size(i);
-                moment.matched_regions += 1;
-                moment.matched += bytes as f64;
+                // Of a region that is cut, all parts are one.
+                moment.matched_regions += u64::from(matched.replace(scene.of[i]) != Some(scene.of[i]));
+                moment.matched += scene.size(i) as f64;
+                let before = moment.applied;
                 if limited {
                     self.try_limited(target, scene, i, now, moment);
                 } else {
                     self.try_whole(target, scene, i, now, moment);
+                }
+                if moment.applied > before {
+                    moment.applied_regions += u64::from(applied.replace(scene.of[i]) != Some(scene.of[i]));
                 }
             }
         }
@@ -337,7 +343,6 @@ impl Candidate {
         let Some(track) = self.tracks.get_mut(target) else { return 0.0 };
         let size = scene.size(i).max(1);
         let part = (portion.bytes as f64 / size as f64) as f32;
-        moment.applied_regions += 1;
         moment.applied += portion.bytes as f64 * f64::from(portion.pass);
         let resident = scene.resident[i];
         let most = match self.effect {
@@ -398,6 +403,22 @@ impl Track {
             self.when.push(if sum > 0.0 { time / sum } else { 0.0 });
             self.lag.push(younger);
         });
+    }
+}
+
+impl Track {
+    /// Parts of one region have one age: DAMON puts together what has like access rates, and takes the mean.
+    fn blend_ages(&mut self, scene: &Scene) {
+        let mut from = 0;
+        for parts in scene.of.chunk_by(|a, b| a == b) {
+            let to = from + parts.len();
+            if let (true, Some(lags)) = (parts.len() > 1, self.lag.get_mut(from..to)) {
+                let whole = scene.whole[from].max(1) as f32;
+                let mean = lags.iter().zip(from..to).map(|(lag, i)| *lag * scene.size(i) as f32 / whole).sum::<f32>();
+                lags.fill(mean);
+            }
+            from = to;
+        }
     }
 }
 

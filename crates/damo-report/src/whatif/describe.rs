@@ -6,6 +6,24 @@ use damo_model::{Bytes, Nanos};
 
 /// `pageout, rate 0 %, age from 5 s, at most 1 MiB each 1 s`: what differs from a scheme for any region without limits.
 pub fn describe(scheme: &Scheme) -> String {
+    parts(scheme).join(", ")
+}
+
+/// What several schemes have in common, and what each has beyond that.
+pub(super) fn describe_apart(schemes: &[&Scheme]) -> (String, Vec<String>) {
+    let all: Vec<Vec<String>> = schemes.iter().map(|scheme| parts(scheme)).collect();
+    let is_common = |part: &&String| all.iter().all(|parts| parts.contains(*part));
+    let common: Vec<String> =
+        all.first().map(|first| first.iter().filter(is_common).cloned().collect()).unwrap_or_default();
+    let rest = |parts: &Vec<String>| {
+        let own: Vec<&str> = parts.iter().filter(|part| !common.contains(part)).map(String::as_str).collect();
+        own.join(", ")
+    };
+    let rests = all.iter().map(rest).collect();
+    (common.join(", "), rests)
+}
+
+fn parts(scheme: &Scheme) -> Vec<String> {
     let mut parts = vec![scheme.action.to_string()];
     let pattern = &scheme.access_pattern;
     let (rate, age, sizes) = (pattern.nr_accesses, pattern.age, pattern.sz_bytes);
@@ -53,7 +71,7 @@ pub fn describe(scheme: &Scheme) -> String {
     if scheme.watermarks.free_mem_rate {
         parts.push("watermarks".to_owned());
     }
-    parts.join(", ")
+    parts
 }
 
 /// A size as it was written: in the largest unit that needs no fraction.
@@ -79,5 +97,17 @@ mod tests {
         assert_eq!(of(json), "pageout, rate 0, age from 5 s, at most 1 MiB each 1 s, allow none anon");
         let json = r#"{"action": "hugepage", "access_pattern": {"nr_accesses": {"min": "5 %"}, "sz_bytes": {"min": "2 MiB"}}}"#;
         assert_eq!(of(json), "hugepage, rate from 5 %, size from 2 MiB");
+    }
+
+    #[test]
+    fn what_schemes_have_in_common_is_said_once() {
+        let of = |age: &str| -> Scheme {
+            let json = format!(
+                r#"{{"action": "pageout", "access_pattern": {{"nr_accesses": {{"max": 0}}, "age": {{"min": "{age}"}}}}}}"#
+            );
+            serde_json::from_str(&json).unwrap()
+        };
+        let (common, rest) = describe_apart(&[&of("2 s"), &of("9 s")]);
+        assert_eq!((common.as_str(), rest.join("; ").as_str()), ("pageout, rate 0", "age from 2 s; age from 9 s"));
     }
 }

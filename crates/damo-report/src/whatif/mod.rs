@@ -310,7 +310,10 @@ fn contexts<'a>(
     let mut contexts = Vec::with_capacity(groups.len());
     for targets in groups {
         let (total, free) = Readings::system(record)?;
-        let mut scenes = vec![Scene::default(); targets.len()];
+        // Huge pages would lie across cells.
+        let is_huge = |scheme: &Scheme| Effect::of(scheme.action) == Effect::Huge;
+        let in_cells = schemes.iter().any(|scheme| scheme.quotas.is_limited()) && !schemes.iter().any(is_huge);
+        let mut scenes = vec![Scene::new(in_cells); targets.len()];
         let mut candidates = Vec::with_capacity(schemes.len());
         for scheme in schemes {
             let sieve = Sieve::new(scheme, record, &targets)?;

@@ -6,6 +6,10 @@
 
 use damo_model::{Addr, Intervals};
 
+/// Into how many cells a target is cut, about, and the least size of one.
+const CELLS: u64 = 1024;
+const MIN_CELL: u64 = 16 << 10;
+
 /// Regions of the present snapshot, the record's view of them, and where their memory was in the one before.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Scene {
@@ -14,8 +18,10 @@ pub(super) struct Scene {
     pub(super) nr_accesses: Vec<u32>,
     /// As recorded; reckoned as the kernel would where the record has none.
     pub(super) age: Vec<u32>,
-    /// Size of the region that each was cut from at the border of a filter.
+    /// Size of the recorded region that each was cut from.
     pub(super) whole: Vec<u64>,
+    /// Number of that region.
+    pub(super) of: Vec<u32>,
     /// Share of each that was certainly touched so far.
     pub(super) seen: Vec<f32>,
     /// Share of each that is resident without any scheme.
@@ -24,6 +30,9 @@ pub(super) struct Scene {
     pub(super) touched: Vec<f32>,
     /// Where to cut regions, sorted.
     pub(super) cuts: Vec<Addr>,
+    /// Whether to cut them into cells as well: a quota acts on a part of a region, and it matters which.
+    in_cells: bool,
+    cell: u64,
     /// For each region the overlaps with regions before, from `first[i]` to `first[i + 1]`: their number and share.
     overlaps: Vec<(u32, f32)>,
     first: Vec<u32>,
@@ -50,6 +59,11 @@ pub(super) struct Columns<'a> {
 }
 
 impl Scene {
+    /// Nothing yet.
+    pub(super) fn new(in_cells: bool) -> Scene {
+        Scene { in_cells, ..Scene::default() }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.start.len()
     }
@@ -89,6 +103,15 @@ impl Scene {
         }
         self.nr_accesses.clear();
         self.age.clear();
+        self.of.clear();
+        if self.in_cells && self.cell == 0 {
+            let size: u64 = columns.start.iter().zip(columns.end).map(|(start, end)| end.saturating_sub(*start)).sum();
+            self.cell = (size / CELLS).max(MIN_CELL).next_power_of_two();
+        }
+        let next_cell = |from: u64| match self.cell {
+            0 => u64::MAX,
+            cell => (from / cell + 1).saturating_mul(cell),
+        };
         let mut cut = 0;
         for (i, ((start, end), nr_accesses)) in
             columns.start.iter().zip(columns.end).zip(columns.nr_accesses).enumerate()
@@ -99,17 +122,19 @@ impl Scene {
                 cut += 1;
             }
             loop {
-                let to = self.cuts.get(cut).map_or(*end, |at| at.0.min(*end));
+                let at_cut = self.cuts.get(cut).map_or(u64::MAX, |at| at.0);
+                let to = at_cut.min(next_cell(from)).min(*end);
                 self.start.push(from);
                 self.end.push(to);
                 self.nr_accesses.push(*nr_accesses);
                 self.age.push(age);
                 self.whole.push(end.saturating_sub(*start));
+                self.of.push(i as u32);
                 if to >= *end {
                     break;
                 }
                 from = to;
-                cut += 1;
+                cut += usize::from(to == at_cut);
             }
         }
     }
@@ -230,6 +255,17 @@ mod tests {
         assert_eq!(scene.start, [0, MB, 3 * MB, 4 * MB, 5 * MB]);
         assert_eq!(scene.end, [MB, 3 * MB, 4 * MB, 5 * MB, 6 * MB]);
         assert_eq!(scene.whole, [3 * MB; 5]);
+    }
+
+    #[test]
+    fn cells_lie_on_fixed_addresses_however_regions_are_cut() {
+        let mut scene = Scene { in_cells: true, cuts: vec![Addr(9 * MB / 2)], ..Scene::default() };
+        scene.advance(&columns(&[0], &[CELLS * MB], &[0]), &Intervals::default(), None);
+        assert_eq!(scene.len(), CELLS as usize + 1);
+        scene.advance(&columns(&[MB / 2, 3 * MB], &[3 * MB, 5 * MB], &[1, 2]), &Intervals::default(), None);
+        assert_eq!(scene.start, [MB / 2, MB, 2 * MB, 3 * MB, 4 * MB, 9 * MB / 2]);
+        assert_eq!(scene.of, [0, 0, 0, 1, 1, 1]);
+        assert_eq!(scene.whole[0], 5 * MB / 2);
     }
 
     #[test]

@@ -1,13 +1,15 @@
 //! What schemes would have done, as text, tables and pictures.
 
 use super::candidate::Effect;
-use super::{Counts, Memory, Outcome, Point, WhatIf, bytes, describe};
+use super::describe::{describe, describe_apart};
+use super::{Counts, Memory, Outcome, Point, WhatIf, bytes};
 use crate::ReportError;
 use crate::picture::{Chart, Panels, Series, Unit};
 use crate::table::Table;
 use damo_model::Nanos;
 use damo_model::human::{Style, format_size, format_time};
 use damo_model::scheme::Scheme;
+use serde_json::Value;
 use std::io::{self, Write};
 
 /// Rows of the course in text.
@@ -231,10 +233,25 @@ pub(crate) fn write_rows(rows: &[Vec<String>], left: usize, out: &mut dyn Write)
     Ok(())
 }
 
-/// A scheme as JSON in one line.
+/// A scheme as JSON in one line, without what is the default anyway.
 pub(crate) fn json(scheme: &Scheme) -> String {
     // Schemes hold no map keys that are no text: this cannot fail.
-    serde_json::to_string(scheme).unwrap_or_default()
+    let of = |scheme: &Scheme| serde_json::to_value(scheme).unwrap_or_default();
+    without_defaults(of(scheme), &of(&Scheme::new(scheme.action)), 0).to_string()
+}
+
+fn without_defaults(value: Value, default: &Value, depth: usize) -> Value {
+    match (value, default) {
+        (Value::Object(map), Value::Object(defaults)) => {
+            let differs = |(key, value): (String, Value)| {
+                let default = defaults.get(&key).unwrap_or(&Value::Null);
+                let keep = *default != value || (depth == 0 && key == "action");
+                keep.then(|| (key, without_defaults(value, default, depth + 1)))
+            };
+            Value::Object(map.into_iter().filter_map(differs).collect())
+        }
+        (value, _) => value,
+    }
 }
 
 fn whole(value: f64) -> u64 {
@@ -344,7 +361,13 @@ pub fn compare_chart(report: &WhatIf) -> Panels {
     let begin = report.time.0;
     let at = |time: Nanos| time.saturating_sub(begin).0 as f64;
     let single = report.outcomes.len() == 1;
-    let name = |nth: usize| if single { "with the scheme".to_owned() } else { format!("scheme {}", nth + 1) };
+    let shown: Vec<&Scheme> = report.outcomes.iter().take(LINES).map(|o| &o.scheme).collect();
+    let (common, differing) = describe_apart(&shown);
+    let name = |nth: usize| match differing.get(nth) {
+        _ if single => "with the scheme".to_owned(),
+        Some(what) if shown.len() < LINES && !what.is_empty() => format!("{}: {what}", nth + 1),
+        _ => format!("scheme {}", nth + 1),
+    };
     let line = |outcome: &Outcome, of: &dyn Fn(&Point) -> f64| {
         let mut points: Vec<(f64, f64)> = outcome.course.iter().map(|p| (at(p.time.0), of(p))).collect();
         points.extend(outcome.course.last().map(|p| (at(p.time.1), of(p))));
@@ -369,8 +392,11 @@ pub fn compare_chart(report: &WhatIf) -> Panels {
     }
     let title = match &report.outcomes[..] {
         [only] => format!("What if: {}", describe(&only.scheme)),
-        all if all.len() > LINES => format!("What if: the first {LINES} of {} schemes", all.len()),
-        all => format!("What if: {} schemes", all.len()),
+        all => {
+            let number =
+                if all.len() > LINES { format!("the first {LINES} of {}", all.len()) } else { all.len().to_string() };
+            format!("What if: {number} schemes{}{common}", if common.is_empty() { "" } else { ", all " })
+        }
     };
     let above = if resident { "resident" } else { "moved there" };
     let x = ("time since the record began".to_owned(), Unit::Time);
@@ -390,5 +416,30 @@ pub fn compare_chart(report: &WhatIf) -> Panels {
             (2.0, chart(above, Unit::Bytes, memory, 0)),
             (1.0, chart("accessed again each second", Unit::Bytes, back, first_back)),
         ],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_says_what_is_no_default_and_reads_back_as_the_same_scheme() {
+        for (text, brief) in [
+            (r#"{"action": "stat"}"#, r#"{"action":"stat"}"#),
+            (
+                r#"{"action": "pageout", "access_pattern": {"nr_accesses": {"max": "0 %"}, "age": {"min": "5 s"}}}"#,
+                r#"{"action":"pageout","access_pattern":{"nr_accesses":{"max":"0 %"},"age":{"min":"5 s"}}}"#,
+            ),
+        ] {
+            let scheme: Scheme = serde_json::from_str(text).unwrap();
+            assert_eq!(json(&scheme), brief);
+            assert_eq!(serde_json::from_str::<Scheme>(brief).unwrap(), scheme);
+        }
+        let text = r#"{"action": "migrate_cold", "target_nid": 1, "quotas": {"sz_bytes": "1 MiB", "reset_interval_ms": "1 s",
+            "weights": {"age_permil": 5}, "goals": [{"metric": "user_input", "target_value": 5}]},
+            "filters": [{"filter_type": "anon", "matching": true, "allow": false}]}"#;
+        let scheme: Scheme = serde_json::from_str(text).unwrap();
+        assert_eq!(serde_json::from_str::<Scheme>(&json(&scheme)).unwrap(), scheme, "{}", json(&scheme));
     }
 }
