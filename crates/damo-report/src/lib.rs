@@ -12,6 +12,8 @@
 //! - [`footprints`]: distribution of memory footprints
 //! - [`nr_regions`]: distribution of region counts
 //! - [`times`]: when a filter passes
+//! - [`whatif`]: what schemes would have done
+//! - [`suggest`]: which thresholds a scheme should have
 //! - [`heats`]: how often which addresses were accessed when
 //! - [`events`]: processes that came and went, mappings and parameters that changed
 //! - [`holistic`]: all of that on one page
@@ -43,11 +45,13 @@ pub mod picture;
 pub mod profile;
 pub mod raw;
 pub mod series;
+pub mod suggest;
 pub mod survey;
 pub mod table;
 pub mod target;
 pub mod temperature;
 pub mod times;
+pub mod whatif;
 mod window;
 pub mod wss;
 

@@ -3,7 +3,9 @@
 //! Options keep the Python tool's spellings (with `_`); each is understood with `-` as well, and by a unique prefix, as
 //! argparse did.
 
-use crate::commands::{adjust, anonymize, convert, cut, demo, doctor, info, merge, repair, report, shell, validate};
+use crate::commands::{
+    adjust, anonymize, convert, cut, demo, doctor, info, merge, repair, report, schemes, shell, validate,
+};
 use clap::{Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::ffi::OsString;
 
@@ -64,6 +66,8 @@ pub enum Commands {
     Stop(damo_record::steer::args::StopArgs),
     /// What DAMON does: kdamonds, parameters, what schemes did
     Status(damo_record::steer::args::StatusArgs),
+    /// Try schemes on a record, search for one to start, or apply some in the foreground
+    Schemes(Box<schemes::SchemesArgs>),
     /// Print what options mean, as JSON or as the writes to DAMON's files, without touching anything
     Args(damo_record::steer::args::PrintArgs),
     /// What this machine has and lacks for monitoring, or whether a record supports conclusions

@@ -78,6 +78,7 @@ fn curves(records: &[Record], options: &Options, metric: Metric) -> Result<Chart
         series: series.collect(),
         marks: Vec::new(),
         x_range: Some((0.0, 100.0)),
+        first_color: 0,
     })
 }
 
@@ -103,5 +104,6 @@ fn over_time(records: &[Record], options: &Options) -> Result<Chart, ReportError
         series: series.collect(),
         marks: Vec::new(),
         x_range: None,
+        first_color: 0,
     })
 }

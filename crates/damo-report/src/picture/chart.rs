@@ -47,6 +47,8 @@ pub struct Chart {
     pub series: Vec<Series>,
     /// Remarks on the horizontal axis.
     pub marks: Vec<(f64, String)>,
+    /// Which colour the first line has, so that one thing has one colour in charts that belong together.
+    pub first_color: usize,
     /// Where the horizontal axis begins and ends; `None`: with the points.
     pub x_range: Option<(f64, f64)>,
 }
@@ -87,6 +89,7 @@ pub(super) fn step(unit: Unit, length: f64, count: usize) -> f64 {
         Unit::Time => time_step(length as i128, count).max(1) as f64,
         Unit::LogTime => (length / count.max(1) as f64).ceil().max(1.0),
         Unit::Count => number_step(length, count).max(1.0),
+        Unit::Percent if length < 50.0 => number_step(length, count),
         Unit::Percent if count >= 10 => 10.0,
         Unit::Percent => 25.0,
         Unit::Hz => number_step(length, count),
@@ -152,7 +155,7 @@ impl Chart {
 
     fn draw_series(&self, canvas: &mut dyn Canvas, style: &Style, x: Scale, y: Scale) {
         for (i, series) in self.series.iter().enumerate() {
-            let color = style.theme.series(i);
+            let color = style.theme.series(self.first_color + i);
             let pixels = (x.to - x.from).max(1.0) as usize;
             for run in series.points.split(|(_, value)| !value.is_finite()).filter(|run| !run.is_empty()) {
                 let on_page: Vec<(f64, f64)> = run.iter().map(|(a, b)| (x.at(*a), y.at(*b))).collect();
@@ -181,7 +184,7 @@ impl Chart {
             at -= font::width(&series.name, TEXT_SIZE) + 12.0;
             canvas.text((at, top - 10.0), &fit(&series.name, TEXT_SIZE, 300.0), font);
             at -= 24.0;
-            canvas.line(&[(at, top - 14.0), (at + 18.0, top - 14.0)], style.theme.series(i), 3.0);
+            canvas.line(&[(at, top - 14.0), (at + 18.0, top - 14.0)], style.theme.series(self.first_color + i), 3.0);
         }
     }
 }
@@ -221,7 +224,7 @@ impl Chart {
         };
         let most = self.range(|point| point.1).map_or(0.0, |(_, most)| most.max(0.0));
         let x = Scale { low, high, from: place.x, to: place.right() };
-        let top_value = if self.y.1 == Unit::Percent { 100.0 } else { most * 1.05 };
+        let top_value = if self.y.1 == Unit::Percent { (most * 1.05).min(100.0) } else { most * 1.05 };
         let y =
             Scale { low: 0.0, high: if top_value > 0.0 { top_value } else { 1.0 }, from: place.bottom(), to: place.y };
         self.draw_axes(canvas, style, x, y);
@@ -230,8 +233,9 @@ impl Chart {
         for (at, text) in &self.marks {
             let at = x.at(*at);
             canvas.line(&[(at, place.y), (at, place.bottom())], style.theme.series(1), 1.0);
-            let font = Font { size: SMALL, color: style.theme.ink(), align: Align::Left };
-            canvas.text((at + 4.0, place.y + 14.0), text, font);
+            let is_wide = at + 4.0 + font::width(text, SMALL) > place.right();
+            let (align, beside) = if is_wide { (Align::Right, at - 4.0) } else { (Align::Left, at + 4.0) };
+            canvas.text((beside, place.y + 14.0), text, Font { size: SMALL, color: style.theme.ink(), align });
         }
     }
 }
@@ -242,12 +246,19 @@ impl Picture for Chart {
     }
 
     fn draw(&self, canvas: &mut dyn Canvas, style: &Style, top: f64) {
-        let (width, height) = canvas.size();
+        let bottom = canvas.size().1;
+        self.draw_between(canvas, style, top, bottom);
+    }
+}
+
+impl Chart {
+    /// Draws it as wide as the page, between `top` and `bottom`.
+    pub(super) fn draw_between(&self, canvas: &mut dyn Canvas, style: &Style, top: f64, bottom: f64) {
         let place = Rect {
             x: MARGIN + LEFT,
             y: top + 34.0,
-            w: (width - 2.0 * MARGIN - LEFT - 10.0).max(16.0),
-            h: (height - top - 34.0 - BELOW - MARGIN / 2.0).max(16.0),
+            w: (canvas.size().0 - 2.0 * MARGIN - LEFT - 10.0).max(16.0),
+            h: (bottom - top - 34.0 - BELOW - MARGIN / 2.0).max(16.0),
         };
         self.draw_in(canvas, style, place);
     }

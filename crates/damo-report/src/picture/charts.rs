@@ -93,6 +93,7 @@ pub fn profile_chart(report: &ProfileReport) -> Chart {
         ],
         marks: Vec::new(),
         x_range: None,
+        first_color: 0,
     }
 }
 
@@ -228,6 +229,7 @@ pub(super) fn memory_chart(report: &HolisticReport, time: (Nanos, Nanos)) -> Cha
         series,
         marks: Vec::new(),
         x_range: Some((0.0, since(time.1))),
+        first_color: 0,
     }
 }
 
@@ -269,7 +271,15 @@ fn chart(title: &str, what: &str, unit: Unit, of: &str, sort: SortBy, lines: Vec
         }
         SortBy::Size => (format!("{title}: distribution"), (format!("percent of the {of}"), Unit::Percent)),
     };
-    Chart { title, x, y: (what.to_owned(), unit), series: series.collect(), marks: Vec::new(), x_range: None }
+    Chart {
+        title,
+        x,
+        y: (what.to_owned(), unit),
+        series: series.collect(),
+        marks: Vec::new(),
+        x_range: None,
+        first_color: 0,
+    }
 }
 
 fn since_text(first: Nanos) -> String {

@@ -10,6 +10,7 @@ pub mod charts;
 mod font;
 pub mod heatmap;
 mod overview;
+pub mod panels;
 mod raster;
 mod svg;
 mod ticks;
@@ -19,6 +20,7 @@ pub use canvas::Canvas;
 pub use chart::{Chart, Series, Unit};
 pub use heatmap::HeatMap;
 pub use overview::Overview;
+pub use panels::Panels;
 
 use crate::colormap::{ColorMap, Rgb};
 use std::path::Path;

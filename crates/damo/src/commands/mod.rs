@@ -10,6 +10,7 @@ pub mod info;
 pub mod merge;
 pub mod repair;
 pub mod report;
+pub mod schemes;
 pub mod shell;
 pub mod validate;
 
@@ -42,6 +43,7 @@ pub fn run(command: Commands) -> Result<Outcome> {
         Commands::Tune(args) => Ok(Outcome::Exit(steer::tune(&args)?)),
         Commands::Stop(args) => Ok(Outcome::Exit(steer::stop(&args)?)),
         Commands::Status(args) => exits(|out| steer::status(&args, out)),
+        Commands::Schemes(args) => schemes::run(&args),
         Commands::Args(args) => exits(|out| steer::print(&args, out)),
         Commands::Doctor(args) => doctor::run(&args),
         Commands::Features(args) => exits(|out| damo_record::doctor::list_features(&args, out)),

@@ -1,0 +1,436 @@
+//! A scheme that did not run, followed over a record: what it would have been applied to, and what would have become of
+//! that memory.
+//!
+//! Quotas, priorities and the order of regions are the kernel's. Of each region, the share that the scheme moved (out of
+//! memory, to another list or node, into huge pages) is kept, and how much younger it would be: acting on a region makes
+//! its age 0, while the record's age runs on.
+
+use super::Costs;
+use super::readings::Readings;
+use super::scene::Scene;
+use super::sieve::{Knowledge, Sieve};
+use super::tally::Moment;
+use damo_model::scheme::{Action, Charge, Goal, Metric, ResolvedPattern, Scheme, goal_score, priority};
+use damo_model::{Addr, AddrRange, Age, Bytes, Intervals, Nanos, NrAccesses};
+
+const PAGE: u64 = 4096;
+const HUGE_PAGE: u64 = 2 << 20;
+
+/// What an action does to memory that it is applied to, in this reckoning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Effect {
+    /// Out of memory until it is accessed.
+    Out,
+    /// To a list or node for cold memory, until it is accessed.
+    Cold,
+    /// To a list or node for hot memory, until it is idle.
+    Hot,
+    /// Into huge pages.
+    Huge,
+    /// Nothing that a record could show.
+    None,
+}
+
+impl Effect {
+    pub(super) fn of(action: Action) -> Effect {
+        match action {
+            Action::Pageout => Effect::Out,
+            Action::Cold | Action::LruDeprio | Action::MigrateCold => Effect::Cold,
+            Action::LruPrio | Action::MigrateHot => Effect::Hot,
+            Action::Hugepage | Action::Collapse => Effect::Huge,
+            _ => Effect::None,
+        }
+    }
+}
+
+/// The state of one target's regions under the scheme.
+#[derive(Clone, Debug, Default)]
+struct Track {
+    /// Share of each region that was moved and is not back.
+    moved: Vec<f32>,
+    /// When that was, in seconds since the beginning: the mean.
+    when: Vec<f32>,
+    /// By how much each region would be younger than recorded.
+    lag: Vec<f32>,
+    before: (Vec<f32>, Vec<f32>, Vec<f32>),
+}
+
+/// What the system's memory is, for goals and watermarks.
+#[derive(Clone, Debug, Default)]
+pub(super) struct System {
+    pub(super) total: Readings,
+    pub(super) free: Readings,
+}
+
+/// One moment at which schemes may be applied.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Now {
+    pub(super) at: Nanos,
+    /// Seconds since the record began.
+    pub(super) seconds: f32,
+    pub(super) intervals: Intervals,
+    /// Accesses again within this time count as such.
+    pub(super) within: f32,
+    pub(super) total: Option<Bytes>,
+    pub(super) free: Option<Bytes>,
+}
+
+/// A scheme that is followed.
+#[derive(Clone, Debug)]
+pub(super) struct Candidate {
+    scheme: Scheme,
+    sieve: Sieve,
+    effect: Effect,
+    costs: Costs,
+    tracks: Vec<Track>,
+    charge: Charge,
+    next_apply: Option<Nanos>,
+    nr_applied: u64,
+    active: bool,
+    /// Waiting since the quota was last renewed, for goals of pressure.
+    waited: f64,
+    kept: Vec<f32>,
+}
+
+/// Where in a region an action begins and how much it takes, and what of that the filters let pass.
+struct Portion {
+    bytes: u64,
+    pass: f32,
+}
+
+impl Candidate {
+    pub(super) fn new(scheme: &Scheme, sieve: Sieve, nr_targets: usize, costs: Costs) -> Candidate {
+        Candidate {
+            kept: vec![0.0; scheme.filters.len()],
+            effect: Effect::of(scheme.action),
+            scheme: scheme.clone(),
+            sieve,
+            costs,
+            tracks: vec![Track::default(); nr_targets],
+            charge: Charge::default(),
+            next_apply: None,
+            nr_applied: 0,
+            active: true,
+            waited: 0.0,
+        }
+    }
+
+    /// What happened in the interval that ends now: memory moves to the new regions, and comes back where accessed.
+    pub(super) fn follow(&mut self, target: usize, scene: &Scene, now: &Now, moment: &mut Moment) {
+        let (effect, Some(track)) = (self.effect, self.tracks.get_mut(target)) else { return };
+        track.carry(scene);
+        track.blend_ages(scene);
+        let (mut back, mut soon) = (0.0, 0.0);
+        for i in 0..scene.len() {
+            let share = &mut track.moved[i];
+            track.lag[i] = track.lag[i].min(scene.age[i] as f32);
+            if *share <= 0.0 {
+                continue;
+            }
+            let touched = scene.touched[i];
+            *share = match effect {
+                Effect::Huge => *share,
+                _ => share.min(scene.resident[i]),
+            };
+            let returns = match effect {
+                // As if what was moved lay evenly in the region, and the rate were the share of pages accessed.
+                Effect::Out | Effect::Cold => *share * touched,
+                Effect::Hot if touched == 0.0 => *share,
+                _ => 0.0,
+            };
+            if returns > 0.0 {
+                let bytes = f64::from(returns) * scene.size(i) as f64;
+                back += bytes;
+                if now.seconds - track.when[i] <= now.within {
+                    soon += bytes;
+                }
+                *share -= returns;
+            }
+        }
+        moment.back += back;
+        moment.back_soon += soon;
+        if effect == Effect::Out {
+            let wait = back / PAGE as f64 * self.costs.refault.0 as f64;
+            moment.waited += wait;
+            self.waited += wait;
+        }
+    }
+
+    /// Bytes moved at present, and those of them that were not resident before (within huge pages).
+    pub(super) fn state(&self, target: usize, scene: &Scene) -> (f64, f64) {
+        let Some(track) = self.tracks.get(target) else { return (0.0, 0.0) };
+        let (mut moved, mut bloat) = (0.0, 0.0);
+        for (i, share) in track.moved.iter().enumerate().take(scene.len()) {
+            if *share > 0.0 {
+                let bytes = f64::from(*share) * scene.size(i) as f64;
+                moved += bytes;
+                if self.effect == Effect::Huge {
+                    bloat += bytes * f64::from(1.0 - scene.resident[i]);
+                }
+            }
+        }
+        (moved, bloat)
+    }
+
+    pub(super) fn effect(&self) -> Effect {
+        self.effect
+    }
+
+    pub(super) fn nr_filters(&self) -> usize {
+        self.kept.len()
+    }
+
+    pub(super) fn knowledge(&self) -> Vec<Knowledge> {
+        self.sieve.knowledge()
+    }
+
+    /// Applies the scheme, if it is due, to all targets of its context.
+    pub(super) fn apply(&mut self, scenes: &[&Scene], now: &Now, moved: f64, moment: &mut Moment) {
+        let interval =
+            if self.scheme.apply_interval.0 > 0 { self.scheme.apply_interval } else { now.intervals.aggregation };
+        let due = *self.next_apply.get_or_insert(now.at);
+        let ended = self.scheme.max_nr_snapshots.is_some_and(|max| max > 0 && self.nr_applied >= max);
+        if ended || now.at < due || !self.is_active(now, moved) {
+            return;
+        }
+        // Snapshots come a little late or early: what falls due before the next one's middle is due now.
+        self.next_apply = Some(now.at.saturating_add(Nanos(interval.0 - now.intervals.aggregation.0 / 2)));
+        self.nr_applied += 1;
+        moment.applications += 1;
+        let pattern = self.scheme.access_pattern.resolve(&now.intervals);
+        let limited = self.scheme.quotas.is_limited();
+        if limited {
+            self.prepare(scenes, &pattern, now, moved, moment);
+        }
+        for (target, scene) in scenes.iter().enumerate() {
+            let (mut matched, mut applied) = (None, None);
+            for i in 0..scene.len() {
+                let (size, nr_accesses, age) = self.region(target, scene, i);
+                if !pattern.matches(size, nr_accesses, age) {
+                    continue;
+                }
+                // Of a region that is cut, all parts are one.
+                moment.matched_regions += u64::from(matched.replace(scene.of[i]) != Some(scene.of[i]));
+                moment.matched += scene.size(i) as f64;
+                let before = moment.applied;
+                if limited {
+                    self.try_limited(target, scene, i, now, moment);
+                } else {
+                    self.try_whole(target, scene, i, now, moment);
+                }
+                if moment.applied > before {
+                    moment.applied_regions += u64::from(applied.replace(scene.of[i]) != Some(scene.of[i]));
+                }
+            }
+        }
+    }
+
+    /// A region as the scheme would see it.
+    fn region(&self, target: usize, scene: &Scene, i: usize) -> (Bytes, NrAccesses, Age) {
+        let lag = self.tracks.get(target).and_then(|track| track.lag.get(i)).copied().unwrap_or(0.0);
+        let age = (scene.age[i] as f32 - lag).max(0.0);
+        (Bytes(scene.whole[i]), NrAccesses(scene.nr_accesses[i]), Age(age as u32))
+    }
+
+    fn is_active(&mut self, now: &Now, moved: f64) -> bool {
+        let marks = &self.scheme.watermarks;
+        if marks.free_mem_rate
+            && let (Some(total), Some(free)) = (now.total, now.free)
+        {
+            let saved = if self.effect == Effect::Out { moved } else { 0.0 };
+            let permil = ((free.0 as f64 + saved) * 1000.0 / total.0.max(1) as f64) as u32;
+            let outside = permil > marks.high || permil < marks.low;
+            self.active = !outside && (self.active || permil < marks.mid);
+        }
+        self.active
+    }
+
+    /// Renews the quota and decides which priorities fit it.
+    fn prepare(&mut self, scenes: &[&Scene], pattern: &ResolvedPattern, now: &Now, moved: f64, moment: &mut Moment) {
+        let goals = &self.scheme.quotas.goals;
+        let saved = if self.effect == Effect::Out { moved } else { 0.0 };
+        let waited = self.waited;
+        let mut renewed = false;
+        let used_up = self.charge.renew(&self.scheme.quotas, now.at, || {
+            renewed = true;
+            goals.iter().map(|goal| reached(goal, now, saved, waited)).max().unwrap_or(0)
+        });
+        if renewed {
+            self.waited = 0.0;
+        }
+        moment.used_up += u64::from(used_up);
+        let mut regions = Vec::new();
+        for (target, scene) in scenes.iter().enumerate() {
+            for i in 0..scene.len() {
+                let (size, nr_accesses, age) = self.region(target, scene, i);
+                if pattern.matches(size, nr_accesses, age) {
+                    regions.push((self.priority(nr_accesses, age, &now.intervals), Bytes(scene.size(i))));
+                }
+            }
+        }
+        self.charge.prioritise(regions.into_iter());
+    }
+
+    fn priority(&self, nr_accesses: NrAccesses, age: Age, intervals: &Intervals) -> usize {
+        priority(self.scheme.action, nr_accesses, age, &self.scheme.quotas.weights, intervals)
+    }
+
+    fn try_whole(&mut self, target: usize, scene: &Scene, i: usize, now: &Now, moment: &mut Moment) {
+        let bytes = scene.size(i);
+        if let Some(pass) = self.filter(target, scene, i, bytes, moment) {
+            self.act(target, scene, i, &Portion { bytes, pass }, now, moment);
+        }
+    }
+
+    /// Acts on as much of a region as the quota leaves, going on where it ended last time.
+    fn try_limited(&mut self, target: usize, scene: &Scene, i: usize, now: &Now, moment: &mut Moment) {
+        if self.charge.is_used_up() {
+            return;
+        }
+        let (start, end) = (scene.start[i], scene.end[i]);
+        let mut from = start;
+        if let Some((resume_target, addr)) = self.charge.resume {
+            if resume_target != target || end <= addr.0 {
+                if resume_target == target && i + 1 == scene.len() {
+                    self.charge.resume = None;
+                }
+                return;
+            }
+            self.charge.resume = None;
+            from = start.max(addr.0 / PAGE * PAGE);
+        }
+        let (_, nr_accesses, age) = self.region(target, scene, i);
+        if self.priority(nr_accesses, age, &now.intervals) < self.charge.min_priority {
+            return;
+        }
+        let bytes = end.saturating_sub(from).min(self.charge.left().0 / PAGE * PAGE);
+        if bytes == 0 {
+            return;
+        }
+        let Some(pass) = self.filter(target, scene, i, bytes, moment) else { return };
+        let changed = self.act(target, scene, i, &Portion { bytes, pass }, now, moment);
+        let pages = |bytes: f64| bytes / PAGE as f64;
+        let time = pages(bytes as f64) * self.costs.look.0 as f64 + pages(changed) * self.costs.act.0 as f64;
+        self.charge.charge(Bytes(bytes), Nanos(time as i64));
+        if self.charge.is_used_up() {
+            self.charge.resume = Some((target, Addr(from + bytes)));
+        }
+    }
+
+    /// The share of `bytes` of a region that passes the filters; `None` if the core keeps it out.
+    fn filter(&mut self, target: usize, scene: &Scene, i: usize, bytes: u64, moment: &mut Moment) -> Option<f32> {
+        if self.sieve.is_empty() {
+            return Some(1.0);
+        }
+        let range = AddrRange::new(Addr(scene.start[i]), Addr(scene.end[i]));
+        let (core, pass) = self.sieve.pass(target, range, scene.touched[i], &mut self.kept);
+        for (sum, share) in moment.kept.iter_mut().zip(&self.kept) {
+            *sum += f64::from(*share) * bytes as f64;
+        }
+        core.then_some(pass)
+    }
+
+    /// Acts. Gives the bytes that are different now.
+    fn act(
+        &mut self,
+        target: usize,
+        scene: &Scene,
+        i: usize,
+        portion: &Portion,
+        now: &Now,
+        moment: &mut Moment,
+    ) -> f64 {
+        let Some(track) = self.tracks.get_mut(target) else { return 0.0 };
+        let size = scene.size(i).max(1);
+        let part = (portion.bytes as f64 / size as f64) as f32;
+        moment.applied += portion.bytes as f64 * f64::from(portion.pass);
+        let resident = scene.resident[i];
+        let most = match self.effect {
+            Effect::None => 0.0,
+            Effect::Huge if resident <= 0.0 => 0.0,
+            Effect::Huge => {
+                let (from, to) = (scene.start[i].next_multiple_of(HUGE_PAGE), scene.end[i] / HUGE_PAGE * HUGE_PAGE);
+                to.saturating_sub(from) as f32 / size as f32
+            }
+            _ => resident,
+        };
+        // What was moved before is taken to lie in the part that is not acted on now, as far as it can.
+        let wanted = most * portion.pass;
+        let moves = (wanted - track.moved[i]).min(wanted * part).max(0.0);
+        if moves > 0.0 {
+            let sum = track.moved[i] + moves;
+            track.when[i] = (track.moved[i] * track.when[i] + moves * now.seconds) / sum;
+            track.moved[i] = sum;
+        }
+        if self.scheme.action != Action::Stat {
+            let age = scene.age[i] as f32;
+            track.lag[i] = age - (1.0 - part) * (age - track.lag[i]);
+        }
+        let changed = f64::from(moves) * size as f64;
+        moment.changed += changed;
+        changed
+    }
+}
+
+impl Track {
+    /// Brings the state over to the present regions.
+    fn carry(&mut self, scene: &Scene) {
+        let (moved, when, lag) = &mut self.before;
+        std::mem::swap(moved, &mut self.moved);
+        std::mem::swap(when, &mut self.when);
+        std::mem::swap(lag, &mut self.lag);
+        for column in [&mut self.moved, &mut self.when, &mut self.lag] {
+            column.clear();
+        }
+        scene.carry(|old| {
+            if let [(j, share)] = old
+                && *share == 1.0
+            {
+                let j = *j as usize;
+                self.moved.push(moved[j]);
+                self.when.push(when[j]);
+                self.lag.push(lag[j]);
+                return;
+            }
+            let (mut sum, mut time, mut younger) = (0.0, 0.0, 0.0);
+            for (j, share) in old {
+                let j = *j as usize;
+                sum += moved[j] * share;
+                time += moved[j] * share * when[j];
+                younger += lag[j] * share;
+            }
+            self.moved.push(sum);
+            self.when.push(if sum > 0.0 { time / sum } else { 0.0 });
+            self.lag.push(younger);
+        });
+    }
+}
+
+impl Track {
+    /// Parts of one region have one age: DAMON puts together what has like access rates, and takes the mean.
+    fn blend_ages(&mut self, scene: &Scene) {
+        let mut from = 0;
+        for parts in scene.of.chunk_by(|a, b| a == b) {
+            let to = from + parts.len();
+            if let (true, Some(lags)) = (parts.len() > 1, self.lag.get_mut(from..to)) {
+                let whole = scene.whole[from].max(1) as f32;
+                let mean = lags.iter().zip(from..to).map(|(lag, i)| *lag * scene.size(i) as f32 / whole).sum::<f32>();
+                lags.fill(mean);
+            }
+            from = to;
+        }
+    }
+}
+
+/// How far a goal is reached, as far as the record tells; what it does not tell is never reached.
+fn reached(goal: &Goal, now: &Now, saved: f64, waited: f64) -> u64 {
+    let free = || Some((now.free?.0 as f64 + saved) * 10_000.0 / now.total?.0.max(1) as f64);
+    let value = match goal.metric {
+        Metric::UserInput => goal.current_value.unwrap_or(0),
+        Metric::SomeMemPsiUs => (waited / 1000.0) as u64,
+        Metric::NodeMemFreeBp => free().map_or(0, |bp| bp as u64),
+        Metric::NodeMemUsedBp => free().map_or(0, |bp| (10_000.0 - bp).max(0.0) as u64),
+        _ => 0,
+    };
+    goal_score(value, goal.target_value)
+}

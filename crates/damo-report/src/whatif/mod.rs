@@ -1,0 +1,513 @@
+//! What schemes would have done, had they run while a record was made: for choosing one before it touches a machine.
+//!
+//! Snapshot by snapshot, each candidate is applied to the recorded regions as the kernel would: pattern, apply interval,
+//! watermarks, quota with priorities and goals, filters. What it moves out of memory is no longer resident until a later
+//! snapshot sees it accessed again; that is a refault. The record does not change by this: it is the memory without the
+//! scheme, and the candidates do not know of each other. docs/schemes.md says what such a reckoning cannot know.
+
+mod candidate;
+mod describe;
+mod readings;
+mod scene;
+mod show;
+mod sieve;
+mod tally;
+
+pub use describe::describe;
+pub use show::{compare_chart, write_text};
+pub(crate) use show::{json, write_rows};
+pub use sieve::Knowledge;
+
+use crate::ReportError;
+use crate::filter::{Filter, TargetFilter};
+use candidate::{Candidate, Effect, Now, System};
+use damo_frame::Record;
+use damo_model::scheme::{FilterKind, Metric, Scheme, Span as AgeSpan};
+use damo_model::{Bytes, Intervals, Nanos, SnapshotState, Target, TargetKey};
+use readings::Readings;
+use scene::{Columns, Scene};
+use sieve::Sieve;
+use tally::{Held, Moment, Tally};
+
+/// What acting on memory is taken to cost: there is no right figure for all machines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Costs {
+    /// To look at a page; charged to time quotas.
+    pub look: Nanos,
+    /// To act on a page; charged to time quotas.
+    pub act: Nanos,
+    /// To bring a page back; the program waits for it.
+    pub refault: Nanos,
+}
+
+impl Default for Costs {
+    /// 20 ns, 2 us, 5 us: of the order of a swap device in compressed memory, and the simulator's.
+    fn default() -> Self {
+        Costs { look: Nanos(20), act: Nanos(2_000), refault: Nanos(5_000) }
+    }
+}
+
+/// How to reckon.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Options {
+    /// Memory accessed again within this time after it was moved counts as such.
+    pub refault_within: Nanos,
+    /// Means of memory leave out so much of the record's beginning; `None` is the scheme's least age, before which it
+    /// can do nothing.
+    pub settle: Option<Nanos>,
+    /// Into how many spans of time the course is divided.
+    pub spans: usize,
+    /// What acting is taken to cost.
+    pub costs: Costs,
+    /// Which targets.
+    pub target: TargetFilter,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            refault_within: Nanos::from_secs(60),
+            settle: None,
+            spans: 600,
+            costs: Costs::default(),
+            target: TargetFilter::default(),
+        }
+    }
+}
+
+/// The result.
+#[derive(Clone, Debug)]
+pub struct WhatIf {
+    /// The record's name.
+    pub record: String,
+    /// Snapshots used, and partial ones left out.
+    pub snapshots: (u64, u64),
+    /// From the first snapshot's start to the last one's end.
+    pub time: (Nanos, Nanos),
+    /// What counts as accessed again soon.
+    pub refault_within: Nanos,
+    /// Whether the record tells the resident size of every target; else what was seen accessed counts as resident.
+    pub resident_recorded: bool,
+    /// One for each scheme, in their order.
+    pub outcomes: Vec<Outcome>,
+    /// What could not be modelled, a sentence each.
+    pub notes: Vec<String>,
+}
+
+/// What one scheme would have done.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The scheme.
+    pub scheme: Scheme,
+    /// Sums over the whole record.
+    pub sums: Counts,
+    /// Means from here on.
+    pub settles: Nanos,
+    /// Mean memory since it settled.
+    pub mean: Memory,
+    /// Mean matched per application, in regions and bytes, since it settled.
+    pub matched: (f64, f64),
+    /// What each filter kept out over the whole record, in their order.
+    pub kept: Vec<(Knowledge, f64)>,
+    /// Over time.
+    pub course: Vec<Point>,
+}
+
+/// What was done in a span of time. Bytes are sums over applications: the same memory counts each time.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Counts {
+    /// Times that the scheme was applied to all regions.
+    pub applications: u64,
+    /// Regions that fitted its pattern.
+    pub matched_regions: u64,
+    /// Their bytes.
+    pub matched: f64,
+    /// Regions that it was applied to, under its quota and filters.
+    pub applied_regions: u64,
+    /// Their bytes, less what filters kept out.
+    pub applied: f64,
+    /// Bytes that were not yet where the scheme puts them: paged out, moved, made huge.
+    pub changed: f64,
+    /// Bytes of these accessed again (for what was moved as hot: found idle).
+    pub back: f64,
+    /// Bytes of these for which it was so within [`Options::refault_within`].
+    pub back_soon: f64,
+    /// Time that programs would wait for memory to come back.
+    pub waited: Nanos,
+    /// Windows in which the quota was used up.
+    pub used_up: u64,
+}
+
+/// Memory, in bytes, as a mean over time.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Memory {
+    /// Resident without the scheme.
+    pub without: f64,
+    /// Resident with it.
+    pub with: f64,
+    /// Where the scheme put it: out of memory, moved, in huge pages.
+    pub moved: f64,
+}
+
+impl Memory {
+    /// Resident bytes saved; negative if huge pages take more.
+    pub fn saved(&self) -> f64 {
+        self.without - self.with
+    }
+
+    /// The same as a share of what is resident without the scheme.
+    pub fn saved_share(&self) -> f64 {
+        if self.without > 0.0 { self.saved() / self.without } else { 0.0 }
+    }
+}
+
+/// A span of time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Point {
+    /// When it begins and ends.
+    pub time: (Nanos, Nanos),
+    /// What was done in it.
+    pub counts: Counts,
+    /// Kept out by all filters together, bytes.
+    pub kept: f64,
+    /// Mean memory; `None` without a snapshot.
+    pub memory: Option<Memory>,
+}
+
+impl Outcome {
+    /// Bytes that came back within the time that counts, as a share of those moved.
+    pub fn back_share(&self) -> f64 {
+        if self.sums.changed > 0.0 { self.sums.back_soon / self.sums.changed } else { 0.0 }
+    }
+}
+
+/// Which targets are watched together: schemes are applied to all of them in one go, under one quota.
+struct Context<'a> {
+    targets: Vec<&'a Target>,
+    scenes: Vec<Scene>,
+    resident: Vec<Readings>,
+    present: Vec<bool>,
+    pending: Option<(Nanos, Intervals)>,
+    last: Option<Nanos>,
+    system: System,
+    candidates: Vec<(Candidate, Tally)>,
+}
+
+/// Reckons what each of `schemes` alone would have done while `record` was made.
+///
+/// # Errors
+/// When the record cannot be read, or has no snapshot to reckon with.
+pub fn what_if(record: &Record, schemes: &[Scheme], options: &Options) -> Result<WhatIf, ReportError> {
+    let filter = Filter { target: TargetFilter { plain_only: true, ..options.target.clone() }, ..Filter::default() };
+    let nothing = || {
+        let what = "has no snapshots of plain monitoring to reckon with; record without --schemes_target_regions";
+        ReportError::invalid(format!("{} {what}", record.name()))
+    };
+    let (Some(time), Some(_)) = (record.span(), filter.selection(record)) else { return Err(nothing()) };
+    // A pass for each thread is cheaper than handing each snapshot around, once there are many candidates.
+    let threads = record.threads().min(schemes.len() / 4).max(1);
+    let parts: Vec<Result<Part, ReportError>> = std::thread::scope(|scope| {
+        let pass = |schemes| pass(record, schemes, options, &filter, time);
+        let handles: Vec<_> = schemes
+            .chunks(schemes.len().div_ceil(threads).max(1))
+            .map(|part| scope.spawn(move || pass(part)))
+            .collect();
+        handles
+            .into_iter()
+            .map(|handle| handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
+    });
+    let mut whole = WhatIf {
+        record: record.name().to_owned(),
+        snapshots: (0, 0),
+        time,
+        refault_within: options.refault_within,
+        resident_recorded: true,
+        outcomes: Vec::with_capacity(schemes.len()),
+        notes: notes(schemes),
+    };
+    for part in parts {
+        let part = part?;
+        whole.snapshots = part.snapshots;
+        whole.resident_recorded = part.resident_recorded;
+        whole.outcomes.extend(part.outcomes);
+    }
+    if whole.snapshots.0 == 0 {
+        return Err(nothing());
+    }
+    if !whole.resident_recorded {
+        let note = "the record does not tell resident sizes: memory counts from when it was first seen accessed";
+        whole.notes.push(note.to_owned());
+    }
+    Ok(whole)
+}
+
+/// What one pass over the record gives.
+struct Part {
+    snapshots: (u64, u64),
+    resident_recorded: bool,
+    outcomes: Vec<Outcome>,
+}
+
+fn pass(
+    record: &Record,
+    schemes: &[Scheme],
+    options: &Options,
+    filter: &Filter,
+    time: (Nanos, Nanos),
+) -> Result<Part, ReportError> {
+    let Some(selection) = filter.selection(record) else {
+        return Ok(Part { snapshots: (0, 0), resident_recorded: false, outcomes: Vec::new() });
+    };
+    let mut contexts = contexts(record, schemes, options, filter, time)?;
+    let place = |key: TargetKey, contexts: &[Context<'_>]| {
+        let of = |context: &Context<'_>| context.targets.iter().position(|target| target.key == key);
+        contexts.iter().enumerate().find_map(|(c, context)| Some((c, of(context)?)))
+    };
+    let places: Vec<Option<(usize, usize)>> =
+        record.targets().iter().map(|target| place(target.key, &contexts)).collect();
+    let mut snapshots = (0, 0);
+    record.for_each(&selection, |chunk| {
+        for view in chunk.snapshots() {
+            let Some((c, t)) = places.get(view.head.target.0 as usize).copied().flatten() else { continue };
+            if matches!(view.head.state, SnapshotState::Partial { .. }) {
+                snapshots.1 += 1;
+                continue;
+            }
+            snapshots.0 += 1;
+            let Some(context) = contexts.get_mut(c) else { continue };
+            let intervals = view.head.intervals.or(record.meta().intervals).unwrap_or_default();
+            let columns = Columns { start: view.start, end: view.end, nr_accesses: view.nr_accesses, age: view.age };
+            context.take(t, view.head.end, &columns, intervals, options, time.0);
+        }
+        Ok::<_, ReportError>(())
+    })?;
+    for context in &mut contexts {
+        context.flush(options, time.0);
+    }
+    let resident_recorded = contexts.iter().all(|context| context.resident.iter().all(|r| !r.is_empty()));
+    let outcomes = schemes.iter().enumerate().filter_map(|(nth, scheme)| outcome(&contexts, nth, scheme, time));
+    Ok(Part { snapshots, resident_recorded, outcomes: outcomes.collect() })
+}
+
+fn contexts<'a>(
+    record: &'a Record,
+    schemes: &[Scheme],
+    options: &Options,
+    filter: &Filter,
+    time: (Nanos, Nanos),
+) -> Result<Vec<Context<'a>>, ReportError> {
+    let mut groups: Vec<Vec<&Target>> = Vec::new();
+    for target in record.targets().iter().filter(|target| filter.target.holds(target)) {
+        let same = |group: &&mut Vec<&Target>| {
+            group.first().is_some_and(|first| (first.kdamond, first.context) == (target.kdamond, target.context))
+        };
+        match groups.iter_mut().find(same) {
+            Some(group) => group.push(target),
+            None => groups.push(vec![target]),
+        }
+    }
+    let mut contexts = Vec::with_capacity(groups.len());
+    for targets in groups {
+        let (total, free) = Readings::system(record)?;
+        // Huge pages would lie across cells.
+        let is_huge = |scheme: &Scheme| Effect::of(scheme.action) == Effect::Huge;
+        let in_cells = schemes.iter().any(|scheme| scheme.quotas.is_limited()) && !schemes.iter().any(is_huge);
+        let mut scenes = vec![Scene::new(in_cells); targets.len()];
+        let mut candidates = Vec::with_capacity(schemes.len());
+        for scheme in schemes {
+            let sieve = Sieve::new(scheme, record, &targets)?;
+            for (t, scene) in scenes.iter_mut().enumerate() {
+                scene.cuts.extend(sieve.cuts(t));
+            }
+            let tally = Tally::new(time.0, time.1, options.spans, settles(scheme, options, time, record));
+            candidates.push((Candidate::new(scheme, sieve, targets.len(), options.costs), tally));
+        }
+        for scene in &mut scenes {
+            scene.cuts.sort_unstable();
+            scene.cuts.dedup();
+        }
+        contexts.push(Context {
+            resident: targets.iter().map(|target| Readings::resident(record, target)).collect::<Result<_, _>>()?,
+            present: vec![false; targets.len()],
+            pending: None,
+            last: None,
+            system: System { total, free },
+            scenes,
+            targets,
+            candidates,
+        });
+    }
+    Ok(contexts)
+}
+
+/// From when on means are taken: from when the scheme can act at all, unless little of the record would be left.
+fn settles(scheme: &Scheme, options: &Options, time: (Nanos, Nanos), record: &Record) -> Nanos {
+    let length = time.1.saturating_sub(time.0);
+    let intervals = record.meta().intervals.unwrap_or_default();
+    let settle = options.settle.unwrap_or_else(|| {
+        let age = match scheme.access_pattern.age.min {
+            AgeSpan::Time(age) => age,
+            AgeSpan::Intervals(n) => {
+                Nanos(intervals.aggregation.0.saturating_mul(i64::try_from(n).unwrap_or(i64::MAX)))
+            }
+            AgeSpan::Max => Nanos(i64::MAX),
+        };
+        age.saturating_add(intervals.aggregation).min(Nanos(length.0 / 2))
+    });
+    time.0.saturating_add(settle.min(Nanos(length.0 / 10 * 9)))
+}
+
+impl Context<'_> {
+    /// Takes a snapshot of the `t`-th target. All targets' snapshots of one aggregation make one moment.
+    fn take(
+        &mut self,
+        t: usize,
+        end: Nanos,
+        columns: &Columns<'_>,
+        intervals: Intervals,
+        options: &Options,
+        begin: Nanos,
+    ) {
+        let begun = self.pending.is_some_and(|(at, _)| end.saturating_sub(at).0 > intervals.aggregation.0 / 2);
+        if begun || self.present.get(t).copied().unwrap_or(false) {
+            self.flush(options, begin);
+        }
+        self.pending = Some((self.pending.map_or(end, |(at, _)| at.max(end)), intervals));
+        if let (Some(scene), Some(resident), Some(present)) =
+            (self.scenes.get_mut(t), self.resident.get_mut(t), self.present.get_mut(t))
+        {
+            scene.advance(columns, &intervals, resident.at(end).map(|bytes| bytes.0));
+            *present = true;
+        }
+    }
+
+    /// Lets all candidates live through the moment that is complete.
+    fn flush(&mut self, options: &Options, begin: Nanos) {
+        let Some((at, intervals)) = self.pending.take() else { return };
+        let gap = self.last.map_or(intervals.aggregation, |last| at.saturating_sub(last));
+        // Of a longer gap nobody knows what happened.
+        let time = if gap.0 > 3 * intervals.aggregation.0 { intervals.aggregation } else { gap };
+        self.last = Some(at);
+        let now = Now {
+            at,
+            seconds: at.saturating_sub(begin).as_secs_f64() as f32,
+            intervals,
+            within: options.refault_within.as_secs_f64() as f32,
+            total: self.system.total.at(at),
+            free: self.system.free.at(at),
+        };
+        let nothing = Scene::default();
+        let scenes: Vec<&Scene> =
+            self.scenes.iter().zip(&self.present).map(|(scene, here)| if *here { scene } else { &nothing }).collect();
+        let mut resident = 0.0;
+        for (scene, readings) in scenes.iter().zip(&mut self.resident).filter(|(scene, _)| scene.len() > 0) {
+            resident += readings.at(at).map_or_else(|| scene.resident_bytes(), |bytes| bytes.0 as f64);
+        }
+        for (candidate, tally) in &mut self.candidates {
+            let mut moment = Moment { kept: vec![0.0; candidate.nr_filters()], ..Moment::default() };
+            let (mut moved, mut bloat) = (0.0, 0.0);
+            for (t, scene) in scenes.iter().enumerate().filter(|(_, scene)| scene.len() > 0) {
+                candidate.follow(t, scene, &now, &mut moment);
+                let state = candidate.state(t, scene);
+                moved += state.0;
+                bloat += state.1;
+            }
+            candidate.apply(&scenes, &now, moved, &mut moment);
+            tally.add(at, &moment, Held { time: time.0 as f64, resident, moved, bloat });
+        }
+        self.present.fill(false);
+    }
+}
+
+/// Puts together what the contexts counted of the `nth` candidate.
+fn outcome(contexts: &[Context<'_>], nth: usize, scheme: &Scheme, time: (Nanos, Nanos)) -> Option<Outcome> {
+    let mut tallies = contexts.iter().filter_map(|context| context.candidates.get(nth));
+    let (candidate, first) = tallies.next()?;
+    let mut tally = first.clone();
+    tallies.for_each(|(_, other)| tally.merge(other));
+    let leaves = candidate.effect() == Effect::Out;
+    let memory = |span: &tally::Span| {
+        let mean = |sum: f64| if span.time > 0.0 { sum / span.time } else { 0.0 };
+        let (without, moved) = (mean(span.resident), mean(span.moved));
+        let gone = if leaves { moved.min(without) } else { 0.0 };
+        Memory { without, with: without - gone + mean(span.bloat), moved }
+    };
+    let mut sums = Moment::default();
+    let mut course = Vec::with_capacity(tally.spans.len());
+    let length = tally.length();
+    for (i, span) in tally.spans.iter().enumerate() {
+        let begin = time.0.saturating_add(Nanos(length.0.saturating_mul(i as i64)));
+        if begin >= time.1 {
+            break;
+        }
+        sums.add(&span.sum);
+        course.push(Point {
+            time: (begin, begin.saturating_add(length).min(time.1)),
+            counts: counts(&span.sum),
+            kept: span.sum.kept.iter().sum(),
+            memory: (span.time > 0.0).then(|| memory(span)),
+        });
+    }
+    let settled = &tally.settled;
+    let each = |sum: f64| sum / settled.sum.applications.max(1) as f64;
+    Some(Outcome {
+        scheme: scheme.clone(),
+        sums: counts(&sums),
+        settles: tally.settles(),
+        mean: memory(settled),
+        matched: (each(settled.sum.matched_regions as f64), each(settled.sum.matched)),
+        kept: candidate.knowledge().into_iter().zip(sums.kept).collect(),
+        course,
+    })
+}
+
+fn counts(moment: &Moment) -> Counts {
+    Counts {
+        applications: moment.applications,
+        matched_regions: moment.matched_regions,
+        matched: moment.matched,
+        applied_regions: moment.applied_regions,
+        applied: moment.applied,
+        changed: moment.changed,
+        back: moment.back,
+        back_soon: moment.back_soon,
+        waited: Nanos(moment.waited as i64),
+        used_up: moment.used_up,
+    }
+}
+
+/// What of the schemes cannot be told from any record.
+fn notes(schemes: &[Scheme]) -> Vec<String> {
+    let mut notes: Vec<String> = Vec::new();
+    let mut note = |text: String| {
+        if !notes.contains(&text) {
+            notes.push(text);
+        }
+    };
+    for scheme in schemes {
+        for filter in &scheme.filters {
+            if let FilterKind::Active | FilterKind::Memcg(_) | FilterKind::HugepageSize(_) = filter.kind {
+                note(format!("no record tells which pages a filter {} is for: it is left out", filter.kind.as_str()));
+            }
+        }
+        for goal in &scheme.quotas.goals {
+            use Metric::{NodeMemFreeBp, NodeMemUsedBp, SomeMemPsiUs, UserInput};
+            match goal.metric {
+                UserInput => note("user_input stays at its current value".to_owned()),
+                SomeMemPsiUs => note("pressure is estimated from refaults, 5 us each".to_owned()),
+                NodeMemFreeBp | NodeMemUsedBp => note("all memory counts as one node's".to_owned()),
+                other => note(format!("no record tells {other}: the goal counts as never reached")),
+            }
+        }
+        if scheme.quotas.time.0 > 0 {
+            note("time quotas are reckoned with 2 us for each page acted on".to_owned());
+        }
+    }
+    notes
+}
+
+/// A size for sums and means.
+pub(crate) fn bytes(value: f64) -> Bytes {
+    Bytes(value.round().max(0.0) as u64)
+}

@@ -1,0 +1,281 @@
+//! What a record tells of one target's memory, carried from snapshot to snapshot for all candidates together.
+//!
+//! The state of memory is kept per region of the present snapshot, as shares of its bytes. When the next snapshot cuts
+//! memory otherwise, each new region takes the mean of what it overlaps: so DAMON itself carries ages over merges, bytes
+//! are neither lost nor made, and a record of any length needs one snapshot's memory.
+
+use damo_model::{Addr, Intervals};
+
+/// Into how many cells a target is cut, about, and the least size of one.
+const CELLS: u64 = 1024;
+const MIN_CELL: u64 = 16 << 10;
+
+/// Regions of the present snapshot, the record's view of them, and where their memory was in the one before.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Scene {
+    pub(super) start: Vec<u64>,
+    pub(super) end: Vec<u64>,
+    pub(super) nr_accesses: Vec<u32>,
+    /// As recorded; reckoned as the kernel would where the record has none.
+    pub(super) age: Vec<u32>,
+    /// Size of the recorded region that each was cut from.
+    pub(super) whole: Vec<u64>,
+    /// Number of that region.
+    pub(super) of: Vec<u32>,
+    /// Share of each that was certainly touched so far.
+    pub(super) seen: Vec<f32>,
+    /// Share of each that is resident without any scheme.
+    pub(super) resident: Vec<f32>,
+    /// Share of each that was touched in this snapshot.
+    pub(super) touched: Vec<f32>,
+    /// Where to cut regions, sorted.
+    pub(super) cuts: Vec<Addr>,
+    /// Whether to cut them into cells as well: a quota acts on a part of a region, and it matters which.
+    in_cells: bool,
+    cell: u64,
+    /// For each region the overlaps with regions before, from `first[i]` to `first[i + 1]`: their number and share.
+    overlaps: Vec<(u32, f32)>,
+    first: Vec<u32>,
+    before: Before,
+}
+
+/// The snapshot before.
+#[derive(Clone, Debug, Default)]
+struct Before {
+    start: Vec<u64>,
+    end: Vec<u64>,
+    nr_accesses: Vec<u32>,
+    age: Vec<u32>,
+    seen: Vec<f32>,
+}
+
+/// A snapshot's columns.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Columns<'a> {
+    pub(super) start: &'a [u64],
+    pub(super) end: &'a [u64],
+    pub(super) nr_accesses: &'a [u32],
+    pub(super) age: Option<&'a [u32]>,
+}
+
+impl Scene {
+    /// Nothing yet.
+    pub(super) fn new(in_cells: bool) -> Scene {
+        Scene { in_cells, ..Scene::default() }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.start.len()
+    }
+
+    pub(super) fn size(&self, i: usize) -> u64 {
+        self.end[i].saturating_sub(self.start[i])
+    }
+
+    /// Takes over the next snapshot. `rss` is what the target has resident, where that is known.
+    pub(super) fn advance(&mut self, columns: &Columns<'_>, intervals: &Intervals, rss: Option<u64>) {
+        let before = &mut self.before;
+        std::mem::swap(&mut before.start, &mut self.start);
+        std::mem::swap(&mut before.end, &mut self.end);
+        std::mem::swap(&mut before.nr_accesses, &mut self.nr_accesses);
+        std::mem::swap(&mut before.age, &mut self.age);
+        std::mem::swap(&mut before.seen, &mut self.seen);
+        self.take(columns);
+        self.overlap();
+        if columns.age.is_none() {
+            self.reckon_ages(intervals);
+        }
+        let most = intervals.max_nr_accesses().0.max(1) as f32;
+        self.touched.clear();
+        self.touched.extend(self.nr_accesses.iter().map(|n| (*n as f32 / most).min(1.0)));
+        let (overlaps, first, seen) = (&self.overlaps, &self.first, &self.before.seen);
+        self.seen.clear();
+        self.seen.extend(first.windows(2).zip(&self.touched).map(|(ends, touched)| {
+            let old = overlaps.get(ends[0] as usize..ends[1] as usize).unwrap_or_default();
+            old.iter().map(|(j, share)| seen[*j as usize] * share).sum::<f32>().max(*touched)
+        }));
+        self.set_resident(rss);
+    }
+
+    fn take(&mut self, columns: &Columns<'_>) {
+        for column in [&mut self.start, &mut self.end, &mut self.whole] {
+            column.clear();
+        }
+        self.nr_accesses.clear();
+        self.age.clear();
+        self.of.clear();
+        if self.in_cells && self.cell == 0 {
+            let size: u64 = columns.start.iter().zip(columns.end).map(|(start, end)| end.saturating_sub(*start)).sum();
+            self.cell = (size / CELLS).max(MIN_CELL).next_power_of_two();
+        }
+        let next_cell = |from: u64| match self.cell {
+            0 => u64::MAX,
+            cell => (from / cell + 1).saturating_mul(cell),
+        };
+        let mut cut = 0;
+        for (i, ((start, end), nr_accesses)) in
+            columns.start.iter().zip(columns.end).zip(columns.nr_accesses).enumerate()
+        {
+            let age = columns.age.and_then(|age| age.get(i).copied()).unwrap_or(0);
+            let mut from = *start;
+            while self.cuts.get(cut).is_some_and(|at| at.0 <= from) {
+                cut += 1;
+            }
+            loop {
+                let at_cut = self.cuts.get(cut).map_or(u64::MAX, |at| at.0);
+                let to = at_cut.min(next_cell(from)).min(*end);
+                self.start.push(from);
+                self.end.push(to);
+                self.nr_accesses.push(*nr_accesses);
+                self.age.push(age);
+                self.whole.push(end.saturating_sub(*start));
+                self.of.push(i as u32);
+                if to >= *end {
+                    break;
+                }
+                from = to;
+                cut += usize::from(to == at_cut);
+            }
+        }
+    }
+
+    /// Finds which regions before each region overlaps. Both are sorted.
+    fn overlap(&mut self) {
+        self.overlaps.clear();
+        self.first.clear();
+        self.first.push(0);
+        let mut j = 0;
+        let before = &self.before;
+        for (start, end) in self.start.iter().zip(&self.end) {
+            while before.end.get(j).is_some_and(|old| old <= start) {
+                j += 1;
+            }
+            let size = end.saturating_sub(*start).max(1) as f32;
+            let mut at = j;
+            while let (Some(old_start), Some(old_end)) = (before.start.get(at), before.end.get(at)) {
+                if old_start >= end {
+                    break;
+                }
+                let bytes = end.min(old_end).saturating_sub(*start.max(old_start));
+                if bytes > 0 {
+                    self.overlaps.push((at as u32, bytes as f32 / size));
+                }
+                at += 1;
+            }
+            self.first.push(self.overlaps.len() as u32);
+        }
+    }
+
+    /// Carries what is kept per region over to the present regions.
+    pub(super) fn carry(&self, mut carry: impl FnMut(&[(u32, f32)])) {
+        for ends in self.first.windows(2) {
+            carry(self.overlaps.get(ends[0] as usize..ends[1] as usize).unwrap_or_default());
+        }
+    }
+
+    /// Ages as the kernel counts them, for records of kernels that do not tell.
+    fn reckon_ages(&mut self, intervals: &Intervals) {
+        let threshold = intervals.max_nr_accesses().0 as f32 / 10.0;
+        for (i, ends) in self.first.windows(2).enumerate() {
+            let old = self.overlaps.get(ends[0] as usize..ends[1] as usize).unwrap_or_default();
+            let mean = |of: &[u32]| old.iter().map(|(j, share)| of[*j as usize] as f32 * share).sum::<f32>();
+            let (was, is) = (mean(&self.before.nr_accesses), self.nr_accesses[i] as f32);
+            let changed = (was - is).abs() > threshold || (was < 0.5) != (is < 0.5);
+            self.age[i] = if changed || old.is_empty() { 0 } else { mean(&self.before.age).round() as u32 + 1 };
+        }
+    }
+
+    /// What is resident without a scheme. Of memory that was seen accessed, that; where the resident size is known, what
+    /// it has beyond that lies evenly in the rest.
+    fn set_resident(&mut self, rss: Option<u64>) {
+        self.resident.clear();
+        let Some(rss) = rss else {
+            self.resident.extend_from_slice(&self.seen);
+            return;
+        };
+        let (mut seen, mut all) = (0.0, 0.0);
+        for ((start, end), share) in self.start.iter().zip(&self.end).zip(&self.seen) {
+            let size = end.saturating_sub(*start) as f64;
+            seen += size * f64::from(*share);
+            all += size;
+        }
+        let rss = rss as f64;
+        if rss < seen {
+            let scale = (rss / seen) as f32;
+            self.resident.extend(self.seen.iter().map(|share| share * scale));
+        } else {
+            let rest = if all > seen { ((rss - seen) / (all - seen)).min(1.0) as f32 } else { 0.0 };
+            self.resident.extend(self.seen.iter().map(|share| share + rest * (1.0 - share)));
+        }
+    }
+
+    /// Bytes that are resident without a scheme.
+    pub(super) fn resident_bytes(&self) -> f64 {
+        let sizes = self.start.iter().zip(&self.end).map(|(start, end)| end.saturating_sub(*start) as f64);
+        sizes.zip(&self.resident).map(|(size, share)| size * f64::from(*share)).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MB: u64 = 1 << 20;
+
+    fn columns<'a>(start: &'a [u64], end: &'a [u64], nr_accesses: &'a [u32]) -> Columns<'a> {
+        Columns { start, end, nr_accesses, age: None }
+    }
+
+    #[test]
+    fn what_was_touched_keeps_its_bytes_however_regions_are_cut() {
+        let intervals = Intervals::default();
+        let mut scene = Scene::default();
+        scene.advance(&columns(&[0, 10 * MB], &[10 * MB, 20 * MB], &[20, 0]), &intervals, None);
+        assert_eq!(scene.resident_bytes(), 10.0 * MB as f64);
+        scene.advance(&columns(&[0, 5 * MB], &[5 * MB, 20 * MB], &[0, 0]), &intervals, None);
+        assert!((scene.resident_bytes() - 10.0 * MB as f64).abs() < 10.0);
+        assert!((scene.seen[1] - 1.0 / 3.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn resident_memory_that_was_not_seen_accessed_lies_evenly_in_the_rest() {
+        let mut scene = Scene::default();
+        let rows = columns(&[0, 10 * MB], &[10 * MB, 30 * MB], &[20, 0]);
+        scene.advance(&rows, &Intervals::default(), Some(15 * MB));
+        assert_eq!(scene.resident, [1.0, 0.25]);
+        // And what was seen accessed is not more than is resident.
+        scene.advance(&rows, &Intervals::default(), Some(5 * MB));
+        assert_eq!(scene.resident, [0.5, 0.0]);
+    }
+
+    #[test]
+    fn regions_are_cut_at_the_borders_of_filters() {
+        let mut scene = Scene { cuts: vec![Addr(MB), Addr(4 * MB), Addr(5 * MB)], ..Scene::default() };
+        scene.advance(&columns(&[0, 3 * MB], &[3 * MB, 6 * MB], &[1, 2]), &Intervals::default(), None);
+        assert_eq!(scene.start, [0, MB, 3 * MB, 4 * MB, 5 * MB]);
+        assert_eq!(scene.end, [MB, 3 * MB, 4 * MB, 5 * MB, 6 * MB]);
+        assert_eq!(scene.whole, [3 * MB; 5]);
+    }
+
+    #[test]
+    fn cells_lie_on_fixed_addresses_however_regions_are_cut() {
+        let mut scene = Scene { in_cells: true, cuts: vec![Addr(9 * MB / 2)], ..Scene::default() };
+        scene.advance(&columns(&[0], &[CELLS * MB], &[0]), &Intervals::default(), None);
+        assert_eq!(scene.len(), CELLS as usize + 1);
+        scene.advance(&columns(&[MB / 2, 3 * MB], &[3 * MB, 5 * MB], &[1, 2]), &Intervals::default(), None);
+        assert_eq!(scene.start, [MB / 2, MB, 2 * MB, 3 * MB, 4 * MB, 9 * MB / 2]);
+        assert_eq!(scene.of, [0, 0, 0, 1, 1, 1]);
+        assert_eq!(scene.whole[0], 5 * MB / 2);
+    }
+
+    #[test]
+    fn ages_are_reckoned_where_the_kernel_tells_none() {
+        let mut scene = Scene::default();
+        let mut ages = Vec::new();
+        for nr_accesses in [0, 0, 0, 10, 11, 0] {
+            scene.advance(&columns(&[0], &[MB], &[nr_accesses]), &Intervals::default(), None);
+            ages.push(scene.age[0]);
+        }
+        assert_eq!(ages, [0, 1, 2, 0, 1, 0]);
+    }
+}

@@ -1,0 +1,445 @@
+//! What schemes would have done, as text, tables and pictures.
+
+use super::candidate::Effect;
+use super::describe::{describe, describe_apart};
+use super::{Counts, Memory, Outcome, Point, WhatIf, bytes};
+use crate::ReportError;
+use crate::picture::{Chart, Panels, Series, Unit};
+use crate::table::Table;
+use damo_model::Nanos;
+use damo_model::human::{Style, format_size, format_time};
+use damo_model::scheme::Scheme;
+use serde_json::Value;
+use std::io::{self, Write};
+
+/// Rows of the course in text.
+const ROWS: usize = 10;
+
+fn size(value: f64) -> String {
+    format_size(bytes(value), Style::Human)
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.1} %", share * 100.0)
+}
+
+/// What the scheme does to memory, what is left or undone by that, in words.
+fn words(effect: Effect) -> Option<(&'static str, &'static str)> {
+    match effect {
+        Effect::Out => Some(("paged out", "accessed again")),
+        Effect::Cold => Some(("moved", "accessed again")),
+        Effect::Hot => Some(("moved", "idle again")),
+        Effect::Huge => Some(("made huge", "")),
+        Effect::None => None,
+    }
+}
+
+/// Writes all of it as text: each scheme over time, then all compared.
+///
+/// # Errors
+/// When `out` takes no more.
+pub fn write_text(report: &WhatIf, out: &mut dyn Write) -> io::Result<()> {
+    let length = report.time.1.saturating_sub(report.time.0);
+    writeln!(
+        out,
+        "# {}: {} snapshots in {}{}",
+        report.record,
+        report.snapshots.0,
+        format_time(length, Style::Human),
+        if report.snapshots.1 > 0 { format!(", {} partial ones left out", report.snapshots.1) } else { String::new() }
+    )?;
+    writeln!(
+        out,
+        "# reckoned on a record made without the schemes; soon is within {}",
+        format_time(report.refault_within, Style::Human)
+    )?;
+    for note in &report.notes {
+        writeln!(out, "# {note}")?;
+    }
+    for (nth, outcome) in report.outcomes.iter().enumerate() {
+        writeln!(out, "\nscheme {}: {}", nth + 1, describe(&outcome.scheme))?;
+        write_outcome(outcome, report, out)?;
+        write_course(outcome, report, out)?;
+    }
+    if report.outcomes.len() > 1 {
+        write_comparison(report, out)?;
+    }
+    Ok(())
+}
+
+fn write_outcome(outcome: &Outcome, report: &WhatIf, out: &mut dyn Write) -> io::Result<()> {
+    let Outcome { sums, mean, .. } = outcome;
+    let mut line = |name: &str, text: String| writeln!(out, "  {name:<16}{text}");
+    let (regions, matched) = outcome.matched;
+    line("matched", format!("{regions:.1} regions, {} each time, {} times", size(matched), sums.applications))?;
+    let limit = if outcome.scheme.quotas.is_limited() {
+        format!(" under the quota, used up {} times", sums.used_up)
+    } else {
+        String::new()
+    };
+    line("applied", format!("{} regions, {} in all{limit}", sums.applied_regions, size(sums.applied)))?;
+    for (filter, (knowledge, kept)) in outcome.scheme.filters.iter().zip(&outcome.kept) {
+        let verb = if filter.allow { "allow" } else { "reject" };
+        let none = if filter.matching { "" } else { "none " };
+        let name = format!("{verb} {none}{}", filter.kind.as_str());
+        let kept = match knowledge {
+            super::Knowledge::Unknown => "unknown".to_owned(),
+            super::Knowledge::Ignored => "nothing: the kernel does not ask it with this action".to_owned(),
+            super::Knowledge::Estimated => format!("about {}", size(*kept)),
+            super::Knowledge::Exact => size(*kept),
+        };
+        line("kept out", format!("{kept} ({name})"))?;
+    }
+    let effect = Effect::of(outcome.scheme.action);
+    let Some((moved, back)) = words(effect) else { return Ok(()) };
+    line(moved, format!("{} in all", size(sums.changed)))?;
+    if !back.is_empty() {
+        let soon = percent(outcome.back_share());
+        line(back, format!("{}, soon {} ({soon} of what was {moved})", size(sums.back), size(sums.back_soon)))?;
+    }
+    if effect == Effect::Out {
+        line("waiting", format!("{} for it to come back", per_second(sums.waited, report)))?;
+    }
+    let from = format_time(outcome.settles.saturating_sub(report.time.0), Style::Human);
+    match effect {
+        Effect::Out | Effect::Huge => {
+            let change = mean.saved();
+            let what = if change < 0.0 { "more" } else { "saved" };
+            let share = percent(mean.saved_share().abs());
+            let text = format!(
+                "{} without, {} with: {} ({share}) {what}",
+                size(mean.without),
+                size(mean.with),
+                size(change.abs())
+            );
+            line("resident", format!("{text}, mean from {from} on"))
+        }
+        _ => line("there", format!("{} mean from {from} on", size(mean.moved))),
+    }
+}
+
+/// A time each second, over the whole record.
+fn per_second(time: Nanos, report: &WhatIf) -> String {
+    let seconds = report.time.1.saturating_sub(report.time.0).as_secs_f64().max(1e-9);
+    format!("{:.3} ms/s", time.0 as f64 / 1e6 / seconds)
+}
+
+/// Points put together to at most `rows`.
+fn condensed(course: &[Point], rows: usize) -> Vec<Point> {
+    let merge = |points: &[Point]| {
+        let (first, last) = (points.first()?, points.last()?);
+        let mut counts = Counts::default();
+        let known: Vec<Memory> = points.iter().filter_map(|point| point.memory).collect();
+        let mean = |of: fn(&Memory) -> f64| known.iter().map(of).sum::<f64>() / known.len().max(1) as f64;
+        for Point { counts: more, .. } in points {
+            counts.applications += more.applications;
+            counts.matched_regions += more.matched_regions;
+            counts.matched += more.matched;
+            counts.applied_regions += more.applied_regions;
+            counts.applied += more.applied;
+            counts.changed += more.changed;
+            counts.back += more.back;
+            counts.back_soon += more.back_soon;
+            counts.waited = counts.waited.saturating_add(more.waited);
+            counts.used_up += more.used_up;
+        }
+        let memory = Memory { without: mean(|m| m.without), with: mean(|m| m.with), moved: mean(|m| m.moved) };
+        let kept = points.iter().map(|point| point.kept).sum();
+        Some(Point { time: (first.time.0, last.time.1), counts, kept, memory: (!known.is_empty()).then_some(memory) })
+    };
+    course.chunks(course.len().div_ceil(rows.max(1)).max(1)).filter_map(merge).collect()
+}
+
+fn write_course(outcome: &Outcome, report: &WhatIf, out: &mut dyn Write) -> io::Result<()> {
+    let effect = Effect::of(outcome.scheme.action);
+    let (moved, back) = words(effect).unwrap_or_default();
+    let has_filters = !outcome.scheme.filters.is_empty();
+    let mut head = vec!["until", "matched", "applied"];
+    if has_filters {
+        head.push("kept out");
+    }
+    if effect != Effect::None {
+        head.push(moved);
+    }
+    if !back.is_empty() {
+        head.push(if effect == Effect::Hot { "idle" } else { "again" });
+    }
+    head.extend(match effect {
+        Effect::Out | Effect::Huge => vec!["without", "with"],
+        Effect::Cold | Effect::Hot => vec!["there"],
+        Effect::None => vec![],
+    });
+    let mut rows = vec![head.into_iter().map(str::to_owned).collect::<Vec<_>>()];
+    for Point { time, counts, kept, memory } in condensed(&outcome.course, ROWS) {
+        let until =
+            format_time(Nanos(time.1.saturating_sub(report.time.0).0 / 100_000_000 * 100_000_000), Style::Human);
+        let mut row = vec![until, size(counts.matched / counts.applications.max(1) as f64), size(counts.applied)];
+        if has_filters {
+            row.push(size(kept));
+        }
+        if effect != Effect::None {
+            row.push(size(counts.changed));
+        }
+        if !back.is_empty() {
+            row.push(size(counts.back));
+        }
+        let of = |pick: fn(&Memory) -> f64| memory.as_ref().map_or_else(|| "-".to_owned(), |m| size(pick(m)));
+        match effect {
+            Effect::Out | Effect::Huge => row.extend([of(|m| m.without), of(|m| m.with)]),
+            Effect::Cold | Effect::Hot => row.push(of(|m| m.moved)),
+            Effect::None => {}
+        }
+        rows.push(row);
+    }
+    write_rows(&rows, 0, out)
+}
+
+fn write_comparison(report: &WhatIf, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "\ncomparison (memory: means; moved, again: of the whole record)")?;
+    let head = ["scheme", "saved", "of resident", "moved", "again", "soon", "waiting", ""];
+    let mut rows = vec![head.map(str::to_owned).to_vec()];
+    for (nth, outcome) in report.outcomes.iter().enumerate() {
+        let Outcome { sums, mean, .. } = outcome;
+        let saved = mean.saved();
+        let sign = if saved < -0.5 { "-" } else { "" };
+        rows.push(vec![
+            (nth + 1).to_string(),
+            format!("{sign}{}", size(saved.abs())),
+            percent(mean.saved_share()),
+            size(sums.changed),
+            size(sums.back),
+            percent(outcome.back_share()),
+            per_second(sums.waited, report),
+            describe(&outcome.scheme),
+        ]);
+    }
+    write_rows(&rows, 1, out)
+}
+
+/// Columns aligned to the right, the last `left` of them to the left.
+pub(crate) fn write_rows(rows: &[Vec<String>], left: usize, out: &mut dyn Write) -> io::Result<()> {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |c: usize| rows.iter().filter_map(|row| row.get(c)).map(|cell| cell.chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    for row in rows {
+        let mut line = String::new();
+        for (c, (cell, width)) in row.iter().zip(&widths).enumerate() {
+            let cell = if c + left >= columns { cell.clone() } else { format!("{cell:>width$}") };
+            line.push_str("  ");
+            line.push_str(&cell);
+        }
+        writeln!(out, "{}", line.trim_end())?;
+    }
+    Ok(())
+}
+
+/// A scheme as JSON in one line, without what is the default anyway.
+pub(crate) fn json(scheme: &Scheme) -> String {
+    // Schemes hold no map keys that are no text: this cannot fail.
+    let of = |scheme: &Scheme| serde_json::to_value(scheme).unwrap_or_default();
+    without_defaults(of(scheme), &of(&Scheme::new(scheme.action)), 0).to_string()
+}
+
+fn without_defaults(value: Value, default: &Value, depth: usize) -> Value {
+    match (value, default) {
+        (Value::Object(map), Value::Object(defaults)) => {
+            let differs = |(key, value): (String, Value)| {
+                let default = defaults.get(&key).unwrap_or(&Value::Null);
+                let keep = *default != value || (depth == 0 && key == "action");
+                keep.then(|| (key, without_defaults(value, default, depth + 1)))
+            };
+            Value::Object(map.into_iter().filter_map(differs).collect())
+        }
+        (value, _) => value,
+    }
+}
+
+fn whole(value: f64) -> u64 {
+    bytes(value).0
+}
+
+impl WhatIf {
+    /// Tables: `schemes` (the main one), `course`, `filters`; docs/tables.md has their columns.
+    ///
+    /// # Errors
+    /// When Polars refuses a table.
+    pub fn tables(&self) -> Result<Vec<Table>, ReportError> {
+        Ok(vec![self.schemes_table()?, self.course_table()?, self.filters_table()?])
+    }
+
+    fn schemes_table(&self) -> Result<Table, ReportError> {
+        let all = || self.outcomes.iter();
+        let number = |of: fn(&Outcome) -> f64| all().map(|o| whole(of(o))).collect::<Vec<u64>>();
+        let count = |of: fn(&Outcome) -> u64| all().map(of).collect::<Vec<u64>>();
+        let share = |of: fn(&Outcome) -> f64| all().map(of).collect::<Vec<f64>>();
+        Table::new(
+            "schemes",
+            vec![
+                ("scheme", (1..=self.outcomes.len() as u64).collect::<Vec<_>>().into()),
+                ("what", all().map(|o| describe(&o.scheme)).collect::<Vec<_>>().into()),
+                ("resident_without", number(|o| o.mean.without).into()),
+                ("resident_with", number(|o| o.mean.with).into()),
+                ("saved", all().map(|o| o.mean.saved().round() as i64).collect::<Vec<_>>().into()),
+                ("saved_share", share(|o| o.mean.saved_share()).into()),
+                ("moved", number(|o| o.mean.moved).into()),
+                ("applications", count(|o| o.sums.applications).into()),
+                ("matched_regions", share(|o| o.matched.0).into()),
+                ("matched", number(|o| o.matched.1).into()),
+                ("applied_regions", count(|o| o.sums.applied_regions).into()),
+                ("applied", number(|o| o.sums.applied).into()),
+                ("kept_out", number(|o| o.kept.iter().map(|(_, kept)| kept).sum()).into()),
+                ("changed", number(|o| o.sums.changed).into()),
+                ("back", number(|o| o.sums.back).into()),
+                ("back_soon", number(|o| o.sums.back_soon).into()),
+                ("back_share", share(Outcome::back_share).into()),
+                ("waited_ns", all().map(|o| o.sums.waited.0).collect::<Vec<_>>().into()),
+                ("quota_used_up", count(|o| o.sums.used_up).into()),
+                ("mean_from_ns", all().map(|o| o.settles.0).collect::<Vec<_>>().into()),
+                ("json", all().map(|o| json(&o.scheme)).collect::<Vec<_>>().into()),
+            ],
+        )
+    }
+
+    fn course_table(&self) -> Result<Table, ReportError> {
+        let all = || self.outcomes.iter().zip(1u64..).flat_map(|(o, nth)| o.course.iter().map(move |p| (nth, p)));
+        let number = |of: fn(&Point) -> f64| all().map(|(_, p)| whole(of(p))).collect::<Vec<u64>>();
+        let count = |of: fn(&Counts) -> u64| all().map(|(_, p)| of(&p.counts)).collect::<Vec<u64>>();
+        let memory =
+            |of: fn(&Memory) -> f64| all().map(|(_, p)| p.memory.as_ref().map(|m| whole(of(m)))).collect::<Vec<_>>();
+        Table::new(
+            "course",
+            vec![
+                ("scheme", all().map(|(nth, _)| nth).collect::<Vec<_>>().into()),
+                ("start_ns", all().map(|(_, p)| p.time.0.0).collect::<Vec<_>>().into()),
+                ("end_ns", all().map(|(_, p)| p.time.1.0).collect::<Vec<_>>().into()),
+                ("applications", count(|c| c.applications).into()),
+                ("matched_regions", count(|c| c.matched_regions).into()),
+                ("matched", number(|p| p.counts.matched).into()),
+                ("applied_regions", count(|c| c.applied_regions).into()),
+                ("applied", number(|p| p.counts.applied).into()),
+                ("kept_out", number(|p| p.kept).into()),
+                ("changed", number(|p| p.counts.changed).into()),
+                ("back", number(|p| p.counts.back).into()),
+                ("back_soon", number(|p| p.counts.back_soon).into()),
+                ("waited_ns", all().map(|(_, p)| p.counts.waited.0).collect::<Vec<_>>().into()),
+                ("resident_without", memory(|m| m.without).into()),
+                ("resident_with", memory(|m| m.with).into()),
+                ("moved", memory(|m| m.moved).into()),
+            ],
+        )
+    }
+
+    fn filters_table(&self) -> Result<Table, ReportError> {
+        let all = || {
+            let of = |(o, nth): (&'_ Outcome, u64)| {
+                let filters = o.scheme.filters.iter().zip(&o.kept).zip(0u64..);
+                filters
+                    .map(|((f, (knowledge, kept)), i)| (nth, i, f.kind.as_str(), *knowledge, *kept))
+                    .collect::<Vec<_>>()
+            };
+            self.outcomes.iter().zip(1u64..).flat_map(of)
+        };
+        let kept = all().map(|(.., knowledge, kept)| (knowledge != super::Knowledge::Unknown).then(|| whole(kept)));
+        Table::new(
+            "filters",
+            vec![
+                ("scheme", all().map(|(nth, ..)| nth).collect::<Vec<_>>().into()),
+                ("filter", all().map(|(_, i, ..)| i).collect::<Vec<_>>().into()),
+                ("type", all().map(|(_, _, kind, ..)| kind.to_owned()).collect::<Vec<_>>().into()),
+                ("kept_out", kept.collect::<Vec<Option<u64>>>().into()),
+                ("known", all().map(|(.., knowledge, _)| knowledge.name().to_owned()).collect::<Vec<_>>().into()),
+            ],
+        )
+    }
+}
+
+/// Most schemes that one picture tells apart.
+const LINES: usize = 5;
+
+/// Memory with and without the schemes over time, and below what of it was accessed again.
+pub fn compare_chart(report: &WhatIf) -> Panels {
+    let begin = report.time.0;
+    let at = |time: Nanos| time.saturating_sub(begin).0 as f64;
+    let single = report.outcomes.len() == 1;
+    let shown: Vec<&Scheme> = report.outcomes.iter().take(LINES).map(|o| &o.scheme).collect();
+    let (common, differing) = describe_apart(&shown);
+    let name = |nth: usize| match differing.get(nth) {
+        _ if single => "with the scheme".to_owned(),
+        Some(what) if shown.len() < LINES && !what.is_empty() => format!("{}: {what}", nth + 1),
+        _ => format!("scheme {}", nth + 1),
+    };
+    let line = |outcome: &Outcome, of: &dyn Fn(&Point) -> f64| {
+        let mut points: Vec<(f64, f64)> = outcome.course.iter().map(|p| (at(p.time.0), of(p))).collect();
+        points.extend(outcome.course.last().map(|p| (at(p.time.1), of(p))));
+        points
+    };
+    let mut memory = Vec::new();
+    let mut back = Vec::new();
+    // Other than pageout and hugepage, actions leave as much memory resident as there is.
+    let resident = report.outcomes.iter().any(|o| matches!(Effect::of(o.scheme.action), Effect::Out | Effect::Huge));
+    if let (true, Some(first)) = (resident, report.outcomes.first()) {
+        let points = line(first, &|p| p.memory.map_or(f64::NAN, |m| m.without));
+        memory.push(Series { name: "without".to_owned(), points, steps: true, filled: false });
+    }
+    for (nth, outcome) in report.outcomes.iter().enumerate().take(LINES) {
+        let held = line(outcome, &|p| p.memory.map_or(f64::NAN, |m| if resident { m.with } else { m.moved }));
+        memory.push(Series { name: name(nth), points: held, steps: true, filled: single });
+        let rate = |p: &Point| {
+            let seconds = p.time.1.saturating_sub(p.time.0).as_secs_f64();
+            if seconds > 0.0 { p.counts.back / seconds } else { 0.0 }
+        };
+        back.push(Series { name: name(nth), points: line(outcome, &rate), steps: true, filled: single });
+    }
+    let title = match &report.outcomes[..] {
+        [only] => format!("What if: {}", describe(&only.scheme)),
+        all => {
+            let number =
+                if all.len() > LINES { format!("the first {LINES} of {}", all.len()) } else { all.len().to_string() };
+            format!("What if: {number} schemes{}{common}", if common.is_empty() { "" } else { ", all " })
+        }
+    };
+    let above = if resident { "resident" } else { "moved there" };
+    let x = ("time since the record began".to_owned(), Unit::Time);
+    let chart = |y: &str, unit, series, first_color| Chart {
+        title: String::new(),
+        x: x.clone(),
+        y: (y.to_owned(), unit),
+        series,
+        marks: Vec::new(),
+        first_color,
+        x_range: None,
+    };
+    let first_back = usize::from(resident);
+    Panels {
+        title,
+        panels: vec![
+            (2.0, chart(above, Unit::Bytes, memory, 0)),
+            (1.0, chart("accessed again each second", Unit::Bytes, back, first_back)),
+        ],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_says_what_is_no_default_and_reads_back_as_the_same_scheme() {
+        for (text, brief) in [
+            (r#"{"action": "stat"}"#, r#"{"action":"stat"}"#),
+            (
+                r#"{"action": "pageout", "access_pattern": {"nr_accesses": {"max": "0 %"}, "age": {"min": "5 s"}}}"#,
+                r#"{"action":"pageout","access_pattern":{"nr_accesses":{"max":"0 %"},"age":{"min":"5 s"}}}"#,
+            ),
+        ] {
+            let scheme: Scheme = serde_json::from_str(text).unwrap();
+            assert_eq!(json(&scheme), brief);
+            assert_eq!(serde_json::from_str::<Scheme>(brief).unwrap(), scheme);
+        }
+        let text = r#"{"action": "migrate_cold", "target_nid": 1, "quotas": {"sz_bytes": "1 MiB", "reset_interval_ms": "1 s",
+            "weights": {"age_permil": 5}, "goals": [{"metric": "user_input", "target_value": 5}]},
+            "filters": [{"filter_type": "anon", "matching": true, "allow": false}]}"#;
+        let scheme: Scheme = serde_json::from_str(text).unwrap();
+        assert_eq!(serde_json::from_str::<Scheme>(&json(&scheme)).unwrap(), scheme, "{}", json(&scheme));
+    }
+}

@@ -1,0 +1,141 @@
+//! `damo schemes`: schemes in the foreground, what they would have done on a record, and which one to start.
+
+use super::exits;
+use super::report::options::{AnyForm, FormArgs, TargetArgs, microseconds};
+use super::report::picture::PlotArgs;
+use crate::errors::Outcome;
+use crate::{inputs, progress};
+use anyhow::{Context, Result, bail};
+use clap::{Args, Subcommand};
+use damo_model::Nanos;
+use damo_model::scheme::Action;
+use damo_record::steer::schemes::{self as foreground, ForegroundArgs};
+use damo_report::suggest::{self, Goal, suggest};
+use damo_report::whatif::{self, compare_chart, what_if, write_text};
+use std::path::PathBuf;
+
+/// Arguments of `damo schemes`.
+#[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+#[command(after_help = "Examples:\n  \
+    damo schemes --what-if damon.damo --schemes candidates.json\n  \
+    damo schemes --what-if damon.damo --damos_action pageout --damos_access_rate 0% 0% --damos_age 5s max\n  \
+    damo schemes suggest damon.damo --goal \"refault < 1%\"\n\n\
+    With --what-if and `suggest` nothing is changed on this machine: schemes are tried on the record. Without, they act on\n\
+    the targets until these end, or until Ctrl-C.")]
+pub struct SchemesArgs {
+    #[command(subcommand)]
+    command: Option<SchemesCommand>,
+    /// Tell what each scheme would have done, had it run while this record was made
+    #[arg(long = "what-if", alias = "what_if", value_name = "RECORD")]
+    what_if: Option<PathBuf>,
+    #[command(flatten)]
+    foreground: ForegroundArgs,
+    #[command(flatten)]
+    reckoning: ReckoningArgs,
+    #[command(flatten)]
+    plot: PlotArgs,
+    #[command(flatten)]
+    form: FormArgs,
+}
+
+/// What there is beside trying schemes.
+#[derive(Debug, Subcommand)]
+enum SchemesCommand {
+    /// Search ages and access rates for the scheme that gains most within a goal, and print it as JSON to start
+    Suggest(SuggestArgs),
+}
+
+/// Arguments of `damo schemes suggest`.
+#[derive(Args, Debug)]
+struct SuggestArgs {
+    /// The record to search on
+    #[arg(value_name = "RECORD")]
+    record: PathBuf,
+    /// What the scheme has to meet: "refault < 1%" (accessed again soon, of the bytes paged out), "saving > 30%" (of what
+    /// is resident), "waiting < 1ms/s" (of programs for their memory); may be given several times
+    #[arg(long, value_name = "GOAL", value_parser = Goal::parse)]
+    goal: Vec<Goal>,
+    /// What the scheme does
+    #[arg(long, value_name = "ACTION", value_parser = action, default_value = "pageout")]
+    action: Action,
+    #[command(flatten)]
+    reckoning: ReckoningArgs,
+    #[command(flatten)]
+    plot: PlotArgs,
+    #[command(flatten)]
+    form: FormArgs,
+}
+
+/// How it is reckoned.
+#[derive(Args, Clone, Debug)]
+struct ReckoningArgs {
+    /// Memory accessed again within this time after the scheme moved it counts as refaulted; a bare number is microseconds
+    #[arg(long = "refault_within", value_name = "TIME", default_value = "1m", value_parser = microseconds, help_heading = "Reckoning")]
+    refault_within: Nanos,
+    /// Leave out the record's beginning from means of memory [default: the scheme's least age]
+    #[arg(long, value_name = "TIME", value_parser = microseconds, help_heading = "Reckoning")]
+    settle: Option<Nanos>,
+    #[command(flatten)]
+    target: TargetArgs,
+}
+
+fn action(name: &str) -> Result<Action, String> {
+    Action::ALL.into_iter().find(|action| action.as_str() == name).ok_or_else(|| {
+        let names: Vec<&str> = Action::ALL.iter().map(|action| action.as_str()).collect();
+        format!("one of {} is wanted", names.join(", "))
+    })
+}
+
+impl ReckoningArgs {
+    fn options(&self) -> whatif::Options {
+        whatif::Options {
+            refault_within: self.refault_within,
+            settle: self.settle,
+            target: self.target.filter(),
+            ..whatif::Options::default()
+        }
+    }
+}
+
+/// Tries schemes, searches for one, or applies some in the foreground.
+///
+/// # Errors
+/// If the record cannot be read, a scheme or goal makes no sense, or the result cannot be written.
+pub fn run(args: &SchemesArgs) -> Result<Outcome> {
+    if let Some(SchemesCommand::Suggest(args)) = &args.command {
+        return run_suggest(args);
+    }
+    let Some(path) = &args.what_if else {
+        if args.plot.place(&args.form).is_some() || args.form.format() != AnyForm::Text {
+            bail!("forms and pictures are for records: say which one with --what-if RECORD");
+        }
+        return exits(|out| foreground::run(&args.foreground, out));
+    };
+    if !args.foreground.monitor.targets.is_empty() || !args.foreground.command.is_empty() {
+        bail!("--what-if {} tries schemes on that record: leave out other targets", path.display());
+    }
+    let schemes = args.foreground.damos.schemes()?.filter(|schemes| !schemes.is_empty());
+    let schemes = schemes.context(
+        "no scheme to try: give --schemes FILE, or --damos_action and more; `damo schemes suggest RECORD` finds one",
+    )?;
+    let opened = inputs::open(std::slice::from_ref(path))?;
+    let Some(record) = opened.records.first() else { bail!("no record") };
+    let report = progress::during(&opened.records, || what_if(record, &schemes, &args.reckoning.options()))?;
+    if let Some(form) = args.plot.or_form(|| compare_chart(&report), &opened, &args.form)? {
+        form.write("schemes", |out| write_text(&report, out), || report.tables())?;
+    }
+    Ok(opened.outcome())
+}
+
+fn run_suggest(args: &SuggestArgs) -> Result<Outcome> {
+    let options = suggest::Options { action: args.action, goals: args.goal.clone(), whatif: args.reckoning.options() };
+    let opened = inputs::open(std::slice::from_ref(&args.record))?;
+    let Some(record) = opened.records.first() else { bail!("no record") };
+    let report = progress::during(&opened.records, || suggest(record, &options))?;
+    if let Some(form) = args.plot.or_form(|| report.chart(), &opened, &args.form)? {
+        form.write("suggest", |out| report.write_text(out), || report.tables())?;
+    }
+    let outcome = opened.outcome();
+    Ok(if report.chosen.is_none() && outcome == Outcome::Fine { Outcome::GateFailed } else { outcome })
+}
