@@ -6,7 +6,7 @@ use common::{damo, fails, ok, real, record_stairs, run, top};
 use damo_format::{Reader, Writer, WriterOptions};
 use damo_model::{Item, Side};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -165,6 +165,8 @@ fn a_part_by_mapping_or_address_has_only_those_addresses() {
     assert_eq!(ok(here.path(), "report raw range.damo"), ok(here.path(), "report raw heap.damo"));
     assert!(fails(here.path(), "cut --mapping nothing", 2).contains("[heap]"));
     assert!(fails(here.path(), "cut", 2).contains("nothing to cut"));
+    assert!(fails(here.path(), "cut --address_range 0 1 -o none.damo", 2).contains("no region lies there"));
+    assert!(!here.path().join("none.damo").exists() && !here.path().join("none.damo.part").exists());
 }
 
 #[test]
@@ -203,6 +205,14 @@ fn the_python_tools_options_of_adjust_are_understood() {
         ok(here.path(), &format!("report access damon.data --raw_number {filters}"))
     );
     assert!(fails(here.path(), "adjust", 2).contains("nothing to adjust"));
+    let aggregate = |options: &str| run(here.path(), &format!("adjust --aggregate_interval {options} -o other.json"));
+    let said = |options: &str| String::from_utf8_lossy(&aggregate(options).stderr).into_owned();
+    assert!(said("0").contains("an interval is longer than 0"));
+    assert!(said("1s --skip 435").contains("no target has more than 435 snapshots"));
+    assert!(!here.path().join("other.json").exists());
+    // Eight snapshots make a second here, or nine: the format cannot tell.
+    assert!(said("1s").contains("one aggregation interval for all"));
+    assert!(said("1ms -f").contains("nothing was added up"));
     assert!(fails(here.path(), "adjust --skip 3 --output_permission 999 --age 0 1", 2).contains("octal"));
 }
 
@@ -230,8 +240,8 @@ fn records_of_unknown_hosts_are_merged_only_when_told_to() {
     let said = fails(here.path(), &format!("merge a.data {}", other.display()), 2);
     assert!(said.contains("does not tell its boot id") && said.contains("--any_host"), "{said}");
     assert!(!here.path().join("damon.merged.damo").exists() && !here.path().join("damon.merged.damo.part").exists());
-    let said = fails(here.path(), "merge a.data", 2);
-    assert!(said.contains("two records or more"), "{said}");
+    assert!(said.contains(&format!("a.data and {}", other.display())), "{said}");
+    assert!(fails(here.path(), "merge a.data", 2).contains("two or more"));
     // The same record twice is the same record.
     let said = run(here.path(), "merge --any_host a.data a.data");
     assert!(String::from_utf8_lossy(&said.stderr).contains("435 snapshots that two records have were taken once"));
@@ -249,11 +259,7 @@ fn nothing_of_names_or_places_is_in_an_anonymous_record() {
     ok(here.path(), "convert damon.data app.damo");
     ok(here.path(), "anonymize app.damo");
     let (before, after) = (here.path().join("app.damo"), here.path().join("damon.anonymous.damo"));
-    // The payloads without compression, and the file as it is.
-    let mut writer = Writer::new(Vec::new(), WriterOptions { level: 0, ..WriterOptions::default() }).expect("a writer");
-    items(&after).iter().for_each(|item| writer.write(item).expect("written"));
-    let mut bytes = writer.finish().expect("finished").0;
-    bytes.extend(fs::read(&after).expect("record"));
+    let bytes = payloads(&after);
     let mut secrets: Vec<String> = Vec::new();
     for item in items(&before) {
         match item {
@@ -275,6 +281,69 @@ fn nothing_of_names_or_places_is_in_an_anonymous_record() {
         let found = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
         assert!(!found, "{secret} is in the anonymous record");
     }
+}
+
+#[test]
+fn no_address_process_id_or_time_of_the_recording_is_in_an_anonymous_record() {
+    let here = directory();
+    fs::copy(real("stairs/damon.data"), here.path().join("damon.data")).expect("copy");
+    fs::copy(real("stairs/damon.data.vmas"), here.path().join("damon.data.vmas")).expect("copy");
+    ok(here.path(), "convert damon.data app.damo");
+    ok(here.path(), "anonymize app.damo");
+    let (before, after) = (here.path().join("app.damo"), here.path().join("damon.anonymous.damo"));
+    let mut secrets: BTreeSet<Vec<u8>> = BTreeSet::new();
+    let mut pids: BTreeSet<i32> = BTreeSet::new();
+    for item in items(&before) {
+        match item {
+            Item::Snapshot(snapshot) => {
+                secrets.extend(
+                    snapshot.regions.iter().flat_map(|region| [region.start.0, region.end.0]).flat_map(spellings),
+                );
+                secrets.extend(spellings(snapshot.start.0.cast_unsigned() << 1));
+            }
+            Item::Side(Side::Mappings(all)) => {
+                pids.insert(all.pid);
+                secrets.extend(
+                    all.mappings.iter().flat_map(|mapping| [mapping.start.0, mapping.end.0]).flat_map(spellings),
+                );
+            }
+            _ => {}
+        }
+    }
+    let holds = |bytes: &[u8]| secrets.iter().any(|secret| bytes.windows(secret.len()).any(|window| window == secret));
+    assert!(holds(&payloads(&before)), "the recording has them");
+    assert!(!holds(&payloads(&after)), "the anonymous record does not");
+    assert!(!pids.is_empty());
+    for item in items(&after) {
+        if let Item::Side(Side::Mappings(all)) = item {
+            assert!(!pids.contains(&all.pid), "{all:?}");
+        }
+    }
+}
+
+/// A record's bytes, and its payloads without compression.
+fn payloads(path: &Path) -> Vec<u8> {
+    let mut writer = Writer::new(Vec::new(), WriterOptions { level: 0, ..WriterOptions::default() }).expect("a writer");
+    items(path).iter().for_each(|item| writer.write(item).expect("written"));
+    let mut bytes = writer.finish().expect("finished").0;
+    bytes.extend(fs::read(path).expect("record"));
+    bytes
+}
+
+/// How a large number may stand in a record: as it is, and as varint in bytes and in pages. Short ones would be found
+/// anywhere.
+fn spellings(number: u64) -> Vec<Vec<u8>> {
+    let varint = |mut rest: u64| {
+        let mut bytes = Vec::new();
+        while rest >= 0x80 {
+            bytes.push(rest as u8 | 0x80);
+            rest >>= 7;
+        }
+        bytes.push(rest as u8);
+        bytes
+    };
+    let all = [number.to_le_bytes().to_vec(), varint(number), varint(number >> 12)];
+    all.into_iter().filter(|bytes| bytes.len() >= 5 && number >= 1 << 40).collect()
 }
 
 #[test]
@@ -336,6 +405,14 @@ fn validate_is_silent_about_sound_records_and_names_the_snapshot_and_block_of_a_
     let wide = format!("validate -i {} --aggr 75000 170000 --nr_regions 3 1200 --nr_accesses 0 24", slow.display());
     assert_eq!(ok(here.path(), &wide), "");
     fails(here.path(), "validate -i nowhere.damo", 2);
+    // One that cannot be read does not keep others from being judged.
+    let output = run(here.path(), "validate nowhere.damo damon.damo gone.damo --nr_accesses 0 3");
+    assert_eq!(output.status.code(), Some(2));
+    let (out, said) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(
+        out.starts_with("damon.damo: ") && said.contains("nowhere.damo: ") && said.contains("gone.damo: "),
+        "{said}"
+    );
 }
 
 #[test]
@@ -485,4 +562,31 @@ fn a_second_reader_sees_the_history() {
         let meta: Value = serde_json::from_str(text.lines().next().expect("a line")).expect("JSON");
         assert_eq!(meta["meta"]["history"], history("b.damo"));
     }
+}
+
+#[test]
+fn the_examples_of_the_page_run_as_they_stand_and_make_what_it_says() {
+    let here = directory();
+    let program = Path::new(env!("CARGO_BIN_EXE_damo")).parent().expect("directory").display().to_string();
+    let path = std::env::var("PATH").unwrap_or_default();
+    let lines = common::commands("docs/editing.md").join("\n");
+    let output = std::process::Command::new("sh")
+        .args(["-e", "-c", &lines])
+        .current_dir(here.path())
+        .env("PATH", format!("{program}:{path}"))
+        .output()
+        .expect("sh starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    for command in ["cut", "merge", "adjust", "anonymize", "validate"] {
+        assert!(lines.contains(&format!("damo {command} ")), "{command} is shown");
+    }
+    let raw = |name: &str| ok(here.path(), &format!("report raw {name}"));
+    assert_eq!(raw("whole.damo"), raw("damon.damo"));
+    assert_eq!(raw("both.damo"), raw("damon.damo"));
+    assert_eq!(raw("user.damo"), raw("damon.damo"));
+    assert_eq!(
+        byte_samples(&json(here.path(), "second.damo")),
+        byte_samples(&json(here.path(), "damon.damo")),
+        "accesses are neither lost nor invented"
+    );
 }

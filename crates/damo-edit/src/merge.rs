@@ -62,8 +62,8 @@ impl Plan {
         let meta = common_meta(inputs);
         let mut all = Targets::default();
         let mut places = Vec::new();
-        for input in inputs {
-            if !any_host {
+        for (i, input) in inputs.iter().enumerate() {
+            if i > 0 && !any_host {
                 check_host(first, input)?;
             }
             let intervals = input.meta.intervals.filter(|_| meta.intervals.is_none());
