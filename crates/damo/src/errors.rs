@@ -26,10 +26,15 @@ pub fn exit_code(result: anyhow::Result<Outcome>) -> ExitCode {
         // `damo report raw | head` is no failure.
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("damo: {}", sentence(&error));
+            say(&error);
             ExitCode::from(2)
         }
     }
+}
+
+/// Prints an error, with its causes, on stderr.
+pub fn say(error: &anyhow::Error) {
+    eprintln!("damo: {}", sentence(error));
 }
 
 /// The error with its causes, each said once: library errors name their cause in their own words already.
