@@ -79,6 +79,9 @@ impl NrRegionsReport {
     /// When `out` takes no more.
     pub fn write_text(&self, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "# <percentile> <# regions>")?;
+        if self.series.is_empty() {
+            writeln!(out, "# no snapshot")?;
+        }
         for series in &self.series {
             writeln!(out, "# target_id\t{}", series.label)?;
             if series.distribution.values.is_empty() {

@@ -36,6 +36,9 @@ pub struct HeatMap<'a> {
     pub report: &'a HeatsReport,
 }
 
+/// The pixels beside a word of the legend, by their number.
+type Sample = Box<dyn Fn(usize) -> u8>;
+
 /// Where panels go.
 struct Place {
     left: f64,
@@ -284,8 +287,7 @@ impl HeatMap<'_> {
         let muted = Font { size: SMALL, color: style.theme.muted(), align: Align::Left };
         let hatch = |i: usize| if (i % 14 + i / 14) % 6 < 2 { HATCH } else { NO_DATA };
         let dots = |i: usize| if i % 14 % 4 == 1 && i / 14 % 4 == 1 { HATCH } else { COLDEST };
-        let mut entries: Vec<(Box<dyn Fn(usize) -> u8>, String)> =
-            vec![(Box::new(|_| NO_DATA), "nothing known".to_owned())];
+        let mut entries: Vec<(Sample, String)> = vec![(Box::new(|_| NO_DATA), "nothing known".to_owned())];
         if !report.partial.is_empty() {
             entries.push((Box::new(hatch), "incomplete data".to_owned()));
         }
@@ -293,7 +295,7 @@ impl HeatMap<'_> {
             entries.push((Box::new(dots), format!("under {} checks", report.min_checks)));
         }
         for (layer, index) in report.schemes.iter().zip(OVERLAY..COLDEST) {
-            let even = (index - OVERLAY) % 2 == 0;
+            let even = (index - OVERLAY).is_multiple_of(2);
             let lines = move |i: usize| {
                 let (x, y) = (i % 14, i / 14);
                 let on = if even { (x + y) % 5 == 0 } else { (x + 4 * y) % 5 == 0 };

@@ -162,13 +162,14 @@ impl AccessArgs {
 /// # Errors
 /// If a record cannot be read, an option makes no sense, or the result cannot be written.
 pub fn run(args: &AccessArgs) -> Result<Outcome> {
+    let paths = args.inputs.paths(&[&args.files[..], &args.formats.files].concat())?;
     if args.raw_form {
-        let paths = args.inputs.paths(&args.files)?;
         return raw::print(&paths, args.raw_number.style(), args.filter.filter()?, None, &args.form()?);
     }
     let options = args.options()?;
     let form = args.form()?;
-    let opened = inputs::open(&args.inputs.paths(&args.files)?)?;
+    let opened = inputs::open(&paths)?;
+    opened.has_target(&options.filter.target)?;
     let records = &opened.records;
     if let Some(place) = args.plot.place(&form) {
         let picture = progress::during(records, || access::access_picture(records, &options))?;
@@ -183,12 +184,17 @@ pub fn run(args: &AccessArgs) -> Result<Outcome> {
 
 /// `--format json`, and `--format set|append AREA TEXT` as the Python tool has it: one option for both.
 #[derive(Clone, Debug, Default)]
-struct Formats(Vec<Vec<String>>);
+struct Formats {
+    /// The words of each occurrence.
+    groups: Vec<Vec<String>>,
+    /// Records that stand right behind one word: `--format json app.damo`.
+    files: Vec<PathBuf>,
+}
 
 impl Formats {
     /// The form, if one was named.
     fn form(&self) -> Result<AnyForm> {
-        let mut names = self.0.iter().filter(|words| words.len() == 1).filter_map(|words| words.first());
+        let mut names = self.groups.iter().filter(|words| words.len() == 1).filter_map(|words| words.first());
         match names.next_back().map(String::as_str) {
             None => Ok(AnyForm::Text),
             Some(name) => {
@@ -200,7 +206,7 @@ impl Formats {
     /// Changes of templates.
     fn templates(&self) -> Result<Vec<(bool, Area, String)>> {
         let mut templates = Vec::new();
-        for words in self.0.iter().filter(|words| words.len() != 1) {
+        for words in self.groups.iter().filter(|words| words.len() != 1) {
             match &words[..] {
                 [how, area, text] if how == "set" || how == "append" => {
                     templates.push((how == "set", Area::by_name(area)?, text.clone()));
@@ -235,7 +241,12 @@ impl Args for Formats {
 
 impl FromArgMatches for Formats {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        Ok(Self(occurrences(matches, "format")))
+        let mut groups = occurrences(matches, "format");
+        let mut files = Vec::new();
+        for words in groups.iter_mut().filter(|words| words.first().is_some_and(|word| form(word).is_ok())) {
+            files.extend(words.split_off(1).into_iter().map(PathBuf::from));
+        }
+        Ok(Self { groups, files })
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {

@@ -44,6 +44,7 @@ pub fn run(args: &AgesArgs) -> Result<Outcome> {
         options.edges = ages::parse_edges(edges)?;
     }
     let opened = inputs::open(&args.inputs.paths(&args.files)?)?;
+    opened.has_target(&options.filter.target)?;
     let report = progress::during(&opened.records, || ages::ages(&opened.records, &options))?;
     if let Some(form) = args.plot.or_form(|| ages_bars(&report), &opened, &args.form)? {
         form.write("ages", |out| report.write_text(out), || report.tables())?;

@@ -177,6 +177,7 @@ pub fn run(args: &HeatsArgs) -> Result<Outcome> {
         Destination::Picture(place) => args.picture.heats(&report, &opened, &place)?,
     }
     tell_others(&opened, &report);
+    tell_span(&opened, options.time_range.as_ref());
     Ok(opened.outcome())
 }
 
@@ -196,6 +197,22 @@ fn tell_others(opened: &Opened, report: &HeatsReport) {
     };
     if known.len() > 1 {
         eprintln!("damo: this is {shown}, one of {} targets; --pid and --tid choose another", known.len());
+    }
+}
+
+/// Says when the records were, if the wanted time on their clocks was not.
+fn tell_span(opened: &Opened, wanted: Option<&TimeRange>) {
+    let Some(TimeRange { start, end, base: TimeBase::At(base) }) = wanted else { return };
+    let (from, to) = (base.saturating_add(*start), base.saturating_add(*end));
+    let spans = || opened.records.iter().filter_map(damo_frame::Record::span);
+    let (Some(first), Some(last)) = (spans().map(|span| span.0).min(), spans().map(|span| span.1).max()) else {
+        return;
+    };
+    if to <= first || last <= from {
+        let [first, last] = [first, last].map(|at| human::format_time(at, Style::Human));
+        eprintln!(
+            "damo: the record lasts from {first} to {last} on its clock; with `guided` behind END, times count from its start"
+        );
     }
 }
 

@@ -44,6 +44,7 @@ pub fn run(args: &NrRegionsArgs) -> Result<Outcome> {
         filter: args.filter.filter()?,
     };
     let opened = inputs::open(&args.inputs.paths(&args.files)?)?;
+    opened.has_target(&options.filter.target)?;
     let report = progress::during(&opened.records, || nr_regions::nr_regions(&opened.records, &options))?;
     let chart = || nr_regions_chart(&report, options.sort);
     if let Some(form) = args.plot.or_form(chart, &opened, &args.form)? {

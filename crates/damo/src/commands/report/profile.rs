@@ -45,6 +45,7 @@ pub fn run(args: &ProfileArgs) -> Result<Outcome> {
         filter: args.filter.filter()?,
     };
     let opened = inputs::open(&args.inputs.paths(&args.files)?)?;
+    opened.has_target(&options.filter.target)?;
     let [record] = &opened.records[..] else {
         bail!("a profile is of one record, and {} are given: run it for each", opened.records.len())
     };

@@ -61,6 +61,7 @@ pub fn print(
     }
     let options = Options { style, filter, duration };
     let opened = inputs::open(paths)?;
+    opened.has_target(&options.filter.target)?;
     form.write_with(|out| {
         if let AnyForm::Tables(form) = form.format() {
             raw::write_table(&opened.records, &options, form, out)?;

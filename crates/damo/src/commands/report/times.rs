@@ -42,6 +42,7 @@ pub fn run(args: &TimesArgs) -> Result<Outcome> {
     // The Python tool wants a profile named as well, and does not look at it.
     paths.retain(|path| is_record(path));
     let opened = inputs::open(&paths)?;
+    opened.has_target(&filter.target)?;
     let report = progress::during(&opened.records, || times::times(&opened.records, &filter))?;
     if let Some(form) = args.plot.or_form(|| times_bars(&report), &opened, &args.form)? {
         form.write("times", |out| report.write_text(out), || report.tables())?;

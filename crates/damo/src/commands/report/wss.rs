@@ -87,6 +87,7 @@ pub fn run(args: &WssArgs) -> Result<Outcome> {
         filter: args.filter.filter()?,
     };
     let opened = inputs::open(&args.inputs.paths(&args.files)?)?;
+    opened.has_target(&options.filter.target)?;
     let report = progress::during(&opened.records, || wss::wss(&opened.records, &options))?;
     let histogram = args.histogram.map(|ranges| ranges as usize);
     let text = DistributionText {
