@@ -4,29 +4,25 @@ mod common;
 
 use std::ffi::OsString;
 
-/// The lines of the ```sh blocks.
 fn commands() -> Vec<String> {
-    let text = std::fs::read_to_string(common::top().join("README.md")).expect("README.md");
-    let mut inside = false;
-    let mut lines = Vec::new();
-    for line in text.lines() {
-        if line.starts_with("```") {
-            inside = line == "```sh";
-        } else if inside && !line.is_empty() {
-            lines.push(line.to_owned());
-        }
-    }
-    lines
+    common::commands("README.md")
 }
 
 #[test]
-fn every_damo_line_is_understood() {
-    let lines: Vec<String> = commands().into_iter().filter(|line| line.starts_with("damo ")).collect();
-    assert!(lines.len() > 10, "the README shows commands");
-    for line in lines {
-        let words = line.replace("$(pidof app)", "4711").replace("$(pidof masim)", "4711");
-        let parsed = damo::cli::parse(words.split_whitespace().map(OsString::from));
-        assert!(parsed.is_ok(), "{line}: {}", parsed.err().map(|error| error.to_string()).unwrap_or_default());
+fn every_damo_line_of_the_readme_and_the_documents_is_understood() {
+    let documents = std::fs::read_dir(common::top().join("docs")).expect("docs");
+    let names = documents.map(|entry| entry.expect("entry").file_name().into_string().expect("text"));
+    let pages = names.filter(|name| name.ends_with(".md")).map(|name| format!("docs/{name}"));
+    for page in pages.chain(["README.md".to_owned()]) {
+        let lines = common::commands(&page);
+        let lines: Vec<&String> = lines.iter().filter(|line| line.starts_with("damo ")).collect();
+        assert!(page != "README.md" || lines.len() > 10, "the README shows commands");
+        for line in lines {
+            let plain = line.replace("$(pidof app)", "4711").replace("$(pidof masim)", "4711");
+            let parsed = damo::cli::parse(common::words(&plain).into_iter().map(OsString::from));
+            let why = parsed.err().map(|error| error.to_string());
+            assert_eq!(why, None, "{page}: {line}");
+        }
     }
 }
 

@@ -57,3 +57,36 @@ pub fn record_stairs(directory: &Path) {
     let output = damo(directory).args(["record", "--quiet", "--simulate"]).arg(config).output().expect("damo starts");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
+
+/// The lines of the ```sh blocks of a page of the project.
+pub fn commands(page: &str) -> Vec<String> {
+    let text = std::fs::read_to_string(top().join(page)).unwrap_or_else(|error| panic!("{page}: {error}"));
+    let mut inside = false;
+    let mut lines = Vec::new();
+    for line in text.lines() {
+        if line.starts_with("```") {
+            inside = line == "```sh";
+        } else if inside && !line.is_empty() {
+            lines.push(line.to_owned());
+        }
+    }
+    lines
+}
+
+/// A line's words as a shell splits them, with quotes but without anything else.
+pub fn words(line: &str) -> Vec<String> {
+    let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
+    for c in line.chars() {
+        match quote {
+            Some(open) if c == open => quote = None,
+            None if c == '\'' || c == '"' => {
+                quote = Some(c);
+                word.get_or_insert_default();
+            }
+            None if c == ' ' => words.extend(word.take()),
+            _ => word.get_or_insert_default().push(c),
+        }
+    }
+    words.extend(word);
+    words
+}

@@ -8,7 +8,33 @@ check() {
     files+=("$top/tests/guest")
     [ "$limit" != 120 ] || limit=600
     [ -n "$keep" ] || keep=$(dirname "$(dirname "$programs")")/guest
-    run sh /share/in/guest/run.sh "$@"
+    local code=0
+    run sh /share/in/guest/run.sh "$@" || code=$?
+    afterwards "$keep/out" || code=1
+    return "$code"
+}
+
+# What the reports say to the records that checks left in DIR: each after-CHECK.sh of those that were run. The reports
+# themselves are no part of the guest, they take too much to build for it.
+afterwards() {
+    local dir=$1 script name passed=0 failed=0 word=ok
+    for script in "$top"/tests/guest/after-*.sh; do
+        name=$(basename "$script" .sh)
+        [ -e "$dir/${name#after-}/result" ] || continue
+        if [ -z "${DAMO:-}" ]; then
+            (cd "$top" && cargo build --quiet -p damo) >&2 || die "building failed"
+            DAMO=$(cd "$top" && realpath "$(cargo metadata --format-version 1 --no-deps | grep -o '"target_directory":"[^"]*"' | cut -d'"' -f4)/debug/damo")
+        fi
+        if DAMO=$DAMO bash "$script" "$dir/${name#after-}"; then
+            passed=$((passed + 1))
+        else
+            failed=$((failed + 1)) word=FAILED
+            echo "FAIL          $name: $(sed -n '2s/^# *//p' "$script")"
+        fi
+    done
+    [ $((passed + failed)) = 0 ] && return
+    echo "test result: $word. $passed passed; $failed failed; 0 ignored; on what the guest left"
+    [ $failed = 0 ]
 }
 
 # The measurements that docs/benchmarks.md quotes.

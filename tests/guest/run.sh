@@ -1,5 +1,6 @@
 #!/bin/sh
-# Runs the checks named, or all of them, inside the guest that scripts/guest boots: one line per check, then a summary.
+# Runs the checks named, or all of them, inside the guest that scripts/guest boots: one line per check, then a summary as
+# cargo's test runner prints it.
 # Each check is a script in checks/ whose first line says what it shows. It runs in a directory of its own with lib.sh
 # loaded, must not take longer than its limit, and must leave DAMON switched off.
 here=$(dirname "$(realpath "$0")")
@@ -42,5 +43,7 @@ for name in "$@"; do
         tail -25 "$OUT/$name/log" | sed 's/^/        /'
     fi
 done
-echo "checks: $passed passed, $failed failed, $(echo "$(now) $began" | awk '{printf "%.0f", $1 - $2}') s in the guest"
+word=ok
+[ $failed = 0 ] || word=FAILED
+echo "test result: $word. $passed passed; $failed failed; 0 ignored; in the guest, $(echo "$(now) $began" | awk '{printf "%.0f", $1 - $2}') s"
 [ $failed = 0 ]

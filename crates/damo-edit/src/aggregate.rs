@@ -33,6 +33,8 @@ pub struct Aggregated {
     pub skipped: u64,
     /// New snapshots.
     pub snapshots: u64,
+    /// Old ones that they are made of.
+    pub added: u64,
     /// Those of them that are shorter than was asked for: the targets' last ones, and such with very many regions.
     pub short: u64,
     /// Old snapshots whose extra columns were left out.
@@ -182,6 +184,7 @@ impl<'a> Aggregate<'a> {
             self.done.skipped += 1;
             return Ok(());
         }
+        self.done.added += 1;
         self.done.without_extras += u64::from(!snapshot.extras.is_empty());
         let intervals = snapshot.intervals.or(self.intervals);
         let mut window = self.open.remove(&target).unwrap_or_else(|| Window::new(snapshot, intervals));
@@ -251,7 +254,7 @@ mod tests {
             snapshot(1, &[(0, 40, 20, 31), (40, 100, 5, 0), (100, 200, 0, 51)]),
         ];
         let (new, done) = aggregate(&old, 200, 0);
-        assert_eq!(done, Aggregated { snapshots: 1, ..Aggregated::default() });
+        assert_eq!(done, Aggregated { snapshots: 1, added: 2, ..Aggregated::default() });
         let expected = Intervals { aggregation: Nanos::from_millis(200), ..Intervals::default() };
         assert_eq!((new[0].start, new[0].end, new[0].intervals), (old[0].start, old[1].end, Some(expected)));
         let rows: Vec<_> = new[0].regions.iter().map(|r| (r.start.0, r.end.0, r.nr_accesses.0, r.age)).collect();
@@ -263,7 +266,7 @@ mod tests {
     fn what_is_left_at_the_end_is_a_shorter_snapshot_with_its_own_intervals() {
         let old: Vec<Snapshot> = (0..25).map(|n| snapshot(n, &[(0, 100, 1, 0)])).collect();
         let (new, done) = aggregate(&old, 1000, 3);
-        assert_eq!(done, Aggregated { skipped: 3, snapshots: 3, short: 1, without_extras: 0 });
+        assert_eq!(done, Aggregated { skipped: 3, snapshots: 3, added: 22, short: 1, without_extras: 0 });
         let counts: Vec<u32> = new.iter().map(|snapshot| snapshot.regions[0].nr_accesses.0).collect();
         assert_eq!(counts, [10, 10, 2]);
         assert_eq!(new[2].intervals.unwrap().aggregation, Nanos::from_millis(200));

@@ -62,8 +62,8 @@ impl Plan {
         let meta = common_meta(inputs);
         let mut all = Targets::default();
         let mut places = Vec::new();
-        for input in inputs {
-            if !any_host {
+        for (i, input) in inputs.iter().enumerate() {
+            if i > 0 && !any_host {
                 check_host(first, input)?;
             }
             let intervals = input.meta.intervals.filter(|_| meta.intervals.is_none());
@@ -87,12 +87,19 @@ fn is_anonymous(meta: &Meta) -> bool {
     meta.history.iter().any(|line| line.contains(crate::anonymize::WHAT))
 }
 
+/// Whether all that is known of them is the same, whatever was done to them since.
+fn is_same_recording(a: &Meta, b: &Meta) -> bool {
+    *a == Meta { history: a.history.clone(), ..b.clone() }
+}
+
 fn check_host(first: &Input<'_>, other: &Input<'_>) -> Result<(), EditError> {
     let (a, b) = (first.meta, other.meta);
     let known = !a.boot_id.is_empty() && !b.boot_id.is_empty();
     // A simulation has no host. Its parts say the same of themselves. (Nor has an anonymous record: each has addresses of
     // its own.)
-    let simulated = matches!(a.source, Source::Simulator { .. }) && a == b && !is_anonymous(a);
+    let simulated = matches!(a.source, Source::Simulator { .. })
+        && is_same_recording(a, b)
+        && ![a, b].into_iter().any(is_anonymous);
     let why = match known {
         true if a.boot_id == b.boot_id => return Ok(()),
         _ if simulated => return Ok(()),
@@ -110,7 +117,7 @@ fn check_host(first: &Input<'_>, other: &Input<'_>) -> Result<(), EditError> {
 fn shift(first: &Input<'_>, other: &Input<'_>, any_host: bool) -> Result<Nanos, EditError> {
     let (a, b) = (first.meta, other.meta);
     let same_boot = !a.boot_id.is_empty() && a.boot_id == b.boot_id && a.clock != Clock::Unknown;
-    let same_recording = !any_host && a == b;
+    let same_recording = !any_host && is_same_recording(a, b);
     if a.clock == b.clock && (same_boot || same_recording || a.clock == Clock::Wall) {
         return Ok(Nanos(0));
     }

@@ -4,7 +4,7 @@
 use damo_edit::anonymize::{Anonymize, Survey};
 use damo_edit::merge::{Input, Plan, join};
 use damo_edit::{Aggregate, AggregateOptions, Cut, EditError, Part};
-use damo_model::{Item, Meta, Nanos, Side, Sink, SinkError, Snapshot, Target, TargetKey};
+use damo_model::{Addr, AddrRange, Item, Meta, Nanos, Region, Side, Sink, SinkError, Snapshot, Target, TargetKey};
 use damo_sim::builtin;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -115,6 +115,47 @@ proptest! {
         let counts: usize = parts.iter().map(|part| snapshots(part).len()).sum();
         prop_assert_eq!(counts, snapshots(record()).len());
         assert_same_record(&merge(&parts), record());
+    }
+
+    #[test]
+    fn a_cut_of_a_cut_is_the_cut_of_what_both_want(mut at in prop::collection::vec(0i64..8_000_000_000, 4)) {
+        at.sort_unstable();
+        let window = |from, to| Part { time: Some((Nanos(from), Nanos(to))), ..Part::default() };
+        let twice = cut(&cut(record(), window(at[0], at[2])), window(at[1], at[3]));
+        let once = cut(record(), window(at[1], at[2]));
+        prop_assert_eq!(snapshots(&twice), snapshots(&once));
+        prop_assert_eq!(sides(&twice), sides(&once));
+        prop_assert_eq!(targets(&twice), targets(&once));
+    }
+
+    #[test]
+    fn parts_by_address_share_no_byte_and_lack_none(mut at in prop::collection::vec(any::<u64>(), 1..5), in_use in any::<bool>()) {
+        if in_use {
+            // Within a region of the record rather than anywhere.
+            let regions: Vec<_> = snapshots(record()).iter().flat_map(|snapshot| &snapshot.regions).collect();
+            for at in &mut at {
+                let region = regions[*at as usize % regions.len()];
+                *at = region.start.0 + *at % region.size().0;
+            }
+        }
+        at.extend([0, u64::MAX]);
+        at.sort_unstable();
+        let keys: Vec<TargetKey> = targets(record()).iter().map(|target| target.key).collect();
+        let part = |pair: &[u64]| {
+            let range = vec![AddrRange::new(Addr(pair[0]), Addr(pair[1]))];
+            Part { addresses: Some(keys.iter().map(|key| (*key, range.clone())).collect()), ..Part::default() }
+        };
+        let parts: Vec<Vec<Item>> = at.windows(2).map(|pair| cut(record(), part(pair))).collect();
+        let bytes = |items: &[Item]| -> u128 {
+            snapshots(items).iter().flat_map(|snapshot| &snapshot.regions).map(|region| u128::from(region.size().0)).sum()
+        };
+        prop_assert_eq!(parts.iter().map(|part| bytes(part)).sum::<u128>(), bytes(record()));
+        let samples = |items: &[Item]| byte_samples(snapshots(items));
+        prop_assert_eq!(parts.iter().map(|part| samples(part)).sum::<u128>(), samples(record()));
+        for (part, pair) in parts.iter().zip(at.windows(2)) {
+            let inside = |region: &Region| pair[0] <= region.start.0 && region.end.0 <= pair[1] && region.start < region.end;
+            prop_assert!(snapshots(part).iter().flat_map(|snapshot| &snapshot.regions).all(inside));
+        }
     }
 
     #[test]

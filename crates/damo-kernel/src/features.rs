@@ -59,7 +59,7 @@ enum Shows {
 }
 use Shows::*;
 
-const FEATURES: [(&str, &str, &str, Shows); 27] = [
+const FEATURES: [(&str, &str, &str, Shows); 30] = [
     ("sysfs", "control through sysfs", "5.18", Tree("nr_kdamonds")),
     ("sysfs/avail_operations", "list of operations sets", "5.19", Context("avail_operations")),
     ("sysfs/tried_regions", "regions that schemes were tried on", "6.2", Scheme("tried_regions")),
@@ -84,6 +84,9 @@ const FEATURES: [(&str, &str, &str, Shows); 27] = [
     ("sysfs/obsolete_target", "removal of single targets", "6.19", Target("obsolete_target")),
     ("sysfs/goal_path", "quota goals on a memory cgroup", "6.19", Goal("path")),
     ("sysfs/max_nr_snapshots", "schemes that end by themselves", "7.0", Scheme("stats/max_nr_snapshots")),
+    ("sysfs/goal_tuner", "choice of goal tuners", "7.1", Scheme("quotas/goal_tuner")),
+    ("sysfs/fail_charge", "charge for failed actions", "7.1 or later", Scheme("quotas/fail_charge_num")),
+    ("sysfs/pause", "pausing a context", "7.1 or later", Context("pause")),
     ("trace/damon_aggregated", "snapshots through tracing", "5.15", Event("damon_aggregated")),
     ("trace/damos_before_apply", "scheme applications through tracing", "6.7", Event("damos_before_apply")),
     ("trace/damon_monitor_intervals_tune", "chosen intervals", "6.17", Event("damon_monitor_intervals_tune")),

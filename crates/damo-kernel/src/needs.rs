@@ -11,11 +11,12 @@ use crate::procfs::Procfs;
 use crate::sysfs::{Context, Filter, Goal, KDAMONDS, Kdamond, Scheme};
 
 /// Words that came later than the files that take them.
-const WORDS: [(&str, &str); 16] = [
+const WORDS: [(&str, &str); 20] = [
     ("lru_prio", "6.0"),
     ("lru_deprio", "6.0"),
     ("migrate_hot", "6.11"),
     ("migrate_cold", "6.11"),
+    ("collapse", "7.1 or later"),
     ("young", "6.10"),
     ("hugepage_size", "6.15"),
     ("unmapped", "6.15"),
@@ -27,6 +28,9 @@ const WORDS: [(&str, &str); 16] = [
     ("node_mem_free_bp", "6.16"),
     ("node_memcg_used_bp", "6.19"),
     ("node_memcg_free_bp", "6.19"),
+    ("active_mem_bp", "7.0"),
+    ("inactive_mem_bp", "7.0"),
+    ("node_eligible_mem_bp", "7.1 or later"),
     ("free_mem_rate", "5.16"),
 ];
 
@@ -76,6 +80,9 @@ struct Kernel<'a> {
 
 impl Kernel<'_> {
     fn context(&self, context: &Context, place: &Place) -> Result<()> {
+        if context.pause == Some(true) {
+            self.needs("sysfs/pause", place, "pause", "pause")?;
+        }
         if context.addr_unit.is_some_and(|unit| unit != 1) {
             self.needs("sysfs/addr_unit", place, "addr_unit", "addr_unit")?;
         }
@@ -97,6 +104,8 @@ impl Kernel<'_> {
             ("dests", "dests", !scheme.dests.is_empty()),
             ("apply_interval", "apply_interval_us", scheme.apply_interval.0 > 0),
             ("quota_goals", "quotas/goals", !scheme.quotas.goals.is_empty()),
+            ("goal_tuner", "quotas/goal_tuner", !matches!(scheme.quotas.goal_tuner.as_str(), "" | "consist")),
+            ("fail_charge", "quotas/fail_charge_num", scheme.quotas.fail_charge.is_some_and(|charge| charge != (0, 0))),
             ("filters", "filters", !scheme.filters.is_empty()),
             ("max_nr_snapshots", "stats/max_nr_snapshots", scheme.max_nr_snapshots.is_some_and(|most| most > 0)),
         ];
@@ -317,6 +326,39 @@ mod tests {
                 ["scheme 0, max_nr_snapshots", "stats/max_nr_snapshots", "7.0"],
             ),
             (
+                (6, 19),
+                (7, 0),
+                of_scheme(|s| quota(s, goal("active_mem_bp"))),
+                ["scheme 0, goal 0, metric", "active_mem_bp", "7.0"],
+            ),
+            (
+                (7, 0),
+                (7, 1),
+                of_scheme(|s| {
+                    quota(s, goal("user_input"));
+                    s.quotas.goal_tuner = "temporal".into();
+                }),
+                ["scheme 0, quotas.goal_tuner", "quotas/goal_tuner", "7.1"],
+            ),
+            (
+                (7, 0),
+                (7, 2),
+                of_scheme(|s| s.quotas.fail_charge = Some((1, 4096))),
+                ["scheme 0, quotas.fail_charge_num", "quotas/fail_charge_num", "7.1 or later"],
+            ),
+            (
+                (7, 0),
+                (7, 2),
+                of_scheme(|s| s.action = "collapse".into()),
+                ["scheme 0, action", "collapse", "7.1 or later"],
+            ),
+            (
+                (7, 0),
+                (7, 2),
+                kdamond(|context| context.pause = Some(true)),
+                ["context 0, pause", "0/pause", "7.1 or later"],
+            ),
+            (
                 (6, 16),
                 (6, 17),
                 Kdamond { refresh: Some(Nanos::from_secs(1)), ..kdamond(|_| {}) },
@@ -330,6 +372,51 @@ mod tests {
             }
             assert_eq!(refused(with, &kdamond), None, "{named:?}");
         }
+    }
+
+    #[test]
+    fn on_a_kernel_of_whatever_age_each_action_metric_and_filter_is_taken_whole_or_refused_before_the_first_write() {
+        use damo_model::scheme::Action;
+        let filters = ["anon", "memcg", "addr", "target", "young", "hugepage_size", "unmapped", "active"];
+        let metrics = [
+            "user_input",
+            "some_mem_psi_us",
+            "node_mem_used_bp",
+            "node_mem_free_bp",
+            "node_memcg_used_bp",
+            "node_memcg_free_bp",
+            "active_mem_bp",
+            "inactive_mem_bp",
+            "node_eligible_mem_bp",
+        ];
+        let mut cases: Vec<Kdamond> =
+            Action::ALL.iter().map(|action| of_scheme(|s| s.action = action.as_str().to_owned())).collect();
+        cases.extend(metrics.map(|metric| {
+            of_scheme(|s| {
+                let nid = metric.starts_with("node_").then_some(1);
+                let path = if metric.starts_with("node_memcg") { "/a" } else { "" }.to_owned();
+                s.quotas.goals.push(Goal { nid, path, ..goal(metric) });
+                s.quotas.reset_interval = Nanos::from_secs(1);
+            })
+        }));
+        cases.extend(filters.iter().flat_map(|kind| [(kind, false), (kind, true)]).map(|(kind, allow)| {
+            kdamond(|context| {
+                context.targets.push(ContextTarget::default());
+                let range = damo_model::AddrRange::new(damo_model::Addr(0), damo_model::Addr(8192));
+                let memcg_path = "/a".to_owned();
+                let kind = (*kind).to_owned();
+                context.schemes[0].filters = vec![Filter { kind, allow, range, memcg_path, ..Filter::default() }];
+            })
+        }));
+        let mut taken = Vec::new();
+        for release in
+            [(5, 18), (6, 1), (6, 3), (6, 6), (6, 8), (6, 10), (6, 12), (6, 14), (6, 16), (6, 18), (7, 0), (7, 2)]
+        {
+            taken.push(cases.iter().filter(|case| refused(release, case).is_none()).count());
+        }
+        assert!(taken.is_sorted(), "{taken:?}");
+        // The six actions there were at first; and everything.
+        assert_eq!((taken[0], taken[taken.len() - 1]), (6, cases.len()), "{taken:?}");
     }
 
     #[test]

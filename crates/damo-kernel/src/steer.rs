@@ -15,8 +15,11 @@
 //! let context = Context { targets: vec![target], schemes: vec![Scheme::new("pageout")], ..Context::new(Ops::Vaddr) };
 //! steer.start(&[Kdamond { contexts: vec![context], ..Kdamond::default() }])?;
 //! // Another process, later:
-//! steer.tune(false, |kdamonds| kdamonds[0].contexts[0].intervals.sample = Nanos::from_millis(10))?;
-//! assert!(steer.status(true)?.kdamonds[0].ours);
+//! steer.tune(false, |kdamonds| -> damo_kernel::Result<()> {
+//!     kdamonds[0].contexts[0].intervals.sample = Nanos::from_millis(10);
+//!     Ok(())
+//! })?;
+//! assert!(steer.status(true, false)?.kdamonds[0].ours);
 //! steer.stop(false)?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -50,6 +53,8 @@ pub struct Status {
 pub struct Steered {
     /// Whether it was started by [`Steer::start`] and runs since.
     pub ours: bool,
+    /// Whether the figures are of now, rather than as last told by the kernel.
+    pub fresh: bool,
     /// State, parameters, statistics.
     #[serde(flatten)]
     pub status: KdamondStatus,
@@ -99,16 +104,22 @@ impl Steer {
     }
 
     /// Changes parameters of what [`Steer::start`] started, or with `adopt` of everything that runs: `change` gets the
-    /// present parameters, with the intervals that tuning chose, and leaves in them what is to be.
+    /// present parameters, with the intervals that tuning chose, and leaves in them what is to be. If it fails, nothing
+    /// is written.
     ///
     /// # Errors
-    /// [`Error::NothingOn`], [`Error::NotStartedHere`]; or as [`Staged::commit`], with the parameters as before.
-    pub fn tune(&self, adopt: bool, change: impl FnOnce(&mut Vec<Kdamond>)) -> Result<()> {
+    /// [`Error::NothingOn`], [`Error::NotStartedHere`], what `change` says; or as [`Staged::commit`], with the parameters
+    /// as before.
+    pub fn tune<E: From<Error>>(
+        &self,
+        adopt: bool,
+        change: impl FnOnce(&mut Vec<Kdamond>) -> std::result::Result<(), E>,
+    ) -> std::result::Result<(), E> {
         let _lock = self.lock()?;
         let mut staged = self.take(adopt)?;
-        let tuned = staged.current().and_then(|mut kdamonds| {
-            change(&mut kdamonds);
-            staged.commit(&kdamonds)
+        let tuned = staged.current().map_err(E::from).and_then(|mut kdamonds| {
+            change(&mut kdamonds)?;
+            Ok(staged.commit(&kdamonds)?)
         });
         staged.keep();
         tuned
@@ -145,18 +156,21 @@ impl Steer {
     }
 
     /// What there is, with statistics and, with `tried`, the regions that schemes were last tried on. Statistics of what
-    /// [`Steer::start`] started are of now; kdamonds of someone else are only read, never written to.
+    /// [`Steer::start`] started are of now, with `adopt` those of other kdamonds as well; without it these are only read,
+    /// never written to.
     ///
     /// # Errors
     /// If the tree cannot be read.
-    pub fn status(&self, tried: bool) -> Result<Status> {
+    pub fn status(&self, tried: bool, adopt: bool) -> Result<Status> {
         let leftover = self.read()?;
         let ours = leftover.map(|leftover| self.ours_of(&leftover)).transpose()?.unwrap_or_default();
         let kdamond = |index| {
-            let own = ours.contains(&index);
-            // Refreshing is a write to the state file: someone else's kdamond is only read, as it last told.
-            let status = if own { self.sysfs.refreshed(index, tried, PATIENCE)? } else { self.sysfs.kdamond(index)? };
-            Ok(Steered { ours: own, status })
+            let ours = ours.contains(&index);
+            // To ask for new figures is a write to the state file.
+            let fresh = ours || adopt;
+            let status =
+                if fresh { self.sysfs.refreshed(index, tried, PATIENCE)? } else { self.sysfs.kdamond(index)? };
+            Ok(Steered { ours, fresh, status })
         };
         let kdamonds = (0..self.sysfs.nr_kdamonds()?).map(kdamond).collect::<Result<_>>()?;
         Ok(Status { kdamonds, modules: self.sysfs.modules() })

@@ -17,6 +17,10 @@ pub fn kdamonds(kdamonds: &[Kdamond]) -> Result<()> {
         if kdamond.contexts.is_empty() {
             return Err(invalid(&format!("kdamond {k}"), "no context", "a kdamond needs one to run"));
         }
+        if kdamond.contexts.len() > 1 {
+            let value = format!("{} contexts", kdamond.contexts.len());
+            return Err(invalid(&format!("kdamond {k}"), &value, "kernels take one: make a kdamond of each"));
+        }
         for (c, context) in kdamond.contexts.iter().enumerate() {
             check_context(&format!("kdamond {k}, context {c}"), context)?;
         }

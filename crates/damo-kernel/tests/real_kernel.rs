@@ -194,10 +194,11 @@ fn what_is_started_stays_on_is_tuned_scheme_by_scheme_and_stopped_without_a_trac
         .tune(false, |kdamonds| {
             kdamonds[0].contexts[0].intervals.aggregation = Nanos::from_millis(200);
             kdamonds[1].contexts[0].schemes.push(Scheme::new("stat"));
+            Ok::<(), damo_kernel::Error>(())
         })
         .expect("takes it");
     std::thread::sleep(Duration::from_secs(1));
-    let status = steer().status(true).expect("readable");
+    let status = steer().status(true, false).expect("readable");
     assert!(status.kdamonds.iter().all(|kdamond| kdamond.ours && kdamond.status.on));
     assert_eq!(status.kdamonds.iter().filter_map(|k| k.status.pid).collect::<Vec<_>>(), [started[0].1, started[1].1]);
     assert_eq!(status.kdamonds[0].status.params.contexts[0].intervals.aggregation, Nanos::from_millis(200));
@@ -207,6 +208,7 @@ fn what_is_started_stays_on_is_tuned_scheme_by_scheme_and_stopped_without_a_trac
     let change = |kdamonds: &mut Vec<Kdamond>| {
         kdamonds[0].contexts[0].nr_regions.max = 77;
         kdamonds[1].contexts[0].targets[0].pid = Some(dead);
+        Ok::<(), damo_kernel::Error>(())
     };
     let error = steer().tune(false, change).expect_err("a dead process").to_string();
     assert!(error.contains("`commit`"), "{error}");

@@ -3,6 +3,7 @@
 //! Options keep the Python tool's spellings (with `_`); each is understood with `-` as well, and by a unique prefix, as
 //! argparse did.
 
+use crate::commands::report::options::nanoseconds;
 use crate::commands::{
     adjust, anonymize, convert, cut, demo, doctor, info, merge, repair, report, schemes, shell, validate,
 };
@@ -88,9 +89,28 @@ pub enum Commands {
 /// Clap's own: a mistake, or a request for help or the version.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Commands, clap::Error> {
     let command = command();
-    let args = damo_record::args::with_underscores(&command, args);
+    let mut args = damo_record::args::with_underscores(&command, args);
+    negative_times(&mut args);
     let matches = command.try_get_matches_from(args)?;
     Ok(Cli::from_arg_matches(&matches)?.command)
+}
+
+/// Makes plain numbers of negative times with units behind `--time_range`: `-5s` looks like an option to clap.
+fn negative_times(args: &mut [OsString]) {
+    let mut due = 0;
+    for arg in args {
+        let Some(text) = arg.to_str() else { continue };
+        if text.starts_with("--time_r") && "--time_range".starts_with(text) {
+            due = 2;
+        } else if due > 0 {
+            due -= 1;
+            let looks_negative =
+                text.strip_prefix('-').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+            if let Some(time) = nanoseconds(text).ok().filter(|_| looks_negative) {
+                *arg = time.0.to_string().into();
+            }
+        }
+    }
 }
 
 /// The whole tree.
@@ -120,6 +140,15 @@ mod tests {
         ] {
             assert!(parses(line).is_ok(), "{line}");
         }
+    }
+
+    #[test]
+    fn times_before_the_base_of_a_range_need_no_tricks() {
+        for line in ["report heats --time_range -5s 0 guided_end", "cut --time-range -3m -1.5s guided_end -o last.damo"]
+        {
+            assert!(parses(&format!("damo {line}")).is_ok(), "{line}");
+        }
+        assert!(parses("damo cut --time_range -o x.damo").is_err());
     }
 
     #[test]

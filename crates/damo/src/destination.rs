@@ -96,12 +96,20 @@ impl Destination {
     /// If the system refuses.
     pub fn finish(self) -> Result<()> {
         let written = self.form.finish().with_context(|| format!("writing {}", self.path.display()))?;
-        if let Some(written) = written.filter(|written| written.left_out > 0) {
+        let Some(written) = written else { return Ok(()) };
+        let name = self.path.display();
+        if written.left_out > 0 {
             eprintln!(
-                "damo: {}: {} things beside snapshots (mappings, footprints, losses and the like) have no place in this \
+                "damo: {name}: {} things beside snapshots (mappings, footprints, losses and the like) have no place in this \
                  format",
-                self.path.display(),
                 written.left_out
+            );
+        }
+        if written.other_aggregations > 0 {
+            eprintln!(
+                "damo: {name}: this format has one aggregation interval for all snapshots; access rates of {} of them, which \
+                 have another, will be read wrongly (.damo keeps them)",
+                written.other_aggregations
             );
         }
         Ok(())

@@ -26,10 +26,15 @@ pub fn exit_code(result: anyhow::Result<Outcome>) -> ExitCode {
         // `damo report raw | head` is no failure.
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("damo: {}", sentence(&error));
+            say(&error);
             ExitCode::from(2)
         }
     }
+}
+
+/// Prints an error, with its causes, on stderr.
+pub fn say(error: &anyhow::Error) {
+    eprintln!("damo: {}", sentence(error));
 }
 
 /// The error with its causes, each said once: library errors name their cause in their own words already.
@@ -38,7 +43,7 @@ fn sentence(error: &anyhow::Error) -> String {
     for cause in error.chain().map(ToString::to_string) {
         if said.is_empty() {
             said = cause;
-        } else if !said.ends_with(&cause) {
+        } else if !said.contains(&cause) {
             said = format!("{said}: {cause}");
         }
     }

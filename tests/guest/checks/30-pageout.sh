@@ -4,7 +4,7 @@ cycle=30
 ln -s "$(command -v damo-workload)" masim
 ./masim --quiet --repeat 100 --nr_accesses_per_region 2442 --rest 200 --truth turns.truth "$CONFIGS/turns.cfg" &
 pid=$!
-wait_for 20 grep -q 'begin.*step 14' turns.truth # by then all of it is there
+wait_for 60 grep -q 'begin.*step 14' turns.truth # by then, after 28 s, all of it is there
 damo record $(pidof masim) --timeout $cycle -q -o before.damo &
 before=$(mean_rss $pid $cycle)
 wait $!
@@ -31,5 +31,5 @@ kill -9 $pid
 is_complete before.damo turns.truth
 cp before.damo "$OUT/$NAME"
 echo '[{"action": "pageout", "access_pattern": {"nr_accesses": {"max": "0 %"}, "age": {"min": "5 s"}}}]' >"$OUT/$NAME/schemes.json"
-printf 'rss_before_bytes %s\nrss_after_bytes %s\n' "$before" "$after" >"$OUT/$NAME/result"
+printf 'rss_before_bytes=%s\nrss_after_bytes=%s\n' "$before" "$after" >"$OUT/$NAME/result"
 note "$((before >> 20)) MiB resident before, $((after >> 20)) MiB with the scheme"

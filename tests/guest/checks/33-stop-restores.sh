@@ -14,8 +14,16 @@ damo start --damos_action stat --damos_age 1s max --damos_quota_goal some_mem_ps
 settings >started
 damo tune -s 10ms || fail "cannot be tuned"
 settings >tuned
-expect "one setting changed" "$(diff started tuned | grep -c '^>')" = 1
+expect "one setting changed" "$(diff started tuned | grep -c '^+[^+]')" = 1
 grep -q 'sample_us:10000$' tuned || fail "the named one did not change"
+damo stop || fail "does not stop"
+same "stop left other settings than it found"
+
+# The talk's line with JSON, as it stands there: physical memory, and natural bounds for what is missing.
+damo start --schemes '[{"access_pattern": {"nr_accesses": {"max": "0 %"}, "age": {"min": "2 m"}}, "action": "pageout"}]' ||
+    fail "the line of the talk does not start"
+expect "two minutes are 1200 aggregations" "$(cat $DAMON/0/contexts/0/schemes/0/access_pattern/age/min)" = 1200
+expect "it is for physical memory" "$(cat $DAMON/0/contexts/0/operations)" = paddr
 damo stop || fail "does not stop"
 same "stop left other settings than it found"
 

@@ -27,6 +27,8 @@ pub struct Written {
     pub regions: u64,
     /// Items that the format has no place for: mappings, footprints, lost events and the like.
     pub left_out: u64,
+    /// Snapshots with another aggregation interval than their target's first: the format has one for all.
+    pub other_aggregations: u64,
 }
 
 impl Written {
@@ -152,6 +154,8 @@ impl<W: Write> JsonWriter<W> {
         let record = &mut self.records[at];
         record.intervals = record.intervals.or(snapshot.intervals);
         record.snapshots += 1;
+        let other = |all: Intervals| snapshot.intervals.is_some_and(|own| own.aggregation != all.aggregation);
+        self.written.other_aggregations += u64::from(record.intervals.is_some_and(other));
         let is_first = record.snapshots == 1;
         if at == 0 && is_first {
             self.begin_record(0)?;

@@ -1,7 +1,7 @@
 //! Start, tune and stop by several processes' worth of calls, against an in-memory kernel.
 
 use super::*;
-use crate::sysfs::{Context, ContextTarget, FakeDamon, Scheme};
+use crate::sysfs::{Context, ContextTarget, FakeDamon, Filter, Goal, Scheme};
 use damo_model::{Nanos, Ops};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,7 +28,9 @@ impl Machine {
     }
 
     fn someone_else_starts(&self, pid: i32) {
-        let mut staged = Sysfs::new(&self.root).stage(&[process(pid)]).expect("fits");
+        let mut kdamond = process(pid);
+        kdamond.contexts[0].schemes.push(Scheme::new("stat"));
+        let mut staged = Sysfs::new(&self.root).stage(&[kdamond]).expect("fits");
         staged.start().expect("goes on");
         staged.keep();
     }
@@ -46,7 +48,7 @@ fn what_was_started_goes_on_until_it_is_stopped_and_then_all_is_as_before() {
     Sysfs::new(&machine.root).stage(&[process(1), process(2)]).expect("fits").keep();
     let before = machine.settings();
     let started = machine.steer().start(&[process(7)]).expect("goes on");
-    let status = machine.steer().status(false).expect("readable");
+    let status = machine.steer().status(false, false).expect("readable");
     assert_eq!(status.kdamonds.len(), 1);
     assert!(status.kdamonds[0].ours && status.kdamonds[0].status.on);
     assert_eq!(status.kdamonds[0].status.pid, Some(started[0].1));
@@ -61,10 +63,13 @@ fn tuning_changes_what_is_named_and_leaves_the_rest() {
     let mut kdamond = process(7);
     kdamond.contexts[0].schemes.push(Scheme::new("pageout"));
     machine.steer().start(std::slice::from_ref(&kdamond)).expect("goes on");
-    let change = |kdamonds: &mut Vec<Kdamond>| kdamonds[0].contexts[0].intervals.aggregation = Nanos::from_millis(200);
+    let change = |kdamonds: &mut Vec<Kdamond>| {
+        kdamonds[0].contexts[0].intervals.aggregation = Nanos::from_millis(200);
+        Ok::<(), Error>(())
+    };
     machine.steer().tune(false, change).expect("takes it");
     kdamond.contexts[0].intervals.aggregation = Nanos::from_millis(200);
-    let status = machine.steer().status(false).expect("readable");
+    let status = machine.steer().status(false, false).expect("readable");
     assert_eq!(status.kdamonds[0].status.params, kdamond);
     assert!(status.kdamonds[0].ours, "still the same thread");
 }
@@ -80,6 +85,7 @@ fn a_tuning_that_the_kernel_refuses_leaves_the_parameters_of_all_kdamonds_as_the
         for kdamond in kdamonds {
             kdamond.contexts[0].intervals.sample = Nanos::from_millis(9);
         }
+        Ok::<(), Error>(())
     };
     let error = machine.steer().tune(false, change).expect_err("refused").to_string();
     assert!(error.contains("`commit`") && error.contains("kdamonds/1/state"), "{error}");
@@ -108,18 +114,26 @@ fn what_someone_else_started_is_left_alone_unless_adopted() {
     machine.someone_else_starts(1);
     let before = machine.settings();
     assert!(matches!(machine.steer().start(&[process(7)]), Err(Error::Busy { .. })));
-    for error in [machine.steer().stop(false).map(|_| ()), machine.steer().tune(false, |_| {})] {
+    for error in [machine.steer().stop(false).map(|_| ()), machine.steer().tune(false, |_| Ok::<(), Error>(()))] {
         let error = error.expect_err("not ours").to_string();
         assert!(error.contains("--adopt"), "{error}");
     }
     assert_eq!(machine.settings(), before);
-    assert!(!machine.steer().status(false).expect("readable").kdamonds[0].ours);
-    let change = |kdamonds: &mut Vec<Kdamond>| kdamonds[0].contexts[0].nr_regions.max = 77;
+    let status = machine.steer().status(true, false).expect("readable");
+    assert!(!status.kdamonds[0].ours && !status.kdamonds[0].fresh);
+    let asked = |machine: &Machine| machine.fake.log().iter().filter(|(_, word)| word.starts_with("update")).count();
+    assert_eq!(asked(&machine), 0, "nothing is written to it, not even a question");
+    let status = machine.steer().status(true, true).expect("readable");
+    assert!(status.kdamonds[0].fresh && asked(&machine) > 0);
+    let change = |kdamonds: &mut Vec<Kdamond>| {
+        kdamonds[0].contexts[0].nr_regions.max = 77;
+        Ok::<(), Error>(())
+    };
     machine.steer().tune(true, change).expect("adopted");
-    let status = machine.steer().status(false).expect("readable");
+    let status = machine.steer().status(false, false).expect("readable");
     assert_eq!((status.kdamonds[0].status.on, status.kdamonds[0].status.params.contexts[0].nr_regions.max), (true, 77));
     assert_eq!(machine.steer().stop(true).expect("adopted"), [0]);
-    assert!(!machine.steer().status(false).expect("readable").kdamonds[0].status.on);
+    assert!(!machine.steer().status(false, false).expect("readable").kdamonds[0].status.on);
 }
 
 #[test]
@@ -128,9 +142,9 @@ fn ours_that_someone_else_restarted_is_theirs() {
     machine.steer().start(&[process(7)]).expect("goes on");
     machine.fake.end(0);
     machine.root.io().write("sys/kernel/mm/damon/admin/kdamonds/0/state", "on").expect("fake tree: someone");
-    assert!(!machine.steer().status(false).expect("readable").kdamonds[0].ours);
+    assert!(!machine.steer().status(false, false).expect("readable").kdamonds[0].ours);
     assert!(matches!(machine.steer().stop(false), Err(Error::NotStartedHere { .. })));
-    assert!(machine.steer().status(false).expect("readable").kdamonds[0].status.on);
+    assert!(machine.steer().status(false, false).expect("readable").kdamonds[0].status.on);
 }
 
 #[test]
@@ -161,4 +175,81 @@ fn a_damaged_note_is_told_with_its_name() {
     std::fs::write(machine.steer().path(), "{").expect("writable");
     let error = machine.steer().stop(false).expect_err("damaged").to_string();
     assert!(error.contains("started") && error.contains("--adopt"), "{error}");
+}
+
+/// Two kdamonds with schemes that have something of everything.
+fn rich() -> [Kdamond; 2] {
+    let mut scheme = Scheme::new("pageout");
+    scheme.quotas.reset_interval = Nanos::from_secs(1);
+    scheme.quotas.goals.push(Goal { metric: "some_mem_psi_us".into(), target_value: 10_000, ..Goal::default() });
+    let range = damo_model::AddrRange::new(damo_model::Addr(4096), damo_model::Addr(8192));
+    scheme.filters.push(Filter { kind: "addr".into(), range, ..Filter::default() });
+    [7, 8].map(|pid| {
+        let mut kdamond = process(pid);
+        kdamond.contexts[0].targets[0].regions.push(range);
+        kdamond.contexts[0].schemes = vec![scheme.clone(), Scheme::new("stat")];
+        kdamond
+    })
+}
+
+/// Does `change` with its n-th write failing, for every n, and looks each time whether all is as it was.
+fn at_each_write(set_up: impl Fn(&Machine), change: impl Fn(&Machine) -> Result<()>) -> usize {
+    for failing in 0.. {
+        let machine = Machine::new();
+        set_up(&machine);
+        let (before, running) = (machine.settings(), machine.steer().running().expect("readable"));
+        machine.fake.fail_after(failing, libc::EIO);
+        let Err(error) = change(&machine) else { return failing };
+        assert!(error.to_string().contains("os error 5"), "write {failing}: {error}");
+        let last = machine.fake.log().into_iter().map(|(path, _)| path).nth(failing).unwrap_or_default();
+        assert_eq!(machine.settings(), before, "after write {failing}, {last}");
+        assert_eq!(machine.steer().running().expect("readable"), running, "after write {failing}, {last}");
+    }
+    unreachable!("some number of writes is enough")
+}
+
+#[test]
+fn whichever_write_of_a_start_fails_everything_is_as_it_was_found() {
+    // Settings of someone else's, staged and off.
+    let found = |machine: &Machine| Sysfs::new(&machine.root).stage(&[process(1)]).expect("fits").keep();
+    let writes = at_each_write(found, |machine| machine.steer().start(&rich()).map(|_| ()));
+    assert!(writes > 100, "{writes} writes set two kdamonds up");
+}
+
+#[test]
+fn whichever_write_of_a_tuning_fails_the_parameters_of_all_kdamonds_are_as_before() {
+    let started = |machine: &Machine| {
+        machine.steer().start(&rich()).expect("goes on");
+    };
+    let writes = at_each_write(started, |machine| {
+        machine.steer().tune(false, |kdamonds| {
+            for kdamond in kdamonds {
+                let context = &mut kdamond.contexts[0];
+                context.nr_regions.max = 77;
+                context.targets[0].regions.clear();
+                context.schemes.truncate(1);
+                context.schemes[0].filters.clear();
+                context.schemes[0].action = "cold".to_owned();
+            }
+            Ok(())
+        })
+    });
+    assert!(writes > 50, "{writes} writes tune two kdamonds");
+}
+
+#[test]
+fn a_change_that_cannot_be_is_not_begun() {
+    let machine = Machine::new();
+    machine.steer().start(&rich()).expect("goes on");
+    let log = machine.fake.log();
+    let refuse = |_: &mut Vec<Kdamond>| Err(Error::NothingOn);
+    assert!(matches!(machine.steer().tune(false, refuse), Err(Error::NothingOn)));
+    let two = |kdamonds: &mut Vec<Kdamond>| {
+        let context = kdamonds[1].contexts[0].clone();
+        kdamonds[1].contexts.push(context);
+        Ok::<(), Error>(())
+    };
+    let error = machine.steer().tune(false, two).expect_err("one context each").to_string();
+    assert!(error.contains("kdamond 1 is `2 contexts`"), "{error}");
+    assert_eq!(machine.fake.log(), log);
 }

@@ -31,6 +31,8 @@ struct Tree {
     /// Processes that are alive; `None`: all.
     alive: Option<BTreeSet<i32>>,
     fail: Vec<(String, i32)>,
+    /// How many writes are done before one fails, and its errno.
+    fail_after: Option<(usize, i32)>,
 }
 
 #[derive(Clone, Debug)]
@@ -54,12 +56,17 @@ impl FakeDamon {
     /// # Errors
     /// If they cannot be read.
     pub fn like(root: &Root) -> Result<Self> {
+        let fake = Self::as_booted(root);
+        fake.copy(root, KDAMONDS)?;
+        Ok(fake)
+    }
+
+    /// A freshly booted kernel of the release of `root`.
+    pub fn as_booted(root: &Root) -> Self {
         let release = Procfs::new(root).kernel_release();
         // An unknown kernel, or one that was given DAMON later, is taken for one that has everything: the real one has
         // the last word.
-        let fake = Self::new(parse_release(&release).filter(|release| *release >= (5, 18)).unwrap_or((u32::MAX, 0)));
-        fake.copy(root, KDAMONDS)?;
-        Ok(fake)
+        Self::new(parse_release(&release).filter(|release| *release >= (5, 18)).unwrap_or((u32::MAX, 0)))
     }
 
     fn copy(&self, root: &Root, dir: &str) -> Result<()> {
@@ -90,6 +97,11 @@ impl FakeDamon {
         self.lock().fail.push((path_end.to_owned(), errno));
     }
 
+    /// Lets `writes` more writes be done, and the one after them fail with an errno.
+    pub fn fail_after(&self, writes: usize, errno: i32) {
+        self.lock().fail_after = Some((writes, errno));
+    }
+
     /// A kdamond ends by itself, as when its targets exit.
     pub fn end(&self, index: usize) {
         let mut tree = self.lock();
@@ -118,6 +130,10 @@ impl FakeDamon {
 
     fn since(&self, major: u32, minor: u32) -> bool {
         self.kernel >= (major, minor)
+    }
+
+    fn knows(&self, words: &[(&str, (u32, u32))], word: &str) -> bool {
+        words.iter().any(|(known, since)| *known == word && self.kernel >= *since)
     }
 
     /// Makes the directories that a count asks for.
@@ -167,6 +183,9 @@ impl FakeDamon {
         }
         if self.since(6, 18) {
             tree.rw(dir, &[("addr_unit", "1")]);
+        }
+        if self.since(UNRELEASED.0, UNRELEASED.1) {
+            tree.rw(dir, &[("pause", "N")]);
         }
     }
 
@@ -220,6 +239,12 @@ impl FakeDamon {
         if self.since(7, 0) {
             tree.ro(&format!("{dir}/stats"), &[("nr_snapshots", "0")]);
             tree.rw(&format!("{dir}/stats"), &[("max_nr_snapshots", "0")]);
+        }
+        if self.since(7, 1) {
+            tree.rw(&quotas, &[("goal_tuner", "consist")]);
+        }
+        if self.since(UNRELEASED.0, UNRELEASED.1) {
+            tree.rw(&quotas, &[("fail_charge_num", "0"), ("fail_charge_denom", "0")]);
         }
     }
 
@@ -285,17 +310,41 @@ const COMMANDS: [&str; 7] = [
     "update_schemes_effective_quotas",
     "update_tuned_intervals",
 ];
-const ACTIONS: [&str; 10] = [
-    "willneed",
-    "cold",
-    "pageout",
-    "hugepage",
-    "nohugepage",
-    "lru_prio",
-    "lru_deprio",
-    "migrate_hot",
-    "migrate_cold",
-    "stat",
+/// Stands for the release that will have what is not in one yet.
+const UNRELEASED: (u32, u32) = (7, 2);
+const ACTIONS: [(&str, (u32, u32)); 11] = [
+    ("willneed", (5, 18)),
+    ("cold", (5, 18)),
+    ("pageout", (5, 18)),
+    ("hugepage", (5, 18)),
+    ("nohugepage", (5, 18)),
+    ("stat", (5, 18)),
+    ("lru_prio", (6, 0)),
+    ("lru_deprio", (6, 0)),
+    ("migrate_hot", (6, 11)),
+    ("migrate_cold", (6, 11)),
+    ("collapse", UNRELEASED),
+];
+const FILTERS: [(&str, (u32, u32)); 8] = [
+    ("anon", (6, 3)),
+    ("memcg", (6, 3)),
+    ("addr", (6, 6)),
+    ("target", (6, 6)),
+    ("young", (6, 10)),
+    ("hugepage_size", (6, 15)),
+    ("unmapped", (6, 15)),
+    ("active", (6, 15)),
+];
+const METRICS: [(&str, (u32, u32)); 9] = [
+    ("user_input", (6, 9)),
+    ("some_mem_psi_us", (6, 9)),
+    ("node_mem_used_bp", (6, 16)),
+    ("node_mem_free_bp", (6, 16)),
+    ("node_memcg_used_bp", (6, 19)),
+    ("node_memcg_free_bp", (6, 19)),
+    ("active_mem_bp", (7, 0)),
+    ("inactive_mem_bp", (7, 0)),
+    ("node_eligible_mem_bp", UNRELEASED),
 ];
 
 fn errno(code: i32) -> io::Error {
@@ -371,6 +420,15 @@ impl Io for FakeDamon {
         if let Some(at) = tree.fail.iter().position(|(end, _)| rel.ends_with(end.as_str())) {
             return Err(errno(tree.fail.remove(at).1));
         }
+        match &mut tree.fail_after {
+            Some((0, code)) => {
+                let code = *code;
+                tree.fail_after = None;
+                return Err(errno(code));
+            }
+            Some((left, _)) => *left -= 1,
+            None => {}
+        }
         let file = tree.files.get(rel).ok_or_else(|| errno(libc::ENOENT))?;
         if !file.writable {
             return Err(errno(libc::EACCES));
@@ -381,7 +439,10 @@ impl Io for FakeDamon {
             "state" => return self.command(tree, dir, value),
             "nr_kdamonds" if tree.any_on() => return Err(errno(libc::EBUSY)),
             "nr_contexts" if !matches!(value, "0" | "1") => return Err(errno(libc::EINVAL)),
-            "action" if !ACTIONS.contains(&value) => return Err(errno(libc::EINVAL)),
+            "action" if !self.knows(&ACTIONS, value) => return Err(errno(libc::EINVAL)),
+            "type" if !self.knows(&FILTERS, value) => return Err(errno(libc::EINVAL)),
+            "target_metric" if !self.knows(&METRICS, value) => return Err(errno(libc::EINVAL)),
+            "metric" if !matches!(value, "none" | "free_mem_rate") => return Err(errno(libc::EINVAL)),
             "operations" if !matches!(value, "vaddr" | "fvaddr" | "paddr") => return Err(errno(libc::EINVAL)),
             _ => {}
         }

@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::io::Root;
 use crate::{needs, validate};
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -137,8 +138,21 @@ impl Sysfs {
     ///
     /// # Errors
     /// What staging and starting would fail with, as far as it can be told beforehand.
-    pub fn dry_run(&self, kdamonds: &[Kdamond]) -> Result<Vec<(std::path::PathBuf, String)>> {
-        let fake = Arc::new(FakeDamon::like(&self.root)?);
+    pub fn dry_run(&self, kdamonds: &[Kdamond]) -> Result<Vec<(PathBuf, String)>> {
+        self.rehearse(FakeDamon::like(&self.root)?, kdamonds)
+    }
+
+    /// The same as if nothing was set up or running yet; for an unknown kernel, or one without DAMON, with all that
+    /// this version knows of.
+    ///
+    /// # Errors
+    /// As [`Sysfs::dry_run`].
+    pub fn dry_run_afresh(&self, kdamonds: &[Kdamond]) -> Result<Vec<(PathBuf, String)>> {
+        self.rehearse(FakeDamon::as_booted(&self.root), kdamonds)
+    }
+
+    fn rehearse(&self, fake: FakeDamon, kdamonds: &[Kdamond]) -> Result<Vec<(PathBuf, String)>> {
+        let fake = Arc::new(fake);
         let mut staged = Sysfs::new(&Root::with_io(fake.clone())).stage(kdamonds)?;
         staged.start()?;
         let log = fake.log();

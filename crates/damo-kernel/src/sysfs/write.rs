@@ -188,16 +188,14 @@ impl<'r> Writer<'r> {
         } else if !quotas.goals.is_empty() {
             return Err(self.missing("goals", since("a quota goal", "6.8")));
         }
-        if let Some((numerator, denominator)) = quotas.fail_charge {
-            let feature = || since("a charge for failed actions", "7.1 or later");
-            self.set_newer("fail_charge_num", numerator, 0, feature())?;
-            self.set_newer("fail_charge_denom", denominator, 0, feature())?;
-        }
-        if quotas.goal_tuner.is_empty() {
-            return Ok(());
-        }
+        // The directory may be one that had a scheme with other values before.
+        let (numerator, denominator) = quotas.fail_charge.unwrap_or((0, 0));
+        let feature = || since("a charge for failed actions", "7.1 or later");
+        self.set_newer("fail_charge_num", numerator, 0, feature())?;
+        self.set_newer("fail_charge_denom", denominator, 0, feature())?;
         // Before there was a choice it was always this one.
-        self.set_newer("goal_tuner", quotas.goal_tuner.as_str(), "consist", since("a choice of goal tuners", "7.1"))
+        let tuner = if quotas.goal_tuner.is_empty() { "consist" } else { quotas.goal_tuner.as_str() };
+        self.set_newer("goal_tuner", tuner, "consist", since("a choice of goal tuners", "7.1"))
     }
 
     fn quota_goal(&self, goal: &Goal) -> Result<()> {

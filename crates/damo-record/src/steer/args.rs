@@ -36,6 +36,11 @@ impl MonitorArgs {
 
 /// Options of `damo start`.
 #[derive(Args, Clone, Debug, Default)]
+#[command(after_help = "Examples:\n  \
+    damo start $(pidof app)                 monitor only\n  \
+    damo start --damos_access_rate 0% 0% --damos_age 5s max --damos_action pageout $(pidof app)\n  \
+    damo start --schemes schemes.json --dry_run\n\n\
+    A scheme begins with its --damos_action; of several, the n-th of each option is for the n-th action.")]
 pub struct StartArgs {
     /// Whom, and how closely.
     #[command(flatten)]
@@ -60,6 +65,7 @@ pub struct StartArgs {
 
 /// Options of `damo args`.
 #[derive(Args, Clone, Debug, Default)]
+#[command(after_help = "Example: damo args -a 200ms --damos_action stat $(pidof app) > params.json")]
 pub struct PrintArgs {
     /// Whom, and how closely.
     #[command(flatten)]
@@ -80,6 +86,13 @@ pub struct PrintArgs {
 
 /// Options of `damo tune`.
 #[derive(Args, Clone, Debug, Default)]
+#[command(after_help = "Examples:\n  \
+    damo tune -s 10ms                       the sampling interval, nothing else\n  \
+    damo tune --damos_quota_space 200M      this quota of the scheme that runs, nothing else of it\n  \
+    damo tune --schemes schemes.json        other schemes\n  \
+    damo tune --replace -m 500              these parameters, defaults for all others, no schemes\n\n\
+    Options of schemes without a --damos_action change the schemes that run: the n-th of each is for the n-th scheme. \
+    With --damos_action or --schemes, what is given are all schemes from now on.")]
 pub struct TuneArgs {
     /// What to change; the rest stays as it is.
     #[command(flatten)]
@@ -120,6 +133,10 @@ pub struct StatusArgs {
     /// Also the regions that schemes were last tried on.
     #[arg(long = "tried_regions")]
     pub tried_regions: bool,
+
+    /// Also ask for present figures of kdamonds that were not started by `damo start`: a write to their state file.
+    #[arg(long)]
+    pub adopt: bool,
 
     /// As JSON, for scripts; with --watch one line each time.
     #[arg(long)]

@@ -4,13 +4,16 @@
 use crate::args::UsageError;
 use crate::values;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
+use damo_kernel::sysfs::Scheme as Running;
+use damo_model::Intervals;
 use damo_model::scheme::Scheme;
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 /// Name, value names, fewest and most values, help.
 type Spec = (&'static str, &'static [&'static str], usize, usize, &'static str);
 
-const OPTIONS: [Spec; 17] = [
+const OPTIONS: [Spec; 19] = [
     ("damos_action", &["ACTION"], 1, 64, "A scheme: its action, and for migrations a node, or nodes with weights"),
     ("damos_sz_region", &["MIN", "MAX"], 2, 2, "Sizes of the regions that the scheme is for"),
     ("damos_access_rate", &["MIN", "MAX"], 2, 2, "Their access rates, in percent or `N samples`"),
@@ -22,13 +25,18 @@ const OPTIONS: [Spec; 17] = [
     ("damos_quota_space", &["SIZE"], 1, 1, "Bytes per reset interval"),
     ("damos_quota_weights", &["SIZE", "RATE", "AGE"], 3, 3, "Weights by which regions are put in order, permille"),
     ("damos_quota_goal", &["METRIC"], 2, 4, "A goal of the quota: METRIC TARGET [CURRENT|NODE [CGROUP]]"),
-    ("damos_nr_quota_goals", &["NUMBER"], 1, 64, "How many of the goals belong to each action, in order"),
+    ("damos_quota_goal_tuner", &["TUNER"], 1, 1, "How goals adapt the quota: consist or temporal (7.1 and later)"),
+    ("damos_quota_fail_charge_ratio", &["OF", "ALL"], 2, 2, "Share charged of what the action failed on (after 7.1)"),
+    ("damos_nr_quota_goals", &["NUMBER"], 1, 64, "With several actions: how many goals each has, in order"),
     ("damos_wmarks", &["METRIC", "INTERVAL", "HIGH", "MID", "LOW"], 5, 5, "When the scheme is active"),
-    ("damos_filter", &["FILTER"], 1, 64, "allow|reject [none] anon|active|young|unmapped|memcg PATH|addr START END|…"),
-    ("damos_nr_filters", &["NUMBER"], 1, 64, "How many of the filters belong to each action, in order"),
+    ("damos_filter", &["FILTER"], 1, 64, FILTER_HELP),
+    ("damos_nr_filters", &["NUMBER"], 1, 64, "With several actions: how many filters each has, in order"),
     ("damos_max_nr_snapshots", &["NUMBER"], 1, 1, "Ends after so many snapshots (7.0 and later)"),
     ("schemes", &["FILE|JSON"], 1, 1, "Schemes as a JSON list: a file name or the text itself"),
 ];
+
+const FILTER_HELP: &str = "allow|reject [none] TYPE, repeated as needed; TYPE is anon, active, young, unmapped, memcg PATH, \
+                           addr START END, target INDEX or hugepage_size MIN MAX";
 
 /// What was typed: for each option its occurrences, each with its words.
 #[derive(Clone, Debug, Default)]
@@ -106,28 +114,98 @@ impl DamosArgs {
         self.0.iter().find(|(known, _)| *known == id).map_or(&[], |(_, groups)| groups)
     }
 
-    fn typed(&self) -> Result<Option<Vec<Value>>, UsageError> {
-        let actions = self.get("damos_action");
-        let goals = share_out(self.get("damos_quota_goal"), self.get("damos_nr_quota_goals"), actions.len())?;
-        let filters = share_out(self.get("damos_filter"), self.get("damos_nr_filters"), actions.len())?;
-        for (id, groups) in &self.0 {
-            if actions.is_empty() && !groups.is_empty() {
-                return usage(format!("--{id} belongs to a scheme: give its --damos_action"));
+    /// Whether there are options of schemes, but none that makes one: then they are for those that run.
+    pub(crate) fn are_changes(&self) -> bool {
+        let given = |id: &str| !self.get(id).is_empty();
+        !given("damos_action") && !given("schemes") && self.0.iter().any(|(_, groups)| !groups.is_empty())
+    }
+
+    /// The schemes that run with what was named changed: the n-th occurrence of an option is for the n-th scheme.
+    ///
+    /// # Errors
+    /// A sentence that names the option or the scheme's field.
+    pub(crate) fn change(&self, present: &[Running], intervals: &Intervals) -> Result<Vec<Running>, UsageError> {
+        if present.is_empty() {
+            return usage("no scheme is at work to be changed: give a --damos_action");
+        }
+        self.check_counts(present.len(), "schemes at work")?;
+        let goals = self.shared_out("damos_quota_goal", "damos_nr_quota_goals", present.len())?;
+        let filters = self.shared_out("damos_filter", "damos_nr_filters", present.len())?;
+        let mut changed = Vec::with_capacity(present.len());
+        for (at, ((running, goals), filters)) in present.iter().zip(goals).zip(filters).enumerate() {
+            let named = self.named(at, &goals, &filters)?;
+            if named.is_empty() {
+                changed.push(running.clone());
+                continue;
             }
+            let Some(written) = running.written() else {
+                return usage(format!(
+                    "scheme {at} ({}) has words of a newer kernel, which would get lost: give all of it, with its \
+                     --damos_action",
+                    running.action
+                ));
+            };
+            let mut value = serde_json::to_value(written).map_err(|e| UsageError(e.to_string()))?;
+            merge(&mut value, Value::Object(named));
+            let written = Scheme::deserialize(&value).map_err(|error| UsageError(format!("scheme {at}: {error}")))?;
+            changed.push(Running::resolve(&written, intervals));
+        }
+        Ok(changed)
+    }
+
+    fn check_counts(&self, schemes: usize, of: &str) -> Result<(), UsageError> {
+        for (id, groups) in &self.0 {
             let shared =
                 matches!(*id, "damos_quota_goal" | "damos_filter" | "damos_nr_quota_goals" | "damos_nr_filters");
-            if !shared && groups.len() > actions.len() {
-                return usage(format!("--{id} was given {} times for {} actions", groups.len(), actions.len()));
+            if !shared && groups.len() > schemes {
+                return usage(format!("--{id} was given {} times for {schemes} {of}", groups.len()));
             }
         }
+        Ok(())
+    }
+
+    fn typed(&self) -> Result<Option<Vec<Value>>, UsageError> {
+        let actions = self.get("damos_action");
         if actions.is_empty() {
-            return Ok(None);
+            return match self.0.iter().find(|(_, groups)| !groups.is_empty()) {
+                Some((id, _)) => usage(format!("--{id} belongs to a scheme: give its --damos_action")),
+                None => Ok(None),
+            };
         }
+        self.check_counts(actions.len(), "actions")?;
+        let goals = self.shared_out("damos_quota_goal", "damos_nr_quota_goals", actions.len())?;
+        let filters = self.shared_out("damos_filter", "damos_nr_filters", actions.len())?;
         let mut schemes = Vec::with_capacity(actions.len());
         for (at, ((action, goals), filters)) in actions.iter().zip(goals).zip(filters).enumerate() {
             schemes.push(self.scheme(at, action, &goals, &filters)?);
         }
         Ok(Some(schemes))
+    }
+
+    /// What each action has of an option that it may have several times: all to a single action, else by the numbers
+    /// given.
+    fn shared_out(&self, id: &str, numbers: &str, actions: usize) -> Result<Vec<Vec<Vec<String>>>, UsageError> {
+        let (groups, words) = (self.get(id), self.get(numbers).concat());
+        if words.is_empty() && actions > 1 && !groups.is_empty() {
+            return usage(format!(
+                "--{id}: which action is it for? Say with --{numbers} how many belong to each of the {actions} actions"
+            ));
+        }
+        let whole = |word: &String| word.parse().map_err(|_| UsageError(format!("--{numbers}: `{word}` is no number")));
+        let counts: Vec<usize> = words.iter().map(whole).collect::<Result<_, _>>()?;
+        let counts = if counts.is_empty() { vec![groups.len()] } else { counts };
+        if counts.len() > actions || counts.iter().sum::<usize>() != groups.len() {
+            let shares: Vec<String> = counts.iter().map(usize::to_string).collect();
+            return usage(format!(
+                "--{numbers} {}: there are {} of --{id} for {actions} actions",
+                shares.join(" "),
+                groups.len()
+            ));
+        }
+        let mut rest = groups.iter().cloned();
+        let mut shares: Vec<Vec<_>> = counts.iter().map(|count| rest.by_ref().take(*count).collect()).collect();
+        shares.resize(actions, Vec::new());
+        Ok(shares)
     }
 
     fn scheme(
@@ -137,8 +215,7 @@ impl DamosArgs {
         goals: &[Vec<String>],
         filters: &[Vec<String>],
     ) -> Result<Value, UsageError> {
-        let nth = |id: &str| self.get(id).get(at).map(Vec::as_slice);
-        let mut scheme = Map::new();
+        let mut scheme = self.named(at, goals, filters)?;
         let [name, nodes @ ..] = action else { return usage("--damos_action needs an action") };
         scheme.insert("action".to_owned(), json!(name));
         let number = |word: &String| {
@@ -154,13 +231,33 @@ impl DamosArgs {
             }
             _ => return usage(format!("--damos_action {name}: give one node, or each node with its weight")),
         }
+        // --damos_quotas alone puts regions in no order, as in the Python tool.
+        if let Some(Value::Object(quotas)) = scheme.get_mut("quotas")
+            && self.get("damos_quotas").get(at).is_none()
+        {
+            quotas.entry("weights").or_insert_with(|| weights("1", "1", "1"));
+        }
+        Ok(Value::Object(scheme))
+    }
+
+    /// What was named of a scheme, but its action.
+    fn named(
+        &self,
+        at: usize,
+        goals: &[Vec<String>],
+        filters: &[Vec<String>],
+    ) -> Result<Map<String, Value>, UsageError> {
+        let nth = |id: &str| self.get(id).get(at).map(Vec::as_slice);
+        let mut scheme = Map::new();
         let mut pattern = Map::new();
         for (id, key) in [("damos_sz_region", "sz_bytes"), ("damos_access_rate", "nr_accesses"), ("damos_age", "age")] {
             if let Some([min, max]) = nth(id) {
                 pattern.insert(key.to_owned(), json!({ "min": min, "max": max }));
             }
         }
-        scheme.insert("access_pattern".to_owned(), Value::Object(pattern));
+        if !pattern.is_empty() {
+            scheme.insert("access_pattern".to_owned(), Value::Object(pattern));
+        }
         if let Some([interval]) = nth("damos_apply_interval") {
             scheme.insert("apply_interval_us".to_owned(), json!(interval));
         }
@@ -175,28 +272,25 @@ impl DamosArgs {
             scheme.insert("watermarks".to_owned(), marks);
         }
         let filters = filters.iter().map(|words| filter(words)).collect::<Result<Vec<_>, _>>()?.concat();
-        scheme.insert("filters".to_owned(), json!(filters));
+        if !filters.is_empty() {
+            scheme.insert("filters".to_owned(), json!(filters));
+        }
         if let Some([most]) = nth("damos_max_nr_snapshots") {
             scheme.insert("max_nr_snapshots".to_owned(), json!(values::count(most).map_err(UsageError)?));
         }
-        Ok(Value::Object(scheme))
+        Ok(scheme)
     }
 
     fn quotas(&self, at: usize, goals: &[Vec<String>]) -> Result<Map<String, Value>, UsageError> {
         let nth = |id: &str| self.get(id).get(at).map(Vec::as_slice);
         let mut quotas = Map::new();
-        let weights = |words: &[String]| {
-            json!({
-                "sz_permil": words[0], "nr_accesses_permil": words[1], "age_permil": words[2],
-            })
-        };
         if let Some(words) = nth("damos_quotas") {
             for (key, word) in ["time_ms", "sz_bytes", "reset_interval_ms"].into_iter().zip(words) {
                 quotas.insert(key.to_owned(), json!(word));
             }
             match &words[words.len().min(3)..] {
                 [] => {}
-                three @ [_, _, _] => drop(quotas.insert("weights".to_owned(), weights(three))),
+                [size, rate, age] => drop(quotas.insert("weights".to_owned(), weights(size, rate, age))),
                 _ => {
                     return usage(
                         "--damos_quotas: give three weights (of size, rate and age) or none; a target stands ahead of it or behind \
@@ -215,13 +309,15 @@ impl DamosArgs {
                 quotas.insert(key.to_owned(), json!(word));
             }
         }
-        if let Some(words @ [_, _, _]) = nth("damos_quota_weights") {
-            quotas.insert("weights".to_owned(), weights(words));
+        if let Some([tuner]) = nth("damos_quota_goal_tuner") {
+            quotas.insert("goal_tuner".to_owned(), json!(tuner));
         }
-        // --damos_quotas alone puts regions in no order, as in the Python tool.
-        if !quotas.is_empty() && nth("damos_quotas").is_none() {
-            let equal = ["1", "1", "1"].map(str::to_owned);
-            quotas.entry("weights").or_insert_with(|| weights(&equal));
+        if let Some([numerator, denominator]) = nth("damos_quota_fail_charge_ratio") {
+            quotas.insert("fail_charge_num".to_owned(), json!(numerator));
+            quotas.insert("fail_charge_denom".to_owned(), json!(denominator));
+        }
+        if let Some([size, rate, age]) = nth("damos_quota_weights") {
+            quotas.insert("weights".to_owned(), weights(size, rate, age));
         }
         if !goals.is_empty() {
             let goals = goals.iter().map(|words| goal(words)).collect::<Result<Vec<_>, _>>()?;
@@ -231,13 +327,29 @@ impl DamosArgs {
     }
 }
 
+/// Weights of size, rate and age.
+fn weights(size: &str, rate: &str, age: &str) -> Value {
+    json!({ "sz_permil": size, "nr_accesses_permil": rate, "age_permil": age })
+}
+
+/// Puts `named` over `value`: objects key by key, anything else as a whole.
+fn merge(value: &mut Value, named: Value) {
+    match (value, named) {
+        (Value::Object(value), Value::Object(named)) => {
+            for (key, named) in named {
+                merge(value.entry(key).or_insert(Value::Null), named);
+            }
+        }
+        (value, named) => *value = named,
+    }
+}
+
 /// METRIC TARGET [CURRENT|NODE [CGROUP]]
 fn goal(words: &[String]) -> Result<Value, UsageError> {
     let [metric, target, more @ ..] = words else { return usage("--damos_quota_goal needs a metric and a target") };
     let mut goal = json!({ "metric": metric, "target_value": target });
     match more {
         [] => {}
-        [current] if metric == "user_input" => goal["current_value"] = json!(current),
         [node, path @ ..] if metric.starts_with("node_") => {
             let number: i32 =
                 node.parse().map_err(|_| UsageError(format!("--damos_quota_goal {metric}: `{node}` is no node")))?;
@@ -246,7 +358,8 @@ fn goal(words: &[String]) -> Result<Value, UsageError> {
                 goal["memcg_path"] = json!(path);
             }
         }
-        _ => return usage(format!("--damos_quota_goal {metric} takes nothing behind its target")),
+        [current] => goal["current_value"] = json!(current),
+        _ => return usage(format!("--damos_quota_goal {metric} takes its target and a present value, nothing more")),
     }
     Ok(goal)
 }
@@ -330,27 +443,5 @@ fn kind<'w>(words: &'w [&'w str]) -> Result<(Value, &'w [&'w str]), UsageError> 
     })
 }
 
-/// Shares `groups` out to the actions: by the numbers given, else one each (all to a single action).
-fn share_out(
-    groups: &[Vec<String>],
-    counts: &[Vec<String>],
-    actions: usize,
-) -> Result<Vec<Vec<Vec<String>>>, UsageError> {
-    let counts: Vec<usize> = counts
-        .concat()
-        .iter()
-        .map(|word| word.parse().map_err(|_| UsageError(format!("`{word}` is no number of filters or goals"))))
-        .collect::<Result<_, _>>()?;
-    let counts = match (counts.is_empty(), actions) {
-        (false, _) => counts,
-        (true, 1) => vec![groups.len()],
-        (true, _) => vec![1; groups.len()],
-    };
-    if counts.len() > actions || counts.iter().sum::<usize>() != groups.len() {
-        return usage(format!("{} filters or goals cannot be shared out to {actions} actions like that", groups.len()));
-    }
-    let mut rest = groups.iter().cloned();
-    let mut shares: Vec<Vec<Vec<String>>> = counts.iter().map(|count| rest.by_ref().take(*count).collect()).collect();
-    shares.resize(actions, Vec::new());
-    Ok(shares)
-}
+#[cfg(test)]
+mod tests;

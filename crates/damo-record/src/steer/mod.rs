@@ -6,8 +6,10 @@ pub mod args;
 mod damos;
 pub mod schemes;
 mod show;
+mod tune;
 
 pub use damos::DamosArgs;
+pub use tune::tune;
 
 use crate::args::{MonitorArgs, UsageError};
 use crate::error::RecordError;
@@ -15,7 +17,7 @@ use crate::json;
 use crate::live::{Machine, plan};
 use crate::owner;
 use crate::request::What;
-use args::{PrintArgs, StartArgs, StatusArgs, StopArgs, TuneArgs};
+use args::{PrintArgs, StartArgs, StatusArgs, StopArgs};
 use damo_kernel::Root;
 use damo_kernel::steer::Steer;
 use damo_kernel::sysfs::Kdamond;
@@ -40,7 +42,7 @@ fn start_on(place: &Place, args: &StartArgs, out: &mut dyn Write) -> Result<Exit
     }
     let kdamonds = wanted.kdamonds(place)?;
     if args.dry_run {
-        return print_writes(place, &kdamonds, out);
+        return print_writes(&Machine::new(place.root.clone()).sysfs.dry_run(&kdamonds)?, out);
     }
     let started = place.steer().start(&kdamonds)?;
     let each: Vec<String> =
@@ -64,7 +66,12 @@ fn print_on(place: &Place, args: &PrintArgs, out: &mut dyn Write) -> Result<Exit
         monitor.targets.remove(0);
     }
     let wanted = Wanted::of(&monitor, &args.damos)?;
-    if args.dry_run { print_writes(place, &wanted.kdamonds(place)?, out) } else { print_json(place, &wanted, out) }
+    if args.dry_run {
+        // What the options mean has nothing to do with what runs here at present.
+        let kdamonds = wanted.kdamonds(place)?;
+        return print_writes(&Machine::new(place.root.clone()).sysfs.dry_run_afresh(&kdamonds)?, out);
+    }
+    print_json(place, &wanted, out)
 }
 
 /// Schemes as they were typed: in percent and time, not in the units of the kernel.
@@ -82,71 +89,10 @@ fn print_json(place: &Place, wanted: &Wanted, out: &mut dyn Write) -> Result<Exi
     Ok(ExitCode::SUCCESS)
 }
 
-fn print_writes(place: &Place, kdamonds: &[Kdamond], out: &mut dyn Write) -> Result<ExitCode, RecordError> {
-    let writes = Machine::new(place.root.clone()).sysfs.dry_run(kdamonds)?;
+fn print_writes(writes: &[(PathBuf, String)], out: &mut dyn Write) -> Result<ExitCode, RecordError> {
     let lines: Vec<String> = writes.iter().map(|(path, value)| format!("{value} > {}", path.display())).collect();
     say(out, &lines.join("\n"))?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// Changes parameters of what runs.
-///
-/// # Errors
-/// As [`start`]; then the parameters are as before.
-pub fn tune(args: &TuneArgs) -> Result<ExitCode, RecordError> {
-    let said = tune_on(&Place::of(&args.root), args)?;
-    said.iter().for_each(|note| eprintln!("{note}"));
-    Ok(ExitCode::SUCCESS)
-}
-
-/// Gives remarks on what the change means.
-fn tune_on(place: &Place, args: &TuneArgs) -> Result<Vec<String>, RecordError> {
-    let wanted = Wanted::of(&args.monitor, &args.damos)?;
-    // Whatever is wrong with what was typed is found out before anything is touched.
-    let typed = if args.replace || wanted.targets { Some(wanted.kdamonds(place)?) } else { None };
-    let whole = args.replace || matches!(wanted.what, What::Kdamonds(_));
-    let nothing = typed.is_none() && wanted.schemes.is_none() && !args.monitor.gave_parameters();
-    if nothing {
-        return Err(
-            UsageError("nothing to change: name intervals, numbers of regions, targets or schemes".to_owned()).into()
-        );
-    }
-    let mut wrong = None;
-    let mut notes = Vec::new();
-    place.steer().tune(args.adopt, |kdamonds| match typed {
-        Some(mut typed) if whole => {
-            if !wanted.targets {
-                keep_targets(&mut typed, kdamonds);
-            }
-            *kdamonds = typed;
-        }
-        typed => {
-            let before = kdamonds.clone();
-            wrong = args.monitor.change(kdamonds).err();
-            let new = typed.into_iter().flatten().flat_map(|kdamond| kdamond.contexts);
-            for (context, new) in kdamonds.iter_mut().flat_map(|kdamond| &mut kdamond.contexts).zip(new) {
-                context.ops = new.ops;
-                context.targets = new.targets;
-            }
-            match &wanted.schemes {
-                Some(schemes) => wrong = wrong.take().or(json::apply_schemes(schemes, kdamonds).err()),
-                None => notes = show::changed_meaning(&before, kdamonds),
-            }
-        }
-    })?;
-    match wrong {
-        Some(wrong) => Err(wrong.into()),
-        None => Ok(notes),
-    }
-}
-
-/// Replacing all parameters is not about whom they are for.
-fn keep_targets(new: &mut [Kdamond], present: &[Kdamond]) {
-    let present = present.iter().flat_map(|kdamond| &kdamond.contexts);
-    for (new, present) in new.iter_mut().flat_map(|kdamond| &mut kdamond.contexts).zip(present) {
-        new.ops = present.ops;
-        new.targets.clone_from(&present.targets);
-    }
 }
 
 /// Switches off what [`start`] started, and puts DAMON's settings back as they were before it.
@@ -171,7 +117,7 @@ pub fn status(args: &StatusArgs, out: &mut dyn Write) -> Result<ExitCode, Record
 fn status_on(place: &Place, args: &StatusArgs, out: &mut dyn Write) -> Result<ExitCode, RecordError> {
     let steer = place.steer();
     loop {
-        let status = steer.status(args.tried_regions)?;
+        let status = steer.status(args.tried_regions, args.adopt)?;
         let text = match (args.json, args.watch) {
             // One line each, so that a script can read them as they come.
             (true, Some(_)) => show::json(&status).to_string(),

@@ -147,7 +147,7 @@ fn watch(
     };
     let mut last = None;
     loop {
-        let status = steer.status(false)?;
+        let status = steer.status(false, false)?;
         if !status.kdamonds.iter().any(|kdamond| kdamond.ours && kdamond.status.on) {
             return Ok(last);
         }
@@ -160,7 +160,7 @@ fn watch(
         }
         if done {
             // What was done since the last look counts as well.
-            return Ok(steer.status(false).ok().or(last));
+            return Ok(steer.status(false, false).ok().or(last));
         }
     }
 }

@@ -79,6 +79,7 @@ pub(super) fn text(status: &Status, root: &Root) -> String {
         };
         let whose = match (found.on, kdamond.ours) {
             (true, true) => ", started by `damo start`",
+            (true, false) if kdamond.fresh => ", started by someone else",
             (true, false) => ", started by someone else: figures are as last told",
             (false, _) => "",
         };
@@ -306,17 +307,23 @@ pub(super) fn changed_meaning(before: &[Kdamond], after: &[Kdamond]) -> Vec<Stri
     };
     let mut notes = Vec::new();
     for (before, after) in contexts(before).iter().zip(&contexts(after)) {
-        for (s, scheme) in after.schemes.iter().enumerate() {
-            let said = |context: &Context| -> Vec<String> {
-                let of_time = |(name, _): &(&str, String)| matches!(*name, "rate" | "age");
-                parameters(scheme, &context.intervals).into_iter().filter(of_time).map(|(_, what)| what).collect()
+        for (s, (old, new)) in before.schemes.iter().zip(&after.schemes).enumerate() {
+            let said = |scheme: &Scheme, context: &Context, name: &str| {
+                let all = parameters(scheme, &context.intervals);
+                all.into_iter().find(|(known, _)| *known == name).map(|(_, what)| what).unwrap_or_default()
             };
-            let (was, is) = (said(before), said(after));
-            for (was, is) in was.iter().zip(&is).filter(|(was, is)| was != is) {
-                notes.push(format!(
-                    "scheme {s} counts in samples and aggregations, so that {was} became {is}. To keep times and rates, \
-                     name the scheme again."
-                ));
+            let same = [
+                ("rate", old.pattern.nr_accesses == new.pattern.nr_accesses),
+                ("age", old.pattern.age == new.pattern.age),
+            ];
+            for (name, _) in same.into_iter().filter(|(_, same)| *same) {
+                let (was, is) = (said(old, before, name), said(new, after, name));
+                if was != is {
+                    notes.push(format!(
+                        "scheme {s} counts in samples and aggregations, so that its {name} of {was} became {is}. To keep \
+                         times and rates, name them again."
+                    ));
+                }
             }
         }
     }

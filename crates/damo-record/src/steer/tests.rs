@@ -1,6 +1,8 @@
 //! The commands against a fake kernel in memory. Nothing here touches the machine's own DAMON.
 
-use super::args::{StartArgs, StatusArgs, TuneArgs};
+use super::args::{PrintArgs, StartArgs, StatusArgs, TuneArgs};
+use super::schemes::ForegroundArgs;
+use super::tune::tune_on;
 use super::*;
 use clap::{Args, Command, FromArgMatches};
 use damo_kernel::sysfs::FakeDamon;
@@ -107,4 +109,284 @@ fn options_without_an_action_and_programs_are_refused_before_anything_is_written
     }
     assert_eq!(fake.files(), before);
     assert!(!parse::<MonitorArgs>(&[]).names_targets());
+}
+
+fn print(place: &Place, words: &[&str]) -> Result<String, RecordError> {
+    let mut out = Vec::new();
+    print_on(place, &parse::<PrintArgs>(words), &mut out)?;
+    Ok(String::from_utf8(out).unwrap())
+}
+
+fn kernel_says(fake: &FakeDamon, file: &str, value: &str) {
+    fake.kernel_writes(&format!("{CONTEXT}/schemes/0/{file}"), value);
+}
+
+#[test]
+fn what_options_mean_is_printed_as_json_in_the_words_typed_and_as_writes() {
+    let (_notes, fake, place) = place();
+    let before = fake.files();
+    let text = print(&place, &[&["damon"][..], &PAGEOUT].concat()).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(json["kdamonds"][0]["contexts"][0]["schemes"][0]["access_pattern"]["age"]["min"], "5 s");
+    assert_eq!(json["kdamonds"][0]["contexts"][0]["ops"], "paddr");
+    // What it prints starts the same.
+    let again = print(&place, &["--kdamonds", &text, "--dry_run"]).unwrap();
+    assert_eq!(again, print(&place, &[&["--dry_run"][..], &PAGEOUT].concat()).unwrap());
+    assert!(again.ends_with("on > /sys/kernel/mm/damon/admin/kdamonds/0/state\n"), "{again}");
+    assert_eq!(fake.files(), before);
+}
+
+#[test]
+fn status_fits_into_eighty_columns_and_tells_all_there_is() {
+    let (_notes, fake, place) = place();
+    fake.put("sys/module/damon_reclaim/parameters/enabled", "N");
+    let words = [
+        &PAGEOUT[..],
+        &[
+            "--damos_quotas",
+            "10ms",
+            "100M",
+            "1s",
+            "0",
+            "3",
+            "7",
+            "--damos_filter",
+            "reject",
+            "anon",
+            "addr",
+            "4K",
+            "1G",
+        ],
+        &["--damos_quota_goal", "some_mem_psi_us", "10ms", "--damos_apply_interval", "1s"],
+        &["--damos_wmarks", "free_mem_rate", "5s", "50%", "40%", "5%"],
+    ]
+    .concat();
+    let words: Vec<&str> = words.into_iter().map(|word| if word == "addr" { "reject addr" } else { word }).collect();
+    start(&place, &words).unwrap();
+    for (file, value) in [
+        ("stats/nr_tried", "1234"),
+        ("stats/sz_tried", "5368709120"),
+        ("stats/nr_applied", "1200"),
+        ("stats/sz_applied", "4294967296"),
+        ("stats/qt_exceeds", "12"),
+        ("quotas/effective_bytes", "1048576"),
+    ] {
+        kernel_says(&fake, file, value);
+    }
+    let text = status(&place);
+    let expected = "\
+kdamond 0: on (thread 1001), started by `damo start`
+  context 0: paddr, 10 to 1,000 regions
+    intervals: sampling 5 ms, aggregation 100 ms, update 1 s
+    target 0: physical memory
+      [4,096, 655,360) (636.000 KiB)
+      [1,048,576, 2,147,483,648) (1.999 GiB)
+    scheme 0: pageout
+      size     0 B to max
+      rate     0 % to 0 % (0 to 0 samples)
+      age      5 s to max
+      applied  every 1 s
+      quota    10 ms and 100.000 MiB per 1 s
+               weights: size 0, rate 3, age 7
+      goal     some_mem_psi_us 10 ms
+      active   while free_mem_rate is 5 % to 50 %, from 40 % on
+               looked at every 5 s
+      filter   reject anon
+      filter   reject addr [4,096, 1,073,741,824) (1023.996 MiB)
+      tried    1,234 regions, 5.000 GiB
+      changed  1,200 regions, 4.000 GiB
+      used up  12 times the quota, 1024.000 KiB in effect
+module damon_reclaim: not enabled
+";
+    assert_eq!(text, expected);
+    assert!(text.lines().all(|line| line.chars().count() <= 80));
+}
+
+#[test]
+fn status_as_json_has_the_python_tools_keys_and_is_read_as_parameters() {
+    let (_notes, fake, place) = place();
+    start(&place, &PAGEOUT).unwrap();
+    kernel_says(&fake, "stats/sz_applied", "4096");
+    let mut out = Vec::new();
+    status_on(&place, &parse::<StatusArgs>(&["--json"]), &mut out).unwrap();
+    let text = String::from_utf8(out).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let kdamond = &json["kdamonds"][0];
+    assert_eq!((&kdamond["state"], &kdamond["started_by_damo"]), (&"on".into(), &true.into()));
+    let scheme = &kdamond["contexts"][0]["schemes"][0];
+    assert_eq!(scheme["stats"]["sz_applied"], 4096);
+    assert_eq!(scheme["stats"]["nr_snapshots"], serde_json::Value::Null, "6.12 does not tell");
+    assert_eq!(scheme["tried_regions"]["regions"], serde_json::json!([]));
+    let again = print(&place, &["--kdamonds", &text, "--dry_run"]).unwrap();
+    assert!(again.contains("50 > /sys/kernel/mm/damon/admin/kdamonds/0/contexts/0/schemes/0/access_pattern/age/min"));
+}
+
+#[test]
+fn a_module_that_is_enabled_is_shown_with_its_parameters() {
+    let (_notes, fake, place) = place();
+    for (name, value) in
+        [("enabled", "Y"), ("kdamond_pid", "77"), ("min_age", "120000000"), ("nr_reclaimed_regions", "3")]
+    {
+        fake.put(&format!("sys/module/damon_reclaim/parameters/{name}"), value);
+    }
+    let text = status(&place);
+    assert_eq!(
+        text,
+        "no kdamond is set up\nmodule damon_reclaim: enabled (thread 77)\n  min_age=120000000 nr_reclaimed_regions=3\n"
+    );
+}
+
+#[test]
+fn a_change_of_intervals_says_what_it_makes_of_schemes_that_stay() {
+    let (_notes, fake, place) = place();
+    start(&place, &PAGEOUT).unwrap();
+    let notes = tune_on(&place, &parse::<TuneArgs>(&["-a", "200ms"])).unwrap();
+    assert!(notes.len() == 1 && notes[0].contains("5 s to max became 10 s to max"), "{notes:?}");
+    let age = format!("{CONTEXT}/schemes/0/access_pattern/age/min");
+    assert_eq!(fake.files()[&age], "50", "what was not named is not changed");
+    assert!(tune_on(&place, &parse::<TuneArgs>(&["-n", "20"])).unwrap().is_empty());
+    assert!(tune_on(&place, &parse::<TuneArgs>(&[])).unwrap_err().to_string().contains("nothing to change"));
+}
+
+#[test]
+fn replacing_all_parameters_keeps_the_targets() {
+    let (_notes, fake, place) = place();
+    start(&place, &["-r", "4096-8192", "-n", "50", "--damos_action", "stat"]).unwrap();
+    tune_on(&place, &parse::<TuneArgs>(&["--replace", "-m", "500"])).unwrap();
+    let files = fake.files();
+    let read = |name: &str| files[&format!("{CONTEXT}/{name}")].clone();
+    assert_eq!(
+        (read("monitoring_attrs/nr_regions/min"), read("monitoring_attrs/nr_regions/max")),
+        ("10".into(), "500".into())
+    );
+    assert_eq!((read("targets/0/regions/0/end"), read("schemes/nr_schemes")), ("8192".into(), "0".into()));
+}
+
+#[test]
+fn a_filter_that_the_kernel_would_pass_over_is_refused() {
+    let (_notes, fake, place) = place();
+    fake.put("proc/77/stat", "77 (app) S 1 77 77 0 -1 0 0 0 0 0 5 5 0 0 20 0 1 0 100 8192 2");
+    fake.put("proc/77/statm", "2 2 0 0 0 0 0");
+    fake.put("proc/77/status", "VmSize:\t8 kB\nVmRSS:\t8 kB\n");
+    let before = fake.files();
+    let error = start(&place, &["77", "--damos_action", "pageout", "--damos_filter", "reject", "anon"]).unwrap_err();
+    assert!(error.to_string().contains("monitor paddr"), "{error}");
+    assert_eq!(fake.files(), before);
+    start(&place, &["77", "--damos_action", "stat", "--damos_filter", "reject", "anon"]).unwrap();
+}
+
+#[test]
+fn schemes_in_the_foreground_end_with_their_time_and_tell_what_they_did() {
+    let (_notes, fake, place) = place();
+    let before = fake.files();
+    let args: ForegroundArgs = parse(&[&PAGEOUT[..], &["--timeout", "0"]].concat());
+    let mut out = Vec::new();
+    schemes::run_on(&place, &args, &crate::signals::Signals::default(), &mut out).unwrap();
+    assert!(String::from_utf8(out).unwrap().contains("scheme 0: pageout"));
+    assert_eq!(fake.files(), before);
+    let none: ForegroundArgs = parse(&["paddr"]);
+    let error = schemes::run_on(&place, &none, &crate::signals::Signals::default(), &mut Vec::new()).unwrap_err();
+    assert!(error.to_string().contains("--damos_action"), "{error}");
+    assert_eq!(fake.files(), before);
+}
+
+fn scheme_of(fake: &FakeDamon, index: usize) -> impl Fn(&str) -> String {
+    let files = fake.files();
+    move |name: &str| files[&format!("{CONTEXT}/schemes/{index}/{name}")].clone()
+}
+
+#[test]
+fn tuning_without_an_action_changes_what_is_named_of_the_scheme_that_runs() {
+    let (_notes, fake, place) = place();
+    let quotas =
+        ["--damos_quotas", "10ms", "100M", "1s", "0", "3", "7", "--damos_filter", "reject", "addr", "4K", "1G"];
+    start(&place, &[&PAGEOUT[..], &quotas].concat()).unwrap();
+    let before = fake.files();
+    let changed = |words: &[&str]| {
+        tune_on(&place, &parse::<TuneArgs>(words)).unwrap();
+        let after = fake.files();
+        let scheme = format!("{CONTEXT}/schemes/0/");
+        let changed = after.iter().filter(|(path, value)| before.get(*path) != Some(value));
+        changed.map(|(path, value)| format!("{} {value}", path.trim_start_matches(&scheme))).collect::<Vec<_>>()
+    };
+    assert_eq!(changed(&["--damos_quota_space", "200M"]), ["quotas/bytes 209715200"]);
+    assert_eq!(changed(&["--damos_age", "1m", "max"]), ["access_pattern/age/min 600", "quotas/bytes 209715200"]);
+    let reset =
+        ["--damos_quota_space", "100M", "--damos_age", "5s", "max", "--damos_filter", "allow", "addr", "0", "4K"];
+    let error = tune_on(&place, &parse::<TuneArgs>(&reset)).unwrap_err().to_string();
+    assert!(error.contains("filter 0, allow") && error.contains("6.14"), "{error}");
+    let reset =
+        ["--damos_quota_space", "100M", "--damos_age", "5s", "max", "--damos_filter", "reject", "addr", "0", "4K"];
+    assert_eq!(changed(&reset), ["filters/0/addr_end 4096", "filters/0/addr_start 0"]);
+}
+
+#[test]
+fn of_several_schemes_the_nth_option_changes_the_nth() {
+    let (_notes, fake, place) = place();
+    let two = r#"[{"action": "pageout"}, {"action": "stat", "access_pattern": {"age": {"min": "1 s"}}}]"#;
+    start(&place, &["--schemes", two]).unwrap();
+    tune_on(&place, &parse::<TuneArgs>(&["--damos_age", "2s", "max", "--damos_age", "3s", "max"])).unwrap();
+    assert_eq!(scheme_of(&fake, 0)("access_pattern/age/min"), "20");
+    assert_eq!(scheme_of(&fake, 1)("access_pattern/age/min"), "30");
+    let log = fake.log();
+    for (words, said) in [
+        (
+            &["--damos_age", "1s", "2s", "--damos_age", "1s", "2s", "--damos_age", "1s", "2s"][..],
+            "3 times for 2 schemes",
+        ),
+        (&["--damos_filter", "reject", "anon"], "--damos_nr_filters"),
+        (&["--damos_age", "3s", "1s"], "scheme 0: access_pattern.age: at least 3 s"),
+        (&["--replace", "--damos_age", "3s", "max"], "give its --damos_action"),
+        (
+            &["--damos_quota_goal", "user_input", "1", "--damos_nr_quota_goals", "0", "1"],
+            "scheme 1: quotas.reset_interval",
+        ),
+    ] {
+        let error = tune_on(&place, &parse::<TuneArgs>(words)).unwrap_err().to_string();
+        assert!(error.contains(said), "{words:?}: {error}");
+    }
+    assert_eq!(fake.log(), log, "refused before the first write");
+    tune_on(&place, &parse::<TuneArgs>(&["--schemes", "[]"])).unwrap();
+    let error = tune_on(&place, &parse::<TuneArgs>(&["--damos_age", "1s", "max"])).unwrap_err().to_string();
+    assert!(error.contains("no scheme is at work"), "{error}");
+}
+
+#[test]
+fn rates_named_together_with_intervals_are_of_the_new_ones() {
+    let (_notes, fake, place) = place();
+    start(&place, &PAGEOUT).unwrap();
+    let words = ["-s", "10ms", "-a", "1s", "--damos_access_rate", "0%", "10%"];
+    let notes = tune_on(&place, &parse::<TuneArgs>(&words)).unwrap();
+    assert_eq!(scheme_of(&fake, 0)("access_pattern/nr_accesses/max"), "10");
+    assert!(notes.len() == 1 && notes[0].contains("its age of 5 s to max became 50 s to max"), "{notes:?}");
+}
+
+const TWO_KDAMONDS: &str = r#"{"kdamonds": [
+    {"contexts": [{"ops": "paddr", "targets": [{"regions": [{"start": 0, "end": "1 G"}]}]}]},
+    {"contexts": [{"ops": "paddr", "targets": [{"regions": [{"start": "1 G", "end": "2 G"}]}]}]}]}"#;
+
+#[test]
+fn several_kdamonds_are_tuned_alike_and_keep_their_targets() {
+    let (_notes, fake, place) = place();
+    start(&place, &["--kdamonds", TWO_KDAMONDS, "--damos_action", "stat"]).unwrap();
+    let read = |kdamond: usize, name: &str| {
+        let context = CONTEXT.replace("kdamonds/0", &format!("kdamonds/{kdamond}"));
+        fake.files()[&format!("{context}{name}")].clone()
+    };
+    for words in [&["-m", "500"][..], &["--replace", "-m", "400", "--damos_action", "cold"]] {
+        tune_on(&place, &parse::<TuneArgs>(words)).unwrap();
+        for kdamond in [0, 1] {
+            assert!(words.contains(&read(kdamond, "/monitoring_attrs/nr_regions/max").as_str()), "{words:?}");
+        }
+    }
+    assert_eq!((read(0, "/schemes/0/action"), read(1, "/schemes/0/action")), ("cold".into(), "cold".into()));
+    assert_eq!(read(1, "/targets/0/regions/0/start"), (1_u64 << 30).to_string());
+    let log = fake.log();
+    let error = tune_on(&place, &parse::<TuneArgs>(&["-r", "0-4096"])).unwrap_err().to_string();
+    assert!(error.contains("2 kdamonds run") && error.contains("--kdamonds"), "{error}");
+    let two = TWO_KDAMONDS
+        .replace(r#""1 G", "end": "2 G"}]}]}"#, r#""1 G", "end": "2 G"}]}]}, {"ops": "paddr", "targets": []}"#);
+    let error = tune_on(&place, &parse::<TuneArgs>(&["--kdamonds", &two])).unwrap_err().to_string();
+    assert!(error.contains("kdamond 1 is `2 contexts`"), "{error}");
+    assert_eq!(fake.log(), log, "refused before the first write");
 }

@@ -54,7 +54,9 @@ fn bars(records: &[Record], options: &Options, metric: Metric) -> Result<Bars, R
 
 fn curves(records: &[Record], options: &Options, metric: Metric) -> Result<Chart, ReportError> {
     let all = percentile::Percentiles((0..=100).collect());
-    let series = last_snapshots(records, options)?.into_iter().map(|(target, snapshot)| {
+    let last = last_snapshots(records, options)?;
+    let single = last.len() == 1;
+    let series = last.into_iter().map(|(target, snapshot)| {
         let regions = snapshot
             .regions
             .iter()
@@ -66,7 +68,7 @@ fn curves(records: &[Record], options: &Options, metric: Metric) -> Result<Chart
             name: format!("target {target} at {}", format_time(snapshot.end, Numbers::Human)),
             points: points.map(|(percentile, value)| (f64::from(percentile), value as f64 * scale)).collect(),
             steps: true,
-            filled: metric == Metric::Idle,
+            filled: metric == Metric::Idle && single,
         }
     });
     let unit = if metric == Metric::Idle { Unit::Time } else { Unit::Count };

@@ -34,7 +34,7 @@ pub struct AdjustArgs {
     #[command(flatten)]
     inputs: Inputs,
     /// Add up snapshots until they last this long; a bare number is microseconds
-    #[arg(long = "aggregate_interval", value_name = "TIME", value_parser = microseconds, help_heading = "Aggregation")]
+    #[arg(long = "aggregate_interval", value_name = "TIME", value_parser = interval, help_heading = "Aggregation")]
     aggregate_interval: Option<Nanos>,
     /// With --aggregate_interval: leave out so many of each target's first snapshots, in which DAMON's regions have not
     /// settled yet
@@ -56,7 +56,7 @@ pub fn run(args: &AdjustArgs) -> Result<Outcome> {
         bail!("nothing to adjust: give --aggregate_interval, or a filter such as --address or --access_rate");
     }
     let (paths, opened) = edits::open_one(&args.inputs, &args.files)?;
-    let mut late = Outcome::Fine;
+    let (mut late, mut passed_regions) = (Outcome::Fine, 0);
     for record in &opened.records {
         if filter.targets(record).is_empty() && !filter.target.is_all() {
             bail!("{}: no target fits the given ids", record.name());
@@ -64,15 +64,30 @@ pub fn run(args: &AdjustArgs) -> Result<Outcome> {
         let aggregated = args.output.write(DEFAULT, &paths, |out| {
             let mut out = History::new(&args.deed(&filter), out);
             let Some(interval) = args.aggregate_interval else {
-                late = edits::pass(record, &mut Filtered::new(&filter, record, &mut out))?;
+                let mut filtered = Filtered::new(&filter, record, &mut out);
+                late = edits::pass(record, &mut filtered)?;
+                passed_regions = filtered.passed;
                 return Ok(None);
             };
             let mut sums = Aggregate::new(AggregateOptions { interval, skip: args.skip }, &mut out);
             late = edits::pass(record, &mut Filtered::new(&filter, record, &mut sums))?;
-            Ok(Some(sums.finish()?))
+            let done = sums.finish()?;
+            if done.snapshots == 0 && done.skipped > 0 {
+                bail!(
+                    "{}: no target has more than {} snapshots, and so many are left out at the beginning; --skip 0 keeps \
+                     them",
+                    record.name(),
+                    args.skip
+                );
+            }
+            Ok(Some(done))
         })?;
-        if let Some(done) = aggregated {
-            args.tell(done);
+        match aggregated {
+            Some(done) => args.tell(done),
+            None => {
+                let (path, all) = (args.output.path(DEFAULT), record.totals().regions);
+                eprintln!("{}: {passed_regions} of {all} regions passed the filters", path.display());
+            }
         }
     }
     Ok(edits::outcome(&opened, late))
@@ -93,14 +108,21 @@ impl AdjustArgs {
         if done.skipped > 0 {
             eprintln!("  without each target's first {}, {} in all (--skip 0 keeps them)", self.skip, done.skipped);
         }
-        if done.short > 0 {
-            let interval = self.aggregate_interval.map(human).unwrap_or_default();
+        let interval = self.aggregate_interval.map(human).unwrap_or_default();
+        if done.snapshots == done.added {
+            eprintln!("  as they were: none is shorter than {interval}, so nothing was added up");
+        } else if done.short > 0 {
             eprintln!("  {} of them shorter than {interval}: what was left at the end", done.short);
         }
         if done.without_extras > 0 {
             eprintln!("  without bytes that passed filters and hits of probes: those are of one snapshot only");
         }
     }
+}
+
+fn interval(text: &str) -> Result<Nanos, String> {
+    let time = microseconds(text).map_err(|error| error.to_string())?;
+    if time > Nanos(0) { Ok(time) } else { Err("an interval is longer than 0".into()) }
 }
 
 fn human(time: Nanos) -> String {
@@ -112,13 +134,16 @@ struct Filtered<'a> {
     all_pass: bool,
     targets: BTreeSet<TargetKey>,
     sieve: Sieve<'a>,
+    /// Regions handed on.
+    passed: u64,
     out: &'a mut dyn Sink,
 }
 
 impl<'a> Filtered<'a> {
     fn new(filter: &'a Filter, record: &Record, out: &'a mut dyn Sink) -> Self {
         let targets = filter.targets(record).into_iter().collect();
-        Self { all_pass: filter.is_all(), targets, sieve: Sieve::new(filter, record.meta().intervals), out }
+        let sieve = Sieve::new(filter, record.meta().intervals);
+        Self { all_pass: filter.is_all(), targets, sieve, passed: 0, out }
     }
 }
 
@@ -135,6 +160,7 @@ impl Sink for Filtered<'_> {
                 let chunk = Chunk::from(batch);
                 for view in chunk.snapshots() {
                     if let Some(rows) = self.sieve.pass(&view).map_err(SinkError::new)? {
+                        self.passed += rows.len() as u64;
                         self.out.put(&Item::Snapshot(passed(snapshot, &rows)))?;
                     }
                 }

@@ -63,11 +63,19 @@ pub fn run(args: &CutArgs) -> Result<Outcome> {
     for record in &opened.records {
         let part = args.part(record, time.as_ref(), &ids)?;
         let what = describe(record, &part);
+        let by_address = part.addresses.is_some();
         let kept = args.output.write(DEFAULT, &paths, |out| {
             let mut out = History::new(&format!("cut{what}"), out);
             let mut cut = Cut::new(part, &mut out);
             late = edits::pass(record, &mut cut)?;
-            Ok(cut.kept())
+            let kept = cut.kept();
+            if by_address && kept.regions == 0 {
+                bail!(
+                    "{}: no region lies there; `damo report heats --guide` prints where the record has regions",
+                    record.name()
+                );
+            }
+            Ok(kept)
         })?;
         let path = args.output.path(DEFAULT);
         eprintln!("{}: {} snapshots, {} regions{what}", path.display(), kept.snapshots, kept.regions);

@@ -161,8 +161,7 @@ impl<'a> Facts<'a> {
         if let Some((start, end)) = record.span() {
             line("time span", format!("{} to {} on the record's clock ({:?})", time(start), time(end), meta.clock))?;
         }
-        let intervals: Vec<String> = self.intervals().map(|i| describe(&i)).collect();
-        line("intervals", if intervals.is_empty() { "not told".into() } else { intervals.join("; then ") })?;
+        line("intervals", describe(&self.intervals().collect::<Vec<_>>()))?;
         if let Some(bounds) = meta.nr_regions {
             line("regions", format!("{} to {}", nr(bounds.min), nr(bounds.max)))?;
         }
@@ -258,9 +257,25 @@ fn time(at: Nanos) -> String {
     format_time(at, Style::Human)
 }
 
-fn describe(intervals: &Intervals) -> String {
-    let [sample, aggregation, update] = [intervals.sample, intervals.aggregation, intervals.update].map(time);
-    format!("sampling {sample}, aggregation {aggregation}, update {update}")
+/// So many intervals are told one by one. Tuning may change them a thousand times.
+const MOST_INTERVALS: usize = 4;
+
+fn describe(all: &[Intervals]) -> String {
+    let words = |sample, aggregation, update| format!("sampling {sample}, aggregation {aggregation}, update {update}");
+    let one = |i: &Intervals| words(time(i.sample), time(i.aggregation), time(i.update));
+    let range = |of: fn(&Intervals) -> Nanos| match (all.iter().map(of).min(), all.iter().map(of).max()) {
+        (Some(min), Some(max)) if min < max => format!("{} to {}", time(min), time(max)),
+        (min, _) => time(min.unwrap_or_default()),
+    };
+    match all.len() {
+        0 => "not told".to_owned(),
+        n if n <= MOST_INTERVALS => all.iter().map(one).collect::<Vec<_>>().join("; then "),
+        n => format!(
+            "{}; changed {} times",
+            words(range(|i| i.sample), range(|i| i.aggregation), range(|i| i.update)),
+            n - 1
+        ),
+    }
 }
 
 fn source(source: &Source) -> String {

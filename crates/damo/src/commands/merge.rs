@@ -38,7 +38,7 @@ pub struct MergeArgs {
 pub fn run(args: &MergeArgs) -> Result<Outcome> {
     let paths = args.inputs.paths(&args.files)?;
     if paths.len() < 2 {
-        bail!("two records or more are merged, and one is named");
+        bail!("name the records to merge, two or more");
     }
     if paths.iter().filter(|path| path.as_os_str() == "-").count() > 1 {
         bail!("only one of the records can come from standard input");

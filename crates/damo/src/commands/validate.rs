@@ -1,7 +1,7 @@
 //! `damo validate`: whether records are what a monitoring should give, as a gate for scripts.
 
 use super::report::options::microseconds;
-use crate::errors::Outcome;
+use crate::errors::{self, Outcome};
 use crate::inputs::{self, Inputs};
 use crate::output;
 use anyhow::Result;
@@ -80,15 +80,30 @@ pub fn run(args: &ValidateArgs) -> Result<Outcome> {
         allowed_percent: args.allow_error,
     };
     let paths = args.inputs.paths(&args.files)?;
-    let opened = inputs::open(&paths)?;
-    let mut sound = true;
+    let (mut sound, mut unreadable) = (true, None);
     output::to_stdout(|out| {
-        for (record, path) in opened.records.iter().zip(&paths) {
-            sound &= judge(record, path, &limits, out)?;
+        for path in &paths {
+            match inputs::open(std::slice::from_ref(path)) {
+                Ok(opened) => {
+                    for record in &opened.records {
+                        sound &= judge(record, path, &limits, out)?;
+                    }
+                }
+                // The others are judged all the same.
+                Err(error) => {
+                    if let Some(before) = unreadable.replace(error) {
+                        errors::say(&before);
+                    }
+                }
+            }
         }
         Ok(())
     })?;
-    Ok(if sound { Outcome::Fine } else { Outcome::GateFailed })
+    match unreadable {
+        Some(error) => Err(error),
+        None if sound => Ok(Outcome::Fine),
+        None => Ok(Outcome::GateFailed),
+    }
 }
 
 /// Whether the record is sound; says what is not.

@@ -1,0 +1,100 @@
+//! `damo tune`: what is named changes, the rest stays. Options of schemes without an action change the schemes that run,
+//! with one they are the schemes from then on; `--replace` is for everything but the targets.
+
+use super::args::TuneArgs;
+use super::{DamosArgs, Place, Wanted, show};
+use crate::args::UsageError;
+use crate::error::RecordError;
+use crate::json;
+use crate::request::What;
+use damo_kernel::sysfs::{Context, Kdamond};
+use std::process::ExitCode;
+
+/// Changes parameters of what runs.
+///
+/// # Errors
+/// As [`super::start`]; then the parameters are as before.
+pub fn tune(args: &TuneArgs) -> Result<ExitCode, RecordError> {
+    let said = tune_on(&Place::of(&args.root), args)?;
+    said.iter().for_each(|note| eprintln!("{note}"));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Gives remarks on what the change means.
+pub(super) fn tune_on(place: &Place, args: &TuneArgs) -> Result<Vec<String>, RecordError> {
+    let of_running = !args.replace && args.damos.are_changes();
+    let none = DamosArgs::default();
+    let wanted = Wanted::of(&args.monitor, if of_running { &none } else { &args.damos })?;
+    let whole = args.replace || matches!(wanted.what, What::Kdamonds(_));
+    // Whatever is wrong with what was typed is found out before anything is touched.
+    let typed = if args.replace || wanted.targets { Some(wanted.kdamonds(place)?) } else { None };
+    if typed.is_none() && wanted.schemes.is_none() && !of_running && !args.monitor.gave_parameters() {
+        let why = "nothing to change: name intervals, numbers of regions, targets or schemes";
+        return Err(UsageError(why.to_owned()).into());
+    }
+    let mut notes = Vec::new();
+    place.steer().tune(args.adopt, |kdamonds| {
+        let before = kdamonds.clone();
+        match typed {
+            Some(mut typed) if whole => {
+                if !wanted.targets {
+                    keep_targets(&mut typed, kdamonds);
+                }
+                *kdamonds = typed;
+            }
+            typed => {
+                args.monitor.change(kdamonds)?;
+                if let Some(typed) = typed {
+                    change_targets(kdamonds, typed)?;
+                }
+                if let Some(schemes) = &wanted.schemes {
+                    json::apply_schemes(schemes, kdamonds)?;
+                }
+            }
+        }
+        if of_running {
+            for context in contexts(kdamonds) {
+                context.schemes = args.damos.change(&context.schemes, &context.intervals)?;
+            }
+            json::check_filters(kdamonds)?;
+        }
+        notes = show::changed_meaning(&before, kdamonds);
+        Ok::<(), RecordError>(())
+    })?;
+    Ok(notes)
+}
+
+fn contexts(kdamonds: &mut [Kdamond]) -> impl Iterator<Item = &mut Context> {
+    kdamonds.iter_mut().flat_map(|kdamond| &mut kdamond.contexts)
+}
+
+/// # Errors
+/// If it is not told which of several kdamonds the targets are for.
+fn change_targets(present: &mut [Kdamond], new: Vec<Kdamond>) -> Result<(), UsageError> {
+    if present.len() != new.len() {
+        return Err(UsageError(format!(
+            "{} kdamonds run, and it is not told which of them is to have the new targets: give all parameters with \
+             --kdamonds (`damo status --json` has the present ones)",
+            present.len()
+        )));
+    }
+    let new = new.into_iter().flat_map(|kdamond| kdamond.contexts);
+    for (context, new) in contexts(present).zip(new) {
+        context.ops = new.ops;
+        context.targets = new.targets;
+    }
+    Ok(())
+}
+
+/// Replacing all parameters is not about whom they are for.
+fn keep_targets(new: &mut Vec<Kdamond>, present: &[Kdamond]) {
+    if let [one] = &new[..] {
+        // What was typed is for all of them.
+        *new = vec![one.clone(); present.len()];
+    }
+    let present = present.iter().flat_map(|kdamond| &kdamond.contexts);
+    for (new, present) in contexts(new).zip(present) {
+        new.ops = present.ops;
+        new.targets.clone_from(&present.targets);
+    }
+}
