@@ -2,7 +2,6 @@
 
 mod common;
 
-use std::ffi::OsString;
 use std::path::Path;
 
 const IDLE: &str =
@@ -17,50 +16,24 @@ fn record(directory: &Path) {
     std::fs::write(directory.join("limited.json"), LIMITED).expect("written");
 }
 
-/// Words of a line as a shell would split it.
-fn words(line: &str) -> Vec<String> {
-    let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
-    for c in line.chars() {
-        match (quote, c) {
-            (None, '\'' | '"') => (quote, word) = (Some(c), Some(word.unwrap_or_default())),
-            (Some(open), c) if c == open => quote = None,
-            (None, ' ') => words.extend(word.take()),
-            (_, c) => word.get_or_insert_default().push(c),
-        }
-    }
-    words.extend(word);
-    words
-}
-
-/// The `damo` lines of the document, each as its words.
-fn documented() -> Vec<Vec<String>> {
-    let text = std::fs::read_to_string(common::top().join("docs/schemes.md")).expect("docs/schemes.md");
-    let blocks = text.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next());
-    let lines = blocks.flat_map(str::lines).filter(|line| line.starts_with("damo "));
-    lines.map(|line| words(&line.replace("$(pidof app)", "4711"))).collect()
-}
-
 #[test]
-fn every_line_of_the_document_is_understood_and_those_on_records_run() {
-    let lines = documented();
-    assert!(lines.len() > 10, "the document shows commands");
+fn lines_of_the_document_that_are_for_records_run() {
     let directory = tempfile::tempdir().expect("temporary directory");
     record(directory.path());
     for name in ["careful.json", "bold.json"] {
         std::fs::copy(directory.path().join("idle.json"), directory.path().join(name)).expect("copied");
     }
     let mut ran = 0;
-    for line in lines {
-        let parsed = damo::cli::parse(line.iter().map(OsString::from));
-        assert!(parsed.is_ok(), "{line:?}: {}", parsed.err().map(|error| error.to_string()).unwrap_or_default());
-        if line.iter().any(|word| word == "--what-if" || word == "suggest") {
-            let output = common::damo(directory.path()).args(&line[1..]).output().expect("damo starts");
-            let is_choosy = line.iter().any(|word| word == "--goal");
-            assert!(output.status.success() || (is_choosy && output.status.code() == Some(1)), "{line:?}: {output:?}");
+    for line in common::commands("docs/schemes.md") {
+        let words = common::words(&line);
+        if words.iter().any(|word| word == "--what-if" || word == "suggest") {
+            let output = common::damo(directory.path()).args(&words[1..]).output().expect("damo starts");
+            let is_choosy = words.iter().any(|word| word == "--goal");
+            assert!(output.status.success() || (is_choosy && output.status.code() == Some(1)), "{line}: {output:?}");
             ran += 1;
         }
     }
-    assert!(ran >= 8);
+    assert!(ran >= 8, "the document shows how to try and to choose");
     for picture in ["bold.png", "frontier.png"] {
         assert!(directory.path().join(picture).metadata().is_ok_and(|meta| meta.len() > 5_000), "{picture}");
     }
