@@ -113,7 +113,7 @@ impl Distribution {
     /// How many values lie in each of some equal ranges from the smallest to the largest; empty without values.
     pub fn histogram(&self, ranges: usize) -> Vec<Bin> {
         let (Some(min), Some(max)) = (self.values.iter().min(), self.values.iter().max()) else { return Vec::new() };
-        let step = (max - min).checked_add(1).unwrap_or(u64::MAX).div_ceil(ranges.max(1) as u64).max(1);
+        let step = (max - min).saturating_add(1).div_ceil(ranges.max(1) as u64).max(1);
         let from = |i: usize| min.saturating_add(step.saturating_mul(i as u64));
         let mut bins: Vec<Bin> = (0..ranges.max(1)).map(|i| Bin { from: from(i), to: from(i + 1), count: 0 }).collect();
         for value in &self.values {

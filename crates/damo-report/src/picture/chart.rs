@@ -135,7 +135,7 @@ impl Chart {
     fn draw_axes(&self, canvas: &mut dyn Canvas, style: &Style, x: Scale, y: Scale) {
         let theme = style.theme;
         let muted = Font { size: SMALL, color: theme.muted(), align: Align::Right };
-        let y_step = step(self.y.1, y.high - y.low, ((y.from - y.to) / 48.0) as usize);
+        let y_step = step(self.y.1, y.high - y.low, (((y.from - y.to) / 48.0) as usize).max(2));
         for i in 0..=64 {
             let value = f64::from(i) * y_step;
             if value > y.high * 1.000_001 {

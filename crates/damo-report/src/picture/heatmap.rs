@@ -24,6 +24,8 @@ const SMALL: f64 = 13.0;
 const TINY: f64 = 11.0;
 /// Marks get a line each while there is so much room for each of them, in pixels.
 const LINE_EVERY: f64 = 36.0;
+/// Cut texts of marks have at least so many letters.
+const LEAST_TEXT: usize = 8;
 /// And a tick on the axis as long as there is so much.
 const TICK_EVERY: f64 = 4.0;
 
@@ -37,6 +39,9 @@ pub struct HeatMap<'a> {
     /// What to draw.
     pub report: &'a HeatsReport,
 }
+
+/// The palette index of each pixel of a sample in the legend.
+type Sample = Box<dyn Fn(usize) -> u8>;
 
 /// Where panels go.
 struct Place {
@@ -240,7 +245,7 @@ impl HeatMap<'_> {
         marks.sort_by(|a, b| a.0.total_cmp(&b.0));
         let few = marks.len() as f64 <= rect.w / LINE_EVERY;
         let mut last = f64::NEG_INFINITY;
-        for (i, (x, text)) in marks.iter().enumerate() {
+        for (i, (x, whole)) in marks.iter().enumerate() {
             if !few {
                 if x - last >= TICK_EVERY {
                     canvas.line(&[(*x, rect.bottom() + 1.0), (*x, rect.bottom() + 4.0)], color, 1.0);
@@ -256,8 +261,9 @@ impl HeatMap<'_> {
                 }
             }
             let room = marks.get(i + 1).map_or(rect.right(), |next| next.0) - x - 8.0;
-            let text = fit(text, SMALL, room);
-            if text.chars().count() < 2 {
+            let text = fit(whole, SMALL, room);
+            // A few letters say less than the line alone.
+            if !whole.starts_with(text.as_str()) && text.chars().count() < LEAST_TEXT {
                 continue;
             }
             let width = font::width(&text, SMALL);
@@ -287,8 +293,7 @@ impl HeatMap<'_> {
         let muted = Font { size: SMALL, color: style.theme.muted(), align: Align::Left };
         let hatch = |i: usize| if (i % 14 + i / 14) % 6 < 2 { HATCH } else { NO_DATA };
         let dots = |i: usize| if i % 14 % 4 == 1 && i / 14 % 4 == 1 { HATCH } else { COLDEST };
-        let mut entries: Vec<(Box<dyn Fn(usize) -> u8>, String)> =
-            vec![(Box::new(|_| NO_DATA), "nothing known".to_owned())];
+        let mut entries: Vec<(Sample, String)> = vec![(Box::new(|_| NO_DATA), "nothing known".to_owned())];
         if !report.partial.is_empty() {
             entries.push((Box::new(hatch), "incomplete data".to_owned()));
         }
@@ -296,7 +301,7 @@ impl HeatMap<'_> {
             entries.push((Box::new(dots), format!("under {} checks", report.min_checks)));
         }
         for (layer, index) in report.schemes.iter().zip(OVERLAY..COLDEST) {
-            let even = (index - OVERLAY) % 2 == 0;
+            let even = (index - OVERLAY).is_multiple_of(2);
             let lines = move |i: usize| {
                 let (x, y) = (i % 14, i / 14);
                 let on = if even { (x + y) % 5 == 0 } else { (x + 4 * y) % 5 == 0 };
