@@ -223,10 +223,12 @@ fn bar(value: u64, max: u64, cols: usize) -> String {
     format!("{}{}", "*".repeat(stars), " ".repeat(cols - stars))
 }
 
-/// The percentiles of several distributions as a table: the labels, `percentile` (u32) and `value_name` (u64).
+/// The percentiles of several distributions as a table: the labels, `percentile` (u32), `value_name` (u64), and
+/// if wanted `error` (f64, or null where nobody asked for it).
 pub(crate) fn percentile_table<'a>(
     label: &str,
     value_name: &str,
+    with_errors: bool,
     series: impl Iterator<Item = (String, &'a Distribution)>,
 ) -> Result<Table, ReportError> {
     let (mut labels, mut percentiles, mut values) = (Vec::new(), Vec::new(), Vec::new());
@@ -239,15 +241,10 @@ pub(crate) fn percentile_table<'a>(
             values.push(*value);
         }
     }
-    Table::new(
-        "percentiles",
-        vec![
-            (label, Cells::from(labels)),
-            ("percentile", percentiles.into()),
-            (value_name, values.into()),
-            ("error", errors.into()),
-        ],
-    )
+    let mut columns =
+        vec![(label, Cells::from(labels)), ("percentile", percentiles.into()), (value_name, values.into())];
+    columns.extend(with_errors.then(|| ("error", errors.into())));
+    Table::new("percentiles", columns)
 }
 
 /// Histograms of several distributions as a table: the labels, `from`, `to` and `count` (u64).

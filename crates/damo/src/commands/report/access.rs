@@ -1,10 +1,10 @@
 //! `damo report access`: snapshots as tables, boxes, histograms and percentiles.
 
+use super::input::ReportInputs;
 use super::options::{AnyForm, FilterArgs, FormArgs, RawNumber, form, occurrences};
 use super::picture::PlotArgs;
 use super::raw;
 use crate::errors::Outcome;
-use crate::inputs::{self, Inputs};
 use crate::output::{self, ColorWhen};
 use crate::progress;
 use anyhow::{Result, bail};
@@ -21,7 +21,7 @@ pub struct AccessArgs {
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
     #[command(flatten)]
-    inputs: Inputs,
+    inputs: ReportInputs,
     /// Every snapshot with its regions, as recorded: the same as `damo report raw`
     #[arg(long = "raw_form", help_heading = "Output")]
     raw_form: bool,
@@ -162,13 +162,15 @@ impl AccessArgs {
 /// # Errors
 /// If a record cannot be read, an option makes no sense, or the result cannot be written.
 pub fn run(args: &AccessArgs) -> Result<Outcome> {
-    let paths = args.inputs.paths(&[&args.files[..], &args.formats.files].concat())?;
+    let files = [&args.files[..], &args.formats.files].concat();
     if args.raw_form {
-        return raw::print(&paths, args.raw_number.style(), args.filter.filter()?, None, &args.form()?);
+        let opened = args.inputs.open(&files)?;
+        let options = raw::Options { style: args.raw_number.style(), filter: args.filter.filter()?, duration: None };
+        return raw::print(&opened, &options, &args.form()?, &args.plot);
     }
     let options = args.options()?;
     let form = args.form()?;
-    let opened = inputs::open(&paths)?;
+    let opened = args.inputs.open(&files)?;
     opened.has_target(&options.filter.target)?;
     let records = &opened.records;
     if let Some(place) = args.plot.place(&form) {
