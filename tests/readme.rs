@@ -27,6 +27,13 @@ fn every_damo_line_of_the_readme_and_the_documents_is_understood() {
 }
 
 #[test]
+fn words_are_told_apart_as_by_a_shell() {
+    let line = "damo start --schemes '[{\"a\": 1}]' 7 # so";
+    assert_eq!(common::words(line), ["damo", "start", "--schemes", "[{\"a\": 1}]", "7"]);
+    assert_eq!(common::words("damo args \"a b\" > x"), ["damo", "args", "a b"]);
+}
+
+#[test]
 fn the_first_command_is_the_demo_and_it_shows_and_writes_what_is_promised() {
     assert_eq!(commands()[0], "cargo run --release -- demo");
     let directory = tempfile::tempdir().expect("temporary directory");

@@ -1,6 +1,8 @@
 //! What the tests of the command line share: the program, a directory of their own, recordings.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
+use damo_format::Reader;
+use damo_model::Item;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -58,6 +60,22 @@ pub fn record_stairs(directory: &Path) {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
+/// All items of a record, as they are in the file.
+pub fn items(path: &Path) -> Vec<Item> {
+    let reader = Reader::open(path).expect("a record");
+    assert_eq!(reader.damage(), []);
+    let mut stream = reader.stream().expect("a stream");
+    let mut items = Vec::new();
+    while let Some(item) = stream.next_item().expect("readable") {
+        items.push(item);
+    }
+    items
+}
+
+pub fn record_pair(directory: &Path, more: &str) {
+    ok(directory, &format!("record --quiet --simulate pair --timeout 10 {more}"));
+}
+
 /// The lines of the ```sh blocks of a page of the project.
 pub fn commands(page: &str) -> Vec<String> {
     let text = std::fs::read_to_string(top().join(page)).unwrap_or_else(|error| panic!("{page}: {error}"));
@@ -73,7 +91,7 @@ pub fn commands(page: &str) -> Vec<String> {
     lines
 }
 
-/// A line's words as a shell splits them, with quotes but without anything else.
+/// A line's words as a shell makes them: quotes are taken off, and a comment, a pipe or a redirection ends them.
 pub fn words(line: &str) -> Vec<String> {
     let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
     for c in line.chars() {
@@ -84,6 +102,7 @@ pub fn words(line: &str) -> Vec<String> {
                 word.get_or_insert_default();
             }
             None if c == ' ' => words.extend(word.take()),
+            None if word.is_none() && matches!(c, '#' | '|' | '>') => break,
             _ => word.get_or_insert_default().push(c),
         }
     }

@@ -2,11 +2,12 @@
 //! the pictures of docs/gallery.md are there.
 
 use damo_frame::{OpenOptions, Record};
+use damo_model::scheme::Action;
 use damo_report::access::{self, Style, access_tables};
 use damo_report::filter::Filter;
 use damo_report::footprints::{self, footprints};
 use damo_report::heats::{Options as HeatsOptions, heats};
-use damo_report::{Form, Table, ages, guide, holistic, nr_regions, profile, raw, times, wss};
+use damo_report::{Form, Table, ages, guide, holistic, nr_regions, profile, raw, suggest, times, whatif, wss};
 use polars::prelude::{DataFrame, ParquetReader, SerReader};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -49,6 +50,13 @@ fn of_the_code() -> BTreeSet<String> {
         take("access", access_tables(&stairs, &options, None).expect("tables"));
         take("access", access_tables(&stairs, &options, Some("regions")).expect("tables"));
     }
+    let scheme = serde_json::from_str(
+        r#"{"action": "pageout", "filters": [{"filter_type": "anon", "matching": true, "allow": false}]}"#,
+    );
+    let what_if = whatif::what_if(record, &[scheme.expect("a scheme")], &whatif::Options::default()).expect("a report");
+    take("schemes", what_if.tables().expect("tables"));
+    let search = suggest::Options { action: Action::Pageout, goals: Vec::new(), whatif: whatif::Options::default() };
+    take("suggest", suggest::suggest(record, &search).expect("ok").tables().expect("tables"));
     let mut regions = Vec::new();
     raw::write_table(&stairs, &raw::Options::default(), Form::Parquet, &mut regions).expect("written");
     let regions = ParquetReader::new(std::io::Cursor::new(regions)).finish().expect("Parquet");
