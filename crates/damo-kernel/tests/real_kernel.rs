@@ -74,7 +74,7 @@ fn full_scheme() -> Scheme {
     scheme.filters.push(Filter { kind: "anon".into(), matching: true, ..Filter::default() });
     let range = AddrRange::new(Addr(0), Addr(8192));
     scheme.filters.push(Filter { kind: "addr".into(), range, ..Filter::default() });
-    scheme.filters.push(Filter { kind: "memcg".into(), memcg_path: "/some/group".into(), ..Filter::default() });
+    scheme.filters.push(Filter { kind: "memcg".into(), memcg_path: "/".into(), ..Filter::default() });
     scheme.filters.push(Filter { kind: "target".into(), target: 0, matching: true, ..Filter::default() });
     scheme
 }
