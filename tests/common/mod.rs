@@ -73,7 +73,7 @@ pub fn commands(page: &str) -> Vec<String> {
     lines
 }
 
-/// A line's words as a shell splits them, with quotes but without anything else.
+/// A line's words as a shell splits them, with quotes; a comment, a pipe or a redirection ends them.
 pub fn words(line: &str) -> Vec<String> {
     let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
     for c in line.chars() {
@@ -84,6 +84,7 @@ pub fn words(line: &str) -> Vec<String> {
                 word.get_or_insert_default();
             }
             None if c == ' ' => words.extend(word.take()),
+            None if word.is_none() && matches!(c, '#' | '|' | '>') => break,
             _ => word.get_or_insert_default().push(c),
         }
     }
