@@ -14,6 +14,7 @@ trap 'rm -rf "$work"' EXIT
 out=$PWD/docs/images
 mkdir -p "$out"
 cp testdata/real/stairs/* "$work/"
+cp testdata/real/schemes/trace.txt "$work/schemes.txt"
 cd "$work"
 # The lines of the document's sh blocks, in order; pictures land here.
 sed -n '/^```sh$/,/^```$/p' "$OLDPWD/docs/gallery.md" | grep '^damo ' | while read -r line; do

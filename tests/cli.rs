@@ -233,3 +233,25 @@ fn what_is_no_workload_is_named_with_the_remedy() {
     }
     assert!(!here.path().join("damon.damo").exists());
 }
+
+#[test]
+fn a_process_that_no_target_is_and_a_time_that_the_record_has_not_are_told() {
+    let here = directory();
+    record_stairs(here.path());
+    for report in ["wss", "nr_regions", "access", "raw", "ages", "times", "wss_profile"] {
+        let said = fails(here.path(), &format!("report {report} --pid 77"), 2);
+        assert!(said.contains("damon.damo: no target fits"), "{report}: {said}");
+    }
+    let output = run(here.path(), "report heats --time_range 1h 2h");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("lasts from 0 ns to 1 m"), "{said}");
+    assert!(fails(here.path(), "report heats --mark nowhere", 2).contains("on step 3"));
+}
+
+#[test]
+fn a_record_may_stand_behind_the_form_of_the_access_report() {
+    let here = directory();
+    record_stairs(here.path());
+    let expected = ok(here.path(), "report access damon.damo --format json");
+    assert_eq!(ok(here.path(), "report access --format json damon.damo"), expected);
+}

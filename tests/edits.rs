@@ -590,3 +590,25 @@ fn the_examples_of_the_page_run_as_they_stand_and_make_what_it_says() {
         "accesses are neither lost nor invented"
     );
 }
+
+#[test]
+fn a_conversion_that_fails_leaves_nothing_behind_and_a_closed_pipe_is_no_failure() {
+    let here = directory();
+    fs::write(here.path().join("empty"), "").expect("write");
+    for out in ["x.damo", "x.json", "x.txt"] {
+        assert!(fails(here.path(), &format!("convert empty {out}"), 2).contains("empty"));
+    }
+    let left = fs::read_dir(here.path()).expect("directory").count();
+    assert_eq!(left, 1, "only the empty file is there");
+    for line in ["convert RECORD - --to json", "adjust -i RECORD --aggregate_interval 200ms -o - --output_type json"] {
+        let mut child = damo(here.path())
+            .args(line.replace("RECORD", real("stairs/damon.data").to_str().expect("text")).split_whitespace())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("damo starts");
+        drop(child.stdout.take());
+        let output = child.wait_with_output().expect("damo ends");
+        assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}

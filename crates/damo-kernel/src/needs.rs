@@ -232,8 +232,9 @@ mod tests {
             min_sample: Nanos::from_millis(5),
             max_sample: Nanos::from_secs(10),
         };
-        // The last release without it, the first one with it, and what the message must name.
-        let cases: Vec<((u32, u32), (u32, u32), Kdamond, [&str; 3])> = vec![
+        /// The last release without it, the first one with it, and what the message must name.
+        type Case = ((u32, u32), (u32, u32), Kdamond, [&'static str; 3]);
+        let cases: Vec<Case> = vec![
             (
                 (6, 14),
                 (6, 15),

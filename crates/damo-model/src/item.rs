@@ -49,7 +49,8 @@ impl fmt::Display for SinkError {
 
 impl Error for SinkError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.0.source()
+        // The wrapped error itself: who asks whether a pipe was closed must find it.
+        Some(self.0.as_ref())
     }
 }
 

@@ -29,7 +29,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Other {
     /// The same as without a command: record data accesses.
-    Record(RecordArgs),
+    Record(Box<RecordArgs>),
     /// Put a remark into the recording that is being made.
     Mark(MarkArgs),
     /// Switch DAMON on, with schemes if you like, and leave it on.

@@ -4,6 +4,7 @@
 //! region that the last aggregation found accessed is 0 idle; any other has been idle for its age and that aggregation.
 
 use crate::ReportError;
+use crate::error::no_intervals;
 use crate::filter::{Bounds, Filter, for_each_rows};
 use crate::series::measure;
 use crate::table::Table;
@@ -52,14 +53,14 @@ pub fn parse_edges(text: &str) -> Result<Vec<Nanos>, ReportError> {
 /// One row: memory of a target that was last accessed between two edges.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AgeRow {
-    /// Process id, or the kernel's target id where there is no process.
-    pub label: String,
+    /// The target's label.
+    pub target: String,
+    /// Its process.
+    pub pid: Option<i32>,
     /// At least so long ago.
     pub from: Nanos,
     /// Less than so long ago; `None` has no limit.
     pub to: Option<Nanos>,
-    /// Whether the label is a process id.
-    pub is_pid: bool,
     /// How much memory.
     pub bytes: Bytes,
     /// Of the target's, 0..=100.
@@ -86,7 +87,8 @@ pub fn ages(records: &[Record], options: &Options) -> Result<AgesReport, ReportE
         page_size = page_size.or(record.meta().page_size);
         // One pass for when, another, of a block or two, for what.
         let mut when: HashMap<TargetKey, (Nanos, Nanos)> = HashMap::new();
-        for point in measure(record, &options.filter, |_| 0)? {
+        let wanted = options.filter.plain_monitoring(record);
+        for point in measure(record, &wanted, |_| 0)? {
             if !point.partial && options.at.is_none_or(|at| point.start <= at) {
                 when.insert(point.target, (point.start, point.end));
             }
@@ -94,24 +96,22 @@ pub fn ages(records: &[Record], options: &Options) -> Result<AgesReport, ReportE
         let labels = target_labels(record);
         for target in record.targets() {
             let Some((start, end)) = when.get(&target.key).copied() else { continue };
-            let label = match &target.process {
-                Some(process) => process.pid.to_string(),
-                None => labels.get(&target.key).cloned().unwrap_or_default(),
-            };
-            let mut filter = options.filter.clone();
+            let label = labels.get(&target.key).cloned().unwrap_or_default();
+            let mut filter = wanted.clone().into_owned();
             filter.target.key = Some(target.key);
             filter.snapshot_time = vec![Bounds::new(start, end)];
             // Positions counted over the whole series would mean nothing in a series of one.
             filter.snapshot_idx.clear();
             let mut bytes = vec![0u64; options.edges.len()];
             for_each_rows(record, &filter, |_, found| {
-                let (Some(intervals), Some(ages)) = (found.intervals, found.age) else {
+                let Some(ages) = found.age else {
                     return Err(ReportError::invalid(format!(
-                        "{} does not tell ages or intervals, so that nobody knows when memory was last accessed; \
-                         record on a kernel from 5.16 on",
+                        "{} does not tell ages, so that nobody knows when memory was last accessed; record on a kernel \
+                         from 5.16 on",
                         record.name()
                     )));
                 };
+                let Some(intervals) = found.intervals else { return Err(no_intervals(record)) };
                 for (i, age) in ages.iter().enumerate() {
                     let (Some(start), Some(end)) = (found.start.get(i), found.end.get(i)) else { break };
                     let accessed = found.nr_accesses.get(i).is_some_and(|count| *count > 0);
@@ -131,10 +131,10 @@ pub fn ages(records: &[Record], options: &Options) -> Result<AgesReport, ReportE
                 let percent = if total > 0 { *bytes as f64 * 100.0 / total as f64 } else { 0.0 };
                 let to = options.edges.get(i + 1).copied();
                 rows.push(AgeRow {
-                    label: label.clone(),
+                    target: label.clone(),
+                    pid: target.process.as_ref().map(|process| process.pid),
                     from,
                     to,
-                    is_pid: target.process.is_some(),
                     bytes: Bytes(*bytes),
                     percent,
                 });
@@ -157,23 +157,25 @@ impl AgesReport {
             let to = row.to.map_or_else(|| "inf".to_owned(), |to| format!("{:.3}", to.as_secs_f64()));
             let pages = row.bytes.0 / self.page_size.0.max(1);
             let gib = row.bytes.0 as f64 / (1u64 << 30) as f64;
-            writeln!(out, "{:>8} {from:>13.3} {to:>12} {pages:>8} {gib:>8.3} {:>9.2}", row.label, row.percent)?;
+            let who = row.pid.map_or_else(|| row.target.clone(), |pid| pid.to_string());
+            writeln!(out, "{who:>8} {from:>13.3} {to:>12} {pages:>8} {gib:>8.3} {:>9.2}", row.percent)?;
         }
         Ok(())
     }
 
-    /// Tables: `ages` (target, from_ns, to_ns or null, bytes, percent).
+    /// Tables: `ages` (target, from_ns, to_ns or null, bytes, percent, pid or null).
     ///
     /// # Errors
     /// When Polars refuses a table.
     pub fn tables(&self) -> Result<Vec<Table>, ReportError> {
         let rows = &self.rows;
         let columns = vec![
-            ("target", rows.iter().map(|row| row.label.clone()).collect::<Vec<_>>().into()),
+            ("target", rows.iter().map(|row| row.target.clone()).collect::<Vec<_>>().into()),
             ("from_ns", rows.iter().map(|row| row.from.0).collect::<Vec<_>>().into()),
             ("to_ns", rows.iter().map(|row| row.to.map(|to| to.0)).collect::<Vec<_>>().into()),
             ("bytes", rows.iter().map(|row| row.bytes.0).collect::<Vec<_>>().into()),
             ("percent", rows.iter().map(|row| row.percent).collect::<Vec<_>>().into()),
+            ("pid", rows.iter().map(|row| row.pid.map(i64::from)).collect::<Vec<Option<i64>>>().into()),
         ];
         Ok(vec![Table::new("ages", columns)?])
     }

@@ -113,7 +113,7 @@ impl Distribution {
     /// How many values lie in each of some equal ranges from the smallest to the largest; empty without values.
     pub fn histogram(&self, ranges: usize) -> Vec<Bin> {
         let (Some(min), Some(max)) = (self.values.iter().min(), self.values.iter().max()) else { return Vec::new() };
-        let step = (max - min).checked_add(1).unwrap_or(u64::MAX).div_ceil(ranges.max(1) as u64).max(1);
+        let step = (max - min).saturating_add(1).div_ceil(ranges.max(1) as u64).max(1);
         let from = |i: usize| min.saturating_add(step.saturating_mul(i as u64));
         let mut bins: Vec<Bin> = (0..ranges.max(1)).map(|i| Bin { from: from(i), to: from(i + 1), count: 0 }).collect();
         for value in &self.values {
@@ -223,10 +223,12 @@ fn bar(value: u64, max: u64, cols: usize) -> String {
     format!("{}{}", "*".repeat(stars), " ".repeat(cols - stars))
 }
 
-/// The percentiles of several distributions as a table: the labels, `percentile` (u32) and `value_name` (u64).
+/// The percentiles of several distributions as a table: the labels, `percentile` (u32), `value_name` (u64), and
+/// if wanted `error` (f64, or null where nobody asked for it).
 pub(crate) fn percentile_table<'a>(
     label: &str,
     value_name: &str,
+    with_errors: bool,
     series: impl Iterator<Item = (String, &'a Distribution)>,
 ) -> Result<Table, ReportError> {
     let (mut labels, mut percentiles, mut values) = (Vec::new(), Vec::new(), Vec::new());
@@ -239,15 +241,10 @@ pub(crate) fn percentile_table<'a>(
             values.push(*value);
         }
     }
-    Table::new(
-        "percentiles",
-        vec![
-            (label, Cells::from(labels)),
-            ("percentile", percentiles.into()),
-            (value_name, values.into()),
-            ("error", errors.into()),
-        ],
-    )
+    let mut columns =
+        vec![(label, Cells::from(labels)), ("percentile", percentiles.into()), (value_name, values.into())];
+    columns.extend(with_errors.then(|| ("error", errors.into())));
+    Table::new("percentiles", columns)
 }
 
 /// Histograms of several distributions as a table: the labels, `from`, `to` and `count` (u64).

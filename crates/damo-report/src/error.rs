@@ -1,6 +1,6 @@
 //! What can go wrong in a report.
 
-use damo_frame::FrameError;
+use damo_frame::{FrameError, Record};
 use std::io;
 
 /// Why a report could not be made or written.
@@ -26,4 +26,13 @@ impl ReportError {
     pub fn invalid(what: impl Into<String>) -> Self {
         ReportError::Invalid(what.into())
     }
+}
+
+/// The record tells numbers of accesses and of aggregations, and a report needs rates and times.
+pub(crate) fn no_intervals(record: &Record) -> ReportError {
+    ReportError::invalid(format!(
+        "{} does not tell the monitoring intervals, without which there are no access rates and ages: name them, as in \
+         --intervals 5ms 100ms, or look at the raw report",
+        record.name()
+    ))
 }

@@ -9,6 +9,7 @@ use crate::ReportError;
 use crate::temperature::Weights;
 use damo_frame::{Chunk, Record, SnapshotView};
 use damo_model::{Addr, AddrRange, Bytes, Intervals, Nanos, Selection, SnapshotHead, Target, TargetKey};
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 /// Inclusive bounds.
@@ -120,6 +121,19 @@ impl Filter {
         }
         self.addresses = ranges;
         Ok(())
+    }
+
+    /// Leaves out schemes' views of targets that are monitored plainly as well, unless a scheme's are asked for: their
+    /// memory would count twice.
+    pub(crate) fn plain_monitoring(&self, record: &Record) -> Cow<'_, Filter> {
+        let plain = |target: &Target| target.scheme.is_none();
+        let mixed = record.targets().iter().any(plain) && !record.targets().iter().all(plain);
+        if !mixed || self.target.scheme.is_some() {
+            return Cow::Borrowed(self);
+        }
+        let mut filter = self.clone();
+        filter.target.plain_only = true;
+        Cow::Owned(filter)
     }
 
     /// Whether every region of every snapshot passes.

@@ -278,7 +278,7 @@ impl FootprintsReport {
     /// When Polars refuses a table.
     pub fn tables(&self) -> Result<Vec<Table>, ReportError> {
         let series = || self.series.iter().map(|s| (s.metric.name().to_owned(), &s.distribution));
-        let percentiles = percentile_table("metric", "bytes", series())?;
+        let percentiles = percentile_table("metric", "bytes", false, series())?;
         let histogram = histogram_table("metric", RANGES, series())?;
         let points =
             || self.series.iter().flat_map(|s| s.points.iter().map(|(at, value)| (s.metric.name(), at, value)));

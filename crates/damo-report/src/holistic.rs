@@ -196,7 +196,8 @@ impl HolisticReport {
                 .map_or_else(|| format!("{from} or more"), |to| format!("{from} to {}", format_time(to, Style::Human)));
             let percent = format_percent((row.percent * 10.0).round() / 10.0, Style::Human);
             let size = format_size(row.bytes, Style::Human);
-            writeln!(out, "{:>10} {span:>15} {size:>15} {percent:>15}", row.label)?;
+            let who = row.pid.map_or_else(|| format!("target {}", row.target), |pid| format!("pid {pid}"));
+            writeln!(out, "{who:>10} {span:>15} {size:>15} {percent:>15}")?;
         }
         Ok(())
     }

@@ -60,7 +60,7 @@ pub fn nr_regions(records: &[Record], options: &Options) -> Result<NrRegionsRepo
     let mut series = Vec::new();
     for record in records {
         let labels = target_labels(record);
-        let points = measure(record, &options.filter, |rows| rows.len() as u64)?;
+        let points = measure(record, &options.filter.plain_monitoring(record), |rows| rows.len() as u64)?;
         for (target, points) in by_target(&points) {
             let (points, used) = usable(&points, options.exclude_samples);
             let values = points.iter().map(|point| point.value).collect();
@@ -79,6 +79,9 @@ impl NrRegionsReport {
     /// When `out` takes no more.
     pub fn write_text(&self, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "# <percentile> <# regions>")?;
+        if self.series.is_empty() {
+            writeln!(out, "# no snapshot")?;
+        }
         for series in &self.series {
             writeln!(out, "# target_id\t{}", series.label)?;
             if series.distribution.values.is_empty() {
@@ -99,7 +102,7 @@ impl NrRegionsReport {
     /// When Polars refuses a table.
     pub fn tables(&self) -> Result<Vec<Table>, ReportError> {
         let series = self.series.iter().map(|s| (s.label.clone(), &s.distribution));
-        let percentiles = percentile_table("target", "nr_regions", series)?;
+        let percentiles = percentile_table("target", "nr_regions", false, series)?;
         let points = || self.series.iter().flat_map(|s| s.points.iter().map(|point| (s.label.clone(), point)));
         let series = Table::new(
             "series",

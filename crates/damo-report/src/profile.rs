@@ -153,6 +153,9 @@ impl ProfileReport {
             "# {:>14} {:>8} {:>12} {:>12} {:>12} {:>12}",
             "window", "windows", "mean", "min", "median", "max"
         )?;
+        if self.steps.is_empty() {
+            return writeln!(out, "# no snapshot");
+        }
         for step in &self.steps {
             let at = |percentile: u8| {
                 let found = step.distribution.percentiles.iter().find(|(p, _)| *p == percentile);

@@ -364,6 +364,7 @@ impl Suggestion {
         // Last, to lie above the others.
         let points = self.frontier().into_iter().map(point).collect();
         series.push(Series { name: "frontier".to_owned(), points, steps: false, filled: false });
+        let most = self.tried.iter().map(|t| point(t).0).fold(0.0, f64::max);
         let marks = self.choice().map(|choice| (point(choice).0, describe(&choice.outcome.scheme)));
         let gained = if self.action == Action::Pageout { "resident bytes saved, mean" } else { "bytes there, mean" };
         let back = format!("came back within {}", format_time(self.refault_within, Style::Human));
@@ -374,7 +375,7 @@ impl Suggestion {
             series,
             marks: marks.into_iter().collect(),
             first_color: 0,
-            x_range: None,
+            x_range: Some((0.0, most)),
         }
     }
 }

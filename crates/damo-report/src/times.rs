@@ -2,7 +2,7 @@
 
 use crate::ReportError;
 use crate::filter::Filter;
-use crate::series::{Used, by_target, measure};
+use crate::series::{Point, Used, by_target, measure};
 use crate::table::Table;
 use crate::target::target_labels;
 use damo_frame::Record;
@@ -40,7 +40,8 @@ pub fn times(records: &[Record], filter: &Filter) -> Result<TimesReport, ReportE
     let mut used = Used::default();
     for record in records {
         let labels = target_labels(record);
-        for (target, points) in by_target(&measure(record, filter, |rows| rows.len() as u64)?) {
+        for (target, points) in by_target(&measure(record, &filter.plain_monitoring(record), |rows| rows.len() as u64)?)
+        {
             let label = labels.get(&target).cloned().unwrap_or_default();
             let first = spans.len();
             for point in points {
@@ -50,7 +51,7 @@ pub fn times(records: &[Record], filter: &Filter) -> Result<TimesReport, ReportE
                     continue;
                 }
                 match spans.get_mut(first..).and_then(<[Span]>::last_mut) {
-                    Some(last) if last.end == point.start => {
+                    Some(last) if joins(last.end, &point) => {
                         last.end = point.end;
                         last.snapshots += 1;
                     }
@@ -62,6 +63,12 @@ pub fn times(records: &[Record], filter: &Filter) -> Result<TimesReport, ReportE
         }
     }
     Ok(TimesReport { spans, used })
+}
+
+/// Whether a snapshot goes on where another ended. Those of text traces begin with their first event, some microseconds
+/// after the end of the one before; a snapshot without a region that passes leaves a gap of its whole length.
+fn joins(end: Nanos, next: &Point) -> bool {
+    next.start.saturating_sub(end).0 <= next.end.saturating_sub(next.start).0 / 2
 }
 
 impl TimesReport {

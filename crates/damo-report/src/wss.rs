@@ -103,7 +103,7 @@ pub fn wss(records: &[Record], options: &Options) -> Result<WssReport, ReportErr
     }
     let mut series = Vec::new();
     for record in records {
-        let filter = plain_monitoring(record, &options.filter);
+        let filter = options.filter.plain_monitoring(record);
         let skip = if windowed { 0 } else { options.exclude_samples };
         let mut push = |label: String, target: Option<TargetKey>, mapping: Option<String>, points: &[Point]| {
             let (points, used) = usable(points, skip);
@@ -148,18 +148,6 @@ pub fn wss(records: &[Record], options: &Options) -> Result<WssReport, ReportErr
 /// The mapping of each point of some series.
 fn rows_of_points(series: &[WssSeries]) -> Vec<Option<String>> {
     series.iter().flat_map(|s| std::iter::repeat_n(s.mapping.clone(), s.points.len())).collect()
-}
-
-/// Leaves out schemes' views of targets that are monitored plainly as well: their memory would count twice.
-fn plain_monitoring<'a>(record: &Record, filter: &'a Filter) -> std::borrow::Cow<'a, Filter> {
-    use std::borrow::Cow;
-    let plain = record.targets().iter().any(|target| target.scheme.is_none());
-    if !plain || filter.target.scheme.is_some() || record.targets().iter().all(|target| target.scheme.is_none()) {
-        return Cow::Borrowed(filter);
-    }
-    let mut filter = filter.clone();
-    filter.target.plain_only = true;
-    Cow::Owned(filter)
 }
 
 /// Bytes in regions with at least `acc_thres` accesses and `sz_thres` bytes.
@@ -209,7 +197,7 @@ impl WssReport {
     /// When Polars refuses a table.
     pub fn tables(&self) -> Result<Vec<Table>, ReportError> {
         let all = || self.series.iter().map(|s| (s.label.clone(), &s.distribution));
-        let mut percentiles = percentile_table("target", "wss", all())?;
+        let mut percentiles = percentile_table("target", "wss", true, all())?;
         let mut histogram = histogram_table("target", RANGES, all())?;
         let rows = |count: fn(&Distribution) -> usize| {
             let names = self.series.iter().map(move |s| (s.mapping.clone(), count(&s.distribution)));

@@ -14,6 +14,7 @@ use damo_report::footprints::{self, Metric, footprints};
 use damo_report::guide::guide;
 use damo_report::heats::{Columns, Depth, Glyphs, HeatsReport, Options, TerminalStyle, TimeBase, TimeRange, heats};
 use damo_report::holistic::{self, holistic};
+use damo_report::nr_regions::{self, nr_regions};
 use damo_report::picture::charts::{ages_bars, footprints_chart, guide_bars, profile_chart, times_bars, wss_histogram};
 use damo_report::picture::{Format, HeatMap, Overview, Picture, Style, Theme, draw};
 use damo_report::profile::{self, profile};
@@ -291,4 +292,31 @@ fn reports_of_amounts_and_spans_are_bars() {
     // Nothing at all can be drawn, too.
     let none = times::TimesReport { spans: Vec::new(), used: Default::default() };
     draw(&times_bars(&none), Format::Png, &style).expect("drawn");
+}
+
+#[test]
+fn schemes_views_of_monitored_targets_are_left_out_unless_asked_for() {
+    let records = [open("schemes/trace.txt")];
+    let times = |filter: &Filter| times::times(&records, filter).expect("a report").spans;
+    let spans = times(&Filter::default());
+    assert_eq!(spans.iter().map(|span| span.target.as_str()).collect::<Vec<_>>(), ["0", "1"], "one span each");
+    let mut filter = Filter::default();
+    filter.target.scheme = Some(0);
+    assert!(times(&filter).iter().all(|span| span.target.ends_with("(scheme 0)")));
+    let regions = nr_regions(&records, &nr_regions::Options::default()).expect("a report");
+    assert_eq!(regions.series.iter().map(|series| series.label.as_str()).collect::<Vec<_>>(), ["0", "1"]);
+}
+
+#[test]
+fn intervals_that_a_trace_does_not_tell_may_be_named() {
+    let path = testdata().join("real/trace-text/trace.txt");
+    let untold = [Record::open(&path, &OpenOptions::default()).expect("readable")];
+    let error = ages(&untold, &ages::Options::default()).expect_err("no times").to_string();
+    assert!(error.contains("--intervals 5ms 100ms"), "{error}");
+    let mut options = OpenOptions::default();
+    options.import.intervals = Some(Intervals::default());
+    let told = [Record::open(&path, &options).expect("readable")];
+    let report = ages(&told, &ages::Options::default()).expect("a report");
+    assert!((report.rows.iter().map(|row| row.percent).sum::<f64>() - 100.0).abs() < 1e-6);
+    access_tables(&told, &access::Options::default(), None).expect("tables");
 }

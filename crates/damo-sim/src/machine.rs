@@ -179,6 +179,9 @@ impl Memory for Machine {
         // Reclaim from physical addresses spares what was just accessed, unless the user decides that.
         let spare_young =
             physical && scheme.action == Action::Pageout && !scheme.filters.iter().any(|f| f.kind == FilterKind::Young);
+        // madvise() knows no filters: on virtual addresses the kernel asks them before migrations and for statistics only.
+        let asks_pages = physical || matches!(scheme.action, Action::MigrateHot | Action::MigrateCold | Action::Stat);
+        let decided = decided || !asks_pages;
         let mut acted = Acted::default();
         let mut looked = 0;
         let Some(view) = self.views.get(target) else { return Applied::default() };

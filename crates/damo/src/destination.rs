@@ -35,13 +35,17 @@ impl FileType {
         if let Some(wanted) = wanted {
             return Ok(wanted);
         }
+        if path == Path::new("-") {
+            return Ok(FileType::Damo);
+        }
         match path.extension().and_then(|ending| ending.to_str()) {
             Some("damo") => Ok(FileType::Damo),
             Some("json") => Ok(FileType::Json),
             Some("data") => Ok(FileType::JsonCompressed),
             Some("txt" | "script") => Ok(FileType::PerfScript),
             _ => bail!(
-                "{}: the name does not say what to write: let it end in .damo, .json, .data or .txt, or give the format",
+                "{}: the name does not say what to write: let it end in .damo, .json, .data or .txt, or give the format \
+                 (--to)",
                 path.display()
             ),
         }
@@ -70,6 +74,10 @@ impl Destination {
     /// # Errors
     /// If something stands there, or the system refuses.
     pub fn create(path: &Path, file_type: FileType, force: bool, inputs: &[PathBuf]) -> Result<Self> {
+        let bytes = matches!(file_type, FileType::Damo | FileType::JsonCompressed);
+        if path == Path::new("-") && bytes && output::is_terminal() {
+            bail!("a record is not for terminals: send it into a file or pipe, or ask for text: json or perf_script");
+        }
         let form = match file_type {
             FileType::Damo if path == Path::new("-") => {
                 Form::RecordStream(Box::new(damo_format::Writer::new(open(path, force)?, WriterOptions::default())?))

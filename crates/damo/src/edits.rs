@@ -54,8 +54,7 @@ impl OutputArgs {
     ) -> Result<T> {
         let path = self.path(default);
         let piped = path == Path::new("-");
-        let file_type =
-            if piped { self.output_type.unwrap_or(FileType::Damo) } else { FileType::of(&path, self.output_type)? };
+        let file_type = FileType::of(&path, self.output_type)?;
         let mut out = Destination::create(&path, file_type, self.force, inputs)?;
         let done = match work(&mut out) {
             Ok(done) => done,

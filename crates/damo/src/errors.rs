@@ -81,6 +81,9 @@ mod tests {
     fn a_closed_pipe_is_not_an_error_however_deep_it_lies() {
         let error = Err::<(), _>(io::Error::from(io::ErrorKind::BrokenPipe)).context("writing the report").unwrap_err();
         assert!(is_closed_pipe(&error));
+        let sink = damo_model::SinkError::new(io::Error::from(io::ErrorKind::BrokenPipe));
+        let import = damo_import::ImportError::Sink(sink);
+        assert!(is_closed_pipe(&anyhow::Error::new(import).context("converting")));
         assert!(!is_closed_pipe(&anyhow::anyhow!("no record")));
     }
 }

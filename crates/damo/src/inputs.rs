@@ -5,6 +5,7 @@ use crate::progress;
 use anyhow::{Result, bail};
 use clap::Args;
 use damo_frame::{OpenOptions, Record};
+use damo_report::filter::TargetFilter;
 use std::path::{Path, PathBuf};
 
 /// Looked for in this order when no input is named. The second is what the Python tool writes.
@@ -62,9 +63,17 @@ pub struct Opened {
 /// # Errors
 /// If one is no record, or cannot be read.
 pub fn open(paths: &[PathBuf]) -> Result<Opened> {
+    open_with(paths, &OpenOptions::default())
+}
+
+/// The same, with what is known beyond the files.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_with(paths: &[PathBuf], options: &OpenOptions) -> Result<Opened> {
     let mut records = Vec::with_capacity(paths.len());
     for path in paths {
-        let record = progress::during(&[], || Record::open(path, &OpenOptions::default()))?;
+        let record = progress::during(&[], || Record::open(path, options))?;
         for note in record.notes() {
             eprintln!("damo: {}: {note}", record.name());
         }
@@ -85,6 +94,19 @@ impl Opened {
         let hashes: Vec<String> =
             self.records.iter().map(|record| format!("{:016x}", record.reader().fingerprint())).collect();
         hashes.join(" ")
+    }
+
+    /// Sees that what names a target (`--pid`, `--tid` and the like) fits one.
+    ///
+    /// # Errors
+    /// If none of the records has such a target.
+    pub fn has_target(&self, filter: &TargetFilter) -> Result<()> {
+        let named = TargetFilter { plain_only: false, ..filter.clone() };
+        let mut targets = self.records.iter().flat_map(|record| record.targets());
+        if named.is_all() || targets.any(|target| named.holds(target)) {
+            return Ok(());
+        }
+        bail!("{}: no target fits the given ids; `damo info` lists the targets", self.names())
     }
 
     /// Says on stderr what is missing from the records, and gives the exit code that goes with it.

@@ -1,10 +1,10 @@
 # the line of the talk pages out what a staircase leaves idle: its resident size falls by more than half, and it runs on
-# limit: 240
-cycle=30
+# limit: 270
+cycle=45
 ln -s "$(command -v damo-workload)" masim
 ./masim --quiet --repeat 100 --nr_accesses_per_region 2442 --rest 200 --truth turns.truth "$CONFIGS/turns.cfg" &
 pid=$!
-wait_for 60 grep -q 'begin.*step 14' turns.truth # by then, after 28 s, all of it is there
+wait_for 90 grep -q 'begin.*step 14' turns.truth # by then, after 42 s, all of it is there
 damo record $(pidof masim) --timeout $cycle -q -o before.damo &
 before=$(mean_rss $pid $cycle)
 wait $!

@@ -6,13 +6,13 @@ use damo_model::{
 const SECRETS: [&str; 9] = ["acme", "jane", "4f2a", "prod7", "4242", "17000", "5678", "1d20", "rocket"];
 
 fn secret_record() -> Vec<Item> {
-    let at = Stamp::Record(Nanos(5678_000_000_000));
+    let at = Stamp::Record(Nanos(5_678_000_000_000));
     let meta = Meta {
         tool: "damo 1".into(),
         kernel_release: "6.12.1-acme".into(),
         source: Source::Simulator { seed: 1, workload: "rocket.cfg".into() },
         clock: Clock::Monotonic,
-        clock_pair: Some(ClockPair { record: Nanos(5678_000_000_000), wall: Nanos(1_700_000_000_000_000_000) }),
+        clock_pair: Some(ClockPair { record: Nanos(5_678_000_000_000), wall: Nanos(1_700_000_000_000_000_000) }),
         boot_id: "4f2a".into(),
         host: "prod7".into(),
         command: vec!["damo".into(), "/home/jane/x".into()],
@@ -38,7 +38,7 @@ fn secret_record() -> Vec<Item> {
         mapping(0x5555_1d20_1000, "[heap]"),
         mapping(0x7fff_0000_0000, "[stack]"),
     ];
-    let mut snapshot = Snapshot::new(TargetKey(0), Nanos(5678_000_000_000), Nanos(5678_100_000_000), None);
+    let mut snapshot = Snapshot::new(TargetKey(0), Nanos(5_678_000_000_000), Nanos(5_678_100_000_000), None);
     let region = |start, end, nr| Region::new(Addr(start), Addr(end), NrAccesses(nr), None);
     snapshot.regions =
         vec![region(0x5555_1d20_0000, 0x5555_1d20_2000, 3), region(0x7fff_0000_0000, 0x7fff_0000_0800, 1)];

@@ -7,6 +7,7 @@ use super::styles::{Facts, Style, template};
 use super::template::{Area, Template};
 use super::{Options, scheme_filters};
 use crate::ReportError;
+use crate::error::no_intervals;
 use crate::filter::{Filter, for_each_rows};
 use crate::series::{Used, by_target, measure};
 use damo_frame::Record;
@@ -32,11 +33,7 @@ pub(super) fn parts<'a>(records: &'a [Record], options: &Options) -> Result<Vec<
             let Some((_, points)) = points.iter().find(|(key, _)| *key == target.key) else { continue };
             let (Some(first), Some(last)) = (points.first(), points.last()) else { continue };
             if points.iter().any(|point| point.value == 0) {
-                return Err(ReportError::invalid(format!(
-                    "{} does not tell the monitoring intervals, without which there are no access rates and ages; \
-                     the raw form shows it as it is",
-                    record.name()
-                )));
+                return Err(no_intervals(record));
             }
             let mut filter = options.filter.clone();
             filter.target.key = Some(target.key);

@@ -56,8 +56,11 @@ impl<'a> Overlay<'a> {
 
     /// What the characters mean, on one line; nothing if none of them can occur.
     pub(super) fn write_legend(&self, report: &HeatsReport, out: &mut dyn Write) -> io::Result<()> {
-        let mut parts: Vec<String> =
-            report.schemes.iter().map(|layer| format!("{} {}", layer.scheme % 10, layer.title())).collect();
+        let mut parts: Vec<String> = report
+            .schemes
+            .iter()
+            .map(|layer| format!("{} where {} was applied", layer.scheme % 10, layer.title()))
+            .collect();
         if parts.len() > 1 {
             parts.push(format!("{SEVERAL} several schemes"));
         }

@@ -133,7 +133,13 @@ pub fn find_mark(records: &[Record], text: &str) -> Result<Nanos, HeatsError> {
             }
         }
     }
-    Err(HeatsError::NoSuchMark { wanted: text.to_owned(), known: known.join(", ") })
+    Err(HeatsError::NoSuchMark { wanted: text.to_owned(), known: listed(&known) })
+}
+
+/// Names for an error.
+fn listed<T: AsRef<str>>(names: &[T]) -> String {
+    let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
 /// The first mark after a time.
@@ -164,7 +170,7 @@ fn ranges(
         let names = MappingNames::of(records, identity)?;
         let found = names.find(name);
         if found.is_empty() {
-            return Err(HeatsError::NoSuchMapping { wanted: name.clone(), known: names.names().join(", ") });
+            return Err(HeatsError::NoSuchMapping { wanted: name.clone(), known: listed(&names.names()) });
         }
         found
     } else {

@@ -304,6 +304,9 @@ impl HeatsReport {
             if style.depth != Depth::Plain {
                 write!(out, "{END}")?;
             }
+            if high <= 0.0 {
+                return writeln!(out, " no access seen");
+            }
             write!(out, " 0 … {}", self.heat_text(high))?;
             if let Some(possible) = self.possible.filter(|possible| *possible > 0.0) {
                 let most = format_hz(Hz(possible), Style::Human);

@@ -42,6 +42,9 @@ struct Series {
 /// A value, or `None` for a time of which none can be trusted.
 type Point = (i64, Option<f64>);
 
+/// A key figure: its name and value, for people.
+pub type Figure = (&'static str, String);
+
 impl Series {
     /// Means over stretches of time where there are more values than can be seen.
     fn new(name: impl Into<String>, points: &[Point]) -> Self {
@@ -121,7 +124,7 @@ pub fn of_target(
     working_sets: &WssReport,
     (peak, unit): (f64, Unit),
     start: Nanos,
-) -> Result<(Vec<Track>, Vec<(&'static str, String)>), ReportError> {
+) -> Result<(Vec<Track>, Vec<Figure>), ReportError> {
     let end = record.span().map_or(start, |(_, end)| end);
     let touched = touched(working_sets, group, end);
     let clock = Clock::new(record, start)?;

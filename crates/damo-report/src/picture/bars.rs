@@ -1,7 +1,7 @@
 //! Horizontal bars under one another: how much of what, or from when to when.
 
 use super::canvas::{Align, Font, Rect, fit};
-use super::chart::{Scale, Unit, label, step};
+use super::chart::{Scale, Unit, label, step, ticks};
 use super::{Canvas, MARGIN, Picture, Style, TEXT_SIZE, font};
 
 /// One line of bars.
@@ -31,7 +31,7 @@ pub struct Bars {
 const SMALL: f64 = 13.0;
 const BELOW: f64 = 52.0;
 /// Bars are at most so high, and so far apart that their labels can be read.
-const THICKEST: f64 = 26.0;
+const THICKEST: f64 = 48.0;
 const THINNEST: f64 = 4.0;
 const HEADING: f64 = 26.0;
 
@@ -66,25 +66,26 @@ impl Picture for Bars {
         let muted = Font { size: SMALL, color: style.theme.muted(), align: Align::Right };
         let Some((low, high)) = self.range() else {
             let font = Font { size: TEXT_SIZE, align: Align::Center, ..muted };
-            canvas.text((width / 2.0, top + 60.0), "nothing to draw", font);
+            canvas.text((width / 2.0, (top + height) / 2.0), "nothing to draw", font);
             return;
         };
         // Amounts begin at 0, times where they begin.
         let low = if self.x.1 == Unit::Time { low } else { low.min(0.0) };
-        let bottom = height - BELOW - MARGIN / 2.0;
+        let lowest = height - BELOW - MARGIN / 2.0;
+        let count = self.bars().count().max(1) as f64;
+        let headings = self.groups.iter().filter(|(heading, _)| !heading.is_empty()).count() as f64 * HEADING;
+        let pitch = ((lowest - top - headings) / count).min(THICKEST * 1.5);
+        // The axis is below the last bar.
+        let bottom = top + headings + pitch * count;
         let x = Scale { low, high: high.max(low + 1.0), from: MARGIN + left, to: width - MARGIN - right };
         let x_step = step(self.x.1, x.high - x.low, ((x.to - x.from) / 100.0) as usize);
-        for value in (0..=64).map(|i| f64::from(i) * x_step).take_while(|value| *value <= (x.high - x.low) * 1.000_001)
-        {
-            let at = x.at(x.low + value);
+        for value in ticks(self.x.1, x, x_step) {
+            let at = x.at(value);
             canvas.line(&[(at, top), (at, bottom)], style.theme.grid(), 1.0);
-            let text = label(self.x.1, if self.x.1 == Unit::Time { value } else { x.low + value });
-            canvas.text((at, bottom + 19.0), &text, Font { align: Align::Center, ..muted });
+            canvas.text((at, bottom + 19.0), &label(self.x.1, value), Font { align: Align::Center, ..muted });
         }
         canvas.line(&[(x.from, top), (x.from, bottom)], style.theme.muted(), 1.0);
         canvas.line(&[(x.from, bottom), (x.to, bottom)], style.theme.muted(), 1.0);
-        let headings = self.groups.iter().filter(|(heading, _)| !heading.is_empty()).count() as f64 * HEADING;
-        let pitch = ((bottom - top - headings) / self.bars().count().max(1) as f64).min(THICKEST * 1.5);
         let thick = (pitch * 0.68).max(THINNEST.min(pitch));
         let ink = Font { size: SMALL, color: style.theme.ink(), align: Align::Left };
         let every = (SMALL / pitch).ceil().max(1.0) as usize;

@@ -112,6 +112,19 @@ fn rounded_time(nanos: f64) -> i128 {
     ((nanos / unit).round() * unit) as i128
 }
 
+/// Where labels of a horizontal axis stand: at the left edge and in steps from there for logarithms, else at multiples of
+/// the step.
+pub(super) fn ticks(unit: Unit, x: Scale, step: f64) -> impl Iterator<Item = f64> {
+    let log = unit == Unit::LogTime;
+    let first = if log { x.low } else { (x.low / step).ceil() * step };
+    // Windows of the longest length are a little shorter than twice those of the length before.
+    let slack = if log { step * 0.02 } else { step * 1e-6 };
+    (0..=64)
+        .map(move |i| first + f64::from(i) * step)
+        .take_while(move |at| *at <= x.high + slack)
+        .map(move |at| at.min(x.high))
+}
+
 impl Chart {
     fn range(&self, pick: fn(&(f64, f64)) -> f64) -> Option<(f64, f64)> {
         let values = self.series.iter().flat_map(|series| series.points.iter().map(pick));
@@ -125,7 +138,7 @@ impl Chart {
     fn draw_axes(&self, canvas: &mut dyn Canvas, style: &Style, x: Scale, y: Scale) {
         let theme = style.theme;
         let muted = Font { size: SMALL, color: theme.muted(), align: Align::Right };
-        let y_step = step(self.y.1, y.high - y.low, ((y.from - y.to) / 48.0) as usize);
+        let y_step = step(self.y.1, y.high - y.low, (((y.from - y.to) / 48.0) as usize).max(2));
         for i in 0..=64 {
             let value = f64::from(i) * y_step;
             if value > y.high * 1.000_001 {
@@ -136,16 +149,10 @@ impl Chart {
         }
         let x_step = step(self.x.1, x.high - x.low, ((x.to - x.from) / 90.0) as usize);
         let centered = Font { align: Align::Center, ..muted };
-        for i in 0..=64 {
-            let value = f64::from(i) * x_step;
-            if value > (x.high - x.low) * 1.000_001 {
-                break;
-            }
-            let at = x.at(x.low + value);
+        for value in ticks(self.x.1, x, x_step) {
+            let at = x.at(value);
             canvas.line(&[(at, y.from), (at, y.from + 5.0)], theme.muted(), 1.0);
-            // Times count from the left edge, logarithms of them do not.
-            let shown = if self.x.1 == Unit::LogTime { x.low + value } else { value };
-            canvas.text((at, y.from + 19.0), &label(self.x.1, shown), centered);
+            canvas.text((at, y.from + 19.0), &label(self.x.1, value), centered);
         }
         canvas.line(&[(x.from, y.from), (x.to, y.from)], theme.muted(), 1.0);
         let ink = Font { size: SMALL, color: theme.ink(), align: Align::Center };
@@ -219,7 +226,7 @@ impl Chart {
     pub(super) fn draw_in(&self, canvas: &mut dyn Canvas, style: &Style, place: Rect) {
         let Some((low, high)) = self.x_range.or_else(|| self.range(|point| point.0)) else {
             let font = Font { size: TEXT_SIZE, color: style.theme.muted(), align: Align::Center };
-            canvas.text((place.x + place.w / 2.0, place.y + 60.0), "nothing to draw", font);
+            canvas.text((place.x + place.w / 2.0, place.y + place.h / 2.0), "no complete snapshot to draw", font);
             return;
         };
         let most = self.range(|point| point.1).map_or(0.0, |(_, most)| most.max(0.0));

@@ -2,6 +2,7 @@
 //!
 //! Ranked by size they show percentiles, ranked by time what happened when, as the text forms do.
 
+use super::ticks::{origin, since_text, time_text};
 use super::{Bar, Bars, Chart, Series, Unit};
 use crate::ages::AgesReport;
 use crate::distribution::{Distribution, SortBy};
@@ -101,15 +102,15 @@ pub fn profile_chart(report: &ProfileReport) -> Chart {
 pub fn ages_bars(report: &AgesReport) -> Bars {
     let mut groups: Vec<(String, Vec<Bar>)> = Vec::new();
     for row in &report.rows {
-        let heading = format!("{} {}", if row.is_pid { "pid" } else { "target" }, row.label);
+        let heading = row.pid.map_or_else(|| format!("target {}", row.target), |pid| format!("pid {pid}"));
         if groups.last().is_none_or(|(last, _)| *last != heading) {
             groups.push((heading.clone(), Vec::new()));
         }
-        let from = format_time(row.from, Style::Human);
+        let from = time_text(row.from.0.into());
         let bar = Bar {
             label: row
                 .to
-                .map_or_else(|| format!("{from} or more"), |to| format!("{from} – {}", format_time(to, Style::Human))),
+                .map_or_else(|| format!("{from} or more"), |to| format!("{from} – {}", time_text(to.0.into()))),
             spans: vec![(0.0, row.bytes.0 as f64)],
             text: format!("{} ({})", size(row.bytes.0), percent(row.percent)),
             color: groups.len() - 1,
@@ -131,6 +132,8 @@ fn percent(value: f64) -> String {
 /// When a filter passes, target by target.
 pub fn times_bars(report: &TimesReport) -> Bars {
     let first = report.spans.iter().map(|span| span.start).min().unwrap_or_default();
+    let last = report.spans.iter().map(|span| span.end).max().unwrap_or_default();
+    let first = origin(first, last);
     let mut bars: Vec<Bar> = Vec::new();
     for span in &report.spans {
         let label = format!("target {}", span.target);
@@ -203,7 +206,8 @@ type Line<'a> = (String, Vec<(Nanos, f64)>, &'a Distribution);
 
 /// What was held and touched while a map's heat happened: to stand below the map, on the same time axis.
 pub(super) fn memory_chart(report: &HolisticReport, time: (Nanos, Nanos)) -> Chart {
-    let since = |at: Nanos| at.saturating_sub(time.0).0 as f64;
+    let origin = origin(time.0, time.1);
+    let since = |at: Nanos| at.saturating_sub(origin).0 as f64;
     let held = report.footprints_by_time.iter().flat_map(|report| &report.series);
     // The system's and the virtual sizes would make the others a flat line.
     let held = held.filter(|series| matches!(series.metric, Metric::Rss | Metric::Swap));
@@ -224,11 +228,12 @@ pub(super) fn memory_chart(report: &HolisticReport, time: (Nanos, Nanos)) -> Cha
     }));
     Chart {
         title: String::new(),
-        x: (since_text(time.0), Unit::Time),
-        y: ("memory".to_owned(), Unit::Bytes),
+        x: (since_text(origin), Unit::Time),
+        // A single line has no legend.
+        y: (if series.len() == 1 { "working set" } else { "memory" }.to_owned(), Unit::Bytes),
         series,
         marks: Vec::new(),
-        x_range: Some((0.0, since(time.1))),
+        x_range: Some((since(time.0), since(time.1))),
         first_color: 0,
     }
 }
@@ -252,7 +257,10 @@ fn of_points(points: &[Point]) -> Vec<(Nanos, f64)> {
 
 fn chart(title: &str, what: &str, unit: Unit, of: &str, sort: SortBy, lines: Vec<Line<'_>>) -> Chart {
     let filled = lines.len() == 1;
-    let first = lines.iter().filter_map(|(_, points, _)| points.first().map(|(at, _)| *at)).min().unwrap_or_default();
+    let times = || lines.iter().flat_map(|(_, points, _)| points.iter().map(|(at, _)| *at));
+    let first = times().min().unwrap_or_default();
+    // Readings of foreign records are on the wall clock, of which the hours since 1970 tell nobody anything.
+    let first = if of == "readings" { first } else { origin(first, times().max().unwrap_or_default()) };
     let series = lines.into_iter().map(|(name, points, distribution)| {
         let points = match sort {
             SortBy::Time => points.into_iter().map(|(at, value)| (at.saturating_sub(first).0 as f64, value)).collect(),
@@ -262,7 +270,6 @@ fn chart(title: &str, what: &str, unit: Unit, of: &str, sort: SortBy, lines: Vec
     });
     let (title, x) = match sort {
         SortBy::Time => {
-            // Readings of foreign records are on the wall clock, of which the hours since 1970 tell nobody anything.
             let label = match of {
                 "readings" => "time since the first reading".to_owned(),
                 _ => since_text(first),
@@ -280,10 +287,6 @@ fn chart(title: &str, what: &str, unit: Unit, of: &str, sort: SortBy, lines: Vec
         x_range: None,
         first_color: 0,
     }
-}
-
-fn since_text(first: Nanos) -> String {
-    format!("time since {} on the record's clock", format_time(first, Style::Human))
 }
 
 /// The ranked values at evenly spaced percentiles.

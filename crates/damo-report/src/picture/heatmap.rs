@@ -1,7 +1,9 @@
 //! The heat map as a picture: time from left to right, addresses upwards, a panel per contiguous area.
 
 use super::canvas::{Align, COLDEST, Font, HATCH, Indexed, NO_DATA, OVERLAY, OVERLAYS, PALETTE, Rect, fit, frame};
-use super::ticks::{byte_step, bytes_text, multiples, number_step, number_text, time_step, time_text};
+use super::ticks::{
+    byte_step, bytes_text, multiples, number_step, number_text, origin, since_text, time_step, time_text,
+};
 use super::{Canvas, MARGIN, Picture, Style, TEXT_SIZE, Theme, font, top};
 use crate::colormap::Rgb;
 use crate::events::EventKind;
@@ -22,6 +24,8 @@ const SMALL: f64 = 13.0;
 const TINY: f64 = 11.0;
 /// Marks get a line each while there is so much room for each of them, in pixels.
 const LINE_EVERY: f64 = 36.0;
+/// Cut texts of marks have at least so many letters.
+const LEAST_TEXT: usize = 8;
 /// And a tick on the axis as long as there is so much.
 const TICK_EVERY: f64 = 4.0;
 
@@ -35,6 +39,9 @@ pub struct HeatMap<'a> {
     /// What to draw.
     pub report: &'a HeatsReport,
 }
+
+/// The palette index of each pixel of a sample in the legend.
+type Sample = Box<dyn Fn(usize) -> u8>;
 
 /// Where panels go.
 struct Place {
@@ -207,18 +214,19 @@ impl HeatMap<'_> {
     fn draw_times(&self, canvas: &mut dyn Canvas, style: &Style, rect: Rect) {
         let (start, end) = (i128::from(self.report.time.0.0), i128::from(self.report.time.1.0));
         let length = end - start;
+        let origin = origin(self.report.time.0, self.report.time.1);
         let font = Font { size: SMALL, color: style.theme.muted(), align: Align::Center };
-        for offset in multiples(length, time_step(length, (rect.w / 90.0) as usize)) {
-            let x = rect.x + offset as f64 / length.max(1) as f64 * rect.w;
+        let shift = start - i128::from(origin.0);
+        for offset in multiples(length + shift, time_step(length, (rect.w / 90.0) as usize)) {
+            if offset < shift {
+                continue;
+            }
+            let x = rect.x + (offset - shift) as f64 / length.max(1) as f64 * rect.w;
             canvas.line(&[(x, rect.bottom()), (x, rect.bottom() + 5.0)], style.theme.muted(), 1.0);
             canvas.text((x, rect.bottom() + 19.0), &time_text(offset), font);
         }
-        let label = {
-            let start = damo_model::human::format_time(Nanos(start as i64), Default::default());
-            format!("time since {start} on the record's clock")
-        };
         let font = Font { color: style.theme.ink(), ..font };
-        canvas.text((rect.x + rect.w / 2.0, rect.bottom() + 40.0), &label, font);
+        canvas.text((rect.x + rect.w / 2.0, rect.bottom() + 40.0), &since_text(origin), font);
     }
 
     /// Remarks of the record: lines through all panels while they are few, else small marks along the time axis as long
@@ -237,7 +245,7 @@ impl HeatMap<'_> {
         marks.sort_by(|a, b| a.0.total_cmp(&b.0));
         let few = marks.len() as f64 <= rect.w / LINE_EVERY;
         let mut last = f64::NEG_INFINITY;
-        for (i, (x, text)) in marks.iter().enumerate() {
+        for (i, (x, whole)) in marks.iter().enumerate() {
             if !few {
                 if x - last >= TICK_EVERY {
                     canvas.line(&[(*x, rect.bottom() + 1.0), (*x, rect.bottom() + 4.0)], color, 1.0);
@@ -253,8 +261,9 @@ impl HeatMap<'_> {
                 }
             }
             let room = marks.get(i + 1).map_or(rect.right(), |next| next.0) - x - 8.0;
-            let text = fit(text, SMALL, room);
-            if text.chars().count() < 2 {
+            let text = fit(whole, SMALL, room);
+            // A few letters say less than the line alone.
+            if !whole.starts_with(text.as_str()) && text.chars().count() < LEAST_TEXT {
                 continue;
             }
             let width = font::width(&text, SMALL);
@@ -284,8 +293,7 @@ impl HeatMap<'_> {
         let muted = Font { size: SMALL, color: style.theme.muted(), align: Align::Left };
         let hatch = |i: usize| if (i % 14 + i / 14) % 6 < 2 { HATCH } else { NO_DATA };
         let dots = |i: usize| if i % 14 % 4 == 1 && i / 14 % 4 == 1 { HATCH } else { COLDEST };
-        let mut entries: Vec<(Box<dyn Fn(usize) -> u8>, String)> =
-            vec![(Box::new(|_| NO_DATA), "nothing known".to_owned())];
+        let mut entries: Vec<(Sample, String)> = vec![(Box::new(|_| NO_DATA), "nothing known".to_owned())];
         if !report.partial.is_empty() {
             entries.push((Box::new(hatch), "incomplete data".to_owned()));
         }
@@ -293,7 +301,7 @@ impl HeatMap<'_> {
             entries.push((Box::new(dots), format!("under {} checks", report.min_checks)));
         }
         for (layer, index) in report.schemes.iter().zip(OVERLAY..COLDEST) {
-            let even = (index - OVERLAY) % 2 == 0;
+            let even = (index - OVERLAY).is_multiple_of(2);
             let lines = move |i: usize| {
                 let (x, y) = (i % 14, i / 14);
                 let on = if even { (x + y) % 5 == 0 } else { (x + 4 * y) % 5 == 0 };
@@ -344,7 +352,9 @@ impl HeatMap<'_> {
         let below = if possible.is_some() { format!("{unit} (% of possible)") } else { unit.to_owned() };
         canvas.text((bar.x, bar.y - 10.0), &below, muted);
         let (width, height) = (bar.w as usize, bar.h as usize);
-        let row = |y: usize| index_of((height - 1 - y) as f64 / (height.max(2) - 1) as f64, 1.0);
+        // Without any access there is one colour only.
+        let top = if high > 0.0 { 1.0 } else { 0.0 };
+        let row = |y: usize| index_of((height - 1 - y) as f64 / (height.max(2) - 1) as f64 * top, 1.0);
         let pixels = (0..height).flat_map(|y| std::iter::repeat_n(row(y), width)).collect();
         canvas.image((bar.x, bar.y), &Indexed { width, height, pixels }, &Self::palette(style));
         frame(canvas, bar, style.theme.muted());
@@ -355,6 +365,10 @@ impl HeatMap<'_> {
             canvas.line(&[(bar.right(), y), (bar.right() + 4.0, y)], style.theme.muted(), 1.0);
             let value = number_text(tick);
             canvas.text((bar.right() + 8.0, y + SMALL * 0.32), &value, ink);
+            if high <= 0.0 {
+                canvas.text((bar.right() + 22.0, y + SMALL * 0.32), "no access seen", muted);
+                break;
+            }
             if let Some(possible) = possible {
                 let share = format!("({} %)", number_text((tick / possible * 1000.0).round() / 10.0));
                 let x = bar.right() + 8.0 + font::width(&value, SMALL) + 5.0;

@@ -38,7 +38,12 @@ impl Overview<'_> {
 
 impl Picture for Overview<'_> {
     fn title(&self) -> String {
-        self.report.maps.first().map_or_else(|| "Memory".to_owned(), |report| HeatMap { report }.title())
+        let Some(report) = self.report.maps.first() else { return "Memory".to_owned() };
+        let title = HeatMap { report }.title();
+        match self.report.maps.len() {
+            1 => title,
+            count => format!("{title}, the first of {count} targets"),
+        }
     }
 
     fn draw(&self, canvas: &mut dyn Canvas, style: &Style, top: f64) {

@@ -41,6 +41,21 @@ pub fn time_step(length: i128, count: usize) -> i128 {
         .unwrap_or_else(|| decimal_step((least + 24 * H - 1) / (24 * H)) * 24 * H)
 }
 
+/// From when an axis of time counts: the clock's zero where the time begins near it, so that its numbers are the clock's,
+/// else the beginning.
+pub fn origin(start: Nanos, end: Nanos) -> Nanos {
+    let length = end.saturating_sub(start).0;
+    if start.0.unsigned_abs() < (length / 20).unsigned_abs() { Nanos(0) } else { start }
+}
+
+/// What an axis of time says that counts from `origin`.
+pub fn since_text(origin: Nanos) -> String {
+    match origin {
+        Nanos(0) => "time on the record's clock".to_owned(),
+        origin => format!("time since {} on the record's clock", format_time(origin, Style::Human)),
+    }
+}
+
 /// 1, 2 or 5 times a power of ten, at least `least`.
 fn decimal_step(least: i128) -> i128 {
     let mut power = 1;

@@ -112,9 +112,9 @@ fn write_outcome(outcome: &Outcome, report: &WhatIf, out: &mut dyn Write) -> io:
                 size(mean.with),
                 size(change.abs())
             );
-            line("resident", format!("{text}, mean from {from} on"))
+            line("resident", format!("{text}, from {from} on"))
         }
-        _ => line("there", format!("{} mean from {from} on", size(mean.moved))),
+        _ => line("there", format!("{} as a mean from {from} on", size(mean.moved))),
     }
 }
 

@@ -21,7 +21,7 @@ pub struct ConvertArgs {
     /// The record: .damo, or what the Python tool, perf or trace-cmd wrote
     #[arg(value_name = "IN", required_unless_present = "record_file")]
     input: Option<PathBuf>,
-    /// The new file; `-` is standard output
+    /// The new file; `-` is standard output, a .damo record unless --to says otherwise
     #[arg(value_name = "OUT", required_unless_present = "output_file")]
     output: Option<PathBuf>,
     /// The new file's format [default: by OUT's ending: .damo, .json, .data (zlib JSON), .txt (perf script)]
@@ -47,9 +47,13 @@ pub fn run(args: &ConvertArgs) -> Result<Outcome> {
     let path = args.output.as_ref().or(args.output_file.as_ref()).context("no file to write")?;
     let file_type = FileType::of(path, args.to)?;
     let mut out = Destination::create(path, file_type, args.force, std::slice::from_ref(input))?;
-    let read = read(input, &mut out).with_context(|| format!("converting {}", input.display()))?;
-    out.finish()?;
-    Ok(read)
+    match read(input, &mut out) {
+        Ok(read) => out.finish().map(|()| read),
+        Err(error) => {
+            out.discard();
+            Err(error.context(format!("converting {}", input.display())))
+        }
+    }
 }
 
 /// Gives everything in `input` to `sink`.

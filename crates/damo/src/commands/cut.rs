@@ -154,7 +154,10 @@ fn mapped(
         }
     }
     if found.is_empty() {
-        let known = known.into_iter().collect::<Vec<_>>().join(", ");
+        let known = match known.into_iter().collect::<Vec<_>>().join(", ") {
+            none if none.is_empty() => "none".to_owned(),
+            known => known,
+        };
         return Err(HeatsError::NoSuchMapping { wanted: name.to_owned(), known }).context("--mapping");
     }
     Ok(found)

@@ -1,7 +1,7 @@
 //! `damo doctor`: whether this machine is ready for monitoring; with a record, whether that supports conclusions.
 
+use super::report::input::Known;
 use crate::errors::Outcome;
-use crate::inputs;
 use crate::output;
 use crate::progress;
 use anyhow::Result;
@@ -18,6 +18,8 @@ pub struct Doctor {
     #[arg(value_name = "RECORD")]
     records: Vec<PathBuf>,
     #[command(flatten)]
+    known: Known,
+    #[command(flatten)]
     machine: damo_record::args::DoctorArgs,
 }
 
@@ -29,7 +31,7 @@ pub fn run(args: &Doctor) -> Result<Outcome> {
     if args.records.is_empty() {
         return super::exits(|out| damo_record::doctor::doctor(&args.machine, out));
     }
-    let opened = inputs::open(&args.records)?;
+    let opened = args.known.open(&args.records)?;
     let mut findings = 0;
     output::to_stdout(|out| {
         for record in &opened.records {

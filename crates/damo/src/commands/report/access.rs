@@ -1,10 +1,10 @@
 //! `damo report access`: snapshots as tables, boxes, histograms and percentiles.
 
+use super::input::ReportInputs;
 use super::options::{AnyForm, FilterArgs, FormArgs, RawNumber, form, occurrences};
 use super::picture::PlotArgs;
 use super::raw;
 use crate::errors::Outcome;
-use crate::inputs::{self, Inputs};
 use crate::output::{self, ColorWhen};
 use crate::progress;
 use anyhow::{Result, bail};
@@ -21,7 +21,7 @@ pub struct AccessArgs {
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
     #[command(flatten)]
-    inputs: Inputs,
+    inputs: ReportInputs,
     /// Every snapshot with its regions, as recorded: the same as `damo report raw`
     #[arg(long = "raw_form", help_heading = "Output")]
     raw_form: bool,
@@ -162,13 +162,16 @@ impl AccessArgs {
 /// # Errors
 /// If a record cannot be read, an option makes no sense, or the result cannot be written.
 pub fn run(args: &AccessArgs) -> Result<Outcome> {
+    let files = [&args.files[..], &args.formats.files].concat();
     if args.raw_form {
-        let paths = args.inputs.paths(&args.files)?;
-        return raw::print(&paths, args.raw_number.style(), args.filter.filter()?, None, &args.form()?);
+        let opened = args.inputs.open(&files)?;
+        let options = raw::Options { style: args.raw_number.style(), filter: args.filter.filter()?, duration: None };
+        return raw::print(&opened, &options, &args.form()?, &args.plot);
     }
     let options = args.options()?;
     let form = args.form()?;
-    let opened = inputs::open(&args.inputs.paths(&args.files)?)?;
+    let opened = args.inputs.open(&files)?;
+    opened.has_target(&options.filter.target)?;
     let records = &opened.records;
     if let Some(place) = args.plot.place(&form) {
         let picture = progress::during(records, || access::access_picture(records, &options))?;
@@ -183,12 +186,17 @@ pub fn run(args: &AccessArgs) -> Result<Outcome> {
 
 /// `--format json`, and `--format set|append AREA TEXT` as the Python tool has it: one option for both.
 #[derive(Clone, Debug, Default)]
-struct Formats(Vec<Vec<String>>);
+struct Formats {
+    /// The words of each occurrence.
+    groups: Vec<Vec<String>>,
+    /// Records that stand right behind one word: `--format json app.damo`.
+    files: Vec<PathBuf>,
+}
 
 impl Formats {
     /// The form, if one was named.
     fn form(&self) -> Result<AnyForm> {
-        let mut names = self.0.iter().filter(|words| words.len() == 1).filter_map(|words| words.first());
+        let mut names = self.groups.iter().filter(|words| words.len() == 1).filter_map(|words| words.first());
         match names.next_back().map(String::as_str) {
             None => Ok(AnyForm::Text),
             Some(name) => {
@@ -200,7 +208,7 @@ impl Formats {
     /// Changes of templates.
     fn templates(&self) -> Result<Vec<(bool, Area, String)>> {
         let mut templates = Vec::new();
-        for words in self.0.iter().filter(|words| words.len() != 1) {
+        for words in self.groups.iter().filter(|words| words.len() != 1) {
             match &words[..] {
                 [how, area, text] if how == "set" || how == "append" => {
                     templates.push((how == "set", Area::by_name(area)?, text.clone()));
@@ -235,7 +243,12 @@ impl Args for Formats {
 
 impl FromArgMatches for Formats {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        Ok(Self(occurrences(matches, "format")))
+        let mut groups = occurrences(matches, "format");
+        let mut files = Vec::new();
+        for words in groups.iter_mut().filter(|words| words.first().is_some_and(|word| form(word).is_ok())) {
+            files.extend(words.split_off(1).into_iter().map(PathBuf::from));
+        }
+        Ok(Self { groups, files })
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {

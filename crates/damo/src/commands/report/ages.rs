@@ -1,9 +1,9 @@
 //! `damo report ages`.
 
+use super::input::ReportInputs;
 use super::options::{FilterArgs, FormArgs, nanoseconds};
 use super::picture::PlotArgs;
 use crate::errors::Outcome;
-use crate::inputs::{self, Inputs};
 use crate::progress;
 use anyhow::Result;
 use clap::Args;
@@ -19,7 +19,7 @@ pub struct AgesArgs {
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
     #[command(flatten)]
-    inputs: Inputs,
+    inputs: ReportInputs,
     /// Where one class of ages ends and the next begins, e.g. 0,5s,30s,10m,2h
     #[arg(long, value_name = "TIMES", help_heading = "Output")]
     edges: Option<String>,
@@ -43,7 +43,8 @@ pub fn run(args: &AgesArgs) -> Result<Outcome> {
     if let Some(edges) = &args.edges {
         options.edges = ages::parse_edges(edges)?;
     }
-    let opened = inputs::open(&args.inputs.paths(&args.files)?)?;
+    let opened = args.inputs.open(&args.files)?;
+    opened.has_target(&options.filter.target)?;
     let report = progress::during(&opened.records, || ages::ages(&opened.records, &options))?;
     if let Some(form) = args.plot.or_form(|| ages_bars(&report), &opened, &args.form)? {
         form.write("ages", |out| report.write_text(out), || report.tables())?;

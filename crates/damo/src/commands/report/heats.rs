@@ -1,9 +1,10 @@
 //! `damo report heats`: a map on the terminal, a picture, or numbers.
 
+use super::input::ReportInputs;
 use super::options::{AnyForm, FormArgs, TargetArgs, occurrences, repeated, three, time_range};
 use super::picture::{PictureArgs, Place};
 use crate::errors::Outcome;
-use crate::inputs::{self, Inputs, Opened};
+use crate::inputs::Opened;
 use crate::output::{self, ColorWhen};
 use crate::progress;
 use anyhow::{Context, Result, bail};
@@ -28,7 +29,7 @@ pub struct HeatsArgs {
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
     #[command(flatten)]
-    inputs: Inputs,
+    inputs: ReportInputs,
     /// Where to: `stdout` draws on the terminal, `raw` prints numbers (time, address, heat), FILE.png and FILE.svg are pictures
     #[arg(
         long,
@@ -153,7 +154,7 @@ pub fn run(args: &HeatsArgs) -> Result<Outcome> {
     // Mistakes in options are told before a long record is read.
     let destination = Destination::of(args)?;
     let mut options = args.options(&destination)?;
-    let opened = inputs::open(&args.inputs.paths(&[&args.files[..], &args.ranges.files].concat())?)?;
+    let opened = args.inputs.open(&[&args.files[..], &args.ranges.files].concat())?;
     if let Some(pid) = args.target.pid {
         options.identity = identity_of(&opened, pid)?;
     }
@@ -177,6 +178,7 @@ pub fn run(args: &HeatsArgs) -> Result<Outcome> {
         Destination::Picture(place) => args.picture.heats(&report, &opened, &place)?,
     }
     tell_others(&opened, &report);
+    tell_span(&opened, options.time_range.as_ref());
     Ok(opened.outcome())
 }
 
@@ -199,8 +201,24 @@ fn tell_others(opened: &Opened, report: &HeatsReport) {
     }
 }
 
+/// Says when the records were, if the wanted time on their clocks was not.
+fn tell_span(opened: &Opened, wanted: Option<&TimeRange>) {
+    let Some(TimeRange { start, end, base: TimeBase::At(base) }) = wanted else { return };
+    let (from, to) = (base.saturating_add(*start), base.saturating_add(*end));
+    let spans = || opened.records.iter().filter_map(damo_frame::Record::span);
+    let (Some(first), Some(last)) = (spans().map(|span| span.0).min(), spans().map(|span| span.1).max()) else {
+        return;
+    };
+    if to <= first || last <= from {
+        let [first, last] = [first, last].map(|at| human::format_time(at, Style::Human));
+        eprintln!(
+            "damo: the record lasts from {first} to {last} on its clock; with `guided` behind END, times count from its start"
+        );
+    }
+}
+
 /// The kernel's numbers of the target that is a process.
-fn identity_of(opened: &Opened, pid: i32) -> Result<Identity> {
+pub(super) fn identity_of(opened: &Opened, pid: i32) -> Result<Identity> {
     let targets = || opened.records.iter().flat_map(|record| record.targets());
     let pid_of = |target: &damo_model::Target| target.process.as_ref().map(|process| process.pid);
     if let Some(target) = targets().find(|target| pid_of(target) == Some(pid)) {

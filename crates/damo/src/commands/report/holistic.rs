@@ -1,9 +1,9 @@
 //! `damo report holistic`: one page with map, distributions, footprints and confidence.
 
+use super::input::ReportInputs;
 use super::options::FormArgs;
 use super::picture::PlotArgs;
 use crate::errors::Outcome;
-use crate::inputs::{self, Inputs};
 use crate::output::{self, ColorWhen};
 use crate::progress;
 use anyhow::Result;
@@ -24,7 +24,7 @@ pub struct HolisticArgs {
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
     #[command(flatten)]
-    inputs: Inputs,
+    inputs: ReportInputs,
     /// The record to read, as the Python tool calls it
     #[arg(long = "access_pattern", value_name = "FILE", help_heading = "Input")]
     access_pattern: Option<PathBuf>,
@@ -53,9 +53,9 @@ pub struct HolisticArgs {
 pub fn run(args: &HolisticArgs) -> Result<Outcome> {
     let mut files = args.files.clone();
     files.extend(args.access_pattern.clone());
-    let mut paths = args.inputs.paths(&files)?;
+    let mut paths = args.inputs.named.paths(&files)?;
     paths.extend(args.footprints.clone());
-    let opened = inputs::open(&paths)?;
+    let opened = args.inputs.known.open(&paths)?;
     let place = args.plot.place(&args.form);
     let depth = if args.form.out().is_some() && args.color != ColorWhen::Always {
         Depth::Plain

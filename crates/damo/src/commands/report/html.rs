@@ -1,8 +1,8 @@
 //! `damo report html`.
 
+use super::input::ReportInputs;
 use super::picture;
 use crate::errors::Outcome;
-use crate::inputs::{self, Inputs};
 use crate::output;
 use crate::progress;
 use anyhow::{Context, Result, bail};
@@ -19,7 +19,7 @@ pub struct HtmlArgs {
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
     #[command(flatten)]
-    inputs: Inputs,
+    inputs: ReportInputs,
     /// Write the page here; `-` is standard output
     #[arg(short, long, value_name = "FILE", default_value = "report.html", help_heading = "Output")]
     output: PathBuf,
@@ -33,7 +33,7 @@ pub struct HtmlArgs {
 /// # Errors
 /// If there is not exactly one record, it cannot be read or has no snapshots, or the page cannot be written.
 pub fn run(args: &HtmlArgs) -> Result<Outcome> {
-    let opened = inputs::open(&args.inputs.paths(&args.files)?)?;
+    let opened = args.inputs.open(&args.files)?;
     let [record] = &opened.records[..] else {
         bail!("a page shows one record, and {} are given: make a page for each", opened.records.len())
     };

@@ -6,6 +6,7 @@ pub mod footprints;
 pub mod heats;
 pub mod holistic;
 pub mod html;
+pub mod input;
 pub mod nr_regions;
 pub mod options;
 pub mod picture;

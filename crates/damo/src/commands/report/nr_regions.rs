@@ -1,9 +1,9 @@
 //! `damo report nr_regions`.
 
+use super::input::ReportInputs;
 use super::options::{DistributionArgs, FilterArgs, FormArgs};
 use super::picture::PlotArgs;
 use crate::errors::Outcome;
-use crate::inputs::{self, Inputs};
 use crate::progress;
 use anyhow::Result;
 use clap::Args;
@@ -18,7 +18,7 @@ pub struct NrRegionsArgs {
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
     #[command(flatten)]
-    inputs: Inputs,
+    inputs: ReportInputs,
     #[command(flatten)]
     distribution: DistributionArgs,
     /// Snapshots to leave out at the start, while DAMON's regions settle
@@ -43,7 +43,8 @@ pub fn run(args: &NrRegionsArgs) -> Result<Outcome> {
         sort: args.distribution.sort(),
         filter: args.filter.filter()?,
     };
-    let opened = inputs::open(&args.inputs.paths(&args.files)?)?;
+    let opened = args.inputs.open(&args.files)?;
+    opened.has_target(&options.filter.target)?;
     let report = progress::during(&opened.records, || nr_regions::nr_regions(&opened.records, &options))?;
     let chart = || nr_regions_chart(&report, options.sort);
     if let Some(form) = args.plot.or_form(chart, &opened, &args.form)? {

@@ -142,10 +142,39 @@ impl FormArgs {
         if Format::of(path).is_some() && !matches!(self.format, AnyForm::Picture(_)) {
             bail!("--out {} would hold no picture: say --format png or svg as well, or --plot FILE", path.display());
         }
-        let file = File::create(path).with_context(|| format!("creating {}", path.display()))?;
-        let mut out = BufWriter::with_capacity(1 << 16, file);
+        let mut out = BufWriter::with_capacity(1 << 16, Late { path, file: None });
         write(&mut out)?;
         out.flush().with_context(|| format!("writing {}", path.display()))
+    }
+}
+
+/// A file that is created when there is something to write, so that a report that fails leaves what was there.
+struct Late<'a> {
+    path: &'a Path,
+    file: Option<File>,
+}
+
+impl Late<'_> {
+    fn file(&mut self) -> std::io::Result<&mut File> {
+        match &mut self.file {
+            Some(file) => Ok(file),
+            empty => {
+                let named = |error: std::io::Error| {
+                    std::io::Error::new(error.kind(), format!("creating {}: {error}", self.path.display()))
+                };
+                Ok(empty.insert(File::create(self.path).map_err(named)?))
+            }
+        }
+    }
+}
+
+impl Write for Late<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.file()?.write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.file()?.flush()
     }
 }
 

@@ -1,9 +1,9 @@
 //! `damo report wss_profile`: working set size against the length of the window.
 
+use super::input::ReportInputs;
 use super::options::{FilterArgs, FormArgs};
 use super::picture::PlotArgs;
 use crate::errors::Outcome;
-use crate::inputs::{self, Inputs};
 use crate::progress;
 use anyhow::{Result, bail};
 use clap::Args;
@@ -19,7 +19,7 @@ pub struct ProfileArgs {
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
     #[command(flatten)]
-    inputs: Inputs,
+    inputs: ReportInputs,
     /// Snapshots to leave out at the start, while DAMON's regions settle
     #[arg(long = "exclude_samples", value_name = "NUMBER", default_value_t = 20, help_heading = "Selection")]
     exclude_samples: u64,
@@ -44,7 +44,8 @@ pub fn run(args: &ProfileArgs) -> Result<Outcome> {
         exclude_samples: args.exclude_samples,
         filter: args.filter.filter()?,
     };
-    let opened = inputs::open(&args.inputs.paths(&args.files)?)?;
+    let opened = args.inputs.open(&args.files)?;
+    opened.has_target(&options.filter.target)?;
     let [record] = &opened.records[..] else {
         bail!("a profile is of one record, and {} are given: run it for each", opened.records.len())
     };

@@ -1,9 +1,9 @@
 //! `damo report record_info`.
 
+use super::input::ReportInputs;
 use super::options::{FormArgs, RawNumber};
 use super::picture::PlotArgs;
 use crate::errors::Outcome;
-use crate::inputs::{self, Inputs};
 use crate::progress;
 use anyhow::Result;
 use clap::Args;
@@ -18,7 +18,7 @@ pub struct RecordInfoArgs {
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
     #[command(flatten)]
-    inputs: Inputs,
+    inputs: ReportInputs,
     #[command(flatten)]
     raw_number: RawNumber,
     #[command(flatten)]
@@ -32,7 +32,7 @@ pub struct RecordInfoArgs {
 /// # Errors
 /// If a record cannot be read.
 pub fn run(args: &RecordInfoArgs) -> Result<Outcome> {
-    let opened = inputs::open(&args.inputs.paths(&args.files)?)?;
+    let opened = args.inputs.open(&args.files)?;
     let report = progress::during(&opened.records, || guide::guide(&opened.records))?;
     if let Some(form) = args.plot.or_form(|| guide_bars(&report), &opened, &args.form)? {
         form.write("record_info", |out| report.write_text(out, args.raw_number.style()), || report.tables())?;

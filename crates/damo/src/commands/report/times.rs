@@ -1,9 +1,9 @@
 //! `damo report times`.
 
+use super::input::ReportInputs;
 use super::options::{FilterArgs, FormArgs};
 use super::picture::PlotArgs;
 use crate::errors::Outcome;
-use crate::inputs::{self, Inputs};
 use crate::progress;
 use anyhow::Result;
 use clap::Args;
@@ -18,7 +18,7 @@ pub struct TimesArgs {
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
     #[command(flatten)]
-    inputs: Inputs,
+    inputs: ReportInputs,
     #[command(flatten)]
     plot: PlotArgs,
     #[command(flatten)]
@@ -38,10 +38,11 @@ fn is_record(path: &Path) -> bool {
 /// If a record cannot be read, or the result cannot be written.
 pub fn run(args: &TimesArgs) -> Result<Outcome> {
     let filter = args.filter.filter()?;
-    let mut paths = args.inputs.paths(&args.files)?;
+    let mut paths = args.inputs.named.paths(&args.files)?;
     // The Python tool wants a profile named as well, and does not look at it.
     paths.retain(|path| is_record(path));
-    let opened = inputs::open(&paths)?;
+    let opened = args.inputs.known.open(&paths)?;
+    opened.has_target(&filter.target)?;
     let report = progress::during(&opened.records, || times::times(&opened.records, &filter))?;
     if let Some(form) = args.plot.or_form(|| times_bars(&report), &opened, &args.form)? {
         form.write("times", |out| report.write_text(out), || report.tables())?;

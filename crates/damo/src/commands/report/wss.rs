@@ -1,9 +1,9 @@
 //! `damo report wss`.
 
+use super::input::ReportInputs;
 use super::options::{AnyForm, DistributionArgs, FilterArgs, FormArgs, RawNumber, microseconds, size};
 use super::picture::PlotArgs;
 use crate::errors::Outcome;
-use crate::inputs::{self, Inputs};
 use crate::progress;
 use anyhow::Result;
 use clap::Args;
@@ -21,7 +21,7 @@ pub struct WssArgs {
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
     #[command(flatten)]
-    inputs: Inputs,
+    inputs: ReportInputs,
     #[command(flatten)]
     distribution: DistributionArgs,
     /// Snapshots to leave out at the start, while DAMON's regions settle
@@ -86,7 +86,8 @@ pub fn run(args: &WssArgs) -> Result<Outcome> {
         errors: args.error || (matches!(args.form.format(), AnyForm::Tables(_)) && !windowed),
         filter: args.filter.filter()?,
     };
-    let opened = inputs::open(&args.inputs.paths(&args.files)?)?;
+    let opened = args.inputs.open(&args.files)?;
+    opened.has_target(&options.filter.target)?;
     let report = progress::during(&opened.records, || wss::wss(&opened.records, &options))?;
     let histogram = args.histogram.map(|ranges| ranges as usize);
     let text = DistributionText {

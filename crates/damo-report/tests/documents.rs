@@ -1,0 +1,99 @@
+//! What the documents say is so: docs/tables.md lists every table of every report with its columns and their types, and
+//! the pictures of docs/gallery.md are there.
+
+use damo_frame::{OpenOptions, Record};
+use damo_report::access::{self, Style, access_tables};
+use damo_report::filter::Filter;
+use damo_report::footprints::{self, footprints};
+use damo_report::heats::{Options as HeatsOptions, heats};
+use damo_report::{Form, Table, ages, guide, holistic, nr_regions, profile, raw, times, wss};
+use polars::prelude::{DataFrame, ParquetReader, SerReader};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+fn top() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn open(name: &str) -> [Record; 1] {
+    [Record::open(&top().join("testdata/real").join(name), &OpenOptions::default()).expect("the recording is readable")]
+}
+
+fn columns(report: &str, table: &str, frame: &DataFrame) -> Vec<String> {
+    let schema = frame.schema();
+    schema.iter().map(|(name, kind)| format!("{report} {table} {name} {kind}")).collect()
+}
+
+/// Every column of every report: `report table column type`.
+fn of_the_code() -> BTreeSet<String> {
+    let stairs = open("stairs/damon.data");
+    let mut found = BTreeSet::new();
+    let mut take = |report: &str, tables: Vec<Table>| {
+        for table in tables {
+            found.extend(columns(report, table.name, &table.frame));
+        }
+    };
+    take("wss", wss::wss(&stairs, &wss::Options::default()).expect("a report").tables().expect("tables"));
+    let [record] = &stairs;
+    take("wss_profile", profile::profile(record, &profile::Options::default()).expect("ok").tables().expect("tables"));
+    take("footprints", footprints(&stairs, &footprints::Options::default()).expect("ok").tables().expect("tables"));
+    take("nr_regions", nr_regions::nr_regions(&stairs, &Default::default()).expect("ok").tables().expect("tables"));
+    take("ages", ages::ages(&stairs, &ages::Options::default()).expect("a report").tables().expect("tables"));
+    take("times", times::times(&stairs, &Filter::default()).expect("a report").tables().expect("tables"));
+    take("record_info", guide::guide(&stairs).expect("a report").tables().expect("tables"));
+    let page = holistic::Options { heats: HeatsOptions { rows: 4, ..HeatsOptions::overview() }, long: false };
+    take("holistic", holistic::holistic(&stairs, &page).expect("a page").tables().expect("tables"));
+    take("heats", heats(&open("schemes/trace.txt"), &page.heats).expect("a map").tables().expect("tables"));
+    for style in [Style::Detailed, Style::RecencySzHist, Style::RecencyPercentiles] {
+        let options = access::Options { style, ..access::Options::default() };
+        take("access", access_tables(&stairs, &options, None).expect("tables"));
+        take("access", access_tables(&stairs, &options, Some("regions")).expect("tables"));
+    }
+    let mut regions = Vec::new();
+    raw::write_table(&stairs, &raw::Options::default(), Form::Parquet, &mut regions).expect("written");
+    let regions = ParquetReader::new(std::io::Cursor::new(regions)).finish().expect("Parquet");
+    found.extend(columns("raw", "regions", &regions));
+    found
+}
+
+/// What stands in the document: a heading for each report, and rows of table, column and type.
+fn of_the_document() -> BTreeSet<String> {
+    let text = std::fs::read_to_string(top().join("docs/tables.md")).expect("docs/tables.md");
+    let mut found = BTreeSet::new();
+    let (mut report, mut table) = (String::new(), String::new());
+    for line in text.lines() {
+        if let Some(name) = line.strip_prefix("## `") {
+            report = name.trim_end_matches('`').to_owned();
+        }
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        if let ["", of, column, kind, ..] = cells[..]
+            && let Some(column) = column.strip_prefix('`')
+        {
+            if !of.is_empty() {
+                table = of.trim_matches('`').to_owned();
+            }
+            let kind = kind.split(',').next().unwrap_or_default();
+            found.insert(format!("{report} {table} {} {kind}", column.trim_end_matches('`')));
+        }
+    }
+    found
+}
+
+#[test]
+fn the_document_of_tables_lists_every_column_and_its_type() {
+    let (code, document) = (of_the_code(), of_the_document());
+    let missing: Vec<_> = code.difference(&document).collect();
+    let invented: Vec<_> = document.difference(&code).collect();
+    assert!(missing.is_empty() && invented.is_empty(), "not in the document: {missing:#?}; only there: {invented:#?}");
+}
+
+#[test]
+fn the_pictures_of_the_gallery_are_there_and_small() {
+    let page = std::fs::read_to_string(top().join("docs/gallery.md")).expect("docs/gallery.md");
+    let names: Vec<&str> = page.split("](").skip(1).filter_map(|rest| rest.split(')').next()).collect();
+    assert!(names.len() >= 9, "a gallery shows pictures");
+    let size = |name: &&str| std::fs::metadata(top().join("docs").join(name)).map(|meta| meta.len());
+    let sizes: Result<Vec<u64>, _> = names.iter().map(size).collect();
+    let total: u64 = sizes.unwrap_or_else(|error| panic!("{names:?}: {error}")).iter().sum();
+    assert!(total < 2 << 20, "{total} bytes");
+}

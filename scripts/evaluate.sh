@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# Makes the tables and pictures of docs/evaluation.md, and the pictures of docs/schemes.md. The numbers are reckoned anew and
+# come out the same on every machine: simulated memory, virtual time.
+#   scripts/evaluate.sh [--check]      with --check nothing is changed: exit code 1 if a table would be
+set -euo pipefail
+cd "$(dirname "$0")/.."
+page=docs/evaluation.md
+check=${1:-}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cargo build --quiet -p damo-report --example evaluate
+cargo run --quiet -p damo-report --example evaluate -- "$work"
+
+# Each table stands between a line <!-- NAME --> and the next empty line.
+awk -v work="$work" '
+    /^<!-- [a-z]+ -->$/ {
+        print
+        file = work "/" $2 ".md"
+        while ((getline line <file) > 0) print line
+        close(file)
+        inside = 1
+        next
+    }
+    /^$/ { inside = 0 }
+    !inside
+' $page >"$work/page"
+if [ "$check" = --check ]; then
+    diff -u $page "$work/page"
+    exit
+fi
+cat "$work/page" >$page
+cargo build --quiet -p damo
+damo=$(realpath "${CARGO_TARGET_DIR:-target}/debug/damo")
+candidates='[{"action": "pageout", "access_pattern": {"nr_accesses": {"max": 0}, "age": {"min": "2 s"}}},
+    {"action": "pageout", "access_pattern": {"nr_accesses": {"max": 0}, "age": {"min": "10 s"}}},
+    {"action": "pageout", "access_pattern": {"nr_accesses": {"max": 0}, "age": {"min": "2 s"}},
+     "quotas": {"sz_bytes": "4 MiB", "reset_interval_ms": "1 s"}}]'
+(
+    cd "$work"
+    "$damo" record --quiet --simulate stairs -o stairs.damo
+    "$damo" schemes --what-if stairs.damo --schemes "$candidates" --plot what-if.png --size 1000x600
+    "$damo" schemes suggest stairs.damo --goal "refault < 45%" --plot frontier.png --size 1000x480
+)
+mv "$work"/*.png docs/images/
