@@ -10,6 +10,27 @@
 //! - [`merge`](mod@merge): records of one host on one time axis
 //! - [`anonymize`](mod@anonymize): addresses moved, names and times taken out
 //! - [`check`](mod@check): whether a record is what a monitoring should give
+//!
+//! ```
+//! use damo_edit::{Aggregate, AggregateOptions};
+//! use damo_model::{Addr, Item, Meta, Nanos, NrAccesses, Region, Sink, Snapshot, Target, TargetKey};
+//!
+//! let mut items = Vec::new();
+//! let options = AggregateOptions { interval: Nanos::from_millis(200), skip: 0 };
+//! let mut longer = Aggregate::new(options, &mut items);
+//! longer.put(&Item::Meta(Meta::default()))?;
+//! longer.put(&Item::Target(Target::default()))?;
+//! for (start, nr_accesses) in [(0, 3), (100, 4)] {
+//!     let (start, end) = (Nanos::from_millis(start), Nanos::from_millis(start + 100));
+//!     let mut snapshot = Snapshot::new(TargetKey(0), start, end, None);
+//!     snapshot.regions.push(Region::new(Addr(0), Addr(4096), NrAccesses(nr_accesses), None));
+//!     longer.put(&Item::Snapshot(snapshot))?;
+//! }
+//! assert_eq!(longer.finish()?.snapshots, 1);
+//! let Some(Item::Snapshot(sum)) = items.last() else { unreachable!() };
+//! assert_eq!(sum.regions[0].nr_accesses, NrAccesses(7));
+//! # Ok::<(), damo_model::SinkError>(())
+//! ```
 #![forbid(unsafe_code)]
 
 mod aggregate;

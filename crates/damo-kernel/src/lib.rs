@@ -18,6 +18,25 @@
 //! [`ring::Ring::wait`] and [`ring::Ring::drain`], through a [`tracefs::Decoder`] into a [`damo_model::assemble::Assembler`]
 //! per kdamond thread, until [`sysfs::Staged::is_running`] is false or a signal came; [`sysfs::Staged::stop`]; a last
 //! drain; [`sysfs::Staged::undo`]. `examples/watch.rs` is all of that in one small program.
+//!
+//! Starting DAMON for a process and putting everything back, on a tree that behaves like a kernel's:
+//!
+//! ```
+//! use damo_kernel::Root;
+//! use damo_kernel::sysfs::{Context, ContextTarget, FakeDamon, Kdamond, Sysfs};
+//! use damo_model::Ops;
+//! use std::sync::Arc;
+//!
+//! let sysfs = Sysfs::new(&Root::with_io(Arc::new(FakeDamon::new((6, 12))))); // Root::host() is this machine
+//! let target = ContextTarget { pid: Some(42), ..ContextTarget::default() };
+//! let context = Context { targets: vec![target], ..Context::new(Ops::Vaddr) };
+//! let mut staged = sysfs.stage(&[Kdamond { contexts: vec![context], ..Kdamond::default() }])?;
+//! staged.start()?;
+//! assert!(staged.is_running()?);
+//! staged.stop()?;
+//! staged.undo()?;
+//! # Ok::<(), damo_kernel::Error>(())
+//! ```
 #![deny(unsafe_op_in_unsafe_fn)]
 
 mod error;

@@ -24,6 +24,26 @@
 //! - [`colormap`]: colours for numbers
 //! - [`picture`]: PNG and SVG
 //! - [`table`], [`form`]: results as tables, and the forms in which they are written
+//!
+//! ```
+//! use damo_frame::Record;
+//! use damo_model::{Addr, Item, Meta, Nanos, NrAccesses, Region, Snapshot, Target, TargetKey};
+//! use damo_report::distribution::DistributionText;
+//! use damo_report::wss::{Options, wss};
+//!
+//! let mut items = vec![Item::Meta(Meta::default()), Item::Target(Target::default())];
+//! for second in 0..60 {
+//!     let mut snapshot = Snapshot::new(TargetKey(0), Nanos::from_secs(second), Nanos::from_secs(second + 1), None);
+//!     snapshot.regions.push(Region::new(Addr(0), Addr(4096), NrAccesses(3), None));
+//!     items.push(Item::Snapshot(snapshot));
+//! }
+//! let record = Record::from_items(&items)?;
+//! let report = wss(&[record], &Options::default())?;
+//! let mut text = Vec::new();
+//! report.write_text(&mut text, DistributionText::default())?;
+//! assert!(String::from_utf8(text)?.contains("4.000 KiB"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 #![forbid(unsafe_code)]
 
 pub mod access;

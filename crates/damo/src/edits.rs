@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 /// Where the new record goes.
 #[derive(Args, Clone, Debug)]
 pub struct OutputArgs {
-    /// The new record; `-` is standard output [default: damon.adjusted.damo, damon.cut.damo, damon.merged.damo or
-    /// damon.anonymous.damo]
+    /// The new record; `-` is standard output [default: named after what was done: damon.adjusted.damo,
+    /// damon.cut.damo, damon.merged.damo, damon.anonymous.damo]
     #[arg(short, long = "output", alias = "out", value_name = "FILE", help_heading = "Output")]
     output: Option<PathBuf>,
     /// Its format [default: by FILE's ending: .damo, .json, .data (zlib JSON), .txt (perf script)]

@@ -21,7 +21,7 @@ use std::path::PathBuf;
     damo schemes --what-if damon.damo --schemes candidates.json\n  \
     damo schemes --what-if damon.damo --damos_action pageout --damos_access_rate 0% 0% --damos_age 5s max\n  \
     damo schemes suggest damon.damo --goal \"refault < 1%\"\n\n\
-    With --what-if and `suggest` nothing is changed on this machine: schemes are tried on the record. Without, they act on\n\
+    With --what-if and `suggest` nothing is changed on this machine: schemes are tried on the record. Without, they act on \
     the targets until these end, or until Ctrl-C.")]
 pub struct SchemesArgs {
     #[command(subcommand)]

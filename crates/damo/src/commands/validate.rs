@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 /// Arguments of `damo validate`.
 #[derive(Args, Debug)]
 #[command(after_help = "Prints a line for each fault, and nothing about a sound record. Checked are every block's \
-                        checksum, the order of snapshots and regions, and the bounds below.\n\n\
+                        checksum, the order of snapshots and regions, and the bounds above.\n\n\
                         Exit code: 0 if all records are sound, 1 if one is not, 2 if one cannot be read at all.")]
 pub struct ValidateArgs {
     /// The records [default: damon.damo, then damon.data]

@@ -40,7 +40,7 @@ pub enum Report {
     Heats(Box<heats::HeatsArgs>),
     /// One page: heat map, working set, memory held, regions, idle times, and how far the record can be trusted
     Holistic(Box<holistic::HolisticArgs>),
-    /// One HTML file to explore with the mouse: heat map, working set, memory, CPU, marks; needs no network
+    /// One HTML file to explore by mouse, touch or keyboard: heat map, working set, memory, CPU, marks; needs no network
     Html(html::HtmlArgs),
     /// Distribution of the working set size
     Wss(wss::WssArgs),
