@@ -92,7 +92,8 @@ pub struct PrintArgs {
     damo tune --schemes schemes.json        other schemes\n  \
     damo tune --replace -m 500              these parameters, defaults for all others, no schemes\n\n\
     Options of schemes without a --damos_action change the schemes that run: the n-th of each is for the n-th scheme. \
-    With --damos_action or --schemes, what is given are all schemes from now on.")]
+    With --damos_action or --schemes, what is given are all schemes from now on.\n\n\
+    Defaults named above are those of --replace; without it, what is not named stays as it is.")]
 pub struct TuneArgs {
     /// What to change; the rest stays as it is.
     #[command(flatten)]
