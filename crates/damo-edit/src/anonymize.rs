@@ -2,7 +2,7 @@
 //!
 //! Addresses are moved: of each address space every contiguous area goes to a place that tells nothing, with order,
 //! sizes and positions within pages kept, and the same place throughout the record. Times begin at 0. Processes are
-//! numbered from 1. Names go; of mappings the kind stays ([`names`]). The record has to be gone through twice: a
+//! numbered from 1. Names go; of mappings the kind stays (`names`). The record has to be gone through twice: a
 //! [`Survey`] finds its areas and its beginning, then [`Anonymize`] changes it.
 
 mod areas;
