@@ -7,6 +7,7 @@
 
 use crate::error::WriteError;
 use crate::reader::sniff;
+use crate::repack::repack;
 use crate::writer::{Summary, Writer, WriterOptions};
 use damo_model::{Item, Sink, SinkError};
 use std::ffi::OsString;
@@ -134,6 +135,24 @@ impl RecordFile {
         Ok(summary)
     }
 
+    /// As [`RecordFile::finish`], for a record that was written as it happened: if its blocks are small, they are put
+    /// together first, which makes the record smaller and changes nothing else. Where that fails (a disk too full for
+    /// both), the record stays as it was written. Should the process die meanwhile, `NAME.part` is complete.
+    ///
+    /// # Errors
+    /// As [`RecordFile::finish`].
+    pub fn finish_repacked(self) -> Result<Summary, WriteError> {
+        let RecordFile { writer, path, part, overwrite, owner, .. } = self;
+        let (file, summary) = writer.finish()?;
+        // The old one is kept open, and with it the lock on it, until the new one has the name.
+        let (file, summary) = match repack(&part, &file, &summary) {
+            Some(better) => better,
+            None => (file, summary),
+        };
+        Self::complete(&file, &path, &part, overwrite, owner)?;
+        Ok(summary)
+    }
+
     /// After the system refused to take more (a full disk): gives what was written its name all the same, without an
     /// index and an end mark. All finished blocks of it read; what is missing is the block at hand.
     ///
@@ -188,18 +207,18 @@ fn publish(part: &Path, path: &Path, overwrite: bool) -> Result<(), WriteError> 
     fs::rename(part, path).map_err(|e| file_error("rename", part, e))
 }
 
-fn create_new(path: &Path) -> io::Result<File> {
+pub(crate) fn create_new(path: &Path) -> io::Result<File> {
     // O_CREAT with O_EXCL never follows a symbolic link.
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
 }
 
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(suffix);
     name.into()
 }
 
-fn file_error(what: &'static str, path: &Path, source: io::Error) -> WriteError {
+pub(crate) fn file_error(what: &'static str, path: &Path, source: io::Error) -> WriteError {
     WriteError::File { what, path: path.into(), source }
 }
 

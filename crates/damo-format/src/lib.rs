@@ -38,6 +38,7 @@ mod layout;
 mod pack;
 mod predict;
 mod reader;
+mod repack;
 mod repair;
 mod scan;
 mod select;

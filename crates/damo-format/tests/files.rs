@@ -4,7 +4,7 @@ mod common;
 
 use common::{evolving, meta, record, snapshots, target};
 use damo_format::{Reader, RecordFile, StreamReader, WriteError, Writer, WriterOptions, repair};
-use damo_model::{Item, Side, Sink, Snapshot};
+use damo_model::{Item, Lost, Side, Sink, Snapshot, Stamp, Target, TargetKey};
 use std::fs;
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -181,6 +181,72 @@ impl Read for Pieces<'_> {
         let n = out.len().min(self.size);
         self.rest.read(&mut out[..n])
     }
+}
+
+/// Two targets, one of which becomes better known later, a side item before each snapshot, and a block for every three snapshots.
+fn small_blocks(path: &Path) -> (RecordFile, Vec<Snapshot>, Vec<Side>) {
+    let mut file = RecordFile::create(path, WriterOptions::live(), false).unwrap();
+    let written = evolving(0, 200, 12, 4);
+    [meta(), target(0), target(1)].iter().for_each(|item| file.put(item).unwrap());
+    let mut sides = Vec::new();
+    for (n, snapshot) in written.iter().enumerate() {
+        if n == 150 {
+            let named = Target { key: TargetKey(1), data_source: "late".into(), ..Target::default() };
+            file.put(&Item::Target(named)).unwrap();
+        }
+        let lost = Lost { at: Stamp::Record(snapshot.end), events: n as u64, reason: "ring".into() };
+        sides.push(Side::Lost(lost));
+        file.put(&Item::Side(sides[n].clone())).unwrap();
+        file.put(&Item::Snapshot(snapshot.clone())).unwrap();
+        if n % 3 == 2 {
+            file.flush_block().unwrap();
+        }
+    }
+    (file, written, sides)
+}
+
+#[test]
+fn small_blocks_are_put_together_at_the_end_and_nothing_else_changes() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("damon.damo");
+    let (file, written, sides) = small_blocks(&path);
+    let before = file.summary();
+    fs::set_permissions(file.part_path(), fs::Permissions::from_mode(0o640)).unwrap();
+    // What a recorder left that was killed in the midst of it.
+    fs::write(directory.path().join("damon.damo.part.repack"), record(&written[..2], options())).unwrap();
+    let summary = file.finish_repacked().unwrap();
+    assert_eq!((summary.snapshots, summary.blocks), (200, 2));
+    assert!(summary.bytes.0 < before.bytes.0 * 3 / 4, "{before:?} {summary:?}");
+    assert_eq!(fs::metadata(&path).unwrap().len(), summary.bytes.0);
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    let reader = Reader::open(&path).unwrap();
+    assert!(reader.is_finished() && reader.damage().is_empty());
+    assert_eq!(snapshots(&reader), written);
+    assert_eq!(reader.sides().unwrap(), sides);
+    assert_eq!(reader.targets()[1].data_source, "late");
+}
+
+#[test]
+fn a_repack_that_fails_leaves_the_record_as_it_was_written() {
+    let directory = tempfile::tempdir().unwrap();
+    let plain = directory.path().join("plain.damo");
+    small_blocks(&plain).0.finish().unwrap();
+    // It cannot be created: as with a folder that takes no new file.
+    let path = directory.path().join("damon.damo");
+    fs::create_dir(directory.path().join("damon.damo.part.repack")).unwrap();
+    small_blocks(&path).0.finish_repacked().unwrap();
+    assert!(fs::read(&path).unwrap() == fs::read(&plain).unwrap());
+
+    // It fails half-way: the disk gave back something else than was written.
+    let path = directory.path().join("other.damo");
+    let (file, ..) = small_blocks(&path);
+    let part = fs::OpenOptions::new().write(true).open(file.part_path()).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&part, b"spoilt", file.summary().bytes.0 / 2).unwrap();
+    file.finish_repacked().unwrap();
+    assert_eq!(fs::metadata(&path).unwrap().len(), fs::metadata(&plain).unwrap().len());
+    assert!(!directory.path().join("other.damo.part.repack").exists());
+    assert!(Reader::open(&path).unwrap().is_finished());
 }
 
 #[test]

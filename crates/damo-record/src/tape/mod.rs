@@ -192,7 +192,7 @@ impl Tape {
         let mut written = Written::default();
         match self {
             Tape::File(file) => {
-                written.add(&file.finish().map_err(|e| RecordError::record(&name, &e))?);
+                written.add(&file.finish_repacked().map_err(|e| RecordError::record(&name, &e))?);
                 written.files.push(name);
             }
             Tape::Stdout(writer) => {

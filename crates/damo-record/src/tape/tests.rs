@@ -110,3 +110,56 @@ fn numbered_files_keep_their_folder_and_extension() {
     assert_eq!(numbered(Path::new("a/damon.damo"), 1), Path::new("a/damon.0001.damo"));
     assert_eq!(numbered(Path::new("x.y/rec"), 12), Path::new("x.y/rec.0012"));
 }
+
+/// A live session's tape: told every 1.5 s of the record's clock that time passes.
+struct Ticking {
+    tape: Tape,
+    since: Option<Nanos>,
+}
+
+impl Sink for Ticking {
+    fn put(&mut self, item: &Item) -> Result<(), SinkError> {
+        self.tape.put(item)?;
+        if let Item::Snapshot(snapshot) = item {
+            let since = *self.since.get_or_insert(snapshot.start);
+            if snapshot.end.saturating_sub(since) >= Nanos::from_millis(1500) {
+                self.tape.tick().map_err(SinkError::new)?;
+                self.since = None;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn a_finished_recording_takes_no_more_than_if_it_had_been_written_at_a_stroke() {
+    let dir = tempfile::tempdir().unwrap();
+    let stairs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/real/stairs/damon.data");
+    let (live, stroke) = (dir.path().join("live.damo"), dir.path().join("stroke.damo"));
+    let record = |path: &Path| {
+        let tape = Tape::open(&output(path.to_owned()), WriterOptions::live()).unwrap();
+        let mut ticking = Ticking { tape, since: None };
+        damo_import::import_path(&stairs, &Default::default(), &mut ticking).unwrap();
+        ticking.tape
+    };
+    let Tape::File(file) = record(&dir.path().join("small.damo")) else { panic!("a name makes a file") };
+    let small = file.finish().unwrap().bytes.0;
+    let written = record(&live).finish().unwrap();
+    let mut at_once = RecordFile::create(&stroke, WriterOptions::default(), false).unwrap();
+    damo_import::import_path(&stairs, &Default::default(), &mut at_once).unwrap();
+    let at_once = at_once.finish().unwrap();
+    let per_region = |bytes: u64| bytes as f64 / written.regions as f64;
+    println!("B/region: {:.2} before, {:.2} after", per_region(small), per_region(written.bytes));
+    assert!(small > written.bytes * 5 / 4, "{small} {written:?}");
+    assert!(written.bytes <= at_once.bytes.0 * 101 / 100, "{written:?} {at_once:?}");
+    let (live, stroke) = (Reader::open(&live).unwrap(), Reader::open(&stroke).unwrap());
+    assert_eq!(live.totals(), stroke.totals());
+    assert_eq!((live.meta(), live.targets()), (stroke.meta(), stroke.targets()));
+    assert_eq!(live.sides().unwrap(), stroke.sides().unwrap());
+    assert_eq!(snapshots(&live), snapshots(&stroke));
+}
+
+fn snapshots(reader: &Reader) -> Vec<Snapshot> {
+    let batches = (0..reader.index().len()).map(|block| reader.read_block(block, &Selection::all()).unwrap());
+    batches.flat_map(|batch| (0..batch.snapshots.len()).map(move |i| batch.snapshot(i)).collect::<Vec<_>>()).collect()
+}

@@ -1,0 +1,88 @@
+//! Puts a finished record's small blocks together. A record written as it happens has a block for every second or two,
+//! so that a killed recorder loses no more; each costs its header, its targets and side data packed by themselves, and
+//! columns too short to pack well. Once the end is written nothing can be lost any more, and larger blocks take less.
+//!
+//! The old file stays whole until a better one is on the disk: whatever fails, and whenever the process dies, one of
+//! the two stands there complete.
+
+use crate::error::{ReadError, WriteError};
+use crate::file::{create_new, file_error, with_suffix};
+use crate::reader::sniff;
+use crate::stream::StreamReader;
+use crate::writer::{Summary, Writer, WriterOptions};
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+/// Blocks of this mean size pack well enough.
+const SMALL_BLOCK: u64 = 64 << 10;
+/// Larger records are left alone: who waits for the end of a recording should not notice.
+const LARGEST: u64 = 32 << 20;
+
+/// Replaces the finished record at `part`, which is open and locked as `file`, by one with larger blocks, and gives
+/// that. `None` if that is not worth it or does not succeed; the old one is untouched then.
+pub(crate) fn repack(part: &Path, file: &File, old: &Summary) -> Option<(File, Summary)> {
+    let small = old.blocks > 1 && old.bytes.0 / old.blocks < SMALL_BLOCK && old.bytes.0 <= LARGEST;
+    if !small {
+        return None;
+    }
+    let beside = with_suffix(part, ".repack");
+    let output = create_beside(&beside).ok()?;
+    let replaced = copy(part, file, output, old).and_then(|(output, summary)| {
+        fs::rename(&beside, part).map_err(|e| file_error("rename", &beside, e))?;
+        Ok((output, summary))
+    });
+    if replaced.is_err() {
+        // Ours: it was created anew.
+        let _ = fs::remove_file(&beside);
+    }
+    replaced.ok()
+}
+
+/// Writes what `part` holds to `output`, down to the disk.
+fn copy(part: &Path, file: &File, output: File, old: &Summary) -> Result<(File, Summary), WriteError> {
+    let error = |what, e| file_error(what, part, e);
+    let (was, is) = (file.metadata().map_err(|e| error("examine", e))?, output.metadata());
+    let is = is.map_err(|e| error("examine", e))?;
+    if (was.uid(), was.gid()) != (is.uid(), is.gid()) {
+        return Err(WriteError::Pack("the record was given to another user meanwhile".into()));
+    }
+    // As it was, the lock included: another recorder must keep off the new file as it did off the old one.
+    output.try_lock().map_err(|e| error("lock", e.into()))?;
+    output.set_permissions(was.permissions()).map_err(|e| error("write", e))?;
+    let input =
+        File::open(part).map_err(|source| ReadError::Io { what: format!("read {}", part.display()), source })?;
+    let mut items = StreamReader::new(input)?;
+    let mut writer = Writer::new(output, WriterOptions::default())?;
+    while let Some(item) = items.next_item()? {
+        writer.write(&item)?;
+    }
+    let (output, new) = writer.finish()?;
+    let whole = items.is_finished() && items.damage().is_empty() && items.notes().is_empty();
+    let same = (new.snapshots, new.regions) == (old.snapshots, old.regions);
+    if !whole || !same || new.bytes >= old.bytes {
+        return Err(WriteError::Pack("the repacked record is no better".into()));
+    }
+    output.sync_all().map_err(|e| error("write", e))?;
+    Ok((output, new))
+}
+
+/// Creates the new file. What a killed recorder left there goes first: nobody else can be at it, since the lock on the
+/// record is ours.
+fn create_beside(beside: &Path) -> io::Result<File> {
+    match create_new(beside) {
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
+            let mut start = Vec::new();
+            if fs::symlink_metadata(beside)?.is_file() {
+                File::open(beside)?.take(64).read_to_end(&mut start)?;
+            }
+            if !sniff(&start) {
+                return Err(e);
+            }
+            fs::remove_file(beside)?;
+            create_new(beside)
+        }
+        created => created,
+    }
+}
