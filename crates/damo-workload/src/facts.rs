@@ -103,7 +103,7 @@ impl Facts {
     }
 
     fn snapshots(&mut self, reader: &Reader) -> Result<(), ReadError> {
-        let (mut max_regions, mut highest, mut unordered) = (0, 0, 0);
+        let (mut max_regions, mut lowest, mut highest, mut unordered) = (0, u64::MAX, 0, 0);
         let mut accessed: Vec<u64> = Vec::new();
         let (mut unreadable, mut first_end) = (0, None);
         for block in 0..reader.index().len() {
@@ -119,6 +119,7 @@ impl Facts {
                 let snapshot = batch.snapshot(i);
                 max_regions = max_regions.max(snapshot.regions.len());
                 first_end.get_or_insert(snapshot.end);
+                lowest = snapshot.regions.first().map_or(lowest, |r| lowest.min(r.start.0));
                 highest = highest.max(snapshot.regions.last().map_or(0, |r| r.end.0));
                 unordered += u64::from(snapshot.regions.windows(2).any(|w| matches!(w, [a, b] if b.start < a.end)));
                 accessed.push(snapshot.regions.iter().filter(|r| r.nr_accesses.0 > 0).map(|r| r.size().0).sum());
@@ -127,6 +128,7 @@ impl Facts {
         let last = accessed.get(accessed.len().saturating_sub(LAST)..).unwrap_or_default();
         self.add("unreadable_blocks", unreadable);
         self.add("max_regions", max_regions);
+        self.add("lowest", lowest.min(highest));
         self.add("highest", highest);
         self.add("unordered", unordered);
         self.add("last_accessed", last.iter().sum::<u64>() / (last.len() as u64).max(1));
@@ -244,7 +246,17 @@ mod tests {
     #[test]
     fn the_facts_of_a_record_are_counted() {
         let facts = facts(&record(Clock::Monotonic), &truth(40));
-        for line in ["finished=1", "damage=0", "snapshots=60", "lost=3", "targets=2", "kdamonds=2", "target_ids=1"] {
+        for line in [
+            "finished=1",
+            "damage=0",
+            "snapshots=60",
+            "lost=3",
+            "targets=2",
+            "kdamonds=2",
+            "target_ids=1",
+            "lowest=0",
+            "highest=4096",
+        ] {
             assert!(has(&facts, line), "{line} is not in\n{facts}");
         }
     }
