@@ -98,6 +98,18 @@ pub enum Error {
         /// The thread that runs now.
         pid: Option<i32>,
     },
+    /// The kernel ended a kdamond that was to take new parameters. It has the parameters from before.
+    #[error(
+        "kdamond {index} was told to take the new parameters (`commit`), and the kernel ended it instead, without a reason; \
+         most often a target process is gone. Its parameters are those from before, {}",
+        after_end(.again)
+    )]
+    Ended {
+        /// Its index.
+        index: usize,
+        /// The thread as which it was switched on again with the parameters from before, or why it is off, if known.
+        again: std::result::Result<i32, Option<Box<Error>>>,
+    },
     /// Something is to be changed that runs, but nothing runs.
     #[error("no kdamond is on; `damo start` switches one on")]
     NothingOn,
@@ -205,6 +217,23 @@ fn kdamonds(indices: &[usize]) -> String {
             format!("kdamonds {} and {last} are", most.join(", "))
         }
         [] => "no kdamond is".to_owned(),
+    }
+}
+
+/// What came of a kdamond that ended, and what to do.
+fn after_end(again: &std::result::Result<i32, Option<Box<Error>>>) -> String {
+    match again {
+        Ok(thread) => format!(
+            "and it is on again with them (thread {thread}; its regions and ages begin anew). See that all target processes \
+             live, and try again"
+        ),
+        Err(why) => {
+            let why = why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
+            format!(
+                "but it is off now and could not be switched on again{why}. `damo status` shows what is left; start it anew \
+                 with `damo start`, after `damo stop` if others are on"
+            )
+        }
     }
 }
 

@@ -109,7 +109,7 @@ impl Steer {
     ///
     /// # Errors
     /// [`Error::NothingOn`], [`Error::NotStartedHere`], what `change` says; or as [`Staged::commit`], with the parameters
-    /// as before.
+    /// as before. What had to be switched on again for that is as much ours as it was.
     pub fn tune<E: From<Error>>(
         &self,
         adopt: bool,
@@ -119,7 +119,9 @@ impl Steer {
         let mut staged = self.take(adopt)?;
         let tuned = staged.current().map_err(E::from).and_then(|mut kdamonds| {
             change(&mut kdamonds)?;
-            Ok(staged.commit(&kdamonds)?)
+            let before = staged.started();
+            let committed = staged.commit(&kdamonds);
+            Ok(committed.map_err(|first| first.and_then_undone(self.follow(&before, &staged.started())))?)
         });
         staged.keep();
         tuned
@@ -206,6 +208,18 @@ impl Steer {
         let ours =
             running.into_iter().filter(|(index, pid)| started.iter().any(|(i, p)| i == index && Some(*p) == *pid));
         Ok(ours.map(|(index, _)| index).collect())
+    }
+
+    /// Keeps the note true when kdamonds of it were switched on again as other threads.
+    fn follow(&self, before: &[(usize, i32)], now: &[(usize, i32)]) -> Result<()> {
+        let Some(mut leftover) = self.read()? else { return Ok(()) };
+        let mut changed = false;
+        for (index, from) in before {
+            if let Some((_, to)) = now.iter().find(|(at, to)| at == index && to != from) {
+                changed |= leftover.moved(*index, *from, *to);
+            }
+        }
+        if changed { self.write(&leftover) } else { Ok(()) }
     }
 
     fn path(&self) -> PathBuf {

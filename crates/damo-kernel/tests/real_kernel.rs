@@ -213,6 +213,10 @@ fn what_is_started_stays_on_is_tuned_scheme_by_scheme_and_stopped_without_a_trac
     let error = steer().tune(false, change).expect_err("a dead process").to_string();
     assert!(error.contains("`commit`"), "{error}");
     assert_eq!(sysfs.kdamond(0).expect("readable").params.contexts[0].nr_regions.max, 1000);
+    // One that the kernel ended over it is on again, maybe as another thread, and is still ours.
+    let status = steer().status(false, false).expect("readable");
+    assert!(status.kdamonds.iter().all(|kdamond| kdamond.ours && kdamond.status.on), "{error}");
+    assert_eq!(status.kdamonds[1].status.params.contexts[0].targets[0].pid, Some(second.pid()));
     assert_eq!(steer().stop(false).expect("goes off"), [0, 1]);
     assert_eq!(sysfs.kdamonds().expect("readable"), before);
 }

@@ -253,3 +253,24 @@ fn a_change_that_cannot_be_is_not_begun() {
     assert!(error.contains("kdamond 1 is `2 contexts`"), "{error}");
     assert_eq!(machine.fake.log(), log);
 }
+
+#[test]
+fn what_a_refused_change_ended_is_on_again_and_still_ours_to_stop() {
+    let machine = Machine::new();
+    let before = machine.settings();
+    machine.fake.set_alive(&[7]);
+    machine.fake.end_at_refused_commits(None);
+    let started = machine.steer().start(&[process(7)]).expect("goes on");
+    let change = |kdamonds: &mut Vec<Kdamond>| {
+        kdamonds[0].contexts[0].targets[0].pid = Some(9);
+        Ok::<(), Error>(())
+    };
+    let error = machine.steer().tune(false, change).expect_err("9 is dead").to_string();
+    assert!(error.contains("on again"), "{error}");
+    let status = machine.steer().status(false, false).expect("readable");
+    assert!(status.kdamonds[0].ours && status.kdamonds[0].status.on);
+    assert_ne!(status.kdamonds[0].status.pid, Some(started[0].1));
+    assert_eq!(status.kdamonds[0].status.params, process(7));
+    assert_eq!(machine.steer().stop(false).expect("ours"), [0]);
+    assert_eq!(machine.settings(), before);
+}

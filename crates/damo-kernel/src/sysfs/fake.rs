@@ -33,6 +33,8 @@ struct Tree {
     fail: Vec<(String, i32)>,
     /// How many writes are done before one fails, and its errno.
     fail_after: Option<(usize, i32)>,
+    /// Whether a refused commit ends the kdamond, and the errno that the writer gets then; `None` inside: success.
+    commit_ends: Option<Option<i32>>,
 }
 
 #[derive(Clone, Debug)]
@@ -102,11 +104,15 @@ impl FakeDamon {
         self.lock().fail_after = Some((writes, errno));
     }
 
+    /// From now on a kdamond whose commit is refused ends, as on 6.12, and the writer is told so by an errno or, with
+    /// `None`, not at all: there it depends on who is faster.
+    pub fn end_at_refused_commits(&self, errno: Option<i32>) {
+        self.lock().commit_ends = Some(errno);
+    }
+
     /// A kdamond ends by itself, as when its targets exit.
     pub fn end(&self, index: usize) {
-        let mut tree = self.lock();
-        tree.set(&format!("{KDAMONDS}/{index}/state"), "off");
-        tree.set(&format!("{KDAMONDS}/{index}/pid"), "-1");
+        self.lock().switch_off(&format!("{KDAMONDS}/{index}"));
     }
 
     /// Sets a file that only the kernel writes (statistics).
@@ -289,12 +295,17 @@ impl FakeDamon {
                 Ok(())
             }
             "off" if on => {
-                tree.set(&format!("{dir}/state"), "off");
-                tree.set(&format!("{dir}/pid"), "-1");
+                tree.switch_off(dir);
                 Ok(())
             }
             "off" => Err(errno(if started { libc::EPERM } else { libc::EINVAL })),
-            "commit" if on => check(tree, dir),
+            "commit" if on => match (check(tree, dir), tree.commit_ends) {
+                (Err(_), Some(answer)) => {
+                    tree.switch_off(dir);
+                    answer.map_or(Ok(()), |code| Err(errno(code)))
+                }
+                (checked, _) => checked,
+            },
             word if on && COMMANDS.contains(&word) => Ok(()),
             _ => Err(errno(libc::EINVAL)),
         }
@@ -390,6 +401,11 @@ impl Tree {
         if let Some(file) = self.files.get_mut(path) {
             file.value = value.to_owned();
         }
+    }
+
+    fn switch_off(&mut self, kdamond: &str) {
+        self.set(&format!("{kdamond}/state"), "off");
+        self.set(&format!("{kdamond}/pid"), "-1");
     }
 
     fn remove_numbered(&mut self, dir: &str) {

@@ -16,6 +16,8 @@ use std::time::Duration;
 const SWITCH: Duration = Duration::from_secs(10);
 /// Commands are done once per aggregation; the kernel allows aggregations of any length.
 const COMMIT: Duration = Duration::from_secs(30);
+/// How long a kdamond is watched after a commit, see [`settling`].
+const SETTLE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 
 /// Kdamonds that were set up here. Dropping it stops them and puts the tree back; [`Staged::undo`] does the same and
 /// tells of errors, [`Staged::keep`] leaves them as they are.
@@ -64,6 +66,19 @@ impl Leftover {
     pub fn started(&self) -> Vec<(usize, i32)> {
         self.slots.iter().filter_map(|slot| Some((slot.index, slot.thread?))).collect()
     }
+
+    /// Notes that a kdamond runs as another thread. Whether it was noted, that is, whether `from` was.
+    pub(crate) fn moved(&mut self, index: usize, from: i32, to: i32) -> bool {
+        let slot = self.slots.iter_mut().find(|slot| slot.index == index && slot.thread == Some(from));
+        slot.map(|slot| slot.thread = Some(to)).is_some()
+    }
+}
+
+/// A kdamond that refuses a commit ends at once, and one whose new targets are gone at its next sampling: two sampling
+/// intervals are enough, but no less than what a busy machine needs to end a thread, and no more than a user waits for.
+fn settling(kdamonds: &[Kdamond]) -> Duration {
+    let samples = kdamonds.iter().flat_map(|kdamond| &kdamond.contexts).map(|context| context.intervals.sample.0);
+    Duration::from_nanos(samples.max().unwrap_or(0).saturating_mul(2).unsigned_abs()).clamp(SETTLE.0, SETTLE.1)
 }
 
 impl Sysfs {
@@ -209,45 +224,79 @@ impl Staged {
         Ok(false)
     }
 
-    /// Gives new parameters to the running kdamonds, as many as were staged.
+    /// Gives new parameters to the running kdamonds, as many as were staged, and sees that they stay on.
     ///
     /// # Errors
     /// If one of them is not ours any more, or refuses; then all have the parameters that they had before.
+    /// [`Error::Ended`] if the kernel ended one instead: it is switched on again with those parameters, as another
+    /// thread, if that is possible.
     pub fn commit(&mut self, kdamonds: &[Kdamond]) -> Result<()> {
+        self.commit_watched(kdamonds, Some(settling(kdamonds)))
+    }
+
+    fn commit_watched(&mut self, kdamonds: &[Kdamond], settle: Option<Duration>) -> Result<()> {
         validate::kdamonds(kdamonds)?;
         validate::same_number(self.slots.len(), kdamonds.len())?;
         needs::check(&self.sysfs.root, kdamonds, &self.indices())?;
         for slot in &self.slots {
             self.check_ours(slot)?;
         }
-        let root = &self.sysfs.root;
-        let mut done: Vec<(&Slot, SavedTree)> = Vec::with_capacity(self.slots.len());
-        for (slot, kdamond) in self.slots.iter().zip(kdamonds) {
-            let dir = slot.dir();
-            let saved = SavedTree::take(root, &dir)?;
-            let committed = Writer::new(root, &dir)
-                .kdamond(kdamond)
-                .and_then(|()| self.sysfs.command(slot.index, Command::Commit, COMMIT));
-            if let Err(first) = committed {
-                // This one runs on with what it had; those before it have to be told to go back.
-                let mut undone = saved.restore(root, &dir);
-                for (slot, saved) in done {
-                    let back = saved.restore(root, &slot.dir());
-                    let back = back.and_then(|()| self.sysfs.command(slot.index, Command::Commit, COMMIT));
-                    undone = undone.and(back);
+        let root = self.sysfs.root.clone();
+        let mut done: Vec<(usize, SavedTree)> = Vec::with_capacity(self.slots.len());
+        for (at, kdamond) in kdamonds.iter().enumerate() {
+            let dir = self.slots[at].dir();
+            let saved = SavedTree::take(&root, &dir)?;
+            let told = Writer::new(&root, &dir).kdamond(kdamond).and_then(|()| self.tell(at, settle));
+            if let Err(first) = told {
+                // This one has what it had; those before it have to be told to go back.
+                let mut undone = saved.restore(&root, &dir);
+                let first = self.on_again(at, first);
+                for (at, saved) in done {
+                    let back = saved.restore(&root, &self.slots[at].dir()).and_then(|()| self.tell(at, settle));
+                    undone = undone.and(back.map_err(|error| self.on_again(at, error)));
                 }
                 return Err(first.and_then_undone(undone));
             }
-            done.push((slot, saved));
+            done.push((at, saved));
         }
         Ok(())
+    }
+
+    /// Has the staged parameters taken. Some kernels (6.12) end the kdamond that cannot take them, and the write of
+    /// `commit` may succeed all the same.
+    fn tell(&self, at: usize, settle: Option<Duration>) -> Result<()> {
+        let index = self.slots[at].index;
+        let told = self.sysfs.command(index, Command::Commit, COMMIT);
+        let Some(settle) = settle else { return told };
+        // After an error nothing is to be waited for.
+        let settle = if told.is_ok() { settle } else { Duration::ZERO };
+        match self.sysfs.await_state(index, false, settle) {
+            Ok(_) => Err(Error::Ended { index, again: Err(None) }),
+            Err(Error::Timeout { .. }) => told,
+            Err(error) => told.and(Err(error)),
+        }
+    }
+
+    /// If it ended, switches it on with what is staged, and tells in the error what came of it.
+    fn on_again(&mut self, at: usize, error: Error) -> Error {
+        let Error::Ended { index, .. } = error else { return error };
+        self.slots[at].thread = None;
+        let on = write_file(&self.sysfs.root, &file(index, "state"), "on")
+            .and_then(|()| self.sysfs.await_state(index, true, SWITCH));
+        if let Ok(state) = &on {
+            self.slots[at].thread = state.pid;
+        }
+        Error::Ended { index, again: on.map(|state| state.pid.unwrap_or(-1)).map_err(|why| Some(Box::new(why))) }
     }
 
     /// Replaces the targets of a running kdamond's context (children of a monitored process came or went), and commits.
     /// The kernel looks at a new target's mappings at the next update interval: its snapshots begin then.
     ///
+    /// If the kernel ends the kdamond instead, it is not switched on again: whoever follows its thread would follow
+    /// nothing from then on. [`Staged::is_running`] tells.
+    ///
     /// # Errors
-    /// As [`Staged::commit`].
+    /// As [`Staged::commit`], but for [`Error::Ended`].
     pub fn set_targets(&mut self, at: usize, context: usize, targets: &[ContextTarget]) -> Result<()> {
         let mut kdamonds = self.current()?;
         let place = kdamonds.get_mut(at).and_then(|kdamond| kdamond.contexts.get_mut(context));
@@ -259,7 +308,7 @@ impl Staged {
             });
         };
         place.targets = targets.to_vec();
-        self.commit(&kdamonds)
+        self.commit_watched(&kdamonds, None)
     }
 
     /// The parameters staged at present.

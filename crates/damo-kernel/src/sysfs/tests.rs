@@ -219,6 +219,59 @@ fn a_dead_process_is_refused_by_the_kernel_and_the_error_says_what_may_be_wrong(
 }
 
 #[test]
+fn a_kdamond_that_the_kernel_ends_at_commit_is_on_again_with_what_it_had_and_so_are_the_others() {
+    for answer in [None, Some(libc::EINVAL)] {
+        let (fake, sysfs) = kernel((6, 12));
+        fake.set_alive(&[7, 8]);
+        fake.end_at_refused_commits(answer);
+        let mut staged = sysfs.stage(&[process(7), process(8)]).expect("fits");
+        staged.start().expect("goes on");
+        let (before, threads) = (staged.params().expect("readable"), staged.threads());
+        let mut wanted = [process(7), process(9)];
+        wanted[0].contexts[0].nr_regions.max = 77;
+        let error = staged.commit(&wanted).expect_err("9 is dead");
+        assert!(matches!(error, Error::Ended { index: 1, again: Ok(_) }), "{error}");
+        let text = error.to_string();
+        assert!(text.contains("kdamond 1") && text.contains("`commit`") && text.contains("on again"), "{text}");
+        assert_eq!(staged.params().expect("readable"), before);
+        let now = staged.threads();
+        assert_eq!((now[0], now[1] == threads[1]), (threads[0], false), "only the one that ended is another thread");
+        let running: Vec<_> = now.iter().enumerate().map(|(index, thread)| (index, Some(*thread))).collect();
+        assert_eq!(sysfs.running().expect("readable"), running);
+        // The first has been told to go back.
+        let (path, value) = (file(0, "state"), "commit".to_owned());
+        assert_eq!(fake.log().iter().filter(|write| **write == (path.clone(), value.clone())).count(), 2);
+    }
+}
+
+#[test]
+fn one_that_cannot_go_on_again_after_a_commit_is_said_to_be_off_and_why() {
+    let (fake, sysfs) = kernel((6, 12));
+    fake.end_at_refused_commits(None);
+    let mut staged = sysfs.stage(&[process(7)]).expect("fits");
+    staged.start().expect("goes on");
+    fake.set_alive(&[]);
+    let error = staged.commit(&[process(9)]).expect_err("all are dead").to_string();
+    for part in ["kdamond 0", "is off now", "process must live", "`damo start`"] {
+        assert!(error.contains(part), "{part}: {error}");
+    }
+    assert_eq!(staged.params().expect("readable"), [process(7)]);
+    assert!(!staged.is_running().expect("readable"));
+}
+
+#[test]
+fn new_targets_at_which_the_kdamond_ends_do_not_make_it_run_as_a_thread_nobody_follows() {
+    let (fake, sysfs) = kernel((6, 12));
+    fake.set_alive(&[7]);
+    fake.end_at_refused_commits(None);
+    let mut staged = sysfs.stage(&[process(7)]).expect("fits");
+    staged.start().expect("goes on");
+    staged.set_targets(0, 0, &process(9).contexts[0].targets).expect("the kernel says so");
+    assert!(!staged.is_running().expect("readable"));
+    assert!(sysfs.running().expect("readable").is_empty());
+}
+
+#[test]
 fn parameters_that_no_kernel_takes_are_refused_before_the_first_write() {
     let change = |change: &dyn Fn(&mut Context)| {
         let (fake, sysfs) = kernel((6, 12));
