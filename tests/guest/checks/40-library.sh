@@ -1,3 +1,3 @@
 # the library's own tests on a real kernel
 # limit: 150
-DAMO_IN_GUEST=1 real_kernel --test-threads=1 || fail "see above"
+DAMO_IN_GUEST=1 real_kernel --include-ignored --test-threads=1 || fail "see above"
