@@ -17,14 +17,19 @@ use std::path::Path;
 
 /// Blocks of this mean size pack well enough.
 const SMALL_BLOCK: u64 = 64 << 10;
+/// So do blocks of so many regions, however few bytes those take: what a block costs by itself is little beside them.
+const FEW_REGIONS: u64 = 1 << 13;
+/// New blocks are as large as pays; the regions of an old and of a new one are in memory at once.
+const REGIONS_PER_BLOCK: usize = 1 << 15;
 /// Larger records are left alone: who waits for the end of a recording should not notice.
-const LARGEST: u64 = 32 << 20;
+const LARGEST: u64 = 8 << 20;
 
 /// Replaces the finished record at `part`, which is open and locked as `file`, by one with larger blocks, and gives
 /// that. `None` if that is not worth it or does not succeed; the old one is untouched then.
 pub(crate) fn repack(part: &Path, file: &File, old: &Summary) -> Option<(File, Summary)> {
-    let small = old.blocks > 1 && old.bytes.0 / old.blocks < SMALL_BLOCK && old.bytes.0 <= LARGEST;
-    if !small {
+    let mean = |total: u64| total / old.blocks.max(1);
+    let small = mean(old.bytes.0) < SMALL_BLOCK && mean(old.regions) < FEW_REGIONS;
+    if old.blocks < 2 || !small || old.bytes.0 > LARGEST {
         return None;
     }
     let beside = with_suffix(part, ".repack");
@@ -54,7 +59,8 @@ fn copy(part: &Path, file: &File, output: File, old: &Summary) -> Result<(File, 
     let input =
         File::open(part).map_err(|source| ReadError::Io { what: format!("read {}", part.display()), source })?;
     let mut items = StreamReader::new(input)?;
-    let mut writer = Writer::new(output, WriterOptions::default())?;
+    let options = WriterOptions { max_regions_per_block: REGIONS_PER_BLOCK, ..WriterOptions::default() };
+    let mut writer = Writer::new(output, options)?;
     while let Some(item) = items.next_item()? {
         writer.write(&item)?;
     }

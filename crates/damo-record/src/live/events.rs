@@ -71,6 +71,8 @@ pub(crate) struct Events {
     by_thread: HashMap<i32, usize>,
     /// The stream of the last event: events come in runs.
     last: Option<(i32, usize)>,
+    /// The target of the last region, with its stream: it is announced already.
+    announced: Option<(usize, EventKey)>,
     /// Whether threads that nobody announced are recorded too.
     strangers: bool,
     next_key: u32,
@@ -86,6 +88,7 @@ impl Events {
             streams: Vec::new(),
             by_thread: HashMap::new(),
             last: None,
+            announced: None,
             strangers,
             next_key: 0,
             seen: Seen::default(),
@@ -229,7 +232,11 @@ impl Events {
             None => 0,
         };
         let key = stream.key(target_id, generation, scheme);
-        self.target(at, key, target_id);
+        // Mostly the event before it was of the same target, which is announced then.
+        if self.announced != Some((at, key)) {
+            self.target(at, key, target_id);
+            self.announced = Some((at, key));
+        }
         let event = RegionEvent { key, time, nr_regions, region, extras: &[] };
         // The ring hands out in order of time; what is older all the same cannot be placed any more.
         if self.streams[at].assembler.push(&event).is_err() {
