@@ -129,10 +129,7 @@ impl RecordFile {
     /// # Errors
     /// If the system refuses, or if meanwhile something else stands at the name. The record then stays `NAME.part`.
     pub fn finish(self) -> Result<Summary, WriteError> {
-        let RecordFile { writer, path, part, overwrite, owner, .. } = self;
-        let (file, summary) = writer.finish()?;
-        Self::complete(&file, &path, &part, overwrite, owner)?;
-        Ok(summary)
+        self.end(false)
     }
 
     /// As [`RecordFile::finish`], for a record that was written as it happened: if its blocks are small, they are put
@@ -142,10 +139,15 @@ impl RecordFile {
     /// # Errors
     /// As [`RecordFile::finish`].
     pub fn finish_repacked(self) -> Result<Summary, WriteError> {
+        self.end(true)
+    }
+
+    fn end(self, packed: bool) -> Result<Summary, WriteError> {
         let RecordFile { writer, path, part, overwrite, owner, .. } = self;
         let (file, summary) = writer.finish()?;
+        let better = if packed { repack(&part, &file, &summary) } else { None };
         // The old one is kept open, and with it the lock on it, until the new one has the name.
-        let (file, summary) = match repack(&part, &file, &summary) {
+        let (file, summary) = match better {
             Some(better) => better,
             None => (file, summary),
         };

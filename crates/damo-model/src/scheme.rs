@@ -23,7 +23,7 @@ mod filters;
 mod json;
 mod quotas;
 
-pub use charge::{Charge, GOAL_REACHED, MAX_PRIORITY, feed_loop, goal_score, priority};
+pub use charge::{Charge, Costs, GOAL_REACHED, MAX_PRIORITY, feed_loop, goal_score, priority};
 pub use filters::{FilterKind, SchemeFilter};
 pub use quotas::{Goal, GoalTuner, Metric, Quotas, Watermarks, Weights};
 

@@ -1,21 +1,13 @@
 //! The examples do what they say, on a real recording.
 
+#[path = "../../../tests/common/example.rs"]
+mod example;
+
 use damo_frame::Record;
 use damo_report::distribution::DistributionText;
 use damo_report::wss::{Options, wss};
+use example::example;
 use std::path::{Path, PathBuf};
-use std::process::Command;
-
-/// Runs an example, which must succeed; its standard output. Examples are built together with the crate's tests.
-fn example(name: &str, args: &[&Path]) -> String {
-    let here = std::env::current_exe().expect("this test's program");
-    let program: PathBuf = here.ancestors().nth(2).expect("target directory").join("examples").join(name);
-    let output = Command::new(&program).args(args).output();
-    let output = output
-        .unwrap_or_else(|error| panic!("{} (`cargo test` of the whole crate builds it): {error}", program.display()));
-    assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).expect("text")
-}
 
 fn stairs() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/real/stairs/damon.data")

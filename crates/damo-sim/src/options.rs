@@ -1,7 +1,7 @@
 //! How to simulate: what a user of the kernel's DAMON would set, and what a machine would bring with it.
 
 use crate::error::SimError;
-use damo_model::scheme::{Action, Metric, Scheme};
+use damo_model::scheme::{Action, Costs, Metric, Scheme};
 use damo_model::{AddrRange, Bytes, Intervals, IntervalsGoal, Nanos, NrRegions, Ops};
 
 /// Page size of the simulated machine, and DAMON's minimum region size.
@@ -32,25 +32,6 @@ pub enum Layout {
     /// the heap, the second in the mmap area, the last below the stack. Each of DAMON's three initial ranges then
     /// holds a third of the workload.
     ThreeAreas,
-}
-
-/// What acting on memory costs in time. There is no right figure for all machines; the defaults are of the order of a
-/// swap device in compressed memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Costs {
-    /// To look at a page; charged to the scheme's time quota.
-    pub look: Nanos,
-    /// To page out, bring in, migrate or move a page; charged to the scheme's time quota.
-    pub act: Nanos,
-    /// To bring back a page that was paged out, when it is accessed; the workload waits for it.
-    pub refault: Nanos,
-}
-
-impl Default for Costs {
-    /// 20 ns, 2 us, 5 us.
-    fn default() -> Self {
-        Costs { look: Nanos(20), act: Nanos(2_000), refault: Nanos(5_000) }
-    }
 }
 
 /// How to simulate. The default is what the kernel's documents call default, with seed 0.

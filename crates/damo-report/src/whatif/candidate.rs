@@ -5,12 +5,11 @@
 //! memory, to another list or node, into huge pages) is kept, and how much younger it would be: acting on a region makes
 //! its age 0, while the record's age runs on.
 
-use super::Costs;
 use super::readings::Readings;
 use super::scene::Scene;
 use super::sieve::{Knowledge, Sieve};
 use super::tally::Moment;
-use damo_model::scheme::{Action, Charge, Goal, Metric, ResolvedPattern, Scheme, goal_score, priority};
+use damo_model::scheme::{Action, Charge, Costs, Goal, Metric, ResolvedPattern, Scheme, goal_score, priority};
 use damo_model::{Addr, AddrRange, Age, Bytes, Intervals, Nanos, NrAccesses};
 
 const PAGE: u64 = 4096;

@@ -22,30 +22,12 @@ use crate::ReportError;
 use crate::filter::{Filter, TargetFilter};
 use candidate::{Candidate, Effect, Now, System};
 use damo_frame::Record;
-use damo_model::scheme::{FilterKind, Metric, Scheme, Span as AgeSpan};
+use damo_model::scheme::{Costs, FilterKind, Metric, Scheme, Span as AgeSpan};
 use damo_model::{Bytes, Intervals, Nanos, SnapshotState, Target, TargetKey};
 use readings::Readings;
 use scene::{Columns, Scene};
 use sieve::Sieve;
 use tally::{Held, Moment, Tally};
-
-/// What acting on memory is taken to cost: there is no right figure for all machines.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Costs {
-    /// To look at a page; charged to time quotas.
-    pub look: Nanos,
-    /// To act on a page; charged to time quotas.
-    pub act: Nanos,
-    /// To bring a page back; the program waits for it.
-    pub refault: Nanos,
-}
-
-impl Default for Costs {
-    /// 20 ns, 2 us, 5 us: of the order of a swap device in compressed memory, and the simulator's.
-    fn default() -> Self {
-        Costs { look: Nanos(20), act: Nanos(2_000), refault: Nanos(5_000) }
-    }
-}
 
 /// How to reckon.
 #[derive(Clone, Debug, PartialEq)]
