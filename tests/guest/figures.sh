@@ -28,14 +28,14 @@ damon_by_hand() {
     echo 3000 >$context/monitoring_attrs/nr_regions/max
 }
 
-# What it costs to just copy the events, already binary, out of the trace buffer.
+# What it costs to just copy the events, already binary, out of the trace buffer, with the program $cat.
 copy_events() {
     damon_by_hand "$@"
     echo 8192 >$TRACING/buffer_size_kb # of the guest
     echo 1 >$TRACING/events/damon/damon_aggregated/enable
     copiers=
     for cpu in $TRACING/per_cpu/cpu*; do
-        cat "$cpu/trace_pipe_raw" >"raw.$(basename "$cpu")" &
+        $cat "$cpu/trace_pipe_raw" >"raw.$(basename "$cpu")" &
         copiers="$copiers $!"
     done
     echo on >$DAMON/0/state
@@ -80,15 +80,16 @@ record_events() {
 compare() {
     name=$1
     shift
-    copy_events "$@"
-    copied=$kdamond_cpu
-    record_events "$@"
     echo "## $name"
-    echo "copying: $copy_events events, $copy_cpu s CPU, $copy_bytes bytes; kdamond $copied s CPU"
+    record_events "$@"
     echo "recording: $s_regions regions in $s_snapshots snapshots (at most $s_max_regions), $s_lost lost, $ours_cpu s CPU, kdamond $kdamond_cpu s CPU"
     echo "peak resident: $ours_peak KiB; $s_bytes_per_region bytes per region in the file"
-    awk "BEGIN { printf \"CPU per event, recording over copying: %.2f\n\", ($ours_cpu / $s_regions) / ($copy_cpu / $copy_events) }"
-    awk "BEGIN { printf \"the same without beginning (%.2f s): %.2f\n\", $begin_cpu, (($ours_cpu - $begin_cpu) / $s_regions) / ($copy_cpu / $copy_events) }"
+    for cat in /usr/bin/cat "busybox cat"; do
+        copy_events "$@"
+        echo "copying by $cat: $copy_events events, $copy_cpu s CPU, $copy_bytes bytes; kdamond $kdamond_cpu s CPU"
+        awk "BEGIN { printf \"CPU per event, recording over copying: %.2f\n\", ($ours_cpu / $s_regions) / ($copy_cpu / $copy_events) }"
+        awk "BEGIN { printf \"the same without beginning (%.2f s): %.2f\n\", $begin_cpu, (($ours_cpu - $begin_cpu) / $s_regions) / ($copy_cpu / $copy_events) }"
+    done
 }
 
 # When the first snapshot comes, beside what the kernel's own trace buffer says: the recorder can have no earlier one than

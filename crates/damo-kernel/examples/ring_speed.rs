@@ -33,13 +33,13 @@ fn main() {
         ("records", &|| {
             let mut count = 0;
             let mut runs = [RecordRun::new(layout, ring, &[])];
-            merge(&mut runs, u64::MAX, &mut |record| count += u64::from(matches!(record, Record::Sample(_))));
+            merge(&mut runs, u64::MAX, |record| count += u64::from(matches!(record, Record::Sample(_))));
             count
         }),
         ("records, decoded", &|| {
             let mut count = 0;
             let mut runs = [RecordRun::new(layout, ring, &[])];
-            merge(&mut runs, u64::MAX, &mut |record| {
+            merge(&mut runs, u64::MAX, |record| {
                 if let Record::Sample(sample) = record {
                     count += u64::from(decoder.decode(sample.raw).expect("whole").is_some());
                 }
@@ -49,7 +49,7 @@ fn main() {
         ("records, decoded, assembled", &|| {
             let mut assembler = Assembler::new(Options::default());
             let mut runs = [RecordRun::new(layout, ring, &[])];
-            merge(&mut runs, u64::MAX, &mut |record| match record {
+            merge(&mut runs, u64::MAX, |record| match record {
                 Record::Sample(sample) => {
                     let Ok(Some(decoded)) = decoder.decode(sample.raw) else { return };
                     let Event::Aggregated { target_id, nr_regions, region } = decoded.event else { return };

@@ -89,7 +89,7 @@ fn watch(pid: i32, seconds: u64, more: &[i64]) -> Result<()> {
     let mut kdamond = None;
     while Instant::now() < until && staged.is_running()? {
         ring.wait(Duration::from_millis(250), &[])?;
-        ring.drain(Until::Now, &mut |record| take(record, &mut assembler));
+        ring.drain(Until::Now, |record| take(record, &mut assembler));
         count(&mut assembler);
         if let Some(thread) = staged.threads().first() {
             kdamond = procfs.cpu_time(*thread, Stamp::Record(procfs::now()), true).ok().or(kdamond);
@@ -97,7 +97,7 @@ fn watch(pid: i32, seconds: u64, more: &[i64]) -> Result<()> {
     }
     let running = procfs.stat(std::process::id() as i32)?;
     staged.stop()?;
-    ring.drain(Until::End, &mut |record| take(record, &mut assembler));
+    ring.drain(Until::End, |record| take(record, &mut assembler));
     lost += ring.lost_untold();
     assembler.finish();
     count(&mut assembler);

@@ -109,6 +109,10 @@ pub struct Backwards {
     pub last: Nanos,
 }
 
+/// Where an assembler puts the events of one [`EventKey`]: [`Assembler::series`] gives it, for as long as the assembler is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Series(usize);
+
 /// Groups region events, given in time order, into snapshots.
 ///
 /// ```
@@ -150,6 +154,21 @@ impl Assembler {
     pub fn event_key(&self, target: TargetKey) -> Option<EventKey> {
         let at = target.0.checked_sub(self.options.first_key.0)?;
         self.walks.get(usize::try_from(at).ok()?).map(|walk| walk.key)
+    }
+
+    /// Where the events of `key` go, for [`Assembler::extend`].
+    pub fn series(&mut self, key: EventKey) -> Series {
+        Series(self.walk_of(key))
+    }
+
+    /// Takes the plain next region of the open snapshot of `series`, which is what nearly all events are, and of which
+    /// nothing becomes ready. `false` for whatever else it is: it is not taken then, and [`Assembler::push`] knows what
+    /// to do.
+    #[inline]
+    pub fn extend(&mut self, series: Series, time: Nanos, nr_regions: u32, region: Region) -> bool {
+        let taken = self.walks.get_mut(series.0).is_some_and(|walk| walk.extend(time, nr_regions, region));
+        self.tally.events += u64::from(taken);
+        taken
     }
 
     /// Takes an event. Afterwards [`Assembler::pop`] gives what became ready.

@@ -50,12 +50,11 @@ impl Batch {
     pub fn push(&mut self, index: u64, snapshot: &Snapshot) {
         let first = self.start.len();
         let has_age = snapshot.regions.iter().all(|r| r.age.is_some());
-        for region in &snapshot.regions {
-            self.start.push(region.start.0);
-            self.end.push(region.end.0);
-            self.nr_accesses.push(region.nr_accesses.0);
-            self.age.push(region.age.filter(|_| has_age).map_or(0, |a| a.0));
-        }
+        // Column by column: each grows once.
+        self.start.extend(snapshot.regions.iter().map(|region| region.start.0));
+        self.end.extend(snapshot.regions.iter().map(|region| region.end.0));
+        self.nr_accesses.extend(snapshot.regions.iter().map(|region| region.nr_accesses.0));
+        self.age.extend(snapshot.regions.iter().map(|region| region.age.filter(|_| has_age).map_or(0, |age| age.0)));
         let rows = self.start.len();
         for extra in &snapshot.extras {
             let column = match self.extras.iter().position(|(id, _)| *id == extra.id) {

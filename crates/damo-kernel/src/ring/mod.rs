@@ -22,7 +22,7 @@
 //! ring.narrow(&[kdamond]);
 //! loop {
 //!     ring.wait(Duration::from_millis(250), &[])?;
-//!     ring.drain(Until::Now, &mut |record| match record {
+//!     ring.drain(Until::Now, |record| match record {
 //!         Record::Sample(sample) => println!("{:?}: {:?}", sample.time, decoder.decode(sample.raw)),
 //!         Record::Lost { events, .. } => eprintln!("{events} events lost"),
 //!         _ => {}
@@ -260,7 +260,7 @@ impl Ring {
     /// With several rings, an event may be seen on one CPU before an earlier one of the same kdamond is seen on
     /// another. What was stamped before the first ring was looked at cannot be overtaken in this way, so that
     /// [`Until::Now`] leaves anything later in the rings for the next time.
-    pub fn drain(&mut self, until: Until, take: &mut dyn FnMut(Record<'_>)) -> Drained {
+    pub fn drain(&mut self, until: Until, mut take: impl FnMut(Record<'_>)) -> Drained {
         let horizon = match until {
             Until::Now if self.rings.len() > 1 => mmap::monotonic().saturating_sub(CLOCK_SLACK_NS),
             _ => u64::MAX,
@@ -271,7 +271,7 @@ impl Ring {
             let (first, second) = one.map.unread();
             runs.push(RecordRun::new(self.layout, first, second));
         }
-        merge(&mut runs, horizon, &mut |record| {
+        merge(&mut runs, horizon, |record| {
             match record {
                 Record::Sample(_) => drained.samples += 1,
                 Record::Lost { events, .. } => drained.lost = drained.lost.saturating_add(events),

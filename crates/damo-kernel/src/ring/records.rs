@@ -99,6 +99,7 @@ impl SampleLayout {
     pub(crate) const OURS: u64 = st::TID | st::TIME | st::CPU | st::RAW;
 
     /// One whole record. `None` for records of no interest; an error if it makes no sense.
+    #[inline]
     fn record<'a>(&self, bytes: &'a [u8], kind: u32, time: u64) -> Result<Option<Record<'a>>, Nonsense> {
         let time = nanos(time);
         match kind {
@@ -184,8 +185,38 @@ impl<'a> RecordRun<'a> {
         self.nonsense
     }
 
+    /// Hands all records that come before `limit` to `take`; all there are if it is [`u64::MAX`].
+    fn advance_to(&mut self, limit: u64, take: &mut impl FnMut(Record<'_>)) {
+        while self.next_time().is_some_and(|time| time < limit || limit == u64::MAX) {
+            self.advance(take);
+            self.samples_to(limit, take);
+        }
+    }
+
+    /// The usual case of [`RecordRun::advance_to`] in a tight loop: samples that lie in one piece. Ends at whatever else
+    /// there is.
+    fn samples_to(&mut self, limit: u64, take: &mut impl FnMut(Record<'_>)) {
+        let Some(time_at) = self.layout.time else { return };
+        let (piece, begin) =
+            if self.pos < self.first.len() { (self.first, 0) } else { (self.second, self.first.len()) };
+        let Some(mut rest) = piece.get(self.pos - begin..) else { return };
+        let before = rest.len();
+        while let Some(size) = sample_size(rest) {
+            let Some((bytes, behind)) = rest.split_at_checked(size) else { break };
+            let Some(time) = u64_at(bytes, time_at).filter(|time| *time < limit || limit == u64::MAX) else { break };
+            let Ok(Some(record)) = self.layout.record(bytes, SAMPLE, time) else { break };
+            take(record);
+            self.time = time;
+            rest = behind;
+        }
+        if rest.len() < before {
+            self.pos += before - rest.len();
+            self.look();
+        }
+    }
+
     /// Hands the next record, if it is of interest, to `take`, and goes on to the one after it.
-    pub fn advance(&mut self, take: &mut dyn FnMut(Record<'_>)) {
+    pub(super) fn advance(&mut self, take: &mut impl FnMut(Record<'_>)) {
         let Some((kind, size, time)) = self.next else { return };
         // `look` made sure that it is whole, contiguous here or in `wrapped`.
         let bytes = match piece(self.first, self.second, self.pos, size) {
@@ -243,10 +274,19 @@ fn piece<'b>(first: &'b [u8], second: &'b [u8], pos: usize, len: usize) -> Optio
     if pos < first.len() { first.get(pos..pos + len) } else { second.get(pos - first.len()..pos - first.len() + len) }
 }
 
-/// Hands out the records of several runs in order of time, up to (not including) `horizon`.
+/// The size of the record at the beginning of these bytes, if it is a sample.
+#[inline]
+fn sample_size(bytes: &[u8]) -> Option<usize> {
+    let [k0, k1, k2, k3, _, _, s0, s1] = *bytes.first_chunk::<HEADER>()?;
+    (u32::from_ne_bytes([k0, k1, k2, k3]) == SAMPLE).then_some(usize::from(u16::from_ne_bytes([s0, s1])))
+}
+
+/// Hands out the records of several runs in order of time, up to (not including) `horizon`; all there are if it is
+/// [`u64::MAX`].
 ///
 /// Runs must be ordered by themselves, as rings are. Whatever has the horizon's time or a later one stays.
-pub fn merge(runs: &mut [RecordRun<'_>], horizon: u64, take: &mut dyn FnMut(Record<'_>)) {
+pub fn merge(runs: &mut [RecordRun<'_>], horizon: u64, mut take: impl FnMut(Record<'_>)) {
+    let take = &mut take;
     loop {
         // A kdamond rarely changes the CPU, so that mostly one run has everything: find it and the time up to which it
         // may go on alone.
@@ -266,8 +306,6 @@ pub fn merge(runs: &mut [RecordRun<'_>], horizon: u64, take: &mut dyn FnMut(Reco
         let run = &mut runs[at];
         // The first one is due whatever the limit: with equal times one of them has to begin.
         run.advance(take);
-        while run.next_time().is_some_and(|time| time < limit) {
-            run.advance(take);
-        }
+        run.advance_to(limit, take);
     }
 }

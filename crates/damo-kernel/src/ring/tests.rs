@@ -44,7 +44,7 @@ fn header(kind: u32, size: usize) -> Vec<u8> {
 /// (time, first raw byte) of samples, (time, 1000 + n) of losses.
 fn collect(runs: &mut [RecordRun<'_>], horizon: u64) -> Vec<(i64, u64)> {
     let mut seen = Vec::new();
-    merge(runs, horizon, &mut |record| match record {
+    merge(runs, horizon, |record| match record {
         Record::Sample(sample) => seen.push((sample.time.0, u64::from(sample.raw[0]))),
         Record::Lost { time, events } => seen.push((time.0, 1000 + events)),
     });
@@ -158,7 +158,7 @@ proptest! {
         let known: u64 = 0x107cf;
         if let Some(layout) = SampleLayout::new(sample_type & known | sample_type::RAW) {
             let mut runs = [RecordRun::new(layout, &first, &second)];
-            merge(&mut runs, u64::MAX, &mut |_| {});
+            merge(&mut runs, u64::MAX, |_| {});
             prop_assert_eq!(runs[0].consumed(), first.len() + second.len());
         }
     }
@@ -172,7 +172,7 @@ proptest! {
         bytes[at] = byte;
         let mut runs = [RecordRun::new(layout(), &bytes, &[])];
         let mut seen = 0;
-        merge(&mut runs, u64::MAX, &mut |_| seen += 1);
+        merge(&mut runs, u64::MAX, |_| seen += 1);
         prop_assert!(seen <= times.len() * 8);
         prop_assert_eq!(runs[0].consumed(), bytes.len());
     }
@@ -185,7 +185,7 @@ proptest! {
         }
         let mut runs: Vec<_> = cpus.iter().map(|bytes| RecordRun::new(layout(), bytes, &[])).collect();
         let mut seen = Vec::new();
-        merge(&mut runs, u64::MAX, &mut |record| {
+        merge(&mut runs, u64::MAX, |record| {
             if let Record::Sample(sample) = record {
                 seen.push((sample.time.0 as usize, sample.cpu.expect("recorded") as usize));
             }

@@ -252,4 +252,60 @@ proptest! {
             prop_assert!(last.is_none_or(|last| last <= snapshot.end));
         }
     }
+
+    #[test]
+    fn the_short_way_for_plain_regions_gives_the_same_snapshots_as_the_long_one(
+        steps in prop::collection::vec((0_u8..40, 0_u64..3, 0_u64..3, 1_u64..9), 0..300),
+        losses_are_told in any::<bool>(),
+        announced in 1_u32..9,
+    ) {
+        let options = Options { intervals: Some(Intervals::default()), losses_are_told, ..Options::default() };
+        let (mut long, mut short) = (Assembler::new(options.clone()), Assembler::new(options));
+        let (mut now, mut at) = (100, [0_u64; 3]);
+        for (kind, target, scheme, len) in steps {
+            let mut next = event(target, now, announced, at[target as usize], at[target as usize] + len);
+            match kind {
+                0 => { long.lost(len); short.lost(len); continue }
+                1 => next.region.start = Addr(0), // from the beginning
+                2 => next.region.end = Addr(next.region.end.0 + 5), // and a gap behind it
+                3 => next.region.end = next.region.start, // empty
+                4 => next.nr_regions += 1,
+                5 => next.region.start = Addr(next.region.start.0 + 1),
+                6 => now += 200,
+                7 => next.time = Nanos::from_millis(now - 1),
+                8 => next.extras = &[(ColumnId::FILTER_PASSED, 7)],
+                9 => next.key.scheme = Some(scheme as u32),
+                10 => at[target as usize] = next.region.start.0,
+                _ => {}
+            }
+            if kind != 10 {
+                at[target as usize] = next.region.end.0;
+            }
+            let series = short.series(next.key);
+            let plain = next.extras.is_empty() && short.extend(series, next.time, next.nr_regions, next.region);
+            prop_assert_eq!(long.push(&next), if plain { Ok(()) } else { short.push(&next) });
+            prop_assert_eq!(&long.ready, &short.ready);
+        }
+        prop_assert_eq!(long.tally(), short.tally());
+        long.finish();
+        short.finish();
+        prop_assert_eq!(drain(&mut long), drain(&mut short));
+    }
+}
+
+#[test]
+fn the_short_way_takes_all_but_the_first_and_the_last_region_of_a_snapshot() {
+    let mut assembler = Assembler::new(Options::default());
+    let mut extended = Vec::new();
+    for n in 0..5 {
+        let event = event(0, 100 + n, 5, n as u64 * 10, n as u64 * 10 + 10);
+        let series = assembler.series(event.key);
+        let plain = assembler.extend(series, event.time, event.nr_regions, event.region);
+        if !plain {
+            assembler.push(&event).expect("in order");
+        }
+        extended.push(plain);
+    }
+    assert_eq!(extended, [false, true, true, true, false]);
+    assert_eq!(drain(&mut assembler).iter().map(shape).collect::<Vec<_>>(), [(0, 100, 5, true)]);
 }

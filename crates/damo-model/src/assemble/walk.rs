@@ -1,6 +1,6 @@
 //! The state of one target: the snapshot that is being put together, and what is known of the ones before.
 
-use super::{EventKey, ExtraColumn, Intervals, Nanos, RegionEvent, Snapshot, SnapshotState, TargetKey};
+use super::{EventKey, ExtraColumn, Intervals, Nanos, Region, RegionEvent, Snapshot, SnapshotState, TargetKey};
 
 /// More regions than any kernel lets a target have: a bound on memory against streams that lie.
 const MAX_REGIONS: usize = 1 << 24;
@@ -184,6 +184,29 @@ impl Walk {
         for column in extras {
             column.values.resize(rows + 1, 0);
         }
+    }
+
+    /// Adds a region of which there is nothing to be asked: it touches the one before it, nothing is missing between
+    /// them, and it is not the last.
+    #[inline]
+    pub(super) fn extend(&mut self, time: Nanos, nr_regions: u32, region: Region) -> bool {
+        let Some(open) = &mut self.open else { return false };
+        let regions = &mut open.snapshot.regions;
+        let Some(last) = regions.last() else { return false };
+        let plain = region.start == last.end
+            && region.start < region.end
+            && time >= open.last_time
+            && nr_regions == open.announced
+            && open.lost == 0
+            && open.events.saturating_add(1) < nr_regions
+            && open.snapshot.extras.is_empty()
+            && regions.len() < MAX_REGIONS;
+        if plain {
+            open.events += 1;
+            open.last_time = time;
+            regions.push(region);
+        }
+        plain
     }
 
     pub(super) fn is_full(&self) -> bool {

@@ -101,13 +101,13 @@ pub struct Decoded<'a> {
 }
 
 /// Offset and size of an integer in a record.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Slot {
     offset: usize,
     size: usize,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct RegionSlots {
     nr_regions: Slot,
     start: Slot,
@@ -132,6 +132,54 @@ pub struct Decoder {
     /// By event number; a handful, so that a linear search beats a map.
     layouts: Vec<(u32, Layout)>,
     pid: Slot,
+    /// The number of `damon_aggregated`, if it has the usual layout: see [`usual`].
+    usual: Option<u16>,
+}
+
+/// `damon_aggregated` as kernels with `age` lay it out. Nearly all records of a recording are of this
+/// event, so that they have a way of their own with everything at a fixed place. Whether the running kernel's layout
+/// is this one is asked of its format text, like any other.
+mod usual {
+    use super::{Decoded, Event, RegionSlots, Slot};
+    use crate::{Addr, Age, NrAccesses, Region};
+
+    /// As long as its last field needs.
+    pub(super) const LEN: usize = 48;
+    const PID: Slot = Slot { offset: 4, size: 4 };
+    const TARGET: Slot = Slot { offset: 8, size: 8 };
+    const NR_REGIONS: Slot = Slot { offset: 16, size: 4 };
+    const START: Slot = Slot { offset: 24, size: 8 };
+    const END: Slot = Slot { offset: 32, size: 8 };
+    const NR_ACCESSES: Slot = Slot { offset: 40, size: 4 };
+    const AGE: Slot = Slot { offset: 44, size: 4 };
+
+    pub(super) fn is(pid: Slot, target: Slot, region: RegionSlots) -> bool {
+        let usual =
+            RegionSlots { nr_regions: NR_REGIONS, start: START, end: END, nr_accesses: NR_ACCESSES, age: Some(AGE) };
+        (pid, target, region) == (PID, TARGET, usual)
+    }
+
+    #[inline]
+    pub(super) fn decode(raw: &[u8; LEN]) -> Decoded<'static> {
+        let region = Region::new(
+            Addr(wide(raw, START)),
+            Addr(wide(raw, END)),
+            NrAccesses(narrow(raw, NR_ACCESSES)),
+            Some(Age(narrow(raw, AGE))),
+        );
+        let event = Event::Aggregated { target_id: wide(raw, TARGET), nr_regions: narrow(raw, NR_REGIONS), region };
+        Decoded { pid: narrow(raw, PID) as i32, event }
+    }
+
+    #[inline]
+    fn wide(raw: &[u8; LEN], slot: Slot) -> u64 {
+        raw.get(slot.offset..).and_then(|bytes| bytes.first_chunk()).map_or(0, |bytes| u64::from_ne_bytes(*bytes))
+    }
+
+    #[inline]
+    fn narrow(raw: &[u8; LEN], slot: Slot) -> u32 {
+        raw.get(slot.offset..).and_then(|bytes| bytes.first_chunk()).map_or(0, |bytes| u32::from_ne_bytes(*bytes))
+    }
 }
 
 impl Decoder {
@@ -186,14 +234,28 @@ impl Decoder {
             };
             layouts.push((format.id, layout));
         }
-        Ok(Self { layouts, pid })
+        let usual = layouts.iter().find_map(|(id, layout)| match layout {
+            Layout::Aggregated { target, region } if usual::is(pid, *target, *region) => u16::try_from(*id).ok(),
+            _ => None,
+        });
+        Ok(Self { layouts, pid, usual })
     }
 
     /// One raw record, from `common_type` on. `None` for an event that this decoder was not made for.
     ///
     /// # Errors
     /// If the record is shorter than its layout.
+    #[inline]
     pub fn decode<'a>(&self, raw: &'a [u8]) -> Result<Option<Decoded<'a>>, DecodeError> {
+        if let Some(bytes) = raw.first_chunk::<{ usual::LEN }>()
+            && Some(u16::from_ne_bytes([bytes[0], bytes[1]])) == self.usual
+        {
+            return Ok(Some(usual::decode(bytes)));
+        }
+        self.decode_any(raw)
+    }
+
+    fn decode_any<'a>(&self, raw: &'a [u8]) -> Result<Option<Decoded<'a>>, DecodeError> {
         let Some(id) = raw.first_chunk::<2>().map(|b| u32::from(u16::from_ne_bytes(*b))) else {
             return Err(DecodeError::Short { id: 0, offset: 0, len: raw.len() });
         };

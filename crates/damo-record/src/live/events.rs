@@ -5,7 +5,7 @@
 
 use damo_kernel::ring::Record;
 use damo_kernel::tracefs::{Decoder, Event};
-use damo_model::assemble::{Assembler, EventKey, Options, RegionEvent};
+use damo_model::assemble::{Assembler, EventKey, Options, RegionEvent, Series};
 use damo_model::{Intervals, Item, Lost, Nanos, Params, Process, Region, Side, Snapshot, Stamp, Target, TargetKey};
 use std::collections::HashMap;
 
@@ -47,6 +47,15 @@ struct Stream {
     places: Vec<(Place, u64)>,
 }
 
+/// A target that monitoring reports on, region after region, and where its regions go.
+#[derive(Clone, Copy)]
+struct Run {
+    tid: i32,
+    target_id: u64,
+    stream: usize,
+    series: Series,
+}
+
 /// Counters for the live line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Seen {
@@ -69,10 +78,8 @@ pub(crate) struct Events {
     decoder: Decoder,
     streams: Vec<Stream>,
     by_thread: HashMap<i32, usize>,
-    /// The stream of the last event: events come in runs.
-    last: Option<(i32, usize)>,
-    /// The target of the last region, with its stream: it is announced already.
-    announced: Option<(usize, EventKey)>,
+    /// The target of the last region: events come in runs.
+    run: Option<Run>,
     /// Whether threads that nobody announced are recorded too.
     strangers: bool,
     next_key: u32,
@@ -87,8 +94,7 @@ impl Events {
             decoder,
             streams: Vec::new(),
             by_thread: HashMap::new(),
-            last: None,
-            announced: None,
+            run: None,
             strangers,
             next_key: 0,
             seen: Seen::default(),
@@ -108,11 +114,13 @@ impl Events {
             by_process: HashMap::new(),
             places: places.into_iter().map(|place| (place, 0)).collect(),
         });
-        self.last = None;
+        // A new thread may have an old one's number.
+        self.run = None;
     }
 
     /// Tells what is at the places of kdamond `kdamond` from now on.
     pub(crate) fn places(&mut self, kdamond: u32, places: Vec<Place>) {
+        self.run = None;
         for stream in self.streams.iter_mut().filter(|stream| stream.watched.kdamond == Some(kdamond)) {
             for (at, place) in places.iter().enumerate() {
                 match stream.places.get_mut(at) {
@@ -144,9 +152,11 @@ impl Events {
     }
 
     /// Takes a record of the ring; what became ready waits in [`Events::ready`].
+    #[inline]
     pub(crate) fn take(&mut self, record: Record<'_>) {
         match record {
-            Record::Sample(sample) => match self.decoder.decode(sample.raw) {
+            // By reference: a decoded event is large next to what is done with it.
+            Record::Sample(sample) => match &self.decoder.decode(sample.raw) {
                 Ok(Some(decoded)) => self.event(sample.time, decoded.pid, &decoded.event),
                 Ok(None) => {}
                 // A record that cannot be read is as good as lost: its snapshot must not pass for complete.
@@ -184,18 +194,27 @@ impl Events {
         self.ready.drain(..)
     }
 
+    #[inline]
     fn event(&mut self, time: Nanos, tid: i32, event: &Event<'_>) {
-        let at = match self.last.filter(|(last, _)| *last == tid) {
-            Some((_, at)) => at,
-            None => {
-                let Some(at) = self.stream(tid) else { return };
-                self.last = Some((tid, at));
-                at
-            }
-        };
+        if let Event::Aggregated { target_id, nr_regions, region } = *event
+            && let Some(run) = self.run
+            && run.target_id == target_id
+            && run.tid == tid
+            && let Some(stream) = self.streams.get_mut(run.stream)
+            && stream.assembler.extend(run.series, time, nr_regions, region)
+        {
+            return;
+        }
+        self.any_event(time, tid, event);
+    }
+
+    #[inline(never)]
+    fn any_event(&mut self, time: Nanos, tid: i32, event: &Event<'_>) {
+        let Some(at) = self.stream(tid) else { return };
         match *event {
             Event::Aggregated { target_id, nr_regions, region } => {
-                self.region(at, time, target_id, nr_regions, region, None);
+                let series = self.region(at, time, target_id, nr_regions, region, None);
+                self.run = series.map(|series| Run { tid, target_id, stream: at, series });
             }
             Event::BeforeApply { context_idx, scheme_idx, target_idx, nr_regions, region } => {
                 self.region(at, time, target_idx, nr_regions, region, Some((context_idx, scheme_idx)));
@@ -216,6 +235,7 @@ impl Events {
         self.by_thread.get(&tid).copied()
     }
 
+    /// Gives where the target's regions go, unless they are left out.
     fn region(
         &mut self,
         at: usize,
@@ -224,25 +244,22 @@ impl Events {
         nr_regions: u32,
         region: Region,
         scheme: Option<(u32, u32)>,
-    ) {
+    ) -> Option<Series> {
         let stream = &mut self.streams[at];
         let generation = match usize::try_from(target_id).ok().and_then(|place| stream.places.get(place)) {
-            Some((Place::Gone, _)) => return,
+            Some((Place::Gone, _)) => return None,
             Some((_, generation)) => *generation,
             None => 0,
         };
         let key = stream.key(target_id, generation, scheme);
-        // Mostly the event before it was of the same target, which is announced then.
-        if self.announced != Some((at, key)) {
-            self.target(at, key, target_id);
-            self.announced = Some((at, key));
-        }
+        self.target(at, key, target_id);
         let event = RegionEvent { key, time, nr_regions, region, extras: &[] };
         // The ring hands out in order of time; what is older all the same cannot be placed any more.
         if self.streams[at].assembler.push(&event).is_err() {
             self.seen.late += 1;
         }
         self.collect(at);
+        Some(self.streams[at].assembler.series(key))
     }
 
     /// The record's key for a target of a stream; announces it at its first call.

@@ -136,8 +136,7 @@ impl Following<'_> {
     }
 
     fn drain(&mut self, until: Until) -> Result<(), RecordError> {
-        let events = &mut self.events;
-        self.source.drain(until, &mut |record| events.take(record));
+        self.source.drain(until, &mut self.events);
         self.give()
     }
 

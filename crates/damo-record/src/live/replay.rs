@@ -49,7 +49,7 @@ impl Replay {
     pub fn feed(&mut self, ring: &[u8]) -> Result<(), RecordError> {
         let mut run = [RecordRun::new(self.layout, ring, &[])];
         let events = &mut self.events;
-        merge(&mut run, u64::MAX, &mut |record| events.take(record));
+        merge(&mut run, u64::MAX, |record| events.take(record));
         give_all(&self.pipeline, self.events.ready())
     }
 

@@ -1,8 +1,9 @@
 //! Where a live session's records come from: the kernel's ring, or recorded bytes in its place.
 
+use super::events::Events;
 use crate::error::RecordError;
 use damo_kernel::Root;
-use damo_kernel::ring::{Record, Ring, RingOptions, Until};
+use damo_kernel::ring::{Ring, RingOptions, Until};
 use damo_kernel::tracefs::EventFormat;
 use damo_model::Bytes;
 use std::os::fd::BorrowedFd;
@@ -13,8 +14,8 @@ pub(crate) trait Source {
     /// Waits until there is much to take, or one of `others` can be read, or for `timeout`. Whether one of `others` can
     /// be read.
     fn wait(&mut self, timeout: Duration, others: &[BorrowedFd<'_>]) -> Result<bool, RecordError>;
-    /// Hands out what is there.
-    fn drain(&mut self, until: Until, take: &mut dyn FnMut(Record<'_>));
+    /// Puts what is there into `events`.
+    fn drain(&mut self, until: Until, events: &mut Events);
     /// Losses that no record told of.
     fn lost_untold(&self) -> u64;
     /// Whether all kdamonds that are followed have ended. Where that cannot be told it is `false`.
@@ -68,8 +69,8 @@ impl Source for Ring {
         Ok(Ring::wait(self, timeout, others)?)
     }
 
-    fn drain(&mut self, until: Until, take: &mut dyn FnMut(Record<'_>)) {
-        Ring::drain(self, until, take);
+    fn drain(&mut self, until: Until, events: &mut Events) {
+        Ring::drain(self, until, |record| events.take(record));
     }
 
     fn lost_untold(&self) -> u64 {

@@ -1,6 +1,7 @@
 //! Whole sessions against a fake kernel: an in-memory DAMON that reacts to writes as the real one does, and a script of
 //! events in place of the ring. Nothing here touches the machine's own DAMON.
 
+use super::events::Events;
 use super::source::{Open, Source};
 use super::*;
 use crate::owner::{Note, Ownership};
@@ -54,11 +55,12 @@ impl Source for Script {
         Ok(true)
     }
 
-    fn drain(&mut self, _: Until, take: &mut dyn FnMut(Record<'_>)) {
+    fn drain(&mut self, _: Until, events: &mut Events) {
         let Some(step) = self.steps.lock().unwrap().pop_front() else { return };
         let thread = |index: usize| self.fake.files()[&format!("{KDAMONDS}/{index}/pid")].parse::<i32>().unwrap();
         let mut event = |tid, target, time, nr_regions, start| {
-            take(Record::Sample(Sample { time, cpu: Some(0), raw: &raw(tid, target, nr_regions, start) }));
+            let raw = raw(tid, target, nr_regions, start);
+            events.take(Record::Sample(Sample { time, cpu: Some(0), raw: &raw }));
         };
         match step {
             Step::Snapshot(index, target, time, starts) => {
@@ -68,7 +70,7 @@ impl Source for Script {
             }
             Step::Stranger(time) => event(4242, 0, time, 1, 0x1000),
             Step::Half(time, of) => event(thread(0), 0, time, of, 0x1000),
-            Step::Lost(events) => take(Record::Lost { time: Nanos(0), events }),
+            Step::Lost(lost) => events.take(Record::Lost { time: Nanos(0), events: lost }),
             Step::Do(what) => what(&self.fake),
         }
     }
