@@ -293,8 +293,7 @@ fn kdamonds(root: &Root) -> Check {
 
 fn modules(root: &Root) -> Check {
     let needed = "no DAMON kernel module running, which may keep others from starting";
-    let enabled: Vec<String> =
-        Sysfs::new(root).modules().into_iter().filter(|module| module.enabled).map(|module| module.module).collect();
+    let enabled: Vec<String> = Sysfs::new(root).enabled_modules().into_iter().map(|module| module.module).collect();
     let Some(first) = enabled.first() else {
         return Check::new("modules", needed, Verdict::Good, "none enabled");
     };

@@ -33,7 +33,7 @@ struct Found {
 impl Found {
     fn look(machine: &Machine) -> Result<Self, RecordError> {
         let kdamonds = machine.sysfs.kdamonds()?.into_iter().filter(|kdamond| kdamond.on).collect();
-        let modules = machine.sysfs.modules().into_iter().filter(|module| module.enabled).collect();
+        let modules = machine.sysfs.enabled_modules();
         let found = Found { kdamonds, modules };
         if found.kdamonds.is_empty() && found.modules.is_empty() {
             return Err(Problem::NothingRuns.into());
@@ -107,8 +107,8 @@ impl Control for Attached<'_> {
         if self.found.modules.is_empty() {
             return Ok(false);
         }
-        let now = self.machine.sysfs.modules();
-        Ok(now.iter().any(|module| module.enabled && self.found.modules.iter().any(|known| known.pid == module.pid)))
+        let now = self.machine.sysfs.enabled_modules();
+        Ok(now.iter().any(|module| self.found.modules.iter().any(|known| known.pid == module.pid)))
     }
 }
 
