@@ -152,7 +152,7 @@ impl Events {
     }
 
     /// Takes a record of the ring; what became ready waits in [`Events::ready`].
-    #[inline]
+    #[inline(always)]
     pub(crate) fn take(&mut self, record: Record<'_>) {
         match record {
             // By reference: a decoded event is large next to what is done with it.
@@ -168,6 +168,7 @@ impl Events {
     }
 
     /// Takes note of a loss.
+    #[inline(never)]
     pub(crate) fn lost(&mut self, time: Nanos, events: u64) {
         if events == 0 {
             return;
@@ -194,7 +195,7 @@ impl Events {
         self.ready.drain(..)
     }
 
-    #[inline]
+    #[inline(always)]
     fn event(&mut self, time: Nanos, tid: i32, event: &Event<'_>) {
         if let Event::Aggregated { target_id, nr_regions, region } = *event
             && let Some(run) = self.run
