@@ -1,11 +1,13 @@
 # The host's side of the checks in the guest; part of scripts/guest, which loads it.
 
-# Builds what the guest needs, runs the checks there, leaves what they kept in ${keep:-target/guest}/out.
+# Builds what the guest needs, runs the checks there, leaves what they kept in ${keep:-target/guest}/out. A program given
+# with --bin takes the place of ours of the same name: `check --bin "$(scripts/build-static musl)"`.
 check() {
     local programs
     programs=$(build damo-record damo-workload) || die "building failed"
-    bins+=("$programs/damo-record" "$programs/damo-workload" "$programs/damo-score")
-    bins+=("$(build_test damo-kernel real_kernel)") || die "building failed"
+    local test
+    test=$(build_test damo-kernel real_kernel) || die "building failed"
+    bins=("$programs/damo-record" "$programs/damo-workload" "$programs/damo-score" "$test" "${bins[@]}")
     files+=("$top/tests/guest")
     [ "$limit" != 120 ] || limit=1200
     [ -n "$keep" ] || keep=$(dirname "$(dirname "$programs")")/guest
