@@ -1,6 +1,7 @@
 # what is missing is told: not root, DAMON hidden, no tracefs, no tracepoint, no such process, a name that is taken
-start_workload steady
 chmod 777 .
+sleep 1000 &
+pid=$!
 
 refused as_nobody "damo-record $pid --timeout 1 -o none.damo"
 says "uid 65534, effective capabilities 0x0" "Try: sudo damo-record $pid --timeout 1 -o none.damo" --simulate
@@ -64,3 +65,4 @@ says "taken.damo exists and is no .damo record" "-f to overwrite it"
 expect "it is as it was" "$(cat taken.damo)" = "notes of somebody"
 damo-record -f "$pid" --timeout 1 -o taken.damo || fail "-f does not overwrite it"
 is_complete taken.damo
+kill $pid

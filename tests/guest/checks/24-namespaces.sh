@@ -1,6 +1,6 @@
 # in a container, or with a process of one, the message tells so and what works, and its own processes are recorded
-start_workload steady
-host=$pid
+sleep 1001 &
+host=$!
 isolated="unshare -m -p -f --mount-proc"
 
 # A process of a pid namespace, whose id there is nobody's here.
@@ -55,3 +55,4 @@ chmod 777 .
 refused as_nobody "unshare -U -r damo-record $host --timeout 1 -o none.damo"
 says "uid 0" "of a user namespace (/proc/self/uid_map: 0 65534 1)" "run it as root of the host" --simulate
 doctor 1 root=MISSING as_nobody unshare -U -r
+kill $host
