@@ -120,6 +120,52 @@ mean_rss() {
     echo $((sum / looks))
 }
 
+# refused COMMAND…: it ends with exit code 2 and a message, which is in the file `said` then, and leaves no file, no note and
+# DAMON as it was found.
+refused() {
+    touch said before after
+    settings >before && ls -A >>before
+    "$@" >said 2>&1
+    code=$?
+    echo "--- $*"
+    cat said
+    expect "the exit code" $code = 2
+    settings >after && ls -A >>after
+    cmp before after || { diff before after; fail "something was left behind"; }
+    ls /run/damo/record-* 2>/dev/null && fail "a note was left behind"
+    damon_is_on && fail "DAMON is on"
+    true
+}
+
+# says WORDS…: these are in `said`, each as it stands.
+says() {
+    for words in "$@"; do grep -qF -e "$words" said || fail "the message does not say: $words"; done
+}
+says_not() { ! grep -F -e "$1" said || fail "the message says: $1"; }
+
+# doctor CODE CHECK=MARK[,CHECK=MARK…] [COMMAND…]: `damo doctor`, run by COMMAND, ends with CODE and marks each CHECK so, in
+# the table, which is in `said` then, and as JSON.
+doctor() {
+    ends=$1 marks=$2
+    shift 2
+    "$@" damo doctor >said
+    expect "the exit code of doctor" $? = "$ends"
+    cat said
+    "$@" damo doctor --json >json
+    expect "the exit code of doctor --json" $? = "$ends"
+    ready=true && [ "$ends" = 0 ] || ready=false
+    grep -q "^  \"ready\": $ready" json || fail "the JSON does not say ready: $ready"
+    for each in $(echo "$marks" | tr , ' '); do
+        name=${each%=*} mark=${each#*=}
+        case $mark in MISSING) verdict=bad ;; ok) verdict=good ;; *) verdict=$mark ;; esac
+        grep -q "^$mark  *$name " said || fail "doctor does not mark $name as $mark"
+        tr -d '\n' <json | grep -q "\"name\": \"$name\"[^}]*\"verdict\": \"$verdict\"" || fail "the JSON does not say $each"
+    done
+}
+
+# As a user without rights.
+as_nobody() { su nobody -s /bin/sh -c "$*"; }
+
 # Run after each check: what it left running is ended; DAMON must be off.
 clean_up() {
     for process in damo-record damo masim; do killall -q -9 "$process"; done
@@ -134,5 +180,5 @@ clean_up() {
         for state in $DAMON/*/state; do echo off >"$state" 2>/dev/null; done
         return 1
     fi
-    [ "$(cat $DAMON/nr_kdamonds)" = 0 ] || echo 0 >$DAMON/nr_kdamonds
+    [ ! -e $DAMON ] || [ "$(cat $DAMON/nr_kdamonds)" = 0 ] || echo 0 >$DAMON/nr_kdamonds
 }

@@ -12,7 +12,7 @@ mod events;
 mod follow;
 mod people;
 pub(crate) mod plan;
-mod ready;
+pub(crate) mod ready;
 pub mod replay;
 mod sides;
 mod snapshots;
@@ -70,12 +70,13 @@ fn session(
             // `--stop_stale` alone: that was all there was to do.
             return Ok(ExitCode::SUCCESS);
         }
-        return attach::run(request, machine, open, signals, line);
+        return attach::run(request, machine, open, signals, line)
+            .map_err(|error| ready::no_ring(request, &machine.root, error));
     }
     if let Some(wanted) = request.limits.snapshots {
         return snapshots::run(request, wanted, machine, signals, line);
     }
-    control::run(request, machine, open, signals, line)
+    control::run(request, machine, open, signals, line).map_err(|error| ready::no_ring(request, &machine.root, error))
 }
 
 /// Finishes the record and says how it went.

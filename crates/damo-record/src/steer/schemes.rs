@@ -57,7 +57,8 @@ pub struct ForegroundArgs {
 /// What is wrong with the command line or the machine, each with the remedy; then everything is as before.
 pub fn run(args: &ForegroundArgs, out: &mut dyn Write) -> Result<ExitCode, RecordError> {
     let signals = Signals::listen()?;
-    run_on(&Place::of(&args.root), args, &signals, out)
+    let place = Place::of(&args.root);
+    run_on(&place, args, &signals, out).map_err(|error| place.explained(error))
 }
 
 pub(super) fn run_on(
