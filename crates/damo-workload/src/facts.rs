@@ -3,7 +3,7 @@
 use crate::score::{PhaseScore, Scorer};
 use crate::truth::Truth;
 use damo_format::{ReadError, Reader};
-use damo_model::{Bytes, Clock, Intervals, Nanos, Selection, Side, TargetKey};
+use damo_model::{Bytes, Clock, Footprint, Intervals, Nanos, Selection, Side, TargetKey};
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
@@ -152,9 +152,24 @@ impl Facts {
         self.add("footprints", count(|s| matches!(s, Side::Process(_))));
         self.add("system_footprints", count(|s| matches!(s, Side::System(_))));
         self.add("cpu_times", count(|s| matches!(s, Side::Cpu(_))));
+        self.add("kdamond_cpu_times", count(|s| matches!(s, Side::Cpu(cpu) if cpu.kdamond)));
         self.add("pressures", count(|s| matches!(s, Side::Pressure(_))));
         self.add("params", count(|s| matches!(s, Side::Params(_))));
         self.add("marks", count(|s| matches!(s, Side::Mark(_))));
+        self.sizes("rss", process_sizes(sides, |footprint| footprint.rss));
+        self.sizes("pss", process_sizes(sides, |footprint| footprint.pss));
+        self.sizes("swap", process_sizes(sides, |footprint| footprint.swap));
+        self.sizes("cgroup", process_sizes(sides, |footprint| footprint.cgroup));
+        let system = sides.iter().filter_map(|side| if let Side::System(system) = side { Some(system) } else { None });
+        self.sizes("swap_used", system.filter_map(|system| system.swap_used).collect());
+    }
+
+    /// The largest and the last of sizes in the order of time; nothing at all where none was told.
+    fn sizes(&mut self, name: &str, sizes: Vec<Bytes>) {
+        if let (Some(max), Some(last)) = (sizes.iter().max(), sizes.last()) {
+            self.add(&format!("max_{name}"), max.0);
+            self.add(&format!("last_{name}"), last.0);
+        }
     }
 }
 
@@ -162,6 +177,11 @@ impl std::fmt::Display for Facts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.lines)
     }
+}
+
+fn process_sizes(sides: &[Side], size: fn(&Footprint) -> Option<Bytes>) -> Vec<Bytes> {
+    let told = |side: &Side| if let Side::Process(process) = side { size(&process.footprint) } else { None };
+    sides.iter().filter_map(told).collect()
 }
 
 fn first_params(sides: &[Side]) -> Option<Intervals> {
@@ -196,7 +216,9 @@ mod tests {
     use super::*;
     use crate::truth::RanPhase;
     use damo_format::{Writer, WriterOptions};
-    use damo_model::{Addr, AddrRange, Item, Lost, Meta, NrAccesses, Process, Region, Sink, Snapshot, Stamp, Target};
+    use damo_model::{
+        Addr, AddrRange, Item, Lost, Meta, NrAccesses, Process, ProcessFootprint, Region, Sink, Snapshot, Stamp, Target,
+    };
 
     fn record(clock: Clock) -> Vec<u8> {
         let mut writer = Writer::new(Vec::new(), WriterOptions::default()).unwrap();
@@ -267,6 +289,23 @@ mod tests {
         assert!(has(&facts(&bytes, &truth(40)), "recall=1.000"));
         assert!(has(&facts(&bytes, &truth(41)), "recall=0.000"));
         assert!(has(&facts(&bytes, &truth(99)), "phases_seen=0"));
+    }
+
+    #[test]
+    fn sizes_are_told_by_the_largest_and_the_last_and_unknown_ones_not_at_all() {
+        let mut writer = Writer::new(Vec::new(), WriterOptions::default()).unwrap();
+        writer.put(&Item::Meta(Meta::default())).unwrap();
+        for (second, rss, swap) in [(1, 50, Some(0)), (2, 70, None), (3, 20, Some(30))] {
+            let footprint = Footprint { rss: Some(Bytes(rss)), swap: swap.map(Bytes), ..Footprint::default() };
+            let at = Stamp::Record(Nanos(second));
+            let side = Side::Process(ProcessFootprint { at, pid: 40, target: None, footprint });
+            writer.put(&Item::Side(side)).unwrap();
+        }
+        let facts = facts(&writer.finish().unwrap().0, &truth(40));
+        for line in ["max_rss=70", "last_rss=20", "max_swap=30", "last_swap=30"] {
+            assert!(has(&facts, line), "{line} is not in\n{facts}");
+        }
+        assert!(!facts.contains("cgroup") && !facts.contains("swap_used"), "{facts}");
     }
 
     #[test]

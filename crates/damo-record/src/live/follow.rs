@@ -8,7 +8,7 @@ use super::source::Source;
 use crate::error::RecordError;
 use crate::line::{self, Line};
 use crate::marks::Marks;
-use crate::pipeline::Pipeline;
+use crate::pipeline::{LIVE_BLOCK_AGE, Pipeline};
 use crate::request::Request;
 use crate::signals::Signals;
 use damo_kernel::procfs::now;
@@ -21,6 +21,10 @@ use std::time::{Duration, Instant};
 /// How often the ring is emptied even if it is far from full. With the age of a block in the pipeline it makes up how
 /// much a killed recorder loses.
 const DRAIN: Duration = Duration::from_millis(500);
+const _: () = assert!(
+    DRAIN.as_millis() + LIVE_BLOCK_AGE.as_millis() <= 1700,
+    "a kill must not lose more than two seconds, of which an aggregation and a busy machine take a part"
+);
 /// What is due so soon is done at once: to wake up costs more than what is done then.
 const SLACK: Duration = Duration::from_millis(100);
 /// How often to look who joined and whether DAMON still runs. Who is gone is noticed earlier.
