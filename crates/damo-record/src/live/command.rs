@@ -69,6 +69,7 @@ impl Started {
                 self.signal(match name {
                     "SIGINT" => Signal::INT,
                     "SIGTERM" => Signal::TERM,
+                    "SIGQUIT" => Signal::QUIT,
                     _ => Signal::HUP,
                 });
             }
