@@ -1,7 +1,7 @@
 //! Kdamonds of our own: set up, noted, started, kept up with the processes, stopped, and undone.
 
 use super::Machine;
-use super::command::Started;
+use super::command::{self, Started};
 use super::events::{Events, Place, Watched};
 use super::follow::{Following, give};
 use super::people::People;
@@ -243,14 +243,30 @@ pub(crate) fn run(
     signals: &Signals,
     line: &mut Line,
 ) -> Result<ExitCode, RecordError> {
+    let mut command = None;
+    let recorded = record(request, machine, open, signals, line, &mut command);
+    command::pass_on(command, recorded, signals, line)
+}
+
+/// The same, but for the end of the command.
+fn record(
+    request: &Request,
+    machine: &Machine,
+    open: &dyn Open,
+    signals: &Signals,
+    line: &mut Line,
+    command: &mut Option<Started>,
+) -> Result<(), RecordError> {
     let tape = Tape::open(&request.output, WriterOptions::live())?;
     tape.notes().iter().for_each(|note| line.say(note));
-    let mut command = None;
-    let begun = begin(request, machine, open, &mut command);
+    let begun = begin(request, machine, open, command);
     let (mut own, mut following) = match begun {
         Ok(Begun { own, source, events, plan, meta, marks }) => {
             // From here on there is something to record, so there will be a record.
-            let pipeline = Pipeline::start(tape, Some(LIVE_BLOCK_AGE))?;
+            let pipeline = match Pipeline::start(tape, Some(LIVE_BLOCK_AGE)) {
+                Ok(pipeline) => pipeline,
+                Err(error) => return command::not_begun(command, error, line),
+            };
             give(&pipeline, Item::Meta(meta))?;
             for params in parameters(&own, &plan) {
                 give(&pipeline, Item::Side(Side::Params(params)))?;
@@ -273,10 +289,7 @@ pub(crate) fn run(
         }
         Err(error) => {
             tape.discard();
-            if let Some(command) = command {
-                command.abandon();
-            }
-            return Err(error);
+            return command::not_begun(command, error, line);
         }
     };
     let ending = following.follow(&mut own);
@@ -285,11 +298,7 @@ pub(crate) fn run(
     let rest = following.rest(Until::End);
     let concluded = super::conclude(following, ending, rest);
     stopped.and(own.undo())?;
-    concluded?;
-    match command {
-        Some(command) => command.pass_on(signals),
-        None => Ok(ExitCode::SUCCESS),
-    }
+    concluded
 }
 
 /// All that runs when a recording has begun.
