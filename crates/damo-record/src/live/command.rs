@@ -5,12 +5,14 @@
 //! and its exit code is ours. A failed recording is the exception: then it is waited for all the same, and the error
 //! comes after it.
 
+use super::people::monitorable;
 use crate::error::RecordError;
 use crate::line::Line;
 use crate::problem::Problem;
 use crate::signals::Signals;
+use damo_kernel::procfs::Procfs;
 use damo_kernel::rights::Rights;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, set_child_subreaper};
 use std::ffi::OsString;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitCode, ExitStatus};
@@ -23,11 +25,13 @@ const DYING: Duration = Duration::from_secs(1);
 pub(crate) struct Started {
     child: Child,
     name: String,
+    follow: bool,
 }
 
 impl Started {
-    /// Starts it. When this returns, the program itself runs under that id, no longer a copy of us.
-    pub(crate) fn spawn(words: &[OsString]) -> Result<Self, RecordError> {
+    /// Starts it. When this returns, the program itself runs under that id, no longer a copy of us. `follow`: all that it
+    /// starts stays below us until [`pass_on`], also when the parent in between ends.
+    pub(crate) fn spawn(words: &[OsString], follow: bool) -> Result<Self, RecordError> {
         let (program, arguments) = words.split_first().ok_or_else(|| {
             RecordError::from(crate::args::UsageError("no command after `--`: give a program to start".to_string()))
         })?;
@@ -37,11 +41,15 @@ impl Started {
         if let Some(rights) = &rights {
             rights.apply(&mut command);
         }
+        if follow {
+            // No kernel that has DAMON refuses it.
+            let _ = set_child_subreaper(Some(rustix::process::getpid()));
+        }
         let child = command.spawn().map_err(|e| {
             let who = rights.map_or_else(String::new, |rights| format!(" as user {}", rights.name));
             RecordError::io(format!("starting `{}`{who}", program.to_string_lossy()), e)
         })?;
-        Ok(Self { child, name: program.to_string_lossy().into_owned() })
+        Ok(Self { child, name: program.to_string_lossy().into_owned(), follow })
     }
 
     pub(crate) fn pid(&self) -> i32 {
@@ -103,6 +111,16 @@ impl Started {
         true
     }
 
+    /// If it cannot be monitored because it has ended: a process that it left behind, as a program does that goes into
+    /// the background.
+    pub(crate) fn heir(&mut self, error: &RecordError, procfs: &Procfs) -> Option<i32> {
+        if !self.follow || !self.was_too_short(error) {
+            return None;
+        }
+        let found = procfs.descendants(std::process::id().cast_signed());
+        found.into_iter().find(|pid| monitorable(procfs, *pid).is_some())
+    }
+
     fn signal(&self, signal: Signal) {
         if let Some(pid) = Pid::from_raw(self.pid()) {
             // It was not waited for, so the id is still its own; if it ended already, that is as good.
@@ -134,6 +152,10 @@ pub(crate) fn pass_on(
     line: &mut Line,
 ) -> Result<ExitCode, RecordError> {
     let Some(mut command) = command else { return recorded.map(|()| ExitCode::SUCCESS) };
+    if command.follow {
+        // Nobody looks after orphans any more.
+        let _ = set_child_subreaper(None);
+    }
     if let Err(error) = &recorded
         && !command.has_ended()
     {
@@ -153,12 +175,19 @@ fn code(status: ExitStatus) -> u8 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use std::path::PathBuf;
+    use std::sync::{Mutex, MutexGuard, PoisonError};
+
+    /// For tests that start programs: whoever waits for all children of this process must be alone with its own.
+    pub(crate) fn alone() -> MutexGuard<'static, ()> {
+        static ALONE: Mutex<()> = Mutex::new(());
+        ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 
     fn start(script: &str) -> Started {
-        Started::spawn(&["sh", "-c", script].map(OsString::from)).unwrap()
+        Started::spawn(&["sh", "-c", script].map(OsString::from), false).unwrap()
     }
 
     fn full() -> RecordError {
@@ -171,6 +200,7 @@ mod tests {
 
     #[test]
     fn a_program_is_waited_for_and_its_exit_code_counts_if_the_record_is_well() {
+        let _alone = alone();
         let dir = tempfile::tempdir().unwrap();
         let script = format!("sleep 0.2; touch {}; exit 7", dir.path().join("done").display());
         for (recorded, expected) in [(Ok(()), Ok(ExitCode::from(7))), (Err(full()), Err(()))] {
@@ -182,6 +212,7 @@ mod tests {
 
     #[test]
     fn a_program_that_is_over_before_damon_is_on_is_no_error_and_its_code_is_passed_on() {
+        let _alone = alone();
         let mut command = Some(start("exit 3"));
         let pid = command.as_ref().unwrap().pid();
         let gone = Problem::TargetGone { pid }.into();
@@ -191,6 +222,7 @@ mod tests {
 
     #[test]
     fn a_program_whose_recording_cannot_begin_is_stopped_and_the_reason_told_even_if_it_was_short() {
+        let _alone = alone();
         for script in ["sleep 60", "true"] {
             let mut command = Some(start(script));
             let pid = Pid::from_raw(command.as_ref().unwrap().pid()).unwrap();

@@ -109,7 +109,7 @@ struct Session {
 
 fn begin(request: &Request, machine: &Machine, command: &mut Option<Started>) -> Result<(Own, Session), RecordError> {
     if let What::Command { words, .. } = &request.what {
-        *command = Some(Started::spawn(words)?);
+        *command = Some(Started::spawn(words, false)?);
     }
     let mut plan = plan::plan(request, machine, command.as_ref().map(Started::pid))?;
     let release = damo_kernel::features::parse_release(&machine.procfs.kernel_release());

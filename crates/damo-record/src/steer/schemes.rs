@@ -70,7 +70,7 @@ pub(super) fn run_on(
     let schemes = args.damos.schemes()?;
     let what = what(args)?;
     let mut started = match &what {
-        What::Command { words, .. } => Some(Started::spawn(words)?),
+        What::Command { words, .. } => Some(Started::spawn(words, false)?),
         _ => None,
     };
     let steer = place.steer();
