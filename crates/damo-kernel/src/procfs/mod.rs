@@ -186,8 +186,8 @@ impl Procfs {
         found
     }
 
-    /// Children of all threads of a process.
-    fn children(&self, pid: i32) -> Vec<i32> {
+    /// Children of all threads of a process, as far as the kernel lists them (CONFIG_PROC_CHILDREN).
+    pub fn children(&self, pid: i32) -> Vec<i32> {
         let threads = self.root.io().list(&format!("proc/{pid}/task")).unwrap_or_default();
         let mut children = Vec::new();
         for tid in threads {
@@ -196,6 +196,15 @@ impl Procfs {
             }
         }
         children
+    }
+
+    /// Time since boot, on the clock of a process's start time.
+    pub fn uptime(&self) -> Option<Nanos> {
+        let text = self.root.read_line("proc/uptime").ok()?;
+        let (seconds, rest) = text.split(' ').next()?.split_once('.')?;
+        let seconds: i64 = seconds.parse().ok()?;
+        let hundredths: i64 = rest.get(..2)?.parse().ok()?;
+        Some(Nanos(seconds.checked_mul(1_000_000_000)?.checked_add(hundredths * 10_000_000)?))
     }
 
     /// All processes, in order of their pids.

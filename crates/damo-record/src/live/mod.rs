@@ -108,7 +108,8 @@ fn conclude(
     let span = seen.latest.zip(seen.first).map(|(latest, first)| latest.saturating_sub(first));
     if !ended.written.files.is_empty() || ended.error.is_none() {
         line.say(&line::summary(&ended.written, span));
-        if let Some(next) = line::next_command(&ended.written) {
+        // After a failure the error has the last word.
+        if let Some(next) = line::next_command(&ended.written).filter(|_| ended.error.is_none()) {
             line.say(&next);
         }
         if ended.error.is_none() && ended.written.snapshots == 0 {
