@@ -1,6 +1,7 @@
 //! Kdamonds of our own: set up, noted, started, kept up with the processes, stopped, and undone.
 
 use super::Machine;
+use super::changes::Changes;
 use super::command::{self, Started};
 use super::events::{Events, Place, Watched};
 use super::follow::{Ending, Following, give};
@@ -285,6 +286,7 @@ fn record(
                 people: People::new(machine.procfs.clone(), plan.origin, plan.people)
                     .of_command(command.as_ref().map(Started::pid)),
                 kdamonds: own.staged.threads(),
+                changes: Changes::new(machine, &own.indices()),
                 sides: Sides::new(machine.procfs.clone()),
                 marks,
                 pipeline,
