@@ -59,6 +59,16 @@ impl Procfs {
         parse::stat(&bytes, self.ticks).ok_or_else(|| self.nonsense(&rel, "a process's stat line", &bytes))
     }
 
+    /// Time since boot, on the clock of [`Stat::started`] and as coarse.
+    ///
+    /// # Errors
+    /// If `/proc/uptime` cannot be read or makes no sense.
+    pub fn uptime(&self) -> Result<Nanos> {
+        let rel = "proc/uptime";
+        let bytes = self.root.read_bytes(rel)?;
+        parse::uptime(&bytes).ok_or_else(|| self.nonsense(rel, "seconds since boot", &bytes))
+    }
+
     /// Who a process is: pid, start time, comm, command line. The start time tells it from a later one of equal pid.
     ///
     /// # Errors
