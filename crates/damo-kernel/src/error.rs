@@ -90,6 +90,21 @@ pub enum Error {
         /// Its state file.
         state: PathBuf,
     },
+    /// A kdamond went on with something else than what was set up.
+    #[error(
+        "kdamond {index} went on with other {what} than were set up here ({found} instead of {written}): someone else sets \
+         DAMON up at the same time, without `damo`'s lock. It was switched off again; try again when they are done"
+    )]
+    Changed {
+        /// Its index.
+        index: usize,
+        /// Of what, as in "targets of context 0".
+        what: String,
+        /// What was set up.
+        written: String,
+        /// What is there.
+        found: String,
+    },
     /// A kdamond is not (or no longer) the one that we started, so it is left alone.
     #[error("kdamond {index} is not the one that was started here (its thread is now {pid:?}); leaving it as it is")]
     NotOurs {

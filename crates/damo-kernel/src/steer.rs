@@ -24,13 +24,17 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod turn;
+
+pub use turn::Turn;
+
 use crate::error::{Error, Result};
 use crate::io::Root;
 use crate::sysfs::{Kdamond, KdamondStatus, Leftover, ModuleKdamond, Staged, Sysfs};
 use serde::Serialize;
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -38,6 +42,9 @@ use std::time::Duration;
 const MAX_NOTE: u64 = 64 << 20;
 /// Status commands are done once per aggregation.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// For another one of us to be done: longer than a command waits for the end of a usual aggregation.
+const TURN: Duration = Duration::from_secs(60);
 
 /// Everything that `damo status` shows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -80,15 +87,14 @@ impl Steer {
     /// As [`Sysfs::stage`] and [`Staged::start`], with everything as it was before; [`Error::Started`] if what an
     /// earlier call started still runs.
     pub fn start(&self, kdamonds: &[Kdamond]) -> Result<Vec<(usize, i32)>> {
-        let _lock = self.lock()?;
+        let _turn = self.turn()?;
         if let Some(leftover) = self.read()? {
             let still: Vec<usize> = self.ours_of(&leftover)?;
             if !still.is_empty() {
                 return Err(Error::Started { indices: still });
             }
             // It ended by itself: the tree is put back before it is changed anew, so that what was found is not lost.
-            self.sysfs.take_over(leftover).undo()?;
-            self.forget()?;
+            self.put_back(leftover)?;
         }
         let mut staged = self.sysfs.stage(kdamonds)?;
         // Noted before it runs: if we are killed in between, the next run knows what to put back.
@@ -115,13 +121,17 @@ impl Steer {
         adopt: bool,
         change: impl FnOnce(&mut Vec<Kdamond>) -> std::result::Result<(), E>,
     ) -> std::result::Result<(), E> {
-        let _lock = self.lock()?;
+        let _turn = self.turn()?;
         let mut staged = self.take(adopt)?;
         let tuned = staged.current().map_err(E::from).and_then(|mut kdamonds| {
             change(&mut kdamonds)?;
             let before = staged.started();
             let committed = staged.commit(&kdamonds);
-            Ok(committed.map_err(|first| first.and_then_undone(self.follow(&before, &staged.started())))?)
+            let followed = self.follow(&before, &staged.started());
+            match committed {
+                Ok(()) => Ok(followed?),
+                Err(first) => Err(first.and_then_undone(followed).into()),
+            }
         });
         staged.keep();
         tuned
@@ -133,11 +143,10 @@ impl Steer {
     /// # Errors
     /// [`Error::NothingOn`], [`Error::NotStartedHere`], or what could not be undone.
     pub fn stop(&self, adopt: bool) -> Result<Vec<usize>> {
-        let _lock = self.lock()?;
+        let _turn = self.turn()?;
         if let Some(leftover) = self.read()? {
             let indices = self.ours_of(&leftover)?;
-            self.sysfs.take_over(leftover).undo()?;
-            self.forget()?;
+            self.put_back(leftover)?;
             // What ended by itself is put back now, but it was not running.
             if !indices.is_empty() && !adopt {
                 return Ok(indices);
@@ -183,8 +192,11 @@ impl Steer {
         let running = self.running()?;
         if let Some(leftover) = self.read()? {
             let ours = self.ours_of(&leftover)?;
-            if !ours.is_empty() && (!adopt || running.iter().all(|index| ours.contains(index))) {
-                return Ok(self.sysfs.take_over(leftover));
+            if !ours.is_empty()
+                && (!adopt || running.iter().all(|index| ours.contains(index)))
+                && let Some(staged) = self.sysfs.take_over(leftover)?
+            {
+                return Ok(staged);
             }
         }
         if running.is_empty() || !adopt {
@@ -203,23 +215,28 @@ impl Steer {
 
     /// Indices of a note's kdamonds that still run as the same threads.
     fn ours_of(&self, leftover: &Leftover) -> Result<Vec<usize>> {
-        let started = leftover.started();
-        let running = self.sysfs.running()?;
-        let ours =
-            running.into_iter().filter(|(index, pid)| started.iter().any(|(i, p)| i == index && Some(*p) == *pid));
-        Ok(ours.map(|(index, _)| index).collect())
+        Ok(self.sysfs.left_on(leftover)?.into_iter().map(|(index, _)| index).collect())
     }
 
-    /// Keeps the note true when kdamonds of it were switched on again as other threads.
+    /// Undoes what a note tells of, and is done with it. Settings that are not those noted any more are someone else's.
+    fn put_back(&self, leftover: Leftover) -> Result<()> {
+        if let Some(staged) = self.sysfs.take_over(leftover)? {
+            staged.undo()?;
+        }
+        self.forget()
+    }
+
+    /// Keeps the note true after a change: other settings, and kdamonds of it that were switched on again as other
+    /// threads.
     fn follow(&self, before: &[(usize, i32)], now: &[(usize, i32)]) -> Result<()> {
         let Some(mut leftover) = self.read()? else { return Ok(()) };
-        let mut changed = false;
         for (index, from) in before {
             if let Some((_, to)) = now.iter().find(|(at, to)| at == index && to != from) {
-                changed |= leftover.moved(*index, *from, *to);
+                leftover.moved(*index, *from, *to);
             }
         }
-        if changed { self.write(&leftover) } else { Ok(()) }
+        leftover.note_settings(&self.sysfs);
+        self.write(&leftover)
     }
 
     fn path(&self) -> PathBuf {
@@ -258,15 +275,8 @@ impl Steer {
     }
 
     /// Held while something is changed, so that two of us do not mix.
-    fn lock(&self) -> Result<File> {
-        let path = self.notes.join("lock");
-        let open = || {
-            DirBuilder::new().recursive(true).mode(0o700).create(&self.notes)?;
-            let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path)?;
-            file.lock()?;
-            Ok(file)
-        };
-        open().map_err(|source| note(&path, source))
+    fn turn(&self) -> Result<Turn> {
+        Turn::take(&self.notes, TURN)
     }
 }
 

@@ -158,7 +158,7 @@ fn what_a_killed_run_left_on_is_taken_over_and_undone() {
     let note = serde_json::to_string(&staged.leftover()).expect("plain data");
     std::mem::forget(staged);
     let leftover: Leftover = serde_json::from_str(&note).expect("as written");
-    sysfs.take_over(leftover).undo().expect("goes back");
+    sysfs.take_over(leftover).expect("readable").expect("still there").undo().expect("goes back");
     assert_eq!((sysfs.nr_kdamonds().expect("readable"), sysfs.running().expect("readable")), (0, vec![]));
 }
 

@@ -4,14 +4,19 @@
 //! do, and holds a lock on that note; the lock goes away with the process, however it ends. A note without a lock is
 //! therefore the trace of a killed recording: the next run tells, and offers to stop what was left on. `/run` is
 //! emptied at boot, as DAMON is.
+//!
+//! A note is always whole: it is written aside, locked, and then renamed. Beside the notes is the lock of whoever changes
+//! DAMON's settings just now, see [`turn`].
 
 use crate::error::RecordError;
+use damo_kernel::steer::Turn;
 use damo_kernel::sysfs::Leftover;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{Seek, SeekFrom, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// What a recording writes down about itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,13 +32,20 @@ pub struct Note {
 /// A note that holds as long as this value lives (and the process does).
 pub(crate) struct Ownership {
     path: PathBuf,
-    file: File,
+    /// All that it ever was, locked. Who looks may have opened an older one, which must not look as if we were gone.
+    files: Vec<File>,
     note: Note,
+    stays: bool,
 }
 
 /// The directory of notes.
 pub(crate) fn directory(root: &Path) -> PathBuf {
     root.join("run/damo")
+}
+
+/// Waits until nobody else of us changes DAMON's settings. It is our turn until the value is dropped.
+pub(crate) fn turn(root: &Path, patience: Duration) -> Result<Turn, RecordError> {
+    Ok(Turn::take(&directory(root), patience)?)
 }
 
 impl Ownership {
@@ -42,12 +54,9 @@ impl Ownership {
         let dir = directory(root);
         let failed = |e| RecordError::io(format!("noting this recording in {}", dir.display()), e);
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir).map_err(failed)?;
+        // An older process of this number may have left one; it is gone, as we have the number now.
         let path = dir.join(format!("record-{}", note.pid));
-        // An older process of this number left it; it is gone, as we have the number now.
-        let _ = fs::remove_file(&path);
-        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(failed)?;
-        file.try_lock().map_err(|e| failed(e.into()))?;
-        let mut ownership = Self { path, file, note };
+        let mut ownership = Self { path, files: Vec::new(), note, stays: false };
         ownership.write()?;
         Ok(ownership)
     }
@@ -58,20 +67,43 @@ impl Ownership {
         self.write()
     }
 
-    fn write(&mut self) -> Result<(), RecordError> {
-        let text = serde_json::to_vec(&self.note).unwrap_or_default();
-        let put = |file: &mut File| {
-            file.set_len(0)?;
-            file.seek(SeekFrom::Start(0))?;
-            file.write_all(&text)
-        };
-        put(&mut self.file).map_err(|e| RecordError::io(format!("writing {}", self.path.display()), e))
+    /// Lets the note stay behind: not everything could be put back, and the next run may try again.
+    pub(crate) fn leave(mut self) {
+        self.stays = true;
     }
+
+    fn write(&mut self) -> Result<(), RecordError> {
+        let part = part(&self.path);
+        let put = || -> io::Result<File> {
+            let text = serde_json::to_vec(&self.note)?;
+            let _ = fs::remove_file(&part);
+            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&part)?;
+            file.try_lock()?;
+            file.write_all(&text)?;
+            fs::rename(&part, &self.path)?;
+            Ok(file)
+        };
+        let file = put().map_err(|e| RecordError::io(format!("writing {}", self.path.display()), e))?;
+        self.files.push(file);
+        // One older than this is enough for who looks just now.
+        if self.files.len() > 2 {
+            self.files.remove(0);
+        }
+        Ok(())
+    }
+}
+
+/// Where a note is written before it takes its place.
+fn part(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    path.with_file_name(name.replacen("record-", "part-", 1))
 }
 
 impl Drop for Ownership {
     fn drop(&mut self) {
-        let _ = fs::remove_file(&self.path);
+        if !self.stays {
+            let _ = fs::remove_file(&self.path);
+        }
     }
 }
 
@@ -84,6 +116,20 @@ pub struct Found {
     pub note: Note,
     /// Whether its recording still runs.
     pub alive: bool,
+}
+
+impl Found {
+    /// Removes it. That it is gone already is as good.
+    pub(crate) fn forget(&self) -> Result<(), RecordError> {
+        // Of one that was killed while it wrote.
+        let _ = fs::remove_file(part(&self.path));
+        match fs::remove_file(&self.path) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => {
+                Err(RecordError::io(format!("removing {}", self.path.display()), e))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// The notes of other recordings below `root`, running or killed.
@@ -150,6 +196,41 @@ mod tests {
         drop(ownership);
         let seen = others(root.path());
         assert_eq!(seen, [Found { path: copy, note: note(4_000_003), alive: false }]);
+    }
+
+    #[test]
+    fn a_kill_while_the_note_is_written_leaves_the_one_before_it() {
+        let root = tempfile::tempdir().unwrap();
+        let mut ownership = Ownership::take(root.path(), note(4_000_004)).unwrap();
+        // Whatever is written to is not what is read: the file there is never written to again.
+        let before = fs::metadata(&ownership.path).unwrap().ino();
+        ownership.owns(leftover(2)).unwrap();
+        assert_ne!(fs::metadata(&ownership.path).unwrap().ino(), before);
+        // As half a note does.
+        fs::write(part(&ownership.path), "{").unwrap();
+        assert_eq!(others(root.path()).len(), 1);
+        ownership.owns(leftover(1)).unwrap();
+        assert_eq!(others(root.path())[0].note, note(4_000_004));
+    }
+
+    #[test]
+    fn one_who_opened_the_note_before_it_was_replaced_sees_that_its_recording_runs() {
+        let root = tempfile::tempdir().unwrap();
+        let mut ownership = Ownership::take(root.path(), note(4_000_005)).unwrap();
+        let opened = File::open(&ownership.path).unwrap();
+        ownership.owns(leftover(2)).unwrap();
+        assert!(matches!(opened.try_lock_shared(), Err(TryLockError::WouldBlock)));
+    }
+
+    #[test]
+    fn a_note_that_is_left_is_found_by_the_next_run() {
+        let root = tempfile::tempdir().unwrap();
+        Ownership::take(root.path(), note(4_000_006)).unwrap().leave();
+        let found = others(root.path()).remove(0);
+        assert!(!found.alive);
+        found.forget().unwrap();
+        found.forget().unwrap();
+        assert_eq!(others(root.path()), []);
     }
 
     #[test]

@@ -59,6 +59,16 @@ impl Procfs {
         parse::stat(&bytes, self.ticks).ok_or_else(|| self.nonsense(&rel, "a process's stat line", &bytes))
     }
 
+    /// Time since boot, on the clock of [`Stat::started`] and as coarse.
+    ///
+    /// # Errors
+    /// If `/proc/uptime` cannot be read or makes no sense.
+    pub fn uptime(&self) -> Result<Nanos> {
+        let rel = "proc/uptime";
+        let bytes = self.root.read_bytes(rel)?;
+        parse::uptime(&bytes).ok_or_else(|| self.nonsense(rel, "seconds since boot", &bytes))
+    }
+
     /// Who a process is: pid, start time, comm, command line. The start time tells it from a later one of equal pid.
     ///
     /// # Errors
@@ -196,15 +206,6 @@ impl Procfs {
             }
         }
         children
-    }
-
-    /// Time since boot, on the clock of a process's start time.
-    pub fn uptime(&self) -> Option<Nanos> {
-        let text = self.root.read_line("proc/uptime").ok()?;
-        let (seconds, rest) = text.split(' ').next()?.split_once('.')?;
-        let seconds: i64 = seconds.parse().ok()?;
-        let hundredths: i64 = rest.get(..2)?.parse().ok()?;
-        Some(Nanos(seconds.checked_mul(1_000_000_000)?.checked_add(hundredths * 10_000_000)?))
     }
 
     /// All processes, in order of their pids.

@@ -52,6 +52,16 @@ pub fn stat(bytes: &[u8], ticks: i64) -> Option<Stat> {
     })
 }
 
+/// `/proc/uptime`: `350735.47 234388.90`.
+pub fn uptime(bytes: &[u8]) -> Option<Nanos> {
+    let text = std::str::from_utf8(bytes).ok()?.split_whitespace().next()?;
+    let (seconds, hundredths) = text.split_once('.')?;
+    let digits = |text: &str| text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit());
+    let hundredths: i64 = digits(hundredths).then(|| hundredths.parse().ok()).flatten()?;
+    let seconds: i64 = seconds.parse::<u32>().ok()?.into();
+    Some(Nanos(seconds * 1_000_000_000 + hundredths * 10_000_000))
+}
+
 /// `/proc/PID/cmdline`: arguments joined by blanks.
 pub fn cmdline(bytes: &[u8]) -> String {
     let text = bytes.strip_suffix(&[0]).unwrap_or(bytes);

@@ -190,3 +190,11 @@ proptest! {
         prop_assert!(maps(&text).iter().all(|map| map.start <= map.end));
     }
 }
+
+#[test]
+fn the_time_since_boot_is_as_coarse_as_the_start_times_of_processes() {
+    assert_eq!(parse::uptime(b"350735.47 234388.90\n"), Some(Nanos(350_735_470_000_000)));
+    for nonsense in ["", "350735", "350735.4 1.0", "-1.00 1.00", "1.+5 2.00"] {
+        assert_eq!(parse::uptime(nonsense.as_bytes()), None, "{nonsense}");
+    }
+}

@@ -274,3 +274,75 @@ fn what_a_refused_change_ended_is_on_again_and_still_ours_to_stop() {
     assert_eq!(machine.steer().stop(false).expect("ours"), [0]);
     assert_eq!(machine.settings(), before);
 }
+
+#[test]
+fn of_two_starts_at_once_one_goes_on_with_its_own_process_and_the_other_says_what_is_in_its_way() {
+    for _ in 0..30 {
+        let machine = Machine::new();
+        let start = |pid| machine.steer().start(&[process(pid)]);
+        let (seven, eight) = std::thread::scope(|scope| {
+            let (seven, eight) = (scope.spawn(|| start(7)), scope.spawn(|| start(8)));
+            (seven.join().expect("no panic"), eight.join().expect("no panic"))
+        });
+        let (winner, loser) = if seven.is_ok() { (7, eight) } else { (8, seven) };
+        assert!(matches!(loser, Err(Error::Started { .. })), "{loser:?}");
+        let status = machine.steer().status(false, false).expect("readable").kdamonds.remove(0);
+        assert!(status.ours);
+        assert_eq!(status.status.params, process(winner));
+    }
+}
+
+#[test]
+fn a_start_that_was_killed_right_after_switching_on_is_still_ours_to_stop() {
+    let machine = Machine::new();
+    let before = machine.settings();
+    machine.fake.put("proc/uptime", "100.00 90.00");
+    let staged = Sysfs::new(&machine.root).stage(&[process(7)]).expect("fits");
+    machine.steer().write(&staged.leftover()).expect("writable");
+    staged.keep();
+    machine.root.io().write("sys/kernel/mm/damon/admin/kdamonds/0/state", "on").expect("goes on");
+    machine.fake.put("proc/1001/stat", "1001 (kdamond.0) S 2 0 0 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 10001 0 0");
+    assert!(machine.steer().status(false, false).expect("readable").kdamonds[0].ours);
+    assert_eq!(machine.steer().stop(false).expect("ours"), [0]);
+    let now: BTreeMap<_, _> = machine.settings().into_iter().filter(|(path, _)| !path.starts_with("proc/")).collect();
+    assert_eq!(now, before.into_iter().filter(|(path, _)| !path.starts_with("proc/")).collect());
+}
+
+#[test]
+fn settings_that_someone_staged_after_ours_ended_are_left_by_stop_and_start() {
+    let machine = Machine::new();
+    machine.steer().start(&[process(7)]).expect("goes on");
+    machine
+        .steer()
+        .tune(false, |kdamonds| {
+            kdamonds[0].contexts[0].nr_regions.max = 77;
+            Ok::<(), Error>(())
+        })
+        .expect("takes it");
+    machine.fake.end(0);
+    let sample = "sys/kernel/mm/damon/admin/kdamonds/0/contexts/0/monitoring_attrs/intervals/sample_us";
+    machine.root.io().write(sample, "7777").expect("someone");
+    let theirs = machine.settings();
+    assert!(matches!(machine.steer().stop(false), Err(Error::NothingOn)));
+    assert_eq!(machine.settings(), theirs);
+    machine.steer().start(&[process(7)]).expect("goes on");
+    machine.steer().stop(false).expect("goes off");
+    assert_eq!(machine.settings(), theirs, "and that is what is put back from now on");
+}
+
+#[test]
+fn settings_that_were_tuned_and_ended_by_themselves_are_put_back() {
+    let machine = Machine::new();
+    let before = machine.settings();
+    machine.steer().start(&[process(7)]).expect("goes on");
+    machine
+        .steer()
+        .tune(false, |kdamonds| {
+            kdamonds[0].contexts[0].nr_regions.max = 77;
+            Ok::<(), Error>(())
+        })
+        .expect("takes it");
+    machine.fake.end(0);
+    assert!(matches!(machine.steer().stop(false), Err(Error::NothingOn)));
+    assert_eq!(machine.settings(), before);
+}

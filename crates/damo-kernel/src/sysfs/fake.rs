@@ -35,6 +35,10 @@ struct Tree {
     fail_after: Option<(usize, i32)>,
     /// Whether a refused commit ends the kdamond, and the errno that the writer gets then; `None` inside: success.
     commit_ends: Option<Option<i32>>,
+    /// Whether commits wait: for the end of an aggregation that does not come.
+    hold_commits: bool,
+    /// What another program writes once this one has written to a path that ends so.
+    meddle: Vec<(String, String, String)>,
 }
 
 #[derive(Clone, Debug)]
@@ -114,6 +118,16 @@ impl FakeDamon {
     /// `None`, not at all: there it depends on who is faster.
     pub fn end_at_refused_commits(&self, errno: Option<i32>) {
         self.lock().commit_ends = Some(errno);
+    }
+
+    /// From now on commits wait until the kdamond is off, or until this is called with `false`.
+    pub fn hold_commits(&self, hold: bool) {
+        self.lock().hold_commits = hold;
+    }
+
+    /// After the next write to a path that ends with `path_end` another program writes `value` to the file `rel`.
+    pub fn meddle_after(&self, path_end: &str, rel: &str, value: &str) {
+        self.lock().meddle.push((path_end.to_owned(), rel.to_owned(), value.to_owned()));
     }
 
     /// A kdamond ends by itself, as when its targets exit.
@@ -286,6 +300,53 @@ impl FakeDamon {
         }
     }
 
+    fn is_held(&self, state: &str) -> bool {
+        let tree = self.lock();
+        tree.hold_commits && tree.get(state) == "on"
+    }
+
+    /// What the kernel does with a write.
+    fn take(&self, rel: &str, value: &str) -> io::Result<()> {
+        let mut tree = self.lock();
+        let tree = &mut *tree;
+        tree.log.push((rel.to_owned(), value.to_owned()));
+        if let Some(at) = tree.fail.iter().position(|(end, _)| rel.ends_with(end.as_str())) {
+            return Err(errno(tree.fail.remove(at).1));
+        }
+        match &mut tree.fail_after {
+            Some((0, code)) => {
+                let code = *code;
+                tree.fail_after = None;
+                return Err(errno(code));
+            }
+            Some((left, _)) => *left -= 1,
+            None => {}
+        }
+        let file = tree.files.get(rel).ok_or_else(|| errno(libc::ENOENT))?;
+        if !file.writable {
+            return Err(errno(libc::EACCES));
+        }
+        let value = value.trim();
+        let (dir, name) = rel.rsplit_once('/').unwrap_or(("", rel));
+        match name {
+            "state" => return self.command(tree, dir, value),
+            "nr_kdamonds" if tree.any_on() => return Err(errno(libc::EBUSY)),
+            "nr_contexts" if !matches!(value, "0" | "1") => return Err(errno(libc::EINVAL)),
+            "action" if !self.knows(&ACTIONS, value) => return Err(errno(libc::EINVAL)),
+            "type" if !self.knows(&FILTERS, value) => return Err(errno(libc::EINVAL)),
+            "target_metric" if !self.knows(&METRICS, value) => return Err(errno(libc::EINVAL)),
+            "metric" if !matches!(value, "none" | "free_mem_rate") => return Err(errno(libc::EINVAL)),
+            "operations" if !matches!(value, "vaddr" | "fvaddr" | "paddr") => return Err(errno(libc::EINVAL)),
+            _ => {}
+        }
+        if name.starts_with("nr_") {
+            let count: usize = value.parse().map_err(|_| errno(libc::EINVAL))?;
+            self.make(tree, dir, name, count);
+        }
+        tree.set(rel, value);
+        Ok(())
+    }
+
     fn command(&self, tree: &mut Tree, dir: &str, word: &str) -> io::Result<()> {
         let on = tree.get(&format!("{dir}/state")) == "on";
         let started = tree.files.contains_key(&format!("{dir}/.ran"));
@@ -436,44 +497,19 @@ impl Io for FakeDamon {
     }
 
     fn write(&self, rel: &str, value: &str) -> io::Result<()> {
-        let mut tree = self.lock();
-        let tree = &mut *tree;
-        tree.log.push((rel.to_owned(), value.to_owned()));
-        if let Some(at) = tree.fail.iter().position(|(end, _)| rel.ends_with(end.as_str())) {
-            return Err(errno(tree.fail.remove(at).1));
+        while value == "commit" && self.is_held(rel) {
+            std::thread::sleep(std::time::Duration::from_millis(1));
         }
-        match &mut tree.fail_after {
-            Some((0, code)) => {
-                let code = *code;
-                tree.fail_after = None;
-                return Err(errno(code));
-            }
-            Some((left, _)) => *left -= 1,
-            None => {}
+        let done = self.take(rel, value);
+        let meddling = {
+            let mut tree = self.lock();
+            let at = tree.meddle.iter().position(|(end, ..)| rel.ends_with(end.as_str()));
+            at.map(|at| tree.meddle.remove(at))
+        };
+        if let Some((_, rel, value)) = meddling {
+            self.take(&rel, &value)?;
         }
-        let file = tree.files.get(rel).ok_or_else(|| errno(libc::ENOENT))?;
-        if !file.writable {
-            return Err(errno(libc::EACCES));
-        }
-        let value = value.trim();
-        let (dir, name) = rel.rsplit_once('/').unwrap_or(("", rel));
-        match name {
-            "state" => return self.command(tree, dir, value),
-            "nr_kdamonds" if tree.any_on() => return Err(errno(libc::EBUSY)),
-            "nr_contexts" if !matches!(value, "0" | "1") => return Err(errno(libc::EINVAL)),
-            "action" if !self.knows(&ACTIONS, value) => return Err(errno(libc::EINVAL)),
-            "type" if !self.knows(&FILTERS, value) => return Err(errno(libc::EINVAL)),
-            "target_metric" if !self.knows(&METRICS, value) => return Err(errno(libc::EINVAL)),
-            "metric" if !matches!(value, "none" | "free_mem_rate") => return Err(errno(libc::EINVAL)),
-            "operations" if !matches!(value, "vaddr" | "fvaddr" | "paddr") => return Err(errno(libc::EINVAL)),
-            _ => {}
-        }
-        if name.starts_with("nr_") {
-            let count: usize = value.parse().map_err(|_| errno(libc::EINVAL))?;
-            self.make(tree, dir, name, count);
-        }
-        tree.set(rel, value);
-        Ok(())
+        done
     }
 
     fn list(&self, rel: &str) -> io::Result<Vec<String>> {

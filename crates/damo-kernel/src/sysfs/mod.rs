@@ -23,7 +23,9 @@
 //! # Ok::<(), damo_kernel::Error>(())
 //! ```
 
+mod differs;
 mod fake;
+mod leftover;
 mod modules;
 mod params;
 mod read;
@@ -33,10 +35,11 @@ mod staged;
 mod write;
 
 pub use fake::FakeDamon;
+pub use leftover::Leftover;
 pub use modules::{MODULES, ModuleKdamond};
 pub use params::*;
 pub use saved::SavedTree;
-pub use staged::{Leftover, Staged};
+pub use staged::Staged;
 
 use crate::error::{Error, Result};
 use crate::io::Root;

@@ -10,6 +10,9 @@ use std::collections::BTreeMap;
 /// What the kernel writes itself, or takes commands through.
 const NOT_SETTINGS: [&str; 5] = ["state", "pid", "avail_operations", "effective_bytes", "tried_regions"];
 
+/// What tuning changes, beside the directory of its goal.
+const TUNED: [&str; 2] = ["sample_us", "aggr_us"];
+
 /// Files with their values and directories, below one directory.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SavedTree {
@@ -40,6 +43,20 @@ impl SavedTree {
     /// The tree of one of its directories.
     pub(super) fn dir(&self, name: &str) -> Option<&SavedTree> {
         self.dirs.get(name)
+    }
+
+    /// Whether it has the same settings. Intervals that the kernel tunes are not compared: asking what it chose writes
+    /// them to the files.
+    pub(super) fn is_like(&self, other: &SavedTree) -> bool {
+        let tuned = self.dirs.get("intervals_goal").and_then(|goal| goal.files.get("aggrs")).is_some_and(|n| n != "0");
+        let files = |tree: &SavedTree| {
+            let mut files = tree.files.clone();
+            files.retain(|name, _| !(tuned && TUNED.contains(&name.as_str())));
+            files
+        };
+        files(self) == files(other)
+            && self.dirs.len() == other.dirs.len()
+            && self.dirs.iter().all(|(name, tree)| other.dirs.get(name).is_some_and(|other| tree.is_like(other)))
     }
 
     /// Writes what differs below `dir`, numbers of directories first.

@@ -1,5 +1,6 @@
 //! A set of kdamonds that is ours: staged, started, tuned, stopped, and at the end the tree as it was found.
 
+use super::leftover::{Leftover, Settings, Slot};
 use super::params::{ContextTarget, Kdamond};
 use super::saved::SavedTree;
 use super::write::{Writer, write_file};
@@ -7,10 +8,9 @@ use super::{Command, FakeDamon, KDAMONDS, Sysfs, file};
 use crate::error::{Error, Result};
 use crate::io::Root;
 use crate::{needs, validate};
-use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Going on and off takes milliseconds, and up to one sampling interval.
 const SWITCH: Duration = Duration::from_secs(10);
@@ -26,52 +26,10 @@ const SETTLE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_
 pub struct Staged {
     sysfs: Sysfs,
     slots: Vec<Slot>,
-    before: Before,
+    before: Settings,
+    /// What was asked for; none of what was taken over.
+    wanted: Vec<Kdamond>,
     armed: bool,
-}
-
-/// One kdamond of ours.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Slot {
-    index: usize,
-    /// Its thread since we switched it on; `None` while we have not.
-    thread: Option<i32>,
-}
-
-impl Slot {
-    fn dir(&self) -> String {
-        format!("{KDAMONDS}/{}", self.index)
-    }
-}
-
-/// What was there before.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-enum Before {
-    /// Nothing ran: the whole tree was ours to change.
-    All(SavedTree),
-    /// Something else ran: only these kdamonds, which were off, are ours, in the order of the slots.
-    Some(Vec<SavedTree>),
-}
-
-/// What a recorder that was killed left behind: keep it in a file while recording, and give it to
-/// [`Sysfs::take_over`] on the next run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Leftover {
-    slots: Vec<Slot>,
-    before: Before,
-}
-
-impl Leftover {
-    /// The kdamonds that were started: index and thread.
-    pub fn started(&self) -> Vec<(usize, i32)> {
-        self.slots.iter().filter_map(|slot| Some((slot.index, slot.thread?))).collect()
-    }
-
-    /// Notes that a kdamond runs as another thread. Whether it was noted, that is, whether `from` was.
-    pub(crate) fn moved(&mut self, index: usize, from: i32, to: i32) -> bool {
-        let slot = self.slots.iter_mut().find(|slot| slot.index == index && slot.thread == Some(from));
-        slot.map(|slot| slot.thread = Some(to)).is_some()
-    }
 }
 
 /// A kdamond that refuses a commit ends at once, and one whose new targets are gone at its next sampling: two sampling
@@ -79,6 +37,12 @@ impl Leftover {
 fn settling(kdamonds: &[Kdamond]) -> Duration {
     let samples = kdamonds.iter().flat_map(|kdamond| &kdamond.contexts).map(|context| context.intervals.sample.0);
     Duration::from_nanos(samples.max().unwrap_or(0).saturating_mul(2).unsigned_abs()).clamp(SETTLE.0, SETTLE.1)
+}
+
+/// How long a command may take: it is done at the end of an aggregation, which may have begun just now.
+fn patience(kdamonds: &[Kdamond]) -> Duration {
+    let aggregations = kdamonds.iter().flat_map(|kdamond| &kdamond.contexts).map(|it| it.intervals.aggregation.0);
+    COMMIT + Duration::from_nanos(aggregations.max().unwrap_or(0).unsigned_abs().saturating_mul(2))
 }
 
 impl Sysfs {
@@ -96,35 +60,32 @@ impl Sysfs {
         let (indices, before) = match running.first() {
             None => {
                 let indices: Vec<usize> = (0..kdamonds.len()).collect();
-                (indices, Before::All(SavedTree::take(&self.root, KDAMONDS)?))
+                (indices, Settings::All(SavedTree::take(&self.root, KDAMONDS)?))
             }
             Some((index, pid)) => {
                 let off = |index: &usize| running.iter().all(|(on, _)| on != index);
                 let indices: Vec<usize> = (0..self.nr_kdamonds()?).filter(off).take(kdamonds.len()).collect();
                 if indices.len() < kdamonds.len() {
-                    let state = self.root.shown(&file(*index, "state"));
-                    return Err(Error::Busy { index: *index, pid: pid.unwrap_or(-1), state });
+                    return Err(self.is_busy(*index, *pid));
                 }
                 let saved: Result<Vec<_>> =
                     indices.iter().map(|index| SavedTree::take(&self.root, &format!("{KDAMONDS}/{index}"))).collect();
-                (indices, Before::Some(saved?))
+                (indices, Settings::Some(saved?))
             }
         };
         needs::check(&self.root, kdamonds, &indices)?;
         let slots = indices.into_iter().map(|index| Slot { index, thread: None }).collect();
-        let mut staged = Staged { sysfs: self.clone(), slots, before, armed: true };
-        let written = staged.write(kdamonds);
+        let mut staged = Staged::armed(self, slots, before);
+        staged.wanted = kdamonds.to_vec();
+        let written = staged.write(kdamonds).map_err(|error| match &staged.before {
+            // Of this one it is known that nothing ran before.
+            Settings::All(_) => self.busy(error, |_| true),
+            Settings::Some(_) => error,
+        });
         staged.or_undo(written)?;
         Ok(staged)
     }
 
-    /// Takes over what a killed run left behind, to undo it. Kdamonds whose threads are others by now are not ours.
-    pub fn take_over(&self, leftover: Leftover) -> Staged {
-        Staged { sysfs: self.clone(), slots: leftover.slots, before: leftover.before, armed: true }
-    }
-}
-
-impl Sysfs {
     /// Takes kdamonds that someone else started for ours, because the user said so: they can be tuned and stopped then.
     /// Putting them back means off, with the parameters that are staged now. Call [`Staged::keep`] to leave them on.
     ///
@@ -145,7 +106,7 @@ impl Sysfs {
             slots.push(Slot { index: *index, thread: state.pid });
             before.push(SavedTree::take(&self.root, &format!("{KDAMONDS}/{index}"))?);
         }
-        Ok(Staged { sysfs: self.clone(), slots, before: Before::Some(before), armed: true })
+        Ok(Staged::armed(self, slots, Settings::Some(before)))
     }
 
     /// What [`Sysfs::stage`] and [`Staged::start`] would write, path and value, without writing it. It is played
@@ -166,6 +127,19 @@ impl Sysfs {
         self.rehearse(FakeDamon::as_booted(&self.root), kdamonds)
     }
 
+    fn is_busy(&self, index: usize, pid: Option<i32>) -> Error {
+        Error::Busy { index, pid: pid.unwrap_or(-1), state: self.root.shown(&file(index, "state")) }
+    }
+
+    /// What the kernel calls EBUSY only, if one of these kdamonds was switched on since we looked.
+    fn busy(&self, error: Error, which: impl Fn(usize) -> bool) -> Error {
+        if error.errno() != Some(libc::EBUSY) {
+            return error;
+        }
+        let on = self.running().ok().and_then(|running| running.into_iter().find(|(index, _)| which(*index)));
+        on.map_or(error, |(index, pid)| self.is_busy(index, pid))
+    }
+
     fn rehearse(&self, fake: FakeDamon, kdamonds: &[Kdamond]) -> Result<Vec<(PathBuf, String)>> {
         let fake = Arc::new(fake);
         let mut staged = Sysfs::new(&Root::with_io(fake.clone())).stage(kdamonds)?;
@@ -177,6 +151,10 @@ impl Sysfs {
 }
 
 impl Staged {
+    pub(super) fn armed(sysfs: &Sysfs, slots: Vec<Slot>, before: Settings) -> Self {
+        Self { sysfs: sysfs.clone(), slots, before, wanted: Vec::new(), armed: true }
+    }
+
     /// Indices of our kdamonds, in the order in which they were given.
     pub fn indices(&self) -> Vec<usize> {
         self.slots.iter().map(|slot| slot.index).collect()
@@ -192,23 +170,44 @@ impl Staged {
         self.slots.iter().filter_map(|slot| Some((slot.index, slot.thread?))).collect()
     }
 
-    /// What to keep in a file in case we are killed.
+    /// What to keep in a file in case we are killed. Write it before [`Staged::start`], so that what is on is known to
+    /// be ours, and again after that and after each change.
     pub fn leftover(&self) -> Leftover {
-        Leftover { slots: self.slots.clone(), before: self.before.clone() }
+        Leftover::of(&self.sysfs, &self.slots, &self.before)
     }
 
     /// Switches all of them on.
     ///
     /// # Errors
-    /// If one does not go on; those that did are stopped again and the tree is put back.
+    /// If one does not go on; those that did are stopped again and the tree is put back. [`Error::Busy`] if someone else
+    /// switched it on in between. [`Error::Changed`] if it went on with other targets or intervals than those that were
+    /// staged: then it is stopped, and the tree is left to whoever wrote them.
     pub fn start(&mut self) -> Result<()> {
         let started = (0..self.slots.len()).try_for_each(|at| {
             let index = self.slots[at].index;
-            write_file(&self.sysfs.root, &file(index, "state"), "on")?;
+            write_file(&self.sysfs.root, &file(index, "state"), "on")
+                .map_err(|error| self.sysfs.busy(error, |on| on == index))?;
             self.slots[at].thread = self.sysfs.await_state(index, true, SWITCH)?.pid;
-            Ok(())
+            self.check_unchanged(at)
         });
+        if let Err(first @ Error::Changed { .. }) = started {
+            self.armed = false;
+            let stopped = self.stop();
+            return Err(first.and_then_undone(stopped));
+        }
         self.or_undo(started)
+    }
+
+    /// Whether the kernel was given what was asked for: someone else may have written to the same files at the same
+    /// time, and then this would be a record of something else.
+    fn check_unchanged(&self, at: usize) -> Result<()> {
+        let Some(wanted) = self.wanted.get(at) else { return Ok(()) };
+        let index = self.slots[at].index;
+        let found = self.sysfs.kdamond(index)?.params;
+        match wanted.differs_from(&found) {
+            Some((what, written, found)) => Err(Error::Changed { index, what, written, found }),
+            None => Ok(()),
+        }
     }
 
     /// Whether any of them still runs. They end by themselves when their targets are gone.
@@ -235,6 +234,7 @@ impl Staged {
     }
 
     fn commit_watched(&mut self, kdamonds: &[Kdamond], settle: Option<Duration>) -> Result<()> {
+        let patience = patience(kdamonds);
         validate::kdamonds(kdamonds)?;
         validate::same_number(self.slots.len(), kdamonds.len())?;
         needs::check(&self.sysfs.root, kdamonds, &self.indices())?;
@@ -246,13 +246,14 @@ impl Staged {
         for (at, kdamond) in kdamonds.iter().enumerate() {
             let dir = self.slots[at].dir();
             let saved = SavedTree::take(&root, &dir)?;
-            let told = Writer::new(&root, &dir).kdamond(kdamond).and_then(|()| self.tell(at, settle));
+            let told = Writer::new(&root, &dir).kdamond(kdamond).and_then(|()| self.tell(at, patience, settle));
             if let Err(first) = told {
                 // This one has what it had; those before it have to be told to go back.
                 let mut undone = saved.restore(&root, &dir);
                 let first = self.on_again(at, first);
                 for (at, saved) in done {
-                    let back = saved.restore(&root, &self.slots[at].dir()).and_then(|()| self.tell(at, settle));
+                    let back =
+                        saved.restore(&root, &self.slots[at].dir()).and_then(|()| self.tell(at, patience, settle));
                     undone = undone.and(back.map_err(|error| self.on_again(at, error)));
                 }
                 return Err(first.and_then_undone(undone));
@@ -264,9 +265,9 @@ impl Staged {
 
     /// Has the staged parameters taken. Some kernels (6.12) end the kdamond that cannot take them, and the write of
     /// `commit` may succeed all the same.
-    fn tell(&self, at: usize, settle: Option<Duration>) -> Result<()> {
+    fn tell(&self, at: usize, patience: Duration, settle: Option<Duration>) -> Result<()> {
         let index = self.slots[at].index;
-        let told = self.sysfs.command(index, Command::Commit, COMMIT);
+        let told = self.sysfs.command(index, Command::Commit, patience);
         let Some(settle) = settle else { return told };
         // After an error nothing is to be waited for.
         let settle = if told.is_ok() { settle } else { Duration::ZERO };
@@ -287,6 +288,20 @@ impl Staged {
             self.slots[at].thread = state.pid;
         }
         Error::Ended { index, again: on.map(|state| state.pid.unwrap_or(-1)).map_err(|why| Some(Box::new(why))) }
+    }
+
+    /// [`Staged::set_targets`] for another thread: it takes up to an aggregation interval, and meanwhile this can stop
+    /// them, which ends it early. See that it has ended before [`Staged::undo`].
+    pub fn telling_targets(
+        &self,
+        at: usize,
+        context: usize,
+        targets: Vec<ContextTarget>,
+    ) -> impl FnOnce() -> Result<()> + Send + use<> {
+        // Not armed: this one's end changes nothing.
+        let (sysfs, slots, before) = (self.sysfs.clone(), self.slots.clone(), self.before.clone());
+        let mut same = Staged { sysfs, slots, before, wanted: Vec::new(), armed: false };
+        move || same.set_targets(at, context, &targets)
     }
 
     /// Replaces the targets of a running kdamond's context (children of a monitored process came or went), and commits.
@@ -329,7 +344,7 @@ impl Staged {
         if staged.iter().flat_map(|kdamond| &kdamond.contexts).all(|context| context.intervals_goal.is_none()) {
             return Ok(staged);
         }
-        self.command(Command::UpdateTunedIntervals, COMMIT)?;
+        self.command(Command::UpdateTunedIntervals, patience(&staged))?;
         self.params()
     }
 
@@ -348,7 +363,8 @@ impl Staged {
     /// Switches all of them off that still run. The parameters stay.
     ///
     /// # Errors
-    /// If one does not go off; the others do.
+    /// If one does not go off; the others do. While a command waits for the end of an aggregation some kernels take
+    /// nothing else: they are asked again until then.
     pub fn stop(&mut self) -> Result<()> {
         let mut result = Ok(());
         for at in 0..self.slots.len() {
@@ -363,6 +379,18 @@ impl Staged {
     }
 
     fn stop_one(&self, slot: Slot) -> Result<()> {
+        let (begin, patience) = (Instant::now(), patience(&self.wanted));
+        loop {
+            match self.try_stop(slot) {
+                Err(error) if error.errno() == Some(libc::EBUSY) && begin.elapsed() < patience => {
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+                other => return other,
+            }
+        }
+    }
+
+    fn try_stop(&self, slot: Slot) -> Result<()> {
         if slot.thread.is_none() || !self.is_ours(&slot)? {
             return Ok(());
         }
@@ -395,17 +423,17 @@ impl Staged {
         let stopped = self.stop();
         let root = &self.sysfs.root;
         let restored = match &self.before {
-            Before::All(saved) if self.sysfs.running()?.is_empty() => saved.restore(root, KDAMONDS),
+            Settings::All(saved) if self.sysfs.running()?.is_empty() => saved.restore(root, KDAMONDS),
             // Someone used the tree since: what is off and ours is put back, their kdamonds stay.
-            Before::All(saved) => self.restore_slots(|_, index| saved.dir(&index.to_string())),
-            Before::Some(saved) => self.restore_slots(|at, _| saved.get(at)),
+            before => self.restore_slots(before),
         };
         stopped.and(restored)
     }
 
-    fn restore_slots<'s>(&self, saved: impl Fn(usize, usize) -> Option<&'s SavedTree>) -> Result<()> {
+    fn restore_slots(&self, before: &Settings) -> Result<()> {
         for (at, slot) in self.slots.iter().enumerate() {
-            if let Some(saved) = saved(at, slot.index).filter(|_| self.sysfs.state(slot.index).is_ok_and(|s| !s.on)) {
+            let saved = before.of(at, slot.index);
+            if let Some(saved) = saved.filter(|_| self.sysfs.state(slot.index).is_ok_and(|s| !s.on)) {
                 saved.restore(&self.sysfs.root, &slot.dir())?;
             }
         }
@@ -414,7 +442,7 @@ impl Staged {
 
     fn write(&self, kdamonds: &[Kdamond]) -> Result<()> {
         let root = &self.sysfs.root;
-        if matches!(self.before, Before::All(_)) {
+        if matches!(self.before, Settings::All(_)) {
             Writer::new(root, KDAMONDS).count("nr_kdamonds", kdamonds.len())?;
         }
         for (slot, kdamond) in self.slots.iter().zip(kdamonds) {

@@ -189,7 +189,7 @@ fn what_a_killed_run_left_on_can_be_taken_over_from_its_note_and_undone() {
         leftover.started(),
         sysfs.running().expect("readable").iter().map(|(i, p)| (*i, p.expect("on"))).collect::<Vec<_>>()
     );
-    sysfs.take_over(leftover).undo().expect("goes back");
+    sysfs.take_over(leftover).expect("readable").expect("still there").undo().expect("goes back");
     assert_eq!(fake.files(), before);
 }
 
@@ -204,7 +204,7 @@ fn what_a_killed_run_left_on_and_someone_removed_since_is_nothing_to_undo() {
     let io = sysfs.root.io();
     io.write(&file(0, "state"), "off").expect("someone");
     io.write(&format!("{KDAMONDS}/nr_kdamonds"), "0").expect("someone");
-    sysfs.take_over(leftover).undo().expect("nothing is left of it");
+    assert!(sysfs.take_over(leftover).expect("readable").is_none());
     assert_eq!(fake.files(), before);
 }
 

@@ -136,14 +136,7 @@ impl Walk {
         };
         let mut snapshot = Snapshot::new(self.target, start, end, intervals);
         snapshot.regions.reserve_exact(self.last_rows + self.last_rows / 8);
-        self.open = Some(Open {
-            snapshot,
-            announced: 0,
-            events: 0,
-            last_time: end,
-            lost: 0,
-            any_lost: false,
-        });
+        self.open = Some(Open { snapshot, announced: 0, events: 0, last_time: end, lost: 0, any_lost: false });
         self.note_duration_until(end);
     }
 

@@ -12,7 +12,7 @@ use super::source::Open;
 use crate::error::RecordError;
 use crate::line::Line;
 use crate::marks::Marks;
-use crate::owner::{Note, Ownership};
+use crate::owner::{self, Note, Ownership};
 use crate::pipeline::{LIVE_BLOCK_AGE, Pipeline};
 use crate::problem::Problem;
 use crate::request::{Request, What};
@@ -21,11 +21,16 @@ use crate::tape::Tape;
 use damo_format::WriterOptions;
 use damo_kernel::procfs::{clock_pair, now};
 use damo_kernel::ring::Until;
+use damo_kernel::steer::Turn;
 use damo_kernel::sysfs::{ContextTarget, Kdamond, Staged};
 use damo_kernel::tracefs::{Decoder, EventFormat, Tracefs};
 use damo_model::{AddrRange, Clock, Item, Meta, Params, Process, Side, Source, Stamp, TracepointFormat};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Instant;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
 
 /// How the loop keeps DAMON and the processes together.
 pub(crate) trait Control {
@@ -33,8 +38,16 @@ pub(crate) trait Control {
     fn without(&mut self, gone: &[Process]) -> Vec<(u32, Vec<Place>)>;
     /// Whether some processes could not be told to DAMON yet.
     fn has_waiting(&self) -> bool;
-    /// Tells DAMON of newcomers; whether places changed.
+    /// Begins to tell DAMON of newcomers. Whether places changed, because it was told of earlier ones.
     fn admit(&mut self, born: &[Process], line: &mut Line) -> Result<bool, RecordError>;
+    /// Can be read when DAMON has taken newcomers or refused them.
+    fn bell(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
+    /// Whether it has.
+    fn has_news(&mut self) -> bool {
+        false
+    }
     /// What is at each place of each kdamond.
     fn places(&self) -> Vec<(u32, Vec<Place>)>;
     /// The kdamond and place of a process.
@@ -54,17 +67,42 @@ pub(crate) struct Own {
     /// Fixed ranges of each process, if any.
     ranges: Vec<AddrRange>,
     waiting: Vec<Process>,
+    telling: Option<Telling>,
     refusals: u32,
     has_processes: bool,
+    root: PathBuf,
+    /// While DAMON is being set up or put back. Behind the rest, so that it is dropped last.
+    turn: Option<Turn>,
+}
+
+/// DAMON is being told who is there, by another thread: the kernel takes up to an aggregation interval for it, and
+/// meanwhile the ring fills and signals come.
+struct Telling {
+    /// Who is being told of.
+    newcomers: Vec<Process>,
+    /// The places once it is done.
+    next: Vec<Place>,
+    end: Receiver<Result<(), damo_kernel::Error>>,
+    /// What it ended with, when that is known.
+    ended: Option<Result<(), damo_kernel::Error>>,
+    /// Closed by the other thread after it has told the end.
+    bell: UnixStream,
 }
 
 /// After so many refusals in a row the user is told; a process that is gone again is the usual reason for one.
 const REFUSALS_TO_TELL: u32 = 5;
+/// For another one of us to be done with DAMON: longer than a command waits for the end of a usual aggregation.
+const TURN: Duration = Duration::from_secs(30);
+/// The same when ours is to be switched off, which must not wait for long.
+const LAST_TURN: Duration = Duration::from_secs(5);
+/// For a commit to notice that its kdamond is off: the kernel looks ten times a second.
+const GIVE_UP: Duration = Duration::from_secs(5);
 
 impl Own {
     /// Sets DAMON up without switching it on, and notes that it is ours.
     pub(crate) fn stage(request: &Request, machine: &Machine, plan: &Plan) -> Result<Self, RecordError> {
-        let staged = machine.sysfs.stage(&plan.kdamonds).map_err(|e| busy(request, e))?;
+        let turn = owner::turn(&request.root, TURN)?;
+        let staged = machine.sysfs.stage(&plan.kdamonds).map_err(|e| busy(&request.root, e))?;
         let record = request.output.path.as_deref().map(|path| std::path::absolute(path).unwrap_or(path.to_path_buf()));
         let note = Note { pid: std::process::id(), record, leftover: staged.leftover() };
         let ownership = Ownership::take(&request.root, note)?;
@@ -79,29 +117,56 @@ impl Own {
             What::Pids { ranges, .. } | What::Command { ranges, .. } => ranges.clone(),
             _ => Vec::new(),
         };
-        let has_processes = !plan.people.is_empty();
-        Ok(Self { staged, ownership, kdamonds, ranges, waiting: Vec::new(), refusals: 0, has_processes })
+        Ok(Self {
+            staged,
+            ownership,
+            kdamonds,
+            ranges,
+            waiting: Vec::new(),
+            telling: None,
+            refusals: 0,
+            has_processes: !plan.people.is_empty(),
+            root: request.root.clone(),
+            turn: Some(turn),
+        })
     }
 
     /// Switches it on. Gives the threads.
     pub(crate) fn start(&mut self) -> Result<Vec<(usize, i32)>, RecordError> {
-        self.staged.start()?;
+        self.staged.start().map_err(|e| busy(&self.root, e))?;
         self.ownership.owns(self.staged.leftover())?;
+        self.turn = None;
         Ok(self.staged.started())
     }
 
     /// Switches it off; the parameters stay until [`Own::undo`].
     pub(crate) fn stop(&mut self) -> Result<(), RecordError> {
-        Ok(self.staged.stop()?)
+        // Until everything is put back: who finds DAMON off must not take our parameters for those to go back to. But
+        // whatever another one does, DAMON goes off.
+        if self.turn.is_none() {
+            self.turn = owner::turn(&self.root, LAST_TURN).ok();
+        }
+        let stopped = self.staged.stop();
+        if let Some(telling) = self.telling.take()
+            && telling.ended.is_none()
+        {
+            // What comes of it does not matter any more, only that it does not write to what is put back.
+            let _ = telling.end.recv_timeout(GIVE_UP);
+        }
+        Ok(stopped?)
     }
 
-    /// Puts DAMON back as it was found.
-    pub(crate) fn undo(self) -> Result<(), RecordError> {
-        let Own { staged, ownership, .. } = self;
-        staged.undo()?;
-        // Only now: if undoing fails, the next run finds the note and tries again.
-        drop(ownership);
-        Ok(())
+    /// Puts DAMON back as it was found, switched off before if it is still on.
+    pub(crate) fn undo(mut self) -> Result<(), RecordError> {
+        let stopped = self.stop();
+        let Own { staged, ownership, turn, .. } = self;
+        let undone = staged.undo();
+        if undone.is_err() || stopped.is_err() {
+            // The next run finds the note and tries again.
+            ownership.leave();
+        }
+        drop(turn);
+        stopped.and(undone.map_err(RecordError::from))
     }
 
     /// Indices of our kdamonds in sysfs, in the order of the plan.
@@ -120,23 +185,65 @@ impl Own {
         &mut self.staged
     }
 
-    /// Tells the kernel who is there now: `places` of our first kdamond, of processes that are all alive.
-    fn commit(&mut self, places: &[Place]) -> Result<(), damo_kernel::Error> {
-        let targets: Vec<ContextTarget> = places
+    /// Begins to tell the kernel who is there now: `next` of our first kdamond, of processes that are all alive.
+    fn tell(&mut self, next: Vec<Place>) -> Result<(), RecordError> {
+        let targets: Vec<ContextTarget> = next
             .iter()
             .map(|place| match place {
                 Place::Process(process) => plan::target(process.pid, &self.ranges),
                 Place::Space | Place::Gone => ContextTarget::default(),
             })
             .collect();
-        self.staged.set_targets(0, 0, &targets)
+        let work = self.staged.telling_targets(0, 0, targets);
+        let (bell, rope) = UnixStream::pair().map_err(|e| RecordError::io("telling DAMON of new processes", e))?;
+        let (told, end) = channel();
+        let thread = std::thread::Builder::new().name("damo-targets".to_owned());
+        let spawned = thread.spawn(move || {
+            // Nobody waits for it any more when the recording is over.
+            let _ = told.send(work());
+            drop(rope);
+        });
+        spawned.map_err(|e| RecordError::io("telling DAMON of new processes", e))?;
+        self.telling = Some(Telling { newcomers: self.waiting.clone(), next, end, ended: None, bell });
+        Ok(())
+    }
+
+    /// What came of telling the kernel, if it has ended: whether it took the newcomers, so that places changed.
+    fn told(&mut self, line: &mut Line) -> Result<Option<bool>, RecordError> {
+        let Some(Telling { newcomers, next, ended: Some(ended), .. }) = self.telling.take_if(|it| it.ended.is_some())
+        else {
+            return Ok(None);
+        };
+        match ended {
+            Ok(()) => {
+                self.refusals = 0;
+                self.waiting.retain(|process| !newcomers.contains(process));
+                if let Some((_, places)) = self.kdamonds.first_mut() {
+                    *places = next;
+                }
+                // So that what it is set to now is known to be ours. Without it all that is lost is that after a kill
+                // and the end of all targets the parameters stay.
+                self.ownership.owns(self.staged.leftover())?;
+                Ok(Some(true))
+            }
+            Err(damo_kernel::Error::NotOurs { .. }) => Ok(Some(false)),
+            Err(error) => {
+                self.refusals += 1;
+                if self.refusals == REFUSALS_TO_TELL {
+                    let names: Vec<String> =
+                        newcomers.iter().map(|process| format!("{} ({})", process.pid, process.comm)).collect();
+                    line.warn(&format!("New processes could not be added: {}: {error}", names.join(", ")));
+                }
+                Ok(Some(false))
+            }
+        }
     }
 }
 
 /// Says whose kdamond is in the way, if it is one of another recording.
-fn busy(request: &Request, error: damo_kernel::Error) -> RecordError {
+fn busy(root: &Path, error: damo_kernel::Error) -> RecordError {
     let damo_kernel::Error::Busy { index, pid, .. } = error else { return error.into() };
-    let others = crate::owner::others(&request.root);
+    let others = owner::others(root);
     let recording = others.iter().find(|found| found.note.leftover.started().contains(&(index, pid)));
     let Some(found) = recording else { return error.into() };
     let record = found.note.record.as_ref().map_or("standard output".to_string(), |path| path.display().to_string());
@@ -151,7 +258,8 @@ fn place(target: &ContextTarget, people: &[Process]) -> Place {
 
 impl Control for Own {
     fn without(&mut self, gone: &[Process]) -> Vec<(u32, Vec<Place>)> {
-        for place in self.kdamonds.iter_mut().flat_map(|(_, places)| places) {
+        let told = self.telling.iter_mut().flat_map(|telling| &mut telling.next);
+        for place in self.kdamonds.iter_mut().flat_map(|(_, places)| places).chain(told) {
             if let Place::Process(process) = place
                 && gone.contains(process)
             {
@@ -163,36 +271,35 @@ impl Control for Own {
     }
 
     fn has_waiting(&self) -> bool {
-        !self.waiting.is_empty()
+        !self.waiting.is_empty() || self.telling.is_some()
     }
 
     fn admit(&mut self, born: &[Process], line: &mut Line) -> Result<bool, RecordError> {
         self.waiting.extend_from_slice(born);
-        if self.waiting.is_empty() {
-            return Ok(false);
+        self.has_news();
+        let told = self.told(line)?;
+        let changed = told == Some(true);
+        // One at a time, and not at once again what was refused just now.
+        if self.waiting.is_empty() || self.telling.is_some() || told == Some(false) {
+            return Ok(changed);
         }
-        let Some((_, present)) = self.kdamonds.first() else { return Ok(false) };
-        let next = arrange(present, &self.waiting);
-        match self.commit(&next) {
-            Ok(()) => {
-                self.refusals = 0;
-                self.waiting.clear();
-                if let Some((_, places)) = self.kdamonds.first_mut() {
-                    *places = next;
-                }
-                Ok(true)
-            }
-            Err(damo_kernel::Error::NotOurs { .. }) => Ok(false),
-            Err(error) => {
-                self.refusals += 1;
-                if self.refusals == REFUSALS_TO_TELL {
-                    let names: Vec<String> =
-                        self.waiting.iter().map(|process| format!("{} ({})", process.pid, process.comm)).collect();
-                    line.warn(&format!("New processes could not be added: {}: {error}", names.join(", ")));
-                }
-                Ok(false)
-            }
+        if let Some((_, present)) = self.kdamonds.first() {
+            let next = arrange(present, &self.waiting);
+            self.tell(next)?;
         }
+        Ok(changed)
+    }
+
+    fn bell(&self) -> Option<BorrowedFd<'_>> {
+        self.telling.as_ref().map(|telling| telling.bell.as_fd())
+    }
+
+    fn has_news(&mut self) -> bool {
+        let Some(telling) = &mut self.telling else { return false };
+        if telling.ended.is_none() {
+            telling.ended = telling.end.try_recv().ok();
+        }
+        telling.ended.is_some()
     }
 
     fn places(&self) -> Vec<(u32, Vec<Place>)> {
@@ -208,7 +315,8 @@ impl Control for Own {
     }
 
     fn is_running(&self) -> Result<bool, RecordError> {
-        Ok(self.staged.is_running()?)
+        // While a commit waits some kernels tell nothing; it ends soon after the kdamond.
+        Ok(self.telling.is_some() || self.staged.is_running()?)
     }
 }
 
@@ -307,15 +415,15 @@ fn record(
     if !left.is_empty() && ending.as_ref().is_ok_and(|ending| *ending == Ending::DamonStopped) {
         ending = Ok(Ending::TargetsGone);
     }
-    // Whatever happened: DAMON off first, then what is left in the ring, then the record's end.
-    let stopped = own.stop();
+    // Whatever happened: DAMON off and as it was found first, then what is left in the ring, then the record's end.
+    let undone = own.undo();
     let rest = following.rest(Until::End);
     let concluded = super::conclude(following, ending, rest);
     for process in left {
         let (pid, comm) = (process.pid, process.comm);
         line.warn(&format!("Its child {pid} ({comm}) had just begun and goes on unrecorded. Next: damo record {pid}"));
     }
-    stopped.and(own.undo())?;
+    undone?;
     concluded
 }
 

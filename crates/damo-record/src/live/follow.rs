@@ -93,7 +93,7 @@ impl Following<'_> {
                 return Ok(Ending::RecordStopped);
             }
             self.draw();
-            let stirred = self.wait(look_due.min(sample_due))?;
+            let stirred = self.wait(look_due.min(sample_due), control)?;
             if stirred {
                 self.signals.hush();
                 self.take_marks();
@@ -108,7 +108,7 @@ impl Following<'_> {
             if self.request.limits.timeout.is_some_and(|timeout| self.begun.elapsed() >= duration(timeout)) {
                 return Ok(Ending::Timeout);
             }
-            if is_due(look_due) || self.source.hung_up() || self.people.someone_is_gone(stirred) {
+            if is_due(look_due) || self.source.hung_up() || control.has_news() || self.people.someone_is_gone(stirred) {
                 look_due = Instant::now() + LOOK;
                 if let Some(ending) = self.look(control)? {
                     return Ok(ending);
@@ -126,8 +126,9 @@ impl Following<'_> {
         self.give()
     }
 
-    /// Waits until there is something to do. Whether a signal, a mark or the end of a process may have come.
-    fn wait(&mut self, due: Instant) -> Result<bool, RecordError> {
+    /// Waits until there is something to do. Whether a signal, a mark, the end of a process or DAMON's answer may have
+    /// come.
+    fn wait(&mut self, due: Instant, control: &dyn Control) -> Result<bool, RecordError> {
         let mut patience = DRAIN.min(due.saturating_duration_since(Instant::now()));
         if let Some(timeout) = self.request.limits.timeout {
             patience = patience.min(duration(timeout).saturating_sub(self.begun.elapsed()));
@@ -139,6 +140,7 @@ impl Following<'_> {
             .chain(self.marks.as_ref().map(Marks::fd))
             .chain(self.people.exits())
             .chain(self.changes.fd())
+            .chain(control.bell())
             .collect();
         self.source.wait(patience.max(Duration::from_millis(1)), &others)
     }

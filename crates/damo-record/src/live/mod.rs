@@ -2,8 +2,11 @@
 //!
 //! The order of things, so that nothing is lost and nothing is left behind: see that the machine is ready; open the
 //! output (a wrong name must be known before anything starts); set DAMON up, without switching it on, and note that it
-//! is ours; open the ring; switch DAMON on; follow it until the end; switch DAMON off; take the rest out of the ring;
-//! finish the record; put DAMON back as it was found. Whatever fails on the way, what was done before is undone.
+//! is ours; open the ring; switch DAMON on; follow it until the end; switch DAMON off and put it back as it was found;
+//! take the rest out of the ring; finish the record. Whatever fails on the way, what was done before is undone.
+//!
+//! DAMON's settings are one for all, so a lock is held from setting up to switching on, and from switching off to
+//! putting back.
 
 mod attach;
 mod changes;
@@ -66,7 +69,7 @@ fn session(
     line: &mut Line,
 ) -> Result<ExitCode, RecordError> {
     ready::check(request, machine)?;
-    let stopped = stale::settle(request, machine, line)?;
+    let stopped = stale::settle(request, machine, signals, line)?;
     if request.what == What::Attach {
         if stopped && machine.sysfs.running()?.is_empty() {
             // `--stop_stale` alone: that was all there was to do.

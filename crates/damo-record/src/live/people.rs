@@ -74,7 +74,7 @@ const TICK: Nanos = Nanos(20_000_000);
 impl People {
     pub(crate) fn new(procfs: Procfs, origin: Origin, first: Vec<Process>) -> Self {
         let above = above(&procfs, &first);
-        let looked = procfs.uptime();
+        let looked = procfs.uptime().ok();
         let people = Vec::with_capacity(first.len());
         let mut people = Self { procfs, origin, people, command: None, above, seen: HashSet::new(), looked };
         people.join(first);
@@ -142,7 +142,7 @@ impl People {
         let heirs = self.newcomers(families, &mut known);
         self.join(heirs.clone());
         changes.born.extend(heirs);
-        self.looked = self.procfs.uptime();
+        self.looked = self.procfs.uptime().ok();
         self.forget();
         changes
     }

@@ -248,14 +248,17 @@ fn a_child_becomes_a_target_of_its_own_and_takes_the_place_of_one_that_is_gone()
             std::thread::sleep(super::follow::LOOK);
         })),
     ]);
-    // The look after that: drains for what was, for what comes after the commit, and goes on.
-    let more = [
-        Step::Do(Box::new(|_| {})),
-        Step::Do(Box::new(|_| {})),
-        Step::Snapshot(0, 1, ms(1200), &[0x9000]),
-        exits(77),
-        exits(78),
-    ];
+    // The look after that drains for what was; once DAMON has taken the newcomer, a look drains for what came until then,
+    // and for what comes after it.
+    let nothing = || Step::Do(Box::new(|_| {}));
+    let taken = Step::Do(Box::new(|fake: &FakeDamon| {
+        while !fake.log().iter().any(|(_, value)| value == "commit") {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        std::thread::sleep(Duration::from_millis(200));
+    }));
+    let more =
+        [nothing(), taken, nothing(), nothing(), Step::Snapshot(0, 1, ms(1200), &[0x9000]), exits(77), exits(78)];
     lab.script.steps.lock().unwrap().extend(more);
     lab.run(&lab.request(pids(77))).unwrap();
     let (reader, batch) = all(&lab.record());
@@ -410,6 +413,65 @@ fn a_mark_from_outside_is_in_the_record() {
     assert!(sides.iter().any(|side| matches!(side, Side::Mark(mark) if mark.text == "gc starts")));
 }
 
+#[test]
+fn a_signal_ends_a_recording_at_once_though_damon_has_not_taken_a_newcomer_yet() {
+    let lab = Lab::new(vec![
+        Step::Snapshot(0, 0, ms(1000), &[0x1000]),
+        Step::Do(Box::new(|fake| {
+            fake.hold_commits(true);
+            process(fake, 78, 'S', "");
+            process(fake, 77, 'S', "78");
+            std::thread::sleep(super::follow::LOOK);
+        })),
+        Step::Do(Box::new(|_| {})),
+        // The commit is waiting by now, and the ring is still emptied.
+        Step::Do(Box::new(|fake| {
+            while !fake.log().iter().any(|(path, value)| path.ends_with("targets/1/pid_target") && value == "78") {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        })),
+        Step::Snapshot(0, 0, ms(1200), &[0x1000]),
+    ]);
+    let before = lab.damon();
+    let request =
+        Request { limits: Limits { timeout: Some(Nanos::from_secs(2)), snapshots: None }, ..lab.request(pids(77)) };
+    let begun = std::time::Instant::now();
+    lab.run(&request).unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+    assert_eq!(lab.damon(), before);
+    assert_eq!(all(&lab.record()).1.snapshots.len(), 2);
+}
+
+#[test]
+fn several_starts_at_once_record_each_its_own_process_or_say_who_is_in_the_way() {
+    for _ in 0..10 {
+        let lab = Lab::new(vec![]);
+        process(&lab.fake, 78, 'S', "");
+        let machine = Machine::new(Root::with_io(lab.fake.clone()));
+        // A recording up to the moment at which it runs; its note is of another process each, as in life.
+        let start = |pid: i32| {
+            let request = Request { follow_children: false, ..lab.request(pids(pid)) };
+            let plan = plan::plan(&request, &machine, None)?;
+            let mut own = control::Own::stage(&request, &machine, &plan)?;
+            own.start()?;
+            Ok::<_, RecordError>(own)
+        };
+        let (one, other) = std::thread::scope(|scope| {
+            let (one, other) = (scope.spawn(|| start(77)), scope.spawn(|| start(78)));
+            (one.join().unwrap(), other.join().unwrap())
+        });
+        let (pid, winner, loser) = match (one, other) {
+            (Ok(own), Err(error)) => (77, own, error),
+            (Err(error), Ok(own)) => (78, own, error),
+            _ => panic!("one of the two"),
+        };
+        assert!(loser.to_string().contains("is already on"), "{loser}");
+        let target = &lab.fake.files()[&format!("{KDAMONDS}/0/contexts/0/targets/0/pid_target")];
+        assert_eq!(target, &pid.to_string());
+        winner.undo().unwrap();
+    }
+}
+
 /// Leaves things as a recorder that is killed does: kdamond on, note there, nobody holding it.
 fn killed(lab: &Lab) {
     let sysfs = Sysfs::new(&Root::with_io(lab.fake.clone()));
@@ -457,6 +519,31 @@ fn a_second_recording_is_told_whose_kdamond_is_in_its_way() {
     let said = lab.run(&lab.request(pids(77))).unwrap_err().to_string();
     assert!(said.contains("/first.damo") && said.contains("without a target"), "{said}");
     assert_eq!(sysfs.running().unwrap().len(), 1);
+}
+
+#[test]
+fn settings_of_a_killed_recording_are_put_back_and_those_that_someone_staged_since_stay() {
+    for theirs in [false, true] {
+        let lab = Lab::new(vec![exits(77)]);
+        let before = lab.damon();
+        killed(&lab);
+        lab.fake.end(0);
+        let sample = format!("{KDAMONDS}/0/contexts/0/monitoring_attrs/intervals/sample_us");
+        if theirs {
+            lab.script.fake.kernel_writes(&sample, "7777");
+        }
+        let found = lab.damon();
+        // Who only attaches changes nothing, and leaves the note for who does.
+        lab.run(&lab.request(What::Attach)).unwrap_err();
+        assert_eq!(lab.damon(), found);
+        assert_eq!(crate::owner::others(lab.dir.path()).len(), 1);
+        lab.run(&lab.request(pids(77))).unwrap();
+        let settings = |files: Vec<(String, String)>| -> Vec<_> {
+            files.into_iter().filter(|(path, _)| !path.ends_with("/.ran")).collect()
+        };
+        assert_eq!(settings(lab.damon()), settings(if theirs { found } else { before }));
+        assert_eq!(crate::owner::others(lab.dir.path()), []);
+    }
 }
 
 #[test]

@@ -1,0 +1,44 @@
+//! Whose turn it is to change DAMON's settings: a lock on a file beside the notes. The tree is one for all, so between
+//! finding that nothing runs and switching on, and between switching off and putting back, nobody else of us may write.
+
+use crate::error::{Error, Result};
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// Between two tries.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// Our turn, as long as this value lives (and the process does).
+#[derive(Debug)]
+#[must_use = "dropping it lets others change DAMON's settings"]
+pub struct Turn {
+    _file: File,
+}
+
+impl Turn {
+    /// Waits for our turn, at most `patience`. The lock is in the directory `notes`, which is made if need be.
+    ///
+    /// # Errors
+    /// [`Error::Note`] if there can be no such file, [`Error::Timeout`].
+    pub fn take(notes: &Path, patience: Duration) -> Result<Self> {
+        let path = notes.join("lock");
+        let failed = |source| Error::Note { path: path.clone(), source };
+        DirBuilder::new().recursive(true).mode(0o700).create(notes).map_err(failed)?;
+        let file =
+            OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path).map_err(failed)?;
+        let begin = Instant::now();
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(Self { _file: file }),
+                Err(TryLockError::WouldBlock) if begin.elapsed() < patience => std::thread::sleep(PAUSE),
+                Err(TryLockError::WouldBlock) => {
+                    let what = format!("the end of what another `damo` does to DAMON (its lock: {})", path.display());
+                    return Err(Error::Timeout { what, waited: patience });
+                }
+                Err(TryLockError::Error(source)) => return Err(failed(source)),
+            }
+        }
+    }
+}
