@@ -4,6 +4,7 @@
 # boot; those that say `# kernel: SERIES` or `# append: WORDS` (boot parameters) get another.
 check() {
     local programs code=0 names=("$@") boots boot name group main own=$series words=$append
+    local series=$series append=$append kernels keep=$keep # of the boot at hand
     programs=$(build damo-record damo-workload) || die "building failed"
     bins+=("$programs/damo-record" "$programs/damo-workload" "$programs/damo-score")
     bins+=("$(build_test damo-kernel real_kernel)") || die "building failed"
