@@ -5,6 +5,7 @@
 # takes the place of ours of the same name: `check --bin "$(scripts/build-static musl)"`.
 check() {
     local programs code=0 names=("$@") boots boot name group main own=$series words=$append
+    local series=$series append=$append kernels keep=$keep # of the boot at hand
     programs=$(build damo-record damo-workload) || die "building failed"
     local test
     test=$(build_test damo-kernel real_kernel) || die "building failed"
