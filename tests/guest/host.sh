@@ -1,18 +1,41 @@
 # The host's side of the checks in the guest; part of scripts/guest, which loads it.
 
-# Builds what the guest needs, runs the checks there, leaves what they kept in ${keep:-target/guest}/out.
+# Builds what the guest needs, runs the checks there, leaves what they kept in ${keep:-target/guest}/out. Most share one
+# boot; those that say `# kernel: SERIES` or `# append: WORDS` (boot parameters) get another. A program given with --bin
+# takes the place of ours of the same name: `check --bin "$(scripts/build-static musl)"`.
 check() {
-    local programs
+    local programs code=0 names=("$@") boots boot name group main own=$series words=$append
+    local series=$series append=$append kernels keep=$keep # of the boot at hand
     programs=$(build damo-record damo-workload) || die "building failed"
-    bins+=("$programs/damo-record" "$programs/damo-workload" "$programs/damo-score")
-    bins+=("$(build_test damo-kernel real_kernel)") || die "building failed"
+    local test
+    test=$(build_test damo-kernel real_kernel) || die "building failed"
+    bins=("$programs/damo-record" "$programs/damo-workload" "$programs/damo-score" "$test" "${bins[@]}")
     files+=("$top/tests/guest")
     [ "$limit" != 120 ] || limit=1200
-    [ -n "$keep" ] || keep=$(dirname "$(dirname "$programs")")/guest
-    local code=0
-    run sh /share/in/guest/run.sh "$@" || code=$?
-    afterwards "$keep/out" || code=1
+    main=${keep:-$(dirname "$(dirname "$programs")")/guest}
+    [ $# != 0 ] || mapfile -t names < <(cd "$top/tests/guest/checks" && ls -- *.sh | sed 's/\.sh$//')
+    boots=$(for name in "${names[@]}"; do boot_of "$name"; done | awk '!seen[$0]++')
+    keep=$main
+    while read -r -u 3 series append; do
+        group=()
+        for name in "${names[@]}"; do
+            boot=$(series=$own append=$words boot_of "$name")
+            [ "$boot" != "$series $append" ] || group+=("$name")
+        done
+        kernels=$cache/kernel-$series
+        run sh /share/in/guest/run.sh "${group[@]}" || code=$?
+        keep=$main-other
+    done 3<<<"$boots"
+    afterwards "$main/out" || code=1
     return "$code"
+}
+
+# The kernel and the boot parameters that a check asks for.
+boot_of() {
+    local file=$top/tests/guest/checks/$1.sh kernel words
+    kernel=$(sed -n 's/^# kernel: *//p' "$file" 2>/dev/null || true)
+    words=$(sed -n 's/^# append: *//p' "$file" 2>/dev/null || true)
+    echo "${kernel:-$series} ${words:-$append}"
 }
 
 # Builds PACKAGE's test program TEST as `build` builds programs, and prints where it is, under its plain name.

@@ -40,12 +40,13 @@ wait_for() {
 
 # start_workload CONFIG [OPTION…]: starts it in the background, leaves its process id in $pid and its log in NAME.truth.
 # Few accesses per batch and a short rest leave the CPUs to the others; all areas are still visited many times a second.
+# WORKLOAD=./NAME before it: under the name of this link to the program.
 start_workload() {
     config=$1
     shift
     truth=$config.truth
     rm -f "$truth"
-    damo-workload --quiet --nr_accesses_per_region 2442 --rest 200 --truth "$truth" "$@" "$CONFIGS/$config.cfg" &
+    "${WORKLOAD:-damo-workload}" --quiet --nr_accesses_per_region 2442 --rest 200 --truth "$truth" "$@" "$CONFIGS/$config.cfg" &
     pid=$!
     wait_for 10 grep -q begin "$truth"
 }
@@ -86,6 +87,57 @@ is_complete() {
     score "$@"
     expect "the record is complete" "$s_finished" = 1
     expect "nothing in the record is damaged" "$s_damage" = 0
+}
+
+# follow_recorder: in the background, the most memory that $recorder ever had resident (KiB) goes to the file peak. What it
+# has after the last look is not seen; the kernel keeps the highest value, so that only a peak in the last tenth of a
+# second could hide.
+follow_recorder() {
+    while awk '/^VmHWM/ {print $2}' "/proc/$recorder/status" >peak.now 2>/dev/null && [ -s peak.now ]; do
+        mv peak.now peak
+        usleep 100000
+    done &
+}
+
+# trace_events NAME [KIB]: the kernel's own trace buffer takes the same events, on the clock of the records: an instance of
+# this name, of KIB on each CPU, that keeps the oldest. It must be set up before DAMON starts.
+trace_events() {
+    traced=$TRACING/instances/$1 # of the guest
+    mkdir "$traced" || fail "cannot make a trace instance"
+    echo mono >"$traced/trace_clock"
+    echo 0 >"$traced/options/overwrite"
+    echo "${2:-1408}" >"$traced/buffer_size_kb"
+    echo 1 >"$traced/events/damon/damon_aggregated/enable"
+}
+
+# Ends what trace_events began.
+end_trace() {
+    echo 0 >"$traced/events/damon/damon_aggregated/enable"
+    rmdir "$traced"
+}
+
+# In $born when the kdamond's thread was made, in seconds, to 10 ms; DAMON must be on. Its id stays in $kdamond.
+note_birth() {
+    wait_for 45 damon_is_on
+    kdamond=$(cat $DAMON/*/pid | grep -v '^-1$')
+    born=$(awk '{sub(/.*\) /, ""); print $20 / 100}' "/proc/$kdamond/stat")
+    [ -n "$born" ] || fail "the kdamond is gone"
+}
+
+# first_snapshot: after score, trace_events and note_birth. The recorder can have no earlier snapshot than the kernel
+# reports first, and must have that one: $first_off is how far the two times are apart, $first_after how long it took since
+# the thread was made. An emulated aggregation takes longer than it was told to, so that both are counted in aggregations as
+# they are: the mean time between two snapshots of the same record, in seconds $aggregation.
+first_snapshot() {
+    reported=$(awk -v kdamond="-$kdamond " 'index($0, kdamond) && /damon_aggregated/ {
+        for (i = 1; i <= NF; i++) if ($i ~ /^[0-9]+\.[0-9]+:$/) { print $i + 0; exit } }' "$traced/trace")
+    [ -n "$reported" ] || fail "the kernel traced no event"
+    set -- $(awk "BEGIN {
+        usual = ($s_last_ns - $s_first_end_ns) / ($s_snapshots - 1)
+        off = $s_first_end_ns - $reported * 1e9
+        printf \"%.3f %.2f %.4f\", (off < 0 ? -off : off) / usual, ($s_first_end_ns - $born * 1e9) / usual
+    }")
+    first_off=$1 first_after=$2 aggregation=$3
 }
 
 # The state of DAMON and all of its settings, a line each. Statistics and thread ids come and go.
@@ -138,6 +190,52 @@ mean_rss() {
     echo $((sum / looks))
 }
 
+# refused COMMAND…: it ends with exit code 2 and a message, which is in the file `said` then, and leaves no file, no note and
+# DAMON as it was found.
+refused() {
+    touch said before after
+    settings >before && ls -A >>before
+    "$@" >said 2>&1
+    code=$?
+    echo "--- $*"
+    cat said
+    expect "the exit code" $code = 2
+    settings >after && ls -A >>after
+    cmp before after || { diff before after; fail "something was left behind"; }
+    ls /run/damo/record-* 2>/dev/null && fail "a note was left behind"
+    damon_is_on && fail "DAMON is on"
+    true
+}
+
+# says WORDS…: these are in `said`, each as it stands.
+says() {
+    for words in "$@"; do grep -qF -e "$words" said || fail "the message does not say: $words"; done
+}
+says_not() { ! grep -F -e "$1" said || fail "the message says: $1"; }
+
+# doctor CODE CHECK=MARK[,CHECK=MARK…] [COMMAND…]: `damo doctor`, run by COMMAND, ends with CODE and marks each CHECK so, in
+# the table, which is in `said` then, and as JSON.
+doctor() {
+    ends=$1 marks=$2
+    shift 2
+    "$@" damo doctor >said
+    expect "the exit code of doctor" $? = "$ends"
+    cat said
+    "$@" damo doctor --json >json
+    expect "the exit code of doctor --json" $? = "$ends"
+    ready=true && [ "$ends" = 0 ] || ready=false
+    grep -q "^  \"ready\": $ready" json || fail "the JSON does not say ready: $ready"
+    for each in $(echo "$marks" | tr , ' '); do
+        name=${each%=*} mark=${each#*=}
+        case $mark in MISSING) verdict=bad ;; ok) verdict=good ;; *) verdict=$mark ;; esac
+        grep -q "^$mark  *$name " said || fail "doctor does not mark $name as $mark"
+        tr -d '\n' <json | grep -q "\"name\": \"$name\"[^}]*\"verdict\": \"$verdict\"" || fail "the JSON does not say $each"
+    done
+}
+
+# As a user without rights.
+as_nobody() { su nobody -s /bin/sh -c "$*"; }
+
 # Run after each check: what it left running is ended. DAMON must be off and set up for nothing, as at the beginning.
 clean_up() {
     left=0
@@ -147,13 +245,16 @@ clean_up() {
     done
     rm -f /run/damo/started /run/damo/record-*
     umount /tmp/check/*/* 2>/dev/null
+    for instance in $TRACING/instances/*; do # of the guest
+        [ ! -d "$instance" ] || { echo 0 >"$instance/events/enable"; rmdir "$instance"; }
+    done
     if damon_is_on; then
         echo "DAMON was left on:"
         grep . $DAMON/*/state $DAMON/*/pid
         for state in $DAMON/*/state; do echo off >"$state" 2>/dev/null; done
         left=1
     fi
-    if [ "$(cat $DAMON/nr_kdamonds)" != 0 ]; then
+    if [ -e $DAMON ] && [ "$(cat $DAMON/nr_kdamonds)" != 0 ]; then
         echo "DAMON was left set up:"
         settings | head -5
         echo 0 >$DAMON/nr_kdamonds # of the guest

@@ -1,8 +1,10 @@
 #!/bin/sh
-# Runs the checks named, or all of them, inside the guest that scripts/guest boots: one line per check, then a summary as
+# Runs the checks named inside the guest that scripts/guest boots: one line per check, then a summary as
 # cargo's test runner prints it.
 # Each check is a script in checks/ whose first line says what it shows. It runs in a directory of its own with lib.sh
 # loaded, must not take longer than its limit, and must leave DAMON switched off.
+# The guest's kernel is 6.12. Newer things cannot be shown here, only that asking for them is refused with a clear message
+# (53-no-tuning: interval auto-tuning, of 6.15); that they work is tested on fake kernels of those releases alone.
 here=$(dirname "$(realpath "$0")")
 export LIB="$here/lib.sh" CONFIGS="$here/configs" OUT=/share/out
 limit=90
@@ -13,7 +15,6 @@ mkdir -p /tmp/check "$OUT"
 now() { cut -d' ' -f1 /proc/uptime; }
 
 passed=0 failed=0 began=$(now)
-[ $# != 0 ] || set -- $(cd "$here/checks" && ls *.sh | sed 's/\.sh$//')
 for name in "$@"; do
     check="$here/checks/$name.sh"
     if [ ! -e "$check" ]; then

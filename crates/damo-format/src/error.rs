@@ -30,6 +30,8 @@ pub enum WriteError {
         path: PathBuf,
         /// What stands there.
         what: &'static str,
+        /// Whether it would give way if overwriting was asked for.
+        replaceable: bool,
     },
     /// The first item must be the meta item, and there is one only.
     #[error("a record begins with exactly one meta item, but {0}")]

@@ -200,7 +200,8 @@ fn publish(part: &Path, path: &Path, overwrite: bool) -> Result<(), WriteError> 
         match fs::hard_link(part, path) {
             Ok(()) => return fs::remove_file(part).map_err(|e| file_error("remove", part, e)),
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
-                return Err(WriteError::Occupied { path: path.into(), what: "appeared while the record was written" });
+                let what = "appeared while the record was written";
+                return Err(WriteError::Occupied { path: path.into(), what, replaceable: false });
             }
             // File systems without hard links.
             Err(_) => {}
@@ -226,7 +227,7 @@ pub(crate) fn file_error(what: &'static str, path: &Path, source: io::Error) -> 
 
 /// Says what stands at `path`, and refuses what must not be replaced.
 fn check_replaceable(path: &Path, owner: u32, overwrite: bool) -> Result<There, WriteError> {
-    let occupied = |what| Err(WriteError::Occupied { path: path.into(), what });
+    let occupied = |what| Err(WriteError::Occupied { path: path.into(), what, replaceable: false });
     let found = match fs::symlink_metadata(path) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(There::Nothing),
         found => found.map_err(|e| file_error("examine", path, e))?,
@@ -246,7 +247,11 @@ fn check_replaceable(path: &Path, owner: u32, overwrite: bool) -> Result<There, 
     if found.len() == 0 || is_record(path)? {
         return Ok(There::Record);
     }
-    if overwrite { Ok(There::Other) } else { occupied("is another file, no .damo record") }
+    if overwrite {
+        return Ok(There::Other);
+    }
+    let what = "exists and is no .damo record";
+    Err(WriteError::Occupied { path: path.into(), what, replaceable: true })
 }
 
 fn is_record(path: &Path) -> Result<bool, WriteError> {
@@ -258,7 +263,7 @@ fn is_record(path: &Path) -> Result<bool, WriteError> {
 
 /// Renames what an interrupted recorder left as `NAME.part`.
 fn set_leftover_aside(path: &Path, part: &Path) -> Result<PathBuf, WriteError> {
-    let occupied = |what| Err(WriteError::Occupied { path: part.into(), what });
+    let occupied = |what| Err(WriteError::Occupied { path: part.into(), what, replaceable: false });
     let found = fs::symlink_metadata(part).map_err(|e| file_error("examine", part, e))?;
     if found.is_symlink() || !found.is_file() {
         return occupied("is in the way and no regular file");

@@ -157,6 +157,13 @@ impl Columns {
             while j < n && old.end[j] <= last_end {
                 j += 1;
             }
+            // Most regions stay as they were. What is found below comes to the same.
+            if j < n && old.start[j] == start && old.end[j] == end && start >= last_end && end > start {
+                self.ops.push(0);
+                self.before.push(Before { nr_accesses: old.nr_accesses[j], next_age: u64::from(old.age[j]) + 1 });
+                last_end = end;
+                continue;
+            }
             let expected = if j < n { old.start[j].max(last_end) } else { last_end };
             let mut op = 0;
             if start != expected {

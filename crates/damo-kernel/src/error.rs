@@ -209,6 +209,19 @@ impl Error {
         }
     }
 
+    /// What kind of refusal of the system is behind it, if one is.
+    pub fn kind(&self) -> Option<io::ErrorKind> {
+        match self {
+            Error::Read { source, .. }
+            | Error::Write { source, .. }
+            | Error::Perf { source, .. }
+            | Error::Note { source, .. }
+            | Error::Wait { source } => Some(source.kind()),
+            Error::Rollback { first, .. } => first.kind(),
+            _ => None,
+        }
+    }
+
     /// The errno behind it, if there is one.
     pub fn errno(&self) -> Option<i32> {
         match self {

@@ -6,6 +6,7 @@ use crate::procfs::Procfs;
 use crate::sysfs::KDAMONDS;
 use crate::tracefs::Tracefs;
 use serde::Serialize;
+use std::collections::HashMap;
 
 /// Whether the kernel has something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -96,17 +97,19 @@ const FEATURES: [(&str, &str, &str, Shows); 30] = [
 pub fn features(root: &Root) -> Vec<Feature> {
     let release = parse_release(&Procfs::new(root).kernel_release());
     let events = Tracefs::find(root).ok().map(|tracefs| tracefs.damon_event_names());
-    let support = |shows: &Shows, since: &str| {
+    let mut directories = Directories::new(root);
+    let mut support = |shows: &Shows, since: &str| {
         let seen = match shows {
             Tree(file) => Some(root.exists(&format!("{KDAMONDS}/{file}"))),
             Event(name) => events.as_ref().map(|events| events.iter().any(|event| event == name)),
-            Kdamond(file) => seen_below(root, KDAMONDS, &[], file),
-            Context(file) => seen_below(root, KDAMONDS, &["contexts"], file),
-            Target(file) => seen_below(root, KDAMONDS, &["contexts", "targets"], file),
-            Scheme(file) => seen_below(root, KDAMONDS, &["contexts", "schemes"], file),
-            Filter(file) => seen_below(root, KDAMONDS, &["contexts", "schemes", "filters"], file)
-                .or_else(|| seen_below(root, KDAMONDS, &["contexts", "schemes", "ops_filters"], file)),
-            Goal(file) => seen_below(root, KDAMONDS, &["contexts", "schemes", "quotas/goals"], file),
+            Kdamond(file) => directories.seen_below(KDAMONDS, &[], file),
+            Context(file) => directories.seen_below(KDAMONDS, &["contexts"], file),
+            Target(file) => directories.seen_below(KDAMONDS, &["contexts", "targets"], file),
+            Scheme(file) => directories.seen_below(KDAMONDS, &["contexts", "schemes"], file),
+            Filter(file) => directories
+                .seen_below(KDAMONDS, &["contexts", "schemes", "filters"], file)
+                .or_else(|| directories.seen_below(KDAMONDS, &["contexts", "schemes", "ops_filters"], file)),
+            Goal(file) => directories.seen_below(KDAMONDS, &["contexts", "schemes", "quotas/goals"], file),
         };
         match (seen, release.zip(parse_release(since))) {
             (Some(true), _) => Support::Present,
@@ -116,31 +119,52 @@ pub fn features(root: &Root) -> Vec<Feature> {
             (None, None) => Support::Unknown,
         }
     };
-    let feature = |(name, what, since, shows): &(&'static str, &'static str, &'static str, Shows)| Feature {
+    let mut feature = |(name, what, since, shows): &(&'static str, &'static str, &'static str, Shows)| Feature {
         name,
         what,
         since,
         support: support(shows, since),
     };
-    FEATURES.iter().map(feature).collect()
+    FEATURES.iter().map(&mut feature).collect()
 }
 
-/// Looks for `file` in the first numbered directory on the way down; `None` if there is none to look into.
-fn seen_below(root: &Root, dir: &str, way: &[&str], file: &str) -> Option<bool> {
-    let names = root.io().list(dir).ok()?;
-    let mut seen = None;
-    for name in names.iter().filter(|name| name.parse::<u32>().is_ok()) {
-        let at = format!("{dir}/{name}");
-        let found = match way.split_first() {
-            None => Some(root.exists(&format!("{at}/{file}"))),
-            Some((next, rest)) => seen_below(root, &format!("{at}/{next}"), rest, file),
-        };
-        seen = seen.or(found);
-        if seen == Some(true) {
-            break;
-        }
+/// The tree below a root, each directory listed once: nearly all features are looked for in the same few.
+struct Directories<'r> {
+    root: &'r Root,
+    /// By directory: its numbered directories; `None` if it cannot be listed.
+    numbered: HashMap<String, Option<Vec<String>>>,
+}
+
+impl<'r> Directories<'r> {
+    fn new(root: &'r Root) -> Self {
+        Self { root, numbered: HashMap::new() }
     }
-    seen
+
+    fn numbered(&mut self, dir: &str) -> Option<Vec<String>> {
+        if let Some(known) = self.numbered.get(dir) {
+            return known.clone();
+        }
+        let names = self.root.io().list(dir).ok();
+        let numbered = names.map(|names| names.into_iter().filter(|name| name.parse::<u32>().is_ok()).collect());
+        self.numbered.entry(dir.to_owned()).or_insert(numbered).clone()
+    }
+
+    /// Looks for `file` in the first numbered directory on the way down; `None` if there is none to look into.
+    fn seen_below(&mut self, dir: &str, way: &[&str], file: &str) -> Option<bool> {
+        let mut seen = None;
+        for name in self.numbered(dir)? {
+            let at = format!("{dir}/{name}");
+            let found = match way.split_first() {
+                None => Some(self.root.exists(&format!("{at}/{file}"))),
+                Some((next, rest)) => self.seen_below(&format!("{at}/{next}"), rest, file),
+            };
+            seen = seen.or(found);
+            if seen == Some(true) {
+                break;
+            }
+        }
+        seen
+    }
 }
 
 /// Major and minor number of `6.12.113+deb12-amd64`.

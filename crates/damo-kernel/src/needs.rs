@@ -9,6 +9,7 @@ use crate::features::{Feature, Support, features, parse_release};
 use crate::io::Root;
 use crate::procfs::Procfs;
 use crate::sysfs::{Context, Filter, Goal, KDAMONDS, Kdamond, Scheme};
+use std::cell::OnceCell;
 
 /// Words that came later than the files that take them.
 const WORDS: [(&str, &str); 20] = [
@@ -40,13 +41,7 @@ const WORDS: [(&str, &str); 20] = [
 /// [`Error::Missing`] or [`Error::Unknown`] for the first thing that this kernel lacks, with the release that brought it;
 /// [`Error::Invalid`] for a memory cgroup that is not there.
 pub(crate) fn check(root: &Root, kdamonds: &[Kdamond], indices: &[usize]) -> Result<()> {
-    let features = features(root);
-    let release = parse_release(&Procfs::new(root).kernel_release());
-    let newer = |feature: &Feature| {
-        feature.support == Support::Present && release.zip(parse_release(feature.since)).is_some_and(|(is, of)| of > is)
-    };
-    let told_by_release = !features.iter().any(newer);
-    let kernel = Kernel { root, features: &features, release: release.filter(|_| told_by_release) };
+    let kernel = Kernel { root, known: OnceCell::new() };
     for (k, (kdamond, index)) in kdamonds.iter().zip(indices).enumerate() {
         let place = Place { at: format!("kdamond {k}"), dir: format!("{KDAMONDS}/{index}") };
         if kdamond.refresh.is_some_and(|refresh| refresh.0 > 0) {
@@ -73,12 +68,34 @@ impl Place {
 
 struct Kernel<'a> {
     root: &'a Root,
-    features: &'a [Feature],
+    /// Looked up when something is asked for that not all kernels have, which plain monitoring does not.
+    known: OnceCell<Known>,
+}
+
+struct Known {
+    features: Vec<Feature>,
     /// `None` if it is not known, or says nothing.
     release: Option<(u32, u32)>,
 }
 
+impl Known {
+    fn of(root: &Root) -> Self {
+        let features = features(root);
+        let release = parse_release(&Procfs::new(root).kernel_release());
+        let newer = |feature: &Feature| {
+            feature.support == Support::Present
+                && release.zip(parse_release(feature.since)).is_some_and(|(is, of)| of > is)
+        };
+        let told_by_release = !features.iter().any(newer);
+        Self { features, release: release.filter(|_| told_by_release) }
+    }
+}
+
 impl Kernel<'_> {
+    fn known(&self) -> &Known {
+        self.known.get_or_init(|| Known::of(self.root))
+    }
+
     fn context(&self, context: &Context, place: &Place) -> Result<()> {
         if context.pause == Some(true) {
             self.needs("sysfs/pause", place, "pause", "pause")?;
@@ -158,10 +175,10 @@ impl Kernel<'_> {
     }
 
     fn needs(&self, name: &str, place: &Place, field: &str, file: &str) -> Result<()> {
-        let Some(feature) = self.features.iter().find(|feature| feature.name == name) else { return Ok(()) };
+        let Some(feature) = self.known().features.iter().find(|feature| feature.name == name) else { return Ok(()) };
         let lacking = match feature.support {
             Support::Absent => true,
-            Support::Unlikely => self.release.is_some(),
+            Support::Unlikely => self.known().release.is_some(),
             Support::Present | Support::Likely | Support::Unknown => false,
         };
         if !lacking {
@@ -176,7 +193,7 @@ impl Kernel<'_> {
 
     fn knows(&self, word: &str, place: &Place, field: &str, file: &str) -> Result<()> {
         let Some((_, since)) = WORDS.iter().find(|(known, _)| *known == word) else { return Ok(()) };
-        match (self.release, parse_release(since)) {
+        match (self.known().release, parse_release(since)) {
             (Some(is), Some(of)) if is < of => Err(Error::Unknown {
                 what: format!("{}, {field}", place.at),
                 value: word.to_owned(),

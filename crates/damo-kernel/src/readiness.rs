@@ -5,11 +5,11 @@ use crate::features::parse_release;
 use crate::io::Root;
 use crate::procfs::Procfs;
 use crate::ring::mmap;
-use crate::sysfs::Sysfs;
+use crate::sysfs::{KDAMONDS, Sysfs};
 use crate::tracefs::Tracefs;
 use serde::Serialize;
 use std::collections::HashMap;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 
 /// How a check came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -45,6 +45,13 @@ impl Check {
         Self { name, needed, verdict, present: present.into(), remedy: String::new() }
     }
 
+    /// Whether only the stream of events needs it: snapshots through tried regions work without.
+    pub fn is_for_events_alone(&self) -> bool {
+        const FOR_EVENTS: [&str; 6] =
+            ["tracefs", "events", "perf_event_paranoid", "lockdown", "config_perf_events", "config_event_tracing"];
+        FOR_EVENTS.contains(&self.name)
+    }
+
     /// The remedy is told only where something is amiss.
     fn remedy(mut self, remedy: impl Into<String>) -> Self {
         if self.verdict > Verdict::Good {
@@ -61,12 +68,14 @@ pub fn checks(root: &Root) -> Vec<Check> {
     let mut checks = vec![rights(root), kernel(&procfs.kernel_release())];
     checks.extend(config_checks(&config));
     checks.push(sysfs(root, &config));
+    checks.push(writable(root));
     checks.push(tracefs(root));
-    checks.push(events(root));
+    checks.push(events(root, &config));
     checks.push(paranoid(root));
     checks.push(lockdown(root));
     checks.push(container(root));
     checks.push(pid_namespace(root));
+    checks.push(proc_of_namespace(root));
     checks.push(kdamonds(root));
     checks.push(modules(root));
     checks
@@ -89,14 +98,39 @@ fn rights(root: &Root) -> Check {
         field("Uid:").and_then(|ids| ids.split_whitespace().nth(1)?.parse().ok()).unwrap_or_else(mmap::effective_uid);
     let caps = field("CapEff:").and_then(|caps| u64::from_str_radix(caps, 16).ok());
     let has = |cap: u32| caps.is_none_or(|caps| caps & (1 << cap) != 0);
-    let (admin, perfmon) = (has(CAP_SYS_ADMIN), has(CAP_PERFMON) || has(CAP_SYS_ADMIN));
-    let present = match caps {
-        Some(caps) => format!("uid {uid}, effective capabilities {caps:#x}"),
-        None => format!("uid {uid}"),
-    };
-    let verdict = if uid == 0 && admin && perfmon { Verdict::Good } else { Verdict::Bad };
-    let remedy = if uid == 0 { "run it outside the container, or with --privileged" } else { "sudo damo record …" };
-    Check::new("root", needed, verdict, present).remedy(remedy)
+    let lacking: Vec<&str> = [
+        ("CAP_SYS_ADMIN", has(CAP_SYS_ADMIN)),
+        ("CAP_PERFMON", has(CAP_PERFMON) || has(CAP_SYS_ADMIN)), // one capability before Linux 5.8
+    ]
+    .into_iter()
+    .filter_map(|(name, has)| (!has).then_some(name))
+    .collect();
+    let mut present = format!("uid {uid}");
+    if let Some(caps) = caps {
+        present.push_str(&format!(", effective capabilities {caps:#x}"));
+    }
+    if uid != 0 {
+        return Check::new("root", needed, Verdict::Bad, present).remedy("sudo damo record …");
+    }
+    if let Some(map) = user_namespace(root) {
+        present.push_str(&format!(", but of a user namespace (/proc/self/uid_map: {map})"));
+        return Check::new("root", needed, Verdict::Bad, present).remedy(
+            "run it as root of the host: the root of a user namespace, as in a rootless container, may do nothing there",
+        );
+    }
+    if lacking.is_empty() {
+        return Check::new("root", needed, Verdict::Good, present);
+    }
+    present.push_str(&format!(", without {}", lacking.join(" and ")));
+    Check::new("root", needed, Verdict::Bad, present)
+        .remedy("run it on the host; or start the container with --privileged")
+}
+
+/// How ids are mapped, if this is not the initial user namespace, in which each is itself.
+fn user_namespace(root: &Root) -> Option<String> {
+    let map = root.read_text("proc/self/uid_map").ok()?;
+    let words: Vec<&str> = map.split_whitespace().collect();
+    (words != ["0", "0", "4294967295"]).then(|| words.join(" "))
 }
 
 fn kernel(release: &str) -> Check {
@@ -143,6 +177,17 @@ impl Config {
         Self { values: text.lines().filter_map(value).collect(), from: Some(from) }
     }
 
+    /// An option with its value and the file that tells, as far as known.
+    fn tell(&self, option: &str) -> String {
+        match &self.from {
+            Some(from) => {
+                let value = self.values.get(option).map_or(" is not set".to_owned(), |value| format!("={value}"));
+                format!("{option}{value} ({from})")
+            }
+            None => format!("{option} is not known"),
+        }
+    }
+
     /// `None` if the configuration is not known.
     fn is_on(&self, option: &str) -> Option<bool> {
         self.from.as_ref()?;
@@ -152,23 +197,19 @@ impl Config {
 
 fn config_checks(config: &Config) -> Vec<Check> {
     let options = [
-        ("config_damon", "CONFIG_DAMON", "the kernel built with DAMON", Verdict::Bad),
-        ("config_damon_sysfs", "CONFIG_DAMON_SYSFS", "its sysfs interface", Verdict::Bad),
+        ("config_damon", "CONFIG_DAMON", "a kernel built with DAMON", Verdict::Bad),
+        ("config_damon_sysfs", "CONFIG_DAMON_SYSFS", "a kernel built with DAMON's sysfs interface", Verdict::Bad),
         ("config_damon_vaddr", "CONFIG_DAMON_VADDR", "monitoring of processes", Verdict::Limited),
         ("config_damon_paddr", "CONFIG_DAMON_PADDR", "monitoring of physical memory", Verdict::Limited),
         ("config_perf_events", "CONFIG_PERF_EVENTS", "perf rings, which events are taken through", Verdict::Bad),
         ("config_event_tracing", "CONFIG_EVENT_TRACING", "tracepoints that user space can take", Verdict::Bad),
     ];
-    let check = |(name, option, needed, missing)| {
-        let from = config.from.as_deref().unwrap_or_default();
-        let value = config.values.get(option).map_or("is not set", String::as_str);
-        match config.is_on(option) {
-            Some(true) => Check::new(name, needed, Verdict::Good, format!("{option}={value} ({from})")),
-            Some(false) => Check::new(name, needed, missing, format!("{option} {value} ({from})"))
-                .remedy(format!("boot a kernel built with {option}=y; see what yours has: grep DAMON {from}")),
-            None => Check::new(name, needed, Verdict::Unknown, "neither /proc/config.gz nor /boot/config-* is there")
-                .remedy("modprobe configs, to see the kernel's configuration in /proc/config.gz"),
-        }
+    let check = |(name, option, needed, missing)| match config.is_on(option) {
+        Some(true) => Check::new(name, needed, Verdict::Good, config.tell(option)),
+        Some(false) => Check::new(name, needed, missing, config.tell(option))
+            .remedy(format!("boot a kernel built with {option}=y; to find one: grep -l {option}=y /boot/config-*")),
+        None => Check::new(name, needed, Verdict::Unknown, "neither /proc/config.gz nor /boot/config-* is there")
+            .remedy("modprobe configs, to see the kernel's configuration in /proc/config.gz"),
     };
     options.into_iter().map(check).collect()
 }
@@ -177,18 +218,75 @@ fn sysfs(root: &Root, config: &Config) -> Check {
     let needed = "DAMON's control files";
     let sysfs = Sysfs::new(root);
     let shown = sysfs.shown().display().to_string();
-    let check = match sysfs.nr_kdamonds() {
-        Ok(count) => Check::new("damon_sysfs", needed, Verdict::Good, format!("{shown}, {count} kdamonds set up")),
-        Err(error) => Check::new("damon_sysfs", needed, Verdict::Bad, format!("{shown}: {}", short(&error))),
+    let error = match sysfs.nr_kdamonds() {
+        Ok(count) => {
+            return Check::new("damon_sysfs", needed, Verdict::Good, format!("{shown}, {count} kdamonds set up"));
+        }
+        Err(error) => error,
     };
-    let remedy = if config.is_on("CONFIG_DAMON_SYSFS") == Some(false) {
-        "boot a kernel built with CONFIG_DAMON_SYSFS=y".to_owned()
-    } else if root.exists("sys/kernel") {
-        "run it as root; if the files are missing, boot a kernel built with CONFIG_DAMON_SYSFS=y".to_owned()
+    if is_denied(&error) {
+        return Check::new("damon_sysfs", needed, denied(root), format!("{shown}: {}", short(&error)))
+            .remedy("run it as root");
+    }
+    let present = if error.kind() == Some(ErrorKind::NotFound) {
+        format!("{shown} is not there")
     } else {
-        "mount -t sysfs sysfs /sys".to_owned()
+        format!("{shown}: {}", short(&error))
     };
-    check.remedy(remedy)
+    let present = format!("{present}; {}", config.tell("CONFIG_DAMON_SYSFS"));
+    let remedy = match config.is_on("CONFIG_DAMON_SYSFS") {
+        _ if !root.exists("sys/kernel") => "mount -t sysfs sysfs /sys",
+        Some(true) => "the kernel has them, so they are hidden here: run it on the host, or mount -t sysfs sysfs /sys",
+        Some(false) => "boot a kernel built with CONFIG_DAMON_SYSFS=y",
+        None => "boot a kernel built with CONFIG_DAMON_SYSFS=y (5.18 or later)",
+    };
+    Check::new("damon_sysfs", needed, Verdict::Bad, present).remedy(remedy)
+}
+
+fn writable(root: &Root) -> Check {
+    let (name, needed) = ("damon_sysfs_writable", "DAMON's control files mounted for writing");
+    let Ok(mounts) = root.read_text("proc/mounts") else {
+        return Check::new(name, needed, Verdict::Unknown, "/proc/mounts cannot be read").remedy("mount /proc");
+    };
+    match mount_of(&mounts, &format!("/{KDAMONDS}")) {
+        Some(mount) if mount.read_only => {
+            let dir = mount.dir;
+            Check::new(name, needed, Verdict::Bad, format!("{dir} is mounted read-only (/proc/mounts)")).remedy(format!(
+                "run it on the host; or start the container with --privileged; or, if you may: mount -o remount,rw {dir}"
+            ))
+        }
+        Some(mount) => Check::new(name, needed, Verdict::Good, format!("{} is mounted for writing", mount.dir)),
+        None => {
+            Check::new(name, needed, Verdict::Unknown, "/proc/mounts has no /sys").remedy("mount -t sysfs sysfs /sys")
+        }
+    }
+}
+
+/// Where something is mounted, and how.
+struct Mount<'a> {
+    dir: &'a str,
+    read_only: bool,
+}
+
+/// The mount that a path is on: the deepest one, and of several at a place the last one.
+fn mount_of<'a>(mounts: &'a str, path: &str) -> Option<Mount<'a>> {
+    let mount = |line: &'a str| {
+        let mut words = line.split(' ');
+        let (dir, options) = (words.nth(1)?, words.nth(1)?);
+        let below = path.strip_prefix(dir.trim_end_matches('/'))?;
+        let read_only = options.split(',').any(|option| option == "ro");
+        (below.is_empty() || below.starts_with('/')).then_some(Mount { dir, read_only })
+    };
+    mounts.lines().filter_map(mount).max_by_key(|mount| mount.dir.len())
+}
+
+fn is_denied(error: &crate::Error) -> bool {
+    error.kind() == Some(ErrorKind::PermissionDenied)
+}
+
+/// What a file that may not be read says: nothing, as long as we are not root.
+fn denied(root: &Root) -> Verdict {
+    if rights(root).verdict == Verdict::Good { Verdict::Bad } else { Verdict::Unknown }
 }
 
 /// The kernel's own words, without ours around it.
@@ -201,27 +299,49 @@ fn short(error: &crate::Error) -> String {
 
 fn tracefs(root: &Root) -> Check {
     let needed = "tracefs, mounted and readable";
-    match Tracefs::find(root) {
-        Ok(tracefs) => Check::new("tracefs", needed, Verdict::Good, tracefs.shown().display().to_string()),
-        Err(error) => {
-            let mounted = root.read_text("proc/mounts").is_ok_and(|mounts| mounts.contains(" tracefs "));
-            let remedy = if mounted { "run it as root" } else { "mount -t tracefs tracefs /sys/kernel/tracing" };
-            Check::new("tracefs", needed, Verdict::Bad, short(&error)).remedy(remedy)
+    let error = match Tracefs::find(root) {
+        Ok(tracefs) => {
+            return Check::new("tracefs", needed, Verdict::Good, tracefs.shown().display().to_string());
         }
+        Err(error) => error,
+    };
+    if is_denied(&error) {
+        let present = match &error {
+            crate::Error::Read { path, source, .. } => format!("{}: {source}", path.display()),
+            other => other.to_string(),
+        };
+        return Check::new("tracefs", needed, denied(root), present).remedy("run it as root");
+    }
+    let mounts = root.read_text("proc/mounts").unwrap_or_default();
+    let mounted = mounts.lines().find(|line| line.split(' ').nth(2) == Some("tracefs"));
+    match mounted.and_then(|line| line.split(' ').nth(1)) {
+        Some(dir) if is_confidential(root) => {
+            Check::new("tracefs", needed, Verdict::Bad, format!("{dir} is empty, because of the kernel's lockdown"))
+                .remedy("see lockdown")
+        }
+        Some(dir) => Check::new("tracefs", needed, Verdict::Bad, format!("{dir} has no events (is it hidden?)"))
+            .remedy("run it on the host, on a kernel built with CONFIG_EVENT_TRACING=y"),
+        None => Check::new("tracefs", needed, Verdict::Bad, "not mounted (/proc/mounts)")
+            .remedy("mount -t tracefs tracefs /sys/kernel/tracing"),
     }
 }
 
-fn events(root: &Root) -> Check {
+fn events(root: &Root, config: &Config) -> Check {
     let needed = "DAMON's tracepoint damon_aggregated";
     let Ok(tracefs) = Tracefs::find(root) else {
         return Check::new("events", needed, Verdict::Unknown, "tracefs cannot be read").remedy("mend tracefs first");
     };
     let names = tracefs.damon_event_names();
-    let there = names.iter().any(|name| name == "damon_aggregated");
-    let present = if names.is_empty() { "none".to_owned() } else { names.join(" ") };
-    let verdict = if there { Verdict::Good } else { Verdict::Limited };
-    Check::new("events", needed, verdict, present)
-        .remedy("boot a kernel with CONFIG_DAMON and CONFIG_EVENT_TRACING; until then: damo record --snapshot 1s 60 …")
+    if names.iter().any(|name| name == "damon_aggregated") {
+        return Check::new("events", needed, Verdict::Good, names.join(" "));
+    }
+    let dir = format!("{}/events/damon", tracefs.shown().display());
+    let there = if names.is_empty() { "nothing".to_owned() } else { format!("only {}", names.join(" ")) };
+    let options = ["CONFIG_DAMON", "CONFIG_EVENT_TRACING"].map(|option| config.tell(option)).join(", ");
+    Check::new("events", needed, Verdict::Bad, format!("{dir} has {there}; {options}")).remedy(
+        "damo record --snapshot 1s 60 …, which does without; or boot a kernel built with CONFIG_DAMON=y and \
+         CONFIG_EVENT_TRACING=y (5.15 or later)",
+    )
 }
 
 fn paranoid(root: &Root) -> Check {
@@ -230,31 +350,53 @@ fn paranoid(root: &Root) -> Check {
         Ok(level) => {
             let good = level <= -1 || rights(root).verdict == Verdict::Good;
             let verdict = if good { Verdict::Good } else { Verdict::Bad };
-            Check::new("perf_event_paranoid", needed, verdict, format!("kernel.perf_event_paranoid = {level}"))
-                .remedy("run it as root, or: sysctl -w kernel.perf_event_paranoid=-1")
+            Check::new("perf_event_paranoid", needed, verdict, format!("kernel.perf_event_paranoid = {level}")).remedy(
+                "run it as root; sysctl -w kernel.perf_event_paranoid=-1 opens perf alone, and not DAMON's files",
+            )
         }
         Err(_) => Check::new("perf_event_paranoid", needed, Verdict::Bad, "no /proc/sys/kernel/perf_event_paranoid")
             .remedy("boot a kernel built with CONFIG_PERF_EVENTS=y"),
     }
 }
 
+/// What says how far the kernel is locked down; the boot parameters where securityfs is not mounted.
+fn lockdown_told(root: &Root) -> Option<String> {
+    if let Ok(text) = root.read_line("sys/kernel/security/lockdown") {
+        return Some(format!("/sys/kernel/security/lockdown: {text}"));
+    }
+    let parameters = root.read_line("proc/cmdline").unwrap_or_default();
+    let told = parameters.split_whitespace().find(|word| word.starts_with("lockdown="))?;
+    Some(format!("/proc/cmdline: {told}"))
+}
+
+fn is_confidential(root: &Root) -> bool {
+    lockdown_told(root).is_some_and(|told| told.contains("[confidentiality]") || told.ends_with("=confidentiality"))
+}
+
 fn lockdown(root: &Root) -> Check {
     let needed = "no kernel lockdown against tracing";
-    let Ok(text) = root.read_line("sys/kernel/security/lockdown") else {
+    let Some(told) = lockdown_told(root) else {
         return Check::new("lockdown", needed, Verdict::Good, "not built in or not mounted");
     };
-    let locked = text.contains("[confidentiality]");
-    let verdict = if locked { Verdict::Bad } else { Verdict::Good };
-    Check::new("lockdown", needed, verdict, format!("/sys/kernel/security/lockdown: {text}"))
-        .remedy("boot without lockdown=confidentiality (integrity is fine); it cannot be lowered while running")
+    if !is_confidential(root) {
+        return Check::new("lockdown", needed, Verdict::Good, told);
+    }
+    let events = Tracefs::find(root).map(|tracefs| tracefs.damon_event_names()).unwrap_or_default();
+    if events.is_empty() {
+        return Check::new("lockdown", needed, Verdict::Bad, told)
+            .remedy("boot without lockdown=confidentiality (integrity is fine); it cannot be lowered while running");
+    }
+    // It came after boot, when the tracepoints were there already: perf still opens them.
+    Check::new("lockdown", needed, Verdict::Limited, told)
+        .remedy("record all the same: perf is still open; if it is not, boot without lockdown=confidentiality")
 }
 
 fn container(root: &Root) -> Check {
     let needed = "the host itself rather than a container";
-    let marks = ["run/.containerenv", ".dockerenv", "run/systemd/container"];
+    let marks = ["run/.containerenv", ".dockerenv", "run/systemd/container", "run/secrets/kubernetes.io"];
     let mark = marks.into_iter().find(|rel| root.exists(rel));
     match mark {
-        Some(rel) => Check::new("container", needed, Verdict::Limited, format!("/{rel} is there"))
+        Some(rel) => Check::new("container", needed, Verdict::Limited, format!("this is a container: /{rel} is there"))
             .remedy("run it on the host; or start the container with --privileged --pid=host -v /sys:/sys"),
         None => Check::new("container", needed, Verdict::Good, "no sign of a container"),
     }
@@ -263,14 +405,35 @@ fn container(root: &Root) -> Check {
 /// The number of the initial pid namespace, which is fixed.
 const INITIAL_PID_NAMESPACE: &str = "pid:[4026531836]";
 
+/// The pid namespace that we are in, if it is not the initial one, which has all processes.
+pub fn foreign_pid_namespace(root: &Root) -> Option<String> {
+    root.io().link("proc/self/ns/pid").ok().filter(|link| link != INITIAL_PID_NAMESPACE)
+}
+
 fn pid_namespace(root: &Root) -> Check {
-    let needed = "the initial pid namespace, in which DAMON names processes";
+    let needed = "the initial pid namespace, to record any process of the host";
     match root.io().link("proc/self/ns/pid") {
         Ok(link) if link == INITIAL_PID_NAMESPACE => Check::new("pid_namespace", needed, Verdict::Good, link),
-        Ok(link) => Check::new("pid_namespace", needed, Verdict::Limited, link)
-            .remedy("run it on the host, or in a container with --pid=host: pids here are not those of the host"),
+        Ok(link) => Check::new("pid_namespace", needed, Verdict::Limited, format!("{link}, as in a container")).remedy(
+            "only processes of this container can be recorded; for others run it on the host, or start the \
+                 container with --pid=host",
+        ),
         Err(_) => Check::new("pid_namespace", needed, Verdict::Unknown, "/proc/self/ns/pid cannot be read")
             .remedy("mount /proc"),
+    }
+}
+
+fn proc_of_namespace(root: &Root) -> Check {
+    let needed = "/proc mounted for this pid namespace, as its process ids are those that the kernel takes";
+    let status = root.read_text("proc/self/status").unwrap_or_default();
+    let ids = status.lines().find_map(|line| line.strip_prefix("NSpid:")).unwrap_or_default();
+    let ids: Vec<&str> = ids.split_whitespace().collect();
+    match ids.as_slice() {
+        [there, .., here] => {
+            let present = format!("/proc is of another pid namespace: this process is {there} there, and {here} here");
+            Check::new("proc", needed, Verdict::Bad, present).remedy("mount -t proc proc /proc")
+        }
+        _ => Check::new("proc", needed, Verdict::Good, "/proc is of this pid namespace"),
     }
 }
 
@@ -293,8 +456,7 @@ fn kdamonds(root: &Root) -> Check {
 
 fn modules(root: &Root) -> Check {
     let needed = "no DAMON kernel module running, which may keep others from starting";
-    let enabled: Vec<String> =
-        Sysfs::new(root).modules().into_iter().filter(|module| module.enabled).map(|module| module.module).collect();
+    let enabled: Vec<String> = Sysfs::new(root).enabled_modules().into_iter().map(|module| module.module).collect();
     let Some(first) = enabled.first() else {
         return Check::new("modules", needed, Verdict::Good, "none enabled");
     };

@@ -2,10 +2,11 @@
 //!
 //!     cargo run --release -p damo-record --example ring_throughput -- [RECORD [ROUNDS]]
 //!
-//! RECORD is any foreign record; its snapshots become the events they came from. Prints events per CPU second (all
+//! RECORD is any record, ours or foreign; its snapshots become the events they came from. Prints events per CPU second (all
 //! threads of the process, reading, compressing and writing included), what that is at 1,000 regions ten times a
 //! second, and the peak of resident memory.
 
+use damo_format::StreamReader;
 use damo_import::{Options, import_path};
 use damo_kernel::Root;
 use damo_kernel::procfs::Procfs;
@@ -32,7 +33,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     let rounds: i64 = arguments.next().map_or(Ok(50), |text| text.to_string_lossy().parse())?;
 
     let mut items: Vec<Item> = Vec::new();
-    import_path(&record, &Options::default(), &mut items)?;
+    if record.extension().is_some_and(|name| name == "damo") {
+        let mut reader = StreamReader::new(std::fs::File::open(&record)?)?;
+        while let Some(item) = reader.next_item()? {
+            items.push(item);
+        }
+    } else {
+        import_path(&record, &Options::default(), &mut items)?;
+    }
     let format = EventFormat::parse(FORMAT)?;
     let mut ring = Vec::new();
     for item in &items {

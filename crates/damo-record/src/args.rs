@@ -26,7 +26,9 @@ pub struct RecordArgs {
 
     /// A program to start and monitor, with its arguments. Its exit code is passed on.
     ///
-    /// Under sudo it runs with the rights of the user who called sudo, not as root.
+    /// It is waited for even if the recording ends before it: when the time is over, or when the disk is full. A
+    /// recording that failed is told after its end, with exit code 2. A recording that cannot begin stops it. Under sudo
+    /// it runs with the rights of the user who called sudo, not as root.
     #[arg(last = true, value_name = "COMMAND", help_heading = "What to monitor")]
     pub command: Vec<OsString>,
 

@@ -79,17 +79,17 @@ fn table(checks: &[Check], out: &mut dyn Write) -> io::Result<()> {
             }
         }
     }
-    let missing = checks.iter().filter(|check| check.verdict == Verdict::Bad).count();
-    let limited = checks.iter().filter(|check| check.verdict == Verdict::Limited).count();
-    match (missing, limited) {
-        (0, 0) => writeln!(out, "\nReady to record: damo record $(pidof PROGRAM)"),
-        (0, _) => writeln!(out, "\nReady to record, within the limits above: damo record $(pidof PROGRAM)"),
-        _ => writeln!(
-            out,
-            "\nNot ready to record: what is marked MISSING must be mended first, in this order. Meanwhile `damo record \
-             --simulate CONFIG` works."
-        ),
+    let missing: Vec<&Check> = checks.iter().filter(|check| check.verdict == Verdict::Bad).collect();
+    let limited = checks.iter().any(|check| check.verdict == Verdict::Limited);
+    if missing.is_empty() {
+        let limits = if limited { ", within the limits above" } else { "" };
+        return writeln!(out, "\nReady to record{limits}: damo record $(pidof PROGRAM)");
     }
+    writeln!(out, "\nNot ready to record: what is marked MISSING must be mended first, in this order.")?;
+    if missing.iter().all(|check| check.is_for_events_alone()) {
+        writeln!(out, "Works without it: damo record --snapshot 1s 60 $(pidof PROGRAM)")?;
+    }
+    writeln!(out, "Meanwhile `damo record --simulate stairs` works without root and without DAMON.")
 }
 
 fn verdict(verdict: Verdict) -> &'static str {
@@ -127,7 +127,7 @@ mod tests {
         let missing = text.lines().filter(|line| line.starts_with("MISSING")).count();
         assert!(missing >= 3, "{text}");
         assert!(text.matches("try: ").count() >= missing, "{text}");
-        assert!(text.ends_with("--simulate CONFIG` works.\n"), "{text}");
+        assert!(text.ends_with("--simulate stairs` works without root and without DAMON.\n"), "{text}");
     }
 
     #[test]

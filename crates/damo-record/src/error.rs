@@ -2,6 +2,7 @@
 
 use crate::args::UsageError;
 use crate::problem::Problem;
+use damo_format::WriteError;
 use std::io;
 use std::path::PathBuf;
 
@@ -22,6 +23,16 @@ pub enum RecordError {
         file: PathBuf,
         /// What is wrong in it, with the line and the remedy.
         why: String,
+    },
+    /// Something stands where the record should go.
+    #[error("{} {what}.\nTry: {}", file.display(), makes_way(*.replaceable))]
+    Occupied {
+        /// Its name.
+        file: PathBuf,
+        /// What it is.
+        what: &'static str,
+        /// Whether it would give way if overwriting was asked for.
+        replaceable: bool,
     },
     /// The simulation cannot run so.
     #[error("the simulation stopped: {0}")]
@@ -68,6 +79,9 @@ impl RecordError {
 
     /// A record's error, its cause looked up in the chain of sources.
     pub(crate) fn record(file: impl Into<PathBuf>, error: &(dyn std::error::Error + 'static)) -> Self {
+        if let Some(WriteError::Occupied { path, what, replaceable }) = error.downcast_ref() {
+            return RecordError::Occupied { file: path.clone(), what, replaceable: *replaceable };
+        }
         let mut system = false;
         let mut pipe_closed = false;
         let mut cause = Some(error);
@@ -89,5 +103,14 @@ impl RecordError {
     /// Whether the reader of our standard output is gone: the end of a recording, not a failure.
     pub fn is_closed_pipe(&self) -> bool {
         matches!(self, RecordError::Record { pipe_closed: true, .. })
+    }
+}
+
+/// What to do about a name that is taken.
+fn makes_way(replaceable: bool) -> &'static str {
+    if replaceable {
+        "another name (-o FILE), or -f to overwrite it"
+    } else {
+        "another name (-o FILE), or move it away"
     }
 }

@@ -32,8 +32,8 @@ impl Line {
         if !self.live || !due {
             return;
         }
-        let width = rustix::termios::tcgetwinsize(io::stderr()).map_or(80, |size| usize::from(size.ws_col)).max(20);
-        let line: String = text().chars().take(width - 1).collect();
+        let columns = rustix::termios::tcgetwinsize(io::stderr()).map_or(0, |size| size.ws_col);
+        let line: String = text().chars().take(width(columns) - 1).collect();
         // A terminal that is gone is no reason to stop recording.
         let _ = write!(io::stderr(), "\r{line}\x1b[K");
         let _ = io::stderr().flush();
@@ -61,6 +61,11 @@ impl Line {
             let _ = write!(io::stderr(), "\r\x1b[K");
         }
     }
+}
+
+/// How wide a line may be on a terminal that says to have so many columns. Serial lines say 0: they do not know.
+fn width(columns: u16) -> usize {
+    if columns == 0 { 80 } else { usize::from(columns).max(20) }
 }
 
 /// `damon.damo: 6,000 snapshots with 336,000 regions over 10 m, 640.000 KiB (1.95 bytes per region).`
@@ -149,6 +154,11 @@ mod tests {
             next_command(&written).unwrap(),
             "Next: damo report heats    (also: wss, raw, footprints, record_info)"
         );
+    }
+
+    #[test]
+    fn a_terminal_that_does_not_know_its_width_has_eighty_columns() {
+        assert_eq!([0, 5, 20, 79, 200].map(width), [80, 20, 20, 79, 200]);
     }
 
     #[test]

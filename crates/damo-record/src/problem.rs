@@ -4,8 +4,8 @@
 use std::fmt::Write;
 use std::path::PathBuf;
 
-/// What every message ends with: there is always something that works.
-const MEANWHILE: &str = "Meanwhile `damo record --simulate CONFIG` works without root and without DAMON; `damo doctor` \
+/// What messages on a machine end with: there is always something that works.
+const MEANWHILE: &str = "Meanwhile `damo record --simulate stairs` works without root and without DAMON; `damo doctor` \
                          shows all that recording needs.";
 
 /// One thing that is not as recording needs it.
@@ -23,27 +23,56 @@ pub struct Lack {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Problem {
-    /// Something that recording needs is not there.
-    #[error("{}", missing(.0))]
-    Missing(Vec<Lack>),
+    /// Something that is needed is not there.
+    #[error("this machine is not ready for {purpose}.{}\n{MEANWHILE}", missing(.lacks, .without.as_deref()))]
+    Missing {
+        /// What for: "recording".
+        purpose: &'static str,
+        /// What is not there.
+        lacks: Vec<Lack>,
+        /// The command that does without all of it, if there is one.
+        without: Option<String>,
+    },
     /// The process does not exist.
     #[error(
-        "process {pid} does not exist (any more).\nTry: damo record $(pidof -s PROGRAM), or damo record -- PROGRAM to start it"
+        "process {pid} does not exist (any more).\n\
+         Try: damo record $(pidof -s PROGRAM), or damo record -- PROGRAM to start it\n{MEANWHILE}"
     )]
     TargetGone {
         /// Its id.
         pid: i32,
     },
+    /// The process does not exist where we are, which is not where all processes are.
+    #[error(
+        "process {pid} does not exist here: this is a pid namespace of its own ({namespace}), as a container has, and the \
+         host's processes are not seen in it.\n\
+         Try: the same on the host; or in a container started with --pid=host\n{MEANWHILE}"
+    )]
+    NotInNamespace {
+        /// Its id.
+        pid: i32,
+        /// The pid namespace that we are in.
+        namespace: String,
+    },
     /// The process has no memory of its own.
-    #[error("process {pid} ({comm}) is a kernel thread: it has no address space of its own.\nTry: damo record paddr")]
+    #[error(
+        "process {pid} ({comm}) is a kernel thread: it has no address space of its own.\nTry: damo record paddr{}",
+        in_container(.pid, .here)
+    )]
     KernelThread {
         /// Its id.
         pid: i32,
         /// Its command name.
         comm: String,
+        /// The processes that have its id in a pid namespace below ours.
+        here: Vec<(i32, String)>,
     },
     /// The id is one of another pid namespace.
-    #[error("process {pid} does not exist here, but a container has a process of that id.\nTry: {}", outside(.here))]
+    #[error(
+        "process {pid} does not exist here, but a container (a pid namespace below this one) has a process of that id, \
+         which has another id here.{}\n{MEANWHILE}",
+        outside(.here)
+    )]
     PidNamespace {
         /// The id asked for.
         pid: i32,
@@ -95,19 +124,29 @@ pub enum Problem {
     },
 }
 
-/// The commands for processes of containers, by their ids here.
+/// The commands for processes of containers, by their ids here, to paste.
 fn outside(here: &[(i32, String)]) -> String {
-    let commands: Vec<String> = here.iter().map(|(pid, comm)| format!("damo record {pid} ({comm})")).collect();
-    commands.join(", or ")
+    here.iter().fold(String::new(), |mut text, (pid, comm)| {
+        // Writing to a string cannot fail. What a process calls itself may be anything.
+        let _ = write!(text, "\nTry: damo record {pid}    # {}", comm.escape_debug());
+        text
+    })
 }
 
-fn missing(lacks: &[Lack]) -> String {
-    let mut text = String::from("this machine is not ready for recording.");
+fn in_container(pid: &i32, here: &[(i32, String)]) -> String {
+    if here.is_empty() {
+        return String::new();
+    }
+    format!("\nA container has a process of the id {pid}, too, which has another id here.{}", outside(here))
+}
+
+fn missing(lacks: &[Lack], without: Option<&str>) -> String {
+    let mut text = String::new();
     for Lack { needed, present, remedy } in lacks {
-        // Writing to a string cannot fail.
         let _ = write!(text, "\nNeeded: {needed}\n   Now: {present}\n   Try: {remedy}");
     }
-    text.push('\n');
-    text.push_str(MEANWHILE);
+    if let Some(command) = without {
+        let _ = write!(text, "\nWorks without it, at a snapshot a second: {command}");
+    }
     text
 }

@@ -1,7 +1,10 @@
-//! Signals: the polite ones end a recording in order, SIGUSR1 asks the flight recorder for what it holds.
+//! Signals: the polite ones end a recording in order, SIGUSR1 asks the flight recorder for what it holds, and SIGXFSZ,
+//! which a limit on file sizes sends, is left to the error that the write gets as well.
+//!
+//! All of them are caught, none is ignored: a program that we start has the system's default for each again.
 
 use crate::error::RecordError;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGXFSZ};
 use signal_hook::flag;
 use signal_hook::low_level::pipe;
 use std::io::Read;
@@ -9,6 +12,9 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+/// Those that ask to stop, with their names.
+const STOPS: [(i32, &str); 4] = [(SIGINT, "SIGINT"), (SIGTERM, "SIGTERM"), (SIGHUP, "SIGHUP"), (SIGQUIT, "SIGQUIT")];
 
 /// What signals have asked for so far.
 #[derive(Clone, Default)]
@@ -26,13 +32,15 @@ impl Signals {
         let (bell, rope) = UnixStream::pair().map_err(failed)?;
         bell.set_nonblocking(true).map_err(failed)?;
         let signals = Signals { bell: Some(Arc::new(bell)), ..Signals::default() };
-        for signal in [SIGINT, SIGTERM, SIGHUP] {
+        for (signal, _) in STOPS {
             flag::register_usize(signal, Arc::clone(&signals.stop), signal as usize)
                 .map_err(|e| RecordError::io(format!("listening for signal {signal}"), e))?;
         }
         flag::register(SIGUSR1, Arc::clone(&signals.dump)).map_err(|e| RecordError::io("listening for SIGUSR1", e))?;
+        // Nobody looks at the flag. Not caught, the signal would end the process with DAMON on and the record unnamed.
+        flag::register(SIGXFSZ, Arc::default()).map_err(|e| RecordError::io("listening for SIGXFSZ", e))?;
         // After the flags, so that who is woken finds them set.
-        for signal in [SIGINT, SIGTERM, SIGHUP, SIGUSR1] {
+        for signal in STOPS.into_iter().map(|(signal, _)| signal).chain([SIGUSR1]) {
             pipe::register(signal, rope.try_clone().map_err(failed)?).map_err(failed)?;
         }
         Ok(signals)
@@ -51,12 +59,8 @@ impl Signals {
 
     /// The signal that asked to stop, by name.
     pub(crate) fn stop(&self) -> Option<&'static str> {
-        match self.stop.load(Ordering::Relaxed) as i32 {
-            0 => None,
-            SIGINT => Some("SIGINT"),
-            SIGTERM => Some("SIGTERM"),
-            _ => Some("SIGHUP"),
-        }
+        let signal = self.stop.load(Ordering::Relaxed) as i32;
+        STOPS.into_iter().find(|(number, _)| *number == signal).map(|(_, name)| name)
     }
 
     /// Whether a dump was asked for since the last call.

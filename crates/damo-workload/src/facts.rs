@@ -3,8 +3,8 @@
 use crate::score::{PhaseScore, Scorer};
 use crate::truth::Truth;
 use damo_format::{ReadError, Reader};
-use damo_model::{Bytes, Clock, Intervals, Nanos, Selection, Side, TargetKey};
-use std::collections::BTreeSet;
+use damo_model::{Bytes, Clock, Footprint, Intervals, Nanos, Selection, Side, TargetKey};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 /// Snapshots at the end of the record over which `last_accessed` is averaged.
@@ -106,6 +106,9 @@ impl Facts {
         let (mut max_regions, mut lowest, mut highest, mut unordered) = (0, u64::MAX, 0, 0);
         let mut accessed: Vec<u64> = Vec::new();
         let (mut unreadable, mut first_end) = (0, None);
+        // By target, the intervals change, and an aggregation takes its interval, and not twice that.
+        let mut last_end: BTreeMap<TargetKey, Nanos> = BTreeMap::new();
+        let (mut last_intervals, mut changes, mut too_short, mut too_long) = (None, 0, 0, 0);
         for block in 0..reader.index().len() {
             let batch = match reader.read_block(block, &Selection::all()) {
                 Ok(batch) => batch,
@@ -121,9 +124,28 @@ impl Facts {
                 first_end.get_or_insert(snapshot.end);
                 lowest = snapshot.regions.first().map_or(lowest, |r| lowest.min(r.start.0));
                 highest = highest.max(snapshot.regions.last().map_or(0, |r| r.end.0));
+                if let Some(intervals) = snapshot.intervals {
+                    if last_intervals.is_some_and(|last| last != intervals) {
+                        changes += 1;
+                        self.add("changed_ns", snapshot.end.0);
+                    }
+                    last_intervals = Some(intervals);
+                    if let Some(last) = last_end.insert(snapshot.target, snapshot.end) {
+                        let (took, interval) = (snapshot.end.saturating_sub(last).0, intervals.aggregation.0);
+                        too_short += u64::from(took < interval - interval / 20);
+                        too_long += u64::from(took > interval * 2);
+                    }
+                }
                 unordered += u64::from(snapshot.regions.windows(2).any(|w| matches!(w, [a, b] if b.start < a.end)));
                 accessed.push(snapshot.regions.iter().filter(|r| r.nr_accesses.0 > 0).map(|r| r.size().0).sum());
             }
+        }
+        self.add("interval_changes", changes);
+        self.add("too_short", too_short);
+        self.add("too_long", too_long);
+        if let Some(intervals) = last_intervals {
+            self.add("last_sample_us", intervals.sample.as_micros());
+            self.add("last_aggregation_us", intervals.aggregation.as_micros());
         }
         let last = accessed.get(accessed.len().saturating_sub(LAST)..).unwrap_or_default();
         self.add("unreadable_blocks", unreadable);
@@ -152,9 +174,24 @@ impl Facts {
         self.add("footprints", count(|s| matches!(s, Side::Process(_))));
         self.add("system_footprints", count(|s| matches!(s, Side::System(_))));
         self.add("cpu_times", count(|s| matches!(s, Side::Cpu(_))));
+        self.add("kdamond_cpu_times", count(|s| matches!(s, Side::Cpu(cpu) if cpu.kdamond)));
         self.add("pressures", count(|s| matches!(s, Side::Pressure(_))));
         self.add("params", count(|s| matches!(s, Side::Params(_))));
         self.add("marks", count(|s| matches!(s, Side::Mark(_))));
+        self.sizes("rss", process_sizes(sides, |footprint| footprint.rss));
+        self.sizes("pss", process_sizes(sides, |footprint| footprint.pss));
+        self.sizes("swap", process_sizes(sides, |footprint| footprint.swap));
+        self.sizes("cgroup", process_sizes(sides, |footprint| footprint.cgroup));
+        let system = sides.iter().filter_map(|side| if let Side::System(system) = side { Some(system) } else { None });
+        self.sizes("swap_used", system.filter_map(|system| system.swap_used).collect());
+    }
+
+    /// The largest and the last of sizes in the order of time; nothing at all where none was told.
+    fn sizes(&mut self, name: &str, sizes: Vec<Bytes>) {
+        if let (Some(max), Some(last)) = (sizes.iter().max(), sizes.last()) {
+            self.add(&format!("max_{name}"), max.0);
+            self.add(&format!("last_{name}"), last.0);
+        }
     }
 }
 
@@ -162,6 +199,11 @@ impl std::fmt::Display for Facts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.lines)
     }
+}
+
+fn process_sizes(sides: &[Side], size: fn(&Footprint) -> Option<Bytes>) -> Vec<Bytes> {
+    let told = |side: &Side| if let Side::Process(process) = side { size(&process.footprint) } else { None };
+    sides.iter().filter_map(told).collect()
 }
 
 fn first_params(sides: &[Side]) -> Option<Intervals> {
@@ -196,7 +238,9 @@ mod tests {
     use super::*;
     use crate::truth::RanPhase;
     use damo_format::{Writer, WriterOptions};
-    use damo_model::{Addr, AddrRange, Item, Lost, Meta, NrAccesses, Process, Region, Sink, Snapshot, Stamp, Target};
+    use damo_model::{
+        Addr, AddrRange, Item, Lost, Meta, NrAccesses, Process, ProcessFootprint, Region, Sink, Snapshot, Stamp, Target,
+    };
 
     fn record(clock: Clock) -> Vec<u8> {
         let mut writer = Writer::new(Vec::new(), WriterOptions::default()).unwrap();
@@ -262,11 +306,45 @@ mod tests {
     }
 
     #[test]
+    fn snapshots_that_do_not_fit_their_intervals_are_counted() {
+        let mut writer = Writer::new(Vec::new(), WriterOptions::default()).unwrap();
+        writer.put(&Item::Meta(Meta::default())).unwrap();
+        writer.put(&Item::Target(Target::default())).unwrap();
+        for (end, aggregation) in [(100, 100), (230, 100), (540, 100), (700, 300), (1010, 300)] {
+            let intervals = Intervals { aggregation: Nanos::from_millis(aggregation), ..Intervals::default() };
+            let end = Nanos::from_millis(end);
+            let start = end.saturating_sub(intervals.aggregation);
+            writer.put(&Item::Snapshot(Snapshot::new(TargetKey(0), start, end, Some(intervals)))).unwrap();
+        }
+        let facts = facts(&writer.finish().unwrap().0, &truth(40));
+        for line in ["interval_changes=1", "too_short=1", "too_long=1", "last_aggregation_us=300000"] {
+            assert!(has(&facts, line), "{line} is not in\n{facts}");
+        }
+    }
+
+    #[test]
     fn only_the_process_that_the_truth_is_about_is_scored() {
         let bytes = record(Clock::Monotonic);
         assert!(has(&facts(&bytes, &truth(40)), "recall=1.000"));
         assert!(has(&facts(&bytes, &truth(41)), "recall=0.000"));
         assert!(has(&facts(&bytes, &truth(99)), "phases_seen=0"));
+    }
+
+    #[test]
+    fn sizes_are_told_by_the_largest_and_the_last_and_unknown_ones_not_at_all() {
+        let mut writer = Writer::new(Vec::new(), WriterOptions::default()).unwrap();
+        writer.put(&Item::Meta(Meta::default())).unwrap();
+        for (second, rss, swap) in [(1, 50, Some(0)), (2, 70, None), (3, 20, Some(30))] {
+            let footprint = Footprint { rss: Some(Bytes(rss)), swap: swap.map(Bytes), ..Footprint::default() };
+            let at = Stamp::Record(Nanos(second));
+            let side = Side::Process(ProcessFootprint { at, pid: 40, target: None, footprint });
+            writer.put(&Item::Side(side)).unwrap();
+        }
+        let facts = facts(&writer.finish().unwrap().0, &truth(40));
+        for line in ["max_rss=70", "last_rss=20", "max_swap=30", "last_swap=30"] {
+            assert!(has(&facts, line), "{line} is not in\n{facts}");
+        }
+        assert!(!facts.contains("cgroup") && !facts.contains("swap_used"), "{facts}");
     }
 
     #[test]

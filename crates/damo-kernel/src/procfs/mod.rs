@@ -196,8 +196,8 @@ impl Procfs {
         found
     }
 
-    /// Children of all threads of a process.
-    fn children(&self, pid: i32) -> Vec<i32> {
+    /// Children of all threads of a process, as far as the kernel lists them (CONFIG_PROC_CHILDREN).
+    pub fn children(&self, pid: i32) -> Vec<i32> {
         let threads = self.root.io().list(&format!("proc/{pid}/task")).unwrap_or_default();
         let mut children = Vec::new();
         for tid in threads {

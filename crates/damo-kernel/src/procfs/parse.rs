@@ -13,6 +13,10 @@ pub struct Stat {
     pub state: char,
     /// Parent's pid.
     pub parent: i32,
+    /// Process group: the pid of its leader.
+    pub group: i32,
+    /// Session: the pid of its leader.
+    pub session: i32,
     /// CPU time in user mode since it started.
     pub user: Nanos,
     /// CPU time in the kernel since it started.
@@ -40,6 +44,8 @@ pub fn stat(bytes: &[u8], ticks: i64) -> Option<Stat> {
         comm,
         state: fields.first()?.chars().next()?,
         parent: fields.get(1)?.parse().ok()?,
+        group: fields.get(2)?.parse().ok()?,
+        session: fields.get(3)?.parse().ok()?,
         user: time(11)?,
         system: time(12)?,
         started: time(19)?,

@@ -93,6 +93,12 @@ impl FakeDamon {
         self.lock().files.insert(rel.to_owned(), File { value: value.to_owned(), writable: false });
     }
 
+    /// Takes a file away, or all files below a directory: what a kernel does not have.
+    pub fn remove(&self, rel: &str) {
+        let below = format!("{rel}/");
+        self.lock().files.retain(|path, _| path != rel && !path.starts_with(&below));
+    }
+
     /// From now on only these processes are alive.
     pub fn set_alive(&self, pids: &[i32]) {
         self.lock().alive = Some(pids.iter().copied().collect());

@@ -26,8 +26,17 @@ impl Sysfs {
         MODULES.into_iter().filter_map(|module| self.module(module)).collect()
     }
 
+    /// Those of them that are enabled; of the others nothing but that is read.
+    pub fn enabled_modules(&self) -> Vec<ModuleKdamond> {
+        let may_run = |module: &&str| {
+            let enabled = self.root.read_line(&format!("{}/enabled", parameters(module)));
+            enabled.is_ok_and(|enabled| is_yes(&enabled))
+        };
+        MODULES.into_iter().filter(may_run).filter_map(|module| self.module(module)).collect()
+    }
+
     fn module(&self, module: &str) -> Option<ModuleKdamond> {
-        let dir = format!("sys/module/{module}/parameters");
+        let dir = parameters(module);
         let names = self.root.io().list(&dir).ok()?;
         let read = |name: String| {
             let value = self.root.read_line(&format!("{dir}/{name}")).ok()?;
@@ -35,8 +44,17 @@ impl Sysfs {
         };
         let params: Vec<(String, String)> = names.into_iter().filter_map(read).collect();
         let get = |name: &str| params.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str());
-        let enabled = matches!(get("enabled"), Some("Y" | "y" | "1"));
+        let enabled = get("enabled").is_some_and(is_yes);
         let pid = get("kdamond_pid").and_then(|pid| pid.parse().ok()).filter(|pid: &i32| *pid > 0);
         Some(ModuleKdamond { module: module.to_owned(), enabled, pid, params })
     }
+}
+
+fn parameters(module: &str) -> String {
+    format!("sys/module/{module}/parameters")
+}
+
+/// As the kernel shows a bool parameter.
+fn is_yes(value: &str) -> bool {
+    matches!(value, "Y" | "y" | "1")
 }

@@ -25,6 +25,8 @@ pub(super) struct Walk {
     open: Option<Open>,
     /// End of the last snapshot given out.
     last_end: Option<Nanos>,
+    /// How many regions it had, as the next one is likely to have: unlike an announced number, not a lie.
+    last_rows: usize,
     /// Whether events may be missing since `last_end`.
     loss_since_end: bool,
     /// Sum, number and smallest of the durations of snapshots that no loss came before.
@@ -53,6 +55,7 @@ impl Walk {
             typical: None,
             open: None,
             last_end: None,
+            last_rows: 0,
             loss_since_end: false,
             clean: (Nanos(0), 0, None),
         }
@@ -131,15 +134,18 @@ impl Walk {
             Some(last) => last,
             None => usual.map_or(end, |usual| end.saturating_sub(usual)),
         };
-        self.open = Some(Open {
-            snapshot: Snapshot::new(self.target, start, end, intervals),
-            announced: 0,
-            events: 0,
-            last_time: end,
-            lost: 0,
-            any_lost: false,
-        });
+        let mut snapshot = Snapshot::new(self.target, start, end, intervals);
+        snapshot.regions.reserve_exact(self.last_rows + self.last_rows / 8);
+        self.open = Some(Open { snapshot, announced: 0, events: 0, last_time: end, lost: 0, any_lost: false });
         self.note_duration_until(end);
+    }
+
+    pub(super) fn set_intervals(&mut self, intervals: Intervals, since: Nanos) {
+        if let Some(open) = &mut self.open
+            && open.snapshot.end > since
+        {
+            open.snapshot.intervals = Some(intervals);
+        }
     }
 
     /// Adds the time since the last end to the known durations, unless something was lost in it.
@@ -224,6 +230,7 @@ impl Walk {
             snapshot.state = SnapshotState::Partial { expected: open.announced };
         }
         self.last_end = Some(snapshot.end);
+        self.last_rows = snapshot.regions.len();
         self.loss_since_end = open.lost > 0 || (!all && !all_of_scheme);
         Some(snapshot)
     }

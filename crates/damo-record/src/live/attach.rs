@@ -1,6 +1,7 @@
 //! Recording what runs already: kdamonds of others and of kernel modules, which are left exactly as they are.
 
 use super::Machine;
+use super::changes::Changes;
 use super::control::{Control, decoder, formats, meta, params_of};
 use super::events::{Events, Place, Watched};
 use super::follow::{Following, give};
@@ -33,7 +34,7 @@ struct Found {
 impl Found {
     fn look(machine: &Machine) -> Result<Self, RecordError> {
         let kdamonds = machine.sysfs.kdamonds()?.into_iter().filter(|kdamond| kdamond.on).collect();
-        let modules = machine.sysfs.modules().into_iter().filter(|module| module.enabled).collect();
+        let modules = machine.sysfs.enabled_modules();
         let found = Found { kdamonds, modules };
         if found.kdamonds.is_empty() && found.modules.is_empty() {
             return Err(Problem::NothingRuns.into());
@@ -107,8 +108,8 @@ impl Control for Attached<'_> {
         if self.found.modules.is_empty() {
             return Ok(false);
         }
-        let now = self.machine.sysfs.modules();
-        Ok(now.iter().any(|module| module.enabled && self.found.modules.iter().any(|known| known.pid == module.pid)))
+        let now = self.machine.sysfs.enabled_modules();
+        Ok(now.iter().any(|module| self.found.modules.iter().any(|known| known.pid == module.pid)))
     }
 }
 
@@ -170,12 +171,14 @@ pub(crate) fn run(
             give(&pipeline, Item::Side(Side::Params(params)))?;
         }
     }
+    let indices: Vec<u32> = found.kdamonds.iter().map(|kdamond| kdamond.index as u32).collect();
     let mut following = Following {
         request,
         source,
         events,
         people: People::new(machine.procfs.clone(), Origin::Roots { follow: false }, people),
         kdamonds: threads.unwrap_or_default(),
+        changes: Changes::new(machine, &indices),
         sides: Sides::new(machine.procfs.clone()),
         marks,
         pipeline,

@@ -1,23 +1,37 @@
 //! A program that is started to be monitored. Under sudo it gets the rights of the user who called sudo: that the
 //! recorder needs root is no reason to run somebody's program as root.
+//!
+//! Whoever starts a program through us expects what a shell gives: it is waited for, whatever becomes of the record,
+//! and its exit code is ours. A failed recording is the exception: then it is waited for all the same, and the error
+//! comes after it.
 
+use super::people::monitorable;
 use crate::error::RecordError;
+use crate::line::Line;
+use crate::problem::Problem;
 use crate::signals::Signals;
+use damo_kernel::procfs::Procfs;
 use damo_kernel::rights::Rights;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, set_child_subreaper};
 use std::ffi::OsString;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitCode, ExitStatus};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// A process that is ending has no memory for so long at most before it is seen to have ended.
+const DYING: Duration = Duration::from_secs(1);
 
 /// A program that was started.
 pub(crate) struct Started {
     child: Child,
+    name: String,
+    follow: bool,
 }
 
 impl Started {
-    /// Starts it. When this returns, the program itself runs under that id, no longer a copy of us.
-    pub(crate) fn spawn(words: &[OsString]) -> Result<Self, RecordError> {
+    /// Starts it. When this returns, the program itself runs under that id, no longer a copy of us. `follow`: all that it
+    /// starts stays below us until [`pass_on`], also when the parent in between ends.
+    pub(crate) fn spawn(words: &[OsString], follow: bool) -> Result<Self, RecordError> {
         let (program, arguments) = words.split_first().ok_or_else(|| {
             RecordError::from(crate::args::UsageError("no command after `--`: give a program to start".to_string()))
         })?;
@@ -27,11 +41,15 @@ impl Started {
         if let Some(rights) = &rights {
             rights.apply(&mut command);
         }
+        if follow {
+            // No kernel that has DAMON refuses it.
+            let _ = set_child_subreaper(Some(rustix::process::getpid()));
+        }
         let child = command.spawn().map_err(|e| {
             let who = rights.map_or_else(String::new, |rights| format!(" as user {}", rights.name));
             RecordError::io(format!("starting `{}`{who}", program.to_string_lossy()), e)
         })?;
-        Ok(Self { child })
+        Ok(Self { child, name: program.to_string_lossy().into_owned(), follow })
     }
 
     pub(crate) fn pid(&self) -> i32 {
@@ -57,8 +75,8 @@ impl Started {
         let _ = self.child.wait();
     }
 
-    /// The recording is done: waits for the program, hands signals on to it, and gives its exit code.
-    pub(crate) fn pass_on(mut self, signals: &Signals) -> Result<ExitCode, RecordError> {
+    /// Waits for the program and hands signals on to it. Gives its exit code.
+    fn wait(&mut self, signals: &Signals) -> Result<u8, RecordError> {
         let mut told = false;
         loop {
             if let Some(status) = self.child.try_wait().map_err(|e| RecordError::io("waiting for the command", e))? {
@@ -69,11 +87,38 @@ impl Started {
                 self.signal(match name {
                     "SIGINT" => Signal::INT,
                     "SIGTERM" => Signal::TERM,
+                    "SIGQUIT" => Signal::QUIT,
                     _ => Signal::HUP,
                 });
             }
             std::thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    /// Whether it cannot be monitored because it is ending or has ended.
+    fn was_too_short(&mut self, error: &RecordError) -> bool {
+        // A process without memory looks like a kernel thread; ours is none.
+        if !matches!(error, RecordError::NotReady(Problem::TargetGone { .. } | Problem::KernelThread { .. })) {
+            return false;
+        }
+        let begun = Instant::now();
+        while !self.has_ended() {
+            if begun.elapsed() > DYING {
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        true
+    }
+
+    /// If it cannot be monitored because it has ended: a process that it left behind, as a program does that goes into
+    /// the background.
+    pub(crate) fn heir(&mut self, error: &RecordError, procfs: &Procfs) -> Option<i32> {
+        if !self.follow || !self.was_too_short(error) {
+            return None;
+        }
+        let found = procfs.descendants(std::process::id().cast_signed());
+        found.into_iter().find(|pid| monitorable(procfs, *pid).is_some())
     }
 
     fn signal(&self, signal: Signal) {
@@ -84,8 +129,107 @@ impl Started {
     }
 }
 
+/// What to do when the recording could not begin: a program that was over before that is no error, any other is stopped.
+pub(crate) fn not_begun(command: &mut Option<Started>, error: RecordError, line: &mut Line) -> Result<(), RecordError> {
+    if let Some(started) = command
+        && started.was_too_short(&error)
+    {
+        line.warn(&format!("`{}` had ended before DAMON was on: there was nothing to monitor.", started.name));
+        return Ok(());
+    }
+    if let Some(started) = command.take() {
+        started.abandon();
+    }
+    Err(error)
+}
+
+/// What to do when the recording is done, well or not: waits for the program and gives its exit code, or after it the
+/// recording's error.
+pub(crate) fn pass_on(
+    command: Option<Started>,
+    recorded: Result<(), RecordError>,
+    signals: &Signals,
+    line: &mut Line,
+) -> Result<ExitCode, RecordError> {
+    let Some(mut command) = command else { return recorded.map(|()| ExitCode::SUCCESS) };
+    if command.follow {
+        // Nobody looks after orphans any more.
+        let _ = set_child_subreaper(None);
+    }
+    if let Err(error) = &recorded
+        && !command.has_ended()
+    {
+        line.warn(&format!("Ended too early: {error}. `{}` goes on and is waited for.", command.name));
+    }
+    let code = command.wait(signals)?;
+    if recorded.is_err() {
+        line.warn(&format!("`{}` ended with exit code {code}.", command.name));
+    }
+    recorded.map(|()| ExitCode::from(code))
+}
+
 /// As a shell passes it on: 128 + the signal's number for a program that a signal ended.
-fn code(status: ExitStatus) -> ExitCode {
+fn code(status: ExitStatus) -> u8 {
     let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(1);
-    ExitCode::from(u8::try_from(code).unwrap_or(1))
+    u8::try_from(code).unwrap_or(1)
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use std::path::PathBuf;
+    use std::sync::{Mutex, MutexGuard, PoisonError};
+
+    /// For tests that start programs: whoever waits for all children of this process must be alone with its own.
+    pub(crate) fn alone() -> MutexGuard<'static, ()> {
+        static ALONE: Mutex<()> = Mutex::new(());
+        ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn start(script: &str) -> Started {
+        Started::spawn(&["sh", "-c", script].map(OsString::from), false).unwrap()
+    }
+
+    fn full() -> RecordError {
+        RecordError::Record { file: PathBuf::from("a.damo"), why: "full".into(), system: true, pipe_closed: false }
+    }
+
+    fn line() -> Line {
+        Line::new(true)
+    }
+
+    #[test]
+    fn a_program_is_waited_for_and_its_exit_code_counts_if_the_record_is_well() {
+        let _alone = alone();
+        let dir = tempfile::tempdir().unwrap();
+        let script = format!("sleep 0.2; touch {}; exit 7", dir.path().join("done").display());
+        for (recorded, expected) in [(Ok(()), Ok(ExitCode::from(7))), (Err(full()), Err(()))] {
+            let code = pass_on(Some(start(&script)), recorded, &Signals::default(), &mut line());
+            assert_eq!(code.map_err(|_| ()), expected);
+            std::fs::remove_file(dir.path().join("done")).expect("it ran to its end");
+        }
+    }
+
+    #[test]
+    fn a_program_that_is_over_before_damon_is_on_is_no_error_and_its_code_is_passed_on() {
+        let _alone = alone();
+        let mut command = Some(start("exit 3"));
+        let pid = command.as_ref().unwrap().pid();
+        let gone = Problem::TargetGone { pid }.into();
+        not_begun(&mut command, gone, &mut line()).unwrap();
+        assert_eq!(pass_on(command, Ok(()), &Signals::default(), &mut line()).unwrap(), ExitCode::from(3));
+    }
+
+    #[test]
+    fn a_program_whose_recording_cannot_begin_is_stopped_and_the_reason_told_even_if_it_was_short() {
+        let _alone = alone();
+        for script in ["sleep 60", "true"] {
+            let mut command = Some(start(script));
+            let pid = Pid::from_raw(command.as_ref().unwrap().pid()).unwrap();
+            let busy = Problem::Busy { who: "kdamond 0".into() }.into();
+            not_begun(&mut command, busy, &mut line()).unwrap_err();
+            assert!(command.is_none());
+            assert!(rustix::process::test_kill_process(pid).is_err(), "{script} still runs");
+        }
+    }
 }

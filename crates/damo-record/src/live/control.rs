@@ -1,9 +1,10 @@
 //! Kdamonds of our own: set up, noted, started, kept up with the processes, stopped, and undone.
 
 use super::Machine;
-use super::command::Started;
+use super::changes::Changes;
+use super::command::{self, Started};
 use super::events::{Events, Place, Watched};
-use super::follow::{Following, give};
+use super::follow::{Ending, Following, give};
 use super::people::People;
 use super::plan::{self, Plan};
 use super::sides::Sides;
@@ -174,6 +175,13 @@ impl Own {
     /// Indices of our kdamonds in sysfs, in the order of the plan.
     pub(crate) fn indices(&self) -> Vec<u32> {
         self.kdamonds.iter().map(|(index, _)| *index).collect()
+    }
+
+    /// Processes that DAMON could not be told of any more, because it had ended with the targets before them.
+    fn left_behind(&self) -> Vec<Process> {
+        let mut places = self.kdamonds.iter().flat_map(|(_, places)| places);
+        let gone = self.has_processes && places.all(|place| *place == Place::Gone);
+        if gone { self.waiting.clone() } else { Vec::new() }
     }
 
     pub(crate) fn staged(&mut self) -> &mut Staged {
@@ -354,14 +362,30 @@ pub(crate) fn run(
     signals: &Signals,
     line: &mut Line,
 ) -> Result<ExitCode, RecordError> {
+    let mut command = None;
+    let recorded = record(request, machine, open, signals, line, &mut command);
+    command::pass_on(command, recorded, signals, line)
+}
+
+/// The same, but for the end of the command.
+fn record(
+    request: &Request,
+    machine: &Machine,
+    open: &dyn Open,
+    signals: &Signals,
+    line: &mut Line,
+    command: &mut Option<Started>,
+) -> Result<(), RecordError> {
     let tape = Tape::open(&request.output, WriterOptions::live())?;
     tape.notes().iter().for_each(|note| line.say(note));
-    let mut command = None;
-    let begun = begin(request, machine, open, &mut command);
+    let begun = begin(request, machine, open, command);
     let (mut own, mut following) = match begun {
         Ok(Begun { own, source, events, plan, meta, marks }) => {
             // From here on there is something to record, so there will be a record.
-            let pipeline = Pipeline::start(tape, Some(LIVE_BLOCK_AGE))?;
+            let pipeline = match Pipeline::start(tape, Some(LIVE_BLOCK_AGE)) {
+                Ok(pipeline) => pipeline,
+                Err(error) => return command::not_begun(command, error, line),
+            };
             give(&pipeline, Item::Meta(meta))?;
             for params in parameters(&own, &plan) {
                 give(&pipeline, Item::Side(Side::Params(params)))?;
@@ -370,8 +394,10 @@ pub(crate) fn run(
                 request,
                 source,
                 events,
-                people: People::new(machine.procfs.clone(), plan.origin, plan.people),
+                people: People::new(machine.procfs.clone(), plan.origin, plan.people)
+                    .of_command(command.as_ref().map(Started::pid)),
                 kdamonds: own.staged.threads(),
+                changes: Changes::new(machine, &own.indices()),
                 sides: Sides::new(machine.procfs.clone()),
                 marks,
                 pipeline,
@@ -384,23 +410,24 @@ pub(crate) fn run(
         }
         Err(error) => {
             tape.discard();
-            if let Some(command) = command {
-                command.abandon();
-            }
-            return Err(error);
+            return command::not_begun(command, error, line);
         }
     };
-    let ending = following.follow(&mut own);
+    let mut ending = following.follow(&mut own);
+    let left = own.left_behind();
+    if !left.is_empty() && ending.as_ref().is_ok_and(|ending| *ending == Ending::DamonStopped) {
+        ending = Ok(Ending::TargetsGone);
+    }
     // Whatever happened: DAMON off and as it was found first, then what is left in the ring, then the record's end.
     let undone = own.undo();
     let rest = following.rest(Until::End);
     let concluded = super::conclude(following, ending, rest);
-    undone?;
-    concluded?;
-    match command {
-        Some(command) => command.pass_on(signals),
-        None => Ok(ExitCode::SUCCESS),
+    for process in left {
+        let (pid, comm) = (process.pid, process.comm);
+        line.warn(&format!("Its child {pid} ({comm}) had just begun and goes on unrecorded. Next: damo record {pid}"));
     }
+    undone?;
+    concluded
 }
 
 /// All that runs when a recording has begun.
@@ -425,9 +452,14 @@ fn begin(
     let decoder = decoder(&formats)?;
     let marks = request.output.path.as_deref().map(Marks::listen).transpose()?;
     if let What::Command { words, .. } = &request.what {
-        *command = Some(Started::spawn(words)?);
+        *command = Some(Started::spawn(words, request.follow_children)?);
     }
-    let plan = plan::plan(request, machine, command.as_ref().map(Started::pid))?;
+    let plan = plan::plan(request, machine, command.as_ref().map(Started::pid));
+    let plan =
+        plan.or_else(|error| match command.as_mut().and_then(|command| command.heir(&error, &machine.procfs)) {
+            Some(heir) => plan::plan(request, machine, Some(heir)),
+            None => Err(error),
+        })?;
     let mut own = Own::stage(request, machine, &plan)?;
     let mut source = open.before_start(&machine.root, &formats)?;
     let threads = own.start()?;

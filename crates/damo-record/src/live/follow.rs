@@ -1,5 +1,6 @@
 //! The loop in the middle of a live session: ring to items, side data, marks, signals, until there is a reason to end.
 
+use super::changes::Changes;
 use super::control::Control;
 use super::events::{Events, Place};
 use super::people::People;
@@ -8,7 +9,7 @@ use super::source::Source;
 use crate::error::RecordError;
 use crate::line::{self, Line};
 use crate::marks::Marks;
-use crate::pipeline::Pipeline;
+use crate::pipeline::{LIVE_BLOCK_AGE, Pipeline};
 use crate::request::Request;
 use crate::signals::Signals;
 use damo_kernel::procfs::now;
@@ -21,6 +22,10 @@ use std::time::{Duration, Instant};
 /// How often the ring is emptied even if it is far from full. With the age of a block in the pipeline it makes up how
 /// much a killed recorder loses.
 const DRAIN: Duration = Duration::from_millis(500);
+const _: () = assert!(
+    DRAIN.as_millis() + LIVE_BLOCK_AGE.as_millis() <= 1700,
+    "a kill must not lose more than two seconds, of which an aggregation and a busy machine take a part"
+);
 /// What is due so soon is done at once: to wake up costs more than what is done then.
 const SLACK: Duration = Duration::from_millis(100);
 /// How often to look who joined and whether DAMON still runs. Who is gone is noticed earlier.
@@ -60,6 +65,7 @@ pub(crate) struct Following<'a> {
     pub(crate) source: Box<dyn Source>,
     pub(crate) events: Events,
     pub(crate) people: People,
+    pub(crate) changes: Changes,
     /// kdamond threads whose cost is recorded.
     pub(crate) kdamonds: Vec<i32>,
     pub(crate) sides: Sides,
@@ -91,6 +97,7 @@ impl Following<'_> {
             if stirred {
                 self.signals.hush();
                 self.take_marks();
+                self.changes.heed(&mut self.events);
             }
             if let Some(name) = self.signals.stop() {
                 return Ok(Ending::Signal(name));
@@ -132,6 +139,7 @@ impl Following<'_> {
             .into_iter()
             .chain(self.marks.as_ref().map(Marks::fd))
             .chain(self.people.exits())
+            .chain(self.changes.fd())
             .chain(control.bell())
             .collect();
         self.source.wait(patience.max(Duration::from_millis(1)), &others)
@@ -182,7 +190,9 @@ impl Following<'_> {
             return Ok(Some(Ending::TargetsGone));
         }
         let may_be_over = self.source.hung_up() || !self.source.tells_end();
-        Ok((may_be_over && !control.is_running()?).then_some(Ending::DamonStopped))
+        let over = may_be_over && !control.is_running()?;
+        self.changes.look(&mut self.events);
+        Ok(over.then_some(Ending::DamonStopped))
     }
 
     fn tell(&mut self, places: Vec<(u32, Vec<Place>)>) {

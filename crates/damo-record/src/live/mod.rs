@@ -9,13 +9,15 @@
 //! putting back.
 
 mod attach;
+mod changes;
 pub(crate) mod command;
 mod control;
 mod events;
 mod follow;
+mod pace;
 mod people;
 pub(crate) mod plan;
-mod ready;
+pub(crate) mod ready;
 pub mod replay;
 mod sides;
 mod snapshots;
@@ -73,12 +75,13 @@ fn session(
             // `--stop_stale` alone: that was all there was to do.
             return Ok(ExitCode::SUCCESS);
         }
-        return attach::run(request, machine, open, signals, line);
+        return attach::run(request, machine, open, signals, line)
+            .map_err(|error| ready::no_ring(request, &machine.root, error));
     }
     if let Some(wanted) = request.limits.snapshots {
         return snapshots::run(request, wanted, machine, signals, line);
     }
-    control::run(request, machine, open, signals, line)
+    control::run(request, machine, open, signals, line).map_err(|error| ready::no_ring(request, &machine.root, error))
 }
 
 /// Finishes the record and says how it went.
@@ -110,7 +113,8 @@ fn conclude(
     let span = seen.latest.zip(seen.first).map(|(latest, first)| latest.saturating_sub(first));
     if !ended.written.files.is_empty() || ended.error.is_none() {
         line.say(&line::summary(&ended.written, span));
-        if let Some(next) = line::next_command(&ended.written) {
+        // After a failure the error has the last word.
+        if let Some(next) = line::next_command(&ended.written).filter(|_| ended.error.is_none()) {
             line.say(&next);
         }
         if ended.error.is_none() && ended.written.snapshots == 0 {

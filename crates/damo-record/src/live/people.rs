@@ -2,10 +2,15 @@
 //!
 //! A process is told from a later one with the same id by its start time. Children of targets (or newcomers of a
 //! control group) join; what is gone stays known for as long as its target may still be talked about.
+//!
+//! A parent that forks and ends between two looks leaves an orphan, which is nobody's child any more. Those of a command
+//! that we started become our own children, because we ask the kernel for it. Those of others go to a process above
+//! them, init most of the time; they are known by their session or process group, which a child has from its parent.
 
-use damo_kernel::procfs::Procfs;
-use damo_model::Process;
-use std::collections::HashMap;
+use damo_kernel::procfs::{Procfs, Stat};
+use damo_model::{Nanos, Process};
+use rustix::process::{Pid, WaitOptions, waitpid};
+use std::collections::HashSet;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// Where processes come from.
@@ -21,6 +26,8 @@ pub(crate) enum Origin {
 struct Person {
     process: Process,
     alive: bool,
+    /// Its process group.
+    group: i32,
     /// Can be read when it ends, where the kernel has such a thing and there are not too many.
     exit: Option<OwnedFd>,
 }
@@ -45,6 +52,14 @@ pub(crate) struct People {
     procfs: Procfs,
     origin: Origin,
     people: Vec<Person>,
+    /// The command that we started: orphans come to us.
+    command: Option<i32>,
+    /// Processes above the first ones: orphans come to one of them.
+    above: Vec<i32>,
+    /// Children of those above at the last look.
+    seen: HashSet<i32>,
+    /// When the last look was, since boot.
+    looked: Option<Nanos>,
 }
 
 /// How many processes a cheap look is at.
@@ -53,12 +68,22 @@ const CHEAP: usize = 4;
 const MOST_WATCHED: usize = 64;
 /// What is gone is forgotten when so many are: a build server starts millions of processes.
 const MOST_GONE: usize = 1024;
+/// Start times are told in clock ticks.
+const TICK: Nanos = Nanos(20_000_000);
 
 impl People {
     pub(crate) fn new(procfs: Procfs, origin: Origin, first: Vec<Process>) -> Self {
-        let mut people = Self { procfs, origin, people: Vec::with_capacity(first.len()) };
+        let above = above(&procfs, &first);
+        let looked = procfs.uptime().ok();
+        let people = Vec::with_capacity(first.len());
+        let mut people = Self { procfs, origin, people, command: None, above, seen: HashSet::new(), looked };
         people.join(first);
         people
+    }
+
+    /// With the pid of the command that we started, whose orphans come to us.
+    pub(crate) fn of_command(self, command: Option<i32>) -> Self {
+        Self { command, ..self }
     }
 
     fn join(&mut self, processes: Vec<Process>) {
@@ -66,9 +91,11 @@ impl People {
         for process in processes {
             let exit = (free > 0).then(|| self.procfs.exit_of(process.pid)).flatten();
             // Opened first and compared then: so it is this process's, not a later one's of the same id.
-            let exit = exit.filter(|_| is_same(&self.procfs, &process));
+            let stat = same(&self.procfs, &process);
+            let exit = exit.filter(|_| stat.is_some());
             free -= usize::from(exit.is_some());
-            self.people.push(Person { process, alive: true, exit });
+            let group = stat.map_or(0, |stat| stat.group);
+            self.people.push(Person { process, alive: true, group, exit });
         }
     }
 
@@ -95,24 +122,34 @@ impl People {
     pub(crate) fn look(&mut self) -> Changes {
         let mut changes = Changes::default();
         for person in self.people.iter_mut().filter(|person| person.alive) {
-            if !is_same(&self.procfs, &person.process) {
-                person.alive = false;
-                person.exit = None;
-                changes.gone.push(person.process.clone());
+            match same(&self.procfs, &person.process) {
+                Some(stat) => person.group = stat.group,
+                None => {
+                    person.alive = false;
+                    person.exit = None;
+                    changes.gone.push(person.process.clone());
+                }
             }
         }
-        let known: HashMap<i32, ()> = self.alive().map(|process| (process.pid, ())).collect();
-        for pid in self.candidates() {
-            if !known.contains_key(&pid)
-                && !changes.born.iter().any(|process: &Process| process.pid == pid)
-                && let Some(process) = monitorable(&self.procfs, pid)
-            {
-                changes.born.push(process);
-            }
-        }
+        let mut known: HashSet<i32> = self.alive().map(|process| process.pid).collect();
+        let found = self.candidates();
+        changes.born = self.newcomers(found, &mut known);
         self.join(changes.born.clone());
+        let orphans = self.orphans(&known);
+        // What they have started already is found below them.
+        let families: Vec<i32> =
+            orphans.into_iter().flat_map(|pid| std::iter::once(pid).chain(self.procfs.descendants(pid))).collect();
+        let heirs = self.newcomers(families, &mut known);
+        self.join(heirs.clone());
+        changes.born.extend(heirs);
+        self.looked = self.procfs.uptime().ok();
         self.forget();
         changes
+    }
+
+    /// Those of `pids` that are not `known` and can be monitored; now they are known.
+    fn newcomers(&self, pids: Vec<i32>, known: &mut HashSet<i32>) -> Vec<Process> {
+        pids.into_iter().filter(|pid| known.insert(*pid)).filter_map(|pid| monitorable(&self.procfs, pid)).collect()
     }
 
     /// Processes that belong here by what the system says now.
@@ -120,7 +157,7 @@ impl People {
         match &self.origin {
             Origin::Roots { follow: false } => Vec::new(),
             Origin::Roots { follow: true } => {
-                let mut found: Vec<i32> = Vec::new();
+                let mut found = if self.command.is_some() { self.of_ours() } else { Vec::new() };
                 for process in self.alive() {
                     // One whose parent is here was found with it already; an orphan was not.
                     if !found.contains(&process.pid) {
@@ -131,6 +168,62 @@ impl People {
             }
             Origin::Cgroup(path) => self.procfs.cgroup_processes(path).unwrap_or_default(),
         }
+    }
+
+    /// All below us: the command and its orphans, with what is below them. Orphans that ended are waited for, as nobody
+    /// else does.
+    fn of_ours(&self) -> Vec<i32> {
+        let me = std::process::id().cast_signed();
+        let found = self.procfs.descendants(me);
+        for pid in found.iter().filter(|pid| Some(**pid) != self.command) {
+            if self.procfs.stat(*pid).is_ok_and(|stat| stat.parent == me && stat.state == 'Z') {
+                // Its end was all that it had to tell.
+                let _ = waitpid(Pid::from_raw(*pid), WaitOptions::NOHANG);
+            }
+        }
+        found
+    }
+
+    /// Children that processes here left behind when they ended. They are looked for where they must be now, among the
+    /// children of the processes above, and only once each.
+    fn orphans(&mut self, known: &HashSet<i32>) -> Vec<i32> {
+        if self.origin != (Origin::Roots { follow: true }) || self.command.is_some() {
+            return Vec::new();
+        }
+        let now: HashSet<i32> = self.above.iter().flat_map(|pid| self.procfs.children(*pid)).collect();
+        let new = now.iter().filter(|pid| !self.seen.contains(pid) && !known.contains(pid));
+        let mut found: Vec<i32> = new.copied().filter(|pid| self.is_orphan(*pid)).collect();
+        found.sort_unstable();
+        self.seen = now;
+        found
+    }
+
+    fn is_orphan(&self, pid: i32) -> bool {
+        let Ok(stat) = self.procfs.stat(pid) else { return false };
+        // A session is handed down and never joined: all of it come from its leader.
+        if self.is_ours(stat.session, &stat) {
+            return true;
+        }
+        // A group can be joined within a session: a parent of that session may have put it there, next to a target.
+        if stat.group <= 0 || self.procfs.stat(stat.parent).is_ok_and(|parent| parent.session == stat.session) {
+            return false;
+        }
+        if self.is_ours(stat.group, &stat) {
+            return true;
+        }
+        // In a group of someone else's only what began since the last look can have had a parent that was not seen.
+        let is_new = self.looked.is_some_and(|looked| stat.started.saturating_add(TICK) >= looked);
+        is_new && self.people.iter().any(|person| person.group == stat.group && began_before(&person.process, &stat))
+    }
+
+    /// Whether a session or group, which `stat` has, is that of a process here as its leader.
+    fn is_ours(&self, leader: i32, stat: &Stat) -> bool {
+        let mut people = self.people.iter().filter(|person| person.process.pid == leader);
+        people.any(|person| {
+            began_before(&person.process, stat)
+                // The number may have gone to another process meanwhile.
+                && (person.alive || self.procfs.stat(leader).is_err() || same_start(&self.procfs, &person.process))
+        })
     }
 
     fn forget(&mut self) {
@@ -144,9 +237,43 @@ impl People {
     }
 }
 
+/// The processes above these, init as the last.
+fn above(procfs: &Procfs, people: &[Process]) -> Vec<i32> {
+    let mut above = Vec::new();
+    for process in people {
+        let mut pid = process.pid;
+        while let Ok(stat) = procfs.stat(pid)
+            && stat.parent > 1
+            && !above.contains(&stat.parent)
+        {
+            pid = stat.parent;
+            above.push(pid);
+        }
+    }
+    // A child of a process here is no orphan.
+    above.retain(|pid| people.iter().all(|process| process.pid != *pid));
+    if people.iter().all(|process| process.pid != 1) {
+        above.push(1);
+    }
+    above
+}
+
+fn began_before(process: &Process, stat: &Stat) -> bool {
+    process.started.is_none_or(|started| started <= stat.started)
+}
+
+fn same_start(procfs: &Procfs, process: &Process) -> bool {
+    procfs.stat(process.pid).is_ok_and(|stat| process.started == Some(stat.started))
+}
+
 /// Whether the process still runs, and is the same. A zombie counts as gone.
 pub(crate) fn is_same(procfs: &Procfs, process: &Process) -> bool {
-    procfs.stat(process.pid).is_ok_and(|stat| {
+    same(procfs, process).is_some()
+}
+
+/// The process's stat line, if it still runs and is the same.
+fn same(procfs: &Procfs, process: &Process) -> Option<Stat> {
+    procfs.stat(process.pid).ok().filter(|stat| {
         !matches!(stat.state, 'Z' | 'X' | 'x') && process.started.is_none_or(|started| started == stat.started)
     })
 }
@@ -158,4 +285,104 @@ pub(crate) fn monitorable(procfs: &Procfs, pid: i32) -> Option<Process> {
     }
     let has_memory = procfs.footprint(pid, false).is_ok_and(|footprint| footprint.vsz.is_some_and(|vsz| vsz.0 > 0));
     if has_memory { procfs.process(pid).ok() } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use damo_kernel::Root;
+    use damo_kernel::sysfs::FakeDamon;
+    use std::sync::Arc;
+
+    /// Processes as pid, parent, group and session; a process's pid is the second in which it began.
+    fn put(fake: &FakeDamon, processes: &[(i32, i32, i32, i32)]) {
+        for (pid, parent, group, session) in processes {
+            let rest = format!("0 -1 0 0 0 0 0 5 6 0 0 20 0 1 0 {pid}00 9 9");
+            fake.put(&format!("proc/{pid}/stat"), &format!("{pid} (app) S {parent} {group} {session} {rest}"));
+            fake.put(&format!("proc/{pid}/statm"), "1000 100 50 1 0 200 0");
+            fake.put(&format!("proc/{pid}/cmdline"), "app");
+            let children = processes.iter().filter(|(_, its, ..)| its == pid);
+            let children: Vec<String> = children.map(|(child, ..)| child.to_string()).collect();
+            fake.put(&format!("proc/{pid}/task/{pid}/children"), &children.join(" "));
+        }
+    }
+
+    fn ends(fake: &FakeDamon, pid: i32) {
+        fake.put(&format!("proc/{pid}/stat"), "");
+    }
+
+    fn following(fake: &Arc<FakeDamon>, pids: &[i32]) -> People {
+        let procfs = Procfs::new(&Root::with_io(fake.clone()));
+        let first = pids.iter().map(|pid| procfs.process(*pid).unwrap()).collect();
+        People::new(procfs, Origin::Roots { follow: true }, first)
+    }
+
+    fn born(people: &mut People) -> Vec<i32> {
+        people.look().born.iter().map(|process| process.pid).collect()
+    }
+
+    #[test]
+    fn the_child_of_a_target_that_ended_before_a_look_is_known_by_its_session_or_group() {
+        for (group, session) in [(10, 10), (50, 10), (10, 5)] {
+            let fake = Arc::new(FakeDamon::new((6, 12)));
+            put(&fake, &[(1, 0, 1, 1), (5, 1, 5, 5), (10, 5, 10, if session == 10 { 10 } else { 5 })]);
+            let mut people = following(&fake, &[10]);
+            assert!(born(&mut people).is_empty());
+            put(&fake, &[(1, 0, 1, 1), (5, 1, 5, 5), (50, 1, group, session), (51, 50, group, session)]);
+            ends(&fake, 10);
+            assert_eq!(born(&mut people), [50, 51], "group {group}, session {session}");
+            assert!(born(&mut people).is_empty(), "once");
+        }
+    }
+
+    #[test]
+    fn in_the_group_of_a_script_only_an_orphan_that_has_just_begun_can_be_a_targets() {
+        let fake = Arc::new(FakeDamon::new((6, 12)));
+        // A script, and a target, a neighbour and an orphan that it started, all in its group.
+        let before = [(1, 0, 1, 1), (5, 1, 5, 5), (10, 5, 5, 5), (11, 5, 5, 5), (12, 1, 5, 5)];
+        put(&fake, &before);
+        fake.put("proc/uptime", "30.00 1.00");
+        let mut people = following(&fake, &[10]);
+        assert!(born(&mut people).is_empty());
+        fake.put("proc/uptime", "60.00 1.00");
+        // The neighbour was orphaned, the script started another program, and 50 and 51 have no parent any more.
+        let after =
+            [(1, 0, 1, 1), (5, 1, 5, 5), (11, 1, 5, 5), (52, 5, 5, 5), (12, 1, 5, 5), (50, 1, 5, 5), (51, 1, 51, 51)];
+        put(&fake, &after);
+        ends(&fake, 10);
+        assert_eq!(born(&mut people), [50]);
+    }
+
+    #[test]
+    fn a_session_whose_number_went_to_somebody_else_is_not_a_targets() {
+        let fake = Arc::new(FakeDamon::new((6, 12)));
+        put(&fake, &[(1, 0, 1, 1), (10, 1, 10, 10)]);
+        let mut people = following(&fake, &[10]);
+        put(&fake, &[(1, 0, 1, 1), (10, 1, 10, 10), (50, 1, 10, 10)]);
+        // It began at another time.
+        let stat = "10 (app) S 1 10 10 0 -1 0 0 0 0 0 5 6 0 0 20 0 1 0 3000 9 9";
+        fake.put("proc/10/stat", stat);
+        assert!(born(&mut people).is_empty());
+    }
+
+    #[test]
+    fn orphans_of_our_own_command_are_found_whatever_their_session_and_waited_for_when_they_end() {
+        let _alone = crate::live::command::tests::alone();
+        let script = "setsid sleep 1 & exit 0";
+        let mut command =
+            crate::live::command::Started::spawn(&["sh", "-c", script].map(std::ffi::OsString::from), true).unwrap();
+        let procfs = Procfs::new(&Root::host());
+        let first = procfs.process(command.pid()).unwrap();
+        while !command.has_ended() {}
+        let mut people =
+            People::new(procfs.clone(), Origin::Roots { follow: true }, vec![first]).of_command(Some(command.pid()));
+        let is_it = |process: &Process| process.cmdline.ends_with("sleep 1") || process.cmdline.contains(script);
+        let orphan = people.look().born.into_iter().find(is_it).expect("the orphan");
+        let begun = std::time::Instant::now();
+        while procfs.stat(orphan.pid).is_ok_and(|stat| Some(stat.started) == orphan.started) {
+            assert!(begun.elapsed().as_secs() < 60, "it stays as a zombie");
+            people.look();
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+    }
 }

@@ -5,6 +5,7 @@ use super::people::{Origin, monitorable};
 use crate::error::RecordError;
 use crate::problem::Problem;
 use crate::request::{Monitoring, Request, What};
+use damo_kernel::readiness;
 use damo_kernel::sysfs::{Context, ContextTarget, Kdamond};
 use damo_model::{AddrRange, Ops, Process};
 use std::path::Path;
@@ -150,12 +151,14 @@ fn why_not(machine: &Machine, pid: i32) -> Problem {
     if pid == std::process::id().cast_signed() {
         return Problem::Myself { pid };
     }
+    let here = namesakes(machine, pid);
     match machine.procfs.process(pid) {
-        Ok(process) if machine.procfs.alive(pid) => Problem::KernelThread { pid, comm: process.comm },
-        _ => {
-            let here: Vec<(i32, String)> = namesakes(machine, pid);
-            if here.is_empty() { Problem::TargetGone { pid } } else { Problem::PidNamespace { pid, here } }
-        }
+        Ok(process) if machine.procfs.alive(pid) => Problem::KernelThread { pid, comm: process.comm, here },
+        _ if !here.is_empty() => Problem::PidNamespace { pid, here },
+        _ => match readiness::foreign_pid_namespace(&machine.root) {
+            Some(namespace) => Problem::NotInNamespace { pid, namespace },
+            None => Problem::TargetGone { pid },
+        },
     }
 }
 

@@ -1,36 +1,107 @@
-//! Whether this machine can record what is asked for, before anything is touched.
+//! Whether this machine can do what is asked for: before a recording touches anything, and to explain what failed.
 
 use super::Machine;
 use crate::error::RecordError;
 use crate::problem::{Lack, Problem};
-use crate::request::Request;
+use crate::request::{Request, What};
+use damo_kernel::Root;
 use damo_kernel::readiness::{self, Check, Verdict};
 
-/// What only the stream of events needs: `--snapshot` works without.
-const FOR_EVENTS: [&str; 6] =
-    ["tracefs", "events", "perf_event_paranoid", "lockdown", "config_perf_events", "config_event_tracing"];
+/// What follows from something that is amiss by itself, and would only hide it: names of checks.
+const FOLLOWS: [(&str, &[&str]); 5] = [
+    ("config_damon", &["config_damon_sysfs", "damon_sysfs", "events"]),
+    ("config_damon_sysfs", &["damon_sysfs"]),
+    ("config_event_tracing", &["tracefs", "events"]),
+    ("lockdown", &["tracefs", "events"]),
+    ("damon_sysfs", &["damon_sysfs_writable"]),
+];
+/// What takes part in steering.
+const FOR_STEERING: [&str; 7] =
+    ["root", "kernel", "config_damon", "config_damon_sysfs", "damon_sysfs", "damon_sysfs_writable", "proc"];
 
 /// Refuses with all that is missing, the most basic thing first.
 pub(crate) fn check(request: &Request, machine: &Machine) -> Result<(), RecordError> {
-    let with_events = request.limits.snapshots.is_none();
+    let attaches = request.what == What::Attach;
+    // Attaching reads, and asks for nothing but events.
+    let with_events = attaches || request.limits.snapshots.is_none();
+    let by_process_id = !attaches && !matches!(request.what, What::Paddr { .. });
     let checks = readiness::checks(&machine.root);
-    let needed = |check: &&Check| with_events || !FOR_EVENTS.contains(&check.name);
-    let events_missing = |check: &Check| check.name == "events" && check.verdict == Verdict::Limited;
-    let bad: Vec<&Check> = checks
-        .iter()
-        .filter(needed)
-        .filter(|check| check.verdict == Verdict::Bad || (with_events && events_missing(check)))
-        .collect();
-    if bad.is_empty() {
+    let lacks = lacks(&checks, |check| match check.name {
+        "damon_sysfs_writable" => !attaches,
+        "proc" => by_process_id,
+        _ => with_events || !check.is_for_events_alone(),
+    });
+    if lacks.is_empty() {
         return Ok(());
     }
-    // That this is a container explains the rest.
-    let container = checks.iter().find(|check| check.name == "container" && check.verdict > Verdict::Good);
-    Err(Problem::Missing(bad.into_iter().chain(container).map(lack).collect()).into())
+    let without = (!attaches && lacks.iter().all(|check| check.is_for_events_alone())).then(with_snapshots);
+    Err(missing("recording", &lacks, &checks, without))
+}
+
+/// Why steering failed, if something of the machine explains it; or else the error itself.
+pub(crate) fn explained(root: &Root, error: RecordError) -> RecordError {
+    let RecordError::Talk(talk) = &error else { return error };
+    if talk.kind().is_none() {
+        return error;
+    }
+    let checks = readiness::checks(root);
+    let lacks = lacks(&checks, |check| FOR_STEERING.contains(&check.name));
+    if lacks.is_empty() { error } else { missing("steering DAMON", &lacks, &checks, None) }
+}
+
+/// Why the ring could not be opened although all looked well: what may forbid it, with the present values.
+pub(crate) fn no_ring(request: &Request, root: &Root, error: RecordError) -> RecordError {
+    let RecordError::Talk(damo_kernel::Error::Perf { event, on, source, .. }) = &error else { return error };
+    if source.kind() != std::io::ErrorKind::PermissionDenied {
+        return error;
+    }
+    let checks = readiness::checks(root);
+    let told = |name: &str| checks.iter().find(|check| check.name == name).map(|check| check.present.clone());
+    let told: Vec<String> =
+        ["perf_event_paranoid", "lockdown", "root", "container"].into_iter().filter_map(told).collect();
+    let lack = Lack {
+        needed: "leave to take DAMON's events through perf".to_owned(),
+        present: format!("perf_event_open for {event} on {on}: {source}; {}", told.join("; ")),
+        remedy:
+            "run it as root on the host; a container needs --privileged, or --cap-add PERFMON and a seccomp profile \
+                 that lets perf_event_open pass"
+                .to_owned(),
+    };
+    let without = (request.what != What::Attach).then(with_snapshots);
+    Problem::Missing { purpose: "recording", lacks: vec![lack], without }.into()
+}
+
+/// What is missing of what is `needed`, without what follows from other things that are missing.
+fn lacks(checks: &[Check], needed: impl Fn(&Check) -> bool) -> Vec<&Check> {
+    let bad: Vec<&Check> = checks.iter().filter(|check| check.verdict == Verdict::Bad && needed(check)).collect();
+    let is_bad = |name: &str| bad.iter().any(|check| check.name == name);
+    let follows = |check: &Check| FOLLOWS.iter().any(|(from, what)| is_bad(from) && what.contains(&check.name));
+    bad.iter().copied().filter(|check| !follows(check)).collect()
+}
+
+fn missing(purpose: &'static str, lacks: &[&Check], checks: &[Check], without: Option<String>) -> RecordError {
+    // That this is a container, or like one, explains the rest. That /proc is another's needs no explanation.
+    let is_amiss = |name: &str| checks.iter().find(|check| check.name == name && check.verdict == Verdict::Limited);
+    let explains = lacks.iter().any(|check| check.name != "proc");
+    let container = is_amiss("container").or_else(|| is_amiss("pid_namespace").filter(|_| explains));
+    let lacks = lacks.iter().copied().chain(container).map(lack).collect();
+    Problem::Missing { purpose, lacks, without }.into()
 }
 
 fn lack(check: &Check) -> Lack {
-    let sudo = format!("sudo {}", crate::command_line().join(" "));
-    let remedy = if check.remedy.starts_with("sudo damo record") { sudo } else { check.remedy.clone() };
+    let typed = crate::command_line();
+    let remedy = if check.remedy.starts_with("sudo damo record") {
+        format!("sudo {}", typed.join(" "))
+    } else {
+        check.remedy.replace("damo record --snapshot 1s 60 …", &with_snapshots())
+    };
     Lack { needed: check.needed.to_string(), present: check.present.clone(), remedy }
+}
+
+/// The command that was typed, with snapshots read now and then in place of events.
+fn with_snapshots() -> String {
+    let mut words = crate::command_line();
+    let at = if words.get(1).is_some_and(|word| word == "record") { 2 } else { 1 };
+    words.splice(at.min(words.len())..at.min(words.len()), ["--snapshot", "1s", "60"].map(str::to_owned));
+    words.join(" ")
 }

@@ -6,7 +6,7 @@
 //! target ends where addresses go backwards.
 
 use super::Machine;
-use super::command::Started;
+use super::command::{self, Started};
 use super::control::{Own, meta, params_of};
 use super::follow::{give, give_all};
 use super::plan::{self, Plan};
@@ -55,36 +55,49 @@ pub(crate) fn run(
         let text = "--snapshot reads all regions; leave --schemes_target_regions out";
         return Err(UsageError(text.to_string()).into());
     }
+    let mut command = None;
+    let recorded = record(request, wanted, machine, signals, line, &mut command);
+    command::pass_on(command, recorded, signals, line)
+}
+
+/// The same, but for the end of the command.
+fn record(
+    request: &Request,
+    wanted: Snapshots,
+    machine: &Machine,
+    signals: &Signals,
+    line: &mut Line,
+    command: &mut Option<Started>,
+) -> Result<(), RecordError> {
     let tape = Tape::open(&request.output, WriterOptions::live())?;
     tape.notes().iter().for_each(|note| line.say(note));
-    let mut command = None;
-    let (mut own, session) = match begin(request, machine, &mut command) {
+    let (mut own, session) = match begin(request, machine, command) {
         Ok(begun) => begun,
         Err(error) => {
             tape.discard();
-            if let Some(command) = command {
-                command.abandon();
-            }
-            return Err(error);
+            return command::not_begun(command, error, line);
         }
     };
-    let pipeline = Pipeline::start(tape, Some(LIVE_BLOCK_AGE))?;
+    let pipeline = match Pipeline::start(tape, Some(LIVE_BLOCK_AGE)) {
+        Ok(pipeline) => pipeline,
+        Err(error) => return command::not_begun(command, error, line),
+    };
     let read = session.read_all(request, wanted, machine, &mut own, &pipeline, signals, line);
     let stopped = own.stop();
     let ended = pipeline.finish();
     line.clear();
     let undone = own.undo();
     line.say(&line::summary(&ended.written, None));
-    if let Some(next) = line::next_command(&ended.written) {
+    // After a failure the error has the last word.
+    if let Some(next) = line::next_command(&ended.written).filter(|_| ended.error.is_none()) {
         line.say(&next);
     }
     stopped.and(undone)?;
     match ended.error {
-        Some(error) if error.is_closed_pipe() => {}
-        Some(error) => return Err(error),
-        None => read?,
+        Some(error) if error.is_closed_pipe() => Ok(()),
+        Some(error) => Err(error),
+        None => read,
     }
-    command.map_or(Ok(ExitCode::SUCCESS), |command| command.pass_on(signals))
 }
 
 struct Session {
@@ -96,7 +109,7 @@ struct Session {
 
 fn begin(request: &Request, machine: &Machine, command: &mut Option<Started>) -> Result<(Own, Session), RecordError> {
     if let What::Command { words, .. } = &request.what {
-        *command = Some(Started::spawn(words)?);
+        *command = Some(Started::spawn(words, false)?);
     }
     let mut plan = plan::plan(request, machine, command.as_ref().map(Started::pid))?;
     let release = damo_kernel::features::parse_release(&machine.procfs.kernel_release());

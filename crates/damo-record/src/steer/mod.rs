@@ -14,7 +14,7 @@ pub use tune::tune;
 use crate::args::{MonitorArgs, UsageError};
 use crate::error::RecordError;
 use crate::json;
-use crate::live::{Machine, plan};
+use crate::live::{Machine, plan, ready};
 use crate::owner;
 use crate::request::What;
 use args::{PrintArgs, StartArgs, StatusArgs, StopArgs};
@@ -32,7 +32,8 @@ use std::time::Duration;
 /// # Errors
 /// What is wrong with the command line or the machine, each with the remedy; then everything is as before.
 pub fn start(args: &StartArgs, out: &mut dyn Write) -> Result<ExitCode, RecordError> {
-    start_on(&Place::of(&args.root), args, out)
+    let place = Place::of(&args.root);
+    start_on(&place, args, out).map_err(|error| place.explained(error))
 }
 
 fn start_on(place: &Place, args: &StartArgs, out: &mut dyn Write) -> Result<ExitCode, RecordError> {
@@ -100,7 +101,8 @@ fn print_writes(writes: &[(PathBuf, String)], out: &mut dyn Write) -> Result<Exi
 /// # Errors
 /// If nothing runs, or what runs is someone else's, or something could not be put back.
 pub fn stop(args: &StopArgs) -> Result<ExitCode, RecordError> {
-    let stopped = Place::of(&args.root).steer().stop(args.adopt)?;
+    let place = Place::of(&args.root);
+    let stopped = place.steer().stop(args.adopt).map_err(|error| place.explained(error.into()))?;
     let each: Vec<String> = stopped.iter().map(|index| format!("kdamond {index}")).collect();
     eprintln!("Stopped {}.", each.join(" and "));
     Ok(ExitCode::SUCCESS)
@@ -111,7 +113,8 @@ pub fn stop(args: &StopArgs) -> Result<ExitCode, RecordError> {
 /// # Errors
 /// If DAMON's files cannot be read or `out` cannot be written to.
 pub fn status(args: &StatusArgs, out: &mut dyn Write) -> Result<ExitCode, RecordError> {
-    status_on(&Place::of(&args.root), args, out)
+    let place = Place::of(&args.root);
+    status_on(&place, args, out).map_err(|error| place.explained(error))
 }
 
 fn status_on(place: &Place, args: &StatusArgs, out: &mut dyn Write) -> Result<ExitCode, RecordError> {
@@ -148,6 +151,11 @@ impl Place {
 
     fn steer(&self) -> Steer {
         Steer::new(&self.root, &self.notes)
+    }
+
+    /// The error, or what of the machine is behind it.
+    fn explained(&self, error: RecordError) -> RecordError {
+        ready::explained(&self.root, error)
     }
 }
 

@@ -4,7 +4,8 @@
 use super::{DamosArgs, Place, planned, say, show};
 use crate::args::{MonitorArgs, UsageError};
 use crate::error::RecordError;
-use crate::live::command::Started;
+use crate::line::Line;
+use crate::live::command::{self, Started};
 use crate::request::What;
 use crate::signals::Signals;
 use crate::values;
@@ -37,7 +38,7 @@ pub struct ForegroundArgs {
 
     /// A program to start, with its arguments, and to apply the schemes to. Its exit code is passed on.
     ///
-    /// Under sudo it runs with the rights of the user who called sudo, not as root.
+    /// It is waited for even if the schemes stop before it. Under sudo it runs with the rights of the user who called sudo, not as root.
     #[arg(last = true, value_name = "COMMAND", help_heading = "What to monitor")]
     pub command: Vec<OsString>,
 
@@ -57,7 +58,8 @@ pub struct ForegroundArgs {
 /// What is wrong with the command line or the machine, each with the remedy; then everything is as before.
 pub fn run(args: &ForegroundArgs, out: &mut dyn Write) -> Result<ExitCode, RecordError> {
     let signals = Signals::listen()?;
-    run_on(&Place::of(&args.root), args, &signals, out)
+    let place = Place::of(&args.root);
+    run_on(&place, args, &signals, out).map_err(|error| place.explained(error))
 }
 
 pub(super) fn run_on(
@@ -69,32 +71,37 @@ pub(super) fn run_on(
     let schemes = args.damos.schemes()?;
     let what = what(args)?;
     let mut started = match &what {
-        What::Command { words, .. } => Some(Started::spawn(words)?),
+        What::Command { words, .. } => Some(Started::spawn(words, false)?),
         _ => None,
     };
     let steer = place.steer();
-    match begin(place, args, &what, schemes.as_deref(), &steer, started.as_ref().map(Started::pid)) {
-        Ok(()) => {}
-        Err(error) => {
-            if let Some(started) = started {
-                started.abandon();
-            }
-            return Err(error);
-        }
-    }
+    let mut line = Line::new(false);
+    let applied = match begin(place, args, &what, schemes.as_deref(), &steer, started.as_ref().map(Started::pid)) {
+        Ok(()) => apply(&steer, place, args, signals, started.as_mut(), out),
+        Err(error) => command::not_begun(&mut started, error, &mut line),
+    };
+    command::pass_on(started, applied, signals, &mut line)
+}
+
+/// Waits until it is over, puts the settings back, and tells what the schemes did.
+fn apply(
+    steer: &Steer,
+    place: &Place,
+    args: &ForegroundArgs,
+    signals: &Signals,
+    command: Option<&mut Started>,
+    out: &mut dyn Write,
+) -> Result<(), RecordError> {
     eprintln!("Schemes are at work until the targets end; Ctrl-C stops them.");
-    let watched = watch(&steer, args.timeout, signals, started.as_mut());
+    let watched = watch(steer, args.timeout, signals, command);
     match steer.stop(false) {
         // The targets ended, and the kdamond with them; the settings are back.
         Ok(_) | Err(Error::NothingOn) => {}
         Err(error) => return Err(error.into()),
     }
-    if let Some(status) = watched? {
-        say(out, show::text(&status, &place.root).trim_end())?;
-    }
-    match started {
-        Some(started) => started.pass_on(signals),
-        None => Ok(ExitCode::SUCCESS),
+    match watched? {
+        Some(status) => say(out, show::text(&status, &place.root).trim_end()).map(|_| ()),
+        None => Ok(()),
     }
 }
 

@@ -390,3 +390,19 @@ fn several_kdamonds_are_tuned_alike_and_keep_their_targets() {
     assert!(error.contains("kdamond 1 is `2 contexts`"), "{error}");
     assert_eq!(fake.log(), log, "refused before the first write");
 }
+
+#[test]
+fn what_the_machine_lacks_is_told_when_steering_fails_and_only_then() {
+    let (_dir, fake, place) = place();
+    fake.put("proc/self/status", "Uid:\t1000\t1000\t1000\t1000\nCapEff:\t0000000000000000");
+    fake.fail_next("nr_kdamonds", 13);
+    let error = start(&place, &["paddr", "--regions", "4096-8192"]).unwrap_err();
+    let said = place.explained(error).to_string();
+    for word in ["not ready for steering DAMON", "uid 1000", "Try: sudo ", "--simulate"] {
+        assert!(said.contains(word), "{word}: {said}");
+    }
+    // What was typed wrong has nothing to do with the machine.
+    let error = start(&place, &["paddr", "--regions", "8192-4096"]).unwrap_err();
+    let before = error.to_string();
+    assert_eq!(place.explained(error).to_string(), before);
+}

@@ -15,7 +15,8 @@ use std::process::ExitCode;
 /// # Errors
 /// As [`super::start`]; then the parameters are as before.
 pub fn tune(args: &TuneArgs) -> Result<ExitCode, RecordError> {
-    let said = tune_on(&Place::of(&args.root), args)?;
+    let place = Place::of(&args.root);
+    let said = tune_on(&place, args).map_err(|error| place.explained(error))?;
     said.iter().for_each(|note| eprintln!("{note}"));
     Ok(ExitCode::SUCCESS)
 }

@@ -1,0 +1,35 @@
+//! What the system does to a recorder from outside, shown on the program itself: `--simulate` records to the same files
+//! with the same signals as a live recording.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+/// Runs `script` in `dir`, with the program as `$damo`.
+fn shell(dir: &Path, script: &str) -> Output {
+    let mut command = Command::new("sh");
+    command.args(["-c", script]).env("damo", env!("CARGO_BIN_EXE_damo-record")).current_dir(dir);
+    command.env_remove("SUDO_UID").output().expect("a shell")
+}
+
+#[test]
+fn a_limit_on_file_sizes_ends_a_recording_as_a_full_disk_does() {
+    let dir = tempfile::tempdir().expect("a directory");
+    // 2 blocks of 512 bytes.
+    let out = shell(dir.path(), "ulimit -f 2; \"$damo\" --simulate stairs -o a.damo");
+    let said = String::from_utf8_lossy(&out.stderr);
+    assert_eq!(out.status.code(), Some(2), "{said}");
+    assert!(said.contains("File too large") && said.contains("stays readable"), "{said}");
+    assert!(!said.contains("Next:"), "{said}");
+    let size = std::fs::metadata(dir.path().join("a.damo")).expect("what was written has its name").len();
+    assert!((1..=1024).contains(&size), "{size}");
+}
+
+#[test]
+fn ctrl_backslash_ends_a_recording_in_order() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let script = "\"$damo\" --simulate stairs --timeout 100h -o a.damo & sleep 1; kill -QUIT $!; wait $!";
+    let out = shell(dir.path(), script);
+    let said = String::from_utf8_lossy(&out.stderr);
+    assert_eq!(out.status.code(), Some(0), "{said}");
+    assert!(damo_format::Reader::open(dir.path().join("a.damo")).is_ok(), "{said}");
+}

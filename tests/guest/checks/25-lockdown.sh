@@ -1,0 +1,17 @@
+# on a kernel that is locked down from boot on, that is what the message tells, and --snapshot works
+# append: lockdown=confidentiality
+sleep 1000 &
+pid=$!
+refused damo-record "$pid" --timeout 1 -o none.damo
+says "/proc/cmdline: lockdown=confidentiality" "boot without lockdown=confidentiality" --simulate
+mount -t securityfs securityfs /sys/kernel/security # of the guest
+refused damo-record "$pid" --timeout 1 -o none.damo
+says "/sys/kernel/security/lockdown: none integrity [confidentiality]" "boot without lockdown=confidentiality" --simulate
+says "Works without it" "damo-record --snapshot 1s 60 $pid --timeout 1 -o none.damo"
+says_not "mount -t tracefs"
+doctor 1 tracefs=MISSING,lockdown=MISSING
+says "is empty, because of the kernel's lockdown" "damo record --snapshot 1s 60"
+damo-record --snapshot 100ms 2 "$pid" -o snapshots.damo || fail "what is offered in its place does not work"
+is_complete snapshots.damo
+expect "there are snapshots" "$s_snapshots" = 2
+kill $pid
