@@ -143,6 +143,24 @@ first_snapshot() {
 # The state of DAMON and all of its settings, a line each. Statistics and thread ids come and go.
 settings() { grep -r . $DAMON 2>/dev/null | grep -v '/stats/\|/tried_regions/\|/effective_bytes:\|/pid:' | sort; }
 
+# Settings of somebody's, staged but off, which whatever a check does must leave as they are; same WHAT fails with WHAT if
+# they, or whatever was last put into the file `found`, are not. A check ends with unstage.
+somebody_stages() {
+    echo 2 >$DAMON/nr_kdamonds # of the guest
+    echo 1 >$DAMON/1/contexts/nr_contexts
+    echo paddr >$DAMON/1/contexts/0/operations
+    echo 123000 >$DAMON/1/contexts/0/monitoring_attrs/intervals/aggr_us
+    settings >found
+}
+same() {
+    settings >now
+    cmp found now || {
+        diff found now
+        fail "$1"
+    }
+}
+unstage() { echo 0 >$DAMON/nr_kdamonds; } # of the guest
+
 # A kdamond of someone else's, switched on by hand: on $pid, with a sampling interval of 7 ms.
 someone_else_starts() {
     echo 1 >$DAMON/nr_kdamonds # of the guest
@@ -218,13 +236,14 @@ doctor() {
 # As a user without rights.
 as_nobody() { su nobody -s /bin/sh -c "$*"; }
 
-# Run after each check: what it left running is ended; DAMON must be off.
+# Run after each check: what it left running is ended. DAMON must be off and set up for nothing, as at the beginning.
 clean_up() {
+    left=0
     for process in damo-record damo masim; do killall -q -9 "$process"; done
     for process in $(pidof damo-workload); do
         grep -qa wake-every "/proc/$process/cmdline" || kill -9 "$process"
     done
-    rm -f /run/damo/started
+    rm -f /run/damo/started /run/damo/record-*
     umount /tmp/check/*/* 2>/dev/null
     for instance in $TRACING/instances/*; do # of the guest
         [ ! -d "$instance" ] || { echo 0 >"$instance/events/enable"; rmdir "$instance"; }
@@ -233,7 +252,13 @@ clean_up() {
         echo "DAMON was left on:"
         grep . $DAMON/*/state $DAMON/*/pid
         for state in $DAMON/*/state; do echo off >"$state" 2>/dev/null; done
-        return 1
+        left=1
     fi
-    [ ! -e $DAMON ] || [ "$(cat $DAMON/nr_kdamonds)" = 0 ] || echo 0 >$DAMON/nr_kdamonds
+    if [ -e $DAMON ] && [ "$(cat $DAMON/nr_kdamonds)" != 0 ]; then
+        echo "DAMON was left set up:"
+        settings | head -5
+        echo 0 >$DAMON/nr_kdamonds # of the guest
+        left=1
+    fi
+    return $left
 }

@@ -96,11 +96,12 @@ impl Steer {
             // It ended by itself: the tree is put back before it is changed anew, so that what was found is not lost.
             self.put_back(leftover)?;
         }
-        let mut staged = self.sysfs.stage(kdamonds)?;
-        // Noted before it runs: if we are killed in between, the next run knows what to put back.
-        self.write(&staged.leftover())?;
-        let started = staged.start().and_then(|()| self.write(&staged.leftover()));
-        if let Err(first) = started {
+        // Noted before each step: if we are killed, the next run knows what to put back.
+        let prepared = self.sysfs.prepare(kdamonds)?;
+        self.write(&prepared.leftover())?;
+        let mut staged = prepared.stage().map_err(|first| first.and_then_undone(self.forget()))?;
+        let started = self.write(&staged.leftover()).and_then(|()| staged.start());
+        if let Err(first) = started.and_then(|()| self.write(&staged.leftover())) {
             let undone = staged.undo().and_then(|()| self.forget());
             return Err(first.and_then_undone(undone));
         }

@@ -21,3 +21,4 @@ is_complete attached.damo
 expect "there are snapshots" "$s_snapshots" -ge 10
 expect "the record knows the real intervals" "$s_sample_us" = 7000
 echo off >$DAMON/0/state
+unstage

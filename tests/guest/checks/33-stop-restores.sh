@@ -1,13 +1,7 @@
 # stop and failures leave DAMON as found, tune changes only what is named, and nobody else's kdamond is touched
 start_workload steady
 sleep 1
-# Somebody's settings, staged but off.
-echo 2 >$DAMON/nr_kdamonds # of the guest
-echo 1 >$DAMON/1/contexts/nr_contexts
-echo paddr >$DAMON/1/contexts/0/operations
-echo 123000 >$DAMON/1/contexts/0/monitoring_attrs/intervals/aggr_us
-settings >found
-same() { settings >now; cmp found now || { diff found now; fail "$1"; }; }
+somebody_stages
 
 damo start --damos_action stat --damos_age 1s max --damos_quota_goal some_mem_psi_us 10ms --damos_quota_interval 1s "$pid" ||
     fail "does not start"
@@ -43,7 +37,7 @@ same "a failed start left settings behind"
 damo stop 2>nothing && fail "something was there to be stopped"
 
 # Someone else's.
-echo 0 >$DAMON/nr_kdamonds
+unstage
 someone_else_starts
 settings >found
 for command in "start --damos_action pageout $pid" "tune -s 9ms" stop; do
@@ -57,3 +51,4 @@ damo tune --adopt -s 9ms || fail "cannot be adopted"
 expect "an adopted kdamond is changed" "$(cat $DAMON/0/contexts/0/monitoring_attrs/intervals/sample_us)" = 9000
 damo stop --adopt || fail "cannot be adopted"
 expect "an adopted kdamond is stopped" "$(cat $DAMON/0/state)" = off
+unstage

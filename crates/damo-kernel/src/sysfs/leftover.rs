@@ -76,6 +76,9 @@ pub struct Leftover {
     /// If not all are on yet: they may be at any time after this, in time since boot.
     #[serde(default)]
     starting: Option<Nanos>,
+    /// Whether the settings are only being written, so that some of them may be there.
+    #[serde(default)]
+    half: bool,
 }
 
 impl Leftover {
@@ -87,9 +90,15 @@ impl Leftover {
             before: before.clone(),
             staged: None,
             starting: starting.and_then(Result::ok),
+            half: false,
         };
         leftover.note_settings(sysfs);
         leftover
+    }
+
+    /// Of kdamonds that are about to be set up.
+    pub(super) fn to_be(slots: &[Slot], before: &Settings) -> Self {
+        Self { slots: slots.to_vec(), before: before.clone(), staged: None, starting: None, half: true }
     }
 
     /// The kdamonds that were noted as started: index and thread. [`Sysfs::left_on`] tells which run.
@@ -147,13 +156,15 @@ impl Sysfs {
 
     /// Takes over what a killed run left behind, to undo it. Kdamonds whose threads are others by now are not ours.
     /// `None` if nothing of it is left: nothing of it runs, and the settings are not those that were noted, so that
-    /// someone else's would be overwritten.
+    /// someone else's would be overwritten. Half of them, of a run that was killed while it wrote them, cannot be told
+    /// from someone else's: they are put back unless something runs.
     ///
     /// # Errors
     /// If the tree cannot be read.
     pub fn take_over(&self, leftover: Leftover) -> Result<Option<Staged>> {
         let on = self.left_on(&leftover)?;
-        if on.is_empty() && !leftover.is_in(&self.root) {
+        let half = leftover.half && self.running()?.is_empty();
+        if on.is_empty() && !half && !leftover.is_in(&self.root) {
             return Ok(None);
         }
         let thread = |slot: &Slot| on.iter().find(|(index, _)| *index == slot.index).map(|(_, thread)| *thread);

@@ -39,7 +39,7 @@ pub use leftover::Leftover;
 pub use modules::{MODULES, ModuleKdamond};
 pub use params::*;
 pub use saved::SavedTree;
-pub use staged::Staged;
+pub use staged::{Prepared, Staged};
 
 use crate::error::{Error, Result};
 use crate::io::Root;

@@ -39,6 +39,35 @@ fn settling(kdamonds: &[Kdamond]) -> Duration {
     Duration::from_nanos(samples.max().unwrap_or(0).saturating_mul(2).unsigned_abs()).clamp(SETTLE.0, SETTLE.1)
 }
 
+/// Kdamonds that are about to be set up.
+#[derive(Debug)]
+pub struct Prepared {
+    staged: Staged,
+}
+
+impl Prepared {
+    /// What to keep in a file in case we are killed while setting up.
+    pub fn leftover(&self) -> Leftover {
+        Leftover::to_be(&self.staged.slots, &self.staged.before)
+    }
+
+    /// Sets them up.
+    ///
+    /// # Errors
+    /// As [`Sysfs::stage`].
+    pub fn stage(self) -> Result<Staged> {
+        let mut staged = self.staged;
+        staged.armed = true;
+        let written = staged.write(&staged.wanted).map_err(|error| match &staged.before {
+            // Of this one it is known that nothing ran before.
+            Settings::All(_) => staged.sysfs.busy(error, |_| true),
+            Settings::Some(_) => error,
+        });
+        staged.or_undo(written)?;
+        Ok(staged)
+    }
+}
+
 /// How long a command may take: it is done at the end of an aggregation, which may have begun just now.
 fn patience(kdamonds: &[Kdamond]) -> Duration {
     let aggregations = kdamonds.iter().flat_map(|kdamond| &kdamond.contexts).map(|it| it.intervals.aggregation.0);
@@ -55,6 +84,15 @@ impl Sysfs {
     /// [`Error::Invalid`] or [`Error::Missing`] before anything is written, [`Error::Busy`], or the write that failed;
     /// what was written until then is undone.
     pub fn stage(&self, kdamonds: &[Kdamond]) -> Result<Staged> {
+        self.prepare(kdamonds)?.stage()
+    }
+
+    /// Finds kdamonds that can be used for these parameters, without writing anything yet, so that what is about to be
+    /// done can be noted first.
+    ///
+    /// # Errors
+    /// As [`Sysfs::stage`], before anything is written.
+    pub fn prepare(&self, kdamonds: &[Kdamond]) -> Result<Prepared> {
         validate::kdamonds(kdamonds)?;
         let running = self.running()?;
         let (indices, before) = match running.first() {
@@ -77,13 +115,8 @@ impl Sysfs {
         let slots = indices.into_iter().map(|index| Slot { index, thread: None }).collect();
         let mut staged = Staged::armed(self, slots, before);
         staged.wanted = kdamonds.to_vec();
-        let written = staged.write(kdamonds).map_err(|error| match &staged.before {
-            // Of this one it is known that nothing ran before.
-            Settings::All(_) => self.busy(error, |_| true),
-            Settings::Some(_) => error,
-        });
-        staged.or_undo(written)?;
-        Ok(staged)
+        staged.armed = false;
+        Ok(Prepared { staged })
     }
 
     /// Takes kdamonds that someone else started for ours, because the user said so: they can be tuned and stopped then.

@@ -102,10 +102,13 @@ impl Own {
     /// Sets DAMON up without switching it on, and notes that it is ours.
     pub(crate) fn stage(request: &Request, machine: &Machine, plan: &Plan) -> Result<Self, RecordError> {
         let turn = owner::turn(&request.root, TURN)?;
-        let staged = machine.sysfs.stage(&plan.kdamonds).map_err(|e| busy(&request.root, e))?;
+        let prepared = machine.sysfs.prepare(&plan.kdamonds).map_err(|e| busy(&request.root, e))?;
         let record = request.output.path.as_deref().map(|path| std::path::absolute(path).unwrap_or(path.to_path_buf()));
-        let note = Note { pid: std::process::id(), record, leftover: staged.leftover() };
-        let ownership = Ownership::take(&request.root, note)?;
+        // Noted before each step: if we are killed, the next run knows what to put back.
+        let note = Note { pid: std::process::id(), record, leftover: prepared.leftover() };
+        let mut ownership = Ownership::take(&request.root, note)?;
+        let staged = prepared.stage().map_err(|e| busy(&request.root, e))?;
+        ownership.owns(staged.leftover())?;
         let indices = staged.indices();
         let places = |kdamond: &Kdamond| {
             let targets = kdamond.contexts.first().map(|context| context.targets.as_slice()).unwrap_or_default();

@@ -178,3 +178,23 @@ fn a_commit_of_another_thread_does_not_keep_a_kdamond_from_being_stopped() {
     staged.undo().expect("goes back");
     assert_eq!(settings(&fake), before);
 }
+
+#[test]
+fn settings_of_which_a_kill_let_only_some_be_written_are_put_back() {
+    for writes in [0, 1, 5, 10] {
+        let (fake, sysfs) = kernel((6, 12));
+        sysfs.stage(&[process(1), process(2)]).expect("fits").keep();
+        let before = settings(&fake);
+        let prepared = sysfs.prepare(&[process(7)]).expect("fits");
+        assert_eq!(settings(&fake), before, "nothing is written yet");
+        let note = serde_json::to_string(&prepared.leftover()).expect("plain data");
+        drop(prepared);
+        assert_eq!(settings(&fake), before);
+        for (path, value) in sysfs.dry_run(&[process(7)]).expect("fits").into_iter().take(writes) {
+            write(&sysfs, path.to_str().expect("text").trim_start_matches('/'), &value);
+        }
+        let leftover: Leftover = serde_json::from_str(&note).expect("as written");
+        sysfs.take_over(leftover).expect("readable").expect("ours").undo().expect("goes back");
+        assert_eq!(settings(&fake), before, "after {writes} writes");
+    }
+}
