@@ -269,6 +269,27 @@ fn a_child_becomes_a_target_of_its_own_and_takes_the_place_of_one_that_is_gone()
 }
 
 #[test]
+fn a_target_that_becomes_another_program_keeps_its_key_and_has_the_last_name() {
+    let lab = Lab::new(vec![
+        Step::Snapshot(0, 0, ms(1000), &[0x1000]),
+        Step::Do(Box::new(|fake| {
+            fake.put("proc/77/stat", &fake.files()["proc/77/stat"].replace("app 77", "server"));
+            fake.put("proc/77/cmdline", "server\0-d");
+            // Until the next look is due.
+            std::thread::sleep(super::follow::LOOK);
+        })),
+        Step::Snapshot(0, 0, ms(1100), &[0x1000]),
+        exits(77),
+    ]);
+    lab.run(&lab.request(pids(77))).unwrap();
+    let (reader, batch) = all(&lab.record());
+    assert_eq!(batch.snapshots.len(), 2);
+    assert_eq!(batch.snapshots[0].target, batch.snapshots[1].target);
+    let names: Vec<String> = reader.targets().iter().map(|target| target.process.clone().unwrap().cmdline).collect();
+    assert_eq!(names, ["server -d\n"], "as the fake file ends");
+}
+
+#[test]
 fn attaching_writes_nothing_and_keeps_kdamonds_with_equal_target_ids_apart() {
     let lab = Lab::new(vec![
         Step::Snapshot(0, 0, ms(1000), &[0x1000]),
