@@ -783,3 +783,20 @@ fn snapshots_are_read_through_a_scheme_of_our_own_that_is_gone_afterwards() {
     assert_eq!(updates, 2);
     assert!(batch.start.iter().all(|start| Addr(*start) < Addr(u64::MAX)));
 }
+
+#[test]
+fn snapshots_end_with_their_target_and_not_at_the_next_delay() {
+    let lab = Lab::new(vec![]);
+    let snapshots = Some(crate::request::Snapshots { delay: Nanos::from_secs(600), count: 2 });
+    let limits = Limits { timeout: None, snapshots };
+    let fake = lab.fake.clone();
+    let end = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(300));
+        process(&fake, 77, 'Z', "");
+    });
+    let begun = std::time::Instant::now();
+    lab.run(&Request { limits, ..lab.request(pids(77)) }).unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(60));
+    assert!(all(&lab.record()).1.snapshots.is_empty());
+    end.join().unwrap();
+}
