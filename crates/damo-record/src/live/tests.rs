@@ -800,3 +800,29 @@ fn snapshots_end_with_their_target_and_not_at_the_next_delay() {
     assert!(all(&lab.record()).1.snapshots.is_empty());
     end.join().unwrap();
 }
+
+#[test]
+fn regions_given_with_all_parameters_are_never_lost_to_a_child() {
+    for (ops, regions) in [("fvaddr", r#"[{"start": "4096", "end": "8192"}]"#), ("vaddr", "[]")] {
+        let json = format!(
+            r#"{{"kdamonds": [{{"contexts": [{{"ops": "{ops}", "targets": [{{"pid": 77, "regions": {regions}}}],
+            "intervals": {{"sample_us": "5 ms", "aggr_us": "100 ms", "ops_update_us": "1 s"}},
+            "nr_regions": {{"min": "10", "max": "1,000"}}, "schemes": []}}]}}]}}"#
+        );
+        let lab = Lab::new(vec![
+            Step::Snapshot(0, 0, ms(1000), &[0x1000]),
+            Step::Do(Box::new(|fake| {
+                process(fake, 78, 'S', "");
+                process(fake, 77, 'S', "78");
+                std::thread::sleep(super::follow::LOOK);
+            })),
+        ]);
+        let more = [Step::Do(Box::new(|_| {})), Step::Do(Box::new(|_| {})), exits(77), exits(78)];
+        lab.script.steps.lock().unwrap().extend(more);
+        lab.run(&lab.request(What::Kdamonds(serde_json::from_str(&json).unwrap()))).unwrap();
+        let told = lab.fake.log().iter().any(|(path, value)| path.ends_with("pid_target") && value == "78");
+        assert_eq!(told, ops == "vaddr", "{ops}");
+        let commits = lab.fake.log().iter().filter(|(_, value)| value == "commit").count();
+        assert_eq!(commits, usize::from(ops == "vaddr"), "{ops}");
+    }
+}
