@@ -13,7 +13,7 @@ use damo_model::{Item, Sink, SinkError};
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 /// A record file in the making.
@@ -22,8 +22,30 @@ pub struct RecordFile {
     path: PathBuf,
     part: PathBuf,
     overwrite: bool,
-    owner: u32,
+    owners: Owners,
     set_aside: Vec<PathBuf>,
+}
+
+/// Whom a finished record is given to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// User id.
+    pub uid: u32,
+    /// Group id.
+    pub gid: u32,
+}
+
+/// Whose files may be replaced: those of the user who writes, and of the one whom the record is for.
+#[derive(Clone, Copy)]
+struct Owners {
+    writer: u32,
+    heir: Option<Owner>,
+}
+
+impl Owners {
+    fn include(&self, uid: u32) -> bool {
+        uid == self.writer || self.heir.is_some_and(|heir| heir.uid == uid)
+    }
 }
 
 /// What stands at a path.
@@ -43,6 +65,20 @@ impl RecordFile {
     /// If something stands there that must not be replaced (a symbolic link, a directory, another user's file, a file
     /// that is no record), if another recorder is at work on the same name, or if the system refuses.
     pub fn create(path: impl Into<PathBuf>, options: WriterOptions, overwrite: bool) -> Result<Self, WriteError> {
+        Self::create_for(None, path, options, overwrite)
+    }
+
+    /// As [`RecordFile::create`], by root for somebody: the record becomes theirs when it is finished, if the file
+    /// system can do that, and what it replaces may be theirs.
+    ///
+    /// # Errors
+    /// As [`RecordFile::create`].
+    pub fn create_for(
+        heir: Option<Owner>,
+        path: impl Into<PathBuf>,
+        options: WriterOptions,
+        overwrite: bool,
+    ) -> Result<Self, WriteError> {
         let path = path.into();
         let part = with_suffix(&path, ".part");
         let mut set_aside = Vec::new();
@@ -55,26 +91,28 @@ impl RecordFile {
             created => created,
         };
         let file = file.map_err(|e| file_error("create", &part, e))?;
-        let created = Self::begin(file, &path, &part, options, overwrite);
+        let created = Self::begin(file, heir, &path, &part, options, overwrite);
         if created.is_err() {
             // Nothing but the file header is in it, and it is ours: it was created anew above.
             let _ = fs::remove_file(&part);
         }
-        let (writer, owner) = created?;
-        Ok(RecordFile { writer, path, part, overwrite, owner, set_aside })
+        let (writer, owners) = created?;
+        Ok(RecordFile { writer, path, part, overwrite, owners, set_aside })
     }
 
     fn begin(
         file: File,
+        heir: Option<Owner>,
         path: &Path,
         part: &Path,
         options: WriterOptions,
         overwrite: bool,
-    ) -> Result<(Writer<File>, u32), WriteError> {
+    ) -> Result<(Writer<File>, Owners), WriteError> {
         file.try_lock().map_err(|e| file_error("lock", part, e.into()))?;
-        let owner = file.metadata().map_err(|e| file_error("examine", part, e))?.uid();
-        check_replaceable(path, owner, overwrite)?;
-        Ok((Writer::new(file, options)?, owner))
+        let writer = file.metadata().map_err(|e| file_error("examine", part, e))?.uid();
+        let owners = Owners { writer, heir };
+        check_replaceable(path, owners, overwrite)?;
+        Ok((Writer::new(file, options)?, owners))
     }
 
     /// Where the record will be.
@@ -143,7 +181,7 @@ impl RecordFile {
     }
 
     fn end(self, packed: bool) -> Result<Summary, WriteError> {
-        let RecordFile { writer, path, part, overwrite, owner, .. } = self;
+        let RecordFile { writer, path, part, overwrite, owners, .. } = self;
         let (file, summary) = writer.finish()?;
         let better = if packed { repack(&part, &file, &summary) } else { None };
         // The old one is kept open, and with it the lock on it, until the new one has the name.
@@ -151,7 +189,7 @@ impl RecordFile {
             Some(better) => better,
             None => (file, summary),
         };
-        Self::complete(&file, &path, &part, overwrite, owner)?;
+        Self::complete(&file, &path, &part, overwrite, owners)?;
         Ok(summary)
     }
 
@@ -161,21 +199,26 @@ impl RecordFile {
     /// # Errors
     /// As [`RecordFile::finish`].
     pub fn finish_cut(self) -> Result<Summary, WriteError> {
-        let RecordFile { writer, path, part, overwrite, owner, .. } = self;
+        let RecordFile { writer, path, part, overwrite, owners, .. } = self;
         let summary = writer.summary();
         let file = writer.get_ref();
         // Nothing may stand behind the last whole block; if this fails it does no harm.
         let _ = file.set_len(summary.bytes.0);
-        Self::complete(file, &path, &part, overwrite, owner)?;
+        Self::complete(file, &path, &part, overwrite, owners)?;
         Ok(summary)
     }
 
     /// Makes sure that the disk has the file, and renames it.
-    fn complete(file: &File, path: &Path, part: &Path, overwrite: bool, owner: u32) -> Result<(), WriteError> {
+    fn complete(file: &File, path: &Path, part: &Path, overwrite: bool, owners: Owners) -> Result<(), WriteError> {
         file.sync_all().map_err(|e| file_error("write", part, e))?;
-        if let There::Record = check_replaceable(path, owner, overwrite)? {
+        if let Some(heir) = owners.heir {
+            // The file that was made here, whatever has its name now. Not every file system has owners; then it stays
+            // the writer's.
+            let _ = fchown(file, Some(heir.uid), Some(heir.gid));
+        }
+        if let There::Record = check_replaceable(path, owners, overwrite)? {
             let old = with_suffix(path, ".old");
-            check_replaceable(&old, owner, false)?;
+            check_replaceable(&old, owners, false)?;
             fs::rename(path, &old).map_err(|e| file_error("rename", path, e))?;
         }
         publish(part, path, overwrite)?;
@@ -226,7 +269,7 @@ pub(crate) fn file_error(what: &'static str, path: &Path, source: io::Error) -> 
 }
 
 /// Says what stands at `path`, and refuses what must not be replaced.
-fn check_replaceable(path: &Path, owner: u32, overwrite: bool) -> Result<There, WriteError> {
+fn check_replaceable(path: &Path, owners: Owners, overwrite: bool) -> Result<There, WriteError> {
     let occupied = |what| Err(WriteError::Occupied { path: path.into(), what, replaceable: false });
     let found = match fs::symlink_metadata(path) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(There::Nothing),
@@ -241,7 +284,7 @@ fn check_replaceable(path: &Path, owner: u32, overwrite: bool) -> Result<There, 
     if !found.is_file() {
         return occupied("is a device or pipe");
     }
-    if found.uid() != owner {
+    if !owners.include(found.uid()) {
         return occupied("belongs to another user");
     }
     if found.len() == 0 || is_record(path)? {

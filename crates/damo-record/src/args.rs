@@ -85,7 +85,8 @@ pub struct RecordArgs {
 
     /// Instead of following every aggregation, read COUNT snapshots, one each DELAY (a bare number is seconds).
     ///
-    /// For kernels or moments without the tracepoint. COUNT 0 means until stopped.
+    /// For kernels or moments without the tracepoint. COUNT 0 means until stopped. Children that begin meanwhile are not
+    /// followed.
     #[arg(long, value_names = ["DELAY", "COUNT"], num_args = 2, help_heading = "How long")]
     pub snapshot: Vec<String>,
 
@@ -222,6 +223,9 @@ impl RecordArgs {
             root: if self.root.as_os_str().is_empty() { PathBuf::from("/") } else { self.root.clone() },
             notes: self.notes(),
         };
+        if matches!(request.what, What::Simulate { .. }) && request.limits.snapshots.is_some() {
+            return usage("--snapshot reads DAMON's files, and a simulation has none: leave it out, and see --timeout");
+        }
         if matches!(request.what, What::Attach) {
             self.refuse_parameters_when_attaching()?;
         }

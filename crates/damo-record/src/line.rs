@@ -5,6 +5,7 @@ use crate::tape::Written;
 use damo_model::human::{self, Style};
 use damo_model::{Bytes, Nanos};
 use std::io::{self, IsTerminal, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -97,8 +98,9 @@ pub(crate) fn next_command(written: &Written) -> Option<String> {
         return None;
     }
     let input = if file == Path::new("damon.damo") { String::new() } else { format!(" --input {}", shell_word(file)) };
-    // A recording made with sudo is root's, and nobody else's to read.
-    let sudo = if std::env::var_os("SUDO_UID").is_some() { "sudo " } else { "" };
+    // Where a recording made with sudo could not be given to the user, it is root's and nobody else's to read.
+    let of_root = std::fs::symlink_metadata(file).is_ok_and(|meta| meta.uid() == 0);
+    let sudo = if of_root && std::env::var_os("SUDO_UID").is_some() { "sudo " } else { "" };
     Some(format!("Next: {sudo}damo report heats{input}    (also: wss, raw, footprints, record_info)"))
 }
 

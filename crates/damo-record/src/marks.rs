@@ -6,12 +6,13 @@
 
 use crate::args::{MarkArgs, UsageError};
 use crate::error::RecordError;
+use damo_kernel::rights::Rights;
 use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat, open};
 use rustix::io::Errno;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, fchown};
 use std::path::{Path, PathBuf};
 
 /// The longest mark: what a FIFO takes in one piece on every system, less the newline.
@@ -32,7 +33,8 @@ pub(crate) struct Marks {
 }
 
 impl Marks {
-    /// Makes the FIFO beside `record`, for the present user alone (mode 0600).
+    /// Makes the FIFO beside `record`, for the present user alone (mode 0600); under sudo for the user who called sudo,
+    /// whose programs have something to say.
     pub(crate) fn listen(record: &Path) -> Result<Self, RecordError> {
         let path = fifo_of(record);
         let failed = |e: Errno| RecordError::io(format!("making {} for `damo mark`", path.display()), e.into());
@@ -41,6 +43,14 @@ impl Marks {
         // Read and write: with a writer of its own the FIFO never reports an end between two marks.
         let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let fifo = File::from(open(&path, flags, Mode::empty()).map_err(failed)?);
+        if let Ok(Some(user)) = Rights::of_invoker() {
+            // Only a FIFO of ours is given away: the directory may be one in which others can put something else in its
+            // place. Where that fails, marks are root's to make.
+            let is_ours = |meta: Metadata| meta.file_type().is_fifo() && meta.uid() == 0 && meta.nlink() == 1;
+            if fifo.metadata().is_ok_and(is_ours) {
+                let _ = fchown(&fifo, Some(user.uid), Some(user.gid));
+            }
+        }
         Ok(Self { path, fifo, unfinished: Vec::new() })
     }
 

@@ -100,6 +100,10 @@ impl Facts {
         self.add("target_ids", distinct(targets.iter().map(|t| t.target_id).collect()));
         self.add("kdamonds", distinct(targets.iter().map(|t| t.kdamond.map(u64::from)).collect()));
         self.add("schemes", distinct(targets.iter().map(|t| t.scheme.map(u64::from)).collect()));
+        for (target, process) in targets.iter().filter_map(|target| Some((target, target.process.as_ref()?))) {
+            // Writing to a string cannot fail.
+            let _ = writeln!(self.lines, "# target {}: {}", target.key.0, process.comm);
+        }
     }
 
     fn snapshots(&mut self, reader: &Reader) -> Result<(), ReadError> {

@@ -120,3 +120,9 @@ fn the_usual_tuning_goal_is_the_kernel_documents() {
     let typed = asked("--monitoring_intervals_goal 4% 3 5ms 10s 1").monitoring.goal.unwrap();
     assert_eq!(typed, goal);
 }
+
+#[test]
+fn a_simulation_has_no_files_to_read_snapshots_from() {
+    let said = refused("--simulate stairs --snapshot 1 2");
+    assert!(said.contains("--snapshot"), "{said}");
+}

@@ -5,7 +5,7 @@ use super::changes::Changes;
 use super::command::{self, Started};
 use super::events::{Events, Place, Watched};
 use super::follow::{Ending, Following, give};
-use super::people::People;
+use super::people::{Origin, People};
 use super::plan::{self, Plan};
 use super::sides::Sides;
 use super::source::Open;
@@ -380,7 +380,11 @@ fn record(
     tape.notes().iter().for_each(|note| line.say(note));
     let begun = begin(request, machine, open, command);
     let (mut own, mut following) = match begun {
-        Ok(Begun { own, source, events, plan, meta, marks }) => {
+        Ok(Begun { own, source, events, mut plan, meta, marks }) => {
+            if let Some(why) = unfollowed(request, &plan) {
+                line.say(&why);
+                plan.origin = Origin::Roots { follow: false };
+            }
             // From here on there is something to record, so there will be a record.
             let pipeline = match Pipeline::start(tape, Some(LIVE_BLOCK_AGE)) {
                 Ok(pipeline) => pipeline,
@@ -428,6 +432,23 @@ fn record(
     }
     undone?;
     concluded
+}
+
+/// Why children are not followed, although that is usual: parameters that are given whole may leave open what a child
+/// would be given.
+fn unfollowed(request: &Request, plan: &Plan) -> Option<String> {
+    if !request.follow_children || !matches!(request.what, What::Kdamonds(_)) || plan.people.is_empty() {
+        return None;
+    }
+    let contexts = || plan.kdamonds.iter().flat_map(|kdamond| &kdamond.contexts);
+    let why = if contexts().count() > 1 {
+        "with several kdamonds it is open which of them a child belongs to"
+    } else if contexts().flat_map(|context| &context.targets).any(|target| !target.regions.is_empty()) {
+        "their targets have regions given, and what a child's are is open"
+    } else {
+        return None;
+    };
+    Some(format!("Children of the targets are not followed: {why}. --exclude_child_tasks says that it is meant so."))
 }
 
 /// All that runs when a recording has begun.

@@ -35,6 +35,16 @@ pub(crate) enum Place {
     Gone,
 }
 
+impl Place {
+    /// Whether it is the same, whatever its process is called now.
+    fn is(&self, other: &Place) -> bool {
+        match (self, other) {
+            (Place::Process(one), Place::Process(other)) => (one.pid, one.started) == (other.pid, other.started),
+            _ => self == other,
+        }
+    }
+}
+
 /// One kdamond's events.
 struct Stream {
     watched: Watched,
@@ -43,8 +53,8 @@ struct Stream {
     pace: Option<Pace>,
     /// By the assembler's own keys.
     keys: Vec<Option<TargetKey>>,
-    /// A process that moves to another place stays the same target.
-    by_process: HashMap<(i32, Option<Nanos>), TargetKey>,
+    /// A process that moves to another place stays the same target: its key, and the kernel's index at first.
+    by_process: HashMap<(i32, Option<Nanos>), (TargetKey, u64)>,
     /// What is at each of the kernel's target indices, and how often that changed: a place that was taken over by
     /// another process is another target.
     places: Vec<(Place, u64)>,
@@ -128,7 +138,7 @@ impl Events {
         for stream in self.streams.iter_mut().filter(|stream| stream.watched.kdamond == Some(kdamond)) {
             for (at, place) in places.iter().enumerate() {
                 match stream.places.get_mut(at) {
-                    Some((present, _)) if present == place => {}
+                    Some((present, _)) if present.is(place) => {}
                     // The same process, now gone: its target stays what it was.
                     Some((present, _)) if *place == Place::Gone => *present = Place::Gone,
                     Some((present, generation)) => {
@@ -139,6 +149,21 @@ impl Events {
                 }
             }
             stream.places.truncate(places.len());
+        }
+    }
+
+    /// Tells that a process has another name from now on. A target keeps its key, and the last name is the one that the
+    /// record has.
+    pub(crate) fn renamed(&mut self, process: &Process) {
+        let renamed = Place::Process(process.clone());
+        for stream in &mut self.streams {
+            for (place, _) in stream.places.iter_mut().filter(|(place, _)| place.is(&renamed)) {
+                place.clone_from(&renamed);
+            }
+            if let Some((key, target_id)) = stream.by_process.get(&(process.pid, process.started)) {
+                let target = stream.told(*key, None, *target_id, Some(process.clone()));
+                self.ready.push(Item::Target(target));
+            }
         }
     }
 
@@ -362,25 +387,18 @@ impl Events {
         };
         let identity = process.as_ref().filter(|_| key.scheme.is_none()).map(|process| (process.pid, process.started));
         if let Some(known) = identity.and_then(|identity| stream.by_process.get(&identity)) {
-            stream.keys[local] = Some(*known);
-            return *known;
+            let (known, _) = *known;
+            stream.keys[local] = Some(known);
+            return known;
         }
         let global = TargetKey(self.next_key);
         self.next_key += 1;
         stream.keys[local] = Some(global);
         if let Some(identity) = identity {
-            stream.by_process.insert(identity, global);
+            stream.by_process.insert(identity, (global, target_id));
         }
-        self.ready.push(Item::Target(Target {
-            key: global,
-            kdamond: stream.watched.kdamond,
-            context: key.context.or(stream.watched.kdamond.map(|_| 0)),
-            scheme: key.scheme,
-            target_id: Some(target_id),
-            process,
-            data_source: stream.watched.data_source.clone(),
-            scheme_filters: String::new(),
-        }));
+        let scheme = key.context.zip(key.scheme);
+        self.ready.push(Item::Target(stream.told(global, scheme, target_id, process)));
         global
     }
 
@@ -441,6 +459,20 @@ impl Events {
 }
 
 impl Stream {
+    /// A target as the record has it.
+    fn told(&self, key: TargetKey, scheme: Option<(u32, u32)>, target_id: u64, process: Option<Process>) -> Target {
+        Target {
+            key,
+            kdamond: self.watched.kdamond,
+            context: scheme.map(|(context, _)| context).or(self.watched.kdamond.map(|_| 0)),
+            scheme: scheme.map(|(_, scheme)| scheme),
+            target_id: Some(target_id),
+            process,
+            data_source: self.watched.data_source.clone(),
+            scheme_filters: String::new(),
+        }
+    }
+
     /// Where the events of a target belong. A place that was taken over by another process has a number of its own.
     fn key(&self, target_id: u64, generation: u64, scheme: Option<(u32, u32)>) -> EventKey {
         EventKey {

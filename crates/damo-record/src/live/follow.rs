@@ -172,6 +172,7 @@ impl Following<'_> {
     /// Looks who joined and who is gone; gives a reason to end, if there is one.
     fn look(&mut self, control: &mut dyn Control) -> Result<Option<Ending>, RecordError> {
         let changes = self.people.look();
+        changes.renamed.iter().for_each(|process| self.events.renamed(process));
         if !changes.is_empty() || control.has_waiting() {
             // What was measured until now belongs to those who were there until now; and while DAMON is told of the
             // change, those who are gone are not measured any more.
@@ -196,7 +197,12 @@ impl Following<'_> {
     }
 
     fn tell(&mut self, places: Vec<(u32, Vec<Place>)>) {
-        for (kdamond, places) in places {
+        for (kdamond, mut places) in places {
+            for place in &mut places {
+                if let Place::Process(process) = place {
+                    self.people.name(process);
+                }
+            }
             self.events.places(kdamond, places);
         }
     }

@@ -84,6 +84,10 @@ fn session(
     control::run(request, machine, open, signals, line).map_err(|error| ready::no_ring(request, &machine.root, error))
 }
 
+/// Said of an empty record.
+const NO_SNAPSHOT: &str =
+    "No snapshot came. A recording must last longer than one aggregation interval, and its target must live that long.";
+
 /// Finishes the record and says how it went.
 fn conclude(
     following: follow::Following<'_>,
@@ -118,10 +122,7 @@ fn conclude(
             line.say(&next);
         }
         if ended.error.is_none() && ended.written.snapshots == 0 {
-            line.warn(
-                "No snapshot came. A recording must last longer than one aggregation interval, and its target must live \
-                 that long.",
-            );
+            line.warn(NO_SNAPSHOT);
         }
     }
     if let Some((count, why)) = ended.rejected {

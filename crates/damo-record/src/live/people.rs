@@ -1,4 +1,4 @@
-//! The processes being monitored: who they are, who joined, who is gone.
+//! The processes being monitored: who they are, who joined, who is gone, who became another program.
 //!
 //! A process is told from a later one with the same id by its start time. Children of targets (or newcomers of a
 //! control group) join; what is gone stays known for as long as its target may still be talked about.
@@ -10,7 +10,7 @@
 use damo_kernel::procfs::{Procfs, Stat};
 use damo_model::{Nanos, Process};
 use rustix::process::{Pid, WaitOptions, waitpid};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// Where processes come from.
@@ -28,6 +28,10 @@ struct Person {
     alive: bool,
     /// Its process group.
     group: i32,
+    /// How often its name may still be told anew.
+    renames: u32,
+    /// Its whole name was read again after it joined: by then a child has become the program that it is for.
+    settled: bool,
     /// Can be read when it ends, where the kernel has such a thing and there are not too many.
     exit: Option<OwnedFd>,
 }
@@ -39,6 +43,8 @@ pub(crate) struct Changes {
     pub(crate) born: Vec<Process>,
     /// Gone.
     pub(crate) gone: Vec<Process>,
+    /// The same processes as before, now with another name: mostly since they are another program.
+    pub(crate) renamed: Vec<Process>,
 }
 
 impl Changes {
@@ -60,6 +66,8 @@ pub(crate) struct People {
     seen: HashSet<i32>,
     /// When the last look was, since boot.
     looked: Option<Nanos>,
+    /// The names of those who have another one than when they joined, by pid and start time.
+    names: HashMap<(i32, Option<Nanos>), (String, String)>,
 }
 
 /// How many processes a cheap look is at.
@@ -68,6 +76,8 @@ const CHEAP: usize = 4;
 const MOST_WATCHED: usize = 64;
 /// What is gone is forgotten when so many are: a build server starts millions of processes.
 const MOST_GONE: usize = 1024;
+/// Some programs show in their name what they do at present; that is not worth an entry each second.
+const MOST_RENAMES: u32 = 16;
 /// Start times are told in clock ticks.
 const TICK: Nanos = Nanos(20_000_000);
 
@@ -76,7 +86,8 @@ impl People {
         let above = above(&procfs, &first);
         let looked = procfs.uptime().ok();
         let people = Vec::with_capacity(first.len());
-        let mut people = Self { procfs, origin, people, command: None, above, seen: HashSet::new(), looked };
+        let mut people =
+            Self { procfs, origin, people, command: None, above, seen: HashSet::new(), looked, names: HashMap::new() };
         people.join(first);
         people
     }
@@ -95,7 +106,7 @@ impl People {
             let exit = exit.filter(|_| stat.is_some());
             free -= usize::from(exit.is_some());
             let group = stat.map_or(0, |stat| stat.group);
-            self.people.push(Person { process, alive: true, group, exit });
+            self.people.push(Person { process, alive: true, group, renames: MOST_RENAMES, settled: false, exit });
         }
     }
 
@@ -123,10 +134,14 @@ impl People {
         let mut changes = Changes::default();
         for person in self.people.iter_mut().filter(|person| person.alive) {
             match same(&self.procfs, &person.process) {
-                Some(stat) => person.group = stat.group,
+                Some(stat) => {
+                    person.group = stat.group;
+                    changes.renamed.extend(person.renamed(&self.procfs, &mut self.names, &stat));
+                }
                 None => {
                     person.alive = false;
                     person.exit = None;
+                    self.names.remove(&identity(&person.process));
                     changes.gone.push(person.process.clone());
                 }
             }
@@ -145,6 +160,13 @@ impl People {
         self.looked = self.procfs.uptime().ok();
         self.forget();
         changes
+    }
+
+    /// Gives a process the name that it has now.
+    pub(crate) fn name(&self, process: &mut Process) {
+        if let Some(name) = self.names.get(&identity(process)) {
+            (process.comm, process.cmdline) = name.clone();
+        }
     }
 
     /// Those of `pids` that are not `known` and can be monitored; now they are known.
@@ -235,6 +257,41 @@ impl People {
             !drop
         });
     }
+}
+
+impl Person {
+    /// The process with its present name, if that is another one than before. The start time stays when a process
+    /// becomes another program, and so does its target.
+    fn renamed(
+        &mut self,
+        procfs: &Procfs,
+        names: &mut HashMap<(i32, Option<Nanos>), (String, String)>,
+        stat: &Stat,
+    ) -> Option<Process> {
+        let identity = identity(&self.process);
+        let known =
+            names.get(&identity).map_or((&self.process.comm, &self.process.cmdline), |(comm, line)| (comm, line));
+        // The command line is another file to read: only when there is a reason.
+        if (self.settled && *known.0 == stat.comm) || self.renames == 0 {
+            return None;
+        }
+        let now = procfs.process(self.process.pid).ok().filter(|now| now.started == Some(stat.started))?;
+        // One that is just ending has none.
+        if now.cmdline.trim().is_empty() {
+            return None;
+        }
+        self.settled = true;
+        if (&now.comm, &now.cmdline) == known {
+            return None;
+        }
+        self.renames -= 1;
+        names.insert(identity, (now.comm.clone(), now.cmdline.clone()));
+        Some(Process { comm: now.comm, cmdline: now.cmdline, ..self.process.clone() })
+    }
+}
+
+fn identity(process: &Process) -> (i32, Option<Nanos>) {
+    (process.pid, process.started)
 }
 
 /// The processes above these, init as the last.
@@ -363,6 +420,29 @@ mod tests {
         let stat = "10 (app) S 1 10 10 0 -1 0 0 0 0 0 5 6 0 0 20 0 1 0 3000 9 9";
         fake.put("proc/10/stat", stat);
         assert!(born(&mut people).is_empty());
+    }
+
+    #[test]
+    fn a_process_that_becomes_another_program_is_the_same_with_another_name_told_once() {
+        let fake = Arc::new(FakeDamon::new((6, 12)));
+        put(&fake, &[(1, 0, 1, 1), (10, 1, 10, 10)]);
+        let mut people = following(&fake, &[10]);
+        // What a child does at once after the fork; `app` may be a shell that another script is given to.
+        fake.put("proc/10/cmdline", "app\0script");
+        let renamed = people.look().renamed;
+        assert_eq!(renamed.iter().map(|process| process.cmdline.trim()).collect::<Vec<_>>(), ["app script"]);
+        assert!(people.look().is_empty());
+        let stat = fake.files()["proc/10/stat"].replace("(app)", "(server)");
+        fake.put("proc/10/stat", &stat);
+        fake.put("proc/10/cmdline", "");
+        assert!(people.look().renamed.is_empty(), "it has no command line at this moment");
+        fake.put("proc/10/cmdline", "server\0-d");
+        let changes = people.look();
+        assert_eq!((changes.gone.len(), changes.born.len(), changes.renamed.len()), (0, 0, 1));
+        let mut process = people.alive().next().unwrap().clone();
+        people.name(&mut process);
+        assert_eq!((process.comm.as_str(), process.cmdline.trim()), ("server", "server -d"));
+        assert!(people.look().renamed.is_empty(), "told once");
     }
 
     #[test]

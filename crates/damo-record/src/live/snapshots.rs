@@ -8,7 +8,8 @@
 use super::Machine;
 use super::command::{self, Started};
 use super::control::{Own, meta, params_of};
-use super::follow::{give, give_all};
+use super::follow::{Ending, LOOK, give, give_all};
+use super::people::{Origin, People};
 use super::plan::{self, Plan};
 use super::sides::Sides;
 use crate::args::UsageError;
@@ -22,10 +23,13 @@ use crate::tape::Tape;
 use damo_format::WriterOptions;
 use damo_kernel::procfs::now;
 use damo_kernel::sysfs::{Command, Filter, Kdamond, Scheme, TriedRegion};
+use damo_model::human::{Style, format_size, format_time};
 use damo_model::{
     Bytes, ColumnId, ExtraColumn, Intervals, Item, Mark, Nanos, Process, Side, Snapshot, Source, Stamp, Target,
     TargetKey,
 };
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -82,21 +86,42 @@ fn record(
         Ok(pipeline) => pipeline,
         Err(error) => return command::not_begun(command, error, line),
     };
-    let read = session.read_all(request, wanted, machine, &mut own, &pipeline, signals, line);
+    if request.follow_children && !session.plan.people.is_empty() {
+        line.say("Processes that begin from now on are not monitored: --snapshot does not follow children.");
+    }
+    let mut reading = Reading {
+        request,
+        wanted,
+        machine,
+        pipeline: &pipeline,
+        signals,
+        people: People::new(machine.procfs.clone(), Origin::Roots { follow: false }, session.plan.people.clone()),
+        marks: None,
+        begun: Instant::now(),
+        taken: 0,
+        regions: 0,
+    };
+    let read = reading.read_all(&session, &mut own, line);
     let stopped = own.stop();
     let ended = pipeline.finish();
     line.clear();
     let undone = own.undo();
+    if let Ok(Some(ending)) = &read {
+        line.say(&ending.sentence());
+    }
     line.say(&line::summary(&ended.written, None));
     // After a failure the error has the last word.
     if let Some(next) = line::next_command(&ended.written).filter(|_| ended.error.is_none()) {
         line.say(&next);
     }
+    if ended.error.is_none() && ended.written.snapshots == 0 {
+        line.warn(&format!("{} With --snapshot: longer than DELAY.", super::NO_SNAPSHOT));
+    }
     stopped.and(undone)?;
     match ended.error {
         Some(error) if error.is_closed_pipe() => Ok(()),
         Some(error) => Err(error),
-        None => read,
+        None => read.map(|_| ()),
     }
 }
 
@@ -169,86 +194,162 @@ fn add_schemes(
     vec![Window { at, scheme: first, targets: keys, intervals }]
 }
 
-impl Session {
-    #[expect(clippy::too_many_arguments, reason = "each is a different part of the session, used once")]
-    fn read_all(
-        &self,
-        request: &Request,
-        wanted: Snapshots,
-        machine: &Machine,
-        own: &mut Own,
-        pipeline: &Pipeline,
-        signals: &Signals,
-        line: &mut Line,
-    ) -> Result<(), RecordError> {
-        let mut marks = request.output.path.as_deref().map(Marks::listen).transpose()?;
-        give(pipeline, Item::Meta(meta(request, machine, &[], &self.plan.kdamonds, Source::KernelSnapshots)))?;
+/// All that reading works with.
+struct Reading<'a> {
+    request: &'a Request,
+    wanted: Snapshots,
+    machine: &'a Machine,
+    pipeline: &'a Pipeline,
+    signals: &'a Signals,
+    people: People,
+    marks: Option<Marks>,
+    begun: Instant,
+    taken: u64,
+    regions: u64,
+}
+
+impl Reading<'_> {
+    /// Gives the reason why it ended before all were read that were wanted.
+    fn read_all(&mut self, session: &Session, own: &mut Own, line: &mut Line) -> Result<Option<Ending>, RecordError> {
+        self.marks = self.request.output.path.as_deref().map(Marks::listen).transpose()?;
+        let kdamonds = &session.plan.kdamonds;
+        let meta = meta(self.request, self.machine, &[], kdamonds, Source::KernelSnapshots);
+        give(self.pipeline, Item::Meta(meta))?;
         let at = Stamp::Record(now());
-        for (index, kdamond) in own.indices().into_iter().zip(&self.plan.kdamonds) {
+        for (index, kdamond) in own.indices().into_iter().zip(kdamonds) {
             for params in params_of(at, index, kdamond) {
-                give(pipeline, Item::Side(Side::Params(params)))?;
+                give(self.pipeline, Item::Side(Side::Params(params)))?;
             }
         }
-        for target in &self.targets {
-            give(pipeline, Item::Target(target.clone()))?;
+        for target in &session.targets {
+            give(self.pipeline, Item::Target(target.clone()))?;
         }
         let people: Vec<(Process, Option<TargetKey>)> =
-            self.targets.iter().filter_map(|target| Some((target.process.clone()?, Some(target.key)))).collect();
-        let mut sides = Sides::new(machine.procfs.clone());
-        let begun = Instant::now();
-        let mut taken = 0u64;
+            session.targets.iter().filter_map(|target| Some((target.process.clone()?, Some(target.key)))).collect();
+        let mut sides = Sides::new(self.machine.procfs.clone());
+        self.begun = Instant::now();
         loop {
-            let due = begun + nth(wanted.delay, taken + 1);
-            while Instant::now() < due && signals.stop().is_none() && !over(request, begun) {
-                std::thread::sleep(due.saturating_duration_since(Instant::now()).min(Duration::from_millis(100)));
-                for text in marks.as_mut().map(Marks::take).unwrap_or_default() {
-                    give(pipeline, Item::Side(Side::Mark(Mark { at: Stamp::Record(now()), text })))?;
-                }
+            let due = self.begun + nth(self.wanted.delay, self.taken + 1);
+            if let Some(ending) = self.wait(due, session, own, line)? {
+                return Ok(Some(ending));
             }
-            if signals.stop().is_some() || over(request, begun) || !own.staged().is_running()? {
-                return Ok(());
-            }
-            self.read_one(machine, own, pipeline)?;
+            let Some(regions) = self.read_one(session, own)? else { continue };
             if Instant::now() >= sides.due() {
                 let mut items = Vec::new();
-                sides.sample(&people, &self.kdamonds, &mut items);
-                give_all(pipeline, items)?;
+                sides.sample(&people, &session.kdamonds, &mut items);
+                give_all(self.pipeline, items)?;
             }
-            taken += 1;
-            line.draw(|| format!("{} snapshots read", line::grouped(taken)));
-            if wanted.count > 0 && taken >= wanted.count {
-                return Ok(());
+            self.taken += 1;
+            self.regions += regions;
+            if self.wanted.count > 0 && self.taken >= self.wanted.count {
+                return Ok(None);
             }
         }
     }
 
-    fn read_one(&self, machine: &Machine, own: &mut Own, pipeline: &Pipeline) -> Result<(), RecordError> {
-        let longest = self.windows.iter().map(|window| window.intervals.aggregation.0).max().unwrap_or_default();
+    /// Waits until the next is due, or gives a reason to end.
+    fn wait(
+        &mut self,
+        due: Instant,
+        session: &Session,
+        own: &mut Own,
+        line: &mut Line,
+    ) -> Result<Option<Ending>, RecordError> {
+        loop {
+            self.signals.hush();
+            for text in self.marks.as_mut().map(Marks::take).unwrap_or_default() {
+                give(self.pipeline, Item::Side(Side::Mark(Mark { at: Stamp::Record(now()), text })))?;
+            }
+            if let Some(name) = self.signals.stop() {
+                return Ok(Some(Ending::Signal(name)));
+            }
+            let timeout = self.request.limits.timeout.map(|timeout| nth(timeout, 1));
+            if timeout.is_some_and(|timeout| self.begun.elapsed() >= timeout) {
+                return Ok(Some(Ending::Timeout));
+            }
+            self.look(session)?;
+            if !session.plan.people.is_empty() && self.people.alive().next().is_none() {
+                return Ok(Some(Ending::TargetsGone));
+            }
+            if !own.staged().is_running()? {
+                return Ok(Some(Ending::DamonStopped));
+            }
+            line.draw(|| self.progress());
+            let mut patience = due.saturating_duration_since(Instant::now()).min(LOOK);
+            if patience.is_zero() {
+                return Ok(None);
+            }
+            if let Some(timeout) = timeout {
+                patience = patience.min(timeout.saturating_sub(self.begun.elapsed()));
+            }
+            self.sleep(patience)?;
+        }
+    }
+
+    /// Looks who is gone, and who has another name.
+    fn look(&mut self, session: &Session) -> Result<(), RecordError> {
+        for process in self.people.look().renamed {
+            let is_it = |known: &Process| (known.pid, known.started) == (process.pid, process.started);
+            for target in session.targets.iter().filter(|target| target.process.as_ref().is_some_and(is_it)) {
+                let target = Target { process: Some(process.clone()), ..target.clone() };
+                give(self.pipeline, Item::Target(target))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Until a signal, a mark or the end of a process, but no longer than `patience`.
+    fn sleep(&self, patience: Duration) -> Result<(), RecordError> {
+        let others =
+            self.signals.bell().into_iter().chain(self.marks.as_ref().map(Marks::fd)).chain(self.people.exits());
+        let mut others: Vec<PollFd<'_>> = others.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
+        let (seconds, nanoseconds) = (patience.as_secs() as i64, patience.subsec_nanos().into());
+        match poll(&mut others, Some(&Timespec { tv_sec: seconds, tv_nsec: nanoseconds })) {
+            Ok(_) | Err(Errno::INTR) => Ok(()),
+            Err(error) => Err(RecordError::io("waiting for the next snapshot", error.into())),
+        }
+    }
+
+    /// Reads all targets' regions. Gives how many there were, or nothing if DAMON ended in this moment, because its
+    /// targets did.
+    fn read_one(&self, session: &Session, own: &mut Own) -> Result<Option<u64>, RecordError> {
+        let windows = &session.windows;
+        let longest = windows.iter().map(|window| window.intervals.aggregation.0).max().unwrap_or_default();
         let patience = Duration::from_nanos(u64::try_from(longest).unwrap_or(0)) * 3 + Duration::from_secs(5);
         match own.staged().command(Command::UpdateTriedRegions, patience) {
-            // It ended in this moment, because its targets did: the loop sees that next.
-            Err(_) if !own.staged().is_running()? => return Ok(()),
+            Err(_) if !own.staged().is_running()? => return Ok(None),
             other => other?,
         }
         let end = now();
         let indices = own.indices();
-        for window in &self.windows {
+        let mut count = 0;
+        for window in windows {
             let Some(index) = indices.get(window.at) else { continue };
-            let tried = machine.sysfs.tried_regions(*index as usize, 0, window.scheme)?;
+            let tried = self.machine.sysfs.tried_regions(*index as usize, 0, window.scheme)?;
+            count += tried.len() as u64;
             for (key, regions) in window.targets.iter().zip(by_target(&tried, window.targets.len())) {
-                give(pipeline, Item::Snapshot(snapshot(*key, end, window.intervals, regions)))?;
+                give(self.pipeline, Item::Snapshot(snapshot(*key, end, window.intervals, regions)))?;
             }
         }
-        Ok(())
+        Ok(Some(count))
+    }
+
+    fn progress(&self) -> String {
+        let time = Nanos(i64::try_from(self.begun.elapsed().as_nanos()).unwrap_or(i64::MAX));
+        let of =
+            if self.wanted.count > 0 { format!(" of {}", line::grouped(self.wanted.count)) } else { String::new() };
+        format!(
+            "{}: {}{of} snapshots read, {} regions, {}",
+            format_time(line::whole_seconds(time), Style::Human),
+            line::grouped(self.taken),
+            line::grouped(self.regions),
+            format_size(Bytes(self.pipeline.progress().bytes), Style::Human),
+        )
     }
 }
 
 fn nth(delay: Nanos, n: u64) -> Duration {
     Duration::from_nanos(u64::try_from(delay.0).unwrap_or(0).saturating_mul(n))
-}
-
-fn over(request: &Request, begun: Instant) -> bool {
-    request.limits.timeout.is_some_and(|timeout| begun.elapsed() >= nth(timeout, 1))
 }
 
 /// The regions of each of `count` targets: a target ends where addresses go backwards.

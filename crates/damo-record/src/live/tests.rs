@@ -269,6 +269,27 @@ fn a_child_becomes_a_target_of_its_own_and_takes_the_place_of_one_that_is_gone()
 }
 
 #[test]
+fn a_target_that_becomes_another_program_keeps_its_key_and_has_the_last_name() {
+    let lab = Lab::new(vec![
+        Step::Snapshot(0, 0, ms(1000), &[0x1000]),
+        Step::Do(Box::new(|fake| {
+            fake.put("proc/77/stat", &fake.files()["proc/77/stat"].replace("app 77", "server"));
+            fake.put("proc/77/cmdline", "server\0-d");
+            // Until the next look is due.
+            std::thread::sleep(super::follow::LOOK);
+        })),
+        Step::Snapshot(0, 0, ms(1100), &[0x1000]),
+        exits(77),
+    ]);
+    lab.run(&lab.request(pids(77))).unwrap();
+    let (reader, batch) = all(&lab.record());
+    assert_eq!(batch.snapshots.len(), 2);
+    assert_eq!(batch.snapshots[0].target, batch.snapshots[1].target);
+    let names: Vec<String> = reader.targets().iter().map(|target| target.process.clone().unwrap().cmdline).collect();
+    assert_eq!(names, ["server -d\n"], "as the fake file ends");
+}
+
+#[test]
 fn attaching_writes_nothing_and_keeps_kdamonds_with_equal_target_ids_apart() {
     let lab = Lab::new(vec![
         Step::Snapshot(0, 0, ms(1000), &[0x1000]),
@@ -761,4 +782,47 @@ fn snapshots_are_read_through_a_scheme_of_our_own_that_is_gone_afterwards() {
     let updates = lab.fake.log().iter().filter(|(_, value)| value == "update_schemes_tried_regions").count();
     assert_eq!(updates, 2);
     assert!(batch.start.iter().all(|start| Addr(*start) < Addr(u64::MAX)));
+}
+
+#[test]
+fn snapshots_end_with_their_target_and_not_at_the_next_delay() {
+    let lab = Lab::new(vec![]);
+    let snapshots = Some(crate::request::Snapshots { delay: Nanos::from_secs(600), count: 2 });
+    let limits = Limits { timeout: None, snapshots };
+    let fake = lab.fake.clone();
+    let end = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(300));
+        process(&fake, 77, 'Z', "");
+    });
+    let begun = std::time::Instant::now();
+    lab.run(&Request { limits, ..lab.request(pids(77)) }).unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(60));
+    assert!(all(&lab.record()).1.snapshots.is_empty());
+    end.join().unwrap();
+}
+
+#[test]
+fn regions_given_with_all_parameters_are_never_lost_to_a_child() {
+    for (ops, regions) in [("fvaddr", r#"[{"start": "4096", "end": "8192"}]"#), ("vaddr", "[]")] {
+        let json = format!(
+            r#"{{"kdamonds": [{{"contexts": [{{"ops": "{ops}", "targets": [{{"pid": 77, "regions": {regions}}}],
+            "intervals": {{"sample_us": "5 ms", "aggr_us": "100 ms", "ops_update_us": "1 s"}},
+            "nr_regions": {{"min": "10", "max": "1,000"}}, "schemes": []}}]}}]}}"#
+        );
+        let lab = Lab::new(vec![
+            Step::Snapshot(0, 0, ms(1000), &[0x1000]),
+            Step::Do(Box::new(|fake| {
+                process(fake, 78, 'S', "");
+                process(fake, 77, 'S', "78");
+                std::thread::sleep(super::follow::LOOK);
+            })),
+        ]);
+        let more = [Step::Do(Box::new(|_| {})), Step::Do(Box::new(|_| {})), exits(77), exits(78)];
+        lab.script.steps.lock().unwrap().extend(more);
+        lab.run(&lab.request(What::Kdamonds(serde_json::from_str(&json).unwrap()))).unwrap();
+        let told = lab.fake.log().iter().any(|(path, value)| path.ends_with("pid_target") && value == "78");
+        assert_eq!(told, ops == "vaddr", "{ops}");
+        let commits = lab.fake.log().iter().filter(|(_, value)| value == "commit").count();
+        assert_eq!(commits, usize::from(ops == "vaddr"), "{ops}");
+    }
 }

@@ -13,7 +13,8 @@ pub(crate) use rotate::Rotating;
 
 use crate::error::RecordError;
 use crate::request::Output;
-use damo_format::{RecordFile, Summary, Writer, WriterOptions};
+use damo_format::{Owner, RecordFile, Summary, Writer, WriterOptions};
+use damo_kernel::rights::Rights;
 use damo_model::{Item, Sink, SinkError};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -217,8 +218,12 @@ impl Sink for Tape {
     }
 }
 
+/// A record file; under sudo for the user who called sudo.
 fn create(path: &Path, options: WriterOptions, overwrite: bool) -> Result<RecordFile, RecordError> {
-    RecordFile::create(path, options, overwrite).map_err(|e| RecordError::record(path, &e))
+    // What makes no sense in sudo's variables is told where it matters, when a program is to be run.
+    let invoker = Rights::of_invoker().ok().flatten();
+    let heir = invoker.map(|rights| Owner { uid: rights.uid, gid: rights.gid });
+    RecordFile::create_for(heir, path, options, overwrite).map_err(|e| RecordError::record(path, &e))
 }
 
 /// `damon.damo` → `damon.0001.damo`; a name without extension gets the number at its end.
