@@ -237,6 +237,16 @@ fn a_recording_ends_with_its_target_and_leaves_damon_as_it_was_found() {
     assert!(!crate::marks::fifo_of(&lab.record()).exists());
 }
 
+/// DAMON is told of newcomers by another thread: until that is done.
+fn until_committed(fake: &FakeDamon) {
+    let patience = std::time::Instant::now() + Duration::from_secs(60);
+    while !fake.log().iter().any(|(_, value)| value == "commit") {
+        assert!(std::time::Instant::now() < patience, "nothing was committed");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    std::thread::sleep(Duration::from_millis(200));
+}
+
 #[test]
 fn a_child_becomes_a_target_of_its_own_and_takes_the_place_of_one_that_is_gone() {
     let lab = Lab::new(vec![
@@ -251,12 +261,7 @@ fn a_child_becomes_a_target_of_its_own_and_takes_the_place_of_one_that_is_gone()
     // The look after that drains for what was; once DAMON has taken the newcomer, a look drains for what came until then,
     // and for what comes after it.
     let nothing = || Step::Do(Box::new(|_| {}));
-    let taken = Step::Do(Box::new(|fake: &FakeDamon| {
-        while !fake.log().iter().any(|(_, value)| value == "commit") {
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        std::thread::sleep(Duration::from_millis(200));
-    }));
+    let taken = Step::Do(Box::new(until_committed));
     let more =
         [nothing(), taken, nothing(), nothing(), Step::Snapshot(0, 1, ms(1200), &[0x9000]), exits(77), exits(78)];
     lab.script.steps.lock().unwrap().extend(more);
@@ -817,7 +822,12 @@ fn regions_given_with_all_parameters_are_never_lost_to_a_child() {
                 std::thread::sleep(super::follow::LOOK);
             })),
         ]);
-        let more = [Step::Do(Box::new(|_| {})), Step::Do(Box::new(|_| {})), exits(77), exits(78)];
+        let taken = move |fake: &FakeDamon| {
+            if ops == "vaddr" {
+                until_committed(fake)
+            }
+        };
+        let more = [Step::Do(Box::new(|_| {})), Step::Do(Box::new(taken)), exits(77), exits(78)];
         lab.script.steps.lock().unwrap().extend(more);
         lab.run(&lab.request(What::Kdamonds(serde_json::from_str(&json).unwrap()))).unwrap();
         let told = lab.fake.log().iter().any(|(path, value)| path.ends_with("pid_target") && value == "78");
