@@ -5,9 +5,11 @@
 //!
 //! - The `state` file was written with success while the staged intervals differed from those in force (see
 //!   [`super::changes`]). That was a `commit`, or another command (`update_schemes_stats`) over something that lies
-//!   there staged. The time between snapshots decides between the two: two aggregations in a row at the new pace, or three at
-//!   the old one. Where both paces are nearly the same (only the sampling interval changed), more accesses than the new
-//!   intervals allow, twice, speak against the change, and three aggregations without that are for it.
+//!   there staged. The time between snapshots decides between the two. No aggregation is shorter than its samples take, so
+//!   that three shorter ones in a row rule longer intervals out, and two shorter than the old ones take prove new ones.
+//!   Whether an aggregation is longer for another reason (a busy machine) cannot be told of one: five in a row must be
+//!   nearer to the new pace. Where both paces are nearly the same (only the sampling interval changed), more accesses than
+//!   the new intervals allow, twice, speak against the change, and three aggregations without that are for it.
 //! - Where writes to `state` cannot be watched, the pace alone: five aggregations in a row at the new one, and only if it
 //!   is clearly another one. Then the snapshots until it was noticed keep the old intervals.
 //!
@@ -27,8 +29,11 @@ const TELLING: f64 = 1.25;
 const TELLING_ALONE: f64 = 1.5;
 /// How near to the expected pace an aggregation must be then.
 const NEAR: f64 = 1.15;
+/// An aggregation is measured a little shorter than its samples take, if only the end of the one before was late.
+const SHORT: f64 = 0.95;
 /// Aggregations in a row that decide.
-const NEW_ENOUGH: u32 = 2;
+const NEW_ENOUGH: u32 = 5;
+const SHORT_ENOUGH: u32 = 2;
 const OLD_ENOUGH: u32 = 3;
 const ALONE_ENOUGH: u32 = 5;
 /// What speaks against the new intervals, so often.
@@ -39,7 +44,7 @@ const WINDOW: Nanos = Nanos(2_000_000_000);
 const WINDOWS: usize = 3;
 /// Snapshots are held back so long, and some aggregations; a command of others may take as long as it likes.
 const HOLD: Nanos = Nanos(10_000_000_000);
-const HOLD_AGGREGATIONS: i64 = 4;
+const HOLD_AGGREGATIONS: i64 = 8;
 /// And so many regions, some megabytes.
 const HOLD_REGIONS: usize = 100_000;
 
@@ -86,6 +91,7 @@ enum Witness {
 struct Seen {
     new: u32,
     old: u32,
+    short: u32,
     any: u32,
     high: u32,
     first_new: Option<Nanos>,
@@ -237,11 +243,18 @@ impl Pace {
         let (intervals, witness) = (change.intervals, *witness);
         let Some((old, new)) = self.expected(intervals).filter(|paces| tell_apart(*paces, witness)) else { return };
         let duration = duration.0.max(1) as f64;
+        let too_short_for = |intervals: Intervals| {
+            let samples = f64::from(intervals.max_nr_accesses().0.max(1));
+            duration < samples * intervals.sample.0 as f64 * SHORT
+        };
+        let is_short = too_short_for(self.now);
         let is_new = match witness {
-            Witness::State => apart(duration, new) < apart(duration, old),
+            _ if too_short_for(intervals) => false,
+            Witness::State => is_short || apart(duration, new) < apart(duration, old),
             Witness::None => apart(duration, new) < NEAR,
         };
         let seen = &mut self.seen;
+        seen.short = if is_short && is_new { seen.short + 1 } else { 0 };
         if is_new {
             (seen.new, seen.old) = (seen.new + 1, 0);
             seen.first_new.get_or_insert(snapshot.end.saturating_sub(Nanos(1)));
@@ -273,7 +286,7 @@ impl Pace {
         let seen = self.seen;
         let yes = match (witness, paces) {
             (Witness::State, _) if change.tuning => Some(true),
-            (Witness::State, Some(_)) if seen.new >= NEW_ENOUGH => Some(true),
+            (Witness::State, Some(_)) if seen.new >= NEW_ENOUGH || seen.short >= SHORT_ENOUGH => Some(true),
             (Witness::State, Some(_)) if seen.old >= OLD_ENOUGH => Some(false),
             (Witness::State, Some(_)) => overdue.then_some(seen.new >= seen.old),
             (Witness::State, None) if seen.high >= HIGH_ENOUGH => Some(false),
@@ -440,7 +453,7 @@ mod tests {
             let mut run = Run::new();
             let before = run.out.len();
             let opened = run.command(new, 130, most);
-            run.go(6, length, most);
+            run.go(7, length, most);
             assert_eq!(run.adopted, Some(opened), "{new:?}");
             assert_eq!(run.count(new), run.out.len() - before, "{new:?}");
             assert_eq!(run.pace.intervals(), new);
@@ -462,10 +475,13 @@ mod tests {
     }
 
     #[test]
-    fn a_kdamond_that_is_kept_waiting_once_is_not_taken_for_one_at_a_new_pace() {
+    fn a_kdamond_that_is_kept_waiting_now_and_then_is_not_taken_for_one_at_a_new_pace() {
         let mut run = Run::new();
         run.command(intervals(14, 280), 130, 20);
-        run.go(1, 300, 20);
+        for _ in 0..3 {
+            run.go(4, 300, 20);
+            run.go(1, 130, 20);
+        }
         run.go(4, 130, 20);
         assert_eq!((run.adopted, run.count(intervals(14, 280))), (None, 0));
     }

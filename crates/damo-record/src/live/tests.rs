@@ -351,7 +351,7 @@ fn intervals_that_somebody_stages_count_from_their_commit_on() {
     steps.extend([look(), look()]);
     steps.extend((0..10).map(|i| Step::Snapshot(0, 0, at(4000 + i * 100), &[0x1000])));
     steps.push(Step::Do(Box::new(commit)));
-    steps.extend((0..4).map(|i| Step::Snapshot(0, 0, at(5000 + i * 400), &[0x1000])));
+    steps.extend((0..8).map(|i| Step::Snapshot(0, 0, at(5000 + i * 400), &[0x1000])));
     let end = root.join(KDAMONDS).join("0/state");
     steps.push(Step::Do(Box::new(move |_| std::fs::write(&end, "off").unwrap())));
     steps.push(look());
@@ -362,7 +362,7 @@ fn intervals_that_somebody_stages_count_from_their_commit_on() {
     session(&request, &machine, &lab.script, &Signals::default(), &mut Line::new(true)).unwrap();
     let (reader, batch) = all(&lab.record());
     let intervals: Vec<_> = batch.snapshots.iter().map(|head| head.intervals.unwrap().aggregation).collect();
-    assert_eq!(intervals, [vec![ms(100); 30], vec![ms(400); 4]].concat());
+    assert_eq!(intervals, [vec![ms(100); 30], vec![ms(400); 8]].concat());
     let params: Vec<_> = reader
         .sides()
         .unwrap()
