@@ -219,6 +219,18 @@ impl Assembler {
         self.tuned.insert(thread, sample);
     }
 
+    /// Takes note that other intervals are in force: snapshots that end after `since` and are not given out yet have them.
+    pub fn set_intervals(&mut self, intervals: Intervals, since: Nanos) {
+        self.options.intervals = Some(intervals);
+        self.tuned.clear();
+        for walk in &mut self.walks {
+            walk.set_intervals(intervals, since);
+        }
+        for snapshot in self.ready.iter_mut().filter(|snapshot| snapshot.end > since) {
+            snapshot.intervals = Some(intervals);
+        }
+    }
+
     /// Takes note of a moment at which a snapshot of `key` would have ended: it tells the duration of the one before.
     pub fn end_without_regions(&mut self, key: EventKey, time: Nanos) {
         let at = self.walk_of(key);

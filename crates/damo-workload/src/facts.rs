@@ -4,7 +4,7 @@ use crate::score::{PhaseScore, Scorer};
 use crate::truth::Truth;
 use damo_format::{ReadError, Reader};
 use damo_model::{Bytes, Clock, Intervals, Nanos, Selection, Side, TargetKey};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 /// Snapshots at the end of the record over which `last_accessed` is averaged.
@@ -106,6 +106,9 @@ impl Facts {
         let (mut max_regions, mut lowest, mut highest, mut unordered) = (0, u64::MAX, 0, 0);
         let mut accessed: Vec<u64> = Vec::new();
         let (mut unreadable, mut first_end) = (0, None);
+        // By target, the intervals change, and an aggregation takes its interval, and not twice that.
+        let mut last_end: BTreeMap<TargetKey, Nanos> = BTreeMap::new();
+        let (mut last_intervals, mut changes, mut too_short, mut too_long) = (None, 0, 0, 0);
         for block in 0..reader.index().len() {
             let batch = match reader.read_block(block, &Selection::all()) {
                 Ok(batch) => batch,
@@ -121,9 +124,28 @@ impl Facts {
                 first_end.get_or_insert(snapshot.end);
                 lowest = snapshot.regions.first().map_or(lowest, |r| lowest.min(r.start.0));
                 highest = highest.max(snapshot.regions.last().map_or(0, |r| r.end.0));
+                if let Some(intervals) = snapshot.intervals {
+                    if last_intervals.is_some_and(|last| last != intervals) {
+                        changes += 1;
+                        self.add("changed_ns", snapshot.end.0);
+                    }
+                    last_intervals = Some(intervals);
+                    if let Some(last) = last_end.insert(snapshot.target, snapshot.end) {
+                        let (took, interval) = (snapshot.end.saturating_sub(last).0, intervals.aggregation.0);
+                        too_short += u64::from(took < interval - interval / 20);
+                        too_long += u64::from(took > interval * 2);
+                    }
+                }
                 unordered += u64::from(snapshot.regions.windows(2).any(|w| matches!(w, [a, b] if b.start < a.end)));
                 accessed.push(snapshot.regions.iter().filter(|r| r.nr_accesses.0 > 0).map(|r| r.size().0).sum());
             }
+        }
+        self.add("interval_changes", changes);
+        self.add("too_short", too_short);
+        self.add("too_long", too_long);
+        if let Some(intervals) = last_intervals {
+            self.add("last_sample_us", intervals.sample.as_micros());
+            self.add("last_aggregation_us", intervals.aggregation.as_micros());
         }
         let last = accessed.get(accessed.len().saturating_sub(LAST)..).unwrap_or_default();
         self.add("unreadable_blocks", unreadable);
@@ -257,6 +279,23 @@ mod tests {
             "lowest=0",
             "highest=4096",
         ] {
+            assert!(has(&facts, line), "{line} is not in\n{facts}");
+        }
+    }
+
+    #[test]
+    fn snapshots_that_do_not_fit_their_intervals_are_counted() {
+        let mut writer = Writer::new(Vec::new(), WriterOptions::default()).unwrap();
+        writer.put(&Item::Meta(Meta::default())).unwrap();
+        writer.put(&Item::Target(Target::default())).unwrap();
+        for (end, aggregation) in [(100, 100), (230, 100), (540, 100), (700, 300), (1010, 300)] {
+            let intervals = Intervals { aggregation: Nanos::from_millis(aggregation), ..Intervals::default() };
+            let end = Nanos::from_millis(end);
+            let start = end.saturating_sub(intervals.aggregation);
+            writer.put(&Item::Snapshot(Snapshot::new(TargetKey(0), start, end, Some(intervals)))).unwrap();
+        }
+        let facts = facts(&writer.finish().unwrap().0, &truth(40));
+        for line in ["interval_changes=1", "too_short=1", "too_long=1", "last_aggregation_us=300000"] {
             assert!(has(&facts, line), "{line} is not in\n{facts}");
         }
     }

@@ -40,6 +40,7 @@ pub use staged::{Leftover, Staged};
 
 use crate::error::{Error, Result};
 use crate::io::Root;
+use damo_model::Intervals;
 use read::Reader;
 use std::io;
 use std::time::{Duration, Instant};
@@ -178,6 +179,27 @@ impl Sysfs {
             params: reader.kdamond()?,
             schemes: reader.statuses()?,
         })
+    }
+
+    /// What is staged for a kdamond: nothing tells whether that was committed.
+    ///
+    /// # Errors
+    /// As [`Sysfs::kdamond`].
+    pub fn parameters(&self, index: usize) -> Result<Kdamond> {
+        Reader::new(&self.root, &format!("{KDAMONDS}/{index}")).kdamond()
+    }
+
+    /// The intervals among them, of the first context; they are three files.
+    ///
+    /// # Errors
+    /// As [`Sysfs::kdamond`].
+    pub fn intervals(&self, index: usize) -> Result<Intervals> {
+        Reader::new(&self.root, &format!("{KDAMONDS}/{index}/contexts/0/monitoring_attrs/intervals")).intervals()
+    }
+
+    /// The file through which a kdamond is told what to do.
+    pub fn state_file(&self, index: usize) -> std::path::PathBuf {
+        self.root.shown(&file(index, "state"))
     }
 
     /// Everything about all kdamonds.

@@ -103,15 +103,19 @@ impl<'r> Reader<'r> {
             ops,
             addr_unit: self.optional("addr_unit")?,
             pause: if self.has("pause") { Some(self.flag("pause")?) } else { None },
-            intervals: Intervals {
-                sample: intervals.micros("sample_us")?,
-                aggregation: intervals.micros("aggr_us")?,
-                update: intervals.micros("update_us")?,
-            },
+            intervals: intervals.intervals()?,
             intervals_goal: if goal.has("access_bp") { goal.goal_of_intervals()? } else { None },
             nr_regions: NrRegions { min: attrs.number("nr_regions/min")?, max: attrs.number("nr_regions/max")? },
             targets: self.each("targets", "nr_targets", Reader::target)?,
             schemes: self.each("schemes", "nr_schemes", Reader::scheme)?,
+        })
+    }
+
+    pub(super) fn intervals(&self) -> Result<Intervals> {
+        Ok(Intervals {
+            sample: self.micros("sample_us")?,
+            aggregation: self.micros("aggr_us")?,
+            update: self.micros("update_us")?,
         })
     }
 

@@ -142,6 +142,14 @@ impl Walk {
         self.note_duration_until(end);
     }
 
+    pub(super) fn set_intervals(&mut self, intervals: Intervals, since: Nanos) {
+        if let Some(open) = &mut self.open
+            && open.snapshot.end > since
+        {
+            open.snapshot.intervals = Some(intervals);
+        }
+    }
+
     /// Adds the time since the last end to the known durations, unless something was lost in it.
     pub(super) fn note_duration_until(&mut self, end: Nanos) {
         let Some(last) = self.last_end.filter(|last| !self.loss_since_end && *last < end) else { return };

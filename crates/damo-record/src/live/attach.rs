@@ -1,6 +1,7 @@
 //! Recording what runs already: kdamonds of others and of kernel modules, which are left exactly as they are.
 
 use super::Machine;
+use super::changes::Changes;
 use super::control::{Control, decoder, formats, meta, params_of};
 use super::events::{Events, Place, Watched};
 use super::follow::{Following, give};
@@ -170,12 +171,14 @@ pub(crate) fn run(
             give(&pipeline, Item::Side(Side::Params(params)))?;
         }
     }
+    let indices: Vec<u32> = found.kdamonds.iter().map(|kdamond| kdamond.index as u32).collect();
     let mut following = Following {
         request,
         source,
         events,
         people: People::new(machine.procfs.clone(), Origin::Roots { follow: false }, people),
         kdamonds: threads.unwrap_or_default(),
+        changes: Changes::new(machine, &indices),
         sides: Sides::new(machine.procfs.clone()),
         marks,
         pipeline,

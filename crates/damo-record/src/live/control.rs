@@ -1,6 +1,7 @@
 //! Kdamonds of our own: set up, noted, started, kept up with the processes, stopped, and undone.
 
 use super::Machine;
+use super::changes::Changes;
 use super::command::Started;
 use super::events::{Events, Place, Watched};
 use super::follow::{Following, give};
@@ -261,6 +262,7 @@ pub(crate) fn run(
                 events,
                 people: People::new(machine.procfs.clone(), plan.origin, plan.people),
                 kdamonds: own.staged.threads(),
+                changes: Changes::new(machine, &own.indices()),
                 sides: Sides::new(machine.procfs.clone()),
                 marks,
                 pipeline,

@@ -3,6 +3,7 @@
 //! One assembler per kdamond thread, because intervals differ between kdamonds and tuning changes them one by one. A
 //! target is announced when it first appears, with the process that [`Events::processes`] says is at its place.
 
+use super::pace::{Adopted, Change, Pace};
 use damo_kernel::ring::Record;
 use damo_kernel::tracefs::{Decoder, Event};
 use damo_model::assemble::{Assembler, EventKey, Options, RegionEvent, Series};
@@ -38,6 +39,8 @@ pub(crate) enum Place {
 struct Stream {
     watched: Watched,
     assembler: Assembler,
+    /// Where the intervals are known.
+    pace: Option<Pace>,
     /// By the assembler's own keys.
     keys: Vec<Option<TargetKey>>,
     /// A process that moves to another place stays the same target.
@@ -108,6 +111,7 @@ impl Events {
         let at = self.streams.len();
         self.by_thread.insert(watched.tid, at);
         self.streams.push(Stream {
+            pace: watched.intervals.map(Pace::new),
             watched,
             assembler: Assembler::new(options),
             keys: Vec::new(),
@@ -146,6 +150,80 @@ impl Events {
         Some(self.target(at, key, place as u64))
     }
 
+    /// Intervals in force.
+    pub(crate) fn in_force(&self, kdamond: u32) -> Option<Intervals> {
+        self.pace_of(kdamond).map(Pace::intervals)
+    }
+
+    /// Whether it is not clear yet if a change is in force.
+    pub(crate) fn is_undecided(&self, kdamond: u32) -> bool {
+        self.pace_of(kdamond).is_some_and(Pace::is_undecided)
+    }
+
+    /// Other intervals are staged, and the kdamond may be told to take them: see [`super::pace`].
+    pub(crate) fn hold(&mut self, kdamond: u32, since: Nanos) {
+        self.paces(kdamond, |pace| pace.hold(since));
+    }
+
+    /// It was not told so.
+    pub(crate) fn release(&mut self, kdamond: u32) {
+        self.paces(kdamond, Pace::release);
+        self.settle_all(None);
+    }
+
+    /// It seems that it was.
+    pub(crate) fn written(&mut self, kdamond: u32, at: Nanos, change: &Change) {
+        self.paces(kdamond, |pace| pace.written(at, change.clone()));
+        self.settle_all(None);
+    }
+
+    /// Other intervals are staged, and only what comes can tell whether they are in force.
+    pub(crate) fn staged(&mut self, kdamond: u32, change: &Change) {
+        self.paces(kdamond, |pace| pace.staged(change.clone()));
+    }
+
+    /// The intervals that are staged are those in force.
+    pub(crate) fn nothing_staged(&mut self, kdamond: u32) {
+        self.paces(kdamond, Pace::nothing_staged);
+    }
+
+    /// Parameters that are in force from now on, with intervals as before.
+    pub(crate) fn tell(&mut self, params: Vec<Params>) {
+        self.ready.extend(params.into_iter().map(|params| Item::Side(Side::Params(params))));
+    }
+
+    /// Lets nothing wait for longer than it may.
+    pub(crate) fn settle(&mut self, now: Nanos) {
+        self.settle_all(Some(now));
+    }
+
+    fn pace_of(&self, kdamond: u32) -> Option<&Pace> {
+        self.streams.iter().find(|stream| stream.watched.kdamond == Some(kdamond))?.pace.as_ref()
+    }
+
+    fn paces(&mut self, kdamond: u32, tell: impl Fn(&mut Pace)) {
+        let streams = self.streams.iter_mut().filter(|stream| stream.watched.kdamond == Some(kdamond));
+        streams.filter_map(|stream| stream.pace.as_mut()).for_each(tell);
+    }
+
+    fn settle_all(&mut self, now: Option<Nanos>) {
+        for at in 0..self.streams.len() {
+            self.settle_one(at, |pace| pace.decide(now));
+        }
+    }
+
+    /// Gives out what waited for a decision.
+    fn settle_one(&mut self, at: usize, decide: impl Fn(&mut Pace) -> Option<Adopted>) {
+        let stream = &mut self.streams[at];
+        let Some(pace) = &mut stream.pace else { return };
+        if let Some(Adopted { since, intervals, params }) = decide(pace) {
+            stream.assembler.set_intervals(intervals, since);
+            stream.watched.intervals = Some(intervals);
+            self.ready.extend(params.into_iter().map(|params| Item::Side(Side::Params(params))));
+        }
+        self.ready.extend(pace.let_go());
+    }
+
     /// Counters so far.
     pub(crate) fn seen(&self) -> Seen {
         self.seen
@@ -175,6 +253,7 @@ impl Events {
         self.seen.lost = self.seen.lost.saturating_add(events);
         for stream in &mut self.streams {
             stream.assembler.lost(events);
+            stream.pace.iter_mut().for_each(Pace::interrupted);
         }
         self.collect_all();
         let at = Stamp::Record(time);
@@ -187,6 +266,9 @@ impl Events {
             stream.assembler.finish();
         }
         self.collect_all();
+        for at in 0..self.streams.len() {
+            self.settle_one(at, Pace::finish);
+        }
     }
 
     /// Hands over what became ready.
@@ -307,6 +389,7 @@ impl Events {
         let Some(known) = stream.watched.intervals else { return };
         let samples = i64::from(known.max_nr_accesses().0.max(1));
         let intervals = Intervals { sample, aggregation: Nanos(sample.0.saturating_mul(samples)), ..known };
+        stream.pace.iter_mut().for_each(|pace| pace.tuned(intervals));
         self.ready.push(Item::Side(Side::Params(Params {
             at: Stamp::Record(time),
             kdamond: stream.watched.kdamond,
@@ -331,7 +414,20 @@ impl Events {
             let Some(Some(global)) = self.streams[at].keys.get(local) else { continue };
             snapshot.target = *global;
             self.note(&snapshot);
-            self.ready.push(Item::Snapshot(snapshot));
+            let stream = &mut self.streams[at];
+            let is_scheme = stream.assembler.event_key(TargetKey(local as u32)).is_some_and(|key| key.scheme.is_some());
+            let Some(pace) = &mut stream.pace else {
+                self.ready.push(Item::Snapshot(snapshot));
+                continue;
+            };
+            if !is_scheme {
+                pace.observe(&snapshot);
+            }
+            let end = snapshot.end;
+            self.ready.extend(pace.keep(snapshot).map(Item::Snapshot));
+            if pace.is_holding() || pace.is_undecided() {
+                self.settle_one(at, |pace| pace.decide(Some(end)));
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 //! The loop in the middle of a live session: ring to items, side data, marks, signals, until there is a reason to end.
 
+use super::changes::Changes;
 use super::control::Control;
 use super::events::{Events, Place};
 use super::people::People;
@@ -60,6 +61,7 @@ pub(crate) struct Following<'a> {
     pub(crate) source: Box<dyn Source>,
     pub(crate) events: Events,
     pub(crate) people: People,
+    pub(crate) changes: Changes,
     /// kdamond threads whose cost is recorded.
     pub(crate) kdamonds: Vec<i32>,
     pub(crate) sides: Sides,
@@ -91,6 +93,7 @@ impl Following<'_> {
             if stirred {
                 self.signals.hush();
                 self.take_marks();
+                self.changes.heed(&mut self.events);
             }
             if let Some(name) = self.signals.stop() {
                 return Ok(Ending::Signal(name));
@@ -131,6 +134,7 @@ impl Following<'_> {
             .into_iter()
             .chain(self.marks.as_ref().map(Marks::fd))
             .chain(self.people.exits())
+            .chain(self.changes.fd())
             .collect();
         self.source.wait(patience.max(Duration::from_millis(1)), &others)
     }
@@ -180,7 +184,9 @@ impl Following<'_> {
             return Ok(Some(Ending::TargetsGone));
         }
         let may_be_over = self.source.hung_up() || !self.source.tells_end();
-        Ok((may_be_over && !control.is_running()?).then_some(Ending::DamonStopped))
+        let over = may_be_over && !control.is_running()?;
+        self.changes.look(&mut self.events);
+        Ok(over.then_some(Ending::DamonStopped))
     }
 
     fn tell(&mut self, places: Vec<(u32, Vec<Place>)>) {

@@ -6,10 +6,12 @@
 //! finish the record; put DAMON back as it was found. Whatever fails on the way, what was done before is undone.
 
 mod attach;
+mod changes;
 pub(crate) mod command;
 mod control;
 mod events;
 mod follow;
+mod pace;
 mod people;
 pub(crate) mod plan;
 mod ready;

@@ -287,6 +287,63 @@ fn attaching_writes_nothing_and_keeps_kdamonds_with_equal_target_ids_apart() {
     assert_eq!(batch.snapshots[1].target, reader.targets()[1].key);
 }
 
+/// What somebody does to the files of kdamond 0, below a real directory.
+fn staged(intervals: &str, file: &'static str, value: &'static str) -> impl Fn(&FakeDamon) + Send + use<> {
+    let path = Path::new(intervals).join(file);
+    move |_| std::fs::write(&path, value).unwrap()
+}
+
+#[test]
+fn intervals_that_somebody_stages_count_from_their_commit_on() {
+    let lab = Lab::new(vec![]);
+    lab.others(1);
+    // The files stand still, as those of nobody's kernel; what matters is who writes to them.
+    let root = lab.dir.path().join("root");
+    for (path, value) in lab.fake.files() {
+        let path = root.join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, value).unwrap();
+    }
+    let kdamond = root.join(KDAMONDS).join("0");
+    let intervals = kdamond.join("contexts/0/monitoring_attrs/intervals").display().to_string();
+    let state = kdamond.join("state");
+    let commit = move |_: &FakeDamon| {
+        use std::io::Write;
+        let mut file = std::fs::OpenOptions::new().write(true).open(&state).unwrap();
+        file.write_all(b"on").unwrap();
+    };
+    let before = damo_kernel::procfs::now();
+    let at = |ms: i64| before.saturating_add(Nanos::from_millis(ms));
+    let look = || Step::Do(Box::new(|_| std::thread::sleep(super::follow::LOOK)));
+    let mut steps = Vec::new();
+    steps.extend((-20..0).map(|i| Step::Snapshot(0, 0, at(i * 100), &[0x1000])));
+    steps.push(Step::Do(Box::new(staged(&intervals, "sample_us", "20000"))));
+    steps.push(Step::Do(Box::new(staged(&intervals, "aggr_us", "400000"))));
+    steps.extend([look(), look()]);
+    steps.extend((0..10).map(|i| Step::Snapshot(0, 0, at(4000 + i * 100), &[0x1000])));
+    steps.push(Step::Do(Box::new(commit)));
+    steps.extend((0..8).map(|i| Step::Snapshot(0, 0, at(5000 + i * 400), &[0x1000])));
+    let end = root.join(KDAMONDS).join("0/state");
+    steps.push(Step::Do(Box::new(move |_| std::fs::write(&end, "off").unwrap())));
+    steps.push(look());
+    lab.script.steps.lock().unwrap().extend(steps);
+
+    let machine = Machine::new(Root::new(&root));
+    let request = lab.request(What::Attach);
+    session(&request, &machine, &lab.script, &Signals::default(), &mut Line::new(true)).unwrap();
+    let (reader, batch) = all(&lab.record());
+    let intervals: Vec<_> = batch.snapshots.iter().map(|head| head.intervals.unwrap().aggregation).collect();
+    assert_eq!(intervals, [vec![ms(100); 30], vec![ms(400); 8]].concat());
+    let params: Vec<_> = reader
+        .sides()
+        .unwrap()
+        .into_iter()
+        .filter_map(|side| if let Side::Params(params) = side { params.intervals } else { None })
+        .collect();
+    assert_eq!(params.iter().map(|params| params.aggregation).collect::<Vec<_>>(), [ms(100), ms(400)]);
+    assert_eq!(params[1].sample, ms(20));
+}
+
 #[test]
 fn without_a_target_and_with_nothing_running_the_message_says_what_to_type() {
     let lab = Lab::new(vec![]);

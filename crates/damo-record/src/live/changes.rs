@@ -1,0 +1,316 @@
+//! Parameters that somebody changes while their kdamond is recorded: `damo tune`, or by hand.
+//!
+//! DAMON's files tell what was staged, not what the kdamond took over, so that reading them now and then is not enough.
+//! What the kdamond is told goes through its `state` file, so that file is watched (inotify, which tells of the writes of
+//! programs). Opened while other intervals are staged than are in force, it may soon be a `commit`; written with
+//! success, it was one, or another command, which [`super::pace`] tells apart. Then all parameters are read and told, if they
+//! changed. Nothing is read in between, and nothing is ever written.
+//!
+//! Where the file cannot be watched, the intervals are read once a second, and their change alone is noticed. A change that
+//! was staged before the recording began and never committed is taken for what is in force: nothing tells.
+
+use super::Machine;
+use super::control::params_of;
+use super::events::Events;
+use super::pace::Change;
+use damo_kernel::procfs::now;
+use damo_kernel::sysfs::{Kdamond, Sysfs};
+use damo_model::{Intervals, Nanos, Stamp};
+use rustix::fs::inotify;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// What happened to a `state` file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stir {
+    Opened,
+    Written,
+    Closed,
+    /// More than could be told of.
+    Unknown,
+}
+
+/// The parameters of the kdamonds recorded.
+pub(crate) struct Changes {
+    sysfs: Sysfs,
+    watch: Option<Watch>,
+    kdamonds: Vec<Known>,
+}
+
+struct Known {
+    index: u32,
+    /// Told last, without what is not compared.
+    told: Kdamond,
+    /// May have been taken over; to be told when that is clear.
+    asked: Option<(Kdamond, Intervals)>,
+    file: StateFile,
+}
+
+/// A `state` file, followed from open to close.
+///
+/// Opening it for writing nearly always empties it first, which is told of like writing it, before or after the opening,
+/// and two such tellings that nobody has read yet become one. So the first one after the opening is a write only if it
+/// comes clearly later, or if all was over when it was read.
+#[derive(Clone, Copy, Debug, Default)]
+struct StateFile {
+    /// How many have it open.
+    open: u32,
+    opened: Nanos,
+    /// Emptied before it was opened.
+    emptied: bool,
+    /// When it was emptied or written.
+    touched: Option<Nanos>,
+}
+
+/// Emptying comes at once.
+const AT_ONCE: Nanos = Nanos(2_000_000);
+
+impl StateFile {
+    /// Whether a write to it succeeded, as far as is known by `at`.
+    fn was_written(&mut self, stir: Stir, at: Nanos) -> bool {
+        match stir {
+            Stir::Opened => {
+                if self.open == 0 {
+                    (self.opened, self.touched) = (at, self.emptied.then_some(at));
+                }
+                (self.open, self.emptied) = (self.open + 1, false);
+                false
+            }
+            Stir::Written if self.open == 0 => {
+                self.emptied = true;
+                false
+            }
+            Stir::Written => {
+                let again = self.touched.replace(at).is_some();
+                again || at.saturating_sub(self.opened) > AT_ONCE
+            }
+            Stir::Closed => {
+                self.open = self.open.saturating_sub(1);
+                self.open == 0 && self.touched == Some(at) && self.opened == at
+            }
+            Stir::Unknown => {
+                *self = Self::default();
+                true
+            }
+        }
+    }
+}
+
+impl Changes {
+    /// Follows these kdamonds, whose parameters are those in their files.
+    pub(crate) fn new(machine: &Machine, kdamonds: &[u32]) -> Self {
+        let sysfs = machine.sysfs.clone();
+        let known = |index: &u32| {
+            let told = sysfs.parameters(*index as usize).ok()?;
+            Some(Known { index: *index, told: comparable(&told), asked: None, file: StateFile::default() })
+        };
+        let kdamonds: Vec<Known> = kdamonds.iter().filter_map(known).collect();
+        let files: Vec<_> = kdamonds.iter().map(|known| sysfs.state_file(known.index as usize)).collect();
+        let watch = Watch::on(&files);
+        Self { sysfs, watch, kdamonds }
+    }
+
+    /// Can be read when there is something for [`Changes::heed`].
+    pub(crate) fn fd(&self) -> Option<BorrowedFd<'_>> {
+        self.watch.as_ref().map(|watch| watch.fd.as_fd())
+    }
+
+    /// Takes note of what was done to the files.
+    pub(crate) fn heed(&mut self, events: &mut Events) {
+        let Some(watch) = &mut self.watch else { return };
+        let time = now();
+        for (at, stir) in watch.take() {
+            let stirred = if stir == Stir::Unknown { 0..self.kdamonds.len() } else { at..at + 1 };
+            for known in self.kdamonds.get_mut(stirred).unwrap_or_default() {
+                known.heed(stir, time, &self.sysfs, events);
+            }
+        }
+    }
+
+    /// To be called about once a second.
+    pub(crate) fn look(&mut self, events: &mut Events) {
+        if self.watch.is_some() {
+            self.heed(events);
+        } else {
+            for known in &mut self.kdamonds {
+                known.look(&self.sysfs, events);
+            }
+        }
+        events.settle(now());
+    }
+}
+
+impl Known {
+    fn heed(&mut self, stir: Stir, at: Nanos, sysfs: &Sysfs, events: &mut Events) {
+        let is_written = self.file.was_written(stir, at);
+        if is_written {
+            self.written(at, sysfs, events);
+        } else if stir == Stir::Opened {
+            let staged = sysfs.intervals(self.index as usize).ok();
+            if staged.is_some() && staged != events.in_force(self.index) {
+                events.hold(self.index, at);
+            }
+        }
+        if self.file.open == 0 {
+            events.release(self.index);
+        }
+    }
+
+    /// A command was carried out. If parameters differ, it probably was `commit`.
+    fn written(&mut self, at: Nanos, sysfs: &Sysfs, events: &mut Events) {
+        let Ok(found) = sysfs.parameters(self.index as usize) else { return };
+        self.settle(events);
+        let Some((intervals, tuning)) = intervals_of(&found) else { return };
+        let params = params_of(Stamp::Record(at), self.index, &found);
+        if Some(intervals) != events.in_force(self.index) {
+            self.asked = Some((comparable(&found), intervals));
+            events.written(self.index, at, &Change { intervals, params, tuning });
+        } else if comparable(&found) != self.told {
+            self.told = comparable(&found);
+            events.tell(params);
+        }
+    }
+
+    /// Without a watch: only the intervals can be told by what follows.
+    fn look(&mut self, sysfs: &Sysfs, events: &mut Events) {
+        self.settle(events);
+        let Ok(staged) = sysfs.intervals(self.index as usize) else { return };
+        if Some(staged) == events.in_force(self.index) {
+            events.nothing_staged(self.index);
+            return;
+        }
+        if let Ok(found) = sysfs.parameters(self.index as usize)
+            && let Some((intervals, tuning)) = intervals_of(&found)
+        {
+            let params = params_of(Stamp::Record(now()), self.index, &found);
+            self.asked = Some((comparable(&found), intervals));
+            events.staged(self.index, &Change { intervals, params, tuning });
+        }
+    }
+
+    /// Whether what was asked for last was told by now.
+    fn settle(&mut self, events: &Events) {
+        if events.is_undecided(self.index) {
+            return;
+        }
+        if let Some((asked, intervals)) = self.asked.take()
+            && Some(intervals) == events.in_force(self.index)
+        {
+            self.told = asked;
+        }
+    }
+}
+
+fn intervals_of(kdamond: &Kdamond) -> Option<(Intervals, bool)> {
+    let context = kdamond.contexts.first()?;
+    Some((context.intervals, context.intervals_goal.is_some()))
+}
+
+/// Without the intervals, which are compared with those in force, and the targets, which the record tells otherwise.
+fn comparable(kdamond: &Kdamond) -> Kdamond {
+    let mut kdamond = kdamond.clone();
+    for context in &mut kdamond.contexts {
+        context.intervals = Intervals::default();
+        context.targets.clear();
+    }
+    kdamond
+}
+
+/// An inotify watch on some files.
+struct Watch {
+    fd: OwnedFd,
+    /// By position of the file.
+    descriptors: Vec<i32>,
+}
+
+impl Watch {
+    /// `None` if one of them cannot be watched.
+    fn on(files: &[std::path::PathBuf]) -> Option<Self> {
+        let flags = inotify::CreateFlags::NONBLOCK | inotify::CreateFlags::CLOEXEC;
+        let fd = inotify::init(flags).ok()?;
+        let wanted = inotify::WatchFlags::OPEN
+            | inotify::WatchFlags::MODIFY
+            | inotify::WatchFlags::CLOSE_WRITE
+            | inotify::WatchFlags::CLOSE_NOWRITE;
+        let descriptors = files.iter().map(|file| inotify::add_watch(&fd, file, wanted).ok()).collect::<Option<_>>()?;
+        Some(Self { fd, descriptors })
+    }
+
+    /// What happened since the last call, in order, each with the position of its file.
+    fn take(&mut self) -> Vec<(usize, Stir)> {
+        let mut buffer = [MaybeUninit::uninit(); 2048];
+        let mut reader = inotify::Reader::new(&self.fd, &mut buffer);
+        let mut all = Vec::new();
+        while let Ok(event) = reader.next() {
+            let flags = event.events();
+            let stir = if flags.contains(inotify::ReadFlags::QUEUE_OVERFLOW) {
+                Stir::Unknown
+            } else if flags.contains(inotify::ReadFlags::OPEN) {
+                Stir::Opened
+            } else if flags.contains(inotify::ReadFlags::MODIFY) {
+                Stir::Written
+            } else if flags.intersects(inotify::ReadFlags::CLOSE_WRITE | inotify::ReadFlags::CLOSE_NOWRITE) {
+                Stir::Closed
+            } else {
+                continue;
+            };
+            let at = self.descriptors.iter().position(|known| *known == event.wd());
+            if stir == Stir::Unknown || at.is_some() {
+                all.push((at.unwrap_or_default(), stir));
+            }
+        }
+        all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::{File, OpenOptions};
+    use std::io::Write;
+
+    fn at(ms: i64) -> Nanos {
+        Nanos::from_millis(ms)
+    }
+
+    /// Whether a write is seen in what is told at these times.
+    fn is_written(told: &[(i64, Stir)]) -> bool {
+        let mut file = StateFile::default();
+        told.iter().fold(false, |seen, (ms, stir)| file.was_written(*stir, at(*ms)) || seen)
+    }
+
+    #[test]
+    fn a_write_is_told_from_the_emptying_before_it() {
+        use Stir::*;
+        // As a 6.12 kernel tells of `echo commit`, read at once: it takes a while.
+        assert!(is_written(&[(0, Opened), (0, Written), (104, Written), (104, Closed)]));
+        // The same of an `echo` that the kernel refuses.
+        assert!(!is_written(&[(0, Opened), (0, Written), (11, Closed)]));
+        // Kernels that empty the file first.
+        assert!(is_written(&[(0, Written), (0, Opened), (1, Written), (3, Closed)]));
+        assert!(!is_written(&[(0, Written), (0, Opened), (3, Closed)]));
+        // Read too late to tell the two apart.
+        assert!(is_written(&[(0, Opened), (0, Written), (0, Closed)]));
+        // Without emptying.
+        assert!(is_written(&[(0, Opened), (50, Written), (50, Closed)]));
+        // Somebody only looks.
+        assert!(!is_written(&[(0, Opened), (0, Closed)]));
+        assert!(!is_written(&[(0, Opened), (0, Written), (5, Opened), (5, Closed), (11, Closed)]));
+    }
+
+    #[test]
+    fn a_watch_tells_of_programs_that_open_write_and_close_and_to_whom() {
+        let dir = tempfile::tempdir().unwrap();
+        let files = [dir.path().join("0"), dir.path().join("1")];
+        files.iter().for_each(|file| std::fs::write(file, "on").unwrap());
+        let mut watch = Watch::on(&files).unwrap();
+        assert_eq!(watch.take(), []);
+        let mut file = OpenOptions::new().write(true).open(&files[1]).unwrap();
+        file.write_all(b"commit").unwrap();
+        drop(file);
+        drop(File::open(&files[0]).unwrap());
+        let told = [(1, Stir::Opened), (1, Stir::Written), (1, Stir::Closed), (0, Stir::Opened), (0, Stir::Closed)];
+        assert_eq!(watch.take(), told);
+        assert!(Watch::on(&[dir.path().join("2")]).is_none());
+    }
+}

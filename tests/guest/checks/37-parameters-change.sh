@@ -1,0 +1,47 @@
+# parameters changed during a recording count from their commit on, by hand and by damo tune; what is only staged does not
+start_workload steady
+intervals=$DAMON/0/contexts/0/monitoring_attrs/intervals
+someone_else_starts
+start_record --timeout 20 -o by-hand.damo
+sleep 4
+echo 35000 >$intervals/sample_us
+echo 700000 >$intervals/aggr_us
+# Other commands, and one that is refused, are no commit.
+echo update_schemes_stats >$DAMON/0/state
+(echo nonsense >$DAMON/0/state) 2>refused && fail "the kernel takes nonsense"
+sleep 4
+before=$(uptime_now)
+echo commit >$DAMON/0/state
+committed=$(uptime_now)
+end_record 30
+is_complete by-hand.damo
+expect "the intervals change once, and that is told" "$s_interval_changes $s_params" = "1 2"
+expect "to the new ones" "$s_last_sample_us $s_last_aggregation_us" = "35000 700000"
+# The kernel takes new intervals over at the end of an aggregation, which it reports in their terms.
+expect "no aggregation is shorter than its interval, but that one" "$s_too_short" -le 1
+changed=$(awk "BEGIN {print $s_changed_ns / 1e9}")
+at_least "the first snapshot with them is of the commit: it" "$changed" "$(awk "BEGIN {print $before - 0.1}")"
+at_most "the first snapshot with them is of the commit: it" "$changed" "$(awk "BEGIN {print $committed + 0.1}")"
+echo off >$DAMON/0/state
+echo 0 >$DAMON/nr_kdamonds
+
+damo start "$pid" || fail "does not start"
+start_record --timeout 12 -o tuned.damo
+sleep 3
+damo tune -s 10ms || fail "does not tune"
+sleep 3
+damo tune -m 500 || fail "does not tune"
+end_record 25
+damo stop || fail "does not stop"
+is_complete tuned.damo
+expect "the sampling interval alone changes, once" "$s_interval_changes $s_last_sample_us $s_last_aggregation_us" = "1 10000 100000"
+expect "and each change of parameters is told" "$s_params" = 3
+
+start_record "$pid" --timeout 16 -o own.damo
+wait_for 20 damon_is_on
+sleep 3
+damo tune --adopt -a 1s || fail "does not tune what the recorder started"
+end_record 30
+is_complete own.damo
+expect "so it is with a kdamond of our own" "$s_interval_changes $s_params $s_last_aggregation_us" = "1 2 1000000"
+cp by-hand.damo tuned.damo own.damo "$OUT/$NAME"
