@@ -135,7 +135,7 @@ first_snapshot() {
     set -- $(awk "BEGIN {
         usual = ($s_last_ns - $s_first_end_ns) / ($s_snapshots - 1)
         off = $s_first_end_ns - $reported * 1e9
-        printf \"%.3f %.2f %.4f\", (off < 0 ? -off : off) / usual, ($s_first_end_ns - $born * 1e9) / usual
+        printf \"%.3f %.2f %.4f\", (off < 0 ? -off : off) / usual, ($s_first_end_ns - $born * 1e9) / usual, usual / 1e9
     }")
     first_off=$1 first_after=$2 aggregation=$3
 }
