@@ -3,11 +3,11 @@
 mod common;
 
 use common::{evolving, meta, record, snapshots, target};
-use damo_format::{Reader, RecordFile, StreamReader, WriteError, Writer, WriterOptions, repair};
+use damo_format::{Owner, Reader, RecordFile, StreamReader, WriteError, Writer, WriterOptions, repair};
 use damo_model::{Item, Lost, Side, Sink, Snapshot, Stamp, Target, TargetKey};
 use std::fs;
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 
 fn options() -> WriterOptions {
@@ -343,4 +343,26 @@ fn what_was_written_before_the_disk_was_full_gets_its_name_and_reads() {
     assert!(!reader.is_finished());
     assert_eq!(snapshots(&reader), &written[..8]);
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+}
+
+/// Only root can give files away, so for others there is nothing to see.
+#[test]
+fn a_record_made_by_root_for_a_user_is_the_users_and_gives_way_to_the_next_one() {
+    let directory = tempfile::tempdir().unwrap();
+    if directory.path().metadata().unwrap().uid() != 0 {
+        return;
+    }
+    let path = directory.path().join("damon.damo");
+    for heir in [None, Some(Owner { uid: 65534, gid: 65533 }), Some(Owner { uid: 65534, gid: 65533 })] {
+        let mut file = RecordFile::create_for(heir, &path, options(), false).unwrap();
+        items(6).1.iter().for_each(|item| file.put(item).unwrap());
+        file.finish_repacked().unwrap();
+        let found = path.metadata().unwrap();
+        let expected = heir.map_or(0, |heir| heir.uid);
+        assert_eq!((found.uid(), found.permissions().mode() & 0o777), (expected, 0o600));
+    }
+    // Root itself finds somebody else's file there.
+    assert!(create(&path).is_err());
+    let somebody = Owner { uid: 4242, gid: 4242 };
+    assert!(RecordFile::create_for(Some(somebody), &path, options(), false).is_err());
 }
