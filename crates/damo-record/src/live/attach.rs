@@ -91,7 +91,7 @@ impl Control for Attached<'_> {
     }
 
     fn place_of(&self, pid: i32) -> Option<(u32, usize)> {
-        super::control::place_in(&self.places, pid)
+        super::own::place_in(&self.places, pid)
     }
 
     fn ends_with_targets(&self) -> bool {

@@ -1,10 +1,12 @@
-//! Kdamonds of our own: set up, noted, started, kept up with the processes, stopped, and undone.
+//! A recording with kdamonds of our own, from the command that is started to the record's end; and what it has in common
+//! with one of kdamonds that run already.
 
 use super::Machine;
 use super::changes::Changes;
 use super::command::{self, Started};
 use super::events::{Events, Place, Watched};
 use super::follow::{Ending, Following, give};
+use super::own::Own;
 use super::people::{Origin, People};
 use super::plan::{self, Plan};
 use super::sides::Sides;
@@ -12,25 +14,19 @@ use super::source::Open;
 use crate::error::RecordError;
 use crate::line::Line;
 use crate::marks::Marks;
-use crate::owner::{self, Note, Ownership};
 use crate::pipeline::{LIVE_BLOCK_AGE, Pipeline};
-use crate::problem::Problem;
 use crate::request::{Request, What};
 use crate::signals::Signals;
 use crate::tape::Tape;
 use damo_format::WriterOptions;
 use damo_kernel::procfs::{clock_pair, now};
 use damo_kernel::ring::Until;
-use damo_kernel::steer::Turn;
-use damo_kernel::sysfs::{ContextTarget, Kdamond, Staged};
+use damo_kernel::sysfs::Kdamond;
 use damo_kernel::tracefs::{Decoder, EventFormat, Tracefs};
-use damo_model::{AddrRange, Clock, Item, Meta, Params, Process, Side, Source, Stamp, TracepointFormat};
-use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use damo_model::{Clock, Item, Meta, Params, Process, Side, Source, Stamp, TracepointFormat};
+use std::os::fd::BorrowedFd;
 use std::process::ExitCode;
-use std::sync::mpsc::{Receiver, channel};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// How the loop keeps DAMON and the processes together.
 pub(crate) trait Control {
@@ -56,302 +52,6 @@ pub(crate) trait Control {
     fn ends_with_targets(&self) -> bool;
     /// Whether DAMON still runs.
     fn is_running(&self) -> Result<bool, RecordError>;
-}
-
-/// Kdamonds that we started.
-pub(crate) struct Own {
-    staged: Staged,
-    ownership: Ownership,
-    /// Per kdamond of ours: its index and what is at the places of its first context.
-    kdamonds: Vec<(u32, Vec<Place>)>,
-    /// Fixed ranges of each process, if any.
-    ranges: Vec<AddrRange>,
-    waiting: Vec<Process>,
-    telling: Option<Telling>,
-    refusals: u32,
-    has_processes: bool,
-    root: PathBuf,
-    /// While DAMON is being set up or put back. Behind the rest, so that it is dropped last.
-    turn: Option<Turn>,
-}
-
-/// DAMON is being told who is there, by another thread: the kernel takes up to an aggregation interval for it, and
-/// meanwhile the ring fills and signals come.
-struct Telling {
-    /// Who is being told of.
-    newcomers: Vec<Process>,
-    /// The places once it is done.
-    next: Vec<Place>,
-    end: Receiver<Result<(), damo_kernel::Error>>,
-    /// What it ended with, when that is known.
-    ended: Option<Result<(), damo_kernel::Error>>,
-    /// Closed by the other thread after it has told the end.
-    bell: UnixStream,
-}
-
-/// After so many refusals in a row the user is told; a process that is gone again is the usual reason for one.
-const REFUSALS_TO_TELL: u32 = 5;
-/// For another one of us to be done with DAMON: longer than a command waits for the end of a usual aggregation.
-const TURN: Duration = Duration::from_secs(30);
-/// The same when ours is to be switched off, which must not wait for long.
-const LAST_TURN: Duration = Duration::from_secs(5);
-/// For a commit to notice that its kdamond is off: the kernel looks ten times a second.
-const GIVE_UP: Duration = Duration::from_secs(5);
-
-impl Own {
-    /// Sets DAMON up without switching it on, and notes that it is ours.
-    pub(crate) fn stage(request: &Request, machine: &Machine, plan: &Plan) -> Result<Self, RecordError> {
-        let turn = owner::turn(&request.root, TURN)?;
-        let prepared = machine.sysfs.prepare(&plan.kdamonds).map_err(|e| busy(&request.root, e))?;
-        let record = request.output.path.as_deref().map(|path| std::path::absolute(path).unwrap_or(path.to_path_buf()));
-        // Noted before each step: if we are killed, the next run knows what to put back.
-        let note = Note { pid: std::process::id(), record, leftover: prepared.leftover() };
-        let mut ownership = Ownership::take(&request.root, note)?;
-        let staged = prepared.stage().map_err(|e| busy(&request.root, e))?;
-        ownership.owns(staged.leftover())?;
-        let indices = staged.indices();
-        let places = |kdamond: &Kdamond| {
-            let targets = kdamond.contexts.first().map(|context| context.targets.as_slice()).unwrap_or_default();
-            targets.iter().map(|target| place(target, &plan.people)).collect()
-        };
-        let kdamonds: Vec<(u32, Vec<Place>)> =
-            indices.iter().map(|index| *index as u32).zip(plan.kdamonds.iter().map(places)).collect();
-        let ranges = match &request.what {
-            What::Pids { ranges, .. } | What::Command { ranges, .. } => ranges.clone(),
-            _ => Vec::new(),
-        };
-        Ok(Self {
-            staged,
-            ownership,
-            kdamonds,
-            ranges,
-            waiting: Vec::new(),
-            telling: None,
-            refusals: 0,
-            has_processes: !plan.people.is_empty(),
-            root: request.root.clone(),
-            turn: Some(turn),
-        })
-    }
-
-    /// Switches it on. Gives the threads.
-    pub(crate) fn start(&mut self) -> Result<Vec<(usize, i32)>, RecordError> {
-        self.staged.start().map_err(|e| busy(&self.root, e))?;
-        self.ownership.owns(self.staged.leftover())?;
-        self.turn = None;
-        Ok(self.staged.started())
-    }
-
-    /// Switches it off; the parameters stay until [`Own::undo`].
-    pub(crate) fn stop(&mut self) -> Result<(), RecordError> {
-        // Until everything is put back: who finds DAMON off must not take our parameters for those to go back to. But
-        // whatever another one does, DAMON goes off.
-        if self.turn.is_none() {
-            self.turn = owner::turn(&self.root, LAST_TURN).ok();
-        }
-        let stopped = self.staged.stop();
-        if let Some(telling) = self.telling.take()
-            && telling.ended.is_none()
-        {
-            // What comes of it does not matter any more, only that it does not write to what is put back.
-            let _ = telling.end.recv_timeout(GIVE_UP);
-        }
-        Ok(stopped?)
-    }
-
-    /// Puts DAMON back as it was found, switched off before if it is still on.
-    pub(crate) fn undo(mut self) -> Result<(), RecordError> {
-        let stopped = self.stop();
-        let Own { staged, ownership, turn, .. } = self;
-        let undone = staged.undo();
-        if undone.is_err() || stopped.is_err() {
-            // The next run finds the note and tries again.
-            ownership.leave();
-        }
-        drop(turn);
-        stopped.and(undone.map_err(RecordError::from))
-    }
-
-    /// Indices of our kdamonds in sysfs, in the order of the plan.
-    pub(crate) fn indices(&self) -> Vec<u32> {
-        self.kdamonds.iter().map(|(index, _)| *index).collect()
-    }
-
-    /// Processes that DAMON could not be told of any more, because it had ended with the targets before them.
-    fn left_behind(&self) -> Vec<Process> {
-        let mut places = self.kdamonds.iter().flat_map(|(_, places)| places);
-        let gone = self.has_processes && places.all(|place| *place == Place::Gone);
-        if gone { self.waiting.clone() } else { Vec::new() }
-    }
-
-    pub(crate) fn staged(&mut self) -> &mut Staged {
-        &mut self.staged
-    }
-
-    /// Begins to tell the kernel who is there now: `next` of our first kdamond, of processes that are all alive.
-    fn tell(&mut self, next: Vec<Place>) -> Result<(), RecordError> {
-        let targets: Vec<ContextTarget> = next
-            .iter()
-            .map(|place| match place {
-                Place::Process(process) => plan::target(process.pid, &self.ranges),
-                Place::Space | Place::Gone => ContextTarget::default(),
-            })
-            .collect();
-        let work = self.staged.telling_targets(0, 0, targets);
-        let (bell, rope) = UnixStream::pair().map_err(|e| RecordError::io("telling DAMON of new processes", e))?;
-        let (told, end) = channel();
-        let thread = std::thread::Builder::new().name("damo-targets".to_owned());
-        let spawned = thread.spawn(move || {
-            // Nobody waits for it any more when the recording is over.
-            let _ = told.send(work());
-            drop(rope);
-        });
-        spawned.map_err(|e| RecordError::io("telling DAMON of new processes", e))?;
-        self.telling = Some(Telling { newcomers: self.waiting.clone(), next, end, ended: None, bell });
-        Ok(())
-    }
-
-    /// What came of telling the kernel, if it has ended: whether it took the newcomers, so that places changed.
-    fn told(&mut self, line: &mut Line) -> Result<Option<bool>, RecordError> {
-        let Some(Telling { newcomers, next, ended: Some(ended), .. }) = self.telling.take_if(|it| it.ended.is_some())
-        else {
-            return Ok(None);
-        };
-        match ended {
-            Ok(()) => {
-                self.refusals = 0;
-                self.waiting.retain(|process| !newcomers.contains(process));
-                if let Some((_, places)) = self.kdamonds.first_mut() {
-                    *places = next;
-                }
-                // So that what it is set to now is known to be ours. Without it all that is lost is that after a kill
-                // and the end of all targets the parameters stay.
-                self.ownership.owns(self.staged.leftover())?;
-                Ok(Some(true))
-            }
-            Err(damo_kernel::Error::NotOurs { .. }) => Ok(Some(false)),
-            Err(error) => {
-                self.refusals += 1;
-                if self.refusals == REFUSALS_TO_TELL {
-                    let names: Vec<String> =
-                        newcomers.iter().map(|process| format!("{} ({})", process.pid, process.comm)).collect();
-                    line.warn(&format!("New processes could not be added: {}: {error}", names.join(", ")));
-                }
-                Ok(Some(false))
-            }
-        }
-    }
-}
-
-/// Says whose kdamond is in the way, if it is one of another recording.
-fn busy(root: &Path, error: damo_kernel::Error) -> RecordError {
-    let damo_kernel::Error::Busy { index, pid, .. } = error else { return error.into() };
-    let others = owner::others(root);
-    let recording = others.iter().find(|found| found.note.leftover.started().contains(&(index, pid)));
-    let Some(found) = recording else { return error.into() };
-    let record = found.note.record.as_ref().map_or("standard output".to_string(), |path| path.display().to_string());
-    let who = format!("kdamond {index} (thread {pid}) is of a recording (process {}, to {record})", found.note.pid);
-    Problem::Busy { who }.into()
-}
-
-fn place(target: &ContextTarget, people: &[Process]) -> Place {
-    let process = target.pid.and_then(|pid| people.iter().find(|process| process.pid == pid));
-    process.map_or(Place::Space, |process| Place::Process(process.clone()))
-}
-
-impl Control for Own {
-    fn without(&mut self, gone: &[Process]) -> Vec<(u32, Vec<Place>)> {
-        let told = self.telling.iter_mut().flat_map(|telling| &mut telling.next);
-        for place in self.kdamonds.iter_mut().flat_map(|(_, places)| places).chain(told) {
-            if let Place::Process(process) = place
-                && gone.contains(process)
-            {
-                *place = Place::Gone;
-            }
-        }
-        self.waiting.retain(|process| !gone.contains(process));
-        self.places()
-    }
-
-    fn has_waiting(&self) -> bool {
-        !self.waiting.is_empty() || self.telling.is_some()
-    }
-
-    fn admit(&mut self, born: &[Process], line: &mut Line) -> Result<bool, RecordError> {
-        self.waiting.extend_from_slice(born);
-        self.has_news();
-        let told = self.told(line)?;
-        let changed = told == Some(true);
-        // One at a time, and not at once again what was refused just now.
-        if self.waiting.is_empty() || self.telling.is_some() || told == Some(false) {
-            return Ok(changed);
-        }
-        if let Some((_, present)) = self.kdamonds.first() {
-            let next = arrange(present, &self.waiting);
-            self.tell(next)?;
-        }
-        Ok(changed)
-    }
-
-    fn bell(&self) -> Option<BorrowedFd<'_>> {
-        self.telling.as_ref().map(|telling| telling.bell.as_fd())
-    }
-
-    fn has_news(&mut self) -> bool {
-        let Some(telling) = &mut self.telling else { return false };
-        if telling.ended.is_none() {
-            telling.ended = telling.end.try_recv().ok();
-        }
-        telling.ended.is_some()
-    }
-
-    fn places(&self) -> Vec<(u32, Vec<Place>)> {
-        self.kdamonds.clone()
-    }
-
-    fn place_of(&self, pid: i32) -> Option<(u32, usize)> {
-        place_in(&self.kdamonds, pid)
-    }
-
-    fn ends_with_targets(&self) -> bool {
-        self.has_processes
-    }
-
-    fn is_running(&self) -> Result<bool, RecordError> {
-        // While a commit waits some kernels tell nothing; it ends soon after the kdamond.
-        Ok(self.telling.is_some() || self.staged.is_running()?)
-    }
-}
-
-/// Where a process is.
-pub(crate) fn place_in(kdamonds: &[(u32, Vec<Place>)], pid: i32) -> Option<(u32, usize)> {
-    kdamonds.iter().find_map(|(kdamond, places)| {
-        let is_it = |place: &Place| matches!(place, Place::Process(process) if process.pid == pid);
-        Some((*kdamond, places.iter().position(is_it)?))
-    })
-}
-
-/// A list of targets without those who are gone (the kernel refuses their ids) and with the newcomers. Who is alive
-/// keeps its place as far as possible, because a place's regions stay with the place until the next update.
-fn arrange(present: &[Place], born: &[Process]) -> Vec<Place> {
-    let mut newcomers = born.iter().cloned();
-    let mut next: Vec<Place> = present.to_vec();
-    for place in next.iter_mut().filter(|place| **place == Place::Gone) {
-        if let Some(process) = newcomers.next() {
-            *place = Place::Process(process);
-        }
-    }
-    next.extend(newcomers.map(Place::Process));
-    // Holes that are left are filled from the end.
-    while let Some(hole) = next.iter().position(|place| *place == Place::Gone) {
-        if let Some(last) = next.pop()
-            && last != Place::Gone
-            && hole < next.len()
-        {
-            next[hole] = last;
-        }
-    }
-    next
 }
 
 /// Records with kdamonds of our own.
@@ -400,7 +100,7 @@ fn record(
                 events,
                 people: People::new(machine.procfs.clone(), plan.origin, plan.people)
                     .of_command(command.as_ref().map(Started::pid)),
-                kdamonds: own.staged.threads(),
+                kdamonds: own.threads(),
                 changes: Changes::new(machine, &own.indices()),
                 sides: Sides::new(machine.procfs.clone()),
                 marks,
@@ -487,7 +187,7 @@ fn begin(
     let tids: Vec<i32> = threads.iter().map(|(_, tid)| *tid).collect();
     source.narrow(&tids)?;
     let mut events = Events::new(decoder, false);
-    for (((kdamond, places), (_, tid)), planned) in own.kdamonds.iter().zip(&threads).zip(&plan.kdamonds) {
+    for (((kdamond, places), (_, tid)), planned) in own.places().iter().zip(&threads).zip(&plan.kdamonds) {
         let intervals = planned.contexts.first().map(|context| context.intervals);
         let watched = Watched { tid: *tid, kdamond: Some(*kdamond), intervals, data_source: String::new() };
         events.watch(watched, places.clone());
@@ -554,7 +254,7 @@ pub(crate) fn meta(
 
 fn parameters(own: &Own, plan: &Plan) -> Vec<Params> {
     let at = Stamp::Record(now());
-    let indices = own.kdamonds.iter().map(|(index, _)| *index);
+    let indices = own.indices().into_iter();
     indices.zip(&plan.kdamonds).flat_map(|(index, kdamond)| params_of(at, index, kdamond)).collect()
 }
 
@@ -572,32 +272,4 @@ pub(crate) fn params_of(at: Stamp, index: u32, kdamond: &Kdamond) -> Vec<Params>
         json: json.clone(),
     };
     kdamond.contexts.iter().enumerate().map(one).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn who(pid: i32) -> Place {
-        Place::Process(Process { pid, ..Process::default() })
-    }
-
-    fn born(pids: &[i32]) -> Vec<Process> {
-        pids.iter().map(|pid| Process { pid: *pid, ..Process::default() }).collect()
-    }
-
-    #[test]
-    fn newcomers_take_the_places_of_the_gone_and_the_living_stay_where_they_are() {
-        let present = [who(1), Place::Gone, who(3)];
-        assert_eq!(arrange(&present, &born(&[4])), [who(1), who(4), who(3)]);
-        assert_eq!(arrange(&present, &born(&[4, 5])), [who(1), who(4), who(3), who(5)]);
-    }
-
-    #[test]
-    fn no_place_of_a_gone_process_is_left_for_the_kernel_to_refuse() {
-        assert_eq!(arrange(&[who(1), Place::Gone, Place::Gone], &born(&[4])), [who(1), who(4)]);
-        assert_eq!(arrange(&[Place::Gone, Place::Gone, who(3)], &born(&[4])), [who(4), who(3)]);
-        assert_eq!(arrange(&[Place::Gone, Place::Gone, who(3)], &[]), [who(3)]);
-        assert_eq!(arrange(&[Place::Gone], &[]), []);
-    }
 }

@@ -14,6 +14,7 @@ pub(crate) mod command;
 mod control;
 mod events;
 mod follow;
+mod own;
 mod pace;
 mod people;
 pub(crate) mod plan;

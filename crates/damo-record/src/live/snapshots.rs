@@ -7,8 +7,9 @@
 
 use super::Machine;
 use super::command::{self, Started};
-use super::control::{Own, meta, params_of};
+use super::control::{meta, params_of};
 use super::follow::{Ending, LOOK, give, give_all};
+use super::own::Own;
 use super::people::{Origin, People};
 use super::plan::{self, Plan};
 use super::sides::Sides;

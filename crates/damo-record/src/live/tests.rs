@@ -478,7 +478,7 @@ fn several_starts_at_once_record_each_its_own_process_or_say_who_is_in_the_way()
         let start = |pid: i32| {
             let request = Request { follow_children: false, ..lab.request(pids(pid)) };
             let plan = plan::plan(&request, &machine, None)?;
-            let mut own = control::Own::stage(&request, &machine, &plan)?;
+            let mut own = own::Own::stage(&request, &machine, &plan)?;
             own.start()?;
             Ok::<_, RecordError>(own)
         };
