@@ -109,9 +109,13 @@ pub(crate) fn tenths(time: Nanos) -> Nanos {
     Nanos(time.0 / 100_000_000 * 100_000_000)
 }
 
-/// A duration cut to whole seconds, for a line that is drawn again and again.
-pub(crate) fn whole_seconds(time: Nanos) -> Nanos {
-    Nanos(time.0 / 1_000_000_000 * 1_000_000_000)
+/// A duration cut to whole seconds, for a line that is drawn again and again: `0 s`, `1 m 5 s`.
+pub(crate) fn whole_seconds(time: Nanos) -> String {
+    match Nanos(time.0 / 1_000_000_000 * 1_000_000_000) {
+        // Which people would be told as `0 ns`.
+        Nanos(0) => "0 s".to_string(),
+        whole => human::format_time(whole, Style::Human),
+    }
 }
 
 /// `1,234,567`.
@@ -161,6 +165,12 @@ mod tests {
     #[test]
     fn a_terminal_that_does_not_know_its_width_has_eighty_columns() {
         assert_eq!([0, 5, 20, 79, 200].map(width), [80, 20, 20, 79, 200]);
+    }
+
+    #[test]
+    fn the_live_line_counts_whole_seconds_from_nought() {
+        let texts = [0, 999_999_999, 1_000_000_000, 65_900_000_000].map(|time| whole_seconds(Nanos(time)));
+        assert_eq!(texts, ["0 s", "0 s", "1 s", "1 m 5 s"]);
     }
 
     #[test]

@@ -47,7 +47,7 @@ sleep 4
 # CPU time of the kdamond in nanoseconds, over that of the clock.
 share=$(awk -v now="$(uptime_now)" -v began="$began" '{print $1 / 1e7 / (now - began)}' "/proc/$kdamond/schedstat")
 wait $terminal || fail "see above"
-line='^[1-5] s: [1-9][0-9,]* snapshots, [1-9][0-9,]* regions, [0-9.]* K*i*B, nothing lost(, DAMON [0-9.]+ % of a CPU)?$'
+line='^[0-5] s: [0-9,]+ snapshots, [0-9,]+ regions, [0-9.]+ (Ki)?B, nothing lost(, DAMON [0-9.]+ % of a CPU)?$'
 grep -vE "$line" drawn && fail "a line tells something else"
 is_complete line.damo
 # Numbers alone: time, snapshots, regions, bytes, share.

@@ -14,7 +14,7 @@ use crate::request::Request;
 use crate::signals::Signals;
 use damo_kernel::procfs::now;
 use damo_kernel::ring::Until;
-use damo_model::human::{Style, format_size, format_time};
+use damo_model::human::{Style, format_size};
 use damo_model::{Bytes, Item, Mark, Nanos, Process, Side, Stamp, TargetKey};
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
@@ -229,7 +229,7 @@ impl Following<'_> {
                 if seen.lost == 0 { "nothing lost".to_string() } else { format!("{} LOST", line::grouped(seen.lost)) };
             format!(
                 "{}: {} snapshots, {} regions, {}, {lost}{share}",
-                format_time(line::whole_seconds(time), Style::Human),
+                line::whole_seconds(time),
                 line::grouped(seen.snapshots),
                 line::grouped(seen.regions),
                 format_size(Bytes(written.bytes), Style::Human),
