@@ -818,9 +818,10 @@ fn regions_given_with_all_parameters_are_never_lost_to_a_child() {
                 std::thread::sleep(super::follow::LOOK);
             })),
         ]);
-        // Time enough for a thread that would tell DAMON.
+        // A look that finds somebody drains once before DAMON is told; then time enough for a thread that would tell it.
+        let look = Step::Do(Box::new(|_| {}));
         let later = Step::Do(Box::new(|_| std::thread::sleep(Duration::from_millis(300))));
-        lab.script.steps.lock().unwrap().extend([later, exits(77), exits(78)]);
+        lab.script.steps.lock().unwrap().extend([look, later, exits(77), exits(78)]);
         lab.run(&lab.request(What::Kdamonds(serde_json::from_str(&json).unwrap()))).unwrap();
         let log = lab.fake.log();
         let told = log.iter().any(|(path, value)| path.ends_with("pid_target") && value == "78");
