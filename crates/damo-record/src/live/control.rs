@@ -126,8 +126,10 @@ fn record(
     let undone = own.undo();
     let rest = following.rest(Until::End);
     let concluded = super::conclude(following, ending, rest);
-    for process in left {
-        let (pid, comm) = (process.pid, process.comm);
+    // By now it is the program that it was started for, or gone.
+    let named =
+        |process: &Process| machine.procfs.process(process.pid).ok().filter(|now| now.started == process.started);
+    for Process { pid, comm, .. } in left.iter().filter_map(named) {
         line.warn(&format!("Its child {pid} ({comm}) had just begun and goes on unrecorded. Next: damo record {pid}"));
     }
     undone?;

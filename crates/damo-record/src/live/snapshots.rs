@@ -341,7 +341,7 @@ impl Reading<'_> {
             if self.wanted.count > 0 { format!(" of {}", line::grouped(self.wanted.count)) } else { String::new() };
         format!(
             "{}: {}{of} snapshots read, {} regions, {}",
-            format_time(line::whole_seconds(time), Style::Human),
+            line::whole_seconds(time),
             line::grouped(self.taken),
             line::grouped(self.regions),
             format_size(Bytes(self.pipeline.progress().bytes), Style::Human),
