@@ -11,12 +11,13 @@ mod rotate;
 pub(crate) use flight::Flight;
 pub(crate) use rotate::Rotating;
 
+use crate::args::UsageError;
 use crate::error::RecordError;
 use crate::request::Output;
 use damo_format::{Owner, RecordFile, Summary, Writer, WriterOptions};
 use damo_kernel::rights::Rights;
 use damo_model::{Item, Sink, SinkError};
-use std::io;
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
 /// What was written when all is done.
@@ -72,6 +73,10 @@ impl Tape {
     /// anything is started. `options` as for a plain file.
     pub(crate) fn open(output: &Output, options: WriterOptions) -> Result<Tape, RecordError> {
         let Some(path) = &output.path else {
+            if io::stdout().is_terminal() {
+                let text = "a record is not for terminals: name a file with -o FILE, or send it on: -o - | PROGRAM";
+                return Err(UsageError(text.to_string()).into());
+            }
             let writer = Writer::new(io::stdout(), options).map_err(|e| RecordError::record("standard output", &e))?;
             return Ok(Tape::Stdout(Box::new(writer)));
         };
