@@ -146,6 +146,11 @@ SIDES = {
                              "json": b.string()}},
     7: lambda b: {"lost": {"at": b.stamp(), "events": b.uint(), "reason": b.string()}},
     8: lambda b: {"mark": {"at": b.stamp(), "text": b.string()}},
+    9: lambda b: {"scheme": {"at": b.stamp(), "kdamond": b.option(b.uint), "context": b.uint(), "scheme": b.uint(),
+                             "effective_quota": b.option(b.uint), "counts": b.option(lambda: {
+                                 "nr_tried": b.uint(), "size_tried": b.uint(), "nr_applied": b.uint(),
+                                 "size_applied": b.uint(), "size_filter_passed": b.option(b.uint),
+                                 "quota_exceeds": b.uint(), "nr_snapshots": b.option(b.uint)})}},
 }
 
 

@@ -205,7 +205,7 @@ impl<'a> Anonymize<'a> {
                     mark.text = self.names.mark(&mark.text);
                 }
             }
-            Side::System(_) => {}
+            Side::System(_) | Side::Scheme(_) => {}
             // A later kind may name anything.
             _ => return None,
         }

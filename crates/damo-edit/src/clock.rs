@@ -21,6 +21,7 @@ pub(crate) fn stamp_of(side: &Side) -> Option<Stamp> {
         Side::Params(side) => side.at,
         Side::Lost(side) => side.at,
         Side::Mark(side) => side.at,
+        Side::Scheme(side) => side.at,
         _ => return None,
     })
 }
@@ -36,6 +37,7 @@ pub(crate) fn stamp_mut(side: &mut Side) -> Option<&mut Stamp> {
         Side::Params(side) => &mut side.at,
         Side::Lost(side) => &mut side.at,
         Side::Mark(side) => &mut side.at,
+        Side::Scheme(side) => &mut side.at,
         _ => return None,
     })
 }

@@ -134,13 +134,14 @@ impl<'a> Cut<'a> {
             Side::Mappings(side) => self.wants_process(side.pid, side.target),
             Side::Process(side) => self.wants_process(side.pid, side.target),
             Side::Cpu(side) => side.kdamond || self.wants_process(side.pid, None),
-            Side::Params(side) => {
-                let mut wanted = self.wanted_targets();
-                wanted
-                    .any(|target| side.kdamond.is_none() || target.kdamond.is_none() || target.kdamond == side.kdamond)
-            }
+            Side::Params(side) => self.wants_kdamond(side.kdamond),
+            Side::Scheme(side) => self.wants_kdamond(side.kdamond),
             _ => true,
         }
+    }
+
+    fn wants_kdamond(&self, kdamond: Option<u32>) -> bool {
+        self.wanted_targets().any(|target| kdamond.is_none() || target.kdamond.is_none() || target.kdamond == kdamond)
     }
 
     fn wanted_targets(&self) -> impl Iterator<Item = &Target> {

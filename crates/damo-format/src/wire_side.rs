@@ -5,8 +5,8 @@ use crate::layout::MAX_SIDES;
 use crate::wire::{WireGoal, WireIntervals, WireNrRegions, decode, encode, ops_number, ops_of};
 use bincode::{Decode, Encode};
 use damo_model::{
-    Addr, Bytes, CpuTime, Footprint, Lost, Mapping, Mappings, Mark, Nanos, Params, Pressure, ProcessFootprint, Side,
-    Stamp, SystemFootprint, TargetKey,
+    Addr, Bytes, CpuTime, Footprint, Lost, Mapping, Mappings, Mark, Nanos, Params, Pressure, ProcessFootprint,
+    SchemeCounts, SchemeProgress, Side, Stamp, SystemFootprint, TargetKey,
 };
 
 mod number {
@@ -18,6 +18,7 @@ mod number {
     pub const PARAMS: u32 = 6;
     pub const LOST: u32 = 7;
     pub const MARK: u32 = 8;
+    pub const SCHEME: u32 = 9;
 }
 
 #[derive(Encode, Decode, Clone, Copy)]
@@ -124,6 +125,27 @@ struct WireMark {
     text: String,
 }
 
+#[derive(Encode, Decode)]
+struct WireCounts {
+    nr_tried: u64,
+    size_tried: u64,
+    nr_applied: u64,
+    size_applied: u64,
+    size_filter_passed: Option<u64>,
+    quota_exceeds: u64,
+    nr_snapshots: Option<u64>,
+}
+
+#[derive(Encode, Decode)]
+struct WireScheme {
+    at: WireStamp,
+    kdamond: Option<u32>,
+    context: u32,
+    scheme: u32,
+    effective_quota: Option<u64>,
+    counts: Option<WireCounts>,
+}
+
 /// Appends one entry: its number, its length, itself. `scratch` is overwritten.
 pub fn put(side: &Side, scratch: &mut Vec<u8>, out: &mut Vec<u8>) -> Result<(), String> {
     scratch.clear();
@@ -183,6 +205,20 @@ pub fn put(side: &Side, scratch: &mut Vec<u8>, out: &mut Vec<u8>) -> Result<(), 
         Side::Mark(Mark { at, text }) => {
             encode(WireMark { at: at.into(), text }, scratch)?;
             number::MARK
+        }
+        Side::Scheme(SchemeProgress { at, kdamond, context, scheme, effective_quota, counts }) => {
+            let counts = counts.map(|counts| WireCounts {
+                nr_tried: counts.nr_tried,
+                size_tried: counts.size_tried.0,
+                nr_applied: counts.nr_applied,
+                size_applied: counts.size_applied.0,
+                size_filter_passed: counts.size_filter_passed.map(|b| b.0),
+                quota_exceeds: counts.quota_exceeds,
+                nr_snapshots: counts.nr_snapshots,
+            });
+            let effective_quota = effective_quota.map(|b| b.0);
+            encode(WireScheme { at: at.into(), kdamond, context, scheme, effective_quota, counts }, scratch)?;
+            number::SCHEME
         }
         // The enum is open; a kind without a number here cannot be written.
         other => return Err(format!("this kind of side data has no place in the format: {other:?}")),
@@ -294,6 +330,25 @@ fn entry_of(number: u32, bytes: &[u8]) -> Result<Option<Side>, String> {
         number::MARK => {
             let w = decode::<WireMark>(bytes)?.0;
             Side::Mark(Mark { at: w.at.into(), text: w.text })
+        }
+        number::SCHEME => {
+            let w = decode::<WireScheme>(bytes)?.0;
+            Side::Scheme(SchemeProgress {
+                at: w.at.into(),
+                kdamond: w.kdamond,
+                context: w.context,
+                scheme: w.scheme,
+                effective_quota: w.effective_quota.map(Bytes),
+                counts: w.counts.map(|counts| SchemeCounts {
+                    nr_tried: counts.nr_tried,
+                    size_tried: Bytes(counts.size_tried),
+                    nr_applied: counts.nr_applied,
+                    size_applied: Bytes(counts.size_applied),
+                    size_filter_passed: counts.size_filter_passed.map(Bytes),
+                    quota_exceeds: counts.quota_exceeds,
+                    nr_snapshots: counts.nr_snapshots,
+                }),
+            })
         }
         _ => return Ok(None),
     }))

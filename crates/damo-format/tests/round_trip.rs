@@ -7,7 +7,8 @@ use damo_format::{Reader, StreamReader, Writer, WriterOptions, sniff};
 use damo_model::{
     Addr, AddrRange, Batch, Bytes, Clock, ClockPair, ColumnId, CpuTime, ExtraColumn, Footprint, Intervals,
     IntervalsGoal, Item, Lost, Mapping, Mappings, Mark, Meta, Nanos, NrRegions, Ops, Params, Pressure, Process,
-    ProcessFootprint, Selection, Side, Snapshot, Source, Stamp, SystemFootprint, Target, TargetKey, TracepointFormat,
+    ProcessFootprint, SchemeCounts, SchemeProgress, Selection, Side, Snapshot, Source, Stamp, SystemFootprint, Target,
+    TargetKey, TracepointFormat,
 };
 use proptest::prelude::*;
 
@@ -149,6 +150,30 @@ fn side_data_of_every_kind_comes_back_in_order() {
         Side::Lost(Lost { at, events: 41, reason: "ring".into() }),
         Side::Mark(Mark { at: wall, text: "begin ünïcode".into() }),
         Side::Lost(Lost { at, events: 1, reason: "import".into() }),
+        Side::Scheme(SchemeProgress {
+            at,
+            kdamond: Some(1),
+            context: 0,
+            scheme: 2,
+            effective_quota: Some(Bytes(u64::MAX)),
+            counts: None,
+        }),
+        Side::Scheme(SchemeProgress {
+            at,
+            kdamond: None,
+            context: 1,
+            scheme: 0,
+            effective_quota: None,
+            counts: Some(SchemeCounts {
+                nr_tried: 1,
+                size_tried: Bytes(2),
+                nr_applied: 3,
+                size_applied: Bytes(4),
+                size_filter_passed: Some(Bytes(5)),
+                quota_exceeds: 6,
+                nr_snapshots: None,
+            }),
+        }),
     ];
     let mut items = vec![meta(), target(0)];
     items.extend(sides.iter().cloned().map(Item::Side));

@@ -5,8 +5,8 @@ mod common;
 use common::{any_snapshot, evolving, meta, target, write};
 use damo_format::WriterOptions;
 use damo_model::{
-    Addr, Bytes, Footprint, Item, Lost, Mapping, Mappings, Mark, Meta, Nanos, ProcessFootprint, Side, Snapshot,
-    SnapshotState, Stamp,
+    Addr, Bytes, Footprint, Item, Lost, Mapping, Mappings, Mark, Meta, Nanos, ProcessFootprint, SchemeCounts,
+    SchemeProgress, Side, Snapshot, SnapshotState, Stamp,
 };
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
@@ -62,6 +62,10 @@ fn agree(snapshots: &[Snapshot], options: WriterOptions) {
     items.push(Item::Side(Side::Process(ProcessFootprint { at, pid: -9, target: None, footprint })));
     items.push(Item::Side(Side::Lost(Lost { at: Stamp::Wall(Nanos(-3)), events: 300, reason: "ring".into() })));
     items.push(Item::Side(Side::Mark(Mark { at, text: "ü".into() })));
+    let counts = SchemeCounts { nr_tried: 300, size_filter_passed: Some(Bytes(4)), ..SchemeCounts::default() };
+    let (effective_quota, counts) = (Some(Bytes(1 << 40)), Some(counts));
+    let progress = SchemeProgress { at, kdamond: None, context: 0, scheme: 2, effective_quota, counts };
+    items.push(Item::Side(Side::Scheme(progress)));
     items.extend(snapshots.iter().cloned().map(Item::Snapshot));
     let read = read(&write(&items, options).0);
     let of = |key: &str| read.iter().filter_map(|v| v.get(key)).cloned().collect::<Vec<Value>>();
@@ -78,6 +82,9 @@ fn agree(snapshots: &[Snapshot], options: WriterOptions) {
             "data": none, "pss": none, "swap": none, "cgroup": none}}},
         {"lost": {"at": {"wall": -3}, "events": 300, "reason": "ring"}},
         {"mark": {"at": {"record": 5}, "text": "ü"}},
+        {"scheme": {"at": {"record": 5}, "kdamond": none, "context": 0, "scheme": 2, "effective_quota": 1u64 << 40,
+            "counts": {"nr_tried": 300, "size_tried": 0, "nr_applied": 0, "size_applied": 0,
+                "size_filter_passed": 4, "quota_exceeds": 0, "nr_snapshots": none}}},
     ]);
     assert_eq!(Value::from(of("side")), expected);
     let expected: Vec<Value> = snapshots.iter().enumerate().map(|(i, s)| as_json(i, s)).collect();

@@ -60,7 +60,7 @@ enum Shows {
 }
 use Shows::*;
 
-const FEATURES: [(&str, &str, &str, Shows); 30] = [
+const FEATURES: [(&str, &str, &str, Shows); 32] = [
     ("sysfs", "control through sysfs", "5.18", Tree("nr_kdamonds")),
     ("sysfs/avail_operations", "list of operations sets", "5.19", Context("avail_operations")),
     ("sysfs/tried_regions", "regions that schemes were tried on", "6.2", Scheme("tried_regions")),
@@ -91,6 +91,13 @@ const FEATURES: [(&str, &str, &str, Shows); 30] = [
     ("trace/damon_aggregated", "snapshots through tracing", "5.15", Event("damon_aggregated")),
     ("trace/damos_before_apply", "scheme applications through tracing", "6.7", Event("damos_before_apply")),
     ("trace/damon_monitor_intervals_tune", "chosen intervals", "6.17", Event("damon_monitor_intervals_tune")),
+    ("trace/damos_esz", "quota in effect through tracing", "6.17", Event("damos_esz")),
+    (
+        "trace/damos_stat_after_apply_interval",
+        "scheme statistics through tracing",
+        "7.0",
+        Event("damos_stat_after_apply_interval"),
+    ),
 ];
 
 /// All features that this version knows of.

@@ -46,7 +46,8 @@ pub use meta::{Clock, ClockPair, Meta, Ops, Source, TracepointFormat};
 pub use region::{ColumnId, ExtraColumn, Region, Snapshot, SnapshotState};
 pub use select::Selection;
 pub use side::{
-    CpuTime, Footprint, Lost, Mapping, Mappings, Mark, Params, Pressure, ProcessFootprint, Side, Stamp, SystemFootprint,
+    CpuTime, Footprint, Lost, Mapping, Mappings, Mark, Params, Pressure, ProcessFootprint, SchemeCounts,
+    SchemeProgress, Side, Stamp, SystemFootprint,
 };
 pub use target::{Process, Target, TargetKey};
 pub use units::{Addr, AddrRange, Age, Bytes, Hz, Nanos, NrAccesses};

@@ -144,6 +144,42 @@ pub struct Params {
     pub json: String,
 }
 
+/// What a scheme did so far. The kernel says so after each time that it applied the scheme (7.0 and later).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct SchemeCounts {
+    /// Regions that it was tried on.
+    pub nr_tried: u64,
+    /// Bytes that it was tried on.
+    pub size_tried: Bytes,
+    /// Regions that it was applied to.
+    pub nr_applied: u64,
+    /// Bytes that it was applied to.
+    pub size_applied: Bytes,
+    /// Bytes that passed the filters of the operations set.
+    pub size_filter_passed: Option<Bytes>,
+    /// Times that the quota was exceeded.
+    pub quota_exceeds: u64,
+    /// Snapshots that it was tried on.
+    pub nr_snapshots: Option<u64>,
+}
+
+/// How a scheme is doing. The kernel tells either of the two figures at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct SchemeProgress {
+    /// When.
+    pub at: Stamp,
+    /// kdamond index; `None` if the source does not tell.
+    pub kdamond: Option<u32>,
+    /// Context index.
+    pub context: u32,
+    /// Scheme index in the context.
+    pub scheme: u32,
+    /// How much the scheme may be applied to in each reset interval of its quota, from now on (6.17 and later).
+    pub effective_quota: Option<Bytes>,
+    /// What it did so far.
+    pub counts: Option<SchemeCounts>,
+}
+
 /// Events that the kernel or the recorder had to drop.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Lost {
@@ -184,4 +220,6 @@ pub enum Side {
     Lost(Lost),
     /// A remark.
     Mark(Mark),
+    /// How a scheme is doing.
+    Scheme(SchemeProgress),
 }

@@ -150,7 +150,8 @@ mod tests {
 
     #[test]
     fn the_summary_names_the_file_and_the_cost_per_region() {
-        let written = Written { files: vec!["damon.damo".into()], snapshots: 6000, regions: 336_000, bytes: 655_200 };
+        let written =
+            Written { files: vec!["damon.damo".into()], snapshots: 6000, regions: 336_000, bytes: 655_200, held: None };
         let text = summary(&written, Some(Nanos(600_040_000_000)));
         assert_eq!(
             text,

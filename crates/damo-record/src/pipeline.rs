@@ -7,9 +7,9 @@
 //! finished by the clock, so that a kill at any moment loses less than two seconds.
 
 use crate::error::RecordError;
-use crate::tape::{Ended, Progress, Tape, Written};
+use crate::tape::{Dump, Ended, Progress, Tape, Written};
 use damo_format::WriteError;
-use damo_model::{Item, Region, Side, Sink, SinkError};
+use damo_model::{Item, Nanos, Region, Side, Sink, SinkError};
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -27,7 +27,10 @@ const MUCH: usize = 256 << 10;
 /// and the aggregation at hand: with the usual 100 ms that leaves 0.3 s of the two for a machine that is busy.
 pub(crate) const LIVE_BLOCK_AGE: Duration = Duration::from_millis(1100);
 
-type Answer = mpsc::Sender<Result<Option<PathBuf>, RecordError>>;
+/// In place of a time that was told already.
+const TOLD: u64 = u64::MAX;
+
+type Answer = mpsc::Sender<Result<Option<Dump>, RecordError>>;
 
 #[derive(Default)]
 struct Queue {
@@ -53,6 +56,8 @@ struct Shared {
     snapshots: AtomicU64,
     regions: AtomicU64,
     bytes: AtomicU64,
+    /// [`Progress::short`] in nanoseconds until somebody was told of it; 0 for none.
+    short: AtomicU64,
 }
 
 impl Shared {
@@ -117,7 +122,7 @@ impl Pipeline {
     }
 
     /// Lets the flight recorder write what it holds; `None` for other outputs.
-    pub(crate) fn dump(&self) -> Result<Option<PathBuf>, RecordError> {
+    pub(crate) fn dump(&self) -> Result<Option<Dump>, RecordError> {
         let (answer, wait) = mpsc::channel();
         let mut queue = self.shared.lock();
         if queue.stopped {
@@ -130,9 +135,20 @@ impl Pipeline {
         wait.recv().unwrap_or(Ok(None))
     }
 
+    /// That the flight recorder's memory does not suffice, and how much time it holds; once.
+    pub(crate) fn take_short(&self) -> Option<Nanos> {
+        let short = self.shared.short.load(Ordering::Relaxed);
+        if short == 0 || short == TOLD {
+            return None;
+        }
+        self.shared.short.store(TOLD, Ordering::Relaxed);
+        i64::try_from(short).ok().map(Nanos)
+    }
+
     /// How far the writing is.
     pub(crate) fn progress(&self) -> Progress {
         Progress {
+            short: None,
             snapshots: self.shared.snapshots.load(Ordering::Relaxed),
             regions: self.shared.regions.load(Ordering::Relaxed),
             bytes: self.shared.bytes.load(Ordering::Relaxed),
@@ -230,6 +246,10 @@ fn write(mut tape: Tape, block_age: Option<Duration>, shared: &Shared) -> Ended 
         shared.snapshots.store(progress.snapshots, Ordering::Relaxed);
         shared.regions.store(progress.regions, Ordering::Relaxed);
         shared.bytes.store(progress.bytes, Ordering::Relaxed);
+        if let Some(short) = progress.short.and_then(|short| u64::try_from(short.0).ok()) {
+            // Told once: who told it has set another value.
+            let _ = shared.short.compare_exchange(0, short.max(1), Ordering::Relaxed, Ordering::Relaxed);
+        }
         if broken.is_some() || is_last {
             break broken;
         }

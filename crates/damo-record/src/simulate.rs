@@ -13,6 +13,7 @@ use damo_model::{Nanos, Ops};
 use damo_sim::builtin::{self, Builtin};
 use damo_sim::{Options, Outcome, Workload, simulate};
 use std::fmt::Write;
+use std::io;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::ExitCode;
@@ -142,7 +143,13 @@ fn builtin(config: &Path) -> Option<Builtin> {
 
 fn read(file: &Path) -> Result<Workload, RecordError> {
     let wrong = |why: String| RecordError::Workload { file: file.to_path_buf(), why };
-    let data = std::fs::metadata(file).map_err(|e| wrong(e.to_string()))?;
+    let data = std::fs::metadata(file).map_err(|e| match e.kind() {
+        io::ErrorKind::NotFound => {
+            let names = builtin::ALL.map(|builtin| builtin.name).join(", ");
+            wrong(format!("there is no such file; name a masim configuration, or a workload that is built in: {names}"))
+        }
+        _ => wrong(e.to_string()),
+    })?;
     if data.is_dir() {
         return Err(wrong("it is a directory; name a masim configuration, a text file".to_owned()));
     }
@@ -183,6 +190,13 @@ mod tests {
             let expected = builtin.options();
             assert_eq!(Options { tool: expected.tool.clone(), command: Vec::new(), ..options }, expected);
         }
+    }
+
+    #[test]
+    fn a_configuration_that_is_not_there_gets_the_names_of_those_that_are_built_in() {
+        let error = prepared(&["--simulate", "/no/such/file.cfg"]).unwrap_err().to_string();
+        assert!(error.starts_with("/no/such/file.cfg: there is no such file"), "{error}");
+        assert!(builtin::ALL.iter().all(|builtin| error.contains(builtin.name)), "{error}");
     }
 
     #[test]

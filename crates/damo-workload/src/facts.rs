@@ -181,6 +181,7 @@ impl Facts {
         self.add("kdamond_cpu_times", count(|s| matches!(s, Side::Cpu(cpu) if cpu.kdamond)));
         self.add("pressures", count(|s| matches!(s, Side::Pressure(_))));
         self.add("params", count(|s| matches!(s, Side::Params(_))));
+        self.add("scheme_progress", count(|s| matches!(s, Side::Scheme(_))));
         self.add("marks", count(|s| matches!(s, Side::Mark(_))));
         self.sizes("rss", process_sizes(sides, |footprint| footprint.rss));
         self.sizes("pss", process_sizes(sides, |footprint| footprint.pss));

@@ -2,14 +2,14 @@
 start_workload steady
 intervals=$DAMON/0/contexts/0/monitoring_attrs/intervals
 someone_else_starts
-start_record --timeout 20 -o by-hand.damo
-sleep 4
+start_record --timeout 13 -o by-hand.damo
+sleep 3
 echo 35000 >$intervals/sample_us
 echo 700000 >$intervals/aggr_us
 # Other commands, and one that is refused, are no commit.
 echo update_schemes_stats >$DAMON/0/state
 (echo nonsense >$DAMON/0/state) 2>refused && fail "the kernel takes nonsense"
-sleep 4
+sleep 3
 before=$(uptime_now)
 echo commit >$DAMON/0/state
 committed=$(uptime_now)
@@ -26,10 +26,10 @@ echo off >$DAMON/0/state
 echo 0 >$DAMON/nr_kdamonds
 
 damo start "$pid" || fail "does not start"
-start_record --timeout 12 -o tuned.damo
-sleep 3
+start_record --timeout 9 -o tuned.damo
+sleep 2
 damo tune -s 10ms || fail "does not tune"
-sleep 3
+sleep 2
 damo tune -m 500 || fail "does not tune"
 end_record 25
 damo stop || fail "does not stop"
@@ -37,11 +37,11 @@ is_complete tuned.damo
 expect "the sampling interval alone changes, once" "$s_interval_changes $s_last_sample_us $s_last_aggregation_us" = "1 10000 100000"
 expect "and each change of parameters is told" "$s_params" = 3
 
-start_record "$pid" --timeout 16 -o own.damo
+start_record "$pid" --timeout 9 -o own.damo
 wait_for 20 damon_is_on
-sleep 3
-damo tune --adopt -a 1s || fail "does not tune what the recorder started"
+sleep 2
+damo tune --adopt -a 500ms || fail "does not tune what the recorder started"
 end_record 30
 is_complete own.damo
-expect "so it is with a kdamond of our own" "$s_interval_changes $s_params $s_last_aggregation_us" = "1 2 1000000"
+expect "so it is with a kdamond of our own" "$s_interval_changes $s_params $s_last_aggregation_us" = "1 2 500000"
 cp by-hand.damo tuned.damo own.damo "$OUT/$NAME"

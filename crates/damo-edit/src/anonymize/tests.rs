@@ -1,6 +1,7 @@
 use super::*;
 use damo_model::{
-    Addr, CpuTime, Lost, Mapping, Mappings, Mark, NrAccesses, Params, Pressure, Process, Region, Snapshot,
+    Addr, CpuTime, Lost, Mapping, Mappings, Mark, NrAccesses, Params, Pressure, Process, Region, SchemeProgress,
+    Snapshot,
 };
 
 const SECRETS: [&str; 9] = ["acme", "jane", "4f2a", "prod7", "4242", "17000", "5678", "1d20", "rocket"];
@@ -59,6 +60,14 @@ fn secret_record() -> Vec<Item> {
         Side::Lost(Lost { at, events: 1, reason: "jane".into() }),
         Side::Mark(Mark { at: Stamp::Wall(Nanos(1_700_000_001_000_000_000)), text: "deploy of acme".into() }),
         Side::Mark(Mark { at, text: "jane".into() }),
+        Side::Scheme(SchemeProgress {
+            at,
+            kdamond: Some(0),
+            context: 0,
+            scheme: 0,
+            effective_quota: Some(damo_model::Bytes(1)),
+            counts: None,
+        }),
     ];
     let mut items = vec![Item::Meta(meta), Item::Target(target)];
     items.extend(sides.into_iter().map(Item::Side));

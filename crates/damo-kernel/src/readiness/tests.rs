@@ -71,9 +71,24 @@ fn what_is_amiss_is_told_with_its_present_value_and_a_command() {
     let (verdict, _, remedy) = amiss("sys/module/damon_reclaim/parameters/enabled", "Y", "modules");
     assert_eq!(verdict, Verdict::Limited);
     assert_eq!(remedy, "echo N > /sys/module/damon_reclaim/parameters/enabled");
+}
 
-    let (verdict, ..) = amiss("proc/sys/kernel/osrelease", "5.10.0", "kernel");
-    assert_eq!(verdict, Verdict::Bad);
+#[test]
+fn an_old_release_is_no_hindrance_if_the_kernel_was_given_damons_control_files() {
+    let fake = ready();
+    fake.put("proc/sys/kernel/osrelease", "5.14.0-611.el9.x86_64");
+    let found = check(&fake, "kernel");
+    assert_eq!(
+        (found.verdict, overall(&checks(&Root::with_io(fake.clone()))) < Verdict::Bad),
+        (Verdict::Limited, true)
+    );
+    assert!(found.present.contains("5.14.0-611.el9.x86_64, which has DAMON's control files"), "{found:?}");
+
+    let dir = tempfile::tempdir().expect("temp dir");
+    std::fs::create_dir_all(dir.path().join("proc/sys/kernel")).expect("writable");
+    std::fs::write(dir.path().join("proc/sys/kernel/osrelease"), "5.10.0").expect("writable");
+    let found = checks(&Root::new(dir.path())).into_iter().find(|check| check.name == "kernel").expect("is checked");
+    assert_eq!(found.verdict, Verdict::Bad);
 }
 
 #[test]

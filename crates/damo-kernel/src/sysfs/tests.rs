@@ -443,3 +443,20 @@ fn a_status_asks_for_what_only_commands_bring_and_only_from_what_runs() {
         fake.log().into_iter().map(|(_, value)| value).filter(|value| value.starts_with("update")).collect();
     assert_eq!(asked, ["update_schemes_stats", "update_schemes_effective_quotas", "update_schemes_tried_regions"]);
 }
+
+#[test]
+fn a_kernel_module_in_the_way_is_named_with_the_command_that_switches_it_off() {
+    let fake = Arc::new(FakeDamon::new((6, 12)));
+    let start = || {
+        let kdamond = Kdamond { contexts: vec![Context::new(Ops::Paddr)], ..Kdamond::default() };
+        let mut staged = Sysfs::new(&Root::with_io(fake.clone())).stage(&[kdamond]).expect("nothing runs in the tree");
+        fake.fail_next("0/state", libc::EBUSY);
+        staged.start().expect_err("refused").to_string()
+    };
+    fake.put("sys/module/damon_reclaim/parameters/enabled", "N");
+    assert!(start().contains("damo status"), "which of them is not known");
+    fake.put("sys/module/damon_reclaim/parameters/enabled", "Y");
+    let said = start();
+    assert!(said.contains("module damon_reclaim runs a kdamond"), "{said}");
+    assert!(said.contains("echo N > /sys/module/damon_reclaim/parameters/enabled;"), "{said}");
+}

@@ -2,6 +2,7 @@
 //! it is another one: writing it makes all of them anew. Files that only newer kernels have are written where they
 //! exist; where they do not, anything but their default is refused with the release that brought them.
 
+use super::Sysfs;
 use super::params::*;
 use crate::error::{Error, Result};
 use crate::io::Root;
@@ -264,9 +265,23 @@ fn millis(time: Nanos) -> u64 {
 /// Writes one file; an error says what is usually behind it.
 pub(super) fn write_file(root: &Root, rel: &str, value: &str) -> Result<()> {
     root.io().write(rel, value).map_err(|source| {
-        let remedy = remedy(rel, value, &source);
+        let remedy = in_the_way(root, rel, value, &source).unwrap_or_else(|| remedy(rel, value, &source));
         Error::Write { path: root.shown(rel), value: value.to_owned(), source, remedy }
     })
+}
+
+/// The kernel module that keeps a kdamond from going on, if one does, and how to switch it off.
+fn in_the_way(root: &Root, rel: &str, value: &str, error: &io::Error) -> Option<String> {
+    if !rel.ends_with("/state") || value != "on" || error.raw_os_error() != Some(libc::EBUSY) {
+        return None;
+    }
+    let module = Sysfs::new(root).modules().into_iter().find(|module| module.enabled)?.module;
+    let enabled = root.shown(&format!("sys/module/{module}/parameters/enabled"));
+    Some(format!(
+        "The kernel module {module} runs a kdamond, and while it does the kernel starts no other. Switch it off first: echo \
+         N > {}; or record what it does: `damo record` without a target",
+        enabled.display()
+    ))
 }
 
 /// What is behind an errno, by the file and the value.

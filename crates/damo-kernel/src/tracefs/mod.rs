@@ -21,6 +21,9 @@ use std::io;
 /// Where tracefs is mounted if /proc/mounts does not tell.
 const USUAL: [&str; 2] = ["sys/kernel/tracing", "sys/kernel/debug/tracing"];
 
+/// Events with figures of schemes.
+const SCHEME_FIGURES: [&str; 2] = ["damos_esz", "damos_stat_after_apply_interval"];
+
 /// A mounted tracefs.
 #[derive(Clone, Debug)]
 pub struct Tracefs {
@@ -102,7 +105,7 @@ impl Tracefs {
     }
 
     /// The events that a recording takes: regions, chosen intervals where the kernel tunes them, and with `schemes` what
-    /// schemes are applied to. First the one that is always there.
+    /// schemes are applied to, their quotas in effect, and their statistics. First the one that is always there.
     ///
     /// `damon_region_aggregated` repeats `damon_aggregated` with what data probes found, and is left out: a recording
     /// of probes asks for it by [`Tracefs::event`], instead of the other.
@@ -111,13 +114,29 @@ impl Tracefs {
     /// As [`Tracefs::event`]; also if there is no `damon_aggregated`.
     pub fn recording_events(&self, schemes: bool) -> Result<Vec<EventFormat>> {
         let mut formats = vec![self.event("damon_aggregated")?];
-        let names = self.damon_event_names();
-        for (name, wanted) in [("damon_monitor_intervals_tune", true), ("damos_before_apply", schemes)] {
-            if wanted && names.iter().any(|known| known == name) {
-                formats.push(self.event(name)?);
-            }
+        formats.extend(self.those_there(&["damon_monitor_intervals_tune"])?);
+        if schemes {
+            formats.extend(self.those_there(&["damos_before_apply"])?);
+            formats.extend(self.those_there(&SCHEME_FIGURES)?);
         }
         Ok(formats)
+    }
+
+    /// The events that a recording takes of what schemes are applied to alone, without the monitoring.
+    ///
+    /// # Errors
+    /// As [`Tracefs::event`]; also if there is no `damos_before_apply`.
+    pub fn scheme_events(&self) -> Result<Vec<EventFormat>> {
+        let mut formats = vec![self.event("damos_before_apply")?];
+        formats.extend(self.those_there(&["damon_monitor_intervals_tune"])?);
+        formats.extend(self.those_there(&SCHEME_FIGURES)?);
+        Ok(formats)
+    }
+
+    /// Newer events, as far as this kernel has them.
+    fn those_there(&self, names: &[&str]) -> Result<Vec<EventFormat>> {
+        let known = self.damon_event_names();
+        names.iter().filter(|name| known.iter().any(|known| known == *name)).map(|name| self.event(name)).collect()
     }
 
     /// Where it is mounted, for messages.

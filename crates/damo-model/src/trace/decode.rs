@@ -2,7 +2,7 @@
 //! that is too short for its layout is an error, never a read beyond it.
 
 use super::format::{EventFormat, FormatError, Place};
-use crate::{Addr, Age, Bytes, Nanos, NrAccesses, Region};
+use crate::{Addr, Age, Bytes, Nanos, NrAccesses, Region, SchemeCounts};
 use thiserror::Error;
 
 /// A record that does not fit its event's layout.
@@ -78,16 +78,8 @@ pub enum Event<'a> {
         context_idx: u32,
         /// Scheme index.
         scheme_idx: u32,
-        /// Regions tried.
-        nr_tried: u64,
-        /// Bytes tried.
-        sz_tried: Bytes,
-        /// Regions applied.
-        nr_applied: u64,
-        /// Bytes applied.
-        sz_applied: Bytes,
-        /// Times that the quota was exceeded.
-        qt_exceeds: u64,
+        /// What it did.
+        counts: SchemeCounts,
     },
 }
 
@@ -123,7 +115,7 @@ enum Layout {
     BeforeApply { context: Slot, scheme: Slot, target: Slot, region: RegionSlots },
     Tune { sample: Slot },
     Esz { context: Slot, scheme: Slot, esz: Slot },
-    Stat { context: Slot, scheme: Slot, values: [Slot; 5] },
+    Stat { context: Slot, scheme: Slot, values: [Slot; 5], passed: Option<Slot>, snapshots: Option<Slot> },
 }
 
 /// Decodes raw records of the events it was made for.
@@ -229,6 +221,8 @@ impl Decoder {
                         slot(format, "sz_applied")?,
                         slot(format, "qt_exceeds")?,
                     ],
+                    passed: slot(format, "sz_ops_filter_passed").ok(),
+                    snapshots: slot(format, "nr_snapshots").ok(),
                 },
                 _ => continue,
             };
@@ -303,14 +297,18 @@ impl Decoder {
                 scheme_idx: small(*scheme)?,
                 size: Bytes(at(*esz)?),
             },
-            Layout::Stat { context, scheme, values } => Event::SchemeStat {
+            Layout::Stat { context, scheme, values, passed, snapshots } => Event::SchemeStat {
                 context_idx: small(*context)?,
                 scheme_idx: small(*scheme)?,
-                nr_tried: at(values[0])?,
-                sz_tried: Bytes(at(values[1])?),
-                nr_applied: at(values[2])?,
-                sz_applied: Bytes(at(values[3])?),
-                qt_exceeds: at(values[4])?,
+                counts: SchemeCounts {
+                    nr_tried: at(values[0])?,
+                    size_tried: Bytes(at(values[1])?),
+                    nr_applied: at(values[2])?,
+                    size_applied: Bytes(at(values[3])?),
+                    size_filter_passed: passed.map(at).transpose()?.map(Bytes),
+                    quota_exceeds: at(values[4])?,
+                    nr_snapshots: snapshots.map(at).transpose()?,
+                },
             },
         };
         let pid = small(self.pid)? as i32;

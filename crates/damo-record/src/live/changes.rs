@@ -6,6 +6,9 @@
 //! success, it was one, or another command, which [`super::pace`] tells apart. Then all parameters are read and told, if they
 //! changed. Nothing is read in between, and nothing is ever written.
 //!
+//! Where the kernel tunes intervals, the files keep those that it began with until somebody asks for the chosen ones, so that
+//! they are taken for a change only if they are others than last.
+//!
 //! Where the file cannot be watched, the intervals are read once a second, and their change alone is noticed. A change that
 //! was staged before the recording began and never committed is taken for what is in force: nothing tells.
 
@@ -41,6 +44,8 @@ struct Known {
     index: u32,
     /// Told last, without what is not compared.
     told: Kdamond,
+    /// Intervals as they were in the files last, and whether the kernel tunes them.
+    staged: Option<(Intervals, bool)>,
     /// May have been taken over; to be told when that is clear.
     asked: Option<(Kdamond, Intervals)>,
     file: StateFile,
@@ -71,9 +76,9 @@ impl StateFile {
         match stir {
             Stir::Opened => {
                 if self.open == 0 {
-                    (self.opened, self.touched) = (at, self.emptied.then_some(at));
+                    (self.opened, self.touched) = (at, None);
                 }
-                (self.open, self.emptied) = (self.open + 1, false);
+                self.open += 1;
                 false
             }
             Stir::Written if self.open == 0 => {
@@ -82,11 +87,14 @@ impl StateFile {
             }
             Stir::Written => {
                 let again = self.touched.replace(at).is_some();
-                again || at.saturating_sub(self.opened) > AT_ONCE
+                again || self.emptied || at.saturating_sub(self.opened) > AT_ONCE
             }
             Stir::Closed => {
                 self.open = self.open.saturating_sub(1);
-                self.open == 0 && self.touched == Some(at) && self.opened == at
+                let over = self.open == 0;
+                let at_once = self.touched == Some(at) && self.opened == at && !self.emptied;
+                self.emptied &= !over;
+                over && at_once
             }
             Stir::Unknown => {
                 *self = Self::default();
@@ -102,7 +110,8 @@ impl Changes {
         let sysfs = machine.sysfs.clone();
         let known = |index: &u32| {
             let told = sysfs.parameters(*index as usize).ok()?;
-            Some(Known { index: *index, told: comparable(&told), asked: None, file: StateFile::default() })
+            let staged = intervals_of(&told);
+            Some(Known { index: *index, told: comparable(&told), staged, asked: None, file: StateFile::default() })
         };
         let kdamonds: Vec<Known> = kdamonds.iter().filter_map(known).collect();
         let files: Vec<_> = kdamonds.iter().map(|known| sysfs.state_file(known.index as usize)).collect();
@@ -145,11 +154,11 @@ impl Known {
         let is_written = self.file.was_written(stir, at);
         if is_written {
             self.written(at, sysfs, events);
-        } else if stir == Stir::Opened {
-            let staged = sysfs.intervals(self.index as usize).ok();
-            if staged.is_some() && staged != events.in_force(self.index) {
-                events.hold(self.index, at);
-            }
+        } else if stir == Stir::Opened
+            && let Ok(staged) = sysfs.intervals(self.index as usize)
+            && self.may_be_new(staged, events)
+        {
+            events.hold(self.index, at);
         }
         if self.file.open == 0 {
             events.release(self.index);
@@ -161,12 +170,15 @@ impl Known {
         let Ok(found) = sysfs.parameters(self.index as usize) else { return };
         self.settle(events);
         let Some((intervals, tuning)) = intervals_of(&found) else { return };
-        let params = params_of(Stamp::Record(at), self.index, &found);
-        if Some(intervals) != events.in_force(self.index) {
+        let mut params = params_of(Stamp::Record(at), self.index, &found);
+        let is_new = self.may_be_new(intervals, events);
+        self.staged = Some((intervals, tuning));
+        if is_new {
             self.asked = Some((comparable(&found), intervals));
             events.written(self.index, at, &Change { intervals, params, tuning });
         } else if comparable(&found) != self.told {
             self.told = comparable(&found);
+            params.iter_mut().for_each(|params| params.intervals = events.in_force(self.index));
             events.tell(params);
         }
     }
@@ -175,7 +187,7 @@ impl Known {
     fn look(&mut self, sysfs: &Sysfs, events: &mut Events) {
         self.settle(events);
         let Ok(staged) = sysfs.intervals(self.index as usize) else { return };
-        if Some(staged) == events.in_force(self.index) {
+        if !self.may_be_new(staged, events) {
             events.nothing_staged(self.index);
             return;
         }
@@ -186,6 +198,12 @@ impl Known {
             self.asked = Some((comparable(&found), intervals));
             events.staged(self.index, &Change { intervals, params, tuning });
         }
+    }
+
+    /// Whether these may be other intervals than those in force.
+    fn may_be_new(&self, staged: Intervals, events: &Events) -> bool {
+        let as_before = self.staged.is_some_and(|(last, tuning)| tuning && last == staged);
+        Some(staged) != events.in_force(self.index) && !as_before
     }
 
     /// Whether what was asked for last was told by now.
@@ -266,11 +284,44 @@ impl Watch {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::live::events::Watched;
+    use damo_kernel::Root;
+    use damo_kernel::sysfs::{Context, ContextTarget, FakeDamon};
+    use damo_kernel::tracefs::EventFormat;
+    use damo_model::{IntervalsGoal, Ops};
     use std::fs::{File, OpenOptions};
     use std::io::Write;
+    use std::sync::Arc;
 
     fn at(ms: i64) -> Nanos {
         Nanos::from_millis(ms)
+    }
+
+    #[test]
+    fn where_the_kernel_tunes_intervals_those_that_lie_in_the_files_do_not_count_until_they_change() {
+        let fake = Arc::new(FakeDamon::new((6, 17)));
+        let machine = Machine::new(Root::with_io(fake.clone()));
+        let goal = IntervalsGoal { access_bp: 400, aggregations: 3, min_sample: at(5), max_sample: at(10_000) };
+        let target = ContextTarget { pid: Some(77), ..ContextTarget::default() };
+        let context = Context { targets: vec![target], intervals_goal: Some(goal), ..Context::new(Ops::Vaddr) };
+        let mut staged = machine.sysfs.stage(&[Kdamond { contexts: vec![context], ..Kdamond::default() }]).unwrap();
+        staged.start().unwrap();
+        let format = include_str!("../../../../testdata/kernel/formats/6.12-damon_aggregated.txt");
+        let decoder = super::super::control::decoder(&[EventFormat::parse(format).unwrap()]).unwrap();
+        let mut events = Events::new(decoder, false);
+        // As tuning chose them.
+        let tuned = Intervals { sample: at(40), aggregation: at(800), ..Intervals::default() };
+        events.watch(Watched { tid: 1, kdamond: Some(0), intervals: Some(tuned), ..Watched::default() }, Vec::new());
+        let mut changes = Changes::new(&machine, &[0]);
+        let known = &mut changes.kdamonds[0];
+        known.written(at(1), &machine.sysfs, &mut events);
+        assert_eq!((events.in_force(0), events.ready().count()), (Some(tuned), 0));
+        // Somebody else begins anew.
+        let dir = "sys/kernel/mm/damon/admin/kdamonds/0/contexts/0/monitoring_attrs/intervals";
+        machine.root.io().write(&format!("{dir}/aggr_us"), "200000").unwrap();
+        known.written(at(2), &machine.sysfs, &mut events);
+        assert_eq!(events.in_force(0), Some(Intervals { aggregation: at(200), ..Intervals::default() }));
+        assert_eq!(events.ready().count(), 1, "which is told");
     }
 
     /// Whether a write is seen in what is told at these times.
@@ -288,7 +339,9 @@ mod tests {
         assert!(!is_written(&[(0, Opened), (0, Written), (11, Closed)]));
         // Kernels that empty the file first.
         assert!(is_written(&[(0, Written), (0, Opened), (1, Written), (3, Closed)]));
+        assert!(is_written(&[(0, Written), (0, Opened), (0, Written), (0, Closed)]));
         assert!(!is_written(&[(0, Written), (0, Opened), (3, Closed)]));
+        assert!(!is_written(&[(0, Written), (0, Opened), (0, Closed)]));
         // Read too late to tell the two apart.
         assert!(is_written(&[(0, Opened), (0, Written), (0, Closed)]));
         // Without emptying.

@@ -198,17 +198,11 @@ fn begin(
     Ok(Begun { own, source, events, plan, meta, marks })
 }
 
-/// The events to record: every region, and with `schemes` what they are applied to as well; or with `only` nothing but
-/// that; and what tuning does to the intervals.
+/// The events to record: every region, and with `schemes` what they are applied to and how they do as well; or with
+/// `only` nothing but that; and what tuning does to the intervals.
 pub(crate) fn formats(machine: &Machine, only: bool, schemes: bool) -> Result<Vec<EventFormat>, RecordError> {
     let tracefs = Tracefs::find(&machine.root)?;
-    if !only {
-        return Ok(tracefs.recording_events(schemes)?);
-    }
-    let mut formats = vec![tracefs.event("damos_before_apply")?];
-    // Not every kernel tunes intervals.
-    formats.extend(tracefs.event("damon_monitor_intervals_tune").ok());
-    Ok(formats)
+    Ok(if only { tracefs.scheme_events()? } else { tracefs.recording_events(schemes)? })
 }
 
 pub(crate) fn decoder(formats: &[EventFormat]) -> Result<Decoder, RecordError> {

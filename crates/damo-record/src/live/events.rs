@@ -7,7 +7,9 @@ use super::pace::{Adopted, Change, Pace};
 use damo_kernel::ring::Record;
 use damo_kernel::tracefs::{Decoder, Event};
 use damo_model::assemble::{Assembler, EventKey, Options, RegionEvent, Series};
-use damo_model::{Intervals, Item, Lost, Nanos, Params, Process, Region, Side, Snapshot, Stamp, Target, TargetKey};
+use damo_model::{
+    Intervals, Item, Lost, Nanos, Params, Process, Region, SchemeProgress, Side, Snapshot, Stamp, Target, TargetKey,
+};
 use std::collections::HashMap;
 
 /// A kdamond whose events are recorded.
@@ -58,6 +60,8 @@ struct Stream {
     /// What is at each of the kernel's target indices, and how often that changed: a place that was taken over by
     /// another process is another target.
     places: Vec<(Place, u64)>,
+    /// What was told last of schemes, by context and index.
+    schemes: HashMap<(u32, u32), SchemeProgress>,
 }
 
 /// A target that monitoring reports on, region after region, and where its regions go.
@@ -127,6 +131,7 @@ impl Events {
             keys: Vec::new(),
             by_process: HashMap::new(),
             places: places.into_iter().map(|place| (place, 0)).collect(),
+            schemes: HashMap::new(),
         });
         // A new thread may have an old one's number.
         self.run = None;
@@ -328,6 +333,12 @@ impl Events {
                 self.region(at, time, target_idx, nr_regions, region, Some((context_idx, scheme_idx)));
             }
             Event::IntervalsTune { sample } => self.tuned(at, time, sample),
+            Event::EffectiveQuota { context_idx, scheme_idx, size } => {
+                self.scheme(at, time, (context_idx, scheme_idx), |last| last.effective_quota = Some(size));
+            }
+            Event::SchemeStat { context_idx, scheme_idx, counts } => {
+                self.scheme(at, time, (context_idx, scheme_idx), |last| last.counts = Some(counts));
+            }
             _ => {}
         }
     }
@@ -400,6 +411,22 @@ impl Events {
         let scheme = key.context.zip(key.scheme);
         self.ready.push(Item::Target(stream.told(global, scheme, target_id, process)));
         global
+    }
+
+    /// Tells a figure of a scheme, if it is another one than last.
+    fn scheme(&mut self, at: usize, time: Nanos, (context, scheme): (u32, u32), change: impl Fn(&mut SchemeProgress)) {
+        let stream = &mut self.streams[at];
+        let kdamond = stream.watched.kdamond;
+        let at = Stamp::Record(time);
+        let nothing = SchemeProgress { at, kdamond, context, scheme, effective_quota: None, counts: None };
+        let last = stream.schemes.entry((context, scheme)).or_insert(nothing);
+        let before = *last;
+        change(last);
+        if *last != before {
+            let mut told = nothing;
+            change(&mut told);
+            self.ready.push(Item::Side(Side::Scheme(told)));
+        }
     }
 
     fn tuned(&mut self, at: usize, time: Nanos, sample: Nanos) {

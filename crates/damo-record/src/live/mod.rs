@@ -117,7 +117,7 @@ fn conclude(
     }
     let span = seen.latest.zip(seen.first).map(|(latest, first)| latest.saturating_sub(first));
     if !ended.written.files.is_empty() || ended.error.is_none() {
-        line.say(&line::summary(&ended.written, span));
+        line.say(&line::summary(&ended.written, ended.written.held.or(span)));
         // After a failure the error has the last word.
         if let Some(next) = line::next_command(&ended.written).filter(|_| ended.error.is_none()) {
             line.say(&next);

@@ -10,6 +10,7 @@ use damo_format::Reader;
 use damo_kernel::ring::{Record, Sample, Until};
 use damo_kernel::sysfs::{Context, ContextTarget, FakeDamon, Kdamond};
 use damo_kernel::tracefs::EventFormat;
+use damo_model::scheme::{Action, Scheme};
 use damo_model::{Addr, Nanos, Ops, Selection, Side, SnapshotState};
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
@@ -30,6 +31,8 @@ enum Step {
     /// Only the first of so many regions came.
     Half(Nanos, u32),
     Lost(u64),
+    /// Any record of kdamond 0, made when its thread is known.
+    Raw(Nanos, Box<dyn Fn(i32) -> Vec<u8> + Send>),
     Do(Box<dyn Fn(&FakeDamon) + Send>),
 }
 
@@ -71,6 +74,10 @@ impl Source for Script {
             Step::Stranger(time) => event(4242, 0, time, 1, 0x1000),
             Step::Half(time, of) => event(thread(0), 0, time, of, 0x1000),
             Step::Lost(lost) => events.take(Record::Lost { time: Nanos(0), events: lost }),
+            Step::Raw(time, record) => {
+                let raw = record(thread(0));
+                events.take(Record::Sample(Sample { time, cpu: Some(0), raw: &raw }));
+            }
             Step::Do(what) => what(&self.fake),
         }
     }
@@ -424,6 +431,63 @@ fn lost_events_are_counted_and_their_snapshot_is_partial() {
     let states: Vec<bool> =
         batch.snapshots.iter().map(|head| matches!(head.state, SnapshotState::Partial { .. })).collect();
     assert_eq!(states, [false, true, false]);
+}
+
+/// A raw record in the layout of a format text, of 4 and 8 byte fields.
+fn raw_of(format: &str, tid: i32, values: &[(&str, u64)]) -> Vec<u8> {
+    let format = EventFormat::parse(format).unwrap();
+    let mut raw = vec![0; format.fields.iter().map(|field| (field.offset + field.size) as usize).max().unwrap()];
+    raw[0..2].copy_from_slice(&(format.id as u16).to_ne_bytes());
+    raw[4..8].copy_from_slice(&tid.to_ne_bytes());
+    for (name, value) in values {
+        let field = format.field(name).unwrap();
+        let place = &mut raw[field.offset as usize..][..field.size as usize];
+        match place.len() {
+            4 => place.copy_from_slice(&(*value as u32).to_ne_bytes()),
+            _ => place.copy_from_slice(&value.to_ne_bytes()),
+        }
+    }
+    raw
+}
+
+#[test]
+fn quotas_and_statistics_that_newer_kernels_tell_of_schemes_are_in_the_record_when_they_change() {
+    const QUOTA: &str = include_str!("../../../../testdata/kernel/formats/6.17-damos_esz.txt");
+    const STAT: &str = include_str!("../../../../testdata/kernel/formats/7.0-damos_stat_after_apply_interval.txt");
+    let quota =
+        |time, size| Step::Raw(ms(time), Box::new(move |tid| raw_of(QUOTA, tid, &[("scheme_idx", 1), ("esz", size)])));
+    let stat = |time, tried| {
+        let values = [("nr_tried", tried), ("sz_applied", 8192), ("sz_ops_filter_passed", 4096)];
+        Step::Raw(ms(time), Box::new(move |tid| raw_of(STAT, tid, &values)))
+    };
+    let lab = Lab::new(vec![
+        Step::Snapshot(0, 0, ms(1000), &[0x1000]),
+        quota(1000, 1 << 20),
+        stat(1001, 7),
+        quota(1100, 1 << 20),
+        stat(1101, 9),
+        quota(1200, 2 << 20),
+        exits(77),
+    ]);
+    lab.fake.put("sys/kernel/tracing/events/damon/damos_esz/format", QUOTA);
+    lab.fake.put("sys/kernel/tracing/events/damon/damos_stat_after_apply_interval/format", STAT);
+    let schemes = Some(vec![Scheme::new(Action::Stat); 2]);
+    lab.run(&Request { schemes, ..lab.request(pids(77)) }).unwrap();
+    let (reader, _) = all(&lab.record());
+    let schemes: Vec<_> = reader
+        .sides()
+        .unwrap()
+        .into_iter()
+        .filter_map(|side| if let Side::Scheme(scheme) = side { Some(scheme) } else { None })
+        .collect();
+    let quotas: Vec<_> = schemes.iter().filter_map(|told| Some((told.scheme, told.effective_quota?.0))).collect();
+    assert_eq!(quotas, [(1, 1 << 20), (1, 2 << 20)]);
+    let counts: Vec<_> = schemes.iter().filter_map(|told| told.counts).collect();
+    assert_eq!(counts.iter().map(|counts| counts.nr_tried).collect::<Vec<_>>(), [7, 9]);
+    assert_eq!((counts[0].size_applied.0, counts[0].size_filter_passed.unwrap().0), (8192, 4096));
+    assert!(schemes.iter().all(|told| told.kdamond == Some(0)));
+    let formats: Vec<_> = reader.meta().formats.iter().map(|format| format.event.as_str()).collect();
+    assert_eq!(formats, ["damon:damon_aggregated", "damon:damos_esz", "damon:damos_stat_after_apply_interval"]);
 }
 
 #[test]

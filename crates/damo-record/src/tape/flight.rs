@@ -1,10 +1,11 @@
 //! The flight recorder: the last minutes in memory, compressed, written to a file only when asked.
 //!
 //! Memory holds a row of short complete records (segments). Time moves on by dropping the oldest segment; a dump reads
-//! the segments back and puts them into one record file. Nothing touches the disk until then.
+//! the segments back and puts them into one record file. Nothing touches the disk until then. Where memory does not suffice
+//! for the time asked for, less is held, and that is said.
 
 use super::prelude::Prelude;
-use super::{Progress, Written, create, numbered};
+use super::{Dump, Progress, Written, create, numbered};
 use crate::error::RecordError;
 use damo_format::{StreamReader, Writer, WriterOptions};
 use damo_model::{Item, Nanos, Sink, SinkError};
@@ -13,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 /// The recorder's memory stays below 32 MiB whatever is asked for; this is the segments' part of it. At the usual
 /// 1.3 bytes per region it is a quarter of an hour of 1,000 regions ten times a second.
-const MOST_BYTES: usize = 12 << 20;
+pub(crate) const MOST_BYTES: usize = 12 << 20;
 /// In how many segments the kept time is cut.
 const PARTS: i64 = 8;
 /// A segment is closed at this size whatever its time, so that dropping one never loses much.
@@ -21,6 +22,8 @@ const SEGMENT_BYTES: u64 = (MOST_BYTES / 8) as u64;
 
 struct Segment {
     bytes: Vec<u8>,
+    /// End of its first snapshot, if it has any.
+    from: Option<Nanos>,
     to: Nanos,
 }
 
@@ -66,33 +69,39 @@ impl Flight {
     }
 
     /// Writes what is held to the next numbered file.
-    pub(crate) fn dump(&mut self) -> Result<PathBuf, RecordError> {
+    pub(crate) fn dump(&mut self) -> Result<Dump, RecordError> {
         self.dumps += 1;
-        let path = numbered(&self.path, self.dumps);
-        self.write_to(&path)?;
-        Ok(path)
+        let file = numbered(&self.path, self.dumps);
+        let held = self.write_to(&file)?;
+        Ok(Dump { file, held, is_short: self.seen.short.is_some() && held < self.keep })
     }
 
     /// Writes what is held to the file named on the command line.
     pub(crate) fn finish(mut self) -> Result<Written, RecordError> {
         let path = self.path.clone();
-        self.write_to(&path)?;
+        self.written.held = Some(self.write_to(&path)?);
         Ok(self.written)
     }
 
-    fn write_to(&mut self, path: &Path) -> Result<(), RecordError> {
+    /// Gives how much time is in the file.
+    fn write_to(&mut self, path: &Path) -> Result<Nanos, RecordError> {
         let last = self.span.map(|(_, last)| last).or(self.segments.back().map(|segment| segment.to));
         self.close_segment()?;
         let wanted = last.map(|last| last.saturating_sub(self.keep));
         let mut file = create(path, WriterOptions::default(), self.overwrite)?;
         let failed = |e: &(dyn std::error::Error + 'static)| RecordError::record(path, e);
         let mut meta_written = false;
+        let (mut begin, mut end) = (None, Nanos(0));
         for segment in &self.segments {
             let mut reader = StreamReader::new(segment.bytes.as_slice()).map_err(|e| failed(&e))?;
             while let Some(item) = reader.next_item().map_err(|e| failed(&e))? {
                 match &item {
                     Item::Meta(_) if std::mem::replace(&mut meta_written, true) => continue,
                     Item::Snapshot(snapshot) if wanted.is_some_and(|from| snapshot.end < from) => continue,
+                    Item::Snapshot(snapshot) => {
+                        begin.get_or_insert(snapshot.end);
+                        end = snapshot.end;
+                    }
                     _ => {}
                 }
                 file.put(&item).map_err(|e| failed(&e))?;
@@ -101,15 +110,17 @@ impl Flight {
         let summary = file.finish().map_err(|e| failed(&e))?;
         self.written.add(&summary);
         self.written.files.push(path.to_path_buf());
-        Ok(())
+        Ok(begin.map_or(Nanos(0), |begin| end.saturating_sub(begin)))
     }
 
     fn close_segment(&mut self) -> Result<(), RecordError> {
         let next = segment(&self.path)?;
         let full = std::mem::replace(&mut self.current, next);
         let (bytes, _) = full.finish().map_err(|e| RecordError::record(&self.path, &e))?;
-        let to = self.span.take().map(|(_, to)| to).or(self.segments.back().map(|segment| segment.to));
-        self.segments.push_back(Segment { bytes, to: to.unwrap_or(Nanos(i64::MIN)) });
+        let span = self.span.take();
+        let to = span.map(|(_, to)| to).or(self.segments.back().map(|segment| segment.to));
+        let from = span.map(|(from, _)| from);
+        self.segments.push_back(Segment { bytes, from, to: to.unwrap_or(Nanos(i64::MIN)) });
         self.prelude.begin(&mut self.current).map_err(|e| RecordError::record(&self.path, &e))
     }
 
@@ -120,7 +131,12 @@ impl Flight {
             && (oldest.to < horizon || held > MOST_BYTES)
         {
             held -= oldest.bytes.len();
+            let is_wanted = oldest.to >= horizon;
             self.segments.pop_front();
+            if is_wanted && self.seen.short.is_none() {
+                let first = self.segments.iter().find_map(|segment| segment.from);
+                self.seen.short = first.map(|first| now.saturating_sub(first));
+            }
         }
     }
 }

@@ -8,15 +8,16 @@ mod flight;
 mod prelude;
 mod rotate;
 
-pub(crate) use flight::Flight;
+pub(crate) use flight::{Flight, MOST_BYTES};
 pub(crate) use rotate::Rotating;
 
+use crate::args::UsageError;
 use crate::error::RecordError;
 use crate::request::Output;
 use damo_format::{Owner, RecordFile, Summary, Writer, WriterOptions};
 use damo_kernel::rights::Rights;
-use damo_model::{Item, Sink, SinkError};
-use std::io;
+use damo_model::{Item, Nanos, Sink, SinkError};
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
 /// What was written when all is done.
@@ -30,6 +31,17 @@ pub struct Written {
     pub regions: u64,
     /// Bytes of all files.
     pub bytes: u64,
+    /// Of the flight recorder: how much time its last file holds.
+    pub held: Option<Nanos>,
+}
+
+/// What the flight recorder wrote when asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Dump {
+    pub(crate) file: PathBuf,
+    pub(crate) held: Nanos,
+    /// Whether memory did not suffice for the time asked for.
+    pub(crate) is_short: bool,
 }
 
 impl Written {
@@ -57,6 +69,8 @@ pub struct Progress {
     pub regions: u64,
     /// Bytes written (or held, by the flight recorder).
     pub bytes: u64,
+    /// Of the flight recorder, once its memory did not suffice for the time asked for: how much time it held then.
+    pub short: Option<Nanos>,
 }
 
 /// Where a recording goes.
@@ -72,6 +86,10 @@ impl Tape {
     /// anything is started. `options` as for a plain file.
     pub(crate) fn open(output: &Output, options: WriterOptions) -> Result<Tape, RecordError> {
         let Some(path) = &output.path else {
+            if io::stdout().is_terminal() {
+                let text = "a record is not for terminals: name a file with -o FILE, or send it on: -o - | PROGRAM";
+                return Err(UsageError(text.to_string()).into());
+            }
             let writer = Writer::new(io::stdout(), options).map_err(|e| RecordError::record("standard output", &e))?;
             return Ok(Tape::Stdout(Box::new(writer)));
         };
@@ -112,8 +130,8 @@ impl Tape {
         }
     }
 
-    /// Writes what the flight recorder holds to a file of its own; gives its name. Other tapes have nothing to dump.
-    pub(crate) fn dump(&mut self) -> Result<Option<PathBuf>, RecordError> {
+    /// Writes what the flight recorder holds to a file of its own. Other tapes have nothing to dump.
+    pub(crate) fn dump(&mut self) -> Result<Option<Dump>, RecordError> {
         match self {
             Tape::Flight(flight) => flight.dump().map(Some),
             _ => Ok(None),
@@ -126,6 +144,7 @@ impl Tape {
             snapshots: summary.snapshots,
             regions: summary.regions,
             bytes: summary.bytes.0,
+            short: None,
         };
         match self {
             Tape::File(file) => from(file.summary()),

@@ -56,6 +56,7 @@ impl Rotating {
             snapshots: self.written.snapshots + now.snapshots,
             regions: self.written.regions + now.regions,
             bytes: self.written.bytes + now.bytes.0,
+            short: None,
         }
     }
 

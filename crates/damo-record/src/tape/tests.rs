@@ -78,8 +78,9 @@ fn the_flight_recorder_writes_the_last_minutes_and_goes_on() {
     (0..500).for_each(|n| tape.put(&item(n)).unwrap());
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "nothing on disk until asked");
     let dump = tape.dump().unwrap().unwrap();
-    assert_eq!(dump, dir.path().join("f.0001.damo"));
-    assert_eq!(ends(&dump), (400..=500).collect::<Vec<_>>());
+    let (file, held) = (dir.path().join("f.0001.damo"), Nanos::from_secs(10));
+    assert_eq!(dump, Dump { file, held, is_short: false });
+    assert_eq!(ends(&dump.file), (400..=500).collect::<Vec<_>>());
     (500..520).for_each(|n| tape.put(&item(n)).unwrap());
     let written = tape.finish().unwrap();
     assert_eq!(ends(&dir.path().join("f.damo")), (420..=520).collect::<Vec<_>>());
@@ -99,8 +100,16 @@ fn the_flight_recorders_memory_is_bounded_whatever_time_is_asked_for() {
         if flight.progress().bytes < most {
             // The oldest segment was dropped: the limit was met.
             assert!(most < 16 << 20, "{most}");
+            let all = Nanos::from_millis(n * 100);
+            let said = flight.progress().short.unwrap();
+            assert!(said < all && said > Nanos(all.0 / 2), "{said:?} of {all:?}");
+            let dump = flight.dump().unwrap();
+            let ends = ends(&dump.file);
+            assert_eq!(dump.held, Nanos::from_millis((ends[ends.len() - 1] - ends[0]) * 100));
+            assert!(dump.is_short && dump.held >= said);
             return;
         }
+        assert_eq!(flight.progress().short, None, "nothing was dropped");
     }
     panic!("nothing was ever dropped, {most} bytes held");
 }

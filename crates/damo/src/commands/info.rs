@@ -316,6 +316,7 @@ fn kind(side: &Side) -> &'static str {
         Side::Params(_) => "parameter changes",
         Side::Lost(_) => "losses",
         Side::Mark(_) => "marks",
+        Side::Scheme(_) => "scheme statistics",
         _ => "other notes",
     }
 }
