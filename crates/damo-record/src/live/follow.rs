@@ -164,7 +164,7 @@ impl Following<'_> {
     fn dump(&mut self) {
         match self.pipeline.dump() {
             Ok(Some(dump)) => {
-                let held = format_time(line::whole_seconds(dump.held), Style::Human);
+                let held = line::whole_seconds(dump.held);
                 let short = if dump.is_short { ", all that memory has room for" } else { "" };
                 self.line.say(&format!("Wrote {}: the last {held}{short}.", dump.file.display()));
             }
@@ -225,14 +225,14 @@ impl Following<'_> {
 
     fn draw(&mut self) {
         if let Some(held) = self.pipeline.take_short() {
-            let time = |time| format_time(line::whole_seconds(time), Style::Human);
-            let keep = self.request.output.keep.map_or_else(String::new, |keep| format!(" {}", time(keep)));
+            let keep =
+                self.request.output.keep.map_or_else(String::new, |keep| format!(" {}", line::whole_seconds(keep)));
             self.line.warn(&format!(
                 "--keep{keep} does not fit into the {} of memory that it may take: only about the last {} are held. Fewer \
                  regions (-m) or a longer aggregation interval (-a) make it more; --rotate_time and --rotate_keep keep any \
                  time on disk.",
                 format_size(Bytes(crate::tape::MOST_BYTES as u64), Style::Human),
-                time(held)
+                line::whole_seconds(held)
             ));
         }
         let (seen, written) = (self.events.seen(), self.pipeline.progress());

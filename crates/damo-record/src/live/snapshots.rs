@@ -24,7 +24,7 @@ use crate::tape::Tape;
 use damo_format::WriterOptions;
 use damo_kernel::procfs::now;
 use damo_kernel::sysfs::{Command, Filter, Kdamond, Scheme, TriedRegion};
-use damo_model::human::{Style, format_size, format_time};
+use damo_model::human::{Style, format_size};
 use damo_model::{
     Bytes, ColumnId, ExtraColumn, Intervals, Item, Mark, Nanos, Process, Side, Snapshot, Source, Stamp, Target,
     TargetKey,
