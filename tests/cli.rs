@@ -226,7 +226,7 @@ fn what_is_no_workload_is_named_with_the_remedy() {
     fs::write(here.path().join("picture.cfg"), b"\x89PNG\r\n").expect("write");
     fs::write(here.path().join("typo.cfg"), "a, 10x\n\nphase\n100\na, 1, 64, 1\n").expect("write");
     for (config, word) in
-        [("picture.cfg", "no text"), (".", "directory"), ("typo.cfg", "line 1"), ("nowhere.cfg", "No such file")]
+        [("picture.cfg", "no text"), (".", "directory"), ("typo.cfg", "line 1"), ("nowhere.cfg", "built in: stairs")]
     {
         let said = fails(here.path(), &format!("record --simulate {config}"), 2);
         assert!(said.contains(config) && said.contains(word), "{said}");

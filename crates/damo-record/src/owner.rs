@@ -6,7 +6,7 @@
 //! emptied at boot, as DAMON is.
 //!
 //! A note is always whole: it is written aside, locked, and then renamed. Beside the notes is the lock of whoever changes
-//! DAMON's settings just now, see [`turn`].
+//! DAMON's settings just now, see `turn`.
 
 use crate::error::RecordError;
 use damo_kernel::steer::Turn;
