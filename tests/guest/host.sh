@@ -15,7 +15,7 @@ check() {
     main=${keep:-$(dirname "$(dirname "$programs")")/guest}
     [ $# != 0 ] || mapfile -t names < <(cd "$top/tests/guest/checks" && ls -- *.sh | sed 's/\.sh$//')
     boots=$(for name in "${names[@]}"; do boot_of "$name"; done | awk '!seen[$0]++')
-    keep=$main
+    keep=$main resumes=yes
     while read -r -u 3 series append; do
         group=()
         for name in "${names[@]}"; do
