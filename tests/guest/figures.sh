@@ -101,37 +101,28 @@ compare() {
     done
 }
 
-# When the first snapshot comes, beside what the kernel's own trace buffer says: the recorder can have no earlier one than
-# the kernel reports, and must have that one. Stretched by emulation, an aggregation takes longer than it was told to, so
-# that the yardstick is the time between two snapshots of the same record.
-first_snapshot() {
-    first=$TRACING/instances/first
-    mkdir -p $first
-    echo mono >$first/trace_clock # of the guest
-    echo 0 >$first/options/overwrite
-    echo 1 >$first/events/damon/damon_aggregated/enable
+# When the first snapshot comes, beside what the kernel's own trace buffer says: see first_snapshot.
+show_first_snapshot() {
+    trace_events first
     damo-record "$pid" -n "$1" -m 3000 -s "$2" -a "$3" -u 1000000 --timeout 5 -q -o first.damo &
     recorder=$!
-    wait_for 60 damon_is_on
-    kdamond=$(cat $DAMON/*/pid | grep -v '^-1$')
-    born=$(awk '{sub(/.*\) /, ""); print $20 / 100}' "/proc/$kdamond/stat")
+    note_birth
     wait $recorder
     score first.damo >/dev/null
-    traced=$(awk -v kdamond="-$kdamond " 'index($0, kdamond) && /damon_aggregated/ { for (i = 1; i <= NF; i++) if ($i ~ /^[0-9]+\.[0-9]+:$/) { print $i + 0; exit } }' $first/trace)
-    rmdir $first
+    first_snapshot
+    end_trace
     awk "BEGIN {
-        usual = ($s_last_ns - $s_first_end_ns) / ($s_snapshots - 1)
-        printf \"first snapshot: the kernel reports it %.3f s after its thread was made, the record has it at %.3f s\\n\", $traced - $born, $s_first_end_ns / 1e9 - $born
-        printf \"aggregation: told %.3f s, takes %.3f s; the first snapshot after %.2f of these\\n\", $3 / 1e6, usual / 1e9, ($s_first_end_ns - $born * 1e9) / usual
+        printf \"first snapshot: the kernel reports it %.3f s after its thread was made, the record has it at %.3f s\\n\", $reported - $born, $s_first_end_ns / 1e9 - $born
+        printf \"aggregation: told %.3f s, takes %.3f s; the first snapshot after %.2f of these\\n\", $3 / 1e6, $aggregation, $first_after
     }"
 }
 
 start_workload large
 compare "1000 regions, 5 ms / 100 ms, $seconds s" 1000 5000 100000
-first_snapshot 1000 5000 100000
+show_first_snapshot 1000 5000 100000
 compare "1000 regions, 5 ms / 10 ms, $seconds s" 1000 5000 10000
-first_snapshot 1000 5000 10000
-first_snapshot 10 5000 100000
+show_first_snapshot 1000 5000 10000
+show_first_snapshot 10 5000 100000
 kill -9 "$pid"
 
 # The staircase of the talk: ten areas, 65 s.

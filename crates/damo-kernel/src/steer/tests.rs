@@ -27,6 +27,15 @@ impl Machine {
         self.fake.files().into_iter().filter(|(path, _)| !path.ends_with("/.ran")).collect()
     }
 
+    /// Other parameters than it was started with.
+    fn tune(&self) {
+        let change = |kdamonds: &mut Vec<Kdamond>| {
+            kdamonds[0].contexts[0].nr_regions.max = 77;
+            Ok::<(), Error>(())
+        };
+        self.steer().tune(false, change).expect("takes it");
+    }
+
     fn someone_else_starts(&self, pid: i32) {
         let mut kdamond = process(pid);
         kdamond.contexts[0].schemes.push(Scheme::new("stat"));
@@ -312,13 +321,7 @@ fn a_start_that_was_killed_right_after_switching_on_is_still_ours_to_stop() {
 fn settings_that_someone_staged_after_ours_ended_are_left_by_stop_and_start() {
     let machine = Machine::new();
     machine.steer().start(&[process(7)]).expect("goes on");
-    machine
-        .steer()
-        .tune(false, |kdamonds| {
-            kdamonds[0].contexts[0].nr_regions.max = 77;
-            Ok::<(), Error>(())
-        })
-        .expect("takes it");
+    machine.tune();
     machine.fake.end(0);
     let sample = "sys/kernel/mm/damon/admin/kdamonds/0/contexts/0/monitoring_attrs/intervals/sample_us";
     machine.root.io().write(sample, "7777").expect("someone");
@@ -335,13 +338,7 @@ fn settings_that_were_tuned_and_ended_by_themselves_are_put_back() {
     let machine = Machine::new();
     let before = machine.settings();
     machine.steer().start(&[process(7)]).expect("goes on");
-    machine
-        .steer()
-        .tune(false, |kdamonds| {
-            kdamonds[0].contexts[0].nr_regions.max = 77;
-            Ok::<(), Error>(())
-        })
-        .expect("takes it");
+    machine.tune();
     machine.fake.end(0);
     assert!(matches!(machine.steer().stop(false), Err(Error::NothingOn)));
     assert_eq!(machine.settings(), before);

@@ -1,7 +1,9 @@
 //! What DAMON's sysfs tree holds, typed, in the kernel's own units: samples, aggregation intervals, bytes. Words that
 //! newer kernels may add to (actions, metrics, filter types) stay words.
 
-use damo_model::{AddrRange, Age, Bytes, Intervals, IntervalsGoal, Nanos, NrAccesses, NrRegions, Ops, Region};
+use damo_model::{
+    AddrRange, Age, Bytes, Intervals, IntervalsGoal, Nanos, NrAccesses, NrRegions, Ops, Region, SchemeCounts,
+};
 use serde::{Deserialize, Serialize};
 
 /// Parameters of one kdamond.
@@ -254,32 +256,13 @@ pub struct KdamondStatus {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct SchemeStatus {
     /// Counters; those that this kernel lacks are absent.
-    pub stats: SchemeStats,
+    pub stats: SchemeCounts,
     /// The quota in effect; `None` before 6.9.
     pub effective_size: Option<Bytes>,
     /// Size of the regions last tried; `None` before 6.6.
     pub tried_bytes: Option<Bytes>,
     /// Regions last tried, by address within each target; targets follow each other without a mark.
     pub tried: Vec<TriedRegion>,
-}
-
-/// Counters of a scheme.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct SchemeStats {
-    /// Regions tried.
-    pub nr_tried: u64,
-    /// Bytes tried.
-    pub size_tried: Bytes,
-    /// Regions applied.
-    pub nr_applied: u64,
-    /// Bytes applied.
-    pub size_applied: Bytes,
-    /// Bytes that passed the filters of the operations set (6.14 and later).
-    pub size_filter_passed: Option<Bytes>,
-    /// Times that the quota was used up.
-    pub quota_exceeds: u64,
-    /// Snapshots looked at (7.0 and later).
-    pub nr_snapshots: Option<u64>,
 }
 
 /// A region that a scheme was tried on.

@@ -4,7 +4,9 @@
 use super::params::*;
 use crate::error::{Error, Result, excerpt};
 use crate::io::Root;
-use damo_model::{Addr, AddrRange, Age, Bytes, Intervals, IntervalsGoal, Nanos, NrAccesses, NrRegions, Ops, Region};
+use damo_model::{
+    Addr, AddrRange, Age, Bytes, Intervals, IntervalsGoal, Nanos, NrAccesses, NrRegions, Ops, Region, SchemeCounts,
+};
 use std::str::FromStr;
 
 /// A number of directories no tree has.
@@ -248,7 +250,7 @@ impl<'r> Reader<'r> {
     fn scheme_status(&self) -> Result<SchemeStatus> {
         let stats = self.below("stats");
         Ok(SchemeStatus {
-            stats: SchemeStats {
+            stats: SchemeCounts {
                 nr_tried: stats.number("nr_tried")?,
                 size_tried: Bytes(stats.number("sz_tried")?),
                 nr_applied: stats.number("nr_applied")?,

@@ -244,6 +244,13 @@ fn a_recording_ends_with_its_target_and_leaves_damon_as_it_was_found() {
     assert!(!crate::marks::fifo_of(&lab.record()).exists());
 }
 
+/// Process 77 has a child, 78; until the next look is due.
+fn forks(fake: &FakeDamon) {
+    process(fake, 78, 'S', "");
+    process(fake, 77, 'S', "78");
+    std::thread::sleep(super::follow::LOOK);
+}
+
 /// DAMON is told of newcomers by another thread: until that is done.
 fn until_committed(fake: &FakeDamon) {
     let patience = std::time::Instant::now() + Duration::from_secs(60);
@@ -256,15 +263,7 @@ fn until_committed(fake: &FakeDamon) {
 
 #[test]
 fn a_child_becomes_a_target_of_its_own_and_takes_the_place_of_one_that_is_gone() {
-    let lab = Lab::new(vec![
-        Step::Snapshot(0, 0, ms(1000), &[0x1000]),
-        Step::Do(Box::new(|fake| {
-            process(fake, 78, 'S', "");
-            process(fake, 77, 'S', "78");
-            // Until the next look is due.
-            std::thread::sleep(super::follow::LOOK);
-        })),
-    ]);
+    let lab = Lab::new(vec![Step::Snapshot(0, 0, ms(1000), &[0x1000]), Step::Do(Box::new(forks))]);
     // The look after that drains for what was; once DAMON has taken the newcomer, a look drains for what came until then,
     // and for what comes after it.
     let nothing = || Step::Do(Box::new(|_| {}));
@@ -879,14 +878,7 @@ fn regions_given_with_all_parameters_are_never_lost_to_a_child() {
             "intervals": {{"sample_us": "5 ms", "aggr_us": "100 ms", "ops_update_us": "1 s"}},
             "nr_regions": {{"min": "10", "max": "1,000"}}, "schemes": []}}]}}]}}"#
         );
-        let lab = Lab::new(vec![
-            Step::Snapshot(0, 0, ms(1000), &[0x1000]),
-            Step::Do(Box::new(|fake| {
-                process(fake, 78, 'S', "");
-                process(fake, 77, 'S', "78");
-                std::thread::sleep(super::follow::LOOK);
-            })),
-        ]);
+        let lab = Lab::new(vec![Step::Snapshot(0, 0, ms(1000), &[0x1000]), Step::Do(Box::new(forks))]);
         // A look that finds somebody drains once before DAMON is told; then time enough for a thread that would tell it.
         let look = Step::Do(Box::new(|_| {}));
         let later = Step::Do(Box::new(|_| std::thread::sleep(Duration::from_millis(300))));
