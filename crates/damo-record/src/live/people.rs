@@ -448,16 +448,20 @@ mod tests {
     #[test]
     fn orphans_of_our_own_command_are_found_whatever_their_session_and_waited_for_when_they_end() {
         let _alone = crate::live::command::tests::alone();
-        let script = "setsid sleep 1 & exit 0";
-        let mut command =
-            crate::live::command::Started::spawn(&["sh", "-c", script].map(std::ffi::OsString::from), true).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let note = dir.path().join("pid");
+        let script = format!("setsid sleep 600 & echo $! >{}", note.display());
+        let words = ["sh", "-c", &script].map(std::ffi::OsString::from);
+        let mut command = crate::live::command::Started::spawn(&words, true).unwrap();
         let procfs = Procfs::new(&Root::host());
         let first = procfs.process(command.pid()).unwrap();
         while !command.has_ended() {}
         let mut people =
             People::new(procfs.clone(), Origin::Roots { follow: true }, vec![first]).of_command(Some(command.pid()));
-        let is_it = |process: &Process| process.cmdline.ends_with("sleep 1") || process.cmdline.contains(script);
-        let orphan = people.look().born.into_iter().find(is_it).expect("the orphan");
+        // Not by its name: at this moment it may still be becoming `setsid` or `sleep`.
+        let pid: i32 = std::fs::read_to_string(note).unwrap().trim().parse().unwrap();
+        let orphan = people.look().born.into_iter().find(|process| process.pid == pid).expect("the orphan");
+        rustix::process::kill_process(Pid::from_raw(pid).unwrap(), rustix::process::Signal::KILL).unwrap();
         let begun = std::time::Instant::now();
         while procfs.stat(orphan.pid).is_ok_and(|stat| Some(stat.started) == orphan.started) {
             assert!(begun.elapsed().as_secs() < 60, "it stays as a zombie");
