@@ -6,6 +6,7 @@ use damo_kernel::Root;
 use damo_kernel::ring::{Ring, RingOptions, Until};
 use damo_kernel::tracefs::EventFormat;
 use damo_model::Bytes;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
@@ -40,6 +41,14 @@ pub(crate) struct Perf {
     pub(crate) size: Option<Bytes>,
 }
 
+/// A ring takes a file for each event on each CPU: on a large machine more than a shell allows at first. A command must be
+/// started before, as it is to have the limit that its user gave it.
+fn allow_many_files() {
+    let limit = getrlimit(Resource::Nofile);
+    // If it is refused and matters, the ring says so.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+}
+
 impl Perf {
     fn options(&self) -> RingOptions {
         let default = RingOptions::default();
@@ -50,10 +59,12 @@ impl Perf {
 
 impl Open for Perf {
     fn before_start(&self, root: &Root, events: &[EventFormat]) -> Result<Box<dyn Source>, RecordError> {
+        allow_many_files();
         Ok(Box::new(Ring::per_cpu(root, events, &self.options())?))
     }
 
     fn running(&self, root: &Root, events: &[EventFormat], tids: &[i32]) -> Result<Box<dyn Source>, RecordError> {
+        allow_many_files();
         let options = self.options();
         let ring = if tids.is_empty() {
             Ring::per_cpu(root, events, &options)?
