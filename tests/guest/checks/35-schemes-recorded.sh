@@ -17,6 +17,14 @@ damo stop || fail "does not stop"
 is_complete attached.damo
 expect "the scheme of what runs is in the record" "$s_schemes" = 1
 expect "beside the monitoring itself" "$s_targets" = 2
+damo start "$pid" || fail "does not start"
+start_record --timeout 9 -o added.damo
+sleep 3
+damo tune --damos_action stat --damos_access_rate 0% 0% || fail "does not tune"
+end_record 25
+damo stop || fail "does not stop"
+is_complete added.damo
+expect "so is one that was added later" "$s_schemes" = 1
 damo-record "$pid" --timeout 4 -q -o without.damo
 score without.damo
 expect "without schemes there is none" "$s_schemes" = 0

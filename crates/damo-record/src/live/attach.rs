@@ -48,12 +48,6 @@ impl Found {
         kdamonds.chain(self.modules.iter().map(|module| module.pid)).collect()
     }
 
-    /// Whether anything is done on findings. What modules do are schemes, too.
-    fn applies_schemes(&self) -> bool {
-        let mut contexts = self.kdamonds.iter().flat_map(|kdamond| &kdamond.params.contexts);
-        !self.modules.is_empty() || contexts.any(|context| !context.schemes.is_empty())
-    }
-
     fn sentence(&self) -> String {
         let kdamonds = self.kdamonds.iter().map(|kdamond| format!("kdamond {}", kdamond.index));
         let names: Vec<String> = kdamonds.chain(self.modules.iter().map(|module| module.module.clone())).collect();
@@ -127,7 +121,8 @@ pub(crate) fn run(
         return Err(UsageError(text.to_string()).into());
     }
     let found = Found::look(machine)?;
-    let formats = formats(machine, request.schemes_target_regions, found.applies_schemes())?;
+    // Also of kdamonds without schemes: their owner may add some meanwhile.
+    let formats = formats(machine, request.schemes_target_regions, true)?;
     let threads = found.threads();
     let mut events = Events::new(decoder(&formats)?, threads.is_none());
     let mut people: Vec<Process> = Vec::new();

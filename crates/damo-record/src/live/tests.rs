@@ -322,6 +322,24 @@ fn attaching_writes_nothing_and_keeps_kdamonds_with_equal_target_ids_apart() {
     assert_eq!(batch.snapshots[1].target, reader.targets()[1].key);
 }
 
+#[test]
+fn what_schemes_are_applied_to_is_recorded_although_the_kdamond_had_none_when_we_attached() {
+    const APPLIES: &str = include_str!("../../../../testdata/kernel/formats/6.12-damos_before_apply.txt");
+    let values = [("start", 0x1000), ("end", 0x2000), ("nr_regions", 1)];
+    let lab = Lab::new(vec![
+        Step::Snapshot(0, 0, ms(1000), &[0x1000]),
+        Step::Raw(ms(1050), Box::new(move |tid| raw_of(APPLIES, tid, &values))),
+        Step::Snapshot(0, 0, ms(1100), &[0x1000]),
+        Step::Do(Box::new(|fake| fake.end(0))),
+    ]);
+    lab.fake.put("sys/kernel/tracing/events/damon/damos_before_apply/format", APPLIES);
+    lab.others(1);
+    lab.run(&lab.request(What::Attach)).unwrap();
+    let (reader, batch) = all(&lab.record());
+    assert_eq!(reader.targets().iter().map(|target| target.scheme).collect::<Vec<_>>(), [None, Some(0)]);
+    assert_eq!(batch.snapshots.len(), 3);
+}
+
 /// What somebody does to the files of kdamond 0, below a real directory.
 fn staged(intervals: &str, file: &'static str, value: &'static str) -> impl Fn(&FakeDamon) + Send + use<> {
     let path = Path::new(intervals).join(file);
