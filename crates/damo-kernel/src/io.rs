@@ -4,12 +4,13 @@
 //! as the kernel does. Tests run against it, and `--dry-run` shows what it was told.
 
 use crate::error::{Error, Result};
+use std::collections::HashMap;
 use std::fmt;
 use std::fs;
 use std::io::{self, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// How often a busy file is read again: for two seconds in all, many times what a command takes.
 const BUSY_TRIES: u32 = 200;
@@ -134,6 +135,66 @@ impl Io for DirIo {
     }
 }
 
+/// Each file is read and each directory listed only once: for many questions about the same moment.
+#[derive(Debug)]
+struct Remembering {
+    io: Arc<dyn Io>,
+    read: Mutex<HashMap<String, Vec<u8>>>,
+    listed: Mutex<HashMap<String, Vec<String>>>,
+}
+
+/// What `known` has of `rel`, or else what `ask` gives; errors are not kept.
+fn once<T: Clone>(known: &Mutex<HashMap<String, T>>, rel: &str, ask: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(value) = known.get(rel) {
+        return Ok(value.clone());
+    }
+    let value = ask()?;
+    known.insert(rel.to_owned(), value.clone());
+    Ok(value)
+}
+
+impl Io for Remembering {
+    fn read(&self, rel: &str) -> io::Result<Vec<u8>> {
+        once(&self.read, rel, || self.io.read(rel))
+    }
+
+    fn write(&self, rel: &str, value: &str) -> io::Result<()> {
+        // A write may change any file here.
+        self.read.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.listed.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.io.write(rel, value)
+    }
+
+    fn list(&self, rel: &str) -> io::Result<Vec<String>> {
+        once(&self.listed, rel, || self.io.list(rel))
+    }
+
+    fn exists(&self, rel: &str) -> bool {
+        self.io.exists(rel)
+    }
+
+    fn is_dir(&self, rel: &str) -> bool {
+        self.io.is_dir(rel)
+    }
+
+    fn link(&self, rel: &str) -> io::Result<String> {
+        self.io.link(rel)
+    }
+
+    fn writable(&self, rel: &str) -> bool {
+        self.io.writable(rel)
+    }
+
+    fn shown(&self, rel: &str) -> PathBuf {
+        self.io.shown(rel)
+    }
+
+    fn is_machine(&self) -> bool {
+        self.io.is_machine()
+    }
+}
+
 /// A shared handle on an [`Io`], with errors that name the file.
 #[derive(Clone, Debug)]
 pub struct Root {
@@ -149,6 +210,11 @@ impl Root {
     /// Any other implementation, for tests and dry runs.
     pub fn with_io(io: Arc<dyn Io>) -> Self {
         Self { io }
+    }
+
+    /// The same files, of which each is read only once from now on, and each directory listed once.
+    pub(crate) fn remembering(&self) -> Self {
+        Self::with_io(Arc::new(Remembering { io: self.io.clone(), read: Mutex::default(), listed: Mutex::default() }))
     }
 
     /// The machine that we run on.

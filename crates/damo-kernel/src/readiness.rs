@@ -8,7 +8,7 @@ use crate::ring::mmap;
 use crate::sysfs::{KDAMONDS, Sysfs};
 use crate::tracefs::Tracefs;
 use serde::Serialize;
-use std::collections::HashMap;
+use std::cell::OnceCell;
 use std::io::{ErrorKind, Read};
 
 /// How a check came out.
@@ -63,10 +63,23 @@ impl Check {
 
 /// All checks, in the order in which to mend things.
 pub fn checks(root: &Root) -> Vec<Check> {
-    let procfs = Procfs::new(root);
-    let config = Config::read(root, &procfs.kernel_release());
-    let mut checks = vec![rights(root), kernel(root, &procfs.kernel_release())];
-    checks.extend(config_checks(&config));
+    run(root, true)
+}
+
+/// All checks but those of the kernel's build configuration, a file of some hundred KiB: what it lacks shows in the others,
+/// and why it is missing can be asked then.
+pub fn checks_at_work(root: &Root) -> Vec<Check> {
+    run(root, false)
+}
+
+fn run(root: &Root, with_config: bool) -> Vec<Check> {
+    let root = &root.remembering();
+    let release = Procfs::new(root).kernel_release();
+    let config = Config::new(root, &release);
+    let mut checks = vec![rights(root), kernel(root, &release)];
+    if with_config {
+        checks.extend(config_checks(&config));
+    }
     checks.push(sysfs(root, &config));
     checks.push(writable(root));
     checks.push(tracefs(root));
@@ -150,44 +163,54 @@ fn kernel(root: &Root, release: &str) -> Check {
     Check::new("kernel", needed, verdict, present).remedy("boot a newer kernel; 6.6 or later is well tried")
 }
 
-/// The kernel's build configuration.
-struct Config {
-    values: HashMap<String, String>,
-    from: Option<String>,
+/// The kernel's build configuration, read when it is asked for.
+struct Config<'a> {
+    root: &'a Root,
+    release: &'a str,
+    /// The file and its text; `None` if there is none.
+    found: OnceCell<Option<(String, String)>>,
 }
 
 /// No configuration is longer.
 const MAX_CONFIG: u64 = 8 << 20;
 
-impl Config {
-    fn read(root: &Root, release: &str) -> Self {
-        let packed = root.io().read("proc/config.gz").ok().and_then(|bytes| {
-            let mut text = String::new();
-            flate2::read::GzDecoder::new(bytes.as_slice()).take(MAX_CONFIG).read_to_string(&mut text).ok()?;
-            Some(("/proc/config.gz".to_owned(), text))
-        });
-        let plain = || {
-            let places = [
-                format!("boot/config-{release}"),
-                format!("lib/modules/{release}/config"),
-                format!("usr/lib/modules/{release}/config"),
-                format!("lib/modules/{release}/build/.config"),
-            ];
-            places.into_iter().find_map(|rel| Some((format!("/{rel}"), root.read_text(&rel).ok()?)))
-        };
-        let Some((from, text)) = packed.or_else(plain) else { return Self { values: HashMap::new(), from: None } };
-        let value = |line: &str| {
-            let (name, value) = line.split_once('=')?;
-            name.starts_with("CONFIG_").then(|| (name.to_owned(), value.trim().to_owned()))
-        };
-        Self { values: text.lines().filter_map(value).collect(), from: Some(from) }
+impl<'a> Config<'a> {
+    fn new(root: &'a Root, release: &'a str) -> Self {
+        Self { root, release, found: OnceCell::new() }
+    }
+
+    fn found(&self) -> Option<&(String, String)> {
+        self.found.get_or_init(|| self.packed().or_else(|| self.plain())).as_ref()
+    }
+
+    fn packed(&self) -> Option<(String, String)> {
+        let bytes = self.root.io().read("proc/config.gz").ok()?;
+        let mut text = String::new();
+        flate2::read::GzDecoder::new(bytes.as_slice()).take(MAX_CONFIG).read_to_string(&mut text).ok()?;
+        Some(("/proc/config.gz".to_owned(), text))
+    }
+
+    fn plain(&self) -> Option<(String, String)> {
+        let release = self.release;
+        let places = [
+            format!("boot/config-{release}"),
+            format!("lib/modules/{release}/config"),
+            format!("usr/lib/modules/{release}/config"),
+            format!("lib/modules/{release}/build/.config"),
+        ];
+        places.into_iter().find_map(|rel| Some((format!("/{rel}"), self.root.read_text(&rel).ok()?)))
+    }
+
+    fn value(&self, option: &str) -> Option<&str> {
+        let (_, text) = self.found()?;
+        text.lines().find_map(|line| line.strip_prefix(option)?.strip_prefix('=')).map(str::trim)
     }
 
     /// An option with its value and the file that tells, as far as known.
     fn tell(&self, option: &str) -> String {
-        match &self.from {
-            Some(from) => {
-                let value = self.values.get(option).map_or(" is not set".to_owned(), |value| format!("={value}"));
+        match self.found() {
+            Some((from, _)) => {
+                let value = self.value(option).map_or(" is not set".to_owned(), |value| format!("={value}"));
                 format!("{option}{value} ({from})")
             }
             None => format!("{option} is not known"),
@@ -196,12 +219,12 @@ impl Config {
 
     /// `None` if the configuration is not known.
     fn is_on(&self, option: &str) -> Option<bool> {
-        self.from.as_ref()?;
-        Some(matches!(self.values.get(option).map(String::as_str), Some("y" | "m")))
+        self.found()?;
+        Some(matches!(self.value(option), Some("y" | "m")))
     }
 }
 
-fn config_checks(config: &Config) -> Vec<Check> {
+fn config_checks(config: &Config<'_>) -> Vec<Check> {
     let options = [
         ("config_damon", "CONFIG_DAMON", "a kernel built with DAMON", Verdict::Bad),
         ("config_damon_sysfs", "CONFIG_DAMON_SYSFS", "a kernel built with DAMON's sysfs interface", Verdict::Bad),
@@ -220,7 +243,7 @@ fn config_checks(config: &Config) -> Vec<Check> {
     options.into_iter().map(check).collect()
 }
 
-fn sysfs(root: &Root, config: &Config) -> Check {
+fn sysfs(root: &Root, config: &Config<'_>) -> Check {
     let needed = "DAMON's control files";
     let sysfs = Sysfs::new(root);
     let shown = sysfs.shown().display().to_string();
@@ -332,7 +355,7 @@ fn tracefs(root: &Root) -> Check {
     }
 }
 
-fn events(root: &Root, config: &Config) -> Check {
+fn events(root: &Root, config: &Config<'_>) -> Check {
     let needed = "DAMON's tracepoint damon_aggregated";
     let Ok(tracefs) = Tracefs::find(root) else {
         return Check::new("events", needed, Verdict::Unknown, "tracefs cannot be read").remedy("mend tracefs first");

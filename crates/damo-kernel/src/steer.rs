@@ -100,8 +100,10 @@ impl Steer {
         let prepared = self.sysfs.prepare(kdamonds)?;
         self.write(&prepared.leftover())?;
         let mut staged = prepared.stage().map_err(|first| first.and_then_undone(self.forget()))?;
-        let started = self.write(&staged.leftover()).and_then(|()| staged.start());
-        if let Err(first) = started.and_then(|()| self.write(&staged.leftover())) {
+        let mut leftover = staged.leftover();
+        let started = self.write(&leftover).and_then(|()| staged.start());
+        leftover.note_started(&staged);
+        if let Err(first) = started.and_then(|()| self.write(&leftover)) {
             let undone = staged.undo().and_then(|()| self.forget());
             return Err(first.and_then_undone(undone));
         }

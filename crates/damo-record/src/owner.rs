@@ -10,7 +10,7 @@
 
 use crate::error::RecordError;
 use damo_kernel::steer::Turn;
-use damo_kernel::sysfs::Leftover;
+use damo_kernel::sysfs::{Leftover, Staged};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
@@ -64,6 +64,12 @@ impl Ownership {
     /// Replaces what it says about DAMON.
     pub(crate) fn owns(&mut self, leftover: Leftover) -> Result<(), RecordError> {
         self.note.leftover = leftover;
+        self.write()
+    }
+
+    /// Notes that what it told of is on now.
+    pub(crate) fn started(&mut self, staged: &Staged) -> Result<(), RecordError> {
+        self.note.leftover.note_started(staged);
         self.write()
     }
 

@@ -278,9 +278,20 @@ fn a_packed_configuration_is_read_and_a_bomb_of_one_is_cut() {
         let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         packer.write_all(text).expect("in memory");
         std::fs::write(dir.path().join("proc/config.gz"), packer.finish().expect("in memory")).expect("writable");
-        Config::read(&Root::new(dir.path()), RELEASE)
+        let root = Root::new(dir.path());
+        let config = Config::new(&root, RELEASE);
+        (config.is_on("CONFIG_DAMON"), config.found().map(|(_, text)| text.len()))
     };
-    assert_eq!(pack(CONFIG.as_bytes()).is_on("CONFIG_DAMON"), Some(true));
+    assert_eq!(pack(CONFIG.as_bytes()), (Some(true), Some(CONFIG.len())));
     let bomb = pack(&vec![b'\n'; 3 * MAX_CONFIG as usize]);
-    assert_eq!(bomb.is_on("CONFIG_DAMON"), Some(false));
+    assert_eq!(bomb, (Some(false), Some(MAX_CONFIG as usize)));
+}
+
+#[test]
+fn at_work_what_is_there_counts_and_not_what_a_configuration_says_of_it() {
+    let fake = ready();
+    fake.put(&format!("boot/config-{RELEASE}"), "# CONFIG_DAMON is not set");
+    let root = Root::with_io(fake.clone());
+    assert_eq!(overall(&checks_at_work(&root)), overall(&checks(&Root::with_io(ready()))));
+    assert_eq!(overall(&checks(&root)), Verdict::Bad);
 }

@@ -106,6 +106,12 @@ impl Leftover {
         self.slots.iter().filter_map(|slot| Some((slot.index, slot.thread?))).collect()
     }
 
+    /// Notes the threads of all, now that they are on; their settings are those that were noted before.
+    pub fn note_started(&mut self, staged: &Staged) {
+        self.slots.clone_from(&staged.slots);
+        self.starting = None;
+    }
+
     /// Notes that a kdamond runs as another thread. Whether it was noted, that is, whether `from` was.
     pub(crate) fn moved(&mut self, index: usize, from: i32, to: i32) -> bool {
         let slot = self.slots.iter_mut().find(|slot| slot.index == index && slot.thread == Some(from));

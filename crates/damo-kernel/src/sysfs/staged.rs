@@ -25,7 +25,7 @@ const SETTLE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_
 #[must_use = "dropping it puts DAMON back as it was found"]
 pub struct Staged {
     sysfs: Sysfs,
-    slots: Vec<Slot>,
+    pub(super) slots: Vec<Slot>,
     before: Settings,
     /// What was asked for; none of what was taken over.
     wanted: Vec<Kdamond>,

@@ -98,7 +98,7 @@ impl Own {
     /// Switches it on. Gives the threads.
     pub(crate) fn start(&mut self) -> Result<Vec<(usize, i32)>, RecordError> {
         self.staged.start().map_err(|e| busy(&self.root, e))?;
-        self.ownership.owns(self.staged.leftover())?;
+        self.ownership.started(&self.staged)?;
         self.turn = None;
         Ok(self.staged.started())
     }

@@ -25,15 +25,16 @@ pub(crate) fn check(request: &Request, machine: &Machine) -> Result<(), RecordEr
     // Attaching reads, and asks for nothing but events.
     let with_events = attaches || request.limits.snapshots.is_none();
     let by_process_id = !attaches && !matches!(request.what, What::Paddr { .. });
-    let checks = readiness::checks(&machine.root);
-    let lacks = lacks(&checks, |check| match check.name {
+    let needed = |check: &Check| match check.name {
         "damon_sysfs_writable" => !attaches,
         "proc" => by_process_id,
         _ => with_events || !check.is_for_events_alone(),
-    });
-    if lacks.is_empty() {
+    };
+    if lacks(&readiness::checks_at_work(&machine.root), needed).is_empty() {
         return Ok(());
     }
+    let checks = readiness::checks(&machine.root);
+    let lacks = lacks(&checks, needed);
     let without = (!attaches && lacks.iter().all(|check| check.is_for_events_alone())).then(with_snapshots);
     Err(missing("recording", &lacks, &checks, without))
 }
