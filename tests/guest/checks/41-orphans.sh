@@ -33,10 +33,13 @@ is_complete given.damo given.truth
 expect "three targets" "$s_target_pids" = 3
 at_least "recall of the orphan" "$s_recall" 0.9
 
-# Alone it cannot be saved, but it is told.
-setsid sh -c "exec 3<>never; read -t 3.3 x <&3; sleep 3 3<&- & exit 0" &
+# Alone: DAMON ends with its last target, and is switched on again for the orphan.
+setsid sh -c "exec 3<>never; read -t 3.3 x <&3
+    damo-workload -q '$CONFIGS/zigzag.cfg' --truth alone.truth 3<&- & exit 0" &
 start_record $! -o alone.damo
+wait_for 40 grep -q '"end"' alone.truth
 end_record 30
-grep -q 'The target has ended' record.log || fail "the end is not told"
-grep -q 'child .* (sleep) .* damo record' record.log || fail "the child is not told"
-true
+is_complete alone.damo alone.truth
+expect "two targets" "$s_target_pids" = 2
+at_least "recall of the orphan of a sole target" "$s_recall" 0.9
+grep -q 'started again' record.log || fail "that DAMON ended is not told"

@@ -39,6 +39,14 @@ fn settling(kdamonds: &[Kdamond]) -> Duration {
     Duration::from_nanos(samples.max().unwrap_or(0).saturating_mul(2).unsigned_abs()).clamp(SETTLE.0, SETTLE.1)
 }
 
+fn no_place(at: usize, context: usize) -> Error {
+    Error::Invalid {
+        what: "kdamond and context".to_owned(),
+        value: format!("{at} and {context}"),
+        why: "there are not so many".to_owned(),
+    }
+}
+
 /// Kdamonds that are about to be set up.
 #[derive(Debug)]
 pub struct Prepared {
@@ -216,13 +224,8 @@ impl Staged {
     /// switched it on in between. [`Error::Changed`] if it went on with other targets or intervals than those that were
     /// staged: then it is stopped, and the tree is left to whoever wrote them.
     pub fn start(&mut self) -> Result<()> {
-        let started = (0..self.slots.len()).try_for_each(|at| {
-            let index = self.slots[at].index;
-            write_file(&self.sysfs.root, &file(index, "state"), "on")
-                .map_err(|error| self.sysfs.busy(error, |on| on == index))?;
-            self.slots[at].thread = self.sysfs.await_state(index, true, SWITCH)?.pid;
-            self.check_unchanged(at)
-        });
+        let started =
+            (0..self.slots.len()).try_for_each(|at| self.switch_on(at).and_then(|()| self.check_unchanged(at)));
         if let Err(first @ Error::Changed { .. }) = started {
             self.armed = false;
             let stopped = self.stop();
@@ -340,23 +343,66 @@ impl Staged {
     /// Replaces the targets of a running kdamond's context (children of a monitored process came or went), and commits.
     /// The kernel looks at a new target's mappings at the next update interval: its snapshots begin then.
     ///
-    /// If the kernel ends the kdamond instead, it is not switched on again: whoever follows its thread would follow
-    /// nothing from then on. [`Staged::is_running`] tells.
+    /// If the kernel ends the kdamond instead, as 6.12 does when one of the processes is gone by then, it is not switched on
+    /// again: whoever follows its thread would follow nothing from then on. [`Staged::is_running`] tells, and
+    /// [`Staged::restage`] is the way back.
     ///
     /// # Errors
     /// As [`Staged::commit`], but for [`Error::Ended`].
     pub fn set_targets(&mut self, at: usize, context: usize, targets: &[ContextTarget]) -> Result<()> {
         let mut kdamonds = self.current()?;
         let place = kdamonds.get_mut(at).and_then(|kdamond| kdamond.contexts.get_mut(context));
-        let Some(place) = place else {
-            return Err(Error::Invalid {
-                what: "kdamond and context".to_owned(),
-                value: format!("{at} and {context}"),
-                why: "there are not so many".to_owned(),
-            });
-        };
+        let Some(place) = place else { return Err(no_place(at, context)) };
         place.targets = targets.to_vec();
         self.commit_watched(&kdamonds, None)
+    }
+
+    /// Gives a kdamond of ours that ended by itself other targets, to be switched on again by [`Staged::start_again`]; all
+    /// else stays as it is staged at present, which is returned.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] if it is on, whoever switched it on; [`Error::Invalid`] if there is no such context; or the write
+    /// that failed.
+    pub fn restage(&mut self, at: usize, context: usize, targets: &[ContextTarget]) -> Result<Kdamond> {
+        let slot = *self.slots.get(at).ok_or_else(|| no_place(at, context))?;
+        let state = self.sysfs.state(slot.index)?;
+        if state.on {
+            return Err(self.sysfs.is_busy(slot.index, state.pid));
+        }
+        let mut params = self.sysfs.kdamond(slot.index)?.params;
+        let place = params.contexts.get_mut(context).ok_or_else(|| no_place(at, context))?;
+        place.targets = targets.to_vec();
+        validate::kdamonds(std::slice::from_ref(&params))?;
+        self.slots[at].thread = None;
+        Writer::new(&self.sysfs.root, &slot.dir()).kdamond(&params)?;
+        if let Some(wanted) = self.wanted.get_mut(at) {
+            wanted.clone_from(&params);
+        }
+        Ok(params)
+    }
+
+    /// Switches on again what [`Staged::restage`] prepared. Gives the thread.
+    ///
+    /// # Errors
+    /// As [`Staged::start`], but nothing is undone: it is off then, and can be staged anew.
+    pub fn start_again(&mut self, at: usize) -> Result<Option<i32>> {
+        self.switch_on(at)?;
+        match self.check_unchanged(at) {
+            Ok(()) => Ok(self.slots[at].thread),
+            Err(first) => {
+                let stopped = self.stop_one(self.slots[at]);
+                self.slots[at].thread = None;
+                Err(first.and_then_undone(stopped))
+            }
+        }
+    }
+
+    fn switch_on(&mut self, at: usize) -> Result<()> {
+        let index = self.slots[at].index;
+        write_file(&self.sysfs.root, &file(index, "state"), "on")
+            .map_err(|error| self.sysfs.busy(error, |on| on == index))?;
+        self.slots[at].thread = self.sysfs.await_state(index, true, SWITCH)?.pid;
+        Ok(())
     }
 
     /// The parameters staged at present.

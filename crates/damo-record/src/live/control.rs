@@ -79,8 +79,10 @@ fn record(
     let tape = Tape::open(&request.output, WriterOptions::live())?;
     tape.notes().iter().for_each(|note| line.say(note));
     let begun = begin(request, machine, open, command);
+    let formats;
     let (mut own, mut following) = match begun {
-        Ok(Begun { own, source, events, mut plan, meta, marks }) => {
+        Ok(Begun { own, source, formats: of_source, events, mut plan, meta, marks }) => {
+            formats = of_source;
             if let Some(why) = unfollowed(request, &plan) {
                 line.say(&why);
                 plan.origin = Origin::Roots { follow: false };
@@ -118,22 +120,57 @@ fn record(
         }
     };
     let mut ending = following.follow(&mut own);
-    let left = own.left_behind();
-    if !left.is_empty() && ending.as_ref().is_ok_and(|ending| *ending == Ending::DamonStopped) {
-        ending = Ok(Ending::TargetsGone);
+    let mut told = false;
+    while matches!(ending, Ok(Ending::DamonStopped)) && own.may_go_on() {
+        ending = match go_on(&mut own, &mut following, open, machine, &formats) {
+            Ok(true) => {
+                if !std::mem::replace(&mut told, true) {
+                    following
+                        .line
+                        .say("DAMON ended because a process did, and was started again for those that go on.");
+                }
+                following.follow(&mut own)
+            }
+            Ok(false) => Ok(Ending::TargetsGone),
+            Err(error) => Err(error),
+        };
     }
     // Whatever happened: DAMON off and as it was found first, then what is left in the ring, then the record's end.
     let undone = own.undo();
     let rest = following.rest(Until::End);
     let concluded = super::conclude(following, ending, rest);
-    // By now it is the program that it was started for, or gone.
-    let named =
-        |process: &Process| machine.procfs.process(process.pid).ok().filter(|now| now.started == process.started);
-    for Process { pid, comm, .. } in left.iter().filter_map(named) {
-        line.warn(&format!("Its child {pid} ({comm}) had just begun and goes on unrecorded. Next: damo record {pid}"));
-    }
     undone?;
     concluded
+}
+
+/// How often DAMON is set up again for processes that are gone by the time that it is switched on.
+const TRIES: u32 = 10;
+
+/// Goes on after DAMON ended by itself with processes to go on with. `false` if by now there are none.
+fn go_on(
+    own: &mut Own,
+    following: &mut Following<'_>,
+    open: &dyn Open,
+    machine: &Machine,
+    formats: &[EventFormat],
+) -> Result<bool, RecordError> {
+    following.end_of_source()?;
+    let mut result = Ok(false);
+    for _ in 0..TRIES {
+        let born = following.meet(own);
+        let Some(intervals) = own.restage(born)? else { return Ok(false) };
+        let mut source = open.before_start(&machine.root, formats)?;
+        match own.start_again() {
+            Ok(started) => {
+                let threads = own.threads();
+                source.narrow(&threads)?;
+                following.goes_on(source, threads, started, intervals, own.places());
+                return Ok(true);
+            }
+            Err(error) => result = Err(error),
+        }
+    }
+    result
 }
 
 /// Why children are not followed, although that is usual: parameters that are given whole may leave open what a child
@@ -157,6 +194,7 @@ fn unfollowed(request: &Request, plan: &Plan) -> Option<String> {
 struct Begun {
     own: Own,
     source: Box<dyn super::source::Source>,
+    formats: Vec<EventFormat>,
     events: Events,
     plan: Plan,
     meta: Meta,
@@ -195,7 +233,7 @@ fn begin(
         events.watch(watched, places.clone());
     }
     let meta = meta(request, machine, &formats, &plan.kdamonds, Source::Kernel);
-    Ok(Begun { own, source, events, plan, meta, marks })
+    Ok(Begun { own, source, formats, events, plan, meta, marks })
 }
 
 /// The events to record: every region, and with `schemes` what they are applied to and how they do as well; or with

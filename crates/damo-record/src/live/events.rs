@@ -137,6 +137,24 @@ impl Events {
         self.run = None;
     }
 
+    /// Goes on with a kdamond that runs as another thread from now on, with these intervals and places. Processes that were
+    /// targets before stay the same targets.
+    pub(crate) fn goes_on(&mut self, kdamond: u32, tid: i32, intervals: Option<Intervals>, places: Vec<Place>) {
+        let Some(at) = self.streams.iter().position(|stream| stream.watched.kdamond == Some(kdamond)) else { return };
+        self.streams[at].assembler.finish();
+        self.collect(at);
+        self.settle_one(at, Pace::finish);
+        // Nothing more comes of the thread that ended, and what is looked up by the kdamond is the new one's.
+        let old = self.streams.swap_remove(at);
+        self.by_thread.retain(|_, stream| *stream != at);
+        let moved = self.streams.len();
+        self.by_thread.values_mut().filter(|stream| **stream == moved).for_each(|stream| *stream = at);
+        self.watch(Watched { tid, intervals, ..old.watched }, places);
+        if let Some(new) = self.streams.last_mut() {
+            new.by_process = old.by_process;
+        }
+    }
+
     /// Tells what is at the places of kdamond `kdamond` from now on.
     pub(crate) fn places(&mut self, kdamond: u32, places: Vec<Place>) {
         self.run = None;

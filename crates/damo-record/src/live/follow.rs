@@ -15,7 +15,7 @@ use crate::signals::Signals;
 use damo_kernel::procfs::now;
 use damo_kernel::ring::Until;
 use damo_model::human::{Style, format_size};
-use damo_model::{Bytes, Item, Mark, Nanos, Process, Side, Stamp, TargetKey};
+use damo_model::{Bytes, Intervals, Item, Mark, Nanos, Process, Side, Stamp, TargetKey};
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
@@ -117,6 +117,40 @@ impl Following<'_> {
         }
     }
 
+    /// Takes the last events of a source whose kdamonds have ended.
+    pub(crate) fn end_of_source(&mut self) -> Result<(), RecordError> {
+        self.drain(Until::End)?;
+        self.events.lost(now(), self.source.lost_untold());
+        self.give()
+    }
+
+    /// Looks who is there, while there is no DAMON to be told of it. Gives those who joined.
+    pub(crate) fn meet(&mut self, control: &mut dyn Control) -> Vec<Process> {
+        let changes = self.people.look();
+        changes.renamed.iter().for_each(|process| self.events.renamed(process));
+        self.tell(control.without(&changes.gone));
+        changes.born
+    }
+
+    /// Goes on with a kdamond that was switched on again, index and thread, and with a source of its events.
+    pub(crate) fn goes_on(
+        &mut self,
+        source: Box<dyn Source>,
+        threads: Vec<i32>,
+        started: Option<(u32, i32)>,
+        intervals: Intervals,
+        places: Vec<(u32, Vec<Place>)>,
+    ) {
+        self.source = source;
+        self.kdamonds = threads;
+        for (kdamond, mut places) in places {
+            self.name(&mut places);
+            if let Some((_, tid)) = started.filter(|(index, _)| *index == kdamond) {
+                self.events.goes_on(kdamond, tid, Some(intervals), places);
+            }
+        }
+    }
+
     /// Takes the last events, after DAMON was switched off, and ends what is open.
     pub(crate) fn rest(&mut self, until: Until) -> Result<(), RecordError> {
         self.take_marks();
@@ -202,12 +236,17 @@ impl Following<'_> {
 
     fn tell(&mut self, places: Vec<(u32, Vec<Place>)>) {
         for (kdamond, mut places) in places {
-            for place in &mut places {
-                if let Place::Process(process) = place {
-                    self.people.name(process);
-                }
-            }
+            self.name(&mut places);
             self.events.places(kdamond, places);
+        }
+    }
+
+    /// Gives the processes the names that they have now.
+    fn name(&self, places: &mut [Place]) {
+        for place in places {
+            if let Place::Process(process) = place {
+                self.people.name(process);
+            }
         }
     }
 

@@ -3,21 +3,23 @@
 use super::Machine;
 use super::control::Control;
 use super::events::Place;
+use super::people;
 use super::plan::{self, Plan};
 use crate::error::RecordError;
 use crate::line::Line;
 use crate::owner::{self, Note, Ownership};
 use crate::problem::Problem;
 use crate::request::{Request, What};
+use damo_kernel::procfs::Procfs;
 use damo_kernel::steer::Turn;
 use damo_kernel::sysfs::{ContextTarget, Kdamond, Staged};
-use damo_model::{AddrRange, Process};
+use damo_model::{AddrRange, Intervals, Nanos, Process};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Kdamonds that we started.
 pub(crate) struct Own {
@@ -30,8 +32,11 @@ pub(crate) struct Own {
     waiting: Vec<Process>,
     telling: Option<Telling>,
     refusals: u32,
+    /// Whom DAMON was told of last, and when that was done.
+    told: Option<(Instant, Vec<Process>)>,
     has_processes: bool,
     root: PathBuf,
+    procfs: Procfs,
     /// While DAMON is being set up or put back. Behind the rest, so that it is dropped last.
     turn: Option<Turn>,
 }
@@ -56,6 +61,10 @@ const REFUSALS_TO_TELL: u32 = 5;
 const TURN: Duration = Duration::from_secs(30);
 /// The same when ours is to be switched off, which must not wait for long.
 const LAST_TURN: Duration = Duration::from_secs(5);
+/// A process that is younger is not told of yet. Many live for less, and it takes DAMON another second to see their memory.
+const RIPE: Nanos = Nanos(1_000_000_000);
+/// A kdamond that cannot take what it was told ends at once; a busy machine notices it later.
+const ENDS_SOON: Duration = Duration::from_secs(1);
 /// For a commit to notice that its kdamond is off: the kernel looks ten times a second.
 const GIVE_UP: Duration = Duration::from_secs(5);
 
@@ -89,8 +98,10 @@ impl Own {
             waiting: Vec::new(),
             telling: None,
             refusals: 0,
+            told: None,
             has_processes: !plan.people.is_empty(),
             root: request.root.clone(),
+            procfs: machine.procfs.clone(),
             turn: Some(turn),
         })
     }
@@ -138,11 +149,59 @@ impl Own {
         self.kdamonds.iter().map(|(index, _)| *index).collect()
     }
 
-    /// Processes that DAMON could not be told of any more, because it had ended with the targets before them.
-    pub(crate) fn left_behind(&self) -> Vec<Process> {
-        let mut places = self.kdamonds.iter().flat_map(|(_, places)| places);
-        let gone = self.has_processes && places.all(|place| *place == Place::Gone);
-        if gone { self.waiting.clone() } else { Vec::new() }
+    /// Whether DAMON has ended, not because somebody switched it off, while there are processes to go on with: the last
+    /// target was gone before DAMON was told of its children; or one was gone of those that DAMON was just told of, which
+    /// ends it on some kernels (6.12).
+    pub(crate) fn may_go_on(&self) -> bool {
+        if !self.has_processes || self.kdamonds.len() != 1 || self.people().next().is_none() {
+            return false;
+        }
+        let nobody_left = self.places_of_processes().next().is_none();
+        let ended_it = |(at, told): &(Instant, Vec<Process>)| {
+            at.elapsed() < ENDS_SOON && told.iter().any(|process| !people::is_same(&self.procfs, process))
+        };
+        nobody_left || self.told.as_ref().is_some_and(ended_it)
+    }
+
+    /// All who are alive, as far as is known: told of or not.
+    fn people(&self) -> impl Iterator<Item = &Process> {
+        self.places_of_processes().chain(&self.waiting)
+    }
+
+    fn places_of_processes(&self) -> impl Iterator<Item = &Process> {
+        let places = self.kdamonds.iter().flat_map(|(_, places)| places);
+        places.filter_map(|place| if let Place::Process(process) = place { Some(process) } else { None })
+    }
+
+    /// Sets DAMON up again, after it ended, for all who are alive now, `born` among them. To be switched on by
+    /// [`Own::start_again`]. Gives the intervals; `None` if nobody is alive.
+    pub(crate) fn restage(&mut self, born: Vec<Process>) -> Result<Option<Intervals>, RecordError> {
+        self.waiting.extend(born);
+        self.waiting.retain(|process| people::is_same(&self.procfs, process));
+        let alive = |place: &Place| matches!(place, Place::Process(it) if people::is_same(&self.procfs, it));
+        let present = self.kdamonds.first().into_iter().flat_map(|(_, places)| places);
+        let mut next: Vec<Place> = present.filter(|place| alive(place)).cloned().collect();
+        next.extend(self.waiting.drain(..).map(Place::Process));
+        if next.is_empty() {
+            return Ok(None);
+        }
+        self.turn = Some(owner::turn(&self.root, TURN)?);
+        let staged = self.staged.restage(0, 0, &self.targets(&next)).map_err(|e| busy(&self.root, e));
+        if let Some((_, places)) = self.kdamonds.first_mut() {
+            *places = next;
+        }
+        let staged = staged?;
+        self.ownership.owns(self.staged.leftover())?;
+        Ok(staged.contexts.first().map(|context| context.intervals))
+    }
+
+    /// Switches on what was set up again. Gives the index and the thread.
+    pub(crate) fn start_again(&mut self) -> Result<Option<(u32, i32)>, RecordError> {
+        let started = self.staged.start_again(0);
+        self.turn = None;
+        let tid = started?;
+        self.ownership.started(&self.staged)?;
+        Ok(self.kdamonds.first().map(|(index, _)| *index).zip(tid))
     }
 
     /// Their threads.
@@ -154,16 +213,27 @@ impl Own {
         &mut self.staged
     }
 
-    /// Begins to tell the kernel who is there now: `next` of our first kdamond, of processes that are all alive.
-    fn tell(&mut self, next: Vec<Place>) -> Result<(), RecordError> {
-        let targets: Vec<ContextTarget> = next
-            .iter()
-            .map(|place| match place {
-                Place::Process(process) => plan::target(process.pid, &self.ranges),
-                Place::Space | Place::Gone => ContextTarget::default(),
-            })
-            .collect();
-        let work = self.staged.telling_targets(0, 0, targets);
+    fn targets(&self, places: &[Place]) -> Vec<ContextTarget> {
+        let target = |place: &Place| match place {
+            Place::Process(process) => plan::target(process.pid, &self.ranges),
+            Place::Space | Place::Gone => ContextTarget::default(),
+        };
+        places.iter().map(target).collect()
+    }
+
+    /// Those of the waiting whom DAMON should be told of: most processes end soon after they begin, and those are not worth
+    /// it.
+    fn ripe(&self) -> Vec<Process> {
+        let now = self.procfs.uptime().ok();
+        let is_ripe =
+            |process: &&Process| now.zip(process.started).is_none_or(|(now, began)| now.saturating_sub(began) >= RIPE);
+        self.waiting.iter().filter(is_ripe).cloned().collect()
+    }
+
+    /// Begins to tell the kernel who is there now: `next` of our first kdamond, with `newcomers` in it, all of whom were
+    /// alive just now.
+    fn tell(&mut self, newcomers: Vec<Process>, next: Vec<Place>) -> Result<(), RecordError> {
+        let work = self.staged.telling_targets(0, 0, self.targets(&next));
         let (bell, rope) = UnixStream::pair().map_err(|e| RecordError::io("telling DAMON of new processes", e))?;
         let (told, end) = channel();
         let thread = std::thread::Builder::new().name("damo-targets".to_owned());
@@ -173,7 +243,7 @@ impl Own {
             drop(rope);
         });
         spawned.map_err(|e| RecordError::io("telling DAMON of new processes", e))?;
-        self.telling = Some(Telling { newcomers: self.waiting.clone(), next, end, ended: None, bell });
+        self.telling = Some(Telling { newcomers, next, end, ended: None, bell });
         Ok(())
     }
 
@@ -183,6 +253,7 @@ impl Own {
         else {
             return Ok(None);
         };
+        self.told = Some((Instant::now(), newcomers.clone()));
         match ended {
             Ok(()) => {
                 self.refusals = 0;
@@ -249,12 +320,13 @@ impl Control for Own {
         let told = self.told(line)?;
         let changed = told == Some(true);
         // One at a time, and not at once again what was refused just now.
-        if self.waiting.is_empty() || self.telling.is_some() || told == Some(false) {
+        let newcomers = self.ripe();
+        if newcomers.is_empty() || self.telling.is_some() || told == Some(false) {
             return Ok(changed);
         }
         if let Some((_, present)) = self.kdamonds.first() {
-            let next = arrange(present, &self.waiting);
-            self.tell(next)?;
+            let next = arrange(present, &newcomers);
+            self.tell(newcomers, next)?;
         }
         Ok(changed)
     }

@@ -66,6 +66,8 @@ impl Source for Script {
             events.take(Record::Sample(Sample { time, cpu: Some(0), raw: &raw }));
         };
         match step {
+            // One that is off makes none.
+            Step::Snapshot(index, ..) if thread(index) < 0 => self.steps.lock().unwrap().push_front(step),
             Step::Snapshot(index, target, time, starts) => {
                 for start in starts {
                     event(thread(index), target, time, starts.len() as u32, *start);
@@ -277,6 +279,72 @@ fn a_child_becomes_a_target_of_its_own_and_takes_the_place_of_one_that_is_gone()
     assert_eq!(by_pid, [77, 78]);
     assert_eq!(batch.snapshots[1].target, reader.targets()[1].key);
     assert!(lab.fake.log().iter().any(|(path, value)| path.ends_with("targets/1/pid_target") && value == "78"));
+}
+
+#[test]
+fn a_child_that_is_gone_before_damon_has_taken_it_ends_damon_on_some_kernels_but_not_the_recording() {
+    let lab = Lab::new(vec![Step::Snapshot(0, 0, ms(1000), &[0x1000]), Step::Do(Box::new(forks))]);
+    lab.fake.end_at_refused_commits(None);
+    lab.fake.set_alive(&[77]);
+    let refused = |fake: &FakeDamon| {
+        until_committed(fake);
+        process(fake, 78, 'Z', "");
+    };
+    let nothing = Step::Do(Box::new(|_| {}));
+    let rest = [nothing, Step::Do(Box::new(refused)), Step::Snapshot(0, 0, ms(5000), &[0x1000]), exits(77)];
+    lab.script.steps.lock().unwrap().extend(rest);
+    let before = lab.damon();
+    lab.run(&lab.request(pids(77))).unwrap();
+    assert_eq!(lab.damon(), before);
+    let (reader, batch) = all(&lab.record());
+    assert_eq!(lab.fake.log().iter().filter(|(_, value)| value == "on").count(), 2);
+    assert_eq!(batch.snapshots.len(), 2);
+    assert_eq!(batch.snapshots[0].target, batch.snapshots[1].target, "it is the same process");
+    assert_eq!(batch.snapshots[1].start, ms(4900), "what was not monitored is in no snapshot");
+    assert_eq!(reader.targets().len(), 1);
+}
+
+#[test]
+fn the_orphan_of_a_sole_target_is_recorded_on_though_damon_ended_with_its_parent() {
+    let person = |fake: &FakeDamon, pid: i32, parent: i32, state: char| {
+        process(fake, pid, state, "");
+        let stat = format!("{pid} (app) {state} {parent} 77 77 0 -1 0 0 0 0 0 5 6 0 0 20 0 1 0 {pid}00 9 9");
+        fake.put(&format!("proc/{pid}/stat"), &stat);
+    };
+    let lab = Lab::new(vec![
+        Step::Snapshot(0, 0, ms(1000), &[0x1000]),
+        Step::Do(Box::new(move |fake| {
+            person(fake, 78, 1, 'S');
+            process(fake, 1, 'S', "78");
+            person(fake, 77, 1, 'Z');
+            fake.end(0);
+        })),
+        Step::Snapshot(0, 0, ms(3000), &[0x9000]),
+        Step::Do(Box::new(|fake| {
+            process(fake, 78, 'Z', "");
+            fake.end(0);
+        })),
+    ]);
+    person(&lab.fake, 77, 1, 'S');
+    process(&lab.fake, 1, 'S', "77");
+    let before = lab.damon();
+    lab.run(&lab.request(pids(77))).unwrap();
+    assert_eq!(lab.damon(), before);
+    let (reader, batch) = all(&lab.record());
+    let by_pid: Vec<i32> = reader.targets().iter().map(|target| target.process.clone().unwrap().pid).collect();
+    assert_eq!(by_pid, [77, 78]);
+    assert_eq!(batch.snapshots[1].target, reader.targets()[1].key);
+}
+
+#[test]
+fn damon_that_somebody_switches_off_stays_off_though_children_come() {
+    let lab = Lab::new(vec![Step::Snapshot(0, 0, ms(1000), &[0x1000]), Step::Do(Box::new(forks))]);
+    let nothing = || Step::Do(Box::new(|_| {}));
+    let taken = Step::Do(Box::new(until_committed));
+    let off = Step::Do(Box::new(|fake| fake.end(0)));
+    lab.script.steps.lock().unwrap().extend([nothing(), taken, nothing(), off]);
+    lab.run(&lab.request(pids(77))).unwrap();
+    assert_eq!(lab.fake.log().iter().filter(|(_, value)| value == "on").count(), 1);
 }
 
 #[test]
