@@ -7,7 +7,7 @@ use super::command::{self, Started};
 use super::events::{Events, Place, Watched};
 use super::follow::{Ending, Following, give};
 use super::own::Own;
-use super::people::{Origin, People};
+use super::people::{Origin, People, is_same};
 use super::plan::{self, Plan};
 use super::sides::Sides;
 use super::source::Open;
@@ -201,6 +201,35 @@ struct Begun {
     marks: Option<Marks>,
 }
 
+type Running = (Plan, Own, Box<dyn super::source::Source>, Vec<(usize, i32)>);
+
+/// Plans, sets DAMON up, opens the ring and switches DAMON on; anew if a process was gone by then that was only found below
+/// others, for children come and go.
+fn start(
+    request: &Request,
+    machine: &Machine,
+    open: &dyn Open,
+    formats: &[EventFormat],
+    command: &mut Option<Started>,
+) -> Result<Running, RecordError> {
+    let mut tries = TRIES;
+    loop {
+        let plan = plan::plan(request, machine, command.as_ref().map(Started::pid));
+        let plan =
+            plan.or_else(|error| match command.as_mut().and_then(|command| command.heir(&error, &machine.procfs)) {
+                Some(heir) => plan::plan(request, machine, Some(heir)),
+                None => Err(error),
+            })?;
+        let mut own = Own::stage(request, machine, &plan)?;
+        let source = open.before_start(&machine.root, formats)?;
+        match own.start() {
+            Ok(threads) => return Ok((plan, own, source, threads)),
+            Err(_) if tries > 0 && plan.people.iter().any(|it| !is_same(&machine.procfs, it)) => tries -= 1,
+            Err(error) => return Err(error),
+        }
+    }
+}
+
 fn begin(
     request: &Request,
     machine: &Machine,
@@ -215,15 +244,7 @@ fn begin(
     if let What::Command { words, .. } = &request.what {
         *command = Some(Started::spawn(words, request.follow_children)?);
     }
-    let plan = plan::plan(request, machine, command.as_ref().map(Started::pid));
-    let plan =
-        plan.or_else(|error| match command.as_mut().and_then(|command| command.heir(&error, &machine.procfs)) {
-            Some(heir) => plan::plan(request, machine, Some(heir)),
-            None => Err(error),
-        })?;
-    let mut own = Own::stage(request, machine, &plan)?;
-    let mut source = open.before_start(&machine.root, &formats)?;
-    let threads = own.start()?;
+    let (plan, own, mut source, threads) = start(request, machine, open, &formats, command)?;
     let tids: Vec<i32> = threads.iter().map(|(_, tid)| *tid).collect();
     source.narrow(&tids)?;
     let mut events = Events::new(decoder, false);

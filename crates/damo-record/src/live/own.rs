@@ -32,7 +32,9 @@ pub(crate) struct Own {
     waiting: Vec<Process>,
     telling: Option<Telling>,
     refusals: u32,
-    /// Whom DAMON was told of last, and when that was done.
+    /// DAMON is not told of children younger than this.
+    ripe: Nanos,
+    /// All whom DAMON was told of last, newcomers or not, and when that was done.
     told: Option<(Instant, Vec<Process>)>,
     has_processes: bool,
     root: PathBuf,
@@ -44,8 +46,10 @@ pub(crate) struct Own {
 /// DAMON is being told who is there, by another thread: the kernel takes up to an aggregation interval for it, and
 /// meanwhile the ring fills and signals come.
 struct Telling {
-    /// Who is being told of.
+    /// Who is being told of for the first time.
     newcomers: Vec<Process>,
+    /// All who are being told of.
+    all: Vec<Process>,
     /// The places once it is done.
     next: Vec<Place>,
     end: Receiver<Result<(), damo_kernel::Error>>,
@@ -61,10 +65,10 @@ const REFUSALS_TO_TELL: u32 = 5;
 const TURN: Duration = Duration::from_secs(30);
 /// The same when ours is to be switched off, which must not wait for long.
 const LAST_TURN: Duration = Duration::from_secs(5);
-/// A process that is younger is not told of yet. Many live for less, and it takes DAMON another second to see their memory.
-const RIPE: Nanos = Nanos(1_000_000_000);
+/// The most that a child must live before DAMON is told of it, on a kernel whose DAMON ended of earlier ones.
+const MOST_RIPE: Nanos = Nanos(60_000_000_000);
 /// A kdamond that cannot take what it was told ends at once; a busy machine notices it later.
-const ENDS_SOON: Duration = Duration::from_secs(1);
+const ENDS_SOON: Duration = Duration::from_secs(3);
 /// For a commit to notice that its kdamond is off: the kernel looks ten times a second.
 const GIVE_UP: Duration = Duration::from_secs(5);
 
@@ -98,6 +102,7 @@ impl Own {
             waiting: Vec::new(),
             telling: None,
             refusals: 0,
+            ripe: people::RIPE,
             told: None,
             has_processes: !plan.people.is_empty(),
             root: request.root.clone(),
@@ -169,22 +174,27 @@ impl Own {
     }
 
     fn places_of_processes(&self) -> impl Iterator<Item = &Process> {
-        let places = self.kdamonds.iter().flat_map(|(_, places)| places);
-        places.filter_map(|place| if let Place::Process(process) = place { Some(process) } else { None })
+        self.kdamonds.iter().flat_map(|(_, places)| processes(places))
     }
 
     /// Sets DAMON up again, after it ended, for all who are alive now, `born` among them. To be switched on by
     /// [`Own::start_again`]. Gives the intervals; `None` if nobody is alive.
     pub(crate) fn restage(&mut self, born: Vec<Process>) -> Result<Option<Intervals>, RecordError> {
+        // Whatever comes and goes so fast is not worth what it costs those who stay.
+        self.ripe = Nanos(self.ripe.0.saturating_mul(2)).min(MOST_RIPE);
         self.waiting.extend(born);
         self.waiting.retain(|process| people::is_same(&self.procfs, process));
-        let alive = |place: &Place| matches!(place, Place::Process(it) if people::is_same(&self.procfs, it));
-        let present = self.kdamonds.first().into_iter().flat_map(|(_, places)| places);
-        let mut next: Vec<Place> = present.filter(|place| alive(place)).cloned().collect();
-        next.extend(self.waiting.drain(..).map(Place::Process));
-        if next.is_empty() {
+        let mut people: Vec<Process> =
+            self.places_of_processes().filter(|process| people::is_same(&self.procfs, process)).cloned().collect();
+        people.extend(self.ripe());
+        if people.is_empty() {
+            people.clone_from(&self.waiting);
+        }
+        if people.is_empty() {
             return Ok(None);
         }
+        self.waiting.retain(|process| !people.contains(process));
+        let next: Vec<Place> = people.into_iter().map(Place::Process).collect();
         self.turn = Some(owner::turn(&self.root, TURN)?);
         let staged = self.staged.restage(0, 0, &self.targets(&next)).map_err(|e| busy(&self.root, e));
         if let Some((_, places)) = self.kdamonds.first_mut() {
@@ -224,10 +234,8 @@ impl Own {
     /// Those of the waiting whom DAMON should be told of: most processes end soon after they begin, and those are not worth
     /// it.
     fn ripe(&self) -> Vec<Process> {
-        let now = self.procfs.uptime().ok();
-        let is_ripe =
-            |process: &&Process| now.zip(process.started).is_none_or(|(now, began)| now.saturating_sub(began) >= RIPE);
-        self.waiting.iter().filter(is_ripe).cloned().collect()
+        let is_ripe = people::older_than(&self.procfs, self.ripe);
+        self.waiting.iter().filter(|process| is_ripe(process)).cloned().collect()
     }
 
     /// Begins to tell the kernel who is there now: `next` of our first kdamond, with `newcomers` in it, all of whom were
@@ -243,17 +251,22 @@ impl Own {
             drop(rope);
         });
         spawned.map_err(|e| RecordError::io("telling DAMON of new processes", e))?;
-        self.telling = Some(Telling { newcomers, next, end, ended: None, bell });
+        let all = processes(&next).cloned().collect();
+        self.telling = Some(Telling { newcomers, all, next, end, ended: None, bell });
         Ok(())
     }
 
     /// What came of telling the kernel, if it has ended: whether it took the newcomers, so that places changed.
     fn told(&mut self, line: &mut Line) -> Result<Option<bool>, RecordError> {
-        let Some(Telling { newcomers, next, ended: Some(ended), .. }) = self.telling.take_if(|it| it.ended.is_some())
+        let Some(Telling { newcomers, all, next, ended: Some(ended), .. }) =
+            self.telling.take_if(|it| it.ended.is_some())
         else {
             return Ok(None);
         };
-        self.told = Some((Instant::now(), newcomers.clone()));
+        // What found DAMON ended already is not what ended it.
+        if !matches!(ended, Err(damo_kernel::Error::NotOurs { .. })) {
+            self.told = Some((Instant::now(), all));
+        }
         match ended {
             Ok(()) => {
                 self.refusals = 0;
@@ -289,6 +302,10 @@ fn busy(root: &Path, error: damo_kernel::Error) -> RecordError {
     let record = found.note.record.as_ref().map_or("standard output".to_string(), |path| path.display().to_string());
     let who = format!("kdamond {index} (thread {pid}) is of a recording (process {}, to {record})", found.note.pid);
     Problem::Busy { who }.into()
+}
+
+fn processes(places: &[Place]) -> impl Iterator<Item = &Process> {
+    places.iter().filter_map(|place| if let Place::Process(process) = place { Some(process) } else { None })
 }
 
 fn place(target: &ContextTarget, people: &[Process]) -> Place {

@@ -78,6 +78,9 @@ const MOST_WATCHED: usize = 64;
 const MOST_GONE: usize = 1024;
 /// Some programs show in their name what they do at present; that is not worth an entry each second.
 const MOST_RENAMES: u32 = 16;
+/// DAMON is not told of a child that is younger. Many live for less, DAMON takes another second to see their memory, and a
+/// process that is gone when DAMON is to take it makes kernels refuse all, or end DAMON (6.12).
+pub(crate) const RIPE: Nanos = Nanos(1_000_000_000);
 /// Start times are told in clock ticks.
 const TICK: Nanos = Nanos(20_000_000);
 
@@ -333,6 +336,12 @@ fn same(procfs: &Procfs, process: &Process) -> Option<Stat> {
     procfs.stat(process.pid).ok().filter(|stat| {
         !matches!(stat.state, 'Z' | 'X' | 'x') && process.started.is_none_or(|started| started == stat.started)
     })
+}
+
+/// Tells whether a process began so long ago.
+pub(crate) fn older_than(procfs: &Procfs, age: Nanos) -> impl Fn(&Process) -> bool + use<> {
+    let now = procfs.uptime().ok();
+    move |process| now.zip(process.started).is_none_or(|(now, began)| now.saturating_sub(began) >= age)
 }
 
 /// The process, if DAMON can monitor it: alive, not ourselves, with an address space.

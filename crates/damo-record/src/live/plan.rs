@@ -1,7 +1,7 @@
 //! From whom to monitor to what DAMON is told: kdamonds with their contexts and targets, and the processes behind them.
 
 use super::Machine;
-use super::people::{Origin, monitorable};
+use super::people::{Origin, RIPE, monitorable, older_than};
 use crate::error::RecordError;
 use crate::problem::Problem;
 use crate::request::{Monitoring, Request, What};
@@ -86,9 +86,10 @@ fn processes(
         people.push(monitorable(&machine.procfs, *pid).ok_or_else(|| why_not(machine, *pid))?);
     }
     if origin == (Origin::Roots { follow: true }) {
+        let is_ripe = older_than(&machine.procfs, RIPE);
         for pid in pids.iter().flat_map(|pid| machine.procfs.descendants(*pid)) {
             if !people.iter().any(|known| known.pid == pid) {
-                people.extend(monitorable(&machine.procfs, pid));
+                people.extend(monitorable(&machine.procfs, pid).filter(&is_ripe));
             }
         }
     }
@@ -108,7 +109,11 @@ fn cgroup(machine: &Machine, path: &Path, monitoring: &Monitoring) -> Result<Pla
         .procfs
         .cgroup_processes(&name)
         .map_err(|e| Problem::Cgroup { path: path.to_path_buf(), why: e.to_string() })?;
-    let people: Vec<Process> = pids.into_iter().filter_map(|pid| monitorable(&machine.procfs, pid)).collect();
+    let mut people: Vec<Process> = pids.into_iter().filter_map(|pid| monitorable(&machine.procfs, pid)).collect();
+    let is_ripe = older_than(&machine.procfs, RIPE);
+    if people.iter().any(&is_ripe) {
+        people.retain(is_ripe);
+    }
     if people.is_empty() {
         let why = "no process in it can be monitored".to_string();
         return Err(Problem::Cgroup { path: path.to_path_buf(), why }.into());
