@@ -63,6 +63,12 @@ pub trait Io: Send + Sync + fmt::Debug {
     /// The path to name in messages.
     fn shown(&self, rel: &str) -> PathBuf;
 
+    /// The path to open or to watch by other means than these; `None` where there are no real files.
+    fn real(&self, rel: &str) -> Option<PathBuf> {
+        let _ = rel;
+        None
+    }
+
     /// Whether these are the files of the machine that we run on, so that its system calls speak of the same processes.
     fn is_machine(&self) -> bool {
         false
@@ -130,6 +136,10 @@ impl Io for DirIo {
         self.path(rel)
     }
 
+    fn real(&self, rel: &str) -> Option<PathBuf> {
+        Some(self.path(rel))
+    }
+
     fn is_machine(&self) -> bool {
         self.root == Path::new("/")
     }
@@ -188,6 +198,10 @@ impl Io for Remembering {
 
     fn shown(&self, rel: &str) -> PathBuf {
         self.io.shown(rel)
+    }
+
+    fn real(&self, rel: &str) -> Option<PathBuf> {
+        self.io.real(rel)
     }
 
     fn is_machine(&self) -> bool {

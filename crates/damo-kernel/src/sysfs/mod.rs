@@ -200,9 +200,9 @@ impl Sysfs {
         Reader::new(&self.root, &format!("{KDAMONDS}/{index}/contexts/0/monitoring_attrs/intervals")).intervals()
     }
 
-    /// The file through which a kdamond is told what to do.
-    pub fn state_file(&self, index: usize) -> std::path::PathBuf {
-        self.root.shown(&file(index, "state"))
+    /// The file through which a kdamond is told what to do, to be watched; `None` where there are no real files.
+    pub fn state_file(&self, index: usize) -> Option<std::path::PathBuf> {
+        self.root.io().real(&file(index, "state"))
     }
 
     /// Everything about all kdamonds.
