@@ -20,7 +20,7 @@ use crate::tape::Tape;
 use damo_format::WriterOptions;
 use damo_kernel::procfs::now;
 use damo_kernel::ring::Until;
-use damo_kernel::sysfs::{Kdamond, KdamondStatus, ModuleKdamond};
+use damo_kernel::sysfs::{ContextTarget, Kdamond, KdamondStatus, ModuleKdamond};
 use damo_model::{Item, Process, Side, Source, Stamp};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -80,6 +80,14 @@ impl Control for Attached<'_> {
         Ok(false)
     }
 
+    fn retargeted(&mut self, kdamond: u32, targets: &[ContextTarget]) -> Option<Vec<Process>> {
+        let here = places_of(self.machine, targets);
+        if let Some((_, places)) = self.places.iter_mut().find(|(index, _)| *index == kdamond) {
+            places.clone_from(&here);
+        }
+        Some(processes(here))
+    }
+
     fn places(&self) -> Vec<(u32, Vec<Place>)> {
         self.places.clone()
     }
@@ -128,11 +136,9 @@ pub(crate) fn run(
     let mut people: Vec<Process> = Vec::new();
     let mut places = Vec::new();
     for kdamond in &found.kdamonds {
-        let here = places_of(machine, &kdamond.params);
-        people.extend(here.iter().filter_map(|place| match place {
-            Place::Process(process) => Some(process.clone()),
-            Place::Space | Place::Gone => None,
-        }));
+        let targets = kdamond.params.contexts.first().map(|context| context.targets.as_slice()).unwrap_or_default();
+        let here = places_of(machine, targets);
+        people.extend(processes(here.clone()));
         let index = kdamond.index as u32;
         let intervals = kdamond.params.contexts.first().map(|context| context.intervals);
         let tid = kdamond.pid.unwrap_or_default();
@@ -189,8 +195,12 @@ pub(crate) fn run(
     Ok(ExitCode::SUCCESS)
 }
 
-fn places_of(machine: &Machine, kdamond: &Kdamond) -> Vec<Place> {
-    let targets = kdamond.contexts.first().map(|context| context.targets.as_slice()).unwrap_or_default();
+fn processes(places: Vec<Place>) -> Vec<Process> {
+    let process = |place| if let Place::Process(process) = place { Some(process) } else { None };
+    places.into_iter().filter_map(process).collect()
+}
+
+fn places_of(machine: &Machine, targets: &[ContextTarget]) -> Vec<Place> {
     let place = |pid: Option<i32>| match pid {
         None => Place::Space,
         Some(pid) => monitorable(&machine.procfs, pid).map_or(Place::Space, Place::Process),

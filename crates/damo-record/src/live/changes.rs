@@ -17,7 +17,7 @@ use super::control::params_of;
 use super::events::Events;
 use super::pace::Change;
 use damo_kernel::procfs::now;
-use damo_kernel::sysfs::{Kdamond, Sysfs};
+use damo_kernel::sysfs::{ContextTarget, Kdamond, Sysfs};
 use damo_model::{Intervals, Nanos, Stamp};
 use rustix::fs::inotify;
 use std::mem::MaybeUninit;
@@ -46,6 +46,9 @@ struct Known {
     told: Kdamond,
     /// Intervals as they were in the files last, and whether the kernel tunes them.
     staged: Option<(Intervals, bool)>,
+    /// Of the first context, as in force; and if they are others than those told last, these.
+    targets: Vec<ContextTarget>,
+    retargeted: Option<Vec<ContextTarget>>,
     /// May have been taken over; to be told when that is clear.
     asked: Option<(Kdamond, Intervals)>,
     file: StateFile,
@@ -111,11 +114,13 @@ impl Changes {
         let known = |index: &u32| {
             let told = sysfs.parameters(*index as usize).ok()?;
             let staged = intervals_of(&told);
-            Some(Known { index: *index, told: comparable(&told), staged, asked: None, file: StateFile::default() })
+            let (targets, retargeted) = (targets_of(&told), None);
+            let (told, asked, file) = (comparable(&told), None, StateFile::default());
+            Some(Known { index: *index, told, staged, targets, retargeted, asked, file })
         };
         let kdamonds: Vec<Known> = kdamonds.iter().filter_map(known).collect();
-        let files: Vec<_> = kdamonds.iter().map(|known| sysfs.state_file(known.index as usize)).collect();
-        let watch = Watch::on(&files);
+        let files: Option<Vec<_>> = kdamonds.iter().map(|known| sysfs.state_file(known.index as usize)).collect();
+        let watch = files.and_then(|files| Watch::on(&files));
         Self { sysfs, watch, kdamonds }
     }
 
@@ -134,6 +139,16 @@ impl Changes {
                 known.heed(stir, time, &self.sysfs, events);
             }
         }
+    }
+
+    /// The first contexts' targets that were taken over since the last call, by index of the kdamond.
+    pub(crate) fn take_targets(&mut self) -> Vec<(u32, Vec<ContextTarget>)> {
+        self.kdamonds.iter_mut().filter_map(|known| Some((known.index, known.retargeted.take()?))).collect()
+    }
+
+    /// Whether there are any.
+    pub(crate) fn has_targets(&self) -> bool {
+        self.kdamonds.iter().any(|known| known.retargeted.is_some())
     }
 
     /// To be called about once a second.
@@ -168,6 +183,7 @@ impl Known {
     /// A command was carried out. If parameters differ, it probably was `commit`.
     fn written(&mut self, at: Nanos, sysfs: &Sysfs, events: &mut Events) {
         let Ok(found) = sysfs.parameters(self.index as usize) else { return };
+        self.note_targets(targets_of(&found));
         self.settle(events);
         let Some((intervals, tuning)) = intervals_of(&found) else { return };
         let mut params = params_of(Stamp::Record(at), self.index, &found);
@@ -183,8 +199,18 @@ impl Known {
         }
     }
 
-    /// Without a watch: only the intervals can be told by what follows.
+    fn note_targets(&mut self, found: Vec<ContextTarget>) {
+        if found != self.targets {
+            self.targets.clone_from(&found);
+            self.retargeted = Some(found);
+        }
+    }
+
+    /// Without a watch: only the intervals can be told by what follows. Targets are taken for those in force.
     fn look(&mut self, sysfs: &Sysfs, events: &mut Events) {
+        if let Ok(found) = sysfs.parameters(self.index as usize) {
+            self.note_targets(targets_of(&found));
+        }
         self.settle(events);
         let Ok(staged) = sysfs.intervals(self.index as usize) else { return };
         if !self.may_be_new(staged, events) {
@@ -222,6 +248,10 @@ impl Known {
 fn intervals_of(kdamond: &Kdamond) -> Option<(Intervals, bool)> {
     let context = kdamond.contexts.first()?;
     Some((context.intervals, context.intervals_goal.is_some()))
+}
+
+fn targets_of(kdamond: &Kdamond) -> Vec<ContextTarget> {
+    kdamond.contexts.first().map(|context| context.targets.clone()).unwrap_or_default()
 }
 
 /// Without the intervals, which are compared with those in force, and the targets, which the record tells otherwise.
@@ -286,7 +316,7 @@ mod tests {
     use super::*;
     use crate::live::events::Watched;
     use damo_kernel::Root;
-    use damo_kernel::sysfs::{Context, ContextTarget, FakeDamon};
+    use damo_kernel::sysfs::{Context, FakeDamon};
     use damo_kernel::tracefs::EventFormat;
     use damo_model::{IntervalsGoal, Ops};
     use std::fs::{File, OpenOptions};

@@ -21,7 +21,7 @@ use crate::tape::Tape;
 use damo_format::WriterOptions;
 use damo_kernel::procfs::{clock_pair, now};
 use damo_kernel::ring::Until;
-use damo_kernel::sysfs::Kdamond;
+use damo_kernel::sysfs::{ContextTarget, Kdamond};
 use damo_kernel::tracefs::{Decoder, EventFormat, Tracefs};
 use damo_model::{Clock, Item, Meta, Params, Process, Side, Source, Stamp, TracepointFormat};
 use std::os::fd::BorrowedFd;
@@ -43,6 +43,11 @@ pub(crate) trait Control {
     /// Whether it has.
     fn has_news(&mut self) -> bool {
         false
+    }
+    /// The owner of a kdamond gave it these targets. Gives the processes among them; `None` if the owner is us.
+    fn retargeted(&mut self, kdamond: u32, targets: &[ContextTarget]) -> Option<Vec<Process>> {
+        let _ = (kdamond, targets);
+        None
     }
     /// What is at each place of each kdamond.
     fn places(&self) -> Vec<(u32, Vec<Place>)>;

@@ -108,7 +108,8 @@ impl Following<'_> {
             if self.request.limits.timeout.is_some_and(|timeout| self.begun.elapsed() >= duration(timeout)) {
                 return Ok(Ending::Timeout);
             }
-            if is_due(look_due) || self.source.hung_up() || control.has_news() || self.people.someone_is_gone(stirred) {
+            let has_news = self.source.hung_up() || control.has_news() || self.changes.has_targets();
+            if is_due(look_due) || has_news || self.people.someone_is_gone(stirred) {
                 look_due = Instant::now() + LOOK;
                 if let Some(ending) = self.look(control)? {
                     return Ok(ending);
@@ -231,7 +232,22 @@ impl Following<'_> {
         let may_be_over = self.source.hung_up() || !self.source.tells_end();
         let over = may_be_over && !control.is_running()?;
         self.changes.look(&mut self.events);
+        if self.retarget(control).is_err() {
+            return Ok(Some(Ending::RecordStopped));
+        }
         Ok(over.then_some(Ending::DamonStopped))
+    }
+
+    /// Follows somebody who gave a kdamond other targets.
+    fn retarget(&mut self, control: &mut dyn Control) -> Result<(), RecordError> {
+        for (kdamond, targets) in self.changes.take_targets() {
+            let Some(people) = control.retargeted(kdamond, &targets) else { continue };
+            // What came until now is of those before.
+            self.drain(Until::Now)?;
+            self.people.admit(people);
+            self.tell(control.places());
+        }
+        Ok(())
     }
 
     fn tell(&mut self, places: Vec<(u32, Vec<Place>)>) {

@@ -100,6 +100,12 @@ impl People {
         Self { command, ..self }
     }
 
+    /// Takes in those of `processes` that are not here yet.
+    pub(crate) fn admit(&mut self, processes: Vec<Process>) {
+        let known: HashSet<(i32, Option<Nanos>)> = self.alive().map(identity).collect();
+        self.join(processes.into_iter().filter(|process| !known.contains(&identity(process))).collect());
+    }
+
     fn join(&mut self, processes: Vec<Process>) {
         let mut free = MOST_WATCHED.saturating_sub(self.exits().count());
         for process in processes {

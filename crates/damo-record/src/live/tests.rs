@@ -408,6 +408,32 @@ fn what_schemes_are_applied_to_is_recorded_although_the_kdamond_had_none_when_we
     assert_eq!(batch.snapshots.len(), 3);
 }
 
+#[test]
+fn a_process_that_the_owner_puts_in_place_of_another_is_another_target_of_a_record_that_is_attached() {
+    let other = |fake: &FakeDamon| {
+        process(fake, 78, 'S', "");
+        fake.put(&format!("{KDAMONDS}/0/contexts/0/targets/0/pid_target"), "78");
+        std::thread::sleep(super::follow::LOOK);
+    };
+    let nothing = || Step::Do(Box::new(|_| {}));
+    let lab = Lab::new(vec![
+        Step::Snapshot(0, 0, ms(1000), &[0x1000]),
+        Step::Do(Box::new(other)),
+        nothing(),
+        nothing(),
+        Step::Snapshot(0, 0, ms(2000), &[0x9000]),
+        Step::Do(Box::new(|fake| fake.end(0))),
+    ]);
+    lab.others(1);
+    lab.run(&lab.request(What::Attach)).unwrap();
+    let (reader, batch) = all(&lab.record());
+    let by_pid: Vec<i32> = reader.targets().iter().map(|target| target.process.clone().unwrap().pid).collect();
+    assert_eq!(by_pid, [77, 78]);
+    assert_eq!(batch.snapshots[1].target, reader.targets()[1].key);
+    let of_78 = |side: &Side| matches!(side, Side::Process(footprint) if footprint.pid == 78);
+    assert!(reader.sides().unwrap().iter().any(of_78), "and its side data is recorded");
+}
+
 /// What somebody does to the files of kdamond 0, below a real directory.
 fn staged(intervals: &str, file: &'static str, value: &'static str) -> impl Fn(&FakeDamon) + Send + use<> {
     let path = Path::new(intervals).join(file);
