@@ -304,6 +304,36 @@ fn a_child_that_is_gone_before_damon_has_taken_it_ends_damon_on_some_kernels_but
     assert_eq!(reader.targets().len(), 1);
 }
 
+/// Child 78 ends while the ring is being opened.
+struct ChildEnds<'a>(&'a Script);
+
+impl Open for ChildEnds<'_> {
+    fn before_start(&self, root: &Root, events: &[EventFormat]) -> Result<Box<dyn Source>, RecordError> {
+        process(&self.0.fake, 78, 'Z', "");
+        self.0.before_start(root, events)
+    }
+
+    fn running(&self, root: &Root, events: &[EventFormat], tids: &[i32]) -> Result<Box<dyn Source>, RecordError> {
+        self.0.running(root, events, tids)
+    }
+}
+
+#[test]
+fn a_child_that_is_gone_by_the_time_that_damon_is_switched_on_does_not_keep_the_recording_from_beginning() {
+    let lab = Lab::new(vec![Step::Snapshot(0, 0, ms(1000), &[0x1000]), exits(77)]);
+    process(&lab.fake, 78, 'S', "");
+    process(&lab.fake, 77, 'S', "78");
+    lab.fake.set_alive(&[77]);
+    let before = lab.damon();
+    let machine = Machine::new(Root::with_io(lab.fake.clone()));
+    let (request, mut line) = (lab.request(pids(77)), Line::new(true));
+    session(&request, &machine, &ChildEnds(&lab.script), &Signals::default(), &mut line).unwrap();
+    assert_eq!(lab.damon(), before);
+    let (reader, batch) = all(&lab.record());
+    let by_pid: Vec<i32> = reader.targets().iter().map(|target| target.process.clone().unwrap().pid).collect();
+    assert_eq!((by_pid, batch.snapshots.len()), (vec![77], 1));
+}
+
 #[test]
 fn the_orphan_of_a_sole_target_is_recorded_on_though_damon_ended_with_its_parent() {
     let person = |fake: &FakeDamon, pid: i32, parent: i32, state: char| {
