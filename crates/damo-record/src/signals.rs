@@ -20,6 +20,8 @@ const STOPS: [(i32, &str); 4] = [(SIGINT, "SIGINT"), (SIGTERM, "SIGTERM"), (SIGH
 #[derive(Clone, Default)]
 pub(crate) struct Signals {
     stop: Arc<AtomicUsize>,
+    /// One that asks to stop came since this was looked at last.
+    again: Arc<AtomicBool>,
     dump: Arc<AtomicBool>,
     /// Can be read when a signal came: who waits for other things must not sleep over one.
     bell: Option<Arc<UnixStream>>,
@@ -35,6 +37,7 @@ impl Signals {
         for (signal, _) in STOPS {
             flag::register_usize(signal, Arc::clone(&signals.stop), signal as usize)
                 .map_err(|e| RecordError::io(format!("listening for signal {signal}"), e))?;
+            flag::register(signal, Arc::clone(&signals.again)).map_err(failed)?;
         }
         flag::register(SIGUSR1, Arc::clone(&signals.dump)).map_err(|e| RecordError::io("listening for SIGUSR1", e))?;
         // Nobody looks at the flag. Not caught, the signal would end the process with DAMON on and the record unnamed.
@@ -61,6 +64,18 @@ impl Signals {
     pub(crate) fn stop(&self) -> Option<&'static str> {
         let signal = self.stop.load(Ordering::Relaxed) as i32;
         STOPS.into_iter().find(|(number, _)| *number == signal).map(|(_, name)| name)
+    }
+
+    /// Whether one that asks to stop came since the last call.
+    pub(crate) fn take_again(&self) -> bool {
+        self.again.swap(false, Ordering::Relaxed)
+    }
+
+    /// As if the signal came.
+    #[cfg(test)]
+    pub(crate) fn raise(&self, signal: i32) {
+        self.stop.store(signal as usize, Ordering::Relaxed);
+        self.again.store(true, Ordering::Relaxed);
     }
 
     /// Whether a dump was asked for since the last call.
