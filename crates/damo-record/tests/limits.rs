@@ -39,6 +39,17 @@ fn ctrl_backslash_ends_a_recording_in_order() {
     assert!(damo_format::Reader::open(dir.path().join("a.damo")).is_ok(), "{said}");
 }
 
+#[test]
+fn a_recording_under_nohup_goes_on_after_logout() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let script = "trap '' HUP; \"$damo\" --simulate stairs --timeout 1000h -o a.damo & sleep 1
+                  kill -HUP $!; sleep 1; kill -TERM $! || exit 9; wait $!";
+    let out = shell(dir.path(), script);
+    let said = String::from_utf8_lossy(&out.stderr);
+    assert_eq!(out.status.code(), Some(0), "{said}");
+    assert!(damo_format::Reader::open(dir.path().join("a.damo")).is_ok(), "{said}");
+}
+
 /// A terminal: the end that shows, and the one for programs.
 fn terminal() -> (File, File) {
     let shows = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).expect("a terminal");
