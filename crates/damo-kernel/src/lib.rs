@@ -10,6 +10,7 @@
 //! - [`ring`]: the events themselves, through perf
 //! - [`features`]: what this kernel's DAMON can do; [`readiness`]: whether we can record here, and what to do if not
 //! - [`rights`]: a program with the rights of the user who called sudo
+//! - [`signals`]: who sent one, and whether it was ignored when we were started
 //! - [`procfs`]: processes, memory, pressure, CPU time
 //! - [`validate`]: parameters that the kernel would refuse without a word
 //!
@@ -47,6 +48,7 @@ pub mod procfs;
 pub mod readiness;
 pub mod rights;
 pub mod ring;
+pub mod signals;
 pub mod steer;
 pub mod sysfs;
 pub mod tracefs;

@@ -1,11 +1,14 @@
 //! What a recording says while it runs and when it ends: one live line on a terminal, a summary, the next command.
-//! All of it goes to standard error, because standard output may be the record.
+//! All of it goes to standard error, because standard output may be the record. A terminal can stand still (Ctrl-S) and a
+//! pipe can be read by nobody; that must not hold up a recording, nor its end, so what is not taken soon is not said.
 
 use crate::tape::Written;
 use damo_model::human::{self, Style};
 use damo_model::{Bytes, Nanos};
-use std::io::{self, IsTerminal, Write};
-use std::os::unix::fs::MetadataExt;
+use rustix::fs::OFlags;
+use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -15,16 +18,19 @@ pub(crate) struct Line {
     quiet: bool,
     begun: Instant,
     drawn: Option<Instant>,
+    out: Out,
 }
 
 /// Work shorter than this needs no progress line.
 const PATIENCE: Duration = Duration::from_secs(1);
 const REDRAW: Duration = Duration::from_millis(250);
+/// So long a sentence waits for a terminal that takes nothing, unless an earlier one waited in vain.
+const SENTENCE: Duration = Duration::from_millis(500);
 
 impl Line {
     pub(crate) fn new(quiet: bool) -> Self {
         let live = !quiet && io::stderr().is_terminal();
-        Self { live, quiet, begun: Instant::now(), drawn: None }
+        Self { live, quiet, begun: Instant::now(), drawn: None, out: Out::open() }
     }
 
     /// Draws the line that `text` makes, if one is due.
@@ -36,8 +42,7 @@ impl Line {
         let columns = rustix::termios::tcgetwinsize(io::stderr()).map_or(0, |size| size.ws_col);
         let line: String = text().chars().take(width(columns) - 1).collect();
         // A terminal that is gone is no reason to stop recording.
-        let _ = write!(io::stderr(), "\r{line}\x1b[K");
-        let _ = io::stderr().flush();
+        self.out.write(&format!("\r{line}\x1b[K"), Duration::ZERO);
         self.drawn = Some(Instant::now());
     }
 
@@ -46,21 +51,65 @@ impl Line {
         if self.quiet {
             return;
         }
-        self.clear();
-        let _ = writeln!(io::stderr(), "{text}");
+        self.warn(text);
     }
 
     /// Says what must be heard even when quiet.
     pub(crate) fn warn(&mut self, text: &str) {
         self.clear();
-        let _ = writeln!(io::stderr(), "{text}");
+        self.out.write(&format!("{text}\n"), SENTENCE);
     }
 
     /// Takes the live line away.
     pub(crate) fn clear(&mut self) {
         if self.drawn.take().is_some() {
-            let _ = write!(io::stderr(), "\r\x1b[K");
+            self.out.write("\r\x1b[K", Duration::ZERO);
         }
+    }
+}
+
+/// Standard error that holds nobody up.
+struct Out {
+    /// The terminal or pipe, opened anew: whether writing waits is a property of what was opened, and what we were given
+    /// belongs to others, too.
+    own: Option<File>,
+    /// A sentence waited in vain.
+    stands: bool,
+}
+
+impl Out {
+    fn open() -> Self {
+        const PATH: &str = "/proc/self/fd/2";
+        // A file takes everything, and opened anew it would begin at its start.
+        let can_stand =
+            std::fs::metadata(PATH).is_ok_and(|it| it.file_type().is_char_device() || it.file_type().is_fifo());
+        let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
+        let open = || OpenOptions::new().write(true).custom_flags(flags).open(PATH).ok();
+        Self { own: can_stand.then(open).flatten(), stands: false }
+    }
+
+    /// Writes what is taken at once, and more as long as `patience` lasts.
+    fn write(&mut self, text: &str, patience: Duration) {
+        let Some(own) = &mut self.own else {
+            // One that is gone is no reason to stop recording.
+            let _ = io::stderr().write_all(text.as_bytes());
+            return;
+        };
+        let begun = Instant::now();
+        let waits = !patience.is_zero();
+        let patience = if self.stands { Duration::ZERO } else { patience };
+        let mut rest = text.as_bytes();
+        while !rest.is_empty() {
+            match own.write(rest) {
+                Ok(taken) if taken > 0 => rest = rest.get(taken..).unwrap_or_default(),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock && begun.elapsed() < patience => {
+                    std::thread::sleep(Duration::from_millis(10));
+                }
+                _ => break,
+            }
+        }
+        self.stands = !rest.is_empty() && (waits || self.stands);
     }
 }
 

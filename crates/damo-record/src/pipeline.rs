@@ -5,8 +5,14 @@
 //! ring then drops is counted by the kernel. Nothing is dropped here. Of a live recording the thread sleeps until there
 //! is a block's worth of time or much to do, for each time that it wakes costs more than what it does then; blocks are
 //! finished by the clock, so that a kill at any moment loses less than two seconds.
+//!
+//! An output can take nothing for any time: a reader that stalls, a server that is gone. Whoever records must not be held
+//! up by that when a signal asks for the end, for DAMON is on until then: from that moment on the queue has no bound, which
+//! is for what the ring still holds, and only [`Pipeline::finish`] waits for the writer.
 
 use crate::error::RecordError;
+use crate::line::Line;
+use crate::signals::Signals;
 use crate::tape::{Dump, Ended, Progress, Tape, Written};
 use damo_format::WriteError;
 use damo_model::{Item, Nanos, Region, Side, Sink, SinkError};
@@ -14,7 +20,6 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// Bytes of items that may wait: about 100 snapshots of 1,000 regions.
@@ -26,6 +31,13 @@ const MUCH: usize = 256 << 10;
 /// fourth; to wait longer than for the third would make no fewer blocks. A kill loses at most this, the half second before,
 /// and the aggregation at hand: with the usual 100 ms that leaves 0.3 s of the two for a machine that is busy.
 pub(crate) const LIVE_BLOCK_AGE: Duration = Duration::from_millis(1100);
+
+/// How often one who waits for the writer looks whether there is a reason not to.
+const STEP: Duration = Duration::from_millis(100);
+/// One who waits so long for the writer after a signal wants to be told what for.
+const PATIENT: Duration = Duration::from_secs(1);
+/// After a signal: a pipe that takes nothing for so long will not.
+const GIVE_UP: Duration = Duration::from_secs(10);
 
 /// In place of a time that was told already.
 const TOLD: u64 = u64::MAX;
@@ -70,9 +82,32 @@ impl Shared {
 /// Items go in here and come out on the tape.
 pub(crate) struct Pipeline {
     shared: Arc<Shared>,
-    thread: Option<JoinHandle<Ended>>,
+    /// From the writer thread. None when it was waited for.
+    ended: Option<mpsc::Receiver<Ended>>,
+    patience: Patience,
+    /// Where what was written can be read, and whether that is a pipe.
+    place: (PathBuf, bool),
     /// The thread is woken when so many bytes wait.
     enough: usize,
+}
+
+/// Until when the output may hold up whoever records.
+#[derive(Clone, Default)]
+pub(crate) struct Patience {
+    signals: Signals,
+    until: Option<Instant>,
+}
+
+impl Patience {
+    /// Until a signal asks for the end, or this time is over from now on.
+    pub(crate) fn new(signals: &Signals, time: Option<Nanos>) -> Self {
+        let time = time.map(|time| Duration::from_nanos(u64::try_from(time.0).unwrap_or(0)));
+        Self { signals: signals.clone(), until: time.and_then(|time| Instant::now().checked_add(time)) }
+    }
+
+    fn is_out(&self) -> bool {
+        self.signals.stop().is_some() || self.until.is_some_and(|until| Instant::now() >= until)
+    }
 }
 
 /// The writer takes no more; [`Pipeline::finish`] tells why.
@@ -82,30 +117,34 @@ pub(crate) struct Stopped;
 
 impl Pipeline {
     /// Starts the writer thread. With `block_age` blocks are finished by the clock, too.
-    pub(crate) fn start(tape: Tape, block_age: Option<Duration>) -> Result<Self, RecordError> {
+    pub(crate) fn start(tape: Tape, block_age: Option<Duration>, patience: Patience) -> Result<Self, RecordError> {
         let shared = Arc::new(Shared::default());
         let theirs = Arc::clone(&shared);
-        let thread = std::thread::Builder::new()
+        let place = (tape.place(), tape.is_pipe());
+        let (end, ended) = mpsc::channel();
+        std::thread::Builder::new()
             .name("damo-writer".to_string())
             .spawn(move || {
                 let ended = write(tape, block_age, &theirs);
                 theirs.lock().stopped = true;
                 theirs.emptied.notify_all();
-                ended
+                // Nobody waits for it any more after a failure.
+                let _ = end.send(ended);
             })
             .map_err(|e| RecordError::io("starting the writer thread", e))?;
-        Ok(Self { shared, thread: Some(thread), enough: enough(block_age) })
+        Ok(Self { shared, ended: Some(ended), patience, place, enough: enough(block_age) })
     }
 
-    /// Hands items over; waits while the queue is full.
+    /// Hands items over; waits while the queue is full, as long as patience lasts.
     pub(crate) fn give_all(&self, items: impl IntoIterator<Item = Item>) -> Result<(), Stopped> {
         let mut queue = self.shared.lock();
         for item in items {
             let cost = cost(&item);
-            while queue.waiting > 0 && queue.waiting + cost > MOST_WAITING && !queue.stopped {
+            let is_full = |queue: &Queue| queue.waiting > 0 && queue.waiting + cost > MOST_WAITING && !queue.stopped;
+            while is_full(&queue) && !self.patience.is_out() {
                 queue.is_full = true;
                 self.shared.filled.notify_one();
-                queue = self.shared.emptied.wait(queue).unwrap_or_else(PoisonError::into_inner);
+                queue = wait(&self.shared.emptied, queue, STEP);
             }
             queue.waiting += cost;
             queue.since.get_or_insert_with(Instant::now);
@@ -131,8 +170,15 @@ impl Pipeline {
         queue.dump = Some(answer);
         drop(queue);
         self.shared.filled.notify_one();
-        // No answer: the writer has stopped, and `finish` tells why.
-        wait.recv().unwrap_or(Ok(None))
+        loop {
+            match wait.recv_timeout(STEP) {
+                Ok(answer) => return answer,
+                // The writer has stopped, and `finish` tells why.
+                Err(mpsc::RecvTimeoutError::Disconnected) => return Ok(None),
+                Err(mpsc::RecvTimeoutError::Timeout) if !self.patience.is_out() => {}
+                Err(mpsc::RecvTimeoutError::Timeout) => return Err(self.error("what it holds is still being written")),
+            }
+        }
     }
 
     /// That the flight recorder's memory does not suffice, and how much time it holds; once.
@@ -155,10 +201,61 @@ impl Pipeline {
         }
     }
 
-    /// Writes what waits, then the record's end.
-    pub(crate) fn finish(mut self) -> Ended {
+    /// Writes what waits, then the record's end. That may take its time; but after a signal another one ends it, and so
+    /// does a pipe that takes nothing more.
+    pub(crate) fn finish(mut self, line: &mut Line) -> Ended {
         self.close();
-        self.thread.take().map_or_else(broken, |thread| thread.join().unwrap_or_else(|_| broken()))
+        self.wait_for_end(&mut |text| line.warn(text))
+    }
+
+    fn wait_for_end(&mut self, say: &mut dyn FnMut(&str)) -> Ended {
+        let Some(ended) = self.ended.take() else { return broken() };
+        let (place, is_pipe) = &self.place;
+        let signals = &self.patience.signals;
+        let mut since = None;
+        let mut said = false;
+        let mut moved = (self.left(), Instant::now());
+        loop {
+            match ended.recv_timeout(STEP) {
+                Ok(ended) => return ended,
+                Err(mpsc::RecvTimeoutError::Disconnected) => return broken(),
+                Err(mpsc::RecvTimeoutError::Timeout) => {}
+            }
+            let Some(name) = signals.stop() else { continue };
+            let (since, left) = (*since.get_or_insert_with(Instant::now), self.left());
+            if moved.0 != left {
+                moved = (left, Instant::now());
+            }
+            let stands = since.max(moved.1).elapsed();
+            if !said && since.elapsed() >= PATIENT {
+                // One and the same wish may come twice, as from `timeout`, which tells the process and its group.
+                signals.take_again();
+                said = true;
+                say(&format!(
+                    "Waiting until {} has taken the rest of the record; another signal gives that up.",
+                    place.display()
+                ));
+            } else if said && signals.take_again() {
+                return self.given_up("a second signal came before all was written");
+            } else if *is_pipe && stands >= GIVE_UP {
+                return self.given_up(&format!("nothing was taken for {} s after {name}", GIVE_UP.as_secs()));
+            }
+        }
+    }
+
+    /// How much is left to be written, in numbers that change while it is.
+    fn left(&self) -> (usize, u64) {
+        (self.shared.lock().waiting, self.shared.bytes.load(Ordering::Relaxed))
+    }
+
+    /// The writer thread is left where it hangs; the end of the process ends it.
+    fn given_up(&self, why: &str) -> Ended {
+        let error = self.error(&format!("{why}: the record is incomplete. What was written before stays readable"));
+        Ended { written: Written::default(), rejected: None, error: Some(error) }
+    }
+
+    fn error(&self, why: &str) -> RecordError {
+        RecordError::Record { file: self.place.0.clone(), why: why.to_string(), system: false, pipe_closed: false }
     }
 
     fn close(&self) {
@@ -170,9 +267,9 @@ impl Pipeline {
 impl Drop for Pipeline {
     /// A session that gives up half-way still leaves a complete record.
     fn drop(&mut self) {
-        if let Some(thread) = self.thread.take() {
+        if self.ended.is_some() {
             self.close();
-            let _ = thread.join();
+            self.wait_for_end(&mut |_| {});
         }
     }
 }
@@ -295,15 +392,15 @@ fn next(shared: &Shared, block_age: Option<Duration>) -> Turn {
         }
         queue = match (age, block_age) {
             // Nobody wakes us for a few items: those that come in the meantime are not older than what we wait for.
-            (Some((age, most)), _) => wait(shared, queue, most.saturating_sub(age)),
-            (None, Some(most)) => wait(shared, queue, most),
+            (Some((age, most)), _) => wait(&shared.filled, queue, most.saturating_sub(age)),
+            (None, Some(most)) => wait(&shared.filled, queue, most),
             (None, None) => shared.filled.wait(queue).unwrap_or_else(PoisonError::into_inner),
         };
     }
 }
 
-fn wait<'q>(shared: &Shared, queue: MutexGuard<'q, Queue>, most: Duration) -> MutexGuard<'q, Queue> {
-    shared.filled.wait_timeout(queue, most).unwrap_or_else(PoisonError::into_inner).0
+fn wait<'q>(change: &Condvar, queue: MutexGuard<'q, Queue>, most: Duration) -> MutexGuard<'q, Queue> {
+    change.wait_timeout(queue, most).unwrap_or_else(PoisonError::into_inner).0
 }
 
 #[cfg(test)]
@@ -330,7 +427,7 @@ mod tests {
 
     fn begin(path: &std::path::Path, block_age: Option<Duration>) -> Pipeline {
         let tape = Tape::open(&output(path.to_path_buf()), WriterOptions::live()).unwrap();
-        let pipeline = Pipeline::start(tape, block_age).unwrap();
+        let pipeline = Pipeline::start(tape, block_age, Patience::default()).unwrap();
         give(&pipeline, Item::Meta(Meta::default())).unwrap();
         give(&pipeline, Item::Target(Target { key: TargetKey(0), ..Target::default() })).unwrap();
         pipeline
@@ -346,7 +443,7 @@ mod tests {
             give(&pipeline, snapshot(n, 2000)).unwrap();
             assert!(pipeline.shared.lock().waiting <= MOST_WAITING);
         }
-        let ended = pipeline.finish();
+        let ended = pipeline.finish(&mut Line::new(true));
         assert!(ended.error.is_none());
         assert_eq!(Reader::open(&path).unwrap().totals().snapshots, 600);
     }
@@ -368,7 +465,7 @@ mod tests {
             assert!(Instant::now() < patience, "it never came");
             std::thread::sleep(Duration::from_millis(20));
         }
-        assert!(pipeline.finish().error.is_none());
+        assert!(pipeline.finish(&mut Line::new(true)).error.is_none());
     }
 
     #[test]
@@ -379,9 +476,82 @@ mod tests {
         give(&pipeline, snapshot(0, 1)).unwrap();
         give(&pipeline, Item::Snapshot(Snapshot::new(TargetKey(9), Nanos(0), Nanos(1), None))).unwrap();
         give(&pipeline, snapshot(1, 1)).unwrap();
-        let ended = pipeline.finish();
+        let ended = pipeline.finish(&mut Line::new(true));
         assert!(ended.error.is_none());
         assert_eq!(ended.rejected.unwrap().0, 1);
         assert_eq!(ended.written.snapshots, 2);
+    }
+
+    /// Hard to compress, so that a pipe is soon full.
+    fn rough(n: i64) -> Item {
+        let Item::Snapshot(mut snapshot) = snapshot(n, 4000) else { unreachable!() };
+        let mut x = n as u64 + 1;
+        for region in &mut snapshot.regions {
+            x = x.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
+            region.nr_accesses = NrAccesses((x >> 44) as u32);
+        }
+        Item::Snapshot(snapshot)
+    }
+
+    #[test]
+    fn an_output_that_takes_nothing_holds_nobody_up_after_a_signal_and_another_one_gives_it_up() {
+        let (reader, writer) = std::io::pipe().unwrap();
+        crate::tape::tests::PIPE.set(Some(std::os::fd::OwnedFd::from(writer).into()));
+        let tape = Tape::open(&Output { path: None, ..Output::default() }, WriterOptions::live()).unwrap();
+        let signals = Signals::default();
+        let pipeline = Pipeline::start(tape, None, Patience::new(&signals, None)).unwrap();
+        give(&pipeline, Item::Meta(Meta::default())).unwrap();
+        give(&pipeline, Item::Target(Target { key: TargetKey(0), ..Target::default() })).unwrap();
+        let ended = std::thread::scope(|scope| {
+            let shared = Arc::clone(&pipeline.shared);
+            let finished = Arc::new(std::sync::atomic::AtomicBool::new(false));
+            let (signals, theirs) = (&signals, Arc::clone(&finished));
+            scope.spawn(move || {
+                while !shared.lock().is_full {
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+                signals.raise(15);
+                while !theirs.load(Ordering::Relaxed) {
+                    std::thread::sleep(Duration::from_millis(200));
+                    signals.raise(15);
+                }
+            });
+            // Many times what may wait.
+            for n in 0..200 {
+                give(&pipeline, rough(n)).unwrap();
+            }
+            assert!(pipeline.shared.lock().waiting > MOST_WAITING, "nothing is dropped");
+            let ended = pipeline.finish(&mut Line::new(true));
+            finished.store(true, Ordering::Relaxed);
+            ended
+        });
+        let error = ended.error.unwrap().to_string();
+        assert!(error.contains("a second signal came") && error.contains("incomplete"), "{error}");
+        drop(reader);
+    }
+
+    #[test]
+    fn an_output_that_takes_nothing_holds_nobody_up_when_the_time_is_over() {
+        let (reader, writer) = std::io::pipe().unwrap();
+        crate::tape::tests::PIPE.set(Some(std::os::fd::OwnedFd::from(writer).into()));
+        let tape = Tape::open(&Output { path: None, ..Output::default() }, WriterOptions::live()).unwrap();
+        let patience = Patience::new(&Signals::default(), Some(Nanos::from_millis(300)));
+        let pipeline = Pipeline::start(tape, None, patience).unwrap();
+        give(&pipeline, Item::Meta(Meta::default())).unwrap();
+        give(&pipeline, Item::Target(Target { key: TargetKey(0), ..Target::default() })).unwrap();
+        for n in 0..200 {
+            give(&pipeline, rough(n)).unwrap();
+        }
+        let reader = std::thread::spawn(move || {
+            StreamReader::new(reader).and_then(|mut reader| {
+                let mut snapshots = 0;
+                while let Some(item) = reader.next_item()? {
+                    snapshots += usize::from(matches!(item, Item::Snapshot(_)));
+                }
+                Ok(snapshots)
+            })
+        });
+        assert!(pipeline.finish(&mut Line::new(true)).error.is_none());
+        assert_eq!(reader.join().unwrap().unwrap(), 200, "what waited is written when it can be");
     }
 }

@@ -1,25 +1,56 @@
 //! Signals: the polite ones end a recording in order, SIGUSR1 asks the flight recorder for what it holds, and SIGXFSZ,
 //! which a limit on file sizes sends, is left to the error that the write gets as well.
 //!
-//! All of them are caught, none is ignored: a program that we start has the system's default for each again.
+//! One that whoever started us had ignored stays so (`nohup`), also for a program that we start; those that we catch have
+//! the system's default there again. SIGINT and SIGQUIT are a case of their own: a script that puts us into the background
+//! has them ignored so that the terminal's keys do not end us, but may well send us one with `kill`. So those are caught
+//! all the same, and what the terminal sends is left alone if they were ignored.
 
 use crate::error::RecordError;
+use damo_kernel::signals;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGXFSZ};
 use signal_hook::flag;
 use signal_hook::low_level::pipe;
 use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// Those that ask to stop, with their names.
 const STOPS: [(i32, &str); 4] = [(SIGINT, "SIGINT"), (SIGTERM, "SIGTERM"), (SIGHUP, "SIGHUP"), (SIGQUIT, "SIGQUIT")];
+
+/// Those that a terminal's keys send, to us and to whom we started.
+const KEYS: [i32; 2] = [SIGINT, SIGQUIT];
+/// Beside the number of one that the kernel sent for a key.
+const OF_A_KEY: usize = 1 << 8;
+
+/// One that asks to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Wish {
+    pub(crate) signal: i32,
+    /// A key of the terminal sent it to all in the foreground.
+    pub(crate) of_a_key: bool,
+}
+
+/// Which of ours whoever started us had ignored.
+fn ignored() -> &'static [i32] {
+    static AT_START: OnceLock<Vec<i32>> = OnceLock::new();
+    let all = || STOPS.into_iter().map(|(signal, _)| signal).chain([SIGUSR1, SIGXFSZ]);
+    AT_START.get_or_init(|| all().filter(|signal| signals::is_ignored(*signal)).collect())
+}
+
+/// Those that we catch and a program that we start must have ignored.
+pub(crate) fn ignored_in_programs() -> Vec<i32> {
+    ignored().iter().filter(|signal| KEYS.contains(signal)).copied().collect()
+}
 
 /// What signals have asked for so far.
 #[derive(Clone, Default)]
 pub(crate) struct Signals {
     stop: Arc<AtomicUsize>,
+    /// One that asks to stop came since this was looked at last.
+    again: Arc<AtomicUsize>,
     dump: Arc<AtomicBool>,
     /// Can be read when a signal came: who waits for other things must not sleep over one.
     bell: Option<Arc<UnixStream>>,
@@ -32,15 +63,30 @@ impl Signals {
         let (bell, rope) = UnixStream::pair().map_err(failed)?;
         bell.set_nonblocking(true).map_err(failed)?;
         let signals = Signals { bell: Some(Arc::new(bell)), ..Signals::default() };
-        for (signal, _) in STOPS {
-            flag::register_usize(signal, Arc::clone(&signals.stop), signal as usize)
-                .map_err(|e| RecordError::io(format!("listening for signal {signal}"), e))?;
+        let ignored = ignored();
+        let listens = |signal: i32| KEYS.contains(&signal) || !ignored.contains(&signal);
+        for signal in STOPS.into_iter().map(|(signal, _)| signal).filter(|signal| listens(*signal)) {
+            let number = signal as usize;
+            let by_kernel = match KEYS.contains(&signal) {
+                true if ignored.contains(&signal) => 0,
+                true => number | OF_A_KEY,
+                false => number,
+            };
+            for flag in [&signals.stop, &signals.again] {
+                signals::note(signal, flag, by_kernel, number)
+                    .map_err(|e| RecordError::io(format!("listening for signal {signal}"), e))?;
+            }
         }
-        flag::register(SIGUSR1, Arc::clone(&signals.dump)).map_err(|e| RecordError::io("listening for SIGUSR1", e))?;
-        // Nobody looks at the flag. Not caught, the signal would end the process with DAMON on and the record unnamed.
-        flag::register(SIGXFSZ, Arc::default()).map_err(|e| RecordError::io("listening for SIGXFSZ", e))?;
+        if listens(SIGUSR1) {
+            flag::register(SIGUSR1, Arc::clone(&signals.dump)).map_err(failed)?;
+        }
+        if listens(SIGXFSZ) {
+            // Nobody looks at the flag. Not caught, the signal would end the process with DAMON on and the record unnamed.
+            flag::register(SIGXFSZ, Arc::default()).map_err(failed)?;
+        }
         // After the flags, so that who is woken finds them set.
-        for signal in STOPS.into_iter().map(|(signal, _)| signal).chain([SIGUSR1]) {
+        let rings = STOPS.into_iter().map(|(signal, _)| signal).chain([SIGUSR1]);
+        for signal in rings.filter(|signal| listens(*signal)) {
             pipe::register(signal, rope.try_clone().map_err(failed)?).map_err(failed)?;
         }
         Ok(signals)
@@ -59,8 +105,26 @@ impl Signals {
 
     /// The signal that asked to stop, by name.
     pub(crate) fn stop(&self) -> Option<&'static str> {
-        let signal = self.stop.load(Ordering::Relaxed) as i32;
-        STOPS.into_iter().find(|(number, _)| *number == signal).map(|(_, name)| name)
+        let wish = self.wish()?;
+        STOPS.into_iter().find(|(number, _)| *number == wish.signal).map(|(_, name)| name)
+    }
+
+    /// The latest of those that asked to stop.
+    pub(crate) fn wish(&self) -> Option<Wish> {
+        let stop = self.stop.load(Ordering::Relaxed);
+        (stop != 0).then_some(Wish { signal: (stop & !OF_A_KEY) as i32, of_a_key: stop & OF_A_KEY != 0 })
+    }
+
+    /// Whether one that asks to stop came since the last call.
+    pub(crate) fn take_again(&self) -> bool {
+        self.again.swap(0, Ordering::Relaxed) != 0
+    }
+
+    /// As if the signal came.
+    #[cfg(test)]
+    pub(crate) fn raise(&self, signal: i32) {
+        self.stop.store(signal as usize, Ordering::Relaxed);
+        self.again.store(signal as usize, Ordering::Relaxed);
     }
 
     /// Whether a dump was asked for since the last call.

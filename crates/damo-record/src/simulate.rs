@@ -2,7 +2,7 @@
 
 use crate::error::RecordError;
 use crate::line::{self, Line};
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Patience, Pipeline};
 use crate::request::{Request, What};
 use crate::signals::Signals;
 use crate::tape::Tape;
@@ -35,7 +35,7 @@ pub fn run(request: &Request) -> Result<ExitCode, RecordError> {
     // No clock cuts blocks here: the same simulation gives the same bytes.
     let tape = Tape::open(&request.output, WriterOptions::default())?;
     tape.notes().iter().for_each(|note| line.say(note));
-    let mut pipeline = Pipeline::start(tape, None)?;
+    let mut pipeline = Pipeline::start(tape, None, Patience::new(&signals, None))?;
     let result = simulate(&workloads, &options, &mut pipeline, &mut |progress| {
         line.draw(|| {
             let share = progress.at.0 as f64 * 100.0 / progress.end.0.max(1) as f64;
@@ -49,7 +49,7 @@ pub fn run(request: &Request) -> Result<ExitCode, RecordError> {
         });
         if signals.stop().is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
-    let ended = pipeline.finish();
+    let ended = pipeline.finish(&mut line);
     line.clear();
     if let Some(error) = ended.error {
         return if error.is_closed_pipe() { Ok(ExitCode::SUCCESS) } else { Err(error) };

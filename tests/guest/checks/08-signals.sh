@@ -2,7 +2,8 @@
 start_workload steady
 somebody_stages
 for signal in INT TERM HUP; do
-    # A shell without job control starts background programs with SIGINT ignored: the recorder must listen all the same.
+    # A shell without job control starts background programs with SIGINT ignored: the recorder must listen all the same to one
+    # that a process sends.
     start_record "$pid" -o $signal.damo
     sleep 3
     damon_is_on || fail "DAMON is not on before SIG$signal"

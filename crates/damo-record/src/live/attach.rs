@@ -12,7 +12,7 @@ use crate::args::UsageError;
 use crate::error::RecordError;
 use crate::line::Line;
 use crate::marks::Marks;
-use crate::pipeline::{LIVE_BLOCK_AGE, Pipeline};
+use crate::pipeline::{LIVE_BLOCK_AGE, Patience, Pipeline};
 use crate::problem::Problem;
 use crate::request::Request;
 use crate::signals::Signals;
@@ -164,7 +164,8 @@ pub(crate) fn run(
         }
     };
     line.say(&found.sentence());
-    let pipeline = Pipeline::start(tape, Some(LIVE_BLOCK_AGE))?;
+    let patience = Patience::new(signals, request.limits.timeout);
+    let pipeline = Pipeline::start(tape, Some(LIVE_BLOCK_AGE), patience)?;
     give(&pipeline, Item::Meta(meta))?;
     let at = Stamp::Record(now());
     for kdamond in &found.kdamonds {

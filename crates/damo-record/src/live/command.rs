@@ -9,10 +9,10 @@ use super::people::monitorable;
 use crate::error::RecordError;
 use crate::line::Line;
 use crate::problem::Problem;
-use crate::signals::Signals;
+use crate::signals::{self, Signals};
 use damo_kernel::procfs::Procfs;
 use damo_kernel::rights::Rights;
-use rustix::process::{Pid, Signal, kill_process, set_child_subreaper};
+use rustix::process::{Pid, Signal, getpgid, getpgrp, kill_process, set_child_subreaper};
 use std::ffi::OsString;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitCode, ExitStatus};
@@ -37,6 +37,7 @@ impl Started {
         })?;
         let mut command = Command::new(program);
         command.args(arguments);
+        damo_kernel::signals::ignore_in(&mut command, signals::ignored_in_programs());
         let rights = Rights::of_invoker().map_err(|e| RecordError::io("dropping root's rights", e))?;
         if let Some(rights) = &rights {
             rights.apply(&mut command);
@@ -75,21 +76,21 @@ impl Started {
         let _ = self.child.wait();
     }
 
-    /// Waits for the program and hands signals on to it. Gives its exit code.
+    /// Waits for the program and hands signals on to it, but those that it has already. Gives its exit code.
     fn wait(&mut self, signals: &Signals) -> Result<u8, RecordError> {
-        let mut told = false;
+        let mut told = None;
         loop {
             if let Some(status) = self.child.try_wait().map_err(|e| RecordError::io("waiting for the command", e))? {
                 return Ok(code(status));
             }
-            if !told && let Some(name) = signals.stop() {
-                told = true;
-                self.signal(match name {
-                    "SIGINT" => Signal::INT,
-                    "SIGTERM" => Signal::TERM,
-                    "SIGQUIT" => Signal::QUIT,
-                    _ => Signal::HUP,
-                });
+            let wish = signals.wish();
+            if let Some(wish) = wish.filter(|wish| told != Some(*wish)) {
+                told = Some(wish);
+                // The terminal sent it to the program as well, for which a second one can mean to give up at once.
+                let has_it = wish.of_a_key && self.is_in_our_group();
+                if let Some(signal) = Signal::from_named_raw(wish.signal).filter(|_| !has_it) {
+                    self.signal(signal);
+                }
             }
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -119,6 +120,11 @@ impl Started {
         }
         let found = procfs.descendants(std::process::id().cast_signed());
         found.into_iter().find(|pid| monitorable(procfs, *pid).is_some())
+    }
+
+    /// Whether the terminal's keys mean both of us.
+    fn is_in_our_group(&self) -> bool {
+        getpgid(Pid::from_raw(self.pid())).is_ok_and(|group| group == getpgrp())
     }
 
     fn signal(&self, signal: Signal) {
@@ -177,7 +183,10 @@ fn code(status: ExitStatus) -> u8 {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+    use std::io::{BufRead, BufReader, Write};
     use std::path::PathBuf;
+    use std::process::Stdio;
     use std::sync::{Mutex, MutexGuard, PoisonError};
 
     /// For tests that start programs: whoever waits for all children of this process must be alone with its own.
@@ -230,6 +239,66 @@ pub(crate) mod tests {
             not_begun(&mut command, busy, &mut line()).unwrap_err();
             assert!(command.is_none());
             assert!(rustix::process::test_kill_process(pid).is_err(), "{script} still runs");
+        }
+    }
+
+    /// In a process of its own in a terminal of its own: a program that counts the SIGINTs that it gets is started and
+    /// waited for as after a recording. Its exit code is how many.
+    fn counts_in_a_terminal(terminal: &std::ffi::OsStr) {
+        rustix::process::setsid().unwrap();
+        let _terminal = std::fs::File::open(terminal).unwrap();
+        let signals = Signals::listen().unwrap();
+        // Only `wait` sees each signal when it comes; what a shell has in the background ignores this one.
+        let script = "n=0; trap 'n=$((n + 1))' INT; sleep 2 & echo ready >&2
+                      while kill -0 $! 2>/dev/null; do wait $!; done; echo \"got $n\" >&2";
+        pass_on(Some(start(script)), Ok(()), &signals, &mut line()).unwrap();
+        let heard = signals.wish().map_or("nothing", |wish| if wish.of_a_key { "a key" } else { "a process" });
+        eprintln!("we heard {heard}");
+    }
+
+    #[test]
+    fn ctrl_c_reaches_the_program_once_and_kill_of_the_recorder_too() {
+        const TERMINAL: &str = "DAMO_TEST_TERMINAL";
+        if let Some(terminal) = std::env::var_os(TERMINAL) {
+            return counts_in_a_terminal(&terminal);
+        }
+        let _alone = alone();
+        let name = "live::command::tests::ctrl_c_reaches_the_program_once_and_kill_of_the_recorder_too";
+        for (script, press, program_got, we_heard) in [
+            ("exec \"$@\"", true, "got 1", "we heard a key"),
+            ("exec \"$@\"", false, "got 1", "we heard a process"),
+            // As in a script that puts us into the background.
+            ("trap '' INT; exec \"$@\"", true, "got 0", "we heard nothing"),
+        ] {
+            // Where the tests themselves were started so, no program of theirs gets any.
+            if program_got == "got 1" && damo_kernel::signals::is_ignored(2) {
+                continue;
+            }
+            let shows = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
+            grantpt(&shows).unwrap();
+            unlockpt(&shows).unwrap();
+            let mut recorder = Command::new("sh")
+                .args(["-c", script, "sh"])
+                .arg(std::env::current_exe().unwrap())
+                .args(["--exact", name, "--nocapture"])
+                .env(TERMINAL, ptsname(&shows, Vec::new()).unwrap().to_str().unwrap())
+                .stderr(Stdio::piped())
+                .stdout(Stdio::null())
+                .spawn()
+                .unwrap();
+            let mut said = BufReader::new(recorder.stderr.take().unwrap()).lines().map(Result::unwrap);
+            assert!(said.any(|line| line == "ready"));
+            if press {
+                std::fs::File::from(shows.try_clone().unwrap()).write_all(b"\x03").unwrap();
+            } else {
+                kill_process(Pid::from_child(&recorder), Signal::INT).unwrap();
+            }
+            let said: Vec<String> = said.collect();
+            assert!(recorder.wait().unwrap().success(), "{said:?}");
+            assert!(
+                said.iter().any(|line| line == program_got) && said.iter().any(|line| line == we_heard),
+                "{said:?}"
+            );
         }
     }
 }

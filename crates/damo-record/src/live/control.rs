@@ -14,7 +14,7 @@ use super::source::Open;
 use crate::error::RecordError;
 use crate::line::Line;
 use crate::marks::Marks;
-use crate::pipeline::{LIVE_BLOCK_AGE, Pipeline};
+use crate::pipeline::{LIVE_BLOCK_AGE, Patience, Pipeline};
 use crate::request::{Request, What};
 use crate::signals::Signals;
 use crate::tape::Tape;
@@ -93,7 +93,8 @@ fn record(
                 plan.origin = Origin::Roots { follow: false };
             }
             // From here on there is something to record, so there will be a record.
-            let pipeline = match Pipeline::start(tape, Some(LIVE_BLOCK_AGE)) {
+            let patience = Patience::new(signals, request.limits.timeout);
+            let pipeline = match Pipeline::start(tape, Some(LIVE_BLOCK_AGE), patience) {
                 Ok(pipeline) => pipeline,
                 Err(error) => return command::not_begun(command, error, line),
             };

@@ -97,7 +97,7 @@ fn conclude(
 ) -> Result<(), RecordError> {
     let seen = following.events.seen();
     let follow::Following { pipeline, line, marks, .. } = following;
-    let ended = pipeline.finish();
+    let ended = pipeline.finish(line);
     drop(marks);
     line.clear();
     if let Ok(ending) = &ending {

@@ -4,7 +4,8 @@
 use super::events::{Events, Watched};
 use super::follow::{give, give_all};
 use crate::error::RecordError;
-use crate::pipeline::{LIVE_BLOCK_AGE, Pipeline};
+use crate::line::Line;
+use crate::pipeline::{LIVE_BLOCK_AGE, Patience, Pipeline};
 use crate::request::Output;
 use crate::tape::{Tape, Written};
 use damo_format::WriterOptions;
@@ -37,7 +38,8 @@ impl Replay {
             Watched { tid, kdamond: Some(0), intervals: Some(intervals), data_source: String::new() },
             Vec::new(),
         );
-        let pipeline = Pipeline::start(Tape::open(output, WriterOptions::live())?, Some(LIVE_BLOCK_AGE))?;
+        let tape = Tape::open(output, WriterOptions::live())?;
+        let pipeline = Pipeline::start(tape, Some(LIVE_BLOCK_AGE), Patience::default())?;
         give(&pipeline, Item::Meta(Meta { tool: crate::tool(), ..Meta::default() }))?;
         Ok(Self { events, pipeline, layout })
     }
@@ -60,7 +62,7 @@ impl Replay {
     pub fn finish(mut self) -> Result<Written, RecordError> {
         self.events.finish();
         give_all(&self.pipeline, self.events.ready())?;
-        let ended = self.pipeline.finish();
+        let ended = self.pipeline.finish(&mut Line::new(true));
         ended.error.map_or(Ok(ended.written), Err)
     }
 }

@@ -17,7 +17,7 @@ use crate::args::UsageError;
 use crate::error::RecordError;
 use crate::line::{self, Line};
 use crate::marks::Marks;
-use crate::pipeline::{LIVE_BLOCK_AGE, Pipeline};
+use crate::pipeline::{LIVE_BLOCK_AGE, Patience, Pipeline};
 use crate::request::{Request, Snapshots, What};
 use crate::signals::Signals;
 use crate::tape::Tape;
@@ -83,7 +83,8 @@ fn record(
             return command::not_begun(command, error, line);
         }
     };
-    let pipeline = match Pipeline::start(tape, Some(LIVE_BLOCK_AGE)) {
+    let patience = Patience::new(signals, request.limits.timeout);
+    let pipeline = match Pipeline::start(tape, Some(LIVE_BLOCK_AGE), patience) {
         Ok(pipeline) => pipeline,
         Err(error) => return command::not_begun(command, error, line),
     };
@@ -103,14 +104,16 @@ fn record(
         regions: 0,
     };
     let read = reading.read_all(&session, &mut own, line);
-    let stopped = own.stop();
-    let ended = pipeline.finish();
-    line.clear();
+    // First of all, whatever the output does.
     let undone = own.undo();
+    let ended = pipeline.finish(line);
+    line.clear();
     if let Ok(Some(ending)) = &read {
         line.say(&ending.sentence());
     }
-    line.say(&line::summary(&ended.written, None));
+    if !ended.written.files.is_empty() || ended.error.is_none() {
+        line.say(&line::summary(&ended.written, None));
+    }
     // After a failure the error has the last word.
     if let Some(next) = line::next_command(&ended.written).filter(|_| ended.error.is_none()) {
         line.say(&next);
@@ -118,7 +121,7 @@ fn record(
     if ended.error.is_none() && ended.written.snapshots == 0 {
         line.warn(&format!("{} With --snapshot: longer than DELAY.", super::NO_SNAPSHOT));
     }
-    stopped.and(undone)?;
+    undone?;
     match ended.error {
         Some(error) if error.is_closed_pipe() => Ok(()),
         Some(error) => Err(error),

@@ -1031,3 +1031,62 @@ fn regions_given_with_all_parameters_are_never_lost_to_a_child() {
         assert!(!told && log.iter().all(|(_, value)| value != "commit"), "{ops}");
     }
 }
+
+/// The start addresses of many regions, at distances that are hard to compress.
+fn scattered(seed: u64) -> &'static [u64] {
+    let (mut x, mut at) = (seed, 0);
+    let mut next = || {
+        x = x.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
+        at += ((x >> 44) + 1) * 4096;
+        at
+    };
+    Vec::leak((0..20_000).map(|_| next()).collect())
+}
+
+#[test]
+fn after_a_signal_damon_is_off_and_as_it_was_found_although_the_output_takes_nothing() {
+    let steps = (0..100).map(|n| Step::Snapshot(0, 0, ms(100 * (n + 1)), scattered(n as u64))).collect();
+    let lab = Lab::new(steps);
+    let before = lab.damon();
+    let (reader, writer) = std::io::pipe().unwrap();
+    let mut request = lab.request(pids(77));
+    request.output.path = None;
+    request.limits.timeout = None;
+    let signals = Signals::default();
+    let ended = std::thread::scope(|scope| {
+        // Dropped when the test fails, so that the session ends.
+        let _reader = reader;
+        let session = scope.spawn(|| {
+            crate::tape::tests::PIPE.set(Some(std::os::fd::OwnedFd::from(writer).into()));
+            let machine = Machine::new(Root::with_io(lab.fake.clone()));
+            session(&request, &machine, &lab.script, &signals, &mut Line::new(true))
+        });
+        // Until it stands still: the pipe is full, and what may wait for it.
+        let mut left = lab.script.steps.lock().unwrap().len();
+        loop {
+            std::thread::sleep(Duration::from_secs(2));
+            let now = lab.script.steps.lock().unwrap().len();
+            // So much does not fit into the pipe, however busy this machine is.
+            if now == left && now < 95 {
+                break;
+            }
+            left = now;
+        }
+        assert!(left > 0, "the pipe took it all");
+        lab.script.steps.lock().unwrap().clear();
+        signals.raise(15);
+        let patience = std::time::Instant::now() + Duration::from_secs(60);
+        while lab.damon() != before {
+            assert!(std::time::Instant::now() < patience, "DAMON is still on");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        assert!(!session.is_finished(), "the rest still waits for the pipe");
+        while !session.is_finished() {
+            signals.raise(15);
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        session.join().unwrap()
+    });
+    let error = ended.unwrap_err().to_string();
+    assert!(error.starts_with("standard output: a second signal came"), "{error}");
+}

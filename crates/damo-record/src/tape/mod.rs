@@ -17,7 +17,9 @@ use crate::request::Output;
 use damo_format::{Owner, RecordFile, Summary, Writer, WriterOptions};
 use damo_kernel::rights::Rights;
 use damo_model::{Item, Nanos, Sink, SinkError};
+use std::fs::File;
 use std::io::{self, IsTerminal};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 /// What was written when all is done.
@@ -76,7 +78,7 @@ pub struct Progress {
 /// Where a recording goes.
 pub(crate) enum Tape {
     File(Box<RecordFile>),
-    Stdout(Box<Writer<io::Stdout>>),
+    Stdout(Box<Writer<File>>),
     Rotating(Box<Rotating>),
     Flight(Box<Flight>),
 }
@@ -86,11 +88,12 @@ impl Tape {
     /// anything is started. `options` as for a plain file.
     pub(crate) fn open(output: &Output, options: WriterOptions) -> Result<Tape, RecordError> {
         let Some(path) = &output.path else {
-            if io::stdout().is_terminal() {
+            let out = standard_output().map_err(|e| RecordError::record("standard output", &e))?;
+            if out.is_terminal() {
                 let text = "a record is not for terminals: name a file with -o FILE, or send it on: -o - | PROGRAM";
                 return Err(UsageError(text.to_string()).into());
             }
-            let writer = Writer::new(io::stdout(), options).map_err(|e| RecordError::record("standard output", &e))?;
+            let writer = Writer::new(out, options).map_err(|e| RecordError::record("standard output", &e))?;
             return Ok(Tape::Stdout(Box::new(writer)));
         };
         if let Some(keep) = output.keep {
@@ -162,6 +165,19 @@ impl Tape {
             Tape::Rotating(rotating) => rotating.name().to_path_buf(),
             Tape::Flight(flight) => flight.name().to_path_buf(),
         }
+    }
+
+    /// Where what was written can be read before it is finished.
+    pub(crate) fn place(&self) -> PathBuf {
+        match self {
+            Tape::File(file) => file.part_path().to_path_buf(),
+            _ => self.name(),
+        }
+    }
+
+    /// Whether it may take nothing for any time without anything being wrong: a reader need not read.
+    pub(crate) fn is_pipe(&self) -> bool {
+        matches!(self, Tape::Stdout(_))
     }
 
     /// Gives up before anything was recorded: nothing is left behind, and an older record stays what it was.
@@ -237,6 +253,16 @@ impl Sink for Tape {
     }
 }
 
+/// Without the lock of [`io::stdout`]: whoever leaves the writer thread to an output that takes nothing must not be held
+/// up by it. The thread has a file of its own, and at the end of the process nobody waits for that.
+fn standard_output() -> io::Result<File> {
+    #[cfg(test)]
+    if let Some(pipe) = tests::PIPE.take() {
+        return Ok(pipe);
+    }
+    io::stdout().as_fd().try_clone_to_owned().map(File::from)
+}
+
 /// A record file; under sudo for the user who called sudo.
 fn create(path: &Path, options: WriterOptions, overwrite: bool) -> Result<RecordFile, RecordError> {
     // What makes no sense in sudo's variables is told where it matters, when a program is to be run.
@@ -258,4 +284,4 @@ fn numbered(path: &Path, number: u32) -> PathBuf {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

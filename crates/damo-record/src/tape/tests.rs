@@ -2,6 +2,12 @@ use super::*;
 use crate::request::Rotation;
 use damo_format::Reader;
 use damo_model::{Addr, Bytes, Meta, Nanos, NrAccesses, Region, Selection, Snapshot, Target, TargetKey};
+use std::cell::Cell;
+
+thread_local! {
+    /// What standard output is for the next tape of this thread.
+    pub(crate) static PIPE: Cell<Option<File>> = const { Cell::new(None) };
+}
 
 fn item(n: i64) -> Item {
     let mut snapshot =
