@@ -1,4 +1,4 @@
-//! The only place with `unsafe`: perf_event_open, its ioctls, and the memory shared with the kernel.
+//! One of the two places with `unsafe` (the other is [`crate::signals`]): perf_event_open, its ioctls, and the memory shared with the kernel.
 //!
 //! The kernel's side of the bargain (`linux/perf_event.h`): the first page of the mapping is `perf_event_mmap_page`;
 //! behind it lie `data_size` bytes of ring. The kernel writes records and then moves `data_head`; we read `data_head`
