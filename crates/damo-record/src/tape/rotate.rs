@@ -4,8 +4,8 @@ use super::prelude::Prelude;
 use super::{Progress, Written, create, numbered};
 use crate::error::RecordError;
 use crate::request::Rotation;
-use damo_format::{RecordFile, Summary, WriteError, WriterOptions};
-use damo_model::{Item, Nanos, Sink, SinkError};
+use damo_format::{MAX_TARGETS, RecordFile, Summary, WriteError, WriterOptions};
+use damo_model::{Item, Nanos, Sink, SinkError, Snapshot};
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
@@ -91,9 +91,12 @@ impl Rotating {
         Ok(self.written)
     }
 
-    /// Whether the present file has had enough, given that a snapshot that ends at `end` comes next.
-    fn is_full(&self, end: Nanos) -> bool {
-        let Some(since) = self.since else { return false };
+    /// Whether the present file has had enough, given that `item` comes next.
+    fn is_full(&self, item: &Item) -> bool {
+        if self.prelude.nr_declared() >= MAX_TARGETS && self.prelude.is_new(item) {
+            return true;
+        }
+        let (Item::Snapshot(Snapshot { end, .. }), Some(since)) = (item, self.since) else { return false };
         let large = self.rotation.size.is_some_and(|size| self.file.summary().bytes >= size);
         let old = self.rotation.time.is_some_and(|time| end.saturating_sub(since) >= time);
         large || old
@@ -117,10 +120,10 @@ impl Rotating {
 
 impl Sink for Rotating {
     fn put(&mut self, item: &Item) -> Result<(), SinkError> {
+        if self.is_full(item) {
+            self.next_file().map_err(SinkError::new)?;
+        }
         if let Item::Snapshot(snapshot) = item {
-            if self.is_full(snapshot.end) {
-                self.next_file().map_err(SinkError::new)?;
-            }
             self.since.get_or_insert(snapshot.end);
         }
         self.prelude.declare(item, &mut self.file)?;

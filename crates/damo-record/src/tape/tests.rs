@@ -114,6 +114,44 @@ fn the_flight_recorders_memory_is_bounded_whatever_time_is_asked_for() {
     panic!("nothing was ever dropped, {most} bytes held");
 }
 
+/// One target after the other, as of a build server, each with one snapshot.
+fn newcomers(tape: &mut Tape, keys: std::ops::Range<u32>) {
+    for key in keys {
+        tape.put(&Item::Target(Target { key: TargetKey(key), ..Target::default() })).unwrap();
+        let (start, end) = (Nanos::from_millis(key.into()), Nanos::from_millis(i64::from(key) + 1));
+        tape.put(&Item::Snapshot(Snapshot::new(TargetKey(key), start, end, None))).unwrap();
+    }
+}
+
+#[test]
+fn a_rotated_recording_begins_the_next_file_when_one_has_all_the_targets_that_it_can_have() {
+    let dir = tempfile::tempdir().unwrap();
+    let rotation = Rotation { time: Some(Nanos::from_secs(3600)), ..Rotation::default() };
+    let output = Output { rotation, ..output(dir.path().join("r.damo")) };
+    let mut tape = Tape::open(&output, WriterOptions::default()).unwrap();
+    begin(&mut tape);
+    newcomers(&mut tape, 1..70_000);
+    let written = tape.finish().unwrap();
+    assert_eq!((written.files.len(), written.snapshots), (2, 69_999));
+}
+
+#[test]
+fn the_flight_recorder_holds_the_newest_targets_when_there_were_more_than_a_file_can_have() {
+    let dir = tempfile::tempdir().unwrap();
+    let keep = Some(Nanos::from_secs(3600));
+    let path = dir.path().join("f.damo");
+    let mut tape = Tape::open(&Output { keep, ..output(path.clone()) }, WriterOptions::default()).unwrap();
+    begin(&mut tape);
+    newcomers(&mut tape, 1..140_000);
+    assert!(tape.dump().unwrap().unwrap().is_short);
+    newcomers(&mut tape, 140_000..150_000);
+    tape.finish().unwrap();
+    let reader = Reader::open(&path).unwrap();
+    let keys = reader.targets().iter().map(|target| target.key.0);
+    assert_eq!(keys.clone().max(), Some(149_999));
+    assert!(keys.count() > 40_000);
+}
+
 #[test]
 fn numbered_files_keep_their_folder_and_extension() {
     assert_eq!(numbered(Path::new("a/damon.damo"), 1), Path::new("a/damon.0001.damo"));
