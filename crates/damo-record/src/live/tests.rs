@@ -840,6 +840,14 @@ fn each_thing_that_is_missing_has_its_own_message() {
         assert!(said.contains(word), "{word}: {said}");
     }
 
+    let no_room_for_notes = |fake: &FakeDamon| {
+        let mounts = "tracefs /sys/kernel/tracing tracefs rw 0 0\ntmpfs /run tmpfs ro,nosuid 0 0";
+        fake.put("proc/mounts", mounts);
+    };
+    let said = refused(no_room_for_notes, of_77);
+    assert_eq!(needs(&said).len(), 1, "{said}");
+    assert!(said.contains("mount -o remount,rw /run") && !said.contains("Works without it"), "{said}");
+
     let no_event = |fake: &FakeDamon| {
         fake.remove("sys/kernel/tracing/events/damon");
         fake.put("sys/kernel/tracing/events/damon/damos_before_apply/format", "name: damos_before_apply");
