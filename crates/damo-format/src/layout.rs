@@ -32,7 +32,7 @@ pub const MAX_SNAPSHOTS: usize = 1 << 16;
 pub const MAX_EXTRA_CELLS: usize = 1 << 23;
 /// Extra columns in a snapshot block.
 pub const MAX_EXTRA_COLUMNS: usize = 256;
-/// Targets in a record.
+/// A record has no more targets.
 pub const MAX_TARGETS: usize = 1 << 16;
 /// Pieces of side data in a block: each takes more memory than its few bytes suggest.
 pub const MAX_SIDES: usize = 1 << 16;

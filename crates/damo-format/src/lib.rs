@@ -54,6 +54,7 @@ mod writer;
 pub use block::BlockInfo;
 pub use error::{Damage, ReadError, WriteError};
 pub use file::{Owner, RecordFile};
+pub use layout::MAX_TARGETS;
 pub use reader::{CHECK_ALL_UP_TO, MAX_SIDE_BYTES, MAX_SIDE_COUNT, MAX_STREAM, Reader, Totals, sniff};
 pub use repair::{RepairReport, repair};
 pub use sound::SoundReader;

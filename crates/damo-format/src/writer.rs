@@ -12,7 +12,8 @@ use crate::layout::{
 use crate::wire::{WireTarget, encode, encode_meta};
 use crate::wire_side;
 use damo_model::{Batch, Bytes, ColumnId, Item, Meta, Nanos, Side, Sink, SinkError, Snapshot, Target, TargetKey};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write;
 
 /// How snapshots are gathered into blocks.
@@ -71,8 +72,11 @@ pub struct Writer<W> {
     offset: u64,
     sequence: u32,
     meta_seen: bool,
-    targets: BTreeMap<TargetKey, Target>,
-    new_targets: BTreeSet<TargetKey>,
+    /// Fingerprints of what was told of each: whole they would be most of what a long recording of many processes keeps in
+    /// memory, for the command lines.
+    targets: BTreeMap<TargetKey, u64>,
+    /// Those that are not written yet.
+    new_targets: BTreeMap<TargetKey, Target>,
     sides: Vec<u8>,
     nr_sides: usize,
     lost_events: u64,
@@ -106,7 +110,7 @@ impl<W: Write> Writer<W> {
             sequence: 0,
             meta_seen: false,
             targets: BTreeMap::new(),
-            new_targets: BTreeSet::new(),
+            new_targets: BTreeMap::new(),
             sides: Vec::new(),
             nr_sides: 0,
             lost_events: 0,
@@ -145,8 +149,9 @@ impl<W: Write> Writer<W> {
                 if self.targets.len() >= MAX_TARGETS && !self.targets.contains_key(&target.key) {
                     return Err(WriteError::TooManyTargets { limit: MAX_TARGETS });
                 }
-                if self.targets.insert(target.key, target.clone()).as_ref() != Some(target) {
-                    self.new_targets.insert(target.key);
+                let told = fingerprint(target);
+                if self.targets.insert(target.key, told) != Some(told) {
+                    self.new_targets.insert(target.key, target.clone());
                 }
                 Ok(())
             }
@@ -206,8 +211,7 @@ impl<W: Write> Writer<W> {
         if self.new_targets.is_empty() {
             return Ok(());
         }
-        let new: Vec<WireTarget> =
-            self.new_targets.iter().filter_map(|key| self.targets.get(key)).map(Into::into).collect();
+        let new: Vec<WireTarget> = self.new_targets.values().map(Into::into).collect();
         let mut raw = Vec::new();
         encode(new, &mut raw).map_err(WriteError::Pack)?;
         check_size("the list of targets", raw.len())?;
@@ -362,6 +366,13 @@ impl<W: Write> Sink for Writer<W> {
     fn put(&mut self, item: &Item) -> Result<(), SinkError> {
         self.write(item).map_err(SinkError::new)
     }
+}
+
+/// The same for the same target; for others, as good as never.
+fn fingerprint(target: &Target) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    target.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Half of what fits in a block: side data comes on top of side data collected before.

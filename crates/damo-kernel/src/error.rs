@@ -156,6 +156,17 @@ pub enum Error {
         /// What is wrong.
         source: io::Error,
     },
+    /// The lock that keeps two of us from changing DAMON's settings at once cannot be taken.
+    #[error(
+        "the lock under which DAMON's settings are changed, {path}, cannot be taken: {source}. See that there is room at \
+         /run and that it is mounted for writing; `damo doctor` tells"
+    )]
+    Lock {
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// The kernel did not do something in time.
     #[error("{what} did not happen within {waited:?}")]
     Timeout {
@@ -216,6 +227,7 @@ impl Error {
             | Error::Write { source, .. }
             | Error::Perf { source, .. }
             | Error::Note { source, .. }
+            | Error::Lock { source, .. }
             | Error::Wait { source } => Some(source.kind()),
             Error::Rollback { first, .. } => first.kind(),
             _ => None,
@@ -229,6 +241,7 @@ impl Error {
             | Error::Write { source, .. }
             | Error::Perf { source, .. }
             | Error::Note { source, .. }
+            | Error::Lock { source, .. }
             | Error::Wait { source } => source.raw_os_error(),
             Error::Rollback { first, .. } => first.errno(),
             _ => None,

@@ -82,6 +82,7 @@ fn run(root: &Root, with_config: bool) -> Vec<Check> {
     }
     checks.push(sysfs(root, &config));
     checks.push(writable(root));
+    checks.push(run_directory(root));
     checks.push(tracefs(root));
     checks.push(events(root, &config));
     checks.push(paranoid(root));
@@ -288,6 +289,23 @@ fn writable(root: &Root) -> Check {
         None => {
             Check::new(name, needed, Verdict::Unknown, "/proc/mounts has no /sys").remedy("mount -t sysfs sysfs /sys")
         }
+    }
+}
+
+/// Where the lock and the notes of what was started are: see `steer`.
+fn run_directory(root: &Root) -> Check {
+    let (name, needed) = ("run_writable", "/run mounted for writing, as it is noted there what was started");
+    let Ok(mounts) = root.read_text("proc/mounts") else {
+        return Check::new(name, needed, Verdict::Unknown, "/proc/mounts cannot be read").remedy("mount /proc");
+    };
+    match mount_of(&mounts, "/run/damo") {
+        Some(Mount { dir, read_only: true }) => {
+            Check::new(name, needed, Verdict::Bad, format!("{dir} is mounted read-only (/proc/mounts)")).remedy(
+                format!("start the container with --tmpfs /run; on a host, if you may: mount -o remount,rw {dir}"),
+            )
+        }
+        Some(Mount { dir, .. }) => Check::new(name, needed, Verdict::Good, format!("{dir} is mounted for writing")),
+        None => Check::new(name, needed, Verdict::Unknown, "/proc/mounts does not tell"),
     }
 }
 

@@ -66,7 +66,7 @@ pub struct RecordArgs {
     )]
     pub rotate_time: Option<Nanos>,
 
-    /// With rotation: keep only the newest N files.
+    /// With rotation: keep only the newest N files, those of earlier recordings to FILE included.
     #[arg(long = "rotate_keep", value_name = "N", help_heading = "Where to")]
     pub rotate_keep: Option<u32>,
 

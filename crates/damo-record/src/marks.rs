@@ -6,6 +6,7 @@
 
 use crate::args::{MarkArgs, UsageError};
 use crate::error::RecordError;
+use crate::line::Line;
 use damo_kernel::rights::Rights;
 use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat, open};
 use rustix::io::Errno;
@@ -34,15 +35,26 @@ pub(crate) struct Marks {
 
 impl Marks {
     /// Makes the FIFO beside `record`, for the present user alone (mode 0600); under sudo for the user who called sudo,
-    /// whose programs have something to say.
-    pub(crate) fn listen(record: &Path) -> Result<Self, RecordError> {
+    /// whose programs have something to say. Where there can be no FIFO, as on many file systems of other systems, nobody
+    /// can make marks: no reason not to record, but `line` says so.
+    ///
+    /// # Errors
+    /// If something is in its way.
+    pub(crate) fn listen(record: &Path, line: &mut Line) -> Result<Option<Self>, RecordError> {
         let path = fifo_of(record);
-        let failed = |e: Errno| RecordError::io(format!("making {} for `damo mark`", path.display()), e.into());
         remove_left_over(&path)?;
-        mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).map_err(failed)?;
-        // Read and write: with a writer of its own the FIFO never reports an end between two marks.
-        let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let fifo = File::from(open(&path, flags, Mode::empty()).map_err(failed)?);
+        let fifo = match make(&path) {
+            Ok(fifo) => fifo,
+            Err(error) => {
+                let error = io::Error::from(error);
+                line.warn(&format!(
+                    "`damo mark` cannot reach this recording, because making the FIFO {} failed: {error}. With -o on a file \
+                     system that has FIFOs it can.",
+                    path.display()
+                ));
+                return Ok(None);
+            }
+        };
         if let Ok(Some(user)) = Rights::of_invoker() {
             // Only a FIFO of ours is given away: the directory may be one in which others can put something else in its
             // place. Where that fails, marks are root's to make.
@@ -51,7 +63,7 @@ impl Marks {
                 let _ = fchown(&fifo, Some(user.uid), Some(user.gid));
             }
         }
-        Ok(Self { path, fifo, unfinished: Vec::new() })
+        Ok(Some(Self { path, fifo, unfinished: Vec::new() }))
     }
 
     /// Where marks can be written to.
@@ -100,6 +112,17 @@ fn clean(line: &[u8]) -> Option<String> {
     let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST).collect();
     let text = text.trim();
     (!text.is_empty()).then(|| text.to_string())
+}
+
+fn make(path: &Path) -> rustix::io::Result<File> {
+    mknodat(CWD, path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0)?;
+    // Read and write: with a writer of its own the FIFO never reports an end between two marks.
+    let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let fifo = open(path, flags, Mode::empty()).inspect_err(|_| {
+        // Nobody would ever read it.
+        let _ = std::fs::remove_file(path);
+    });
+    fifo.map(File::from)
 }
 
 fn remove_left_over(path: &Path) -> Result<(), RecordError> {
@@ -187,11 +210,15 @@ pub fn mark(record: &Path, text: &str) -> Result<PathBuf, RecordError> {
 mod tests {
     use super::*;
 
+    fn listen(record: &Path) -> Result<Marks, RecordError> {
+        Marks::listen(record, &mut Line::new(true)).map(|marks| marks.expect("a FIFO was made"))
+    }
+
     #[test]
     fn a_mark_written_by_anybody_arrives_as_one_clean_line() {
         let dir = tempfile::tempdir().unwrap();
         let record = dir.path().join("a.damo");
-        let mut marks = Marks::listen(&record).unwrap();
+        let mut marks = listen(&record).unwrap();
         mark(&record, "gc starts").unwrap();
         let mut echo = std::fs::OpenOptions::new().write(true).open(marks.path()).unwrap();
         echo.write_all(b"  \x1b[31mred\x1b[0m\n\n").unwrap();
@@ -204,7 +231,7 @@ mod tests {
     #[test]
     fn a_line_without_end_is_cut_and_not_collected_for_ever() {
         let dir = tempfile::tempdir().unwrap();
-        let mut marks = Marks::listen(&dir.path().join("a.damo")).unwrap();
+        let mut marks = listen(&dir.path().join("a.damo")).unwrap();
         let mut echo = std::fs::OpenOptions::new().write(true).open(marks.path()).unwrap();
         echo.write_all(&[b'x'; 9000]).unwrap();
         assert!(marks.take().iter().all(|text| text.len() <= LONGEST));
@@ -217,24 +244,32 @@ mod tests {
         let record = dir.path().join("a.damo");
         assert!(mark(&record, "x").unwrap_err().to_string().contains("no recording"));
         // A FIFO that a killed recording left behind: nobody reads it, and the next recording takes its place.
-        let left = Marks::listen(&record).unwrap();
+        let left = listen(&record).unwrap();
         let path = left.path().to_path_buf();
         drop(left);
         mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
         assert!(mark(&record, "x").unwrap_err().to_string().contains("no recording"));
-        Marks::listen(&record).unwrap();
+        listen(&record).unwrap();
         assert!(!path.exists(), "removed at the end");
+    }
+
+    #[test]
+    fn where_there_can_be_no_fifo_a_recording_does_without() {
+        let dir = tempfile::tempdir().unwrap();
+        // As vfat refuses any FIFO, every file system refuses one of a name so long.
+        let record = dir.path().join("a".repeat(253));
+        assert!(Marks::listen(&record, &mut Line::new(true)).unwrap().is_none());
     }
 
     #[test]
     fn two_recordings_to_one_file_are_told_apart_and_a_foreign_file_is_left_alone() {
         let dir = tempfile::tempdir().unwrap();
         let record = dir.path().join("a.damo");
-        let _first = Marks::listen(&record).unwrap();
-        assert!(Marks::listen(&record).err().unwrap().to_string().contains("another recording"));
+        let _first = listen(&record).unwrap();
+        assert!(listen(&record).err().unwrap().to_string().contains("another recording"));
         let other = dir.path().join("b.damo");
         std::fs::write(fifo_of(&other), "mine").unwrap();
-        assert!(Marks::listen(&other).is_err());
+        assert!(listen(&other).is_err());
         assert_eq!(std::fs::read_to_string(fifo_of(&other)).unwrap(), "mine");
     }
 }

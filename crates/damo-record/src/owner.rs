@@ -24,9 +24,39 @@ pub struct Note {
     /// The recorder's process id.
     pub pid: u32,
     /// The record's name, absolute; `None` for standard output.
+    #[serde(with = "any_path")]
     pub record: Option<PathBuf>,
     /// What it set up and turned on, and how DAMON was before.
     pub leftover: Leftover,
+}
+
+/// A path in JSON: as text where it is text, and else as its bytes.
+mod any_path {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use std::ffi::OsString;
+    use std::os::unix::ffi::{OsStrExt, OsStringExt};
+    use std::path::PathBuf;
+
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Told {
+        Text(PathBuf),
+        Bytes(Vec<u8>),
+    }
+
+    pub(super) fn serialize<S: Serializer>(path: &Option<PathBuf>, to: S) -> Result<S::Ok, S::Error> {
+        match path {
+            Some(path) if path.to_str().is_none() => path.as_os_str().as_bytes().serialize(to),
+            path => path.serialize(to),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<PathBuf>, D::Error> {
+        Ok(Option::<Told>::deserialize(from)?.map(|told| match told {
+            Told::Text(path) => path,
+            Told::Bytes(bytes) => OsString::from_vec(bytes).into(),
+        }))
+    }
 }
 
 /// A note that holds as long as this value lives (and the process does).
@@ -167,6 +197,8 @@ mod tests {
     use damo_kernel::Root;
     use damo_kernel::sysfs::{Context, FakeDamon, Kdamond, Sysfs};
     use damo_model::Ops;
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
     use std::sync::Arc;
 
     fn note(pid: u32) -> Note {
@@ -190,6 +222,16 @@ mod tests {
         assert_eq!(seen[0].note, Note { leftover: leftover(2), ..note(4_000_001) });
         drop(ownership);
         assert_eq!(others(root.path()), []);
+    }
+
+    #[test]
+    fn a_record_may_have_any_name_that_a_file_may_have() {
+        let root = tempfile::tempdir().unwrap();
+        for record in [None, Some("/a/b.damo".into()), Some(PathBuf::from(OsStr::from_bytes(b"/a/\xff.damo")))] {
+            let note = Note { record, ..note(4_000_007) };
+            let _ownership = Ownership::take(root.path(), note.clone()).unwrap();
+            assert_eq!(others(root.path())[0].note, note);
+        }
     }
 
     #[test]

@@ -251,7 +251,7 @@ impl Pipeline {
     /// The writer thread is left where it hangs; the end of the process ends it.
     fn given_up(&self, why: &str) -> Ended {
         let error = self.error(&format!("{why}: the record is incomplete. What was written before stays readable"));
-        Ended { written: Written::default(), rejected: None, error: Some(error) }
+        Ended { written: Written::default(), rejected: None, was_full: false, error: Some(error) }
     }
 
     fn error(&self, why: &str) -> RecordError {
@@ -284,7 +284,7 @@ impl Sink for Pipeline {
 fn broken() -> Ended {
     let why = "the writer thread ended by a fault of its own; what was written before can be read".to_string();
     let error = RecordError::Record { file: PathBuf::from("record"), why, system: false, pipe_closed: false };
-    Ended { written: Written::default(), rejected: None, error: Some(error) }
+    Ended { written: Written::default(), rejected: None, was_full: false, error: Some(error) }
 }
 
 /// What an item costs in memory, roughly.
@@ -310,7 +310,7 @@ fn enough(block_age: Option<Duration>) -> usize {
 
 /// The writer thread.
 fn write(mut tape: Tape, block_age: Option<Duration>, shared: &Shared) -> Ended {
-    let (mut rejected, mut why) = (0u64, None);
+    let (mut rejected, mut why, mut was_full) = (0u64, None, false);
     let error = loop {
         let Turn { items, dump, is_old, is_last } = next(shared, block_age);
         let mut broken = None;
@@ -328,8 +328,15 @@ fn write(mut tape: Tape, block_age: Option<Duration>, shared: &Shared) -> Ended 
                     broken = Some(RecordError::record(tape.name(), &e));
                     break;
                 }
-                rejected += 1;
-                why.get_or_insert_with(|| e.to_string());
+                match e.0.downcast_ref() {
+                    Some(WriteError::TooManyTargets { .. }) => was_full = true,
+                    // Of a target that was left out, and announced before.
+                    Some(WriteError::UnknownTarget { .. }) if was_full => {}
+                    _ => {
+                        rejected += 1;
+                        why.get_or_insert_with(|| e.to_string());
+                    }
+                }
             }
         }
         if is_old && broken.is_none() {
@@ -356,14 +363,19 @@ fn write(mut tape: Tape, block_age: Option<Duration>, shared: &Shared) -> Ended 
     queue.dump = None;
     drop(queue);
     shared.emptied.notify_all();
-    Ended { rejected: why.map(|why| (rejected, why)), ..tape.end(error) }
+    Ended { rejected: why.map(|why| (rejected, why)), was_full, ..tape.end(error) }
 }
 
 /// Whether the record can go on without the item: it breaks a rule of the format, nothing else is wrong.
 fn is_about_this_item(error: &SinkError) -> bool {
     matches!(
         error.0.downcast_ref(),
-        Some(WriteError::BadSnapshot { .. } | WriteError::UnknownTarget { .. } | WriteError::TooLarge { .. })
+        Some(
+            WriteError::BadSnapshot { .. }
+                | WriteError::UnknownTarget { .. }
+                | WriteError::TooManyTargets { .. }
+                | WriteError::TooLarge { .. }
+        )
     )
 }
 
@@ -553,5 +565,23 @@ mod tests {
         });
         assert!(pipeline.finish(&mut Line::new(true)).error.is_none());
         assert_eq!(reader.join().unwrap().unwrap(), 200, "what waited is written when it can be");
+    }
+
+    #[test]
+    fn a_record_with_all_the_targets_that_it_can_have_goes_on_without_newcomers() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.damo");
+        let pipeline = begin(&path, None);
+        let most = damo_format::MAX_TARGETS as u32;
+        let target = |key| Item::Target(Target { key: TargetKey(key), ..Target::default() });
+        let of = |key| Item::Snapshot(Snapshot::new(TargetKey(key), Nanos(0), Nanos(1), None));
+        pipeline.give_all((1..most + 2).map(target)).unwrap();
+        pipeline.give_all([of(most), of(most + 1), of(most - 1), of(0)]).unwrap();
+        let ended = pipeline.finish(&mut Line::new(true));
+        assert!(ended.error.is_none());
+        assert!(ended.was_full);
+        assert_eq!(ended.rejected, None, "nothing is wrong with what was left out");
+        assert_eq!(ended.written.snapshots, 2);
+        assert_eq!(Reader::open(&path).unwrap().targets().len(), most as usize);
     }
 }

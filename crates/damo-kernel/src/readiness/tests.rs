@@ -9,8 +9,7 @@ const RELEASE: &str = "6.12.1-test";
 const CONFIG: &str = "# comment\nCONFIG_DAMON=y\nCONFIG_DAMON_SYSFS=y\nCONFIG_DAMON_VADDR=y\nCONFIG_DAMON_PADDR=y\n\
                       CONFIG_PERF_EVENTS=y\nCONFIG_EVENT_TRACING=y\n# CONFIG_OTHER is not set\n";
 
-const MOUNTS: &str =
-    "proc /proc proc rw 0 0\nsysfs /sys sysfs rw,nosuid 0 0\ntracefs /sys/kernel/tracing tracefs rw 0 0";
+const MOUNTS: &str = "/dev/vda / ext4 rw 0 0\nproc /proc proc rw 0 0\nsysfs /sys sysfs rw,nosuid 0 0\ntracefs /sys/kernel/tracing tracefs rw 0 0";
 
 /// Files of a machine that is ready.
 fn ready() -> Arc<FakeDamon> {
@@ -151,6 +150,21 @@ fn control_files_that_are_mounted_read_only_are_told_by_the_deepest_mount() {
     assert_eq!(with("sysfs /sys/kernel/mm/damon sysfs ro 0 0").verdict, Verdict::Bad);
     assert_eq!(with("tmpfs /sys/kernel/mm/damon/admin2 tmpfs ro 0 0").verdict, Verdict::Good, "another directory");
     assert_eq!(with("sysfs /sys sysfs ro 0 0\nsysfs /sys/kernel/mm/damon sysfs rw 0 0").verdict, Verdict::Good);
+}
+
+#[test]
+fn that_nothing_can_be_noted_at_run_is_told_by_its_mount() {
+    let fake = ready();
+    let with = |more: &str| {
+        fake.put("proc/mounts", &format!("{MOUNTS}\n{more}"));
+        check(&fake, "run_writable")
+    };
+    assert_eq!(with("").verdict, Verdict::Good);
+    assert_eq!(with("tmpfs /run tmpfs rw,nosuid 0 0").verdict, Verdict::Good);
+    assert_eq!(with("tmpfs /run/user/0 tmpfs ro 0 0").verdict, Verdict::Good, "another directory");
+    let found = with("tmpfs /run tmpfs ro,nosuid 0 0");
+    assert_eq!((found.verdict, found.remedy.ends_with("mount -o remount,rw /run")), (Verdict::Bad, true));
+    assert_eq!(with("/dev/vda / ext4 ro 0 0").verdict, Verdict::Bad);
 }
 
 /// A ready machine without DAMON's control files.

@@ -21,10 +21,10 @@ impl Turn {
     /// Waits for our turn, at most `patience`. The lock is in the directory `notes`, which is made if need be.
     ///
     /// # Errors
-    /// [`Error::Note`] if there can be no such file, [`Error::Timeout`].
+    /// [`Error::Lock`] if there can be no such file, [`Error::Timeout`].
     pub fn take(notes: &Path, patience: Duration) -> Result<Self> {
         let path = notes.join("lock");
-        let failed = |source| Error::Note { path: path.clone(), source };
+        let failed = |source| Error::Lock { path: path.clone(), source };
         DirBuilder::new().recursive(true).mode(0o700).create(notes).map_err(failed)?;
         let file =
             OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path).map_err(failed)?;
@@ -40,5 +40,20 @@ impl Turn {
                 Err(TryLockError::Error(source)) => return Err(failed(source)),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_that_cannot_be_taken_is_no_reason_to_stop_damon() {
+        let notes = tempfile::tempdir().expect("temp dir");
+        std::fs::create_dir(notes.path().join("lock")).expect("room");
+        let error = Turn::take(notes.path(), Duration::ZERO).expect_err("a directory is no lock");
+        assert!(error.kind().is_some());
+        let said = error.to_string();
+        assert!(said.contains("/lock") && said.contains("damo doctor") && !said.contains("damo stop"), "{said}");
     }
 }

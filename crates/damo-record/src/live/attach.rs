@@ -156,8 +156,8 @@ pub(crate) fn run(
     let meta = meta(request, machine, &formats, &params, Source::Kernel);
     let tape = Tape::open(&request.output, WriterOptions::live())?;
     tape.notes().iter().for_each(|note| line.say(note));
-    let marks = match request.output.path.as_deref().map(Marks::listen).transpose() {
-        Ok(marks) => marks,
+    let marks = match request.output.path.as_deref().map(|path| Marks::listen(path, line)).transpose() {
+        Ok(marks) => marks.flatten(),
         Err(error) => {
             tape.discard();
             return Err(error);

@@ -83,7 +83,7 @@ fn record(
 ) -> Result<(), RecordError> {
     let tape = Tape::open(&request.output, WriterOptions::live())?;
     tape.notes().iter().for_each(|note| line.say(note));
-    let begun = begin(request, machine, open, command);
+    let begun = begin(request, machine, open, command, line);
     let formats;
     let (mut own, mut following) = match begun {
         Ok(Begun { own, source, formats: of_source, events, mut plan, meta, marks }) => {
@@ -241,12 +241,13 @@ fn begin(
     machine: &Machine,
     open: &dyn Open,
     command: &mut Option<Started>,
+    line: &mut Line,
 ) -> Result<Begun, RecordError> {
     // Parameters given whole may have schemes; if not, their event just never comes.
     let schemes = request.schemes.is_some() || matches!(request.what, What::Kdamonds(_));
     let formats = formats(machine, request.schemes_target_regions, schemes)?;
     let decoder = decoder(&formats)?;
-    let marks = request.output.path.as_deref().map(Marks::listen).transpose()?;
+    let marks = request.output.path.as_deref().map(|path| Marks::listen(path, line)).transpose()?.flatten();
     if let What::Command { words, .. } = &request.what {
         *command = Some(Started::spawn(words, request.follow_children)?);
     }

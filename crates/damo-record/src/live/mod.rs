@@ -129,6 +129,13 @@ fn conclude(
     if let Some((count, why)) = ended.rejected {
         line.warn(&format!("{count} items could not be written, the first because: {why}. Please report it."));
     }
+    if ended.was_full {
+        line.warn(&format!(
+            "Targets that came after the {}th are not in the record, which can have no more. With --rotate_time 10m each file \
+             begins anew.",
+            line::grouped(damo_format::MAX_TARGETS as u64)
+        ));
+    }
     match ended.error {
         Some(error) if error.is_closed_pipe() => Ok(()),
         Some(error) => Err(error),

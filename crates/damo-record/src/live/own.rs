@@ -34,6 +34,8 @@ pub(crate) struct Own {
     refusals: u32,
     /// DAMON is not told of children younger than this.
     ripe: Nanos,
+    /// It was told that the note could not be brought up to date.
+    note_is_old: bool,
     /// All whom DAMON was told of last, newcomers or not, and when that was done.
     told: Option<(Instant, Vec<Process>)>,
     has_processes: bool,
@@ -103,6 +105,7 @@ impl Own {
             telling: None,
             refusals: 0,
             ripe: people::RIPE,
+            note_is_old: false,
             told: None,
             has_processes: !plan.people.is_empty(),
             root: request.root.clone(),
@@ -275,8 +278,14 @@ impl Own {
                     *places = next;
                 }
                 // So that what it is set to now is known to be ours. Without it all that is lost is that after a kill
-                // and the end of all targets the parameters stay.
-                self.ownership.owns(self.staged.leftover())?;
+                // and the end of all targets the parameters stay: no reason to end.
+                if let Err(error) = self.ownership.owns(self.staged.leftover())
+                    && !std::mem::replace(&mut self.note_is_old, true)
+                {
+                    line.warn(&format!(
+                        "{error}. The recording goes on. Should it be killed, DAMON's parameters may stay as they are then."
+                    ));
+                }
                 Ok(Some(true))
             }
             Err(damo_kernel::Error::NotOurs { .. }) => Ok(Some(false)),

@@ -16,8 +16,16 @@ const FOLLOWS: [(&str, &[&str]); 5] = [
     ("damon_sysfs", &["damon_sysfs_writable"]),
 ];
 /// What takes part in steering.
-const FOR_STEERING: [&str; 7] =
-    ["root", "kernel", "config_damon", "config_damon_sysfs", "damon_sysfs", "damon_sysfs_writable", "proc"];
+const FOR_STEERING: [&str; 8] = [
+    "root",
+    "kernel",
+    "config_damon",
+    "config_damon_sysfs",
+    "damon_sysfs",
+    "damon_sysfs_writable",
+    "run_writable",
+    "proc",
+];
 
 /// Refuses with all that is missing, the most basic thing first.
 pub(crate) fn check(request: &Request, machine: &Machine) -> Result<(), RecordError> {
@@ -26,7 +34,7 @@ pub(crate) fn check(request: &Request, machine: &Machine) -> Result<(), RecordEr
     let with_events = attaches || request.limits.snapshots.is_none();
     let by_process_id = !attaches && !matches!(request.what, What::Paddr { .. });
     let needed = |check: &Check| match check.name {
-        "damon_sysfs_writable" => !attaches,
+        "damon_sysfs_writable" | "run_writable" => !attaches,
         "proc" => by_process_id,
         _ => with_events || !check.is_for_events_alone(),
     };

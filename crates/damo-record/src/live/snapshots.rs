@@ -215,7 +215,8 @@ struct Reading<'a> {
 impl Reading<'_> {
     /// Gives the reason why it ended before all were read that were wanted.
     fn read_all(&mut self, session: &Session, own: &mut Own, line: &mut Line) -> Result<Option<Ending>, RecordError> {
-        self.marks = self.request.output.path.as_deref().map(Marks::listen).transpose()?;
+        let path = self.request.output.path.as_deref();
+        self.marks = path.map(|path| Marks::listen(path, line)).transpose()?.flatten();
         let kdamonds = &session.plan.kdamonds;
         let meta = meta(self.request, self.machine, &[], kdamonds, Source::KernelSnapshots);
         give(self.pipeline, Item::Meta(meta))?;

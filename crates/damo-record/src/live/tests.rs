@@ -282,6 +282,23 @@ fn a_child_becomes_a_target_of_its_own_and_takes_the_place_of_one_that_is_gone()
 }
 
 #[test]
+fn a_child_is_recorded_although_there_is_no_room_for_a_new_note_of_what_was_set_up() {
+    let lab = Lab::new(vec![Step::Snapshot(0, 0, ms(1000), &[0x1000]), Step::Do(Box::new(forks))]);
+    // What stands where the note is written first keeps it from being written, as a full disk does.
+    let in_the_way = crate::owner::directory(lab.dir.path()).join(format!("part-{}", std::process::id()));
+    let full = Step::Do(Box::new(move |fake| {
+        std::fs::create_dir(&in_the_way).unwrap();
+        until_committed(fake);
+    }));
+    let nothing = || Step::Do(Box::new(|_| {}));
+    let more = [full, nothing(), nothing(), Step::Snapshot(0, 1, ms(1200), &[0x9000]), exits(77), exits(78)];
+    lab.script.steps.lock().unwrap().extend([nothing()].into_iter().chain(more));
+    lab.run(&lab.request(pids(77))).unwrap();
+    let (reader, batch) = all(&lab.record());
+    assert_eq!((reader.targets().len(), batch.snapshots.len()), (2, 2));
+}
+
+#[test]
 fn a_child_that_is_gone_before_damon_has_taken_it_ends_damon_on_some_kernels_but_not_the_recording() {
     let lab = Lab::new(vec![Step::Snapshot(0, 0, ms(1000), &[0x1000]), Step::Do(Box::new(forks))]);
     lab.fake.end_at_refused_commits(None);
@@ -852,6 +869,14 @@ fn each_thing_that_is_missing_has_its_own_message() {
     for word in ["mount -t tracefs", "Works without it", " --snapshot 1s 60", "--simulate"] {
         assert!(said.contains(word), "{word}: {said}");
     }
+
+    let no_room_for_notes = |fake: &FakeDamon| {
+        let mounts = "tracefs /sys/kernel/tracing tracefs rw 0 0\ntmpfs /run tmpfs ro,nosuid 0 0";
+        fake.put("proc/mounts", mounts);
+    };
+    let said = refused(no_room_for_notes, of_77);
+    assert_eq!(needs(&said).len(), 1, "{said}");
+    assert!(said.contains("mount -o remount,rw /run") && !said.contains("Works without it"), "{said}");
 
     let no_event = |fake: &FakeDamon| {
         fake.remove("sys/kernel/tracing/events/damon");

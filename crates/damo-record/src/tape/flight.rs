@@ -7,7 +7,7 @@
 use super::prelude::Prelude;
 use super::{Dump, Progress, Written, create, numbered};
 use crate::error::RecordError;
-use damo_format::{StreamReader, Writer, WriterOptions};
+use damo_format::{MAX_TARGETS, StreamReader, Writer, WriterOptions};
 use damo_model::{Item, Nanos, Sink, SinkError};
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -20,8 +20,14 @@ const PARTS: i64 = 8;
 /// A segment is closed at this size whatever its time, so that dropping one never loses much.
 const SEGMENT_BYTES: u64 = (MOST_BYTES / 8) as u64;
 
+/// A segment is closed at so many targets, for the same reason: a file can have [`MAX_TARGETS`], so this is what the
+/// segments may have together.
+const SEGMENT_TARGETS: usize = MAX_TARGETS / 8;
+
 struct Segment {
     bytes: Vec<u8>,
+    /// How many it has.
+    targets: usize,
     /// End of its first snapshot, if it has any.
     from: Option<Nanos>,
     to: Nanos,
@@ -87,6 +93,9 @@ impl Flight {
     fn write_to(&mut self, path: &Path) -> Result<Nanos, RecordError> {
         let last = self.span.map(|(_, last)| last).or(self.segments.back().map(|segment| segment.to));
         self.close_segment()?;
+        if let Some(last) = last {
+            self.forget(last);
+        }
         let wanted = last.map(|last| last.saturating_sub(self.keep));
         let mut file = create(path, WriterOptions::default(), self.overwrite)?;
         let failed = |e: &(dyn std::error::Error + 'static)| RecordError::record(path, e);
@@ -120,17 +129,31 @@ impl Flight {
         let span = self.span.take();
         let to = span.map(|(_, to)| to).or(self.segments.back().map(|segment| segment.to));
         let from = span.map(|(from, _)| from);
-        self.segments.push_back(Segment { bytes, from, to: to.unwrap_or(Nanos(i64::MIN)) });
+        let targets = self.prelude.nr_declared();
+        self.segments.push_back(Segment { bytes, targets, from, to: to.unwrap_or(Nanos(i64::MIN)) });
         self.prelude.begin(&mut self.current).map_err(|e| RecordError::record(&self.path, &e))
+    }
+
+    /// Whether the present segment has had enough, given that `item` comes next.
+    fn is_full(&self, item: &Item) -> bool {
+        if self.prelude.nr_declared() >= SEGMENT_TARGETS && self.prelude.is_new(item) {
+            return true;
+        }
+        let Item::Snapshot(snapshot) = item else { return false };
+        let first = self.span.map_or(snapshot.end, |(first, _)| first);
+        let is_long = snapshot.end.saturating_sub(first).0 >= (self.keep.0 / PARTS).max(1);
+        is_long || self.current.summary().bytes.0 >= SEGMENT_BYTES
     }
 
     fn forget(&mut self, now: Nanos) {
         let horizon = now.saturating_sub(self.keep);
         let mut held: usize = self.segments.iter().map(|segment| segment.bytes.len()).sum();
+        let mut targets: usize = self.segments.iter().map(|segment| segment.targets).sum();
         while let Some(oldest) = self.segments.front()
-            && (oldest.to < horizon || held > MOST_BYTES)
+            && (oldest.to < horizon || held > MOST_BYTES || targets > MAX_TARGETS)
         {
             held -= oldest.bytes.len();
+            targets -= oldest.targets;
             let is_wanted = oldest.to >= horizon;
             self.segments.pop_front();
             if is_wanted && self.seen.short.is_none() {
@@ -143,13 +166,13 @@ impl Flight {
 
 impl Sink for Flight {
     fn put(&mut self, item: &Item) -> Result<(), SinkError> {
-        if let Item::Snapshot(snapshot) = item {
-            let (first, _) = self.span.unwrap_or((snapshot.end, snapshot.end));
-            let long = snapshot.end.saturating_sub(first).0 >= (self.keep.0 / PARTS).max(1);
-            if long || self.current.summary().bytes.0 >= SEGMENT_BYTES {
-                self.close_segment().map_err(SinkError::new)?;
-                self.forget(snapshot.end);
+        if self.is_full(item) {
+            self.close_segment().map_err(SinkError::new)?;
+            if let Some(last) = self.segments.back().map(|segment| segment.to) {
+                self.forget(last);
             }
+        }
+        if let Item::Snapshot(snapshot) = item {
             let (first, _) = self.span.unwrap_or((snapshot.end, snapshot.end));
             self.span = Some((first, snapshot.end));
             self.seen.snapshots += 1;

@@ -59,6 +59,8 @@ pub(crate) struct Ended {
     pub(crate) written: Written,
     /// Items that the format refused: how many, and why the first one.
     pub(crate) rejected: Option<(u64, String)>,
+    /// Targets came when the record had as many as one can have: they and their snapshots were left out.
+    pub(crate) was_full: bool,
     pub(crate) error: Option<RecordError>,
 }
 
@@ -201,8 +203,11 @@ impl Tape {
             _ => self.finish(),
         };
         match finished {
-            Ok(written) => Ended { written, rejected: None, error },
-            Err(late) => Ended { written: Written::default(), rejected: None, error: error.or(Some(late)) },
+            Ok(written) => Ended { written, rejected: None, was_full: false, error },
+            Err(late) => {
+                let error = error.or(Some(late));
+                Ended { written: Written::default(), rejected: None, was_full: false, error }
+            }
         }
     }
 

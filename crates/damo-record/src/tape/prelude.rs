@@ -1,12 +1,15 @@
 //! What every file of a rotated recording must begin with to be a record by itself: the meta data, the targets that
 //! appear in it, and the parameters and mappings that were in force when it began.
 
-use damo_model::{Item, Mappings, Meta, Params, Side, Sink, SinkError, Target, TargetKey};
+use damo_model::{Item, Mapping, Mappings, Meta, Params, Side, Sink, SinkError, Target, TargetKey};
 use std::collections::{BTreeMap, HashSet};
 
 /// How many targets to remember. A target that is gone is not needed any more, but nothing says that it is gone: the
 /// one unused for longest gives way. Far above what one recording has at the same time.
 const MOST_TARGETS: usize = 8192;
+/// What the lists of mappings may take in memory, roughly: those of a hundred large programs. Beyond it the list of the
+/// target unused for longest, most often a process that is gone, gives way: a later file then has the target without it.
+const MOST_MAPPING_BYTES: usize = 8 << 20;
 
 /// The state that a new file starts from, kept up to date from the stream itself.
 #[derive(Default)]
@@ -15,6 +18,7 @@ pub(crate) struct Prelude {
     targets: BTreeMap<TargetKey, Known>,
     params: BTreeMap<(Option<u32>, Option<u32>), Params>,
     mappings: BTreeMap<i32, Mappings>,
+    mapping_bytes: usize,
     declared: HashSet<TargetKey>,
     uses: u64,
 }
@@ -45,7 +49,10 @@ impl Prelude {
                 self.params.insert((params.kdamond, params.context), params.clone());
             }
             Item::Side(Side::Mappings(mappings)) => {
+                self.forget_mappings(mappings.pid);
+                self.mapping_bytes += size(mappings);
                 self.mappings.insert(mappings.pid, mappings.clone());
+                self.forget_the_oldest_mappings();
             }
             _ => {}
         }
@@ -61,6 +68,20 @@ impl Prelude {
             sink.put(&Item::Side(Side::Params(params.clone())))?;
         }
         Ok(())
+    }
+
+    /// How many targets the present file knows.
+    pub(crate) fn nr_declared(&self) -> usize {
+        self.declared.len()
+    }
+
+    /// Whether `item` makes the present file know one more.
+    pub(crate) fn is_new(&self, item: &Item) -> bool {
+        match item {
+            Item::Target(target) => !self.declared.contains(&target.key),
+            Item::Snapshot(snapshot) => !self.declared.contains(&snapshot.target),
+            _ => false,
+        }
     }
 
     /// Writes the target of `item`, with its mappings, if the present file does not know it yet.
@@ -86,15 +107,49 @@ impl Prelude {
         if let Some(known) = oldest.and_then(|key| self.targets.remove(&key))
             && let Some(process) = known.target.process
         {
-            self.mappings.remove(&process.pid);
+            self.forget_mappings(process.pid);
         }
     }
+
+    fn forget_mappings(&mut self, pid: i32) {
+        if let Some(mappings) = self.mappings.remove(&pid) {
+            self.mapping_bytes -= size(&mappings);
+        }
+    }
+
+    fn forget_the_oldest_mappings(&mut self) {
+        if self.mapping_bytes <= MOST_MAPPING_BYTES {
+            return;
+        }
+        let mut last_uses: BTreeMap<i32, u64> = BTreeMap::new();
+        for known in self.targets.values() {
+            if let Some(process) = &known.target.process {
+                let last_use = last_uses.entry(process.pid).or_default();
+                *last_use = known.last_use.max(*last_use);
+            }
+        }
+        let mut pids: Vec<i32> = self.mappings.keys().copied().collect();
+        pids.sort_by_key(|pid| last_uses.get(pid));
+        // Some more at once, so that it is not done for each list that comes.
+        for pid in pids {
+            if self.mapping_bytes <= MOST_MAPPING_BYTES / 8 * 7 {
+                break;
+            }
+            self.forget_mappings(pid);
+        }
+    }
+}
+
+/// What a list of mappings takes in memory, roughly.
+fn size(mappings: &Mappings) -> usize {
+    let one = |mapping: &Mapping| size_of::<Mapping>() + mapping.perms.len() + mapping.name.len();
+    size_of::<Mappings>() + mappings.mappings.iter().map(one).sum::<usize>()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use damo_model::{Nanos, Process, Snapshot, Stamp};
+    use damo_model::{Addr, Bytes, Nanos, Process, Snapshot, Stamp};
 
     #[test]
     fn a_new_file_gets_meta_parameters_and_only_the_targets_that_appear_in_it() {
@@ -126,5 +181,34 @@ mod tests {
         }
         assert!(prelude.targets.len() <= MOST_TARGETS);
         assert!(prelude.targets.contains_key(&TargetKey(0)), "the one in use stays");
+    }
+
+    #[test]
+    fn the_mappings_of_processes_that_are_gone_take_a_bounded_part_of_memory() {
+        let mut prelude = Prelude::default();
+        let snapshot = |key| Item::Snapshot(Snapshot::new(TargetKey(key), Nanos(0), Nanos(1), None));
+        for key in 0..8000 {
+            let process = Some(Process { pid: 10 + key as i32, ..Process::default() });
+            prelude.note(&Item::Target(Target { key: TargetKey(key), process, ..Target::default() }));
+            let mapping = Mapping {
+                start: Addr(0x1000),
+                end: Addr(0x2000),
+                perms: "r-xp".into(),
+                offset: Bytes(0),
+                name: "/usr/lib/x86_64-linux-gnu/libstdc++.so.6.0.30".into(),
+            };
+            let at = Stamp::Record(Nanos(5));
+            let (pid, mappings) = (10 + key as i32, vec![mapping; 80]);
+            prelude.note(&Item::Side(Side::Mappings(Mappings { at, pid, target: None, mappings })));
+            prelude.note(&snapshot(key));
+            prelude.note(&snapshot(0));
+        }
+        let held = prelude.mappings.values().map(size).sum::<usize>();
+        assert!((1..=MOST_MAPPING_BYTES).contains(&held), "{held}");
+        assert_eq!(held, prelude.mapping_bytes);
+        let mut file: Vec<Item> = Vec::new();
+        prelude.begin(&mut file).unwrap();
+        prelude.declare(&snapshot(0), &mut file).unwrap();
+        assert!(matches!(file.as_slice(), [Item::Target(_), Item::Side(Side::Mappings(_))]), "the one in use stays");
     }
 }

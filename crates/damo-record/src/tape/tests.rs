@@ -76,6 +76,59 @@ fn rotation_by_size_keeps_only_the_newest_files_when_told() {
 }
 
 #[test]
+fn recordings_of_one_name_go_on_behind_each_other_and_the_newest_of_all_are_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let record = |keep| {
+        let rotation = Rotation { time: Some(Nanos::from_secs(1)), keep, ..Rotation::default() };
+        let output = Output { rotation, ..output(dir.path().join("r.damo")) };
+        let mut tape = Tape::open(&output, WriterOptions::default()).unwrap();
+        begin(&mut tape);
+        (0..25).for_each(|n| tape.put(&item(n)).unwrap());
+        tape.finish().unwrap().files
+    };
+    let there = || {
+        let names = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        let mut names: Vec<String> = names.map(|name| name.into_string().unwrap()).collect();
+        names.sort();
+        names
+    };
+    // None of these is a record that rotation made.
+    std::fs::write(dir.path().join("r.0002.damo"), "no record").unwrap();
+    for name in ["r.1.damo", "r.+003.damo", "r.0009.damo.old", "rr.0009.damo", "r.0009.txt"] {
+        std::fs::write(dir.path().join(name), "").unwrap();
+    }
+    let others = there();
+    let with = |names: &[&str]| {
+        let mut all = others.clone();
+        all.extend(names.iter().map(|name| name.to_string()));
+        all.sort();
+        all
+    };
+    record(None);
+    assert_eq!(there(), with(&["r.0003.damo", "r.0004.damo", "r.0005.damo"]));
+    let written = record(Some(4));
+    assert_eq!(written.len(), 3, "what an earlier one made is not told as written");
+    assert_eq!(there(), with(&["r.0005.damo", "r.0006.damo", "r.0007.damo", "r.0008.damo"]));
+    record(Some(2));
+    assert_eq!(there(), with(&["r.0010.damo", "r.0011.damo"]));
+}
+
+#[test]
+fn a_rotated_recording_that_did_not_begin_removes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let rotation = Rotation { time: Some(Nanos::from_secs(1)), keep: Some(1), ..Rotation::default() };
+    let output = Output { rotation, ..output(dir.path().join("r.damo")) };
+    for _ in 0..2 {
+        let mut tape = Tape::open(&output, WriterOptions::default()).unwrap();
+        begin(&mut tape);
+        (0..25).for_each(|n| tape.put(&item(n)).unwrap());
+        tape.finish().unwrap();
+        Tape::open(&output, WriterOptions::default()).unwrap().discard();
+    }
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+}
+
+#[test]
 fn the_flight_recorder_writes_the_last_minutes_and_goes_on() {
     let dir = tempfile::tempdir().unwrap();
     let keep = Some(Nanos::from_secs(10));
@@ -118,6 +171,44 @@ fn the_flight_recorders_memory_is_bounded_whatever_time_is_asked_for() {
         assert_eq!(flight.progress().short, None, "nothing was dropped");
     }
     panic!("nothing was ever dropped, {most} bytes held");
+}
+
+/// One target after the other, as of a build server, each with one snapshot.
+fn newcomers(tape: &mut Tape, keys: std::ops::Range<u32>) {
+    for key in keys {
+        tape.put(&Item::Target(Target { key: TargetKey(key), ..Target::default() })).unwrap();
+        let (start, end) = (Nanos::from_millis(key.into()), Nanos::from_millis(i64::from(key) + 1));
+        tape.put(&Item::Snapshot(Snapshot::new(TargetKey(key), start, end, None))).unwrap();
+    }
+}
+
+#[test]
+fn a_rotated_recording_begins_the_next_file_when_one_has_all_the_targets_that_it_can_have() {
+    let dir = tempfile::tempdir().unwrap();
+    let rotation = Rotation { time: Some(Nanos::from_secs(3600)), ..Rotation::default() };
+    let output = Output { rotation, ..output(dir.path().join("r.damo")) };
+    let mut tape = Tape::open(&output, WriterOptions::default()).unwrap();
+    begin(&mut tape);
+    newcomers(&mut tape, 1..70_000);
+    let written = tape.finish().unwrap();
+    assert_eq!((written.files.len(), written.snapshots), (2, 69_999));
+}
+
+#[test]
+fn the_flight_recorder_holds_the_newest_targets_when_there_were_more_than_a_file_can_have() {
+    let dir = tempfile::tempdir().unwrap();
+    let keep = Some(Nanos::from_secs(3600));
+    let path = dir.path().join("f.damo");
+    let mut tape = Tape::open(&Output { keep, ..output(path.clone()) }, WriterOptions::default()).unwrap();
+    begin(&mut tape);
+    newcomers(&mut tape, 1..140_000);
+    assert!(tape.dump().unwrap().unwrap().is_short);
+    newcomers(&mut tape, 140_000..150_000);
+    tape.finish().unwrap();
+    let reader = Reader::open(&path).unwrap();
+    let keys = reader.targets().iter().map(|target| target.key.0);
+    assert_eq!(keys.clone().max(), Some(149_999));
+    assert!(keys.count() > 40_000);
 }
 
 #[test]
