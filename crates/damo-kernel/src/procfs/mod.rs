@@ -16,7 +16,7 @@
 pub mod parse;
 mod places;
 
-pub use parse::{Stat, parse_id_list};
+pub use parse::{Stat, joined, parse_id_list};
 
 use crate::error::{Error, Result};
 use crate::io::Root;

@@ -35,10 +35,10 @@ impl Procfs {
         parse::parse_id_list(&text).ok_or_else(|| self.nonsense(rel, "a list of nodes", text.as_bytes()))
     }
 
-    /// Physical ranges of a NUMA node: its memory blocks, as far as they are System RAM.
+    /// Physical ranges of a NUMA node: its memory blocks, as far as they are System RAM. Two nodes may share a block.
     ///
     /// # Errors
-    /// If there is no such node, or the kernel does not tell memory blocks (CONFIG_MEMORY_HOTPLUG).
+    /// If there is no such node, or it has no memory, or the kernel does not tell memory blocks (CONFIG_MEMORY_HOTPLUG).
     pub fn node_ranges(&self, node: u32) -> Result<Vec<AddrRange>> {
         let dir = format!("sys/devices/system/node/node{node}");
         let names = self.root.io().list(&dir).map_err(|source| Error::Read {
@@ -52,20 +52,23 @@ impl Procfs {
             .ok()
             .filter(|size| *size > 0)
             .ok_or_else(|| self.nonsense(rel, "a size in hexadecimal", text.as_bytes()))?;
-        let mut blocks: Vec<u64> = names.iter().filter_map(|name| name.strip_prefix("memory")?.parse().ok()).collect();
-        blocks.sort_unstable();
-        let mut ranges: Vec<AddrRange> = Vec::new();
-        for block in blocks {
-            let start = block.saturating_mul(size);
-            let end = Addr(start.saturating_add(size));
-            match ranges.last_mut().filter(|last| last.end.0 == start) {
-                Some(last) => last.end = end,
-                None => ranges.push(AddrRange::new(Addr(start), end)),
-            }
+        let block = |number: u64| {
+            let start = number.saturating_mul(size);
+            AddrRange::new(Addr(start), Addr(start.saturating_add(size)))
+        };
+        let numbers = names.iter().filter_map(|name| name.strip_prefix("memory")?.parse().ok());
+        let mut ranges = parse::joined(numbers.map(block).collect());
+        if let Ok(ram) = self.system_ram() {
+            ranges = ranges.iter().flat_map(|range| ram.iter().filter_map(|ram| ram.intersection(*range))).collect();
         }
-        let Ok(ram) = self.system_ram() else { return Ok(ranges) };
-        let parts = ranges.iter().flat_map(|range| ram.iter().filter_map(|ram| ram.intersection(*range)));
-        Ok(parts.collect())
+        if ranges.is_empty() {
+            return Err(Error::Invalid {
+                what: "NUMA node".to_owned(),
+                value: node.to_string(),
+                why: format!("it has no memory; nodes with memory: {}", self.nodes_text()),
+            });
+        }
+        Ok(ranges)
     }
 
     fn nodes_text(&self) -> String {

@@ -5,6 +5,7 @@ use super::people::{Origin, monitorable};
 use crate::error::RecordError;
 use crate::problem::Problem;
 use crate::request::{Monitoring, Request, What};
+use damo_kernel::procfs::joined;
 use damo_kernel::readiness;
 use damo_kernel::sysfs::{Context, ContextTarget, Kdamond};
 use damo_model::{AddrRange, Ops, Process};
@@ -129,9 +130,8 @@ fn physical(machine: &Machine, ranges: &[AddrRange], nodes: &[u32]) -> Result<Ve
     for node in nodes {
         found.extend(machine.procfs.node_ranges(*node)?);
     }
-    found.sort();
-    found.dedup();
-    Ok(found)
+    // A block of memory may be in several nodes.
+    Ok(joined(found))
 }
 
 /// The processes that parameters name.
