@@ -48,8 +48,10 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
-/// Memory for all per-CPU rings together, which are needed only until [`Ring::narrow`].
+/// Memory for all per-CPU rings together, which are needed only until [`Ring::narrow`], unless more is asked for.
 const ALL_CPUS: u64 = 8 << 20;
+/// No ring is larger.
+const MAX_RING: u64 = 1 << 30;
 /// The kernel stamps events with a clock that may be this much behind the one that user space reads.
 const CLOCK_SLACK_NS: u64 = 20_000;
 
@@ -59,7 +61,7 @@ pub struct RingOptions {
     /// Size of a thread's ring. An event takes about 88 bytes, so that 1 MiB holds 12 snapshots of 1000 regions.
     /// Rounded up to a power of two of whole pages.
     pub size: Bytes,
-    /// Size of each CPU's ring; chosen by the number of CPUs if `None`.
+    /// Size of each CPU's ring; if `None` its share of `size`, and not less than 128 KiB to 1 MiB by the number of CPUs.
     pub cpu_size: Option<Bytes>,
 }
 
@@ -154,8 +156,7 @@ impl Ring {
     /// [`Error::Perf`] with the remedy (not root, perf_event_paranoid, lockdown, memory).
     pub fn per_cpu(root: &Root, events: &[EventFormat], options: &RingOptions) -> Result<Self> {
         let cpus = online_cpus(root)?;
-        let size = options.cpu_size.map_or(ALL_CPUS / cpus.len().max(1) as u64, |size| size.0);
-        let size = ring_size(if options.cpu_size.is_some() { size } else { size.clamp(128 << 10, 1 << 20) });
+        let size = cpu_ring_size(options, cpus.len());
         let mut rings = Vec::with_capacity(cpus.len());
         for cpu in cpus {
             match One::open(events, On::Cpu(cpu), size) {
@@ -302,7 +303,20 @@ impl Ring {
 
 fn ring_size(bytes: u64) -> usize {
     let page = mmap::page_size();
-    usize::try_from(bytes).unwrap_or(1 << 20).clamp(page, 1 << 30).next_power_of_two()
+    usize::try_from(bytes.min(MAX_RING)).unwrap_or(1 << 20).max(page).next_power_of_two()
+}
+
+/// Size of a CPU's ring, so that those of all CPUs together take about what one of a thread would: with hundreds of CPUs
+/// that size for each would be gigabytes.
+fn cpu_ring_size(options: &RingOptions, cpus: usize) -> usize {
+    let cpus = cpus.max(1) as u64;
+    if let Some(size) = options.cpu_size {
+        return ring_size(size.0);
+    }
+    let least = ring_size((ALL_CPUS / cpus).clamp(128 << 10, 1 << 20));
+    // Rounded down, as together they are not to exceed it.
+    let share = options.size.0.min(MAX_RING) / cpus;
+    least.max(ring_size(1 << share.max(1).ilog2()))
 }
 
 fn remedy(error: &io::Error) -> &'static str {

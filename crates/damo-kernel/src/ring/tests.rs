@@ -148,6 +148,30 @@ fn the_size_of_a_ring_is_a_power_of_two_of_pages() {
     assert_eq!(super::ring_size(3 * page as u64), 4 * page);
 }
 
+#[test]
+fn all_cpus_together_share_the_size_that_is_asked_for_and_none_has_less_than_unasked() {
+    const MIB: u64 = 1 << 20;
+    let of = |size: u64, cpus| {
+        let options = super::RingOptions { size: damo_model::Bytes(size), ..super::RingOptions::default() };
+        super::cpu_ring_size(&options, cpus) as u64
+    };
+    let cases = [
+        (MIB, 2, MIB),
+        (4096, 2, MIB),
+        (256 * MIB, 2, 128 * MIB),
+        (8 * MIB, 3, 2 * MIB),
+        (8 * MIB, 256, MIB / 8),
+        (256 * MIB, 256, MIB),
+        (u64::MAX, 64, 16 * MIB),
+        (0, 0, MIB),
+    ];
+    for (size, cpus, each) in cases {
+        assert_eq!(of(size, cpus), each, "{size} on {cpus} CPUs");
+    }
+    let each = super::RingOptions { cpu_size: Some(damo_model::Bytes(4 * MIB)), ..super::RingOptions::default() };
+    assert_eq!(super::cpu_ring_size(&each, 256) as u64, 4 * MIB, "what is asked for each is for each");
+}
+
 proptest! {
     #[test]
     fn any_bytes_in_two_pieces_end_without_a_panic(

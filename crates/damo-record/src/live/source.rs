@@ -52,8 +52,7 @@ fn allow_many_files() {
 impl Perf {
     fn options(&self) -> RingOptions {
         let default = RingOptions::default();
-        // Asked for a size, every ring has it: also those that are open only until the kdamond's thread is known.
-        RingOptions { size: self.size.unwrap_or(default.size), cpu_size: self.size.or(default.cpu_size) }
+        RingOptions { size: self.size.unwrap_or(default.size), ..default }
     }
 }
 
