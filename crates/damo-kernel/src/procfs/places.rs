@@ -149,12 +149,45 @@ impl Procfs {
         text.lines().find_map(|line| line.strip_prefix("0::")).map(str::to_owned)
     }
 
-    fn cgroup_dir(&self, path: &str) -> Result<String> {
-        let mount = self.cgroup_mount().ok_or_else(|| Error::Invalid {
+    /// As [`Procfs::cgroup_mount`], to look for the cgroup `path` in.
+    ///
+    /// # Errors
+    /// If it is not mounted, with what to do instead.
+    pub fn cgroup_tree(&self, path: &str) -> Result<String> {
+        self.cgroup_mount().ok_or_else(|| Error::Invalid {
             what: "cgroup".to_owned(),
             value: path.to_owned(),
-            why: "cgroup2 is not mounted: mount -t cgroup2 none /sys/fs/cgroup".to_owned(),
-        })?;
+            // Mounted over the trees of version 1 it would hide them from those who work with them.
+            why: self.first_version(path).map_or_else(
+                || "cgroup2 is not mounted: mount -t cgroup2 none /sys/fs/cgroup".to_owned(),
+                |dir| {
+                    format!(
+                        "this machine has control groups of version 1, and only those of version 2 can be given by name. \
+                         Give the ids of its processes: damo record $(cat {dir}/cgroup.procs)"
+                    )
+                },
+            ),
+        })
+    }
+
+    /// Where a cgroup of version 1 is, if that is what is mounted: in the tree that `path` names, or that of memory.
+    fn first_version(&self, path: &str) -> Option<String> {
+        let mounts = self.root.read_text("proc/mounts").ok()?;
+        let of_memory = |options: &str| options.split(',').any(|option| option == "memory");
+        let mount = |line: &str| {
+            let mut words = line.split(' ').skip(1);
+            let (dir, kind, options) = (words.next()?, words.next()?, words.next()?);
+            let below = path.strip_prefix(dir).filter(|below| below.is_empty() || below.starts_with('/'));
+            (kind == "cgroup").then(|| {
+                let inner = below.unwrap_or(path).trim_matches('/');
+                ((below.is_some(), of_memory(options)), format!("{dir}/{inner}").trim_end_matches('/').to_owned())
+            })
+        };
+        mounts.lines().filter_map(mount).max().map(|(_, dir)| dir)
+    }
+
+    fn cgroup_dir(&self, path: &str) -> Result<String> {
+        let mount = self.cgroup_tree(path)?;
         let relative = path.trim_matches('/');
         let inner = relative.strip_prefix(&mount).unwrap_or(relative).trim_matches('/');
         let outside = inner.split('/').any(|part| part == "..");

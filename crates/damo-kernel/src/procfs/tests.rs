@@ -178,6 +178,25 @@ fn a_cgroups_processes_are_those_of_all_groups_below_it() {
     }
 }
 
+#[test]
+fn where_cgroups_are_of_version_1_nothing_is_to_be_mounted_over_them_and_process_ids_do() {
+    let mounts = "tmpfs /sys/fs/cgroup tmpfs ro 0 0\ncgroup /sys/fs/cgroup/systemd cgroup rw,name=systemd 0 0\n\
+                  cgroup /sys/fs/cgroup/memory cgroup rw,memory 0 0\ncgroup /sys/fs/cgroup/cpu cgroup rw,cpu 0 0\n";
+    let (_dir, root) = tree(&[("proc/mounts", mounts)]);
+    for (name, dir) in [
+        ("/docker/app", "/sys/fs/cgroup/memory/docker/app"),
+        ("app", "/sys/fs/cgroup/memory/app"),
+        ("/sys/fs/cgroup/cpu/app/", "/sys/fs/cgroup/cpu/app"),
+    ] {
+        let said = Procfs::new(&root).cgroup_processes(name).expect_err("version 1").to_string();
+        assert!(said.ends_with(&format!("damo record $(cat {dir}/cgroup.procs)")), "{said}");
+        assert!(!said.contains("mount -t"), "{said}");
+    }
+    let (_dir, root) = tree(&[("proc/mounts", "proc /proc proc rw 0 0\n")]);
+    let said = Procfs::new(&root).cgroup_processes("/app").expect_err("none").to_string();
+    assert!(said.contains("mount -t cgroup2"), "{said}");
+}
+
 proptest! {
     #[test]
     fn no_bytes_make_a_parser_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {

@@ -42,7 +42,11 @@ pub(crate) fn of(
             let pids: Vec<i32> = command.into_iter().collect();
             processes(machine, &pids, ranges, monitoring, roots)?
         }
-        What::Cgroup(path) => cgroup(machine, path, monitoring)?,
+        What::Cgroup(path) => {
+            // In its own words: where no name will do, another directory is no remedy.
+            machine.procfs.cgroup_tree(&path.to_string_lossy())?;
+            cgroup(machine, path, monitoring)?
+        }
         What::Paddr { ranges, nodes } => {
             let ranges = physical(machine, ranges, nodes)?;
             let mut context = context(monitoring, Ops::Paddr);
