@@ -113,6 +113,12 @@ impl Procfs {
         Ok(footprint)
     }
 
+    /// What is swapped out of a process, without the walk of [`Procfs::footprint`]; shared memory does not count here.
+    pub fn swap(&self, pid: i32) -> Option<Bytes> {
+        let status = self.root.read_bytes(&format!("proc/{pid}/status")).ok()?;
+        parse::kb_lines(&status).get("VmSwap").copied()
+    }
+
     /// CPU time that a process or kernel thread has used since it started. `at` is the caller's: it knows the clock.
     ///
     /// # Errors
