@@ -41,6 +41,7 @@ pub use records::{Record, RecordRun, Sample, SampleLayout, merge, sample_type};
 
 use crate::error::{Error, Result};
 use crate::io::Root;
+use crate::readiness::foreign_pid_namespace;
 use crate::tracefs::EventFormat;
 use damo_model::Bytes;
 use mmap::{Map, On};
@@ -101,6 +102,9 @@ pub struct Ring {
     /// Losses of rings that are closed by now, and those told by LOST records.
     told: u64,
     per_cpu: bool,
+    /// Whether the ids that DAMON's files tell are those of threads here: in a pid namespace of its own an id is another
+    /// thread, or none.
+    knows_threads: bool,
 }
 
 /// One ring, with all events writing into it.
@@ -166,10 +170,12 @@ impl Ring {
                 Err(error) => return Err(error),
             }
         }
-        Self::of(rings, events, options, true)
+        let ring = Self::of(rings, events, options, true)?;
+        Ok(Self { knows_threads: foreign_pid_namespace(root).is_none(), ..ring })
     }
 
-    /// A ring for each of these kdamond threads, on whatever CPU they run.
+    /// A ring for each of these kdamond threads, on whatever CPU they run. What DAMON's files tell as ids are ids only in
+    /// the initial pid namespace: see [`crate::readiness::foreign_pid_namespace`].
     ///
     /// # Errors
     /// [`Error::Perf`]; a thread that is gone gives ESRCH.
@@ -187,14 +193,14 @@ impl Ring {
             value: SampleLayout::OURS.to_string(),
             why: "it must have raw records".to_owned(),
         })?;
-        Ok(Self { rings, events: events.to_vec(), options: *options, layout, told: 0, per_cpu })
+        Ok(Self { rings, events: events.to_vec(), options: *options, layout, told: 0, per_cpu, knows_threads: true })
     }
 
     /// From a ring on each CPU to one per kdamond thread, if that loses nothing: `false` if events came already, or the
-    /// kernel does not let us follow a thread, and the rings stay as they are, which is as good but for taking more
-    /// memory and seeing foreign kdamonds too.
+    /// kernel does not let us follow a thread, or this is a pid namespace of its own, which these ids are not of; then the
+    /// rings stay as they are, which is as good but for taking more memory and seeing foreign kdamonds too.
     pub fn narrow(&mut self, tids: &[i32]) -> bool {
-        if !self.per_cpu || tids.is_empty() {
+        if !self.per_cpu || !self.knows_threads || tids.is_empty() {
             return false;
         }
         let Ok(narrow) = Self::threads(tids, &self.events, &self.options) else { return false };

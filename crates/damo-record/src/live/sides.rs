@@ -149,7 +149,10 @@ impl Sides {
         let at = Stamp::Record(time);
         let mut used = Nanos(0);
         for tid in kdamonds {
-            if let Ok(cpu) = self.procfs.cpu_time(*tid, at, true) {
+            // In a pid namespace of its own the id is none, or another process's.
+            if let Ok(cpu) = self.procfs.cpu_time(*tid, at, true)
+                && cpu.comm.starts_with("kdamond")
+            {
                 used = used.saturating_add(cpu.user).saturating_add(cpu.system);
                 out.push(Item::Side(Side::Cpu(cpu)));
             }
@@ -218,5 +221,17 @@ mod tests {
             assert_eq!(round(), [1, 2, 3, 4].map(no));
         }
         assert_eq!(round(), [(1, None, Some(7)), (2, Some(3), Some(7)), no(3), (4, Some(1), Some(7))]);
+    }
+
+    #[test]
+    fn an_id_that_is_not_a_kdamonds_here_gives_no_cpu_time() {
+        let fake = Arc::new(FakeDamon::new((6, 12)));
+        for (tid, comm) in [(5, "kdamond.0"), (6, "nginx")] {
+            let stat = format!("{tid} ({comm}) S 2 0 0 0 -1 0 0 0 0 0 5 6 0 0 20 0 1 0 100 0 0");
+            fake.put(&format!("proc/{tid}/stat"), &stat);
+        }
+        let mut out = Vec::new();
+        Sides::new(Procfs::new(&Root::with_io(fake))).kdamonds(&[5, 6], &mut out);
+        assert!(matches!(out.as_slice(), [Item::Side(Side::Cpu(cpu))] if cpu.pid == 5), "{out:?}");
     }
 }
