@@ -419,8 +419,8 @@ mod tests {
         }));
         cases.extend(filters.iter().flat_map(|kind| [(kind, false), (kind, true)]).map(|(kind, allow)| {
             kdamond(|context| {
-                context.targets.push(ContextTarget::default());
                 let range = damo_model::AddrRange::new(damo_model::Addr(0), damo_model::Addr(8192));
+                context.targets.push(ContextTarget { regions: vec![range], ..ContextTarget::default() });
                 let memcg_path = "/a".to_owned();
                 let kind = (*kind).to_owned();
                 context.schemes[0].filters = vec![Filter { kind, allow, range, memcg_path, ..Filter::default() }];

@@ -28,6 +28,27 @@ pub fn kdamonds(kdamonds: &[Kdamond]) -> Result<()> {
     Ok(())
 }
 
+/// Checks what only beginning needs: in a commit a target without ranges keeps those that it has.
+///
+/// # Errors
+/// [`Error::Invalid`] for a target of physical addresses without any, of which nothing would ever be told.
+pub(crate) fn beginning(kdamonds: &[Kdamond]) -> Result<()> {
+    for (k, context) in
+        kdamonds.iter().enumerate().flat_map(|(k, kdamond)| kdamond.contexts.iter().map(move |c| (k, c)))
+    {
+        let empty = context.targets.iter().position(|target| target.regions.is_empty() && !target.obsolete);
+        if let Some(t) = empty.filter(|_| context.ops == Ops::Paddr) {
+            let what = format!("kdamond {k}, target {t}");
+            return Err(invalid(
+                &what,
+                "no range",
+                "physical memory is monitored in the ranges given: give at least one",
+            ));
+        }
+    }
+    Ok(())
+}
+
 pub(crate) fn same_number(staged: usize, given: usize) -> Result<()> {
     if staged == given {
         return Ok(());

@@ -100,7 +100,10 @@ pub struct RecordArgs {
     #[arg(long, value_name = "NUMBER", default_value_t = 0, requires = "simulate", help_heading = "Without DAMON")]
     pub seed: u64,
 
-    /// Memory for events that wait to be taken [default: 1 MiB]. More if events are lost.
+    /// Memory for a kdamond's events that wait to be taken [default: 1 MiB]. More if events are lost.
+    ///
+    /// Until its thread is known, and as long as it is not (kernel modules that do not tell it, containers), all CPUs share
+    /// this memory, each with 128 KiB to 1 MiB of it at least.
     #[arg(long = "ring_size", value_name = "SIZE", value_parser = values::size, help_heading = "Manner")]
     pub ring_size: Option<Bytes>,
 

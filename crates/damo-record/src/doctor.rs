@@ -79,15 +79,28 @@ fn table(checks: &[Check], out: &mut dyn Write) -> io::Result<()> {
             }
         }
     }
+    let is_amiss = |name: &str| checks.iter().any(|check| check.name == name && check.verdict > Verdict::Unknown);
+    // Who runs already can be recorded, and no other be started beside.
+    let is_busy = is_amiss("kdamonds") || is_amiss("modules");
+    let target = match (is_amiss("config_damon_vaddr"), is_amiss("config_damon_paddr")) {
+        (false, _) => Some(" $(pidof PROGRAM)"),
+        (true, false) => Some(" paddr"),
+        (true, true) => None,
+    };
     let missing: Vec<&Check> = checks.iter().filter(|check| check.verdict == Verdict::Bad).collect();
     let limited = checks.iter().any(|check| check.verdict == Verdict::Limited);
     if missing.is_empty() {
         let limits = if limited { ", within the limits above" } else { "" };
-        return writeln!(out, "\nReady to record{limits}: damo record $(pidof PROGRAM)");
+        return match target {
+            _ if is_busy => writeln!(out, "\nReady to record{limits}: damo record"),
+            Some(target) => writeln!(out, "\nReady to record{limits}: damo record{target}"),
+            None => writeln!(out, "\nReady to record{limits}."),
+        };
     }
     writeln!(out, "\nNot ready to record: what is marked MISSING must be mended first, in this order.")?;
-    if missing.iter().all(|check| check.is_for_events_alone()) {
-        writeln!(out, "Works without it: damo record --snapshot 1s 60 $(pidof PROGRAM)")?;
+    let works_without = !is_busy && missing.iter().all(|check| check.is_for_events_alone());
+    if let Some(target) = target.filter(|_| works_without) {
+        writeln!(out, "Works without it: damo record --snapshot 1s 60{target}")?;
     }
     writeln!(out, "Meanwhile `damo record --simulate stairs` works without root and without DAMON.")
 }
@@ -128,6 +141,40 @@ mod tests {
         assert!(missing >= 3, "{text}");
         assert!(text.matches("try: ").count() >= missing, "{text}");
         assert!(text.ends_with("--simulate stairs` works without root and without DAMON.\n"), "{text}");
+    }
+
+    #[test]
+    fn only_what_the_other_checks_allow_is_offered() {
+        let offered = |amiss: &[(&'static str, Verdict)]| {
+            let names = ["events", "config_damon_vaddr", "config_damon_paddr", "kdamonds", "modules", "container"];
+            let verdict =
+                |name| amiss.iter().find(|(of, _)| *of == name).map_or(Verdict::Good, |(_, verdict)| *verdict);
+            let check = |name| Check {
+                name,
+                needed: "it",
+                verdict: verdict(name),
+                present: String::new(),
+                remedy: String::new(),
+            };
+            let mut text = Vec::new();
+            table(&names.map(check), &mut text).unwrap();
+            let text = String::from_utf8(text).unwrap();
+            let told = |line: &&str| line.starts_with("Ready") || line.starts_with("Works");
+            text.lines().find(told).unwrap_or_default().to_owned()
+        };
+        let (bad, limited) = (Verdict::Bad, Verdict::Limited);
+        let (vaddr, paddr) = (("config_damon_vaddr", limited), ("config_damon_paddr", limited));
+        let (busy, none) = (("kdamonds", limited), ("events", bad));
+        assert_eq!(offered(&[]), "Ready to record: damo record $(pidof PROGRAM)");
+        assert_eq!(offered(&[("config_damon_vaddr", Verdict::Unknown)]), offered(&[]));
+        assert_eq!(offered(&[vaddr]), "Ready to record, within the limits above: damo record paddr");
+        assert_eq!(offered(&[vaddr, paddr]), "Ready to record, within the limits above.");
+        assert_eq!(offered(&[busy]), "Ready to record, within the limits above: damo record");
+        assert_eq!(offered(&[none]), "Works without it: damo record --snapshot 1s 60 $(pidof PROGRAM)");
+        assert_eq!(offered(&[none, vaddr]), "Works without it: damo record --snapshot 1s 60 paddr");
+        for amiss in [&[none, busy][..], &[none, ("modules", limited)], &[none, vaddr, paddr]] {
+            assert_eq!(offered(amiss), "", "{amiss:?}");
+        }
     }
 
     #[test]

@@ -16,7 +16,7 @@
 pub mod parse;
 mod places;
 
-pub use parse::{Stat, parse_id_list};
+pub use parse::{Stat, joined, parse_id_list};
 
 use crate::error::{Error, Result};
 use crate::io::Root;
@@ -111,6 +111,12 @@ impl Procfs {
             footprint.swap = values.get("Swap").copied();
         }
         Ok(footprint)
+    }
+
+    /// What is swapped out of a process, without the walk of [`Procfs::footprint`]; shared memory does not count here.
+    pub fn swap(&self, pid: i32) -> Option<Bytes> {
+        let status = self.root.read_bytes(&format!("proc/{pid}/status")).ok()?;
+        parse::kb_lines(&status).get("VmSwap").copied()
     }
 
     /// CPU time that a process or kernel thread has used since it started. `at` is the caller's: it knows the clock.

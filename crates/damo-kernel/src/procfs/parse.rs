@@ -195,14 +195,31 @@ pub fn parse_id_list(text: &str) -> Option<Vec<u32>> {
     Some(ids)
 }
 
-/// `/proc/iomem`: the top-level `System RAM` ranges, end exclusive. Empty if addresses are hidden (all zero, not root).
+/// `/proc/iomem`: the ranges of main memory, end exclusive. Empty if addresses are hidden (all zero, not root).
+///
+/// Memory that a driver added later is `System RAM (kmem)` (CXL, persistent memory) or `System RAM (virtio_mem)`, and stands
+/// below the device that it comes from, at any depth.
 pub fn system_ram(bytes: &[u8]) -> Vec<AddrRange> {
     let text = String::from_utf8_lossy(bytes);
     let range = |line: &str| {
         let (range, name) = line.split_once(" : ")?;
-        (name.trim() == "System RAM").then_some(())?;
-        let range = hex_range(range)?;
+        let by = name.trim().strip_prefix("System RAM")?;
+        (by.is_empty() || (by.starts_with(" (") && by.ends_with(')'))).then_some(())?;
+        let range = hex_range(range.trim_start_matches(' '))?;
         (range.end > range.start).then(|| AddrRange::new(range.start, Addr(range.end.0.saturating_add(1))))
     };
-    text.lines().filter(|line| !line.starts_with(' ')).filter_map(range).collect()
+    joined(text.lines().filter_map(range).collect())
+}
+
+/// Ranges in order, those that touch or overlap as one.
+pub fn joined(mut ranges: Vec<AddrRange>) -> Vec<AddrRange> {
+    ranges.sort_unstable();
+    let mut joined: Vec<AddrRange> = Vec::with_capacity(ranges.len());
+    for range in ranges {
+        match joined.last_mut().filter(|last| range.start <= last.end) {
+            Some(last) => last.end = last.end.max(range.end),
+            None => joined.push(range),
+        }
+    }
+    joined
 }

@@ -35,10 +35,10 @@ impl Procfs {
         parse::parse_id_list(&text).ok_or_else(|| self.nonsense(rel, "a list of nodes", text.as_bytes()))
     }
 
-    /// Physical ranges of a NUMA node: its memory blocks, as far as they are System RAM.
+    /// Physical ranges of a NUMA node: its memory blocks, as far as they are System RAM. Two nodes may share a block.
     ///
     /// # Errors
-    /// If there is no such node, or the kernel does not tell memory blocks (CONFIG_MEMORY_HOTPLUG).
+    /// If there is no such node, or it has no memory, or the kernel does not tell memory blocks (CONFIG_MEMORY_HOTPLUG).
     pub fn node_ranges(&self, node: u32) -> Result<Vec<AddrRange>> {
         let dir = format!("sys/devices/system/node/node{node}");
         let names = self.root.io().list(&dir).map_err(|source| Error::Read {
@@ -52,20 +52,23 @@ impl Procfs {
             .ok()
             .filter(|size| *size > 0)
             .ok_or_else(|| self.nonsense(rel, "a size in hexadecimal", text.as_bytes()))?;
-        let mut blocks: Vec<u64> = names.iter().filter_map(|name| name.strip_prefix("memory")?.parse().ok()).collect();
-        blocks.sort_unstable();
-        let mut ranges: Vec<AddrRange> = Vec::new();
-        for block in blocks {
-            let start = block.saturating_mul(size);
-            let end = Addr(start.saturating_add(size));
-            match ranges.last_mut().filter(|last| last.end.0 == start) {
-                Some(last) => last.end = end,
-                None => ranges.push(AddrRange::new(Addr(start), end)),
-            }
+        let block = |number: u64| {
+            let start = number.saturating_mul(size);
+            AddrRange::new(Addr(start), Addr(start.saturating_add(size)))
+        };
+        let numbers = names.iter().filter_map(|name| name.strip_prefix("memory")?.parse().ok());
+        let mut ranges = parse::joined(numbers.map(block).collect());
+        if let Ok(ram) = self.system_ram() {
+            ranges = ranges.iter().flat_map(|range| ram.iter().filter_map(|ram| ram.intersection(*range))).collect();
         }
-        let Ok(ram) = self.system_ram() else { return Ok(ranges) };
-        let parts = ranges.iter().flat_map(|range| ram.iter().filter_map(|ram| ram.intersection(*range)));
-        Ok(parts.collect())
+        if ranges.is_empty() {
+            return Err(Error::Invalid {
+                what: "NUMA node".to_owned(),
+                value: node.to_string(),
+                why: format!("it has no memory; nodes with memory: {}", self.nodes_text()),
+            });
+        }
+        Ok(ranges)
     }
 
     fn nodes_text(&self) -> String {
@@ -146,12 +149,45 @@ impl Procfs {
         text.lines().find_map(|line| line.strip_prefix("0::")).map(str::to_owned)
     }
 
-    fn cgroup_dir(&self, path: &str) -> Result<String> {
-        let mount = self.cgroup_mount().ok_or_else(|| Error::Invalid {
+    /// As [`Procfs::cgroup_mount`], to look for the cgroup `path` in.
+    ///
+    /// # Errors
+    /// If it is not mounted, with what to do instead.
+    pub fn cgroup_tree(&self, path: &str) -> Result<String> {
+        self.cgroup_mount().ok_or_else(|| Error::Invalid {
             what: "cgroup".to_owned(),
             value: path.to_owned(),
-            why: "cgroup2 is not mounted: mount -t cgroup2 none /sys/fs/cgroup".to_owned(),
-        })?;
+            // Mounted over the trees of version 1 it would hide them from those who work with them.
+            why: self.first_version(path).map_or_else(
+                || "cgroup2 is not mounted: mount -t cgroup2 none /sys/fs/cgroup".to_owned(),
+                |dir| {
+                    format!(
+                        "this machine has control groups of version 1, and only those of version 2 can be given by name. \
+                         Give the ids of its processes: damo record $(cat {dir}/cgroup.procs)"
+                    )
+                },
+            ),
+        })
+    }
+
+    /// Where a cgroup of version 1 is, if that is what is mounted: in the tree that `path` names, or that of memory.
+    fn first_version(&self, path: &str) -> Option<String> {
+        let mounts = self.root.read_text("proc/mounts").ok()?;
+        let of_memory = |options: &str| options.split(',').any(|option| option == "memory");
+        let mount = |line: &str| {
+            let mut words = line.split(' ').skip(1);
+            let (dir, kind, options) = (words.next()?, words.next()?, words.next()?);
+            let below = path.strip_prefix(dir).filter(|below| below.is_empty() || below.starts_with('/'));
+            (kind == "cgroup").then(|| {
+                let inner = below.unwrap_or(path).trim_matches('/');
+                ((below.is_some(), of_memory(options)), format!("{dir}/{inner}").trim_end_matches('/').to_owned())
+            })
+        };
+        mounts.lines().filter_map(mount).max().map(|(_, dir)| dir)
+    }
+
+    fn cgroup_dir(&self, path: &str) -> Result<String> {
+        let mount = self.cgroup_tree(path)?;
         let relative = path.trim_matches('/');
         let inner = relative.strip_prefix(&mount).unwrap_or(relative).trim_matches('/');
         let outside = inner.split('/').any(|part| part == "..");

@@ -59,11 +59,23 @@ fn pressure_is_the_total_stall_time() {
 }
 
 #[test]
-fn system_ram_is_the_top_level_ranges_with_an_exclusive_end() {
-    let text = b"00001000-0009fbff : System RAM\n000f0000-000fffff : System ROM\n  00100000-001fffff : System RAM\n\
-                 100000000-8ffffffff : PCI Bus 0000:00\n";
-    assert_eq!(system_ram(text), [AddrRange::new(Addr(0x1000), Addr(0x9fc00))]);
+fn main_memory_is_what_drivers_added_below_their_devices_too_with_an_exclusive_end() {
+    let text = b"00001000-0009fbff : System RAM\n  00002000-00002fff : Kernel code\n000f0000-000fffff : System ROM\n\
+                 100000000-23fffffff : virtio0\n  140000000-147ffffff : System RAM (virtio_mem)\n  \
+                 148000000-14fffffff : System RAM (virtio_mem)\n  150000000-157ffffff : System RAMdisk\n\
+                 4080000000-bf7fffffff : CXL Window 0\n  4080000000-bf7fffffff : region0\n    \
+                 4080000000-bf7fffffff : dax0.0\n      4080000000-bf7fffffff : System RAM (kmem)\n";
+    let range = |start, end| AddrRange::new(Addr(start), Addr(end));
+    let found = [range(0x1000, 0x9fc00), range(0x1_4000_0000, 0x1_5000_0000), range(0x40_8000_0000, 0xbf_8000_0000)];
+    assert_eq!(system_ram(text), found);
     assert_eq!(system_ram(b"00000000-00000000 : System RAM\n"), [], "addresses hidden from those who are not root");
+}
+
+#[test]
+fn ranges_of_several_nodes_are_joined_where_they_touch_or_overlap() {
+    let range = |start, end| AddrRange::new(Addr(start), Addr(end));
+    let ranges = vec![range(8, 12), range(0, 4), range(10, 11), range(4, 6), range(8, 12), range(11, 20)];
+    assert_eq!(joined(ranges), [range(0, 6), range(8, 20)]);
 }
 
 #[test]
@@ -135,12 +147,15 @@ fn the_ranges_of_a_numa_node_are_its_blocks_joined_and_cut_to_main_memory() {
         ("sys/devices/system/node/node0/memory0/state", "online"),
         ("sys/devices/system/node/node0/memory1/state", "online"),
         ("sys/devices/system/node/node0/memory4/state", "online"),
+        ("sys/devices/system/node/node2/cpulist", "4-7\n"),
         ("sys/devices/system/node/has_memory", "0\n"),
         ("proc/iomem", "00001000-0bffffff : System RAM\n20000000-2fffffff : System RAM\n"),
     ]);
     let ranges = Procfs::new(&root).node_ranges(0).expect("node 0");
     let range = |start, end| AddrRange::new(Addr(start), Addr(end));
     assert_eq!(ranges, [range(0x1000, 0xc00_0000), range(0x2000_0000, 0x2800_0000)]);
+    let error = Procfs::new(&root).node_ranges(2).expect_err("processors alone").to_string();
+    assert!(error.contains("NUMA node is `2`: it has no memory; nodes with memory: 0"), "{error}");
     let error = Procfs::new(&root).node_ranges(3).expect_err("no such node").to_string();
     assert!(error.contains("nodes with memory: 0"), "{error}");
 }
@@ -161,6 +176,25 @@ fn a_cgroups_processes_are_those_of_all_groups_below_it() {
     for name in ["/nope", "/../proc"] {
         assert!(procfs.cgroup_processes(name).expect_err("not there").to_string().contains("systemd-cgls"));
     }
+}
+
+#[test]
+fn where_cgroups_are_of_version_1_nothing_is_to_be_mounted_over_them_and_process_ids_do() {
+    let mounts = "tmpfs /sys/fs/cgroup tmpfs ro 0 0\ncgroup /sys/fs/cgroup/systemd cgroup rw,name=systemd 0 0\n\
+                  cgroup /sys/fs/cgroup/memory cgroup rw,memory 0 0\ncgroup /sys/fs/cgroup/cpu cgroup rw,cpu 0 0\n";
+    let (_dir, root) = tree(&[("proc/mounts", mounts)]);
+    for (name, dir) in [
+        ("/docker/app", "/sys/fs/cgroup/memory/docker/app"),
+        ("app", "/sys/fs/cgroup/memory/app"),
+        ("/sys/fs/cgroup/cpu/app/", "/sys/fs/cgroup/cpu/app"),
+    ] {
+        let said = Procfs::new(&root).cgroup_processes(name).expect_err("version 1").to_string();
+        assert!(said.ends_with(&format!("damo record $(cat {dir}/cgroup.procs)")), "{said}");
+        assert!(!said.contains("mount -t"), "{said}");
+    }
+    let (_dir, root) = tree(&[("proc/mounts", "proc /proc proc rw 0 0\n")]);
+    let said = Procfs::new(&root).cgroup_processes("/app").expect_err("none").to_string();
+    assert!(said.contains("mount -t cgroup2"), "{said}");
 }
 
 proptest! {

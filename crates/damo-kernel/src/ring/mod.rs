@@ -41,6 +41,7 @@ pub use records::{Record, RecordRun, Sample, SampleLayout, merge, sample_type};
 
 use crate::error::{Error, Result};
 use crate::io::Root;
+use crate::readiness::foreign_pid_namespace;
 use crate::tracefs::EventFormat;
 use damo_model::Bytes;
 use mmap::{Map, On};
@@ -48,8 +49,10 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
-/// Memory for all per-CPU rings together, which are needed only until [`Ring::narrow`].
+/// Memory for all per-CPU rings together, which are needed only until [`Ring::narrow`], unless more is asked for.
 const ALL_CPUS: u64 = 8 << 20;
+/// No ring is larger.
+const MAX_RING: u64 = 1 << 30;
 /// The kernel stamps events with a clock that may be this much behind the one that user space reads.
 const CLOCK_SLACK_NS: u64 = 20_000;
 
@@ -59,7 +62,7 @@ pub struct RingOptions {
     /// Size of a thread's ring. An event takes about 88 bytes, so that 1 MiB holds 12 snapshots of 1000 regions.
     /// Rounded up to a power of two of whole pages.
     pub size: Bytes,
-    /// Size of each CPU's ring; chosen by the number of CPUs if `None`.
+    /// Size of each CPU's ring; if `None` its share of `size`, and not less than 128 KiB to 1 MiB by the number of CPUs.
     pub cpu_size: Option<Bytes>,
 }
 
@@ -99,6 +102,9 @@ pub struct Ring {
     /// Losses of rings that are closed by now, and those told by LOST records.
     told: u64,
     per_cpu: bool,
+    /// Whether the ids that DAMON's files tell are those of threads here: in a pid namespace of its own an id is another
+    /// thread, or none.
+    knows_threads: bool,
 }
 
 /// One ring, with all events writing into it.
@@ -154,8 +160,7 @@ impl Ring {
     /// [`Error::Perf`] with the remedy (not root, perf_event_paranoid, lockdown, memory).
     pub fn per_cpu(root: &Root, events: &[EventFormat], options: &RingOptions) -> Result<Self> {
         let cpus = online_cpus(root)?;
-        let size = options.cpu_size.map_or(ALL_CPUS / cpus.len().max(1) as u64, |size| size.0);
-        let size = ring_size(if options.cpu_size.is_some() { size } else { size.clamp(128 << 10, 1 << 20) });
+        let size = cpu_ring_size(options, cpus.len());
         let mut rings = Vec::with_capacity(cpus.len());
         for cpu in cpus {
             match One::open(events, On::Cpu(cpu), size) {
@@ -165,10 +170,12 @@ impl Ring {
                 Err(error) => return Err(error),
             }
         }
-        Self::of(rings, events, options, true)
+        let ring = Self::of(rings, events, options, true)?;
+        Ok(Self { knows_threads: foreign_pid_namespace(root).is_none(), ..ring })
     }
 
-    /// A ring for each of these kdamond threads, on whatever CPU they run.
+    /// A ring for each of these kdamond threads, on whatever CPU they run. What DAMON's files tell as ids are ids only in
+    /// the initial pid namespace: see [`crate::readiness::foreign_pid_namespace`].
     ///
     /// # Errors
     /// [`Error::Perf`]; a thread that is gone gives ESRCH.
@@ -186,14 +193,14 @@ impl Ring {
             value: SampleLayout::OURS.to_string(),
             why: "it must have raw records".to_owned(),
         })?;
-        Ok(Self { rings, events: events.to_vec(), options: *options, layout, told: 0, per_cpu })
+        Ok(Self { rings, events: events.to_vec(), options: *options, layout, told: 0, per_cpu, knows_threads: true })
     }
 
     /// From a ring on each CPU to one per kdamond thread, if that loses nothing: `false` if events came already, or the
-    /// kernel does not let us follow a thread, and the rings stay as they are, which is as good but for taking more
-    /// memory and seeing foreign kdamonds too.
+    /// kernel does not let us follow a thread, or this is a pid namespace of its own, which these ids are not of; then the
+    /// rings stay as they are, which is as good but for taking more memory and seeing foreign kdamonds too.
     pub fn narrow(&mut self, tids: &[i32]) -> bool {
-        if !self.per_cpu || tids.is_empty() {
+        if !self.per_cpu || !self.knows_threads || tids.is_empty() {
             return false;
         }
         let Ok(narrow) = Self::threads(tids, &self.events, &self.options) else { return false };
@@ -302,7 +309,20 @@ impl Ring {
 
 fn ring_size(bytes: u64) -> usize {
     let page = mmap::page_size();
-    usize::try_from(bytes).unwrap_or(1 << 20).clamp(page, 1 << 30).next_power_of_two()
+    usize::try_from(bytes.min(MAX_RING)).unwrap_or(1 << 20).max(page).next_power_of_two()
+}
+
+/// Size of a CPU's ring, so that those of all CPUs together take about what one of a thread would: with hundreds of CPUs
+/// that size for each would be gigabytes.
+fn cpu_ring_size(options: &RingOptions, cpus: usize) -> usize {
+    let cpus = cpus.max(1) as u64;
+    if let Some(size) = options.cpu_size {
+        return ring_size(size.0);
+    }
+    let least = ring_size((ALL_CPUS / cpus).clamp(128 << 10, 1 << 20));
+    // Rounded down, as together they are not to exceed it.
+    let share = options.size.0.min(MAX_RING) / cpus;
+    least.max(ring_size(1 << share.max(1).ilog2()))
 }
 
 fn remedy(error: &io::Error) -> &'static str {

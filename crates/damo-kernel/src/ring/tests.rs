@@ -148,6 +148,49 @@ fn the_size_of_a_ring_is_a_power_of_two_of_pages() {
     assert_eq!(super::ring_size(3 * page as u64), 4 * page);
 }
 
+#[test]
+fn in_a_pid_namespace_of_its_own_no_ring_is_narrowed_to_an_id_that_is_another_threads() {
+    for (namespace, is_initial) in [("pid:[4026531836]", true), ("pid:[4026532141]", false)] {
+        let dir = tempfile::tempdir().expect("temp dir");
+        let link = dir.path().join("proc/self/ns/pid");
+        let online = dir.path().join("sys/devices/system/cpu/online");
+        for path in [&link, &online] {
+            std::fs::create_dir_all(path.parent().expect("has one")).expect("writable");
+        }
+        std::os::unix::fs::symlink(namespace, link).expect("writable");
+        // Without a CPU nothing of this machine is opened.
+        std::fs::write(online, "\n").expect("writable");
+        let root = crate::Root::new(dir.path());
+        let mut ring = super::Ring::per_cpu(&root, &[], &super::RingOptions::default()).expect("no CPU");
+        assert_eq!(ring.knows_threads, is_initial);
+        assert!(!ring.narrow(&[1]) && ring.is_per_cpu());
+    }
+}
+
+#[test]
+fn all_cpus_together_share_the_size_that_is_asked_for_and_none_has_less_than_unasked() {
+    const MIB: u64 = 1 << 20;
+    let of = |size: u64, cpus| {
+        let options = super::RingOptions { size: damo_model::Bytes(size), ..super::RingOptions::default() };
+        super::cpu_ring_size(&options, cpus) as u64
+    };
+    let cases = [
+        (MIB, 2, MIB),
+        (4096, 2, MIB),
+        (256 * MIB, 2, 128 * MIB),
+        (8 * MIB, 3, 2 * MIB),
+        (8 * MIB, 256, MIB / 8),
+        (256 * MIB, 256, MIB),
+        (u64::MAX, 64, 16 * MIB),
+        (0, 0, MIB),
+    ];
+    for (size, cpus, each) in cases {
+        assert_eq!(of(size, cpus), each, "{size} on {cpus} CPUs");
+    }
+    let each = super::RingOptions { cpu_size: Some(damo_model::Bytes(4 * MIB)), ..super::RingOptions::default() };
+    assert_eq!(super::cpu_ring_size(&each, 256) as u64, 4 * MIB, "what is asked for each is for each");
+}
+
 proptest! {
     #[test]
     fn any_bytes_in_two_pieces_end_without_a_panic(

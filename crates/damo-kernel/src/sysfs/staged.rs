@@ -102,6 +102,7 @@ impl Sysfs {
     /// As [`Sysfs::stage`], before anything is written.
     pub fn prepare(&self, kdamonds: &[Kdamond]) -> Result<Prepared> {
         validate::kdamonds(kdamonds)?;
+        validate::beginning(kdamonds)?;
         let running = self.running()?;
         let (indices, before) = match running.first() {
             None => {

@@ -287,6 +287,12 @@ fn parameters_that_no_kernel_takes_are_refused_before_the_first_write() {
     assert!(change(&|context| context.nr_regions.max = 5).contains("must not be below the minimum (10)"));
     assert!(change(&|context| context.targets.clear()).contains("need a process"));
     assert!(change(&|context| context.ops = Ops::Paddr).contains("belong to no process"));
+    let no_range = change(&|context| {
+        context.ops = Ops::Paddr;
+        context.targets[0].pid = None;
+        context.targets[0].regions.clear();
+    });
+    assert!(no_range.contains("kdamond 0, target 0 is `no range`"), "{no_range}");
     assert!(change(&|context| context.schemes[0].quotas.reset_interval = Nanos(0)).contains("reset interval"));
     assert!(change(&|context| context.schemes[0].pattern.size.max = Bytes(1)).contains("nothing matches"));
     assert!(change(&|context| context.schemes[0].filters[1].range = AddrRange::default()).contains("filter 1"));

@@ -5,6 +5,7 @@ use super::people::{Origin, RIPE, monitorable, older_than};
 use crate::error::RecordError;
 use crate::problem::Problem;
 use crate::request::{Monitoring, Request, What};
+use damo_kernel::procfs::joined;
 use damo_kernel::readiness;
 use damo_kernel::sysfs::{Context, ContextTarget, Kdamond};
 use damo_model::{AddrRange, Ops, Process};
@@ -41,7 +42,11 @@ pub(crate) fn of(
             let pids: Vec<i32> = command.into_iter().collect();
             processes(machine, &pids, ranges, monitoring, roots)?
         }
-        What::Cgroup(path) => cgroup(machine, path, monitoring)?,
+        What::Cgroup(path) => {
+            // In its own words: where no name will do, another directory is no remedy.
+            machine.procfs.cgroup_tree(&path.to_string_lossy())?;
+            cgroup(machine, path, monitoring)?
+        }
         What::Paddr { ranges, nodes } => {
             let ranges = physical(machine, ranges, nodes)?;
             let mut context = context(monitoring, Ops::Paddr);
@@ -134,9 +139,8 @@ fn physical(machine: &Machine, ranges: &[AddrRange], nodes: &[u32]) -> Result<Ve
     for node in nodes {
         found.extend(machine.procfs.node_ranges(*node)?);
     }
-    found.sort();
-    found.dedup();
-    Ok(found)
+    // A block of memory may be in several nodes.
+    Ok(joined(found))
 }
 
 /// The processes that parameters name.

@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 const ROUND: Duration = Duration::from_secs(1);
 /// Proportional sizes make the kernel walk the whole address space: every so many rounds.
 const ROLLUP_ROUNDS: u64 = 10;
+/// Resident memory that it walks in a round at most, at some 8 ms per GiB of small pages: meanwhile nobody empties the ring.
+const ROLLUP_MEMORY: u64 = 4 << 30;
 /// The system's figures: every so many rounds.
 const SYSTEM_ROUNDS: u64 = 5;
 const COST_FACTOR: u32 = 20;
@@ -24,6 +26,8 @@ pub(crate) struct Sides {
     rounds: u64,
     /// By pid: a fingerprint of the mappings written last.
     mappings: HashMap<i32, u64>,
+    /// By pid: the round of the last proportional size.
+    rollups: HashMap<i32, u64>,
     /// By pid: the file that tells what its control group uses.
     cgroups: HashMap<i32, Option<String>>,
     /// Our own name.
@@ -47,6 +51,7 @@ impl Sides {
             due: Instant::now(),
             rounds: 0,
             mappings: HashMap::new(),
+            rollups: HashMap::new(),
             cgroups: HashMap::new(),
             kdamonds: Share::default(),
         }
@@ -65,14 +70,15 @@ impl Sides {
     /// Samples into `out`, whether due or not.
     pub(crate) fn sample(&mut self, people: &[(Process, Option<TargetKey>)], kdamonds: &[i32], out: &mut Vec<Item>) {
         let begun = Instant::now();
-        let rollup = self.rounds.is_multiple_of(ROLLUP_ROUNDS);
-        if rollup {
+        if self.rounds.is_multiple_of(ROLLUP_ROUNDS) {
             self.cgroups.clear();
         }
+        let mut to_walk = ROLLUP_MEMORY;
         for (process, target) in people {
-            self.process(process.pid, *target, rollup, out);
+            self.process(process.pid, *target, &mut to_walk, out);
         }
         self.mappings.retain(|pid, _| people.iter().any(|(process, _)| process.pid == *pid));
+        self.rollups.retain(|pid, _| self.mappings.contains_key(pid));
         self.kdamonds(kdamonds, out);
         if self.rounds.is_multiple_of(SYSTEM_ROUNDS) {
             let at = Stamp::Record(now());
@@ -84,7 +90,7 @@ impl Sides {
         self.due = Instant::now() + ROUND.max(begun.elapsed() * COST_FACTOR);
     }
 
-    fn process(&mut self, pid: i32, target: Option<TargetKey>, rollup: bool, out: &mut Vec<Item>) {
+    fn process(&mut self, pid: i32, target: Option<TargetKey>, to_walk: &mut u64, out: &mut Vec<Item>) {
         let at = Stamp::Record(now());
         // A process may go at any moment; what can be read of it is recorded.
         if let Ok(bytes) = self.procfs.maps_bytes(pid)
@@ -98,7 +104,8 @@ impl Sides {
                 out.push(Item::Side(Side::Mappings(Mappings { at, pid, target, mappings })));
             }
         }
-        if let Ok(footprint) = self.procfs.footprint(pid, rollup) {
+        if let Ok(footprint) = self.procfs.footprint(pid, false) {
+            let footprint = self.with_shares(pid, footprint, to_walk);
             let cgroup = self.cgroup_memory(pid);
             let footprint = Footprint { cgroup, ..footprint };
             out.push(Item::Side(Side::Process(ProcessFootprint { at, pid, target, footprint })));
@@ -106,6 +113,27 @@ impl Sides {
         if let Ok(cpu) = self.procfs.cpu_time(pid, at, false) {
             out.push(Item::Side(Side::Cpu(cpu)));
         }
+    }
+
+    /// With the proportional size and what is swapped out, if they are due and `to_walk` has room. The former is left out
+    /// of a process that is larger than a round may walk.
+    fn with_shares(&mut self, pid: i32, footprint: Footprint, to_walk: &mut u64) -> Footprint {
+        let last = self.rollups.get(&pid);
+        if last.is_some_and(|last| self.rounds.saturating_sub(*last) < ROLLUP_ROUNDS) {
+            return footprint;
+        }
+        let resident = footprint.rss.unwrap_or_default().0;
+        if resident > ROLLUP_MEMORY {
+            self.rollups.insert(pid, self.rounds);
+            return Footprint { swap: self.procfs.swap(pid), ..footprint };
+        }
+        let Some(rest) = to_walk.checked_sub(resident) else {
+            // In the next round then.
+            return footprint;
+        };
+        *to_walk = rest;
+        self.rollups.insert(pid, self.rounds);
+        self.procfs.footprint(pid, true).unwrap_or(footprint)
     }
 
     fn cgroup_memory(&mut self, pid: i32) -> Option<damo_model::Bytes> {
@@ -121,7 +149,10 @@ impl Sides {
         let at = Stamp::Record(time);
         let mut used = Nanos(0);
         for tid in kdamonds {
-            if let Ok(cpu) = self.procfs.cpu_time(*tid, at, true) {
+            // In a pid namespace of its own the id is none, or another process's.
+            if let Ok(cpu) = self.procfs.cpu_time(*tid, at, true)
+                && cpu.comm.starts_with("kdamond")
+            {
                 used = used.saturating_add(cpu.user).saturating_add(cpu.system);
                 out.push(Item::Side(Side::Cpu(cpu)));
             }
@@ -139,5 +170,68 @@ impl Share {
             self.percent = Some((used.0 - last_used.0) as f64 * 100.0 / (time.0 - last_time.0) as f64);
         }
         self.last = Some((time, used));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use damo_kernel::Root;
+    use damo_kernel::sysfs::FakeDamon;
+    use damo_model::Bytes;
+    use std::sync::Arc;
+
+    const GIB: u64 = 1 << 30;
+
+    /// By pid: proportional size and what is swapped out, both in GiB, of a round.
+    fn shares(out: &[Item]) -> Vec<(i32, Option<u64>, Option<u64>)> {
+        let gib = |size: Option<Bytes>| size.map(|size| size.0 / GIB);
+        let share = |item: &Item| match item {
+            Item::Side(Side::Process(of)) => Some((of.pid, gib(of.footprint.pss), gib(of.footprint.swap))),
+            _ => None,
+        };
+        out.iter().filter_map(share).collect()
+    }
+
+    #[test]
+    fn a_round_walks_a_bounded_amount_of_memory_and_of_larger_processes_only_what_is_swapped_out_is_told() {
+        let fake = Arc::new(FakeDamon::new((6, 12)));
+        let procfs = Procfs::new(&Root::with_io(fake.clone()));
+        let people: Vec<_> = [(1, 100), (2, 3), (3, 2), (4, 1)]
+            .map(|(pid, gib)| {
+                let pages = gib * GIB / procfs.page_size().0;
+                fake.put(&format!("proc/{pid}/statm"), &format!("{pages} {pages} 50 1 0 200 0"));
+                fake.put(&format!("proc/{pid}/maps"), "1000-3000 rw-p 00000000 00:00 0");
+                let rollup = format!("Pss: {} kB\nSwap: {} kB\n", gib << 20, 7 << 20);
+                fake.put(&format!("proc/{pid}/smaps_rollup"), &rollup);
+                fake.put(&format!("proc/{pid}/status"), &format!("Name:\tapp\nVmSwap:\t{} kB\n", 7 << 20));
+                (Process { pid, ..Process::default() }, None)
+            })
+            .into();
+        let mut sides = Sides::new(procfs);
+        let mut round = || {
+            let mut out = Vec::new();
+            sides.sample(&people, &[], &mut out);
+            shares(&out)
+        };
+        let no = |pid| (pid, None, None);
+        assert_eq!(round(), [(1, None, Some(7)), (2, Some(3), Some(7)), no(3), (4, Some(1), Some(7))]);
+        assert_eq!(round(), [no(1), no(2), (3, Some(2), Some(7)), no(4)]);
+        for _ in 2..ROLLUP_ROUNDS {
+            assert_eq!(round(), [1, 2, 3, 4].map(no));
+        }
+        assert_eq!(round(), [(1, None, Some(7)), (2, Some(3), Some(7)), no(3), (4, Some(1), Some(7))]);
+    }
+
+    #[test]
+    fn an_id_that_is_not_a_kdamonds_here_gives_no_cpu_time() {
+        let fake = Arc::new(FakeDamon::new((6, 12)));
+        for (tid, comm) in [(5, "kdamond.0"), (6, "nginx")] {
+            let stat = format!("{tid} ({comm}) S 2 0 0 0 -1 0 0 0 0 0 5 6 0 0 20 0 1 0 100 0 0");
+            fake.put(&format!("proc/{tid}/stat"), &stat);
+        }
+        let mut out = Vec::new();
+        Sides::new(Procfs::new(&Root::with_io(fake))).kdamonds(&[5, 6], &mut out);
+        assert!(matches!(out.as_slice(), [Item::Side(Side::Cpu(cpu))] if cpu.pid == 5), "{out:?}");
     }
 }

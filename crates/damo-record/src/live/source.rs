@@ -3,6 +3,7 @@
 use super::events::Events;
 use crate::error::RecordError;
 use damo_kernel::Root;
+use damo_kernel::readiness::foreign_pid_namespace;
 use damo_kernel::ring::{Ring, RingOptions, Until};
 use damo_kernel::tracefs::EventFormat;
 use damo_model::Bytes;
@@ -52,8 +53,7 @@ fn allow_many_files() {
 impl Perf {
     fn options(&self) -> RingOptions {
         let default = RingOptions::default();
-        // Asked for a size, every ring has it: also those that are open only until the kdamond's thread is known.
-        RingOptions { size: self.size.unwrap_or(default.size), cpu_size: self.size.or(default.cpu_size) }
+        RingOptions { size: self.size.unwrap_or(default.size), ..default }
     }
 }
 
@@ -66,7 +66,8 @@ impl Open for Perf {
     fn running(&self, root: &Root, events: &[EventFormat], tids: &[i32]) -> Result<Box<dyn Source>, RecordError> {
         allow_many_files();
         let options = self.options();
-        let ring = if tids.is_empty() {
+        let ring = if tids.is_empty() || foreign_pid_namespace(root).is_some() {
+            // Also where the ids that DAMON tells are not ours. Whose an event is, it tells itself, by the same ids.
             Ring::per_cpu(root, events, &options)?
         } else {
             Ring::threads(tids, events, &options)?
@@ -99,5 +100,26 @@ impl Source for Ring {
     fn narrow(&mut self, tids: &[i32]) -> Result<(), RecordError> {
         Ring::narrow(self, tids);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_runs_is_followed_on_each_cpu_from_within_a_pid_namespace_that_its_threads_are_not_of() {
+        let dir = tempfile::tempdir().unwrap();
+        let (link, online) = (dir.path().join("proc/self/ns/pid"), dir.path().join("sys/devices/system/cpu/online"));
+        for path in [&link, &online] {
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        }
+        // Without a CPU nothing of this machine is opened; and no thread has this id.
+        std::fs::write(online, "\n").unwrap();
+        let root = Root::new(dir.path());
+        let follows = || Perf { size: None }.running(&root, &[], &[i32::MAX]);
+        assert!(follows().is_err(), "a thread is to be followed");
+        std::os::unix::fs::symlink("pid:[4026532141]", link).unwrap();
+        assert!(!follows().unwrap().tells_end());
     }
 }

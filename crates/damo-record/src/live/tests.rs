@@ -947,6 +947,36 @@ fn a_proc_of_another_pid_namespace_stands_in_the_way_of_processes_and_not_of_phy
     lab.run(&Request { limits, ..lab.request(What::Paddr { ranges: vec![], nodes: vec![] }) }).unwrap();
 }
 
+#[test]
+fn memory_nodes_that_share_a_block_are_recorded_together_and_one_without_memory_is_refused() {
+    let lab = Lab::new(vec![]);
+    for (path, text) in [
+        ("proc/iomem", "1000-2fffffff : System RAM\n  100000000-107ffffff : System RAM (kmem)"),
+        ("sys/devices/system/memory/block_size_bytes", "8000000"),
+        ("sys/devices/system/node/has_memory", "0,2-3"),
+        ("sys/devices/system/node/node1/cpulist", "4-7"),
+        ("sys/devices/system/node/node2/memory1/state", "online"),
+        ("sys/devices/system/node/node2/memory2/state", "online"),
+        ("sys/devices/system/node/node3/memory2/state", "online"),
+        ("sys/devices/system/node/node3/memory32/state", "online"),
+    ] {
+        lab.fake.put(path, text);
+    }
+    let request = |nodes| lab.request(What::Paddr { ranges: vec![], nodes });
+    let limits = Limits { timeout: Some(ms(50)), snapshots: None };
+    lab.run(&Request { limits, ..request(vec![2, 3]) }).unwrap();
+    let written = |number: usize, end: &str| {
+        let wanted = format!("/regions/{number}/{end}");
+        let log = lab.fake.log();
+        log.into_iter().find(|write| format!("{write:?}").contains(&wanted)).map(|write| format!("{write:?}"))
+    };
+    for (number, end, value) in [(0, "start", 0x800_0000u64), (0, "end", 0x1800_0000), (1, "end", 0x1_0800_0000)] {
+        assert!(written(number, end).is_some_and(|write| write.contains(&value.to_string())), "{:?}", lab.fake.log());
+    }
+    let said = lab.run(&request(vec![2, 1])).unwrap_err().to_string();
+    assert!(said.contains("it has no memory; nodes with memory: 0, 2, 3"), "{said}");
+}
+
 /// A kernel, or a container, that does not let perf be opened.
 struct Closed;
 
