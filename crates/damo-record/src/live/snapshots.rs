@@ -225,7 +225,7 @@ impl Reading<'_> {
         for target in &session.targets {
             give(self.pipeline, Item::Target(target.clone()))?;
         }
-        let people: Vec<(Process, Option<TargetKey>)> =
+        let mut people: Vec<(Process, Option<TargetKey>)> =
             session.targets.iter().filter_map(|target| Some((target.process.clone()?, Some(target.key)))).collect();
         let mut sides = Sides::new(self.machine.procfs.clone());
         self.begun = Instant::now();
@@ -236,7 +236,10 @@ impl Reading<'_> {
             }
             let Some(regions) = self.read_one(session, own)? else { continue };
             if Instant::now() >= sides.due() {
+                // To read took an aggregation, in which some may have ended.
+                self.look(session)?;
                 let mut items = Vec::new();
+                people.retain(|(process, _)| self.is_alive(process));
                 sides.sample(&people, &session.kdamonds, &mut items);
                 give_all(self.pipeline, items)?;
             }
@@ -290,13 +293,18 @@ impl Reading<'_> {
     /// Looks who is gone, and who has another name.
     fn look(&mut self, session: &Session) -> Result<(), RecordError> {
         for process in self.people.look().renamed {
-            let is_it = |known: &Process| (known.pid, known.started) == (process.pid, process.started);
+            let is_it = |known: &Process| is_same(known, &process);
             for target in session.targets.iter().filter(|target| target.process.as_ref().is_some_and(is_it)) {
                 let target = Target { process: Some(process.clone()), ..target.clone() };
                 give(self.pipeline, Item::Target(target))?;
             }
         }
         Ok(())
+    }
+
+    /// Whether the process was there at the last look.
+    fn is_alive(&self, process: &Process) -> bool {
+        self.people.alive().any(|alive| is_same(alive, process))
     }
 
     /// Until a signal, a mark or the end of a process, but no longer than `patience`.
@@ -311,8 +319,8 @@ impl Reading<'_> {
         }
     }
 
-    /// Reads all targets' regions. Gives how many there were, or nothing if DAMON ended in this moment, because its
-    /// targets did.
+    /// Reads the regions of all targets that are left: of one that has ended DAMON goes on to list the last ones. Gives
+    /// how many there were, or nothing if DAMON ended in this moment, because its targets did.
     fn read_one(&self, session: &Session, own: &mut Own) -> Result<Option<u64>, RecordError> {
         let windows = &session.windows;
         let longest = windows.iter().map(|window| window.intervals.aggregation.0).max().unwrap_or_default();
@@ -323,12 +331,18 @@ impl Reading<'_> {
         }
         let end = now();
         let indices = own.indices();
+        let ended = |target: &&Target| target.process.as_ref().is_some_and(|process| !self.is_alive(process));
+        let ended: Vec<TargetKey> = session.targets.iter().filter(ended).map(|target| target.key).collect();
         let mut count = 0;
         for window in windows {
+            if window.targets.iter().all(|key| ended.contains(key)) {
+                continue;
+            }
             let Some(index) = indices.get(window.at) else { continue };
             let tried = self.machine.sysfs.tried_regions(*index as usize, 0, window.scheme)?;
-            count += tried.len() as u64;
-            for (key, regions) in window.targets.iter().zip(by_target(&tried, window.targets.len())) {
+            let parts = window.targets.iter().zip(by_target(&tried, window.targets.len()));
+            for (key, regions) in parts.filter(|(key, _)| !ended.contains(key)) {
+                count += regions.len() as u64;
                 give(self.pipeline, Item::Snapshot(snapshot(*key, end, window.intervals, regions)))?;
             }
         }
@@ -347,6 +361,11 @@ impl Reading<'_> {
             format_size(Bytes(self.pipeline.progress().bytes), Style::Human),
         )
     }
+}
+
+/// Whether it is one process, whatever its name is now.
+fn is_same(one: &Process, other: &Process) -> bool {
+    (one.pid, one.started) == (other.pid, other.started)
 }
 
 fn nth(delay: Nanos, n: u64) -> Duration {
