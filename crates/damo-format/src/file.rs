@@ -189,7 +189,7 @@ impl RecordFile {
             Some(better) => better,
             None => (file, summary),
         };
-        Self::complete(&file, &path, &part, overwrite, owners)?;
+        complete(&file, &path, &part, overwrite, owners)?;
         Ok(summary)
     }
 
@@ -204,30 +204,8 @@ impl RecordFile {
         let file = writer.get_ref();
         // Nothing may stand behind the last whole block; if this fails it does no harm.
         let _ = file.set_len(summary.bytes.0);
-        Self::complete(file, &path, &part, overwrite, owners)?;
+        complete(file, &path, &part, overwrite, owners)?;
         Ok(summary)
-    }
-
-    /// Makes sure that the disk has the file, and renames it.
-    fn complete(file: &File, path: &Path, part: &Path, overwrite: bool, owners: Owners) -> Result<(), WriteError> {
-        file.sync_all().map_err(|e| file_error("write", part, e))?;
-        if let Some(heir) = owners.heir {
-            // The file that was made here, whatever has its name now. Not every file system has owners; then it stays
-            // the writer's.
-            let _ = fchown(file, Some(heir.uid), Some(heir.gid));
-        }
-        if let There::Record = check_replaceable(path, owners, overwrite)? {
-            let old = with_suffix(path, ".old");
-            check_replaceable(&old, owners, false)?;
-            fs::rename(path, &old).map_err(|e| file_error("rename", path, e))?;
-        }
-        publish(part, path, overwrite)?;
-        if let Some(directory) = path.parent() {
-            let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
-            // So that the name survives a crash of the machine; not every file system can.
-            let _ = File::open(directory).and_then(|d| d.sync_all());
-        }
-        Ok(())
     }
 }
 
@@ -235,6 +213,46 @@ impl Sink for RecordFile {
     fn put(&mut self, item: &Item) -> Result<(), SinkError> {
         self.write(item).map_err(SinkError::new)
     }
+}
+
+/// Makes sure that the disk has the file, and renames it.
+fn complete(file: &File, path: &Path, part: &Path, overwrite: bool, owners: Owners) -> Result<(), WriteError> {
+    file.sync_all().map_err(|e| file_error("write", part, e))?;
+    if let Some(heir) = owners.heir {
+        // The file that was made here, whatever has its name now. Not every file system has owners; then it stays
+        // the writer's.
+        let _ = fchown(file, Some(heir.uid), Some(heir.gid));
+    }
+    name(path, part, overwrite, owners).map_err(|error| kept(file, path, part, error))?;
+    if let Some(directory) = path.parent() {
+        let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
+        // So that the name survives a crash of the machine; not every file system can.
+        let _ = File::open(directory).and_then(|d| d.sync_all());
+    }
+    Ok(())
+}
+
+/// Gives the finished file its name, and one that has it already another one.
+fn name(path: &Path, part: &Path, overwrite: bool, owners: Owners) -> Result<(), WriteError> {
+    if let There::Record = check_replaceable(path, owners, overwrite)? {
+        let old = with_suffix(path, ".old");
+        check_replaceable(&old, owners, false)?;
+        fs::rename(path, &old).map_err(|e| file_error("rename", path, e))?;
+    }
+    publish(part, path, overwrite)
+}
+
+/// Says with the error where the record is, if it is there.
+fn kept(file: &File, path: &Path, part: &Path, error: WriteError) -> WriteError {
+    let found = file.metadata().ok().zip(fs::symlink_metadata(part).ok());
+    if !found.is_some_and(|(ours, there)| (ours.dev(), ours.ino()) == (there.dev(), there.ino())) {
+        return error;
+    }
+    let why = match error {
+        WriteError::Occupied { path, what, .. } => format!("{} {what}", path.display()),
+        error => error.to_string(),
+    };
+    WriteError::NotNamed { part: part.into(), path: path.into(), why }
 }
 
 /// Gives the finished file its name; without `overwrite`, never at the cost of what came there in the meantime.

@@ -95,9 +95,14 @@ fn what_comes_to_the_name_in_the_meantime_is_not_replaced() {
     let (written, items) = items(5);
     items.iter().for_each(|item| file.write(item).unwrap());
     fs::write(&path, "something else").unwrap();
-    assert!(matches!(file.finish(), Err(WriteError::Occupied { .. })));
+    let error = file.finish().unwrap_err();
     assert_eq!(fs::read_to_string(&path).unwrap(), "something else");
-    assert_eq!(snapshots(&Reader::open(directory.path().join("damon.damo.part")).unwrap()), written);
+    // The message says that nothing is lost, and where it is.
+    let WriteError::NotNamed { part, .. } = &error else { panic!("{error}") };
+    assert!(error.to_string().contains(&format!("is kept as {}", part.display())), "{error}");
+    let reader = Reader::open(part).unwrap();
+    assert!(reader.is_finished());
+    assert_eq!(snapshots(&reader), written);
 }
 
 #[test]

@@ -33,3 +33,17 @@ fn ctrl_backslash_ends_a_recording_in_order() {
     assert_eq!(out.status.code(), Some(0), "{said}");
     assert!(damo_format::Reader::open(dir.path().join("a.damo")).is_ok(), "{said}");
 }
+
+#[test]
+fn what_appears_under_the_records_name_is_left_alone_and_the_message_says_where_the_record_is() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let script = "\"$damo\" --simulate stairs --timeout 100h -o a.damo & \
+                  until [ -s a.damo.part ]; do sleep 0.1; done; echo mine >a.damo; kill -INT $!; wait $!";
+    let out = shell(dir.path(), script);
+    let said = String::from_utf8_lossy(&out.stderr);
+    assert_eq!(out.status.code(), Some(2), "{said}");
+    assert_eq!(std::fs::read_to_string(dir.path().join("a.damo")).expect("a file"), "mine\n");
+    assert!(said.contains("is not lost") && said.contains("Try: mv a.damo.part"), "{said}");
+    let kept = damo_format::Reader::open(dir.path().join("a.damo.part")).expect("a record");
+    assert!(kept.is_finished(), "{said}");
+}
