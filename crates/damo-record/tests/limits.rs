@@ -47,3 +47,23 @@ fn what_appears_under_the_records_name_is_left_alone_and_the_message_says_where_
     let kept = damo_format::Reader::open(dir.path().join("a.damo.part")).expect("a record");
     assert!(kept.is_finished(), "{said}");
 }
+
+#[test]
+fn a_record_to_nowhere_is_refused_unless_nowhere_was_asked_for() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let out = shell(dir.path(), "\"$damo\" --simulate stairs --timeout 1s -o - >&-");
+    let said = String::from_utf8_lossy(&out.stderr);
+    assert_eq!(out.status.code(), Some(2), "{said}");
+    assert!(said.contains("standard output is closed") && said.contains("-o FILE"), "{said}");
+    let out = shell(dir.path(), "\"$damo\" --simulate stairs --timeout 1s -o - >/dev/null");
+    assert_eq!(out.status.code(), Some(0), "{}", String::from_utf8_lossy(&out.stderr));
+}
+
+#[test]
+fn a_reader_that_has_had_enough_ends_a_recording_and_is_told_of() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let out = shell(dir.path(), "\"$damo\" --simulate stairs --timeout 100h -o - | head -c 2000 >some");
+    let said = String::from_utf8_lossy(&out.stderr);
+    assert!(said.contains("The reader of standard output has gone."), "{said}");
+    assert_eq!(std::fs::metadata(dir.path().join("some")).expect("what it took").len(), 2000);
+}

@@ -107,7 +107,9 @@ fn record(
     let ended = pipeline.finish();
     line.clear();
     let undone = own.undo();
-    if let Ok(Some(ending)) = &read {
+    if ended.error.as_ref().is_some_and(RecordError::is_closed_pipe) {
+        line.say(super::READER_GONE);
+    } else if let Ok(Some(ending)) = &read {
         line.say(&ending.sentence());
     }
     line.say(&line::summary(&ended.written, None));

@@ -17,7 +17,10 @@ use crate::request::Output;
 use damo_format::{Owner, RecordFile, Summary, Writer, WriterOptions};
 use damo_kernel::rights::Rights;
 use damo_model::{Item, Nanos, Sink, SinkError};
+use rustix::fs::{FileType, OFlags, fcntl_getfl, fstat};
 use std::io::{self, IsTerminal};
+use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// What was written when all is done.
@@ -88,6 +91,11 @@ impl Tape {
         let Some(path) = &output.path else {
             if io::stdout().is_terminal() {
                 let text = "a record is not for terminals: name a file with -o FILE, or send it on: -o - | PROGRAM";
+                return Err(UsageError(text.to_string()).into());
+            }
+            if is_in_place_of_a_closed_one(io::stdout()) {
+                let text = "standard output is closed, so the record would be lost: name a file with -o FILE, or send it on: \
+                            -o - | PROGRAM";
                 return Err(UsageError(text.to_string()).into());
             }
             let writer = Writer::new(io::stdout(), options).map_err(|e| RecordError::record("standard output", &e))?;
@@ -235,6 +243,16 @@ impl Sink for Tape {
             Tape::Flight(flight) => flight.put(item),
         }
     }
+}
+
+/// Whether an output leads nowhere because there was none: for a closed standard output the runtime opens the null device
+/// before `main`, and that for reading as well, which `>/dev/null` does not. Some programs that give theirs no output do
+/// the same.
+fn is_in_place_of_a_closed_one(output: impl AsFd) -> bool {
+    let null = std::fs::metadata("/dev/null").map(|null| null.rdev());
+    let found = fstat(&output).ok().filter(|found| FileType::from_raw_mode(found.st_mode) == FileType::CharacterDevice);
+    found.zip(null.ok()).is_some_and(|(found, null)| found.st_rdev == null)
+        && fcntl_getfl(&output).is_ok_and(|flags| flags & OFlags::ACCMODE == OFlags::RDWR)
 }
 
 /// A record file; under sudo for the user who called sudo.
