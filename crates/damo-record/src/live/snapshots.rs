@@ -280,6 +280,9 @@ impl Reading<'_> {
             if !own.staged().is_running()? {
                 return Ok(Some(Ending::DamonStopped));
             }
+            if let Some(warning) = self.pipeline.take_warning() {
+                line.warn(&warning);
+            }
             line.draw(|| self.progress());
             let mut patience = due.saturating_duration_since(Instant::now()).min(LOOK);
             if patience.is_zero() {

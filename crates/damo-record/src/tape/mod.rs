@@ -138,6 +138,15 @@ impl Tape {
         }
     }
 
+    /// Whether somebody removed or moved the file that is written.
+    pub(crate) fn is_gone(&self) -> bool {
+        match self {
+            Tape::File(file) => file.is_gone(),
+            Tape::Rotating(rotating) => rotating.is_gone(),
+            Tape::Stdout(_) | Tape::Flight(_) => false,
+        }
+    }
+
     /// Writes what the flight recorder holds to a file of its own. Other tapes have nothing to dump.
     pub(crate) fn dump(&mut self) -> Result<Option<Dump>, RecordError> {
         match self {
