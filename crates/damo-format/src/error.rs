@@ -33,6 +33,16 @@ pub enum WriteError {
         /// Whether it would give way if overwriting was asked for.
         replaceable: bool,
     },
+    /// The record was written, but could not be given its name.
+    #[error("{why}. What was recorded is kept as {}", part.display())]
+    NotNamed {
+        /// Where it is.
+        part: PathBuf,
+        /// The name that it was to have.
+        path: PathBuf,
+        /// Why not.
+        why: String,
+    },
     /// The first item must be the meta item, and there is one only.
     #[error("a record begins with exactly one meta item, but {0}")]
     MetaOrder(&'static str),

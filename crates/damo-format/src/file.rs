@@ -13,6 +13,7 @@ use damo_model::{Item, Sink, SinkError};
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 
@@ -130,6 +131,12 @@ impl RecordFile {
         &self.set_aside
     }
 
+    /// Whether what is written has no name any more: it was removed or moved, or its directory was. Then
+    /// [`RecordFile::finish`] writes it again to where it was, if it can.
+    pub fn is_gone(&self) -> bool {
+        !is_at(self.writer.get_ref(), &self.part)
+    }
+
     /// What was written so far.
     pub fn summary(&self) -> Summary {
         self.writer.summary()
@@ -183,13 +190,14 @@ impl RecordFile {
     fn end(self, packed: bool) -> Result<Summary, WriteError> {
         let RecordFile { writer, path, part, overwrite, owners, .. } = self;
         let (file, summary) = writer.finish()?;
+        let file = if is_at(&file, &part) { file } else { again(&file, &path, &part)? };
         let better = if packed { repack(&part, &file, &summary) } else { None };
         // The old one is kept open, and with it the lock on it, until the new one has the name.
         let (file, summary) = match better {
             Some(better) => better,
             None => (file, summary),
         };
-        Self::complete(&file, &path, &part, overwrite, owners)?;
+        complete(&file, &path, &part, overwrite, owners)?;
         Ok(summary)
     }
 
@@ -204,30 +212,8 @@ impl RecordFile {
         let file = writer.get_ref();
         // Nothing may stand behind the last whole block; if this fails it does no harm.
         let _ = file.set_len(summary.bytes.0);
-        Self::complete(file, &path, &part, overwrite, owners)?;
+        complete(file, &path, &part, overwrite, owners)?;
         Ok(summary)
-    }
-
-    /// Makes sure that the disk has the file, and renames it.
-    fn complete(file: &File, path: &Path, part: &Path, overwrite: bool, owners: Owners) -> Result<(), WriteError> {
-        file.sync_all().map_err(|e| file_error("write", part, e))?;
-        if let Some(heir) = owners.heir {
-            // The file that was made here, whatever has its name now. Not every file system has owners; then it stays
-            // the writer's.
-            let _ = fchown(file, Some(heir.uid), Some(heir.gid));
-        }
-        if let There::Record = check_replaceable(path, owners, overwrite)? {
-            let old = with_suffix(path, ".old");
-            check_replaceable(&old, owners, false)?;
-            fs::rename(path, &old).map_err(|e| file_error("rename", path, e))?;
-        }
-        publish(part, path, overwrite)?;
-        if let Some(directory) = path.parent() {
-            let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
-            // So that the name survives a crash of the machine; not every file system can.
-            let _ = File::open(directory).and_then(|d| d.sync_all());
-        }
-        Ok(())
     }
 }
 
@@ -235,6 +221,75 @@ impl Sink for RecordFile {
     fn put(&mut self, item: &Item) -> Result<(), SinkError> {
         self.write(item).map_err(SinkError::new)
     }
+}
+
+/// Makes sure that the disk has the file, and renames it.
+fn complete(file: &File, path: &Path, part: &Path, overwrite: bool, owners: Owners) -> Result<(), WriteError> {
+    file.sync_all().map_err(|e| file_error("write", part, e))?;
+    if let Some(heir) = owners.heir {
+        // The file that was made here, whatever has its name now. Not every file system has owners; then it stays
+        // the writer's.
+        let _ = fchown(file, Some(heir.uid), Some(heir.gid));
+    }
+    name(path, part, overwrite, owners).map_err(|error| kept(file, path, part, error))?;
+    if let Some(directory) = path.parent() {
+        let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
+        // So that the name survives a crash of the machine; not every file system can.
+        let _ = File::open(directory).and_then(|d| d.sync_all());
+    }
+    Ok(())
+}
+
+/// Gives the finished file its name, and one that has it already another one.
+fn name(path: &Path, part: &Path, overwrite: bool, owners: Owners) -> Result<(), WriteError> {
+    if let There::Record = check_replaceable(path, owners, overwrite)? {
+        let old = with_suffix(path, ".old");
+        check_replaceable(&old, owners, false)?;
+        fs::rename(path, &old).map_err(|e| file_error("rename", path, e))?;
+    }
+    publish(part, path, overwrite)
+}
+
+/// Says with the error where the record is, if it is there.
+fn kept(file: &File, path: &Path, part: &Path, error: WriteError) -> WriteError {
+    if !is_at(file, part) {
+        return error;
+    }
+    let why = match error {
+        WriteError::Occupied { path, what, .. } => format!("{} {what}", path.display()),
+        error => error.to_string(),
+    };
+    WriteError::NotNamed { part: part.into(), path: path.into(), why }
+}
+
+/// Whether the file is what stands at `part`; where the system does not tell, as if it were.
+fn is_at(file: &File, part: &Path) -> bool {
+    let Ok(ours) = file.metadata() else { return true };
+    match fs::symlink_metadata(part) {
+        Ok(there) => (ours.dev(), ours.ino()) == (there.dev(), there.ino()),
+        Err(e) => !matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory),
+    }
+}
+
+/// Writes a record that somebody removed or moved to `part` again: as long as it is open, it is there.
+fn again(file: &File, path: &Path, part: &Path) -> Result<File, WriteError> {
+    let open = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
+    let copied = create_new(part).and_then(|mut output| {
+        let copied = output.try_lock().map_err(io::Error::from);
+        let copied = copied.and_then(|()| io::copy(&mut File::open(&open)?, &mut output));
+        if copied.is_err() {
+            // Ours: it was created anew.
+            let _ = fs::remove_file(part);
+        }
+        copied.map(|_| output)
+    });
+    copied.map_err(|e| match fs::read_link(&open) {
+        Ok(moved) if is_at(file, &moved) => {
+            let why = format!("{} was moved while it was written", part.display());
+            WriteError::NotNamed { part: moved, path: path.into(), why }
+        }
+        _ => file_error("write the record, which was removed meanwhile, again to", part, e),
+    })
 }
 
 /// Gives the finished file its name; without `overwrite`, never at the cost of what came there in the meantime.

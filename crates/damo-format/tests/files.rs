@@ -95,9 +95,58 @@ fn what_comes_to_the_name_in_the_meantime_is_not_replaced() {
     let (written, items) = items(5);
     items.iter().for_each(|item| file.write(item).unwrap());
     fs::write(&path, "something else").unwrap();
-    assert!(matches!(file.finish(), Err(WriteError::Occupied { .. })));
+    let error = file.finish().unwrap_err();
     assert_eq!(fs::read_to_string(&path).unwrap(), "something else");
-    assert_eq!(snapshots(&Reader::open(directory.path().join("damon.damo.part")).unwrap()), written);
+    // The message says that nothing is lost, and where it is.
+    let WriteError::NotNamed { part, .. } = &error else { panic!("{error}") };
+    assert!(error.to_string().contains(&format!("is kept as {}", part.display())), "{error}");
+    let reader = Reader::open(part).unwrap();
+    assert!(reader.is_finished());
+    assert_eq!(snapshots(&reader), written);
+}
+
+#[test]
+fn a_record_that_is_removed_or_moved_while_it_is_written_is_there_in_the_end() {
+    let (written, items) = items(10);
+    for moved in [None, Some("elsewhere")] {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("damon.damo");
+        let mut file = create(&path).unwrap();
+        items[..6].iter().for_each(|item| file.put(item).unwrap());
+        assert!(!file.is_gone());
+        match moved {
+            Some(name) => fs::rename(file.part_path(), directory.path().join(name)).unwrap(),
+            None => fs::remove_file(file.part_path()).unwrap(),
+        }
+        assert!(file.is_gone());
+        items[6..].iter().for_each(|item| file.put(item).unwrap());
+        file.finish_repacked().unwrap();
+        let reader = Reader::open(&path).unwrap();
+        assert!(reader.is_finished());
+        assert_eq!(snapshots(&reader), written);
+    }
+}
+
+#[test]
+fn a_record_whose_directory_is_removed_or_moved_is_told_of_in_the_end() {
+    let above = tempfile::tempdir().unwrap();
+    let above = above.path().canonicalize().unwrap();
+    let begin = || {
+        fs::create_dir(above.join("here")).unwrap();
+        let mut file = create(&above.join("here/damon.damo")).unwrap();
+        items(10).1.iter().for_each(|item| file.put(item).unwrap());
+        file
+    };
+    let file = begin();
+    fs::rename(above.join("here"), above.join("there")).unwrap();
+    let error = file.finish().unwrap_err();
+    let kept = above.join("there/damon.damo.part");
+    assert!(matches!(&error, WriteError::NotNamed { part, .. } if *part == kept), "{error}");
+    assert!(Reader::open(&kept).unwrap().is_finished());
+    let file = begin();
+    fs::remove_dir_all(above.join("here")).unwrap();
+    let error = file.finish().unwrap_err().to_string();
+    assert!(error.contains("was removed meanwhile"), "{error}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Why a recording could not be made, or not to its end. Every message says what happened, where, and what to do next.
 
 use crate::args::UsageError;
+use crate::line::shell_word;
 use crate::problem::Problem;
 use damo_format::WriteError;
 use std::io;
@@ -33,6 +34,17 @@ pub enum RecordError {
         what: &'static str,
         /// Whether it would give way if overwriting was asked for.
         replaceable: bool,
+    },
+    /// The record was written, but something stands where it should go.
+    #[error(
+        "{why}. What was recorded is not lost: it is in {part}.\nTry: mv {} OTHER.damo", shell_word(.part),
+        part = .part.display()
+    )]
+    NotNamed {
+        /// The name that it has until it has its own.
+        part: PathBuf,
+        /// Why it could not be given its name.
+        why: String,
     },
     /// The simulation cannot run so.
     #[error("the simulation stopped: {0}")]
@@ -81,6 +93,9 @@ impl RecordError {
     pub(crate) fn record(file: impl Into<PathBuf>, error: &(dyn std::error::Error + 'static)) -> Self {
         if let Some(WriteError::Occupied { path, what, replaceable }) = error.downcast_ref() {
             return RecordError::Occupied { file: path.clone(), what, replaceable: *replaceable };
+        }
+        if let Some(WriteError::NotNamed { part, why, .. }) = error.downcast_ref() {
+            return RecordError::NotNamed { part: part.clone(), why: why.clone() };
         }
         let mut system = false;
         let mut pipe_closed = false;

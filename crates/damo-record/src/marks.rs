@@ -161,8 +161,7 @@ fn the_one_meant(usual: &Path, root: &Path) -> Result<PathBuf, RecordError> {
     if fifo_of(usual).exists() {
         return Ok(usual.to_path_buf());
     }
-    let running = crate::owner::others(root).into_iter().filter(|found| found.alive);
-    let mut records: Vec<PathBuf> = running.filter_map(|found| found.note.record).collect();
+    let mut records = listening(root);
     match (records.pop(), records.is_empty()) {
         (Some(record), true) => Ok(record),
         (Some(record), false) => {
@@ -174,6 +173,27 @@ fn the_one_meant(usual: &Path, root: &Path) -> Result<PathBuf, RecordError> {
         // The message says what to do.
         (None, _) => Ok(usual.to_path_buf()),
     }
+}
+
+/// The records whose FIFOs are open somewhere, as far as we may see. The notes on recordings do not tell all: one that looks
+/// only at what runs already takes none.
+fn listening(root: &Path) -> Vec<PathBuf> {
+    let below = |dir: &Path| std::fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
+    let pid =
+        |path: &PathBuf| path.file_name().is_some_and(|name| name.as_encoded_bytes().iter().all(u8::is_ascii_digit));
+    let record = |open: PathBuf| {
+        let fifo = std::fs::read_link(&open).ok().filter(|fifo| fifo.extension() == Some("mark".as_ref()))?;
+        let (there, listens) = (std::fs::symlink_metadata(&fifo).ok()?, std::fs::metadata(&open).ok()?);
+        // In a container the same name may be something else.
+        let is_it = there.file_type().is_fifo() && (there.dev(), there.ino()) == (listens.dev(), listens.ino());
+        is_it.then(|| fifo.with_extension(""))
+    };
+    let processes = below(&root.join("proc")).filter(pid);
+    let mut records: Vec<PathBuf> =
+        processes.flat_map(|process| below(&process.join("fd"))).filter_map(record).collect();
+    records.sort();
+    records.dedup();
+    records
 }
 
 /// Writes `text` into the record that is being made, as `damo mark` does.
@@ -271,5 +291,32 @@ mod tests {
         std::fs::write(fifo_of(&other), "mine").unwrap();
         assert!(listen(&other).is_err());
         assert_eq!(std::fs::read_to_string(fifo_of(&other)).unwrap(), "mine");
+    }
+
+    #[test]
+    fn without_a_name_the_only_recording_is_meant_whether_or_not_it_took_a_note() {
+        let (dir, root) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let usual = dir.path().join("damon.damo");
+        let (first, second) = (dir.path().join("a.damo"), dir.path().join("b"));
+        let opens = |pid: i32, fd: i32, path: &Path| {
+            let dir = root.path().join(format!("proc/{pid}/fd"));
+            std::fs::create_dir_all(&dir).unwrap();
+            std::os::unix::fs::symlink(path, dir.join(fd.to_string())).unwrap();
+        };
+        assert_eq!(the_one_meant(&usual, root.path()).unwrap(), usual, "which the message names");
+        let _first = Marks::listen(&first, &mut Line::new(true)).unwrap();
+        // Its recorder, one who just writes a mark, and other files of such a name.
+        opens(7, 5, &fifo_of(&first));
+        opens(8, 3, &fifo_of(&first));
+        std::fs::write(dir.path().join("c.mark"), "").unwrap();
+        opens(8, 4, &dir.path().join("c.mark"));
+        opens(8, 5, &dir.path().join("gone.mark"));
+        assert_eq!(the_one_meant(&usual, root.path()).unwrap(), first);
+        let _second = Marks::listen(&second, &mut Line::new(true)).unwrap();
+        opens(9, 3, &fifo_of(&second));
+        let said = the_one_meant(&usual, root.path()).unwrap_err().to_string();
+        assert!(said.contains("several") && said.contains("a.damo, ") && said.contains("--record"), "{said}");
+        let _usual = Marks::listen(&usual, &mut Line::new(true)).unwrap();
+        assert_eq!(the_one_meant(&usual, root.path()).unwrap(), usual);
     }
 }

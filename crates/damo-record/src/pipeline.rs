@@ -58,6 +58,8 @@ struct Queue {
     closed: bool,
     /// The writer takes no more.
     stopped: bool,
+    /// A sentence that somebody should hear at once.
+    warning: Option<String>,
 }
 
 #[derive(Default)]
@@ -191,6 +193,11 @@ impl Pipeline {
         i64::try_from(short).ok().map(Nanos)
     }
 
+    /// What the writer has to tell while it goes on; once.
+    pub(crate) fn take_warning(&self) -> Option<String> {
+        self.shared.lock().warning.take()
+    }
+
     /// How far the writing is.
     pub(crate) fn progress(&self) -> Progress {
         Progress {
@@ -311,6 +318,7 @@ fn enough(block_age: Option<Duration>) -> usize {
 /// The writer thread.
 fn write(mut tape: Tape, block_age: Option<Duration>, shared: &Shared) -> Ended {
     let (mut rejected, mut why, mut was_full) = (0u64, None, false);
+    let mut was_gone = false;
     let error = loop {
         let Turn { items, dump, is_old, is_last } = next(shared, block_age);
         let mut broken = None;
@@ -341,6 +349,15 @@ fn write(mut tape: Tape, block_age: Option<Duration>, shared: &Shared) -> Ended 
         }
         if is_old && broken.is_none() {
             broken = tape.tick().err();
+            let is_gone = tape.is_gone();
+            if is_gone && !was_gone {
+                shared.lock().warning = Some(format!(
+                    "{0}.part, which is being written, was removed or moved. The recording goes on, and writes {0} anew at \
+                     its end if the directory is there then.",
+                    tape.name().display()
+                ));
+            }
+            was_gone = is_gone;
         }
         if let Some(dump) = dump {
             // The asker may have given up meanwhile; the file is there all the same.
@@ -478,6 +495,27 @@ mod tests {
             std::thread::sleep(Duration::from_millis(20));
         }
         assert!(pipeline.finish(&mut Line::new(true)).error.is_none());
+    }
+
+    #[test]
+    fn that_the_record_was_removed_is_told_at_once_and_once_and_it_is_there_in_the_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.damo");
+        let pipeline = begin(&path, Some(Duration::from_millis(20)));
+        give(&pipeline, snapshot(0, 3)).unwrap();
+        std::fs::remove_file(dir.path().join("a.damo.part")).unwrap();
+        let patience = Instant::now() + Duration::from_secs(60);
+        let (mut given, mut told) = (1, Vec::new());
+        while told.is_empty() || given < 10 {
+            assert!(Instant::now() < patience, "it never came");
+            std::thread::sleep(Duration::from_millis(40));
+            give(&pipeline, snapshot(given, 3)).unwrap();
+            given += 1;
+            told.extend(pipeline.take_warning());
+        }
+        assert!(told.len() == 1 && told[0].contains("a.damo.part, which is being written, was removed"), "{told:?}");
+        assert!(pipeline.finish(&mut Line::new(true)).error.is_none());
+        assert_eq!(Reader::open(&path).unwrap().totals().snapshots, given as u64);
     }
 
     #[test]

@@ -52,7 +52,11 @@ pub fn run(request: &Request) -> Result<ExitCode, RecordError> {
     let ended = pipeline.finish(&mut line);
     line.clear();
     if let Some(error) = ended.error {
-        return if error.is_closed_pipe() { Ok(ExitCode::SUCCESS) } else { Err(error) };
+        if !error.is_closed_pipe() {
+            return Err(error);
+        }
+        line.say(crate::live::READER_GONE);
+        return Ok(ExitCode::SUCCESS);
     }
     let outcome = result.map_err(|e| RecordError::Simulation(e.to_string()))?;
     if !outcome.complete {

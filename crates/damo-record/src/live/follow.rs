@@ -279,6 +279,9 @@ impl Following<'_> {
     }
 
     fn draw(&mut self) {
+        if let Some(warning) = self.pipeline.take_warning() {
+            self.line.warn(&warning);
+        }
         if let Some(held) = self.pipeline.take_short() {
             let keep =
                 self.request.output.keep.map_or_else(String::new, |keep| format!(" {}", line::whole_seconds(keep)));

@@ -89,6 +89,9 @@ fn session(
 const NO_SNAPSHOT: &str =
     "No snapshot came. A recording must last longer than one aggregation interval, and its target must live that long.";
 
+/// Said when nobody takes the record any more: the end that `| head -c 1M` asks for.
+pub(crate) const READER_GONE: &str = "The reader of standard output has gone.";
+
 /// Finishes the record and says how it went.
 fn conclude(
     following: follow::Following<'_>,
@@ -100,7 +103,10 @@ fn conclude(
     let ended = pipeline.finish(line);
     drop(marks);
     line.clear();
-    if let Ok(ending) = &ending {
+    let reader_gone = ended.error.as_ref().is_some_and(RecordError::is_closed_pipe);
+    if reader_gone {
+        line.say(READER_GONE);
+    } else if let Ok(ending) = &ending {
         line.say(&ending.sentence());
     }
     if seen.lost > 0 {

@@ -108,7 +108,9 @@ fn record(
     let undone = own.undo();
     let ended = pipeline.finish(line);
     line.clear();
-    if let Ok(Some(ending)) = &read {
+    if ended.error.as_ref().is_some_and(RecordError::is_closed_pipe) {
+        line.say(super::READER_GONE);
+    } else if let Ok(Some(ending)) = &read {
         line.say(&ending.sentence());
     }
     if !ended.written.files.is_empty() || ended.error.is_none() {
@@ -229,7 +231,7 @@ impl Reading<'_> {
         for target in &session.targets {
             give(self.pipeline, Item::Target(target.clone()))?;
         }
-        let people: Vec<(Process, Option<TargetKey>)> =
+        let mut people: Vec<(Process, Option<TargetKey>)> =
             session.targets.iter().filter_map(|target| Some((target.process.clone()?, Some(target.key)))).collect();
         let mut sides = Sides::new(self.machine.procfs.clone());
         self.begun = Instant::now();
@@ -240,7 +242,10 @@ impl Reading<'_> {
             }
             let Some(regions) = self.read_one(session, own)? else { continue };
             if Instant::now() >= sides.due() {
+                // To read took an aggregation, in which some may have ended.
+                self.look(session)?;
                 let mut items = Vec::new();
+                people.retain(|(process, _)| self.is_alive(process));
                 sides.sample(&people, &session.kdamonds, &mut items);
                 give_all(self.pipeline, items)?;
             }
@@ -279,6 +284,9 @@ impl Reading<'_> {
             if !own.staged().is_running()? {
                 return Ok(Some(Ending::DamonStopped));
             }
+            if let Some(warning) = self.pipeline.take_warning() {
+                line.warn(&warning);
+            }
             line.draw(|| self.progress());
             let mut patience = due.saturating_duration_since(Instant::now()).min(LOOK);
             if patience.is_zero() {
@@ -294,13 +302,18 @@ impl Reading<'_> {
     /// Looks who is gone, and who has another name.
     fn look(&mut self, session: &Session) -> Result<(), RecordError> {
         for process in self.people.look().renamed {
-            let is_it = |known: &Process| (known.pid, known.started) == (process.pid, process.started);
+            let is_it = |known: &Process| is_same(known, &process);
             for target in session.targets.iter().filter(|target| target.process.as_ref().is_some_and(is_it)) {
                 let target = Target { process: Some(process.clone()), ..target.clone() };
                 give(self.pipeline, Item::Target(target))?;
             }
         }
         Ok(())
+    }
+
+    /// Whether the process was there at the last look.
+    fn is_alive(&self, process: &Process) -> bool {
+        self.people.alive().any(|alive| is_same(alive, process))
     }
 
     /// Until a signal, a mark or the end of a process, but no longer than `patience`.
@@ -315,8 +328,8 @@ impl Reading<'_> {
         }
     }
 
-    /// Reads all targets' regions. Gives how many there were, or nothing if DAMON ended in this moment, because its
-    /// targets did.
+    /// Reads the regions of all targets that are left: of one that has ended DAMON goes on to list the last ones. Gives
+    /// how many there were, or nothing if DAMON ended in this moment, because its targets did.
     fn read_one(&self, session: &Session, own: &mut Own) -> Result<Option<u64>, RecordError> {
         let windows = &session.windows;
         let longest = windows.iter().map(|window| window.intervals.aggregation.0).max().unwrap_or_default();
@@ -327,12 +340,18 @@ impl Reading<'_> {
         }
         let end = now();
         let indices = own.indices();
+        let ended = |target: &&Target| target.process.as_ref().is_some_and(|process| !self.is_alive(process));
+        let ended: Vec<TargetKey> = session.targets.iter().filter(ended).map(|target| target.key).collect();
         let mut count = 0;
         for window in windows {
+            if window.targets.iter().all(|key| ended.contains(key)) {
+                continue;
+            }
             let Some(index) = indices.get(window.at) else { continue };
             let tried = self.machine.sysfs.tried_regions(*index as usize, 0, window.scheme)?;
-            count += tried.len() as u64;
-            for (key, regions) in window.targets.iter().zip(by_target(&tried, window.targets.len())) {
+            let parts = window.targets.iter().zip(by_target(&tried, window.targets.len()));
+            for (key, regions) in parts.filter(|(key, _)| !ended.contains(key)) {
+                count += regions.len() as u64;
                 give(self.pipeline, Item::Snapshot(snapshot(*key, end, window.intervals, regions)))?;
             }
         }
@@ -351,6 +370,11 @@ impl Reading<'_> {
             format_size(Bytes(self.pipeline.progress().bytes), Style::Human),
         )
     }
+}
+
+/// Whether it is one process, whatever its name is now.
+fn is_same(one: &Process, other: &Process) -> bool {
+    (one.pid, one.started) == (other.pid, other.started)
 }
 
 fn nth(delay: Nanos, n: u64) -> Duration {

@@ -1067,6 +1067,46 @@ fn snapshots_end_with_their_target_and_not_at_the_next_delay() {
 }
 
 #[test]
+fn no_snapshot_is_read_of_a_target_that_has_ended_nor_of_whoever_gets_its_number() {
+    let lab = Lab::new(vec![]);
+    process(&lab.fake, 78, 'S', "");
+    let snapshots = Some(crate::request::Snapshots { delay: ms(300), count: 0 });
+    let limits = Limits { timeout: Some(Nanos::from_secs(60)), snapshots };
+    let fake = lab.fake.clone();
+    let end = std::thread::spawn(move || {
+        let read = || fake.log().iter().filter(|(_, value)| value == "update_schemes_tried_regions").count();
+        let until = |count| {
+            while read() < count {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            // Until what is done with the last one is done.
+            std::thread::sleep(Duration::from_millis(100));
+        };
+        until(1);
+        let stat = fake.files()["proc/78/stat"].replace(" 7800 ", " 987654 ");
+        fake.put("proc/78/stat", &stat);
+        fake.put("proc/78/maps", "7000-8000 rw-p 00000000 00:00 0                          [stack]");
+        let before = read();
+        // Long enough for side data to be taken again.
+        until(before + 6);
+        process(&fake, 77, 'Z', "");
+        before
+    });
+    lab.run(&Request { limits, ..lab.request(What::Pids { pids: vec![77, 78], ranges: vec![] }) }).unwrap();
+    let before = end.join().unwrap();
+    let (reader, batch) = all(&lab.record());
+    let of = |pid| {
+        let is_its = |target: &damo_model::Target| target.process.as_ref().is_some_and(|process| process.pid == pid);
+        let key = reader.targets().iter().find(|target| is_its(target)).unwrap().key;
+        batch.snapshots.iter().filter(|head| head.target == key).count()
+    };
+    assert!(of(77) >= before + 6, "{} after {before}", of(77));
+    assert!((1..=before + 1).contains(&of(78)), "{} of {before}", of(78));
+    let foreign = |side: &Side| matches!(side, Side::Mappings(m) if m.mappings.iter().any(|m| m.name == "[stack]"));
+    assert!(!reader.sides().unwrap().iter().any(foreign), "memory of another process");
+}
+
+#[test]
 fn regions_given_with_all_parameters_are_never_lost_to_a_child() {
     for ops in ["fvaddr", "vaddr"] {
         let regions = r#"[{"start": "4096", "end": "8192"}]"#;

@@ -17,9 +17,11 @@ use crate::request::Output;
 use damo_format::{Owner, RecordFile, Summary, Writer, WriterOptions};
 use damo_kernel::rights::Rights;
 use damo_model::{Item, Nanos, Sink, SinkError};
+use rustix::fs::{FileType, OFlags, fcntl_getfl, fstat};
 use std::fs::File;
 use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// What was written when all is done.
@@ -95,6 +97,11 @@ impl Tape {
                 let text = "a record is not for terminals: name a file with -o FILE, or send it on: -o - | PROGRAM";
                 return Err(UsageError(text.to_string()).into());
             }
+            if is_in_place_of_a_closed_one(&out) {
+                let text = "standard output is closed, so the record would be lost: name a file with -o FILE, or send it on: \
+                            -o - | PROGRAM";
+                return Err(UsageError(text.to_string()).into());
+            }
             let writer = Writer::new(out, options).map_err(|e| RecordError::record("standard output", &e))?;
             return Ok(Tape::Stdout(Box::new(writer)));
         };
@@ -132,6 +139,15 @@ impl Tape {
             Tape::Stdout(writer) => writer.flush_block().map_err(|e| RecordError::record("standard output", &e)),
             Tape::Rotating(rotating) => rotating.tick(),
             Tape::Flight(_) => Ok(()),
+        }
+    }
+
+    /// Whether somebody removed or moved the file that is written.
+    pub(crate) fn is_gone(&self) -> bool {
+        match self {
+            Tape::File(file) => file.is_gone(),
+            Tape::Rotating(rotating) => rotating.is_gone(),
+            Tape::Stdout(_) | Tape::Flight(_) => false,
         }
     }
 
@@ -266,6 +282,16 @@ fn standard_output() -> io::Result<File> {
         return Ok(pipe);
     }
     io::stdout().as_fd().try_clone_to_owned().map(File::from)
+}
+
+/// Whether an output leads nowhere because there was none: for a closed standard output the runtime opens the null device
+/// before `main`, and that for reading as well, which `>/dev/null` does not. Some programs that give theirs no output do
+/// the same.
+fn is_in_place_of_a_closed_one(output: impl AsFd) -> bool {
+    let null = std::fs::metadata("/dev/null").map(|null| null.rdev());
+    let found = fstat(&output).ok().filter(|found| FileType::from_raw_mode(found.st_mode) == FileType::CharacterDevice);
+    found.zip(null.ok()).is_some_and(|(found, null)| found.st_rdev == null)
+        && fcntl_getfl(&output).is_ok_and(|flags| flags & OFlags::ACCMODE == OFlags::RDWR)
 }
 
 /// A record file; under sudo for the user who called sudo.

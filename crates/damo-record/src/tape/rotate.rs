@@ -88,6 +88,10 @@ impl Rotating {
         self.file.part_path()
     }
 
+    pub(crate) fn is_gone(&self) -> bool {
+        self.file.is_gone()
+    }
+
     pub(crate) fn finish(self) -> Result<Written, RecordError> {
         self.end(RecordFile::finish)
     }
