@@ -1,0 +1,134 @@
+//! Records of what runs already.
+
+use super::*;
+
+#[test]
+fn attaching_writes_nothing_and_keeps_kdamonds_with_equal_target_ids_apart() {
+    let lab = Lab::new(vec![
+        Step::Snapshot(0, 0, ms(1000), &[0x1000]),
+        Step::Snapshot(1, 0, ms(1010), &[0x5000]),
+        Step::Snapshot(0, 0, ms(1100), &[0x1000]),
+        Step::Do(Box::new(|fake| {
+            fake.end(0);
+            fake.end(1);
+        })),
+    ]);
+    lab.others(2);
+    let writes = lab.fake.log().len();
+    lab.run(&lab.request(What::Attach)).unwrap();
+    assert_eq!(lab.fake.log().len(), writes);
+    let (reader, batch) = all(&lab.record());
+    assert_eq!(batch.snapshots.len(), 3);
+    let kdamonds: Vec<Option<u32>> = reader.targets().iter().map(|target| target.kdamond).collect();
+    assert_eq!(kdamonds, [Some(0), Some(1)]);
+    assert_eq!(batch.snapshots[1].target, reader.targets()[1].key);
+}
+
+#[test]
+fn what_schemes_are_applied_to_is_recorded_although_the_kdamond_had_none_when_we_attached() {
+    const APPLIES: &str = include_str!("../../../../../testdata/kernel/formats/6.12-damos_before_apply.txt");
+    let values = [("start", 0x1000), ("end", 0x2000), ("nr_regions", 1)];
+    let lab = Lab::new(vec![
+        Step::Snapshot(0, 0, ms(1000), &[0x1000]),
+        Step::Raw(ms(1050), Box::new(move |tid| raw_of(APPLIES, tid, &values))),
+        Step::Snapshot(0, 0, ms(1100), &[0x1000]),
+        Step::Do(Box::new(|fake| fake.end(0))),
+    ]);
+    lab.fake.put("sys/kernel/tracing/events/damon/damos_before_apply/format", APPLIES);
+    lab.others(1);
+    lab.run(&lab.request(What::Attach)).unwrap();
+    let (reader, batch) = all(&lab.record());
+    assert_eq!(reader.targets().iter().map(|target| target.scheme).collect::<Vec<_>>(), [None, Some(0)]);
+    assert_eq!(batch.snapshots.len(), 3);
+}
+
+#[test]
+fn a_process_that_the_owner_puts_in_place_of_another_is_another_target_of_a_record_that_is_attached() {
+    let other = |fake: &FakeDamon| {
+        process(fake, 78, 'S', "");
+        fake.put(&format!("{KDAMONDS}/0/contexts/0/targets/0/pid_target"), "78");
+        std::thread::sleep(crate::live::follow::LOOK);
+    };
+    let nothing = || Step::Do(Box::new(|_| {}));
+    let lab = Lab::new(vec![
+        Step::Snapshot(0, 0, ms(1000), &[0x1000]),
+        Step::Do(Box::new(other)),
+        nothing(),
+        nothing(),
+        Step::Snapshot(0, 0, ms(2000), &[0x9000]),
+        Step::Do(Box::new(|fake| fake.end(0))),
+    ]);
+    lab.others(1);
+    lab.run(&lab.request(What::Attach)).unwrap();
+    let (reader, batch) = all(&lab.record());
+    let by_pid: Vec<i32> = reader.targets().iter().map(|target| target.process.clone().unwrap().pid).collect();
+    assert_eq!(by_pid, [77, 78]);
+    assert_eq!(batch.snapshots[1].target, reader.targets()[1].key);
+    let of_78 = |side: &Side| matches!(side, Side::Process(footprint) if footprint.pid == 78);
+    assert!(reader.sides().unwrap().iter().any(of_78), "and its side data is recorded");
+}
+
+/// What somebody does to the files of kdamond 0, below a real directory.
+fn staged(intervals: &str, file: &'static str, value: &'static str) -> impl Fn(&FakeDamon) + Send + use<> {
+    let path = Path::new(intervals).join(file);
+    move |_| std::fs::write(&path, value).unwrap()
+}
+
+#[test]
+fn intervals_that_somebody_stages_count_from_their_commit_on() {
+    let lab = Lab::new(vec![]);
+    lab.others(1);
+    // The files stand still, as those of nobody's kernel; what matters is who writes to them.
+    let root = lab.dir.path().join("root");
+    for (path, value) in lab.fake.files() {
+        let path = root.join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, value).unwrap();
+    }
+    let kdamond = root.join(KDAMONDS).join("0");
+    let intervals = kdamond.join("contexts/0/monitoring_attrs/intervals").display().to_string();
+    let state = kdamond.join("state");
+    let commit = move |_: &FakeDamon| {
+        use std::io::Write;
+        let mut file = std::fs::OpenOptions::new().write(true).open(&state).unwrap();
+        file.write_all(b"on").unwrap();
+    };
+    let before = damo_kernel::procfs::now();
+    let at = |ms: i64| before.saturating_add(Nanos::from_millis(ms));
+    let look = || Step::Do(Box::new(|_| std::thread::sleep(crate::live::follow::LOOK)));
+    let mut steps = Vec::new();
+    steps.extend((-20..0).map(|i| Step::Snapshot(0, 0, at(i * 100), &[0x1000])));
+    steps.push(Step::Do(Box::new(staged(&intervals, "sample_us", "20000"))));
+    steps.push(Step::Do(Box::new(staged(&intervals, "aggr_us", "400000"))));
+    steps.extend([look(), look()]);
+    steps.extend((0..10).map(|i| Step::Snapshot(0, 0, at(4000 + i * 100), &[0x1000])));
+    steps.push(Step::Do(Box::new(commit)));
+    steps.extend((0..8).map(|i| Step::Snapshot(0, 0, at(5000 + i * 400), &[0x1000])));
+    let end = root.join(KDAMONDS).join("0/state");
+    steps.push(Step::Do(Box::new(move |_| std::fs::write(&end, "off").unwrap())));
+    steps.push(look());
+    lab.script.steps.lock().unwrap().extend(steps);
+
+    let machine = Machine::new(Root::new(&root));
+    let request = lab.request(What::Attach);
+    session(&request, &machine, &lab.script, &Signals::default(), &mut Line::new(true)).unwrap();
+    let (reader, batch) = all(&lab.record());
+    let intervals: Vec<_> = batch.snapshots.iter().map(|head| head.intervals.unwrap().aggregation).collect();
+    assert_eq!(intervals, [vec![ms(100); 30], vec![ms(400); 8]].concat());
+    let params: Vec<_> = reader
+        .sides()
+        .unwrap()
+        .into_iter()
+        .filter_map(|side| if let Side::Params(params) = side { params.intervals } else { None })
+        .collect();
+    assert_eq!(params.iter().map(|params| params.aggregation).collect::<Vec<_>>(), [ms(100), ms(400)]);
+    assert_eq!(params[1].sample, ms(20));
+}
+
+#[test]
+fn without_a_target_and_with_nothing_running_the_message_says_what_to_type() {
+    let lab = Lab::new(vec![]);
+    let said = lab.run(&lab.request(What::Attach)).unwrap_err().to_string();
+    assert!(said.contains("no kdamond is running") && said.contains("$(pidof PROGRAM)"), "{said}");
+    assert!(!lab.record().exists());
+}

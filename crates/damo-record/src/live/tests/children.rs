@@ -1,0 +1,193 @@
+//! Children and orphans: who joins, who goes, and DAMON that ends of it.
+
+use super::*;
+
+/// Process 77 has a child, 78; until the next look is due.
+fn forks(fake: &FakeDamon) {
+    process(fake, 78, 'S', "");
+    process(fake, 77, 'S', "78");
+    std::thread::sleep(crate::live::follow::LOOK);
+}
+
+/// DAMON is told of newcomers by another thread: until that is done.
+fn until_committed(fake: &FakeDamon) {
+    let patience = std::time::Instant::now() + Duration::from_secs(60);
+    while !fake.log().iter().any(|(_, value)| value == "commit") {
+        assert!(std::time::Instant::now() < patience, "nothing was committed");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    std::thread::sleep(Duration::from_millis(200));
+}
+
+#[test]
+fn a_child_becomes_a_target_of_its_own_and_takes_the_place_of_one_that_is_gone() {
+    let lab = Lab::new(vec![Step::Snapshot(0, 0, ms(1000), &[0x1000]), Step::Do(Box::new(forks))]);
+    // The look after that drains for what was; once DAMON has taken the newcomer, a look drains for what came until then,
+    // and for what comes after it.
+    let nothing = || Step::Do(Box::new(|_| {}));
+    let taken = Step::Do(Box::new(until_committed));
+    let more =
+        [nothing(), taken, nothing(), nothing(), Step::Snapshot(0, 1, ms(1200), &[0x9000]), exits(77), exits(78)];
+    lab.script.steps.lock().unwrap().extend(more);
+    lab.run(&lab.request(pids(77))).unwrap();
+    let (reader, batch) = all(&lab.record());
+    let by_pid: Vec<i32> = reader.targets().iter().map(|target| target.process.clone().unwrap().pid).collect();
+    assert_eq!(by_pid, [77, 78]);
+    assert_eq!(batch.snapshots[1].target, reader.targets()[1].key);
+    assert!(lab.fake.log().iter().any(|(path, value)| path.ends_with("targets/1/pid_target") && value == "78"));
+}
+
+#[test]
+fn a_child_is_recorded_although_there_is_no_room_for_a_new_note_of_what_was_set_up() {
+    let lab = Lab::new(vec![Step::Snapshot(0, 0, ms(1000), &[0x1000]), Step::Do(Box::new(forks))]);
+    // What stands where the note is written first keeps it from being written, as a full disk does.
+    let in_the_way = crate::owner::directory(lab.dir.path()).join(format!("part-{}", std::process::id()));
+    let full = Step::Do(Box::new(move |fake| {
+        std::fs::create_dir(&in_the_way).unwrap();
+        until_committed(fake);
+    }));
+    let nothing = || Step::Do(Box::new(|_| {}));
+    let more = [full, nothing(), nothing(), Step::Snapshot(0, 1, ms(1200), &[0x9000]), exits(77), exits(78)];
+    lab.script.steps.lock().unwrap().extend([nothing()].into_iter().chain(more));
+    lab.run(&lab.request(pids(77))).unwrap();
+    let (reader, batch) = all(&lab.record());
+    assert_eq!((reader.targets().len(), batch.snapshots.len()), (2, 2));
+}
+
+#[test]
+fn a_child_that_is_gone_before_damon_has_taken_it_ends_damon_on_some_kernels_but_not_the_recording() {
+    let lab = Lab::new(vec![Step::Snapshot(0, 0, ms(1000), &[0x1000]), Step::Do(Box::new(forks))]);
+    lab.fake.end_at_refused_commits(None);
+    lab.fake.set_alive(&[77]);
+    let refused = |fake: &FakeDamon| {
+        until_committed(fake);
+        process(fake, 78, 'Z', "");
+    };
+    let nothing = Step::Do(Box::new(|_| {}));
+    let rest = [nothing, Step::Do(Box::new(refused)), Step::Snapshot(0, 0, ms(5000), &[0x1000]), exits(77)];
+    lab.script.steps.lock().unwrap().extend(rest);
+    let before = lab.damon();
+    lab.run(&lab.request(pids(77))).unwrap();
+    assert_eq!(lab.damon(), before);
+    let (reader, batch) = all(&lab.record());
+    assert_eq!(lab.fake.log().iter().filter(|(_, value)| value == "on").count(), 2);
+    assert_eq!(batch.snapshots.len(), 2);
+    assert_eq!(batch.snapshots[0].target, batch.snapshots[1].target, "it is the same process");
+    assert_eq!(batch.snapshots[1].start, ms(4900), "what was not monitored is in no snapshot");
+    assert_eq!(reader.targets().len(), 1);
+}
+
+/// Child 78 ends while the ring is being opened.
+struct ChildEnds<'a>(&'a Script);
+
+impl Open for ChildEnds<'_> {
+    fn before_start(&self, root: &Root, events: &[EventFormat]) -> Result<Box<dyn Source>, RecordError> {
+        process(&self.0.fake, 78, 'Z', "");
+        self.0.before_start(root, events)
+    }
+
+    fn running(&self, root: &Root, events: &[EventFormat], tids: &[i32]) -> Result<Box<dyn Source>, RecordError> {
+        self.0.running(root, events, tids)
+    }
+}
+
+#[test]
+fn a_child_that_is_gone_by_the_time_that_damon_is_switched_on_does_not_keep_the_recording_from_beginning() {
+    let lab = Lab::new(vec![Step::Snapshot(0, 0, ms(1000), &[0x1000]), exits(77)]);
+    process(&lab.fake, 78, 'S', "");
+    process(&lab.fake, 77, 'S', "78");
+    lab.fake.set_alive(&[77]);
+    let before = lab.damon();
+    let machine = Machine::new(Root::with_io(lab.fake.clone()));
+    let (request, mut line) = (lab.request(pids(77)), Line::new(true));
+    session(&request, &machine, &ChildEnds(&lab.script), &Signals::default(), &mut line).unwrap();
+    assert_eq!(lab.damon(), before);
+    let (reader, batch) = all(&lab.record());
+    let by_pid: Vec<i32> = reader.targets().iter().map(|target| target.process.clone().unwrap().pid).collect();
+    assert_eq!((by_pid, batch.snapshots.len()), (vec![77], 1));
+}
+
+#[test]
+fn the_orphan_of_a_sole_target_is_recorded_on_though_damon_ended_with_its_parent() {
+    let person = |fake: &FakeDamon, pid: i32, parent: i32, state: char| {
+        process(fake, pid, state, "");
+        let stat = format!("{pid} (app) {state} {parent} 77 77 0 -1 0 0 0 0 0 5 6 0 0 20 0 1 0 {pid}00 9 9");
+        fake.put(&format!("proc/{pid}/stat"), &stat);
+    };
+    let lab = Lab::new(vec![
+        Step::Snapshot(0, 0, ms(1000), &[0x1000]),
+        Step::Do(Box::new(move |fake| {
+            person(fake, 78, 1, 'S');
+            process(fake, 1, 'S', "78");
+            person(fake, 77, 1, 'Z');
+            fake.end(0);
+        })),
+        Step::Snapshot(0, 0, ms(3000), &[0x9000]),
+        Step::Do(Box::new(|fake| {
+            process(fake, 78, 'Z', "");
+            fake.end(0);
+        })),
+    ]);
+    person(&lab.fake, 77, 1, 'S');
+    process(&lab.fake, 1, 'S', "77");
+    let before = lab.damon();
+    lab.run(&lab.request(pids(77))).unwrap();
+    assert_eq!(lab.damon(), before);
+    let (reader, batch) = all(&lab.record());
+    let by_pid: Vec<i32> = reader.targets().iter().map(|target| target.process.clone().unwrap().pid).collect();
+    assert_eq!(by_pid, [77, 78]);
+    assert_eq!(batch.snapshots[1].target, reader.targets()[1].key);
+}
+
+#[test]
+fn damon_that_somebody_switches_off_stays_off_though_children_come() {
+    let lab = Lab::new(vec![Step::Snapshot(0, 0, ms(1000), &[0x1000]), Step::Do(Box::new(forks))]);
+    let nothing = || Step::Do(Box::new(|_| {}));
+    let taken = Step::Do(Box::new(until_committed));
+    let off = Step::Do(Box::new(|fake| fake.end(0)));
+    lab.script.steps.lock().unwrap().extend([nothing(), taken, nothing(), off]);
+    lab.run(&lab.request(pids(77))).unwrap();
+    assert_eq!(lab.fake.log().iter().filter(|(_, value)| value == "on").count(), 1);
+}
+
+#[test]
+fn a_target_that_becomes_another_program_keeps_its_key_and_has_the_last_name() {
+    let lab = Lab::new(vec![
+        Step::Snapshot(0, 0, ms(1000), &[0x1000]),
+        Step::Do(Box::new(|fake| {
+            fake.put("proc/77/stat", &fake.files()["proc/77/stat"].replace("app 77", "server"));
+            fake.put("proc/77/cmdline", "server\0-d");
+            // Until the next look is due.
+            std::thread::sleep(crate::live::follow::LOOK);
+        })),
+        Step::Snapshot(0, 0, ms(1100), &[0x1000]),
+        exits(77),
+    ]);
+    lab.run(&lab.request(pids(77))).unwrap();
+    let (reader, batch) = all(&lab.record());
+    assert_eq!(batch.snapshots.len(), 2);
+    assert_eq!(batch.snapshots[0].target, batch.snapshots[1].target);
+    let names: Vec<String> = reader.targets().iter().map(|target| target.process.clone().unwrap().cmdline).collect();
+    assert_eq!(names, ["server -d\n"], "as the fake file ends");
+}
+
+#[test]
+fn regions_given_with_all_parameters_are_never_lost_to_a_child() {
+    for ops in ["fvaddr", "vaddr"] {
+        let regions = r#"[{"start": "4096", "end": "8192"}]"#;
+        let json = format!(
+            r#"{{"kdamonds": [{{"contexts": [{{"ops": "{ops}", "targets": [{{"pid": 77, "regions": {regions}}}],
+            "intervals": {{"sample_us": "5 ms", "aggr_us": "100 ms", "ops_update_us": "1 s"}},
+            "nr_regions": {{"min": "10", "max": "1,000"}}, "schemes": []}}]}}]}}"#
+        );
+        let lab = Lab::new(vec![Step::Snapshot(0, 0, ms(1000), &[0x1000]), Step::Do(Box::new(forks))]);
+        // A look that finds somebody drains once before DAMON is told; then time enough for a thread that would tell it.
+        let look = Step::Do(Box::new(|_| {}));
+        let later = Step::Do(Box::new(|_| std::thread::sleep(Duration::from_millis(300))));
+        lab.script.steps.lock().unwrap().extend([look, later, exits(77), exits(78)]);
+        lab.run(&lab.request(What::Kdamonds(serde_json::from_str(&json).unwrap()))).unwrap();
+        let log = lab.fake.log();
+        let told = log.iter().any(|(path, value)| path.ends_with("pid_target") && value == "78");
+        assert!(!told && log.iter().all(|(_, value)| value != "commit"), "{ops}");
+    }
+}
