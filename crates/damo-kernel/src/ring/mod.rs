@@ -62,7 +62,8 @@ pub struct RingOptions {
     /// Size of a thread's ring. An event takes about 88 bytes, so that 1 MiB holds 12 snapshots of 1000 regions.
     /// Rounded up to a power of two of whole pages.
     pub size: Bytes,
-    /// Size of each CPU's ring; if `None` its share of `size`, and not less than 128 KiB to 1 MiB by the number of CPUs.
+    /// Size of each CPU's ring; if `None` its share of `size`, and not less than 128 KiB to 1 MiB by the number of CPUs, or
+    /// all of `size` if that is less.
     pub cpu_size: Option<Bytes>,
 }
 
@@ -319,7 +320,8 @@ fn cpu_ring_size(options: &RingOptions, cpus: usize) -> usize {
     if let Some(size) = options.cpu_size {
         return ring_size(size.0);
     }
-    let least = ring_size((ALL_CPUS / cpus).clamp(128 << 10, 1 << 20));
+    // Who asks for less gets less, also where the rings stay as they are.
+    let least = ring_size((ALL_CPUS / cpus).clamp(128 << 10, 1 << 20)).min(ring_size(options.size.0));
     // Rounded down, as together they are not to exceed it.
     let share = options.size.0.min(MAX_RING) / cpus;
     least.max(ring_size(1 << share.max(1).ilog2()))

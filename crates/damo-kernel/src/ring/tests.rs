@@ -176,13 +176,13 @@ fn all_cpus_together_share_the_size_that_is_asked_for_and_none_has_less_than_una
     };
     let cases = [
         (MIB, 2, MIB),
-        (4096, 2, MIB),
+        (4096, 2, 4096),
         (256 * MIB, 2, 128 * MIB),
         (8 * MIB, 3, 2 * MIB),
         (8 * MIB, 256, MIB / 8),
         (256 * MIB, 256, MIB),
         (u64::MAX, 64, 16 * MIB),
-        (0, 0, MIB),
+        (0, 0, 4096),
     ];
     for (size, cpus, each) in cases {
         assert_eq!(of(size, cpus), each, "{size} on {cpus} CPUs");
