@@ -1,4 +1,5 @@
 # a child whose parent ends at once after the fork is followed: below a command, in a new session; below a process, by its session
+# limit: 200
 mkfifo never
 damo-record -o command.damo -- sh -c "exec 3<>never; read -t 2.3 x <&3
     setsid damo-workload -q '$CONFIGS/zigzag.cfg' --truth command.truth 3<&- & exit 5" 2>said
