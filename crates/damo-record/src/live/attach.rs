@@ -3,7 +3,7 @@
 use super::Machine;
 use super::changes::Changes;
 use super::control::{Control, decoder, formats, meta, params_of};
-use super::events::{Events, Place, Watched};
+use super::events::{Events, Place, Watched, processes};
 use super::follow::{Following, give};
 use super::people::{Origin, People, monitorable};
 use super::sides::Sides;
@@ -19,7 +19,6 @@ use crate::signals::Signals;
 use crate::tape::Tape;
 use damo_format::WriterOptions;
 use damo_kernel::procfs::now;
-use damo_kernel::ring::Until;
 use damo_kernel::sysfs::{ContextTarget, Kdamond, KdamondStatus, ModuleKdamond};
 use damo_model::{Item, Process, Side, Source, Stamp};
 use std::process::ExitCode;
@@ -82,10 +81,11 @@ impl Control for Attached<'_> {
 
     fn retargeted(&mut self, kdamond: u32, targets: &[ContextTarget]) -> Option<Vec<Process>> {
         let here = places_of(self.machine, targets);
+        let people = processes(&here).cloned().collect();
         if let Some((_, places)) = self.places.iter_mut().find(|(index, _)| *index == kdamond) {
-            places.clone_from(&here);
+            *places = here;
         }
-        Some(processes(here))
+        Some(people)
     }
 
     fn places(&self) -> Vec<(u32, Vec<Place>)> {
@@ -138,7 +138,7 @@ pub(crate) fn run(
     for kdamond in &found.kdamonds {
         let targets = kdamond.params.contexts.first().map(|context| context.targets.as_slice()).unwrap_or_default();
         let here = places_of(machine, targets);
-        people.extend(processes(here.clone()));
+        people.extend(processes(&here).cloned());
         let index = kdamond.index as u32;
         let intervals = kdamond.params.contexts.first().map(|context| context.intervals);
         let tid = kdamond.pid.unwrap_or_default();
@@ -191,14 +191,9 @@ pub(crate) fn run(
     };
     let mut control = Attached { machine, found, places };
     let ending = following.follow(&mut control);
-    let rest = following.rest(Until::End);
+    let rest = following.rest();
     super::conclude(following, ending, rest)?;
     Ok(ExitCode::SUCCESS)
-}
-
-fn processes(places: Vec<Place>) -> Vec<Process> {
-    let process = |place| if let Place::Process(process) = place { Some(process) } else { None };
-    places.into_iter().filter_map(process).collect()
 }
 
 fn places_of(machine: &Machine, targets: &[ContextTarget]) -> Vec<Place> {

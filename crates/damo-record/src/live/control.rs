@@ -20,7 +20,6 @@ use crate::signals::Signals;
 use crate::tape::Tape;
 use damo_format::WriterOptions;
 use damo_kernel::procfs::{clock_pair, now};
-use damo_kernel::ring::Until;
 use damo_kernel::sysfs::{ContextTarget, Kdamond};
 use damo_kernel::tracefs::{Decoder, EventFormat, Tracefs};
 use damo_model::{Clock, Item, Meta, Params, Process, Side, Source, Stamp, TracepointFormat};
@@ -143,7 +142,7 @@ fn record(
     }
     // Whatever happened: DAMON off and as it was found first, then what is left in the ring, then the record's end.
     let undone = own.undo();
-    let rest = following.rest(Until::End);
+    let rest = following.rest();
     let concluded = super::conclude(following, ending, rest);
     undone?;
     concluded

@@ -47,6 +47,11 @@ impl Place {
     }
 }
 
+/// The processes at some places.
+pub(crate) fn processes(places: &[Place]) -> impl Iterator<Item = &Process> {
+    places.iter().filter_map(|place| if let Place::Process(process) = place { Some(process) } else { None })
+}
+
 /// One kdamond's events.
 struct Stream {
     watched: Watched,

@@ -3,7 +3,7 @@
 use super::changes::Changes;
 use super::control::Control;
 use super::events::{Events, Place};
-use super::people::People;
+use super::people::{self, People};
 use super::sides::Sides;
 use super::source::Source;
 use crate::error::RecordError;
@@ -127,10 +127,15 @@ impl Following<'_> {
 
     /// Looks who is there, while there is no DAMON to be told of it. Gives those who joined.
     pub(crate) fn meet(&mut self, control: &mut dyn Control) -> Vec<Process> {
-        let changes = self.people.look();
-        changes.renamed.iter().for_each(|process| self.events.renamed(process));
+        let changes = self.look_at_people();
         self.tell(control.without(&changes.gone));
         changes.born
+    }
+
+    fn look_at_people(&mut self) -> people::Changes {
+        let changes = self.people.look();
+        changes.renamed.iter().for_each(|process| self.events.renamed(process));
+        changes
     }
 
     /// Goes on with a kdamond that was switched on again, index and thread, and with a source of its events.
@@ -153,10 +158,9 @@ impl Following<'_> {
     }
 
     /// Takes the last events, after DAMON was switched off, and ends what is open.
-    pub(crate) fn rest(&mut self, until: Until) -> Result<(), RecordError> {
+    pub(crate) fn rest(&mut self) -> Result<(), RecordError> {
         self.take_marks();
-        self.drain(until)?;
-        self.events.lost(now(), self.source.lost_untold());
+        self.end_of_source()?;
         self.events.finish();
         self.give()
     }
@@ -210,8 +214,7 @@ impl Following<'_> {
 
     /// Looks who joined and who is gone; gives a reason to end, if there is one.
     fn look(&mut self, control: &mut dyn Control) -> Result<Option<Ending>, RecordError> {
-        let changes = self.people.look();
-        changes.renamed.iter().for_each(|process| self.events.renamed(process));
+        let changes = self.look_at_people();
         if !changes.is_empty() || control.has_waiting() {
             // What was measured until now belongs to those who were there until now; and while DAMON is told of the
             // change, those who are gone are not measured any more.

@@ -2,7 +2,7 @@
 
 use super::Machine;
 use super::control::Control;
-use super::events::Place;
+use super::events::{Place, processes};
 use super::people;
 use super::plan::{self, Plan};
 use crate::error::RecordError;
@@ -311,10 +311,6 @@ fn busy(root: &Path, error: damo_kernel::Error) -> RecordError {
     let record = found.note.record.as_ref().map_or("standard output".to_string(), |path| path.display().to_string());
     let who = format!("kdamond {index} (thread {pid}) is of a recording (process {}, to {record})", found.note.pid);
     Problem::Busy { who }.into()
-}
-
-fn processes(places: &[Place]) -> impl Iterator<Item = &Process> {
-    places.iter().filter_map(|place| if let Place::Process(process) = place { Some(process) } else { None })
 }
 
 fn place(target: &ContextTarget, people: &[Process]) -> Place {
