@@ -2,6 +2,7 @@
 
 mod common;
 
+use common::terminal::on_terminal;
 use common::{damo, fails, ok, real, record_stairs, run};
 use std::fs;
 use std::io::{Read, Write};
@@ -254,4 +255,65 @@ fn a_record_may_stand_behind_the_form_of_the_access_report() {
     record_stairs(here.path());
     let expected = ok(here.path(), "report access damon.damo --format json");
     assert_eq!(ok(here.path(), "report access --format json damon.damo"), expected);
+}
+
+/// A record that ends in the middle.
+fn cut_record(directory: &Path) {
+    record_stairs(directory);
+    let path = directory.join("damon.damo");
+    let whole = fs::read(&path).expect("record");
+    fs::write(&path, &whole[..whole.len() / 2]).expect("cut");
+}
+
+#[test]
+fn errors_begin_with_error_and_warnings_with_warning() {
+    let here = directory();
+    for line in ["report wss", "report wss -i nowhere.damo", "report nonsense", "convert a b"] {
+        let said = fails(here.path(), line, 2);
+        assert!(said.starts_with("error: "), "damo {line}: {said}");
+    }
+    cut_record(here.path());
+    for line in ["report wss", "info", "repair damon.damo saved.damo"] {
+        let said = fails(here.path(), line, 3);
+        assert!(said.starts_with("warning: "), "damo {line}: {said}");
+    }
+}
+
+#[test]
+fn messages_are_coloured_on_a_terminal_only_and_no_color_is_heeded() {
+    let here = directory();
+    cut_record(here.path());
+    let shown = |words: &[&str], variables: &[(&str, &str)]| {
+        let mut command = damo(here.path());
+        command.args(words).env("TERM", "xterm-256color").envs(variables.iter().copied());
+        on_terminal(command).1
+    };
+    let wrong = ["report", "wss", "-i", "nowhere.damo"];
+    assert!(shown(&wrong, &[]).starts_with("\x1b[1;31merror:\x1b[0m nowhere.damo"), "{:?}", shown(&wrong, &[]));
+    assert!(shown(&["info"], &[]).contains("\x1b[1;33mwarning:\x1b[0m damon.damo"), "{:?}", shown(&["info"], &[]));
+    for variables in [("NO_COLOR", "1"), ("TERM", "dumb")] {
+        assert!(shown(&wrong, &[variables]).starts_with("error: nowhere.damo"), "{variables:?}");
+        assert!(shown(&["info"], &[variables]).contains("warning: damon.damo"), "{variables:?}");
+        assert!(!shown(&["info"], &[variables]).contains('\x1b'), "{variables:?}");
+    }
+    assert!(!fails(here.path(), "info", 3).contains('\x1b'));
+}
+
+#[test]
+fn nothing_but_the_function_for_messages_prints_to_standard_error() {
+    fn visit(directory: &Path) {
+        for entry in fs::read_dir(directory).expect("sources") {
+            let path = entry.expect("entry").path();
+            if path.is_dir() {
+                visit(&path);
+                continue;
+            }
+            let text = fs::read_to_string(&path).expect("text");
+            let program = text.split("#[cfg(test)]").next().unwrap_or_default();
+            assert!(!program.contains("eprint"), "{} prints to standard error by itself", path.display());
+        }
+    }
+    for krate in ["damo", "damo-record", "damo-report", "damo-frame", "damo-edit", "damo-format", "damo-import"] {
+        visit(&common::top().join("crates").join(krate).join("src"));
+    }
 }

@@ -1,6 +1,8 @@
 //! What the tests of the command line share: the program, a directory of their own, recordings.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
+pub mod terminal;
+
 use damo_format::Reader;
 use damo_model::Item;
 use std::path::{Path, PathBuf};

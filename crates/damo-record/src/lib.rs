@@ -8,6 +8,7 @@
 //! - [`live`]: the session with the running kernel's DAMON
 //! - [`json`]: kdamonds' parameters in the Python tool's schema
 //! - [`doctor`]: whether this machine can record, and what its DAMON can do
+//! - [`messages`]: how errors, warnings and notes are said
 //! - [`marks`]: remarks from outside, as `damo mark` makes them
 //! - [`owner`]: which kdamonds are whose, also after a kill
 //! - [`steer`]: DAMON and its schemes beyond one command: start, tune, stop, status
@@ -21,6 +22,7 @@ pub mod json;
 mod line;
 pub mod live;
 pub mod marks;
+pub mod messages;
 pub mod owner;
 mod pipeline;
 pub mod problem;

@@ -2,6 +2,7 @@
 //! All of it goes to standard error, because standard output may be the record. A terminal can stand still (Ctrl-S) and a
 //! pipe can be read by nobody; that must not hold up a recording, nor its end, so what is not taken soon is not said.
 
+use crate::messages::{self, Kind};
 use crate::tape::Written;
 use damo_model::human::{self, Style};
 use damo_model::{Bytes, Nanos};
@@ -46,18 +47,28 @@ impl Line {
         self.drawn = Some(Instant::now());
     }
 
-    /// Says a sentence on a line of its own.
+    /// Says what was done, unless quiet.
     pub(crate) fn say(&mut self, text: &str) {
-        if self.quiet {
-            return;
+        if !self.quiet {
+            self.put(Kind::Done, text);
         }
-        self.warn(text);
+    }
+
+    /// Says something that helps to understand what is done, unless quiet.
+    pub(crate) fn note(&mut self, text: &str) {
+        if !self.quiet {
+            self.put(Kind::Note, text);
+        }
     }
 
     /// Says what must be heard even when quiet.
     pub(crate) fn warn(&mut self, text: &str) {
+        self.put(Kind::Warning, text);
+    }
+
+    fn put(&mut self, kind: Kind, text: &str) {
         self.clear();
-        self.out.write(&format!("{text}\n"), SENTENCE);
+        self.out.write(&messages::line(kind, text, messages::is_colored()), SENTENCE);
     }
 
     /// Takes the live line away.

@@ -4,7 +4,7 @@
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use damo_record::args::{DoctorArgs, FeaturesArgs, MarkArgs, RecordArgs, with_underscores};
 use damo_record::steer::args::{PrintArgs, StartArgs, StatusArgs, StopArgs, TuneArgs};
-use damo_record::{RecordError, doctor, marks, steer};
+use damo_record::{RecordError, doctor, marks, messages, steer};
 use std::process::ExitCode;
 
 /// musl's own malloc returns memory to the kernel and asks for it again all the time: a simulated recording takes twice the
@@ -60,8 +60,12 @@ fn main() -> ExitCode {
     let command = Cli::command();
     let args = with_underscores(&command, std::env::args_os());
     let cli = command.try_get_matches_from(args).and_then(|matches| Cli::from_arg_matches(&matches));
-    run(&cli.unwrap_or_else(|error| error.exit())).unwrap_or_else(|error| {
-        eprintln!("damo-record: {error}");
+    let cli = match cli {
+        Ok(cli) => cli,
+        Err(error) => return messages::usage(&error),
+    };
+    run(&cli).unwrap_or_else(|error| {
+        messages::error(error);
         ExitCode::from(2)
     })
 }

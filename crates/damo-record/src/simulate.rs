@@ -30,11 +30,11 @@ pub fn run(request: &Request) -> Result<ExitCode, RecordError> {
     let signals = Signals::listen()?;
     let mut line = Line::new(request.quiet);
     for note in &request.notes {
-        line.say(note);
+        line.note(note);
     }
     // No clock cuts blocks here: the same simulation gives the same bytes.
     let tape = Tape::open(&request.output, WriterOptions::default())?;
-    tape.notes().iter().for_each(|note| line.say(note));
+    tape.notes().iter().for_each(|note| line.note(note));
     let mut pipeline = Pipeline::start(tape, None, Patience::new(&signals, None))?;
     let result = simulate(&workloads, &options, &mut pipeline, &mut |progress| {
         line.draw(|| {

@@ -1,6 +1,6 @@
 //! Where records are written to: a record file, standard output, or a file in one of the Python tool's formats.
 
-use crate::output;
+use crate::{errors, output};
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use damo_format::{RecordFile, WriterOptions};
@@ -107,18 +107,18 @@ impl Destination {
         let Some(written) = written else { return Ok(()) };
         let name = self.path.display();
         if written.left_out > 0 {
-            eprintln!(
-                "damo: {name}: {} things beside snapshots (mappings, footprints, losses and the like) have no place in this \
+            errors::warn(format_args!(
+                "{name}: {} things beside snapshots (mappings, footprints, losses and the like) have no place in this \
                  format",
                 written.left_out
-            );
+            ));
         }
         if written.other_aggregations > 0 {
-            eprintln!(
-                "damo: {name}: this format has one aggregation interval for all snapshots; access rates of {} of them, which \
+            errors::warn(format_args!(
+                "{name}: this format has one aggregation interval for all snapshots; access rates of {} of them, which \
                  have another, will be read wrongly (.damo keeps them)",
                 written.other_aggregations
-            );
+            ));
         }
         Ok(())
     }

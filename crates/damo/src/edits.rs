@@ -2,7 +2,7 @@
 //! what was done.
 
 use crate::destination::{Destination, FileType};
-use crate::errors::Outcome;
+use crate::errors::{self, Outcome};
 use crate::inputs::{self, Inputs, Opened};
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -109,7 +109,7 @@ pub fn late_damage(record: &Record, damage: &[damo_format::Damage]) -> Outcome {
         return Outcome::Fine;
     }
     for damage in damage {
-        eprintln!("damo: {}: {damage}", record.name());
+        errors::warn(format_args!("{}: {damage}", record.name()));
     }
     Outcome::Partial
 }

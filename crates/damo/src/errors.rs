@@ -1,4 +1,7 @@
-//! From results to exit codes, which are an API: 0 fine, 1 a gate failed, 2 error, 3 only a part could be read.
+//! From results to exit codes, which are an API: 0 fine, 1 a gate failed, 2 error, 3 only a part could be read. And how
+//! errors, warnings and notes are said: nothing else writes sentences to standard error.
+
+pub use damo_record::messages::{done, error, note, usage, warn};
 
 use std::io;
 use std::process::ExitCode;
@@ -33,8 +36,8 @@ pub fn exit_code(result: anyhow::Result<Outcome>) -> ExitCode {
 }
 
 /// Prints an error, with its causes, on stderr.
-pub fn say(error: &anyhow::Error) {
-    eprintln!("damo: {}", sentence(error));
+pub fn say(failure: &anyhow::Error) {
+    error(sentence(failure));
 }
 
 /// The error with its causes, each said once: library errors name their cause in their own words already.
@@ -48,13 +51,6 @@ fn sentence(error: &anyhow::Error) -> String {
         }
     }
     said
-}
-
-/// Prints what clap has to say and gives its exit code: 0 for `--help` and `--version`, 2 for a mistake.
-pub fn usage(error: &clap::Error) -> ExitCode {
-    // A reader that went away does not want our help text either.
-    let _ = error.print();
-    if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS }
 }
 
 /// Whether the error, at its root, says that the reader of our output went away.

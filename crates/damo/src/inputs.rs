@@ -1,6 +1,6 @@
 //! Which records a command reads, and opening them: those named, else `damon.damo`, else `damon.data`.
 
-use crate::errors::Outcome;
+use crate::errors::{self, Outcome};
 use crate::progress;
 use anyhow::{Result, bail};
 use clap::Args;
@@ -75,7 +75,7 @@ pub fn open_with(paths: &[PathBuf], options: &OpenOptions) -> Result<Opened> {
     for path in paths {
         let record = progress::during(&[], || Record::open(path, options))?;
         for note in record.notes() {
-            eprintln!("damo: {}: {note}", record.name());
+            errors::note(format_args!("{}: {note}", record.name()));
         }
         records.push(record);
     }
@@ -115,23 +115,25 @@ impl Opened {
         for record in &self.records {
             let name = record.name();
             for damage in record.damage() {
-                eprintln!("damo: {name}: {damage}");
+                errors::warn(format_args!("{name}: {damage}"));
                 outcome = Outcome::Partial;
             }
             if outcome == Outcome::Partial {
-                eprintln!("damo: {name}: the rest was read; `damo repair {name} NEW.damo` keeps what is readable");
+                errors::note(format_args!(
+                    "{name}: the rest was read; `damo repair {name} NEW.damo` keeps what is readable"
+                ));
             }
             if let Some(why) = record.cut_short() {
-                eprintln!("damo: {name}: {why}; the rest was read");
+                errors::warn(format_args!("{name}: {why}; the rest was read"));
                 outcome = Outcome::Partial;
             }
             let coverage = record.coverage();
             if coverage.lost_events > 0 || coverage.partial > 0 {
-                eprintln!(
-                    "damo: {name}: {} events were lost while recording, {} of {} snapshots are partial and left out of \
+                errors::warn(format_args!(
+                    "{name}: {} events were lost while recording, {} of {} snapshots are partial and left out of \
                      statistics",
                     coverage.lost_events, coverage.partial, coverage.snapshots
-                );
+                ));
             }
         }
         outcome

@@ -155,7 +155,7 @@ pub(crate) fn run(
     let params: Vec<Kdamond> = found.kdamonds.iter().map(|kdamond| kdamond.params.clone()).collect();
     let meta = meta(request, machine, &formats, &params, Source::Kernel);
     let tape = Tape::open(&request.output, WriterOptions::live())?;
-    tape.notes().iter().for_each(|note| line.say(note));
+    tape.notes().iter().for_each(|note| line.note(note));
     let marks = match request.output.path.as_deref().map(|path| Marks::listen(path, line)).transpose() {
         Ok(marks) => marks.flatten(),
         Err(error) => {

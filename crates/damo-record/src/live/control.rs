@@ -81,7 +81,7 @@ fn record(
     command: &mut Option<Started>,
 ) -> Result<(), RecordError> {
     let tape = Tape::open(&request.output, WriterOptions::live())?;
-    tape.notes().iter().for_each(|note| line.say(note));
+    tape.notes().iter().for_each(|note| line.note(note));
     let begun = begin(request, machine, open, command, line);
     let formats;
     let (mut own, mut following) = match begun {

@@ -56,7 +56,7 @@ pub fn run(request: &Request) -> Result<ExitCode, RecordError> {
     let machine = Machine::new(Root::new(&request.root));
     let mut line = Line::new(request.quiet);
     for note in &request.notes {
-        line.say(note);
+        line.note(note);
     }
     let signals = Signals::listen()?;
     session(request, &machine, &source::Perf { size: request.ring_size }, &signals, &mut line)

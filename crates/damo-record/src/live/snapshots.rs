@@ -75,7 +75,7 @@ fn record(
     command: &mut Option<Started>,
 ) -> Result<(), RecordError> {
     let tape = Tape::open(&request.output, WriterOptions::live())?;
-    tape.notes().iter().for_each(|note| line.say(note));
+    tape.notes().iter().for_each(|note| line.note(note));
     let (mut own, session) = match begin(request, machine, command) {
         Ok(begun) => begun,
         Err(error) => {
@@ -89,7 +89,7 @@ fn record(
         Err(error) => return command::not_begun(command, error, line),
     };
     if request.follow_children && !session.plan.people.is_empty() {
-        line.say("Processes that begin from now on are not monitored: --snapshot does not follow children.");
+        line.note("Processes that begin from now on are not monitored: --snapshot does not follow children.");
     }
     let mut reading = Reading {
         request,

@@ -15,6 +15,7 @@ use crate::args::{MonitorArgs, UsageError};
 use crate::error::RecordError;
 use crate::json;
 use crate::live::{Machine, plan, ready};
+use crate::messages;
 use crate::owner;
 use crate::request::What;
 use args::{PrintArgs, StartArgs, StatusArgs, StopArgs};
@@ -48,7 +49,10 @@ fn start_on(place: &Place, args: &StartArgs, out: &mut dyn Write) -> Result<Exit
     let started = place.steer().start(&kdamonds)?;
     let each: Vec<String> =
         started.iter().map(|(index, thread)| format!("kdamond {index} (thread {thread})")).collect();
-    eprintln!("Started {}. See it: damo status. Record it: damo record. End it: damo stop.", each.join(" and "));
+    messages::done(format_args!(
+        "Started {}. See it: damo status. Record it: damo record. End it: damo stop.",
+        each.join(" and ")
+    ));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -104,7 +108,7 @@ pub fn stop(args: &StopArgs) -> Result<ExitCode, RecordError> {
     let place = Place::of(&args.root);
     let stopped = place.steer().stop(args.adopt).map_err(|error| place.explained(error.into()))?;
     let each: Vec<String> = stopped.iter().map(|index| format!("kdamond {index}")).collect();
-    eprintln!("Stopped {}.", each.join(" and "));
+    messages::done(format_args!("Stopped {}.", each.join(" and ")));
     Ok(ExitCode::SUCCESS)
 }
 

@@ -6,6 +6,7 @@ use crate::args::{MonitorArgs, UsageError};
 use crate::error::RecordError;
 use crate::line::Line;
 use crate::live::command::{self, Started};
+use crate::messages;
 use crate::request::What;
 use crate::signals::Signals;
 use crate::values;
@@ -92,7 +93,7 @@ fn apply(
     command: Option<&mut Started>,
     out: &mut dyn Write,
 ) -> Result<(), RecordError> {
-    eprintln!("Schemes are at work until the targets end; Ctrl-C stops them.");
+    messages::done("Schemes are applied until the targets end; Ctrl-C stops them.");
     let watched = watch(steer, args.timeout, signals, command);
     match steer.stop(false) {
         // The targets ended, and the kdamond with them; the settings are back.

@@ -6,6 +6,7 @@ use super::{DamosArgs, Place, Wanted, show};
 use crate::args::UsageError;
 use crate::error::RecordError;
 use crate::json;
+use crate::messages;
 use crate::request::What;
 use damo_kernel::sysfs::{Context, Kdamond};
 use std::process::ExitCode;
@@ -17,7 +18,7 @@ use std::process::ExitCode;
 pub fn tune(args: &TuneArgs) -> Result<ExitCode, RecordError> {
     let place = Place::of(&args.root);
     let said = tune_on(&place, args).map_err(|error| place.explained(error))?;
-    said.iter().for_each(|note| eprintln!("{note}"));
+    said.iter().for_each(messages::note);
     Ok(ExitCode::SUCCESS)
 }
 

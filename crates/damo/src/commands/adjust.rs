@@ -2,7 +2,7 @@
 
 use super::report::options::{FilterArgs, microseconds};
 use crate::edits::{self, History, OutputArgs};
-use crate::errors::Outcome;
+use crate::errors::{self, Outcome};
 use crate::inputs::Inputs;
 use anyhow::{Result, bail};
 use clap::Args;
@@ -86,7 +86,7 @@ pub fn run(args: &AdjustArgs) -> Result<Outcome> {
             Some(done) => args.tell(done),
             None => {
                 let (path, all) = (args.output.path(DEFAULT), record.totals().regions);
-                eprintln!("{}: {passed_regions} of {all} regions passed the filters", path.display());
+                errors::done(format_args!("{}: {passed_regions} of {all} regions passed the filters", path.display()));
             }
         }
     }
@@ -104,18 +104,23 @@ impl AdjustArgs {
 
     fn tell(&self, done: Aggregated) {
         let path = self.output.path(DEFAULT);
-        eprintln!("{}: {} snapshots", path.display(), done.snapshots);
+        errors::done(format_args!("{}: {} snapshots", path.display(), done.snapshots));
         if done.skipped > 0 {
-            eprintln!("  without each target's first {}, {} in all (--skip 0 keeps them)", self.skip, done.skipped);
+            errors::done(format_args!(
+                "  without each target's first {}, {} in all (--skip 0 keeps them)",
+                self.skip, done.skipped
+            ));
         }
         let interval = self.aggregate_interval.map(human).unwrap_or_default();
         if done.snapshots == done.added {
-            eprintln!("  as they were: none is shorter than {interval}, so nothing was added up");
+            errors::done(format_args!("  as they were: none is shorter than {interval}, so nothing was added up"));
         } else if done.short > 0 {
-            eprintln!("  {} of them shorter than {interval}: what was left at the end", done.short);
+            errors::done(format_args!("  {} of them shorter than {interval}: what was left at the end", done.short));
         }
         if done.without_extras > 0 {
-            eprintln!("  without bytes that passed filters and hits of probes: those are of one snapshot only");
+            errors::done(format_args!(
+                "  without bytes that passed filters and hits of probes: those are of one snapshot only"
+            ));
         }
     }
 }

@@ -1,7 +1,7 @@
 //! `damo anonymize`: a record to share, without names and with addresses moved.
 
 use crate::edits::{self, History, OutputArgs};
-use crate::errors::Outcome;
+use crate::errors::{self, Outcome};
 use crate::inputs::Inputs;
 use anyhow::Result;
 use clap::Args;
@@ -75,7 +75,7 @@ impl AnonymizeArgs {
         if self.keep_marks && done.marks > 0 {
             stays.push("THE TEXTS OF MARKS");
         }
-        eprintln!(
+        errors::done(format_args!(
             "{}: {} areas moved; {} processes and {} files became numbers{}",
             self.output.path(DEFAULT).display(),
             done.areas,
@@ -86,7 +86,7 @@ impl AnonymizeArgs {
             } else {
                 format!(", and so did the texts of {} marks", done.marks)
             }
-        );
-        eprintln!("  what stays: {}", stays.join("; "));
+        ));
+        errors::done(format_args!("  what stays: {}", stays.join("; ")));
     }
 }

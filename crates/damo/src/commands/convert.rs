@@ -1,7 +1,7 @@
 //! `damo convert`: any record into a `.damo` record, or into the Python tool's formats for programs that read those.
 
 use crate::destination::{Destination, FileType};
-use crate::errors::Outcome;
+use crate::errors::{self, Outcome};
 use anyhow::{Context, Result};
 use clap::Args;
 use damo_format::StreamReader;
@@ -73,7 +73,7 @@ fn read(input: &Path, sink: &mut dyn Sink) -> Result<Outcome> {
         damo_import::import_path(input, &options, sink)?
     };
     for note in &imported.notes {
-        eprintln!("damo: {}: {note}", input.display());
+        errors::note(format_args!("{}: {note}", input.display()));
     }
     Ok(if imported.damaged { Outcome::Partial } else { Outcome::Fine })
 }
@@ -84,7 +84,7 @@ fn ours(file: impl Read, sink: &mut dyn Sink) -> Result<Outcome> {
         sink.put(&item)?;
     }
     for damage in stream.damage() {
-        eprintln!("damo: {damage}");
+        errors::warn(damage);
     }
     Ok(if stream.damage().is_empty() && stream.is_finished() { Outcome::Fine } else { Outcome::Partial })
 }

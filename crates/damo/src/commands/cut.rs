@@ -3,7 +3,7 @@
 use super::report::heats::Ranges;
 use super::report::options::TargetArgs;
 use crate::edits::{self, History, OutputArgs};
-use crate::errors::Outcome;
+use crate::errors::{self, Outcome};
 use crate::inputs::Inputs;
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -78,12 +78,12 @@ pub fn run(args: &CutArgs) -> Result<Outcome> {
             Ok(kept)
         })?;
         let path = args.output.path(DEFAULT);
-        eprintln!("{}: {} snapshots, {} regions{what}", path.display(), kept.snapshots, kept.regions);
+        errors::done(format_args!("{}: {} snapshots, {} regions{what}", path.display(), kept.snapshots, kept.regions));
         if kept.sides_of_unknown_time > 0 {
-            eprintln!(
+            errors::done(format_args!(
                 "  with all {} footprints and the like whose times are not on the record's clock",
                 kept.sides_of_unknown_time
-            );
+            ));
         }
     }
     Ok(edits::outcome(&opened, late))

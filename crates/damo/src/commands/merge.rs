@@ -1,7 +1,7 @@
 //! `damo merge`: several records of one host as one, on one time axis.
 
 use crate::edits::{self, History, OutputArgs};
-use crate::errors::Outcome;
+use crate::errors::{self, Outcome};
 use crate::inputs::{self, Inputs};
 use anyhow::{Result, bail};
 use clap::Args;
@@ -70,13 +70,13 @@ pub fn run(args: &MergeArgs) -> Result<Outcome> {
     })?;
     let path = args.output.path(DEFAULT);
     let (shared, targets) = (plan.shared_targets(), plan.targets.len());
-    eprintln!(
+    errors::done(format_args!(
         "{}: {} snapshots of {targets} targets, {shared} of them in several records",
         path.display(),
         merged.snapshots
-    );
+    ));
     if merged.repeated_snapshots > 0 {
-        eprintln!("  {} snapshots that two records have were taken once", merged.repeated_snapshots);
+        errors::done(format_args!("  {} snapshots that two records have were taken once", merged.repeated_snapshots));
     }
     Ok(edits::outcome(&opened, late))
 }

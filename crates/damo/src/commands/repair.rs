@@ -1,6 +1,6 @@
 //! `damo repair`: saves every whole block of a damaged record, with a new index.
 
-use crate::errors::Outcome;
+use crate::errors::{self, Outcome};
 use anyhow::{Context, Result};
 use clap::Args;
 use std::path::PathBuf;
@@ -23,14 +23,14 @@ pub fn run(args: &RepairArgs) -> Result<Outcome> {
     let report = damo_format::repair(&args.input, &args.output)
         .with_context(|| format!("repairing {}", args.input.display()))?;
     for damage in &report.damage {
-        eprintln!("damo: lost: {damage}");
+        errors::warn(format_args!("lost: {damage}"));
     }
     for note in &report.notes {
-        eprintln!("damo: {note}");
+        errors::note(note);
     }
     let lost =
         if report.lost_snapshots > 0 { format!(", {} snapshots lost", report.lost_snapshots) } else { String::new() };
     let (snapshots, regions) = (report.written.snapshots, report.written.regions);
-    eprintln!("{}: {snapshots} snapshots, {regions} regions saved{lost}", args.output.display());
+    errors::done(format_args!("{}: {snapshots} snapshots, {regions} regions saved{lost}", args.output.display()));
     Ok(if report.damage.is_empty() { Outcome::Fine } else { Outcome::Partial })
 }

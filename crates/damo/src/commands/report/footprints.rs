@@ -2,7 +2,7 @@
 
 use super::options::{DistributionArgs, FormArgs, RawNumber, TimeArgs};
 use super::picture::PlotArgs;
-use crate::errors::Outcome;
+use crate::errors::{self, Outcome};
 use crate::inputs::{self, Inputs};
 use anyhow::Result;
 use clap::Args;
@@ -74,7 +74,9 @@ pub fn run(args: &FootprintsArgs) -> Result<Outcome> {
     let opened = inputs::open(&Inputs::default().paths(&files)?)?;
     let report = footprints::footprints(&opened.records, &options)?;
     if report.aligned {
-        eprintln!("damo: the readings tell wall-clock times only: the first is taken to be at the record's start");
+        errors::note(format_args!(
+            "the readings tell wall-clock times only: the first is taken to be at the record's start"
+        ));
     }
     let text = DistributionText {
         style: args.raw_number.style(),

@@ -3,7 +3,7 @@
 use super::input::ReportInputs;
 use super::options::{AnyForm, FormArgs, TargetArgs, occurrences, repeated, three, time_range};
 use super::picture::{PictureArgs, Place};
-use crate::errors::Outcome;
+use crate::errors::{self, Outcome};
 use crate::inputs::Opened;
 use crate::output::{self, ColorWhen};
 use crate::progress;
@@ -197,7 +197,7 @@ fn tell_others(opened: &Opened, report: &HeatsReport) {
         (None, None) => "one target".to_owned(),
     };
     if known.len() > 1 {
-        eprintln!("damo: this is {shown}, one of {} targets; --pid and --tid choose another", known.len());
+        errors::note(format_args!("this is {shown}, one of {} targets; --pid and --tid choose another", known.len()));
     }
 }
 
@@ -211,9 +211,9 @@ fn tell_span(opened: &Opened, wanted: Option<&TimeRange>) {
     };
     if to <= first || last <= from {
         let [first, last] = [first, last].map(|at| human::format_time(at, Style::Human));
-        eprintln!(
-            "damo: the record lasts from {first} to {last} on its clock; with `guided` behind END, times count from its start"
-        );
+        errors::note(format_args!(
+            "the record lasts from {first} to {last} on its clock; with `guided` behind END, times count from its start"
+        ));
     }
 }
 

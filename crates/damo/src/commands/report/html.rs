@@ -2,7 +2,7 @@
 
 use super::input::ReportInputs;
 use super::picture;
-use crate::errors::Outcome;
+use crate::errors::{self, Outcome};
 use crate::output;
 use crate::progress;
 use anyhow::{Context, Result, bail};
@@ -46,6 +46,6 @@ pub fn run(args: &HtmlArgs) -> Result<Outcome> {
     let mut out = output::buffered(File::create(&args.output).with_context(|| format!("creating {path}"))?);
     progress::during(&opened.records, || html::write_html(record, &options, &mut out))?;
     out.flush().with_context(|| format!("writing {path}"))?;
-    eprintln!("damo: {path} written");
+    errors::done(format_args!("{path} written"));
     Ok(opened.outcome())
 }

@@ -1,6 +1,7 @@
 //! Options of pictures, and writing them: PNG or SVG by the file's ending.
 
 use super::options::{AnyForm, FormArgs};
+use crate::errors;
 use crate::inputs::Opened;
 use anyhow::{Context, Result};
 use clap::Args;
@@ -122,7 +123,7 @@ impl PictureArgs {
             return crate::output::to_stdout(|out| Ok(out.write_all(&bytes)?));
         };
         fs::write(path, bytes).with_context(|| format!("writing {}", path.display()))?;
-        eprintln!("damo: {} written", path.display());
+        errors::done(format_args!("{} written", path.display()));
         Ok(())
     }
 }
