@@ -59,13 +59,16 @@ impl Record {
             // A pipe or a device: cannot be read twice.
             return Record::from_stream(file, &name, options);
         }
-        let head = read_up_to(&mut file, SNIFF_LEN as u64).map_err(io_error)?;
+        // A directory may hold a trace, and cannot be read as a file.
+        let head =
+            if meta.is_dir() { Vec::new() } else { read_up_to(&mut file, SNIFF_LEN as u64).map_err(io_error)? };
         drop(file);
         if damo_format::sniff(&head) {
             let reader = Reader::open(path).map_err(|source| FrameError::Read { name: name.clone(), source })?;
             return Ok(Record::new(name, reader, Vec::new(), options.threads()));
         }
         if meta.len() > options.max_foreign {
+            damo_import::recognise_path(path)?;
             return Err(FrameError::TooLarge { name, limit: options.max_foreign });
         }
         import(&name, options, |sink| damo_import::import_path(path, &options.import, sink))
@@ -78,18 +81,16 @@ impl Record {
     /// When the stream cannot be read or is no record.
     pub fn from_stream(mut stream: impl Read, name: &str, options: &OpenOptions) -> Result<Record, FrameError> {
         let io_error = |source| FrameError::Io { path: name.into(), source };
-        let mut bytes = read_up_to(&mut stream, SNIFF_LEN as u64).map_err(io_error)?;
+        let bytes = read_up_to(&mut stream, SNIFF_LEN as u64).map_err(io_error)?;
         if damo_format::sniff(&bytes) {
             let whole = io::Cursor::new(bytes).chain(stream);
             let reader =
                 Reader::from_stream(whole).map_err(|source| FrameError::Read { name: name.to_owned(), source })?;
             return Ok(Record::new(name.to_owned(), reader, Vec::new(), options.threads()));
         }
-        bytes.append(&mut read_up_to(&mut stream, options.max_foreign).map_err(io_error)?);
-        if bytes.len() as u64 > options.max_foreign {
-            return Err(FrameError::TooLarge { name: name.to_owned(), limit: options.max_foreign });
-        }
-        import(name, options, |sink| damo_import::import(&bytes, name, &options.import, sink))
+        let whole = io::Cursor::new(bytes).chain(stream);
+        let limit = options.max_foreign;
+        import(name, options, |sink| damo_import::import_stream(whole, name, &options.import, limit, sink))
     }
 
     /// A record out of items, as a source would give them: for tests and for programs that make their own.
@@ -128,7 +129,7 @@ fn import(
     let (bytes, _) = writer.finish().map_err(pack)?;
     let reader = Reader::from_bytes(bytes).map_err(|source| FrameError::Read { name: name.to_owned(), source })?;
     let mut record = Record::new(name.to_owned(), reader, notes, options.threads());
-    record.set_cut_short(cut_short);
+    record.set_imported(cut_short);
     Ok(record)
 }
 

@@ -13,6 +13,7 @@ pub struct Record {
     reader: Reader,
     notes: Vec<String>,
     cut_short: Option<String>,
+    imported: bool,
     sides: OnceLock<Vec<Side>>,
     threads: usize,
     planned: AtomicU64,
@@ -56,7 +57,7 @@ impl Coverage {
 impl Record {
     pub(crate) fn new(name: String, reader: Reader, notes: Vec<String>, threads: usize) -> Self {
         let (planned, done) = (AtomicU64::new(0), AtomicU64::new(0));
-        Self { name, reader, notes, cut_short: None, sides: OnceLock::new(), threads, planned, done }
+        Self { name, reader, notes, cut_short: None, imported: false, sides: OnceLock::new(), threads, planned, done }
     }
 
     /// The name it was opened by; `-` for standard input.
@@ -95,8 +96,15 @@ impl Record {
         self.cut_short.as_deref()
     }
 
-    pub(crate) fn set_cut_short(&mut self, why: Option<String>) {
-        self.cut_short = why;
+    /// Whether it was read from another format, so that [`crate::OpenOptions::import`] had a say. A `.damo` record that
+    /// was made of one is what it is.
+    pub fn is_imported(&self) -> bool {
+        self.imported
+    }
+
+    pub(crate) fn set_imported(&mut self, cut_short: Option<String>) {
+        self.imported = true;
+        self.cut_short = cut_short;
     }
 
     /// Parts of the file that could not be read.

@@ -8,6 +8,7 @@ use crate::error::{ImportError, Place};
 use crate::sides::SideFiles;
 use crate::{Context, Format, Imported};
 use damo_model::assemble::{Assembler, EventKey, Options as AssemblerOptions, RegionEvent, Survey};
+use damo_model::human::{Style, format_time};
 use damo_model::{Intervals, Item, Lost, Mark, Meta, Nanos, Side, Sink, Source, Stamp, Target};
 use std::collections::BTreeMap;
 
@@ -22,6 +23,8 @@ pub(crate) enum Event<'a> {
     End(EventKey, Nanos),
     /// Events are missing; `None` if it is not known how many.
     Lost(Option<u64>, Option<Nanos>, &'static str),
+    /// Events are missing somewhere in the recording, not here, and it is not known how many.
+    LostAnywhere(&'static str),
     /// Auto-tuning chose a sampling interval.
     Tuned(Option<i32>, Nanos, Nanos),
 }
@@ -68,7 +71,7 @@ pub(crate) fn drive(
     if first.events == 0 {
         return Err(context.bad(
             Place::Whole,
-            stream.nothing().unwrap_or_else(|| "no region of DAMON is in it".to_owned()),
+            stream.nothing().unwrap_or_else(|| "it holds no DAMON event with a region".to_owned()),
             "record the tracepoint damon:damon_aggregated, or check that DAMON was on",
         ));
     }
@@ -110,6 +113,7 @@ fn survey(stream: &dyn Stream, intervals: Option<Intervals>) -> Result<First, Im
                 plain.lost(events.unwrap_or(u64::MAX));
                 probed.lost(events.unwrap_or(u64::MAX));
             }
+            Event::LostAnywhere(_) => {}
             Event::Tuned(thread, sample, _) => {
                 tuned_at_all = true;
                 plain.tuned(thread, sample);
@@ -202,6 +206,7 @@ fn second_run(
                 assembler.lost(events.unwrap_or(u64::MAX));
                 put_lost(events, at.unwrap_or(now), reason, sink, imported)?;
             }
+            Event::LostAnywhere(reason) => put_lost(None, now, reason, sink, imported)?,
             Event::Tuned(thread, sample, at) => {
                 assembler.tuned(thread, sample);
                 let text = format!("auto-tuning set the sampling interval to {} us", sample.as_micros());
@@ -228,10 +233,19 @@ fn second_run(
     if late > 0 {
         imported.notes.push(format!("events that came too late to be put in order, counted as lost: {late}"));
     }
+    if tally.gaps > 0 {
+        let s = if tally.gaps == 1 { "" } else { "s" };
+        imported.notes.push(format!(
+            "{} gap{s} between snapshots, the longest of {}, in which DAMON reported nothing: it was off, or the machine \
+             was suspended",
+            tally.gaps,
+            format_time(tally.longest_gap, Style::Human)
+        ));
+    }
     if tuned && intervals.is_none() {
         imported.notes.push(
             "auto-tuning changed the intervals while this was recorded, but the intervals that it began with are not \
-             known: give them to have rates in Hz"
+             known, so that there are no rates and ages in time; tell them, as in --intervals 5ms 100ms"
                 .to_owned(),
         );
     }

@@ -39,6 +39,14 @@ pub enum ImportError {
         /// Why.
         source: io::Error,
     },
+    /// The file is larger than memory may be spent on.
+    #[error("{name}: larger than {limit} bytes, which is as much as is read from a foreign record; give a part of it")]
+    TooLarge {
+        /// The file.
+        name: String,
+        /// The limit in bytes.
+        limit: u64,
+    },
     /// The receiver of the snapshots can take no more.
     #[error(transparent)]
     Sink(#[from] SinkError),

@@ -5,8 +5,8 @@
 //!
 //! - damo JSON, plain and zlib-compressed, of every age, with raw and human numbers ([`Format::DamoJson`],
 //!   [`Format::DamoJsonZlib`])
-//! - text of `perf script`, `trace-cmd report` and tracefs' trace files ([`Format::PerfScript`],
-//!   [`Format::TraceCmdText`])
+//! - text of `perf script`, `perf trace`, `trace-cmd report` and tracefs' trace files ([`Format::PerfScript`],
+//!   [`Format::PerfTrace`], [`Format::TraceCmdText`]), also as a mail program or another system left it
 //! - perf.data ([`Format::PerfData`])
 //! - the binary record of the first DAMON versions ([`Format::LegacyBinary`])
 //! - copied pages of tracefs' `trace_pipe_raw` ([`Format::TracePages`])
@@ -36,20 +36,24 @@ mod sniff;
 mod text;
 
 pub use error::{ImportError, Place};
-pub use files::import_path;
+pub use files::{import_path, import_stream, recognise_path};
 pub use json::{JsonWriter, Written};
 pub use perf_script::PerfScriptWriter;
 pub use raw_trace::{RawTrace, import_raw_trace};
 pub use sides::{SideFiles, SideKind};
 pub use sniff::{Format, sniff};
+pub use text::Tick;
 
 use damo_model::{Intervals, Sink};
 
 /// What is known beyond the file, or wanted of it.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// Intervals in force at the start, for formats that do not tell them. They go before those of side files.
+    /// Intervals in force at the start, for formats that do not tell them. They go before those of side files. Where
+    /// auto-tuning changes them and the file tells, they hold until then.
     pub intervals: Option<Intervals>,
+    /// How long a step of the clock lasts, for times that are whole numbers (trace clocks `counter`, `x86-tsc`, `uptime`).
+    pub clock_tick: Option<Tick>,
 }
 
 /// What an import did.
@@ -107,27 +111,38 @@ pub fn import_with_sides(
     sink: &mut dyn Sink,
 ) -> Result<Imported, ImportError> {
     let context = Context { name, options };
-    let format = sniff::recognise(bytes, &context)?;
+    let format = sniff::recognise(bytes, name)?;
+    import_as(format, bytes, &context, sides, sink)
+}
+
+/// Reads bytes of a known format.
+fn import_as(
+    format: Format,
+    bytes: &[u8],
+    context: &Context<'_>,
+    sides: &SideFiles,
+    sink: &mut dyn Sink,
+) -> Result<Imported, ImportError> {
     let mut imported = Imported::of(format);
     let out = &mut imported;
     match format {
-        Format::DamoJson | Format::DamoJsonZlib => json::import(bytes, format, &context, sides, sink, out)?,
-        Format::MemFootprint => sides::import_footprints(bytes, &context, sink, out)?,
-        Format::PerfScript | Format::TraceCmdText => {
-            let stream = text::TextStream::new(bytes, &context);
-            driver::drive(&stream, format, &context, sides, sink, out)?;
+        Format::DamoJson | Format::DamoJsonZlib => json::import(bytes, format, context, sides, sink, out)?,
+        Format::MemFootprint => sides::import_footprints(bytes, context, sink, out)?,
+        Format::PerfScript | Format::PerfTrace | Format::TraceCmdText => {
+            let stream = text::TextStream::new(bytes, context);
+            driver::drive(&stream, format, context, sides, sink, out)?;
             stream.note(out);
         }
         Format::PerfData => {
-            let stream = perf_data::PerfData::new(bytes, &context)?;
-            driver::drive(&stream, format, &context, sides, sink, out)?;
+            let stream = perf_data::PerfData::new(bytes, context)?;
+            driver::drive(&stream, format, context, sides, sink, out)?;
             stream.note(out);
         }
         // Never recognised by a file's bytes: it takes several files.
         Format::TracePages => {}
         Format::LegacyBinary => {
-            let stream = legacy::Legacy::new(bytes, &context)?;
-            driver::drive(&stream, format, &context, sides, sink, out)?;
+            let stream = legacy::Legacy::new(bytes, context)?;
+            driver::drive(&stream, format, context, sides, sink, out)?;
             stream.note(out);
         }
     }

@@ -24,6 +24,9 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use tracing::TracingData;
 
+const NO_EVENT: &str = "it holds no DAMON event";
+const RECORD_IT: &str = "record with `perf record -e damon:damon_aggregated -a`, or with `damo record`";
+
 /// A perf.data file of which everything but its records is understood.
 #[derive(Debug)]
 pub(crate) struct PerfData<'a> {
@@ -68,6 +71,10 @@ impl<'a> PerfData<'a> {
             tracing = data.map(|data| TracingData::read(&bytes[data]));
         }
         let Some(tracing) = tracing else {
+            // A recording that was finished has the formats of its tracepoints; one without tracepoints has none.
+            if !header.is_cut && !attrs.is_empty() && attrs.iter().all(|attr| !attr.is_tracepoint) {
+                return Err(bad(Place::Whole, NO_EVENT, RECORD_IT));
+            }
             return Err(bad(
                 Place::Whole,
                 "there are no event formats in it, as when perf was killed before it could write them, or the file was \
@@ -78,11 +85,7 @@ impl<'a> PerfData<'a> {
         let formats: Vec<EventFormat> =
             tracing.formats.iter().filter_map(|text| EventFormat::parse(text).ok()).filter(is_of_damon).collect();
         if formats.is_empty() {
-            return Err(bad(
-                Place::Whole,
-                "it has no event of DAMON",
-                "record with `perf record -e damon:damon_aggregated -a`, or with `damo record`",
-            ));
+            return Err(bad(Place::Whole, NO_EVENT, RECORD_IT));
         }
         let decoder = Decoder::new(&formats).map_err(|error| {
             context.bad(Place::Whole, format!("its event formats: {error}"), "the kernel is newer than this program")

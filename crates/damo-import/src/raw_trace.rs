@@ -5,9 +5,9 @@
 //! processor's pages are a file; their events are merged by time.
 
 use crate::driver::{self, Event, Receive, Stream};
-use crate::error::{ImportError, Place};
+use crate::error::{ImportError, Place, excerpt};
 use crate::sides::SideFiles;
-use crate::{Context, Format, Imported, Options};
+use crate::{Context, Format, Imported, Options, Tick};
 use damo_model::assemble::{EventKey, RegionEvent};
 use damo_model::trace::{Decoded, Decoder, Event as Said, EventFormat, RawPage};
 use damo_model::{Clock, ColumnId, Meta, Nanos, Region, Sink, TracepointFormat};
@@ -33,11 +33,14 @@ pub struct RawTrace {
     pub saved_cmdlines: String,
     /// Text of `events/header_page`, which tells the size of a page; may be empty.
     pub header_page: String,
+    /// Text of `trace_clock`, which tells what times count; may be empty, for nanoseconds.
+    pub trace_clock: String,
 }
 
 impl RawTrace {
     /// Reads a directory: pages from `raw.cpuN`, `trace_pipe_raw.cpuN` or `[per_cpu/]cpuN/trace_pipe_raw`, layouts
-    /// from `format`, `NAME/format` or `events/damon/NAME/format`, and `saved_cmdlines` and `header_page` if there are.
+    /// from `format`, `NAME/format` or `events/damon/NAME/format`, and `saved_cmdlines`, `header_page` and `trace_clock` if
+    /// there are.
     ///
     /// # Errors
     /// If it cannot be read, or has no such pages or layouts.
@@ -62,6 +65,7 @@ impl RawTrace {
                 match name.as_str() {
                     "saved_cmdlines" => trace.saved_cmdlines = read_text(&path)?,
                     "header_page" => trace.header_page = read_text(&path)?,
+                    "trace_clock" => trace.trace_clock = read_text(&path)?,
                     _ => {}
                 }
             }
@@ -80,6 +84,14 @@ impl RawTrace {
             remedy: "give a record, or a directory with pages of trace_pipe_raw and the events' format files"
                 .to_owned(),
         })
+    }
+
+    /// The clock's name, if it does not count nanoseconds.
+    fn strange_clock(&self) -> Option<&str> {
+        let (_, rest) = self.trace_clock.split_once('[')?;
+        let name = rest.split(']').next()?;
+        let is_known = ["local", "global", "perf", "mono", "mono_raw", "boot", "tai"].contains(&name);
+        (!is_known).then_some(name)
     }
 
     fn page_size(&self) -> usize {
@@ -109,7 +121,17 @@ pub fn import_raw_trace(
     let formats: Result<Vec<_>, _> = trace.formats.iter().map(|text| EventFormat::parse(text)).collect();
     let formats = formats.map_err(|error| bad(error.to_string()))?;
     let decoder = Decoder::new(&formats).map_err(|error| bad(error.to_string()))?;
-    let stream = Pages { trace, formats, decoder, others: Cell::new(0), unreadable: Cell::new(0) };
+    let tick = match (trace.strange_clock(), options.clock_tick) {
+        (None, _) => None,
+        (Some(_), Some(tick)) => Some(tick),
+        (Some(clock), None) => {
+            let what = format!("its times are of the clock `{}`, which does not count nanoseconds", excerpt(clock));
+            let remedy = "tell how long a step of it is, as in --clock_tick 10ms or --clock_tick 2.4GHz, or record again \
+                          with `echo local > /sys/kernel/tracing/trace_clock`";
+            return Err(context.bad(Place::Whole, what, remedy));
+        }
+    };
+    let stream = Pages { trace, tick, formats, decoder, others: Cell::new(0), unreadable: Cell::new(0) };
     let mut imported = Imported::of(Format::TracePages);
     driver::drive(&stream, Format::TracePages, &context, &SideFiles::default(), sink, &mut imported)?;
     stream.note(&mut imported);
@@ -118,6 +140,7 @@ pub fn import_raw_trace(
 
 struct Pages<'a> {
     trace: &'a RawTrace,
+    tick: Option<Tick>,
     formats: Vec<EventFormat>,
     decoder: Decoder,
     others: Cell<u64>,
@@ -226,8 +249,10 @@ impl Stream for Pages<'_> {
         cpus.iter_mut().for_each(Cpu::advance);
         // A linear search: kdamonds are on few processors at a time, and the others' files are short.
         while let Some(cpu) = cpus.iter_mut().filter(|cpu| cpu.next.is_some()).min_by_key(|cpu| cpu.time()) {
+            let real = |time: Nanos| self.tick.map_or(time, |tick| tick.after(time.0.unsigned_abs()));
+            let time = real(cpu.time().unwrap_or_default());
             match cpu.next {
-                Some(Next::Event(time, raw)) => match self.decoder.decode(raw) {
+                Some(Next::Event(_, raw)) => match self.decoder.decode(raw) {
                     Ok(Some(decoded)) => self.give(decoded, time, receive)?,
                     Ok(None) => {}
                     Err(_) => {
@@ -235,7 +260,7 @@ impl Stream for Pages<'_> {
                         receive(Event::Lost(Some(1), Some(time), "import"), Place::Whole)?;
                     }
                 },
-                Some(Next::Missed(time)) => receive(Event::Lost(None, Some(time), "ring"), Place::Whole)?,
+                Some(Next::Missed(_)) => receive(Event::Lost(None, Some(time), "ring"), Place::Whole)?,
                 None => {}
             }
             cpu.advance();

@@ -46,7 +46,10 @@ fn a_single_snapshot_starts_an_aggregation_before_its_end_if_that_is_known() {
         damo_import::import(text.as_bytes(), "x", options, &mut items).expect("a record");
         items.iter().find_map(|item| if let Item::Snapshot(s) = item { Some(s.start) } else { None }).expect("one")
     };
-    assert_eq!(start(&Options { intervals: Some(Intervals::default()) }), Nanos::from_millis(1400));
+    assert_eq!(
+        start(&Options { intervals: Some(Intervals::default()), ..Options::default() }),
+        Nanos::from_millis(1400)
+    );
     assert_eq!(start(&Options::default()), Nanos::from_millis(1500));
 }
 
@@ -85,7 +88,7 @@ fn tuned_intervals_hold_from_the_event_on() {
     let region = |time| line(time, "target_id=0 nr_regions=1 4096-8192: 3 7");
     let text = region("1.5") + &tune + &region("1.7");
     let mut items: Vec<Item> = Vec::new();
-    let options = Options { intervals: Some(Intervals::default()) };
+    let options = Options { intervals: Some(Intervals::default()), ..Options::default() };
     damo_import::import(text.as_bytes(), "x", &options, &mut items).expect("a record");
     let rates: Vec<Hz> = items
         .iter()

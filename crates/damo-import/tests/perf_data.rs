@@ -140,9 +140,9 @@ fn what_cannot_be_read_says_why_and_what_to_do() {
     for (bytes, expected) in [
         (swapped, "other byte order"),
         (no_tracing, "no event formats"),
-        (not_damon.file(), "no event of DAMON"),
+        (not_damon.file(), "it holds no DAMON event"),
         (b"PERFILE2".to_vec(), "cut within its header"),
-        (stairs().small(0).file(), "no region of DAMON"),
+        (stairs().small(0).file(), "no DAMON event with a region"),
     ] {
         let (result, _) = try_import(&bytes);
         let error = result.expect_err(expected).to_string();

@@ -8,7 +8,8 @@
 //!
 //! A snapshot of a target ends when
 //! - all the regions that its events announced have come, or
-//! - a region starts below the end of the one before it (DAMON walks a target in address order), or
+//! - a region starts below the end of the one before it (DAMON walks a target in address order), unless it still fits
+//!   into the same snapshot, as of a text whose lines were put in another order, or
 //! - the announced number of regions changes, or
 //! - more events were lost than the snapshot still lacks, or
 //! - there is a pause of a whole aggregation before a region that does not touch the one before it: a loss that nobody
@@ -20,11 +21,13 @@
 use crate::{ColumnId, ExtraColumn, Intervals, Nanos, Region, Snapshot, SnapshotState, TargetKey};
 use std::collections::{HashMap, VecDeque};
 
+mod lengths;
 mod walk;
 
 #[cfg(test)]
 mod tests;
 
+pub use lengths::{Lengths, believed, is_gap};
 use walk::Walk;
 
 /// Where an event belongs. Events with equal keys make one series of snapshots.
@@ -63,10 +66,8 @@ pub struct RegionEvent<'a> {
 #[derive(Clone, Debug, Default)]
 pub struct Survey(HashMap<EventKey, Surveyed>);
 
-#[derive(Clone, Copy, Debug)]
-struct Surveyed {
-    mean: Option<Nanos>,
-}
+/// How long a snapshot of a target usually lasts, by the sampling interval that tuning had chosen.
+type Surveyed = HashMap<Option<Nanos>, Nanos>;
 
 /// What is known beforehand.
 #[derive(Clone, Debug, Default)]
@@ -97,6 +98,10 @@ pub struct Tally {
     pub partial: u64,
     /// Events reported as lost.
     pub lost: u64,
+    /// Gaps between snapshots of a target: DAMON was off, or the machine was suspended. Losses are not among them.
+    pub gaps: u64,
+    /// The longest of them.
+    pub longest_gap: Nanos,
 }
 
 /// An event older than the end of its target's last snapshot; it was not taken.
@@ -214,7 +219,8 @@ impl Assembler {
 
     /// Takes note that auto-tuning set the sampling interval of a thread's kdamond (`damon_monitor_intervals_tune`):
     /// snapshots that begin from now on have it, and the aggregation interval in proportion, as the kernel keeps the
-    /// number of samples per aggregation. Without known intervals it has no effect.
+    /// number of samples per aggregation. Without known intervals it only tells that snapshots last another time from now
+    /// on.
     pub fn tuned(&mut self, thread: Option<i32>, sample: Nanos) {
         self.tuned.insert(thread, sample);
     }
@@ -237,7 +243,8 @@ impl Assembler {
         if !self.walks[at].is_idle() {
             self.close(at);
         }
-        self.walks[at].note_duration_until(time);
+        let tuned = self.tuned.get(&key.thread).copied();
+        self.walks[at].note_duration_until(time, tuned);
     }
 
     /// The next finished snapshot, oldest first.
@@ -262,10 +269,12 @@ impl Assembler {
     /// What a second run over the same events can know beforehand.
     pub fn survey(&self) -> Survey {
         let surveyed = |walk: &Walk| {
+            let mut usual = walk.usual_lengths();
             // A scheme may match now and then only: the target's own snapshots tell how long an aggregation is.
-            let own = walk.mean_duration();
-            let mean = walk.monitoring.and_then(|at| self.walks[at].mean_duration()).or(own);
-            (walk.key, Surveyed { mean })
+            if let Some(at) = walk.monitoring {
+                usual.extend(self.walks[at].usual_lengths());
+            }
+            (walk.key, usual)
         };
         Survey(self.walks.iter().map(surveyed).collect())
     }
@@ -286,7 +295,7 @@ impl Assembler {
         let at = self.walks.len();
         let target = TargetKey(self.options.first_key.0.saturating_add(u32::try_from(at).unwrap_or(u32::MAX)));
         let mut walk = Walk::new(key, target);
-        walk.typical = self.options.survey.as_ref().and_then(|survey| survey.0.get(&key)?.mean);
+        walk.typical = self.options.survey.as_ref().and_then(|survey| survey.0.get(&key).cloned()).unwrap_or_default();
         // Both kinds of events of one target know each other.
         let monitoring = EventKey { context: None, scheme: None, ..key };
         if key.scheme.is_some() {
@@ -317,9 +326,14 @@ impl Assembler {
             }
             self.walks[at].schemes.push(scheme);
         }
-        let intervals = self.intervals(self.walks[at].key.thread);
+        let thread = self.walks[at].key.thread;
+        let (intervals, tuned) = (self.intervals(thread), self.tuned.get(&thread).copied());
         let monitored = self.walks[at].monitoring.and_then(|of| self.walks[of].last_end());
-        self.walks[at].begin(end, intervals, monitored);
+        let gap = self.walks[at].begin(end, intervals, tuned, monitored, self.options.losses_are_told);
+        if let Some(gap) = gap.filter(|_| self.walks[at].key.scheme.is_none()) {
+            self.tally.gaps += 1;
+            self.tally.longest_gap = self.tally.longest_gap.max(gap);
+        }
     }
 
     fn intervals(&self, thread: Option<i32>) -> Option<Intervals> {

@@ -4,7 +4,8 @@
 //!
 //! The grammar: lines that begin with `#` are comments. Blank lines separate paragraphs. The first paragraph has one
 //! memory region per line, `name, bytes[, file|none]`; each further one is a phase: a line with its name, a line with
-//! its duration in milliseconds, and patterns, `region, 0|1 (random), stride, weight[, ro|wo|rw]`.
+//! its duration in milliseconds, and patterns, `region, 0|1 (random), stride, weight[, ro|wo|rw]`. A phase whose patterns
+//! all have weight 0 is idle.
 
 use crate::workload::{MemRegion, Pattern, Phase, RwMode, Workload};
 use damo_model::{Bytes, Nanos};
@@ -196,12 +197,7 @@ fn parse_phase(lines: &[Line<'_>], names: &HashMap<&str, usize>) -> Result<Phase
         return mistake(lines[1].number, format!("phase `{}` has no patterns", quote(name.text)), FORM);
     }
     let patterns: Vec<Pattern> = patterns.iter().map(|line| parse_pattern(line, names)).collect::<Result<_>>()?;
-    let phase = Phase { name: name.text.to_owned(), duration, patterns };
-    if phase.total_weight() == 0 {
-        let what = format!("all patterns of phase `{}` have weight 0", quote(name.text));
-        return mistake(name.number, what, "give at least one of them a weight (fourth field) above 0");
-    }
-    Ok(phase)
+    Ok(Phase { name: name.text.to_owned(), duration, patterns })
 }
 
 fn parse_pattern(line: &Line<'_>, names: &HashMap<&str, usize>) -> Result<Pattern> {

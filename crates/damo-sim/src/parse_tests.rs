@@ -76,7 +76,6 @@ fn each_mistake_gives_its_line_what_is_wrong_and_the_remedy() {
         (with_phase("p\n-1\na, 0, 1, 1"), 4, "negative", "milliseconds"),
         (with_phase("p\n0\na, 0, 1, 1"), 4, "lasts 0 ms", "at least 1 ms"),
         (with_phase("p\n9223372036854775807\na, 0, 1, 1"), 4, "292 years", "milliseconds"),
-        (with_phase("p\n1\na, 0, 1, 0"), 3, "weight 0", "above 0"),
         (with_pattern("b, 0, 1, 1"), 5, "no region is called `b`", "first paragraph: a"),
         (with_pattern("a, 2, 1, 1"), 5, "where 0 (sequential)", "0 or 1"),
         (with_pattern("a, , 1, 1"), 5, "where 0 (sequential)", "0 or 1"),
@@ -96,6 +95,13 @@ fn each_mistake_gives_its_line_what_is_wrong_and_the_remedy() {
         let printed = error.to_string();
         assert!(printed.starts_with(&format!("t, line {line}: ")), "{printed}");
     }
+}
+
+#[test]
+fn a_phase_of_which_all_weights_are_zero_is_idle() {
+    let config = include_str!("../../../testdata/cases/idle-phase.cfg");
+    let workload = Workload::parse(config, "idle").expect("a workload");
+    assert_eq!(workload.phases().iter().map(Phase::total_weight).collect::<Vec<_>>(), [0, 2, 1, 3, 1, 1]);
 }
 
 #[test]

@@ -215,6 +215,10 @@ impl Process {
             self.done = target;
             return;
         }
+        if self.total_weight == 0 {
+            self.done = target;
+            return;
+        }
         let stream = derive(&[self.seed, self.phases_begun]);
         while self.done < target {
             let pick = self.done / self.per_pick;

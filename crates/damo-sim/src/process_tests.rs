@@ -98,3 +98,15 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn an_idle_phase_accesses_nothing_and_ends_in_its_time() {
+    let config = "a, 1048576\n\nidle\n100\na, 0, 4096, 0\n\nbusy\n50\na, 0, 4096, 1\n";
+    let mut p = process(config, &Options::default());
+    p.run_until(Nanos::from_millis(99), |_, _| panic!("no other phase yet"));
+    assert_eq!((p.activeness(0), p.rss()), (Activeness::Idle, p.space.base_rss));
+    let mut began = Vec::new();
+    p.run_until(Nanos::from_millis(110), |at, name| began.push((at.0 / 1_000_000, name.to_owned())));
+    assert_eq!(began, [(100, "busy".to_owned())]);
+    assert_eq!(p.activeness(0), Activeness::All);
+}

@@ -63,12 +63,12 @@ pub struct Phase {
     pub name: String,
     /// How long it lasts.
     pub duration: Nanos,
-    /// At least one pattern, at least one of them with a weight above 0.
+    /// At least one pattern. If all have weight 0, the phase is idle.
     pub patterns: Vec<Pattern>,
 }
 
 impl Phase {
-    /// Sum of the patterns' weights; at least 1 in a parsed workload.
+    /// Sum of the patterns' weights; 0 if the phase is idle.
     pub fn total_weight(&self) -> u64 {
         self.patterns.iter().map(|p| u64::from(p.weight)).sum()
     }

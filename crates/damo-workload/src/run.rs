@@ -98,8 +98,13 @@ fn accessed_regions(workload: &Workload, phase: &Phase) -> Vec<String> {
 fn run_phase(memory: &mut Memory, phase: &Phase, options: &Options, until: Nanos) -> u64 {
     let mut accesses = 0;
     let mut offsets = vec![0; phase.patterns.len()];
+    let total = phase.total_weight();
+    if total == 0 {
+        sleep_until(until);
+        return 0;
+    }
     while monotonic() < until {
-        let mut ticket = memory.pick(phase.total_weight());
+        let mut ticket = memory.pick(total);
         for (pattern, offset) in phase.patterns.iter().zip(&mut offsets) {
             let weight = u64::from(pattern.weight);
             if ticket < weight {
@@ -114,6 +119,17 @@ fn run_phase(memory: &mut Memory, phase: &Phase, options: &Options, until: Nanos
         }
     }
     accesses
+}
+
+/// An idle phase.
+fn sleep_until(until: Nanos) {
+    loop {
+        let left = until.saturating_sub(monotonic());
+        match u64::try_from(left.0) {
+            Ok(left) if left > 0 => thread::sleep(Duration::from_nanos(left)),
+            _ => return,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -140,6 +156,16 @@ mod tests {
             let least = if phase.name == "both" { 20 } else { 10 };
             assert!(phase.end.unwrap().0 - phase.start.0 >= least * 1_000_000);
         }
+    }
+
+    #[test]
+    fn a_phase_of_zero_weights_only_accesses_nothing_for_its_time() {
+        let workload = Workload::parse("a, 65536\n\nidle\n20\na, 0, 64, 0\n", "test").unwrap();
+        let (mut log, mut done) = (Vec::new(), Vec::new());
+        run(&workload, &Options::default(), &mut log, &mut |phase| done.push(phase.clone())).unwrap();
+        assert_eq!(done.len(), 1);
+        assert!(done[0].accesses == 0 && done[0].took >= Nanos::from_millis(20), "{done:?}");
+        assert_eq!(Truth::read(&log[..]).unwrap().phases[0].ranges, []);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use crate::destination::{Destination, FileType};
 use crate::errors::{self, Outcome};
-use crate::inputs::{self, Inputs, Opened};
+use crate::inputs::{Inputs, Opened};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use damo_frame::Record;
@@ -87,7 +87,7 @@ pub fn open_one(inputs: &Inputs, files: &[PathBuf]) -> Result<(Vec<PathBuf>, Ope
     if paths.len() > 1 {
         bail!("one record is changed at a time, and {} are named; `damo merge` makes one of several", paths.len());
     }
-    let opened = inputs::open(&paths)?;
+    let opened = inputs.known.open(&paths)?;
     Ok((paths, opened))
 }
 

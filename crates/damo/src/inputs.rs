@@ -1,10 +1,14 @@
 //! Which records a command reads, and opening them: those named, else `damon.damo`, else `damon.data`.
 
+use crate::commands::report::options::microseconds;
 use crate::errors::{self, Outcome};
 use crate::progress;
 use anyhow::{Result, bail};
 use clap::Args;
 use damo_frame::{OpenOptions, Record};
+use damo_import::Tick;
+use damo_model::human::{self, TimeUnit};
+use damo_model::{Intervals, Nanos, Selection};
 use damo_report::filter::TargetFilter;
 use std::path::{Path, PathBuf};
 
@@ -26,9 +30,98 @@ pub struct Inputs {
         help_heading = "Input"
     )]
     pub input: Vec<PathBuf>,
+    /// What the records do not tell.
+    #[command(flatten)]
+    pub known: Known,
+}
+
+/// What is known beyond the records.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Known {
+    /// Sampling and aggregation interval of records that do not tell them (perf.data, trace text), as in `5ms 100ms`; bare
+    /// numbers are microseconds. Where auto-tuning changed them, those that it began with
+    #[arg(long, num_args = 2, value_names = ["SAMPLE", "AGGREGATION"], value_parser = microseconds, help_heading = "Input")]
+    intervals: Vec<Nanos>,
+    /// How long a step of the clock lasts, for traces taken with a clock that does not count seconds: `10ms` for `uptime`,
+    /// the processor's cycles per second, as in `2.4GHz`, for `x86-tsc`
+    #[arg(long = "clock_tick", value_name = "TIME|FREQUENCY", value_parser = clock_tick, help_heading = "Input")]
+    clock_tick: Option<Tick>,
+}
+
+/// A time with its unit, or a frequency.
+fn clock_tick(text: &str) -> Result<Tick, String> {
+    let wanted = || "a time such as 10ms, or a frequency such as 2.4GHz is wanted".to_owned();
+    let text = text.trim();
+    if let Some(number) = text.strip_suffix("Hz").or_else(|| text.strip_suffix("hz")) {
+        let (number, factor) = match number.trim_end().char_indices().next_back() {
+            Some((at, 'k' | 'K')) => (&number[..at], 1e3),
+            Some((at, 'M' | 'm')) => (&number[..at], 1e6),
+            Some((at, 'G' | 'g')) => (&number[..at], 1e9),
+            _ => (number, 1.0),
+        };
+        let number: f64 = number.trim().parse().map_err(|_| wanted())?;
+        let per_second = (number * factor).round();
+        // Beyond any clock, and what a float holds exactly.
+        let sane = (1.0..=1e15).contains(&per_second);
+        return if sane { Tick::per_second(per_second as u64).ok_or_else(wanted) } else { Err(wanted()) };
+    }
+    if text.ends_with(|c: char| c.is_ascii_digit()) {
+        return Err(wanted());
+    }
+    let length = human::parse_time(text, TimeUnit::Nanos).map_err(|_| wanted())?;
+    Tick::lasting(length).ok_or_else(wanted)
+}
+
+impl Known {
+    /// For the importer.
+    ///
+    /// # Errors
+    /// If the intervals cannot be.
+    pub fn options(&self) -> Result<damo_import::Options> {
+        let intervals = match self.intervals[..] {
+            [sample, aggregation] if sample.0 <= 0 || aggregation < sample => bail!(
+                "--intervals: the sampling interval is above 0 and at most the aggregation interval, as in 5ms 100ms"
+            ),
+            [sample, aggregation] => Some(Intervals { sample, aggregation, ..Intervals::default() }),
+            _ => None,
+        };
+        Ok(damo_import::Options { intervals, clock_tick: self.clock_tick })
+    }
+
+    /// Opens records, and says what their importers have to say.
+    ///
+    /// # Errors
+    /// If one is no record, or the intervals cannot be.
+    pub fn open(&self, paths: &[PathBuf]) -> Result<Opened> {
+        let options = OpenOptions { import: self.options()?, ..OpenOptions::default() };
+        let opened = open_with(paths, &options)?;
+        if self.intervals.is_empty() {
+            return Ok(opened);
+        }
+        for record in opened.records.iter().filter(|record| !record.is_imported() && record.totals().snapshots > 0) {
+            // Where tuning changed them, each snapshot has its own.
+            let blocks = record.sample(&Selection::all(), 0)?;
+            if blocks.iter().flat_map(|block| block.heads()).any(|head| head.intervals.is_none()) {
+                bail!(
+                    "--intervals: {} is a .damo record that was made without intervals, and those cannot be added; convert \
+                     the file that it was made from once more, with --intervals",
+                    record.name()
+                );
+            }
+        }
+        Ok(opened)
+    }
 }
 
 impl Inputs {
+    /// Opens the named files, and `more`; without any, the default one.
+    ///
+    /// # Errors
+    /// If there is none, or one is no record.
+    pub fn open(&self, more: &[PathBuf]) -> Result<Opened> {
+        self.known.open(&self.paths(more)?)
+    }
+
     /// The files to read: named ones (here or as positional arguments `more`), else the default that exists.
     ///
     /// # Errors
@@ -137,5 +230,21 @@ impl Opened {
             }
         }
         outcome
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_of_a_clock_is_a_time_with_its_unit_or_a_frequency() {
+        let (tick, of_hz) = (|text| clock_tick(text).ok(), Tick::per_second);
+        assert_eq!(tick("10ms"), Tick::lasting(Nanos::from_millis(10)));
+        assert_eq!(
+            [tick("2.4GHz"), tick("250 Hz"), tick("1MHz")],
+            [of_hz(2_400_000_000), of_hz(250), of_hz(1_000_000)]
+        );
+        assert_eq!([tick("10"), tick("0Hz"), tick("-1ms"), tick("fast"), tick("GHz"), tick("")], [None; 6]);
     }
 }

@@ -4,6 +4,7 @@ use super::faults::Faults;
 use super::region::{Read, RegionSeed};
 use super::scalar::{MODERATE, Scalar, Small, small, time, unsigned};
 use crate::sides::{self, SideFiles, shown};
+use damo_model::assemble::{Lengths, believed, is_gap};
 use damo_model::human::Number;
 use damo_model::{
     ColumnId, ExtraColumn, Intervals, IntervalsGoal, Item, Nanos, Sink, SinkError, Snapshot, SnapshotState, Target,
@@ -37,8 +38,8 @@ pub(super) struct Record {
     pub(super) goal: Option<IntervalsGoal>,
     scheme_filters: String,
     data_source: String,
-    /// Ends of the first and the last snapshot, and how many there are.
-    ends: Option<(Nanos, Nanos, i64)>,
+    /// Times between the ends of snapshots.
+    lengths: Lengths,
 }
 
 impl Record {
@@ -54,13 +55,6 @@ impl Record {
             data_source: self.data_source.clone(),
             scheme_filters: self.scheme_filters.clone(),
         }
-    }
-
-    /// How long a snapshot lasts on average.
-    fn mean(&self) -> Option<Nanos> {
-        let (first, last, count) = self.ends?;
-        let sum = last.0.saturating_sub(first.0);
-        (count > 1).then(|| Nanos(sum.saturating_add(count - 2) / (count - 1)))
     }
 }
 
@@ -140,9 +134,8 @@ impl<'s> State<'s> {
             return Err(E::custom(format_args!("a snapshot ends at {end} ns, before the one before it ({last} ns)")));
         }
         if self.is_survey() {
-            if let Some(record) = self.records.get_mut(self.at) {
-                let (first, _, count) = record.ends.unwrap_or((end, end, 0));
-                record.ends = Some((first, end, count + 1));
+            if let (Some(record), Some(last)) = (self.records.get_mut(self.at), self.last_end) {
+                record.lengths.add(end.saturating_sub(last));
             }
             self.last_end = Some(end);
             self.snapshots += 1;
@@ -157,8 +150,10 @@ impl<'s> State<'s> {
             _ => known,
         });
         let inferred = || {
-            let mean = self.record().and_then(Record::mean).or(intervals.map(|intervals| intervals.aggregation));
-            self.last_end.unwrap_or_else(|| end.saturating_sub(mean.unwrap_or_default()))
+            let measured = self.record().and_then(|record| record.lengths.usual());
+            let usual = believed(measured, intervals).or(intervals.map(|intervals| intervals.aggregation));
+            let last = self.last_end.filter(|last| !is_gap(end.saturating_sub(*last), measured, intervals));
+            last.unwrap_or_else(|| end.saturating_sub(usual.unwrap_or_default()))
         };
         let start = start.unwrap_or_else(inferred);
         if start > end {

@@ -120,6 +120,95 @@ fn a_snapshot_starts_where_the_one_before_ended() {
     assert_eq!(starts(Options { survey: Some(first.survey()), ..Options::default() }), [-20, 100, 230]);
 }
 
+fn spans(snapshots: &[Snapshot]) -> Vec<(i64, i64)> {
+    snapshots.iter().map(|snapshot| (snapshot.start.0 / 1_000_000, snapshot.end.0 / 1_000_000)).collect()
+}
+
+/// Two runs over the same events, as importers do.
+fn assemble_twice(intervals: Option<Intervals>, events: &[RegionEvent<'_>]) -> Vec<Snapshot> {
+    let mut first = Assembler::new(Options { intervals, ..Options::default() });
+    for event in events {
+        first.push(event).expect("in order");
+    }
+    first.finish();
+    assemble(Options { intervals, survey: Some(first.survey()), ..Options::default() }, events)
+}
+
+#[test]
+fn neither_the_first_snapshot_nor_one_behind_a_gap_claims_the_gap() {
+    let events = [100, 200, 300, 50_300, 50_400].map(|ms| event(0, ms, 1, 0, 10));
+    for intervals in [None, Some(Intervals::default())] {
+        let expected = [(0, 100), (100, 200), (200, 300), (50_200, 50_300), (50_300, 50_400)];
+        assert_eq!(spans(&assemble_twice(intervals, &events)), expected);
+    }
+    let mut assembler = Assembler::new(Options::default());
+    events.iter().for_each(|event| assembler.push(event).expect("in order"));
+    assert_eq!((assembler.tally().gaps, assembler.tally().longest_gap), (1, Nanos::from_millis(49_900)));
+}
+
+#[test]
+fn a_slow_kdamond_is_no_gap() {
+    // Emulated machines take longer than the interval, and a busy one now and then much longer.
+    let events = [145, 290, 440, 840, 970].map(|ms| event(0, ms, 1, 0, 10));
+    let spans = spans(&assemble_twice(Some(Intervals::default()), &events));
+    assert!(spans.windows(2).all(|pair| pair[0].1 == pair[1].0), "{spans:?}");
+}
+
+#[test]
+fn a_live_stream_has_a_gap_only_where_no_change_of_intervals_explains_it() {
+    let events = [100, 200, 4_000, 50_000_000].map(|ms| event(0, ms, 1, 0, 10));
+    let options = Options { intervals: Some(Intervals::default()), losses_are_told: true, ..Options::default() };
+    let expected = [(0, 100), (100, 200), (3_900, 4_000), (49_999_900, 50_000_000)];
+    assert_eq!(spans(&assemble(options, &events)), expected);
+    let events = [100, 200, 3_000].map(|ms| event(0, ms, 1, 0, 10));
+    let options = Options { intervals: Some(Intervals::default()), losses_are_told: true, ..Options::default() };
+    assert_eq!(spans(&assemble(options, &events))[2], (200, 3_000));
+}
+
+#[test]
+fn each_choice_of_tuning_has_a_usual_length_of_its_own() {
+    let mut first = Assembler::new(Options::default());
+    let run = |assembler: &mut Assembler| {
+        for ms in [100, 200, 300] {
+            assembler.push(&event(0, ms, 1, 0, 10)).expect("in order");
+        }
+        assembler.tuned(None, Nanos::from_millis(50));
+        for ms in [1_300, 2_300, 3_300, 103_300] {
+            assembler.push(&event(0, ms, 1, 0, 10)).expect("in order");
+        }
+        assembler.finish();
+    };
+    run(&mut first);
+    let mut second = Assembler::new(Options { survey: Some(first.survey()), ..Options::default() });
+    run(&mut second);
+    let expected = [(0, 100), (100, 200), (200, 300), (300, 1_300), (1_300, 2_300), (2_300, 3_300), (102_300, 103_300)];
+    assert_eq!(spans(&drain(&mut second)), expected);
+}
+
+#[test]
+fn regions_in_another_order_make_the_same_snapshot() {
+    let with = [(ColumnId::FILTER_PASSED, 7)];
+    let events = [
+        RegionEvent { extras: &with, ..event(0, 100, 3, 20, 30) },
+        event(0, 100, 3, 0, 10),
+        event(0, 100, 3, 10, 20),
+        event(0, 200, 3, 0, 10),
+    ];
+    let snapshots = assemble(Options::default(), &events);
+    assert_eq!(snapshots.iter().map(shape).collect::<Vec<_>>(), [(0, 100, 3, true), (0, 200, 1, false)]);
+    assert_eq!(snapshots[0].regions.iter().map(|region| region.start.0).collect::<Vec<_>>(), [0, 10, 20]);
+    assert_eq!(snapshots[0].extras[0].values, [0, 0, 7]);
+}
+
+#[test]
+fn a_region_of_the_next_snapshot_is_not_taken_for_one_out_of_order() {
+    // The first region of the first snapshot and the last of the second were lost.
+    let events = [event(0, 100, 2, 10, 20), event(0, 200, 2, 0, 10), event(0, 300, 2, 0, 10), event(0, 300, 2, 10, 20)];
+    let snapshots = assemble(Options::default(), &events);
+    let shapes = snapshots.iter().map(shape).collect::<Vec<_>>();
+    assert_eq!(shapes, [(0, 100, 1, false), (0, 200, 1, false), (0, 300, 2, true)]);
+}
+
 #[test]
 fn a_snapshot_after_a_loss_does_not_claim_the_lost_time() {
     let mut assembler = Assembler::new(Options { intervals: Some(Intervals::default()), ..Options::default() });

@@ -1,6 +1,8 @@
 //! The state of one target: the snapshot that is being put together, and what is known of the ones before.
 
+use super::lengths::{self, Lengths};
 use super::{EventKey, ExtraColumn, Intervals, Nanos, Region, RegionEvent, Snapshot, SnapshotState, TargetKey};
+use std::collections::{BTreeMap, HashMap};
 
 /// More regions than any kernel lets a target have: a bound on memory against streams that lie.
 const MAX_REGIONS: usize = 1 << 24;
@@ -12,6 +14,10 @@ const SCHEME_GROWTH: u32 = 2;
 /// How soon after the event that it repeats a repeated one comes: next to nothing, next to any aggregation.
 const REPEATED_WITHIN: Nanos = Nanos(1_000_000);
 
+/// After so many different sampling intervals that tuning chose, times under further ones are not measured: a bound on
+/// memory.
+const MAX_TUNINGS: usize = 1024;
+
 #[derive(Debug)]
 pub(super) struct Walk {
     pub(super) key: EventKey,
@@ -20,8 +26,8 @@ pub(super) struct Walk {
     pub(super) monitoring: Option<usize>,
     /// The walks of schemes on the same target, if this one is plain monitoring.
     pub(super) schemes: Vec<usize>,
-    /// How long a snapshot lasts, from a first run.
-    pub(super) typical: Option<Nanos>,
+    /// How long a snapshot lasts, from a first run: see [`Walk::usual`].
+    pub(super) typical: HashMap<Option<Nanos>, Nanos>,
     open: Option<Open>,
     /// End of the last snapshot given out.
     last_end: Option<Nanos>,
@@ -29,13 +35,15 @@ pub(super) struct Walk {
     last_rows: usize,
     /// Whether events may be missing since `last_end`.
     loss_since_end: bool,
-    /// Sum, number and smallest of the durations of snapshots that no loss came before.
-    clean: (Nanos, i64, Option<Nanos>),
+    /// Times between the ends of snapshots that no loss came before, by the sampling interval that tuning had chosen.
+    lengths: HashMap<Option<Nanos>, Lengths>,
 }
 
 #[derive(Debug)]
 struct Open {
     snapshot: Snapshot,
+    /// Start and end of each region, if some came out of order.
+    places: Option<BTreeMap<u64, u64>>,
     announced: u32,
     /// Events taken, with those of empty regions.
     events: u32,
@@ -52,12 +60,12 @@ impl Walk {
             target,
             monitoring: None,
             schemes: Vec::new(),
-            typical: None,
+            typical: HashMap::new(),
             open: None,
             last_end: None,
             last_rows: 0,
             loss_since_end: false,
-            clean: (Nanos(0), 0, None),
+            lengths: HashMap::new(),
         }
     }
 
@@ -74,11 +82,14 @@ impl Walk {
         self.open.as_ref().map(|open| open.snapshot.end)
     }
 
-    /// Average duration of the snapshots that no loss came before.
-    pub(super) fn mean_duration(&self) -> Option<Nanos> {
-        let (sum, count, _) = self.clean;
-        // Rounded up, so that the start that it gives is rounded down.
-        (count > 0).then(|| Nanos(sum.0.saturating_add(count - 1) / count))
+    /// How long a snapshot lasts while tuning's choice of the sampling interval is `tuned`, by what was seen so far.
+    pub(super) fn usual(&self, tuned: Option<Nanos>) -> Option<Nanos> {
+        self.lengths.get(&tuned)?.usual()
+    }
+
+    /// The same for all choices of tuning that were seen.
+    pub(super) fn usual_lengths(&self) -> HashMap<Option<Nanos>, Nanos> {
+        self.lengths.iter().filter_map(|(tuned, lengths)| Some((*tuned, lengths.usual()?))).collect()
     }
 
     pub(super) fn lost(&mut self, events: u64) {
@@ -103,14 +114,28 @@ impl Walk {
         if announced_differs || (open.lost > 0 && open.lost >= lacking) {
             return true;
         }
-        let Some(last) = open.snapshot.regions.last() else { return false };
-        if event.region.start < last.end || open.snapshot.regions.len() >= MAX_REGIONS {
+        let Some(end) = open.highest_end() else { return false };
+        if open.snapshot.regions.len() >= MAX_REGIONS {
             return true;
+        }
+        if event.region.start.0 < end {
+            return is_scheme || losses_are_told || !self.is_out_of_order(open, event);
         }
         let pause = event.time.saturating_sub(open.last_time);
         !losses_are_told
-            && event.region.start > last.end
-            && self.usual_duration(open.snapshot.intervals).is_some_and(|usual| pause >= usual)
+            && event.region.start.0 > end
+            && self.shortest_pause(open.snapshot.intervals).is_some_and(|usual| pause >= usual)
+    }
+
+    /// Whether `event`, whose region lies before others of the open snapshot, still belongs to it: the lines of some texts
+    /// were put in another order. It must come with the others and lie where none of them does.
+    fn is_out_of_order(&self, open: &Open, event: &RegionEvent<'_>) -> bool {
+        let together = match self.shortest_pause(open.snapshot.intervals) {
+            Some(usual) => Nanos(usual.0 / 2),
+            None => REPEATED_WITHIN,
+        };
+        let with_others = event.time.saturating_sub(open.snapshot.end) < together;
+        with_others && !open.any_lost && event.region.start < event.region.end && open.is_free(event.region)
     }
 
     /// Whether `event` is the last one once more, as some recordings have it now and then.
@@ -121,23 +146,38 @@ impl Walk {
             && event.time.saturating_sub(open.last_time) < REPEATED_WITHIN
     }
 
-    /// Opens a snapshot that ends at `end`. `monitored` is the end of the last snapshot of the target's monitoring.
-    pub(super) fn begin(&mut self, end: Nanos, intervals: Option<Intervals>, monitored: Option<Nanos>) {
-        let known = intervals.map(|intervals| intervals.aggregation).filter(|aggregation| aggregation.0 > 0);
-        let usual = self.typical.or(known).or(self.mean_duration());
-        let start = match self.last_end.max(monitored.filter(|at| *at <= end)) {
-            // What was lost in between is not part of this snapshot.
-            Some(last) if self.loss_since_end => match usual {
-                Some(usual) if end.saturating_sub(last).0 > usual.0.saturating_mul(3) / 2 => end.saturating_sub(usual),
-                _ => last,
-            },
-            Some(last) => last,
-            None => usual.map_or(end, |usual| end.saturating_sub(usual)),
+    /// Opens a snapshot that ends at `end`. `tuned` is the sampling interval that tuning chose, `monitored` the end of the
+    /// last snapshot of the target's monitoring. Returns how long nothing was reported before, if that is a gap: longer
+    /// than the snapshot can have lasted, and no loss explains it.
+    pub(super) fn begin(
+        &mut self,
+        end: Nanos,
+        intervals: Option<Intervals>,
+        tuned: Option<Nanos>,
+        monitored: Option<Nanos>,
+        losses_are_told: bool,
+    ) -> Option<Nanos> {
+        let measured = lengths::believed(self.typical.get(&tuned).copied(), intervals);
+        let seen = self.usual(tuned);
+        let usual = measured.or(lengths::aggregation(intervals)).or(seen);
+        let last = self.last_end.max(monitored.filter(|at| *at <= end));
+        let pause = last.map(|last| end.saturating_sub(last));
+        // What lies in a gap, or was lost in between, is not part of this snapshot. Of a live stream the intervals may
+        // have been changed by others, which is told later: only what no change explains is a gap.
+        let lost = |pause: Nanos| usual.is_some_and(|usual| pause.0 > usual.0.saturating_mul(3) / 2);
+        let seen = if losses_are_told { None } else { measured.or(seen) };
+        let gap = pause.filter(|pause| !self.loss_since_end && lengths::is_gap(*pause, seen, intervals));
+        let is_cut = gap.is_some() || pause.is_some_and(|pause| self.loss_since_end && lost(pause));
+        let start = match last {
+            Some(last) if !is_cut => last,
+            _ => usual.map_or(end, |usual| end.saturating_sub(usual)),
         };
         let mut snapshot = Snapshot::new(self.target, start, end, intervals);
         snapshot.regions.reserve_exact(self.last_rows + self.last_rows / 8);
-        self.open = Some(Open { snapshot, announced: 0, events: 0, last_time: end, lost: 0, any_lost: false });
-        self.note_duration_until(end);
+        let (announced, events, lost, any_lost) = (0, 0, 0, false);
+        self.open = Some(Open { snapshot, places: None, announced, events, last_time: end, lost, any_lost });
+        self.note_duration_until(end, tuned);
+        gap.map(|gap| gap.saturating_sub(end.saturating_sub(start)))
     }
 
     pub(super) fn set_intervals(&mut self, intervals: Intervals, since: Nanos) {
@@ -148,16 +188,12 @@ impl Walk {
         }
     }
 
-    /// Adds the time since the last end to the known durations, unless something was lost in it.
-    pub(super) fn note_duration_until(&mut self, end: Nanos) {
+    /// Adds the time since the last end to the known lengths, unless something was lost in it.
+    pub(super) fn note_duration_until(&mut self, end: Nanos, tuned: Option<Nanos>) {
         let Some(last) = self.last_end.filter(|last| !self.loss_since_end && *last < end) else { return };
-        let duration = end.saturating_sub(last);
-        let (sum, count, smallest) = self.clean;
-        self.clean = (
-            sum.saturating_add(duration),
-            count + 1,
-            Some(smallest.map_or(duration, |smallest| smallest.min(duration))),
-        );
+        if self.lengths.len() < MAX_TUNINGS || self.lengths.contains_key(&tuned) {
+            self.lengths.entry(tuned).or_default().add(end.saturating_sub(last));
+        }
     }
 
     /// Adds an event to the open snapshot.
@@ -170,6 +206,7 @@ impl Walk {
         if event.region.start >= event.region.end {
             return;
         }
+        open.place(event.region);
         let rows = open.snapshot.regions.len();
         open.snapshot.regions.push(event.region);
         let extras = &mut open.snapshot.extras;
@@ -204,6 +241,7 @@ impl Walk {
             && time >= open.last_time
             && nr_regions == open.announced
             && open.lost == 0
+            && open.places.is_none()
             && open.events.saturating_add(1) < nr_regions
             && open.snapshot.extras.is_empty()
             && regions.len() < MAX_REGIONS;
@@ -223,6 +261,9 @@ impl Walk {
     pub(super) fn close(&mut self) -> Option<Snapshot> {
         let open = self.open.take()?;
         let mut snapshot = open.snapshot;
+        if open.places.is_some() {
+            sort(&mut snapshot);
+        }
         let all = snapshot.regions.len() as u64 >= u64::from(open.announced);
         let all_of_scheme =
             self.key.scheme.is_some() && !open.any_lost && snapshot.regions.len() == open.events as usize;
@@ -236,8 +277,51 @@ impl Walk {
     }
 
     /// The length of a pause that no walk over one target's regions has.
-    fn usual_duration(&self, intervals: Option<Intervals>) -> Option<Nanos> {
-        let known = intervals.map(|intervals| intervals.aggregation).filter(|aggregation| aggregation.0 > 0);
-        known.or(self.clean.2).or(self.typical)
+    fn shortest_pause(&self, intervals: Option<Intervals>) -> Option<Nanos> {
+        let smallest = || self.lengths.values().filter_map(Lengths::smallest).min();
+        lengths::aggregation(intervals).or_else(smallest).or_else(|| self.typical.values().copied().min())
+    }
+}
+
+impl Open {
+    /// Where the highest region ends.
+    fn highest_end(&self) -> Option<u64> {
+        match &self.places {
+            Some(places) => places.last_key_value().map(|(_, end)| *end),
+            None => self.snapshot.regions.last().map(|region| region.end.0),
+        }
+    }
+
+    /// Whether no region so far has any byte of `region`.
+    fn is_free(&self, region: Region) -> bool {
+        let (start, end) = (region.start.0, region.end.0);
+        match &self.places {
+            Some(places) => places.range(..end).next_back().is_none_or(|(_, last)| *last <= start),
+            None => {
+                let regions = &self.snapshot.regions;
+                let before = regions.partition_point(|other| other.start.0 < end);
+                before.checked_sub(1).and_then(|at| regions.get(at)).is_none_or(|other| other.end.0 <= start)
+            }
+        }
+    }
+
+    /// Remembers where a region is that is about to be added, from the first one on that comes out of order.
+    fn place(&mut self, region: Region) {
+        if self.places.is_none() && self.highest_end().is_some_and(|end| region.start.0 < end) {
+            self.places = Some(self.snapshot.regions.iter().map(|other| (other.start.0, other.end.0)).collect());
+        }
+        if let Some(places) = &mut self.places {
+            places.insert(region.start.0, region.end.0);
+        }
+    }
+}
+
+/// Puts the regions, and their values in other columns, in order of their addresses.
+fn sort(snapshot: &mut Snapshot) {
+    let mut order: Vec<usize> = (0..snapshot.regions.len()).collect();
+    order.sort_by_key(|row| snapshot.regions[*row].start);
+    snapshot.regions = order.iter().map(|row| snapshot.regions[*row]).collect();
+    for column in &mut snapshot.extras {
+        column.values = order.iter().map(|row| column.values[*row]).collect();
     }
 }

@@ -1,5 +1,7 @@
 //! A scheme's filters in words, from the JSON that records keep of them.
 
+use damo_model::Bytes;
+use damo_model::human::{Style, format_size, parse_bytes};
 use serde_json::Value;
 
 /// Filters that the operations set applies page by page, so that regions may pass in part.
@@ -34,7 +36,7 @@ fn one(filter: &Value) -> Option<String> {
     words.push(kind);
     let argument = match kind {
         "memcg" => filter.get("memcg_path").and_then(Value::as_str).map(str::to_owned),
-        "hugepage_size" => filter.get("hugepage_size").map(plain),
+        "hugepage_size" => filter.get("hugepage_size").map(sizes),
         _ => None,
     };
     let mut text = words.join(" ");
@@ -45,13 +47,19 @@ fn one(filter: &Value) -> Option<String> {
     Some(text)
 }
 
-fn plain(value: &Value) -> String {
-    match value {
-        Value::Array(values) => {
-            let values = values.iter().map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
-            format!("[{}]", values.collect::<Vec<_>>().join(", "))
-        }
-        other => other.to_string(),
+/// `[2.000 MiB, max]`: a range of sizes, which records have as numbers, with or without units.
+fn sizes(value: &Value) -> String {
+    let Value::Array(values) = value else { return one_size(value) };
+    format!("[{}]", values.iter().map(one_size).collect::<Vec<_>>().join(", "))
+}
+
+fn one_size(value: &Value) -> String {
+    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    match parse_bytes(&text) {
+        _ if text == "max" => text,
+        Ok(Bytes(u64::MAX)) => "max".to_owned(),
+        Ok(size) => format_size(size, Style::Human),
+        Err(_) => text,
     }
 }
 
@@ -67,6 +75,14 @@ mod tests {
             {"filter_type": "memcg", "matching": true, "allow": false, "memcg_path": "/a b"}]"#;
         assert_eq!(describe(json), "allow anon, reject none young, reject memcg /a b");
         assert!(any(json));
+        for sizes in
+            [r#"["2097152", "18446744073709551615"]"#, r#"["2 MiB", "max"]"#, "[2097152, 18446744073709551615]"]
+        {
+            let json = format!(
+                r#"[{{"filter_type": "hugepage_size", "matching": true, "allow": true, "hugepage_size": {sizes}}}]"#
+            );
+            assert_eq!(describe(&json), "allow hugepage_size [2.000 MiB, max]", "{sizes}");
+        }
         assert_eq!(describe("not json"), "");
         assert!(!any("[]"));
     }

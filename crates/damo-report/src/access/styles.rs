@@ -86,7 +86,9 @@ pub(super) fn template(style: Style, area: Area, facts: Facts) -> String {
 
 fn snapshot_head(style: Style, facts: Facts) -> String {
     let mut lines = Vec::new();
-    if facts.several_snapshots && !matches!(style, Style::TemperatureSzHist | Style::RecencySzHist) {
+    // A line of boxes tells nothing of when it was, so that the time is there for a single snapshot as well.
+    let timed = facts.several_snapshots || style == Style::SimpleBoxes;
+    if timed && !matches!(style, Style::TemperatureSzHist | Style::RecencySzHist) {
         lines.push(TIME.to_owned());
     }
     match style {

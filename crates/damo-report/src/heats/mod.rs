@@ -41,6 +41,12 @@ pub enum HeatsError {
     /// Nothing to draw.
     #[error("the record has no snapshot, hence no heat")]
     NoSnapshots,
+    /// Snapshots without a length.
+    #[error(
+        "the length of the target's only snapshot is not known (a trace tells when an aggregation ended, not when it \
+         began), so that there is nothing to draw over time; tell the intervals, as in --intervals 5ms 100ms"
+    )]
+    NoLength,
     /// The wanted ids fit nothing.
     #[error("no target fits the given kdamond, context, scheme and target ids; the record has target ids {known}")]
     NoSuchTarget {

@@ -37,8 +37,7 @@ impl Plan {
     /// Makes a plan: `whole` tells of times, `areas` of addresses (the same survey, or one of the wanted time only).
     pub fn make(records: &[Record], options: &Options, whole: &Survey, areas: &Survey) -> Result<Plan, HeatsError> {
         let (identity, extent) = pick(options, whole)?;
-        let known = extent.known_span().ok_or(HeatsError::NoSnapshots)?;
-        let time = time_range(records, options, known)?;
+        let time = time_range(records, options, span(extent)?)?;
         let here = areas.get(identity).unwrap_or(extent);
         let ranges = ranges(records, options, identity, here)?;
         let columns = options.columns.of(&ranges).into_iter().fold(0, usize::saturating_add);
@@ -109,10 +108,16 @@ fn time_range(records: &[Record], options: &Options, known: (Nanos, Nanos)) -> R
     Ok((start, end))
 }
 
+/// The time that is known. Of a target of one snapshot, whose length nothing tells, there is none.
+fn span(extent: &Extent) -> Result<(Nanos, Nanos), HeatsError> {
+    let (start, end) = extent.known_span().ok_or(HeatsError::NoSnapshots)?;
+    if start < end { Ok((start, end)) } else { Err(HeatsError::NoLength) }
+}
+
 /// The wanted time range where it does not depend on anything but the first and last snapshots.
 pub(super) fn window(records: &[Record], options: &Options, whole: &Survey) -> Result<(Nanos, Nanos), HeatsError> {
     let (_, extent) = pick(options, whole)?;
-    time_range(records, options, extent.known_span().ok_or(HeatsError::NoSnapshots)?)
+    time_range(records, options, span(extent)?)
 }
 
 /// When the first mark of this text was set, on its record's clock.

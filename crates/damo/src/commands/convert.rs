@@ -2,6 +2,7 @@
 
 use crate::destination::{Destination, FileType};
 use crate::errors::{self, Outcome};
+use crate::inputs::Known;
 use anyhow::{Context, Result};
 use clap::Args;
 use damo_format::StreamReader;
@@ -30,6 +31,8 @@ pub struct ConvertArgs {
     /// Overwrite OUT even if it is not a record
     #[arg(short, long)]
     force: bool,
+    #[command(flatten)]
+    known: Known,
     /// As the Python tool spells IN
     #[arg(long = "record_file", value_name = "FILE", hide = true)]
     record_file: Option<PathBuf>,
@@ -45,9 +48,10 @@ pub struct ConvertArgs {
 pub fn run(args: &ConvertArgs) -> Result<Outcome> {
     let input = args.input.as_ref().or(args.record_file.as_ref()).context("no record to convert")?;
     let path = args.output.as_ref().or(args.output_file.as_ref()).context("no file to write")?;
+    let options = args.known.options()?;
     let file_type = FileType::of(path, args.to)?;
     let mut out = Destination::create(path, file_type, args.force, std::slice::from_ref(input))?;
-    match read(input, &mut out) {
+    match read(input, &options, &mut out) {
         Ok(read) => out.finish().map(|()| read),
         Err(error) => {
             out.discard();
@@ -57,20 +61,24 @@ pub fn run(args: &ConvertArgs) -> Result<Outcome> {
 }
 
 /// Gives everything in `input` to `sink`.
-fn read(input: &Path, sink: &mut dyn Sink) -> Result<Outcome> {
+fn read(input: &Path, options: &damo_import::Options, sink: &mut dyn Sink) -> Result<Outcome> {
     let piped = input == Path::new("-");
     let mut file: Box<dyn Read> = if piped { Box::new(io::stdin()) } else { Box::new(File::open(input)?) };
     let mut head = Vec::new();
-    file.by_ref().take(64 << 10).read_to_end(&mut head)?;
+    // A directory may hold a trace, and cannot be read as a file.
+    if piped || !input.is_dir() {
+        file.by_ref().take(64 << 10).read_to_end(&mut head)?;
+    }
     if damo_format::sniff(&head) {
         return ours(io::Cursor::new(head).chain(file), sink);
     }
-    let options = damo_import::Options::default();
-    let imported = if piped {
-        file.take(MAX_PIPED).read_to_end(&mut head)?;
-        damo_import::import(&head, "-", &options, sink)?
+    // What is no regular file can be read only once.
+    let imported = if piped || !(input.is_file() || input.is_dir()) {
+        let name = input.display().to_string();
+        damo_import::import_stream(io::Cursor::new(head).chain(file), &name, options, MAX_PIPED, sink)?
     } else {
-        damo_import::import_path(input, &options, sink)?
+        drop(file);
+        damo_import::import_path(input, options, sink)?
     };
     for note in &imported.notes {
         errors::note(format_args!("{}: {note}", input.display()));

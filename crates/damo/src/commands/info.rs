@@ -1,7 +1,7 @@
 //! `damo info`: what is in a record, before any analysis. For people, or as JSON for programs.
 
 use crate::errors::Outcome;
-use crate::inputs::{self, Inputs};
+use crate::inputs::Inputs;
 use crate::output;
 use crate::progress;
 use anyhow::{Context, Result};
@@ -41,7 +41,7 @@ enum Form {
 /// # Errors
 /// If one cannot be read, or stdout cannot be written.
 pub fn run(args: &InfoArgs) -> Result<Outcome> {
-    let opened = inputs::open(&args.inputs.paths(&args.files)?)?;
+    let opened = args.inputs.open(&args.files)?;
     output::to_stdout(|out| {
         for (i, record) in opened.records.iter().enumerate() {
             let facts = progress::during(&opened.records, || Facts::of(record))?;

@@ -2,7 +2,7 @@
 
 use crate::edits::{self, History, OutputArgs};
 use crate::errors::{self, Outcome};
-use crate::inputs::{self, Inputs};
+use crate::inputs::Inputs;
 use anyhow::{Result, bail};
 use clap::Args;
 use damo_edit::merge::{Input, Plan, join};
@@ -43,7 +43,7 @@ pub fn run(args: &MergeArgs) -> Result<Outcome> {
     if paths.iter().filter(|path| path.as_os_str() == "-").count() > 1 {
         bail!("only one of the records can come from standard input");
     }
-    let opened = inputs::open(&paths)?;
+    let opened = args.inputs.known.open(&paths)?;
     let inputs: Vec<Input<'_>> = opened
         .records
         .iter()

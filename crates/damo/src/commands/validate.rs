@@ -2,7 +2,7 @@
 
 use super::report::options::microseconds;
 use crate::errors::{self, Outcome};
-use crate::inputs::{self, Inputs};
+use crate::inputs::Inputs;
 use crate::output;
 use anyhow::Result;
 use clap::Args;
@@ -83,7 +83,7 @@ pub fn run(args: &ValidateArgs) -> Result<Outcome> {
     let (mut sound, mut unreadable) = (true, None);
     output::to_stdout(|out| {
         for path in &paths {
-            match inputs::open(std::slice::from_ref(path)) {
+            match args.inputs.known.open(std::slice::from_ref(path)) {
                 Ok(opened) => {
                     for record in &opened.records {
                         sound &= judge(record, path, &limits, out)?;

@@ -55,7 +55,7 @@ pub fn run(args: &HolisticArgs) -> Result<Outcome> {
     files.extend(args.access_pattern.clone());
     let mut paths = args.inputs.named.paths(&files)?;
     paths.extend(args.footprints.clone());
-    let opened = args.inputs.known.open(&paths)?;
+    let opened = args.inputs.named.known.open(&paths)?;
     let place = args.plot.place(&args.form);
     let depth = if args.form.out().is_some() && args.color != ColorWhen::Always {
         Depth::Plain

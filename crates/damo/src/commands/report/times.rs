@@ -41,7 +41,7 @@ pub fn run(args: &TimesArgs) -> Result<Outcome> {
     let mut paths = args.inputs.named.paths(&args.files)?;
     // The Python tool wants a profile named as well, and does not look at it.
     paths.retain(|path| is_record(path));
-    let opened = args.inputs.known.open(&paths)?;
+    let opened = args.inputs.named.known.open(&paths)?;
     opened.has_target(&filter.target)?;
     let report = progress::during(&opened.records, || times::times(&opened.records, &filter))?;
     if let Some(form) = args.plot.or_form(|| times_bars(&report), &opened, &args.form)? {
