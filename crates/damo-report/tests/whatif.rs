@@ -72,15 +72,16 @@ const LITTLE_UNDER_QUOTA: f64 = 0.03;
 fn predicted_and_shown(case: &Case, schemes: &[Scheme], seed: u64) -> Vec<Compared> {
     let (plain, _) = run(&case.workloads, &Options { seed, ..case.options.clone() });
     let report = what_if(&Record::from_items(&plain).unwrap(), schemes, &whatif::Options::default()).unwrap();
+    let from = report.means_from;
     let compare = |(scheme, outcome): (&Scheme, &whatif::Outcome)| {
         let options = Options { seed: seed + 1000, schemes: vec![scheme.clone()], ..case.options.clone() };
         let (items, real) = run(&case.workloads, &options);
-        let resident = mean_rss(&plain, outcome.settles);
+        let resident = mean_rss(&plain, from);
         Compared {
             what: format!("{} with {}, seed {seed}", case.name, whatif::describe(scheme)),
             resident,
             predicted: outcome.mean.saved(),
-            shown: resident - mean_rss(&items, outcome.settles),
+            shown: resident - mean_rss(&items, from),
             back: (outcome.sums.back, real.refaults as f64 * 4096.0),
         }
     };
@@ -98,10 +99,10 @@ struct Compared {
 }
 
 impl Compared {
-    /// Within 20 % of what was shown; of savings that are nothing beside the memory, within a `little` of that.
-    fn assert_close(&self, little: f64) {
+    /// Within a `share` of what was shown; of savings that are nothing beside the memory, within a `little` of that.
+    fn assert_close(&self, share: f64, little: f64) {
         let error = (self.predicted - self.shown).abs();
-        assert!(error <= (0.2 * self.shown).max(little * self.resident), "{self:?}");
+        assert!(error <= (share * self.shown).max(little * self.resident), "{self:?}");
     }
 }
 
@@ -132,23 +133,27 @@ fn under_quota(age: &str, size: &str) -> String {
 }
 
 #[test]
-fn a_record_made_before_tells_the_saving_that_the_scheme_then_shows_within_a_fifth() {
+fn a_record_made_before_tells_the_saving_that_the_scheme_then_shows_within_a_quarter() {
     let all = [idle_for("1 s"), idle_for("2 s"), idle_for("5 s"), idle_for("10 s")];
     let all = schemes(&all.each_ref().map(String::as_str));
-    let mut substantial = 0;
+    let mut errors = Vec::new();
     for case in cases() {
         for seed in [0, 7] {
             for compared in predicted_and_shown(&case, &all, seed) {
-                compared.assert_close(LITTLE);
-                substantial += usize::from(compared.shown > 0.1 * compared.resident);
+                compared.assert_close(0.25, LITTLE);
+                if compared.shown > 0.1 * compared.resident {
+                    errors.push((compared.predicted - compared.shown).abs() / compared.shown);
+                }
                 // What comes back is harder to tell, and told as too much rather than too little.
                 let (predicted, shown) = compared.back;
                 assert!(predicted > 0.8 * shown - 0.01 * compared.resident, "{compared:?}");
-                assert!(predicted < 1.9 * shown + 0.05 * compared.resident, "{compared:?}");
+                assert!(predicted < 1.25 * shown + 0.05 * compared.resident, "{compared:?}");
             }
         }
     }
-    assert!(substantial > 40, "{substantial} cases in which much is saved");
+    assert!(errors.len() > 40, "{} cases in which much is saved", errors.len());
+    let mean = errors.iter().sum::<f64>() / errors.len() as f64;
+    assert!(mean < 0.04, "mean error {mean}");
 }
 
 #[test]
@@ -163,7 +168,7 @@ fn under_quotas_and_priorities_the_saving_is_told_as_well() {
     ];
     let all = schemes(&all.each_ref().map(String::as_str));
     for case in cases() {
-        predicted_and_shown(&case, &all, 3).iter().for_each(|compared| compared.assert_close(LITTLE_UNDER_QUOTA));
+        predicted_and_shown(&case, &all, 3).iter().for_each(|compared| compared.assert_close(0.2, LITTLE_UNDER_QUOTA));
     }
 }
 
@@ -181,7 +186,7 @@ fn a_quota_is_held_and_filters_are_told_one_by_one() {
     assert!(few.sums.applied <= 61.0 * f64::from(1 << 20), "{}", few.sums.applied);
     assert!(few.sums.used_up > 30 && all.sums.used_up == 0);
     assert!(
-        few.matched.1 > few.sums.applied / few.sums.applications as f64 * 2.0,
+        few.sums.matched_each().1 > few.sums.applied / few.sums.applications as f64 * 2.0,
         "what fits is more than what may go"
     );
     assert!(few.mean.saved() < all.mean.saved());
@@ -208,6 +213,58 @@ fn a_quota_is_held_and_filters_are_told_one_by_one() {
     let matched: f64 = outcome.course.iter().map(|point| point.counts.matched).sum();
     assert!(addresses.1 > 0.0 && (addresses.1 + outcome.sums.applied - matched).abs() < 1.0, "{outcome:?}");
     assert!(outcome.mean.saved() > 0.0 && outcome.mean.saved() < all.mean.saved());
+}
+
+#[test]
+fn figures_of_a_scheme_do_not_depend_on_what_else_is_tried() {
+    let case = builtin_case(&builtin::PAIR, 1);
+    let (plain, _) = run(&case.workloads, &case.options);
+    let record = Record::from_items(&plain).unwrap();
+    let first = plain.iter().find_map(|i| if let Item::Snapshot(s) = i { s.regions.first() } else { None }).unwrap();
+    let (start, end) = (first.start.0, first.start.0 + (5 << 20));
+    let filtered = format!(
+        r#"{{"action": "pageout", "access_pattern": {{"nr_accesses": {{"max": 0}}, "age": {{"min": "1 s"}}}}, "filters": [
+            {{"filter_type": "addr", "matching": true, "allow": false, "address_range": {{"start": {start}, "end": {end}}}}}]}}"#
+    );
+    let all = [
+        idle_for("2 s"),
+        under_quota("2 s", "1 MiB"),
+        filtered,
+        r#"{"action": "hugepage", "access_pattern": {"nr_accesses": {"min": "5 %"}}}"#.to_owned(),
+        r#"{"action": "lru_prio", "access_pattern": {"nr_accesses": {"min": "5 %"}}}"#.to_owned(),
+    ];
+    let all = schemes(&all.each_ref().map(String::as_str));
+    let together = what_if(&record, &all, &whatif::Options::default()).unwrap();
+    for (nth, scheme) in all.iter().enumerate() {
+        let alone = what_if(&record, std::slice::from_ref(scheme), &whatif::Options::default()).unwrap();
+        let [alone, beside] = [&alone.outcomes[0], &together.outcomes[nth]];
+        assert!(alone.sums.applied > 0.0, "{scheme:?}");
+        assert_eq!(format!("{alone:?}"), format!("{beside:?}"));
+        assert_eq!(alone.mean.without, together.outcomes[0].mean.without, "{scheme:?}");
+    }
+    // A quota that is never used up is none.
+    let [none, vast] = [idle_for("2 s"), under_quota("2 s", "1 TiB")].map(|json| {
+        let outcome = what_if(&record, &schemes(&[&json]), &whatif::Options::default()).unwrap().outcomes.remove(0);
+        (outcome.sums, outcome.mean, outcome.course)
+    });
+    assert_eq!(none, vast);
+}
+
+#[test]
+fn what_was_moved_shortly_before_the_record_ends_is_undecided() {
+    let case = builtin_case(&builtin::STAIRS, 1);
+    let (plain, _) = run(&case.workloads, &case.options);
+    let record = Record::from_items(&plain).unwrap();
+    let of = |seconds| {
+        let options = whatif::Options { refault_within: Nanos::from_secs(seconds), ..whatif::Options::default() };
+        what_if(&record, &schemes(&[&idle_for("5 s")]), &options).unwrap().outcomes.remove(0)
+    };
+    let [short, long] = [of(1), of(600)];
+    assert!(short.undecided < long.undecided);
+    // Of a record of a minute nothing was followed for ten: all that is still out, and was not freed, may come back.
+    let still_out = long.sums.changed - long.sums.back;
+    assert!((0.85..=1.0).contains(&(long.undecided / still_out)), "{} {still_out}", long.undecided);
+    assert!(long.back_share() < long.back_share_at_most() && long.back_share_at_most() <= 1.0);
 }
 
 #[test]
@@ -246,20 +303,20 @@ fn the_scheme_suggested_keeps_its_promise_when_it_runs() {
         };
         let suggestion = suggest(&Record::from_items(&plain).unwrap(), &options).unwrap();
         let choice = suggestion.choice().unwrap();
-        assert!(choice.meets && choice.best, "{}: {choice:?}", case.name);
-        let better = |t: &&suggest::Tried| t.meets && t.outcome.mean.saved() > choice.outcome.mean.saved();
+        assert!(choice.meets, "{}: {choice:?}", case.name);
+        let better = |t: &&suggest::Tried| t.meets && t.outcome.mean.saved() * 0.98 > choice.outcome.mean.saved();
         assert!(
             text.starts_with("saving") || !suggestion.tried.iter().any(|t| better(&t)),
-            "nothing allowed saves more"
+            "nothing allowed saves much more"
         );
         let compared = predicted_and_shown(&case, std::slice::from_ref(&choice.outcome.scheme), 5).remove(0);
-        compared.assert_close(LITTLE);
+        compared.assert_close(0.25, LITTLE);
         assert!(compared.shown > 0.1 * compared.resident, "{compared:?}");
     }
 }
 
 #[test]
-fn along_the_frontier_more_saved_is_more_that_comes_back() {
+fn along_the_best_trade_offs_more_saved_is_more_that_comes_back() {
     let (plain, _) =
         run(&builtin::STAIRS.workloads(), &Options { duration: Some(Nanos::from_secs(120)), ..Options::default() });
     let options = suggest::Options { action: Action::Pageout, goals: Vec::new(), whatif: whatif::Options::default() };

@@ -1,10 +1,12 @@
 //! A line on stderr for work longer than a second. On a terminal only: logs and pipes never see it.
 
 use damo_frame::Record;
+use damo_model::Nanos;
+use damo_model::human::{Style, format_time};
 use std::io::{self, IsTerminal, Write};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Work shorter than this needs no progress line.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -18,6 +20,7 @@ pub fn during<T>(records: &[Record], work: impl FnOnce() -> T) -> T {
         return work();
     }
     let (done, waiting) = channel::<()>();
+    let begun = Instant::now();
     thread::scope(|scope| {
         scope.spawn(move || {
             let mut wait = PATIENCE;
@@ -25,12 +28,7 @@ pub fn during<T>(records: &[Record], work: impl FnOnce() -> T) -> T {
                 wait = PERIOD;
                 let (read, planned) = records.iter().map(Record::progress).fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
                 // Nobody reads a line that cannot be written.
-                let _ = if planned > 0 {
-                    write!(io::stderr(), "\rreading the record: {:3.0} %\x1b[K", read as f64 * 100.0 / planned as f64)
-                } else {
-                    // Foreign formats do not tell how much is left.
-                    write!(io::stderr(), "\rreading the record\x1b[K")
-                };
+                let _ = write!(io::stderr(), "\r{}\x1b[K", line(read, planned, begun.elapsed()));
             }
             if wait == PERIOD {
                 let _ = write!(io::stderr(), "\r\x1b[K");
@@ -40,4 +38,33 @@ pub fn during<T>(records: &[Record], work: impl FnOnce() -> T) -> T {
         drop(done);
         result
     })
+}
+
+/// How far it is, and how long the rest will take if it goes on like this.
+fn line(read: u64, planned: u64, elapsed: Duration) -> String {
+    if planned == 0 {
+        // Foreign formats do not tell how much is left.
+        return "reading the record".to_owned();
+    }
+    let share = (read as f64 / planned as f64).min(1.0);
+    let mut line = format!("reading the record: {:3.0} %", share * 100.0);
+    // Of the first percent nobody can tell.
+    if share >= 0.01 {
+        let left = Nanos((elapsed.as_secs_f64() * (1.0 / share - 1.0)).round() as i64 * 1_000_000_000);
+        line += &format!(", about {} left", format_time(left, Style::Human));
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rest_is_estimated_from_what_is_done() {
+        let after = |read, planned| line(read, planned, Duration::from_secs(10));
+        assert_eq!(after(25, 100), "reading the record:  25 %, about 30 s left");
+        assert_eq!(after(0, 100), "reading the record:   0 %");
+        assert_eq!(after(0, 0), "reading the record");
+    }
 }

@@ -13,7 +13,8 @@ use damo_model::scheme::{Action, Charge, Costs, Goal, Metric, ResolvedPattern, S
 use damo_model::{Addr, AddrRange, Age, Bytes, Intervals, Nanos, NrAccesses};
 
 const PAGE: u64 = 4096;
-const HUGE_PAGE: u64 = 2 << 20;
+/// Bytes of a huge page.
+pub(super) const HUGE_PAGE: u64 = 2 << 20;
 
 /// What an action does to memory that it is applied to, in this reckoning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -169,6 +170,14 @@ impl Candidate {
             }
         }
         (moved, bloat)
+    }
+
+    /// Bytes that the scheme moved at most `now.within` ago and that were not accessed again since.
+    pub(super) fn recently_moved(&self, target: usize, scene: &Scene, now: &Now) -> f64 {
+        let Some(track) = self.tracks.get(target) else { return 0.0 };
+        let recent = |(i, _): &(usize, &f32)| track.when.get(*i).is_some_and(|when| now.seconds - when < now.within);
+        let shares = track.moved.iter().enumerate().take(scene.len()).filter(recent);
+        shares.map(|(i, share)| f64::from(*share) * scene.size(i) as f64).sum()
     }
 
     pub(super) fn effect(&self) -> Effect {

@@ -4,7 +4,7 @@ use damo_model::human::{Style, format_time};
 use damo_model::scheme::{Rate, Scheme, Span};
 use damo_model::{Bytes, Nanos};
 
-/// `pageout, rate 0 %, age from 5 s, at most 1 MiB each 1 s`: what differs from a scheme for any region without limits.
+/// `pageout, rate 0 %, age from 5 s, at most 1 MiB per 1 s`: what differs from a scheme for any region without limits.
 pub fn describe(scheme: &Scheme) -> String {
     parts(scheme).join(", ")
 }
@@ -30,7 +30,7 @@ fn parts(scheme: &Scheme) -> Vec<String> {
     let has_min = !matches!(rate.min, Rate::Percent(0.0) | Rate::Samples(0));
     let at_most = |max: Rate| {
         if matches!(max, Rate::Percent(0.0) | Rate::Samples(0)) {
-            "rate 0".to_owned()
+            "rate 0 %".to_owned()
         } else {
             format!("rate to {max}")
         }
@@ -57,12 +57,12 @@ fn parts(scheme: &Scheme) -> Vec<String> {
     let quotas = &scheme.quotas;
     let each = format_time(quotas.reset_interval, Style::Human);
     if quotas.size.0 > 0 {
-        parts.push(format!("at most {} each {each}", size(quotas.size)));
+        parts.push(format!("at most {} per {each}", size(quotas.size)));
     }
     if quotas.time.0 > 0 {
-        parts.push(format!("at most {} each {each}", format_time(quotas.time, Style::Human)));
+        parts.push(format!("at most {} per {each}", format_time(quotas.time, Style::Human)));
     }
-    parts.extend(quotas.goals.iter().map(|goal| format!("goal {} {}", goal.metric, goal.target_value)));
+    parts.extend(quotas.goals.iter().map(|goal| format!("goal {} = {}", goal.metric, goal.target_value)));
     for filter in &scheme.filters {
         let verb = if filter.allow { "allow" } else { "reject" };
         let none = if filter.matching { "" } else { "none " };
@@ -94,7 +94,7 @@ mod tests {
         let json = r#"{"action": "pageout", "access_pattern": {"nr_accesses": {"max": 0}, "age": {"min": "5 s"}},
             "quotas": {"sz_bytes": "1 MiB", "reset_interval_ms": "1 s"},
             "filters": [{"filter_type": "anon", "matching": false, "allow": true}]}"#;
-        assert_eq!(of(json), "pageout, rate 0, age from 5 s, at most 1 MiB each 1 s, allow none anon");
+        assert_eq!(of(json), "pageout, rate 0 %, age from 5 s, at most 1 MiB per 1 s, allow none anon");
         let json = r#"{"action": "hugepage", "access_pattern": {"nr_accesses": {"min": "5 %"}, "sz_bytes": {"min": "2 MiB"}}}"#;
         assert_eq!(of(json), "hugepage, rate from 5 %, size from 2 MiB");
     }
@@ -108,6 +108,6 @@ mod tests {
             serde_json::from_str(&json).unwrap()
         };
         let (common, rest) = describe_apart(&[&of("2 s"), &of("9 s")]);
-        assert_eq!((common.as_str(), rest.join("; ").as_str()), ("pageout, rate 0", "age from 2 s; age from 9 s"));
+        assert_eq!((common.as_str(), rest.join("; ").as_str()), ("pageout, rate 0 %", "age from 2 s; age from 9 s"));
     }
 }

@@ -6,6 +6,7 @@
 //! scheme, and the candidates do not know of each other. docs/schemes.md says what such a reckoning cannot know.
 
 mod candidate;
+mod context;
 mod describe;
 mod readings;
 mod scene;
@@ -14,29 +15,28 @@ mod sieve;
 mod tally;
 
 pub use describe::describe;
+pub(crate) use show::{UNDECIDED, json, percent, write_rows};
 pub use show::{compare_chart, write_text};
-pub(crate) use show::{json, write_rows};
 pub use sieve::Knowledge;
 
 use crate::ReportError;
 use crate::filter::{Filter, TargetFilter};
-use candidate::{Candidate, Effect, Now, System};
+use candidate::Effect;
+use context::{Context, contexts};
 use damo_frame::Record;
-use damo_model::scheme::{Costs, FilterKind, Metric, Scheme, Span as AgeSpan};
-use damo_model::{Bytes, Intervals, Nanos, SnapshotState, Target, TargetKey};
-use readings::Readings;
-use scene::{Columns, Scene};
-use sieve::Sieve;
-use tally::{Held, Moment, Tally};
+use damo_model::scheme::{Costs, FilterKind, Metric, Scheme};
+use damo_model::{Bytes, Nanos, SnapshotState, TargetKey};
+use scene::Columns;
+use tally::Moment;
 
 /// How to reckon.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Options {
     /// Memory accessed again within this time after it was moved counts as such.
     pub refault_within: Nanos,
-    /// Means of memory leave out so much of the record's beginning; `None` is the scheme's least age, before which it
-    /// can do nothing.
-    pub settle: Option<Nanos>,
+    /// Means of memory leave out so much of the record's beginning. It is the same for all schemes, so that their means
+    /// are of the same time and can be compared; 0 is the whole record.
+    pub settle: Nanos,
     /// Into how many spans of time the course is divided.
     pub spans: usize,
     /// What acting is taken to cost.
@@ -49,7 +49,7 @@ impl Default for Options {
     fn default() -> Self {
         Options {
             refault_within: Nanos::from_secs(60),
-            settle: None,
+            settle: Nanos(0),
             spans: 600,
             costs: Costs::default(),
             target: TargetFilter::default(),
@@ -66,6 +66,8 @@ pub struct WhatIf {
     pub snapshots: (u64, u64),
     /// From the first snapshot's start to the last one's end.
     pub time: (Nanos, Nanos),
+    /// Means of memory are taken from here on: the record's beginning, or [`Options::settle`] later.
+    pub means_from: Nanos,
     /// What counts as accessed again soon.
     pub refault_within: Nanos,
     /// Whether the record tells the resident size of every target; else what was seen accessed counts as resident.
@@ -83,12 +85,11 @@ pub struct Outcome {
     pub scheme: Scheme,
     /// Sums over the whole record.
     pub sums: Counts,
-    /// Means from here on.
-    pub settles: Nanos,
-    /// Mean memory since it settled.
+    /// Mean memory from [`WhatIf::means_from`] on.
     pub mean: Memory,
-    /// Mean matched per application, in regions and bytes, since it settled.
-    pub matched: (f64, f64),
+    /// Bytes that were moved less than [`Options::refault_within`] before the record ends and not accessed again in it:
+    /// the record does not show whether they would be.
+    pub undecided: f64,
     /// What each filter kept out over the whole record, in their order.
     pub kept: Vec<(Knowledge, f64)>,
     /// Over time.
@@ -118,6 +119,14 @@ pub struct Counts {
     pub waited: Nanos,
     /// Windows in which the quota was used up.
     pub used_up: u64,
+}
+
+impl Counts {
+    /// Mean of one application: regions and bytes that fitted the pattern. Times [`Counts::applications`] they are the sums.
+    pub fn matched_each(&self) -> (f64, f64) {
+        let times = self.applications.max(1) as f64;
+        (self.matched_regions as f64 / times, self.matched / times)
+    }
 }
 
 /// Memory, in bytes, as a mean over time.
@@ -161,18 +170,11 @@ impl Outcome {
     pub fn back_share(&self) -> f64 {
         if self.sums.changed > 0.0 { self.sums.back_soon / self.sums.changed } else { 0.0 }
     }
-}
 
-/// Which targets are watched together: schemes are applied to all of them in one go, under one quota.
-struct Context<'a> {
-    targets: Vec<&'a Target>,
-    scenes: Vec<Scene>,
-    resident: Vec<Readings>,
-    present: Vec<bool>,
-    pending: Option<(Nanos, Intervals)>,
-    last: Option<Nanos>,
-    system: System,
-    candidates: Vec<(Candidate, Tally)>,
+    /// The same if all that is [`Outcome::undecided`] were accessed again in time: the most that the share can be.
+    pub fn back_share_at_most(&self) -> f64 {
+        if self.sums.changed > 0.0 { (self.sums.back_soon + self.undecided) / self.sums.changed } else { 0.0 }
+    }
 }
 
 /// Reckons what each of `schemes` alone would have done while `record` was made.
@@ -186,10 +188,12 @@ pub fn what_if(record: &Record, schemes: &[Scheme], options: &Options) -> Result
         ReportError::invalid(format!("{} {what}", record.name()))
     };
     let (Some(time), Some(_)) = (record.span(), filter.selection(record)) else { return Err(nothing()) };
+    let length = time.1.saturating_sub(time.0);
+    let means_from = time.0.saturating_add(options.settle.min(Nanos(length.0 / 10 * 9)));
     // A pass for each thread is cheaper than handing each snapshot around, once there are many candidates.
     let threads = record.threads().min(schemes.len() / 4).max(1);
     let parts: Vec<Result<Part, ReportError>> = std::thread::scope(|scope| {
-        let pass = |schemes| pass(record, schemes, options, &filter, time);
+        let pass = |schemes| pass(record, schemes, options, &filter, &Times { begin: time.0, end: time.1, means_from });
         let handles: Vec<_> = schemes
             .chunks(schemes.len().div_ceil(threads).max(1))
             .map(|part| scope.spawn(move || pass(part)))
@@ -203,6 +207,7 @@ pub fn what_if(record: &Record, schemes: &[Scheme], options: &Options) -> Result
         record: record.name().to_owned(),
         snapshots: (0, 0),
         time,
+        means_from,
         refault_within: options.refault_within,
         resident_recorded: true,
         outcomes: Vec::with_capacity(schemes.len()),
@@ -224,6 +229,14 @@ pub fn what_if(record: &Record, schemes: &[Scheme], options: &Options) -> Result
     Ok(whole)
 }
 
+/// What of the record's time matters.
+#[derive(Clone, Copy, Debug)]
+struct Times {
+    begin: Nanos,
+    end: Nanos,
+    means_from: Nanos,
+}
+
 /// What one pass over the record gives.
 struct Part {
     snapshots: (u64, u64),
@@ -236,14 +249,14 @@ fn pass(
     schemes: &[Scheme],
     options: &Options,
     filter: &Filter,
-    time: (Nanos, Nanos),
+    times: &Times,
 ) -> Result<Part, ReportError> {
     let Some(selection) = filter.selection(record) else {
         return Ok(Part { snapshots: (0, 0), resident_recorded: false, outcomes: Vec::new() });
     };
-    let mut contexts = contexts(record, schemes, options, filter, time)?;
+    let mut contexts = contexts(record, schemes, options, filter, times)?;
     let place = |key: TargetKey, contexts: &[Context<'_>]| {
-        let of = |context: &Context<'_>| context.targets.iter().position(|target| target.key == key);
+        let of = |context: &Context<'_>| context.position(key);
         contexts.iter().enumerate().find_map(|(c, context)| Some((c, of(context)?)))
     };
     let places: Vec<Option<(usize, usize)>> =
@@ -260,154 +273,27 @@ fn pass(
             let Some(context) = contexts.get_mut(c) else { continue };
             let intervals = view.head.intervals.or(record.meta().intervals).unwrap_or_default();
             let columns = Columns { start: view.start, end: view.end, nr_accesses: view.nr_accesses, age: view.age };
-            context.take(t, view.head.end, &columns, intervals, options, time.0);
+            context.take(t, view.head.end, &columns, intervals, options);
         }
         Ok::<_, ReportError>(())
     })?;
     for context in &mut contexts {
-        context.flush(options, time.0);
+        context.finish(options);
     }
-    let resident_recorded = contexts.iter().all(|context| context.resident.iter().all(|r| !r.is_empty()));
-    let outcomes = schemes.iter().enumerate().filter_map(|(nth, scheme)| outcome(&contexts, nth, scheme, time));
+    let resident_recorded = contexts.iter().all(Context::tells_resident);
+    let outcomes = schemes.iter().enumerate().filter_map(|(nth, scheme)| outcome(&contexts, nth, scheme, times));
     Ok(Part { snapshots, resident_recorded, outcomes: outcomes.collect() })
 }
 
-fn contexts<'a>(
-    record: &'a Record,
-    schemes: &[Scheme],
-    options: &Options,
-    filter: &Filter,
-    time: (Nanos, Nanos),
-) -> Result<Vec<Context<'a>>, ReportError> {
-    let mut groups: Vec<Vec<&Target>> = Vec::new();
-    for target in record.targets().iter().filter(|target| filter.target.holds(target)) {
-        let same = |group: &&mut Vec<&Target>| {
-            group.first().is_some_and(|first| (first.kdamond, first.context) == (target.kdamond, target.context))
-        };
-        match groups.iter_mut().find(same) {
-            Some(group) => group.push(target),
-            None => groups.push(vec![target]),
-        }
-    }
-    let mut contexts = Vec::with_capacity(groups.len());
-    for targets in groups {
-        let (total, free) = Readings::system(record)?;
-        // Huge pages would lie across cells.
-        let is_huge = |scheme: &Scheme| Effect::of(scheme.action) == Effect::Huge;
-        let in_cells = schemes.iter().any(|scheme| scheme.quotas.is_limited()) && !schemes.iter().any(is_huge);
-        let mut scenes = vec![Scene::new(in_cells); targets.len()];
-        let mut candidates = Vec::with_capacity(schemes.len());
-        for scheme in schemes {
-            let sieve = Sieve::new(scheme, record, &targets)?;
-            for (t, scene) in scenes.iter_mut().enumerate() {
-                scene.cuts.extend(sieve.cuts(t));
-            }
-            let tally = Tally::new(time.0, time.1, options.spans, settles(scheme, options, time, record));
-            candidates.push((Candidate::new(scheme, sieve, targets.len(), options.costs), tally));
-        }
-        for scene in &mut scenes {
-            scene.cuts.sort_unstable();
-            scene.cuts.dedup();
-        }
-        contexts.push(Context {
-            resident: targets.iter().map(|target| Readings::resident(record, target)).collect::<Result<_, _>>()?,
-            present: vec![false; targets.len()],
-            pending: None,
-            last: None,
-            system: System { total, free },
-            scenes,
-            targets,
-            candidates,
-        });
-    }
-    Ok(contexts)
-}
-
-/// From when on means are taken: from when the scheme can act at all, unless little of the record would be left.
-fn settles(scheme: &Scheme, options: &Options, time: (Nanos, Nanos), record: &Record) -> Nanos {
-    let length = time.1.saturating_sub(time.0);
-    let intervals = record.meta().intervals.unwrap_or_default();
-    let settle = options.settle.unwrap_or_else(|| {
-        let age = match scheme.access_pattern.age.min {
-            AgeSpan::Time(age) => age,
-            AgeSpan::Intervals(n) => {
-                Nanos(intervals.aggregation.0.saturating_mul(i64::try_from(n).unwrap_or(i64::MAX)))
-            }
-            AgeSpan::Max => Nanos(i64::MAX),
-        };
-        age.saturating_add(intervals.aggregation).min(Nanos(length.0 / 2))
-    });
-    time.0.saturating_add(settle.min(Nanos(length.0 / 10 * 9)))
-}
-
-impl Context<'_> {
-    /// Takes a snapshot of the `t`-th target. All targets' snapshots of one aggregation make one moment.
-    fn take(
-        &mut self,
-        t: usize,
-        end: Nanos,
-        columns: &Columns<'_>,
-        intervals: Intervals,
-        options: &Options,
-        begin: Nanos,
-    ) {
-        let begun = self.pending.is_some_and(|(at, _)| end.saturating_sub(at).0 > intervals.aggregation.0 / 2);
-        if begun || self.present.get(t).copied().unwrap_or(false) {
-            self.flush(options, begin);
-        }
-        self.pending = Some((self.pending.map_or(end, |(at, _)| at.max(end)), intervals));
-        if let (Some(scene), Some(resident), Some(present)) =
-            (self.scenes.get_mut(t), self.resident.get_mut(t), self.present.get_mut(t))
-        {
-            scene.advance(columns, &intervals, resident.at(end).map(|bytes| bytes.0));
-            *present = true;
-        }
-    }
-
-    /// Lets all candidates live through the moment that is complete.
-    fn flush(&mut self, options: &Options, begin: Nanos) {
-        let Some((at, intervals)) = self.pending.take() else { return };
-        let gap = self.last.map_or(intervals.aggregation, |last| at.saturating_sub(last));
-        // Of a longer gap nobody knows what happened.
-        let time = if gap.0 > 3 * intervals.aggregation.0 { intervals.aggregation } else { gap };
-        self.last = Some(at);
-        let now = Now {
-            at,
-            seconds: at.saturating_sub(begin).as_secs_f64() as f32,
-            intervals,
-            within: options.refault_within.as_secs_f64() as f32,
-            total: self.system.total.at(at),
-            free: self.system.free.at(at),
-        };
-        let nothing = Scene::default();
-        let scenes: Vec<&Scene> =
-            self.scenes.iter().zip(&self.present).map(|(scene, here)| if *here { scene } else { &nothing }).collect();
-        let mut resident = 0.0;
-        for (scene, readings) in scenes.iter().zip(&mut self.resident).filter(|(scene, _)| scene.len() > 0) {
-            resident += readings.at(at).map_or_else(|| scene.resident_bytes(), |bytes| bytes.0 as f64);
-        }
-        for (candidate, tally) in &mut self.candidates {
-            let mut moment = Moment { kept: vec![0.0; candidate.nr_filters()], ..Moment::default() };
-            let (mut moved, mut bloat) = (0.0, 0.0);
-            for (t, scene) in scenes.iter().enumerate().filter(|(_, scene)| scene.len() > 0) {
-                candidate.follow(t, scene, &now, &mut moment);
-                let state = candidate.state(t, scene);
-                moved += state.0;
-                bloat += state.1;
-            }
-            candidate.apply(&scenes, &now, moved, &mut moment);
-            tally.add(at, &moment, Held { time: time.0 as f64, resident, moved, bloat });
-        }
-        self.present.fill(false);
-    }
-}
-
 /// Puts together what the contexts counted of the `nth` candidate.
-fn outcome(contexts: &[Context<'_>], nth: usize, scheme: &Scheme, time: (Nanos, Nanos)) -> Option<Outcome> {
-    let mut tallies = contexts.iter().filter_map(|context| context.candidates.get(nth));
-    let (candidate, first) = tallies.next()?;
-    let mut tally = first.clone();
-    tallies.for_each(|(_, other)| tally.merge(other));
+fn outcome(contexts: &[Context<'_>], nth: usize, scheme: &Scheme, times: &Times) -> Option<Outcome> {
+    let mut followed = contexts.iter().filter_map(|context| context.candidate(nth));
+    let first = followed.next()?;
+    let (candidate, mut tally, mut undecided) = (&first.candidate, first.tally.clone(), first.undecided);
+    for other in followed {
+        tally.merge(&other.tally);
+        undecided += other.undecided;
+    }
     let leaves = candidate.effect() == Effect::Out;
     let memory = |span: &tally::Span| {
         let mean = |sum: f64| if span.time > 0.0 { sum / span.time } else { 0.0 };
@@ -419,26 +305,24 @@ fn outcome(contexts: &[Context<'_>], nth: usize, scheme: &Scheme, time: (Nanos, 
     let mut course = Vec::with_capacity(tally.spans.len());
     let length = tally.length();
     for (i, span) in tally.spans.iter().enumerate() {
-        let begin = time.0.saturating_add(Nanos(length.0.saturating_mul(i as i64)));
-        if begin >= time.1 {
+        let begin = times.begin.saturating_add(Nanos(length.0.saturating_mul(i as i64)));
+        // A record of one snapshot may have no length; what was done in it counts all the same.
+        if i > 0 && begin >= times.end {
             break;
         }
         sums.add(&span.sum);
         course.push(Point {
-            time: (begin, begin.saturating_add(length).min(time.1)),
+            time: (begin, begin.saturating_add(length).min(times.end)),
             counts: counts(&span.sum),
             kept: span.sum.kept.iter().sum(),
             memory: (span.time > 0.0).then(|| memory(span)),
         });
     }
-    let settled = &tally.settled;
-    let each = |sum: f64| sum / settled.sum.applications.max(1) as f64;
     Some(Outcome {
         scheme: scheme.clone(),
         sums: counts(&sums),
-        settles: tally.settles(),
-        mean: memory(settled),
-        matched: (each(settled.sum.matched_regions as f64), each(settled.sum.matched)),
+        mean: memory(&tally.settled),
+        undecided: undecided.min(sums.changed - sums.back_soon).max(0.0),
         kept: candidate.knowledge().into_iter().zip(sums.kept).collect(),
         course,
     })

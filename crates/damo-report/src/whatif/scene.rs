@@ -6,9 +6,10 @@
 
 use damo_model::{Addr, Intervals};
 
-/// Into how many cells a target is cut, about, and the least size of one.
+/// Into how many cells a target is cut, about.
 const CELLS: u64 = 1024;
-const MIN_CELL: u64 = 16 << 10;
+/// The least size of a cell in bytes, where no action asks for a greater one.
+pub(super) const MIN_CELL: u64 = 16 << 10;
 
 /// Regions of the present snapshot, the record's view of them, and where their memory was in the one before.
 #[derive(Clone, Debug, Default)]
@@ -29,9 +30,11 @@ pub(super) struct Scene {
     /// Share of each that was touched in this snapshot.
     pub(super) touched: Vec<f32>,
     /// Where to cut regions, sorted.
-    pub(super) cuts: Vec<Addr>,
-    /// Whether to cut them into cells as well: a quota acts on a part of a region, and it matters which.
-    in_cells: bool,
+    cuts: Vec<Addr>,
+    /// The least size of the cells into which regions are cut as well, in bytes: schemes act on parts of regions, under a
+    /// quota or as time goes on, and it matters which.
+    min_cell: u64,
+    /// The size of the cells, once the target's size is known.
     cell: u64,
     /// For each region the overlaps with regions before, from `first[i]` to `first[i + 1]`: their number and share.
     overlaps: Vec<(u32, f32)>,
@@ -59,9 +62,9 @@ pub(super) struct Columns<'a> {
 }
 
 impl Scene {
-    /// Nothing yet.
-    pub(super) fn new(in_cells: bool) -> Scene {
-        Scene { in_cells, ..Scene::default() }
+    /// Nothing yet; regions will be cut at `cuts`, which are sorted, and into cells of at least `min_cell` bytes.
+    pub(super) fn new(min_cell: u64, cuts: Vec<Addr>) -> Scene {
+        Scene { min_cell, cuts, ..Scene::default() }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -104,9 +107,13 @@ impl Scene {
         self.nr_accesses.clear();
         self.age.clear();
         self.of.clear();
-        if self.in_cells && self.cell == 0 {
+        if self.min_cell > 0 {
             let size: u64 = columns.start.iter().zip(columns.end).map(|(start, end)| end.saturating_sub(*start)).sum();
-            self.cell = (size / CELLS).max(MIN_CELL).next_power_of_two();
+            let wanted = (size / CELLS).max(self.min_cell).next_power_of_two();
+            // A target that grows must not be cut into ever more cells; cells of a power of two lie within greater ones.
+            if self.cell < wanted / 2 {
+                self.cell = wanted;
+            }
         }
         let next_cell = |from: u64| match self.cell {
             0 => u64::MAX,
@@ -259,13 +266,23 @@ mod tests {
 
     #[test]
     fn cells_lie_on_fixed_addresses_however_regions_are_cut() {
-        let mut scene = Scene { in_cells: true, cuts: vec![Addr(9 * MB / 2)], ..Scene::default() };
+        let mut scene = Scene::new(MIN_CELL, vec![Addr(9 * MB / 2)]);
         scene.advance(&columns(&[0], &[CELLS * MB], &[0]), &Intervals::default(), None);
         assert_eq!(scene.len(), CELLS as usize + 1);
         scene.advance(&columns(&[MB / 2, 3 * MB], &[3 * MB, 5 * MB], &[1, 2]), &Intervals::default(), None);
         assert_eq!(scene.start, [MB / 2, MB, 2 * MB, 3 * MB, 4 * MB, 9 * MB / 2]);
         assert_eq!(scene.of, [0, 0, 0, 1, 1, 1]);
         assert_eq!(scene.whole[0], 5 * MB / 2);
+    }
+
+    #[test]
+    fn a_target_that_grows_is_cut_into_greater_cells_not_into_more() {
+        let mut scene = Scene::new(MIN_CELL, Vec::new());
+        scene.advance(&columns(&[0], &[4096], &[1]), &Intervals::default(), None);
+        assert_eq!(scene.len(), 1);
+        scene.advance(&columns(&[0], &[u64::MAX], &[0]), &Intervals::default(), None);
+        assert!(scene.len() <= 2 * CELLS as usize, "{} cells", scene.len());
+        assert!((scene.resident_bytes() / 4096.0 - 1.0 / 20.0).abs() < 1e-3, "{}", scene.resident_bytes());
     }
 
     #[test]

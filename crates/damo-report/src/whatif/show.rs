@@ -8,18 +8,20 @@ use crate::picture::{Chart, Panels, Series, Unit};
 use crate::table::Table;
 use damo_model::Nanos;
 use damo_model::human::{Style, format_size, format_time};
-use damo_model::scheme::Scheme;
+use damo_model::scheme::{Action, Scheme};
 use serde_json::Value;
 use std::io::{self, Write};
 
 /// Rows of the course in text.
 const ROWS: usize = 10;
+/// Of what was moved: if the record does not show of more than this whether it is accessed again, it is said.
+pub(crate) const UNDECIDED: f64 = 0.01;
 
 fn size(value: f64) -> String {
     format_size(bytes(value), Style::Human)
 }
 
-fn percent(share: f64) -> String {
+pub(crate) fn percent(share: f64) -> String {
     format!("{:.1} %", share * 100.0)
 }
 
@@ -34,7 +36,17 @@ fn words(effect: Effect) -> Option<(&'static str, &'static str)> {
     }
 }
 
-/// Writes all of it as text: each scheme over time, then all compared.
+/// Where an action puts memory that stays resident.
+fn place(scheme: &Scheme) -> String {
+    match (scheme.action, scheme.target_nid) {
+        (Action::MigrateCold | Action::MigrateHot, Some(node)) => format!("on node {node}"),
+        (Action::MigrateCold | Action::MigrateHot, None) => "on the target node".to_owned(),
+        (Action::LruPrio, _) => "on the active LRU list".to_owned(),
+        _ => "on the inactive LRU list".to_owned(),
+    }
+}
+
+/// Writes all of it as text: each scheme over time, then all compared. Schemes are numbered from 0, as in the kernel.
 ///
 /// # Errors
 /// When `out` takes no more.
@@ -42,23 +54,26 @@ pub fn write_text(report: &WhatIf, out: &mut dyn Write) -> io::Result<()> {
     let length = report.time.1.saturating_sub(report.time.0);
     writeln!(
         out,
-        "# {}: {} snapshots in {}{}",
+        "# {}: {} in {}{}",
         report.record,
-        report.snapshots.0,
+        plural(report.snapshots.0, "snapshot"),
         format_time(length, Style::Human),
         if report.snapshots.1 > 0 { format!(", {} partial ones left out", report.snapshots.1) } else { String::new() }
     )?;
-    writeln!(
-        out,
-        "# reckoned on a record made without the schemes; soon is within {}",
-        format_time(report.refault_within, Style::Human)
-    )?;
+    writeln!(out, "# estimated from this record, which was made without the schemes; each scheme is tried alone")?;
+    let from = report.means_from.saturating_sub(report.time.0);
+    if from > Nanos(0) {
+        writeln!(out, "# means of memory leave out the first {} of the record", format_time(from, Style::Human))?;
+    } else {
+        writeln!(out, "# means of memory are over the whole record")?;
+    }
     for note in &report.notes {
         writeln!(out, "# {note}")?;
     }
     for (nth, outcome) in report.outcomes.iter().enumerate() {
-        writeln!(out, "\nscheme {}: {}", nth + 1, describe(&outcome.scheme))?;
+        writeln!(out, "\nscheme {nth}: {}", describe(&outcome.scheme))?;
         write_outcome(outcome, report, out)?;
+        writeln!(out, "  over time (matched: mean of an application; resident sizes: means; others: sums)")?;
         write_course(outcome, report, out)?;
     }
     if report.outcomes.len() > 1 {
@@ -67,54 +82,66 @@ pub fn write_text(report: &WhatIf, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
+/// `1 application`, `2 applications`.
+fn plural(count: u64, of: &str) -> String {
+    format!("{count} {of}{}", if count == 1 { "" } else { "s" })
+}
+
 fn write_outcome(outcome: &Outcome, report: &WhatIf, out: &mut dyn Write) -> io::Result<()> {
     let Outcome { sums, mean, .. } = outcome;
     let mut line = |name: &str, text: String| writeln!(out, "  {name:<16}{text}");
-    let (regions, matched) = outcome.matched;
-    line("matched", format!("{regions:.1} regions, {} each time, {} times", size(matched), sums.applications))?;
+    let ((regions, matched), times) = (sums.matched_each(), plural(sums.applications, "application"));
+    let (each, all) = (size(matched), size(sums.matched));
+    line("matched", format!("{regions:.1} regions, {each} (mean of {times}; {all} in total)"))?;
     let limit = if outcome.scheme.quotas.is_limited() {
-        format!(" under the quota, used up {} times", sums.used_up)
+        format!("; quota used up {}", plural(sums.used_up, "time"))
     } else {
         String::new()
     };
-    line("applied", format!("{} regions, {} in all{limit}", sums.applied_regions, size(sums.applied)))?;
+    line(
+        "applied",
+        format!("{}, {} (total of {times}{limit})", plural(sums.applied_regions, "region"), size(sums.applied)),
+    )?;
     for (filter, (knowledge, kept)) in outcome.scheme.filters.iter().zip(&outcome.kept) {
         let verb = if filter.allow { "allow" } else { "reject" };
         let none = if filter.matching { "" } else { "none " };
         let name = format!("{verb} {none}{}", filter.kind.as_str());
         let kept = match knowledge {
             super::Knowledge::Unknown => "unknown".to_owned(),
-            super::Knowledge::Ignored => "nothing: the kernel does not ask it with this action".to_owned(),
+            super::Knowledge::Ignored => "nothing: the kernel does not use it with this action".to_owned(),
             super::Knowledge::Estimated => format!("about {}", size(*kept)),
             super::Knowledge::Exact => size(*kept),
         };
-        line("kept out", format!("{kept} ({name})"))?;
+        line("filtered out", format!("{kept} ({name})"))?;
     }
     let effect = Effect::of(outcome.scheme.action);
     let Some((moved, back)) = words(effect) else { return Ok(()) };
-    line(moved, format!("{} in all", size(sums.changed)))?;
+    line(moved, format!("{} in total", size(sums.changed)))?;
     if !back.is_empty() {
-        let soon = percent(outcome.back_share());
-        line(back, format!("{}, soon {} ({soon} of what was {moved})", size(sums.back), size(sums.back_soon)))?;
+        let (soon, within) = (percent(outcome.back_share()), format_time(report.refault_within, Style::Human));
+        let text = format!("{} in total, {} within {within}", size(sums.back), size(sums.back_soon));
+        line(back, format!("{text} ({soon} of what was {moved})"))?;
+        if outcome.undecided > UNDECIDED * sums.changed {
+            let (open, most) = (size(outcome.undecided), percent(outcome.back_share_at_most()));
+            line("", format!("{open} more was {moved} less than {within} before the end: up to {most}"))?;
+        }
     }
     if effect == Effect::Out {
-        line("waiting", format!("{} for it to come back", per_second(sums.waited, report)))?;
+        line(
+            "waiting",
+            format!("{} (programs wait for pages to be read back, 5 us each)", per_second(sums.waited, report)),
+        )?;
     }
-    let from = format_time(outcome.settles.saturating_sub(report.time.0), Style::Human);
     match effect {
         Effect::Out | Effect::Huge => {
             let change = mean.saved();
             let what = if change < 0.0 { "more" } else { "saved" };
             let share = percent(mean.saved_share().abs());
-            let text = format!(
-                "{} without, {} with: {} ({share}) {what}",
-                size(mean.without),
-                size(mean.with),
-                size(change.abs())
-            );
-            line("resident", format!("{text}, from {from} on"))
+            let (without, with) = (size(mean.without), size(mean.with));
+            let change = size(change.abs());
+            line("resident", format!("{without} without the scheme, {with} with it: {change} ({share}) {what}"))
         }
-        _ => line("there", format!("{} as a mean from {from} on", size(mean.moved))),
+        _ => line("placed", format!("{} {} (mean)", size(mean.moved), place(&outcome.scheme))),
     }
 }
 
@@ -156,24 +183,24 @@ fn write_course(outcome: &Outcome, report: &WhatIf, out: &mut dyn Write) -> io::
     let has_filters = !outcome.scheme.filters.is_empty();
     let mut head = vec!["until", "matched", "applied"];
     if has_filters {
-        head.push("kept out");
+        head.push("filtered out");
     }
     if effect != Effect::None {
         head.push(moved);
     }
     if !back.is_empty() {
-        head.push(if effect == Effect::Hot { "idle" } else { "again" });
+        head.push(back);
     }
     head.extend(match effect {
         Effect::Out | Effect::Huge => vec!["without", "with"],
-        Effect::Cold | Effect::Hot => vec!["there"],
+        Effect::Cold | Effect::Hot => vec!["placed"],
         Effect::None => vec![],
     });
     let mut rows = vec![head.into_iter().map(str::to_owned).collect::<Vec<_>>()];
     for Point { time, counts, kept, memory } in condensed(&outcome.course, ROWS) {
         let until =
             format_time(Nanos(time.1.saturating_sub(report.time.0).0 / 100_000_000 * 100_000_000), Style::Human);
-        let mut row = vec![until, size(counts.matched / counts.applications.max(1) as f64), size(counts.applied)];
+        let mut row = vec![until, size(counts.matched_each().1), size(counts.applied)];
         if has_filters {
             row.push(size(kept));
         }
@@ -195,21 +222,22 @@ fn write_course(outcome: &Outcome, report: &WhatIf, out: &mut dyn Write) -> io::
 }
 
 fn write_comparison(report: &WhatIf, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "\ncomparison (memory: means; moved, again: of the whole record)")?;
-    let head = ["scheme", "saved", "of resident", "moved", "again", "soon", "waiting", ""];
+    writeln!(out, "\ncomparison (saved: mean resident size; moved, accessed again: totals)")?;
+    let within = format!("within {}", format_time(report.refault_within, Style::Human));
+    let head = ["scheme", "saved", "of resident", "moved", "accessed again", &within, "waiting", ""];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
     for (nth, outcome) in report.outcomes.iter().enumerate() {
         let Outcome { sums, mean, .. } = outcome;
-        let saved = mean.saved();
+        let (saved, effect, none) = (mean.saved(), Effect::of(outcome.scheme.action), || "-".to_owned());
         let sign = if saved < -0.5 { "-" } else { "" };
         rows.push(vec![
-            (nth + 1).to_string(),
+            nth.to_string(),
             format!("{sign}{}", size(saved.abs())),
             percent(mean.saved_share()),
             size(sums.changed),
             size(sums.back),
-            percent(outcome.back_share()),
-            per_second(sums.waited, report),
+            if effect == Effect::Huge || effect == Effect::None { none() } else { percent(outcome.back_share()) },
+            if effect == Effect::Out { per_second(sums.waited, report) } else { none() },
             describe(&outcome.scheme),
         ]);
     }
@@ -275,7 +303,7 @@ impl WhatIf {
         Table::new(
             "schemes",
             vec![
-                ("scheme", (1..=self.outcomes.len() as u64).collect::<Vec<_>>().into()),
+                ("scheme", (0..self.outcomes.len() as u64).collect::<Vec<_>>().into()),
                 ("what", all().map(|o| describe(&o.scheme)).collect::<Vec<_>>().into()),
                 ("resident_without", number(|o| o.mean.without).into()),
                 ("resident_with", number(|o| o.mean.with).into()),
@@ -283,25 +311,29 @@ impl WhatIf {
                 ("saved_share", share(|o| o.mean.saved_share()).into()),
                 ("moved", number(|o| o.mean.moved).into()),
                 ("applications", count(|o| o.sums.applications).into()),
-                ("matched_regions", share(|o| o.matched.0).into()),
-                ("matched", number(|o| o.matched.1).into()),
+                ("matched_regions", count(|o| o.sums.matched_regions).into()),
+                ("matched", number(|o| o.sums.matched).into()),
+                ("matched_regions_mean", share(|o| o.sums.matched_each().0).into()),
+                ("matched_mean", share(|o| o.sums.matched_each().1).into()),
                 ("applied_regions", count(|o| o.sums.applied_regions).into()),
                 ("applied", number(|o| o.sums.applied).into()),
                 ("kept_out", number(|o| o.kept.iter().map(|(_, kept)| kept).sum()).into()),
                 ("changed", number(|o| o.sums.changed).into()),
                 ("back", number(|o| o.sums.back).into()),
                 ("back_soon", number(|o| o.sums.back_soon).into()),
+                ("back_undecided", number(|o| o.undecided).into()),
                 ("back_share", share(Outcome::back_share).into()),
+                ("back_share_at_most", share(Outcome::back_share_at_most).into()),
                 ("waited_ns", all().map(|o| o.sums.waited.0).collect::<Vec<_>>().into()),
                 ("quota_used_up", count(|o| o.sums.used_up).into()),
-                ("mean_from_ns", all().map(|o| o.settles.0).collect::<Vec<_>>().into()),
+                ("mean_from_ns", all().map(|_| self.means_from.0).collect::<Vec<_>>().into()),
                 ("json", all().map(|o| json(&o.scheme)).collect::<Vec<_>>().into()),
             ],
         )
     }
 
     fn course_table(&self) -> Result<Table, ReportError> {
-        let all = || self.outcomes.iter().zip(1u64..).flat_map(|(o, nth)| o.course.iter().map(move |p| (nth, p)));
+        let all = || self.outcomes.iter().zip(0u64..).flat_map(|(o, nth)| o.course.iter().map(move |p| (nth, p)));
         let number = |of: fn(&Point) -> f64| all().map(|(_, p)| whole(of(p))).collect::<Vec<u64>>();
         let count = |of: fn(&Counts) -> u64| all().map(|(_, p)| of(&p.counts)).collect::<Vec<u64>>();
         let memory =
@@ -337,7 +369,7 @@ impl WhatIf {
                     .map(|((f, (knowledge, kept)), i)| (nth, i, f.kind.as_str(), *knowledge, *kept))
                     .collect::<Vec<_>>()
             };
-            self.outcomes.iter().zip(1u64..).flat_map(of)
+            self.outcomes.iter().zip(0u64..).flat_map(of)
         };
         let kept = all().map(|(.., knowledge, kept)| (knowledge != super::Knowledge::Unknown).then(|| whole(kept)));
         Table::new(
@@ -365,8 +397,8 @@ pub fn compare_chart(report: &WhatIf) -> Panels {
     let (common, differing) = describe_apart(&shown);
     let name = |nth: usize| match differing.get(nth) {
         _ if single => "with the scheme".to_owned(),
-        Some(what) if shown.len() < LINES && !what.is_empty() => format!("{}: {what}", nth + 1),
-        _ => format!("scheme {}", nth + 1),
+        Some(what) if shown.len() < LINES && !what.is_empty() => format!("{nth}: {what}"),
+        _ => format!("scheme {nth}"),
     };
     let line = |outcome: &Outcome, of: &dyn Fn(&Point) -> f64| {
         let mut points: Vec<(f64, f64)> = outcome.course.iter().map(|p| (at(p.time.0), of(p))).collect();
@@ -379,7 +411,7 @@ pub fn compare_chart(report: &WhatIf) -> Panels {
     let resident = report.outcomes.iter().any(|o| matches!(Effect::of(o.scheme.action), Effect::Out | Effect::Huge));
     if let (true, Some(first)) = (resident, report.outcomes.first()) {
         let points = line(first, &|p| p.memory.map_or(f64::NAN, |m| m.without));
-        memory.push(Series { name: "without".to_owned(), points, steps: true, filled: false });
+        memory.push(Series { name: "without a scheme".to_owned(), points, steps: true, filled: false });
     }
     for (nth, outcome) in report.outcomes.iter().enumerate().take(LINES) {
         let held = line(outcome, &|p| p.memory.map_or(f64::NAN, |m| if resident { m.with } else { m.moved }));
@@ -398,7 +430,7 @@ pub fn compare_chart(report: &WhatIf) -> Panels {
             format!("What if: {number} schemes{}{common}", if common.is_empty() { "" } else { ", all " })
         }
     };
-    let above = if resident { "resident" } else { "moved there" };
+    let above = if resident { "resident size" } else { "memory placed" };
     let x = ("time since the record began".to_owned(), Unit::Time);
     let chart = |y: &str, unit, series, first_color| Chart {
         title: String::new(),
@@ -414,7 +446,7 @@ pub fn compare_chart(report: &WhatIf) -> Panels {
         title,
         panels: vec![
             (2.0, chart(above, Unit::Bytes, memory, 0)),
-            (1.0, chart("accessed again each second", Unit::Bytes, back, first_back)),
+            (1.0, chart("accessed again per second", Unit::Bytes, back, first_back)),
         ],
     }
 }

@@ -93,10 +93,6 @@ impl Tally {
         Tally { begin, length, spans: vec![Span::default(); count], settled: Span::default(), settles }
     }
 
-    pub(super) fn settles(&self) -> Nanos {
-        self.settles
-    }
-
     pub(super) fn length(&self) -> Nanos {
         Nanos(self.length)
     }

@@ -20,7 +20,7 @@ use std::path::PathBuf;
 #[command(after_help = "Examples:\n  \
     damo schemes --what-if damon.damo --schemes candidates.json\n  \
     damo schemes --what-if damon.damo --damos_action pageout --damos_access_rate 0% 0% --damos_age 5s max\n  \
-    damo schemes suggest damon.damo --goal \"refault < 1%\"\n\n\
+    damo schemes suggest damon.damo --goal \"waiting < 1ms/s\"\n\n\
     With --what-if and `suggest` nothing is changed on this machine: schemes are tried on the record. Without, they act on \
     the targets until these end, or until Ctrl-C.")]
 pub struct SchemesArgs {
@@ -42,7 +42,7 @@ pub struct SchemesArgs {
 /// What there is beside trying schemes.
 #[derive(Debug, Subcommand)]
 enum SchemesCommand {
-    /// Search ages and access rates for the scheme that gains most within a goal, and print it as JSON to start
+    /// Search ages and access rates for the scheme that saves most within a goal, and print it as JSON to start
     Suggest(SuggestArgs),
 }
 
@@ -52,8 +52,14 @@ struct SuggestArgs {
     /// The record to search on
     #[arg(value_name = "RECORD")]
     record: PathBuf,
-    /// What the scheme has to meet: "refault < 1%" (accessed again soon, of the bytes paged out), "saving > 30%" (of what
-    /// is resident), "waiting < 1ms/s" (of programs for their memory); may be given several times
+    /// What the scheme must meet; may be given several times, then it must meet all of them.
+    ///
+    /// "refault < 10%": of the bytes paged out (or moved), the share accessed again within --refault_within.
+    /// "waiting < 1ms/s": the time that programs wait for pages to be read back, at 5 us a page, each second.
+    /// "saving > 30%": the mean share of the resident size that is saved.
+    ///
+    /// Without this option the goals are "refault < 10%" and, for pageout, "waiting < 1ms/s". If no scheme meets them, none
+    /// is chosen, the output says what comes nearest, and the exit code is 1.
     #[arg(long, value_name = "GOAL", value_parser = Goal::parse)]
     goal: Vec<Goal>,
     /// What the scheme does
@@ -73,7 +79,9 @@ struct ReckoningArgs {
     /// Memory accessed again within this time after the scheme moved it counts as refaulted; a bare number is microseconds
     #[arg(long = "refault_within", value_name = "TIME", default_value = "1m", value_parser = microseconds, help_heading = "Reckoning")]
     refault_within: Nanos,
-    /// Leave out the record's beginning from means of memory [default: the scheme's least age]
+    /// Leave this time at the record's beginning out of means of memory: for a scheme with a least age of 5 s, which can do
+    /// nothing in the first 5 s, `--settle 5s` shows what it saves from then on. All schemes' means are of the same time
+    /// [default: 0s, means of the whole record]
     #[arg(long, value_name = "TIME", value_parser = microseconds, help_heading = "Reckoning")]
     settle: Option<Nanos>,
     #[command(flatten)]
@@ -91,7 +99,7 @@ impl ReckoningArgs {
     fn options(&self) -> whatif::Options {
         whatif::Options {
             refault_within: self.refault_within,
-            settle: self.settle,
+            settle: self.settle.unwrap_or_default(),
             target: self.target.filter(),
             ..whatif::Options::default()
         }

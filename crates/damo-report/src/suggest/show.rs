@@ -1,0 +1,213 @@
+//! A suggestion as text, table and picture.
+
+use super::goal::waiting;
+use super::{Goal, Measure, Suggestion, Tried, gain, is_for_hot};
+use crate::ReportError;
+use crate::picture::{Chart, Series, Unit};
+use crate::table::Table;
+use crate::whatif::{self, Outcome, describe, percent, write_rows};
+use damo_model::human::{Style, format_size, format_time};
+use damo_model::scheme::Action;
+use damo_model::{Bytes, Nanos};
+use std::io::{self, Write};
+
+/// Of what is resident: who saves less had better let it be.
+const LITTLE: f64 = 0.01;
+
+fn time(time: Nanos) -> String {
+    format_time(time, Style::Human)
+}
+
+/// A share of all time as milliseconds each second.
+fn per_second(share: f64) -> String {
+    format!("{:.3} ms/s", share * 1e3)
+}
+
+/// What is done to memory, in a word.
+fn moved(action: Action) -> &'static str {
+    if action == Action::Pageout { "paged out" } else { "moved" }
+}
+
+impl Suggestion {
+    /// Those that no other one beats, and the one chosen, by gain.
+    fn trade_offs(&self) -> Vec<&Tried> {
+        let is_shown = |(nth, one): &(usize, &Tried)| one.best || self.chosen == Some(*nth);
+        let mut best: Vec<&Tried> = self.tried.iter().enumerate().filter(is_shown).map(|(_, one)| one).collect();
+        best.sort_by(|a, b| gain(&a.outcome).total_cmp(&gain(&b.outcome)));
+        best
+    }
+
+    /// The one to start.
+    pub fn choice(&self) -> Option<&Tried> {
+        self.tried.get(self.chosen?)
+    }
+
+    /// What is bad about memory that was moved.
+    fn again(&self) -> &'static str {
+        if is_for_hot(self.action) { "found idle" } else { "accessed again" }
+    }
+
+    /// Writes the best trade-offs, and the scheme to start or why there is none.
+    ///
+    /// # Errors
+    /// When `out` takes no more.
+    pub fn write_text(&self, out: &mut dyn Write) -> io::Result<()> {
+        let goals: Vec<String> = self.goals.iter().map(Goal::to_string).collect();
+        writeln!(out, "# {}: {} schemes tried on {}", self.record, self.tried.len(), time(self.length))?;
+        let default = if self.by_default { " (the default; --goal sets another)" } else { "" };
+        writeln!(out, "# goal: {}{default}", goals.join(" and "))?;
+        let (again, within, moved) = (self.again(), time(self.refault_within), moved(self.action));
+        writeln!(out, "# refault: bytes {again} within {within}, as a share of all bytes that were {moved}")?;
+        for note in &self.notes {
+            writeln!(out, "# {note}")?;
+        }
+        self.write_trade_offs(out)?;
+        match self.choice() {
+            Some(choice) => self.write_choice(choice, out),
+            None => self.write_no_choice(out),
+        }
+    }
+
+    fn write_trade_offs(&self, out: &mut dyn Write) -> io::Result<()> {
+        writeln!(out, "\nbest trade-offs found:")?;
+        let rate = if is_for_hot(self.action) { "rate from" } else { "rate to" };
+        // No other action saves what is resident.
+        let saves = self.action == Action::Pageout;
+        let gained: &[&str] = if saves { &["saved", "of resident"] } else { &["placed"] };
+        let costs: &[&str] = if saves { &["refault", "waiting"] } else { &["refault"] };
+        let head = [&["age from", rate], gained, costs, &[""]].concat();
+        let mut rows = vec![head.into_iter().map(str::to_owned).collect::<Vec<_>>()];
+        for one in self.trade_offs() {
+            let Outcome { mean, .. } = &one.outcome;
+            let size = |value: f64| format_size(Bytes(value.max(0.0) as u64), Style::Human);
+            let is_choice = self.choice().is_some_and(|choice| (choice.age, choice.rate) == (one.age, one.rate));
+            let mark = match (is_choice, one.meets) {
+                (true, _) => "<- chosen",
+                (_, true) => "meets the goal",
+                _ => "",
+            };
+            let mut row = vec![time(one.age), format!("{} %", one.rate)];
+            if saves {
+                row.extend([size(mean.saved()), percent(mean.saved_share())]);
+            } else {
+                row.push(size(mean.moved));
+            }
+            row.push(percent(one.outcome.back_share()));
+            if saves {
+                row.push(per_second(waiting(&one.outcome, self.length)));
+            }
+            row.push(mark.to_owned());
+            rows.push(row);
+        }
+        write_rows(&rows, 1, out)
+    }
+
+    fn write_choice(&self, choice: &Tried, out: &mut dyn Write) -> io::Result<()> {
+        let Outcome { scheme, sums, mean, .. } = &choice.outcome;
+        writeln!(out, "\nchosen: {}", describe(scheme))?;
+        writeln!(out, "as JSON for `damo start --schemes`:")?;
+        writeln!(out, "[{}]", whatif::json(scheme))?;
+        let undecided = choice.outcome.undecided / sums.changed.max(1.0);
+        if undecided > whatif::UNDECIDED {
+            let (within, moved, again) = (time(self.refault_within), moved(self.action), self.again());
+            let (share, most) = (percent(undecided), percent(choice.outcome.back_share_at_most()));
+            let least = percent(choice.outcome.back_share());
+            writeln!(
+                out,
+                "\n{share} of the bytes {moved} were followed for less than {within}, to the record's end. If all of"
+            )?;
+            writeln!(out, "them were {again} later, the refault would be {most}, not {least}. A longer record, or a")?;
+            writeln!(out, "shorter --refault_within, leaves less open.")?;
+        }
+        if self.action == Action::Pageout && mean.saved_share() < LITTLE {
+            writeln!(out, "\nIt saves less than {}: hardly worth it, unless the goal is relaxed.", percent(LITTLE))?;
+        }
+        Ok(())
+    }
+
+    /// Why nothing was chosen: how near each goal was come to.
+    fn write_no_choice(&self, out: &mut dyn Write) -> io::Result<()> {
+        let acted: Vec<&Tried> = self.tried.iter().filter(|one| one.outcome.sums.changed > 0.0).collect();
+        if acted.is_empty() {
+            return writeln!(out, "\nNo scheme was chosen: no memory in this record fits any of those tried.");
+        }
+        writeln!(out, "\nNo scheme was chosen: none of those tried meets the goal. The nearest:")?;
+        for goal in &self.goals {
+            let value = |one: &Tried| goal.measure.of(&one.outcome, self.length);
+            let order = |a: &&&Tried, b: &&&Tried| match goal.measure {
+                Measure::Saving => value(b).total_cmp(&value(a)),
+                _ => value(a).total_cmp(&value(b)),
+            };
+            let Some(best) = acted.iter().min_by(order) else { continue };
+            let reached = match goal.measure {
+                Measure::Waiting => format!("lowest waiting: {}", per_second(value(best))),
+                Measure::Refault => format!("lowest refault: {}", percent(value(best))),
+                Measure::Saving => format!("highest saving: {}", percent(value(best))),
+            };
+            writeln!(out, "  {reached}, by {}", describe(&best.outcome.scheme))?;
+        }
+        let longest = self.tried.iter().map(|one| one.age).max().unwrap_or_default();
+        writeln!(
+            out,
+            "Relax the goal with --goal, or record for longer: ages above {} were not tried, because",
+            time(longest)
+        )?;
+        writeln!(out, "they need a record of at least twice their length.")
+    }
+
+    /// Tables: `suggestion` (the whole grid); docs/tables.md has its columns.
+    ///
+    /// # Errors
+    /// When Polars refuses a table.
+    pub fn tables(&self) -> Result<Vec<Table>, ReportError> {
+        let all = || self.tried.iter();
+        let share = |of: &dyn Fn(&Tried) -> f64| all().map(of).collect::<Vec<f64>>();
+        Ok(vec![Table::new(
+            "suggestion",
+            vec![
+                ("age_ns", all().map(|t| t.age.0).collect::<Vec<_>>().into()),
+                ("rate_percent", share(&|t| t.rate).into()),
+                ("saved", all().map(|t| t.outcome.mean.saved().round() as i64).collect::<Vec<_>>().into()),
+                ("saved_share", share(&|t| t.outcome.mean.saved_share()).into()),
+                ("moved", all().map(|t| t.outcome.mean.moved.round() as u64).collect::<Vec<_>>().into()),
+                ("refault_share", share(&|t| t.outcome.back_share()).into()),
+                ("refault_share_at_most", share(&|t| t.outcome.back_share_at_most()).into()),
+                ("waiting_share", share(&|t| waiting(&t.outcome, self.length)).into()),
+                ("meets", all().map(|t| t.meets).collect::<Vec<_>>().into()),
+                ("best_trade_off", all().map(|t| t.best).collect::<Vec<_>>().into()),
+                ("chosen", (0..self.tried.len()).map(|i| self.chosen == Some(i)).collect::<Vec<_>>().into()),
+                ("json", all().map(|t| whatif::json(&t.outcome.scheme)).collect::<Vec<_>>().into()),
+            ],
+        )?])
+    }
+
+    /// What is gained against what comes back: all that was tried, those that nothing beats, and the one to start.
+    pub fn chart(&self) -> Chart {
+        let point = |t: &Tried| (gain(&t.outcome).max(0.0), t.outcome.back_share() * 100.0);
+        let mut series = Vec::new();
+        let mut rates: Vec<f64> = self.tried.iter().map(|t| t.rate).collect();
+        rates.dedup();
+        for rate in rates {
+            let mut points: Vec<_> = self.tried.iter().filter(|t| t.rate == rate).map(point).collect();
+            points.sort_by(|a, b| a.0.total_cmp(&b.0));
+            let bound = if is_for_hot(self.action) { "rate from" } else { "rate to" };
+            series.push(Series { name: format!("{bound} {rate} %"), points, steps: false, filled: false });
+        }
+        // Last, to lie above the others.
+        let points = self.trade_offs().into_iter().map(point).collect();
+        series.push(Series { name: "best trade-offs".to_owned(), points, steps: false, filled: false });
+        let most = self.tried.iter().map(|t| point(t).0).fold(0.0, f64::max);
+        let marks = self.choice().map(|choice| (point(choice).0, describe(&choice.outcome.scheme)));
+        let gained = if self.action == Action::Pageout { "resident bytes saved, mean" } else { "bytes placed, mean" };
+        let back = format!("refault: {} within {}", self.again(), time(self.refault_within));
+        Chart {
+            title: format!("{}: gain against refault", self.action),
+            x: (gained.to_owned(), Unit::Bytes),
+            y: (back, Unit::Percent),
+            series,
+            marks: marks.into_iter().collect(),
+            first_color: 0,
+            x_range: Some((0.0, most)),
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! Targets that are watched together, and the schemes that are tried on them.
+//!
+//! Each candidate is reckoned by itself: how memory is divided for it follows from its own action and filters, never from
+//! the other candidates, and so do its figures. Candidates that want memory divided in the same way share the work. What is
+//! resident without any scheme comes from a division that no scheme has a part in.
+
+use super::candidate::{Candidate, Effect, HUGE_PAGE, Now, System};
+use super::readings::Readings;
+use super::scene::{Columns, MIN_CELL, Scene};
+use super::sieve::Sieve;
+use super::tally::{Held, Moment, Tally};
+use super::{Options, Times};
+use crate::ReportError;
+use crate::filter::Filter;
+use damo_frame::Record;
+use damo_model::scheme::Scheme;
+use damo_model::{Addr, Intervals, Nanos, Target, TargetKey};
+
+/// Targets of one kdamond's context: schemes are applied to all of them in one go, under one quota.
+pub(super) struct Context<'a> {
+    targets: Vec<&'a Target>,
+    resident: Vec<Readings>,
+    present: Vec<bool>,
+    pending: Option<(Nanos, Intervals)>,
+    last: Option<Nanos>,
+    system: System,
+    begin: Nanos,
+    /// Intervals of the last moment.
+    intervals: Intervals,
+    /// The first one is of no scheme: it tells what is resident without any.
+    divisions: Vec<Division>,
+    candidates: Vec<Followed>,
+}
+
+/// One way to divide the targets' memory.
+struct Division {
+    /// The least size of a cell, in bytes.
+    min_cell: u64,
+    /// Where filters decide otherwise from here on: sorted addresses for each target.
+    cuts: Vec<Vec<Addr>>,
+    /// One for each target.
+    scenes: Vec<Scene>,
+}
+
+/// A candidate and what is counted of it.
+pub(super) struct Followed {
+    pub(super) candidate: Candidate,
+    pub(super) tally: Tally,
+    division: usize,
+    /// Bytes moved so lately that the record does not show whether they are accessed again.
+    pub(super) undecided: f64,
+}
+
+/// Groups the record's targets by context and prepares each scheme for each of them.
+pub(super) fn contexts<'a>(
+    record: &'a Record,
+    schemes: &[Scheme],
+    options: &Options,
+    filter: &Filter,
+    times: &Times,
+) -> Result<Vec<Context<'a>>, ReportError> {
+    let mut groups: Vec<Vec<&Target>> = Vec::new();
+    for target in record.targets().iter().filter(|target| filter.target.holds(target)) {
+        let same = |group: &&mut Vec<&Target>| {
+            group.first().is_some_and(|first| (first.kdamond, first.context) == (target.kdamond, target.context))
+        };
+        match groups.iter_mut().find(same) {
+            Some(group) => group.push(target),
+            None => groups.push(vec![target]),
+        }
+    }
+    groups.into_iter().map(|targets| Context::new(record, targets, schemes, options, times)).collect()
+}
+
+impl<'a> Context<'a> {
+    fn new(
+        record: &Record,
+        targets: Vec<&'a Target>,
+        schemes: &[Scheme],
+        options: &Options,
+        times: &Times,
+    ) -> Result<Context<'a>, ReportError> {
+        let (total, free) = Readings::system(record)?;
+        // A span shorter than an aggregation would hold no snapshot.
+        let aggregation = record.meta().intervals.unwrap_or_default().aggregation.0.max(1);
+        let snapshots = times.end.saturating_sub(times.begin).0 / aggregation;
+        let spans = options.spans.min(usize::try_from(snapshots).unwrap_or(1)).max(1);
+        let mut divisions = vec![Division::new(MIN_CELL, vec![Vec::new(); targets.len()])];
+        let mut candidates = Vec::with_capacity(schemes.len());
+        for scheme in schemes {
+            let sieve = Sieve::new(scheme, record, &targets)?;
+            let mut cuts: Vec<Vec<Addr>> = (0..targets.len()).map(|t| sieve.cuts(t).collect()).collect();
+            for cuts in &mut cuts {
+                cuts.sort_unstable();
+                cuts.dedup();
+            }
+            // A huge page must not lie across cells.
+            let is_huge = Effect::of(scheme.action) == Effect::Huge;
+            let min_cell = if is_huge { HUGE_PAGE } else { MIN_CELL };
+            let same = |division: &Division| division.min_cell == min_cell && division.cuts == cuts;
+            let division = divisions.iter().position(same).unwrap_or(divisions.len());
+            if division == divisions.len() {
+                divisions.push(Division::new(min_cell, cuts));
+            }
+            candidates.push(Followed {
+                candidate: Candidate::new(scheme, sieve, targets.len(), options.costs),
+                tally: Tally::new(times.begin, times.end, spans, times.means_from),
+                division,
+                undecided: 0.0,
+            });
+        }
+        Ok(Context {
+            resident: targets.iter().map(|target| Readings::resident(record, target)).collect::<Result<_, _>>()?,
+            present: vec![false; targets.len()],
+            pending: None,
+            last: None,
+            system: System { total, free },
+            begin: times.begin,
+            intervals: Intervals::default(),
+            divisions,
+            targets,
+            candidates,
+        })
+    }
+
+    /// Which of its targets has this key.
+    pub(super) fn position(&self, key: TargetKey) -> Option<usize> {
+        self.targets.iter().position(|target| target.key == key)
+    }
+
+    /// Whether the record tells the resident size of all its targets.
+    pub(super) fn tells_resident(&self) -> bool {
+        self.resident.iter().all(|readings| !readings.is_empty())
+    }
+
+    /// The `nth` scheme, and what was counted of it.
+    pub(super) fn candidate(&self, nth: usize) -> Option<&Followed> {
+        self.candidates.get(nth)
+    }
+
+    /// Takes a snapshot of the `t`-th target. All targets' snapshots of one aggregation make one moment.
+    pub(super) fn take(
+        &mut self,
+        t: usize,
+        end: Nanos,
+        columns: &Columns<'_>,
+        intervals: Intervals,
+        options: &Options,
+    ) {
+        let begun = self.pending.is_some_and(|(at, _)| end.saturating_sub(at).0 > intervals.aggregation.0 / 2);
+        if begun || self.present.get(t).copied().unwrap_or(false) {
+            self.flush(options);
+        }
+        self.pending = Some((self.pending.map_or(end, |(at, _)| at.max(end)), intervals));
+        if let (Some(resident), Some(present)) = (self.resident.get_mut(t), self.present.get_mut(t)) {
+            let rss = resident.at(end).map(|bytes| bytes.0);
+            for scene in self.divisions.iter_mut().filter_map(|division| division.scenes.get_mut(t)) {
+                scene.advance(columns, &intervals, rss);
+            }
+            *present = true;
+        }
+    }
+
+    fn now(&mut self, at: Nanos, options: &Options) -> Now {
+        Now {
+            at,
+            seconds: at.saturating_sub(self.begin).as_secs_f64() as f32,
+            intervals: self.intervals,
+            within: options.refault_within.as_secs_f64() as f32,
+            total: self.system.total.at(at),
+            free: self.system.free.at(at),
+        }
+    }
+
+    /// Ends the record: what each candidate moved so lately that the record does not show whether it is accessed again.
+    pub(super) fn finish(&mut self, options: &Options) {
+        self.flush(options);
+        let Some(last) = self.last else { return };
+        let now = self.now(last, options);
+        for followed in &mut self.candidates {
+            let Some(division) = self.divisions.get(followed.division) else { continue };
+            let of = |(t, scene): (usize, &Scene)| followed.candidate.recently_moved(t, scene, &now);
+            // Nothing takes huge pages apart again.
+            if followed.candidate.effect() != Effect::Huge {
+                followed.undecided = division.scenes.iter().enumerate().map(of).sum();
+            }
+        }
+    }
+
+    /// Lets all candidates live through the moment that is complete.
+    fn flush(&mut self, options: &Options) {
+        let Some((at, intervals)) = self.pending.take() else { return };
+        let gap = self.last.map_or(intervals.aggregation, |last| at.saturating_sub(last));
+        // Of a longer gap nobody knows what happened.
+        let time = if gap.0 > 3 * intervals.aggregation.0 { intervals.aggregation } else { gap };
+        self.last = Some(at);
+        self.intervals = intervals;
+        let now = self.now(at, options);
+        let nothing = Scene::default();
+        let present = &self.present;
+        let divisions: Vec<Vec<&Scene>> =
+            self.divisions.iter().map(|division| division.present(present, &nothing)).collect();
+        let mut resident = 0.0;
+        for (scene, readings) in divisions.iter().flatten().zip(&mut self.resident).filter(|(scene, _)| scene.len() > 0)
+        {
+            resident += readings.at(at).map_or_else(|| scene.resident_bytes(), |bytes| bytes.0 as f64);
+        }
+        for Followed { candidate, tally, division, .. } in &mut self.candidates {
+            let scenes = divisions.get(*division).map_or(&[][..], Vec::as_slice);
+            let mut moment = Moment { kept: vec![0.0; candidate.nr_filters()], ..Moment::default() };
+            let (mut moved, mut bloat) = (0.0, 0.0);
+            for (t, scene) in scenes.iter().enumerate().filter(|(_, scene)| scene.len() > 0) {
+                candidate.follow(t, scene, &now, &mut moment);
+                let state = candidate.state(t, scene);
+                moved += state.0;
+                bloat += state.1;
+            }
+            candidate.apply(scenes, &now, moved, &mut moment);
+            tally.add(at, &moment, Held { time: time.0 as f64, resident, moved, bloat });
+        }
+        self.present.fill(false);
+    }
+}
+
+impl Division {
+    fn new(min_cell: u64, cuts: Vec<Vec<Addr>>) -> Division {
+        let scenes = cuts.iter().map(|cuts| Scene::new(min_cell, cuts.clone())).collect();
+        Division { min_cell, cuts, scenes }
+    }
+
+    /// The scenes of all targets, `nothing` for those that are not present now.
+    fn present<'a>(&'a self, present: &[bool], nothing: &'a Scene) -> Vec<&'a Scene> {
+        self.scenes.iter().zip(present).map(|(scene, here)| if *here { scene } else { nothing }).collect()
+    }
+}
