@@ -185,6 +185,7 @@ fn second_run(
     let mut assembler = Assembler::new(options);
     let mut late = 0_u64;
     let mut now = Nanos::default();
+    let mut anywhere = Vec::new();
     stream.run(&mut |event, place| {
         match event {
             Event::Region(_) if using != Use::Plain => {}
@@ -206,7 +207,7 @@ fn second_run(
                 assembler.lost(events.unwrap_or(u64::MAX));
                 put_lost(events, at.unwrap_or(now), reason, sink, imported)?;
             }
-            Event::LostAnywhere(reason) => put_lost(None, now, reason, sink, imported)?,
+            Event::LostAnywhere(reason) => anywhere.push(reason),
             Event::Tuned(thread, sample, at) => {
                 assembler.tuned(thread, sample);
                 let text = format!("auto-tuning set the sampling interval to {} us", sample.as_micros());
@@ -217,6 +218,8 @@ fn second_run(
     })?;
     assembler.finish();
     forward(&mut assembler, sink)?;
+    // Within the record's time, though the line that told may stand before it.
+    anywhere.into_iter().try_for_each(|reason| put_lost(None, now, reason, sink, imported))?;
     let tally = assembler.tally();
     imported.snapshots += tally.snapshots;
     imported.partial_snapshots += tally.partial;

@@ -95,6 +95,14 @@ fn chunks_that_perf_lost_are_noticed_and_told() {
 }
 
 #[test]
+fn a_loss_that_is_told_before_the_first_event_lies_within_the_record() {
+    let text = format!("Processed 24680 events and lost 3 chunks!\n{}", text("permuted.txt"));
+    let (_, sink) = import(text.as_bytes());
+    let lost = |side: &&Side| if let Side::Lost(lost) = side { Some(lost.at) } else { None };
+    assert_eq!(sink.sides().iter().find_map(lost), Some(damo_model::Stamp::Record(Nanos(10_200_004_000))));
+}
+
+#[test]
 fn what_perf_trace_lost_is_counted() {
     let (imported, _) = import(&bytes("perf-trace-5.15.txt"));
     assert_eq!((imported.format, imported.lost_events, imported.snapshots), (Format::PerfTrace, 123, 2));
