@@ -51,13 +51,13 @@ impl Goal {
             "refault" | "refaults" => (Measure::Refault, true),
             "saving" | "saved" => (Measure::Saving, false),
             "waiting" => (Measure::Waiting, true),
-            other => return Err(format!("'{other}' is no measure: {wanted}")),
+            other => return Err(format!("'{other}' cannot be a goal: {wanted}")),
         };
         if less != upper {
             let (name, sign) = (name.trim(), if upper { '<' } else { '>' });
             return Err(format!(
-                "{name} is wanted {}: {wanted}",
-                if sign == '<' { "below a bound" } else { "above one" }
+                "{name} must be {}: {wanted}",
+                if sign == '<' { "below a bound" } else { "above a bound" }
             ));
         }
         let bound = if measure == Measure::Waiting {
@@ -67,7 +67,7 @@ impl Goal {
             human::parse_percent(bound).map_err(|e| format!("'{bound}': {e}"))?.as_f64() / 100.0
         };
         if !bound.is_finite() || !(0.0..=1.0).contains(&bound) {
-            return Err(format!("'{text}': the bound lies between nothing and everything, 0 to 100 %"));
+            return Err(format!("'{text}': the bound must be between 0 and 100 %"));
         }
         Ok(Goal { measure, bound })
     }
@@ -127,8 +127,8 @@ mod tests {
         for (text, says) in [
             ("refault", "neither < nor >"),
             ("refault > 1%", "below a bound"),
-            ("saving < 1%", "above one"),
-            ("speed > 1%", "'speed' is no measure"),
+            ("saving < 1%", "above a bound"),
+            ("speed > 1%", "'speed' cannot be a goal"),
             ("waiting < 1ms", "a time each second"),
             ("refault < much", "much"),
             ("refault < 200%", "0 to 100 %"),

@@ -184,7 +184,8 @@ impl Outcome {
 pub fn what_if(record: &Record, schemes: &[Scheme], options: &Options) -> Result<WhatIf, ReportError> {
     let filter = Filter { target: TargetFilter { plain_only: true, ..options.target.clone() }, ..Filter::default() };
     let nothing = || {
-        let what = "has no snapshots of plain monitoring to reckon with; record without --schemes_target_regions";
+        let what =
+            "has no complete snapshots of plain monitoring to estimate from; record without --schemes_target_regions";
         ReportError::invalid(format!("{} {what}", record.name()))
     };
     let (Some(time), Some(_)) = (record.span(), filter.selection(record)) else { return Err(nothing()) };
@@ -354,7 +355,10 @@ fn notes(schemes: &[Scheme]) -> Vec<String> {
     for scheme in schemes {
         for filter in &scheme.filters {
             if let FilterKind::Active | FilterKind::Memcg(_) | FilterKind::HugepageSize(_) = filter.kind {
-                note(format!("no record tells which pages a filter {} is for: it is left out", filter.kind.as_str()));
+                note(format!(
+                    "no record tells which pages a filter of type {} matches: the filter is ignored",
+                    filter.kind.as_str()
+                ));
             }
         }
         for goal in &scheme.quotas.goals {
@@ -362,12 +366,12 @@ fn notes(schemes: &[Scheme]) -> Vec<String> {
             match goal.metric {
                 UserInput => note("user_input stays at its current value".to_owned()),
                 SomeMemPsiUs => note("pressure is estimated from refaults, 5 us each".to_owned()),
-                NodeMemFreeBp | NodeMemUsedBp => note("all memory counts as one node's".to_owned()),
+                NodeMemFreeBp | NodeMemUsedBp => note("all memory counts as that of one NUMA node".to_owned()),
                 other => note(format!("no record tells {other}: the goal counts as never reached")),
             }
         }
         if scheme.quotas.time.0 > 0 {
-            note("time quotas are reckoned with 2 us for each page acted on".to_owned());
+            note("time quotas are estimated with 2 us for each page acted on".to_owned());
         }
     }
     notes

@@ -77,12 +77,12 @@ struct SuggestArgs {
 #[derive(Args, Clone, Debug)]
 struct ReckoningArgs {
     /// Memory accessed again within this time after the scheme moved it counts as refaulted; a bare number is microseconds
-    #[arg(long = "refault_within", value_name = "TIME", default_value = "1m", value_parser = microseconds, help_heading = "Reckoning")]
+    #[arg(long = "refault_within", value_name = "TIME", default_value = "1m", value_parser = microseconds, help_heading = "Estimation")]
     refault_within: Nanos,
     /// Leave this time at the record's beginning out of means of memory: for a scheme with a least age of 5 s, which can do
     /// nothing in the first 5 s, `--settle 5s` shows what it saves from then on. All schemes' means are of the same time
     /// [default: 0s, means of the whole record]
-    #[arg(long, value_name = "TIME", value_parser = microseconds, help_heading = "Reckoning")]
+    #[arg(long, value_name = "TIME", value_parser = microseconds, help_heading = "Estimation")]
     settle: Option<Nanos>,
     #[command(flatten)]
     target: TargetArgs,
@@ -116,7 +116,7 @@ pub fn run(args: &SchemesArgs) -> Result<Outcome> {
     }
     let Some(path) = &args.what_if else {
         if args.plot.place(&args.form).is_some() || args.form.format() != AnyForm::Text {
-            bail!("forms and pictures are for records: say which one with --what-if RECORD");
+            bail!("--plot and --format are for records: name one with --what-if RECORD");
         }
         return exits(|out| foreground::run(&args.foreground, out));
     };
