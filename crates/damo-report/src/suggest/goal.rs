@@ -131,7 +131,7 @@ mod tests {
             ("speed > 1%", "'speed' cannot be a goal"),
             ("waiting < 1ms", "a time each second"),
             ("refault < much", "much"),
-            ("refault < 200%", "0 to 100 %"),
+            ("refault < 200%", "between 0 and 100 %"),
         ] {
             let error = Goal::parse(text).unwrap_err();
             assert!(error.contains(says), "{text}: {error}");
