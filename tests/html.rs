@@ -8,7 +8,7 @@ mod common;
 #[path = "common/page.rs"]
 mod page;
 
-use browser::{Browser, SHIFT};
+use browser::{Browser, CTRL, SHIFT};
 use damo_frame::{OpenOptions, Record};
 use damo_model::{Addr, Item, Meta, Nanos, NrAccesses, Region, Snapshot, Target, TargetKey};
 use damo_report::heats::Columns;
@@ -29,7 +29,7 @@ fn the_page_is_one_file_below_two_megabytes_that_asks_for_nothing_else() {
     for outside in ["http://", "https://", " src=", "@import", "url("] {
         assert!(!page.contains(outside), "{outside}");
     }
-    for place in ["/*STYLE*/", "/*DATA*/", "/*PROGRAM*/"] {
+    for place in ["/*POLICY*/", "/*STYLE*/", "/*DATA*/", "/*PROGRAM*/"] {
         assert!(!page.contains(place), "{place}");
     }
     assert!(page.contains("on step 3"), "marks are there");
@@ -157,25 +157,25 @@ fn pointing_shows_the_stored_numbers_of_the_cell_and_of_every_track() {
 }
 
 #[test]
-fn the_wheel_zooms_about_the_pointer_and_not_beyond_what_is_stored() {
+fn the_wheel_with_ctrl_zooms_about_the_pointer_and_not_beyond_what_is_stored() {
     let (_here, page) = stairs();
     let Some(mut browser) = Browser::start(1200, 1400) else { return };
     browser.open(&page, "");
     let at = spot(&mut browser, STEPS, 0.25, 0.5);
     browser.point(at);
     let before = browser.number("pointer.t");
-    browser.wheel(at, -100.0, 0);
+    browser.wheel(at, -100.0, CTRL);
     let (from, to) = window(&mut browser);
     assert!(to - from < 50.0 * SECOND && from > 0.0);
     assert!(near(from + 0.25 * (to - from), before, 0.01), "what is under the pointer stays there");
-    browser.wheel(at, -100.0, SHIFT);
+    browser.wheel(at, -100.0, CTRL | SHIFT);
     let rows = browser.eval(&format!("rows(maps[{STEPS}])"));
     let (low, high) = (rows[0].as_f64().expect("low"), rows[1].as_f64().expect("high"));
     let size = browser.number(&format!("maps[{STEPS}].panel.size"));
     assert!(high - low < 0.8 * size && near((low + high) / 2.0, size / 2.0, 0.02), "{low} {high} of {size}");
     assert_eq!(window(&mut browser), (from, to), "time stays");
     for _ in 0..40 {
-        browser.wheel(at, -120.0, 0);
+        browser.wheel(at, -120.0, CTRL);
     }
     let stored = browser.number(&format!("D.duration / maps[{STEPS}].panel.cols"));
     let (from, to) = window(&mut browser);
@@ -347,8 +347,8 @@ fn the_view_is_in_the_address_and_comes_back_from_it() {
     let Some(mut browser) = Browser::start(1200, 1400) else { return };
     browser.open(&page, "");
     let at = spot(&mut browser, STEPS, 0.3, 0.4);
-    browser.wheel(at, -100.0, 0);
-    browser.wheel(at, -100.0, SHIFT);
+    browser.wheel(at, -100.0, CTRL);
+    browser.wheel(at, -100.0, CTRL | SHIFT);
     browser.key("a", 0);
     browser.click("#theme");
     browser.wait_for("location.hash.includes('theme=') && location.hash.includes('a=')");
@@ -523,4 +523,88 @@ fn whoever_cannot_see_the_colours_finds_names_and_tables() {
     // The tables follow the view.
     browser.eval("location.hash = 't=30100000000~34900000000'");
     browser.wait_for("[...$('areas').rows].some(r => r.cells[0].textContent === '[anon:step4]' && parseFloat(r.cells[3].textContent) > 150)");
+}
+
+#[test]
+fn the_wheel_scrolls_the_page_unless_the_map_was_clicked() {
+    let (_here, page) = stairs();
+    let Some(mut browser) = Browser::start(1200, 500) else { return };
+    browser.open(&page, "");
+    let at = spot(&mut browser, STEPS, 0.25, 0.5);
+    let (before, whole) = (browser.number("scrollY"), window(&mut browser));
+    browser.wheel(at, 120.0, 0);
+    browser.wait_for(&format!("scrollY > {before}"));
+    assert_eq!(window(&mut browser), whole, "nothing is zoomed");
+    let at = spot(&mut browser, STEPS, 0.25, 0.5);
+    browser.mouse("mousePressed", at, 0);
+    browser.mouse("mouseReleased", at, 0);
+    browser.wheel(at, -100.0, 0);
+    let (from, to) = window(&mut browser);
+    assert!(to - from < whole.1 - whole.0, "a map in focus is zoomed");
+    browser.key("Escape", 0);
+    browser.wheel(at, -100.0, 0);
+    assert_eq!(window(&mut browser), (from, to), "no longer after Esc");
+}
+
+#[test]
+fn the_table_in_view_begins_with_the_hottest_and_is_sorted_by_its_columns() {
+    let (_here, page) = stairs();
+    let Some(mut browser) = Browser::start(1200, 1400) else { return };
+    browser.open(&page, "");
+    browser.wait_for("$('areas').rows.length > 5");
+    let rates =
+        "[...$('areas').tBodies[0].rows].map(r => parseFloat(r.cells[3]?.textContent)).filter(Number.isFinite).join()";
+    let falls = |rates: &str| {
+        let rates: Vec<f64> = rates.split(',').map(|rate| rate.parse().expect("a rate")).collect();
+        rates.len() > 3 && rates.windows(2).all(|pair| pair[0] >= pair[1])
+    };
+    let text = browser.text(rates);
+    assert!(falls(&text), "{text}");
+    browser.click("#areas thead th:first-child button");
+    let names = browser.text("[...$('areas').tBodies[0].rows].map(r => r.cells[0].textContent).join()");
+    let mut sorted: Vec<&str> = names.split(',').collect();
+    sorted.sort_by_key(|name| name.to_lowercase());
+    assert_eq!(names.split(',').next(), sorted.first().copied(), "{names}");
+    assert_eq!(browser.text("$('areas').querySelector('[aria-sort]').getAttribute('aria-sort')"), "ascending");
+    browser.click("#areas thead th:nth-child(3) button");
+    browser.click("#areas thead th:nth-child(4) button");
+    let text = browser.text(rates);
+    assert!(falls(&text), "the largest first again: {text}");
+}
+
+#[test]
+fn a_page_of_a_hostile_record_runs_nothing_and_loads_nothing() {
+    let here = tempfile::tempdir().expect("temporary directory");
+    let page = page_of(here.path(), &hostile());
+    let text = fs::read_to_string(&page).expect("page");
+    let policy = "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; script-src 'sha256-";
+    assert!(text.contains(policy) && !text.contains("unsafe"), "the policy is there");
+    assert!(text.find(policy) < text.find("<style"), "before anything that it is about");
+    // Neither attributes that run nor styles that a policy of hashes would stop.
+    assert!(
+        ![" onclick=", " onload=", " onerror=", " style="].iter().any(|it| text
+            .replace("\\u003c", "<")
+            .split("<script type")
+            .next()
+            .expect("head")
+            .contains(it))
+    );
+    let Some(mut browser) = Browser::start(1200, 1000) else { return };
+    browser.open(&page, "");
+    assert_eq!(browser.eval("typeof window.broken"), "undefined");
+    assert_eq!(browser.problems, Vec::<String>::new());
+    // Should markup ever get in, the policy still stops it: scripts, handlers, styles, pictures and links that run.
+    browser.eval(
+        "(() => { const box = document.createElement('div'); \
+         box.innerHTML = '<img src=x onerror=\"window.broken=1\"><a id=evil href=\"javascript:window.broken=2\">x</a>' + \
+           '<svg onload=\"window.broken=3\"></svg><p id=styled style=\"width:1px\">x</p>'; document.body.append(box); \
+         const script = document.createElement('script'); script.textContent = 'window.broken = 4'; document.body.append(script); \
+         document.getElementById('evil').click(); })()",
+    );
+    browser.frame();
+    browser.frame();
+    assert_eq!(browser.eval("typeof window.broken"), "undefined");
+    assert_eq!(browser.text("document.getElementById('styled').style.width"), "", "no style but the page's own");
+    // And the page's own program and style work under it.
+    assert_eq!(browser.text("getComputedStyle($('bar')).position"), "sticky");
 }

@@ -31,6 +31,8 @@ pub struct Browser {
 
 /// Modifier keys, as the protocol counts them.
 pub const SHIFT: u32 = 8;
+/// As [`SHIFT`].
+pub const CTRL: u32 = 2;
 
 impl Browser {
     /// Starts a browser whose page has `width` × `height` pixels; `None`, with a note, where there is none.
@@ -208,6 +210,7 @@ impl Browser {
             "ArrowRight" => 39,
             "ArrowDown" => 40,
             "Tab" => 9,
+            "Escape" => 27,
             _ => 0,
         };
         let mut down = json!({"type": "rawKeyDown", "key": key, "modifiers": modifiers, "windowsVirtualKeyCode": code});

@@ -114,6 +114,8 @@ pub struct Anonymize<'a> {
     survey: Survey,
     moves: BTreeMap<Space, Moves>,
     names: Names,
+    /// Ids of targets that change.
+    target_ids: BTreeMap<u64, u64>,
     keep_marks: bool,
     done: Anonymized,
     out: &'a mut dyn Sink,
@@ -132,7 +134,8 @@ impl<'a> Anonymize<'a> {
             done.areas += areas.len() as u64;
             moves.insert(space, areas.moves(page).ok_or(EditError::NoRoom)?);
         }
-        Ok(Self { survey, moves, names: Names::default(), keep_marks, done, out })
+        let target_ids = names::target_ids(survey.targets.values().filter_map(|target| target.target_id));
+        Ok(Self { survey, moves, names: Names::default(), target_ids, keep_marks, done, out })
     }
 
     /// What was done so far.
@@ -162,6 +165,7 @@ impl<'a> Anonymize<'a> {
             target.data_source.clear();
         }
         target.scheme_filters = names::filters(&target.scheme_filters);
+        target.target_id = target.target_id.map(|id| self.target_ids.get(&id).copied().unwrap_or(id));
         target
     }
 
@@ -178,6 +182,9 @@ impl<'a> Anonymize<'a> {
                         (mapping.start, mapping.end) = moves.range(mapping.start, mapping.end);
                     }
                     mapping.name = self.names.mapping(&mapping.name);
+                    if !names::is_perms(&mapping.perms) {
+                        mapping.perms.clear();
+                    }
                 }
             }
             Side::Process(footprint) => footprint.pid = self.names.pid(footprint.pid),
@@ -185,7 +192,7 @@ impl<'a> Anonymize<'a> {
                 time.pid = self.names.pid(time.pid);
                 if !time.kdamond {
                     time.comm.clear();
-                } else if !time.comm.starts_with("kdamond.") {
+                } else if !names::is_kdamond(&time.comm) {
                     time.comm = "kdamond".to_owned();
                 }
             }
@@ -247,7 +254,8 @@ fn anonymous(meta: &Meta) -> Meta {
         tool,
         kernel_release,
         features,
-        formats,
+        // The texts of the kernel's files: nothing reads them any more, and a kernel of one's own may have its own.
+        formats: _,
         source,
         ops,
         intervals,
@@ -262,13 +270,16 @@ fn anonymous(meta: &Meta) -> Meta {
         history: _,
     } = meta.clone();
     Meta {
-        tool,
+        tool: names::tool(&tool),
         kernel_release: names::release(&kernel_release),
-        features,
-        formats,
+        features: features.into_iter().filter(|name| names::FEATURES.contains(&name.as_str())).collect(),
+        formats: Vec::new(),
         source: match source {
             Source::Simulator { seed, .. } => Source::Simulator { seed, workload: "unnamed".to_owned() },
-            other => other,
+            Source::Imported { format } if !names::FORMATS.contains(&format.as_str()) => {
+                Source::Imported { format: "other".to_owned() }
+            }
+            known @ (Source::Unknown | Source::Kernel | Source::KernelSnapshots | Source::Imported { .. }) => known,
         },
         ops,
         intervals,

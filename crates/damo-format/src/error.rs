@@ -1,5 +1,6 @@
 //! What can go wrong, said so that the reader of the message knows what happened, where, and what to do next.
 
+use damo_model::human::Show;
 use damo_model::{Bytes, TargetKey};
 use std::fmt;
 use std::io;
@@ -13,7 +14,7 @@ pub enum WriteError {
     #[error("cannot write the record: {0} (what was written so far stays readable)")]
     Io(#[source] io::Error),
     /// The operating system refused something with a file.
-    #[error("cannot {what} {}: {source}", path.display())]
+    #[error("cannot {what} {}: {source}", path.shown())]
     File {
         /// What was tried: `create`, `rename to`.
         what: &'static str,
@@ -24,7 +25,7 @@ pub enum WriteError {
         source: io::Error,
     },
     /// Something stands where the record should go.
-    #[error("{} {what}; choose another name or move it away", path.display())]
+    #[error("{} {what}; choose another name or move it away", path.shown())]
     Occupied {
         /// The record's name.
         path: PathBuf,
@@ -34,7 +35,7 @@ pub enum WriteError {
         replaceable: bool,
     },
     /// The record was written, but could not be given its name.
-    #[error("{why}. What was recorded is kept as {}", part.display())]
+    #[error("{why}. What was recorded is kept as {}", part.shown())]
     NotNamed {
         /// Where it is.
         part: PathBuf,
@@ -73,6 +74,14 @@ pub enum WriteError {
         size: Bytes,
         /// The limit.
         limit: Bytes,
+    },
+    /// A list of more mappings than a record can hold in one piece.
+    #[error("a record can hold {limit} mappings in one list, and here are {mappings}")]
+    TooManyMappings {
+        /// How many there are.
+        mappings: usize,
+        /// How many there can be.
+        limit: usize,
     },
     /// More targets than a record can have.
     #[error("a record can have {limit} targets, and here comes another")]

@@ -9,6 +9,7 @@ use crate::error::WriteError;
 use crate::reader::sniff;
 use crate::repack::repack;
 use crate::writer::{Summary, Writer, WriterOptions};
+use damo_model::human::Show;
 use damo_model::{Item, Sink, SinkError};
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
@@ -256,7 +257,7 @@ fn kept(file: &File, path: &Path, part: &Path, error: WriteError) -> WriteError 
         return error;
     }
     let why = match error {
-        WriteError::Occupied { path, what, .. } => format!("{} {what}", path.display()),
+        WriteError::Occupied { path, what, .. } => format!("{} {what}", path.shown()),
         error => error.to_string(),
     };
     WriteError::NotNamed { part: part.into(), path: path.into(), why }
@@ -285,7 +286,7 @@ fn again(file: &File, path: &Path, part: &Path) -> Result<File, WriteError> {
     });
     copied.map_err(|e| match fs::read_link(&open) {
         Ok(moved) if is_at(file, &moved) => {
-            let why = format!("{} was moved while it was written", part.display());
+            let why = format!("{} was moved while it was written", part.shown());
             WriteError::NotNamed { part: moved, path: path.into(), why }
         }
         _ => file_error("write the record, which was removed meanwhile, again to", part, e),

@@ -34,8 +34,12 @@ pub const MAX_EXTRA_CELLS: usize = 1 << 23;
 pub const MAX_EXTRA_COLUMNS: usize = 256;
 /// A record has no more targets.
 pub const MAX_TARGETS: usize = 1 << 16;
+/// All targets blocks of a record together unpack to no more bytes: a reader keeps the targets in memory.
+pub const MAX_TARGET_BYTES: u64 = 64 << 20;
 /// Pieces of side data in a block: each takes more memory than its few bytes suggest.
 pub const MAX_SIDES: usize = 1 << 16;
+/// Mappings in all lists of a block of side data, for the same reason.
+pub const MAX_SIDE_MAPPINGS: usize = 1 << 20;
 /// Payload of an end block: offset of the index block (0 if there is none) and [`END_MAGIC`].
 pub const END_PAYLOAD_LEN: usize = 16;
 /// Last eight bytes of a finished record.

@@ -55,7 +55,7 @@ pub use block::BlockInfo;
 pub use error::{Damage, ReadError, WriteError};
 pub use file::{Owner, RecordFile};
 pub use layout::MAX_TARGETS;
-pub use reader::{CHECK_ALL_UP_TO, MAX_SIDE_BYTES, MAX_SIDE_COUNT, MAX_STREAM, Reader, Totals, sniff};
+pub use reader::{CHECK_ALL_UP_TO, MAX_STREAM, Reader, SIDES_AT_LEAST, SIDES_AT_MOST, SIDES_PER_BYTE, Totals, sniff};
 pub use repair::{RepairReport, repair};
 pub use sound::SoundReader;
 pub use stream::StreamReader;

@@ -6,8 +6,8 @@
 use crate::block::{BlockInfo, Index, OtherBlock, Prelude, Unpacker};
 use crate::error::{Damage, ReadError};
 use crate::layout::{
-    BLOCK_HEADER_LEN, BlockHeader, END_PAYLOAD_LEN, FILE_HEADER_LEN, FileHeader, MAJOR, MAX_TARGETS, MINOR, block_at,
-    codec, kind, parse_end, parse_file_header,
+    BLOCK_HEADER_LEN, BlockHeader, END_PAYLOAD_LEN, FILE_HEADER_LEN, FileHeader, MAJOR, MAX_TARGET_BYTES, MAX_TARGETS,
+    MINOR, block_at, codec, kind, parse_end, parse_file_header,
 };
 use crate::scan::{self, Found};
 use crate::select::trim;
@@ -16,6 +16,7 @@ use crate::source::{Bytestore, Cursor};
 use crate::stream::StreamReader;
 use crate::wire::{WireTarget, decode, decode_meta};
 use crate::wire_side;
+use damo_model::human::Show;
 use damo_model::{AddrRange, Batch, Bytes, Meta, Selection, Side, Target, TargetKey};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -25,10 +26,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Files up to this size are checked as a whole when they are opened.
 pub const CHECK_ALL_UP_TO: Bytes = Bytes(256 << 20);
-/// More side data is not taken from one record: it is kept in memory.
-pub const MAX_SIDE_BYTES: Bytes = Bytes(256 << 20);
-/// Nor are more pieces of it.
-pub const MAX_SIDE_COUNT: usize = 1 << 22;
+/// So much memory the side data of any record may take; more only as [`SIDES_PER_BYTE`] allows.
+pub const SIDES_AT_LEAST: Bytes = Bytes(128 << 20);
+/// How much memory side data may take for each byte of the file: a large record has much of it, a small file that claims
+/// to have much was made to fill the memory.
+pub const SIDES_PER_BYTE: u64 = 64;
+/// And so much it may take in no record.
+pub const SIDES_AT_MOST: Bytes = Bytes(2 << 30);
 /// More is not taken from a stream: it is kept in memory.
 pub const MAX_STREAM: Bytes = Bytes(4 << 30);
 
@@ -81,7 +85,7 @@ impl Reader {
     /// If it cannot be read, is no record, or has a later major version. Damage is no error: see [`Reader::damage`].
     pub fn open(path: impl AsRef<Path>) -> Result<Reader, ReadError> {
         let path = path.as_ref();
-        let what = || format!("read {}", path.display());
+        let what = || format!("read {}", path.shown());
         let file = File::open(path).map_err(|source| ReadError::Io { what: what(), source })?;
         let data = file.metadata().map_err(|source| ReadError::Io { what: what(), source })?;
         if data.is_dir() {
@@ -240,16 +244,20 @@ impl Reader {
     pub fn sides(&self) -> Result<Vec<Side>, ReadError> {
         let mut sides = Vec::new();
         let mut raw = Vec::new();
-        let mut total = 0u64;
+        let (mut taken, limit) = (0u64, side_limit(self.store.len()));
         for block in &self.sides {
-            self.with_block(block.offset, |unpacker, header, payload| {
-                total += u64::from(header.raw_len);
-                if total > MAX_SIDE_BYTES.0 || sides.len() > MAX_SIDE_COUNT {
-                    return Err("there is more side data before this than a reader takes".into());
+            let fits = self.with_block(block.offset, |unpacker, header, payload| {
+                if taken + u64::from(header.raw_len) > limit {
+                    return Ok(false);
                 }
                 unpacker.unpack(header.codec, payload, header.raw_len, &mut raw)?;
-                wire_side::take_all(&raw, |side| sides.push(side), |_| ())
+                taken += wire_side::take_all(&raw, |side| sides.push(side), |_| ())?;
+                Ok(true)
             })?;
+            if !fits {
+                // Of large files only: others were measured when they were opened.
+                self.add_late(Damage::new(block.offset, block.length.into(), TOO_MANY_SIDES));
+            }
         }
         Ok(sides)
     }
@@ -264,14 +272,18 @@ impl Reader {
         Ok(SoundReader::new(StreamReader::new(bytes)?))
     }
 
-    fn with_block(
+    fn add_late(&self, damage: Damage) {
+        self.late.lock().unwrap_or_else(PoisonError::into_inner).insert(damage.offset.0, damage);
+    }
+
+    fn with_block<T>(
         &self,
         offset: u64,
-        work: impl FnOnce(&mut Unpacker, BlockHeader, &[u8]) -> Result<(), String>,
-    ) -> Result<(), ReadError> {
+        work: impl FnOnce(&mut Unpacker, BlockHeader, &[u8]) -> Result<T, String>,
+    ) -> Result<T, ReadError> {
         let damaged = |length: u64, why: String| {
             let damage = Damage::new(offset, length, why);
-            self.late.lock().unwrap_or_else(PoisonError::into_inner).insert(offset, damage.clone());
+            self.add_late(damage.clone());
             ReadError::Damaged(damage)
         };
         let pooled = self.unpackers.lock().unwrap_or_else(PoisonError::into_inner).pop();
@@ -287,6 +299,22 @@ impl Reader {
         self.unpackers.lock().unwrap_or_else(PoisonError::into_inner).push(unpacker);
         done
     }
+}
+
+const TOO_MANY_SIDES: &str = "there is more side data before this than a reader takes of a file of this size";
+
+/// How much memory the side data of a file of `len` bytes may take.
+fn side_limit(len: u64) -> u64 {
+    len.saturating_mul(SIDES_PER_BYTE).saturating_add(SIDES_AT_LEAST.0).min(SIDES_AT_MOST.0)
+}
+
+/// Counts a targets block's bytes, unpacked, and refuses the block if that is more than a record may have.
+pub(crate) fn count_targets(total: &mut u64, raw_len: u32) -> Result<(), String> {
+    *total = total.saturating_add(raw_len.into());
+    if *total > MAX_TARGET_BYTES {
+        return Err("the targets of the record take more than they may take altogether".into());
+    }
+    Ok(())
 }
 
 /// Refuses what is no record or of another major version.
@@ -307,6 +335,10 @@ pub(crate) struct Building {
     targets: BTreeMap<TargetKey, Target>,
     blocks: Vec<BlockInfo>,
     sides: Vec<OtherBlock>,
+    /// Memory that those of them take which were looked at.
+    side_memory: u64,
+    /// Length of all targets blocks, unpacked.
+    target_bytes: u64,
     lost_events: u64,
     damage: Vec<Damage>,
     notes: Vec<String>,
@@ -325,6 +357,8 @@ impl Building {
             targets: BTreeMap::new(),
             blocks: Vec::new(),
             sides: Vec::new(),
+            side_memory: 0,
+            target_bytes: 0,
             lost_events: 0,
             damage: Vec::new(),
             notes: Vec::new(),
@@ -347,12 +381,14 @@ impl Building {
                 let (prelude, _) = Prelude::parse(payload)?;
                 self.blocks.push(prelude.info(offset, header.total_len(), header.raw_len.into()));
             }
+            // A second one says nothing new.
+            kind::META if self.meta.is_some() => {}
             kind::META => {
                 self.unpacker.unpack(header.codec, payload, header.raw_len, &mut self.raw)?;
-                let meta = decode_meta(&self.raw)?;
-                self.meta.get_or_insert(meta);
+                self.meta = Some(decode_meta(&self.raw)?);
             }
             kind::TARGETS => {
+                count_targets(&mut self.target_bytes, header.raw_len)?;
                 self.unpacker.unpack(header.codec, payload, header.raw_len, &mut self.raw)?;
                 for target in decode::<Vec<WireTarget>>(&self.raw)?.0 {
                     let target = Target::from(target);
@@ -363,6 +399,10 @@ impl Building {
                 }
             }
             kind::SIDES => {
+                let limit = side_limit(self.len);
+                if self.side_memory.saturating_add(header.raw_len.into()) > limit {
+                    return Err(TOO_MANY_SIDES.into());
+                }
                 self.unpacker.unpack(header.codec, payload, header.raw_len, &mut self.raw)?;
                 let (mut lost, mut unknown) = (0u64, 0);
                 let count = |side| {
@@ -370,7 +410,10 @@ impl Building {
                         lost = lost.saturating_add(side.events);
                     }
                 };
-                wire_side::take_all(&self.raw, count, |_| unknown += 1)?;
+                self.side_memory += wire_side::take_all(&self.raw, count, |_| unknown += 1)?;
+                if self.side_memory > limit {
+                    return Err(TOO_MANY_SIDES.into());
+                }
                 self.lost_events = self.lost_events.saturating_add(lost);
                 if unknown > 0 {
                     self.note(format!("{unknown} pieces of side data are of kinds that this version does not know"));

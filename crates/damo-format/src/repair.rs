@@ -5,6 +5,7 @@ use crate::file::RecordFile;
 use crate::sound::SoundReader;
 use crate::stream::StreamReader;
 use crate::writer::{Summary, WriterOptions};
+use damo_model::human::Show;
 use std::fs::File;
 use std::path::Path;
 
@@ -30,7 +31,7 @@ pub struct RepairReport {
 /// If `input` cannot be read at all or `output` cannot be written.
 pub fn repair(input: impl AsRef<Path>, output: impl AsRef<Path>) -> Result<RepairReport, WriteError> {
     let path = input.as_ref();
-    let what = || format!("read {}", path.display());
+    let what = || format!("read {}", path.shown());
     let file = File::open(path).map_err(|source| ReadError::Io { what: what(), source })?;
     let mut items = SoundReader::new(StreamReader::new(file)?);
     // Read before anything is created: the input may be no record at all.

@@ -8,7 +8,7 @@ use crate::error::{Damage, ReadError};
 use crate::layout::{
     BLOCK_HEADER_LEN, BLOCK_MAGIC, BlockHeader, FILE_HEADER_LEN, FileHeader, MAJOR, MINOR, codec, kind,
 };
-use crate::reader::check_header;
+use crate::reader::{check_header, count_targets};
 use crate::scan::find_header;
 use crate::wire::{WireTarget, decode, decode_meta};
 use crate::wire_side;
@@ -32,6 +32,8 @@ pub struct StreamReader<R> {
     notes: Vec<String>,
     unpacker: Unpacker,
     raw: Vec<u8>,
+    /// Length of all targets blocks, unpacked.
+    target_bytes: u64,
     /// Bytes of payloads that turned out to be damaged, some of them counted often.
     wasted: u64,
 }
@@ -57,6 +59,7 @@ impl<R: Read> StreamReader<R> {
             notes: Vec::new(),
             unpacker,
             raw: Vec::new(),
+            target_bytes: 0,
             wasted: 0,
         })
     }
@@ -219,6 +222,7 @@ impl<R: Read> StreamReader<R> {
                 self.items.push_back(Item::Meta(decode_meta(&self.raw)?));
             }
             kind::TARGETS => {
+                count_targets(&mut self.target_bytes, header.raw_len)?;
                 self.unpacker.unpack(header.codec, payload, header.raw_len, &mut self.raw)?;
                 let targets = decode::<Vec<WireTarget>>(&self.raw)?.0;
                 self.items.extend(targets.into_iter().map(|target| Item::Target(Target::from(target))));

@@ -1,7 +1,7 @@
 //! Side data as bincode sees it: one mirror per kind, numbered, each with its length in front, so that a reader steps
 //! over kinds of later versions. See [`crate::wire`] for why mirrors.
 
-use crate::layout::MAX_SIDES;
+use crate::layout::{MAX_SIDE_MAPPINGS, MAX_SIDES};
 use crate::wire::{WireGoal, WireIntervals, WireNrRegions, decode, encode, ops_number, ops_of};
 use bincode::{Decode, Encode};
 use damo_model::{
@@ -228,10 +228,26 @@ pub fn put(side: &Side, scratch: &mut Vec<u8>, out: &mut Vec<u8>) -> Result<(), 
     Ok(())
 }
 
-/// Reads all entries; gives those it knows to `take` and the numbers of others to `unknown`. More than [`MAX_SIDES`] are
-/// refused.
-pub fn take_all(mut bytes: &[u8], mut take: impl FnMut(Side), mut unknown: impl FnMut(u32)) -> Result<(), String> {
-    let mut entries = 0;
+/// How many mappings an entry of side data has.
+pub fn nr_mappings(side: &Side) -> usize {
+    match side {
+        Side::Mappings(all) => all.mappings.len(),
+        _ => 0,
+    }
+}
+
+/// About how much memory entries take that are `bytes` long altogether, so many and with so many mappings.
+pub fn memory(bytes: usize, entries: usize, mappings: usize) -> u64 {
+    const ENTRY: u64 = 256;
+    const MAPPING: u64 = 96;
+    bytes as u64 + entries as u64 * ENTRY + mappings as u64 * MAPPING
+}
+
+/// Reads all entries; gives those it knows to `take` and the numbers of others to `unknown`. More than [`MAX_SIDES`], or
+/// more than [`MAX_SIDE_MAPPINGS`] mappings in them, are refused. Gives the memory that they take.
+pub fn take_all(all: &[u8], mut take: impl FnMut(Side), mut unknown: impl FnMut(u32)) -> Result<u64, String> {
+    let mut bytes = all;
+    let (mut entries, mut mappings) = (0, 0);
     while !bytes.is_empty() {
         entries += 1;
         if entries > MAX_SIDES {
@@ -241,12 +257,18 @@ pub fn take_all(mut bytes: &[u8], mut take: impl FnMut(Side), mut unknown: impl 
         let rest = &bytes[used..];
         let (entry, rest) = rest.split_at_checked(length as usize).ok_or("an entry is longer than its block")?;
         match entry_of(number, entry)? {
-            Some(side) => take(side),
+            Some(side) => {
+                mappings += nr_mappings(&side);
+                if mappings > MAX_SIDE_MAPPINGS {
+                    return Err("the block has more mappings than any block may".into());
+                }
+                take(side);
+            }
             None => unknown(number),
         }
         bytes = rest;
     }
-    Ok(())
+    Ok(memory(all.len(), entries, mappings))
 }
 
 fn entry_of(number: u32, bytes: &[u8]) -> Result<Option<Side>, String> {

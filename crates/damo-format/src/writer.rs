@@ -6,8 +6,8 @@
 use crate::block::{Index, IndexEntry, OtherBlock, Packer, Prelude};
 use crate::error::WriteError;
 use crate::layout::{
-    self, BLOCK_HEADER_LEN, BlockHeader, MAX_EXTRA_CELLS, MAX_EXTRA_COLUMNS, MAX_RAW, MAX_REGIONS, MAX_SIDES,
-    MAX_SNAPSHOTS, MAX_TARGETS, codec, kind,
+    self, BLOCK_HEADER_LEN, BlockHeader, MAX_EXTRA_CELLS, MAX_EXTRA_COLUMNS, MAX_RAW, MAX_REGIONS, MAX_SIDE_MAPPINGS,
+    MAX_SIDES, MAX_SNAPSHOTS, MAX_TARGET_BYTES, MAX_TARGETS, codec, kind,
 };
 use crate::wire::{WireTarget, encode, encode_meta};
 use crate::wire_side;
@@ -77,8 +77,11 @@ pub struct Writer<W> {
     targets: BTreeMap<TargetKey, u64>,
     /// Those that are not written yet.
     new_targets: BTreeMap<TargetKey, Target>,
+    /// At least the length of all targets blocks, unpacked.
+    target_bytes: u64,
     sides: Vec<u8>,
     nr_sides: usize,
+    nr_mappings: usize,
     lost_events: u64,
     batch: Batch,
     present: Vec<Vec<ColumnId>>,
@@ -89,6 +92,8 @@ pub struct Writer<W> {
 
 /// Side data is written when so much has come together, even without snapshots.
 const MAX_SIDE_BYTES: usize = 1 << 20;
+/// Targets are written in blocks of about so many bytes.
+const MAX_TARGETS_PIECE: u64 = 4 << 20;
 
 impl<W: Write> Writer<W> {
     /// Begins a record.
@@ -111,8 +116,10 @@ impl<W: Write> Writer<W> {
             meta_seen: false,
             targets: BTreeMap::new(),
             new_targets: BTreeMap::new(),
+            target_bytes: 0,
             sides: Vec::new(),
             nr_sides: 0,
+            nr_mappings: 0,
             lost_events: 0,
             batch: Batch::default(),
             present: Vec::new(),
@@ -149,11 +156,7 @@ impl<W: Write> Writer<W> {
                 if self.targets.len() >= MAX_TARGETS && !self.targets.contains_key(&target.key) {
                     return Err(WriteError::TooManyTargets { limit: MAX_TARGETS });
                 }
-                let told = fingerprint(target);
-                if self.targets.insert(target.key, told) != Some(told) {
-                    self.new_targets.insert(target.key, target.clone());
-                }
-                Ok(())
+                self.add_target(target)
             }
             Item::Snapshot(snapshot) => self.add_snapshot(snapshot),
             Item::Side(side) => self.add_side(side),
@@ -211,16 +214,61 @@ impl<W: Write> Writer<W> {
         if self.new_targets.is_empty() {
             return Ok(());
         }
-        let new: Vec<WireTarget> = self.new_targets.values().map(Into::into).collect();
+        // In pieces: a block holds no more than it may, and is packed in memory.
+        let new = std::mem::take(&mut self.new_targets);
+        let (mut piece, mut size) = (Vec::new(), 0);
+        for target in new.values() {
+            if size > 0 && size + target_size(target) > MAX_TARGETS_PIECE {
+                self.write_targets_block(std::mem::take(&mut piece))?;
+                size = 0;
+            }
+            piece.push(WireTarget::from(target));
+            size += target_size(target);
+        }
+        if piece.is_empty() { Ok(()) } else { self.write_targets_block(piece) }
+    }
+
+    fn write_targets_block(&mut self, targets: Vec<WireTarget>) -> Result<(), WriteError> {
         let mut raw = Vec::new();
-        encode(new, &mut raw).map_err(WriteError::Pack)?;
-        check_size("the list of targets", raw.len())?;
-        self.write_packed(kind::TARGETS, &raw)?;
-        self.new_targets.clear();
+        encode(targets, &mut raw).map_err(WriteError::Pack)?;
+        check_size("a list of targets", raw.len())?;
+        self.write_packed(kind::TARGETS, &raw)
+    }
+
+    /// Notes what is new of a target. Where all that was told of targets would become more than a record may have, the
+    /// command line is left out: most of it is that, and the rest tells who the target is.
+    fn add_target(&mut self, target: &Target) -> Result<(), WriteError> {
+        let told = fingerprint(target);
+        if self.targets.get(&target.key) == Some(&told) {
+            return Ok(());
+        }
+        let mut target = target.clone();
+        let mut size = target_size(&target);
+        let left = MAX_TARGET_BYTES.saturating_sub(self.target_bytes).min(u64::from(MAX_RAW / 2));
+        if size > left
+            && let Some(process) = &mut target.process
+        {
+            process.cmdline = String::new();
+            size = target_size(&target);
+        }
+        if size > left {
+            return Err(WriteError::TooLarge { what: "a target", size: Bytes(size), limit: Bytes(left) });
+        }
+        self.target_bytes += size;
+        self.targets.insert(target.key, told);
+        self.new_targets.insert(target.key, target);
         Ok(())
     }
 
     fn add_side(&mut self, side: &Side) -> Result<(), WriteError> {
+        let mappings = wire_side::nr_mappings(side);
+        if mappings > MAX_SIDE_MAPPINGS {
+            return Err(WriteError::TooManyMappings { mappings, limit: MAX_SIDE_MAPPINGS });
+        }
+        if self.nr_mappings + mappings > MAX_SIDE_MAPPINGS {
+            self.write_targets()?;
+            self.write_sides()?;
+        }
         let before = self.sides.len();
         wire_side::put(side, &mut self.scratch, &mut self.sides).map_err(WriteError::Pack)?;
         let added = self.sides.len() - before;
@@ -232,6 +280,7 @@ impl<W: Write> Writer<W> {
             self.lost_events = self.lost_events.saturating_add(lost.events);
         }
         self.nr_sides += 1;
+        self.nr_mappings += mappings;
         if self.sides.len() >= MAX_SIDE_BYTES || self.nr_sides >= MAX_SIDES {
             self.write_targets()?;
             self.write_sides()?;
@@ -248,6 +297,7 @@ impl<W: Write> Writer<W> {
         self.sides = sides;
         self.sides.clear();
         self.nr_sides = 0;
+        self.nr_mappings = 0;
         written
     }
 
@@ -373,6 +423,14 @@ fn fingerprint(target: &Target) -> u64 {
     let mut hasher = DefaultHasher::new();
     target.hash(&mut hasher);
     hasher.finish()
+}
+
+/// No target takes more bytes in a block.
+fn target_size(target: &Target) -> u64 {
+    /// Numbers, lengths and marks of what is absent, each as long as it can be, and a block's count of targets.
+    const FIXED: usize = 96;
+    let process = target.process.as_ref().map_or(0, |process| process.comm.len() + process.cmdline.len());
+    (FIXED + process + target.data_source.len() + target.scheme_filters.len()) as u64
 }
 
 /// Half of what fits in a block: side data comes on top of side data collected before.

@@ -1,5 +1,6 @@
 //! What can go wrong on the way from a file to frames.
 
+use damo_model::human::Show;
 use std::io;
 use std::path::PathBuf;
 
@@ -8,7 +9,7 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum FrameError {
     /// The file could not be opened or read.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {source}", path.shown())]
     Io {
         /// Which file; `-` is standard input.
         path: PathBuf,

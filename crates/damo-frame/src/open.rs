@@ -6,6 +6,7 @@
 use crate::{FrameError, Record};
 use damo_format::{Reader, Writer, WriterOptions};
 use damo_import::ImportError;
+use damo_model::human::Show;
 use damo_model::{Item, Sink};
 use std::fs::File;
 use std::io::{self, Read};
@@ -51,7 +52,7 @@ impl Record {
         if path.as_os_str() == "-" {
             return Record::from_stream(io::stdin().lock(), "-", options);
         }
-        let name = path.display().to_string();
+        let name = path.shown().to_string();
         let io_error = |source| FrameError::Io { path: path.to_owned(), source };
         let mut file = File::open(path).map_err(io_error)?;
         let meta = file.metadata().map_err(io_error)?;

@@ -20,6 +20,9 @@ pub struct Record {
     done: AtomicU64,
 }
 
+/// So many bytes may the decoded blocks of all threads take.
+const BLOCKS_IN_MEMORY: u64 = 384 << 20;
+
 /// How much of what happened is in the record.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Coverage {
@@ -57,6 +60,9 @@ impl Coverage {
 impl Record {
     pub(crate) fn new(name: String, reader: Reader, notes: Vec<String>, threads: usize) -> Self {
         let (planned, done) = (AtomicU64::new(0), AtomicU64::new(0));
+        // Each thread has a block in memory. Blocks that recorders write are a hundredth of what a block may be.
+        let largest = reader.index().iter().map(|block| 9 * block.raw.0 + 24 * block.regions).max().unwrap_or(0);
+        let threads = threads.min(usize::try_from(BLOCKS_IN_MEMORY / largest.max(1)).unwrap_or(usize::MAX)).max(1);
         Self { name, reader, notes, cut_short: None, imported: false, sides: OnceLock::new(), threads, planned, done }
     }
 
@@ -77,7 +83,8 @@ impl Record {
 
     /// The target of a key.
     pub fn target(&self, key: TargetKey) -> Option<&Target> {
-        self.targets().iter().find(|target| target.key == key)
+        let at = self.targets().binary_search_by_key(&key, |target| target.key).ok()?;
+        self.targets().get(at)
     }
 
     /// The underlying reader.

@@ -1,6 +1,7 @@
 //! Why a foreign record could not be read: what, where, and what to do about it.
 
 use damo_model::SinkError;
+use damo_model::human::Show;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
@@ -32,7 +33,7 @@ pub enum ImportError {
         remedy: String,
     },
     /// The file cannot be read.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {source}", path.shown())]
     Io {
         /// The file.
         path: PathBuf,
@@ -79,7 +80,7 @@ impl fmt::Display for Place {
 
 /// A short, printable piece of foreign text for messages.
 pub(crate) fn excerpt(text: &str) -> String {
-    let mut shown: String = text.chars().take(60).flat_map(char::escape_debug).collect();
+    let mut shown: String = text.chars().take(60).collect::<String>().shown().to_string();
     if text.chars().nth(60).is_some() {
         shown.push('…');
     }

@@ -7,6 +7,7 @@ use crate::error::ImportError;
 use crate::sniff::{MAX_UNDECIDED, Recogniser};
 use crate::{Context, Format, Imported, Options, RawTrace, SideFiles, import_as, import_raw_trace};
 use damo_model::Sink;
+use damo_model::human::Show;
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;
@@ -17,7 +18,7 @@ use std::path::Path;
 /// If it cannot be read, or is no record; with what it looks like instead, and the remedy.
 pub fn recognise_path(path: &Path) -> Result<Format, ImportError> {
     let mut file = File::open(path).map_err(|source| ImportError::Io { path: path.to_owned(), source })?;
-    Recogniser::default().read(&mut file, &path.display().to_string(), usize::MAX)
+    Recogniser::default().read(&mut file, &path.shown().to_string(), usize::MAX)
 }
 
 /// Reads the foreign record at `path`, with the side files beside it. A directory may hold raw pages of a trace:
@@ -26,7 +27,7 @@ pub fn recognise_path(path: &Path) -> Result<Format, ImportError> {
 /// # Errors
 /// If the file cannot be read, and as [`crate::import`].
 pub fn import_path(path: &Path, options: &Options, sink: &mut dyn Sink) -> Result<Imported, ImportError> {
-    let name = &path.display().to_string();
+    let name = &path.shown().to_string();
     if path.is_dir() {
         refuse_perf_dir(path)?;
         return import_raw_trace(&RawTrace::read_dir(path)?, name, options, sink);
@@ -73,13 +74,13 @@ fn refuse_perf_dir(dir: &Path) -> Result<(), ImportError> {
         read.is_ok() && matches!(&magic, b"PERFILE2" | b"2ELIFREP")
     };
     let Some(file) = ["data", "header"].into_iter().find(|file| is_perf(file)) else { return Ok(()) };
-    let name = dir.display().to_string();
+    let name = dir.shown().to_string();
     let is_split = dir.join("data.0").exists() || dir.join("data.1").exists();
     let (looks, remedy) = if is_split || file == "header" {
         let remedy = format!("turn it into text: perf script -i {name} > NEW.txt");
         ("a directory of `perf record --threads`, with a file of events per processor", remedy)
     } else {
-        ("a directory of `perf record`", format!("give the file in it: {}", dir.join(file).display()))
+        ("a directory of `perf record`", format!("give the file in it: {}", dir.join(file).shown()))
     };
     Err(ImportError::Unrecognised { name, looks: looks.to_owned(), remedy })
 }

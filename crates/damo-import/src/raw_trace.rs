@@ -9,6 +9,7 @@ use crate::error::{ImportError, Place, excerpt};
 use crate::sides::SideFiles;
 use crate::{Context, Format, Imported, Options, Tick};
 use damo_model::assemble::{EventKey, RegionEvent};
+use damo_model::human::Show;
 use damo_model::trace::{Decoded, Decoder, Event as Said, EventFormat, RawPage};
 use damo_model::{Clock, ColumnId, Meta, Nanos, Region, Sink, TracepointFormat};
 use std::cell::Cell;
@@ -79,7 +80,7 @@ impl RawTrace {
             return Ok(trace);
         };
         Err(ImportError::Unrecognised {
-            name: dir.display().to_string(),
+            name: dir.shown().to_string(),
             looks: format!("a directory without {missing}"),
             remedy: "give a record, or a directory with pages of trace_pipe_raw and the events' format files"
                 .to_owned(),

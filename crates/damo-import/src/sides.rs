@@ -8,7 +8,7 @@ mod rows;
 
 use crate::Imported;
 use crate::error::{ImportError, excerpt};
-use damo_model::human::{TimeUnit, parse_bp, parse_number, parse_time};
+use damo_model::human::{Show, TimeUnit, parse_bp, parse_number, parse_time};
 use damo_model::{
     Intervals, IntervalsGoal, Item, Meta, Nanos, NrRegions, Ops, Params, Process, Side, Sink, Stamp, Target,
 };
@@ -108,7 +108,7 @@ impl SideFiles {
             let mut name = record.as_os_str().to_owned();
             name.push(kind.suffix());
             let path = PathBuf::from(name);
-            let shown = path.display().to_string();
+            let shown = path.shown().to_string();
             match std::fs::metadata(&path) {
                 Ok(meta) if !meta.is_file() => {}
                 Ok(meta) if meta.len() > MAX_LEN => {

@@ -1,6 +1,7 @@
 //! What can go wrong between us and the kernel. Each error names the file, the value, the errno and, where one is
 //! known, the remedy: the kernel itself only ever says `EINVAL`.
 
+use damo_model::human::Show;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -23,7 +24,7 @@ pub enum Error {
         remedy: String,
     },
     /// A file refused a value.
-    #[error("writing `{value}` to {path} failed: {source}{}", hint(.remedy))]
+    #[error("writing `{}` to {path} failed: {source}{}", value.shown(), hint(.remedy))]
     Write {
         /// Which file.
         path: PathBuf,
@@ -35,7 +36,7 @@ pub enum Error {
         remedy: String,
     },
     /// A file holds something unexpected.
-    #[error("{path} should hold {expected}, but holds `{found}`; please report it together with `uname -r`")]
+    #[error("{path} should hold {expected}, but holds `{}`; please report it together with `uname -r`", found.shown())]
     Content {
         /// Which file.
         path: PathBuf,
@@ -55,7 +56,7 @@ pub enum Error {
         since: &'static str,
     },
     /// This kernel does not know a word that was asked for.
-    #[error("{what} is `{value}`, which {path} of this kernel does not take: it came with Linux {since}")]
+    #[error("{what} is `{}`, which {path} of this kernel does not take: it came with Linux {since}", value.shown())]
     Unknown {
         /// The parameter, as in "kdamond 0, context 0, scheme 0, action".
         what: String,
@@ -67,7 +68,7 @@ pub enum Error {
         since: &'static str,
     },
     /// A parameter is refused before anything is written, because the kernel would refuse it or misread it.
-    #[error("{what} is `{value}`: {why}")]
+    #[error("{what} is `{}`: {why}", value.shown())]
     Invalid {
         /// Which parameter, as in "kdamond 0, context 0, aggregation interval".
         what: String,

@@ -6,6 +6,8 @@
 //! ends of what is possible. Beyond that grammar, sizes and addresses may be hexadecimal (`0x7f00...`, as the raw report
 //! prints them) and times may be glued (`1h 2m`).
 //!
+//! Text that comes from outside is printed with [`Show`], which escapes what a terminal would obey.
+//!
 //! Every formatter has a raw variant ([`Style::Raw`]): plain integers, or six decimals for ratios and rates.
 //!
 //! ```
@@ -18,11 +20,13 @@
 //! # Ok::<(), damo_model::human::ParseError>(())
 //! ```
 
+mod escape;
 mod format;
 mod number;
 mod parse;
 mod text;
 
+pub use escape::{Screen, Show, Shown, is_plain, plain_json, sentence};
 pub use format::{
     format_addr_range, format_bp, format_hz, format_hz_number, format_nr, format_percent, format_permil, format_ratio,
     format_size, format_size_accurate, format_size_f64, format_time, format_time_exact, format_time_f64,

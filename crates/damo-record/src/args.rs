@@ -8,11 +8,12 @@ mod monitor;
 mod spelling;
 
 pub use monitor::MonitorArgs;
-pub use spelling::with_underscores;
+pub use spelling::{matches, with_underscores};
 
 use crate::request::{Limits, Output, Request, Rotation, Snapshots, What};
 use crate::values;
 use clap::Args;
+use damo_model::human::Show;
 use damo_model::{Bytes, Nanos};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -274,7 +275,7 @@ impl RecordArgs {
             return usage(format!("--rotate_size must be at least {} bytes", Rotation::SMALLEST.0));
         }
         if !to_stdout && (self.out.file_name().is_none() || self.out.as_os_str().is_empty()) {
-            return usage(format!("--out `{}` names no file: give a file name such as damon.damo", self.out.display()));
+            return usage(format!("--out `{}` names no file: give a file name such as damon.damo", self.out.shown()));
         }
         Ok(Output { path: (!to_stdout).then(|| self.out.clone()), overwrite: self.force, rotation, keep: self.keep })
     }

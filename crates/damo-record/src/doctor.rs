@@ -6,6 +6,7 @@ use crate::error::RecordError;
 use damo_kernel::Root;
 use damo_kernel::features::{Feature, Support, features};
 use damo_kernel::readiness::{Check, Verdict, checks, overall};
+use damo_model::human::{Show, plain_json};
 use serde_json::json;
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -21,7 +22,7 @@ pub fn doctor(args: &DoctorArgs, out: &mut dyn Write) -> Result<ExitCode, Record
     let ready = overall(&checks) < Verdict::Bad;
     let written = if args.json {
         let value = json!({ "ready": ready, "checks": checks });
-        writeln!(out, "{value:#}")
+        writeln!(out, "{}", plain_json(&format!("{value:#}")))
     } else {
         table(&checks, out)
     };
@@ -42,7 +43,7 @@ pub fn list_features(args: &FeaturesArgs, out: &mut dyn Write) -> Result<ExitCod
     let mut found: Vec<Feature> = features(&root_of(&args.root)).into_iter().filter(wanted).collect();
     found.sort_by_key(|feature| feature.name);
     let written = if args.json || args.which == FeaturesWanted::Json {
-        writeln!(out, "{:#}", json!(found))
+        writeln!(out, "{}", plain_json(&format!("{:#}", json!(found))))
     } else {
         found.iter().try_for_each(|feature| {
             writeln!(
@@ -71,7 +72,7 @@ fn support(support: Support) -> &'static str {
 
 fn table(checks: &[Check], out: &mut dyn Write) -> io::Result<()> {
     for check in checks {
-        writeln!(out, "{:<8} {:<20} {}", verdict(check.verdict), check.name, check.present)?;
+        writeln!(out, "{:<8} {:<20} {}", verdict(check.verdict), check.name, check.present.shown())?;
         if check.verdict > Verdict::Good {
             writeln!(out, "{:29} needed: {}", "", check.needed)?;
             if !check.remedy.is_empty() {

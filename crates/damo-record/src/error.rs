@@ -4,6 +4,7 @@ use crate::args::UsageError;
 use crate::line::shell_word;
 use crate::problem::Problem;
 use damo_format::WriteError;
+use damo_model::human::Show;
 use std::io;
 use std::path::PathBuf;
 
@@ -18,7 +19,7 @@ pub enum RecordError {
     #[error(transparent)]
     NotReady(#[from] Problem),
     /// A workload description is wrong.
-    #[error("{file}: {why}", file = .file.display())]
+    #[error("{file}: {why}", file = .file.shown())]
     Workload {
         /// The file.
         file: PathBuf,
@@ -26,7 +27,7 @@ pub enum RecordError {
         why: String,
     },
     /// Something stands where the record should go.
-    #[error("{} {what}.\nTry: {}", file.display(), makes_way(*.replaceable))]
+    #[error("{} {what}.\nTry: {}", file.shown(), makes_way(*.replaceable))]
     Occupied {
         /// Its name.
         file: PathBuf,
@@ -38,7 +39,7 @@ pub enum RecordError {
     /// The record was written, but something stands where it should go.
     #[error(
         "{why}. What was recorded is not lost: it is in {part}.\nTry: mv {} OTHER.damo", shell_word(.part),
-        part = .part.display()
+        part = .part.shown()
     )]
     NotNamed {
         /// The name that it has until it has its own.
@@ -50,7 +51,7 @@ pub enum RecordError {
     #[error("the simulation stopped: {0}")]
     Simulation(String),
     /// The record could not be opened or written.
-    #[error("{file}: {why}", file = .file.display())]
+    #[error("{file}: {why}", file = .file.shown())]
     Record {
         /// The record, or `standard output`.
         file: PathBuf,

@@ -4,7 +4,7 @@
 
 use crate::messages::{self, Kind};
 use crate::tape::Written;
-use damo_model::human::{self, Style};
+use damo_model::human::{self, Show, Style};
 use damo_model::{Bytes, Nanos};
 use rustix::fs::OFlags;
 use std::fs::{File, OpenOptions};
@@ -41,7 +41,7 @@ impl Line {
             return;
         }
         let columns = rustix::termios::tcgetwinsize(io::stderr()).map_or(0, |size| size.ws_col);
-        let line: String = text().chars().take(width(columns) - 1).collect();
+        let line: String = text().shown().to_string().chars().take(width(columns) - 1).collect();
         // A terminal that is gone is no reason to stop recording.
         self.out.write(&format!("\r{line}\x1b[K"), Duration::ZERO);
         self.drawn = Some(Instant::now());
@@ -133,8 +133,8 @@ fn width(columns: u16) -> usize {
 pub(crate) fn summary(written: &Written, span: Option<Nanos>) -> String {
     let name = match written.files.as_slice() {
         [] => "standard output".to_string(),
-        [file] => file.display().to_string(),
-        [first, .., last] => format!("{} files, {} to {}", written.files.len(), first.display(), last.display()),
+        [file] => file.shown().to_string(),
+        [first, .., last] => format!("{} files, {} to {}", written.files.len(), first.shown(), last.shown()),
     };
     let over =
         span.map_or_else(String::new, |span| format!(" over {}", human::format_time(tenths(span), Style::Human)));
@@ -193,7 +193,7 @@ pub(crate) fn grouped(number: u64) -> String {
 
 /// A path as it can be pasted into a shell.
 pub(crate) fn shell_word(path: &Path) -> String {
-    let text = path.display().to_string();
+    let text = path.shown().to_string();
     let plain = |c: char| c.is_alphanumeric() || "/._-+,:@%".contains(c);
     if !text.is_empty() && text.chars().all(plain) && !text.starts_with('-') {
         return text;

@@ -2,7 +2,7 @@
 //! as `damo record`, `damo start` and so on, under this name or, if it is called so, under that of `damo`.
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
-use damo_record::args::{DoctorArgs, FeaturesArgs, MarkArgs, RecordArgs, with_underscores};
+use damo_record::args::{DoctorArgs, FeaturesArgs, MarkArgs, RecordArgs, matches, with_underscores};
 use damo_record::steer::args::{PrintArgs, StartArgs, StatusArgs, StopArgs, TuneArgs};
 use damo_record::{RecordError, doctor, marks, messages, steer};
 use std::process::ExitCode;
@@ -59,7 +59,7 @@ enum Other {
 fn main() -> ExitCode {
     let command = Cli::command();
     let args = with_underscores(&command, std::env::args_os());
-    let cli = command.try_get_matches_from(args).and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = matches(&command, &args).and_then(|matches| Cli::from_arg_matches(&matches));
     let cli = match cli {
         Ok(cli) => cli,
         Err(error) => return messages::usage(&error),

@@ -8,6 +8,7 @@ use crate::args::{MarkArgs, UsageError};
 use crate::error::RecordError;
 use crate::line::Line;
 use damo_kernel::rights::Rights;
+use damo_model::human::Show;
 use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat, open};
 use rustix::io::Errno;
 use std::fs::{File, Metadata};
@@ -50,7 +51,7 @@ impl Marks {
                 line.warn(&format!(
                     "`damo mark` cannot reach this recording, because making the FIFO {} failed: {error}. With -o on a file \
                      system that has FIFOs it can.",
-                    path.display()
+                    path.shown()
                 ));
                 return Ok(None);
             }
@@ -139,8 +140,8 @@ fn remove_left_over(path: &Path) -> Result<(), RecordError> {
     match open(path, OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW, Mode::empty()) {
         Ok(_) => Err(busy("another recording listens here: record to another name with --out")),
         Err(Errno::NXIO) => std::fs::remove_file(path)
-            .map_err(|e| RecordError::io(format!("removing {}, left by an earlier recording", path.display()), e)),
-        Err(e) => Err(RecordError::io(format!("looking at {}", path.display()), e.into())),
+            .map_err(|e| RecordError::io(format!("removing {}, left by an earlier recording", path.shown()), e)),
+        Err(e) => Err(RecordError::io(format!("looking at {}", path.shown()), e.into())),
     }
 }
 
@@ -166,7 +167,7 @@ fn the_one_meant(usual: &Path, root: &Path) -> Result<PathBuf, RecordError> {
         (Some(record), true) => Ok(record),
         (Some(record), false) => {
             records.push(record);
-            let names: Vec<String> = records.iter().map(|record| record.display().to_string()).collect();
+            let names: Vec<String> = records.iter().map(|record| record.shown().to_string()).collect();
             let text = format!("several recordings are being made; name one with --record: {}", names.join(", "));
             Err(UsageError(text).into())
         }
@@ -209,7 +210,7 @@ pub fn mark(record: &Path, text: &str) -> Result<PathBuf, RecordError> {
         .into_bytes();
     line.truncate(LONGEST);
     line.push(b'\n');
-    let what = || format!("marking {}", record.display());
+    let what = || format!("marking {}", record.shown());
     let mut fifo = match open(&path, OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty()) {
         Ok(fifo) => File::from(fifo),
         Err(Errno::NXIO | Errno::NOENT) => {
@@ -219,7 +220,7 @@ pub fn mark(record: &Path, text: &str) -> Result<PathBuf, RecordError> {
         Err(e) => return Err(RecordError::io(what(), e.into())),
     };
     if !fifo.metadata().is_ok_and(|meta| meta.file_type().is_fifo()) {
-        let why = format!("{} is not a FIFO of a recording", path.display());
+        let why = format!("{} is not a FIFO of a recording", path.shown());
         return Err(RecordError::io(what(), io::Error::new(ErrorKind::InvalidInput, why)));
     }
     fifo.write_all(&line).map_err(|e| RecordError::io(what(), e))?;

@@ -1,6 +1,7 @@
 //! Everything that the programs say on standard error goes through [`line`]: errors, warnings, notes and what was done.
 //! One place decides how they begin, whether they are coloured, and what may reach a terminal.
 
+use damo_model::human;
 use std::ffi::OsStr;
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
@@ -33,10 +34,11 @@ impl Kind {
     }
 }
 
-/// The message as it is written to standard error, with its prefix and the end of the line.
+/// The message as it is written to standard error, with its prefix and the end of the line. What a terminal would obey is
+/// escaped: messages quote names, values and files that others chose.
 #[must_use]
 pub fn line(kind: Kind, text: impl Display, colored: bool) -> String {
-    format!("{}{text}\n", kind.prefix(colored))
+    format!("{}{}\n", kind.prefix(colored), human::sentence(&text.to_string()))
 }
 
 /// Says that a command failed.
@@ -101,6 +103,14 @@ mod tests {
             assert_eq!(line(Kind::Note, "no record", colored), "note: no record\n");
             assert_eq!(line(Kind::Done, "a.damo written", colored), "a.damo written\n");
         }
+    }
+
+    #[test]
+    fn a_message_never_gives_a_terminal_orders() {
+        assert_eq!(
+            line(Kind::Error, "no mark '\u{1b}[2J\u{202e}'\nTry: ls", false),
+            "error: no mark '\\x1b[2J\\u{202e}'\nTry: ls\n"
+        );
     }
 
     #[test]

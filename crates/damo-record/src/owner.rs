@@ -11,6 +11,7 @@
 use crate::error::RecordError;
 use damo_kernel::steer::Turn;
 use damo_kernel::sysfs::{Leftover, Staged};
+use damo_model::human::Show;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
@@ -82,7 +83,7 @@ impl Ownership {
     /// Takes a note of `note` below `root`.
     pub(crate) fn take(root: &Path, note: Note) -> Result<Self, RecordError> {
         let dir = directory(root);
-        let failed = |e| RecordError::io(format!("noting this recording in {}", dir.display()), e);
+        let failed = |e| RecordError::io(format!("noting this recording in {}", dir.shown()), e);
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir).map_err(failed)?;
         // An older process of this number may have left one; it is gone, as we have the number now.
         let path = dir.join(format!("record-{}", note.pid));
@@ -119,7 +120,7 @@ impl Ownership {
             fs::rename(&part, &self.path)?;
             Ok(file)
         };
-        let file = put().map_err(|e| RecordError::io(format!("writing {}", self.path.display()), e))?;
+        let file = put().map_err(|e| RecordError::io(format!("writing {}", self.path.shown()), e))?;
         self.files.push(file);
         // One older than this is enough for who looks just now.
         if self.files.len() > 2 {
@@ -161,7 +162,7 @@ impl Found {
         let _ = fs::remove_file(part(&self.path));
         match fs::remove_file(&self.path) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => {
-                Err(RecordError::io(format!("removing {}", self.path.display()), e))
+                Err(RecordError::io(format!("removing {}", self.path.shown()), e))
             }
             _ => Ok(()),
         }

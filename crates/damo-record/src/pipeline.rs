@@ -15,6 +15,7 @@ use crate::line::Line;
 use crate::signals::Signals;
 use crate::tape::{Dump, Ended, Progress, Tape, Written};
 use damo_format::WriteError;
+use damo_model::human::Show;
 use damo_model::{Item, Nanos, Region, Side, Sink, SinkError};
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -240,7 +241,7 @@ impl Pipeline {
                 said = true;
                 say(&format!(
                     "Waiting until {} has taken the rest of the record; another signal gives that up.",
-                    place.display()
+                    place.shown()
                 ));
             } else if said && signals.take_again() {
                 return self.given_up("a second signal came before all was written");
@@ -354,7 +355,7 @@ fn write(mut tape: Tape, block_age: Option<Duration>, shared: &Shared) -> Ended 
                 shared.lock().warning = Some(format!(
                     "{0}.part, which is being written, was removed or moved. The recording goes on, and writes {0} anew at \
                      its end if the directory is there then.",
-                    tape.name().display()
+                    tape.name().shown()
                 ));
             }
             was_gone = is_gone;

@@ -1,6 +1,7 @@
 //! Why this machine cannot record now: each situation with a message of its own that says what is missing and what to
 //! do, and that the simulator works meanwhile.
 
+use damo_model::human::Show;
 use std::fmt::Write;
 use std::path::PathBuf;
 
@@ -56,7 +57,8 @@ pub enum Problem {
     },
     /// The process has no memory of its own.
     #[error(
-        "process {pid} ({comm}) is a kernel thread: it has no address space of its own.\nTry: damo record paddr{}",
+        "process {pid} ({}) is a kernel thread: it has no address space of its own.\nTry: damo record paddr{}",
+        comm.shown(),
         in_container(.pid, .here)
     )]
     KernelThread {
@@ -128,7 +130,7 @@ pub enum Problem {
 fn outside(here: &[(i32, String)]) -> String {
     here.iter().fold(String::new(), |mut text, (pid, comm)| {
         // Writing to a string cannot fail. What a process calls itself may be anything.
-        let _ = write!(text, "\nTry: damo record {pid}    # {}", comm.escape_debug());
+        let _ = write!(text, "\nTry: damo record {pid}    # {}", comm.shown());
         text
     })
 }

@@ -7,7 +7,7 @@ use crate::request::{Request, What};
 use crate::signals::Signals;
 use crate::tape::Tape;
 use damo_format::WriterOptions;
-use damo_model::human::{Style, format_size, format_time};
+use damo_model::human::{Show, Style, format_size, format_time};
 use damo_model::scheme::Scheme;
 use damo_model::{Nanos, Ops};
 use damo_sim::builtin::{self, Builtin};
@@ -165,7 +165,7 @@ fn read(file: &Path) -> Result<Workload, RecordError> {
         wrong(format!("it is no text from byte {} on; name a masim configuration", e.utf8_error().valid_up_to()))
     };
     let text = String::from_utf8(bytes).map_err(no_text)?;
-    let name = file.file_name().map_or_else(|| file.display().to_string(), |name| name.to_string_lossy().into_owned());
+    let name = file.file_name().map_or_else(|| file.shown().to_string(), |name| name.to_string_lossy().into_owned());
     Workload::parse(&text, &name).map_err(|e| wrong(e.to_string()))
 }
 

@@ -11,6 +11,7 @@ use crate::heats::{TimeBase, TimeRange};
 use crate::table::Table;
 use crate::wss::{self, wss};
 use damo_frame::Record;
+use damo_model::human::Show;
 use damo_model::{Bytes, Footprint, Nanos, Side, Stamp, SystemFootprint};
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -248,7 +249,7 @@ fn window(records: &[Record], range: &TimeRange, span: (Nanos, Nanos)) -> Result
                 }
             }
             found.ok_or_else(|| {
-                ReportError::invalid(format!("no mark is called '{wanted}'; `damo info` counts marks"))
+                ReportError::invalid(format!("no mark is called '{}'; `damo info` counts marks", wanted.shown()))
             })?
         }
     };

@@ -17,7 +17,7 @@ use crate::table::Table;
 use crate::wss::{self, WssReport, wss};
 use damo_frame::Record;
 use damo_model::Bytes;
-use damo_model::human::{Style, format_percent, format_size, format_time, size_text};
+use damo_model::human::{Show, Style, format_percent, format_size, format_time, size_text};
 use std::io::{self, Write};
 
 /// Snapshots that are left out at the start where there are more than ten times as many, as in the Python tool.
@@ -275,7 +275,7 @@ impl HolisticReport {
 fn who(map: &HeatsReport) -> String {
     let id = map.identity.target_id.map_or_else(|| "None".to_owned(), |id| id.to_string());
     let process = match &map.process {
-        Some(process) => format!(" ({}, pid {})", process.comm, process.pid),
+        Some(process) => format!(" ({}, pid {})", process.comm.shown(), process.pid),
         None => String::new(),
     };
     let bytes: i128 = map.panels.iter().map(|grid| grid.space.end() - grid.space.start()).sum();

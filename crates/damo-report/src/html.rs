@@ -14,11 +14,14 @@ use crate::ReportError;
 use crate::colormap::ColorMap;
 use crate::heats::{HeatsError, HeatsReport, Unit};
 use crate::survey::Identity;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use damo_frame::Record;
-use damo_model::human::{Style, format_nr, format_size, format_time};
+use damo_model::human::{Show, Style, format_nr, format_size, format_time, is_plain};
 use damo_model::{Nanos, Target};
 use map::TargetMap;
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 use std::io::{self, Write};
 use tracks::Track;
 
@@ -108,17 +111,18 @@ struct MarkAt {
 /// If the record cannot be read or holds no snapshots, or `out` takes no more.
 pub fn write_html(record: &Record, options: &Options, out: &mut dyn Write) -> Result<(), HtmlError> {
     let mut cells = CELLS;
-    let json = loop {
+    let data = loop {
         let json = serde_json::to_string(&page(record, options, cells)?).map_err(io::Error::from)?;
         if json.len() <= MOST || cells <= FEWEST_CELLS {
             break json;
         }
         cells /= 2;
     };
-    // Names in a record may hold anything. Within a script element only what begins with `<` can mean anything.
-    let json = json.replace('<', "\\u003c");
+    let data = harmless(&data);
+    let policy = policy();
     let mut rest = FRAME;
-    for (place, content) in [("/*STYLE*/", STYLE), ("/*DATA*/", &json), ("/*PROGRAM*/", PROGRAM)] {
+    let parts = [("/*POLICY*/", policy.as_str()), ("/*STYLE*/", STYLE), ("/*DATA*/", &data), ("/*PROGRAM*/", PROGRAM)];
+    for (place, content) in parts {
         let (before, after) = rest.split_once(place).unwrap_or((rest, ""));
         out.write_all(before.as_bytes())?;
         out.write_all(content.as_bytes())?;
@@ -126,6 +130,58 @@ pub fn write_html(record: &Record, options: &Options, out: &mut dyn Write) -> Re
     }
     out.write_all(rest.as_bytes())?;
     Ok(())
+}
+
+/// What the page may do: run its own program, use its own style, and nothing else. Names in a record may hold anything;
+/// should one ever become a part of the page, the browser neither runs nor loads what it asks for.
+fn policy() -> String {
+    let hash = |text: &str| STANDARD.encode(Sha256::digest(text));
+    format!(
+        "default-src 'none'; script-src 'sha256-{}'; style-src 'sha256-{}'; base-uri 'none'; form-action 'none'",
+        hash(PROGRAM),
+        hash(STYLE)
+    )
+}
+
+/// The page's data with all texts in it as they may be shown: characters that are not seen are escaped as everywhere
+/// ([`Show`]). Within a script element only what begins with `<` can mean anything.
+fn harmless(json: &str) -> String {
+    let mut safe = String::with_capacity(json.len());
+    let mut rest = json.chars();
+    while let Some(c) = rest.next() {
+        let meant = match c {
+            '\\' => match rest.next() {
+                Some('n') => '\n',
+                Some('r') => '\r',
+                Some('t') => '\t',
+                Some('b') => '\u{8}',
+                Some('f') => '\u{c}',
+                Some('u') => {
+                    let digits: String = rest.by_ref().take(4).collect();
+                    u32::from_str_radix(&digits, 16)
+                        .ok()
+                        .and_then(char::from_u32)
+                        .unwrap_or(char::REPLACEMENT_CHARACTER)
+                }
+                other => {
+                    safe.push(c);
+                    safe.extend(other);
+                    continue;
+                }
+            },
+            '<' => {
+                safe.push_str("\\u003c");
+                continue;
+            }
+            c => c,
+        };
+        if is_plain(meant) {
+            safe.push(meant);
+        } else {
+            safe.push_str(&meant.to_string().shown().to_string().replace('\\', "\\\\"));
+        }
+    }
+    safe
 }
 
 fn page(record: &Record, options: &Options, cells: usize) -> Result<Page, HtmlError> {
@@ -244,4 +300,26 @@ impl<'a> Group<'a> {
 /// Nanoseconds after the record's start.
 fn after(start: Nanos, at: Nanos) -> i64 {
     at.saturating_sub(start).0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn data_hold_no_markup_and_nothing_that_is_not_seen() {
+        let names = ["</script>\u{1b}[2J", "a\n\t\"\\n\u{202e}", "\u{8}\u{c}\r\u{9b}größe"];
+        let safe = harmless(&serde_json::to_string(&names).unwrap());
+        assert!(!safe.contains('<') && safe.chars().all(is_plain), "{safe}");
+        let read: Vec<String> = serde_json::from_str(&safe).unwrap();
+        assert_eq!(read, [r"</script>\x1b[2J", "a\\n\\t\"\\n\\u{202e}", r"\x08\x0c\r\u{9b}größe"]);
+    }
+
+    #[test]
+    fn the_policy_has_the_right_hashes() {
+        // Of the empty text, as everybody knows it.
+        let empty = STANDARD.encode(Sha256::digest(""));
+        assert_eq!(empty, "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=");
+        assert!(policy().starts_with("default-src 'none'; script-src 'sha256-") && !policy().contains('"'));
+    }
 }

@@ -10,7 +10,7 @@ use crate::series::Used;
 use crate::table::Table;
 use crate::target::{target_id_text, target_labels};
 use damo_frame::Record;
-use damo_model::human::{Style, Text, format_time, hex12_text, size_text, uint_text};
+use damo_model::human::{Show, Style, Text, format_time, hex12_text, size_text, uint_text};
 use damo_model::{Nanos, Target, TargetKey};
 use std::io::Write;
 
@@ -169,7 +169,7 @@ pub fn write_table(
 fn push_target(buffer: &mut Vec<u8>, target: &Target, base: Nanos, style: Style) {
     let source = if target.data_source.is_empty() { "unknown" } else { &target.data_source };
     buffer.extend_from_slice(
-        format!("base_time_absolute: {}\ndata source: {source}\n\n", format_time(base, style)).as_bytes(),
+        format!("base_time_absolute: {}\ndata source: {}\n\n", format_time(base, style), source.shown()).as_bytes(),
     );
 }
 

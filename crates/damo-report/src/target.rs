@@ -12,41 +12,62 @@ pub fn target_id_text(target: &Target) -> String {
 /// A label for each of a record's targets: the kernel's target id, and where several share it, what tells them apart. A
 /// scheme's view of a target is told apart by the scheme.
 pub fn target_labels(record: &Record) -> HashMap<TargetKey, String> {
-    let targets = record.targets();
-    let mut labels: Vec<(TargetKey, String)> =
-        targets.iter().map(|target| (target.key, label(target, targets))).collect();
-    let count = |label: &str| labels.iter().filter(|(_, other)| other == label).count();
-    let ambiguous: Vec<bool> = labels.iter().map(|(_, label)| count(label) > 1).collect();
-    for ((key, label), ambiguous) in labels.iter_mut().zip(ambiguous) {
-        if ambiguous {
+    // A record may have tens of thousands of targets: nothing here looks at all of them for each.
+    let mut sharing: HashMap<Option<u64>, Vec<&Target>> = HashMap::new();
+    for target in record.targets() {
+        sharing.entry(target.target_id).or_default().push(target);
+    }
+    let mut labels: HashMap<TargetKey, String> = HashMap::new();
+    let mut uses: HashMap<String, usize> = HashMap::new();
+    for targets in sharing.values() {
+        let told = Told::of(targets);
+        for target in targets {
+            let label = told.label(target);
+            *uses.entry(label.clone()).or_default() += 1;
+            labels.insert(target.key, label);
+        }
+    }
+    for (key, label) in &mut labels {
+        if uses.get(label.as_str()).is_some_and(|uses| *uses > 1) {
             *label = format!("{label} (series {})", key.0);
         }
     }
-    labels.into_iter().collect()
+    labels
 }
 
-fn label(target: &Target, targets: &[Target]) -> String {
-    let id = target_id_text(target);
-    let sharing = || targets.iter().filter(|other| other.target_id == target.target_id);
-    // What is the same for all, or told for one only, tells nothing apart.
-    let differs = |of: fn(&Target) -> Option<u64>| {
-        let mut told = sharing().filter_map(of);
-        let first = told.next();
-        told.any(|other| Some(other) != first)
-    };
-    let pid = |target: &Target| target.process.as_ref().map(|process| process.pid.unsigned_abs().into());
-    let mut parts = Vec::new();
-    if differs(|target| target.kdamond.map(u64::from)) {
-        parts.extend(target.kdamond.map(|kdamond| format!("kdamond {kdamond}")));
+/// What tells the targets of one id apart. What is the same for all, or told for one only, tells nothing apart.
+struct Told {
+    kdamond: bool,
+    context: bool,
+    scheme: bool,
+    pid: bool,
+}
+
+impl Told {
+    fn of(targets: &[&Target]) -> Self {
+        let differs = |of: fn(&Target) -> Option<u64>| {
+            let mut told = targets.iter().filter_map(|target| of(target));
+            let first = told.next();
+            told.any(|other| Some(other) != first)
+        };
+        Self {
+            kdamond: differs(|target| target.kdamond.map(u64::from)),
+            context: differs(|target| target.context.map(u64::from)),
+            scheme: targets.len() > 1,
+            pid: differs(|target| target.process.as_ref().map(|process| process.pid.unsigned_abs().into())),
+        }
     }
-    if differs(|target| target.context.map(u64::from)) {
-        parts.extend(target.context.map(|context| format!("context {context}")));
+
+    fn label(&self, target: &Target) -> String {
+        let numbers = [
+            ("kdamond", target.kdamond.filter(|_| self.kdamond)),
+            ("context", target.context.filter(|_| self.context)),
+            ("scheme", target.scheme.filter(|_| self.scheme)),
+        ];
+        let mut parts: Vec<String> =
+            numbers.into_iter().filter_map(|(name, number)| Some(format!("{name} {}", number?))).collect();
+        parts.extend(target.process.as_ref().filter(|_| self.pid).map(|process| format!("pid {}", process.pid)));
+        let id = target_id_text(target);
+        if parts.is_empty() { id } else { format!("{id} ({})", parts.join(", ")) }
     }
-    if sharing().count() > 1 {
-        parts.extend(target.scheme.map(|scheme| format!("scheme {scheme}")));
-    }
-    if differs(pid) {
-        parts.extend(target.process.as_ref().map(|process| format!("pid {}", process.pid)));
-    }
-    if parts.is_empty() { id } else { format!("{id} ({})", parts.join(", ")) }
 }

@@ -18,6 +18,7 @@ use crate::table::Table;
 use crate::target::target_labels;
 use crate::window;
 use damo_frame::Record;
+use damo_model::human::Show;
 use damo_model::{Bytes, Nanos, NrAccesses, TargetKey};
 use std::io::{self, Write};
 
@@ -176,9 +177,7 @@ impl WssReport {
             }
             writeln!(out, "# target_id\t{}", series.label)?;
             if let Some(mapping) = &series.mapping {
-                // Text of a record goes to a terminal: no control characters.
-                let mapping: String = mapping.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-                writeln!(out, "# mapping\t{mapping}")?;
+                writeln!(out, "# mapping\t{}", mapping.shown())?;
             }
             match (text.histogram, &series.distribution.errors) {
                 (Some(_), _) => writeln!(out, "# <wss> <number of snapshots>")?,

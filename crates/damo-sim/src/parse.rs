@@ -8,6 +8,7 @@
 //! all have weight 0 is idle.
 
 use crate::workload::{MemRegion, Pattern, Phase, RwMode, Workload};
+use damo_model::human::Show;
 use damo_model::{Bytes, Nanos};
 use std::collections::HashMap;
 
@@ -272,8 +273,7 @@ fn parse_number(line: usize, text: &str, what: &str, remedy: &str) -> Result<u64
 
 /// At most [`MAX_QUOTE`] characters of `text`, without what would garble a terminal.
 fn quote(text: &str) -> String {
-    let clean = |c: char| if c.is_control() { '\u{fffd}' } else { c };
-    let mut quoted: String = text.chars().take(MAX_QUOTE).map(clean).collect();
+    let mut quoted: String = text.chars().take(MAX_QUOTE).collect::<String>().shown().to_string();
     if text.chars().count() > MAX_QUOTE {
         quoted.push('…');
     }

@@ -91,7 +91,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Commands, clap:
     let command = command();
     let mut args = damo_record::args::with_underscores(&command, args);
     negative_times(&mut args);
-    let matches = command.try_get_matches_from(args)?;
+    let matches = damo_record::args::matches(&command, &args)?;
     Ok(Cli::from_arg_matches(&matches)?.command)
 }
 

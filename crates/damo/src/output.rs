@@ -2,14 +2,28 @@
 //! full disk or a closed pipe is noticed.
 
 use anyhow::{Context, Result};
+use damo_model::human::Screen;
 use damo_report::heats::Depth;
 use std::io::{self, BufWriter, IsTerminal, Write};
 
-/// Writes to stdout through a large buffer, and flushes it.
+/// Writes text for people to stdout through a large buffer, and flushes it. What a terminal would obey is escaped, except
+/// line ends, tabs and colours: reports show names that others chose.
 ///
 /// # Errors
 /// Whatever `write` returns, or the final flush.
 pub fn to_stdout(write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
+    bytes_to_stdout(|out| {
+        let mut screen = Screen::new(out, true);
+        write(&mut screen)?;
+        screen.flush().context("writing to standard output")
+    })
+}
+
+/// The same for data, which no byte of may change.
+///
+/// # Errors
+/// As [`to_stdout`].
+pub fn bytes_to_stdout(write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
     let mut out = buffered(io::stdout().lock());
     write(&mut out)?;
     out.flush().context("writing to standard output")

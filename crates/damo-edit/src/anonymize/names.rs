@@ -1,7 +1,7 @@
 //! Names that become numbers, by order of appearance, and free texts that keep what everybody may know.
 
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Mappings that the kernel itself names.
 const KERNEL_MAPPINGS: [&str; 8] =
@@ -9,6 +9,96 @@ const KERNEL_MAPPINGS: [&str; 8] =
 
 /// Types of scheme filters.
 const FILTERS: [&str; 8] = ["anon", "active", "memcg", "young", "hugepage_size", "unmapped", "addr", "target"];
+
+/// DAMON's features by the names that `damo features` has for them.
+pub(super) const FEATURES: [&str; 32] = [
+    "sysfs",
+    "sysfs/avail_operations",
+    "sysfs/tried_regions",
+    "sysfs/filters",
+    "sysfs/tried_bytes",
+    "sysfs/filter_addr",
+    "sysfs/filter_target",
+    "sysfs/apply_interval",
+    "sysfs/quota_goals",
+    "sysfs/effective_bytes",
+    "sysfs/goal_metric",
+    "sysfs/target_nid",
+    "sysfs/ops_filter_passed",
+    "sysfs/filter_allow",
+    "sysfs/intervals_goal",
+    "sysfs/core_ops_filters",
+    "sysfs/filter_hugepage_size",
+    "sysfs/goal_nid",
+    "sysfs/dests",
+    "sysfs/refresh_ms",
+    "sysfs/addr_unit",
+    "sysfs/obsolete_target",
+    "sysfs/goal_path",
+    "sysfs/max_nr_snapshots",
+    "sysfs/goal_tuner",
+    "sysfs/fail_charge",
+    "sysfs/pause",
+    "trace/damon_aggregated",
+    "trace/damos_before_apply",
+    "trace/damon_monitor_intervals_tune",
+    "trace/damos_esz",
+    "trace/damos_stat_after_apply_interval",
+];
+
+/// Foreign formats by the names that `damo convert` has for them.
+pub(super) const FORMATS: [&str; 9] = [
+    "perf_trace",
+    "json",
+    "json_compressed",
+    "perf_script",
+    "trace_text",
+    "perf_data",
+    "record",
+    "trace_pages",
+    "mem_footprint",
+];
+
+/// Programs that make records.
+const TOOLS: [&str; 6] = ["damo", "damo-record", "damo-sim", "perf", "trace-cmd", "damo-workload"];
+
+/// Below this, a target's id is its place in the list of targets, which tells nothing. Old kernels have pointers there, and
+/// first of all had process ids.
+const PLACES: u64 = 256;
+
+/// New ids for those targets whose own tell more than a place in a list: the smallest numbers that are not taken.
+pub(super) fn target_ids(ids: impl Iterator<Item = u64>) -> BTreeMap<u64, u64> {
+    let all: BTreeSet<u64> = ids.collect();
+    let mut free = (0..).filter(|id| !all.contains(id) || *id >= PLACES);
+    let mut new = BTreeMap::new();
+    for id in all.iter().filter(|id| **id >= PLACES) {
+        new.extend(free.next().map(|number| (*id, number)));
+    }
+    new
+}
+
+/// Whether these are permissions as the kernel prints them.
+pub(super) fn is_perms(perms: &str) -> bool {
+    let letters: Vec<char> = perms.chars().collect();
+    let known = ["r-", "w-", "x-", "ps"];
+    letters.len() == known.len() && letters.iter().zip(known).all(|(letter, of)| of.contains(*letter))
+}
+
+/// Whether a thread is called as the kernel calls kdamonds.
+pub(super) fn is_kdamond(comm: &str) -> bool {
+    comm.strip_prefix("kdamond.")
+        .is_some_and(|number| (1..=3).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// The recorder and its version, if it is a known one; its name alone if the version is not in numbers.
+pub(super) fn tool(tool: &str) -> String {
+    let mut words = tool.split(' ');
+    let (name, version) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    if !TOOLS.contains(&name) {
+        return String::new();
+    }
+    format!("{name} {}", release(version)).trim_end().to_owned()
+}
 
 /// Numbers for names.
 #[derive(Debug, Default)]
@@ -95,6 +185,24 @@ mod tests {
             ["[heap]", "/opt/acme/bin/x", "", "/lib/y.so", "/opt/acme/bin/x", "[anon:secret]", "anon_inode:[z]"];
         let kept = given.map(|name| names.mapping(name));
         assert_eq!(kept, ["[heap]", "file #1", "", "file #2", "file #1", "[anon:#1]", "other #1"]);
+    }
+
+    #[test]
+    fn target_ids_that_may_be_pointers_or_process_ids_become_small_numbers() {
+        let new = target_ids([0, 2, 0xffff_8881_0000_1000, 4242, 4242].into_iter());
+        assert_eq!(new, BTreeMap::from([(4242, 1), (0xffff_8881_0000_1000, 3)]));
+    }
+
+    #[test]
+    fn permissions_kdamonds_and_tools_are_kept_in_the_words_that_everybody_has() {
+        let good = ["rw-p", "r-xs", "----", "---p"].map(is_perms);
+        assert_eq!(good, [true, true, false, true]);
+        assert!(!is_perms("rw-p jane") && !is_perms("") && !is_perms("jane"));
+        assert!(is_kdamond("kdamond.0") && !is_kdamond("kdamond.jane") && !is_kdamond("kdamond.4242"));
+        assert_eq!(
+            ["damo 0.1.0", "perf 6.8.12-jane", "jane 1.0", "damo", ""].map(tool),
+            ["damo 0.1.0", "perf 6.8.12", "", "damo", ""]
+        );
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! Writes the Python tool's JSON record, byte for byte as it does: indented by four, every number its own way.
 //!
 //! The format puts each target's snapshots into a list of their own, while snapshots come interleaved. The first
-//! target's are written as they come; those of others wait, compressed, until the end.
+//! target's are written as they come; those of others wait until the end: their text is collected, and packed piece by
+//! piece when all that was collected is [`COLLECTED`] long, by one encoder for all targets. So memory grows with what is
+//! packed, and not with the number of targets.
 
 use damo_model::human::{nr_text, size_text};
 use damo_model::{
@@ -13,7 +15,13 @@ use flate2::read::ZlibDecoder;
 use flate2::write::ZlibEncoder;
 use serde::Serialize;
 use serde_json::ser::{PrettyFormatter, Serializer};
+use std::collections::HashMap;
 use std::io::{self, Write};
+
+/// So much text of waiting snapshots is kept before it is packed.
+const COLLECTED: usize = 32 << 20;
+/// And so much of one target.
+const COLLECTED_EACH: usize = 256 << 10;
 
 /// What was written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,6 +54,10 @@ pub struct JsonWriter<W: Write> {
     out: Out<W>,
     meta: Meta,
     records: Vec<Record>,
+    /// Positions in `records`.
+    places: HashMap<TargetKey, usize>,
+    /// Length of what is collected in all records.
+    collected: usize,
     written: Written,
     text: Vec<u8>,
 }
@@ -61,8 +73,38 @@ struct Record {
     target: Target,
     intervals: Option<Intervals>,
     snapshots: u64,
-    /// Text of the snapshots that wait; `None` for the first target, which is written as it comes.
-    waiting: Option<ZlibEncoder<Vec<u8>>>,
+    /// Snapshots that wait; those of the first target are written as they come.
+    waiting: Waiting,
+}
+
+/// Text that waits: packed pieces, and the end of it as it is.
+#[derive(Debug, Default)]
+struct Waiting {
+    packed: Vec<Vec<u8>>,
+    text: Vec<u8>,
+}
+
+impl Waiting {
+    /// Packs what was collected.
+    fn pack(&mut self) -> io::Result<()> {
+        let text = std::mem::take(&mut self.text);
+        if text.is_empty() {
+            return Ok(());
+        }
+        let mut encoder = ZlibEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(&text)?;
+        let mut piece = encoder.finish()?;
+        piece.shrink_to_fit();
+        self.packed.push(piece);
+        Ok(())
+    }
+
+    fn write(self, out: &mut impl Write) -> io::Result<()> {
+        for piece in self.packed {
+            io::copy(&mut ZlibDecoder::new(&piece[..]), out)?;
+        }
+        out.write_all(&self.text)
+    }
 }
 
 impl<W: Write> JsonWriter<W> {
@@ -72,7 +114,15 @@ impl<W: Write> JsonWriter<W> {
             true => Out::Packed(ZlibEncoder::new(out, Compression::default())),
             false => Out::Plain(out),
         };
-        Self { out, meta: Meta::default(), records: Vec::new(), written: Written::default(), text: Vec::new() }
+        Self {
+            out,
+            meta: Meta::default(),
+            records: Vec::new(),
+            places: HashMap::new(),
+            collected: 0,
+            written: Written::default(),
+            text: Vec::new(),
+        }
     }
 
     /// Writes what waits, and the end.
@@ -84,14 +134,10 @@ impl<W: Write> JsonWriter<W> {
             self.out.write_all(b"[]")?;
         }
         for at in 0..self.records.len() {
-            if at == 0 && self.records[0].snapshots == 0 {
+            if at > 0 || self.records[0].snapshots == 0 {
                 self.begin_record(at)?;
             }
-            if let Some(waiting) = self.records[at].waiting.take() {
-                self.begin_record(at)?;
-                let packed = waiting.finish()?;
-                io::copy(&mut ZlibDecoder::new(&packed[..]), &mut self.out)?;
-            }
+            std::mem::take(&mut self.records[at].waiting).write(&mut self.out)?;
             self.end_record(at)?;
         }
         if !self.records.is_empty() {
@@ -108,15 +154,15 @@ impl<W: Write> JsonWriter<W> {
     }
 
     fn record(&mut self, key: TargetKey) -> usize {
-        match self.records.iter().position(|record| record.target.key == key) {
-            Some(at) => at,
+        match self.places.get(&key) {
+            Some(at) => *at,
             None => self.add_target(Target { key, ..Target::default() }),
         }
     }
 
     fn add_target(&mut self, target: Target) -> usize {
-        let waiting = (!self.records.is_empty()).then(|| ZlibEncoder::new(Vec::new(), Compression::fast()));
-        self.records.push(Record { target, intervals: self.meta.intervals, snapshots: 0, waiting });
+        self.places.insert(target.key, self.records.len());
+        self.records.push(Record { target, intervals: self.meta.intervals, snapshots: 0, waiting: Waiting::default() });
         self.records.len() - 1
     }
 
@@ -164,10 +210,20 @@ impl<W: Write> JsonWriter<W> {
         self.text.clear();
         self.text.extend_from_slice(if is_first { b"\n" } else { b",\n" });
         write_snapshot(&mut self.text, snapshot, record.intervals)?;
-        match &mut record.waiting {
-            Some(waiting) => waiting.write_all(&self.text),
-            None => self.out.write_all(&self.text),
+        if at == 0 {
+            return self.out.write_all(&self.text);
         }
+        record.waiting.text.extend_from_slice(&self.text);
+        self.collected += self.text.len();
+        if record.waiting.text.len() >= COLLECTED_EACH {
+            self.collected -= record.waiting.text.len();
+            record.waiting.pack()?;
+        }
+        if self.collected >= COLLECTED {
+            self.collected = 0;
+            self.records.iter_mut().try_for_each(|record| record.waiting.pack())?;
+        }
+        Ok(())
     }
 }
 
@@ -175,13 +231,10 @@ impl<W: Write> Sink for JsonWriter<W> {
     fn put(&mut self, item: &Item) -> Result<(), SinkError> {
         match item {
             Item::Meta(meta) => self.meta = meta.clone(),
-            Item::Target(target) => {
-                let known = self.records.iter_mut().find(|record| record.target.key == target.key);
-                match known {
-                    Some(record) => record.target = target.clone(),
-                    None => drop(self.add_target(target.clone())),
-                }
-            }
+            Item::Target(target) => match self.places.get(&target.key).and_then(|at| self.records.get_mut(*at)) {
+                Some(record) => record.target = target.clone(),
+                None => drop(self.add_target(target.clone())),
+            },
             Item::Snapshot(snapshot) => self.put_snapshot(snapshot).map_err(SinkError::new)?,
             _ => self.written.left_out += 1,
         }

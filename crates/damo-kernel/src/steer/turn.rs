@@ -2,6 +2,7 @@
 //! finding that nothing runs and switching on, and between switching off and putting back, nobody else of us may write.
 
 use crate::error::{Error, Result};
+use damo_model::human::Show;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
@@ -34,7 +35,7 @@ impl Turn {
                 Ok(()) => return Ok(Self { _file: file }),
                 Err(TryLockError::WouldBlock) if begin.elapsed() < patience => std::thread::sleep(PAUSE),
                 Err(TryLockError::WouldBlock) => {
-                    let what = format!("the end of what another `damo` does to DAMON (its lock: {})", path.display());
+                    let what = format!("the end of what another `damo` does to DAMON (its lock: {})", path.shown());
                     return Err(Error::Timeout { what, waited: patience });
                 }
                 Err(TryLockError::Error(source)) => return Err(failed(source)),

@@ -1,7 +1,7 @@
 //! From text to numbers. The untyped functions keep exactly what the Python tool's grammar gives (negative sizes, floats);
 //! the typed ones, which options and importers want, refuse what the type cannot hold and say so.
 
-use super::{Number, TimeUnit};
+use super::{Number, Show, TimeUnit};
 use crate::{Addr, AddrRange, Bytes, Nanos};
 
 /// A text that is not the number wanted: what is wrong with it and what would be accepted.
@@ -17,7 +17,7 @@ pub enum ParseError {
         accepted: &'static str,
     },
     /// Not in the grammar.
-    #[error("'{text}' is not {wanted}: {why}; write {accepted}")]
+    #[error("'{}' is not {wanted}: {}; write {accepted}", text.shown(), why.shown())]
     Syntax {
         /// The text.
         text: String,
@@ -29,7 +29,7 @@ pub enum ParseError {
         accepted: &'static str,
     },
     /// A number, but one that cannot be meant.
-    #[error("'{text}' cannot be {wanted}: {why}")]
+    #[error("'{}' cannot be {wanted}: {why}", text.shown())]
     Range {
         /// The text.
         text: String,

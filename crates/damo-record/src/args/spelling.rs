@@ -1,7 +1,8 @@
 //! Options keep the Python tool's spellings (with `_`); each is understood with `-` as well, and by a unique prefix, as
 //! argparse did.
 
-use clap::Command;
+use clap::{ArgMatches, Command};
+use damo_model::human::Show;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 
@@ -26,6 +27,18 @@ pub fn with_underscores(command: &Command, args: impl IntoIterator<Item = OsStri
         arg
     };
     args.into_iter().map(spelt).collect()
+}
+
+/// Matches arguments. A mistake is told with the arguments as they may be shown: clap repeats what it does not
+/// understand, and an argument (a file name in a script, say) may hold what a terminal obeys.
+///
+/// # Errors
+/// Clap's own: a mistake, or a request for help or the version.
+pub fn matches(command: &Command, args: &[OsString]) -> Result<ArgMatches, clap::Error> {
+    command.clone().try_get_matches_from(args).map_err(|error| {
+        let shown = args.iter().map(|arg| arg.shown().to_string());
+        command.clone().try_get_matches_from(shown).err().unwrap_or(error)
+    })
 }
 
 /// Long options that are spelt with `_`, anywhere in the tree.

@@ -2,7 +2,7 @@
 
 use crate::args::UsageError;
 use damo_kernel::sysfs::{Context, ContextTarget, Kdamond, Scheme};
-use damo_model::human::{self, TimeUnit};
+use damo_model::human::{self, Show, TimeUnit};
 use damo_model::scheme as written;
 use damo_model::{AddrRange, Intervals, IntervalsGoal, Nanos, NrRegions, Ops};
 use serde::Deserialize;
@@ -19,7 +19,8 @@ struct At<'a> {
 
 impl<'a> At<'a> {
     fn error<T>(&self, why: impl std::fmt::Display) -> Result<T> {
-        Err(UsageError(format!("{}: {why}", self.path)))
+        // Keys and values are quoted in both.
+        Err(UsageError(format!("{}: {}", self.path.shown(), why.to_string().shown())))
     }
 
     fn maybe(&self, key: &str) -> Option<At<'a>> {
@@ -115,7 +116,8 @@ pub fn schemes(json: &Value) -> Result<Vec<written::Scheme>> {
         _ => return Err(UsageError("schemes are a JSON list of objects, such as [{\"action\": \"stat\"}]".to_owned())),
     };
     let read = |(at, value): (usize, &Value)| {
-        written::Scheme::deserialize(value).map_err(|error| UsageError(format!("scheme {at}: {error}")))
+        written::Scheme::deserialize(value)
+            .map_err(|error| UsageError(format!("scheme {at}: {}", error.to_string().shown())))
     };
     list.iter().enumerate().map(read).collect()
 }

@@ -14,7 +14,7 @@ use crate::request::Request;
 use crate::signals::Signals;
 use damo_kernel::procfs::now;
 use damo_kernel::ring::Until;
-use damo_model::human::{Style, format_size};
+use damo_model::human::{Show, Style, format_size};
 use damo_model::{Bytes, Intervals, Item, Mark, Nanos, Process, Side, Stamp, TargetKey};
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
@@ -205,7 +205,7 @@ impl Following<'_> {
             Ok(Some(dump)) => {
                 let held = line::whole_seconds(dump.held);
                 let short = if dump.is_short { ", all that memory has room for" } else { "" };
-                self.line.say(&format!("Wrote {}: the last {held}{short}.", dump.file.display()));
+                self.line.say(&format!("Wrote {}: the last {held}{short}.", dump.file.shown()));
             }
             Ok(None) => self.line.say("SIGUSR1: nothing to write, the record is written all the time (see --keep)."),
             Err(error) => self.line.warn(&format!("SIGUSR1: {error}")),

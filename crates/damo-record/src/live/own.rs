@@ -13,6 +13,7 @@ use crate::request::{Request, What};
 use damo_kernel::procfs::Procfs;
 use damo_kernel::steer::Turn;
 use damo_kernel::sysfs::{ContextTarget, Kdamond, Staged};
+use damo_model::human::Show;
 use damo_model::{AddrRange, Intervals, Nanos, Process};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -293,7 +294,7 @@ impl Own {
                 self.refusals += 1;
                 if self.refusals == REFUSALS_TO_TELL {
                     let names: Vec<String> =
-                        newcomers.iter().map(|process| format!("{} ({})", process.pid, process.comm)).collect();
+                        newcomers.iter().map(|process| format!("{} ({})", process.pid, process.comm.shown())).collect();
                     line.warn(&format!("New processes could not be added: {}: {error}", names.join(", ")));
                 }
                 Ok(Some(false))
@@ -308,7 +309,7 @@ fn busy(root: &Path, error: damo_kernel::Error) -> RecordError {
     let others = owner::others(root);
     let recording = others.iter().find(|found| found.note.leftover.started().contains(&(index, pid)));
     let Some(found) = recording else { return error.into() };
-    let record = found.note.record.as_ref().map_or("standard output".to_string(), |path| path.display().to_string());
+    let record = found.note.record.as_ref().map_or("standard output".to_string(), |path| path.shown().to_string());
     let who = format!("kdamond {index} (thread {pid}) is of a recording (process {}, to {record})", found.note.pid);
     Problem::Busy { who }.into()
 }

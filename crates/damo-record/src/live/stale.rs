@@ -8,6 +8,7 @@ use crate::owner::{self, Found};
 use crate::problem::Problem;
 use crate::request::{Request, What};
 use crate::signals::Signals;
+use damo_model::human::Show;
 use rustix::event::{PollFd, PollFlags, poll};
 use std::io::{self, IsTerminal, Read, Write};
 use std::os::fd::AsFd;
@@ -31,8 +32,7 @@ pub(crate) fn settle(
     let attaches = request.what == What::Attach && !request.stop_stale;
     for found in owner::others(&request.root).into_iter().filter(|found| !found.alive) {
         let left = machine.sysfs.left_on(&found.note.leftover)?;
-        let record =
-            found.note.record.as_ref().map_or("standard output".to_string(), |path| path.display().to_string());
+        let record = found.note.record.as_ref().map_or("standard output".to_string(), |path| path.shown().to_string());
         let pid = found.note.pid;
         if left.is_empty() {
             // Nothing of it runs any more; what it set up is put back, if it is still what it set up.

@@ -22,6 +22,7 @@ use args::{PrintArgs, StartArgs, StatusArgs, StopArgs};
 use damo_kernel::Root;
 use damo_kernel::steer::Steer;
 use damo_kernel::sysfs::Kdamond;
+use damo_model::human::{Show, plain_json};
 use damo_model::scheme::Scheme;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -90,12 +91,12 @@ fn print_json(place: &Place, wanted: &Wanted, out: &mut dyn Write) -> Result<Exi
             }
         }
     }
-    say(out, &format!("{value:#}"))?;
+    say(out, &plain_json(&format!("{value:#}")))?;
     Ok(ExitCode::SUCCESS)
 }
 
 fn print_writes(writes: &[(PathBuf, String)], out: &mut dyn Write) -> Result<ExitCode, RecordError> {
-    let lines: Vec<String> = writes.iter().map(|(path, value)| format!("{value} > {}", path.display())).collect();
+    let lines: Vec<String> = writes.iter().map(|(path, value)| format!("{value} > {}", path.shown())).collect();
     say(out, &lines.join("\n"))?;
     Ok(ExitCode::SUCCESS)
 }
@@ -127,8 +128,8 @@ fn status_on(place: &Place, args: &StatusArgs, out: &mut dyn Write) -> Result<Ex
         let status = steer.status(args.tried_regions, args.adopt)?;
         let text = match (args.json, args.watch) {
             // One line each, so that a script can read them as they come.
-            (true, Some(_)) => show::json(&status).to_string(),
-            (true, None) => format!("{:#}", show::json(&status)),
+            (true, Some(_)) => plain_json(&show::json(&status).to_string()).into_owned(),
+            (true, None) => plain_json(&format!("{:#}", show::json(&status))).into_owned(),
             // Home, and nothing left of the time before.
             (false, Some(_)) if args.redraw() => format!("\x1b[H\x1b[J{}", show::text(&status, &place.root).trim_end()),
             (false, Some(_)) => show::text(&status, &place.root),

@@ -4,7 +4,7 @@ use damo_kernel::Root;
 use damo_kernel::procfs::Procfs;
 use damo_kernel::steer::{Status, Steered};
 use damo_kernel::sysfs::{Context, ContextTarget, Filter, Goal, Kdamond, ModuleKdamond, Scheme, SchemeStatus};
-use damo_model::human::{Style, format_addr_range, format_nr, format_size, format_time};
+use damo_model::human::{Show, Style, format_addr_range, format_nr, format_size, format_time};
 use damo_model::{Bytes, Intervals, Nanos, Ops};
 use serde_json::{Map, Value, json};
 
@@ -102,7 +102,8 @@ pub(super) fn text(status: &Status, root: &Root) -> String {
     }
     status.modules.iter().for_each(|of| module(of, &mut lines));
     lines.push(String::new());
-    lines.join("\n")
+    // Names of processes and paths of control groups are chosen by others, who may not be trusted.
+    lines.iter().map(|line| line.shown().to_string()).collect::<Vec<_>>().join("\n")
 }
 
 fn module(module: &ModuleKdamond, lines: &mut Vec<String>) {

@@ -16,6 +16,7 @@ use crate::error::RecordError;
 use crate::request::Output;
 use damo_format::{Owner, RecordFile, Summary, Writer, WriterOptions};
 use damo_kernel::rights::Rights;
+use damo_model::human::Show;
 use damo_model::{Item, Nanos, Sink, SinkError};
 use rustix::fs::{FileType, OFlags, fcntl_getfl, fstat};
 use std::fs::File;
@@ -127,7 +128,7 @@ impl Tape {
             Tape::Stdout(_) | Tape::Flight(_) => &[],
         };
         let note = |path: &PathBuf| {
-            format!("An earlier recording of this name was cut short; what it has was kept as {}.", path.display())
+            format!("An earlier recording of this name was cut short; what it has was kept as {}.", path.shown())
         };
         set_aside.iter().map(note).collect()
     }

@@ -62,9 +62,12 @@ function attach(canvas, map) {
   canvas.addEventListener("pointerup", lift);
   canvas.addEventListener("pointercancel", lift);
   canvas.addEventListener("wheel", event => {
+    const sideways = !event.shiftKey && Math.abs(event.deltaX) > Math.abs(event.deltaY);
+    // Otherwise the page scrolls: a map fills most of it. A pinch on a touchpad comes as a wheel with Ctrl.
+    const meant = event.ctrlKey || event.metaKey || document.activeElement === canvas;
+    if (!meant && !sideways) return;
     event.preventDefault();
     point(event);
-    const sideways = !event.shiftKey && Math.abs(event.deltaX) > Math.abs(event.deltaY);
     // With Shift, some systems turn the wheel sideways.
     const turned = clamp((event.deltaY || event.deltaX) * (event.deltaMode ? 30 : 1), -120, 120);
     if (sideways) moveTime(event.deltaX / boxOf(canvas).width * span());
@@ -145,7 +148,7 @@ function press(event) {
     "+": () => zoomTime(.7), "=": () => zoomTime(.7), "-": () => zoomTime(1 / .7), "_": () => zoomTime(1 / .7),
     y: () => zoomSpace(map || maps[0], event.shiftKey ? 1 / .7 : .7, pointer?.map === (map || maps[0]) ? pointer.offset : undefined),
     0: showAll, a: () => setMarker("a"), b: () => setMarker("b"), x: clearMarkers, t: switchTheme,
-    s: () => $("schemes").querySelectorAll("button").forEach(button => button.click()),
+    Escape: () => document.activeElement?.blur(), s: () => $("schemes").querySelectorAll("button").forEach(button => button.click()),
   };
   if (!Object.hasOwn(actions, key)) return false;
   actions[key]();

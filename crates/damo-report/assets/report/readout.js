@@ -1,6 +1,6 @@
 // === Numbers: at the pointer, between the markers, of what is in view ================================================
 
-const INVITE = "Point at a map or track for exact numbers; drag to move, wheel or pinch to zoom, A and B set markers.";
+const INVITE = "Point at a map or track for exact numbers; drag to move, Ctrl and the wheel or pinch to zoom, A and B set markers.";
 const mappingAt = (panel, offset) => panel.mappings.find(m => m.start <= offset && offset < m.end && m.name);
 
 /** Name and value of everything at the pointer. */
@@ -47,22 +47,63 @@ function speak() {
 
 // --- tables -----------------------------------------------------------------------------------------------------------
 
+/** A cell that is sorted by something else than its text. */
+const cell = (text, by) => ({ text, by });
+const textOf = value => value?.text ?? value;
+/** Tables that can be sorted, by their elements' names: by which column, and whether the largest comes first. */
+const order = { areas: { column: 3, down: true }, values: { column: null, down: false } };
+
+/** What is not known comes last, whichever way. */
+function sorted(body, { column, down }) {
+  if (column === null) return body;
+  const key = row => {
+    const by = row[column]?.by !== undefined ? row[column].by : textOf(row[column]) ?? null;
+    return Number.isNaN(by) ? null : by;
+  };
+  const compare = (p, q) => typeof p === "string" ? p.localeCompare(q) : p - q;
+  return body.toSorted((p, q) => {
+    const [a, b] = [key(p), key(q)];
+    if (a === null || b === null) return (a === null) - (b === null);
+    return down ? compare(b, a) : compare(a, b);
+  });
+}
+/** The head of a column that sorts the table. */
+function sorter(table, column, text) {
+  const by = order[table.id], head = element("th"), button = element("button", text || "name", "sort");
+  if (by.column === column) head.setAttribute("aria-sort", by.down ? "descending" : "ascending");
+  button.addEventListener("click", () => {
+    // The largest first, but names and addresses from the first on.
+    by.down = by.column === column ? !by.down : column > 1 || table.id === "values" && column > 0;
+    by.column = column;
+    inView();
+    table.querySelectorAll("button.sort")[column].focus();
+  });
+  head.append(button);
+  return head;
+}
 function fill(table, caption, head, body) {
-  const header = element("thead"), line = element("tr"), rows = element("tbody");
-  for (const text of head) {
-    const cell = element("th", text);
-    cell.scope = "col";
-    line.append(cell);
-  }
+  const header = element("thead"), line = element("tr"), rows = element("tbody"), by = order[table.id];
+  head.forEach((text, column) => {
+    const title = by ? sorter(table, column, text) : element("th", text);
+    title.scope = "col";
+    line.append(title);
+  });
   header.append(line);
-  for (const [name, ...values] of body) {
-    const row = element("tr"), title = element("th", name);
+  for (const [name, ...values] of by ? sorted(body, by).slice(0, LONGEST) : body) {
+    const row = element("tr"), title = element("th", textOf(name));
     title.scope = "row";
-    row.append(title, ...values.map(value => element("td", value)));
+    row.append(title, ...values.map(value => element("td", textOf(value))));
+    rows.append(row);
+  }
+  if (by && body.length > LONGEST) {
+    const row = element("tr"), rest = element("th", `${body.length - LONGEST} more`, "soft");
+    row.append(rest);
     rows.append(row);
   }
   table.replaceChildren(...(caption ? [element("caption", caption)] : []), header, rows);
 }
+/** Rows of a sorted table that are shown. */
+const LONGEST = 60;
 const average = values => values.reduce((sum, value) => sum + value, 0) / values.length;
 const or = (value, format) => value === null || value === undefined || Number.isNaN(value) ? "–" : format(value);
 const signed = format => value => (value > 0 ? "+" : "") + format(value);
@@ -98,15 +139,17 @@ function delta() {
 /** The maps and tracks in view as tables: the same for those who cannot see the colours. */
 function inView() {
   const areas = [];
+  const placeOf = panel => Number(panel.start);
   for (const map of maps) {
     const { panel } = map, [low, high] = rows(map);
     const columns = [Math.floor(view.t[0] / D.duration * panel.cols), Math.ceil(view.t[1] / D.duration * panel.cols)];
     const line = (name, from, to) => {
       const first = Math.floor(from / panel.size * panel.rows), last = Math.ceil(to / panel.size * panel.rows);
       const found = mean(panel, columns, [first, Math.max(first + 1, last)]);
-      areas.push([name, address(panel, from), size(to - from), or(found?.mean, rate), or(found?.peak, rate)]);
+      areas.push([name, cell(address(panel, from), placeOf(panel) + from), cell(size(to - from), to - from),
+        cell(or(found?.mean, rate), found?.mean ?? null), cell(or(found?.peak, rate), found?.peak ?? null)]);
     };
-    const seen = panel.mappings.filter(m => m.end > low && m.start < high).slice(0, 60);
+    const seen = panel.mappings.filter(m => m.end > low && m.start < high);
     if (!seen.length) line(panel.name, low, high);
     for (const m of seen) line(m.name || panel.name, Math.max(low, m.start), Math.min(high, m.end));
   }
@@ -117,7 +160,8 @@ function inView() {
     for (const series of track.series) {
       const found = valuesIn(series, view.t), { short } = FORMAT[track.unit];
       const [low, high] = found.length ? [Math.min(...found), Math.max(...found)] : [null, null];
-      values.push([series.name, or(low, short), or(average(found), short), or(high, short)]);
+      const mean = found.length ? average(found) : null;
+      values.push([series.name, ...[low, mean, high].map(value => cell(or(value, short), value))]);
     }
   }
   fill($("values"), "Measured", ["", "lowest", "mean", "highest"], values);

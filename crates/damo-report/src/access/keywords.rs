@@ -8,7 +8,7 @@ use super::template::Area;
 use super::{Options, palette, percentile};
 use crate::target::target_id_text;
 use damo_model::human::{
-    Number, Style, TimeUnit, format_bp, format_hz, format_hz_number, format_nr, format_percent, format_size,
+    Number, Show, Style, TimeUnit, format_bp, format_hz, format_hz_number, format_nr, format_percent, format_size,
     format_size_f64, format_time, format_time_in,
 };
 use damo_model::{Bytes, Hz, Intervals, IntervalsGoal, Nanos, Target};
@@ -142,7 +142,7 @@ impl Values<'_> {
             }
             Key::IntervalsGoal => self.goal(*goal),
             Key::DataSource if target.data_source.is_empty() => "unknown".to_owned(),
-            Key::DataSource => target.data_source.clone(),
+            Key::DataSource => target.data_source.shown().to_string(),
             Key::BoxColors => palette::sample(self.boxes.colors, self.options.color),
             Key::BoxDescription => boxes::describe(&self.boxes, &self.bounds, self.numbers(), self.options.color),
             _ => String::new(),
@@ -190,7 +190,7 @@ impl Values<'_> {
             Key::Heatmap => self.heatmap(false).draw(snapshot),
             Key::PassedHeatmap => self.heatmap(true).draw(snapshot),
             Key::PassedType if self.series.filters.is_empty() => "n/a".to_owned(),
-            Key::PassedType => self.series.filters.clone(),
+            Key::PassedType => self.series.filters.shown().to_string(),
             Key::SnapshotPassed => size(snapshot.total_passed()),
             Key::PositiveRatio => format_percent(snapshot.positive_percent(), self.numbers()),
             Key::Bandwidth => bandwidth(false),

@@ -2,6 +2,7 @@
 
 use super::keywords::Key;
 use crate::ReportError;
+use damo_model::human::Show;
 
 /// The five templates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -41,7 +42,10 @@ impl Area {
     pub fn by_name(name: &str) -> Result<Area, ReportError> {
         Area::ALL.into_iter().find(|area| area.name() == name).ok_or_else(|| {
             let names = Area::ALL.map(Area::name).join(", ");
-            ReportError::invalid(format!("'{name}' is no part of the access report's format; there are {names}"))
+            ReportError::invalid(format!(
+                "'{}' is no part of the access report's format; there are {names}",
+                name.shown()
+            ))
         })
     }
 }

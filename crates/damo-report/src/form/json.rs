@@ -3,6 +3,7 @@
 use super::cell::{Cell, columns};
 use crate::ReportError;
 use crate::table::Table;
+use damo_model::human::plain_json;
 use std::io::{BufWriter, Write};
 
 pub(super) fn write(report: &str, tables: &[Table], out: &mut dyn Write) -> Result<(), ReportError> {
@@ -55,6 +56,21 @@ pub(super) fn rows(table: &Table, first: bool, out: &mut dyn Write) -> Result<()
     Ok(())
 }
 
+/// A JSON string. What JSON may hold as it is, but a terminal obeys or hides, is escaped, too: the value is the same.
 fn quoted(text: &str) -> Result<String, ReportError> {
-    serde_json::to_string(text).map_err(|error| ReportError::Write(error.into()))
+    let json = serde_json::to_string(text).map_err(|error| ReportError::Write(error.into()))?;
+    Ok(plain_json(&json).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn what_a_terminal_obeys_is_escaped_and_reads_back_the_same() {
+        let name = "a\u{1b}]0;x\u{7}\n\u{202e}\u{9b}\u{7f}\u{e0041}größe\"";
+        let json = quoted(name).unwrap();
+        assert!(json.chars().all(|c| !c.is_control()) && !json.contains(['\u{202e}', '\u{e0041}']), "{json}");
+        assert_eq!(serde_json::from_str::<String>(&json).unwrap(), name);
+    }
 }

@@ -3,6 +3,7 @@
 use super::cell::{Cell, columns};
 use crate::ReportError;
 use crate::table::Table;
+use damo_model::human::Show;
 use std::io::{BufWriter, Write};
 
 pub(super) fn write(tables: &[Table], out: &mut dyn Write) -> Result<(), ReportError> {
@@ -61,6 +62,34 @@ fn shown(cell: Cell<'_>) -> String {
         Cell::UInt(value) => value.to_string(),
         Cell::Int(value) => value.to_string(),
         Cell::Float(value) => value.to_string(),
-        Cell::Text(value) => value.replace('|', "\\|").replace('\n', "<br>"),
+        Cell::Text(value) => escaped(value),
+    }
+}
+
+/// Text that Markdown shows as it is: punctuation that means something there stands behind a backslash, and what would
+/// not be seen is escaped.
+fn escaped(text: &str) -> String {
+    // `[heap]` alone is no link, and reads better without backslashes.
+    let may_link = text.contains("](") || text.contains("][");
+    let mut safe = String::with_capacity(text.len());
+    for c in text.shown().to_string().chars() {
+        let means = matches!(c, '\\' | '`' | '*' | '<' | '>' | '|' | '~' | '&') || matches!(c, '[' | ']') && may_link;
+        if means {
+            safe.push('\\');
+        }
+        safe.push(c);
+    }
+    safe
+}
+
+#[cfg(test)]
+mod tests {
+    use super::escaped;
+
+    #[test]
+    fn names_cannot_break_a_table_or_make_links_and_markup() {
+        assert_eq!(escaped("a|b\nc"), r"a\|b\\nc");
+        assert_eq!(escaped("<img src=x> [x](javascript:y) `c`"), r"\<img src=x\> \[x\](javascript:y) \`c\`");
+        assert_eq!(escaped("[heap] + 2 more /usr/lib/a_b.so"), "[heap] + 2 more /usr/lib/a_b.so");
     }
 }

@@ -29,6 +29,7 @@ pub use terminal::{ColorSet, Depth, Glyphs, TIME_COLUMNS, TerminalStyle};
 use crate::events::Event;
 use crate::survey::Identity;
 use damo_frame::{Coverage, FrameError, Record};
+use damo_model::human::Show;
 use damo_model::{Nanos, Process};
 
 /// Why there is no heat map.
@@ -54,7 +55,7 @@ pub enum HeatsError {
         known: String,
     },
     /// The wanted mark does not exist.
-    #[error("no mark is called '{wanted}'; the record has: {known}")]
+    #[error("no mark is called '{}'; the record has: {}", wanted.shown(), known.shown())]
     NoSuchMark {
         /// What was asked for.
         wanted: String,
@@ -62,7 +63,7 @@ pub enum HeatsError {
         known: String,
     },
     /// The wanted mapping does not exist.
-    #[error("no mapping is called '{wanted}'; the record has: {known}")]
+    #[error("no mapping is called '{}'; the record has: {}", wanted.shown(), known.shown())]
     NoSuchMapping {
         /// What was asked for.
         wanted: String,

@@ -9,7 +9,7 @@ use super::overlay::Overlay;
 use super::{Axis, Grid, HeatsReport, Unit};
 use crate::colormap::{ColorMap, Rgb};
 use crate::events::{Event, EventKind};
-use damo_model::human::{Style, format_hz, format_size, format_size_accurate, format_time};
+use damo_model::human::{Show, Style, format_hz, format_size, format_size_accurate, format_time};
 use damo_model::{Bytes, Hz, Nanos};
 use std::io::{self, Write};
 
@@ -283,7 +283,7 @@ impl HeatsReport {
         write!(out, "{:TIME_COLUMNS$}", "")?;
         for (i, grid) in self.panels.iter().enumerate() {
             let width = grid.space.len();
-            let name: String = self.panel_name(grid).chars().filter(|c| !c.is_control()).take(width).collect();
+            let name: String = self.panel_name(grid).shown().to_string().chars().take(width).collect();
             write!(out, "{}{name:width$}", if i > 0 { " " } else { "" })?;
         }
         writeln!(out)
@@ -356,8 +356,7 @@ fn write_wrapped(out: &mut dyn Write, sign: char, texts: &[String], width: usize
     let mut line = String::new();
     let mut lead = format!("{sign} ");
     for text in texts {
-        // Text of a record goes to a terminal: no control characters.
-        let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let text = text.shown().to_string();
         let full = line.chars().count() + text.chars().count() + 3 > width;
         if full && !line.is_empty() {
             writeln!(out, "{lead:>TIME_COLUMNS$}{line}")?;

@@ -1,6 +1,7 @@
 //! What pictures are drawn on: few primitives, so that a picture looks the same as PNG and as SVG.
 
 use crate::colormap::Rgb;
+use damo_model::human::Show;
 
 /// Size of the heat map palette: [`NO_DATA`], [`HATCH`], colours of overlays, and colours from cold to hot.
 pub const PALETTE: usize = 256;
@@ -98,10 +99,11 @@ pub fn frame(canvas: &mut dyn Canvas, rect: Rect, color: Rgb) {
     canvas.line(&[(x, y), (right, y), (right, bottom), (x, bottom), (x, y)], color, 1.0);
 }
 
-/// The text, cut to a width with an ellipsis if it is too long.
+/// The text as it may be shown, cut to a width with an ellipsis if it is too long.
 pub fn fit(text: &str, size: f64, width: f64) -> String {
-    if super::font::width(text, size) <= width {
-        return text.to_owned();
+    let text = text.shown().to_string();
+    if super::font::width(&text, size) <= width {
+        return text;
     }
     let mut cut: Vec<char> = text.chars().collect();
     while cut.pop().is_some() {

@@ -23,6 +23,7 @@ pub use overview::Overview;
 pub use panels::Panels;
 
 use crate::colormap::{ColorMap, Rgb};
+use damo_model::human::Show;
 use std::path::Path;
 
 /// Why there is no picture.
@@ -220,6 +221,8 @@ pub fn draw(picture: &dyn Picture, format: Format, style: &Style) -> Result<Vec<
         vec![("Title", title.clone()), ("Software", concat!("damo ", env!("CARGO_PKG_VERSION")).to_owned())];
     texts.extend(style.command.clone().map(|command| ("Comment", command)));
     texts.extend(style.record_hash.clone().map(|hash| ("Source", hash)));
+    // Names of records and command lines are in them.
+    texts.iter_mut().for_each(|(_, text)| *text = text.shown().to_string());
     let ground = style.theme.ground();
     match format {
         Format::Png => {

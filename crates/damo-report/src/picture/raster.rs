@@ -6,6 +6,7 @@
 use super::canvas::{Align, Canvas, Font, Indexed, PALETTE, Point, Rect};
 use super::{PictureError, font};
 use crate::colormap::Rgb;
+use damo_model::human::Show;
 use plotters::backend::{BitMapBackend, DrawingBackend};
 use plotters::style::{Color, RGBColor, ShapeStyle, TextStyle};
 
@@ -141,6 +142,7 @@ impl Canvas for Raster {
     }
 
     fn text(&mut self, at: Point, text: &str, style: Font) {
+        let text = &*text.shown().to_string();
         let width = font::width(text, style.size);
         let x = match style.align {
             Align::Left => at.0,

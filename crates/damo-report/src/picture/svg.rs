@@ -4,6 +4,7 @@
 use super::canvas::{Align, Canvas, Font, Indexed, PALETTE, Point, Rect};
 use super::{PictureError, font};
 use crate::colormap::Rgb;
+use damo_model::human::Show;
 use std::fmt::Write;
 
 /// The bundled font's height from the top of the tallest to the bottom of the lowest letter, in em.
@@ -68,16 +69,18 @@ fn short(value: f64) -> String {
     text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
 }
 
-/// Text that cannot be taken for markup. Control characters have no place in XML at all.
+/// Text that cannot be taken for markup. Characters that have no place in XML are shown as escapes or, where they are
+/// no characters at all, left out.
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
+    for c in text.shown().to_string().chars() {
         match c {
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
-            c if c.is_control() => out.push(' '),
+            '\'' => out.push_str("&apos;"),
+            '\u{fffe}' | '\u{ffff}' => {}
             c => out.push(c),
         }
     }
@@ -205,6 +208,6 @@ mod tests {
         svg.text((0.0, 0.0), "</text><script>\u{1b}&", font);
         let text = String::from_utf8(svg.finish("a<b", &[("Comment", "x --> \"y\"".into())]).unwrap()).unwrap();
         assert!(!text.contains("<script>") && !text.contains('\u{1b}'));
-        assert!(text.contains("&lt;/text&gt;&lt;script&gt; &amp;") && text.contains("a&lt;b"));
+        assert!(text.contains("&lt;/text&gt;&lt;script&gt;\\x1b&amp;") && text.contains("a&lt;b"));
     }
 }

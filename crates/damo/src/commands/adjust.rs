@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 use damo_edit::{Aggregate, AggregateOptions, Aggregated};
 use damo_frame::{Chunk, Record};
-use damo_model::human::{Style, format_time};
+use damo_model::human::{Show, Style, format_time};
 use damo_model::{
     Addr, Age, Batch, ExtraColumn, Item, Nanos, NrAccesses, Region, Sink, SinkError, Snapshot, TargetKey,
 };
@@ -86,7 +86,7 @@ pub fn run(args: &AdjustArgs) -> Result<Outcome> {
             Some(done) => args.tell(done),
             None => {
                 let (path, all) = (args.output.path(DEFAULT), record.totals().regions);
-                errors::done(format_args!("{}: {passed_regions} of {all} regions passed the filters", path.display()));
+                errors::done(format_args!("{}: {passed_regions} of {all} regions passed the filters", path.shown()));
             }
         }
     }
@@ -104,7 +104,7 @@ impl AdjustArgs {
 
     fn tell(&self, done: Aggregated) {
         let path = self.output.path(DEFAULT);
-        errors::done(format_args!("{}: {} snapshots", path.display(), done.snapshots));
+        errors::done(format_args!("{}: {} snapshots", path.shown(), done.snapshots));
         if done.skipped > 0 {
             errors::done(format_args!(
                 "  without each target's first {}, {} in all (--skip 0 keeps them)",

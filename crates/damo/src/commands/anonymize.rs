@@ -8,6 +8,7 @@ use clap::Args;
 use damo_edit::anonymize::{Anonymize, Anonymized, Survey, WHAT};
 use damo_frame::Record;
 use damo_model::Source;
+use damo_model::human::Show;
 use std::path::PathBuf;
 
 /// Where the new record goes if no name is given.
@@ -66,8 +67,8 @@ impl AnonymizeArgs {
         if !meta.kernel_release.is_empty() {
             stays.push("the kernel's version without its builder's suffix");
         }
-        if !meta.features.is_empty() || !meta.formats.is_empty() {
-            stays.push("features and event formats of the kernel");
+        if !meta.features.is_empty() {
+            stays.push("features of the kernel");
         }
         if let Source::Simulator { .. } = meta.source {
             stays.push("the simulation's seed");
@@ -77,7 +78,7 @@ impl AnonymizeArgs {
         }
         errors::done(format_args!(
             "{}: {} areas moved; {} processes and {} files became numbers{}",
-            self.output.path(DEFAULT).display(),
+            self.output.path(DEFAULT).shown(),
             done.areas,
             done.processes,
             done.files,

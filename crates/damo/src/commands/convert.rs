@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use damo_format::StreamReader;
 use damo_model::Sink;
+use damo_model::human::Show;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -55,7 +56,7 @@ pub fn run(args: &ConvertArgs) -> Result<Outcome> {
         Ok(read) => out.finish().map(|()| read),
         Err(error) => {
             out.discard();
-            Err(error.context(format!("converting {}", input.display())))
+            Err(error.context(format!("converting {}", input.shown())))
         }
     }
 }
@@ -81,7 +82,7 @@ fn read(input: &Path, options: &damo_import::Options, sink: &mut dyn Sink) -> Re
         damo_import::import_path(input, options, sink)?
     };
     for note in &imported.notes {
-        errors::note(format_args!("{}: {note}", input.display()));
+        errors::note(format_args!("{}: {note}", input.shown()));
     }
     Ok(if imported.damaged { Outcome::Partial } else { Outcome::Fine })
 }

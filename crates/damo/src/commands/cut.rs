@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use damo_edit::{Cut, Part};
 use damo_frame::Record;
-use damo_model::human::{Style, format_time};
+use damo_model::human::{Show, Style, format_time};
 use damo_model::{AddrRange, Nanos, TargetKey};
 use damo_report::filter::{Filter, TargetFilter};
 use damo_report::heats::{HeatsError, MappingNames, TimeBase, TimeRange, find_mark};
@@ -78,7 +78,7 @@ pub fn run(args: &CutArgs) -> Result<Outcome> {
             Ok(kept)
         })?;
         let path = args.output.path(DEFAULT);
-        errors::done(format_args!("{}: {} snapshots, {} regions{what}", path.display(), kept.snapshots, kept.regions));
+        errors::done(format_args!("{}: {} snapshots, {} regions{what}", path.shown(), kept.snapshots, kept.regions));
         if kept.sides_of_unknown_time > 0 {
             errors::done(format_args!(
                 "  with all {} footprints and the like whose times are not on the record's clock",

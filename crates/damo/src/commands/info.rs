@@ -7,7 +7,7 @@ use crate::progress;
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use damo_frame::{FrameError, Record};
-use damo_model::human::{Style, format_nr, format_size, format_time};
+use damo_model::human::{Show, Style, format_nr, format_size, format_time, plain_json};
 use damo_model::{Bytes, Intervals, Nanos, Selection, Side, Source, Target, TargetKey};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -48,7 +48,7 @@ pub fn run(args: &InfoArgs) -> Result<Outcome> {
             match args.format {
                 Form::Text if i > 0 => writeln!(out).map_err(Into::into).and_then(|()| facts.write_text(out)),
                 Form::Text => facts.write_text(out),
-                Form::Json => writeln!(out, "{:#}", facts.json()).context("writing JSON"),
+                Form::Json => writeln!(out, "{}", plain_json(&format!("{:#}", facts.json()))).context("writing JSON"),
             }?;
         }
         Ok(())
@@ -147,7 +147,7 @@ impl<'a> Facts<'a> {
         )?;
         let mut line = |name: &str, value: String| -> Result<()> {
             if !value.is_empty() {
-                writeln!(out, "  {name:<12} {value}")?;
+                writeln!(out, "  {name:<12} {}", value.shown())?;
             }
             Ok(())
         };

@@ -7,6 +7,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 use damo_edit::merge::{Input, Plan, join};
 use damo_model::Item;
+use damo_model::human::Show;
 use std::path::PathBuf;
 
 /// Where the merged record goes if no name is given.
@@ -72,7 +73,7 @@ pub fn run(args: &MergeArgs) -> Result<Outcome> {
     let (shared, targets) = (plan.shared_targets(), plan.targets.len());
     errors::done(format_args!(
         "{}: {} snapshots of {targets} targets, {shared} of them in several records",
-        path.display(),
+        path.shown(),
         merged.snapshots
     ));
     if merged.repeated_snapshots > 0 {

@@ -8,6 +8,7 @@ use crate::{inputs, progress};
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 use damo_model::Nanos;
+use damo_model::human::Show;
 use damo_model::scheme::Action;
 use damo_record::steer::schemes::{self as foreground, ForegroundArgs};
 use damo_report::suggest::{self, Goal, suggest};
@@ -121,7 +122,7 @@ pub fn run(args: &SchemesArgs) -> Result<Outcome> {
         return exits(|out| foreground::run(&args.foreground, out));
     };
     if !args.foreground.monitor.targets.is_empty() || !args.foreground.command.is_empty() {
-        bail!("--what-if {} tries schemes on that record: leave out other targets", path.display());
+        bail!("--what-if {} tries schemes on that record: leave out other targets", path.shown());
     }
     let schemes = args.foreground.damos.schemes()?.filter(|schemes| !schemes.is_empty());
     let schemes = schemes.context(

@@ -6,6 +6,7 @@ use crate::output;
 use anyhow::{Context, Result};
 use clap::Args;
 use clap_complete::Shell;
+use damo_model::human::Show;
 use std::fs;
 use std::path::PathBuf;
 
@@ -44,8 +45,8 @@ pub fn completions(args: &CompletionsArgs) -> Result<Outcome> {
 /// If the directory cannot be written.
 pub fn man(args: &ManArgs) -> Result<Outcome> {
     let directory = &args.directory;
-    fs::create_dir_all(directory).with_context(|| format!("creating {}", directory.display()))?;
+    fs::create_dir_all(directory).with_context(|| format!("creating {}", directory.shown()))?;
     clap_mangen::generate_to(cli::command(), directory)
-        .with_context(|| format!("writing manual pages to {}", directory.display()))?;
+        .with_context(|| format!("writing manual pages to {}", directory.shown()))?;
     Ok(Outcome::Fine)
 }

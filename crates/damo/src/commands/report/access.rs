@@ -9,6 +9,7 @@ use crate::output::{self, ColorWhen};
 use crate::progress;
 use anyhow::{Result, bail};
 use clap::{ArgMatches, Args, Command, FromArgMatches};
+use damo_model::human::Show;
 use damo_report::access::{self, Area, HistogramOptions, Options, Percentiles, SortKey, Style};
 use damo_report::heats::{ColorSet, Depth};
 use damo_report::temperature::Weights;
@@ -213,7 +214,7 @@ impl Formats {
                 [how, area, text] if how == "set" || how == "append" => {
                     templates.push((how == "set", Area::by_name(area)?, text.clone()));
                 }
-                _ => bail!("--format {}: either one word, or set|append AREA TEXT", words.join(" ")),
+                _ => bail!("--format {}: either one word, or set|append AREA TEXT", words.join(" ").shown()),
             }
         }
         Ok(templates)

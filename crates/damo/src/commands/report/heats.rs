@@ -9,7 +9,7 @@ use crate::output::{self, ColorWhen};
 use crate::progress;
 use anyhow::{Context, Result, bail};
 use clap::{ArgMatches, Args, Command, FromArgMatches};
-use damo_model::human::{self, Style};
+use damo_model::human::{self, Show, Style};
 use damo_model::{Addr, Nanos};
 use damo_report::guide;
 use damo_report::heats::{
@@ -192,7 +192,7 @@ fn tell_others(opened: &Opened, report: &HeatsReport) {
         }
     }
     let shown = match (&report.process, report.identity.target_id) {
-        (Some(process), _) => format!("{} (pid {})", process.comm, process.pid),
+        (Some(process), _) => format!("{} (pid {})", process.comm.shown(), process.pid),
         (None, Some(id)) => format!("target {id}"),
         (None, None) => "one target".to_owned(),
     };

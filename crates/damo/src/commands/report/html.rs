@@ -7,10 +7,12 @@ use crate::output;
 use crate::progress;
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use damo_model::human::Show;
 use damo_report::html::{self, Options};
 use std::fs::File;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 /// Arguments.
 #[derive(Args, Debug)]
@@ -26,6 +28,9 @@ pub struct HtmlArgs {
     /// Colours of heat: inferno, magma, viridis, cividis or gray
     #[arg(long, value_name = "NAME", value_parser = picture::colormap, default_value = "inferno", help_heading = "Output")]
     colormap: damo_report::colormap::ColorMap,
+    /// Open the page in a browser when it is written (with `xdg-open`)
+    #[arg(long, help_heading = "Output")]
+    open: bool,
 }
 
 /// Writes the page.
@@ -38,14 +43,47 @@ pub fn run(args: &HtmlArgs) -> Result<Outcome> {
         bail!("a page shows one record, and {} are given: make a page for each", opened.records.len())
     };
     let options = Options { command: output::command_line(), hash: opened.hash(), colormap: args.colormap };
+    if args.open && args.output.as_os_str() == "-" {
+        bail!("--open opens a file, and the page goes to standard output: name a file with -o FILE");
+    }
     if args.output.as_os_str() == "-" {
-        output::to_stdout(|out| Ok(html::write_html(record, &options, out)?))?;
+        output::bytes_to_stdout(|out| Ok(html::write_html(record, &options, out)?))?;
         return Ok(opened.outcome());
     }
-    let path = args.output.display();
+    let path = args.output.shown();
     let mut out = output::buffered(File::create(&args.output).with_context(|| format!("creating {path}"))?);
     progress::during(&opened.records, || html::write_html(record, &options, &mut out))?;
     out.flush().with_context(|| format!("writing {path}"))?;
     errors::done(format_args!("{path} written"));
+    if args.open {
+        open_page(&args.output)?;
+    }
     Ok(opened.outcome())
+}
+
+/// Opens a page in the user's browser, or says where it is if there is no display to open it on.
+fn open_page(path: &Path) -> Result<()> {
+    // Absolute: a name that begins with a dash is no option then.
+    let path = path.canonicalize().with_context(|| format!("looking for {}", path.shown()))?;
+    let has_display =
+        ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|name| std::env::var_os(name).is_some_and(|v| !v.is_empty()));
+    if !has_display {
+        errors::note(format_args!(
+            "there is no display here to open the page on; open this file in a browser: {}",
+            path.shown()
+        ));
+        return Ok(());
+    }
+    let silent = || Stdio::null();
+    match Command::new("xdg-open").arg(&path).stdin(silent()).stdout(silent()).stderr(silent()).spawn() {
+        // It hands the page to a browser that may stay; nobody waits for it.
+        Ok(_) => Ok(()),
+        Err(error) => {
+            errors::warn(format_args!(
+                "xdg-open cannot be started ({error}); open this file in a browser: {}",
+                path.shown()
+            ));
+            Ok(())
+        }
+    }
 }

@@ -137,7 +137,13 @@ impl FormArgs {
     /// Whatever `write` returns; or if the place takes no more.
     pub fn write_with(&self, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
         let Some(path) = &self.out else {
-            return crate::output::to_stdout(write);
+            // Tables are data wherever they go but to a terminal.
+            let is_text = match self.format {
+                AnyForm::Text => true,
+                AnyForm::Tables(Form::Parquet) | AnyForm::Picture(_) => false,
+                AnyForm::Tables(_) => crate::output::is_terminal(),
+            };
+            return if is_text { crate::output::to_stdout(write) } else { crate::output::bytes_to_stdout(write) };
         };
         if Format::of(path).is_some() && !matches!(self.format, AnyForm::Picture(_)) {
             bail!("--out {} would hold no picture: say --format png or svg as well, or --plot FILE", path.display());

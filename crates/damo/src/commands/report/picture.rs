@@ -120,7 +120,7 @@ impl PictureArgs {
         };
         let bytes = picture::draw(picture, place.format, &style)?;
         let Some(path) = place.path else {
-            return crate::output::to_stdout(|out| Ok(out.write_all(&bytes)?));
+            return crate::output::bytes_to_stdout(|out| Ok(out.write_all(&bytes)?));
         };
         fs::write(path, bytes).with_context(|| format!("writing {}", path.display()))?;
         errors::done(format_args!("{} written", path.display()));
