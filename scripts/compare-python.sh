@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs the same reports through the Python damo from PyPI (as a black box, offline commands only) and through ours, on the
-# same records. Prints for each the difference in output, if any, and the ratio of time and memory.
+# same records. Prints for each the ratio of time and memory, and the number of lines that differ. What may differ is
+# checked by scripts/compare_python.py.
 #
 #   scripts/compare-python.sh [RECORD...]        default: the records in testdata/real
 #
@@ -10,7 +11,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 [ "$(id -u)" -eq 0 ] || { echo "compare-python: must be root, to hide DAMON from the Python tool" >&2; exit 2; }
 venv=${PYTHON_DAMO_VENV:-$HOME/.cache/python-damo}
-[ -x "$venv/bin/damo" ] || { python3 -m venv "$venv" && "$venv/bin/pip" -q install "damo==${PYTHON_DAMO_VERSION:-3.3.0}"; } >&2
+[ -x "$venv/bin/damo" ] || { python3 -m venv "$venv" && "$venv/bin/pip" -q install "damo==${PYTHON_DAMO_VERSION:-3.4.3}"; } >&2
 command -v file >/dev/null || { apt-get update -qq; apt-get install -y -qq file less >/dev/null; } >&2
 cargo build --release --quiet -p damo
 ours=${CARGO_TARGET_DIR:-target}/release/damo

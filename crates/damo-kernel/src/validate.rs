@@ -3,6 +3,7 @@
 
 use crate::error::{Error, Result};
 use crate::sysfs::{Context, Kdamond, Scheme};
+use damo_model::human::format_hex_range;
 use damo_model::{Nanos, Ops};
 
 /// Checks all parameters.
@@ -122,7 +123,7 @@ fn check_targets(at: &str, context: &Context) -> Result<()> {
         }
         let mut last = None;
         for range in &target.regions {
-            let text = format!("{}-{}", range.start.0, range.end.0);
+            let text = format_hex_range(*range);
             if range.start >= range.end {
                 return Err(invalid(&at, &text, "a range must end after it begins"));
             }
@@ -166,7 +167,7 @@ fn check_scheme(at: &str, scheme: &Scheme, context: &Context) -> Result<()> {
                 return Err(invalid(&at, &filter.memcg_path, why));
             }
             "addr" if filter.range.start >= filter.range.end => {
-                let value = format!("{}-{}", filter.range.start.0, filter.range.end.0);
+                let value = format_hex_range(filter.range);
                 return Err(invalid(&at, &value, "a range must end after it begins"));
             }
             "target" if filter.target >= context.targets.len() as u64 => {

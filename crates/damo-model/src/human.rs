@@ -28,9 +28,9 @@ mod text;
 
 pub use escape::{Screen, Show, Shown, is_plain, plain_json, sentence};
 pub use format::{
-    format_addr_range, format_bp, format_hz, format_hz_number, format_nr, format_percent, format_permil, format_ratio,
-    format_size, format_size_accurate, format_size_f64, format_time, format_time_exact, format_time_f64,
-    format_time_in,
+    format_addr_range, format_bp, format_hex_range, format_hz, format_hz_number, format_nr, format_percent,
+    format_permil, format_ratio, format_size, format_size_accurate, format_size_f64, format_time, format_time_exact,
+    format_time_f64, format_time_in,
 };
 pub use number::Number;
 pub use parse::{

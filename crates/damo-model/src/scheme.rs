@@ -21,10 +21,12 @@
 mod charge;
 mod filters;
 mod json;
+mod keys;
 mod quotas;
 
 pub use charge::{Charge, Costs, GOAL_REACHED, MAX_PRIORITY, feed_loop, goal_score, priority};
 pub use filters::{FilterKind, SchemeFilter};
+pub use keys::unknown_key;
 pub use quotas::{Goal, GoalTuner, Metric, Quotas, Watermarks, Weights};
 
 use crate::human::{self, ParseError, Style, TimeUnit};
@@ -34,10 +36,10 @@ use std::fmt;
 
 /// A scheme that cannot be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{field}: {what}")]
+#[error("{field}{between}{what}", between = if field.is_empty() { "" } else { ": " })]
 #[non_exhaustive]
 pub struct SchemeError {
-    /// Where in the scheme, by the JSON keys: `quotas.reset_interval_ms`.
+    /// Where in the scheme, by the JSON keys: `quotas.reset_interval_ms`; empty for the scheme as a whole.
     pub field: String,
     /// What is wrong, and what to do.
     pub what: String,

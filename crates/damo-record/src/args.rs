@@ -33,7 +33,7 @@ pub struct RecordArgs {
     #[arg(last = true, value_name = "COMMAND", help_heading = "What to monitor")]
     pub command: Vec<OsString>,
 
-    /// Operation schemes to run meanwhile, as a JSON list: a file name or the text itself.
+    /// Operation schemes to run meanwhile, as a list: a JSON or YAML file, or the JSON text itself.
     #[arg(short = 'c', long, value_name = "FILE|JSON", help_heading = "What to monitor")]
     pub schemes: Option<String>,
 

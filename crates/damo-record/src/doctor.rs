@@ -98,7 +98,7 @@ fn table(checks: &[Check], out: &mut dyn Write) -> io::Result<()> {
             None => writeln!(out, "\nReady to record{limits}."),
         };
     }
-    writeln!(out, "\nNot ready to record: what is marked MISSING must be mended first, in this order.")?;
+    writeln!(out, "\nNot ready to record: what is marked MISSING must be fixed first, in this order.")?;
     let works_without = !is_busy && missing.iter().all(|check| check.is_for_events_alone());
     if let Some(target) = target.filter(|_| works_without) {
         writeln!(out, "Works without it: damo record --snapshot 1s 60{target}")?;

@@ -1,7 +1,8 @@
-//! Parameters of kdamonds as JSON in the Python tool's schema: {"kdamonds": [{"contexts": [...]}]}. Read with all of
-//! its spellings (human units or raw numbers, percent or samples, old names), written in its human form.
+//! Parameters of kdamonds in the Python tool's schema: {"kdamonds": [{"contexts": [...]}]}. Read with all of its
+//! spellings (human units or raw numbers, percent or samples, old names), written so that it reads them. The values come
+//! from JSON or from YAML.
 //!
-//! Keys that this version does not know are an error rather than silently without effect. Schemes are read by
+//! Keys that this version does not know, and wishes that it cannot meet, are an error rather than silently without effect. Schemes are read by
 //! [`damo_model::scheme`], with missing bounds at their natural ends.
 
 mod read;

@@ -32,6 +32,7 @@ pub mod simulate;
 pub mod steer;
 mod tape;
 mod values;
+mod yaml;
 
 pub use error::RecordError;
 pub use tape::Written;

@@ -1,11 +1,12 @@
-//! Values as they are typed: numbers with units (in the grammar of [`damo_model::human`]), address ranges, JSON given
-//! as a text or as a file, and programs given without `--`.
+//! Values as they are typed: numbers with units (in the grammar of [`damo_model::human`]), address ranges, JSON
+//! or YAML given as a text or as a file, and programs given without `--`.
 
 use crate::args::UsageError;
 use damo_model::human::{self, Style, TimeUnit};
 use damo_model::scheme::Scheme;
 use damo_model::{AddrRange, Bytes, Nanos, Ops};
 use std::ffi::OsString;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 /// An interval of DAMON: a bare number is microseconds, as in the kernel's files. Positive.
@@ -86,28 +87,50 @@ pub(crate) fn ranges(words: &[String]) -> Result<Vec<AddrRange>, UsageError> {
     Ok(ranges)
 }
 
-/// JSON, given as the text itself or as the name of a file that holds it.
-pub(crate) fn file_or_json(text: &str) -> Result<serde_json::Value, UsageError> {
+/// Parameters of all kdamonds are kilobytes; a wrong file name must not fill the memory.
+const LARGEST: u64 = 16 << 20;
+
+/// JSON or YAML, given as the text itself or as the name of a file that holds it.
+///
+/// # Errors
+/// If there is no such file, it is too large, or it is neither; with its name and the line.
+pub(crate) fn parameters(text: &str) -> Result<serde_json::Value, UsageError> {
     let trimmed = text.trim_start();
-    let (content, name) = if trimmed.starts_with('{') || trimmed.starts_with('[') {
-        (text.to_string(), "the JSON text".to_string())
-    } else {
-        // Parameters of all kdamonds are kilobytes; a wrong file name must not fill the memory.
-        const LARGEST: u64 = 16 << 20;
-        let length = std::fs::metadata(text).map(|meta| meta.len()).map_err(|e| {
-            UsageError(format!("{text}: {e}; give a JSON file's name, or the JSON text itself in quotes"))
-        })?;
-        if length > LARGEST {
-            return Err(UsageError(format!("{text}: {length} bytes are too many for parameters; is it a record?")));
-        }
-        (std::fs::read_to_string(text).map_err(|e| UsageError(format!("{text}: {e}")))?, text.to_string())
-    };
-    serde_json::from_str(&content).map_err(|e| UsageError(format!("{name}: {e}")))
+    if trimmed.starts_with(['{', '[']) || trimmed.starts_with("---\n") || text.contains(": ") && text.contains('\n') {
+        return parameters_of(text, "the text given");
+    }
+    let wrong = |why: String| UsageError(format!("{text}: {why}"));
+    let file = std::fs::File::open(text)
+        .map_err(|e| wrong(format!("{e}; give the name of a JSON or YAML file, or the JSON text itself in quotes")))?;
+    let mut content = Vec::new();
+    // A pipe or a device has no length that could be looked at beforehand.
+    file.take(LARGEST + 1).read_to_end(&mut content).map_err(|e| wrong(e.to_string()))?;
+    if content.len() as u64 > LARGEST {
+        return Err(wrong(format!("more than {} MiB are too many for parameters; is it a record?", LARGEST >> 20)));
+    }
+    let content = String::from_utf8(content)
+        .map_err(|_| wrong("it is no text, so neither JSON nor YAML; is it a record?".to_owned()))?;
+    parameters_of(&content, text)
 }
 
-/// Schemes as JSON, given as text or file.
+/// By content: JSON begins with a bracket; but so may YAML, which is tried if the name says so.
+fn parameters_of(content: &str, name: &str) -> Result<serde_json::Value, UsageError> {
+    let is_yaml = is_yaml_name(name) || !content.trim_start().starts_with(['{', '[']);
+    if is_yaml { crate::yaml::read(content, name) } else { json_of(content, name) }
+}
+
+fn json_of(content: &str, name: &str) -> Result<serde_json::Value, UsageError> {
+    serde_json::from_str(content).map_err(|e| UsageError(format!("{name}: {e}")))
+}
+
+/// Whether a file is YAML by its name.
+pub(crate) fn is_yaml_name(name: &str) -> bool {
+    name.ends_with(".yaml") || name.ends_with(".yml")
+}
+
+/// Schemes as JSON or YAML, given as text or file.
 pub(crate) fn schemes(text: &str) -> Result<Vec<Scheme>, UsageError> {
-    crate::json::schemes(&file_or_json(text)?)
+    crate::json::schemes(&parameters(text)?)
 }
 
 /// A program given as plain targets: its words if the first one is a program, else why the targets make no sense.

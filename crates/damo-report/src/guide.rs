@@ -74,8 +74,10 @@ impl GuideReport {
     pub fn write_text(&self, out: &mut dyn io::Write, style: Style) -> io::Result<()> {
         for guide in &self.guides {
             let identity = &guide.identity;
+            // Records that do not tell their kdamond and context are of the first ones, as in the Python tool since 3.4.
+            let (kdamond, context) = (identity.kdamond.unwrap_or(0), identity.context.unwrap_or(0));
             let indices =
-                [("kdamond_idx", identity.kdamond), ("context_idx", identity.context), ("scheme_idx", identity.scheme)];
+                [("kdamond_idx", Some(kdamond)), ("context_idx", Some(context)), ("scheme_idx", identity.scheme)];
             for (name, index) in indices {
                 if let Some(index) = index {
                     writeln!(out, "{name}: {index}")?;

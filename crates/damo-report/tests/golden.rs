@@ -1,6 +1,6 @@
 //! Text reports against the Python tool's output, byte for byte where it is right.
 //!
-//! `testdata/golden/python/NAME.txt` is what the Python tool (3.3.0) printed for small made-up records beside it;
+//! `testdata/golden/python/NAME.txt` is what the Python tool (3.4.3) printed for small made-up records beside it;
 //! `testdata/golden/stairs` for a real recording. Where it is wrong (docs/differences.md) or does not know something,
 //! `testdata/golden/ours/NAME.txt` is expected instead, rewritten with `DAMO_BLESS=1`.
 //!

@@ -263,12 +263,12 @@ fn the_guide_names_times_and_areas() {
     assert_eq!(guides.guides[0].areas[0], AddrRange::new(Addr(4096), Addr(16384)));
     let mut text = Vec::new();
     guides.write_text(&mut text, damo_model::human::Style::Raw).expect("memory takes text");
-    let want = "target_id: 7\ntime: [500000000, 1200000000) (700000000)\nregion\t 0: [4096, 16384) (12288)\n\
+    let want = "kdamond_idx: 0\ncontext_idx: 0\ntarget_id: 7\ntime: [500000000, 1200000000) (700000000)\nregion\t 0: [4096, 16384) (12288)\n\
                 region\t 1: [1048576, 2097152) (1048576)\n";
     assert_eq!(String::from_utf8(text).expect("text"), want);
 }
 
-/// `testdata/golden/python/stairs-samples.heatmap-raw.txt` is what the Python tool (3.3.0) prints with `--output raw
+/// `testdata/golden/python/stairs-samples.heatmap-raw.txt` is what the Python tool (3.4.3) prints with `--output raw
 /// --resol 20 30` for the real staircase as perf-script text, which tells no intervals, so that it counts no ages.
 #[test]
 fn without_ages_every_cell_equals_the_python_tools() {

@@ -50,6 +50,12 @@ pub fn format_addr_range(range: AddrRange, style: Style) -> String {
     format!("[{start}, {end}) ({})", format_size(range.size(), style))
 }
 
+/// A range of addresses as /proc/PID/maps has them, with what marks them as hexadecimal: `0x1000-0x2000`. Options take
+/// ranges in this form.
+pub fn format_hex_range(range: AddrRange) -> String {
+    format!("{:#x}-{:#x}", range.start.0, range.end.0)
+}
+
 /// A time or a duration: `8 m 59.809 s`, `125.883 ms`, `0 ns`; raw nanoseconds.
 pub fn format_time(time: Nanos, style: Style) -> String {
     match style {
@@ -244,6 +250,8 @@ mod tests {
         let range = AddrRange::new(Addr(4096), Addr(8192));
         assert_eq!(format_addr_range(range, Style::Human), "[4,096, 8,192) (4.000 KiB)");
         assert_eq!(format_addr_range(range, Style::Raw), "[4096, 8192) (4096)");
+        assert_eq!(format_hex_range(range), "0x1000-0x2000");
+        assert_eq!(crate::human::parse_addr_range(&format_hex_range(range)), Ok(range));
     }
 
     #[test]

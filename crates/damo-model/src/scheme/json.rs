@@ -1,15 +1,19 @@
 //! Schemes as JSON in the Python tool's schema. Values may be numbers or text with units; text is written so that it
 //! reads back the same.
+//!
+//! Whatever that tool writes or once wrote is read (`null` is a key that is absent; `name` and `comments` are labels). A
+//! key with a wish that cannot be met is an error, and so is a key that does not exist.
 
 use super::{
     AccessPattern, Action, Dest, FilterKind, Goal, GoalTuner, Metric, MinMax, Quotas, Rate, Scheme, SchemeError,
-    SchemeFilter, Span, Watermarks, Weights,
+    SchemeFilter, Span, Watermarks, Weights, unknown_key,
 };
 use crate::human::{self, Style, TimeUnit};
 use crate::{Addr, AddrRange, Bytes, Nanos};
 use serde::de::{self, Deserializer, IgnoredAny, Visitor};
 use serde::ser::Serializer;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fmt;
 
 type Result<T, E = SchemeError> = std::result::Result<T, E>;
@@ -50,7 +54,85 @@ impl<'de> Deserialize<'de> for Word {
 
 impl Serialize for Word {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
+        // A bare number is a number. Only where it reads back with the same digits.
+        match self.0.parse::<u64>() {
+            Ok(number) if number.to_string() == self.0 => serializer.serialize_u64(number),
+            _ => serializer.serialize_str(&self.0),
+        }
+    }
+}
+
+/// `null` is a value that is absent.
+fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// Keys that no field has. They are refused by [`no_more`], which knows where in the scheme they are.
+type More = BTreeMap<String, IgnoredAny>;
+
+fn no_more(more: &More, at: &str, known: &[&str]) -> Result<()> {
+    match more.keys().find(|key| !known.contains(&key.as_str())) {
+        Some(key) => Err(SchemeError::new(at, unknown_key(key, known))),
+        None => Ok(()),
+    }
+}
+
+/// Whether there is something: `null`, `false`, and empty texts, lists and objects are nothing.
+#[derive(Clone, Copy, Debug, Default)]
+struct Wish(bool);
+
+impl<'de> Deserialize<'de> for Wish {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Wishes;
+        impl<'de> Visitor<'de> for Wishes {
+            type Value = Wish;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a value")
+            }
+
+            fn visit_unit<E: de::Error>(self) -> Result<Wish, E> {
+                Ok(Wish(false))
+            }
+
+            fn visit_bool<E: de::Error>(self, v: bool) -> Result<Wish, E> {
+                Ok(Wish(v))
+            }
+
+            fn visit_u64<E: de::Error>(self, _: u64) -> Result<Wish, E> {
+                Ok(Wish(true))
+            }
+
+            fn visit_i64<E: de::Error>(self, _: i64) -> Result<Wish, E> {
+                Ok(Wish(true))
+            }
+
+            fn visit_f64<E: de::Error>(self, _: f64) -> Result<Wish, E> {
+                Ok(Wish(true))
+            }
+
+            fn visit_str<E: de::Error>(self, v: &str) -> Result<Wish, E> {
+                Ok(Wish(!v.trim().is_empty() && human::parse_bool(v) != Ok(false)))
+            }
+
+            fn visit_seq<A: de::SeqAccess<'de>>(self, mut items: A) -> Result<Wish, A::Error> {
+                let mut wish = Wish(false);
+                // A list of nothing but `null` is nothing.
+                while let Some(Wish(item)) = items.next_element()? {
+                    wish.0 |= item;
+                }
+                Ok(wish)
+            }
+
+            fn visit_map<A: de::MapAccess<'de>>(self, mut entries: A) -> Result<Wish, A::Error> {
+                let mut wish = Wish(false);
+                while let Some((IgnoredAny, Wish(value))) = entries.next_entry()? {
+                    wish.0 |= value;
+                }
+                Ok(wish)
+            }
+        }
+        deserializer.deserialize_any(Wishes)
     }
 }
 
@@ -108,15 +190,16 @@ fn size_word(size: Bytes) -> Word {
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct RawRange {
     min: Option<Word>,
     max: Option<Word>,
+    #[serde(flatten, skip_serializing)]
+    more: More,
 }
 
 impl RawRange {
     fn new(min: impl fmt::Display, max: impl fmt::Display) -> Self {
-        RawRange { min: Some(Word(min.to_string())), max: Some(Word(max.to_string())) }
+        RawRange { min: Some(Word(min.to_string())), max: Some(Word(max.to_string())), more: More::new() }
     }
 
     fn read<T>(
@@ -125,6 +208,7 @@ impl RawRange {
         default: MinMax<T>,
         parse: impl Fn(&str) -> Result<T, human::ParseError>,
     ) -> Result<MinMax<T>> {
+        no_more(&self.more, field, &["min", "max"])?;
         let bound = |word: &Option<Word>, default: T, name: &str| match word {
             None => Ok(default),
             Some(Word(text)) => parse(text).map_err(|error| SchemeError::new(format!("{field}.{name}"), error)),
@@ -134,28 +218,34 @@ impl RawRange {
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(default)]
 struct RawPattern {
+    #[serde(deserialize_with = "or_default")]
     sz_bytes: RawRange,
+    #[serde(deserialize_with = "or_default")]
     nr_accesses: RawRange,
+    #[serde(deserialize_with = "or_default")]
     age: RawRange,
     /// Of old files, from before units were written.
     #[serde(skip_serializing)]
     nr_accesses_unit: IgnoredAny,
     #[serde(skip_serializing)]
     age_unit: IgnoredAny,
+    #[serde(flatten, skip_serializing)]
+    more: More,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(default)]
 struct RawWeights {
     sz_permil: Option<Word>,
     nr_accesses_permil: Option<Word>,
     age_permil: Option<Word>,
+    #[serde(flatten, skip_serializing)]
+    more: More,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct RawGoal {
     metric: Metric,
     #[serde(alias = "target_value_bp")]
@@ -166,15 +256,19 @@ struct RawGoal {
     nid: Option<i32>,
     #[serde(default)]
     memcg_path: Option<String>,
+    #[serde(flatten, skip_serializing)]
+    more: More,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(default)]
 struct RawQuotas {
     time_ms: Option<Word>,
     sz_bytes: Option<Word>,
     reset_interval_ms: Option<Word>,
+    #[serde(deserialize_with = "or_default")]
     weights: RawWeights,
+    #[serde(deserialize_with = "or_default")]
     goals: Vec<RawGoal>,
     #[serde(skip_serializing_if = "Option::is_none")]
     goal_tuner: Option<GoalTuner>,
@@ -185,28 +279,33 @@ struct RawQuotas {
     /// What a kernel said is in force: no part of the scheme.
     #[serde(skip_serializing)]
     effective_sz_bytes: IgnoredAny,
+    #[serde(flatten, skip_serializing)]
+    more: More,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(default)]
 struct RawWatermarks {
     metric: Option<String>,
     interval_us: Option<Word>,
     high_permil: Option<Word>,
     mid_permil: Option<Word>,
     low_permil: Option<Word>,
+    #[serde(flatten, skip_serializing)]
+    more: More,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct RawAddresses {
     start: Option<Word>,
     end: Option<Word>,
+    #[serde(flatten, skip_serializing)]
+    more: More,
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct RawFilter {
+    #[serde(default)]
     filter_type: String,
     #[serde(default)]
     matching: Option<Flag>,
@@ -220,25 +319,38 @@ struct RawFilter {
     damon_target_idx: Option<Word>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     hugepage_size: Option<(Word, Word)>,
+    /// Of kernels with attribute probes, which are not supported; the Python tool writes it with every filter.
+    #[serde(default, skip_serializing)]
+    probe_hits_wsum_range: Wish,
+    #[serde(default, skip_serializing)]
+    complement: Wish,
+    /// Among them the labels `name` and `comments`, which are passed over.
+    #[serde(flatten, skip_serializing)]
+    more: More,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(default)]
 struct RawScheme {
+    #[serde(deserialize_with = "or_default")]
     action: Action,
     #[serde(skip_serializing_if = "Option::is_none")]
     target_nid: Option<i32>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "or_default")]
     dests: Vec<Dest>,
+    #[serde(deserialize_with = "or_default")]
     access_pattern: RawPattern,
     apply_interval_us: Option<Word>,
+    #[serde(deserialize_with = "or_default")]
     quotas: RawQuotas,
+    #[serde(deserialize_with = "or_default")]
     watermarks: RawWatermarks,
+    #[serde(deserialize_with = "or_default")]
     filters: Vec<RawFilter>,
     /// As the kernel keeps them apart; written as one list.
-    #[serde(skip_serializing)]
+    #[serde(skip_serializing, deserialize_with = "or_default")]
     core_filters: Vec<RawFilter>,
-    #[serde(skip_serializing)]
+    #[serde(skip_serializing, deserialize_with = "or_default")]
     ops_filters: Vec<RawFilter>,
     #[serde(skip_serializing_if = "Option::is_none")]
     max_nr_snapshots: Option<Word>,
@@ -247,20 +359,87 @@ struct RawScheme {
     stats: IgnoredAny,
     #[serde(skip_serializing)]
     tried_regions: IgnoredAny,
+    /// Among them the labels `name` and `comments`, which are passed over.
+    #[serde(flatten, skip_serializing)]
+    more: More,
+}
+
+const FILTER_KEYS: &[&str] = &[
+    "filter_type",
+    "matching",
+    "allow",
+    "memcg_path",
+    "address_range",
+    "damon_target_idx",
+    "hugepage_size",
+    "name",
+    "comments",
+];
+
+const QUOTA_KEYS: &[&str] = &[
+    "time_ms",
+    "sz_bytes",
+    "reset_interval_ms",
+    "weights",
+    "goals",
+    "goal_tuner",
+    "fail_charge_num",
+    "fail_charge_denom",
+    "effective_sz_bytes",
+];
+
+const SCHEME_KEYS: &[&str] = &[
+    "action",
+    "target_nid",
+    "dests",
+    "access_pattern",
+    "apply_interval_us",
+    "quotas",
+    "watermarks",
+    "filters",
+    "max_nr_snapshots",
+    "stats",
+    "tried_regions",
+    "name",
+    "comments",
+];
+
+/// The path of a memory cgroup as the kernel has it: below the mount, with `/` ahead. The Python tool takes and writes
+/// paths without it.
+fn memcg_path(path: &str) -> String {
+    if path.starts_with('/') { path.to_owned() } else { format!("/{path}") }
+}
+
+fn missing_type(index: usize) -> SchemeError {
+    SchemeError::new(format!("filters[{index}].filter_type"), "is missing; write anon, memcg, addr or another type")
 }
 
 impl RawFilter {
     fn read(&self, index: usize) -> Result<SchemeFilter> {
         let field = |key: &str| format!("filters[{index}].{key}");
+        no_more(&self.more, &format!("filters[{index}]"), FILTER_KEYS)?;
+        if self.filter_type == "probe_hits_wsum" || self.probe_hits_wsum_range.0 {
+            let what =
+                "filters by hits of attribute probes are not supported, because probes are not; remove the filter";
+            return Err(SchemeError::new(field("probe_hits_wsum_range"), what));
+        }
+        if self.complement.0 {
+            let what = "is not supported; for all memory but that of the filter's type write `matching: false`";
+            return Err(SchemeError::new(field("complement"), what));
+        }
         let missing = |key: &str| SchemeError::new(field(key), format!("is missing; {} needs it", self.filter_type));
         let kind = match self.filter_type.as_str() {
             "anon" => FilterKind::Anon,
             "active" => FilterKind::Active,
             "young" => FilterKind::Young,
             "unmapped" => FilterKind::Unmapped,
-            "memcg" => FilterKind::Memcg(self.memcg_path.clone().ok_or_else(|| missing("memcg_path"))?),
+            "memcg" => {
+                let path = self.memcg_path.as_deref().filter(|path| !path.trim().is_empty());
+                FilterKind::Memcg(memcg_path(path.ok_or_else(|| missing("memcg_path"))?))
+            }
             "addr" => {
                 let range = self.address_range.as_ref().ok_or_else(|| missing("address_range"))?;
+                no_more(&range.more, &field("address_range"), &["start", "end"])?;
                 let at = |word: &Option<Word>, default: u64, name: &str| {
                     size(word.as_ref(), Bytes(default), &field(&format!("address_range.{name}"))).map(|b| Addr(b.0))
                 };
@@ -280,6 +459,7 @@ impl RawFilter {
                     max: size(Some(max), Bytes(0), &field("hugepage_size"))?,
                 })
             }
+            "" => return Err(missing_type(index)),
             other => {
                 let what =
                     format!("`{other}` is none of anon, active, young, unmapped, memcg, addr, target, hugepage_size");
@@ -302,12 +482,14 @@ impl RawFilter {
             address_range: None,
             damon_target_idx: None,
             hugepage_size: None,
+            ..RawFilter::default()
         };
         match &filter.kind {
             FilterKind::Memcg(path) => raw.memcg_path = Some(path.clone()),
             FilterKind::Addr(range) => {
                 let word = |addr: Addr| Some(Word(addr.0.to_string()));
-                raw.address_range = Some(RawAddresses { start: word(range.start), end: word(range.end) });
+                let (start, end) = (word(range.start), word(range.end));
+                raw.address_range = Some(RawAddresses { start, end, more: More::new() });
             }
             FilterKind::Target(index) => raw.damon_target_idx = Some(Word(index.to_string())),
             FilterKind::HugepageSize(range) => raw.hugepage_size = Some((size_word(range.min), size_word(range.max))),
@@ -319,10 +501,14 @@ impl RawFilter {
 
 impl RawQuotas {
     fn read(&self) -> Result<Quotas> {
+        no_more(&self.more, "quotas", QUOTA_KEYS)?;
+        no_more(&self.weights.more, "quotas.weights", &["sz_permil", "nr_accesses_permil", "age_permil"])?;
         let weight = |word: &Option<Word>, key: &str| {
             count(word.as_ref(), &format!("quotas.weights.{key}"), human::parse_permil)
         };
         let goal = |(i, raw): (usize, &RawGoal)| {
+            const KEYS: &[&str] = &["metric", "target_value", "current_value", "nid", "memcg_path"];
+            no_more(&raw.more, &format!("quotas.goals[{i}]"), KEYS)?;
             let value = |word: &Word, key: &str| {
                 let parsed = raw.metric.parse_value(&word.0);
                 parsed.map_err(|what| SchemeError::new(format!("quotas.goals[{i}].{key}"), what))
@@ -332,7 +518,7 @@ impl RawQuotas {
                 target_value: value(&raw.target_value, "target_value")?,
                 current_value: raw.current_value.as_ref().map(|word| value(word, "current_value")).transpose()?,
                 nid: raw.nid,
-                memcg_path: raw.memcg_path.clone(),
+                memcg_path: raw.memcg_path.as_deref().filter(|path| !path.trim().is_empty()).map(memcg_path),
             })
         };
         let reset_interval =
@@ -364,6 +550,7 @@ impl RawQuotas {
                 sz_permil: word(quotas.weights.size),
                 nr_accesses_permil: word(quotas.weights.nr_accesses),
                 age_permil: word(quotas.weights.age),
+                more: More::new(),
             },
             goals: quotas
                 .goals
@@ -374,18 +561,21 @@ impl RawQuotas {
                     current_value: goal.current_value.map(|value| Word(value.to_string())),
                     nid: goal.nid,
                     memcg_path: goal.memcg_path.clone(),
+                    more: More::new(),
                 })
                 .collect(),
             goal_tuner: quotas.goal_tuner,
             fail_charge_num: quotas.fail_charge_num.map(|number| Word(number.to_string())),
             fail_charge_denom: quotas.fail_charge_denom.map(|number| Word(number.to_string())),
-            effective_sz_bytes: IgnoredAny,
+            ..RawQuotas::default()
         }
     }
 }
 
 impl RawWatermarks {
     fn read(&self) -> Result<Watermarks> {
+        const KEYS: &[&str] = &["metric", "interval_us", "high_permil", "mid_permil", "low_permil"];
+        no_more(&self.more, "watermarks", KEYS)?;
         let free_mem_rate = match self.metric.as_deref() {
             None | Some("none") => false,
             Some("free_mem_rate") => true,
@@ -413,6 +603,7 @@ impl RawWatermarks {
             high_permil: word(marks.high),
             mid_permil: word(marks.mid),
             low_permil: word(marks.low),
+            more: More::new(),
         }
     }
 }
@@ -421,8 +612,10 @@ impl TryFrom<&RawScheme> for Scheme {
     type Error = SchemeError;
 
     fn try_from(raw: &RawScheme) -> Result<Scheme> {
+        no_more(&raw.more, "", SCHEME_KEYS)?;
         let any = AccessPattern::default();
         let pattern = &raw.access_pattern;
+        no_more(&pattern.more, "access_pattern", &["sz_bytes", "nr_accesses", "age"])?;
         let scheme = Scheme {
             action: raw.action,
             target_nid: raw.target_nid,
@@ -474,7 +667,11 @@ impl Serialize for Scheme {
             target_nid: self.target_nid,
             dests: self.dests.clone(),
             access_pattern: RawPattern {
-                sz_bytes: RawRange { min: Some(size_word(sz_bytes.min)), max: Some(size_word(sz_bytes.max)) },
+                sz_bytes: RawRange {
+                    min: Some(size_word(sz_bytes.min)),
+                    max: Some(size_word(sz_bytes.max)),
+                    more: More::new(),
+                },
                 nr_accesses: RawRange::new(nr_accesses.min, nr_accesses.max),
                 age: RawRange::new(age.min, age.max),
                 ..RawPattern::default()

@@ -78,10 +78,13 @@ fn percent_and_time_become_samples_and_aggregations_without_fraction() {
 #[test]
 fn mistakes_name_their_place() {
     let cases = [
-        (r#"{"acton": "pageout"}"#, "unknown field `acton`"),
+        (r#"{"acton": "pageout"}"#, "unknown key `acton`; did you mean `action`?"),
         (r#"{"action": "page_out"}"#, "unknown variant `page_out`"),
-        (r#"{"access_pattern": {"size": {}}}"#, "unknown field `size`"),
-        (r#"{"access_pattern": {"nr_accesses": {"mni": 1}}}"#, "unknown field `mni`"),
+        (r#"{"access_pattern": {"size": {}}}"#, "access_pattern: unknown key `size`"),
+        (
+            r#"{"access_pattern": {"nr_accesses": {"mni": 1}}}"#,
+            "access_pattern.nr_accesses: unknown key `mni`; did you mean `min`?",
+        ),
         (r#"{"access_pattern": {"sz_bytes": {"min": "4 kilo"}}}"#, "access_pattern.sz_bytes.min: "),
         (r#"{"access_pattern": {"sz_bytes": {"min": 9, "max": 8}}}"#, "access_pattern.sz_bytes: at least 9"),
         (r#"{"access_pattern": {"nr_accesses": {"min": "5 %", "max": "4 %"}}}"#, "access_pattern.nr_accesses: "),
@@ -120,7 +123,15 @@ fn mistakes_name_their_place() {
         ),
         (r#"{"filters": [{"filter_type": "anno"}]}"#, "filters[0].filter_type: `anno`"),
         (r#"{"filters": [{"filter_type": "anon"}, {"filter_type": "memcg"}]}"#, "filters[1].memcg_path: is missing"),
-        (r#"{"filters": [{"filter_type": "memcg", "memcg_path": "a"}]}"#, "filters[0].memcg_path: is no path"),
+        (r#"{"filters": [{"filter_type": "memcg", "memcg_path": ""}]}"#, "filters[0].memcg_path: is missing"),
+        (r#"{"filters": [{"name": "memcg", "memcg_path": "/a"}]}"#, "filters[0].filter_type: is missing"),
+        (
+            r#"{"filters": [{"filter_type": "anon", "alow": true}]}"#,
+            "filters[0]: unknown key `alow`; did you mean `allow`?",
+        ),
+        (r#"{"quotas": {"wieghts": {}}}"#, "quotas: unknown key `wieghts`; did you mean `weights`?"),
+        (r#"{"quotas": {"weights": {"age": 1}}}"#, "quotas.weights: unknown key `age`"),
+        (r#"{"watermarks": {"hihg_permil": 1}}"#, "watermarks: unknown key `hihg_permil`; did you mean `high_permil`?"),
         (r#"{"filters": [{"filter_type": "addr"}]}"#, "filters[0].address_range: is missing"),
         (
             r#"{"filters": [{"filter_type": "addr", "address_range": {"start": 5, "end": 5}}]}"#,
@@ -132,6 +143,38 @@ fn mistakes_name_their_place() {
     for (json, expected) in cases {
         let error = error(json);
         assert!(error.contains(expected), "{json}: {error}");
+    }
+}
+
+#[test]
+fn what_the_python_tool_writes_and_wrote_for_nothing_is_nothing() {
+    let filters = r#"[{"filter_type": "memcg", "memcg_path": "a b/c", "matching": true, "allow": false, "name": "0",
+        "comments": ["why"], "address_range": null, "damon_target_idx": null, "hugepage_size": null,
+        "probe_hits_wsum_range": null, "complement": null},
+        {"filter_type": "young", "memcg_path": "", "probe_hits_wsum_range": [], "complement": false}]"#;
+    let scheme = read(&format!(
+        r#"{{"name": "0", "comments": "mine", "action": "stat", "filters": {filters}, "quotas": null, "watermarks": null,
+             "dests": null, "access_pattern": {{"age": null}}, "max_nr_snapshots": null, "target_nid": null}}"#
+    ));
+    let filter = |kind| SchemeFilter { kind, matching: true, allow: false };
+    let filters = vec![filter(FilterKind::Memcg("/a b/c".into())), filter(FilterKind::Young)];
+    assert_eq!(scheme, Scheme { filters, ..Scheme::new(Action::Stat) });
+}
+
+#[test]
+fn wishes_that_cannot_be_met_are_refused_and_not_dropped() {
+    for (filter, expected) in [
+        (
+            r#"{"filter_type": "probe_hits_wsum", "probe_hits_wsum_range": [1, 5]}"#,
+            "filters by hits of attribute probes",
+        ),
+        (r#"{"filter_type": "anon", "probe_hits_wsum_range": ["1", "5"]}"#, "filters by hits of attribute probes"),
+        (r#"{"filter_type": "anon", "probe_hits_wsum_range": {"min": 1}}"#, "filters by hits of attribute probes"),
+        (r#"{"filter_type": "anon", "complement": true}"#, "filters[0].complement: is not supported"),
+        (r#"{"filter_type": "anon", "complement": "Y"}"#, "filters[0].complement: is not supported"),
+    ] {
+        let error = error(&format!(r#"{{"filters": [{filter}]}}"#));
+        assert!(error.contains(expected), "{filter}: {error}");
     }
 }
 

@@ -13,8 +13,8 @@ use std::path::PathBuf;
 pub struct MonitorArgs {
     /// Whom to monitor: process ids, `paddr` for physical memory; for `record` and `schemes` also a program to start.
     ///
-    /// One or more process ids (`$(pidof app)`); `paddr` for the physical address space; a JSON text or a file with
-    /// {"kdamonds": [...]}; or a program on your PATH with its arguments. To be clear about a program, or if it has
+    /// One or more process ids (`$(pidof app)`); `paddr` for the physical address space; a JSON text, or a .json or
+    /// .yaml file, with {"kdamonds": [...]}; or a program on your PATH with its arguments. To be clear about a program, or if it has
     /// options, put it after `--`. With nothing at all, or `ongoing`, `record` attaches to the kdamonds that run already,
     /// without touching them; `start` and `schemes` take physical memory.
     #[arg(value_name = "TARGET", help_heading = "What to monitor")]
@@ -42,7 +42,7 @@ pub struct MonitorArgs {
     #[arg(long, value_name = "OPS", value_parser = values::ops, help_heading = "What to monitor")]
     pub ops: Option<Ops>,
 
-    /// All parameters as JSON, {"kdamonds": [...]}: a file name or the text itself.
+    /// All parameters, {"kdamonds": [...]}: a JSON or YAML file, or the JSON text itself.
     #[arg(long, value_name = "FILE|JSON", help_heading = "What to monitor")]
     pub kdamonds: Option<String>,
 
@@ -131,7 +131,7 @@ impl MonitorArgs {
         }
         let ranges = values::ranges(&self.regions)?;
         if let Some(text) = &self.kdamonds {
-            return Ok(What::Kdamonds(values::file_or_json(text)?));
+            return Ok(What::Kdamonds(values::parameters(text)?));
         }
         if let Some(path) = &self.cgroup {
             return Ok(What::Cgroup(path.clone()));
@@ -170,9 +170,9 @@ impl MonitorArgs {
             return Ok(What::Pids { pids, ranges });
         }
         if let [word] = words.as_slice()
-            && (word.trim_start().starts_with('{') || word.ends_with(".json"))
+            && (word.trim_start().starts_with('{') || word.ends_with(".json") || values::is_yaml_name(word))
         {
-            return Ok(What::Kdamonds(values::file_or_json(word)?));
+            return Ok(What::Kdamonds(values::parameters(word)?));
         }
         values::command_words(&words).map(|words| What::Command { words, ranges })
     }

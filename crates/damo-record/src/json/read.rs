@@ -3,12 +3,26 @@
 use crate::args::UsageError;
 use damo_kernel::sysfs::{Context, ContextTarget, Kdamond, Scheme};
 use damo_model::human::{self, Show, TimeUnit};
-use damo_model::scheme as written;
+use damo_model::scheme::{self as written, unknown_key};
 use damo_model::{AddrRange, Intervals, IntervalsGoal, Nanos, NrRegions, Ops};
 use serde::Deserialize;
 use serde_json::Value;
 
 type Result<T> = std::result::Result<T, UsageError>;
+
+/// Texts for people, which the Python tool wrote at every level.
+const LABELS: [&str; 2] = ["name", "comments"];
+
+/// `null`, `false`, and what is empty or holds nothing else.
+fn is_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::Bool(true) | Value::Number(_) => false,
+        Value::String(text) => text.trim().is_empty(),
+        Value::Array(items) => items.iter().all(is_nothing),
+        Value::Object(map) => map.values().all(is_nothing),
+    }
+}
 
 /// A value and where it stands.
 #[derive(Clone)]
@@ -35,12 +49,20 @@ impl<'a> At<'a> {
         }
     }
 
-    /// Refuses keys that nobody would look at.
+    /// Refuses keys that nobody would look at; `name` and `comments` are labels.
     fn only(&self, known: &[&str]) -> Result<()> {
-        let keys = self.value.as_object().into_iter().flat_map(|object| object.keys());
-        match keys.into_iter().find(|key| !known.contains(&key.as_str())) {
-            Some(key) => self.error(format!("unknown key `{key}`; known are {}", known.join(", "))),
+        let Some(object) = self.value.as_object() else { return self.error("an object is needed here") };
+        match object.keys().find(|key| !known.contains(&key.as_str()) && !LABELS.contains(&key.as_str())) {
+            Some(key) => self.error(unknown_key(key, known)),
             None => Ok(()),
+        }
+    }
+
+    /// Refuses a wish that this version cannot meet, unless there is nothing in it.
+    fn nothing(&self, key: &str, why: &str) -> Result<()> {
+        match self.maybe(key) {
+            Some(wish) if !is_nothing(wish.value) => wish.error(why),
+            _ => Ok(()),
         }
     }
 
@@ -96,7 +118,11 @@ impl<'a> At<'a> {
 pub fn kdamonds(json: &Value) -> Result<Vec<Kdamond>> {
     let list = match json {
         Value::Array(_) => At { value: json, path: "kdamonds".to_string() },
-        _ => At { value: json, path: "parameters".to_string() }.get("kdamonds")?,
+        _ => {
+            let all = At { value: json, path: "parameters".to_string() };
+            all.only(&["kdamonds", "modules"])?;
+            all.get("kdamonds")?
+        }
     };
     let found: Vec<Kdamond> = list.items()?.iter().map(kdamond).collect::<Result<_>>()?;
     if found.is_empty() {
@@ -111,9 +137,14 @@ pub fn kdamonds(json: &Value) -> Result<Vec<Kdamond>> {
 /// What is wrong, and where in the text.
 pub fn schemes(json: &Value) -> Result<Vec<written::Scheme>> {
     let list = match json.get("schemes").unwrap_or(json) {
+        whole if whole.get("kdamonds").is_some() => {
+            let why =
+                "these are parameters of kdamonds: give them with --kdamonds, or only the list under their `schemes`";
+            return Err(UsageError(why.to_owned()));
+        }
         Value::Array(list) => list.as_slice(),
         single @ Value::Object(_) => std::slice::from_ref(single),
-        _ => return Err(UsageError("schemes are a JSON list of objects, such as [{\"action\": \"stat\"}]".to_owned())),
+        _ => return Err(UsageError("schemes are a list of objects, such as [{\"action\": \"stat\"}]".to_owned())),
     };
     let read = |(at, value): (usize, &Value)| {
         written::Scheme::deserialize(value)
@@ -177,8 +208,10 @@ fn context(at: &At<'_>) -> Result<Context> {
         "sample_control",
         "ops_attrs",
     ])?;
-    if at.maybe("probes").is_some_and(|probes| probes.value.as_array().is_none_or(|list| !list.is_empty())) {
-        return at.error("`probes` are not supported");
+    at.nothing("probes", "attribute probes are not supported, because no released kernel has them; leave them out")?;
+    at.nothing("ops_attrs", "attributes of operations sets are not supported; leave them out")?;
+    if let Some(control) = at.maybe("sample_control") {
+        sample_control(&control)?;
     }
     let ops: Ops = at.get("ops")?.parse(crate::values::ops)?;
     let mut context = Context::new(ops);
@@ -188,6 +221,7 @@ fn context(at: &At<'_>) -> Result<Context> {
             intervals.maybe("intervals_goal").map(|at| goal_of_intervals(&at)).transpose()?.flatten();
     }
     if let Some(bounds) = at.maybe("nr_regions") {
+        bounds.only(&["min", "max"])?;
         context.nr_regions = NrRegions { min: bounds.get("min")?.count()?, max: bounds.get("max")?.count()? };
     }
     context.addr_unit = at.maybe("addr_unit").map(|at| at.parse(crate::values::size)).transpose()?.map(|unit| unit.0);
@@ -208,8 +242,26 @@ fn intervals(at: &At<'_>) -> Result<Intervals> {
     })
 }
 
+/// What every released kernel does, and nothing else: samples are taken by the page table, of all accesses.
+fn sample_control(at: &At<'_>) -> Result<()> {
+    at.only(&["primitives_enabled", "sample_filters"])?;
+    at.nothing(
+        "sample_filters",
+        "filters of samples are not supported, because no released kernel has them; leave them out",
+    )?;
+    let Some(primitives) = at.maybe("primitives_enabled") else { return Ok(()) };
+    primitives.only(&["page_table", "page_fault"])?;
+    let enabled = |key: &str, default| primitives.maybe(key).map_or(Ok(default), |at| at.flag());
+    if !enabled("page_table", true)? || enabled("page_fault", false)? {
+        return primitives
+            .error("samples are taken by the page table only: `page_table` must be true, `page_fault` false");
+    }
+    Ok(())
+}
+
 /// A goal of 0 aggregations, as the Python tool writes it for "off", is none.
 fn goal_of_intervals(at: &At<'_>) -> Result<Option<IntervalsGoal>> {
+    at.only(&["access_bp", "aggrs", "min_sample_us", "max_sample_us"])?;
     let goal = IntervalsGoal {
         access_bp: at.get("access_bp")?.parse(crate::values::basis_points)?,
         aggregations: at.get("aggrs")?.count()?,
@@ -233,6 +285,7 @@ fn target(at: &At<'_>) -> Result<ContextTarget> {
 }
 
 fn range(at: &At<'_>) -> Result<AddrRange> {
+    at.only(&["start", "end"])?;
     let address = |key: &str| at.get(key)?.parse(|text| human::parse_addr(text).map_err(|e| e.to_string()));
     let range = AddrRange::new(address("start")?, address("end")?);
     if range.size().0 == 0 {

@@ -1,7 +1,8 @@
-//! Parameters to JSON, with the keys and the human form of the Python tool.
+//! Parameters to JSON, with the keys of the Python tool. Times are texts with their unit; counts, sizes and addresses are
+//! JSON numbers, which that tool reads as well.
 
 use damo_kernel::sysfs::{Context, ContextTarget, Filter, Goal, Kdamond, Scheme};
-use damo_model::human::{Style, format_nr, format_size, format_time_exact};
+use damo_model::human::{Style, format_time_exact};
 use damo_model::{Bytes, Nanos, Ops};
 use serde_json::{Value, json};
 
@@ -37,19 +38,19 @@ fn context(context: &Context) -> Value {
             "aggr_us": time(intervals.aggregation),
             "ops_update_us": time(intervals.update),
         },
-        "nr_regions": { "min": number(context.nr_regions.min), "max": number(context.nr_regions.max) },
+        "nr_regions": { "min": context.nr_regions.min, "max": context.nr_regions.max },
         "schemes": context.schemes.iter().map(scheme).collect::<Vec<_>>(),
     });
     if let Some(goal) = context.intervals_goal {
         value["intervals"]["intervals_goal"] = json!({
-            "access_bp": number(goal.access_bp),
-            "aggrs": number(goal.aggregations),
+            "access_bp": goal.access_bp,
+            "aggrs": goal.aggregations,
             "min_sample_us": time(goal.min_sample),
             "max_sample_us": time(goal.max_sample),
         });
     }
     if let Some(unit) = context.addr_unit {
-        value["addr_unit"] = number(unit);
+        value["addr_unit"] = json!(unit);
     }
     if let Some(pause) = context.pause {
         value["pause"] = json!(pause);
@@ -58,7 +59,7 @@ fn context(context: &Context) -> Value {
 }
 
 fn target(target: &ContextTarget) -> Value {
-    let region = |range: &damo_model::AddrRange| json!({ "start": number(range.start.0), "end": number(range.end.0) });
+    let region = |range: &damo_model::AddrRange| json!({ "start": range.start.0, "end": range.end.0 });
     json!({
         "pid": target.pid,
         "obsolete": target.obsolete,
@@ -140,8 +141,7 @@ fn filter(filter: &Filter) -> Value {
     match filter.kind.as_str() {
         "memcg" => value["memcg_path"] = json!(filter.memcg_path),
         "addr" => {
-            value["address_range"] =
-                json!({ "start": number(filter.range.start.0), "end": number(filter.range.end.0) });
+            value["address_range"] = json!({ "start": filter.range.start.0, "end": filter.range.end.0 });
         }
         "target" => value["damon_target_idx"] = json!(filter.target),
         "hugepage_size" => value["hugepage_size"] = json!([size(filter.size.min), size(filter.size.max)]),
@@ -154,11 +154,7 @@ fn time(time: Nanos) -> Value {
     if time.0 == i64::MAX { json!("max") } else { json!(format_time_exact(time, Style::Human)) }
 }
 
-/// Sizes in human form lose digits, so that only those which are exact in it are written so.
+/// Bytes; the largest number there is means that there is no bound.
 fn size(bytes: Bytes) -> Value {
-    if bytes.0 == u64::MAX { json!("max") } else { json!(format_size(bytes, Style::Raw)) }
-}
-
-fn number(number: u64) -> Value {
-    json!(format_nr(i128::from(number), Style::Human))
+    if bytes.0 == u64::MAX { json!("max") } else { json!(bytes.0) }
 }

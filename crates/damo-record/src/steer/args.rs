@@ -63,6 +63,16 @@ pub struct StartArgs {
     pub root: PathBuf,
 }
 
+/// How parameters are printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum ParameterFormat {
+    /// JSON.
+    #[default]
+    Json,
+    /// YAML.
+    Yaml,
+}
+
 /// Options of `damo args`.
 #[derive(Args, Clone, Debug, Default)]
 #[command(after_help = "Example: damo args -a 200ms --damos_action stat $(pidof app) > params.json")]
@@ -75,9 +85,13 @@ pub struct PrintArgs {
     #[command(flatten)]
     pub damos: DamosArgs,
 
-    /// Print each write to DAMON's files that `damo start` would make, in order, instead of JSON.
+    /// Print each write to DAMON's files that `damo start` would make, in order, instead of parameters.
     #[arg(long = "dry_run")]
     pub dry_run: bool,
+
+    /// As JSON or as YAML; --kdamonds and --schemes read both.
+    #[arg(long, value_enum, default_value_t, conflicts_with = "dry_run")]
+    pub format: ParameterFormat,
 
     /// Take the kernel's files from under this directory instead of `/`.
     #[arg(long, value_name = "DIR", default_value = "/", hide = true)]

@@ -32,7 +32,7 @@ const OPTIONS: [Spec; 19] = [
     ("damos_filter", &["FILTER"], 1, 64, FILTER_HELP),
     ("damos_nr_filters", &["NUMBER"], 1, 64, "With several actions: how many filters each has, in order"),
     ("damos_max_nr_snapshots", &["NUMBER"], 1, 1, "Ends after so many snapshots (7.0 and later)"),
-    ("schemes", &["FILE|JSON"], 1, 1, "Schemes as a JSON list: a file name or the text itself"),
+    ("schemes", &["FILE|JSON"], 1, 1, "Schemes as a list: a JSON or YAML file, or the JSON text itself"),
 ];
 
 const FILTER_HELP: &str = "allow|reject [none] TYPE, repeated as needed; TYPE is anon, active, young, unmapped, memcg PATH, \

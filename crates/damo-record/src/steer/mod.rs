@@ -18,7 +18,7 @@ use crate::live::{Machine, plan, ready};
 use crate::messages;
 use crate::owner;
 use crate::request::What;
-use args::{PrintArgs, StartArgs, StatusArgs, StopArgs};
+use args::{ParameterFormat, PrintArgs, StartArgs, StatusArgs, StopArgs};
 use damo_kernel::Root;
 use damo_kernel::steer::Steer;
 use damo_kernel::sysfs::Kdamond;
@@ -41,7 +41,7 @@ pub fn start(args: &StartArgs, out: &mut dyn Write) -> Result<ExitCode, RecordEr
 fn start_on(place: &Place, args: &StartArgs, out: &mut dyn Write) -> Result<ExitCode, RecordError> {
     let wanted = Wanted::of(&args.monitor, &args.damos)?;
     if args.json {
-        return print_json(place, &wanted, out);
+        return print_parameters(place, &wanted, ParameterFormat::Json, out);
     }
     let kdamonds = wanted.kdamonds(place)?;
     if args.dry_run {
@@ -57,7 +57,7 @@ fn start_on(place: &Place, args: &StartArgs, out: &mut dyn Write) -> Result<Exit
     Ok(ExitCode::SUCCESS)
 }
 
-/// Prints what options mean, without touching anything: as JSON for `--kdamonds`, or as the writes to DAMON's files.
+/// Prints what options mean, without touching anything: as JSON or YAML for `--kdamonds`, or as the writes to DAMON's files.
 ///
 /// # Errors
 /// As [`start`].
@@ -77,11 +77,16 @@ fn print_on(place: &Place, args: &PrintArgs, out: &mut dyn Write) -> Result<Exit
         let kdamonds = wanted.kdamonds(place)?;
         return print_writes(&Machine::new(place.root.clone()).sysfs.dry_run_afresh(&kdamonds)?, out);
     }
-    print_json(place, &wanted, out)
+    print_parameters(place, &wanted, args.format, out)
 }
 
 /// Schemes as they were typed: in percent and time, not in the units of the kernel.
-fn print_json(place: &Place, wanted: &Wanted, out: &mut dyn Write) -> Result<ExitCode, RecordError> {
+fn print_parameters(
+    place: &Place,
+    wanted: &Wanted,
+    format: ParameterFormat,
+    out: &mut dyn Write,
+) -> Result<ExitCode, RecordError> {
     let mut value = json::to_json(&wanted.kdamonds(place)?);
     if let Some(schemes) = &wanted.schemes {
         let schemes = serde_json::to_value(schemes).map_err(|e| UsageError(e.to_string()))?;
@@ -91,7 +96,10 @@ fn print_json(place: &Place, wanted: &Wanted, out: &mut dyn Write) -> Result<Exi
             }
         }
     }
-    say(out, &plain_json(&format!("{value:#}")))?;
+    match format {
+        ParameterFormat::Json => say(out, &plain_json(&format!("{value:#}")))?,
+        ParameterFormat::Yaml => say(out, crate::yaml::write(&value).trim_end())?,
+    };
     Ok(ExitCode::SUCCESS)
 }
 

@@ -132,7 +132,7 @@ fn begin(
 ) -> Result<(), RecordError> {
     let kdamonds = planned(what, &args.monitor, schemes, place, command)?;
     if kdamonds.iter().flat_map(|kdamond| &kdamond.contexts).all(|context| context.schemes.is_empty()) {
-        return Err(UsageError("no scheme: give --damos_action, or --schemes with a JSON list".to_owned()).into());
+        return Err(UsageError("no scheme: give --damos_action, or --schemes with a list of schemes".to_owned()).into());
     }
     steer.start(&kdamonds)?;
     Ok(())

@@ -4,8 +4,8 @@ use damo_kernel::Root;
 use damo_kernel::procfs::Procfs;
 use damo_kernel::steer::{Status, Steered};
 use damo_kernel::sysfs::{Context, ContextTarget, Filter, Goal, Kdamond, ModuleKdamond, Scheme, SchemeStatus};
-use damo_model::human::{Show, Style, format_addr_range, format_nr, format_size, format_time};
-use damo_model::{Bytes, Intervals, Nanos, Ops};
+use damo_model::human::{Show, Style, format_hex_range, format_nr, format_size, format_time};
+use damo_model::{AddrRange, Bytes, Intervals, Nanos, Ops};
 use serde_json::{Map, Value, json};
 
 /// Lines that name parameters of modules are broken here.
@@ -79,8 +79,8 @@ pub(super) fn text(status: &Status, root: &Root) -> String {
         };
         let whose = match (found.on, kdamond.ours) {
             (true, true) => ", started by `damo start`",
-            (true, false) if kdamond.fresh => ", started by someone else",
-            (true, false) => ", started by someone else: figures are as last told",
+            (true, false) if kdamond.fresh => ", not started by damo",
+            (true, false) => ", not started by damo; figures may be stale",
             (false, _) => "",
         };
         lines.push(format!("kdamond {}: {state}{whose}", found.index));
@@ -152,9 +152,9 @@ fn intervals(context: &Context) -> Vec<String> {
     )];
     if let Some(goal) = context.intervals_goal {
         lines.push(format!(
-            "tuned to {} % of accesses in {} aggregations, sampling {} to {}",
+            "tuned to {} % of accesses in {}, sampling {} to {}",
             goal.access_bp as f64 / 100.0,
-            goal.aggregations,
+            counted(goal.aggregations, "aggregation"),
             time(goal.min_sample),
             time(goal.max_sample)
         ));
@@ -177,7 +177,7 @@ fn ranges(target: &ContextTarget) -> Vec<String> {
         let total = target.regions.iter().fold(0_u64, |sum, range| sum.saturating_add(range.size().0));
         return vec![format!("{} ranges, {} in all", target.regions.len(), size(Bytes(total)))];
     }
-    target.regions.iter().map(|range| format_addr_range(*range, Style::Human)).collect()
+    target.regions.iter().map(|range| addresses(*range)).collect()
 }
 
 fn action(scheme: &Scheme) -> String {
@@ -243,7 +243,7 @@ fn parameters(scheme: &Scheme, intervals: &Intervals) -> Said {
     }
     said.extend(scheme.filters.iter().map(|of| ("filter", filter(of))));
     if let Some(most) = scheme.max_nr_snapshots.filter(|most| *most > 0) {
-        said.push(("ends", format!("after {} snapshots", count(most))));
+        said.push(("ends", format!("after {}", counted(most, "snapshot"))));
     }
     said
 }
@@ -266,7 +266,7 @@ fn filter(filter: &Filter) -> String {
     let none = if filter.matching { "" } else { "none " };
     let what = match filter.kind.as_str() {
         "memcg" => format!(" {}", filter.memcg_path),
-        "addr" => format!(" {}", format_addr_range(filter.range, Style::Human)),
+        "addr" => format!(" {}", addresses(filter.range)),
         "target" => format!(" {}", filter.target),
         "hugepage_size" => format!(" {} to {}", size(filter.size.min), size(filter.size.max)),
         _ => String::new(),
@@ -277,26 +277,29 @@ fn filter(filter: &Filter) -> String {
 fn statistics(done: &SchemeStatus) -> Said {
     let stats = done.stats;
     let mut said = vec![
-        ("tried", format!("{} regions, {}", count(stats.nr_tried), size(stats.size_tried))),
-        ("changed", format!("{} regions, {}", count(stats.nr_applied), size(stats.size_applied))),
+        ("tried", format!("{}, {}", counted(stats.nr_tried, "region"), size(stats.size_tried))),
+        ("changed", format!("{}, {}", counted(stats.nr_applied, "region"), size(stats.size_applied))),
     ];
     if let Some(passed) = stats.size_filter_passed {
         said.push(("passed", format!("{} came through the filters", size(passed))));
     }
     if let Some(snapshots) = stats.nr_snapshots {
-        said.push(("looked", format!("at {} snapshots", count(snapshots))));
+        said.push(("looked", format!("at {}", counted(snapshots, "snapshot"))));
     }
     let effective = done.effective_size.filter(|effective| effective.0 > 0);
     if stats.quota_exceeds > 0 || effective.is_some() {
         let effective = effective.map(|effective| format!(", {} in effect", size(effective))).unwrap_or_default();
-        said.push(("used up", format!("{} times the quota{effective}", count(stats.quota_exceeds))));
+        said.push(("used up", format!("the quota {}{effective}", counted(stats.quota_exceeds, "time"))));
     }
     for tried in &done.tried {
         let region = tried.region;
-        let range = format_addr_range(region.range(), Style::Human);
+        let range = addresses(region.range());
         let age = region.age.map_or(0, |age| age.0);
         said.push(("region", range));
-        said.push(("", format!("{} samples, {age} aggregations", region.nr_accesses.0)));
+        said.push((
+            "",
+            format!("{}, {}", counted(region.nr_accesses.0.into(), "sample"), counted(age.into(), "aggregation")),
+        ));
     }
     said
 }
@@ -338,8 +341,17 @@ fn age(aggregations: u32, intervals: &Intervals) -> String {
     time(Nanos(intervals.aggregation.0.saturating_mul(i64::from(aggregations))))
 }
 
+fn addresses(range: AddrRange) -> String {
+    format!("{} ({})", format_hex_range(range), size(range.size()))
+}
+
 fn count(count: u64) -> String {
     format_nr(count.into(), Style::Human)
+}
+
+/// `1 region`, `1,234 regions`.
+fn counted(number: u64, what: &str) -> String {
+    format!("{} {what}{}", count(number), if number == 1 { "" } else { "s" })
 }
 
 fn time(time: Nanos) -> String {

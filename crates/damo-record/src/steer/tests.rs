@@ -179,8 +179,8 @@ kdamond 0: on (thread 1001), started by `damo start`
   context 0: paddr, 10 to 1,000 regions
     intervals: sampling 5 ms, aggregation 100 ms, update 1 s
     target 0: physical memory
-      [4,096, 655,360) (636.000 KiB)
-      [1,048,576, 2,147,483,648) (1.999 GiB)
+      0x1000-0xa0000 (636.000 KiB)
+      0x100000-0x80000000 (1.999 GiB)
     scheme 0: pageout
       size     0 B to max
       rate     0 % to 0 % (0 to 0 samples)
@@ -192,10 +192,10 @@ kdamond 0: on (thread 1001), started by `damo start`
       active   while free_mem_rate is 5 % to 50 %, from 40 % on
                looked at every 5 s
       filter   reject anon
-      filter   reject addr [4,096, 1,073,741,824) (1023.996 MiB)
+      filter   reject addr 0x1000-0x40000000 (1023.996 MiB)
       tried    1,234 regions, 5.000 GiB
       changed  1,200 regions, 4.000 GiB
-      used up  12 times the quota, 1024.000 KiB in effect
+      used up  the quota 12 times, 1024.000 KiB in effect
 module damon_reclaim: not enabled
 ";
     assert_eq!(text, expected);
