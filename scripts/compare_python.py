@@ -56,6 +56,7 @@ REPORTS = [
 ]
 HEADING = "## Differences by recording"
 PYTHON_READS = "damon.data"
+RECORDINGS = [PYTHON_READS, "perf.data", "trace.txt"]
 
 
 def rows_of(docs):
@@ -69,14 +70,13 @@ def rows_of(docs):
 
 
 def recordings(paths):
-    """Files that may be records, with a name for each."""
+    """Records, recognised by name, with a name for each."""
     for path in map(pathlib.Path, paths):
         if path.is_file():
             yield path.name, path
             continue
         for file in sorted(path.rglob("*")):
-            wanted = file.name == "perf.data" or file.suffix in (".data", ".txt", ".json", ".zlib", ".damo")
-            if file.is_file() and wanted and "expected" not in file.parts:
+            if file.is_file() and (file.name in RECORDINGS or file.name.endswith(".json.zlib")):
                 yield str(file.relative_to(path)), file
 
 
@@ -133,6 +133,9 @@ def compare(args, name, record, report, folder):
 def prepare(args, name, path, folder):
     """The record as a file in `folder` that both tools read, or None."""
     copy = os.path.join(folder, "damon.data")
+    if path.name.endswith(".json.zlib"):
+        shutil.copy(path, copy)
+        return "damon.data"
     if path.name == PYTHON_READS:
         for side in path.parent.glob(path.name + "*"):
             shutil.copy(side, os.path.join(folder, side.name))

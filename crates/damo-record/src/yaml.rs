@@ -92,7 +92,7 @@ impl Reader<'_> {
     }
 
     fn begin(&mut self, value: Value, anchor: usize, tag: Option<Cow<'_, Tag>>, span: Span) -> Result<()> {
-        if let Some(tag) = tag.filter(|tag| !tag.is_yaml_core_schema()) {
+        if let Some(tag) = tag.filter(|tag| !is_plain(tag)) {
             return self.error(span, format!("the tag `{}{}` means nothing here", tag.handle, tag.suffix));
         }
         if self.open.len() >= DEEPEST {
@@ -156,8 +156,8 @@ impl Reader<'_> {
     /// What a scalar is: texts in quotes stay texts; others may be null, a truth value or a number.
     fn scalar(&self, text: &str, style: ScalarStyle, tag: Option<&Tag>, span: Span) -> Result<Value> {
         match tag {
-            Some(tag) if tag.is_yaml_core_schema() && tag.suffix == "str" => return Ok(Value::String(text.to_owned())),
-            Some(tag) if !tag.is_yaml_core_schema() => {
+            Some(tag) if is_plain(tag) && tag.suffix == "str" => return Ok(Value::String(text.to_owned())),
+            Some(tag) if !is_plain(tag) => {
                 return self.error(span, format!("the tag `{}{}` means nothing here", tag.handle, tag.suffix));
             }
             _ => {}
@@ -181,6 +181,11 @@ impl Reader<'_> {
             },
         })
     }
+}
+
+/// Whether a tag names what YAML itself has: `!!str`, `!!map` and so on, but not `!!python/object`.
+fn is_plain(tag: &Tag) -> bool {
+    tag.is_yaml_core_schema() && ["str", "int", "float", "bool", "null", "seq", "map"].contains(&tag.suffix.as_str())
 }
 
 /// In block style, with the keys in their order.
