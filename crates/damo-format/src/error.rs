@@ -1,5 +1,6 @@
 //! What can go wrong, said so that the reader of the message knows what happened, where, and what to do next.
 
+use crate::writer::Summary;
 use damo_model::human::Show;
 use damo_model::{Bytes, TargetKey};
 use std::fmt;
@@ -11,8 +12,26 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum WriteError {
     /// The operating system refused.
-    #[error("cannot write the record: {0} (what was written so far stays readable)")]
+    #[error("cannot write the record: {0}")]
     Io(#[source] io::Error),
+    /// The operating system refused to take more (a full disk, a limit on file sizes); what was written before has the
+    /// record's name.
+    #[error("cannot write {}: {source}; what was written so far stays readable there", path.shown())]
+    CutShort {
+        /// The record.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+        /// What is in the record.
+        written: Summary,
+    },
+    /// A record without any snapshot does not take the place of one that has some.
+    #[error("no snapshot was recorded, so {} is still the earlier record", path.shown())]
+    NothingNew {
+        /// The earlier record.
+        path: PathBuf,
+    },
     /// The operating system refused something with a file.
     #[error("cannot {what} {}: {source}", path.shown())]
     File {
@@ -25,7 +44,7 @@ pub enum WriteError {
         source: io::Error,
     },
     /// Something stands where the record should go.
-    #[error("{} {what}; choose another name or move it away", path.shown())]
+    #[error("{} {what}; {}", path.shown(), makes_way(*.replaceable))]
     Occupied {
         /// The record's name.
         path: PathBuf,
@@ -141,6 +160,15 @@ pub enum ReadError {
         /// The limit.
         limit: Bytes,
     },
+}
+
+/// What to do about a name that is taken.
+fn makes_way(replaceable: bool) -> &'static str {
+    if replaceable {
+        "choose another name, move it away, or say --force to replace it"
+    } else {
+        "choose another name or move it away"
+    }
 }
 
 impl ReadError {

@@ -1,19 +1,21 @@
 //! A record as a file: nobody else may read it, it never goes through a symbolic link, it replaces nothing that is not
 //! an older record of the same user, and its name appears when it is complete.
 //!
-//! While it is written it is called `NAME.part`. A recorder that dies leaves that: it reads like any record, and the
+//! What it may replace is decided in `guard`. While it is written it is called `NAME.part`. A recorder that dies leaves that: it reads like any record, and the
 //! next recorder of the same name sets it aside as `NAME.interrupted` instead of writing over it. Two recorders at
 //! once are kept apart by a lock on `NAME.part`.
 
 use crate::error::WriteError;
-use crate::reader::sniff;
+use crate::guard::{self, Kind, Rules, There, is_record};
+use crate::new_file::{appear, create_beside, remove_leftovers, sync_directory};
 use crate::repack::repack;
+use crate::stream::StreamReader;
 use crate::writer::{Summary, Writer, WriterOptions};
 use damo_model::human::Show;
-use damo_model::{Item, Sink, SinkError};
+use damo_model::{Item, Meta, Sink, SinkError, Source};
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read};
+use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
@@ -21,11 +23,17 @@ use std::path::{Path, PathBuf};
 /// A record file in the making.
 pub struct RecordFile {
     writer: Writer<File>,
+    place: Place,
+    set_aside: Vec<PathBuf>,
+}
+
+/// Where a record goes, and under which conditions.
+struct Place {
     path: PathBuf,
     part: PathBuf,
-    overwrite: bool,
-    owners: Owners,
-    set_aside: Vec<PathBuf>,
+    rules: Rules,
+    /// The user who writes.
+    writer: u32,
 }
 
 /// Whom a finished record is given to.
@@ -37,28 +45,6 @@ pub struct Owner {
     pub gid: u32,
 }
 
-/// Whose files may be replaced: those of the user who writes, and of the one whom the record is for.
-#[derive(Clone, Copy)]
-struct Owners {
-    writer: u32,
-    heir: Option<Owner>,
-}
-
-impl Owners {
-    fn include(&self, uid: u32) -> bool {
-        uid == self.writer || self.heir.is_some_and(|heir| heir.uid == uid)
-    }
-}
-
-/// What stands at a path.
-enum There {
-    Nothing,
-    /// A `.damo` record, or an empty file: may be moved.
-    Record,
-    /// Another regular file of the same user.
-    Other,
-}
-
 impl RecordFile {
     /// Creates `PATH.part`, readable by its owner only. What stands at `path` stays there until
     /// [`RecordFile::finish`]; that it may be replaced is checked now. With `overwrite`, it may be any regular file.
@@ -67,64 +53,59 @@ impl RecordFile {
     /// If something stands there that must not be replaced (a symbolic link, a directory, another user's file, a file
     /// that is no record), if another recorder is at work on the same name, or if the system refuses.
     pub fn create(path: impl Into<PathBuf>, options: WriterOptions, overwrite: bool) -> Result<Self, WriteError> {
-        Self::create_for(None, path, options, overwrite)
+        Self::create_with(path, options, Rules { force: overwrite, ..Rules::new(Kind::Record) })
     }
 
-    /// As [`RecordFile::create`], by root for somebody: the record becomes theirs when it is finished, if the file
-    /// system can do that, and what it replaces may be theirs.
+    /// As [`RecordFile::create`], with more to say: [`Rules::heir`] is whose the record becomes when it is finished, if
+    /// the file system can do that; [`Rules::inputs`] are never written over; [`Rules::force`] is `overwrite`.
     ///
     /// # Errors
     /// As [`RecordFile::create`].
-    pub fn create_for(
-        heir: Option<Owner>,
-        path: impl Into<PathBuf>,
-        options: WriterOptions,
-        overwrite: bool,
-    ) -> Result<Self, WriteError> {
+    pub fn create_with(path: impl Into<PathBuf>, options: WriterOptions, rules: Rules) -> Result<Self, WriteError> {
         let path = path.into();
         let part = with_suffix(&path, ".part");
+        check_names(&path, &rules, None)?;
         let mut set_aside = Vec::new();
-        // Created first: whose it is tells who we are.
-        let file = match create_new(&part) {
-            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
-                set_aside.push(set_leftover_aside(&path, &part)?);
-                create_new(&part)
-            }
-            created => created,
-        };
-        let file = file.map_err(|e| file_error("create", &part, e))?;
-        let created = Self::begin(file, heir, &path, &part, options, overwrite);
+        let file = create_locked(&path, &part, &mut set_aside)?;
+        let created = Self::begin(file, &path, &part, options, rules);
         if created.is_err() {
             // Nothing but the file header is in it, and it is ours: it was created anew above.
             let _ = fs::remove_file(&part);
         }
-        let (writer, owners) = created?;
-        Ok(RecordFile { writer, path, part, overwrite, owners, set_aside })
+        let (writer, place) = created?;
+        Ok(RecordFile { writer, place, set_aside })
     }
 
     fn begin(
         file: File,
-        heir: Option<Owner>,
         path: &Path,
         part: &Path,
         options: WriterOptions,
-        overwrite: bool,
-    ) -> Result<(Writer<File>, Owners), WriteError> {
-        file.try_lock().map_err(|e| file_error("lock", part, e.into()))?;
+        rules: Rules,
+    ) -> Result<(Writer<File>, Place), WriteError> {
+        // Whose it is tells who we are.
         let writer = file.metadata().map_err(|e| file_error("examine", part, e))?.uid();
-        let owners = Owners { writer, heir };
-        check_replaceable(path, owners, overwrite)?;
-        Ok((Writer::new(file, options)?, owners))
+        check_names(path, &rules, Some(writer))?;
+        let place = Place { path: path.into(), part: part.into(), rules, writer };
+        Ok((Writer::new(file, options)?, place))
+    }
+
+    /// Sees whether a record of this name could be written, without creating anything.
+    ///
+    /// # Errors
+    /// If something stands there, or at `PATH.old` where an earlier record would go, that must not be replaced.
+    pub fn check(path: &Path, rules: &Rules) -> Result<(), WriteError> {
+        check_names(path, rules, None).map(|_| ())
     }
 
     /// Where the record will be.
     pub fn path(&self) -> &Path {
-        &self.path
+        &self.place.path
     }
 
     /// Where it is until then.
     pub fn part_path(&self) -> &Path {
-        &self.part
+        &self.place.part
     }
 
     /// What interrupted recorders had left in the way, under its new name.
@@ -135,7 +116,7 @@ impl RecordFile {
     /// Whether what is written has no name any more: it was removed or moved, or its directory was. Then
     /// [`RecordFile::finish`] writes it again to where it was, if it can.
     pub fn is_gone(&self) -> bool {
-        !is_at(self.writer.get_ref(), &self.part)
+        !is_at(self.writer.get_ref(), &self.place.part)
     }
 
     /// What was written so far.
@@ -170,10 +151,13 @@ impl RecordFile {
     }
 
     /// Completes the record, waits until the disk has it, and gives it its name. A previous record of that name
-    /// becomes `NAME.old`.
+    /// becomes `NAME.old`, unless it has no snapshot.
     ///
     /// # Errors
-    /// If the system refuses, or if meanwhile something else stands at the name. The record then stays `NAME.part`.
+    /// If the system refuses to take the last of it (a full disk), what was written before has the name
+    /// ([`WriteError::CutShort`]). If meanwhile something else stands at the name, the record stays `NAME.part`
+    /// ([`WriteError::NotNamed`]). If it has no snapshot and an earlier record has the name, that one keeps it, and nothing
+    /// else is left ([`WriteError::NothingNew`]).
     pub fn finish(self) -> Result<Summary, WriteError> {
         self.end(false)
     }
@@ -188,17 +172,28 @@ impl RecordFile {
         self.end(true)
     }
 
-    fn end(self, packed: bool) -> Result<Summary, WriteError> {
-        let RecordFile { writer, path, part, overwrite, owners, .. } = self;
-        let (file, summary) = writer.finish()?;
-        let file = if is_at(&file, &part) { file } else { again(&file, &path, &part)? };
-        let better = if packed { repack(&part, &file, &summary) } else { None };
+    fn end(mut self, packed: bool) -> Result<Summary, WriteError> {
+        // The blocks first, and then the end: so that it is known where the last whole block ends.
+        let flushed = self.writer.flush_block();
+        let whole = self.writer.written();
+        let RecordFile { writer, place, .. } = self;
+        let rest = writer.get_ref().try_clone().map_err(|e| file_error("examine", &place.part, e))?;
+        let (file, summary) = match flushed.and_then(|()| writer.finish()) {
+            Err(WriteError::Io(source)) => {
+                place.complete_cut(&rest, &whole)?;
+                return Err(WriteError::CutShort { path: place.path, source, written: whole });
+            }
+            finished => finished?,
+        };
+        drop(rest);
+        let file = if is_at(&file, &place.part) { file } else { again(&file, &place.path, &place.part)? };
+        let better = if packed { repack(&place.part, &file, &summary) } else { None };
         // The old one is kept open, and with it the lock on it, until the new one has the name.
         let (file, summary) = match better {
             Some(better) => better,
             None => (file, summary),
         };
-        complete(&file, &path, &part, overwrite, owners)?;
+        place.complete(&file, &summary)?;
         Ok(summary)
     }
 
@@ -208,13 +203,15 @@ impl RecordFile {
     /// # Errors
     /// As [`RecordFile::finish`].
     pub fn finish_cut(self) -> Result<Summary, WriteError> {
-        let RecordFile { writer, path, part, overwrite, owners, .. } = self;
-        let summary = writer.summary();
-        let file = writer.get_ref();
-        // Nothing may stand behind the last whole block; if this fails it does no harm.
-        let _ = file.set_len(summary.bytes.0);
-        complete(file, &path, &part, overwrite, owners)?;
+        let summary = self.writer.written();
+        self.place.complete_cut(self.writer.get_ref(), &summary)?;
         Ok(summary)
+    }
+
+    /// Gives up: nothing is left behind, and what stands at the name stays there.
+    pub fn discard(self) {
+        let RecordFile { writer, place, .. } = self;
+        place.remove(writer.get_ref());
     }
 }
 
@@ -224,36 +221,58 @@ impl Sink for RecordFile {
     }
 }
 
-/// Makes sure that the disk has the file, and renames it.
-fn complete(file: &File, path: &Path, part: &Path, overwrite: bool, owners: Owners) -> Result<(), WriteError> {
-    file.sync_all().map_err(|e| file_error("write", part, e))?;
-    if let Some(heir) = owners.heir {
-        // The file that was made here, whatever has its name now. Not every file system has owners; then it stays
-        // the writer's.
-        let _ = fchown(file, Some(heir.uid), Some(heir.gid));
+impl Place {
+    /// Cuts the file behind its last whole block and gives it its name.
+    fn complete_cut(&self, file: &File, written: &Summary) -> Result<(), WriteError> {
+        // Nothing may stand behind the last whole block; if this fails it does no harm.
+        let _ = file.set_len(written.bytes.0);
+        self.complete(file, written)
     }
-    name(path, part, overwrite, owners).map_err(|error| kept(file, path, part, error))?;
-    if let Some(directory) = path.parent() {
-        let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
-        // So that the name survives a crash of the machine; not every file system can.
-        let _ = File::open(directory).and_then(|d| d.sync_all());
-    }
-    Ok(())
-}
 
-/// Gives the finished file its name, and one that has it already another one.
-fn name(path: &Path, part: &Path, overwrite: bool, owners: Owners) -> Result<(), WriteError> {
-    if let There::Record = check_replaceable(path, owners, overwrite)? {
-        let old = with_suffix(path, ".old");
-        check_replaceable(&old, owners, false)?;
-        fs::rename(path, &old).map_err(|e| file_error("rename", path, e))?;
+    /// Makes sure that the disk has the file, and gives it its name.
+    fn complete(&self, file: &File, written: &Summary) -> Result<(), WriteError> {
+        let synced = file.sync_all().map_err(|e| file_error("write", &self.part, e));
+        if let Some(heir) = self.rules.heir {
+            // The file that was made here, whatever has its name now. Not every file system has owners; then it stays
+            // the writer's.
+            let _ = fchown(file, Some(heir.uid), Some(heir.gid));
+        }
+        let named = synced.and_then(|()| self.name(file, written));
+        named.map_err(|error| kept(file, &self.path, &self.part, error))?;
+        sync_directory(&self.path);
+        Ok(())
     }
-    publish(part, path, overwrite)
+
+    /// Gives the finished file its name, and the record that has it already another one.
+    fn name(&self, file: &File, written: &Summary) -> Result<(), WriteError> {
+        let path = &self.path;
+        let there = check_names(path, &self.rules, Some(self.writer))?;
+        if there == There::Record && is_worth_keeping(path) {
+            if written.snapshots == 0 {
+                self.remove(file);
+                return Err(WriteError::NothingNew { path: path.clone() });
+            }
+            fs::rename(path, old_of(path)).map_err(|e| file_error("rename", path, e))?;
+            return appear(&self.part, path);
+        }
+        match there {
+            There::Nothing => appear(&self.part, path),
+            _ => fs::rename(&self.part, path).map_err(|e| file_error("rename to", path, e)),
+        }
+    }
+
+    /// Removes `NAME.part` if it is still this file.
+    fn remove(&self, file: &File) {
+        if is_at(file, &self.part) {
+            // It holds nothing of worth; where it cannot be removed the next recording of the name does it.
+            let _ = fs::remove_file(&self.part);
+        }
+    }
 }
 
 /// Says with the error where the record is, if it is there.
 fn kept(file: &File, path: &Path, part: &Path, error: WriteError) -> WriteError {
-    if !is_at(file, part) {
+    if !is_at(file, part) || matches!(error, WriteError::NothingNew { .. }) {
         return error;
     }
     let why = match error {
@@ -293,20 +312,25 @@ fn again(file: &File, path: &Path, part: &Path) -> Result<File, WriteError> {
     })
 }
 
-/// Gives the finished file its name; without `overwrite`, never at the cost of what came there in the meantime.
-fn publish(part: &Path, path: &Path, overwrite: bool) -> Result<(), WriteError> {
-    if !overwrite {
-        match fs::hard_link(part, path) {
-            Ok(()) => return fs::remove_file(part).map_err(|e| file_error("remove", part, e)),
-            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
-                let what = "appeared while the record was written";
-                return Err(WriteError::Occupied { path: path.into(), what, replaceable: false });
+/// Creates `part` with a lock on it: the lock first, and then the name, so that nobody finds it without. What an
+/// interrupted recorder left there gets out of the way.
+fn create_locked(path: &Path, part: &Path, set_aside: &mut Vec<PathBuf>) -> Result<File, WriteError> {
+    remove_leftovers(part);
+    let (file, beside) = create_beside(part)?;
+    let locked = file.try_lock().map_err(|e| file_error("lock", part, e.into()));
+    let named = locked.and_then(|()| {
+        loop {
+            match appear(&beside, part) {
+                Err(WriteError::Occupied { .. }) => set_aside.extend(set_leftover_aside(path, part)?),
+                named => return named,
             }
-            // File systems without hard links.
-            Err(_) => {}
         }
+    });
+    if named.is_err() {
+        // Ours: it was created anew.
+        let _ = fs::remove_file(&beside);
     }
-    fs::rename(part, path).map_err(|e| file_error("rename", part, e))
+    named.map(|()| file)
 }
 
 pub(crate) fn create_new(path: &Path) -> io::Result<File> {
@@ -320,61 +344,87 @@ pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
+fn old_of(path: &Path) -> PathBuf {
+    with_suffix(path, ".old")
+}
+
 pub(crate) fn file_error(what: &'static str, path: &Path, source: io::Error) -> WriteError {
     WriteError::File { what, path: path.into(), source }
 }
 
-/// Says what stands at `path`, and refuses what must not be replaced.
-fn check_replaceable(path: &Path, owners: Owners, overwrite: bool) -> Result<There, WriteError> {
-    let occupied = |what| Err(WriteError::Occupied { path: path.into(), what, replaceable: false });
-    let found = match fs::symlink_metadata(path) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(There::Nothing),
-        found => found.map_err(|e| file_error("examine", path, e))?,
-    };
-    if found.is_symlink() {
-        return occupied("is a symbolic link");
+/// Says what stands at a record's name, and refuses what must not be replaced: there, and where a record would be moved
+/// to.
+fn check_names(path: &Path, rules: &Rules, writer: Option<u32>) -> Result<There, WriteError> {
+    let there = check_record(path, rules, writer, rules.force)?;
+    if there == There::Record {
+        check_record(&old_of(path), rules, writer, false)?;
     }
-    if found.is_dir() {
-        return occupied("is a directory");
-    }
-    if !found.is_file() {
-        return occupied("is a device or pipe");
-    }
-    if !owners.include(found.uid()) {
-        return occupied("belongs to another user");
-    }
-    if found.len() == 0 || is_record(path)? {
-        return Ok(There::Record);
-    }
-    if overwrite {
-        return Ok(There::Other);
-    }
-    let what = "exists and is no .damo record";
-    Err(WriteError::Occupied { path: path.into(), what, replaceable: true })
+    Ok(there)
 }
 
-fn is_record(path: &Path) -> Result<bool, WriteError> {
-    let mut start = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(64).read_to_end(&mut start));
-    read.map_err(|e| file_error("read", path, e))?;
-    Ok(sniff(&start))
+/// The same for one name. A record is no obstacle; `overwrite` says whether another file is.
+fn check_record(path: &Path, rules: &Rules, writer: Option<u32>, overwrite: bool) -> Result<There, WriteError> {
+    let rules = Rules { force: true, ..rules.clone() };
+    match guard::check(path, &rules, writer)? {
+        There::Other if !overwrite => {
+            let what = "exists and is no .damo record";
+            Err(WriteError::Occupied { path: path.into(), what, replaceable: true })
+        }
+        there => Ok(there),
+    }
 }
 
-/// Renames what an interrupted recorder left as `NAME.part`.
-fn set_leftover_aside(path: &Path, part: &Path) -> Result<PathBuf, WriteError> {
+/// Records up to this size are looked through for something that is worth keeping.
+const SMALL_RECORD: u64 = 1 << 20;
+
+/// Whether a record has a snapshot, or was made of other programs' files: memory use alone can be all that they tell. A
+/// recording without a snapshot has nothing that anybody would miss. What cannot be read is worth keeping.
+fn is_worth_keeping(path: &Path) -> bool {
+    let Ok(file) = File::open(path) else { return true };
+    if file.metadata().is_ok_and(|found| found.len() > SMALL_RECORD) {
+        return true;
+    }
+    let Ok(mut items) = StreamReader::new(file) else { return true };
+    loop {
+        match items.next_item() {
+            Ok(Some(Item::Meta(Meta { source: Source::Imported { .. }, .. }) | Item::Snapshot(_))) | Err(_) => {
+                return true;
+            }
+            Ok(Some(_)) => {}
+            Ok(None) => return !items.damage().is_empty(),
+        }
+    }
+}
+
+/// Renames what an interrupted recorder left as `NAME.part`, and tells its new name; removes it if nothing is in it.
+fn set_leftover_aside(path: &Path, part: &Path) -> Result<Option<PathBuf>, WriteError> {
     let occupied = |what| Err(WriteError::Occupied { path: part.into(), what, replaceable: false });
-    let found = fs::symlink_metadata(part).map_err(|e| file_error("examine", part, e))?;
+    let found = match fs::symlink_metadata(part) {
+        // Its recorder has just finished.
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        found => found.map_err(|e| file_error("examine", part, e))?,
+    };
     if found.is_symlink() || !found.is_file() {
         return occupied("is in the way and no regular file");
     }
-    let file = File::open(part).map_err(|e| file_error("read", part, e))?;
+    let file = match File::open(part) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        file => file.map_err(|e| file_error("read", part, e))?,
+    };
     match file.try_lock() {
         Ok(()) => {}
         Err(fs::TryLockError::WouldBlock) => return occupied("is being written by another recorder"),
         Err(fs::TryLockError::Error(e)) => return Err(file_error("lock", part, e)),
     }
+    if !is_at(&file, part) {
+        // Another recorder was faster. While the lock is ours nobody else moves what it is on.
+        return Ok(None);
+    }
     if found.len() > 0 && !is_record(part)? {
         return occupied("is in the way and no .damo record");
+    }
+    if !is_worth_keeping(part) {
+        return fs::remove_file(part).map(|()| None).map_err(|e| file_error("remove", part, e));
     }
     for n in 0u32.. {
         let aside = match n {
@@ -384,7 +434,7 @@ fn set_leftover_aside(path: &Path, part: &Path) -> Result<PathBuf, WriteError> {
         match fs::symlink_metadata(&aside) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
                 fs::rename(part, &aside).map_err(|e| file_error("rename", part, e))?;
-                return Ok(aside);
+                return Ok(Some(aside));
             }
             found => found.map(|_| ()).map_err(|e| file_error("examine", &aside, e))?,
         }

@@ -3,6 +3,7 @@
 //! This crate knows nothing of where snapshots come from nor of what becomes of them.
 //!
 //! - [`Writer`]: items in, blocks out, to anything that takes bytes; [`RecordFile`]: to a file, safely
+//! - [`NewFile`]: any file that appears when it is whole; [`Rules`]: which files may be written over
 //! - [`Reader`]: random access by block, from any thread; [`StreamReader`]: items in order, from a pipe or a
 //!   growing file; [`SoundReader`]: the same, completed so that they can be written again
 //! - [`repair`]: a sound record of what is readable in a damaged one
@@ -34,7 +35,9 @@
 mod block;
 mod error;
 mod file;
+mod guard;
 mod layout;
+mod new_file;
 mod pack;
 mod predict;
 mod reader;
@@ -54,9 +57,11 @@ mod writer;
 pub use block::BlockInfo;
 pub use error::{Damage, ReadError, WriteError};
 pub use file::{Owner, RecordFile};
+pub use guard::{Kind, Rules};
 pub use layout::MAX_TARGETS;
+pub use new_file::{Ending, NewFile, remove_unfinished};
 pub use reader::{CHECK_ALL_UP_TO, MAX_STREAM, Reader, SIDES_AT_LEAST, SIDES_AT_MOST, SIDES_PER_BYTE, Totals, sniff};
-pub use repair::{RepairReport, repair};
+pub use repair::{RepairReport, repair, repair_with};
 pub use sound::SoundReader;
 pub use stream::StreamReader;
 pub use writer::{Summary, Writer, WriterOptions};

@@ -134,6 +134,13 @@ impl<W: Write> Writer<W> {
         self.summary
     }
 
+    /// What the output has been given in whole blocks: without the snapshots at hand.
+    pub(crate) fn written(&self) -> Summary {
+        let pending = (self.batch.snapshots.len() as u64, self.batch.nr_regions() as u64);
+        let Summary { snapshots, regions, .. } = self.summary;
+        Summary { snapshots: snapshots - pending.0, regions: regions - pending.1, ..self.summary }
+    }
+
     /// The output. Writing to it oneself breaks the record.
     pub fn get_ref(&self) -> &W {
         &self.out

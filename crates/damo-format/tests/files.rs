@@ -3,7 +3,7 @@
 mod common;
 
 use common::{evolving, meta, record, snapshots, target};
-use damo_format::{Owner, Reader, RecordFile, StreamReader, WriteError, Writer, WriterOptions, repair};
+use damo_format::{Kind, Owner, Reader, RecordFile, Rules, StreamReader, WriteError, Writer, WriterOptions, repair};
 use damo_model::{Item, Lost, Side, Sink, Snapshot, Stamp, Target, TargetKey};
 use std::fs;
 use std::io::{self, Read, Write};
@@ -180,6 +180,75 @@ fn two_recorders_of_the_same_name_are_kept_apart() {
     assert!(create(&path).is_ok());
 }
 
+#[test]
+fn of_recorders_that_start_at_once_on_one_name_one_gets_it_and_nothing_is_moved_away() {
+    for _ in 0..40 {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("damon.damo");
+        let start = std::sync::Barrier::new(4);
+        let begin = || {
+            start.wait();
+            create(&path)
+        };
+        let files: Vec<_> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(begin)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        let (got, refused): (Vec<_>, Vec<_>) = files.into_iter().partition(Result::is_ok);
+        assert_eq!(got.len(), 1);
+        for error in refused.into_iter().filter_map(Result::err) {
+            assert!(error.to_string().contains("is being written by another recorder"), "{error}");
+        }
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+}
+
+#[test]
+fn what_stands_where_the_old_record_would_go_is_noticed_at_the_beginning() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("damon.damo");
+    let old = directory.path().join("damon.damo.old");
+    let written = write_file(&path, 5);
+    let obstacles: [&dyn Fn(); 3] =
+        [&|| symlink("elsewhere", &old).unwrap(), &|| fs::create_dir(&old).unwrap(), &|| {
+            fs::write(&old, "notes").unwrap()
+        }];
+    for plant in obstacles {
+        plant();
+        let error = create(&path).err().unwrap().to_string();
+        assert!(error.contains("damon.damo.old"), "{error}");
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2);
+        assert_eq!(snapshots(&Reader::open(&path).unwrap()), written);
+        let _ = fs::remove_file(&old);
+        let _ = fs::remove_dir(&old);
+    }
+    assert!(create(&path).is_ok());
+}
+
+#[test]
+fn a_record_without_snapshots_replaces_no_record_and_is_never_kept_as_old() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("damon.damo");
+    let names = || fs::read_dir(directory.path()).unwrap().count();
+    let empty = |path: &Path| {
+        let mut file = create(path).unwrap();
+        [meta(), target(0)].iter().for_each(|item| file.put(item).unwrap());
+        file
+    };
+    empty(&path).finish().unwrap();
+    let written = write_file(&path, 5);
+    assert_eq!(names(), 1, "the empty one was worth nothing");
+    for finish in [RecordFile::finish, RecordFile::finish_repacked, RecordFile::finish_cut] {
+        let error = finish(empty(&path)).unwrap_err();
+        assert!(matches!(error, WriteError::NothingNew { .. }), "{error}");
+        assert_eq!(snapshots(&Reader::open(&path).unwrap()), written);
+        assert_eq!(names(), 1);
+    }
+    // As a killed recorder leaves it: not worth a name of its own either.
+    drop(empty(&path));
+    assert_eq!(create(&path).unwrap().set_aside(), [] as [&Path; 0]);
+}
+
 /// Takes so many bytes and then is full.
 struct Full {
     bytes: Vec<u8>,
@@ -352,7 +421,7 @@ fn repair_makes_a_sound_record_of_what_is_readable_and_says_what_is_missing() {
     bytes.truncate(bytes.len() - 50);
     let (bad, good) = (directory.path().join("bad.damo"), directory.path().join("good.damo"));
     fs::write(&bad, &bytes).unwrap();
-    let report = repair(&bad, &good).unwrap();
+    let report = repair(&bad, &good, false).unwrap();
     assert_eq!((report.written.snapshots, report.lost_snapshots, report.was_finished), (16, 4, false));
     assert!(!report.damage.is_empty());
     let reader = Reader::open(&good).unwrap();
@@ -363,10 +432,15 @@ fn repair_makes_a_sound_record_of_what_is_readable_and_says_what_is_missing() {
     let sides = reader.sides().unwrap();
     let [Side::Lost(lost)] = &sides[..] else { panic!("{sides:?}") };
     assert!(lost.reason.contains("4 snapshots"), "{}", lost.reason);
-    // In place: the damaged one is kept as .old.
-    repair(&bad, &bad).unwrap();
-    assert_eq!(snapshots(&Reader::open(&bad).unwrap()), expected);
-    assert_eq!(fs::read(directory.path().join("bad.damo.old")).unwrap(), bytes);
+    // Never in place: what is damaged may be all that there is.
+    for force in [false, true] {
+        let error = repair(&bad, &bad, force).unwrap_err().to_string();
+        assert!(error.contains("is what is read here"), "{error}");
+        assert_eq!(fs::read(&bad).unwrap(), bytes);
+    }
+    assert!(repair(&bad, &good, false).unwrap_err().to_string().contains("is a record"));
+    repair(&bad, &good, true).unwrap();
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2);
 }
 
 #[test]
@@ -374,7 +448,7 @@ fn repairing_what_is_no_record_creates_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let (bad, good) = (directory.path().join("bad"), directory.path().join("good"));
     fs::write(&bad, "no record").unwrap();
-    let error = repair(&bad, &good).unwrap_err().to_string();
+    let error = repair(&bad, &good, false).unwrap_err().to_string();
     assert!(error.contains("not a .damo record"), "{error}");
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
 }
@@ -403,7 +477,7 @@ fn a_record_made_by_root_for_a_user_is_the_users_and_gives_way_to_the_next_one()
     }
     let path = directory.path().join("damon.damo");
     for heir in [None, Some(Owner { uid: 65534, gid: 65533 }), Some(Owner { uid: 65534, gid: 65533 })] {
-        let mut file = RecordFile::create_for(heir, &path, options(), false).unwrap();
+        let mut file = RecordFile::create_with(&path, options(), Rules { heir, ..Rules::new(Kind::Record) }).unwrap();
         items(6).1.iter().for_each(|item| file.put(item).unwrap());
         file.finish_repacked().unwrap();
         let found = path.metadata().unwrap();
@@ -413,5 +487,7 @@ fn a_record_made_by_root_for_a_user_is_the_users_and_gives_way_to_the_next_one()
     // Root itself finds somebody else's file there.
     assert!(create(&path).is_err());
     let somebody = Owner { uid: 4242, gid: 4242 };
-    assert!(RecordFile::create_for(Some(somebody), &path, options(), false).is_err());
+    assert!(
+        RecordFile::create_with(&path, options(), Rules { heir: Some(somebody), ..Rules::new(Kind::Record) }).is_err()
+    );
 }

@@ -255,7 +255,7 @@ impl RecordArgs {
     }
 
     fn output(&self) -> Result<Output, UsageError> {
-        let to_stdout = self.out.as_os_str() == "-";
+        let to_stdout = ["-", "/dev/stdout"].iter().any(|name| self.out.as_os_str() == *name);
         let rotation = Rotation { size: self.rotate_size, time: self.rotate_time, keep: self.rotate_keep };
         if to_stdout && (rotation.is_on() || self.keep.is_some()) {
             return usage("rotation and --keep write several files: give a file name with --out instead of `-`");
@@ -277,7 +277,14 @@ impl RecordArgs {
         if !to_stdout && (self.out.file_name().is_none() || self.out.as_os_str().is_empty()) {
             return usage(format!("--out `{}` names no file: give a file name such as damon.damo", self.out.shown()));
         }
-        Ok(Output { path: (!to_stdout).then(|| self.out.clone()), overwrite: self.force, rotation, keep: self.keep })
+        let path = (!to_stdout).then(|| self.out.clone());
+        Ok(Output { path, overwrite: self.force, inputs: self.inputs(), rotation, keep: self.keep })
+    }
+
+    /// Files that are read.
+    fn inputs(&self) -> Vec<PathBuf> {
+        let values = self.schemes.iter().chain(&self.monitor.kdamonds).map(PathBuf::from);
+        self.simulate.iter().cloned().chain(values).collect()
     }
 
     fn snapshots(&self) -> Result<Option<Snapshots>, UsageError> {

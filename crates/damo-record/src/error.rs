@@ -98,6 +98,10 @@ impl RecordError {
         if let Some(WriteError::NotNamed { part, why, .. }) = error.downcast_ref() {
             return RecordError::NotNamed { part: part.clone(), why: why.clone() };
         }
+        if let Some(WriteError::CutShort { path, source, .. }) = error.downcast_ref() {
+            let why = format!("cannot write on: {source}; {STAYS}");
+            return RecordError::Record { file: path.clone(), why, system: true, pipe_closed: false };
+        }
         let mut system = false;
         let mut pipe_closed = false;
         let mut cause = Some(error);
@@ -111,6 +115,17 @@ impl RecordError {
         RecordError::Record { file: file.into(), why: error.to_string(), system, pipe_closed }
     }
 
+    /// The same, with what became of the record: that its beginning has its name, or why it has not.
+    pub(crate) fn with_fate(mut self, fate: &Result<(), RecordError>) -> Self {
+        if let RecordError::Record { why, .. } = &mut self {
+            match fate {
+                Ok(()) => *why = format!("{why}; {STAYS}"),
+                Err(error) => *why = format!("{why}; and {error}"),
+            }
+        }
+        self
+    }
+
     /// Whether the system refused to take more of the record.
     pub(crate) fn is_of_the_system(&self) -> bool {
         matches!(self, RecordError::Record { system: true, .. })
@@ -121,6 +136,9 @@ impl RecordError {
         matches!(self, RecordError::Record { pipe_closed: true, .. })
     }
 }
+
+/// Said of a record whose end could not be written.
+const STAYS: &str = "what was written so far stays readable";
 
 /// What to do about a name that is taken.
 fn makes_way(replaceable: bool) -> &'static str {

@@ -35,7 +35,7 @@ mod values;
 mod yaml;
 
 pub use error::RecordError;
-pub use tape::Written;
+pub use tape::{Written, stdout_is_closed};
 
 use args::RecordArgs;
 use std::process::ExitCode;

@@ -71,6 +71,14 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> Result<ExitCode, RecordError> {
+    let prints = matches!(
+        cli.command,
+        Some(Other::Status(_) | Other::Args(_) | Other::Doctor(_) | Other::Features(_) | Other::Start(_))
+    );
+    if prints && damo_record::stdout_is_closed() {
+        let why = "standard output is closed, so what is printed would be lost: open it".to_string();
+        return Err(damo_record::args::UsageError(why).into());
+    }
     let out = &mut std::io::stdout();
     match &cli.command {
         Some(Other::Record(args)) => damo_record::run(args),

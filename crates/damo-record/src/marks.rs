@@ -42,6 +42,10 @@ impl Marks {
     /// # Errors
     /// If something is in its way.
     pub(crate) fn listen(record: &Path, line: &mut Line) -> Result<Option<Self>, RecordError> {
+        // Beside a pipe or device nobody looks for one.
+        if std::fs::symlink_metadata(record).is_ok_and(|found| !found.is_file()) {
+            return Ok(None);
+        }
         let path = fifo_of(record);
         remove_left_over(&path)?;
         let fifo = match make(&path) {

@@ -13,7 +13,7 @@
 use crate::error::RecordError;
 use crate::line::Line;
 use crate::signals::Signals;
-use crate::tape::{Dump, Ended, Progress, Tape, Written};
+use crate::tape::{Dump, Ended, Progress, Tape};
 use damo_format::WriteError;
 use damo_model::human::Show;
 use damo_model::{Item, Nanos, Region, Side, Sink, SinkError};
@@ -43,6 +43,18 @@ const GIVE_UP: Duration = Duration::from_secs(10);
 /// In place of a time that was told already.
 const TOLD: u64 = u64::MAX;
 
+/// What becomes of a record when no more items come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It is finished, and gets its name.
+    #[default]
+    Finished,
+    /// The recording failed: it is finished if it has a snapshot, and else nothing is left of it.
+    FinishedIfAny,
+    /// Nothing is left of it: it can be made again at any time.
+    Discarded,
+}
+
 type Answer = mpsc::Sender<Result<Option<Dump>, RecordError>>;
 
 #[derive(Default)]
@@ -57,6 +69,8 @@ struct Queue {
     dump: Option<Answer>,
     /// No more items will come.
     closed: bool,
+    /// What becomes of the record then.
+    fate: Fate,
     /// The writer takes no more.
     stopped: bool,
     /// A sentence that somebody should hear at once.
@@ -211,8 +225,13 @@ impl Pipeline {
 
     /// Writes what waits, then the record's end. That may take its time; but after a signal another one ends it, and so
     /// does a pipe that takes nothing more.
-    pub(crate) fn finish(mut self, line: &mut Line) -> Ended {
-        self.close();
+    pub(crate) fn finish(self, line: &mut Line) -> Ended {
+        self.end(Fate::Finished, line)
+    }
+
+    /// The same, with what becomes of the record.
+    pub(crate) fn end(mut self, fate: Fate, line: &mut Line) -> Ended {
+        self.close(fate);
         self.wait_for_end(&mut |text| line.warn(text))
     }
 
@@ -259,24 +278,26 @@ impl Pipeline {
     /// The writer thread is left where it hangs; the end of the process ends it.
     fn given_up(&self, why: &str) -> Ended {
         let error = self.error(&format!("{why}: the record is incomplete. What was written before stays readable"));
-        Ended { written: Written::default(), rejected: None, was_full: false, error: Some(error) }
+        Ended { error: Some(error), ..Ended::default() }
     }
 
     fn error(&self, why: &str) -> RecordError {
         RecordError::Record { file: self.place.0.clone(), why: why.to_string(), system: false, pipe_closed: false }
     }
 
-    fn close(&self) {
-        self.shared.lock().closed = true;
+    fn close(&self, fate: Fate) {
+        let mut queue = self.shared.lock();
+        (queue.closed, queue.fate) = (true, fate);
+        drop(queue);
         self.shared.filled.notify_one();
     }
 }
 
 impl Drop for Pipeline {
-    /// A session that gives up half-way still leaves a complete record.
+    /// A session that gives up half-way still leaves a complete record, if it has recorded anything.
     fn drop(&mut self) {
         if self.ended.is_some() {
-            self.close();
+            self.close(Fate::FinishedIfAny);
             self.wait_for_end(&mut |_| {});
         }
     }
@@ -292,7 +313,7 @@ impl Sink for Pipeline {
 fn broken() -> Ended {
     let why = "the writer thread ended by a fault of its own; what was written before can be read".to_string();
     let error = RecordError::Record { file: PathBuf::from("record"), why, system: false, pipe_closed: false };
-    Ended { written: Written::default(), rejected: None, was_full: false, error: Some(error) }
+    Ended { error: Some(error), ..Ended::default() }
 }
 
 /// What an item costs in memory, roughly.
@@ -379,8 +400,20 @@ fn write(mut tape: Tape, block_age: Option<Duration>, shared: &Shared) -> Ended 
     let mut queue = shared.lock();
     queue.stopped = true;
     queue.dump = None;
+    let fate = queue.fate;
     drop(queue);
     shared.emptied.notify_all();
+    let is_empty = tape.progress().snapshots == 0;
+    let is_discarded = match fate {
+        Fate::Finished => false,
+        Fate::FinishedIfAny => is_empty,
+        // What a full disk leaves is kept: there may be no room to make it again.
+        Fate::Discarded => is_empty || error.is_none(),
+    };
+    if is_discarded {
+        tape.discard();
+        return Ended { was_discarded: true, error, ..Ended::default() };
+    }
     Ended { rejected: why.map(|why| (rejected, why)), was_full, ..tape.end(error) }
 }
 

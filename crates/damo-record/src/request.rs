@@ -103,6 +103,8 @@ pub struct Output {
     pub path: Option<PathBuf>,
     /// Overwrite what is not ours.
     pub overwrite: bool,
+    /// Files that are read for the recording (workloads, schemes, parameters): never written over.
+    pub inputs: Vec<PathBuf>,
     /// Several files in turn.
     pub rotation: Rotation,
     /// Flight recorder: hold this much in memory, write it when asked.

@@ -2,7 +2,7 @@
 
 use crate::error::RecordError;
 use crate::line::{self, Line};
-use crate::pipeline::{Patience, Pipeline};
+use crate::pipeline::{Fate, Patience, Pipeline};
 use crate::request::{Request, What};
 use crate::signals::Signals;
 use crate::tape::Tape;
@@ -49,7 +49,9 @@ pub fn run(request: &Request) -> Result<ExitCode, RecordError> {
         });
         if signals.stop().is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
-    let ended = pipeline.finish(&mut line);
+    // A simulation that failed can be run again: an earlier record is worth more than a part of it.
+    let fate = if result.is_ok() { Fate::Finished } else { Fate::Discarded };
+    let ended = pipeline.end(fate, &mut line);
     line.clear();
     if let Some(error) = ended.error {
         if !error.is_closed_pipe() {

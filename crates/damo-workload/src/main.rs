@@ -3,10 +3,12 @@
 
 use anyhow::{Context, Result};
 use clap::Parser;
+use damo_format::{Kind, NewFile, Rules};
 use damo_sim::Workload;
 use damo_workload::run::{Options, PhaseDone, run};
+use damo_workload::truth::Truth;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode};
 use std::thread;
@@ -88,7 +90,7 @@ fn work(args: &Args) -> Result<ExitCode> {
         })
     });
     let mut truth: Box<dyn Write> = match &args.truth {
-        Some(path) => Box::new(File::create(path).with_context(|| format!("cannot write {}", path.display()))?),
+        Some(path) => Box::new(log(path, args.config.iter().cloned().collect())?),
         None => Box::new(io::sink()),
     };
     let options =
@@ -103,6 +105,16 @@ fn work(args: &Args) -> Result<ExitCode> {
         None => true,
     };
     Ok(if all_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Begins a log. It replaces an earlier one; other files and the configuration stay.
+fn log(path: &Path, inputs: Vec<PathBuf>) -> Result<File> {
+    let mut head = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(64 << 10).read_to_end(&mut head));
+    let is_log = read.is_ok_and(|length| length > 0) && Truth::read(&head[..]).is_ok();
+    // Nothing in it is private, and other users' scripts read it.
+    let rules = Rules { inputs, force: is_log, mode: 0o644, ..Rules::new(Kind::Json) };
+    Ok(NewFile::create(path, rules)?.into_log()?)
 }
 
 /// What children are started with: this program and its arguments, without those about children.
@@ -200,6 +212,23 @@ mod tests {
     #[test]
     fn digits_are_grouped_by_three_from_the_right() {
         assert_eq!([0, 12, 999, 1000, 1_000_000].map(grouped), ["0", "12", "999", "1,000", "1,000,000"]);
+    }
+
+    #[test]
+    fn a_log_replaces_an_earlier_log_but_no_other_file_and_not_the_configuration() {
+        let dir = tempfile::tempdir().unwrap();
+        let (truth, config) = (dir.path().join("a.truth"), dir.path().join("a.cfg"));
+        std::fs::write(&config, "a, 10").unwrap();
+        for _ in 0..2 {
+            let clock = damo_workload::truth::clock_pair();
+            let event = damo_workload::truth::Event::Process { pid: 1, workload: "w".into(), clock };
+            damo_workload::truth::write_event(&mut log(&truth, vec![config.clone()]).unwrap(), &event).unwrap();
+            assert_eq!(std::fs::read_to_string(&truth).unwrap().lines().count(), 1);
+        }
+        assert!(log(&config, vec![config.clone()]).unwrap_err().to_string().contains("is what is read here"));
+        std::fs::write(&truth, "dear diary").unwrap();
+        assert!(log(&truth, Vec::new()).is_err());
+        assert_eq!(std::fs::read_to_string(&truth).unwrap(), "dear diary");
     }
 
     #[test]

@@ -1,14 +1,13 @@
 //! Where records are written to: a record file, standard output, or a file in one of the Python tool's formats.
 
+use crate::outputs::{self, Manner, Out};
 use crate::{errors, output};
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
-use damo_format::{RecordFile, WriterOptions};
+use damo_format::{Kind, WriterOptions};
 use damo_import::{JsonWriter, PerfScriptWriter, Written};
 use damo_model::{Item, Sink, SinkError};
-use std::fs::{self, OpenOptions};
-use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
 /// What a file holds.
@@ -35,7 +34,7 @@ impl FileType {
         if let Some(wanted) = wanted {
             return Ok(wanted);
         }
-        if path == Path::new("-") {
+        if outputs::is_stdout(path) {
             return Ok(FileType::Damo);
         }
         match path.extension().and_then(|ending| ending.to_str()) {
@@ -52,8 +51,6 @@ impl FileType {
     }
 }
 
-type Out = BufWriter<Box<dyn Write>>;
-
 /// A file in the making.
 pub struct Destination {
     path: PathBuf,
@@ -61,39 +58,32 @@ pub struct Destination {
 }
 
 enum Form {
-    Record(Box<RecordFile>),
-    RecordStream(Box<damo_format::Writer<Out>>),
-    Json(Box<JsonWriter<Out>>),
-    PerfScript(PerfScriptWriter<Out>),
+    Record(Box<damo_format::Writer<BufWriter<Out>>>),
+    Json(Box<JsonWriter<BufWriter<Out>>>),
+    PerfScript(PerfScriptWriter<BufWriter<Out>>),
 }
 
 impl Destination {
-    /// Begins a file that is made of `inputs`; `-` is standard output. What stands at `path` is kept, unless it is a
-    /// record, which becomes `PATH.old`, or `force` is given.
+    /// Begins a file; `-` is standard output. It gets its name when it is finished; until then, what stands at `path` stays
+    /// there. If that is a record, it is replaced with `force` only. `mode` are the permission bits.
     ///
     /// # Errors
-    /// If something stands there, or the system refuses.
-    pub fn create(path: &Path, file_type: FileType, force: bool, inputs: &[PathBuf]) -> Result<Self> {
+    /// If something stands there that must not be replaced, or the system refuses.
+    pub fn create(path: &Path, file_type: FileType, force: bool, mode: u32) -> Result<Self> {
         let bytes = matches!(file_type, FileType::Damo | FileType::JsonCompressed);
-        if path == Path::new("-") && bytes && output::is_terminal() {
+        if outputs::is_stdout(path) && bytes && output::is_terminal() {
             bail!("a record is not for terminals: send it into a file or pipe, or ask for text: json or perf_script");
         }
+        let kind = match file_type {
+            FileType::Damo | FileType::JsonCompressed => Kind::Record,
+            _ if outputs::is_stdout(path) => Kind::Text,
+            _ => Kind::Record,
+        };
+        let out = Out::create(path, Manner { kind, force, mode })?;
         let form = match file_type {
-            FileType::Damo if path == Path::new("-") => {
-                Form::RecordStream(Box::new(damo_format::Writer::new(open(path, force)?, WriterOptions::default())?))
-            }
-            // Written under another name until it is complete: its inputs are safe.
-            FileType::Damo => Form::Record(Box::new(RecordFile::create(path, WriterOptions::default(), force)?)),
-            _ => {
-                if let Some(input) = inputs.iter().find(|input| is_same_file(input, path)) {
-                    bail!("{} is what is read: writing it would lose it; choose another name", input.display());
-                }
-                let out = open(path, force)?;
-                match file_type {
-                    FileType::PerfScript => Form::PerfScript(PerfScriptWriter::new(out)),
-                    _ => Form::Json(Box::new(JsonWriter::new(out, file_type == FileType::JsonCompressed))),
-                }
-            }
+            FileType::Damo => Form::Record(Box::new(damo_format::Writer::new(out, WriterOptions::default())?)),
+            FileType::PerfScript => Form::PerfScript(PerfScriptWriter::new(out)),
+            _ => Form::Json(Box::new(JsonWriter::new(out, file_type == FileType::JsonCompressed))),
         };
         Ok(Self { path: path.to_owned(), form })
     }
@@ -122,33 +112,16 @@ impl Destination {
         }
         Ok(())
     }
-
-    /// Gives up: nothing is left behind.
-    pub fn discard(self) {
-        let left = match &self.form {
-            Form::Record(file) => file.part_path().to_owned(),
-            Form::RecordStream(_) => return,
-            _ if self.path == Path::new("-") => return,
-            _ => self.path.clone(),
-        };
-        drop(self.form);
-        // Made by us above; where it cannot be removed it is in nobody's way.
-        let _ = fs::remove_file(left);
-    }
 }
 
 impl Form {
     fn finish(self) -> Result<Option<Written>> {
-        let (mut out, written) = match self {
-            Self::Record(file) => {
-                file.finish()?;
-                return Ok(None);
-            }
-            Self::RecordStream(writer) => (writer.finish()?.0, None),
+        let (out, written) = match self {
+            Self::Record(writer) => (writer.finish()?.0, None),
             Self::Json(writer) => writer.finish().map(|(out, written)| (out, Some(written)))?,
             Self::PerfScript(writer) => writer.finish().map(|(out, written)| (out, Some(written)))?,
         };
-        out.flush()?;
+        Out::commit(out)?;
         Ok(written)
     }
 }
@@ -156,34 +129,9 @@ impl Form {
 impl Sink for Destination {
     fn put(&mut self, item: &Item) -> Result<(), SinkError> {
         match &mut self.form {
-            Form::Record(file) => file.put(item),
-            Form::RecordStream(writer) => writer.put(item),
+            Form::Record(writer) => writer.put(item),
             Form::Json(writer) => writer.put(item),
             Form::PerfScript(writer) => writer.put(item),
         }
     }
-}
-
-/// Whether two names are of one file that exists.
-fn is_same_file(a: &Path, b: &Path) -> bool {
-    let identity = |path| fs::metadata(path).map(|data| (data.dev(), data.ino()));
-    matches!((identity(a), identity(b)), (Ok(a), Ok(b)) if a == b)
-}
-
-/// A new file that only its owner reads, as records are; an existing one is kept unless `force`.
-fn open(path: &Path, force: bool) -> Result<Out> {
-    if path == Path::new("-") {
-        return Ok(output::buffered(Box::new(io::stdout())));
-    }
-    let mut options = OpenOptions::new();
-    options.write(true).mode(0o600);
-    if force {
-        options.create(true).truncate(true)
-    } else {
-        options.create_new(true)
-    };
-    let file = options.open(path).with_context(|| {
-        format!("creating {}{}", path.display(), if path.exists() { ": it exists; --force overwrites it" } else { "" })
-    })?;
-    Ok(output::buffered(Box::new(file)))
 }

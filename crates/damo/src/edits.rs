@@ -4,13 +4,12 @@
 use crate::destination::{Destination, FileType};
 use crate::errors::{self, Outcome};
 use crate::inputs::{Inputs, Opened};
-use anyhow::{Context, Result, bail};
+use crate::progress;
+use anyhow::{Result, bail};
 use clap::Args;
 use damo_frame::Record;
 use damo_model::{Item, Sink, SinkError};
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Where the new record goes.
 #[derive(Args, Clone, Debug)]
@@ -31,7 +30,7 @@ pub struct OutputArgs {
         help_heading = "Output"
     )]
     output_permission: u32,
-    /// Overwrite FILE even if it is not a record
+    /// Replace FILE if it is a record, or anything else that is not read here
     #[arg(short, long, help_heading = "Output")]
     force: bool,
 }
@@ -46,29 +45,13 @@ impl OutputArgs {
     ///
     /// # Errors
     /// Whatever `work` returns; or if the file cannot be written.
-    pub fn write<T>(
-        &self,
-        default: &str,
-        inputs: &[PathBuf],
-        work: impl FnOnce(&mut dyn Sink) -> Result<T>,
-    ) -> Result<T> {
+    pub fn write<T>(&self, default: &str, work: impl FnOnce(&mut dyn Sink) -> Result<T>) -> Result<T> {
         let path = self.path(default);
-        let piped = path == Path::new("-");
         let file_type = FileType::of(&path, self.output_type)?;
-        let mut out = Destination::create(&path, file_type, self.force, inputs)?;
-        let done = match work(&mut out) {
-            Ok(done) => done,
-            Err(error) => {
-                out.discard();
-                return Err(error);
-            }
-        };
+        let mut out = Destination::create(&path, file_type, self.force, self.output_permission)?;
+        // If that fails, nothing is left behind.
+        let done = work(&mut out)?;
         out.finish()?;
-        // Created for its owner alone; who wants others to read it gets that when it is complete.
-        if !piped && self.output_permission != 0o600 {
-            fs::set_permissions(&path, Permissions::from_mode(self.output_permission))
-                .with_context(|| format!("setting the permission of {}", path.display()))?;
-        }
         Ok(done)
     }
 
@@ -82,13 +65,12 @@ impl OutputArgs {
 ///
 /// # Errors
 /// If several are named, or it cannot be read.
-pub fn open_one(inputs: &Inputs, files: &[PathBuf]) -> Result<(Vec<PathBuf>, Opened)> {
+pub fn open_one(inputs: &Inputs, files: &[PathBuf]) -> Result<Opened> {
     let paths = inputs.paths(files)?;
     if paths.len() > 1 {
         bail!("one record is changed at a time, and {} are named; `damo merge` makes one of several", paths.len());
     }
-    let opened = inputs.known.open(&paths)?;
-    Ok((paths, opened))
+    inputs.known.open(&paths)
 }
 
 /// Gives all items of a record to a sink. Whether parts could not be read beyond those that the record knows of.
@@ -97,9 +79,13 @@ pub fn open_one(inputs: &Inputs, files: &[PathBuf]) -> Result<(Vec<PathBuf>, Ope
 /// If it cannot be read, or the sink takes no more.
 pub fn pass(record: &Record, sink: &mut dyn Sink) -> Result<Outcome> {
     let mut items = record.reader().stream()?;
-    while let Some(item) = items.next_item()? {
-        sink.put(&item)?;
-    }
+    progress::counted(record.totals().snapshots, |count| {
+        while let Some(item) = items.next_item()? {
+            count.snapshot(&item);
+            sink.put(&item)?;
+        }
+        anyhow::Ok(())
+    })?;
     Ok(late_damage(record, items.stream().damage()))
 }
 

@@ -2,7 +2,7 @@
 
 use crate::commands::report::options::microseconds;
 use crate::errors::{self, Outcome};
-use crate::progress;
+use crate::{outputs, progress};
 use anyhow::{Result, bail};
 use clap::Args;
 use damo_frame::{OpenOptions, Record};
@@ -165,6 +165,8 @@ pub fn open(paths: &[PathBuf]) -> Result<Opened> {
 /// As [`open`].
 pub fn open_with(paths: &[PathBuf], options: &OpenOptions) -> Result<Opened> {
     let mut records = Vec::with_capacity(paths.len());
+    // All of them before anything is written.
+    paths.iter().for_each(|path| outputs::reads(path));
     for path in paths {
         let record = progress::during(&[], || Record::open(path, options))?;
         for note in record.notes() {

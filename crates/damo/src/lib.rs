@@ -3,6 +3,7 @@
 //! - [`cli`]: the tree of commands and options; help, manual pages and completions come from it
 //! - `commands`: one file per command, and one per report
 //! - `inputs`, `output`, `progress`: which records, where results go, the line for long work
+//! - `outputs`: every file that is written, but records while they are recorded
 //! - `edits`, `destination`: making a record of a record
 //! - `errors`: exit codes, which are an API
 #![forbid(unsafe_code)]
@@ -14,6 +15,7 @@ mod edits;
 mod errors;
 mod inputs;
 mod output;
+mod outputs;
 mod progress;
 
 use std::ffi::OsString;

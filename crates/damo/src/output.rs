@@ -1,7 +1,7 @@
 //! Where results go, and what the terminal there can show. stdout is data: buffered, and flushed at the end so that a
 //! full disk or a closed pipe is noticed.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use damo_model::human::Screen;
 use damo_report::heats::Depth;
 use std::io::{self, BufWriter, IsTerminal, Write};
@@ -24,9 +24,21 @@ pub fn to_stdout(write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()>
 /// # Errors
 /// As [`to_stdout`].
 pub fn bytes_to_stdout(write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
+    check_stdout()?;
     let mut out = buffered(io::stdout().lock());
     write(&mut out)?;
     out.flush().context("writing to standard output")
+}
+
+/// Sees that standard output leads somewhere.
+///
+/// # Errors
+/// If whoever started us closed it.
+pub fn check_stdout() -> Result<()> {
+    if damo_record::stdout_is_closed() {
+        bail!("standard output is closed, so what is printed would be lost: open it, or name a file with -o FILE");
+    }
+    Ok(())
 }
 
 /// A large buffer before `out`.

@@ -1,9 +1,10 @@
 //! A line on stderr for work longer than a second. On a terminal only: logs and pipes never see it.
 
 use damo_frame::Record;
-use damo_model::Nanos;
 use damo_model::human::{Style, format_time};
+use damo_model::{Item, Nanos, Sink, SinkError};
 use std::io::{self, IsTerminal, Write};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -16,6 +17,59 @@ const PERIOD: Duration = Duration::from_millis(200);
 /// Does `work` on the records. If it takes long, and stderr is a terminal, a line tells how far it is; or, without
 /// records, that it goes on.
 pub fn during<T>(records: &[Record], work: impl FnOnce() -> T) -> T {
+    let text = |elapsed| {
+        let (read, planned) = records.iter().map(Record::progress).fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
+        line("reading the record", read, planned, elapsed)
+    };
+    with_line(text, work)
+}
+
+/// How much of some work is done.
+#[derive(Debug, Default)]
+pub struct Count {
+    done: AtomicU64,
+}
+
+impl Count {
+    /// So much of all is done.
+    pub fn set(&self, done: u64) {
+        self.done.store(done, Ordering::Relaxed);
+    }
+
+    /// Another snapshot, if the item is one.
+    pub fn snapshot(&self, item: &Item) {
+        if matches!(item, Item::Snapshot(_)) {
+            self.done.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Does `work` that writes a file, and tells how much of `all` it counted as done; or, if `all` is 0, how many snapshots.
+pub fn counted<T>(all: u64, work: impl FnOnce(&Count) -> T) -> T {
+    let count = Count::default();
+    let text = |elapsed| match count.done.load(Ordering::Relaxed) {
+        done if all == 0 => format!("writing: {done} snapshots"),
+        done => line("writing", done, all, elapsed),
+    };
+    with_line(text, || work(&count))
+}
+
+/// Counts snapshots on their way.
+pub struct Passing<'a> {
+    /// Where they are counted.
+    pub count: &'a Count,
+    /// Where they go.
+    pub out: &'a mut dyn Sink,
+}
+
+impl Sink for Passing<'_> {
+    fn put(&mut self, item: &Item) -> Result<(), SinkError> {
+        self.count.snapshot(item);
+        self.out.put(item)
+    }
+}
+
+fn with_line<T>(text: impl Fn(Duration) -> String + Send, work: impl FnOnce() -> T) -> T {
     if !io::stderr().is_terminal() {
         return work();
     }
@@ -26,9 +80,8 @@ pub fn during<T>(records: &[Record], work: impl FnOnce() -> T) -> T {
             let mut wait = PATIENCE;
             while waiting.recv_timeout(wait) == Err(RecvTimeoutError::Timeout) {
                 wait = PERIOD;
-                let (read, planned) = records.iter().map(Record::progress).fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
                 // Nobody reads a line that cannot be written.
-                let _ = write!(io::stderr(), "\r{}\x1b[K", line(read, planned, begun.elapsed()));
+                let _ = write!(io::stderr(), "\r{}\x1b[K", text(begun.elapsed()));
             }
             if wait == PERIOD {
                 let _ = write!(io::stderr(), "\r\x1b[K");
@@ -41,13 +94,13 @@ pub fn during<T>(records: &[Record], work: impl FnOnce() -> T) -> T {
 }
 
 /// How far it is, and how long the rest will take if it goes on like this.
-fn line(read: u64, planned: u64, elapsed: Duration) -> String {
+fn line(what: &str, read: u64, planned: u64, elapsed: Duration) -> String {
     if planned == 0 {
         // Foreign formats do not tell how much is left.
-        return "reading the record".to_owned();
+        return what.to_owned();
     }
     let share = (read as f64 / planned as f64).min(1.0);
-    let mut line = format!("reading the record: {:3.0} %", share * 100.0);
+    let mut line = format!("{what}: {:3.0} %", share * 100.0);
     // Of the first percent nobody can tell.
     if share >= 0.01 {
         let left = Nanos((elapsed.as_secs_f64() * (1.0 / share - 1.0)).round() as i64 * 1_000_000_000);
@@ -62,7 +115,7 @@ mod tests {
 
     #[test]
     fn the_rest_is_estimated_from_what_is_done() {
-        let after = |read, planned| line(read, planned, Duration::from_secs(10));
+        let after = |read, planned| line("reading the record", read, planned, Duration::from_secs(10));
         assert_eq!(after(25, 100), "reading the record:  25 %, about 30 s left");
         assert_eq!(after(0, 100), "reading the record:   0 %");
         assert_eq!(after(0, 0), "reading the record");

@@ -27,6 +27,7 @@ mod stale;
 
 use crate::error::RecordError;
 use crate::line::{self, Line};
+use crate::pipeline::Fate;
 use crate::request::{Request, What};
 use crate::signals::Signals;
 use damo_kernel::Root;
@@ -100,7 +101,8 @@ fn conclude(
 ) -> Result<(), RecordError> {
     let seen = following.events.seen();
     let follow::Following { pipeline, line, marks, .. } = following;
-    let ended = pipeline.finish(line);
+    let fate = if ending.is_ok() { Fate::Finished } else { Fate::FinishedIfAny };
+    let ended = pipeline.end(fate, line);
     drop(marks);
     line.clear();
     let reader_gone = ended.error.as_ref().is_some_and(RecordError::is_closed_pipe);
@@ -122,7 +124,7 @@ fn conclude(
         line.warn(&format!("{} events came out of order and could not be placed.", line::grouped(seen.late)));
     }
     let span = seen.latest.zip(seen.first).map(|(latest, first)| latest.saturating_sub(first));
-    if !ended.written.files.is_empty() || ended.error.is_none() {
+    if !ended.written.files.is_empty() || ended.error.is_none() && !ended.was_discarded {
         line.say(&line::summary(&ended.written, ended.written.held.or(span)));
         // After a failure the error has the last word.
         if let Some(next) = line::next_command(&ended.written).filter(|_| ended.error.is_none()) {

@@ -17,7 +17,7 @@ use crate::args::UsageError;
 use crate::error::RecordError;
 use crate::line::{self, Line};
 use crate::marks::Marks;
-use crate::pipeline::{LIVE_BLOCK_AGE, Patience, Pipeline};
+use crate::pipeline::{Fate, LIVE_BLOCK_AGE, Patience, Pipeline};
 use crate::request::{Request, Snapshots, What};
 use crate::signals::Signals;
 use crate::tape::Tape;
@@ -106,21 +106,22 @@ fn record(
     let read = reading.read_all(&session, &mut own, line);
     // First of all, whatever the output does.
     let undone = own.undo();
-    let ended = pipeline.finish(line);
+    let fate = if read.is_ok() { Fate::Finished } else { Fate::FinishedIfAny };
+    let ended = pipeline.end(fate, line);
     line.clear();
     if ended.error.as_ref().is_some_and(RecordError::is_closed_pipe) {
         line.say(super::READER_GONE);
     } else if let Ok(Some(ending)) = &read {
         line.say(&ending.sentence());
     }
-    if !ended.written.files.is_empty() || ended.error.is_none() {
+    if !ended.written.files.is_empty() || ended.error.is_none() && !ended.was_discarded {
         line.say(&line::summary(&ended.written, None));
     }
     // After a failure the error has the last word.
     if let Some(next) = line::next_command(&ended.written).filter(|_| ended.error.is_none()) {
         line.say(&next);
     }
-    if ended.error.is_none() && ended.written.snapshots == 0 {
+    if ended.error.is_none() && !ended.was_discarded && ended.written.snapshots == 0 {
         line.warn(&format!("{} With --snapshot: longer than DELAY.", super::NO_SNAPSHOT));
     }
     undone?;

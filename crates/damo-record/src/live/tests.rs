@@ -5,7 +5,7 @@ use super::events::Events;
 use super::source::{Open, Source};
 use super::*;
 use crate::owner::{Note, Ownership};
-use crate::request::{Limits, Monitoring, Output, Rotation};
+use crate::request::{Limits, Monitoring, Output};
 use damo_format::Reader;
 use damo_kernel::ring::{Record, Sample, Until};
 use damo_kernel::sysfs::{Context, ContextTarget, FakeDamon, Kdamond};
@@ -148,7 +148,7 @@ impl Lab {
         Request {
             what,
             monitoring: Monitoring::default(),
-            output: Output { path: Some(self.record()), overwrite: false, rotation: Rotation::default(), keep: None },
+            output: Output { path: Some(self.record()), ..Output::default() },
             limits: Limits { timeout: Some(Nanos::from_secs(5)), snapshots: None },
             schemes: None,
             schemes_target_regions: false,

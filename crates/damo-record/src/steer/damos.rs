@@ -110,6 +110,11 @@ impl DamosArgs {
         list.map(|list| crate::json::schemes(&Value::Array(list))).transpose()
     }
 
+    /// Files that may be read for the schemes. Of JSON given as text there is no file of that name.
+    pub fn files(&self) -> Vec<std::path::PathBuf> {
+        self.get("schemes").iter().map(|words| words.concat().into()).collect()
+    }
+
     fn get(&self, id: &str) -> &[Vec<String>] {
         self.0.iter().find(|(known, _)| *known == id).map_or(&[], |(_, groups)| groups)
     }

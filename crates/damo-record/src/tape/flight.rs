@@ -7,7 +7,7 @@
 use super::prelude::Prelude;
 use super::{Dump, Progress, Written, create, numbered};
 use crate::error::RecordError;
-use damo_format::{MAX_TARGETS, StreamReader, Writer, WriterOptions};
+use damo_format::{MAX_TARGETS, RecordFile, Rules, StreamReader, Writer, WriterOptions};
 use damo_model::{Item, Nanos, Sink, SinkError};
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -37,7 +37,7 @@ struct Segment {
 pub(crate) struct Flight {
     path: PathBuf,
     keep: Nanos,
-    overwrite: bool,
+    rules: Rules,
     segments: VecDeque<Segment>,
     current: Writer<Vec<u8>>,
     /// End of the first and the last snapshot in `current`.
@@ -49,12 +49,14 @@ pub(crate) struct Flight {
 }
 
 impl Flight {
-    pub(crate) fn new(path: PathBuf, keep: Nanos, overwrite: bool) -> Result<Self, RecordError> {
+    pub(crate) fn new(path: PathBuf, keep: Nanos, rules: Rules) -> Result<Self, RecordError> {
+        // Nothing is written until asked, but a name that is taken must be known now.
+        RecordFile::check(&path, &rules).map_err(|e| RecordError::record(&path, &e))?;
         let current = segment(&path)?;
         Ok(Self {
             path,
             keep,
-            overwrite,
+            rules,
             segments: VecDeque::new(),
             current,
             span: None,
@@ -97,7 +99,7 @@ impl Flight {
             self.forget(last);
         }
         let wanted = last.map(|last| last.saturating_sub(self.keep));
-        let mut file = create(path, WriterOptions::default(), self.overwrite)?;
+        let mut file = create(path, WriterOptions::default(), self.rules.clone())?;
         let failed = |e: &(dyn std::error::Error + 'static)| RecordError::record(path, e);
         let mut meta_written = false;
         let (mut begin, mut end) = (None, Nanos(0));

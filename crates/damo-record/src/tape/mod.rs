@@ -14,7 +14,7 @@ pub(crate) use rotate::Rotating;
 use crate::args::UsageError;
 use crate::error::RecordError;
 use crate::request::Output;
-use damo_format::{Owner, RecordFile, Summary, Writer, WriterOptions};
+use damo_format::{Kind, NewFile, Owner, RecordFile, Rules, Summary, WriteError, Writer, WriterOptions};
 use damo_kernel::rights::Rights;
 use damo_model::human::Show;
 use damo_model::{Item, Nanos, Sink, SinkError};
@@ -55,15 +55,33 @@ impl Written {
         self.regions += summary.regions;
         self.bytes += summary.bytes.0;
     }
+
+    /// Ends a file. It counts if it has its name, also if its end could not be written.
+    fn finish(
+        &mut self,
+        file: RecordFile,
+        finish: fn(RecordFile) -> Result<Summary, WriteError>,
+    ) -> Result<(), RecordError> {
+        let name = file.path().to_path_buf();
+        let finished = finish(file);
+        if let Ok(summary) | Err(WriteError::CutShort { written: summary, .. }) = &finished {
+            self.add(summary);
+            self.files.push(name.clone());
+        }
+        finished.map(|_| ()).map_err(|e| RecordError::record(name, &e))
+    }
 }
 
 /// How the writing ended. What was written before an error counts, and is readable.
+#[derive(Default)]
 pub(crate) struct Ended {
     pub(crate) written: Written,
     /// Items that the format refused: how many, and why the first one.
     pub(crate) rejected: Option<(u64, String)>,
     /// Targets came when the record had as many as one can have: they and their snapshots were left out.
     pub(crate) was_full: bool,
+    /// There was nothing to keep, and nothing is left.
+    pub(crate) was_discarded: bool,
     pub(crate) error: Option<RecordError>,
 }
 
@@ -80,10 +98,14 @@ pub struct Progress {
     pub short: Option<Nanos>,
 }
 
+/// The name of standard output.
+const STANDARD_OUTPUT: &str = "standard output";
+
 /// Where a recording goes.
 pub(crate) enum Tape {
     File(Box<RecordFile>),
-    Stdout(Box<Writer<File>>),
+    /// Standard output, or a pipe or device under this name.
+    Stream(Box<Writer<File>>, PathBuf),
     Rotating(Box<Rotating>),
     Flight(Box<Flight>),
 }
@@ -93,7 +115,7 @@ impl Tape {
     /// anything is started. `options` as for a plain file.
     pub(crate) fn open(output: &Output, options: WriterOptions) -> Result<Tape, RecordError> {
         let Some(path) = &output.path else {
-            let out = standard_output().map_err(|e| RecordError::record("standard output", &e))?;
+            let out = standard_output().map_err(|e| RecordError::record(STANDARD_OUTPUT, &e))?;
             if out.is_terminal() {
                 let text = "a record is not for terminals: name a file with -o FILE, or send it on: -o - | PROGRAM";
                 return Err(UsageError(text.to_string()).into());
@@ -103,21 +125,26 @@ impl Tape {
                             -o - | PROGRAM";
                 return Err(UsageError(text.to_string()).into());
             }
-            let writer = Writer::new(out, options).map_err(|e| RecordError::record("standard output", &e))?;
-            return Ok(Tape::Stdout(Box::new(writer)));
+            return stream(out, options, PathBuf::from(STANDARD_OUTPUT));
         };
+        let direct =
+            NewFile::open_direct(path, &Rules::new(Kind::Record)).map_err(|e| RecordError::record(path, &e))?;
+        if let Some(out) = direct {
+            if output.keep.is_some() || output.rotation.is_on() {
+                let text =
+                    "rotation and --keep write several files: give a file's name with -o, not a pipe's or device's";
+                return Err(UsageError(text.to_string()).into());
+            }
+            return stream(out, options, path.clone());
+        }
         if let Some(keep) = output.keep {
-            return Ok(Tape::Flight(Box::new(Flight::new(path.clone(), keep, output.overwrite)?)));
+            return Ok(Tape::Flight(Box::new(Flight::new(path.clone(), keep, rules(output))?)));
         }
         if output.rotation.is_on() {
-            return Ok(Tape::Rotating(Box::new(Rotating::create(
-                path.clone(),
-                output.rotation,
-                options,
-                output.overwrite,
-            )?)));
+            let rotating = Rotating::create(path.clone(), output.rotation, options, rules(output))?;
+            return Ok(Tape::Rotating(Box::new(rotating)));
         }
-        Ok(Tape::File(Box::new(create(path, options, output.overwrite)?)))
+        Ok(Tape::File(Box::new(create(path, options, rules(output))?)))
     }
 
     /// Sentences on what was found when it was opened.
@@ -125,7 +152,7 @@ impl Tape {
         let set_aside = match self {
             Tape::File(file) => file.set_aside(),
             Tape::Rotating(rotating) => rotating.set_aside(),
-            Tape::Stdout(_) | Tape::Flight(_) => &[],
+            Tape::Stream(..) | Tape::Flight(_) => &[],
         };
         let note = |path: &PathBuf| {
             format!("An earlier recording of this name was cut short; what it has was kept as {}.", path.shown())
@@ -137,7 +164,7 @@ impl Tape {
     pub(crate) fn tick(&mut self) -> Result<(), RecordError> {
         match self {
             Tape::File(file) => file.flush_block().map_err(|e| RecordError::record(file.path(), &e)),
-            Tape::Stdout(writer) => writer.flush_block().map_err(|e| RecordError::record("standard output", &e)),
+            Tape::Stream(writer, name) => writer.flush_block().map_err(|e| RecordError::record(name.as_path(), &e)),
             Tape::Rotating(rotating) => rotating.tick(),
             Tape::Flight(_) => Ok(()),
         }
@@ -148,7 +175,7 @@ impl Tape {
         match self {
             Tape::File(file) => file.is_gone(),
             Tape::Rotating(rotating) => rotating.is_gone(),
-            Tape::Stdout(_) | Tape::Flight(_) => false,
+            Tape::Stream(..) | Tape::Flight(_) => false,
         }
     }
 
@@ -170,7 +197,7 @@ impl Tape {
         };
         match self {
             Tape::File(file) => from(file.summary()),
-            Tape::Stdout(writer) => from(writer.summary()),
+            Tape::Stream(writer, _) => from(writer.summary()),
             Tape::Rotating(rotating) => rotating.progress(),
             Tape::Flight(flight) => flight.progress(),
         }
@@ -180,7 +207,7 @@ impl Tape {
     pub(crate) fn name(&self) -> PathBuf {
         match self {
             Tape::File(file) => file.path().to_path_buf(),
-            Tape::Stdout(_) => PathBuf::from("standard output"),
+            Tape::Stream(_, name) => name.clone(),
             Tape::Rotating(rotating) => rotating.name().to_path_buf(),
             Tape::Flight(flight) => flight.name().to_path_buf(),
         }
@@ -196,71 +223,61 @@ impl Tape {
 
     /// Whether it may take nothing for any time without anything being wrong: a reader need not read.
     pub(crate) fn is_pipe(&self) -> bool {
-        matches!(self, Tape::Stdout(_))
+        matches!(self, Tape::Stream(..))
     }
 
-    /// Gives up before anything was recorded: nothing is left behind, and an older record stays what it was.
+    /// Gives up: nothing is left behind, and an older record stays what it was.
     pub(crate) fn discard(self) {
-        let part = match &self {
-            Tape::File(file) => Some(file.part_path().to_path_buf()),
-            Tape::Rotating(rotating) => Some(rotating.part_path().to_path_buf()),
-            Tape::Stdout(_) | Tape::Flight(_) => None,
-        };
-        drop(self);
-        if let Some(part) = part {
-            // It holds nothing but a file header; where it cannot be removed the next recording sets it aside.
-            let _ = std::fs::remove_file(part);
+        match self {
+            Tape::File(file) => file.discard(),
+            Tape::Rotating(rotating) => rotating.discard(),
+            Tape::Stream(..) | Tape::Flight(_) => {}
         }
     }
 
     /// Finishes after all went well, or rescues what was written before `error`.
     pub(crate) fn end(self, error: Option<RecordError>) -> Ended {
-        let finished = match &error {
-            Some(error) if error.is_of_the_system() => self.rescue(),
-            _ => self.finish(),
+        let is_cut = error.as_ref().is_some_and(RecordError::is_of_the_system);
+        let keeps_something = !matches!(self, Tape::Stream(..) | Tape::Flight(_));
+        let (written, late) = self.close(is_cut);
+        let error = match error {
+            Some(error) if is_cut && keeps_something => Some(error.with_fate(&late)),
+            Some(error) => Some(error),
+            None => late.err(),
         };
-        match finished {
-            Ok(written) => Ended { written, rejected: None, was_full: false, error },
-            Err(late) => {
-                let error = error.or(Some(late));
-                Ended { written: Written::default(), rejected: None, was_full: false, error }
-            }
-        }
-    }
-
-    /// Gives what was written before the system refused its name: every finished block of it reads.
-    fn rescue(self) -> Result<Written, RecordError> {
-        let name = self.name();
-        let mut written = Written::default();
-        match self {
-            Tape::File(file) => {
-                written.add(&file.finish_cut().map_err(|e| RecordError::record(&name, &e))?);
-                written.files.push(name);
-            }
-            Tape::Rotating(rotating) => written = rotating.rescue()?,
-            // The pipe's other end has what it took; memory cannot be written to a full disk.
-            Tape::Stdout(_) | Tape::Flight(_) => {}
-        }
-        Ok(written)
+        Ended { written, error, ..Ended::default() }
     }
 
     /// Writes the end, and gives the file its name.
+    #[cfg(test)]
     pub(crate) fn finish(self) -> Result<Written, RecordError> {
+        let (written, result) = self.close(false);
+        result.map(|()| written)
+    }
+
+    /// Gives the file its name: with its end, or `cut` behind the last whole block after the system refused to take more.
+    /// What has its name then, also if the end could not be written.
+    fn close(self, cut: bool) -> (Written, Result<(), RecordError>) {
         let name = self.name();
         let mut written = Written::default();
-        match self {
+        let result = match self {
             Tape::File(file) => {
-                written.add(&file.finish_repacked().map_err(|e| RecordError::record(&name, &e))?);
-                written.files.push(name);
+                let finish = if cut { RecordFile::finish_cut } else { RecordFile::finish_repacked };
+                written.finish(*file, finish)
             }
-            Tape::Stdout(writer) => {
-                let (_, summary) = writer.finish().map_err(|e| RecordError::record(&name, &e))?;
-                written.add(&summary);
+            Tape::Rotating(rotating) => return rotating.end(cut),
+            // The pipe's other end has what it took; memory cannot be written to a full disk.
+            Tape::Stream(..) | Tape::Flight(_) if cut => Ok(()),
+            Tape::Stream(writer, _) => {
+                let finished = writer.finish().map(|(_, summary)| written.add(&summary));
+                finished.map_err(|e| RecordError::record(&name, &e))
             }
-            Tape::Rotating(rotating) => written = rotating.finish()?,
-            Tape::Flight(flight) => written = flight.finish()?,
-        }
-        Ok(written)
+            Tape::Flight(flight) => {
+                let finished = flight.finish();
+                return finished.map_or_else(|e| (Written::default(), Err(e)), |written| (written, Ok(())));
+            }
+        };
+        (written, result)
     }
 }
 
@@ -268,7 +285,7 @@ impl Sink for Tape {
     fn put(&mut self, item: &Item) -> Result<(), SinkError> {
         match self {
             Tape::File(file) => file.put(item),
-            Tape::Stdout(writer) => writer.put(item),
+            Tape::Stream(writer, _) => writer.put(item),
             Tape::Rotating(rotating) => rotating.put(item),
             Tape::Flight(flight) => flight.put(item),
         }
@@ -285,6 +302,11 @@ fn standard_output() -> io::Result<File> {
     io::stdout().as_fd().try_clone_to_owned().map(File::from)
 }
 
+/// Whether standard output was closed by whoever started us, so that what is written there is lost.
+pub fn stdout_is_closed() -> bool {
+    is_in_place_of_a_closed_one(io::stdout())
+}
+
 /// Whether an output leads nowhere because there was none: for a closed standard output the runtime opens the null device
 /// before `main`, and that for reading as well, which `>/dev/null` does not. Some programs that give theirs no output do
 /// the same.
@@ -295,12 +317,22 @@ fn is_in_place_of_a_closed_one(output: impl AsFd) -> bool {
         && fcntl_getfl(&output).is_ok_and(|flags| flags & OFlags::ACCMODE == OFlags::RDWR)
 }
 
-/// A record file; under sudo for the user who called sudo.
-fn create(path: &Path, options: WriterOptions, overwrite: bool) -> Result<RecordFile, RecordError> {
+/// A tape for what is written to as it comes.
+fn stream(out: File, options: WriterOptions, name: PathBuf) -> Result<Tape, RecordError> {
+    let writer = Writer::new(out, options).map_err(|e| RecordError::record(&name, &e))?;
+    Ok(Tape::Stream(Box::new(writer), name))
+}
+
+/// What may be written over; under sudo the record is for the user who called sudo.
+fn rules(output: &Output) -> Rules {
     // What makes no sense in sudo's variables is told where it matters, when a program is to be run.
     let invoker = Rights::of_invoker().ok().flatten();
     let heir = invoker.map(|rights| Owner { uid: rights.uid, gid: rights.gid });
-    RecordFile::create_for(heir, path, options, overwrite).map_err(|e| RecordError::record(path, &e))
+    Rules { force: output.overwrite, inputs: output.inputs.clone(), heir, ..Rules::new(Kind::Record) }
+}
+
+fn create(path: &Path, options: WriterOptions, rules: Rules) -> Result<RecordFile, RecordError> {
+    RecordFile::create_with(path, options, rules).map_err(|e| RecordError::record(path, &e))
 }
 
 /// `damon.damo` → `damon.0001.damo`; a name without extension gets the number at its end.

@@ -6,7 +6,7 @@ use super::prelude::Prelude;
 use super::{Progress, Written, create, numbered};
 use crate::error::RecordError;
 use crate::request::Rotation;
-use damo_format::{MAX_TARGETS, RecordFile, Summary, WriteError, WriterOptions};
+use damo_format::{MAX_TARGETS, RecordFile, Rules, WriterOptions};
 use damo_kernel::rights::Rights;
 use damo_model::{Item, Nanos, Sink, SinkError, Snapshot};
 use std::collections::VecDeque;
@@ -21,7 +21,7 @@ pub(crate) struct Rotating {
     base: PathBuf,
     rotation: Rotation,
     options: WriterOptions,
-    overwrite: bool,
+    rules: Rules,
     number: u32,
     file: RecordFile,
     prelude: Prelude,
@@ -38,11 +38,11 @@ impl Rotating {
         base: PathBuf,
         rotation: Rotation,
         options: WriterOptions,
-        overwrite: bool,
+        rules: Rules,
     ) -> Result<Self, RecordError> {
         let there = numbers_there(&base);
-        let number = there.last().map_or(1, |last| last.saturating_add(1));
-        let file = create(&numbered(&base, number), options.clone(), overwrite)?;
+        let number = free_number(&base, there.last().map_or(1, |last| last + 1));
+        let file = create(&numbered(&base, number), options.clone(), rules.clone())?;
         let earlier = match rotation.keep {
             Some(_) => earlier_records(&base, &there, file.part_path()),
             None => VecDeque::new(),
@@ -51,7 +51,7 @@ impl Rotating {
             base,
             rotation,
             options,
-            overwrite,
+            rules,
             number,
             file,
             prelude: Prelude::default(),
@@ -84,31 +84,25 @@ impl Rotating {
         self.file.set_aside()
     }
 
-    pub(crate) fn part_path(&self) -> &Path {
-        self.file.part_path()
-    }
-
     pub(crate) fn is_gone(&self) -> bool {
         self.file.is_gone()
     }
 
-    pub(crate) fn finish(self) -> Result<Written, RecordError> {
-        self.end(RecordFile::finish)
+    /// Gives up the present file; those that are finished stay.
+    pub(crate) fn discard(self) {
+        self.file.discard();
     }
 
-    /// After the system refused to take more.
-    pub(crate) fn rescue(self) -> Result<Written, RecordError> {
-        self.end(RecordFile::finish_cut)
-    }
-
-    fn end(mut self, finish: impl FnOnce(RecordFile) -> Result<Summary, WriteError>) -> Result<Written, RecordError> {
-        let name = self.file.path().to_path_buf();
-        let summary = finish(self.file).map_err(|e| RecordError::record(&name, &e))?;
-        self.written.add(&summary);
-        self.finished.push_back(name);
-        remove_the_oldest(&mut self.earlier, &mut self.finished, self.rotation.keep);
+    /// Ends the present file: `cut` behind its last whole block after the system refused to take more.
+    pub(crate) fn end(mut self, cut: bool) -> (Written, Result<(), RecordError>) {
+        let finish = if cut { RecordFile::finish_cut } else { RecordFile::finish };
+        let result = self.written.finish(self.file, finish);
+        self.finished.extend(self.written.files.drain(..));
+        if result.is_ok() {
+            remove_the_oldest(&mut self.earlier, &mut self.finished, self.rotation.keep);
+        }
         self.written.files = self.finished.into();
-        Ok(self.written)
+        (self.written, result)
     }
 
     /// Whether the present file has had enough, given that `item` comes next.
@@ -124,8 +118,8 @@ impl Rotating {
 
     fn next_file(&mut self) -> Result<(), RecordError> {
         // The next file first: if it cannot be made, the present one is still there to be finished.
-        let number = self.number.saturating_add(1);
-        let next = create(&numbered(&self.base, number), self.options.clone(), self.overwrite)?;
+        let number = free_number(&self.base, self.number.saturating_add(1));
+        let next = create(&numbered(&self.base, number), self.options.clone(), self.rules.clone())?;
         self.number = number;
         let full = std::mem::replace(&mut self.file, next);
         let name = full.path().to_path_buf();
@@ -165,6 +159,15 @@ fn remove_the_oldest(earlier: &mut VecDeque<PathBuf>, finished: &mut VecDeque<Pa
     }
 }
 
+/// Higher numbers are none of rotation's: with a file each second, they would come after thirty years.
+const MOST: u32 = 999_999_999;
+
+/// The first number from `number` on that nothing has.
+fn free_number(base: &Path, number: u32) -> u32 {
+    let is_free = |number: &u32| std::fs::symlink_metadata(numbered(base, *number)).is_err();
+    (number..u32::MAX).find(is_free).unwrap_or(number)
+}
+
 /// The numbers of the files that rotation would call so, whatever they are, in ascending order. Of a directory that does
 /// not tell what is in it, none.
 fn numbers_there(base: &Path) -> Vec<u32> {
@@ -182,7 +185,7 @@ fn number_of(base: &Path, name: &OsStr) -> Option<u32> {
         Some(extension) => behind.strip_suffix(extension.as_encoded_bytes())?.strip_suffix(b".")?,
         None => behind,
     };
-    let number = std::str::from_utf8(digits).ok()?.parse().ok()?;
+    let number = std::str::from_utf8(digits).ok()?.parse().ok().filter(|number| *number <= MOST)?;
     (numbered(base, number).file_name()? == name).then_some(number)
 }
 

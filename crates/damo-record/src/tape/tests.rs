@@ -32,7 +32,7 @@ fn begin(tape: &mut Tape) {
 }
 
 fn output(path: PathBuf) -> Output {
-    Output { path: Some(path), overwrite: false, rotation: Rotation::default(), keep: None }
+    Output { path: Some(path), ..Output::default() }
 }
 
 /// Ends of the snapshots of a record, in tenths of seconds.
@@ -114,6 +114,37 @@ fn recordings_of_one_name_go_on_behind_each_other_and_the_newest_of_all_are_kept
 }
 
 #[test]
+fn a_file_with_the_highest_number_does_not_end_rotation() {
+    for planted in ["r.4294967295.damo", "r.999999999.damo"] {
+        let dir = tempfile::tempdir().unwrap();
+        let rotation = Rotation { time: Some(Nanos::from_secs(1)), ..Rotation::default() };
+        let output = Output { rotation, ..output(dir.path().join("r.damo")) };
+        RecordFile::create(dir.path().join(planted), WriterOptions::default(), false).unwrap().finish().unwrap();
+        let before = std::fs::read(dir.path().join(planted)).unwrap();
+        let mut files = Vec::new();
+        for _ in 0..2 {
+            let mut tape = Tape::open(&output, WriterOptions::default()).unwrap();
+            begin(&mut tape);
+            (0..25).for_each(|n| tape.put(&item(n)).unwrap());
+            files.extend(tape.finish().unwrap().files);
+        }
+        assert_eq!(files.len(), 6);
+        assert!(files.iter().all(|file| !ends(file).is_empty()), "{files:?}");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 7, "each under a name of its own");
+        assert!(std::fs::read(dir.path().join(planted)).unwrap() == before);
+    }
+}
+
+#[test]
+fn the_flight_recorder_notices_a_name_that_is_taken_at_the_beginning() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("f.damo"), "notes").unwrap();
+    let output = Output { keep: Some(Nanos::from_secs(10)), ..output(dir.path().join("f.damo")) };
+    let error = Tape::open(&output, WriterOptions::default()).err().unwrap().to_string();
+    assert!(error.contains("f.damo exists and is no .damo record"), "{error}");
+}
+
+#[test]
 fn a_rotated_recording_that_did_not_begin_removes_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let rotation = Rotation { time: Some(Nanos::from_secs(1)), keep: Some(1), ..Rotation::default() };
@@ -149,7 +180,8 @@ fn the_flight_recorder_writes_the_last_minutes_and_goes_on() {
 #[test]
 fn the_flight_recorders_memory_is_bounded_whatever_time_is_asked_for() {
     let dir = tempfile::tempdir().unwrap();
-    let mut flight = Flight::new(dir.path().join("f.damo"), Nanos::from_secs(3600 * 24), false).unwrap();
+    let mut flight =
+        Flight::new(dir.path().join("f.damo"), Nanos::from_secs(3600 * 24), Rules::new(Kind::Record)).unwrap();
     flight.put(&Item::Meta(Meta { tool: "test".into(), ..Meta::default() })).unwrap();
     flight.put(&Item::Target(Target { key: TargetKey(0), ..Target::default() })).unwrap();
     let mut most = 0;

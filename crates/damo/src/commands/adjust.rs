@@ -55,13 +55,13 @@ pub fn run(args: &AdjustArgs) -> Result<Outcome> {
     if args.aggregate_interval.is_none() && filter.is_all() {
         bail!("nothing to adjust: give --aggregate_interval, or a filter such as --address or --access_rate");
     }
-    let (paths, opened) = edits::open_one(&args.inputs, &args.files)?;
+    let opened = edits::open_one(&args.inputs, &args.files)?;
     let (mut late, mut passed_regions) = (Outcome::Fine, 0);
     for record in &opened.records {
         if filter.targets(record).is_empty() && !filter.target.is_all() {
             bail!("{}: no target fits the given ids", record.name());
         }
-        let aggregated = args.output.write(DEFAULT, &paths, |out| {
+        let aggregated = args.output.write(DEFAULT, |out| {
             let mut out = History::new(&args.deed(&filter), out);
             let Some(interval) = args.aggregate_interval else {
                 let mut filtered = Filtered::new(&filter, record, &mut out);

@@ -40,12 +40,12 @@ pub struct AnonymizeArgs {
 /// # Errors
 /// If the record cannot be read, its addresses cannot be moved, or the new one cannot be written.
 pub fn run(args: &AnonymizeArgs) -> Result<Outcome> {
-    let (paths, opened) = edits::open_one(&args.inputs, &args.files)?;
+    let opened = edits::open_one(&args.inputs, &args.files)?;
     let mut late = Outcome::Fine;
     for record in &opened.records {
         let mut survey = Survey::default();
         edits::pass(record, &mut survey)?;
-        let done = args.output.write(DEFAULT, &paths, |out| {
+        let done = args.output.write(DEFAULT, |out| {
             let mut out = History::new(WHAT, out);
             let mut anonymize = Anonymize::new(survey, args.keep_marks, &mut out)?;
             late = edits::pass(record, &mut anonymize)?;

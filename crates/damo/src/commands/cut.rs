@@ -58,13 +58,13 @@ pub fn run(args: &CutArgs) -> Result<Outcome> {
     if time.is_none() && args.ranges.addresses.is_empty() && args.mapping.is_none() && ids.is_all() {
         bail!("nothing to cut: give --time_range, --address_range, --mapping, --target or --pid");
     }
-    let (paths, opened) = edits::open_one(&args.inputs, &[&args.files[..], args.ranges.files()].concat())?;
+    let opened = edits::open_one(&args.inputs, &[&args.files[..], args.ranges.files()].concat())?;
     let mut late = Outcome::Fine;
     for record in &opened.records {
         let part = args.part(record, time.as_ref(), &ids)?;
         let what = describe(record, &part);
         let by_address = part.addresses.is_some();
-        let kept = args.output.write(DEFAULT, &paths, |out| {
+        let kept = args.output.write(DEFAULT, |out| {
             let mut out = History::new(&format!("cut{what}"), out);
             let mut cut = Cut::new(part, &mut out);
             late = edits::pass(record, &mut cut)?;

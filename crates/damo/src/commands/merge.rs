@@ -3,6 +3,7 @@
 use crate::edits::{self, History, OutputArgs};
 use crate::errors::{self, Outcome};
 use crate::inputs::Inputs;
+use crate::progress;
 use anyhow::{Result, bail};
 use clap::Args;
 use damo_edit::merge::{Input, Plan, join};
@@ -52,7 +53,8 @@ pub fn run(args: &MergeArgs) -> Result<Outcome> {
         .collect();
     let plan = Plan::make(&inputs, args.any_host)?;
     let mut late = Outcome::Fine;
-    let merged = args.output.write(DEFAULT, &paths, |out| {
+    let snapshots = opened.records.iter().map(|record| record.totals().snapshots).sum();
+    let merged = args.output.write(DEFAULT, |out| {
         let mut out = History::new(&format!("merged of {} records", inputs.len()), out);
         let mut streams = Vec::new();
         for record in &opened.records {
@@ -61,7 +63,9 @@ pub fn run(args: &MergeArgs) -> Result<Outcome> {
         let mut sources: Vec<_> = streams.iter_mut().map(|stream| || Ok(stream.next_item()?)).collect();
         let mut sources: Vec<&mut dyn FnMut() -> Result<Option<Item>>> =
             sources.iter_mut().map(|source| source as &mut dyn FnMut() -> Result<Option<Item>>).collect();
-        let merged = join::<anyhow::Error>(&plan, &mut sources, &mut out)?;
+        let merged = progress::counted(snapshots, |count| {
+            join::<anyhow::Error>(&plan, &mut sources, &mut progress::Passing { count, out: &mut out })
+        })?;
         for (record, stream) in opened.records.iter().zip(&streams) {
             if edits::late_damage(record, stream.stream().damage()) == Outcome::Partial {
                 late = Outcome::Partial;

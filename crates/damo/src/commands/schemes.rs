@@ -4,7 +4,7 @@ use super::exits;
 use super::report::options::{AnyForm, FormArgs, TargetArgs, microseconds};
 use super::report::picture::PlotArgs;
 use crate::errors::Outcome;
-use crate::{inputs, progress};
+use crate::{inputs, outputs, progress};
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 use damo_model::Nanos;
@@ -124,12 +124,14 @@ pub fn run(args: &SchemesArgs) -> Result<Outcome> {
     if !args.foreground.monitor.targets.is_empty() || !args.foreground.command.is_empty() {
         bail!("--what-if {} tries schemes on that record: leave out other targets", path.shown());
     }
+    args.foreground.damos.files().iter().for_each(|file| outputs::reads(file));
     let schemes = args.foreground.damos.schemes()?.filter(|schemes| !schemes.is_empty());
     let schemes = schemes.context(
         "no scheme to try: give --schemes FILE, or --damos_action and more; `damo schemes suggest RECORD` finds one",
     )?;
     let opened = inputs::open(std::slice::from_ref(path))?;
     let Some(record) = opened.records.first() else { bail!("no record") };
+    args.form.check()?;
     let report = progress::during(&opened.records, || what_if(record, &schemes, &args.reckoning.options()))?;
     if let Some(form) = args.plot.or_form(|| compare_chart(&report), &opened, &args.form)? {
         form.write("schemes", |out| write_text(&report, out), || report.tables())?;
@@ -141,6 +143,7 @@ fn run_suggest(args: &SuggestArgs) -> Result<Outcome> {
     let options = suggest::Options { action: args.action, goals: args.goal.clone(), whatif: args.reckoning.options() };
     let opened = inputs::open(std::slice::from_ref(&args.record))?;
     let Some(record) = opened.records.first() else { bail!("no record") };
+    args.form.check()?;
     let report = progress::during(&opened.records, || suggest(record, &options))?;
     if let Some(form) = args.plot.or_form(|| report.chart(), &opened, &args.form)? {
         form.write("suggest", |out| report.write_text(out), || report.tables())?;

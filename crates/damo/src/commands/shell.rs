@@ -3,12 +3,15 @@
 use crate::cli;
 use crate::errors::Outcome;
 use crate::output;
+use crate::outputs::{self, Manner};
 use anyhow::{Context, Result};
-use clap::Args;
+use clap::{Args, Command};
 use clap_complete::Shell;
+use clap_mangen::Man;
+use damo_format::Kind;
 use damo_model::human::Show;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Arguments of `damo completions`.
 #[derive(Args, Debug)]
@@ -25,6 +28,9 @@ pub struct ManArgs {
     /// Directory for the pages (damo.1, damo-record.1, damo-report-heats.1, ...)
     #[arg(value_name = "DIR")]
     directory: PathBuf,
+    /// Replace files of these names even if they are no manual pages
+    #[arg(long)]
+    force: bool,
 }
 
 /// Prints a completion script.
@@ -46,7 +52,20 @@ pub fn completions(args: &CompletionsArgs) -> Result<Outcome> {
 pub fn man(args: &ManArgs) -> Result<Outcome> {
     let directory = &args.directory;
     fs::create_dir_all(directory).with_context(|| format!("creating {}", directory.shown()))?;
-    clap_mangen::generate_to(cli::command(), directory)
-        .with_context(|| format!("writing manual pages to {}", directory.shown()))?;
+    let mut command = cli::command().disable_help_subcommand(true);
+    command.build();
+    pages(&command, directory, args.force)?;
     Ok(Outcome::Fine)
+}
+
+/// A page for a command and each below it.
+fn pages(command: &Command, directory: &Path, force: bool) -> Result<()> {
+    for command in command.get_subcommands().filter(|command| !command.is_hide_set()) {
+        pages(command, directory, force)?;
+    }
+    let page = Man::new(command.clone());
+    let path = directory.join(page.get_filename());
+    // Everybody may read a manual.
+    let manner = Manner { mode: 0o644, force, ..Manner::new(Kind::Manual) };
+    outputs::write(Some(&path), manner, |out| Ok(page.render(&mut &mut *out)?))
 }

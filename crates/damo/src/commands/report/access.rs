@@ -85,9 +85,12 @@ pub struct AccessArgs {
     /// Which of the report's tables: what the style shows, `snapshots`, or `regions` (as large as the record)
     #[arg(long, value_name = "NAME", help_heading = "Output")]
     table: Option<String>,
-    /// Write to this file instead of standard output
-    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    /// Write to this file; its ending chooses the form: .txt, .json, .csv, .md, .parquet, .png or .svg
+    #[arg(short = 'o', long = "output", visible_alias = "out", value_name = "FILE", help_heading = "Output")]
     out: Option<PathBuf>,
+    /// Replace FILE even if it is a record or of another kind
+    #[arg(long, help_heading = "Output")]
+    force: bool,
     #[command(flatten)]
     plot: PlotArgs,
     #[command(flatten)]
@@ -116,7 +119,7 @@ fn sort_key(text: &str) -> Result<SortKey, String> {
 
 impl AccessArgs {
     fn form(&self) -> Result<FormArgs> {
-        Ok(FormArgs::new(self.formats.form()?, self.table.clone(), self.out.clone()))
+        Ok(FormArgs::new(self.formats.form()?, self.table.clone(), self.out.clone(), self.force))
     }
 
     fn options(&self) -> Result<Options> {
@@ -152,7 +155,8 @@ impl AccessArgs {
             heatmap_static: self.snapshot_heatmap_static,
             region_box: self.region_box,
             errors: self.error,
-            color: (self.out.is_none() || self.color == ColorWhen::Always) && output::depth(self.color) != Depth::Plain,
+            color: (self.form()?.out().is_none() || self.color == ColorWhen::Always)
+                && output::depth(self.color) != Depth::Plain,
             ..Options::default()
         })
     }
@@ -173,6 +177,7 @@ pub fn run(args: &AccessArgs) -> Result<Outcome> {
     let form = args.form()?;
     let opened = args.inputs.open(&files)?;
     opened.has_target(&options.filter.target)?;
+    form.check()?;
     let records = &opened.records;
     if let Some(place) = args.plot.place(&form) {
         let picture = progress::during(records, || access::access_picture(records, &options))?;
@@ -196,13 +201,13 @@ struct Formats {
 
 impl Formats {
     /// The form, if one was named.
-    fn form(&self) -> Result<AnyForm> {
+    fn form(&self) -> Result<Option<AnyForm>> {
         let mut names = self.groups.iter().filter(|words| words.len() == 1).filter_map(|words| words.first());
         match names.next_back().map(String::as_str) {
-            None => Ok(AnyForm::Text),
-            Some(name) => {
-                form(name).map_err(|error| anyhow::anyhow!("--format {name}: {error}, or set|append AREA TEXT"))
-            }
+            None => Ok(None),
+            Some(name) => form(name)
+                .map(Some)
+                .map_err(|error| anyhow::anyhow!("--format {name}: {error}, or set|append AREA TEXT")),
         }
     }
 

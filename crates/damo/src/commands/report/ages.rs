@@ -45,6 +45,7 @@ pub fn run(args: &AgesArgs) -> Result<Outcome> {
     }
     let opened = args.inputs.open(&args.files)?;
     opened.has_target(&options.filter.target)?;
+    args.form.check()?;
     let report = progress::during(&opened.records, || ages::ages(&opened.records, &options))?;
     if let Some(form) = args.plot.or_form(|| ages_bars(&report), &opened, &args.form)? {
         form.write("ages", |out| report.write_text(out), || report.tables())?;

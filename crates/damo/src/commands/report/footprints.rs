@@ -72,6 +72,7 @@ pub fn run(args: &FootprintsArgs) -> Result<Outcome> {
         ..Options::default()
     };
     let opened = inputs::open(&Inputs::default().paths(&files)?)?;
+    args.form.check()?;
     let report = footprints::footprints(&opened.records, &options)?;
     if report.aligned {
         errors::note(format_args!(

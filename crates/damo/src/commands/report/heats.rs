@@ -1,7 +1,7 @@
 //! `damo report heats`: a map on the terminal, a picture, or numbers.
 
 use super::input::ReportInputs;
-use super::options::{AnyForm, FormArgs, TargetArgs, occurrences, repeated, three, time_range};
+use super::options::{AnyForm, FormArgs, TargetArgs, form, occurrences, repeated, three, time_range};
 use super::picture::{PictureArgs, Place};
 use crate::errors::{self, Outcome};
 use crate::inputs::Opened;
@@ -9,6 +9,7 @@ use crate::output::{self, ColorWhen};
 use crate::progress;
 use anyhow::{Context, Result, bail};
 use clap::{ArgMatches, Args, Command, FromArgMatches};
+use damo_model::human::Show;
 use damo_model::human::{self, Show, Style};
 use damo_model::{Addr, Nanos};
 use damo_report::guide;
@@ -30,8 +31,10 @@ pub struct HeatsArgs {
     files: Vec<PathBuf>,
     #[command(flatten)]
     inputs: ReportInputs,
-    /// Where to: `stdout` draws on the terminal, `raw` prints numbers (time, address, heat), FILE.png and FILE.svg are pictures
+    /// Where to: `stdout` draws on the terminal, `raw` prints numbers (time, address, heat), FILE is written in the form of
+    /// its ending: .png or .svg a picture, .csv, .json, .md or .parquet the cells, .txt the map as text
     #[arg(
+        short = 'o',
         long,
         visible_aliases = ["heatmap", "plot"],
         value_name = "stdout|raw|FILE",
@@ -75,8 +78,18 @@ pub struct HeatsArgs {
     /// Colours on the terminal: auto, always or never; NO_COLOR is respected
     #[arg(long, value_name = "WHEN", default_value = "auto", value_parser = ColorWhen::parse, help_heading = "Output")]
     color: ColorWhen,
-    #[command(flatten)]
-    form: FormArgs,
+    /// text, json, csv, markdown or parquet; or a picture: png or svg [default: as FILE ends, else text]
+    #[arg(long, value_name = "FORM", value_parser = form, help_heading = "Output")]
+    format: Option<AnyForm>,
+    /// With csv and parquet, which of the report's tables; --format json shows them all
+    #[arg(long, value_name = "NAME", help_heading = "Output")]
+    table: Option<String>,
+    /// The file for what `--output stdout` and `--output raw` print
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    out: Option<PathBuf>,
+    /// Replace FILE even if it is a record or of another kind
+    #[arg(long, help_heading = "Output")]
+    force: bool,
     #[command(flatten)]
     picture: PictureArgs,
     #[command(flatten)]
@@ -152,7 +165,8 @@ fn draw_range(text: &str) -> Result<DrawRange, String> {
 /// If a record cannot be read, a range makes no sense for it, or the result cannot be written.
 pub fn run(args: &HeatsArgs) -> Result<Outcome> {
     // Mistakes in options are told before a long record is read.
-    let destination = Destination::of(args)?;
+    let form = &args.form()?;
+    let destination = Destination::of(args, form);
     let mut options = args.options(&destination)?;
     let opened = args.inputs.open(&[&args.files[..], &args.ranges.files].concat())?;
     if let Some(pid) = args.target.pid {
@@ -165,16 +179,16 @@ pub fn run(args: &HeatsArgs) -> Result<Outcome> {
         return Ok(opened.outcome());
     }
     let report = match destination {
-        Destination::Terminal => terminal(args, &mut options, &opened)?,
+        Destination::Terminal => terminal(args, form, &mut options, &opened)?,
         _ => progress::during(&opened.records, || heats::heats(&opened.records, &options))?,
     };
     match destination {
         Destination::Terminal => {}
         Destination::Numbers => {
             let style = RawStyle { abs_time: args.abs_time, abs_addr: args.abs_addr };
-            args.form.write_with(|out| Ok(report.write_raw(out, style)?))?;
+            form.write_with(|out| Ok(report.write_raw(out, style)?))?;
         }
-        Destination::Tables => args.form.write("heats", |_| Ok(()), || report.tables())?,
+        Destination::Tables => form.write("heats", |_| Ok(()), || report.tables())?,
         Destination::Picture(place) => args.picture.heats(&report, &opened, &place)?,
     }
     tell_others(&opened, &report);
@@ -238,22 +252,36 @@ enum Destination<'a> {
 }
 
 impl<'a> Destination<'a> {
-    fn of(args: &'a HeatsArgs) -> Result<Self> {
-        let output = args.output.as_str();
-        match (output, args.form.format()) {
-            ("stdout", AnyForm::Text) => Ok(Self::Terminal),
-            ("raw", AnyForm::Text) => Ok(Self::Numbers),
-            ("stdout" | "raw", AnyForm::Tables(_)) => Ok(Self::Tables),
-            ("stdout", AnyForm::Picture(format)) => Ok(Self::Picture(Place { format, path: args.form.out() })),
-            _ => match Place::file(Path::new(output)) {
-                Some(place) => Ok(Self::Picture(place)),
-                None => bail!("{output}: a heat map goes to `stdout`, `raw`, or a file that ends in .png or .svg"),
-            },
+    fn of(args: &HeatsArgs, form: &'a FormArgs) -> Self {
+        match form.format() {
+            AnyForm::Picture(_) => Place::of_form(form).map_or(Self::Terminal, Self::Picture),
+            AnyForm::Tables(_) => Self::Tables,
+            AnyForm::Text if args.output == "raw" => Self::Numbers,
+            AnyForm::Text => Self::Terminal,
         }
     }
 }
 
 impl HeatsArgs {
+    /// Form and file, whichever of the options names them.
+    fn form(&self) -> Result<FormArgs> {
+        let named = match self.output.as_str() {
+            "stdout" | "raw" | "-" => None,
+            file => Some(PathBuf::from(file)),
+        };
+        if let (Some(file), Some(out)) = (&named, &self.out) {
+            bail!("--output {} and --out {} name two files: leave one out", file.shown(), out.shown());
+        }
+        let named_form = named.as_deref().and_then(AnyForm::of_name);
+        if let Some(file) = named.as_ref().filter(|_| named_form.is_none() && self.format.is_none()) {
+            bail!(
+                "{}: a heat map goes to `stdout`, `raw`, or a file that ends in .png, .svg, .csv, .json, .md, .parquet or .txt",
+                file.shown()
+            );
+        }
+        Ok(FormArgs::new(self.format, self.table.clone(), named.or_else(|| self.out.clone()), self.force))
+    }
+
     /// The library's options.
     fn options(&self, destination: &Destination) -> Result<Options> {
         let mut options = match destination {
@@ -295,13 +323,13 @@ impl HeatsArgs {
 }
 
 /// Draws on the terminal, as large and as colourful as it allows.
-fn terminal(args: &HeatsArgs, options: &mut Options, opened: &Opened) -> Result<HeatsReport> {
-    let to_terminal = output::is_terminal() && args.form.out().is_none();
+fn terminal(args: &HeatsArgs, form: &FormArgs, options: &mut Options, opened: &Opened) -> Result<HeatsReport> {
+    let to_terminal = output::is_terminal() && form.out().is_none();
     let glyphs =
         args.style.unwrap_or(if to_terminal && args.resol.is_empty() { Glyphs::HalfBlocks } else { Glyphs::Digits });
     let style = TerminalStyle {
         glyphs,
-        depth: if args.form.out().is_none() || args.color == ColorWhen::Always {
+        depth: if form.out().is_none() || args.color == ColorWhen::Always {
             output::depth(args.color)
         } else {
             Depth::Plain
@@ -321,7 +349,7 @@ fn terminal(args: &HeatsArgs, options: &mut Options, opened: &Opened) -> Result<
         options.draw_range = args.draw_range.unwrap_or(DrawRange::Mapped);
     }
     let report = progress::during(&opened.records, || heats::heats(&opened.records, options))?;
-    args.form.write_with(|out| Ok(report.write_terminal(out, &style)?))?;
+    form.write_with(|out| Ok(report.write_terminal(out, &style)?))?;
     Ok(report)
 }
 

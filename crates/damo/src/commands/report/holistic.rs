@@ -56,6 +56,7 @@ pub fn run(args: &HolisticArgs) -> Result<Outcome> {
     let mut paths = args.inputs.named.paths(&files)?;
     paths.extend(args.footprints.clone());
     let opened = args.inputs.named.known.open(&paths)?;
+    args.form.check()?;
     let place = args.plot.place(&args.form);
     let depth = if args.form.out().is_some() && args.color != ColorWhen::Always {
         Depth::Plain

@@ -4,13 +4,13 @@ use super::input::ReportInputs;
 use super::picture;
 use crate::errors::{self, Outcome};
 use crate::output;
+use crate::outputs::{self, Manner};
 use crate::progress;
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use damo_format::Kind;
 use damo_model::human::Show;
 use damo_report::html::{self, Options};
-use std::fs::File;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -23,8 +23,18 @@ pub struct HtmlArgs {
     #[command(flatten)]
     inputs: ReportInputs,
     /// Write the page here; `-` is standard output
-    #[arg(short, long, value_name = "FILE", default_value = "report.html", help_heading = "Output")]
+    #[arg(
+        short,
+        long,
+        visible_alias = "out",
+        value_name = "FILE",
+        default_value = "report.html",
+        help_heading = "Output"
+    )]
     output: PathBuf,
+    /// Replace FILE even if it is no page
+    #[arg(long, help_heading = "Output")]
+    force: bool,
     /// Colours of heat: inferno, magma, viridis, cividis or gray
     #[arg(long, value_name = "NAME", value_parser = picture::colormap, default_value = "inferno", help_heading = "Output")]
     colormap: damo_report::colormap::ColorMap,
@@ -43,18 +53,17 @@ pub fn run(args: &HtmlArgs) -> Result<Outcome> {
         bail!("a page shows one record, and {} are given: make a page for each", opened.records.len())
     };
     let options = Options { command: output::command_line(), hash: opened.hash(), colormap: args.colormap };
-    if args.open && args.output.as_os_str() == "-" {
+    let to_stdout = outputs::is_stdout(&args.output);
+    if args.open && to_stdout {
         bail!("--open opens a file, and the page goes to standard output: name a file with -o FILE");
     }
-    if args.output.as_os_str() == "-" {
-        output::bytes_to_stdout(|out| Ok(html::write_html(record, &options, out)?))?;
-        return Ok(opened.outcome());
+    let manner = Manner { force: args.force, ..Manner::new(Kind::Html) };
+    outputs::write(Some(&args.output), manner, |out| {
+        Ok(progress::during(&opened.records, || html::write_html(record, &options, out))?)
+    })?;
+    if !to_stdout {
+        errors::done(format_args!("{} written", args.output.shown()));
     }
-    let path = args.output.shown();
-    let mut out = output::buffered(File::create(&args.output).with_context(|| format!("creating {path}"))?);
-    progress::during(&opened.records, || html::write_html(record, &options, &mut out))?;
-    out.flush().with_context(|| format!("writing {path}"))?;
-    errors::done(format_args!("{path} written"));
     if args.open {
         open_page(&args.output)?;
     }

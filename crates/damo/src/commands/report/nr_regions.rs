@@ -45,6 +45,7 @@ pub fn run(args: &NrRegionsArgs) -> Result<Outcome> {
     };
     let opened = args.inputs.open(&args.files)?;
     opened.has_target(&options.filter.target)?;
+    args.form.check()?;
     let report = progress::during(&opened.records, || nr_regions::nr_regions(&opened.records, &options))?;
     let chart = || nr_regions_chart(&report, options.sort);
     if let Some(form) = args.plot.or_form(chart, &opened, &args.form)? {

@@ -1,7 +1,10 @@
 //! Options that several reports share: which part of the record, which percentiles, which form.
 
+use crate::outputs::{self, Manner};
 use anyhow::{Context, Result, bail};
 use clap::{ArgMatches, Args, Command, FromArgMatches};
+use damo_format::Kind;
+use damo_model::human::Show;
 use damo_model::human::{self, ParseError, Style, TimeUnit};
 use damo_model::{AddrRange, Bytes, Nanos};
 use damo_report::distribution::{PercentileRange, SortBy};
@@ -9,8 +12,7 @@ use damo_report::filter::{Bounds, Filter, TargetFilter};
 use damo_report::heats::{TimeBase, TimeRange};
 use damo_report::picture::Format;
 use damo_report::{Form, Table};
-use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// A size, in bytes or with a unit.
@@ -55,15 +57,18 @@ impl RawNumber {
 /// In which form the result is written, and where to.
 #[derive(Args, Clone, Debug, Default)]
 pub struct FormArgs {
-    /// text, json, csv, markdown or parquet; or a picture: png or svg
-    #[arg(long, value_name = "FORM", value_parser = form, default_value = "text", help_heading = "Output")]
-    format: AnyForm,
+    /// Write to this file; its ending chooses the form: .txt, .json, .csv, .md, .parquet, .png or .svg
+    #[arg(short = 'o', long = "output", visible_alias = "out", value_name = "FILE", help_heading = "Output")]
+    out: Option<PathBuf>,
+    /// text, json, csv, markdown or parquet; or a picture: png or svg [default: as FILE ends, else text]
+    #[arg(long, value_name = "FORM", value_parser = form, help_heading = "Output")]
+    format: Option<AnyForm>,
     /// With csv and parquet, which of the report's tables; --format json shows them all
     #[arg(long, value_name = "NAME", help_heading = "Output")]
     table: Option<String>,
-    /// Write to this file instead of standard output
-    #[arg(long = "out", value_name = "FILE", help_heading = "Output")]
-    out: Option<PathBuf>,
+    /// Replace FILE even if it is a record or of another kind
+    #[arg(long, help_heading = "Output")]
+    force: bool,
 }
 
 /// Any form that a report can have.
@@ -93,10 +98,41 @@ pub fn form(name: &str) -> Result<AnyForm, String> {
     }
 }
 
+impl AnyForm {
+    /// The form that a file's ending asks for.
+    pub fn of_name(path: &Path) -> Option<Self> {
+        match Kind::of_name(path)? {
+            Kind::Text => Some(Self::Text),
+            Kind::Json => Some(Self::Tables(Form::Json)),
+            Kind::Csv => Some(Self::Tables(Form::Csv)),
+            Kind::Markdown => Some(Self::Tables(Form::Markdown)),
+            Kind::Parquet => Some(Self::Tables(Form::Parquet)),
+            Kind::Png => Some(Self::Picture(Format::Png)),
+            Kind::Svg => Some(Self::Picture(Format::Svg)),
+            _ => None,
+        }
+    }
+
+    /// What a file of this form is.
+    pub fn kind(self) -> Kind {
+        match self {
+            Self::Text => Kind::Text,
+            Self::Tables(Form::Json) => Kind::Json,
+            Self::Tables(Form::Csv) => Kind::Csv,
+            Self::Tables(Form::Markdown) => Kind::Markdown,
+            Self::Tables(Form::Parquet) => Kind::Parquet,
+            Self::Picture(Format::Png) => Kind::Png,
+            Self::Picture(Format::Svg) => Kind::Svg,
+            // The library may learn more forms; until they have a kind of their own they are text.
+            Self::Tables(_) => Kind::Text,
+        }
+    }
+}
+
 impl FormArgs {
     /// Out of options that a report spells in its own way.
-    pub fn new(format: AnyForm, table: Option<String>, out: Option<PathBuf>) -> Self {
-        Self { format, table, out }
+    pub fn new(format: Option<AnyForm>, table: Option<String>, out: Option<PathBuf>, force: bool) -> Self {
+        Self { format, table, out, force }
     }
 
     /// The one table that was asked for.
@@ -104,14 +140,40 @@ impl FormArgs {
         self.table.as_deref()
     }
 
-    /// Which form.
+    /// Which form: the one that was asked for, else as the file's name ends.
     pub fn format(&self) -> AnyForm {
-        self.format
+        self.format.or_else(|| AnyForm::of_name(self.out()?)).unwrap_or_default()
     }
 
     /// The file to write to; `None` for standard output.
     pub fn out(&self) -> Option<&Path> {
-        self.out.as_deref()
+        self.out.as_deref().filter(|path| !outputs::is_stdout(path))
+    }
+
+    /// How files of a kind are written.
+    pub fn manner(&self, kind: Kind) -> Manner {
+        Manner { force: self.force, ..Manner::new(kind) }
+    }
+
+    /// Sees that the result can be written, before it is computed. The records must be open.
+    ///
+    /// # Errors
+    /// If something stands at the name that must not be replaced, or the name's ending is that of another form.
+    pub fn check(&self) -> Result<()> {
+        let manner = self.manner(self.format().kind());
+        let Some(path) = self.out() else { return outputs::check(None, manner) };
+        let named = Kind::of_name(path);
+        if named == Some(Kind::Html) {
+            bail!("{}: pages are made by `damo report html -o {0}`", path.shown());
+        }
+        let is_other = |named: Kind| named != self.format().kind() && (named.is_binary() || named == Kind::Svg);
+        if let Some(named) = named.filter(|named| *named != Kind::Record && is_other(*named)) {
+            bail!(
+                "{}: --format asks for another form than its ending says ({named:?}); leave --format out",
+                path.shown()
+            );
+        }
+        outputs::check(Some(path), manner)
     }
 
     /// Writes a report in the form that was asked for.
@@ -124,7 +186,7 @@ impl FormArgs {
         text: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
         tables: impl FnOnce() -> Result<Vec<Table>, E>,
     ) -> Result<()> {
-        self.write_with(|out| match self.format {
+        self.write_with(|out| match self.format() {
             AnyForm::Text => text(out).context("writing the report"),
             AnyForm::Tables(form) => Ok(form.write(report, tables()?, self.table.as_deref(), out)?),
             AnyForm::Picture(_) => bail!("report {report} has no picture"),
@@ -136,51 +198,17 @@ impl FormArgs {
     /// # Errors
     /// Whatever `write` returns; or if the place takes no more.
     pub fn write_with(&self, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
-        let Some(path) = &self.out else {
-            // Tables are data wherever they go but to a terminal.
-            let is_text = match self.format {
-                AnyForm::Text => true,
-                AnyForm::Tables(Form::Parquet) | AnyForm::Picture(_) => false,
-                AnyForm::Tables(_) => crate::output::is_terminal(),
-            };
-            return if is_text { crate::output::to_stdout(write) } else { crate::output::bytes_to_stdout(write) };
+        self.check()?;
+        if self.out().is_some() {
+            return outputs::write(self.out(), self.manner(self.format().kind()), write);
+        }
+        // Tables are data wherever they go but to a terminal.
+        let is_text = match self.format() {
+            AnyForm::Text => true,
+            AnyForm::Tables(Form::Parquet) | AnyForm::Picture(_) => false,
+            AnyForm::Tables(_) => crate::output::is_terminal(),
         };
-        if Format::of(path).is_some() && !matches!(self.format, AnyForm::Picture(_)) {
-            bail!("--out {} would hold no picture: say --format png or svg as well, or --plot FILE", path.display());
-        }
-        let mut out = BufWriter::with_capacity(1 << 16, Late { path, file: None });
-        write(&mut out)?;
-        out.flush().with_context(|| format!("writing {}", path.display()))
-    }
-}
-
-/// A file that is created when there is something to write, so that a report that fails leaves what was there.
-struct Late<'a> {
-    path: &'a Path,
-    file: Option<File>,
-}
-
-impl Late<'_> {
-    fn file(&mut self) -> std::io::Result<&mut File> {
-        match &mut self.file {
-            Some(file) => Ok(file),
-            empty => {
-                let named = |error: std::io::Error| {
-                    std::io::Error::new(error.kind(), format!("creating {}: {error}", self.path.display()))
-                };
-                Ok(empty.insert(File::create(self.path).map_err(named)?))
-            }
-        }
-    }
-}
-
-impl Write for Late<'_> {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.file()?.write(bytes)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        self.file()?.flush()
+        if is_text { crate::output::to_stdout(write) } else { crate::output::bytes_to_stdout(write) }
     }
 }
 

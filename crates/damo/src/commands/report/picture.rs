@@ -3,12 +3,13 @@
 use super::options::{AnyForm, FormArgs};
 use crate::errors;
 use crate::inputs::Opened;
-use anyhow::{Context, Result};
+use crate::outputs::{self, Manner};
+use anyhow::Result;
 use clap::Args;
+use damo_model::human::Show;
 use damo_report::colormap::ColorMap;
 use damo_report::heats::{HeatsReport, Options};
 use damo_report::picture::{self, Format, HeatMap, Picture, Style, Theme};
-use std::fs;
 use std::path::{Path, PathBuf};
 
 /// How pictures look.
@@ -29,7 +30,7 @@ pub struct PictureArgs {
 #[derive(Args, Clone, Debug)]
 pub struct PlotArgs {
     /// Draw a picture instead: FILE.png or FILE.svg
-    #[arg(long, value_name = "FILE", value_parser = picture_file, help_heading = "Pictures")]
+    #[arg(long, value_name = "FILE", value_parser = picture_file, conflicts_with = "out", help_heading = "Pictures")]
     plot: Option<PathBuf>,
     #[command(flatten)]
     picture: PictureArgs,
@@ -69,12 +70,25 @@ pub struct Place<'a> {
     pub format: Format,
     /// The file; `None` for standard output.
     pub path: Option<&'a Path>,
+    /// How the file is written.
+    pub manner: Manner,
 }
 
 impl<'a> Place<'a> {
     /// A file that says by its ending what it is; `None` if it is no picture's.
-    pub fn file(path: &'a Path) -> Option<Self> {
-        Some(Self { format: Format::of(path)?, path: Some(path) })
+    pub fn file(path: &'a Path, form: &FormArgs) -> Option<Self> {
+        let format = Format::of(path)?;
+        Some(Self { format, path: Some(path), manner: form.manner(AnyForm::Picture(format).kind()) })
+    }
+
+    /// Where `--format` and `--output` say; `None` if they say no picture.
+    pub fn of_form(form: &'a FormArgs) -> Option<Self> {
+        match form.format() {
+            AnyForm::Picture(format) => {
+                Some(Self { format, path: form.out(), manner: form.manner(form.format().kind()) })
+            }
+            _ => None,
+        }
     }
 }
 
@@ -119,11 +133,10 @@ impl PictureArgs {
             ..self.style()
         };
         let bytes = picture::draw(picture, place.format, &style)?;
-        let Some(path) = place.path else {
-            return crate::output::bytes_to_stdout(|out| Ok(out.write_all(&bytes)?));
-        };
-        fs::write(path, bytes).with_context(|| format!("writing {}", path.display()))?;
-        errors::done(format_args!("{} written", path.display()));
+        outputs::write(place.path, place.manner, |out| Ok(out.write_all(&bytes)?))?;
+        if let Some(path) = place.path {
+            errors::done(format_args!("{} written", path.shown()));
+        }
         Ok(())
     }
 }
@@ -147,11 +160,7 @@ impl PlotArgs {
 
     /// Where a picture goes, if one was asked for: by `--plot`, or by `--format`.
     pub fn place<'a>(&'a self, form: &'a FormArgs) -> Option<Place<'a>> {
-        match (&self.plot, form.format()) {
-            (Some(path), _) => Place::file(path),
-            (None, AnyForm::Picture(format)) => Some(Place { format, path: form.out() }),
-            (None, _) => None,
-        }
+        self.plot.as_deref().map_or_else(|| Place::of_form(form), |path| Place::file(path, form))
     }
 
     /// How the picture looks.

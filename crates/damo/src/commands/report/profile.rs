@@ -49,6 +49,7 @@ pub fn run(args: &ProfileArgs) -> Result<Outcome> {
     let [record] = &opened.records[..] else {
         bail!("a profile is of one record, and {} are given: run it for each", opened.records.len())
     };
+    args.form.check()?;
     let report = progress::during(&opened.records, || profile::profile(record, &options))?;
     if let Some(form) = args.plot.or_form(|| profile_chart(&report), &opened, &args.form)? {
         form.write("wss_profile", |out| report.write_text(out), || report.tables())?;

@@ -56,6 +56,7 @@ pub fn run(args: &RawArgs) -> Result<Outcome> {
 /// # Errors
 /// As [`run`].
 pub fn print(opened: &Opened, options: &Options, form: &FormArgs, plot: &PlotArgs) -> Result<Outcome> {
+    form.check()?;
     if let Some(place) = plot.place(form) {
         let map = heats_options(opened, options, plot.picture().heats_options())?;
         let report = progress::during(&opened.records, || heats::heats(&opened.records, &map))?;

@@ -33,6 +33,7 @@ pub struct RecordInfoArgs {
 /// If a record cannot be read.
 pub fn run(args: &RecordInfoArgs) -> Result<Outcome> {
     let opened = args.inputs.open(&args.files)?;
+    args.form.check()?;
     let report = progress::during(&opened.records, || guide::guide(&opened.records))?;
     if let Some(form) = args.plot.or_form(|| guide_bars(&report), &opened, &args.form)? {
         form.write("record_info", |out| report.write_text(out, args.raw_number.style()), || report.tables())?;

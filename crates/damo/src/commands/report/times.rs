@@ -43,6 +43,7 @@ pub fn run(args: &TimesArgs) -> Result<Outcome> {
     paths.retain(|path| is_record(path));
     let opened = args.inputs.named.known.open(&paths)?;
     opened.has_target(&filter.target)?;
+    args.form.check()?;
     let report = progress::during(&opened.records, || times::times(&opened.records, &filter))?;
     if let Some(form) = args.plot.or_form(|| times_bars(&report), &opened, &args.form)? {
         form.write("times", |out| report.write_text(out), || report.tables())?;

@@ -88,6 +88,7 @@ pub fn run(args: &WssArgs) -> Result<Outcome> {
     };
     let opened = args.inputs.open(&args.files)?;
     opened.has_target(&options.filter.target)?;
+    args.form.check()?;
     let report = progress::during(&opened.records, || wss::wss(&opened.records, &options))?;
     let histogram = args.histogram.map(|ranges| ranges as usize);
     let text = DistributionText {

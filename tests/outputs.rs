@@ -1,0 +1,568 @@
+//! Files that commands write: what is never lost, what is replaced, and what is left when a command does not come to its
+//! end.
+
+mod common;
+
+use common::{damo, fails, ok, real, run, top};
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+fn directory() -> tempfile::TempDir {
+    tempfile::tempdir().expect("temporary directory")
+}
+
+/// Runs a shell script in `directory`, with the program as `$damo`.
+fn shell(directory: &Path, script: &str) -> Output {
+    let mut command = Command::new("sh");
+    command.args(["-c", script]).env("damo", env!("CARGO_BIN_EXE_damo")).current_dir(directory);
+    command.stdin(Stdio::null()).output().expect("a shell")
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// A short record, as `damon.damo`.
+fn record(directory: &Path) {
+    ok(directory, "record --quiet --simulate stairs --timeout 8s");
+}
+
+/// Names in a directory, sorted.
+fn names(directory: &Path) -> Vec<String> {
+    let entries = fs::read_dir(directory).expect("a directory");
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
+/// A command that writes: IN and OUT stand for its input and its output. `ending` is what the output is called like.
+struct Writing {
+    line: &'static str,
+    ending: &'static str,
+    /// What a file can hold that gives way to the output.
+    replaces: &'static [u8],
+}
+
+const PNG: &[u8] = b"\x89PNG\r\n\x1a\nold";
+const SVG: &[u8] = b"<svg>old</svg>";
+const TEXT: &[u8] = b"old\n";
+const PARQUET: &[u8] = b"PAR1old";
+const HTML: &[u8] = b"<!DOCTYPE html><title>old</title>";
+const NONE: &[u8] = b"";
+
+const fn writing(line: &'static str, ending: &'static str, replaces: &'static [u8]) -> Writing {
+    Writing { line, ending, replaces }
+}
+
+/// Every command that writes a file, with every option that names one. New ones belong here.
+const WRITINGS: [Writing; 54] = [
+    writing("convert IN OUT", "damo", NONE),
+    writing("convert IN -o OUT", "json", NONE),
+    writing("convert --record_file IN --output_file OUT", "data", NONE),
+    writing("convert IN --out OUT --to perf_script", "txt", NONE),
+    writing("repair IN OUT", "damo", NONE),
+    writing("repair IN -o OUT", "damo", NONE),
+    writing("adjust IN --access_rate 0 100 -o OUT", "damo", NONE),
+    writing("adjust IN --aggregate_interval 1s --output OUT", "data", NONE),
+    writing("cut IN --time_range 0 30s -o OUT", "damo", NONE),
+    writing("cut IN --time_range 0 30s --out OUT --to json", "json", NONE),
+    writing("merge IN IN -o OUT", "damo", NONE),
+    writing("anonymize IN -o OUT", "damo", NONE),
+    writing("report raw IN -o OUT", "txt", TEXT),
+    writing("report raw IN -o OUT", "csv", TEXT),
+    writing("report raw IN --plot OUT", "svg", SVG),
+    writing("report access IN -o OUT", "txt", TEXT),
+    writing("report access IN --format parquet --out OUT", "parquet", PARQUET),
+    writing("report access IN --raw_form -o OUT", "txt", TEXT),
+    writing("report access IN --plot OUT", "png", PNG),
+    writing("report heats IN -o OUT", "png", PNG),
+    writing("report heats IN -o OUT", "svg", PNG),
+    writing("report heats IN -o OUT", "csv", TEXT),
+    writing("report heats IN -o OUT", "txt", TEXT),
+    writing("report heats IN --heatmap OUT", "svg", SVG),
+    writing("report heats IN --plot OUT", "png", SVG),
+    writing("report heats IN --format csv --out OUT", "csv", TEXT),
+    writing("report heats IN --output raw --out OUT", "txt", TEXT),
+    writing("report heats IN --format png --out OUT", "png", PNG),
+    writing("report holistic IN -o OUT", "txt", TEXT),
+    writing("report holistic IN --plot OUT", "png", PNG),
+    writing("report html IN -o OUT", "html", HTML),
+    writing("report html IN --out OUT", "html", HTML),
+    writing("report wss IN -o OUT", "txt", TEXT),
+    writing("report wss IN -o OUT", "json", TEXT),
+    writing("report wss IN -o OUT", "md", TEXT),
+    writing("report wss IN -o OUT", "parquet", PARQUET),
+    writing("report wss IN --plot OUT", "svg", SVG),
+    writing("report footprints -i IN -o OUT", "csv", TEXT),
+    writing("report footprints -i IN --plot OUT", "png", PNG),
+    writing("report nr_regions IN -o OUT", "csv", TEXT),
+    writing("report nr_regions IN --plot OUT", "png", PNG),
+    writing("report record_info IN -o OUT", "json", TEXT),
+    writing("report record_info IN --plot OUT", "svg", SVG),
+    writing("report ages IN -o OUT", "csv", TEXT),
+    writing("report ages IN --plot OUT", "png", PNG),
+    writing("report wss_profile IN -o OUT", "csv", TEXT),
+    writing("report wss_profile IN --plot OUT", "png", PNG),
+    writing("report times IN -o OUT", "csv", TEXT),
+    writing("report times IN --plot OUT", "png", PNG),
+    writing("schemes suggest IN --goal refault<50% -o OUT", "json", TEXT),
+    writing("schemes suggest IN --goal refault<50% --plot OUT", "png", PNG),
+    writing("schemes --what-if IN --damos_action pageout --damos_age 5s max -o OUT", "csv", TEXT),
+    writing("schemes --what-if IN --damos_action pageout --damos_age 5s max --plot OUT", "png", PNG),
+    writing("record --quiet --simulate stairs --timeout 5s -o OUT", "damo", NONE),
+];
+
+impl Writing {
+    /// Its words, `output` being what is written.
+    fn words(&self, input: &str, output: &str) -> Vec<String> {
+        let word = |word: &str| match word {
+            "IN" => input.to_owned(),
+            "OUT" => output.to_owned(),
+            "refault<50%" => "refault < 50%".to_owned(),
+            word => word.to_owned(),
+        };
+        self.line.split_whitespace().map(word).collect()
+    }
+
+    fn run(&self, directory: &Path, input: &str, output: &str) -> Output {
+        damo(directory).args(self.words(input, output)).output().expect("damo starts")
+    }
+
+    /// A name with the output's ending.
+    fn name(&self, stem: &str) -> String {
+        format!("{stem}.{}", self.ending)
+    }
+}
+
+#[test]
+fn no_command_writes_over_what_it_reads_by_path_link_or_hard_link() {
+    let here = directory();
+    let source = here.path().join("source.damo");
+    record(here.path());
+    fs::rename(here.path().join("damon.damo"), &source).expect("rename");
+    let whole = fs::read(&source).expect("a record");
+    for writing in WRITINGS.iter().filter(|writing| writing.line.contains("IN")) {
+        for force in ["", "--force"] {
+            let dir = directory();
+            let [input, link, hard] = ["in", "link", "hard"].map(|stem| writing.name(stem));
+            let path = dir.path().join(&input);
+            fs::write(&path, &whole).expect("write");
+            symlink(&input, dir.path().join(&link)).expect("a link");
+            fs::hard_link(&path, dir.path().join(&hard)).expect("a link");
+            let before = names(dir.path());
+            let outputs = [&hard, &input, &link];
+            for output in &outputs[..if force.is_empty() { 3 } else { 1 }] {
+                let mut words = writing.words(&input, output);
+                words.extend((!force.is_empty()).then(|| force.to_owned()));
+                let out = damo(dir.path()).args(&words).output().expect("damo starts");
+                let said = said(&out);
+                assert_eq!(out.status.code(), Some(2), "{words:?}: {said}");
+                assert!(said.contains("what is read here") && said.contains(output.as_str()), "{words:?}: {said}");
+                assert!(fs::read(&path).expect("still there") == whole, "{words:?}");
+                assert_eq!(names(dir.path()), before, "{words:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_recording_does_not_write_over_the_workload_or_schemes_that_it_reads() {
+    let here = directory();
+    fs::copy(top().join("testdata/masim/stairs.cfg"), here.path().join("load.cfg")).expect("copy");
+    let scheme = r#"[{"action": "stat", "access_pattern": {}}]"#;
+    fs::write(here.path().join("schemes.json"), scheme).expect("write");
+    for output in ["load.cfg", "schemes.json"] {
+        let before = fs::read(here.path().join(output)).expect("a file");
+        let line =
+            format!("record --quiet --simulate load.cfg --schemes schemes.json --timeout 5s --force -o {output}");
+        let said = fails(here.path(), &line, 2);
+        assert!(said.contains("what is read here"), "{said}");
+        assert!(fs::read(here.path().join(output)).expect("a file") == before);
+    }
+}
+
+#[test]
+fn an_existing_record_gives_way_to_no_other_command_unless_forced() {
+    let here = directory();
+    record(here.path());
+    let foreign = fs::read(real("stairs/damon.data")).expect("a record");
+    let ours = fs::read(here.path().join("damon.damo")).expect("a record");
+    for writing in WRITINGS.iter().filter(|writing| !writing.line.starts_with("record")) {
+        let name = writing.name("there");
+        for record in [&ours, &foreign] {
+            let path = here.path().join(&name);
+            fs::write(&path, record).expect("write");
+            let out = writing.run(here.path(), "damon.damo", &name);
+            let said = said(&out);
+            assert_eq!(out.status.code(), Some(2), "{}: {said}", writing.line);
+            assert!(said.contains(&name) && said.contains("is a record") && said.contains("--force"), "{said}");
+            assert!(fs::read(&path).expect("a record") == *record, "{}", writing.line);
+        }
+        let mut words = writing.words("damon.damo", &name);
+        words.push("--force".to_owned());
+        let out = damo(here.path()).args(&words).output().expect("damo starts");
+        assert!(out.status.success(), "{words:?}: {}", said(&out));
+        assert!(fs::read(here.path().join(&name)).expect("written") != foreign, "{words:?}");
+    }
+}
+
+#[test]
+fn a_file_of_the_kind_that_is_written_is_replaced_and_other_files_stay() {
+    let here = directory();
+    record(here.path());
+    for writing in WRITINGS.iter().filter(|writing| !writing.line.starts_with("record")) {
+        let (name, path) = (writing.name("there"), here.path().join(writing.name("there")));
+        // An empty file is as good as none, and so is what it replaces.
+        for content in [NONE, writing.replaces] {
+            fs::write(&path, content).expect("write");
+            let out = writing.run(here.path(), "damon.damo", &name);
+            assert!(out.status.success(), "{}: {}", writing.line, said(&out));
+            let (written, found) = (fs::read(&path).expect("written"), fs::metadata(&path).expect("written"));
+            assert!(!written.is_empty() && written != content, "{}", writing.line);
+            assert_eq!(found.permissions().mode() & 0o777, 0o600, "{}", writing.line);
+        }
+        let content = b"\x7fELF\0a program";
+        fs::write(&path, content).expect("write");
+        let out = writing.run(here.path(), "damon.damo", &name);
+        assert_eq!(out.status.code(), Some(2), "{}", writing.line);
+        assert!(said(&out).contains(&name), "{}", said(&out));
+        assert!(fs::read(&path).expect("still there") == content, "{}", writing.line);
+        fs::remove_file(&path).expect("ours");
+    }
+}
+
+#[test]
+fn links_and_directories_are_refused_and_what_is_behind_them_stays() {
+    let here = directory();
+    record(here.path());
+    fs::write(here.path().join("precious"), "").expect("write");
+    fs::create_dir(here.path().join("folder")).expect("mkdir");
+    for writing in &WRITINGS {
+        let (link, folder) = (writing.name("link"), writing.name("folder"));
+        let dangling = writing.name("dangling");
+        let _ = fs::remove_file(here.path().join(&link));
+        let _ = fs::remove_file(here.path().join(&dangling));
+        symlink("precious", here.path().join(&link)).expect("a link");
+        symlink("nowhere", here.path().join(&dangling)).expect("a link");
+        fs::create_dir_all(here.path().join(&folder)).expect("mkdir");
+        for (name, what) in [(&link, "symbolic link"), (&dangling, "symbolic link"), (&folder, "directory")] {
+            let out = writing.run(here.path(), "damon.damo", name);
+            assert_eq!(out.status.code(), Some(2), "{}: {}", writing.line, said(&out));
+            assert!(said(&out).contains(what), "{}: {}", writing.line, said(&out));
+        }
+        assert_eq!(fs::metadata(here.path().join("precious")).expect("a file").len(), 0, "{}", writing.line);
+        assert!(!here.path().join("nowhere").exists(), "{}", writing.line);
+    }
+}
+
+#[test]
+fn devices_pipes_and_descriptors_are_written_to_as_they_are() {
+    let here = directory();
+    record(here.path());
+    for writing in &WRITINGS {
+        let out = writing.run(here.path(), "damon.damo", "/dev/null");
+        // Where the ending alone says what to write, the device's name does not.
+        let needs_ending = said(&out).contains("ends in") || said(&out).contains("end in");
+        assert!(out.status.success() || needs_ending, "{}: {}", writing.line, said(&out));
+    }
+    assert!(!Path::new("/dev/null.mark").exists());
+    assert_eq!(fs::metadata("/dev/null").expect("a device").mode() & 0o170_000, 0o020_000);
+    let expected = ok(here.path(), "report wss damon.damo");
+    for script in [
+        "mkfifo pipe; cat pipe >got & \"$damo\" report wss damon.damo -o pipe && wait",
+        "\"$damo\" report wss damon.damo -o /dev/stdout >got",
+        "\"$damo\" report wss damon.damo -o - >got",
+        "\"$damo\" report wss damon.damo --out /dev/fd/3 3>&1 >/dev/null | cat >got",
+    ] {
+        let out = shell(here.path(), script);
+        assert!(out.status.success(), "{script}: {}", said(&out));
+        assert_eq!(fs::read_to_string(here.path().join("got")).expect("written"), expected, "{script}");
+    }
+    let out = shell(
+        here.path(),
+        "\"$damo\" record --quiet --simulate stairs --timeout 5s -o - >a.damo && rm -f pipe && \
+        mkfifo pipe && { cat pipe >b.damo & \"$damo\" record --quiet --simulate stairs --timeout 5s -o pipe && wait; }",
+    );
+    assert!(out.status.success(), "{}", said(&out));
+    assert_eq!(ok(here.path(), "report raw a.damo"), ok(here.path(), "report raw b.damo"));
+}
+
+#[test]
+fn a_full_disk_leaves_what_was_there_and_the_message_names_the_file() {
+    let here = directory();
+    record(here.path());
+    for writing in WRITINGS.iter().filter(|writing| !writing.line.starts_with("record")) {
+        let name = writing.name("there");
+        for there in [None, Some(writing.replaces)] {
+            let dir = directory();
+            if let Some(content) = there {
+                fs::write(dir.path().join(&name), content).expect("write");
+            }
+            let before = names(dir.path());
+            let input = here.path().join("damon.damo").display().to_string();
+            let mut command = Command::new("sh");
+            // No file may have any content: as a full disk has no room.
+            command.args(["-c", "ulimit -f 0; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_damo")]);
+            let out = command.args(writing.words(&input, &name)).current_dir(dir.path()).output().expect("a shell");
+            let said = said(&out);
+            assert_eq!(out.status.code(), Some(2), "{}: {said}", writing.line);
+            assert!(said.contains(&name) && said.contains("too large"), "{}: {said}", writing.line);
+            assert!(!said.contains("stays readable"), "{}: {said}", writing.line);
+            assert_eq!(names(dir.path()), before, "{}", writing.line);
+            if let Some(content) = there {
+                assert!(fs::read(dir.path().join(&name)).expect("still there") == content, "{}", writing.line);
+            }
+        }
+    }
+}
+
+/// Pseudo-random numbers, the same each time.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % limit.max(1)
+    }
+}
+
+#[test]
+fn a_kill_at_any_moment_leaves_the_old_file_or_a_whole_new_one() {
+    let here = directory();
+    record(here.path());
+    let input = here.path().join("damon.damo").display().to_string();
+    let mut random = Random(12);
+    for writing in WRITINGS.iter().filter(|writing| !writing.line.starts_with("record")) {
+        let dir = directory();
+        let (name, path) = (writing.name("out"), dir.path().join(writing.name("out")));
+        let begun = Instant::now();
+        let out = writing.run(dir.path(), &input, &name);
+        assert!(out.status.success(), "{}: {}", writing.line, said(&out));
+        let took = u64::try_from(begun.elapsed().as_micros()).expect("a short time");
+        let whole = fs::read(&path).expect("written");
+        for signal in ["KILL", "TERM", "INT"] {
+            fs::write(&path, writing.replaces).expect("write");
+            let mut child = damo(dir.path())
+                .args(writing.words(&input, &name))
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()
+                .expect("damo starts");
+            std::thread::sleep(Duration::from_micros(random.below(took)));
+            let pid = child.id().to_string();
+            Command::new("kill").args([&format!("-{signal}"), &pid]).status().expect("kill");
+            child.wait().expect("it ends");
+            let found = fs::read(&path).expect("there is always a file");
+            let is_new = found.len() > writing.replaces.len() && found[..] != *writing.replaces;
+            assert!(found == writing.replaces || is_new && is_whole(&found, &whole), "{} {signal}", writing.line);
+            if signal != "KILL" {
+                let left: Vec<String> = names(dir.path()).into_iter().filter(|left| left.starts_with('.')).collect();
+                // What an earlier SIGKILL left may still be there if this run did not come to its output.
+                assert!(left.iter().all(|left| !left.contains(&format!(".{pid}-"))), "{}: {left:?}", writing.line);
+            }
+        }
+        // The next run is not refused because of leftovers, and they are gone then.
+        fs::remove_file(&path).expect("ours");
+        let out = writing.run(dir.path(), &input, &name);
+        assert!(out.status.success(), "{}: {}", writing.line, said(&out));
+        assert_eq!(names(dir.path()), [name], "{}", writing.line);
+    }
+}
+
+/// Whether a file is all of what the command writes: the same bytes, but for what depends on the moment.
+fn is_whole(found: &[u8], whole: &[u8]) -> bool {
+    found.len() == whole.len() && found.get(..8) == whole.get(..8) && found.last() == whole.last()
+}
+
+#[test]
+fn a_recording_that_fails_leaves_the_record_that_was_there_and_its_old_one() {
+    let here = directory();
+    for timeout in [5, 10] {
+        ok(here.path(), &format!("record --quiet --simulate stairs --timeout {timeout}s"));
+    }
+    let read = |name: &str| fs::read(here.path().join(name)).expect("a record");
+    let before = (read("damon.damo"), read("damon.damo.old"));
+    assert!(before.0 != before.1);
+    fs::write(here.path().join("huge.cfg"), "a, 900000000000000\n\np\n1000\na, 1, 64, 1\n").expect("write");
+    fs::write(here.path().join("bad.cfg"), "a, 10x\n\np\n1000\na, 1, 64, 1\n").expect("write");
+    let files = names(here.path());
+    for config in ["huge.cfg", "huge.cfg", "bad.cfg", "nowhere.cfg"] {
+        fails(here.path(), &format!("record --quiet --simulate {config}"), 2);
+        assert!((read("damon.damo"), read("damon.damo.old")) == before, "{config}");
+        assert_eq!(names(here.path()), files, "{config}");
+    }
+}
+
+#[test]
+fn a_record_without_snapshots_does_not_take_the_place_of_one_with_some() {
+    let here = directory();
+    ok(here.path(), "record --quiet --simulate stairs --timeout 5s");
+    let before = fs::read(here.path().join("damon.damo")).expect("a record");
+    let said = fails(here.path(), "record --quiet --simulate stairs --timeout 1ms", 2);
+    assert!(said.contains("no snapshot") && said.contains("damon.damo"), "{said}");
+    assert!(fs::read(here.path().join("damon.damo")).expect("a record") == before);
+    assert_eq!(names(here.path()), ["damon.damo"]);
+    // Where nothing is lost it is what was asked for, and gives way to a real one without becoming .old.
+    ok(here.path(), "record --quiet --simulate stairs --timeout 1ms -o b.damo");
+    ok(here.path(), "record --quiet --simulate stairs --timeout 5s -o b.damo");
+    assert_eq!(names(here.path()), ["b.damo", "damon.damo"]);
+}
+
+#[test]
+fn a_limit_hit_at_any_moment_of_a_recording_is_told_with_the_name_of_what_is_left() {
+    let here = directory();
+    ok(here.path(), "record --quiet --simulate stairs --timeout 20s -o whole.damo");
+    let blocks = fs::metadata(here.path().join("whole.damo")).expect("a record").len().div_ceil(512);
+    // The last ones hit the index and the end mark.
+    for limit in (1..blocks).rev().take(4).chain([1, 3]) {
+        let dir = directory();
+        let script = format!("ulimit -f {limit}; \"$damo\" record --quiet --simulate stairs --timeout 20s -o a.damo");
+        let out = shell(dir.path(), &script);
+        let said = said(&out);
+        assert_eq!(out.status.code(), Some(2), "{limit}: {said}");
+        let left = names(dir.path());
+        assert!(said.contains("File too large") && said.contains("stays readable"), "{limit}: {said}");
+        assert_eq!(left, ["a.damo"], "{limit}: {said}");
+        assert!(said.contains("a.damo: "), "{limit}: {said}");
+        let code = run(dir.path(), "info a.damo").status.code();
+        assert!(matches!(code, Some(0 | 3)), "{limit}: {code:?}");
+    }
+}
+
+#[test]
+fn converting_an_unfinished_record_says_what_is_missing() {
+    let here = directory();
+    record(here.path());
+    let whole = fs::read(here.path().join("damon.damo")).expect("a record");
+    fs::write(here.path().join("damon.damo.part"), &whole[..whole.len() - 40]).expect("write");
+    fs::remove_file(here.path().join("damon.damo")).expect("ours");
+    let said = fails(here.path(), "convert damon.damo.part new.damo", 3);
+    assert!(said.contains("damon.damo.part: the record has no end") && said.contains("cut short"), "{said}");
+    // Repaired to its own name it is a record again.
+    ok(here.path(), "convert new.damo again.damo");
+    let said = common::run(here.path(), "repair damon.damo.part damon.damo");
+    assert!(matches!(said.status.code(), Some(0 | 3)), "{said:?}");
+    assert_eq!(ok(here.path(), "report raw damon.damo"), ok(here.path(), "report raw new.damo"));
+}
+
+#[test]
+fn a_closed_standard_output_is_an_error_and_the_null_device_is_not() {
+    let here = directory();
+    record(here.path());
+    for line in
+        ["report wss", "report heats", "report wss --format csv", "info", "report html -o -", "completions bash"]
+    {
+        let out = shell(here.path(), &format!("\"$damo\" {line} >&-"));
+        assert_eq!(out.status.code(), Some(2), "{line}");
+        assert!(said(&out).contains("standard output is closed"), "{line}: {}", said(&out));
+        let out = shell(here.path(), &format!("\"$damo\" {line} >/dev/null"));
+        assert_eq!(out.status.code(), Some(0), "{line}: {}", said(&out));
+    }
+}
+
+#[test]
+fn the_ending_of_the_output_chooses_the_form() {
+    let here = directory();
+    record(here.path());
+    for (ending, form) in
+        [("csv", "csv"), ("json", "json"), ("md", "markdown"), ("parquet", "parquet"), ("txt", "text")]
+    {
+        ok(here.path(), &format!("report wss -o by_name.{ending}"));
+        ok(here.path(), &format!("report wss --format {form} --out by_form.{ending}"));
+        let read = |name: &str| fs::read(here.path().join(format!("{name}.{ending}"))).expect("written");
+        assert!(read("by_name") == read("by_form"), "{form}");
+    }
+    for (ending, begin) in [("png", &b"\x89PNG"[..]), ("svg", b"<"), ("PNG", b"\x89PNG")] {
+        for report in ["wss", "heats", "raw", "ages", "holistic"] {
+            ok(here.path(), &format!("report {report} --output a.{ending}"));
+            assert!(fs::read(here.path().join(format!("a.{ending}"))).expect("written").starts_with(begin), "{report}");
+        }
+    }
+    let said = fails(here.path(), "report wss --format csv -o a.png", 2);
+    assert!(said.contains("a.png") && said.contains("--format"), "{said}");
+    let said = fails(here.path(), "report wss -o a.html", 2);
+    assert!(said.contains("damo report html"), "{said}");
+    // The Python tool's words.
+    assert!(ok(here.path(), "report heatmap --output stdout").contains("# x-axis"));
+    assert_eq!(ok(here.path(), "report heatmap --output raw --resol 2 3").lines().count(), 6);
+    assert!(fails(here.path(), "report heatmap --output a.pdf", 2).contains("a.pdf"));
+}
+
+#[test]
+fn names_that_cannot_be_written_are_told_with_the_reason() {
+    let here = directory();
+    record(here.path());
+    let said = fails(here.path(), "report wss -o nowhere/a.csv", 2);
+    assert!(said.contains("nowhere/a.csv") && said.contains("there is no directory nowhere"), "{said}");
+    fs::write(here.path().join("a.csv"), "a,b\n").expect("write");
+    fs::set_permissions(here.path().join("a.csv"), fs::Permissions::from_mode(0o444)).expect("ours");
+    let said = fails(here.path(), "report wss -o a.csv", 2);
+    assert!(said.contains("a.csv is read-only") && said.contains("--force"), "{said}");
+    assert_eq!(fs::read(here.path().join("a.csv")).expect("still there"), b"a,b\n");
+    let said = fails(here.path(), "report wss -o /proc/self/a.csv", 2);
+    assert!(said.contains("/proc/self/a.csv"), "{said}");
+}
+
+#[test]
+fn manual_pages_are_replaced_and_other_files_of_their_names_stay() {
+    let here = directory();
+    ok(here.path(), "man pages");
+    let path = here.path().join("pages/damo-report-heats.1");
+    assert_eq!(fs::metadata(&path).expect("a page").permissions().mode() & 0o777, 0o644);
+    ok(here.path(), "man pages");
+    fs::write(&path, "dear diary").expect("write");
+    let said = fails(here.path(), "man pages", 2);
+    assert!(said.contains("damo-report-heats.1 exists and is no manual page"), "{said}");
+    assert_eq!(fs::read(&path).expect("still there"), b"dear diary");
+}
+
+/// Source files of the crates, without their tests.
+fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(directory).expect("a directory") {
+        let path = entry.expect("an entry").path();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
+        if path.is_dir() && name != "tests" {
+            sources(&path, found);
+        } else if name.ends_with(".rs") && !name.ends_with("tests.rs") && name != "fake.rs" {
+            found.push(path);
+        }
+    }
+}
+
+#[test]
+fn no_other_code_than_the_guard_makes_files() {
+    // damo-format: the guard and the records in the making. damo-kernel: DAMON's own files. The rest: locks and notes of
+    // running kdamonds, FIFOs of marks, and terminals.
+    let allowed = [
+        "damo-format/src/file.rs",
+        "damo-format/src/new_file.rs",
+        "damo-kernel/src/io.rs",
+        "damo-kernel/src/steer.rs",
+        "damo-kernel/src/steer/turn.rs",
+        "damo-record/src/owner.rs",
+        "damo-record/src/line.rs",
+    ];
+    let makes = ["File::create", "fs::write", "OpenOptions::new", "File::options", "fs::copy", "create_new(true)"];
+    let mut found = Vec::new();
+    for krate in fs::read_dir(top().join("crates")).expect("crates") {
+        sources(&krate.expect("a crate").path().join("src"), &mut found);
+    }
+    assert!(found.len() > 200, "{}", found.len());
+    for path in found {
+        let name = path.display().to_string();
+        if allowed.iter().any(|allowed| name.ends_with(allowed)) {
+            continue;
+        }
+        let text = fs::read_to_string(&path).expect("a source file");
+        let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+        // `NewFile::create` is what is wanted.
+        let code = code.replace("NewFile::create", "").replace("RecordFile::create", "");
+        for word in makes {
+            assert!(!code.contains(word), "{name}: {word}: files are made by damo_format::NewFile");
+        }
+    }
+}
