@@ -345,5 +345,5 @@ fn is_direct(found: &Metadata) -> bool {
 
 fn is_sink(found: &Metadata) -> bool {
     let is_it = |name: &&str| fs::metadata(name).is_ok_and(|sink| sink.rdev() == found.rdev());
-    found.file_type().is_char_device() && SINKS.iter().any(|name| is_it(&name))
+    found.file_type().is_char_device() && SINKS.iter().any(is_it)
 }
