@@ -9,7 +9,6 @@ use crate::output::{self, ColorWhen};
 use crate::progress;
 use anyhow::{Context, Result, bail};
 use clap::{ArgMatches, Args, Command, FromArgMatches};
-use damo_model::human::Show;
 use damo_model::human::{self, Show, Style};
 use damo_model::{Addr, Nanos};
 use damo_report::guide;
