@@ -52,7 +52,7 @@ fn byte_samples(records: &Value) -> u128 {
 fn the_files_of_a_rotated_recording_merge_into_what_one_file_would_have_been() {
     let here = directory();
     record_pair(here.path(), "-o whole.damo");
-    record_pair(here.path(), "-o part.damo --rotate_time 3");
+    record_pair(here.path(), "-o part.damo --rotate_time 3s");
     let mut parts: Vec<String> = fs::read_dir(here.path())
         .expect("directory")
         .map(|entry| entry.expect("entry").file_name().into_string().expect("text"))
@@ -117,7 +117,7 @@ fn time_is_counted_from_the_records_start_from_a_mark_or_on_its_clock() {
     assert_eq!((&step["snapshots"], &step["start_ns"]), (&50.into(), &25_000_000_000_i64.into()));
     // Names still work in the part.
     assert!(ok(here.path(), "report heats step.damo --mapping heap --output raw --resol 2 2").lines().count() == 4);
-    assert!(fails(here.path(), "cut --time_range 0 1 nowhere", 2).contains("on step 3"));
+    assert!(fails(here.path(), "cut --time_range 0 1s nowhere", 2).contains("on step 3"));
 }
 
 #[test]

@@ -66,13 +66,15 @@ impl Record {
         drop(file);
         if damo_format::sniff(&head) {
             let reader = Reader::open(path).map_err(|source| FrameError::Read { name: name.clone(), source })?;
-            return Ok(Record::new(name, reader, Vec::new(), options.threads()));
+            return Ok(Record::new(name, reader, Vec::new(), options.threads()).with_file_size(meta.len()));
         }
         if meta.len() > options.max_foreign {
             damo_import::recognise_path(path)?;
             return Err(FrameError::TooLarge { name, limit: options.max_foreign });
         }
-        import(&name, options, |sink| damo_import::import_path(path, &options.import, sink))
+        let record = import(&name, options, |sink| damo_import::import_path(path, &options.import, sink))?;
+        // A directory's own size tells nothing of what is in it.
+        Ok(if meta.is_file() { record.with_file_size(meta.len()) } else { record })
     }
 
     /// Reads a record of any known kind to its end. `.damo` records keep their packed form: memory is bounded by their
@@ -89,9 +91,11 @@ impl Record {
                 Reader::from_stream(whole).map_err(|source| FrameError::Read { name: name.to_owned(), source })?;
             return Ok(Record::new(name.to_owned(), reader, Vec::new(), options.threads()));
         }
-        let whole = io::Cursor::new(bytes).chain(stream);
+        let mut whole = Counted { inner: io::Cursor::new(bytes).chain(stream), bytes: 0 };
         let limit = options.max_foreign;
-        import(name, options, |sink| damo_import::import_stream(whole, name, &options.import, limit, sink))
+        let record =
+            import(name, options, |sink| damo_import::import_stream(&mut whole, name, &options.import, limit, sink))?;
+        Ok(record.with_file_size(whole.bytes))
     }
 
     /// A record out of items, as a source would give them: for tests and for programs that make their own.
@@ -132,6 +136,20 @@ fn import(
     let mut record = Record::new(name.to_owned(), reader, notes, options.threads());
     record.set_imported(cut_short);
     Ok(record)
+}
+
+/// A stream that counts what was read of it.
+struct Counted<R> {
+    inner: R,
+    bytes: u64,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.bytes += count as u64;
+        Ok(count)
+    }
 }
 
 fn read_up_to(stream: &mut impl Read, limit: u64) -> io::Result<Vec<u8>> {

@@ -2,7 +2,7 @@
 
 use crate::{Chunk, FrameError, fold};
 use damo_format::{Damage, Reader};
-use damo_model::{Addr, AddrRange, Meta, Nanos, Selection, Side, Stamp, Target, TargetKey};
+use damo_model::{Addr, AddrRange, Bytes, Meta, Nanos, Selection, Side, Stamp, Target, TargetKey};
 use std::fmt;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,6 +14,7 @@ pub struct Record {
     notes: Vec<String>,
     cut_short: Option<String>,
     imported: bool,
+    file_size: Option<Bytes>,
     sides: OnceLock<Vec<Side>>,
     threads: usize,
     planned: AtomicU64,
@@ -63,7 +64,18 @@ impl Record {
         // Each thread has a block in memory. Blocks that recorders write are a hundredth of what a block may be.
         let largest = reader.index().iter().map(|block| 9 * block.raw.0 + 24 * block.regions).max().unwrap_or(0);
         let threads = threads.min(usize::try_from(BLOCKS_IN_MEMORY / largest.max(1)).unwrap_or(usize::MAX)).max(1);
-        Self { name, reader, notes, cut_short: None, imported: false, sides: OnceLock::new(), threads, planned, done }
+        Self {
+            name,
+            reader,
+            notes,
+            cut_short: None,
+            imported: false,
+            file_size: None,
+            sides: OnceLock::new(),
+            threads,
+            planned,
+            done,
+        }
     }
 
     /// The name it was opened by; `-` for standard input.
@@ -103,6 +115,16 @@ impl Record {
         self.cut_short.as_deref()
     }
 
+    /// Size of the file that the record was read from, whatever its format; `None` where there is no one file.
+    pub fn file_size(&self) -> Option<Bytes> {
+        self.file_size
+    }
+
+    pub(crate) fn with_file_size(mut self, size: u64) -> Self {
+        self.file_size = Some(Bytes(size));
+        self
+    }
+
     /// Whether it was read from another format, so that [`crate::OpenOptions::import`] had a say. A `.damo` record that
     /// was made of one is what it is.
     pub fn is_imported(&self) -> bool {
@@ -128,6 +150,27 @@ impl Record {
     pub fn span(&self) -> Option<(Nanos, Nanos)> {
         let index = self.reader.index();
         Some((index.iter().map(|b| b.time.0).min()?, index.iter().map(|b| b.time.1).max()?))
+    }
+
+    /// When the recording began, on the record's clock: the start of the first snapshot, or where there is none the first
+    /// reading beside snapshots. What reports show times since.
+    pub fn began(&self) -> Nanos {
+        if let Some((start, _)) = self.span() {
+            return start;
+        }
+        let readings = self.sides().unwrap_or_default().iter().filter_map(|side| match side {
+            Side::Process(process) => Some(process.at),
+            Side::System(system) => Some(system.at),
+            Side::Cpu(cpu) => Some(cpu.at),
+            Side::Pressure(pressure) => Some(pressure.at),
+            Side::Mark(mark) => Some(mark.at),
+            _ => None,
+        });
+        let times = readings.map(|stamp| match stamp {
+            Stamp::Record(at) => at,
+            Stamp::Wall(at) => self.on_record_clock(stamp).unwrap_or(at),
+        });
+        times.min().unwrap_or_default()
     }
 
     /// The smallest range that covers all regions; `None` without regions.

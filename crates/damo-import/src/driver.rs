@@ -8,7 +8,7 @@ use crate::error::{ImportError, Place};
 use crate::sides::SideFiles;
 use crate::{Context, Format, Imported};
 use damo_model::assemble::{Assembler, EventKey, Options as AssemblerOptions, RegionEvent, Survey};
-use damo_model::human::{Style, format_time};
+use damo_model::human::time_text;
 use damo_model::{Intervals, Item, Lost, Mark, Meta, Nanos, Side, Sink, Source, Stamp, Target};
 use std::collections::BTreeMap;
 
@@ -242,7 +242,7 @@ fn second_run(
             "{} gap{s} between snapshots, the longest of {}, in which DAMON reported nothing: it was off, or the machine \
              was suspended",
             tally.gaps,
-            format_time(tally.longest_gap, Style::Human)
+            time_text(tally.longest_gap)
         ));
     }
     if tuned && intervals.is_none() {

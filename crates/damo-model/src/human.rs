@@ -4,7 +4,10 @@
 //! working and its outputs compare byte for byte. Sizes are powers of 1024 whatever the unit's spelling (`KB` is 1024
 //! bytes), blanks between number and unit are welcome, `,` and `_` may group digits, and `min` and `max` stand for the
 //! ends of what is possible. Beyond that grammar, sizes and addresses may be hexadecimal (`0x7f00...`, as the raw report
-//! prints them) and times may be glued (`1h 2m`).
+//! prints them), times may be glued (`1h 2m`), and minutes may be `min`.
+//!
+//! What a bare number means is for each option to say: [`parse_time`] takes the unit that the Python tool's scripts rely on,
+//! [`parse_time_with_unit`] refuses it.
 //!
 //! Text that comes from outside is printed with [`Show`], which escapes what a terminal would obey.
 //!
@@ -28,15 +31,15 @@ mod text;
 
 pub use escape::{Screen, Show, Shown, is_plain, plain_json, sentence};
 pub use format::{
-    format_addr_range, format_bp, format_hex_range, format_hz, format_hz_number, format_nr, format_percent,
+    count_text, format_addr_range, format_bp, format_hex_range, format_hz, format_hz_number, format_nr, format_percent,
     format_permil, format_ratio, format_size, format_size_accurate, format_size_f64, format_time, format_time_exact,
-    format_time_f64, format_time_in,
+    format_time_f64, format_time_in, time_text,
 };
 pub use number::Number;
 pub use parse::{
     ParseError, parse_addr, parse_addr_range, parse_bool, parse_bp, parse_bytes, parse_bytes_number,
     parse_nanos_number, parse_number, parse_number_with_unit, parse_percent, parse_permil, parse_ratio, parse_time,
-    parse_time_number,
+    parse_time_number, parse_time_with_unit,
 };
 pub use text::{Text, hex12_text, nr_text, size_text, uint_text};
 

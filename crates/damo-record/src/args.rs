@@ -57,12 +57,12 @@ pub struct RecordArgs {
     #[arg(long = "rotate_size", value_name = "SIZE", value_parser = values::size, help_heading = "Where to")]
     pub rotate_size: Option<Bytes>,
 
-    /// Begin a new file after this time; a bare number is seconds.
+    /// Begin a new file after this time, such as 10min or 1h.
     #[arg(
         long = "rotate_time",
         alias = "output_flush_sec",
         value_name = "TIME",
-        value_parser = values::seconds,
+        value_parser = values::some_seconds,
         help_heading = "Where to"
     )]
     pub rotate_time: Option<Nanos>,
@@ -71,8 +71,7 @@ pub struct RecordArgs {
     #[arg(long = "rotate_keep", value_name = "N", help_heading = "Where to")]
     pub rotate_keep: Option<u32>,
 
-    /// Flight recorder: hold only the last TIME in memory, write it to FILE on SIGUSR1 and at the end; a bare number
-    /// is minutes.
+    /// Flight recorder: hold only the last TIME (such as 5min) in memory, write it to FILE on SIGUSR1 and at the end.
     #[arg(long, value_name = "TIME", value_parser = values::minutes, conflicts_with_all = ["rotate_size", "rotate_time"], help_heading = "Where to")]
     pub keep: Option<Nanos>,
 

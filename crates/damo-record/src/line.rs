@@ -136,8 +136,7 @@ pub(crate) fn summary(written: &Written, span: Option<Nanos>) -> String {
         [file] => file.shown().to_string(),
         [first, .., last] => format!("{} files, {} to {}", written.files.len(), first.shown(), last.shown()),
     };
-    let over =
-        span.map_or_else(String::new, |span| format!(" over {}", human::format_time(tenths(span), Style::Human)));
+    let over = span.map_or_else(String::new, |span| format!(" over {}", human::time_text(tenths(span))));
     let each = if written.regions == 0 {
         String::new()
     } else {
@@ -169,12 +168,12 @@ pub(crate) fn tenths(time: Nanos) -> Nanos {
     Nanos(time.0 / 100_000_000 * 100_000_000)
 }
 
-/// A duration cut to whole seconds, for a line that is drawn again and again: `0 s`, `1 m 5 s`.
+/// A duration cut to whole seconds, for a line that is drawn again and again: `0 s`, `1 min 5 s`.
 pub(crate) fn whole_seconds(time: Nanos) -> String {
     match Nanos(time.0 / 1_000_000_000 * 1_000_000_000) {
         // Which people would be told as `0 ns`.
         Nanos(0) => "0 s".to_string(),
-        whole => human::format_time(whole, Style::Human),
+        whole => human::time_text(whole),
     }
 }
 
@@ -231,7 +230,7 @@ mod tests {
     #[test]
     fn the_live_line_counts_whole_seconds_from_nought() {
         let texts = [0, 999_999_999, 1_000_000_000, 65_900_000_000].map(|time| whole_seconds(Nanos(time)));
-        assert_eq!(texts, ["0 s", "0 s", "1 s", "1 m 5 s"]);
+        assert_eq!(texts, ["0 s", "0 s", "1 s", "1 min 5 s"]);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::request::{Request, What};
 use crate::signals::Signals;
 use crate::tape::Tape;
 use damo_format::WriterOptions;
-use damo_model::human::{Show, Style, format_size, format_time};
+use damo_model::human::{Show, Style, format_size, time_text};
 use damo_model::scheme::Scheme;
 use damo_model::{Nanos, Ops};
 use damo_sim::builtin::{self, Builtin};
@@ -139,7 +139,7 @@ fn tell_schemes(line: &mut Line, schemes: &[Scheme], outcome: &Outcome) {
 }
 
 fn time(time: Nanos) -> String {
-    format_time(line::tenths(time), Style::Human)
+    time_text(line::tenths(time))
 }
 
 /// A workload that comes with the program, unless there is a file of that name.

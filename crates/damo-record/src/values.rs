@@ -2,7 +2,7 @@
 //! or YAML given as a text or as a file, and programs given without `--`.
 
 use crate::args::UsageError;
-use damo_model::human::{self, Style, TimeUnit};
+use damo_model::human::{self, TimeUnit};
 use damo_model::scheme::Scheme;
 use damo_model::{AddrRange, Bytes, Nanos, Ops};
 use std::ffi::OsString;
@@ -18,17 +18,19 @@ pub(crate) fn interval(text: &str) -> Result<Nanos, String> {
     Ok(time)
 }
 
-/// A duration whose bare number is seconds. Not negative.
+/// A duration whose bare number is seconds, as the Python tool's scripts give it. Not negative.
 pub(crate) fn seconds(text: &str) -> Result<Nanos, String> {
     not_negative(human::parse_time(text, TimeUnit::Secs).map_err(|e| e.to_string())?)
 }
 
-/// A duration whose bare number is minutes. Not negative.
+/// A duration of minutes, rather than of seconds, but nobody knows: a unit is wanted. Not negative.
 pub(crate) fn minutes(text: &str) -> Result<Nanos, String> {
-    if let Ok(number) = text.trim().parse::<f64>() {
-        return not_negative(Nanos((number * 60e9) as i64));
-    }
-    seconds(text)
+    not_negative(human::parse_time_with_unit(text, ["min", "s"]).map_err(|e| e.to_string())?)
+}
+
+/// A duration of seconds, rather than of minutes, but nobody knows: a unit is wanted. Not negative.
+pub(crate) fn some_seconds(text: &str) -> Result<Nanos, String> {
+    not_negative(human::parse_time_with_unit(text, ["s", "min"]).map_err(|e| e.to_string())?)
 }
 
 fn not_negative(time: Nanos) -> Result<Nanos, String> {
@@ -172,5 +174,5 @@ pub(crate) fn find_program(name: &str, path: Option<&std::ffi::OsStr>) -> Option
 
 /// A time for people.
 pub(crate) fn time(time: Nanos) -> String {
-    human::format_time(time, Style::Human)
+    human::time_text(time)
 }

@@ -73,6 +73,9 @@ pub struct Options {
     pub errors: bool,
     /// Escape sequences for colours.
     pub color: bool,
+    /// Times of pictures on the record's clock instead of since the recording began. (Texts have the clock's times, as in
+    /// the Python tool.)
+    pub clock_time: bool,
 }
 
 impl Default for Options {
@@ -96,6 +99,7 @@ impl Default for Options {
             min_chars: Vec::new(),
             errors: false,
             color: true,
+            clock_time: false,
         }
     }
 }

@@ -38,14 +38,14 @@ impl Default for Options {
 /// # Errors
 /// If one is no time, or they do not ascend.
 pub fn parse_edges(text: &str) -> Result<Vec<Nanos>, ReportError> {
-    let edge = |part: &str| damo_model::human::parse_time(part, damo_model::human::TimeUnit::Secs);
+    let edge = |part: &str| damo_model::human::parse_time_with_unit(part, ["s", "min"]);
     let edges: Result<Vec<Nanos>, _> = text.split(',').map(edge).collect();
     let mut edges = edges.map_err(|error| ReportError::invalid(format!("edges '{text}': {error}")))?;
     if edges.len() > 1 && edges.last() == Some(&Nanos(0)) {
         edges.pop();
     }
     if edges.windows(2).any(|pair| matches!(pair, [a, b] if a >= b)) {
-        return Err(ReportError::invalid(format!("edges '{text}' must ascend, as in 0,5s,30s,10m,2h")));
+        return Err(ReportError::invalid(format!("edges '{text}' must ascend, as in 0,5s,30s,10min,2h")));
     }
     Ok(edges)
 }

@@ -15,14 +15,17 @@
 
 use crate::ReportError;
 use crate::filter::{Filter, Rows};
-use crate::series::Used;
+use crate::series::{SETTLING, Used};
 use damo_frame::Record;
-use damo_model::human::{Style, format_percent, format_size_f64, format_time};
-use damo_model::{Bytes, Intervals, Nanos, NrAccesses, SnapshotState};
+use damo_model::human::{Style, format_percent, format_size_f64, time_text};
+use damo_model::{Bytes, Intervals, Nanos, NrAccesses, SnapshotState, TargetKey};
+use std::collections::HashMap;
 use std::io::{self, Write};
 
 /// What the kernel's tuning aims at: access events found, of the possible ones.
 const GOAL: f64 = 0.04;
+/// What is seen in less time tells of one moment of a program.
+const SHORTEST: Nanos = Nanos(1_000_000_000);
 const MIN_SAMPLE: Nanos = Nanos(5_000_000);
 const MAX_SAMPLE: Nanos = Nanos(10_000_000_000);
 
@@ -31,6 +34,8 @@ const MAX_SAMPLE: Nanos = Nanos(10_000_000_000);
 pub struct Confidence {
     /// What it is based on.
     pub used: Used,
+    /// Complete snapshots of the target that has most of them, and how much time they cover.
+    pub longest: (u64, Nanos),
     /// Events known to be lost.
     pub lost_events: u64,
     /// Bytes monitored, summed over snapshots.
@@ -138,6 +143,7 @@ impl Confidence {
             );
             return findings;
         }
+        findings.extend(self.too_little());
         if coverage < 99.0 || self.lost_events > 0 {
             findings.push(format!(
                 "{} of {} snapshots are complete ({coverage:.1} %; {} events lost): record with a larger buffer, fewer \
@@ -159,8 +165,8 @@ impl Confidence {
                 "{never:.1} % of the bytes were never seen accessed, and {:.2} % of the possible accesses were found: the \
                  intervals are short for this program; the kernel's tuning would head for sampling {} and aggregation {}",
                 self.observed_ratio() * 100.0,
-                format_time(wanted, Style::Human),
-                format_time(aggregation, Style::Human),
+                time_text(wanted),
+                time_text(aggregation),
             ));
         }
         if self.at_max_regions * 10 >= complete && self.at_max_regions > 0 {
@@ -185,6 +191,28 @@ impl Confidence {
         findings
     }
 
+    /// Says so if there are too few snapshots, or of too short a time, to conclude anything from.
+    fn too_little(&self) -> Option<String> {
+        let (complete, covered) = self.longest;
+        if complete <= 1 {
+            let number = if complete == 0 { "no complete snapshot" } else { "one complete snapshot" };
+            return Some(format!(
+                "there is {number}: it supports no conclusion; record for longer (a minute of a steady program is a good \
+                 start)"
+            ));
+        }
+        if complete <= SETTLING {
+            return Some(format!(
+                "{complete} complete snapshots of a target are too few for conclusions: DAMON's regions settle during the \
+                 first {SETTLING}; record for longer"
+            ));
+        }
+        (covered < SHORTEST).then(|| {
+            let covered = time_text(covered);
+            format!("the snapshots cover {covered} only, too short a time for conclusions; record for longer")
+        })
+    }
+
     /// The figures and findings as text.
     ///
     /// # Errors
@@ -203,7 +231,7 @@ impl Confidence {
         }
         let findings = self.findings();
         if findings.is_empty() {
-            writeln!(out, "nothing speaks against conclusions from this record")?;
+            writeln!(out, "no problems found")?;
         }
         for finding in findings {
             writeln!(out, "- {finding}")?;
@@ -266,6 +294,9 @@ fn at_least(least: u32, n: u32, p: f64) -> f64 {
     (1.0 - below).clamp(0.0, 1.0)
 }
 
+/// Complete snapshots of each target, and how much time they cover.
+type Lengths = HashMap<TargetKey, (u64, Nanos)>;
+
 /// Looks through a record for what its figures are worth.
 ///
 /// # Errors
@@ -282,19 +313,31 @@ pub fn confidence(record: &Record, filter: &Filter) -> Result<Confidence, Report
     let record_intervals = record.meta().intervals;
     let sums = record.fold(
         &selection,
-        || (empty, crate::filter::Sieve::new(filter, record_intervals)),
-        |(sums, sieve), chunk| {
+        || (empty, crate::filter::Sieve::new(filter, record_intervals), Lengths::new()),
+        |(sums, sieve, lengths), chunk| {
             for view in chunk.snapshots() {
                 if let Some(rows) = sieve.pass(&view)? {
                     sums.intervals = sums.intervals.or(rows.intervals);
                     sums.take(&rows);
+                    if rows.is_complete() {
+                        let (count, time) = lengths.entry(rows.head.target).or_default();
+                        *count += 1;
+                        *time = time.saturating_add(rows.head.end.saturating_sub(rows.head.start));
+                    }
                 }
             }
             Ok::<(), ReportError>(())
         },
-        |(a, sieve), (b, _)| (Confidence { intervals: a.intervals.or(b.intervals), ..a.plus(b) }, sieve),
+        |(a, sieve, mut lengths), (b, _, later)| {
+            for (target, (count, time)) in later {
+                let sum = lengths.entry(target).or_default();
+                *sum = (sum.0 + count, sum.1.saturating_add(time));
+            }
+            (Confidence { intervals: a.intervals.or(b.intervals), ..a.plus(b) }, sieve, lengths)
+        },
     )?;
-    Ok(Confidence { lost_events: record.coverage().lost_events, ..sums.0 })
+    let longest = sums.2.into_values().max().unwrap_or_default();
+    Ok(Confidence { lost_events: record.coverage().lost_events, longest, ..sums.0 })
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 //! exact where the record's clock is the one that its start time is on.
 
 use damo_frame::{FrameError, Record};
-use damo_model::human::{Style, format_size, format_time};
+use damo_model::human::{Style, format_size, time_text};
 use damo_model::{Bytes, Clock, Intervals, Mapping, Nanos, Side};
 use std::collections::{BTreeMap, HashSet};
 
@@ -85,8 +85,7 @@ pub fn events(record: &Record) -> Result<Vec<Event>, FrameError> {
                 let (Some(at), Some(now)) = (record.on_record_clock(params.at), params.intervals) else { continue };
                 let before = intervals.insert((params.kdamond, params.context), now);
                 if before.is_some_and(|before| before != now) {
-                    let [sample, aggregation] =
-                        [now.sample, now.aggregation].map(|time| format_time(time, Style::Human));
+                    let [sample, aggregation] = [now.sample, now.aggregation].map(time_text);
                     let text = format!("intervals {sample} / {aggregation}");
                     events.push(Event { at, kind: EventKind::Intervals, pid: None, text });
                 }

@@ -88,6 +88,8 @@ pub struct Filter {
     pub sz_snapshot: Vec<Bounds<Bytes>>,
     /// Spans of time on the record's clock; a snapshot lies within one of them.
     pub snapshot_time: Vec<Bounds<Nanos>>,
+    /// The same since the recording began: to be put on a record's clock by [`Filter::on_clock_of`] first.
+    pub since_began: Vec<Bounds<Nanos>>,
     /// Positions in the target's series of snapshots, from 0, after the filters above.
     pub snapshot_idx: Vec<Bounds<u64>>,
     /// Temperatures of regions, any of them.
@@ -123,6 +125,18 @@ impl Filter {
         Ok(())
     }
 
+    /// With its times put on the record's clock.
+    #[must_use]
+    pub fn on_clock_of(&self, record: &Record) -> Filter {
+        let mut filter = self.clone();
+        let began = record.began();
+        // The ends of what is possible stay there.
+        let on_clock = |at: Nanos| if at == Nanos(i64::MAX) { at } else { at.saturating_add(began) };
+        let spans = filter.since_began.drain(..).map(|span| Bounds::new(on_clock(span.min), on_clock(span.max)));
+        filter.snapshot_time.extend(spans);
+        filter
+    }
+
     /// Leaves out schemes' views of targets that are monitored plainly as well, unless a scheme's are asked for: their
     /// memory would count twice.
     pub(crate) fn plain_monitoring(&self, record: &Record) -> Cow<'_, Filter> {
@@ -140,7 +154,8 @@ impl Filter {
     pub fn is_all(&self) -> bool {
         let Filter { target, sz_region, access_rate, age, addresses, .. } = self;
         let regions = sz_region.is_none() && access_rate.is_none() && age.is_none() && self.temperature.is_empty();
-        let snapshots = self.sz_snapshot.is_empty() && self.snapshot_time.is_empty() && self.snapshot_idx.is_empty();
+        let times = self.snapshot_time.is_empty() && self.since_began.is_empty();
+        let snapshots = self.sz_snapshot.is_empty() && times && self.snapshot_idx.is_empty();
         regions && snapshots && addresses.is_empty() && target.is_all()
     }
 

@@ -10,8 +10,9 @@ use crate::distribution::{
 use crate::heats::{TimeBase, TimeRange};
 use crate::table::Table;
 use crate::wss::{self, wss};
+use crate::zero::Zero;
 use damo_frame::Record;
-use damo_model::human::Show;
+use damo_model::human::{Show, time_text};
 use damo_model::{Bytes, Footprint, Nanos, Side, Stamp, SystemFootprint};
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -74,9 +75,6 @@ pub struct Options {
     pub range: PercentileRange,
     /// Ranked by size or by time.
     pub sort: SortBy,
-    /// Put readings on the record's clock even where they tell wall times only, by taking the first to be at the record's
-    /// start. The working set wants it anyway.
-    pub beside_snapshots: bool,
     /// Moments of this time only; `guided` is the first reading, `guided_end` the last.
     pub time: Option<TimeRange>,
 }
@@ -85,7 +83,7 @@ impl Default for Options {
     /// As the Python tool: vsz, rss and sys_used.
     fn default() -> Self {
         let metrics = vec![Metric::Vsz, Metric::Rss, Metric::SysUsed];
-        Self { metrics, range: PercentileRange::default(), sort: SortBy::Size, beside_snapshots: false, time: None }
+        Self { metrics, range: PercentileRange::default(), sort: SortBy::Size, time: None }
     }
 }
 
@@ -108,6 +106,8 @@ pub struct FootprintsReport {
     /// Whether readings that carry wall times only were laid beside snapshots by taking the first one to be at the
     /// record's start.
     pub aligned: bool,
+    /// From when times are counted in what is shown.
+    pub zero: Zero,
 }
 
 /// What was seen at one moment.
@@ -178,7 +178,6 @@ fn value(moment: &Moment, metric: Metric) -> Option<Bytes> {
 pub fn footprints(records: &[Record], options: &Options) -> Result<FootprintsReport, ReportError> {
     let percentiles = options.range.percentiles()?;
     let with_wss = options.metrics.contains(&Metric::Wss);
-    let beside = with_wss || options.beside_snapshots;
     let mut aligned = false;
     let mut all = Vec::new();
     for record in records {
@@ -187,7 +186,7 @@ pub fn footprints(records: &[Record], options: &Options) -> Result<FootprintsRep
             moment.time = record.on_record_clock(moment.at).unwrap_or(moment.time);
         }
         let first = own.first().filter(|first| record.on_record_clock(first.at).is_none()).map(|first| first.time);
-        if let (true, Some(first), Some((start, _))) = (beside, first, record.span()) {
+        if let (Some(first), Some((start, _))) = (first, record.span()) {
             aligned = true;
             own.iter_mut().for_each(|moment| moment.time = moment.time.saturating_sub(first).saturating_add(start));
         }
@@ -213,12 +212,20 @@ pub fn footprints(records: &[Record], options: &Options) -> Result<FootprintsRep
         let values = points.iter().map(|(_, value)| value.0).collect();
         FootprintSeries { metric: *metric, distribution: Distribution::new(values, &percentiles, options.sort), points }
     });
-    Ok(FootprintsReport { series: series.collect(), aligned })
+    let series: Vec<FootprintSeries> = series.collect();
+    if window.is_some() && series.iter().all(|series| series.points.is_empty()) {
+        let zero = Zero::of(records);
+        let [from, to] = [span.0, span.1].map(|at| time_text(zero.since(at)));
+        return Err(ReportError::invalid(format!(
+            "--time_range: no reading lies in it; the readings are from {from} to {to} since the recording began"
+        )));
+    }
+    Ok(FootprintsReport { series, aligned, zero: Zero::of(records) })
 }
 
 /// The records' working sets by time, every snapshot of them.
 fn working_sets(records: &[Record]) -> Result<Vec<(Nanos, Bytes)>, ReportError> {
-    let options = wss::Options { exclude_samples: 0, ..wss::Options::default() };
+    let options = wss::Options { exclude_samples: Some(0), ..wss::Options::default() };
     let series = wss(records, &options)?.series;
     let points: Vec<_> =
         series.iter().flat_map(|series| &series.points).map(|point| (point.start, Bytes(point.value))).collect();
@@ -235,6 +242,7 @@ fn working_sets(records: &[Record]) -> Result<Vec<(Nanos, Bytes)>, ReportError> 
 fn window(records: &[Record], range: &TimeRange, span: (Nanos, Nanos)) -> Result<(Nanos, Nanos), ReportError> {
     let base = match &range.base {
         TimeBase::At(base) => *base,
+        TimeBase::Began => records.first().map(Record::began).unwrap_or_default(),
         TimeBase::Guided => span.0,
         TimeBase::GuidedEnd => span.1,
         TimeBase::Mark(wanted) => {

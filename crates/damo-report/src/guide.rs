@@ -3,6 +3,7 @@
 use crate::ReportError;
 use crate::survey::{Extent, Identity, Survey};
 use crate::table::Table;
+use crate::zero::Zero;
 use damo_frame::{FrameError, Record};
 use damo_model::human::{Style, format_size, format_size_accurate, format_time};
 use damo_model::{AddrRange, Nanos, Selection};
@@ -24,6 +25,8 @@ pub struct Guide {
 pub struct GuideReport {
     /// One per target.
     pub guides: Vec<Guide>,
+    /// From when times are counted in pictures; the text has the Python tool's layout and the clock's times.
+    pub zero: Zero,
 }
 
 /// Surveys whole records.
@@ -52,7 +55,8 @@ pub fn survey(records: &[Record], selection: &Selection) -> Result<Survey, Frame
 /// # Errors
 /// When a record cannot be read.
 pub fn guide(records: &[Record]) -> Result<GuideReport, FrameError> {
-    Ok(GuideReport::new(&survey(records, &Selection::all())?))
+    let report = GuideReport::new(&survey(records, &Selection::all())?);
+    Ok(GuideReport { zero: Zero::of(records), ..report })
 }
 
 impl GuideReport {
@@ -64,7 +68,7 @@ impl GuideReport {
             let areas = extent.areas.iter().map(|area| area.range).collect();
             Some(Guide { identity: *identity, time: extent.known_span()?, areas })
         });
-        Self { guides: guides.collect() }
+        Self { guides: guides.collect(), zero: Zero::default() }
     }
 
     /// Prints the guides as the Python tool's `record_info` does: raw for `--guide`.

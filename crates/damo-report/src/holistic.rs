@@ -8,20 +8,18 @@ use crate::ReportError;
 use crate::ages::{self, AgesReport};
 use crate::confidence::{Confidence, confidence};
 use crate::distribution::{Distribution, SortBy};
-use crate::filter::Filter;
+use crate::filter::{Filter, TargetFilter};
 use crate::footprints::{self, FootprintsReport, Metric};
 use crate::heats::{HeatsError, HeatsReport, Options as HeatsOptions, TerminalStyle, heats};
 use crate::nr_regions::{self, NrRegionsReport, nr_regions};
-use crate::survey::Identity;
+use crate::survey::monitored;
 use crate::table::Table;
 use crate::wss::{self, WssReport, wss};
-use damo_frame::Record;
-use damo_model::Bytes;
-use damo_model::human::{Show, Style, format_percent, format_size, format_time, size_text};
+use crate::zero::Zero;
+use damo_frame::{FrameError, Record};
+use damo_model::human::{Style, format_percent, format_size, size_text, time_text};
 use std::io::{self, Write};
 
-/// Snapshots that are left out at the start where there are more than ten times as many, as in the Python tool.
-const SETTLING: u64 = 20;
 const PERCENTILES: [u8; 5] = [0, 25, 50, 75, 100];
 
 /// What to put on the page.
@@ -52,6 +50,8 @@ pub struct HolisticReport {
     pub ages: Option<AgesReport>,
     /// What the record is worth.
     pub confidence: Vec<Confidence>,
+    /// From when times are counted in what is shown.
+    pub zero: Zero,
     long: bool,
 }
 
@@ -59,6 +59,9 @@ pub struct HolisticReport {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HolisticError {
+    /// A record could not be read.
+    #[error(transparent)]
+    Frame(#[from] FrameError),
     /// A map could not be made.
     #[error(transparent)]
     Heats(#[from] HeatsError),
@@ -73,7 +76,7 @@ pub enum HolisticError {
 /// When a record cannot be read, or there is no snapshot.
 pub fn holistic(records: &[Record], options: &Options) -> Result<HolisticReport, HolisticError> {
     let mut maps = Vec::new();
-    for identity in monitored(records) {
+    for identity in monitored(records, &TargetFilter::default()) {
         let wanted = HeatsOptions { identity, ..options.heats.clone() };
         match heats(records, &wanted) {
             Ok(map) => maps.push(map),
@@ -82,23 +85,19 @@ pub fn holistic(records: &[Record], options: &Options) -> Result<HolisticReport,
             Err(error) => return Err(error.into()),
         }
     }
-    let snapshots: u64 = records.iter().map(|record| record.totals().snapshots).sum();
-    let exclude_samples = if snapshots > SETTLING * 10 { SETTLING } else { 0 };
-    let sets = |sort| wss(records, &wss::Options { exclude_samples, sort, ..wss::Options::default() });
+    if maps.is_empty() {
+        return Err(HeatsError::NoSnapshots.into());
+    }
+    let sets = |sort| wss(records, &wss::Options { sort, ..wss::Options::default() });
     let metrics = vec![Metric::Rss, Metric::Vsz, Metric::Pss, Metric::Swap, Metric::Cgroup, Metric::SysUsed];
     let footprints = |sort| {
-        let options = footprints::Options {
-            metrics: metrics.clone(),
-            sort,
-            beside_snapshots: true,
-            ..footprints::Options::default()
-        };
+        let options = footprints::Options { metrics: metrics.clone(), sort, ..footprints::Options::default() };
         footprints::footprints(records, &options).ok().map(|mut report| {
             report.series.retain(|series| !series.points.is_empty());
             report
         })
     };
-    let regions = nr_regions::Options { exclude_samples, ..nr_regions::Options::default() };
+    let regions = nr_regions::Options::default();
     let judged = records.iter().map(|record| confidence(record, &Filter::default()));
     Ok(HolisticReport {
         maps,
@@ -109,26 +108,18 @@ pub fn holistic(records: &[Record], options: &Options) -> Result<HolisticReport,
         nr_regions: nr_regions(records, &regions)?,
         ages: ages::ages(records, &ages::Options::default()).ok(),
         confidence: judged.collect::<Result<_, _>>()?,
+        zero: Zero::of(records),
         long: options.long,
     })
 }
 
-/// Who was monitored, in order of appearance: without schemes' views where there is something else.
-fn monitored(records: &[Record]) -> Vec<Identity> {
-    let mut found: Vec<Identity> = Vec::new();
-    for target in records.iter().flat_map(Record::targets) {
-        let identity = Identity::from(target);
-        if !found.contains(&identity) {
-            found.push(identity);
-        }
-    }
-    if found.iter().any(|identity| identity.scheme.is_none()) {
-        found.retain(|identity| identity.scheme.is_none());
-    }
-    found
-}
-
 impl HolisticReport {
+    /// Counts all times from `zero` in what is shown.
+    pub fn count_from(&mut self, zero: Zero) {
+        self.zero = zero;
+        self.maps.iter_mut().for_each(|map| map.zero = zero);
+    }
+
     /// The page as text.
     ///
     /// # Errors
@@ -136,11 +127,17 @@ impl HolisticReport {
     pub fn write_text(&self, out: &mut dyn Write, style: &TerminalStyle) -> io::Result<()> {
         writeln!(out, "# Heatmap")?;
         for map in &self.maps {
-            writeln!(out, "{}", who(map))?;
+            writeln!(out, "{}", map.who())?;
             map.write_terminal(out, style)?;
         }
         writeln!(out, "\n# Memory Footprints Distribution")?;
         self.write_sizes(out, "percentile", &self.wss, self.footprints.as_ref())?;
+        if self.wss.series.iter().any(|series| series.used.left_out == 0) {
+            writeln!(
+                out,
+                "# wss is of all snapshots, also of the first ones, in which DAMON's regions settle: there are few"
+            )?;
+        }
         if self.long {
             writeln!(out, "\n# Memory Footprints by Time")?;
             self.write_sizes(out, "% of time", &self.wss_by_time, self.footprints_by_time.as_ref())?;
@@ -190,10 +187,8 @@ impl HolisticReport {
             return writeln!(out, "# the record does not tell ages or intervals");
         };
         for row in &ages.rows {
-            let from = format_time(row.from, Style::Human);
-            let span = row
-                .to
-                .map_or_else(|| format!("{from} or more"), |to| format!("{from} to {}", format_time(to, Style::Human)));
+            let from = time_text(row.from);
+            let span = row.to.map_or_else(|| format!("{from} or more"), |to| format!("{from} to {}", time_text(to)));
             let percent = format_percent((row.percent * 10.0).round() / 10.0, Style::Human);
             let size = format_size(row.bytes, Style::Human);
             let who = row.pid.map_or_else(|| format!("target {}", row.target), |pid| format!("pid {pid}"));
@@ -269,19 +264,6 @@ impl HolisticReport {
             ],
         )
     }
-}
-
-/// The line above a target's map.
-fn who(map: &HeatsReport) -> String {
-    let id = map.identity.target_id.map_or_else(|| "None".to_owned(), |id| id.to_string());
-    let process = match &map.process {
-        Some(process) => format!(" ({}, pid {})", process.comm.shown(), process.pid),
-        None => String::new(),
-    };
-    let bytes: i128 = map.panels.iter().map(|grid| grid.space.end() - grid.space.start()).sum();
-    let size = format_size(Bytes(u64::try_from(bytes).unwrap_or(0)), Style::Human);
-    let time = format_time(map.time.1.saturating_sub(map.time.0), Style::Human);
-    format!("# target {id}{process}: {size} in {} ranges over {time}", map.panels.len())
 }
 
 /// The values at the five percentiles; nothing where there are none.

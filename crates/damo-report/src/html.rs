@@ -17,7 +17,7 @@ use crate::survey::Identity;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use damo_frame::Record;
-use damo_model::human::{Show, Style, format_nr, format_size, format_time, is_plain};
+use damo_model::human::{Show, Style, format_nr, format_size, is_plain, time_text};
 use damo_model::{Nanos, Target};
 use map::TargetMap;
 use serde::Serialize;
@@ -198,7 +198,7 @@ fn page(record: &Record, options: &Options, cells: usize) -> Result<Page, HtmlEr
     };
     Ok(Page {
         title: record.name().rsplit('/').next().unwrap_or_default().to_owned(),
-        subtitle: format!("data accesses over {}", format_time(span.1.saturating_sub(span.0), Style::Human)),
+        subtitle: format!("data accesses over {}", time_text(span.1.saturating_sub(span.0))),
         facts: facts(record, first),
         command: options.command.clone(),
         hash: options.hash.clone(),
@@ -220,7 +220,7 @@ fn facts(record: &Record, report: &HeatsReport) -> Vec<(&'static str, String)> {
     let mut facts = vec![
         ("snapshots", nr(totals.snapshots)),
         ("regions", nr(totals.regions)),
-        ("record size", format_size(totals.file, Style::Human)),
+        ("file size", record.file_size().map_or_else(String::new, |size| format_size(size, Style::Human))),
         ("kernel", meta.kernel_release.clone()),
         ("recorded by", meta.tool.clone()),
         ("host", meta.host.clone()),
@@ -229,7 +229,7 @@ fn facts(record: &Record, report: &HeatsReport) -> Vec<(&'static str, String)> {
         facts.push(("highest rate possible", format!("{possible} Hz")));
     }
     if let Some(intervals) = meta.intervals {
-        let [sample, aggregation] = [intervals.sample, intervals.aggregation].map(|i| format_time(i, Style::Human));
+        let [sample, aggregation] = [intervals.sample, intervals.aggregation].map(time_text);
         facts.push(("intervals", format!("sampling {sample}, aggregation {aggregation}")));
     }
     facts.push((

@@ -6,6 +6,7 @@ use crate::filter::Filter;
 use crate::series::{Point, Used, by_target, measure, usable};
 use crate::table::Table;
 use crate::target::target_labels;
+use crate::zero::Zero;
 use damo_frame::Record;
 use damo_model::TargetKey;
 use std::io::{self, Write};
@@ -15,8 +16,9 @@ use std::io::{self, Write};
 pub struct Options {
     /// Which percentiles.
     pub range: PercentileRange,
-    /// How many first snapshots of each target are left out.
-    pub exclude_samples: u64,
+    /// How many first snapshots are left out, because the first regions are a guess; `None` by the common rule
+    /// ([`crate::series::left_out`]).
+    pub exclude_samples: Option<u64>,
     /// Ranked by number or by time.
     pub sort: SortBy,
     /// Which part of the record.
@@ -25,7 +27,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { range: PercentileRange::default(), exclude_samples: 20, sort: SortBy::Size, filter: Filter::default() }
+        Self { range: PercentileRange::default(), exclude_samples: None, sort: SortBy::Size, filter: Filter::default() }
     }
 }
 
@@ -49,6 +51,8 @@ pub struct NrRegionsSeries {
 pub struct NrRegionsReport {
     /// One for each target of each record.
     pub series: Vec<NrRegionsSeries>,
+    /// From when times are counted in what is shown.
+    pub zero: Zero,
 }
 
 /// Region counts of the records' snapshots.
@@ -69,7 +73,7 @@ pub fn nr_regions(records: &[Record], options: &Options) -> Result<NrRegionsRepo
             series.push(NrRegionsSeries { label, target, points, distribution, used });
         }
     }
-    Ok(NrRegionsReport { series })
+    Ok(NrRegionsReport { series, zero: Zero::of(records) })
 }
 
 impl NrRegionsReport {
@@ -113,6 +117,11 @@ impl NrRegionsReport {
             ],
         )?;
         Ok(vec![percentiles, series])
+    }
+
+    /// What could be used of each series.
+    pub fn each_used(&self) -> impl Iterator<Item = Used> {
+        self.series.iter().map(|series| series.used)
     }
 
     /// What could be used, over all series.

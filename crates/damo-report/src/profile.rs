@@ -8,11 +8,11 @@
 use crate::ReportError;
 use crate::distribution::Distribution;
 use crate::filter::{Filter, for_each_rows};
-use crate::series::{Point, Used, sum_at_instants};
+use crate::series::{Point, SETTLING, Used, sum_at_instants};
 use crate::table::Table;
 use crate::window::{Piece, add, pieces};
 use damo_frame::Record;
-use damo_model::human::{Style, format_time, size_text};
+use damo_model::human::{size_text, time_text};
 use damo_model::{Nanos, NrAccesses, TargetKey};
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -22,15 +22,16 @@ use std::io::{self, Write};
 pub struct Options {
     /// A region is accessed from so many accesses on.
     pub acc_thres: NrAccesses,
-    /// How many first snapshots of each target are left out.
-    pub exclude_samples: u64,
+    /// How many first snapshots are left out, because the first regions are a guess; `None` by the common rule
+    /// ([`crate::series::left_out`]).
+    pub exclude_samples: Option<u64>,
     /// Which part of the record.
     pub filter: Filter,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { acc_thres: NrAccesses(1), exclude_samples: 20, filter: Filter::default() }
+        Self { acc_thres: NrAccesses(1), exclude_samples: None, filter: Filter::default() }
     }
 }
 
@@ -73,14 +74,26 @@ struct Levels {
 /// # Errors
 /// When the record cannot be read or the filter cannot be applied to it.
 pub fn profile(record: &Record, options: &Options) -> Result<ProfileReport, ReportError> {
+    let report = without(record, options, options.exclude_samples.unwrap_or(SETTLING))?;
+    // How many snapshots there are is known only now.
+    if options.exclude_samples.is_none() && report.used.snapshots == 0 {
+        without(record, options, 0)
+    } else {
+        Ok(report)
+    }
+}
+
+/// The same, without so many snapshots of each target at the beginning.
+fn without(record: &Record, options: &Options, first: u64) -> Result<ProfileReport, ReportError> {
     let mut targets: HashMap<TargetKey, Levels> = HashMap::new();
     let mut points: Vec<Vec<Point>> = Vec::new();
     let mut used = Used::default();
     for_each_rows(record, &options.filter, |_, rows| {
         let head = rows.head;
         let levels = targets.entry(head.target).or_default();
-        if levels.skipped < options.exclude_samples {
+        if levels.skipped < first {
             levels.skipped += 1;
+            used.left_out += 1;
             return Ok(());
         }
         used.snapshots += 1;
@@ -164,7 +177,7 @@ impl ProfileReport {
             writeln!(
                 out,
                 "  {:>14} {:>8} {:>12} {:>12} {:>12} {:>12}",
-                format_time(step.length, Style::Human),
+                time_text(step.length),
                 step.distribution.values.len(),
                 size_text(step.distribution.mean as u64),
                 at(0),

@@ -6,12 +6,15 @@
 use crate::ReportError;
 use crate::filter::{Bounds, Filter, Rows, for_each_rows};
 use crate::form::{Form, Stream};
-use crate::series::Used;
+use crate::selection::nothing_left;
+use crate::series::{Used, measure};
 use crate::table::Table;
 use crate::target::{target_id_text, target_labels};
+use crate::zero::Zero;
 use damo_frame::Record;
 use damo_model::human::{Show, Style, Text, format_time, hex12_text, size_text, uint_text};
 use damo_model::{Nanos, Target, TargetKey};
+use std::collections::HashMap;
 use std::io::Write;
 
 /// What to print.
@@ -23,6 +26,8 @@ pub struct Options {
     pub filter: Filter,
     /// Snapshots that start within these bounds, counted from the target's first snapshot.
     pub duration: Option<Bounds<Nanos>>,
+    /// Times of tables on the record's clock instead of since the recording began. (The text has the Python tool's layout.)
+    pub clock_time: bool,
 }
 
 const BUFFER: usize = 1 << 16;
@@ -78,6 +83,22 @@ fn write_target(
     Ok(used)
 }
 
+/// Sees that a snapshot lies in the duration that is asked for.
+///
+/// # Errors
+/// If none does, with what there is; or if the record cannot be read.
+pub fn something_lasts(record: &Record, options: &Options) -> Result<(), ReportError> {
+    let Some(bounds) = options.duration else { return Ok(()) };
+    let mut first: HashMap<TargetKey, Nanos> = HashMap::new();
+    for point in measure(record, &options.filter, |_| 0)? {
+        let base = *first.entry(point.target).or_insert(point.start);
+        if bounds.holds(&point.start.saturating_sub(base)) {
+            return Ok(());
+        }
+    }
+    Err(nothing_left(record, "no snapshot begins in --duration"))
+}
+
 /// Rows of a piece of the table.
 const PIECE: usize = 1 << 15;
 
@@ -91,13 +112,15 @@ struct Piece {
     nr_accesses: Vec<u32>,
     age: Vec<Option<u32>>,
     partial: Vec<bool>,
+    record: Vec<String>,
 }
 
 impl Piece {
-    fn push(&mut self, label: &str, rows: &Rows<'_>) {
+    fn push(&mut self, (record, label): (&str, &str), zero: Zero, rows: &Rows<'_>) {
+        self.record.resize(self.record.len() + rows.len(), record.to_owned());
         self.target.resize(self.target.len() + rows.len(), label.to_owned());
-        self.from.resize(self.from.len() + rows.len(), rows.head.start.0);
-        self.to.resize(self.to.len() + rows.len(), rows.head.end.0);
+        self.from.resize(self.from.len() + rows.len(), zero.since(rows.head.start).0);
+        self.to.resize(self.to.len() + rows.len(), zero.since(rows.head.end).0);
         self.partial.resize(self.partial.len() + rows.len(), !rows.is_complete());
         self.start.extend_from_slice(rows.start);
         self.end.extend_from_slice(rows.end);
@@ -120,26 +143,23 @@ impl Piece {
                 ("nr_accesses", self.nr_accesses.into()),
                 ("age", self.age.into()),
                 ("partial", self.partial.into()),
+                ("record", self.record.into()),
             ],
         )
     }
 }
 
 /// Writes the records' regions as one table, `regions` (target, start_ns, end_ns, start, end, nr_accesses, age in
-/// aggregations or null, partial), in the order of the text. It streams as the text does.
+/// aggregations or null, partial, record), in the order of the text. Each of the records has its options. It streams as the text does.
 ///
 /// # Errors
 /// When a record cannot be read or `out` takes no more.
-pub fn write_table(
-    records: &[Record],
-    options: &Options,
-    form: Form,
-    out: &mut dyn Write,
-) -> Result<Used, ReportError> {
+pub fn write_table(records: &[(&[Record], &Options)], form: Form, out: &mut dyn Write) -> Result<Used, ReportError> {
     let mut stream = Stream::new(form, "raw", out);
     let mut used = Used::default();
     let mut piece = Piece::default();
-    for record in records {
+    for (record, options) in records.iter().flat_map(|(records, options)| records.iter().map(move |r| (r, *options))) {
+        let zero = if options.clock_time { Zero::Clock } else { Zero::of(std::slice::from_ref(record)) };
         let labels = target_labels(record);
         for key in options.filter.targets(record) {
             let label = labels.get(&key).map_or("", String::as_str);
@@ -153,7 +173,7 @@ pub fn write_table(
                 }
                 used.snapshots += 1;
                 used.partial += u64::from(!rows.is_complete());
-                piece.push(label, &rows);
+                piece.push((record.name(), label), zero, &rows);
                 if piece.start.len() >= PIECE {
                     stream.push(&std::mem::take(&mut piece).table()?)?;
                 }

@@ -33,12 +33,31 @@ pub struct Used {
     pub snapshots: u64,
     /// Those left out because regions are missing.
     pub partial: u64,
+    /// Those at the beginning that were not looked at, because DAMON's regions had not settled.
+    pub left_out: u64,
+}
+
+/// How many snapshots are left out at the beginning unless told otherwise: DAMON's first regions are a guess.
+pub const SETTLING: u64 = 20;
+
+/// How many of `snapshots` are left out at the beginning, in every report that leaves some out: as many as `wanted`, else the
+/// first [`SETTLING`], but none where there are no more than that.
+pub fn left_out(wanted: Option<u64>, snapshots: u64) -> u64 {
+    match wanted {
+        Some(wanted) => wanted.min(snapshots),
+        None if snapshots > SETTLING => SETTLING,
+        None => 0,
+    }
 }
 
 impl Used {
     /// Both together.
     pub fn plus(self, other: Used) -> Used {
-        Used { snapshots: self.snapshots + other.snapshots, partial: self.partial + other.partial }
+        Used {
+            snapshots: self.snapshots + other.snapshots,
+            partial: self.partial + other.partial,
+            left_out: self.left_out + other.left_out,
+        }
     }
 }
 
@@ -187,11 +206,13 @@ pub fn sum_at_instants(points: &[Point]) -> Vec<Point> {
     sums
 }
 
-/// Leaves out the first `skip` points and the partial ones, and counts.
-pub fn usable(points: &[Point], skip: u64) -> (Vec<Point>, Used) {
+/// Leaves out the first points (see [`left_out`]) and the partial ones, and counts.
+pub fn usable(points: &[Point], exclude: Option<u64>) -> (Vec<Point>, Used) {
+    let skip = left_out(exclude, points.len() as u64);
     let kept = points.get(usize::try_from(skip).unwrap_or(usize::MAX)..).unwrap_or_default();
     let complete: Vec<Point> = kept.iter().filter(|point| !point.partial).copied().collect();
-    let used = Used { snapshots: kept.len() as u64, partial: (kept.len() - complete.len()) as u64 };
+    let partial = (kept.len() - complete.len()) as u64;
+    let used = Used { snapshots: kept.len() as u64, partial, left_out: skip };
     (complete, used)
 }
 
@@ -234,9 +255,18 @@ mod tests {
         let mut points = vec![point(0, 0, 100, 1), point(1, 1, 101, 10), point(0, 100, 200, 2), point(1, 101, 201, 20)];
         points[1].partial = true;
         let sums = sum_at_instants(&points);
-        let (kept, used) = usable(&sums, 0);
+        let (kept, used) = usable(&sums, Some(0));
         assert_eq!(kept.iter().map(|sum| sum.value).collect::<Vec<_>>(), [22]);
-        assert_eq!(used, Used { snapshots: 2, partial: 1 });
+        assert_eq!(used, Used { snapshots: 2, partial: 1, left_out: 0 });
+    }
+
+    #[test]
+    fn the_first_twenty_are_left_out_where_there_are_more() {
+        let cases =
+            [(None, 21, 20), (None, 20, 0), (None, 0, 0), (Some(5), 20, 5), (Some(20), 12, 12), (Some(0), 99, 0)];
+        for (wanted, snapshots, out) in cases {
+            assert_eq!(left_out(wanted, snapshots), out, "{wanted:?} of {snapshots}");
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::ReportError;
 use crate::whatif::{self, Outcome, what_if};
 use damo_frame::Record;
 use damo_model::Nanos;
-use damo_model::human::{Style, format_time};
+use damo_model::human::time_text;
 use damo_model::scheme::{Action, Rate, Scheme, Span};
 
 /// How to search.
@@ -96,7 +96,7 @@ pub fn suggest(record: &Record, options: &Options) -> Result<Suggestion, ReportE
         return Err(ReportError::invalid(format!(
             "{} is {} long: record at least a second, better some minutes, to try ages on",
             record.name(),
-            format_time(length, Style::Human)
+            time_text(length)
         )));
     }
     let rates: &[f64] = if is_for_hot(action) { &HOT_RATES } else { &COLD_RATES };

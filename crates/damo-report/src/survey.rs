@@ -6,6 +6,7 @@
 //! area was. The Python tool intersects the holes of each snapshot pairwise, which is quadratic and keeps a hole that a
 //! later region fills; the union is what that computation is after.
 
+use crate::filter::TargetFilter;
 use damo_frame::{Chunk, Record, SnapshotView};
 use damo_model::{Addr, AddrRange, Bytes, Intervals, Nanos, SnapshotState, Target, TargetKey};
 
@@ -27,6 +28,26 @@ impl From<&Target> for Identity {
     fn from(target: &Target) -> Self {
         Self { kdamond: target.kdamond, context: target.context, scheme: target.scheme, target_id: target.target_id }
     }
+}
+
+/// Who was monitored and seen in a snapshot, of those that pass the filter, in order of appearance: without schemes' views
+/// where there is something else, unless a scheme is asked for. The one list of what maps and pictures are of.
+pub fn monitored(records: &[Record], filter: &TargetFilter) -> Vec<Identity> {
+    let mut found: Vec<Identity> = Vec::new();
+    for record in records {
+        let index = record.reader().index();
+        let seen = |target: &&Target| index.iter().any(|block| block.targets.contains(&target.key));
+        for target in record.targets().iter().filter(|target| filter.holds(target)).filter(seen) {
+            let identity = Identity::from(target);
+            if !found.contains(&identity) {
+                found.push(identity);
+            }
+        }
+    }
+    if filter.scheme.is_none() && found.iter().any(|identity| identity.scheme.is_none()) {
+        found.retain(|identity| identity.scheme.is_none());
+    }
+    found
 }
 
 /// A contiguous stretch of monitored addresses.

@@ -5,6 +5,7 @@ use crate::filter::Filter;
 use crate::series::{Point, Used, by_target, measure};
 use crate::table::Table;
 use crate::target::target_labels;
+use crate::zero::Zero;
 use damo_frame::Record;
 use damo_model::Nanos;
 use std::io::{self, Write};
@@ -29,6 +30,8 @@ pub struct TimesReport {
     pub spans: Vec<Span>,
     /// What it is based on. Partial snapshots count: a region that passes is one, whatever else is missing.
     pub used: Used,
+    /// From when times are counted in what is shown.
+    pub zero: Zero,
 }
 
 /// Spans of time in which a region passes.
@@ -62,7 +65,7 @@ pub fn times(records: &[Record], filter: &Filter) -> Result<TimesReport, ReportE
             }
         }
     }
-    Ok(TimesReport { spans, used })
+    Ok(TimesReport { spans, used, zero: Zero::of(records) })
 }
 
 /// Whether a snapshot goes on where another ended. Those of text traces begin with their first event, some microseconds

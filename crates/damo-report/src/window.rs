@@ -6,7 +6,7 @@
 
 use crate::ReportError;
 use crate::filter::{Filter, Rows, for_each_rows};
-use crate::series::Point;
+use crate::series::{Point, SETTLING};
 use crate::wss::{Options, working_set};
 use damo_frame::Record;
 use damo_model::{Nanos, TargetKey};
@@ -99,13 +99,23 @@ struct Window {
 
 /// The working set of each window, per target. Snapshots after the last full window are left out.
 pub(crate) fn working_sets(record: &Record, filter: &Filter, options: &Options) -> Result<Vec<Point>, ReportError> {
+    let points = without(record, filter, options, options.exclude_samples.unwrap_or(SETTLING))?;
+    // How many snapshots there are is known only now.
+    if options.exclude_samples.is_none() && points.is_empty() {
+        return without(record, filter, options, 0);
+    }
+    Ok(points)
+}
+
+/// The same, without so many snapshots of each target at the beginning.
+fn without(record: &Record, filter: &Filter, options: &Options, first: u64) -> Result<Vec<Point>, ReportError> {
     let mut skipped: HashMap<TargetKey, u64> = HashMap::new();
     let mut open: HashMap<TargetKey, Window> = HashMap::new();
     let mut points = Vec::new();
     for_each_rows(record, filter, |_, rows| {
         let head = rows.head;
         let seen = skipped.entry(head.target).or_default();
-        if *seen < options.exclude_samples {
+        if *seen < first {
             *seen += 1;
             return Ok(());
         }

@@ -17,9 +17,11 @@ use crate::series::{Point, Used, by_target, measure_with_error, sum_at_instants,
 use crate::table::Table;
 use crate::target::target_labels;
 use crate::window;
+use crate::zero::Zero;
 use damo_frame::Record;
 use damo_model::human::Show;
 use damo_model::{Bytes, Nanos, NrAccesses, TargetKey};
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 /// What to count. The default is the Python tool's.
@@ -27,8 +29,9 @@ use std::io::{self, Write};
 pub struct Options {
     /// Which percentiles.
     pub range: PercentileRange,
-    /// How many first snapshots are left out: the first regions are a guess.
-    pub exclude_samples: u64,
+    /// How many first snapshots are left out, because the first regions are a guess; `None` by the common rule
+    /// ([`crate::series::left_out`]).
+    pub exclude_samples: Option<u64>,
     /// A region belongs to the working set from so many accesses on.
     pub acc_thres: NrAccesses,
     /// And from this size on.
@@ -51,7 +54,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             range: PercentileRange::default(),
-            exclude_samples: 20,
+            exclude_samples: None,
             acc_thres: NrAccesses(1),
             sz_thres: Bytes(1),
             work_time: Nanos::from_micros(1),
@@ -88,6 +91,10 @@ pub struct WssSeries {
 pub struct WssReport {
     /// One for each target, or one for each record.
     pub series: Vec<WssSeries>,
+    /// How many targets there are, together in one series or each in its own.
+    pub targets: usize,
+    /// From when times are counted in what is shown.
+    pub zero: Zero,
 }
 
 /// Working sets of the records' snapshots.
@@ -103,9 +110,10 @@ pub fn wss(records: &[Record], options: &Options) -> Result<WssReport, ReportErr
         return Err(ReportError::invalid(message));
     }
     let mut series = Vec::new();
-    for record in records {
+    let mut targets: BTreeSet<(usize, TargetKey)> = BTreeSet::new();
+    for (number, record) in records.iter().enumerate() {
         let filter = options.filter.plain_monitoring(record);
-        let skip = if windowed { 0 } else { options.exclude_samples };
+        let skip = if windowed { Some(0) } else { options.exclude_samples };
         let mut push = |label: String, target: Option<TargetKey>, mapping: Option<String>, points: &[Point]| {
             let (points, used) = usable(points, skip);
             let distribution = if options.errors {
@@ -121,6 +129,7 @@ pub fn wss(records: &[Record], options: &Options) -> Result<WssReport, ReportErr
         if options.per_mapping {
             let labels = target_labels(record);
             for (key, name, points) in per_mapping::series(record, &filter, options)? {
+                targets.insert((number, key));
                 push(labels.get(&key).cloned().unwrap_or_default(), Some(key), Some(name), &points);
             }
             continue;
@@ -134,6 +143,7 @@ pub fn wss(records: &[Record], options: &Options) -> Result<WssReport, ReportErr
                 (working_set(rows, options.acc_thres, options.sz_thres), variance)
             })?
         };
+        targets.extend(points.iter().map(|point| (number, point.target)));
         if options.per_target {
             let labels = target_labels(record);
             for (key, points) in by_target(&points) {
@@ -143,7 +153,8 @@ pub fn wss(records: &[Record], options: &Options) -> Result<WssReport, ReportErr
             push("0".to_owned(), None, None, &sum_at_instants(&points));
         }
     }
-    Ok(WssReport { series })
+    let targets = targets.len();
+    Ok(WssReport { series, targets, zero: Zero::of(records) })
 }
 
 /// The mapping of each point of some series.
@@ -219,6 +230,11 @@ impl WssReport {
             ],
         )?;
         Ok(vec![percentiles, series, histogram])
+    }
+
+    /// What could be used of each series.
+    pub fn each_used(&self) -> impl Iterator<Item = Used> {
+        self.series.iter().map(|series| series.used)
     }
 
     /// What could be used, over all series.

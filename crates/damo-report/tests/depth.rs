@@ -226,7 +226,7 @@ fn the_raw_table_streams_the_same_rows_in_every_form() {
     use polars::prelude::{ParquetReader, SerReader};
     let written = |form| {
         let mut out = Vec::new();
-        raw::write_table(&stairs(), &raw::Options::default(), form, &mut out).expect("written");
+        raw::write_table(&[(&stairs()[..], &raw::Options::default())], form, &mut out).expect("written");
         out
     };
     let csv = String::from_utf8(written(Form::Csv)).expect("text");
@@ -272,7 +272,7 @@ fn one_page_tells_what_a_record_is_about_with_and_without_side_files() {
     let names: Vec<_> = tables.iter().map(|table| table.name).collect();
     assert_eq!(names, ["distributions", "maps", "regions", "ages"]);
     let style = style(Theme::Dark);
-    let options = holistic::Options { heats: Overview::options(&style), long: false };
+    let options = holistic::Options { heats: Overview::options(&style, 1), long: false };
     let report = holistic(&stairs(), &options).expect("a page");
     kept_picture("stairs-holistic", &Overview { report: &report }, &style);
 }
@@ -290,7 +290,7 @@ fn reports_of_amounts_and_spans_are_bars() {
     let profile = profile(&record, &profile::Options::default()).expect("a report");
     kept_picture("wss_profile", &profile_chart(&profile), &style);
     // Nothing at all can be drawn, too.
-    let none = times::TimesReport { spans: Vec::new(), used: Default::default() };
+    let none = times::TimesReport { spans: Vec::new(), used: Default::default(), zero: Default::default() };
     draw(&times_bars(&none), Format::Png, &style).expect("drawn");
 }
 

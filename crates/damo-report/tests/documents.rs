@@ -58,7 +58,7 @@ fn of_the_code() -> BTreeSet<String> {
     let search = suggest::Options { action: Action::Pageout, goals: Vec::new(), whatif: whatif::Options::default() };
     take("suggest", suggest::suggest(record, &search).expect("ok").tables().expect("tables"));
     let mut regions = Vec::new();
-    raw::write_table(&stairs, &raw::Options::default(), Form::Parquet, &mut regions).expect("written");
+    raw::write_table(&[(&stairs[..], &raw::Options::default())], Form::Parquet, &mut regions).expect("written");
     let regions = ParquetReader::new(std::io::Cursor::new(regions)).finish().expect("Parquet");
     found.extend(columns("raw", "regions", &regions));
     found
@@ -93,6 +93,17 @@ fn the_document_of_tables_lists_every_column_and_its_type() {
     let missing: Vec<_> = code.difference(&document).collect();
     let invented: Vec<_> = document.difference(&code).collect();
     assert!(missing.is_empty() && invented.is_empty(), "not in the document: {missing:#?}; only there: {invented:#?}");
+}
+
+#[test]
+fn every_column_of_nanoseconds_is_a_moment_or_a_known_duration() {
+    // What `damo report` counts from when the recording began must be known by name.
+    let durations = ["age_ns", "from_ns", "to_ns", "window_ns", "waited_ns"];
+    for column in of_the_code() {
+        let name = column.split(' ').nth(2).unwrap_or_default();
+        let known = damo_report::table::MOMENTS.contains(&name) || durations.contains(&name);
+        assert!(known || !name.ends_with("_ns"), "{column}");
+    }
 }
 
 #[test]

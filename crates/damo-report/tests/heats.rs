@@ -151,11 +151,11 @@ fn without_intervals_heat_is_in_samples_and_ages_say_nothing() {
 }
 
 #[test]
-fn rates_and_counts_are_not_mixed() {
+fn two_recordings_are_never_one_map() {
     let with = record(Some(Intervals::default()), &[(0, 100, &[(0, 100, 3, 0)])]);
     let without = record(None, &[(100, 200, &[(0, 100, 3, 0)])]);
-    let error = heats(&[with, without], &Options::default()).expect_err("mixed");
-    assert!(matches!(error, HeatsError::MixedIntervals), "{error}");
+    let error = heats(&[with, without], &Options::default()).expect_err("two records");
+    assert!(matches!(error, HeatsError::SeveralRecords { records: 2 }), "{error}");
 }
 
 #[test]

@@ -78,7 +78,7 @@ fn a_profile_counts_bytes_accessed_in_either_half_of_a_window_once() {
         &[(0, 20, 0, 0)],
         &[(0, 20, 20, 0)],
     ]);
-    let options = profile::Options { exclude_samples: 0, ..profile::Options::default() };
+    let options = profile::Options { exclude_samples: Some(0), ..profile::Options::default() };
     let report = profile(&record, &options).expect("a report");
     let values: Vec<_> = report.steps.iter().map(|step| step.distribution.values.clone()).collect();
     assert_eq!(values, [vec![0, 10 * MIB, 10 * MIB, 20 * MIB], vec![15 * MIB, 20 * MIB], vec![20 * MIB]]);
@@ -101,7 +101,7 @@ fn what_was_never_seen_accessed_is_a_finding_with_intervals_to_try() {
     let findings = confidence.findings().join("\n");
     assert!(findings.contains("99.9 % of the bytes were never seen accessed"), "{findings}");
     // 1 MiB of 1000, found by one check of 20: 4 % of the possible would take sampling 800 times as long.
-    assert!(findings.contains("sampling 4 s and aggregation 1 m 20 s"), "{findings}");
+    assert!(findings.contains("sampling 4 s and aggregation 1 min 20 s"), "{findings}");
 }
 
 #[test]

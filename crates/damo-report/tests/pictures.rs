@@ -7,7 +7,7 @@ use damo_report::distribution::SortBy;
 use damo_report::footprints::{self, footprints};
 use damo_report::heats::{HeatsReport, heats};
 use damo_report::nr_regions::{self, nr_regions};
-use damo_report::picture::charts::{footprints_chart, nr_regions_chart, wss_chart};
+use damo_report::picture::charts::{footprints_chart, nr_regions_chart, wss_charts};
 use damo_report::picture::{Format, HeatMap, Picture, PictureError, Style, Theme, draw};
 use damo_report::wss::{self, wss};
 use std::path::{Path, PathBuf};
@@ -122,10 +122,10 @@ fn charts_look_as_they_did() {
     let regions = nr_regions(&records, &nr_regions::Options::default()).expect("counted");
     let footprints = footprints(&records, &footprints::Options::default()).expect("read");
     let charts = [
-        ("wss-time", wss_chart(&wss, SortBy::Time)),
-        ("wss-size", wss_chart(&wss, SortBy::Size)),
-        ("nr_regions-time", nr_regions_chart(&regions, SortBy::Time)),
-        ("footprints-time", footprints_chart(&footprints, SortBy::Time)),
+        ("wss-time", wss_charts(&wss, SortBy::Time)),
+        ("wss-size", wss_charts(&wss, SortBy::Size)),
+        ("nr_regions-time", Box::new(nr_regions_chart(&regions, SortBy::Time))),
+        ("footprints-time", Box::new(footprints_chart(&footprints, SortBy::Time))),
     ];
     for (name, chart) in charts {
         let svg = draw(&chart, Format::Svg, &style(Theme::Light)).expect("drawn");

@@ -3,11 +3,11 @@
 //! Options keep the Python tool's spellings (with `_`); each is understood with `-` as well, and by a unique prefix, as
 //! argparse did.
 
-use crate::commands::report::options::nanoseconds;
 use crate::commands::{
     adjust, anonymize, convert, cut, demo, doctor, info, merge, repair, report, schemes, shell, validate,
 };
 use clap::{Command, CommandFactory, FromArgMatches, Parser, Subcommand};
+use damo_model::human::{self, TimeUnit};
 use std::ffi::OsString;
 
 /// Record, report and steer DAMON, the Linux kernel's data access monitor.
@@ -95,19 +95,20 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Commands, clap:
     Ok(Cli::from_arg_matches(&matches)?.command)
 }
 
-/// Makes plain numbers of negative times with units behind `--time_range`: `-5s` looks like an option to clap.
+/// Puts a blank before negative times with units where moments are given: `-5s` looks like an option to clap.
 fn negative_times(args: &mut [OsString]) {
     let mut due = 0;
     for arg in args {
         let Some(text) = arg.to_str() else { continue };
-        if text.starts_with("--time_r") && "--time_range".starts_with(text) {
+        let is = |shortest: &str, name: &str| text.starts_with(shortest) && name.starts_with(text);
+        if is("--time_r", "--time_range") || is("--snapshot_t", "--snapshot_time") {
             due = 2;
         } else if due > 0 {
             due -= 1;
             let looks_negative =
                 text.strip_prefix('-').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
-            if let Some(time) = nanoseconds(text).ok().filter(|_| looks_negative) {
-                *arg = time.0.to_string().into();
+            if looks_negative && human::parse_time(text, TimeUnit::Nanos).is_ok() {
+                *arg = format!(" {text}").into();
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Which records a command reads, and opening them: those named, else `damon.damo`, else `damon.data`.
 
-use crate::commands::report::options::microseconds;
+use crate::commands::report::options::milliseconds_or_microseconds;
 use crate::errors::{self, Outcome};
 use crate::{outputs, progress};
 use anyhow::{Result, bail};
@@ -10,6 +10,7 @@ use damo_import::Tick;
 use damo_model::human::{self, TimeUnit};
 use damo_model::{Intervals, Nanos, Selection};
 use damo_report::filter::TargetFilter;
+use damo_report::selection::what_there_is;
 use std::path::{Path, PathBuf};
 
 /// Looked for in this order when no input is named. The second is what the Python tool writes.
@@ -38,9 +39,9 @@ pub struct Inputs {
 /// What is known beyond the records.
 #[derive(Args, Clone, Debug, Default)]
 pub struct Known {
-    /// Sampling and aggregation interval of records that do not tell them (perf.data, trace text), as in `5ms 100ms`; bare
-    /// numbers are microseconds. Where auto-tuning changed them, those that it began with
-    #[arg(long, num_args = 2, value_names = ["SAMPLE", "AGGREGATION"], value_parser = microseconds, help_heading = "Input")]
+    /// Sampling and aggregation interval of records that do not tell them (perf.data, trace text), as in `5ms 100ms`.
+    /// Where auto-tuning changed them, those that it began with
+    #[arg(long, num_args = 2, value_names = ["SAMPLE", "AGGREGATION"], value_parser = milliseconds_or_microseconds, help_heading = "Input")]
     intervals: Vec<Nanos>,
     /// How long a step of the clock lasts, for traces taken with a clock that does not count seconds: `10ms` for `uptime`,
     /// the processor's cycles per second, as in `2.4GHz`, for `x86-tsc`
@@ -201,7 +202,8 @@ impl Opened {
         if named.is_all() || targets.any(|target| named.holds(target)) {
             return Ok(());
         }
-        bail!("{}: no target fits the given ids; `damo info` lists the targets", self.names())
+        let there: Vec<String> = self.records.iter().map(what_there_is).collect();
+        bail!("{}: no target fits the given ids; {}", self.names(), there.join("; "))
     }
 
     /// Says on stderr what is missing from the records, and gives the exit code that goes with it.

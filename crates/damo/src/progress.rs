@@ -1,7 +1,7 @@
 //! A line on stderr for work longer than a second. On a terminal only: logs and pipes never see it.
 
 use damo_frame::Record;
-use damo_model::human::{Style, format_time};
+use damo_model::human::time_text;
 use damo_model::{Item, Nanos, Sink, SinkError};
 use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -104,7 +104,7 @@ fn line(what: &str, read: u64, planned: u64, elapsed: Duration) -> String {
     // Of the first percent nobody can tell.
     if share >= 0.01 {
         let left = Nanos((elapsed.as_secs_f64() * (1.0 / share - 1.0)).round() as i64 * 1_000_000_000);
-        line += &format!(", about {} left", format_time(left, Style::Human));
+        line += &format!(", about {} left", time_text(left));
     }
     line
 }

@@ -18,7 +18,7 @@ rotated() {
     expect "there is no file but those" "$(ls | grep -c "^$1")" = $files
 }
 
-start_record "$pid" --rotate_time 2 --timeout 7 -o time.damo
+start_record "$pid" --rotate_time 2s --timeout 7 -o time.damo
 end_record 45
 expect "the recorder ends well after its time" "$code" = 0
 rotated time

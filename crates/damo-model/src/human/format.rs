@@ -13,6 +13,11 @@ pub fn format_nr(value: i128, style: Style) -> String {
     }
 }
 
+/// How many of something there are: `1 snapshot`, `2 snapshots`, `1,234 regions`.
+pub fn count_text(count: u64, of: &str) -> String {
+    format!("{} {of}{}", nr_text(count.into()), if count == 1 { "" } else { "s" })
+}
+
 /// A size: `3.949 MiB`, raw `4140826`.
 pub fn format_size(size: Bytes, style: Style) -> String {
     match style {
@@ -64,11 +69,23 @@ pub fn format_time(time: Nanos, style: Style) -> String {
     }
 }
 
+/// A time or a duration as people read it: as [`format_time`], but minutes are `min`, because `m` is also read as metres
+/// or as milli: `8 min 59.809 s`, `125.883 ms`, `0 ns`.
+///
+/// For everything but texts that have the Python tool's layout.
+pub fn time_text(time: Nanos) -> String {
+    units_text(time.0 as f64, "min")
+}
+
 /// A computed time in nanoseconds: as [`format_time`].
 pub fn format_time_f64(nanos: f64, style: Style) -> String {
-    if style == Style::Raw {
-        return Number::Float(nanos).trunc().to_string();
+    match style {
+        Style::Human => units_text(nanos, "m"),
+        Style::Raw => Number::Float(nanos).trunc().to_string(),
     }
+}
+
+fn units_text(nanos: f64, minute: &str) -> String {
     let (sign, nanos) = if nanos < 0.0 { ("-", -nanos) } else { ("", nanos) };
     if nanos >= u64::MAX as f64 {
         return format!("{sign}max");
@@ -79,10 +96,10 @@ pub fn format_time_f64(nanos: f64, style: Style) -> String {
     if nanos >= HOUR {
         let hours = format!("{sign}{} h", (nanos / HOUR).trunc());
         let rest = nanos % HOUR;
-        return if rest == 0.0 { hours } else { format!("{hours} {}", format_time_f64(rest, style)) };
+        return if rest == 0.0 { hours } else { format!("{hours} {}", units_text(rest, minute)) };
     }
     if nanos >= MINUTE {
-        let minutes = format!("{sign}{} m", (nanos / MINUTE).trunc());
+        let minutes = format!("{sign}{} {minute}", (nanos / MINUTE).trunc());
         let rest = nanos % MINUTE;
         return if rest == 0.0 {
             minutes
@@ -231,6 +248,21 @@ mod tests {
         assert_eq!(format_time(Nanos(125_883_000), Style::Raw), "125883000");
         assert_eq!(format_time_in(Number::Int(5000), TimeUnit::Micros, Style::Human), "5 ms");
         assert_eq!(format_time_in(Number::Int(5000), TimeUnit::Micros, Style::Raw), "5000");
+    }
+
+    #[test]
+    fn one_thing_is_told_in_the_singular() {
+        assert_eq!(count_text(1, "snapshot"), "1 snapshot");
+        assert_eq!(count_text(0, "region"), "0 regions");
+        assert_eq!(count_text(1234, "region"), "1,234 regions");
+    }
+
+    #[test]
+    fn minutes_are_min_where_people_read() {
+        assert_eq!(time_text(Nanos(82_331_000_000)), "1 min 22.331 s");
+        assert_eq!(time_text(Nanos(60_000_000_000)), "1 min");
+        assert_eq!(time_text(Nanos(-5_715_800_000_000)), "-1 h 35 min 15.800 s");
+        assert_eq!(time_text(Nanos(125_883_000)), "125.883 ms");
     }
 
     #[test]

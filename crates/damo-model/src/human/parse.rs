@@ -38,6 +38,14 @@ pub enum ParseError {
         /// Why not.
         why: &'static str,
     },
+    /// A bare number where nobody could say which unit is meant.
+    #[error("which unit? write {text}{} or {text}{}", .likely[0], .likely[1])]
+    NoUnit {
+        /// The number.
+        text: String,
+        /// The units that are likely here.
+        likely: [&'static str; 2],
+    },
 }
 
 type Result<T> = std::result::Result<T, ParseError>;
@@ -55,7 +63,7 @@ const SIZE: Kind = Kind {
 };
 const TIME: Kind = Kind {
     wanted: "a time",
-    accepted: "a number with ns, us, ms, s, m, h or d, such as 100ms, 1.5 s or 1 h 2 m, or min or max",
+    accepted: "a number with ns, us, ms, s, min, h or d, such as 100ms, 1.5 s or 1 h 2 min, or max",
 };
 const RATIO: Kind =
     Kind { wanted: "a ratio", accepted: "a number such as 0.5, or one with a percent sign such as 50%" };
@@ -233,11 +241,13 @@ pub fn parse_addr_range(text: &str) -> Result<AddrRange> {
     Ok(range)
 }
 
-const TIME_UNITS: [(&str, i64); 7] = [
+const TIME_UNITS: [(&str, i64); 9] = [
     ("ns", 1),
     ("us", 1_000),
+    ("µs", 1_000),
     ("ms", 1_000_000),
     ("s", 1_000_000_000),
+    ("min", 60_000_000_000),
     ("m", 60_000_000_000),
     ("h", 3_600_000_000_000),
     ("d", 86_400_000_000_000),
@@ -253,7 +263,7 @@ fn time_part(part: &str) -> Option<Number> {
 /// (`1 h 2 m 3.4 s`); a last bare number counts as nanoseconds.
 ///
 /// # Errors
-/// If a part is not a number, or its unit is none of ns, us, ms, s, m, h, d.
+/// If a part is not a number, or its unit is none of ns, us, ms, s, min (or m), h, d.
 pub fn parse_nanos_number(text: &str) -> Result<Number> {
     if let Some(number) = TIME.shortcut(text)? {
         return Ok(number);
@@ -320,6 +330,20 @@ pub fn parse_time(text: &str, unit: TimeUnit) -> Result<Nanos> {
         TimeUnit::Secs => "as seconds it is more than 292 years",
     };
     i64::try_from(value).map(Nanos).map_err(|_| TIME.range(text, too_long))
+}
+
+/// A time that has a unit; 0 needs none. For options of which nobody knows what a bare number means.
+///
+/// # Errors
+/// As [`parse_time`]; and [`ParseError::NoUnit`] for a bare number, which offers the two `likely` units.
+pub fn parse_time_with_unit(text: &str, likely: [&'static str; 2]) -> Result<Nanos> {
+    let time = parse_time(text, TimeUnit::Nanos)?;
+    // The grammar takes a last number without a unit (`1 s 5`) for nanoseconds.
+    let last = text.split_whitespace().last().unwrap_or_default();
+    if time != Nanos(0) && plain(last).is_some() {
+        return Err(ParseError::NoUnit { text: shorten(last), likely });
+    }
+    Ok(time)
 }
 
 /// What stands before a percent sign, as percent; otherwise the bare number.
@@ -459,6 +483,29 @@ mod tests {
             parse_time("20,233 d 16 h 48 m 46 s 781 ms 395 us 200 ns", TimeUnit::Nanos),
             Ok(Nanos(1_748_191_726_781_395_200))
         );
+    }
+
+    #[test]
+    fn minutes_are_min_or_m() {
+        for text in ["2min", "2 min", "2m", "2 m", "1 min 60 s", "120s"] {
+            assert_eq!(parse_time(text, TimeUnit::Nanos), Ok(Nanos::from_secs(120)), "{text}");
+        }
+        assert_eq!(parse_time("1 min 22.331 s", TimeUnit::Nanos), Ok(Nanos::from_millis(82_331)));
+        assert_eq!(parse_time("min", TimeUnit::Secs), Ok(Nanos(0)));
+        assert_eq!(parse_time("5 µs", TimeUnit::Secs), Ok(Nanos(5_000)));
+    }
+
+    #[test]
+    fn a_bare_number_is_refused_with_the_two_likely_units() {
+        let parse = |text| parse_time_with_unit(text, ["min", "s"]);
+        let message = |text| parse(text).expect_err(text).to_string();
+        assert_eq!(message("5"), "which unit? write 5min or 5s");
+        assert_eq!(message(" 1.5 "), "which unit? write 1.5min or 1.5s");
+        assert_eq!(message("1 s 5"), "which unit? write 5min or 5s");
+        assert_eq!(parse("5min"), Ok(Nanos::from_secs(300)));
+        assert_eq!(parse("0"), Ok(Nanos(0)));
+        assert_eq!(parse("max"), Ok(Nanos(i64::MAX)));
+        assert!(message("5 apples").contains("unknown unit 'apples'"));
     }
 
     #[test]

@@ -66,7 +66,7 @@ pub struct MonitorArgs {
     #[arg(short = 'm', long, value_name = "NUMBER", value_parser = values::count, help_heading = "How closely")]
     pub maxr: Option<u64>,
 
-    /// Sampling, aggregation and update interval together.
+    /// Sampling, aggregation and update interval together; bare numbers are microseconds.
     #[arg(
         long = "monitoring_intervals",
         value_names = ["SAMPLE", "AGGR", "UPDATE"],
@@ -87,7 +87,7 @@ pub struct MonitorArgs {
     pub monitoring_nr_regions_range: Vec<u64>,
 
     /// Let the kernel tune the intervals (6.15 and later): aim at this share of access events over so many
-    /// aggregations, with the sampling interval within the two bounds.
+    /// aggregations, with the sampling interval within the two bounds; bare times are microseconds.
     #[arg(
         long = "monitoring_intervals_goal",
         value_names = ["ACCESS_BP", "AGGRS", "MIN_SAMPLE", "MAX_SAMPLE"],

@@ -94,7 +94,7 @@ fn contradictions_are_refused_with_the_remedy() {
         ("1 --cgroup /x", "more than one kind"),
         ("-s 5ms", "leaves them as they are"),
         ("-o - --rotate_time 1m 1", "file name"),
-        ("-o - --keep 5 1", "file name"),
+        ("-o - --keep 5min 1", "file name"),
         ("--rotate_keep 3 1", "needs --rotate_size"),
         ("-r 10-5 1", "not above its start"),
         ("--regions 0-10 --regions 5-20 -- x", "ascending"),
@@ -108,7 +108,7 @@ fn contradictions_are_refused_with_the_remedy() {
 
 #[test]
 fn the_flight_recorder_counts_in_minutes_and_timeouts_in_seconds() {
-    assert_eq!(asked("--keep 5 1").output.keep, Some(Nanos::from_secs(300)));
+    assert_eq!(asked("--keep 5min 1").output.keep, Some(Nanos::from_secs(300)));
     assert_eq!(asked("--keep 90s 1").output.keep, Some(Nanos::from_secs(90)));
     assert_eq!(asked("--timeout 3 1").limits.timeout, Some(Nanos::from_secs(3)));
 }

@@ -157,8 +157,8 @@ pub struct StatusArgs {
     #[arg(long)]
     pub json: bool,
 
-    /// Show it again and again, with this time in between; a bare number is seconds [default: 1 s].
-    #[arg(long, value_name = "TIME", num_args = 0..=1, default_missing_value = "1 s", value_parser = values::seconds)]
+    /// Show it again and again, with this time in between, such as 500ms [default: 1 s].
+    #[arg(long, value_name = "TIME", num_args = 0..=1, default_missing_value = "1 s", value_parser = values::some_seconds)]
     pub watch: Option<Nanos>,
 
     /// Take the kernel's files from under this directory instead of `/`.

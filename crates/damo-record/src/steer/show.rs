@@ -4,7 +4,7 @@ use damo_kernel::Root;
 use damo_kernel::procfs::Procfs;
 use damo_kernel::steer::{Status, Steered};
 use damo_kernel::sysfs::{Context, ContextTarget, Filter, Goal, Kdamond, ModuleKdamond, Scheme, SchemeStatus};
-use damo_model::human::{Show, Style, format_hex_range, format_nr, format_size, format_time};
+use damo_model::human::{Show, Style, format_hex_range, format_nr, format_size, time_text};
 use damo_model::{AddrRange, Bytes, Intervals, Nanos, Ops};
 use serde_json::{Map, Value, json};
 
@@ -355,7 +355,7 @@ fn counted(number: u64, what: &str) -> String {
 }
 
 fn time(time: Nanos) -> String {
-    if time.0 == i64::MAX { "max".to_owned() } else { format_time(time, Style::Human) }
+    if time.0 == i64::MAX { "max".to_owned() } else { time_text(time) }
 }
 
 fn size(size: Bytes) -> String {

@@ -8,8 +8,9 @@ use super::styles::Style;
 use super::tables::{course, last_snapshots};
 use crate::ReportError;
 use crate::picture::{Bar, Bars, Chart, Picture, Series, Unit};
+use crate::zero::Zero;
 use damo_frame::Record;
-use damo_model::human::{Style as Numbers, format_size, format_time};
+use damo_model::human::{Style as Numbers, format_size, time_text};
 use damo_model::{Bytes, Nanos};
 
 /// The picture of the report in the style that the options name.
@@ -47,7 +48,7 @@ fn bars(records: &[Record], options: &Options, metric: Metric) -> Result<Bars, R
             text: format_size(Bytes(size), Numbers::Human),
             color,
         });
-        (format!("target {target} at {}", format_time(snapshot.end, Numbers::Human)), rows.collect())
+        (format!("target {target} at {}", time_text(zero(records, options).since(snapshot.end))), rows.collect())
     });
     Ok(Bars { title: metric_title(metric).to_owned(), x: ("memory".to_owned(), Unit::Bytes), groups: groups.collect() })
 }
@@ -65,7 +66,7 @@ fn curves(records: &[Record], options: &Options, metric: Metric) -> Result<Chart
         let scale = if metric == Metric::Idle { 1000.0 } else { 1.0 };
         let points = percentile::values(&all, regions).into_iter();
         Series {
-            name: format!("target {target} at {}", format_time(snapshot.end, Numbers::Human)),
+            name: format!("target {target} at {}", time_text(zero(records, options).since(snapshot.end))),
             points: points.map(|(percentile, value)| (f64::from(percentile), value as f64 * scale)).collect(),
             steps: true,
             filled: metric == Metric::Idle && single,
@@ -84,12 +85,17 @@ fn curves(records: &[Record], options: &Options, metric: Metric) -> Result<Chart
     })
 }
 
+fn zero(records: &[Record], options: &Options) -> Zero {
+    if options.clock_time { Zero::Clock } else { Zero::of(records) }
+}
+
 fn over_time(records: &[Record], options: &Options) -> Result<Chart, ReportError> {
     let course = course(records, options)?;
-    let first = course.iter().filter_map(|(_, rows)| Some(rows.first()?.0)).min().unwrap_or(0);
+    let zero = zero(records, options);
+    let since = |at: i64| zero.since(Nanos(at)).0 as f64;
     let line = |name: String, filled: bool, rows: &[(i64, i64, u64, u64)], pick: fn(&(i64, i64, u64, u64)) -> u64| {
-        let mut points: Vec<(f64, f64)> = rows.iter().map(|row| ((row.0 - first) as f64, pick(row) as f64)).collect();
-        points.extend(rows.last().map(|row| ((row.1 - first) as f64, pick(row) as f64)));
+        let mut points: Vec<(f64, f64)> = rows.iter().map(|row| (since(row.0), pick(row) as f64)).collect();
+        points.extend(rows.last().map(|row| (since(row.1), pick(row) as f64)));
         Series { name, points, steps: true, filled }
     };
     let series = course.iter().flat_map(|(target, rows)| {
@@ -98,10 +104,9 @@ fn over_time(records: &[Record], options: &Options) -> Result<Chart, ReportError
             line(format!("target {target}: accessed"), true, rows, |row| row.3),
         ]
     });
-    let start = format_time(Nanos(first), Numbers::Human);
     Ok(Chart {
         title: "Memory monitored and accessed".to_owned(),
-        x: (format!("time since {start} on the record's clock"), Unit::Time),
+        x: (zero.axis().to_owned(), Unit::Time),
         y: ("memory".to_owned(), Unit::Bytes),
         series: series.collect(),
         marks: Vec::new(),

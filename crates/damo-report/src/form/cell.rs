@@ -62,6 +62,12 @@ impl<'a> Cells<'a> {
     }
 }
 
+/// A finite float with its point: who guesses types from the first rows of a table must not take `0` for an integer.
+pub(super) fn float_text(value: f64) -> String {
+    let text = value.to_string();
+    if text.contains('.') { text } else { text + ".0" }
+}
+
 /// A frame's columns.
 pub(super) fn columns(frame: &DataFrame) -> Result<Vec<(&str, Cells<'_>)>, ReportError> {
     frame.columns().iter().map(|column| Ok((column.name().as_str(), Cells::of(column)?))).collect()

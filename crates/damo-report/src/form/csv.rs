@@ -1,6 +1,6 @@
 //! Comma-separated values, RFC 4180 but for the line ends, which are Unix ones.
 
-use super::cell::{Cell, columns};
+use super::cell::{Cell, columns, float_text};
 use crate::ReportError;
 use crate::table::Table;
 use std::io::{self, BufWriter, Write};
@@ -23,7 +23,9 @@ pub(super) fn write(table: &Table, head: bool, out: &mut dyn Write) -> Result<()
                 Cell::Bool(value) => write!(out, "{value}")?,
                 Cell::UInt(value) => write!(out, "{value}")?,
                 Cell::Int(value) => write!(out, "{value}")?,
-                Cell::Float(value) => write!(out, "{value}")?,
+                // Neither infinities nor not-a-number are numbers to everybody who reads CSV.
+                Cell::Float(value) if !value.is_finite() => {}
+                Cell::Float(value) => out.write_all(float_text(value).as_bytes())?,
                 Cell::Text(value) => text(&mut out, value)?,
             }
         }

@@ -1,6 +1,6 @@
 //! Markdown tables, aligned so that they read well as plain text too.
 
-use super::cell::{Cell, columns};
+use super::cell::{Cell, columns, float_text};
 use crate::ReportError;
 use crate::table::Table;
 use damo_model::human::Show;
@@ -61,7 +61,8 @@ fn shown(cell: Cell<'_>) -> String {
         Cell::Bool(value) => value.to_string(),
         Cell::UInt(value) => value.to_string(),
         Cell::Int(value) => value.to_string(),
-        Cell::Float(value) => value.to_string(),
+        Cell::Float(value) if !value.is_finite() => String::new(),
+        Cell::Float(value) => float_text(value),
         Cell::Text(value) => escaped(value),
     }
 }

@@ -6,6 +6,7 @@ use super::plan::{Plan, window};
 use super::schemes::{Applied, Layers};
 use super::{Axis, HeatsError, HeatsReport, Options, Unit};
 use crate::survey::{Extent, First, Identity, Survey, intervals_of};
+use crate::zero::Zero;
 use damo_frame::{Chunk, Coverage, FrameError, Record, SnapshotView};
 use damo_model::{ColumnId, Intervals, Nanos, Selection, Side, TargetKey};
 
@@ -35,6 +36,7 @@ struct Pass<'a> {
 }
 
 pub(super) fn run(records: &[Record], options: &Options) -> Result<HeatsReport, HeatsError> {
+    crate::several::one_record(records)?;
     let sampled = sample(records, &Selection::all())?;
     let mut plan = Plan::make(records, options, &sampled, &sampled)?;
     let windowed = options.is_windowed();
@@ -355,5 +357,6 @@ fn report(
         min_checks: options.min_checks,
         by_temperature: options.by_temperature.is_some(),
         coverage,
+        zero: Zero::of(records),
     })
 }

@@ -28,9 +28,10 @@ pub use terminal::{ColorSet, Depth, Glyphs, TIME_COLUMNS, TerminalStyle};
 
 use crate::events::Event;
 use crate::survey::Identity;
+use crate::zero::Zero;
 use damo_frame::{Coverage, FrameError, Record};
-use damo_model::human::Show;
-use damo_model::{Nanos, Process};
+use damo_model::human::{Show, Style, format_size, time_text};
+use damo_model::{Bytes, Nanos, Process};
 
 /// Why there is no heat map.
 #[derive(Debug, thiserror::Error)]
@@ -90,6 +91,12 @@ pub enum HeatsError {
         /// The limit.
         limit: usize,
     },
+    /// A map of two recordings would show neither.
+    #[error("{records} records cannot be one heat map: each has a clock and addresses of its own; draw each by itself")]
+    SeveralRecords {
+        /// How many.
+        records: usize,
+    },
     /// Rates and counts do not mix.
     #[error("Some records have intervals while some not.  Cannot proceed.")]
     MixedIntervals,
@@ -145,6 +152,8 @@ pub struct HeatsReport {
     pub by_temperature: bool,
     /// How much of what happened is in the records.
     pub coverage: Coverage,
+    /// From when times are counted in what is shown.
+    pub zero: Zero,
 }
 
 /// Makes a heat map of some records.
@@ -160,6 +169,26 @@ impl HeatsReport {
     pub fn range(&self) -> Option<(f64, f64)> {
         let ranges = self.panels.iter().filter_map(Grid::range);
         ranges.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
+    }
+
+    /// Whether the map shows anything, be it a time of which only incomplete snapshots exist.
+    pub fn shows_anything(&self) -> bool {
+        self.range().is_some() || !self.partial.is_empty()
+    }
+
+    /// Whose map it is, of how much memory and time: the line above it where there are several.
+    pub fn who(&self) -> String {
+        let id = self.identity.target_id.map_or_else(|| "None".to_owned(), |id| id.to_string());
+        let scheme = self.identity.scheme.map_or_else(String::new, |scheme| format!(", scheme {scheme}"));
+        let process = match &self.process {
+            Some(process) => format!(" ({}, pid {})", process.comm.shown(), process.pid),
+            None => String::new(),
+        };
+        let bytes: i128 = self.panels.iter().map(|grid| grid.space.end() - grid.space.start()).sum();
+        let size = format_size(Bytes(u64::try_from(bytes).unwrap_or(0)), Style::Human);
+        let ranges = if self.panels.len() == 1 { "range" } else { "ranges" };
+        let time = time_text(self.time.1.saturating_sub(self.time.0));
+        format!("# target {id}{scheme}{process}: {size} in {} {ranges} over {time}", self.panels.len())
     }
 
     /// Whether each row of cells lies in a time with incomplete data.

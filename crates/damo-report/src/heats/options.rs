@@ -8,7 +8,9 @@ use damo_model::{Addr, AddrRange, Nanos};
 pub enum TimeBase {
     /// The given time on the record's clock; 0 means that the range is absolute.
     At(Nanos),
-    /// Where the guide begins.
+    /// When the recording began: the start of the first snapshot.
+    Began,
+    /// Where the guide begins: earlier than the recording, if ages tell of the time before.
     #[default]
     Guided,
     /// Where the guide ends: ranges have negative times.

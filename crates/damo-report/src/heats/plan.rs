@@ -97,6 +97,7 @@ fn time_range(records: &[Record], options: &Options, known: (Nanos, Nanos)) -> R
     };
     let base = match &range.base {
         TimeBase::At(base) => *base,
+        TimeBase::Began => records.first().map(Record::began).unwrap_or_default(),
         TimeBase::Guided => known.0,
         TimeBase::GuidedEnd => known.1,
         TimeBase::Mark(text) => find_mark(records, text)?,

@@ -8,7 +8,7 @@ impl HeatsReport {
     /// Tables: `cells` (panel, start_ns, end_ns, start, end in bytes, heat in Hz or samples or null, cover 0..=1, checks or
     /// null if they were not counted), `panels` (panel, name, start, end in bytes), `schemes` (scheme, action or null,
     /// panel, start_ns, end_ns, start, end, share 0..=1: cells that a scheme was applied to) and `events` (at_ns, kind,
-    /// pid or null, text: marks and what happened to processes).
+    /// pid or null, text: marks and what happened to processes). The last columns of each are target and target_pid, or null.
     ///
     /// # Errors
     /// When Polars refuses a table.
@@ -51,7 +51,15 @@ impl HeatsReport {
                 ("end", self.panels.iter().map(|grid| bytes(grid.space.end())).collect::<Vec<_>>().into()),
             ],
         )?;
-        Ok(vec![cells, panels, self.scheme_table()?, self.event_table()?])
+        let mut tables = vec![cells, panels, self.scheme_table()?, self.event_table()?];
+        let target = self.identity.target_id.map(|id| id.to_string());
+        let pid = self.process.as_ref().map(|process| i64::from(process.pid));
+        for table in &mut tables {
+            let rows = table.frame.height();
+            table.push("target", vec![target.clone(); rows].into())?;
+            table.push("target_pid", vec![pid; rows].into())?;
+        }
+        Ok(tables)
     }
 
     fn scheme_table(&self) -> Result<Table, ReportError> {

@@ -9,7 +9,7 @@ use super::overlay::Overlay;
 use super::{Axis, Grid, HeatsReport, Unit};
 use crate::colormap::{ColorMap, Rgb};
 use crate::events::{Event, EventKind};
-use damo_model::human::{Show, Style, format_hz, format_size, format_size_accurate, format_time};
+use damo_model::human::{Show, Style, format_hz, format_size, format_size_accurate, format_time, time_text};
 use damo_model::{Bytes, Hz, Nanos};
 use std::io::{self, Write};
 
@@ -252,7 +252,7 @@ impl HeatsReport {
         let sizes: Vec<String> = self.panels.iter().map(|grid| span_text(&grid.space)).collect();
         let width = self.panels.iter().map(|grid| grid.space.len() + 1).sum::<usize>().max(LEAST_TEXT);
         write_wrapped(out, ' ', &sizes, width)?;
-        self.write_marks(out, time, width)
+        self.write_marks(out, width)
     }
 
     /// The sign at the left edge of a line: of the most telling thing that happened then.
@@ -266,8 +266,8 @@ impl HeatsReport {
     }
 
     /// What the signs at the left edge stand for, a line for each kind.
-    fn write_marks(&self, out: &mut dyn Write, time: &Axis, width: usize) -> io::Result<()> {
-        let since = |at: Nanos| format_time(nanos(i128::from(at.0) - time.start()), Style::Human);
+    fn write_marks(&self, out: &mut dyn Write, width: usize) -> io::Result<()> {
+        let since = |at: Nanos| time_text(self.zero.since(at));
         let marks: Vec<String> = self.marks.iter().map(|(at, text)| format!("{} {text}", since(*at))).collect();
         write_signs(out, '▸', marks, width)?;
         for sign in SIGNS {
@@ -317,7 +317,7 @@ impl HeatsReport {
     }
 
     fn time_label(&self, time: &Axis, row: usize) -> String {
-        format_time(nanos(time.bound(row) - time.start()), Style::Human)
+        time_text(nanos(self.zero.since_wide(time.bound(row))))
     }
 
     /// What a panel is called: the mapping in it, or else where it is.

@@ -90,7 +90,7 @@ pub fn targets(
     let columns = Columns::Shared { total: addresses, least: 24, between: 0 };
     let time_range = Some(TimeRange { start: span.0, end: span.1, base: TimeBase::At(Nanos(0)) });
     let sides = record.sides().map_err(HeatsError::from)?;
-    let working_sets = tracks::working_sets(record)?;
+    let (working_sets, settled) = (tracks::working_sets(record)?, tracks::settled(record)?);
     let mut maps = Vec::new();
     for group in shown {
         let options =
@@ -112,7 +112,8 @@ pub fn targets(
             }
         }
         let peak = panels.iter().map(|panel| panel.peak).fold(0.0, f64::max);
-        let (tracks, figures) = tracks::of_target(record, group, &working_sets, (peak, report.unit), span.0)?;
+        let (tracks, figures) =
+            tracks::of_target(record, group, (&working_sets, &settled), (peak, report.unit), span.0)?;
         let partial = report.partial.iter().map(|(from, to)| (after(span.0, *from), after(span.0, *to))).collect();
         maps.push((TargetMap { name: group.name(), panels, schemes: names, partial, figures, tracks }, report));
     }

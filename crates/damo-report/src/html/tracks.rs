@@ -113,25 +113,30 @@ impl<'a> Clock<'a> {
 
 /// The working sets of all targets, snapshot by snapshot.
 pub fn working_sets(record: &Record) -> Result<WssReport, ReportError> {
-    let options = wss::Options { exclude_samples: 0, per_target: true, ..Default::default() };
+    let options = wss::Options { exclude_samples: Some(0), per_target: true, ..Default::default() };
     wss::wss(std::slice::from_ref(record), &options)
+}
+
+/// The same without those of regions that had not settled: what figures are of, here as in the other reports.
+pub fn settled(record: &Record) -> Result<WssReport, ReportError> {
+    wss::wss(std::slice::from_ref(record), &wss::Options { per_target: true, ..Default::default() })
 }
 
 /// The memory of one target, touched and allocated, and its key figures.
 pub fn of_target(
     record: &Record,
     group: &Group<'_>,
-    working_sets: &WssReport,
+    (working_sets, settled): (&WssReport, &WssReport),
     (peak, unit): (f64, Unit),
     start: Nanos,
 ) -> Result<(Vec<Track>, Vec<Figure>), ReportError> {
     let end = record.span().map_or(start, |(_, end)| end);
-    let touched = touched(working_sets, group, end);
+    let touched = touched_in(working_sets, group, end);
     let clock = Clock::new(record, start)?;
     let allocated = allocated(&clock, group)?;
     let size = |value: f64| format_size(Bytes(value as u64), Style::Human);
     let mut figures = Vec::new();
-    if let Some((low, mean, high)) = spread(touched.iter().filter_map(|(_, value)| *value)) {
+    if let Some((low, mean, high)) = spread(touched_in(settled, group, end).iter().filter_map(|(_, value)| *value)) {
         figures.push(("working set, lowest", size(low)));
         figures.push(("working set, mean", size(mean)));
         figures.push(("working set, highest", size(high)));
@@ -175,7 +180,7 @@ fn spread(values: impl Iterator<Item = f64>) -> Option<(f64, f64, f64)> {
 }
 
 /// Bytes accessed in each complete snapshot; `None` from where one ends and no other begins.
-fn touched(working_sets: &WssReport, group: &Group<'_>, end: Nanos) -> Vec<(Nanos, Option<f64>)> {
+fn touched_in(working_sets: &WssReport, group: &Group<'_>, end: Nanos) -> Vec<(Nanos, Option<f64>)> {
     let ours = working_sets
         .series
         .iter()

@@ -2,8 +2,8 @@
 //!
 //! Ranked by size they show percentiles, ranked by time what happened when, as the text forms do.
 
-use super::ticks::{origin, since_text, time_text};
-use super::{Bar, Bars, Chart, Series, Unit};
+use super::ticks::time_text;
+use super::{Bar, Bars, Chart, Picture, Series, Stack, Unit};
 use crate::ages::AgesReport;
 use crate::distribution::{Distribution, SortBy};
 use crate::footprints::{FootprintsReport, Metric};
@@ -14,7 +14,8 @@ use crate::profile::ProfileReport;
 use crate::series::Point;
 use crate::times::TimesReport;
 use crate::wss::{WssReport, WssSeries};
-use damo_model::human::{Style, format_percent, format_size, format_time};
+use crate::zero::Zero;
+use damo_model::human::{self, Style, format_percent, format_size};
 use damo_model::{Bytes, Nanos};
 
 /// More lines cannot be told apart.
@@ -22,46 +23,97 @@ const MOST_LINES: usize = 6;
 /// Points of a percentile curve: more than a picture has pixels.
 const RANKS: usize = 2000;
 
-/// Working set sizes, in time or as percentiles.
-pub fn wss_chart(report: &WssReport, sort: SortBy) -> Chart {
-    let several = report.series.iter().any(|series| Some(&series.record) != report.series.first().map(|s| &s.record));
-    // Series of mappings come largest first.
-    let lines = report.series.iter().take(MOST_LINES);
-    let lines = lines.map(|series| (wss_name(series, several), of_points(&series.points), &series.distribution));
-    chart("Working set size", "working set", Unit::Bytes, "running time", sort, lines.collect())
+/// Working set sizes, in time or as percentiles: one chart for all of them together, or for as many targets as can be told
+/// apart; with mappings, a chart for each target.
+pub fn wss_charts(report: &WssReport, sort: SortBy) -> Box<dyn Picture + '_> {
+    let by_mapping = report.series.iter().any(|series| series.mapping.is_some());
+    let mut groups: Vec<&[WssSeries]> = if by_mapping {
+        report.series.chunk_by(|a, b| a.label == b.label).collect()
+    } else {
+        report.series.chunks(MOST_LINES).collect()
+    };
+    let draw = |group: &[WssSeries]| wss_chart(report, group, sort);
+    match (groups.pop(), groups.is_empty()) {
+        (Some(only), true) => Box::new(draw(only)),
+        (last, _) => {
+            groups.extend(last);
+            let pictures = groups.into_iter().map(|group| {
+                let chart = draw(group);
+                (chart.title.clone(), Box::new(chart) as Box<dyn Picture>)
+            });
+            Box::new(Stack { title: "Working set size".to_owned(), pictures: pictures.collect() })
+        }
+    }
+}
+
+/// A chart of some series: of one target's mappings, of some targets, or of all targets together.
+fn wss_chart(report: &WssReport, group: &[WssSeries], sort: SortBy) -> Chart {
+    let mapped = group.iter().any(|series| series.mapping.is_some());
+    // Series of mappings come largest first; what cannot be told apart any more is shown as one.
+    let shown = if mapped && group.len() > MOST_LINES { MOST_LINES - 1 } else { group.len() };
+    let (shown, others) = group.split_at(shown);
+    let others = (!others.is_empty()).then(|| together(others, sort));
+    let mut lines: Vec<Line<'_>> =
+        shown.iter().map(|series| (wss_name(series), of_points(&series.points), &series.distribution)).collect();
+    if let Some((name, points, distribution)) = &others {
+        lines.push((name.clone(), of_points(points), distribution));
+    }
+    let whom = match group {
+        [series, ..] if mapped => format!(" of target {}", series.label),
+        [only] if only.target.is_none() && report.targets > 1 => format!(" of all {} targets", report.targets),
+        [only] if only.target.is_some() => format!(" of target {}", only.label),
+        _ => String::new(),
+    };
+    let title = format!("Working set size{whom}");
+    chart(&title, ("working set", Unit::Bytes), "running time", (sort, report.zero), lines)
+}
+
+/// Series of one target, snapshot by snapshot, added up.
+fn together(series: &[WssSeries], sort: SortBy) -> (String, Vec<Point>, Distribution) {
+    let mut sums: Vec<Point> = series.first().map(|first| first.points.clone()).unwrap_or_default();
+    for more in series.get(1..).unwrap_or_default() {
+        for (sum, point) in sums.iter_mut().zip(&more.points) {
+            sum.value = sum.value.saturating_add(point.value);
+        }
+    }
+    let distribution = Distribution::new(sums.iter().map(|sum| sum.value).collect(), &[], sort);
+    (format!("{} others", series.len()), sums, distribution)
 }
 
 /// What a line of working sets is called.
-fn wss_name(series: &WssSeries, several: bool) -> String {
-    let of = match (several, series.target) {
-        (true, None) => series.record.clone(),
-        (true, Some(_)) => format!("{} target {}", series.record, series.label),
-        (false, _) => format!("target {}", series.label),
-    };
-    match &series.mapping {
-        Some(mapping) if several || series.label != "0" => format!("{of} {mapping}"),
-        Some(mapping) => mapping.clone(),
-        None => of,
+fn wss_name(series: &WssSeries) -> String {
+    match (&series.mapping, series.target) {
+        (Some(mapping), _) => mapping.clone(),
+        (None, Some(_)) => format!("target {}", series.label),
+        (None, None) => "all targets".to_owned(),
     }
 }
 
 /// How many snapshots have working sets of which size.
 pub fn wss_histogram(report: &WssReport, ranges: usize) -> Bars {
     let several = report.series.len() > 1;
-    let groups = report.series.iter().take(MOST_LINES).enumerate().map(|(color, series)| {
+    let groups = report.series.iter().enumerate().map(|(color, series)| {
         let bar = |bin: crate::distribution::Bin| Bar {
             label: format!("{} – {}", size(bin.from), size(bin.to)),
             spans: vec![(0.0, bin.count as f64)],
             text: bin.count.to_string(),
             color,
         };
-        let heading = if several { wss_name(series, several) } else { String::new() };
+        let heading = if several { heading(series) } else { String::new() };
         (heading, series.distribution.histogram(ranges).into_iter().map(bar).collect())
     });
     Bars {
         title: "Working set size: histogram".to_owned(),
         x: ("snapshots".to_owned(), Unit::Count),
         groups: groups.collect(),
+    }
+}
+
+/// A series among those of other targets.
+fn heading(series: &WssSeries) -> String {
+    match &series.mapping {
+        Some(mapping) => format!("target {}: {mapping}", series.label),
+        None => wss_name(series),
     }
 }
 
@@ -131,9 +183,6 @@ fn percent(value: f64) -> String {
 
 /// When a filter passes, target by target.
 pub fn times_bars(report: &TimesReport) -> Bars {
-    let first = report.spans.iter().map(|span| span.start).min().unwrap_or_default();
-    let last = report.spans.iter().map(|span| span.end).max().unwrap_or_default();
-    let first = origin(first, last);
     let mut bars: Vec<Bar> = Vec::new();
     for span in &report.spans {
         let label = format!("target {}", span.target);
@@ -141,17 +190,17 @@ pub fn times_bars(report: &TimesReport) -> Bars {
             bars.push(Bar { label, color: bars.len(), ..Bar::default() });
         }
         if let Some(bar) = bars.last_mut() {
-            let since = |at: Nanos| at.saturating_sub(first).0 as f64;
+            let since = |at: Nanos| report.zero.since(at).0 as f64;
             bar.spans.push((since(span.start), since(span.end)));
         }
     }
     for bar in &mut bars {
         let sum: f64 = bar.spans.iter().map(|(from, to)| to - from).sum();
-        bar.text = format_time(Nanos(sum as i64), Style::Human);
+        bar.text = human::time_text(Nanos(sum as i64));
     }
     Bars {
         title: "Times in which a region passes the filters".to_owned(),
-        x: (since_text(first), Unit::Time),
+        x: (report.zero.axis().to_owned(), Unit::Time),
         groups: vec![(String::new(), bars)],
     }
 }
@@ -161,7 +210,7 @@ pub fn guide_bars(report: &GuideReport) -> Bars {
     let groups = report.guides.iter().enumerate().map(|(color, guide)| {
         let id = guide.identity.target_id.map_or_else(|| "target".to_owned(), |id| format!("target {id}"));
         let scheme = guide.identity.scheme.map_or_else(String::new, |scheme| format!(", scheme {scheme}"));
-        let [from, to] = [guide.time.0, guide.time.1].map(|at| format_time(at, Style::Human));
+        let [from, to] = [guide.time.0, guide.time.1].map(|at| human::time_text(report.zero.since(at)));
         let bar = |area: &damo_model::AddrRange| Bar {
             label: format!("{:#x} – {:#x}", area.start.0, area.end.0),
             spans: vec![(0.0, area.size().0 as f64)],
@@ -179,7 +228,7 @@ pub fn nr_regions_chart(report: &NrRegionsReport, sort: SortBy) -> Chart {
         .series
         .iter()
         .map(|series| (format!("target {}", series.label), of_points(&series.points), &series.distribution));
-    chart("Number of regions", "regions", Unit::Count, "running time", sort, lines.collect())
+    chart("Number of regions", ("regions", Unit::Count), "running time", (sort, report.zero), lines.collect())
 }
 
 /// Memory footprints, in time or as percentiles.
@@ -190,9 +239,7 @@ pub fn footprints_chart(report: &FootprintsReport, sort: SortBy) -> Chart {
     });
     let touched = report.series.iter().any(|series| series.metric == Metric::Wss);
     let title = if touched { "Memory allocated and touched" } else { "Memory footprint" };
-    // With snapshots beside them, readings are on the record's clock.
-    let of = if touched && sort == SortBy::Time { "running time" } else { "readings" };
-    let mut chart = chart(title, "memory", Unit::Bytes, of, sort, lines.collect());
+    let mut chart = chart(title, ("memory", Unit::Bytes), "readings", (sort, report.zero), lines.collect());
     for (series, line) in report.series.iter().zip(&mut chart.series) {
         if series.metric == Metric::Wss {
             line.filled = true;
@@ -206,29 +253,31 @@ type Line<'a> = (String, Vec<(Nanos, f64)>, &'a Distribution);
 
 /// What was held and touched while a map's heat happened: to stand below the map, on the same time axis.
 pub(super) fn memory_chart(report: &HolisticReport, time: (Nanos, Nanos)) -> Chart {
-    let origin = origin(time.0, time.1);
-    let since = |at: Nanos| at.saturating_sub(origin).0 as f64;
+    let zero = report.zero;
+    // The curves are of all targets together, whatever the maps above are of.
+    let whom = if report.wss.targets > 1 { format!(" of all {} targets", report.wss.targets) } else { String::new() };
+    let since = |at: Nanos| zero.since(at).0 as f64;
     let held = report.footprints_by_time.iter().flat_map(|report| &report.series);
     // The system's and the virtual sizes would make the others a flat line.
     let held = held.filter(|series| matches!(series.metric, Metric::Rss | Metric::Swap));
     let held = held.filter(|series| series.points.iter().any(|(_, size)| size.0 > 0));
     let mut series: Vec<Series> = held
         .map(|series| Series {
-            name: format!("{} (held)", series.metric.name()),
+            name: format!("{} (held){whom}", series.metric.name()),
             points: series.points.iter().map(|(at, size)| (since(*at), size.0 as f64)).collect(),
             steps: true,
             filled: false,
         })
         .collect();
     series.extend(report.wss_by_time.series.iter().map(|touched| Series {
-        name: "wss (touched)".to_owned(),
+        name: format!("wss (touched){whom}"),
         points: of_points(&touched.points).into_iter().map(|(at, value)| (since(at), value)).collect(),
         steps: true,
         filled: true,
     }));
     Chart {
         title: String::new(),
-        x: (since_text(origin), Unit::Time),
+        x: (zero.axis().to_owned(), Unit::Time),
         // A single line has no legend.
         y: (if series.len() == 1 { "working set" } else { "memory" }.to_owned(), Unit::Bytes),
         series,
@@ -255,27 +304,24 @@ fn of_points(points: &[Point]) -> Vec<(Nanos, f64)> {
     line
 }
 
-fn chart(title: &str, what: &str, unit: Unit, of: &str, sort: SortBy, lines: Vec<Line<'_>>) -> Chart {
+/// A chart of lines; `of` says what percentiles are of.
+fn chart(
+    title: &str,
+    (what, unit): (&str, Unit),
+    of: &str,
+    (sort, zero): (SortBy, Zero),
+    lines: Vec<Line<'_>>,
+) -> Chart {
     let filled = lines.len() == 1;
-    let times = || lines.iter().flat_map(|(_, points, _)| points.iter().map(|(at, _)| *at));
-    let first = times().min().unwrap_or_default();
-    // Readings of foreign records are on the wall clock, of which the hours since 1970 tell nobody anything.
-    let first = if of == "readings" { first } else { origin(first, times().max().unwrap_or_default()) };
     let series = lines.into_iter().map(|(name, points, distribution)| {
         let points = match sort {
-            SortBy::Time => points.into_iter().map(|(at, value)| (at.saturating_sub(first).0 as f64, value)).collect(),
+            SortBy::Time => points.into_iter().map(|(at, value)| (zero.since(at).0 as f64, value)).collect(),
             SortBy::Size => percentiles(distribution),
         };
         Series { name, points, steps: true, filled }
     });
     let (title, x) = match sort {
-        SortBy::Time => {
-            let label = match of {
-                "readings" => "time since the first reading".to_owned(),
-                _ => since_text(first),
-            };
-            (format!("{title} over time"), (label, Unit::Time))
-        }
+        SortBy::Time => (format!("{title} over time"), (zero.axis().to_owned(), Unit::Time)),
         SortBy::Size => (format!("{title}: distribution"), (format!("percent of the {of}"), Unit::Percent)),
     };
     Chart {

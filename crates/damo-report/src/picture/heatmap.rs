@@ -2,7 +2,7 @@
 
 use super::canvas::{Align, COLDEST, Font, HATCH, Indexed, NO_DATA, OVERLAY, OVERLAYS, PALETTE, Rect, fit, frame};
 use super::ticks::{
-    byte_step, bytes_text, multiples, number_step, number_text, origin, since_text, time_step, time_text,
+    byte_step, bytes_text, multiples, multiples_within, number_step, number_text, time_step, time_text,
 };
 use super::{Canvas, MARGIN, Picture, Style, TEXT_SIZE, Theme, font, top};
 use crate::colormap::Rgb;
@@ -212,21 +212,17 @@ impl HeatMap<'_> {
     }
 
     fn draw_times(&self, canvas: &mut dyn Canvas, style: &Style, rect: Rect) {
-        let (start, end) = (i128::from(self.report.time.0.0), i128::from(self.report.time.1.0));
+        let zero = self.report.zero;
+        let [start, end] = [self.report.time.0, self.report.time.1].map(|at| zero.since_wide(at.0.into()));
         let length = end - start;
-        let origin = origin(self.report.time.0, self.report.time.1);
         let font = Font { size: SMALL, color: style.theme.muted(), align: Align::Center };
-        let shift = start - i128::from(origin.0);
-        for offset in multiples(length + shift, time_step(length, (rect.w / 90.0) as usize)) {
-            if offset < shift {
-                continue;
-            }
-            let x = rect.x + (offset - shift) as f64 / length.max(1) as f64 * rect.w;
+        for at in multiples_within(start, end, time_step(length, (rect.w / 90.0) as usize)) {
+            let x = rect.x + (at - start) as f64 / length.max(1) as f64 * rect.w;
             canvas.line(&[(x, rect.bottom()), (x, rect.bottom() + 5.0)], style.theme.muted(), 1.0);
-            canvas.text((x, rect.bottom() + 19.0), &time_text(offset), font);
+            canvas.text((x, rect.bottom() + 19.0), &time_text(at), font);
         }
         let font = Font { color: style.theme.ink(), ..font };
-        canvas.text((rect.x + rect.w / 2.0, rect.bottom() + 40.0), &since_text(origin), font);
+        canvas.text((rect.x + rect.w / 2.0, rect.bottom() + 40.0), zero.axis(), font);
     }
 
     /// Remarks of the record: lines through all panels while they are few, else small marks along the time axis as long

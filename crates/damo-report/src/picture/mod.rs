@@ -12,6 +12,7 @@ pub mod heatmap;
 mod overview;
 pub mod panels;
 mod raster;
+mod stack;
 mod svg;
 mod ticks;
 
@@ -21,6 +22,7 @@ pub use chart::{Chart, Series, Unit};
 pub use heatmap::HeatMap;
 pub use overview::Overview;
 pub use panels::Panels;
+pub use stack::{Stack, part, with_room};
 
 use crate::colormap::{ColorMap, Rgb};
 use damo_model::human::Show;
@@ -176,7 +178,7 @@ impl Default for Style {
 }
 
 /// Smallest and largest width and height.
-const SIZES: std::ops::RangeInclusive<usize> = 320..=8192;
+pub const SIZES: std::ops::RangeInclusive<usize> = 320..=8192;
 
 /// Something that can be drawn.
 pub trait Picture {
@@ -185,6 +187,25 @@ pub trait Picture {
 
     /// Draws everything below the headline, from `top` downwards.
     fn draw(&self, canvas: &mut dyn Canvas, style: &Style, top: f64);
+
+    /// How many pictures stand below one another in it.
+    fn parts(&self) -> usize {
+        1
+    }
+}
+
+impl<P: Picture + ?Sized> Picture for &P {
+    fn title(&self) -> String {
+        (**self).title()
+    }
+
+    fn draw(&self, canvas: &mut dyn Canvas, style: &Style, top: f64) {
+        (**self).draw(canvas, style, top);
+    }
+
+    fn parts(&self) -> usize {
+        (**self).parts()
+    }
 }
 
 impl<P: Picture + ?Sized> Picture for Box<P> {
@@ -194,6 +215,10 @@ impl<P: Picture + ?Sized> Picture for Box<P> {
 
     fn draw(&self, canvas: &mut dyn Canvas, style: &Style, top: f64) {
         (**self).draw(canvas, style, top);
+    }
+
+    fn parts(&self) -> usize {
+        (**self).parts()
     }
 }
 

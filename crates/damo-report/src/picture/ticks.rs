@@ -1,7 +1,7 @@
 //! Round numbers along axes: seconds, minutes and hours, powers of 1024, tens.
 
 use damo_model::Nanos;
-use damo_model::human::{Style, format_time};
+use damo_model::human;
 
 const S: i128 = 1_000_000_000;
 const M: i128 = 60 * S;
@@ -39,21 +39,6 @@ pub fn time_step(length: i128, count: usize) -> i128 {
         .into_iter()
         .find(|step| *step >= least)
         .unwrap_or_else(|| decimal_step((least + 24 * H - 1) / (24 * H)) * 24 * H)
-}
-
-/// From when an axis of time counts: the clock's zero where the time begins near it, so that its numbers are the clock's,
-/// else the beginning.
-pub fn origin(start: Nanos, end: Nanos) -> Nanos {
-    let length = end.saturating_sub(start).0;
-    if start.0.unsigned_abs() < (length / 20).unsigned_abs() { Nanos(0) } else { start }
-}
-
-/// What an axis of time says that counts from `origin`.
-pub fn since_text(origin: Nanos) -> String {
-    match origin {
-        Nanos(0) => "time on the record's clock".to_owned(),
-        origin => format!("time since {} on the record's clock", format_time(origin, Style::Human)),
-    }
 }
 
 /// 1, 2 or 5 times a power of ten, at least `least`.
@@ -118,17 +103,24 @@ pub fn number_text(value: f64) -> String {
     trimmed(&format!("{value:.digits$}"))
 }
 
-/// A time: `0`, `250 ms`, `1 m 30 s`.
+/// A time: `0`, `250 ms`, `1 min 30 s`.
 pub fn time_text(nanos: i128) -> String {
     match i64::try_from(nanos) {
         Ok(0) => "0".to_owned(),
-        Ok(nanos) => format_time(Nanos(nanos), Style::Human),
+        Ok(nanos) => human::time_text(Nanos(nanos)),
         Err(_) => "∞".to_owned(),
     }
 }
 
 fn trimmed(text: &str) -> String {
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text.to_owned() }
+}
+
+/// Multiples of `step` from `from` to `to`.
+pub fn multiples_within(from: i128, to: i128, step: i128) -> impl Iterator<Item = i128> {
+    let step = step.max(1);
+    let first = from.div_euclid(step) + i128::from(from.rem_euclid(step) > 0);
+    (first..=to.div_euclid(step)).map(move |i| i * step)
 }
 
 /// Multiples of `step` from 0 to `length`.
@@ -152,11 +144,18 @@ mod tests {
     }
 
     #[test]
+    fn multiples_begin_where_the_axis_does() {
+        assert_eq!(multiples_within(-25, 25, 10).collect::<Vec<_>>(), [-20, -10, 0, 10, 20]);
+        assert_eq!(multiples_within(S * S, S * S + 10, 5).count(), 3);
+        assert_eq!(multiples_within(3, 3, 5).count(), 0);
+    }
+
+    #[test]
     fn labels_have_no_superfluous_zeros() {
         assert_eq!(bytes_text(f64::from(32 << 20)), "32 MiB");
         assert_eq!(bytes_text(1536.0), "1.5 KiB");
         assert_eq!(number_text(12.5), "12.5");
         assert_eq!(number_text(200.0), "200");
-        assert_eq!(time_text(90 * S), "1 m 30 s");
+        assert_eq!(time_text(90 * S), "1 min 30 s");
     }
 }

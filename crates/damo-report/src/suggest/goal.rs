@@ -2,7 +2,7 @@
 
 use crate::whatif::Outcome;
 use damo_model::Nanos;
-use damo_model::human::{self, TimeUnit};
+use damo_model::human;
 use damo_model::scheme::Action;
 
 /// What a goal is about.
@@ -62,7 +62,7 @@ impl Goal {
         }
         let bound = if measure == Measure::Waiting {
             let each = bound.strip_suffix("/s").ok_or_else(|| format!("waiting is a time each second: {wanted}"))?;
-            human::parse_time(each, TimeUnit::Millis).map_err(|e| format!("'{bound}': {e}"))?.as_secs_f64()
+            human::parse_time_with_unit(each, ["ms", "us"]).map_err(|e| format!("'{bound}': {e}"))?.as_secs_f64()
         } else {
             human::parse_percent(bound).map_err(|e| format!("'{bound}': {e}"))?.as_f64() / 100.0
         };

@@ -6,7 +6,7 @@ use crate::ReportError;
 use crate::picture::{Chart, Series, Unit};
 use crate::table::Table;
 use crate::whatif::{self, Outcome, describe, percent, write_rows};
-use damo_model::human::{Style, format_size, format_time};
+use damo_model::human::{Style, format_size, time_text};
 use damo_model::scheme::Action;
 use damo_model::{Bytes, Nanos};
 use std::io::{self, Write};
@@ -15,7 +15,7 @@ use std::io::{self, Write};
 const LITTLE: f64 = 0.01;
 
 fn time(time: Nanos) -> String {
-    format_time(time, Style::Human)
+    time_text(time)
 }
 
 /// A share of all time as milliseconds each second.

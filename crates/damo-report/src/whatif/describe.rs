@@ -1,6 +1,6 @@
 //! A scheme in a line, for tables and legends.
 
-use damo_model::human::{Style, format_time};
+use damo_model::human::time_text;
 use damo_model::scheme::{Rate, Scheme, Span};
 use damo_model::{Bytes, Nanos};
 
@@ -55,12 +55,12 @@ fn parts(scheme: &Scheme) -> Vec<String> {
         _ => parts.push(format!("size {} to {}", size(sizes.min), size(sizes.max))),
     }
     let quotas = &scheme.quotas;
-    let each = format_time(quotas.reset_interval, Style::Human);
+    let each = time_text(quotas.reset_interval);
     if quotas.size.0 > 0 {
         parts.push(format!("at most {} per {each}", size(quotas.size)));
     }
     if quotas.time.0 > 0 {
-        parts.push(format!("at most {} per {each}", format_time(quotas.time, Style::Human)));
+        parts.push(format!("at most {} per {each}", time_text(quotas.time)));
     }
     parts.extend(quotas.goals.iter().map(|goal| format!("goal {} = {}", goal.metric, goal.target_value)));
     for filter in &scheme.filters {

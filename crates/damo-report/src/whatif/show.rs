@@ -7,7 +7,7 @@ use crate::ReportError;
 use crate::picture::{Chart, Panels, Series, Unit};
 use crate::table::Table;
 use damo_model::Nanos;
-use damo_model::human::{Style, format_size, format_time};
+use damo_model::human::{Style, format_size, time_text};
 use damo_model::scheme::{Action, Scheme};
 use serde_json::Value;
 use std::io::{self, Write};
@@ -57,13 +57,13 @@ pub fn write_text(report: &WhatIf, out: &mut dyn Write) -> io::Result<()> {
         "# {}: {} in {}{}",
         report.record,
         plural(report.snapshots.0, "snapshot"),
-        format_time(length, Style::Human),
+        time_text(length),
         if report.snapshots.1 > 0 { format!(", {} partial ones left out", report.snapshots.1) } else { String::new() }
     )?;
     writeln!(out, "# estimated from this record, which was made without the schemes; each scheme is tried alone")?;
     let from = report.means_from.saturating_sub(report.time.0);
     if from > Nanos(0) {
-        writeln!(out, "# means of memory leave out the first {} of the record", format_time(from, Style::Human))?;
+        writeln!(out, "# means of memory leave out the first {} of the record", time_text(from))?;
     } else {
         writeln!(out, "# means of memory are over the whole record")?;
     }
@@ -118,7 +118,7 @@ fn write_outcome(outcome: &Outcome, report: &WhatIf, out: &mut dyn Write) -> io:
     let Some((moved, back)) = words(effect) else { return Ok(()) };
     line(moved, format!("{} in total", size(sums.changed)))?;
     if !back.is_empty() {
-        let (soon, within) = (percent(outcome.back_share()), format_time(report.refault_within, Style::Human));
+        let (soon, within) = (percent(outcome.back_share()), time_text(report.refault_within));
         let text = format!("{} in total, {} within {within}", size(sums.back), size(sums.back_soon));
         line(back, format!("{text} ({soon} of what was {moved})"))?;
         if outcome.undecided > UNDECIDED * sums.changed {
@@ -198,8 +198,7 @@ fn write_course(outcome: &Outcome, report: &WhatIf, out: &mut dyn Write) -> io::
     });
     let mut rows = vec![head.into_iter().map(str::to_owned).collect::<Vec<_>>()];
     for Point { time, counts, kept, memory } in condensed(&outcome.course, ROWS) {
-        let until =
-            format_time(Nanos(time.1.saturating_sub(report.time.0).0 / 100_000_000 * 100_000_000), Style::Human);
+        let until = time_text(Nanos(time.1.saturating_sub(report.time.0).0 / 100_000_000 * 100_000_000));
         let mut row = vec![until, size(counts.matched_each().1), size(counts.applied)];
         if has_filters {
             row.push(size(kept));
@@ -223,7 +222,7 @@ fn write_course(outcome: &Outcome, report: &WhatIf, out: &mut dyn Write) -> io::
 
 fn write_comparison(report: &WhatIf, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "\ncomparison (saved: mean resident size; moved, accessed again: totals)")?;
-    let within = format!("within {}", format_time(report.refault_within, Style::Human));
+    let within = format!("within {}", time_text(report.refault_within));
     let head = ["scheme", "saved", "of resident", "moved", "accessed again", &within, "waiting", ""];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
     for (nth, outcome) in report.outcomes.iter().enumerate() {

@@ -1,6 +1,6 @@
 //! `damo adjust`: a record with longer aggregation intervals, or with only the regions and snapshots that pass filters.
 
-use super::report::options::{FilterArgs, microseconds};
+use super::report::options::{ClockArgs, FilterArgs, microseconds};
 use crate::edits::{self, History, OutputArgs};
 use crate::errors::{self, Outcome};
 use crate::inputs::Inputs;
@@ -8,11 +8,12 @@ use anyhow::{Result, bail};
 use clap::Args;
 use damo_edit::{Aggregate, AggregateOptions, Aggregated};
 use damo_frame::{Chunk, Record};
-use damo_model::human::{Show, Style, format_time};
+use damo_model::human::{Show, count_text, time_text};
 use damo_model::{
     Addr, Age, Batch, ExtraColumn, Item, Nanos, NrAccesses, Region, Sink, SinkError, Snapshot, TargetKey,
 };
 use damo_report::filter::{Filter, Rows, Sieve};
+use damo_report::selection::selected;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
@@ -44,6 +45,8 @@ pub struct AdjustArgs {
     output: OutputArgs,
     #[command(flatten)]
     filter: FilterArgs,
+    #[command(flatten)]
+    clock: ClockArgs,
 }
 
 /// Adjusts.
@@ -51,16 +54,14 @@ pub struct AdjustArgs {
 /// # Errors
 /// If the record cannot be read, an option makes no sense for it, or the new one cannot be written.
 pub fn run(args: &AdjustArgs) -> Result<Outcome> {
-    let filter = args.filter.filter()?;
+    let filter = args.filter.filter(args.clock)?;
     if args.aggregate_interval.is_none() && filter.is_all() {
         bail!("nothing to adjust: give --aggregate_interval, or a filter such as --address or --access_rate");
     }
     let opened = edits::open_one(&args.inputs, &args.files)?;
     let (mut late, mut passed_regions) = (Outcome::Fine, 0);
     for record in &opened.records {
-        if filter.targets(record).is_empty() && !filter.target.is_all() {
-            bail!("{}: no target fits the given ids", record.name());
-        }
+        let filter = selected(std::slice::from_ref(record), &filter)?;
         let aggregated = args.output.write(DEFAULT, |out| {
             let mut out = History::new(&args.deed(&filter), out);
             let Some(interval) = args.aggregate_interval else {
@@ -104,7 +105,7 @@ impl AdjustArgs {
 
     fn tell(&self, done: Aggregated) {
         let path = self.output.path(DEFAULT);
-        errors::done(format_args!("{}: {} snapshots", path.shown(), done.snapshots));
+        errors::done(format_args!("{}: {}", path.shown(), count_text(done.snapshots, "snapshot")));
         if done.skipped > 0 {
             errors::done(format_args!(
                 "  without each target's first {}, {} in all (--skip 0 keeps them)",
@@ -131,7 +132,7 @@ fn interval(text: &str) -> Result<Nanos, String> {
 }
 
 fn human(time: Nanos) -> String {
-    format_time(time, Style::Human)
+    time_text(time)
 }
 
 /// The reports' filters, on the way to another sink.

@@ -1,7 +1,7 @@
 //! `damo cut`: a part of a record, by time, target and address.
 
 use super::report::heats::Ranges;
-use super::report::options::TargetArgs;
+use super::report::options::{BareTimes, ClockArgs, TargetArgs};
 use crate::edits::{self, History, OutputArgs};
 use crate::errors::{self, Outcome};
 use crate::inputs::Inputs;
@@ -9,10 +9,11 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use damo_edit::{Cut, Part};
 use damo_frame::Record;
-use damo_model::human::{Show, Style, format_time};
+use damo_model::human::{Show, count_text, time_text};
 use damo_model::{AddrRange, Nanos, TargetKey};
 use damo_report::filter::{Filter, TargetFilter};
 use damo_report::heats::{HeatsError, MappingNames, TimeBase, TimeRange, find_mark};
+use damo_report::selection::nothing_left;
 use damo_report::survey::Identity;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -43,6 +44,8 @@ pub struct CutArgs {
     #[arg(long, value_name = "NUMBER", help_heading = "Selection")]
     target: Option<u32>,
     #[command(flatten)]
+    clock: ClockArgs,
+    #[command(flatten)]
     ids: TargetArgs,
     #[command(flatten)]
     output: OutputArgs,
@@ -53,7 +56,7 @@ pub struct CutArgs {
 /// # Errors
 /// If the record cannot be read, has nothing of what is wanted, or the part cannot be written.
 pub fn run(args: &CutArgs) -> Result<Outcome> {
-    let time = args.ranges.time(TimeBase::Guided)?;
+    let time = args.ranges.time(BareTimes::Refused, args.clock)?;
     let ids = TargetFilter { key: args.target.map(TargetKey), ..args.ids.filter() };
     if time.is_none() && args.ranges.addresses.is_empty() && args.mapping.is_none() && ids.is_all() {
         bail!("nothing to cut: give --time_range, --address_range, --mapping, --target or --pid");
@@ -69,16 +72,18 @@ pub fn run(args: &CutArgs) -> Result<Outcome> {
             let mut cut = Cut::new(part, &mut out);
             late = edits::pass(record, &mut cut)?;
             let kept = cut.kept();
+            if kept.snapshots == 0 {
+                return Err(nothing_left(record, "no snapshot begins in what is wanted").into());
+            }
             if by_address && kept.regions == 0 {
-                bail!(
-                    "{}: no region lies there; `damo report heats --guide` prints where the record has regions",
-                    record.name()
-                );
+                let why = "no region lies there (`damo report heats --guide` prints all ranges)";
+                return Err(nothing_left(record, why).into());
             }
             Ok(kept)
         })?;
         let path = args.output.path(DEFAULT);
-        errors::done(format_args!("{}: {} snapshots, {} regions{what}", path.shown(), kept.snapshots, kept.regions));
+        let [snapshots, regions] = [count_text(kept.snapshots, "snapshot"), count_text(kept.regions, "region")];
+        errors::done(format_args!("{}: {snapshots}, {regions}{what}", path.shown()));
         if kept.sides_of_unknown_time > 0 {
             errors::done(format_args!(
                 "  with all {} footprints and the like whose times are not on the record's clock",
@@ -97,7 +102,7 @@ impl CutArgs {
             let filter = Filter { target: ids.clone(), ..Filter::default() };
             let keys: BTreeSet<TargetKey> = filter.targets(record).into_iter().collect();
             if keys.is_empty() {
-                bail!("{}: no target fits; `damo info` lists the targets", record.name());
+                return Err(nothing_left(record, "no target fits the given ids").into());
             }
             Some(keys)
         };
@@ -168,7 +173,7 @@ fn resolve(record: &Record, range: &TimeRange) -> Result<(Nanos, Nanos)> {
     let span = record.span().with_context(|| format!("{}: the record has no snapshot", record.name()))?;
     let base = match &range.base {
         TimeBase::At(base) => *base,
-        TimeBase::Guided => span.0,
+        TimeBase::Began | TimeBase::Guided => span.0,
         TimeBase::GuidedEnd => span.1,
         TimeBase::Mark(text) => find_mark(std::slice::from_ref(record), text)?,
     };
@@ -176,7 +181,10 @@ fn resolve(record: &Record, range: &TimeRange) -> Result<(Nanos, Nanos)> {
     if to <= span.0 || span.1 <= from {
         let [from, to] = [from, to].map(|at| time(at.saturating_sub(span.0)));
         let length = time(span.1.saturating_sub(span.0));
-        bail!("--time_range: {from} to {to} after the start is not in the record, which lasts {length}");
+        bail!(
+            "{}: --time_range: {from} to {to} since the recording began is not in the record, which lasts {length}",
+            record.name()
+        );
     }
     Ok((from, to))
 }
@@ -198,5 +206,5 @@ fn describe(record: &Record, part: &Part) -> String {
 }
 
 fn time(at: Nanos) -> String {
-    format_time(at, Style::Human)
+    time_text(at)
 }

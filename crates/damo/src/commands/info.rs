@@ -7,7 +7,7 @@ use crate::progress;
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use damo_frame::{FrameError, Record};
-use damo_model::human::{Show, Style, format_nr, format_size, format_time, plain_json};
+use damo_model::human::{Show, Style, count_text, format_nr, format_size, plain_json, time_text};
 use damo_model::{Bytes, Intervals, Nanos, Selection, Side, Source, Target, TargetKey};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -135,15 +135,19 @@ impl<'a> Facts<'a> {
         let record = self.record;
         let (totals, meta) = (record.totals(), record.meta());
         let duration = record.span().map_or(Nanos(0), |(start, end)| end.saturating_sub(start));
+        // Imported records are held as .damo records, which are far smaller.
+        let imported = record.is_imported();
+        let each = per_region(totals.file, totals.regions).map_or(String::new(), |b| format!(" ({b:.2} B/region)"));
+        let size =
+            |size: Option<Bytes>| size.map_or(String::new(), |size| format!(", {}", format_size(size, Style::Human)));
         writeln!(
             out,
-            "{}: {} snapshots, {} regions in {}, {}{}",
+            "{}: {}, {} in {}{}",
             record.name(),
-            nr(totals.snapshots),
-            nr(totals.regions),
-            format_time(duration, Style::Human),
-            format_size(totals.file, Style::Human),
-            per_region(totals.file, totals.regions).map_or(String::new(), |b| format!(" ({b:.2} B/region)")),
+            count_text(totals.snapshots, "snapshot"),
+            count_text(totals.regions, "region"),
+            time_text(duration),
+            if imported { size(record.file_size()) } else { format!("{}{each}", size(Some(totals.file))) },
         )?;
         let mut line = |name: &str, value: String| -> Result<()> {
             if !value.is_empty() {
@@ -152,6 +156,9 @@ impl<'a> Facts<'a> {
             Ok(())
         };
         line("source", source(&meta.source))?;
+        if imported {
+            line("as .damo", format!("{}{each}", format_size(totals.file, Style::Human)))?;
+        }
         line("recorder", meta.tool.clone())?;
         line("command", meta.command.join(" "))?;
         line("history", meta.history.join("; then "))?;
@@ -159,7 +166,9 @@ impl<'a> Facts<'a> {
         line("host", meta.host.clone())?;
         line("recorded", meta.clock_pair.map_or(String::new(), |pair| utc(pair.wall)))?;
         if let Some((start, end)) = record.span() {
-            line("time span", format!("{} to {} on the record's clock ({:?})", time(start), time(end), meta.clock))?;
+            let length = time(end.saturating_sub(start));
+            let clock = format!("{} to {} on its own clock ({:?})", time(start), time(end), meta.clock);
+            line("time span", format!("0 to {length} since the recording began; {clock}"))?;
         }
         line("intervals", describe(&self.intervals().collect::<Vec<_>>()))?;
         if let Some(bounds) = meta.nr_regions {
@@ -184,15 +193,16 @@ impl<'a> Facts<'a> {
         line("also holds", sides.join(", "))?;
         for target in record.targets() {
             let counts = self.pass.targets.get(&target.key).copied().unwrap_or_default();
-            let span = counts.span.map_or(String::new(), |(a, b)| format!(", {} to {}", time(a), time(b)));
+            let since = |at: Nanos| time(at.saturating_sub(record.began()));
+            let span = counts.span.map_or(String::new(), |(a, b)| format!(", {} to {}", since(a), since(b)));
             let partial = if counts.partial > 0 { format!(" ({} partial)", nr(counts.partial)) } else { String::new() };
             line(
                 &format!("target {}", target.key.0),
                 format!(
-                    "{}: {} snapshots{partial}, {} regions{span}",
+                    "{}: {}{partial}, {}{span}",
                     identity(target),
-                    nr(counts.snapshots),
-                    nr(counts.regions)
+                    count_text(counts.snapshots, "snapshot"),
+                    count_text(counts.regions, "region")
                 ),
             )?;
         }
@@ -231,7 +241,7 @@ impl<'a> Facts<'a> {
             "nr_regions": meta.nr_regions.map(|n| json!({"min": n.min, "max": n.max})),
             "snapshots": totals.snapshots, "partial": totals.partial, "regions": totals.regions,
             "lost_events": totals.lost_events, "coverage": coverage.ratio(), "damaged_parts": coverage.damaged,
-            "file_bytes": totals.file.0, "bytes_per_region": per_region(totals.file, totals.regions),
+            "file_bytes": record.file_size().map(|size| size.0), "damo_bytes": totals.file.0, "bytes_per_region": per_region(totals.file, totals.regions),
             "sides": self.sides.iter().map(|(k, n)| ((*k).to_owned(), json!(n))).collect::<serde_json::Map<_, _>>(),
             "targets": targets,
         })
@@ -254,7 +264,7 @@ fn nr(number: u64) -> String {
 }
 
 fn time(at: Nanos) -> String {
-    format_time(at, Style::Human)
+    time_text(at)
 }
 
 /// So many intervals are told one by one. Tuning may change them a thousand times.

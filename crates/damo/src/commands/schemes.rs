@@ -1,7 +1,7 @@
 //! `damo schemes`: schemes in the foreground, what they would have done on a record, and which one to start.
 
 use super::exits;
-use super::report::options::{AnyForm, FormArgs, TargetArgs, microseconds};
+use super::report::options::{AnyForm, FormArgs, TargetArgs, seconds_or_minutes};
 use super::report::picture::PlotArgs;
 use crate::errors::Outcome;
 use crate::{inputs, outputs, progress};
@@ -77,13 +77,13 @@ struct SuggestArgs {
 /// How it is reckoned.
 #[derive(Args, Clone, Debug)]
 struct ReckoningArgs {
-    /// Memory accessed again within this time after the scheme moved it counts as refaulted; a bare number is microseconds
-    #[arg(long = "refault_within", value_name = "TIME", default_value = "1m", value_parser = microseconds, help_heading = "Estimation")]
+    /// Memory accessed again within this time after the scheme moved it counts as refaulted, such as 30s
+    #[arg(long = "refault_within", value_name = "TIME", default_value = "1min", value_parser = seconds_or_minutes, help_heading = "Estimation")]
     refault_within: Nanos,
     /// Leave this time at the record's beginning out of means of memory: for a scheme with a least age of 5 s, which can do
     /// nothing in the first 5 s, `--settle 5s` shows what it saves from then on. All schemes' means are of the same time
     /// [default: 0s, means of the whole record]
-    #[arg(long, value_name = "TIME", value_parser = microseconds, help_heading = "Estimation")]
+    #[arg(long, value_name = "TIME", value_parser = seconds_or_minutes, help_heading = "Estimation")]
     settle: Option<Nanos>,
     #[command(flatten)]
     target: TargetArgs,

@@ -1,7 +1,7 @@
 //! `damo report access`: snapshots as tables, boxes, histograms and percentiles.
 
 use super::input::ReportInputs;
-use super::options::{AnyForm, FilterArgs, FormArgs, RawNumber, form, occurrences};
+use super::options::{AnyForm, ClockArgs, FilterArgs, FormArgs, RawNumber, form, occurrences};
 use super::picture::PlotArgs;
 use super::raw;
 use crate::errors::Outcome;
@@ -9,9 +9,13 @@ use crate::output::{self, ColorWhen};
 use crate::progress;
 use anyhow::{Result, bail};
 use clap::{ArgMatches, Args, Command, FromArgMatches};
+use damo_frame::Record;
 use damo_model::human::Show;
+use damo_report::ReportError;
 use damo_report::access::{self, Area, HistogramOptions, Options, Percentiles, SortKey, Style};
 use damo_report::heats::{ColorSet, Depth};
+use damo_report::selection::selected;
+use damo_report::several::Apart;
 use damo_report::temperature::Weights;
 use std::path::PathBuf;
 
@@ -95,6 +99,8 @@ pub struct AccessArgs {
     plot: PlotArgs,
     #[command(flatten)]
     filter: FilterArgs,
+    #[command(flatten)]
+    clock: ClockArgs,
 }
 
 fn style(text: &str) -> Result<Style, String> {
@@ -137,7 +143,7 @@ impl AccessArgs {
             [] => Percentiles::default(),
             numbers => Percentiles::from_numbers(numbers)?,
         };
-        let mut filter = self.filter.filter()?;
+        let mut filter = self.filter.filter(self.clock)?;
         filter.weights = weights;
         Ok(Options {
             style: self.style,
@@ -155,6 +161,7 @@ impl AccessArgs {
             heatmap_static: self.snapshot_heatmap_static,
             region_box: self.region_box,
             errors: self.error,
+            clock_time: self.clock.abs_time,
             color: (self.form()?.out().is_none() || self.color == ColorWhen::Always)
                 && output::depth(self.color) != Depth::Plain,
             ..Options::default()
@@ -170,7 +177,12 @@ pub fn run(args: &AccessArgs) -> Result<Outcome> {
     let files = [&args.files[..], &args.formats.files].concat();
     if args.raw_form {
         let opened = args.inputs.open(&files)?;
-        let options = raw::Options { style: args.raw_number.style(), filter: args.filter.filter()?, duration: None };
+        let options = raw::Options {
+            style: args.raw_number.style(),
+            filter: args.filter.filter(args.clock)?,
+            duration: None,
+            clock_time: args.clock.abs_time,
+        };
         return raw::print(&opened, &options, &args.form()?, &args.plot);
     }
     let options = args.options()?;
@@ -179,13 +191,26 @@ pub fn run(args: &AccessArgs) -> Result<Outcome> {
     opened.has_target(&options.filter.target)?;
     form.check()?;
     let records = &opened.records;
+    // Text streams, so that what can be wrong with the selection is seen before.
+    let chosen = progress::during(records, || {
+        Apart::look(records, |records| {
+            let filter = selected(records, &options.filter)?;
+            Ok::<_, ReportError>((records, Options { filter, ..options.clone() }))
+        })
+    })?;
     if let Some(place) = args.plot.place(&form) {
-        let picture = progress::during(records, || access::access_picture(records, &options))?;
-        args.plot.picture().draw(&picture, &opened, &place)?;
+        let draw = |(records, options): &(&[Record], Options)| access::access_picture(records, options);
+        let pictures = progress::during(records, || chosen.map(draw))?;
+        args.plot.picture().draw(&pictures.picture(|picture| Box::new(picture)), &opened, &place)?;
     } else if form.format() == AnyForm::Text {
-        form.write_with(|out| Ok(access::write_access(records, &options, out).map(|_| ())?))?;
+        form.write_with(|out| {
+            chosen.write_text(out, |(records, options), out| {
+                access::write_access(records, options, out).map(|_| ()).map_err(anyhow::Error::from)
+            })
+        })?;
     } else {
-        form.write("access", |_| Ok(()), || access::access_tables(records, &options, form.table()))?;
+        let tables = |(records, options): &(&[Record], Options)| access::access_tables(records, options, form.table());
+        form.write("access", |_| Ok(()), || chosen.tables(args.clock.abs_time, tables))?;
     }
     Ok(opened.outcome())
 }

@@ -1,14 +1,16 @@
 //! `damo report footprints`.
 
-use super::options::{DistributionArgs, FormArgs, RawNumber, TimeArgs};
+use super::options::{AnyForm, ClockArgs, DistributionArgs, FormArgs, RawNumber, TimeArgs};
 use super::picture::PlotArgs;
 use crate::errors::{self, Outcome};
 use crate::inputs::{self, Inputs};
 use anyhow::Result;
 use clap::Args;
-use damo_report::distribution::DistributionText;
+use damo_report::ReportError;
+use damo_report::distribution::{DistributionText, SortBy};
 use damo_report::footprints::{self, Metric, Options};
 use damo_report::picture::charts::footprints_chart;
+use damo_report::several::Apart;
 use std::path::PathBuf;
 
 /// Arguments.
@@ -42,6 +44,8 @@ pub struct FootprintsArgs {
     form: FormArgs,
     #[command(flatten)]
     time: TimeArgs,
+    #[command(flatten)]
+    clock: ClockArgs,
 }
 
 /// Computes and shows.
@@ -68,13 +72,19 @@ pub fn run(args: &FootprintsArgs) -> Result<Outcome> {
         metrics: metrics.into_iter().chain(args.with_wss.then_some(Metric::Wss)).collect(),
         range: args.distribution.range()?,
         sort: args.distribution.sort(),
-        time: args.time.range()?,
-        ..Options::default()
+        time: args.time.range(args.clock)?,
     };
     let opened = inputs::open(&Inputs::default().paths(&files)?)?;
     args.form.check()?;
-    let report = footprints::footprints(&opened.records, &options)?;
-    if report.aligned {
+    let found = Apart::look(&opened.records, |records| {
+        let mut report = footprints::footprints(records, &options)?;
+        report.zero = args.clock.zero(report.zero);
+        Ok::<_, ReportError>(report)
+    })?;
+    // Percentiles have no times.
+    let timed =
+        args.with_wss || options.time.is_some() || options.sort == SortBy::Time || args.form.format() != AnyForm::Text;
+    if timed && found.parts.iter().any(|part| part.value.aligned) {
         errors::note(format_args!(
             "the readings tell wall-clock times only: the first is taken to be at the record's start"
         ));
@@ -85,9 +95,10 @@ pub fn run(args: &FootprintsArgs) -> Result<Outcome> {
         all: args.all_footprint,
         histogram: args.histogram.map(|ranges| ranges as usize),
     };
-    let chart = || footprints_chart(&report, options.sort);
+    let chart = || found.picture(|report| Box::new(footprints_chart(report, options.sort)));
     if let Some(form) = args.plot.or_form(chart, &opened, &args.form)? {
-        form.write("footprints", |out| report.write_text(out, text), || report.tables())?;
+        let tables = || found.tables(args.clock.abs_time, |report| report.tables());
+        form.write("footprints", |out| found.write_text(out, |report, out| report.write_text(out, text)), tables)?;
     }
     Ok(opened.outcome())
 }

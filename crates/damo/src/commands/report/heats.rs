@@ -1,7 +1,9 @@
 //! `damo report heats`: a map on the terminal, a picture, or numbers.
 
 use super::input::ReportInputs;
-use super::options::{AnyForm, FormArgs, TargetArgs, form, occurrences, repeated, three, time_range};
+use super::options::{
+    AnyForm, BareTimes, ClockArgs, FormArgs, TargetArgs, form, occurrences, repeated, three, time_range,
+};
 use super::picture::{PictureArgs, Place};
 use crate::errors::{self, Outcome};
 use crate::inputs::Opened;
@@ -9,18 +11,25 @@ use crate::output::{self, ColorWhen};
 use crate::progress;
 use anyhow::{Context, Result, bail};
 use clap::{ArgMatches, Args, Command, FromArgMatches};
+use damo_frame::Record;
+use damo_model::Addr;
 use damo_model::human::{self, Show, Style};
-use damo_model::{Addr, Nanos};
+use damo_report::filter::TargetFilter;
 use damo_report::guide;
 use damo_report::heats::{
-    self, AddressBase, AddressRange, Cells, ColorSet, Columns, Depth, DrawRange, FEW_CHECKS, Glyphs, HeatsReport,
-    Options, RawStyle, TIME_COLUMNS, TerminalStyle, TimeBase, TimeRange,
+    self, AddressBase, AddressRange, Cells, ColorSet, Columns, Depth, DrawRange, FEW_CHECKS, Glyphs, HeatsError,
+    HeatsReport, Options, RawStyle, TIME_COLUMNS, TerminalStyle, TimeRange,
 };
-use damo_report::survey::Identity;
+use damo_report::picture::{HeatMap, Picture};
+use damo_report::selection::nothing_left;
+use damo_report::several::{Apart, apart};
+use damo_report::survey::{Identity, monitored};
 use std::path::{Path, PathBuf};
 
 /// Lines of a map of blocks that are not map: names, scale, sizes, and the next prompt.
 const BLOCKS_FRAME: usize = 5;
+/// Lines of each of several maps at least.
+const LEAST_LINES: usize = 6;
 
 /// Arguments.
 #[derive(Args, Debug)]
@@ -45,9 +54,8 @@ pub struct HeatsArgs {
     /// tables]
     #[arg(long, num_args = 2, value_names = ["TIMES", "ADDRESSES"], help_heading = "Output")]
     resol: Vec<usize>,
-    /// With raw, times on the record's clock instead of from the start of the range
-    #[arg(long = "abs_time", help_heading = "Output")]
-    abs_time: bool,
+    #[command(flatten)]
+    clock: ClockArgs,
     /// With raw, addresses instead of offsets from the start of the range
     #[arg(long = "abs_addr", help_heading = "Output")]
     abs_addr: bool,
@@ -166,73 +174,156 @@ pub fn run(args: &HeatsArgs) -> Result<Outcome> {
     // Mistakes in options are told before a long record is read.
     let form = &args.form()?;
     let destination = Destination::of(args, form);
-    let mut options = args.options(&destination)?;
+    let options = args.options(&destination)?;
     let opened = args.inputs.open(&[&args.files[..], &args.ranges.files].concat())?;
-    if let Some(pid) = args.target.pid {
-        options.identity = identity_of(&opened, pid)?;
-    }
+    opened.has_target(&args.target.filter())?;
     if args.guide || args.guide_human {
         let style = if args.guide_human { Style::Human } else { Style::Raw };
-        let report = progress::during(&opened.records, || guide::guide(&opened.records))?;
-        output::to_stdout(|out| Ok(report.write_text(out, style)?))?;
+        let found = progress::during(&opened.records, || Apart::look(&opened.records, guide::guide))?;
+        output::to_stdout(|out| Ok(found.write_text(out, |report, out| report.write_text(out, style))?))?;
         return Ok(opened.outcome());
     }
-    let report = match destination {
-        Destination::Terminal => terminal(args, form, &mut options, &opened)?,
-        _ => progress::during(&opened.records, || heats::heats(&opened.records, &options))?,
-    };
     match destination {
-        Destination::Terminal => {}
+        Destination::Terminal => terminal(args, form, &options, &opened)?,
         Destination::Numbers => {
-            let style = RawStyle { abs_time: args.abs_time, abs_addr: args.abs_addr };
-            form.write_with(|out| Ok(report.write_raw(out, style)?))?;
+            let style = RawStyle { abs_time: args.clock.abs_time, abs_addr: args.abs_addr };
+            let maps = args.one_map(&opened, &options)?;
+            form.write_with(|out| Ok(maps.write_text(out, |map, out| map.write_raw(out, style))?))?;
         }
-        Destination::Tables => form.write("heats", |_| Ok(()), || report.tables())?,
-        Destination::Picture(place) => args.picture.heats(&report, &opened, &place)?,
+        Destination::Tables => {
+            let maps = maps(&opened, &args.target.filter(), args.clock, &|_| options.clone())?;
+            form.write("heats", |_| Ok(()), || maps.tables(args.clock.abs_time, HeatsReport::tables))?;
+        }
+        Destination::Picture(place) => {
+            let fitting = |parts| args.picture.heats_part(parts, &options);
+            let maps = maps(&opened, &args.target.filter(), args.clock, &fitting)?;
+            args.picture.draw(&heat_maps(&maps), &opened, &place)?;
+        }
     }
-    tell_others(&opened, &report);
-    tell_span(&opened, options.time_range.as_ref());
     Ok(opened.outcome())
+}
+
+/// The picture of heat maps.
+pub(super) fn heat_maps(maps: &Apart<HeatsReport>) -> Box<dyn Picture + '_> {
+    maps.picture(|report| Box::new(HeatMap { report }))
+}
+
+/// More maps are too many for one page.
+const MOST_MAPS: usize = 12;
+
+/// A map of each target that the filter lets pass, of each record; `options` are those for so many maps. Targets of which
+/// nothing lies in the wanted time and addresses have none.
+///
+/// # Errors
+/// If a record cannot be read, or nothing is left to be shown.
+pub(super) fn maps(
+    opened: &Opened,
+    filter: &TargetFilter,
+    clock: ClockArgs,
+    options: &dyn Fn(usize) -> Options,
+) -> Result<Apart<HeatsReport>> {
+    let records = &opened.records;
+    let wanted: usize = apart(records)?.into_iter().map(|records| monitored(records, filter).len().max(1)).sum();
+    if wanted > MOST_MAPS {
+        errors::note(format_args!("{MOST_MAPS} of {wanted} targets are shown; --pid and --tid choose others"));
+    }
+    let mut parts = wanted.min(MOST_MAPS);
+    loop {
+        let found = progress::during(records, || some_maps(records, filter, clock, &options(parts)))?;
+        // Rows and columns were for as many maps as there could have been.
+        if found.parts.len() >= parts {
+            return Ok(found);
+        }
+        parts = found.parts.len();
+    }
+}
+
+fn some_maps(
+    records: &[Record],
+    filter: &TargetFilter,
+    clock: ClockArgs,
+    options: &Options,
+) -> Result<Apart<HeatsReport>> {
+    let mut left = MOST_MAPS;
+    Apart::look_often(records, |records| {
+        let mut identities = monitored(records, filter);
+        if identities.is_empty() {
+            identities.push(options.identity);
+        }
+        let mut found = Vec::new();
+        let mut missing = None;
+        for identity in identities {
+            if left == 0 {
+                break;
+            }
+            match heats::heats(records, &Options { identity, ..options.clone() }) {
+                Ok(mut report) if report.shows_anything() => {
+                    report.zero = clock.zero(report.zero);
+                    found.push(report);
+                    left -= 1;
+                }
+                Ok(_) => {}
+                Err(error @ (HeatsError::NoSuchMapping { .. } | HeatsError::NoSuchTarget { .. })) => {
+                    missing = Some(error);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        match (found.is_empty(), missing) {
+            (true, Some(error)) => Err(error.into()),
+            (true, None) if left > 0 => Err(nothing_shown(records)),
+            _ => Ok(found),
+        }
+    })
+}
+
+/// The error for a map without any cell that something is known of.
+fn nothing_shown(records: &[Record]) -> anyhow::Error {
+    match records.first() {
+        Some(record) if record.totals().snapshots > 0 => {
+            nothing_left(record, "no snapshot covers the given time and addresses").into()
+        }
+        _ => HeatsError::NoSnapshots.into(),
+    }
+}
+
+impl HeatsArgs {
+    /// Of each record the map of one target, as the Python tool's layouts have it, and says which one that is.
+    fn one_map(&self, opened: &Opened, options: &Options) -> Result<Apart<HeatsReport>> {
+        let maps = progress::during(&opened.records, || {
+            Apart::look(&opened.records, |records| {
+                let mut options = options.clone();
+                if let Some(pid) = self.target.pid {
+                    options.identity = identity_of(records, pid)?;
+                }
+                let mut report = heats::heats(records, &options)?;
+                report.zero = self.clock.zero(report.zero);
+                if report.shows_anything() { Ok(report) } else { Err(nothing_shown(records)) }
+            })
+        })?;
+        maps.parts.iter().for_each(|part| tell_others(opened, &part.value));
+        Ok(maps)
+    }
 }
 
 /// Says that a map is of one target only, if there are others.
 fn tell_others(opened: &Opened, report: &HeatsReport) {
-    let mut known: Vec<Identity> = Vec::new();
-    for target in opened.records.iter().flat_map(|record| record.targets()) {
-        let identity = Identity::from(target);
-        if target.scheme.is_none() && !known.contains(&identity) {
-            known.push(identity);
-        }
-    }
+    let known =
+        opened.records.iter().map(|record| monitored(std::slice::from_ref(record), &TargetFilter::default()).len());
+    let known = known.max().unwrap_or(0);
     let shown = match (&report.process, report.identity.target_id) {
         (Some(process), _) => format!("{} (pid {})", process.comm.shown(), process.pid),
         (None, Some(id)) => format!("target {id}"),
         (None, None) => "one target".to_owned(),
     };
-    if known.len() > 1 {
-        errors::note(format_args!("this is {shown}, one of {} targets; --pid and --tid choose another", known.len()));
-    }
-}
-
-/// Says when the records were, if the wanted time on their clocks was not.
-fn tell_span(opened: &Opened, wanted: Option<&TimeRange>) {
-    let Some(TimeRange { start, end, base: TimeBase::At(base) }) = wanted else { return };
-    let (from, to) = (base.saturating_add(*start), base.saturating_add(*end));
-    let spans = || opened.records.iter().filter_map(damo_frame::Record::span);
-    let (Some(first), Some(last)) = (spans().map(|span| span.0).min(), spans().map(|span| span.1).max()) else {
-        return;
-    };
-    if to <= first || last <= from {
-        let [first, last] = [first, last].map(|at| human::format_time(at, Style::Human));
-        errors::note(format_args!(
-            "the record lasts from {first} to {last} on its clock; with `guided` behind END, times count from its start"
-        ));
+    if known > 1 {
+        errors::note(format_args!("this is {shown}, one of {known} targets; --pid and --tid choose another"));
     }
 }
 
 /// The kernel's numbers of the target that is a process.
-pub(super) fn identity_of(opened: &Opened, pid: i32) -> Result<Identity> {
-    let targets = || opened.records.iter().flat_map(|record| record.targets());
+fn identity_of(records: &[Record], pid: i32) -> Result<Identity> {
+    let targets = || records.iter().flat_map(|record| record.targets());
     let pid_of = |target: &damo_model::Target| target.process.as_ref().map(|process| process.pid);
     if let Some(target) = targets().find(|target| pid_of(target) == Some(pid)) {
         return Ok(Identity::from(target));
@@ -301,7 +392,7 @@ impl HeatsArgs {
             scheme: self.target.scheme_idx,
             target_id: self.target.tid,
         };
-        options.time_range = self.ranges.time(TimeBase::At(Nanos(0)))?;
+        options.time_range = self.ranges.time(BareTimes::Clock, self.clock)?;
         options.address_ranges = self.ranges.address_ranges()?;
         options.mapping.clone_from(&self.mapping);
         options.draw_range = self.draw_range.unwrap_or(options.draw_range);
@@ -322,7 +413,7 @@ impl HeatsArgs {
 }
 
 /// Draws on the terminal, as large and as colourful as it allows.
-fn terminal(args: &HeatsArgs, form: &FormArgs, options: &mut Options, opened: &Opened) -> Result<HeatsReport> {
+fn terminal(args: &HeatsArgs, form: &FormArgs, options: &Options, opened: &Opened) -> Result<()> {
     let to_terminal = output::is_terminal() && form.out().is_none();
     let glyphs =
         args.style.unwrap_or(if to_terminal && args.resol.is_empty() { Glyphs::HalfBlocks } else { Glyphs::Digits });
@@ -337,19 +428,38 @@ fn terminal(args: &HeatsArgs, form: &FormArgs, options: &mut Options, opened: &O
         map: args.picture.colormap(),
         legend: !args.skip_example,
     };
-    if glyphs == Glyphs::HalfBlocks && args.resol.is_empty() {
+    let fitting = |maps: usize| {
+        let mut options = options.clone();
+        if !args.resol.is_empty() {
+            return options;
+        }
         let (width, height) = output::terminal_size();
-        let lines = height.saturating_sub(BLOCKS_FRAME).max(10);
+        // Each of several maps has a line above it that says whose it is.
+        let frame = if maps > 1 { BLOCKS_FRAME + 1 } else { BLOCKS_FRAME };
+        let least = if maps > 1 { LEAST_LINES } else { 10 };
+        let lines = (height / maps.max(1)).saturating_sub(frame).max(least);
         // A half block is two cells high.
         options.rows = if style.depth == Depth::Plain { lines } else { lines * 2 };
         let total = width.saturating_sub(TIME_COLUMNS).max(20);
         options.columns = Columns::Shared { total, least: 8, between: 1 };
         options.cells = Cells::Whole;
         options.draw_range = args.draw_range.unwrap_or(DrawRange::Mapped);
-    }
-    let report = progress::during(&opened.records, || heats::heats(&opened.records, options))?;
-    form.write_with(|out| Ok(report.write_terminal(out, &style)?))?;
-    Ok(report)
+        options
+    };
+    let maps = if glyphs == Glyphs::HalfBlocks {
+        maps(opened, &args.target.filter(), args.clock, &fitting)?
+    } else {
+        args.one_map(opened, options)?
+    };
+    let several = glyphs == Glyphs::HalfBlocks && maps.parts.len() > 1;
+    form.write_with(|out| {
+        Ok(maps.write_text(out, |report, out| {
+            if several {
+                writeln!(out, "{}", report.who())?;
+            }
+            report.write_terminal(out, &style)
+        })?)
+    })
 }
 
 /// Ranges of time and addresses.
@@ -368,12 +478,12 @@ impl Ranges {
         &self.files
     }
 
-    /// The wanted time, counted from `default` if no base is given.
+    /// The wanted time; `bare` says what bare numbers are.
     ///
     /// # Errors
     /// If a time is none, or the range ends before it starts.
-    pub fn time(&self, default: TimeBase) -> Result<Option<TimeRange>> {
-        self.time.as_deref().map(|words| time_range(words, default)).transpose()
+    pub fn time(&self, bare: BareTimes, clock: ClockArgs) -> Result<Option<TimeRange>> {
+        self.time.as_deref().map(|words| time_range(words, bare, clock)).transpose()
     }
 
     /// The wanted addresses.
@@ -408,8 +518,9 @@ impl Args for Ranges {
                 repeated(
                     "time_range",
                     &["START", "END", "BASE"],
-                    "Only this time. After BASE, if given: a time, `guided` (the record's start), `guided_end`, or the text of a \
-                     mark",
+                    "Only this time since the recording began, as in `5s 1min`; with BASE, since that: a time, `guided` (where \
+                     --guide begins), `guided_end`, or the text of a mark. In heat maps, bare numbers are nanoseconds on the \
+                     record's clock, as --guide prints them",
                 )
                 .num_args(2..=3)
                 .action(clap::ArgAction::Set),

@@ -1,16 +1,21 @@
 //! `damo report holistic`: one page with map, distributions, footprints and confidence.
 
 use super::input::ReportInputs;
-use super::options::FormArgs;
+use super::options::{ClockArgs, FormArgs};
 use super::picture::PlotArgs;
 use crate::errors::Outcome;
 use crate::output::{self, ColorWhen};
 use crate::progress;
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Args;
+use damo_frame::Record;
+use damo_report::filter::TargetFilter;
 use damo_report::heats::{self, Columns, Depth, Glyphs, TIME_COLUMNS, TerminalStyle};
-use damo_report::holistic::{self, Options};
-use damo_report::picture::Overview;
+use damo_report::holistic::{self, HolisticError, Options};
+use damo_report::picture::{Overview, part, with_room};
+use damo_report::several::{Apart, apart};
+use damo_report::survey::monitored;
+use std::io::Write;
 use std::path::PathBuf;
 
 /// Lines of a map; of each of several maps.
@@ -44,6 +49,8 @@ pub struct HolisticArgs {
     plot: PlotArgs,
     #[command(flatten)]
     form: FormArgs,
+    #[command(flatten)]
+    clock: ClockArgs,
 }
 
 /// Makes the page.
@@ -54,6 +61,9 @@ pub fn run(args: &HolisticArgs) -> Result<Outcome> {
     let mut files = args.files.clone();
     files.extend(args.access_pattern.clone());
     let mut paths = args.inputs.named.paths(&files)?;
+    if args.footprints.is_some() && paths.len() > 1 {
+        bail!("--footprints is for one record, and {} are named", paths.len());
+    }
     paths.extend(args.footprints.clone());
     let opened = args.inputs.named.known.open(&paths)?;
     args.form.check()?;
@@ -63,10 +73,15 @@ pub fn run(args: &HolisticArgs) -> Result<Outcome> {
     } else {
         output::depth(args.color)
     };
-    let heats = if place.is_some() {
-        Overview::options(&args.plot.picture().with_subtitle())
-    } else {
-        let targets: usize = opened.records.iter().map(|record| record.targets().len()).sum();
+    // Footprints that are named go with the record, even if it has some of its own.
+    let groups = if args.footprints.is_some() { vec![&opened.records[..]] } else { apart(&opened.records)? };
+    let targets = |group: &[Record]| monitored(group, &TargetFilter::default()).len();
+    let parts: usize = groups.iter().map(|group| Overview::parts_of(targets(group))).sum();
+    let heats = |targets: usize| {
+        if place.is_some() {
+            let style = with_room(&args.plot.picture().with_subtitle(), parts);
+            return Overview::options(&part(&style, groups.len()), targets);
+        }
         let lines = if targets > 1 { LINES_OF_SEVERAL } else { LINES } * if args.long { 2 } else { 1 };
         let (width, _) = output::terminal_size();
         let total = width.saturating_sub(TIME_COLUMNS).max(20);
@@ -76,11 +91,20 @@ pub fn run(args: &HolisticArgs) -> Result<Outcome> {
             ..heats::Options::overview()
         }
     };
-    let options = Options { heats, long: args.long };
-    let report = progress::during(&opened.records, || holistic::holistic(&opened.records, &options))?;
+    let found = progress::during(&opened.records, || {
+        Apart::of(&groups, |records| {
+            let heats = heats(targets(records));
+            let mut report = holistic::holistic(records, &Options { heats, long: args.long })?;
+            report.count_from(args.clock.zero(report.zero));
+            Ok::<_, HolisticError>(report)
+        })
+    })?;
     let style = TerminalStyle { glyphs: Glyphs::HalfBlocks, depth, ..TerminalStyle::default() };
-    if let Some(form) = args.plot.or_form(|| Overview { report: &report }, &opened, &args.form)? {
-        form.write("holistic", |out| report.write_text(out, &style), || report.tables())?;
+    let picture = || found.picture(|report| Box::new(Overview { report }));
+    if let Some(form) = args.plot.or_form(picture, &opened, &args.form)? {
+        let tables = || found.tables(args.clock.abs_time, |report| report.tables());
+        let text = |out: &mut dyn Write| found.write_text(out, |report, out| report.write_text(out, &style));
+        form.write("holistic", text, tables)?;
     }
     Ok(opened.outcome())
 }

@@ -1,14 +1,17 @@
 //! `damo report nr_regions`.
 
 use super::input::ReportInputs;
-use super::options::{DistributionArgs, FilterArgs, FormArgs};
+use super::options::{ClockArgs, DistributionArgs, FilterArgs, FormArgs, SettlingArgs};
 use super::picture::PlotArgs;
 use crate::errors::Outcome;
 use crate::progress;
 use anyhow::Result;
 use clap::Args;
+use damo_report::ReportError;
 use damo_report::nr_regions::{self, Options};
 use damo_report::picture::charts::nr_regions_chart;
+use damo_report::selection::selected;
+use damo_report::several::Apart;
 use std::path::PathBuf;
 
 /// Arguments.
@@ -21,15 +24,16 @@ pub struct NrRegionsArgs {
     inputs: ReportInputs,
     #[command(flatten)]
     distribution: DistributionArgs,
-    /// Snapshots to leave out at the start, while DAMON's regions settle
-    #[arg(long = "exclude_samples", value_name = "NUMBER", default_value_t = 20, help_heading = "Selection")]
-    exclude_samples: u64,
+    #[command(flatten)]
+    settling: SettlingArgs,
     #[command(flatten)]
     plot: PlotArgs,
     #[command(flatten)]
     form: FormArgs,
     #[command(flatten)]
     filter: FilterArgs,
+    #[command(flatten)]
+    clock: ClockArgs,
 }
 
 /// Counts and shows.
@@ -39,17 +43,26 @@ pub struct NrRegionsArgs {
 pub fn run(args: &NrRegionsArgs) -> Result<Outcome> {
     let options = Options {
         range: args.distribution.range()?,
-        exclude_samples: args.exclude_samples,
+        exclude_samples: args.settling.exclude_samples,
         sort: args.distribution.sort(),
-        filter: args.filter.filter()?,
+        filter: args.filter.filter(args.clock)?,
     };
     let opened = args.inputs.open(&args.files)?;
     opened.has_target(&options.filter.target)?;
     args.form.check()?;
-    let report = progress::during(&opened.records, || nr_regions::nr_regions(&opened.records, &options))?;
-    let chart = || nr_regions_chart(&report, options.sort);
+    let found = progress::during(&opened.records, || {
+        Apart::look(&opened.records, |records| {
+            let filter = selected(records, &options.filter)?;
+            let mut report = nr_regions::nr_regions(records, &Options { filter, ..options.clone() })?;
+            report.zero = args.clock.zero(report.zero);
+            args.settling.judge(records.first().map_or("", |record| record.name()), report.each_used())?;
+            Ok::<_, ReportError>(report)
+        })
+    })?;
+    let chart = || found.picture(|report| Box::new(nr_regions_chart(report, options.sort)));
     if let Some(form) = args.plot.or_form(chart, &opened, &args.form)? {
-        form.write("nr_regions", |out| report.write_text(out), || report.tables())?;
+        let tables = || found.tables(args.clock.abs_time, |report| report.tables());
+        form.write("nr_regions", |out| found.write_text(out, |report, out| report.write_text(out)), tables)?;
     }
     Ok(opened.outcome())
 }

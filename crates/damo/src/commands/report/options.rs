@@ -11,7 +11,8 @@ use damo_report::distribution::{PercentileRange, SortBy};
 use damo_report::filter::{Bounds, Filter, TargetFilter};
 use damo_report::heats::{TimeBase, TimeRange};
 use damo_report::picture::Format;
-use damo_report::{Form, Table};
+use damo_report::series::{SETTLING, Used};
+use damo_report::{Form, ReportError, Table, Zero};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -20,17 +21,22 @@ pub fn size(text: &str) -> Result<Bytes, ParseError> {
     human::parse_bytes(text)
 }
 
-/// A time; a bare number is nanoseconds, as in records.
-pub fn nanoseconds(text: &str) -> Result<Nanos, ParseError> {
-    human::parse_time(text, TimeUnit::Nanos)
+/// A time with a unit, of which seconds or minutes are likely.
+pub fn seconds_or_minutes(text: &str) -> Result<Nanos, ParseError> {
+    human::parse_time_with_unit(text, ["s", "min"])
 }
 
-/// A time; a bare number is microseconds, as in the kernel's interval files.
+/// A time with a unit, of which milliseconds or microseconds are likely.
+pub fn milliseconds_or_microseconds(text: &str) -> Result<Nanos, ParseError> {
+    human::parse_time_with_unit(text, ["ms", "us"])
+}
+
+/// A time; a bare number is microseconds, as in scripts for the Python tool.
 pub fn microseconds(text: &str) -> Result<Nanos, ParseError> {
     human::parse_time(text, TimeUnit::Micros)
 }
 
-/// A time; a bare number is seconds.
+/// A time; a bare number is seconds, as in scripts for the Python tool.
 pub fn seconds(text: &str) -> Result<Nanos, ParseError> {
     human::parse_time(text, TimeUnit::Secs)
 }
@@ -258,11 +264,72 @@ impl DistributionArgs {
     }
 }
 
+/// Which clock times are of.
+#[derive(Args, Clone, Copy, Debug, Default)]
+pub struct ClockArgs {
+    /// Times on the record's own clock instead of since the recording began, in what is shown and in the options that take
+    /// times
+    #[arg(long = "abs_time", help_heading = "Output")]
+    pub abs_time: bool,
+}
+
+impl ClockArgs {
+    /// From when a report counts its times.
+    pub fn zero(self, zero: Zero) -> Zero {
+        if self.abs_time { Zero::Clock } else { zero }
+    }
+}
+
+/// How many snapshots are left out at the beginning.
+#[derive(Args, Clone, Copy, Debug, Default)]
+pub struct SettlingArgs {
+    /// Snapshots to leave out at the start, while DAMON's regions settle [default: 20, or none where there are no more than
+    /// that]
+    #[arg(long = "exclude_samples", value_name = "NUMBER", help_heading = "Selection")]
+    pub exclude_samples: Option<u64>,
+}
+
+impl SettlingArgs {
+    /// Sees that something is left of a record, and says so if nothing was left out.
+    ///
+    /// # Errors
+    /// If no complete snapshot is left.
+    pub fn judge(self, record: &str, used: impl IntoIterator<Item = Used>) -> Result<(), ReportError> {
+        let mut all = Used::default();
+        let mut unsettled = false;
+        for used in used {
+            all = all.plus(used);
+            unsettled |= used.snapshots > 0 && used.left_out == 0;
+        }
+        if all.snapshots == 0 {
+            let why = if all.left_out > 0 {
+                "--exclude_samples leaves out all snapshots; give a smaller number"
+            } else {
+                "no snapshot is left to count"
+            };
+            return Err(ReportError::invalid(format!("{record}: {why}")));
+        }
+        if all.partial == all.snapshots {
+            return Err(ReportError::invalid(format!(
+                "{record}: all snapshots lack regions, because events were lost, and are left out of statistics; `damo report \
+                 raw` shows them"
+            )));
+        }
+        if unsettled && self.exclude_samples.is_none() {
+            crate::errors::note(format_args!(
+                "{record}: there are {SETTLING} snapshots or fewer, so the first ones, in which DAMON's regions settle, are \
+                 used as well; --exclude_samples NUMBER leaves some out"
+            ));
+        }
+        Ok(())
+    }
+}
+
 /// `--time_range`, for reports that are not maps.
 #[derive(Args, Clone, Debug, Default)]
 pub struct TimeArgs {
-    /// Only this time. After BASE, if given: a time, `guided` (the first reading), `guided_end` (the last one), or the text
-    /// of a mark
+    /// Only this time since the recording began, as in `5s 1min`; with BASE, since that: a time, `guided` (the first
+    /// reading), `guided_end` (the last one), or the text of a mark
     #[arg(long = "time_range", num_args = 2..=3, value_names = ["START", "END", "BASE"], allow_negative_numbers = true, help_heading = "Selection")]
     time_range: Vec<String>,
 }
@@ -272,35 +339,69 @@ impl TimeArgs {
     ///
     /// # Errors
     /// If one is no time, or the end is not after the start.
-    pub fn range(&self) -> Result<Option<TimeRange>> {
+    pub fn range(&self, clock: ClockArgs) -> Result<Option<TimeRange>> {
         if self.time_range.is_empty() {
             Ok(None)
         } else {
-            time_range(&self.time_range, TimeBase::At(Nanos(0))).map(Some)
+            time_range(&self.time_range, BareTimes::Refused, clock).map(Some)
         }
     }
 }
 
-/// START END and maybe BASE of a time range, counted from `default` without BASE.
+/// What bare numbers mean where a moment is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BareTimes {
+    /// Nanoseconds on the record's clock: as the Python tool's options have them, and as `--guide` prints them.
+    Clock,
+    /// Nobody knows.
+    Refused,
+}
+
+/// A time, and whether it is a bare number (other than 0).
+fn moment(text: &str, bare: BareTimes) -> Result<(Nanos, bool), ParseError> {
+    match seconds_or_minutes(text) {
+        Ok(time) => Ok((time, false)),
+        Err(ParseError::NoUnit { .. }) if bare == BareTimes::Clock => {
+            human::parse_time(text, TimeUnit::Nanos).map(|time| (time, true))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// START END and maybe BASE of a time range. Without BASE, times with a unit count from when the recording began, bare ones
+/// are on the record's clock.
 ///
 /// # Errors
-/// If START or END is no time, or the end is not after the start.
-pub fn time_range(words: &[String], default: TimeBase) -> Result<TimeRange> {
+/// If START or END is no time, one has a unit and the other has not, or the end is not after the start.
+pub fn time_range(words: &[String], bare: BareTimes, clock: ClockArgs) -> Result<TimeRange> {
     let said = || format!("--time_range {}", words.join(" "));
     let (start, end, base) = three(words);
-    let base = match base {
-        None => default,
-        Some("guided") => TimeBase::Guided,
-        Some("guided_end") => TimeBase::GuidedEnd,
-        // A mark's text is no time.
-        Some(text) => nanoseconds(text).map_or_else(|_| TimeBase::Mark(text.to_owned()), TimeBase::At),
-    };
-    let start = nanoseconds(start).with_context(said)?;
-    let end = nanoseconds(end).with_context(said)?;
-    if end <= start {
+    let (from, from_bare) = moment(start, bare).with_context(said)?;
+    let (to, to_bare) = moment(end, bare).with_context(said)?;
+    if from_bare != to_bare && from != Nanos(0) && to != Nanos(0) {
+        bail!("{}: one time has a unit and the other has none; give both a unit", said());
+    }
+    let counted = |bare: bool| if bare || clock.abs_time { TimeBase::At(Nanos(0)) } else { TimeBase::Began };
+    let mut range = TimeRange { start: from, end: to, base: counted(from_bare || to_bare) };
+    match base {
+        None => {}
+        Some("guided") => range.base = TimeBase::Guided,
+        Some("guided_end") => range.base = TimeBase::GuidedEnd,
+        Some(text) => match moment(text, bare) {
+            Ok((base, bare)) => {
+                range.base = counted(bare);
+                range.start = range.start.saturating_add(base);
+                range.end = range.end.saturating_add(base);
+            }
+            // A mark's text is no time, whatever it begins with.
+            Err(error @ ParseError::NoUnit { .. }) => return Err(error).with_context(said),
+            Err(_) => range.base = TimeBase::Mark(text.to_owned()),
+        },
+    }
+    if to <= from {
         bail!("{}: the range ends before it starts", said());
     }
-    Ok(TimeRange { start, end, base })
+    Ok(range)
 }
 
 /// START END and maybe BASE; clap saw to it that there are two or three words.
@@ -366,7 +467,7 @@ impl FilterArgs {
     ///
     /// # Errors
     /// If bounds are the wrong way round, or address ranges overlap.
-    pub fn filter(&self) -> Result<Filter> {
+    pub fn filter(&self, clock: ClockArgs) -> Result<Filter> {
         let mut filter = Filter {
             target: self.target.filter(),
             sz_region: bounds("sz_region", &self.sz_region)?,
@@ -384,7 +485,10 @@ impl FilterArgs {
             filter.sz_snapshot.push(pair("sz_snapshot", group, size)?);
         }
         for group in &self.repeated.snapshot_time {
-            filter.snapshot_time.push(pair("snapshot_time", group, nanoseconds)?);
+            let range = time_bounds(group)?;
+            let clock = range.base == TimeBase::At(Nanos(0)) || clock.abs_time;
+            let bounds = Bounds::new(range.start, range.end);
+            if clock { filter.snapshot_time.push(bounds) } else { filter.since_began.push(bounds) }
         }
         for group in &self.repeated.snapshot_idx {
             filter.snapshot_idx.push(pair("snapshot_idx", group, |text| {
@@ -404,6 +508,22 @@ fn bounds<T: PartialOrd + Copy + std::fmt::Debug>(option: &str, values: &[T]) ->
         [min, max] => bail!("--{option}: the minimum {min:?} is above the maximum {max:?}"),
         _ => Ok(None),
     }
+}
+
+/// FROM and TO of `--snapshot_time`, which may be the same moment.
+fn time_bounds(words: &[String]) -> Result<TimeRange> {
+    let said = || format!("--snapshot_time {}", words.join(" "));
+    let [from, to] = words else { bail!("{}: two times are wanted, FROM and TO", said()) };
+    let (from, from_bare) = moment(from, BareTimes::Clock).with_context(said)?;
+    let (to, to_bare) = moment(to, BareTimes::Clock).with_context(said)?;
+    if from_bare != to_bare && from != Nanos(0) && to != Nanos(0) && to != Nanos(i64::MAX) {
+        bail!("{}: one time has a unit and the other has none; give both a unit", said());
+    }
+    if to < from {
+        bail!("{}: the range ends before it starts", said());
+    }
+    let base = if from_bare || to_bare { TimeBase::At(Nanos(0)) } else { TimeBase::Began };
+    Ok(TimeRange { start: from, end: to, base })
 }
 
 fn pair<T: PartialOrd + Copy + std::fmt::Debug, E: std::fmt::Display>(
@@ -458,7 +578,7 @@ impl Args for RepeatedFilters {
             .arg(repeated(
                 "snapshot_time",
                 &["FROM", "TO"],
-                "Only snapshots within this time, on the record's clock; a bare number is nanoseconds (repeatable)",
+                "Only snapshots within this time since the recording began, as in `5s 1min`; bare numbers are nanoseconds on the record's clock (repeatable)",
             ))
             .arg(repeated("snapshot_idx", &["FIRST", "LAST"], "Only snapshots at these positions, from 0 (repeatable)"))
             .arg(repeated("temperature", &["MIN", "MAX"], "Only regions of this temperature (repeatable)"))

@@ -8,14 +8,14 @@ use anyhow::Result;
 use clap::Args;
 use damo_model::human::Show;
 use damo_report::colormap::ColorMap;
-use damo_report::heats::{HeatsReport, Options};
-use damo_report::picture::{self, Format, HeatMap, Picture, Style, Theme};
+use damo_report::heats::Options;
+use damo_report::picture::{self, Format, HeatMap, Picture, Style, Theme, part, with_room};
 use std::path::{Path, PathBuf};
 
 /// How pictures look.
 #[derive(Args, Clone, Copy, Debug)]
 pub struct PictureArgs {
-    /// Size of the picture in pixels
+    /// Size of the picture in pixels; several maps below one another make it higher
     #[arg(long, value_name = "WIDTHxHEIGHT", value_parser = size, default_value = "1200x720", help_heading = "Pictures")]
     size: (usize, usize),
     /// light or dark ground
@@ -103,17 +103,19 @@ impl PictureArgs {
         HeatMap::options(&self.with_subtitle())
     }
 
+    /// The same options for one of so many maps below one another.
+    pub fn heats_part(self, maps: usize, options: &Options) -> Options {
+        if maps < 2 || (options.rows, options.columns) != (self.heats_options().rows, self.heats_options().columns) {
+            return options.clone();
+        }
+        let style = self.with_subtitle();
+        let Options { rows, columns, .. } = HeatMap::options(&part(&with_room(&style, maps), maps));
+        Options { rows, columns, ..options.clone() }
+    }
+
     /// Size, theme and colours, with room for the line under the headline.
     pub fn with_subtitle(self) -> Style {
         Style { subtitle: Some(String::new()), ..self.style() }
-    }
-
-    /// Draws a heat map.
-    ///
-    /// # Errors
-    /// If the size is out of bounds, or the file cannot be written.
-    pub fn heats(self, report: &HeatsReport, opened: &Opened, place: &Place<'_>) -> Result<()> {
-        self.draw(&HeatMap { report }, opened, place)
     }
 
     fn style(self) -> Style {
@@ -132,6 +134,7 @@ impl PictureArgs {
             record_hash: Some(opened.hash()),
             ..self.style()
         };
+        let style = with_room(&style, picture.parts());
         let bytes = picture::draw(picture, place.format, &style)?;
         outputs::write(place.path, place.manner, |out| Ok(out.write_all(&bytes)?))?;
         if let Some(path) = place.path {
@@ -145,7 +148,7 @@ impl PlotArgs {
     /// Draws `chart` if a picture was asked for; else gives the form to write.
     ///
     /// # Errors
-    /// As [`PictureArgs::heats`].
+    /// As [`PictureArgs::draw`].
     pub fn or_form<'a, P: Picture>(
         &self,
         chart: impl FnOnce() -> P,

@@ -1,15 +1,18 @@
 //! `damo report wss_profile`: working set size against the length of the window.
 
 use super::input::ReportInputs;
-use super::options::{FilterArgs, FormArgs};
+use super::options::{ClockArgs, FilterArgs, FormArgs, SettlingArgs};
 use super::picture::PlotArgs;
 use crate::errors::Outcome;
 use crate::progress;
 use anyhow::{Result, bail};
 use clap::Args;
 use damo_model::NrAccesses;
+use damo_report::ReportError;
 use damo_report::picture::charts::profile_chart;
 use damo_report::profile::{self, Options};
+use damo_report::selection::selected;
+use damo_report::several::Apart;
 use std::path::PathBuf;
 
 /// Arguments.
@@ -20,9 +23,8 @@ pub struct ProfileArgs {
     files: Vec<PathBuf>,
     #[command(flatten)]
     inputs: ReportInputs,
-    /// Snapshots to leave out at the start, while DAMON's regions settle
-    #[arg(long = "exclude_samples", value_name = "NUMBER", default_value_t = 20, help_heading = "Selection")]
-    exclude_samples: u64,
+    #[command(flatten)]
+    settling: SettlingArgs,
     /// From how many accesses on a region belongs to the working set
     #[arg(short = 't', long = "acc_thres", value_name = "NUMBER", default_value_t = 1, help_heading = "Selection")]
     acc_thres: u32,
@@ -32,6 +34,8 @@ pub struct ProfileArgs {
     form: FormArgs,
     #[command(flatten)]
     filter: FilterArgs,
+    #[command(flatten)]
+    clock: ClockArgs,
 }
 
 /// Measures windows of doubling length.
@@ -41,8 +45,8 @@ pub struct ProfileArgs {
 pub fn run(args: &ProfileArgs) -> Result<Outcome> {
     let options = Options {
         acc_thres: NrAccesses(args.acc_thres),
-        exclude_samples: args.exclude_samples,
-        filter: args.filter.filter()?,
+        exclude_samples: args.settling.exclude_samples,
+        filter: args.filter.filter(args.clock)?,
     };
     let opened = args.inputs.open(&args.files)?;
     opened.has_target(&options.filter.target)?;
@@ -50,9 +54,18 @@ pub fn run(args: &ProfileArgs) -> Result<Outcome> {
         bail!("a profile is of one record, and {} are given: run it for each", opened.records.len())
     };
     args.form.check()?;
-    let report = progress::during(&opened.records, || profile::profile(record, &options))?;
-    if let Some(form) = args.plot.or_form(|| profile_chart(&report), &opened, &args.form)? {
-        form.write("wss_profile", |out| report.write_text(out), || report.tables())?;
+    let found = progress::during(&opened.records, || {
+        Apart::look(&opened.records, |records| {
+            let filter = selected(records, &options.filter)?;
+            let report = profile::profile(record, &Options { filter, ..options.clone() })?;
+            args.settling.judge(record.name(), [report.used])?;
+            Ok::<_, ReportError>(report)
+        })
+    })?;
+    let chart = || found.picture(|report| Box::new(profile_chart(report)));
+    if let Some(form) = args.plot.or_form(chart, &opened, &args.form)? {
+        let tables = || found.tables(args.clock.abs_time, |report| report.tables());
+        form.write("wss_profile", |out| found.write_text(out, |report, out| report.write_text(out)), tables)?;
     }
     Ok(opened.outcome())
 }

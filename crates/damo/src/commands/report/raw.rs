@@ -1,8 +1,8 @@
 //! `damo report raw`.
 
-use super::heats::identity_of;
+use super::heats::{heat_maps, maps};
 use super::input::ReportInputs;
-use super::options::{AnyForm, FilterArgs, FormArgs, RawNumber, seconds};
+use super::options::{AnyForm, ClockArgs, FilterArgs, FormArgs, RawNumber, seconds};
 use super::picture::PlotArgs;
 use crate::errors::Outcome;
 use crate::inputs::Opened;
@@ -10,11 +10,13 @@ use crate::progress;
 use anyhow::{Result, bail};
 use clap::Args;
 use damo_model::{Addr, AddrRange, Nanos};
+use damo_report::ReportError;
 use damo_report::filter::{Bounds, Filter};
 use damo_report::heats::{self, AddressBase, AddressRange, TimeBase, TimeRange};
 use damo_report::raw;
 pub use damo_report::raw::Options;
-use damo_report::survey::Identity;
+use damo_report::selection::selected;
+use damo_report::several::Apart;
 use std::path::PathBuf;
 
 /// Arguments.
@@ -33,7 +35,9 @@ pub struct RawArgs {
     plot: PlotArgs,
     #[command(flatten)]
     filter: FilterArgs,
-    /// Only this part, counted from the record's start; a bare number is seconds
+    #[command(flatten)]
+    clock: ClockArgs,
+    /// Only this part, counted from when the recording began; a bare number is seconds
     #[arg(long, num_args = 2, value_names = ["START", "END"], value_parser = seconds, help_heading = "Selection")]
     duration: Vec<Nanos>,
 }
@@ -47,7 +51,8 @@ pub fn run(args: &RawArgs) -> Result<Outcome> {
         [start, end] => Some(Bounds::new(start, end)),
         _ => None,
     };
-    let options = Options { style: args.raw_number.style(), filter: args.filter.filter()?, duration };
+    let (filter, clock_time) = (args.filter.filter(args.clock)?, args.clock.abs_time);
+    let options = Options { style: args.raw_number.style(), filter, duration, clock_time };
     print(&args.inputs.open(&args.files)?, &options, &args.form, &args.plot)
 }
 
@@ -58,23 +63,36 @@ pub fn run(args: &RawArgs) -> Result<Outcome> {
 pub fn print(opened: &Opened, options: &Options, form: &FormArgs, plot: &PlotArgs) -> Result<Outcome> {
     form.check()?;
     if let Some(place) = plot.place(form) {
-        let map = heats_options(opened, options, plot.picture().heats_options())?;
-        let report = progress::during(&opened.records, || heats::heats(&opened.records, &map))?;
-        plot.picture().heats(&report, opened, &place)?;
+        opened.has_target(&options.filter.target)?;
+        let map = heats_options(options, plot.picture().heats_options())?;
+        let clock = ClockArgs { abs_time: options.clock_time };
+        let fitting = |parts| plot.picture().heats_part(parts, &map);
+        let maps = maps(opened, &options.filter.target, clock, &fitting)?;
+        plot.picture().draw(&heat_maps(&maps), opened, &place)?;
         return Ok(opened.outcome());
     }
     if let Some(table) = form.table().filter(|table| *table != "regions") {
         bail!("report raw has no table '{table}'; it has regions");
     }
     opened.has_target(&options.filter.target)?;
+    // The report streams, so that what can be wrong with the selection is seen before.
+    let chosen = progress::during(&opened.records, || {
+        Apart::look(&opened.records, |records| {
+            let filter = selected(records, &options.filter)?;
+            let options = Options { filter, ..options.clone() };
+            records.iter().try_for_each(|record| raw::something_lasts(record, &options))?;
+            Ok::<_, ReportError>((records, options))
+        })
+    })?;
     form.write_with(|out| {
         if let AnyForm::Tables(form) = form.format() {
-            raw::write_table(&opened.records, options, form, out)?;
+            let each: Vec<_> = chosen.parts.iter().map(|part| (part.value.0, &part.value.1)).collect();
+            raw::write_table(&each, form, out)?;
             return Ok(());
         }
-        for record in &opened.records {
-            raw::write_raw(record, options, out)?;
-        }
+        chosen.write_text(out, |(records, options), out| {
+            records.iter().try_for_each(|record| raw::write_raw(record, options, out).map(|_| ()))
+        })?;
         Ok(())
     })?;
     Ok(opened.outcome())
@@ -82,27 +100,16 @@ pub fn print(opened: &Opened, options: &Options, form: &FormArgs, plot: &PlotArg
 
 /// The picture of regions is the heat map: of the same target, addresses and time. A map without some of its regions would
 /// show them as not monitored, so that filters of regions have none.
-fn heats_options(opened: &Opened, options: &Options, map: heats::Options) -> Result<heats::Options> {
+fn heats_options(options: &Options, map: heats::Options) -> Result<heats::Options> {
     let Options { filter, duration, .. } = options;
     let place = Filter { target: filter.target.clone(), addresses: filter.addresses.clone(), ..Filter::default() };
     if *filter != place {
         bail!("a picture of raw is a heat map, which is cut by target, --address and --duration only");
     }
-    let target = &filter.target;
-    let identity = match target.pid {
-        Some(pid) => identity_of(opened, pid)?,
-        None => Identity {
-            kdamond: target.kdamond,
-            context: target.context,
-            scheme: target.scheme,
-            target_id: target.target_id,
-        },
-    };
     let range = |range: &AddrRange| AddressRange { start: range.start, end: range.end, base: AddressBase::At(Addr(0)) };
     Ok(heats::Options {
-        identity,
         address_ranges: filter.addresses.iter().map(range).collect(),
-        time_range: duration.map(|time| TimeRange { start: time.min, end: time.max, base: TimeBase::Guided }),
+        time_range: duration.map(|time| TimeRange { start: time.min, end: time.max, base: TimeBase::Began }),
         ..map
     })
 }

@@ -1,14 +1,18 @@
 //! `damo report record_info`.
 
 use super::input::ReportInputs;
-use super::options::{FormArgs, RawNumber};
+use super::options::{ClockArgs, FormArgs, RawNumber};
 use super::picture::PlotArgs;
 use crate::errors::Outcome;
 use crate::progress;
 use anyhow::Result;
 use clap::Args;
+use damo_report::ReportError;
+use damo_report::filter::Filter;
 use damo_report::guide;
 use damo_report::picture::charts::guide_bars;
+use damo_report::selection::selected;
+use damo_report::several::Apart;
 use std::path::PathBuf;
 
 /// Arguments.
@@ -25,6 +29,8 @@ pub struct RecordInfoArgs {
     plot: PlotArgs,
     #[command(flatten)]
     form: FormArgs,
+    #[command(flatten)]
+    clock: ClockArgs,
 }
 
 /// Prints time span and address ranges of each target.
@@ -34,9 +40,19 @@ pub struct RecordInfoArgs {
 pub fn run(args: &RecordInfoArgs) -> Result<Outcome> {
     let opened = args.inputs.open(&args.files)?;
     args.form.check()?;
-    let report = progress::during(&opened.records, || guide::guide(&opened.records))?;
-    if let Some(form) = args.plot.or_form(|| guide_bars(&report), &opened, &args.form)? {
-        form.write("record_info", |out| report.write_text(out, args.raw_number.style()), || report.tables())?;
+    let found = progress::during(&opened.records, || {
+        Apart::look(&opened.records, |records| {
+            selected(records, &Filter::default())?;
+            let mut report = guide::guide(records)?;
+            report.zero = args.clock.zero(report.zero);
+            Ok::<_, ReportError>(report)
+        })
+    })?;
+    let chart = || found.picture(|report| Box::new(guide_bars(report)));
+    if let Some(form) = args.plot.or_form(chart, &opened, &args.form)? {
+        let style = args.raw_number.style();
+        let tables = || found.tables(args.clock.abs_time, |report| report.tables());
+        form.write("record_info", |out| found.write_text(out, |report, out| report.write_text(out, style)), tables)?;
     }
     Ok(opened.outcome())
 }

@@ -1,16 +1,20 @@
 //! `damo report wss`.
 
 use super::input::ReportInputs;
-use super::options::{AnyForm, DistributionArgs, FilterArgs, FormArgs, RawNumber, microseconds, size};
+use super::options::{
+    AnyForm, ClockArgs, DistributionArgs, FilterArgs, FormArgs, RawNumber, SettlingArgs, microseconds, size,
+};
 use super::picture::PlotArgs;
 use crate::errors::Outcome;
 use crate::progress;
 use anyhow::Result;
 use clap::Args;
 use damo_model::{Bytes, Nanos, NrAccesses};
+use damo_report::ReportError;
 use damo_report::distribution::DistributionText;
-use damo_report::picture::Picture;
-use damo_report::picture::charts::{wss_chart, wss_histogram};
+use damo_report::picture::charts::{wss_charts, wss_histogram};
+use damo_report::selection::selected;
+use damo_report::several::Apart;
 use damo_report::wss::{self, Options};
 use std::path::PathBuf;
 
@@ -24,9 +28,8 @@ pub struct WssArgs {
     inputs: ReportInputs,
     #[command(flatten)]
     distribution: DistributionArgs,
-    /// Snapshots to leave out at the start, while DAMON's regions settle
-    #[arg(long = "exclude_samples", value_name = "NUMBER", default_value_t = 20, help_heading = "Selection")]
-    exclude_samples: u64,
+    #[command(flatten)]
+    settling: SettlingArgs,
     /// From how many accesses on a region belongs to the working set
     #[arg(short = 't', long = "acc_thres", value_name = "NUMBER", default_value_t = 1, help_heading = "Selection")]
     acc_thres: u32,
@@ -66,6 +69,8 @@ pub struct WssArgs {
     form: FormArgs,
     #[command(flatten)]
     filter: FilterArgs,
+    #[command(flatten)]
+    clock: ClockArgs,
 }
 
 /// Computes and shows working set sizes.
@@ -76,7 +81,7 @@ pub fn run(args: &WssArgs) -> Result<Outcome> {
     let windowed = args.work_time > Options::default().work_time;
     let options = Options {
         range: args.distribution.range()?,
-        exclude_samples: args.exclude_samples,
+        exclude_samples: args.settling.exclude_samples,
         acc_thres: NrAccesses(args.acc_thres),
         sz_thres: args.sz_thres,
         work_time: args.work_time,
@@ -84,12 +89,20 @@ pub fn run(args: &WssArgs) -> Result<Outcome> {
         per_target: args.per_target,
         per_mapping: args.per_mapping,
         errors: args.error || (matches!(args.form.format(), AnyForm::Tables(_)) && !windowed),
-        filter: args.filter.filter()?,
+        filter: args.filter.filter(args.clock)?,
     };
     let opened = args.inputs.open(&args.files)?;
     opened.has_target(&options.filter.target)?;
     args.form.check()?;
-    let report = progress::during(&opened.records, || wss::wss(&opened.records, &options))?;
+    let found = progress::during(&opened.records, || {
+        Apart::look(&opened.records, |records| {
+            let filter = selected(records, &options.filter)?;
+            let mut report = wss::wss(records, &Options { filter, ..options.clone() })?;
+            report.zero = args.clock.zero(report.zero);
+            args.settling.judge(records.first().map_or("", |record| record.name()), report.each_used())?;
+            Ok::<_, ReportError>(report)
+        })
+    })?;
     let histogram = args.histogram.map(|ranges| ranges as usize);
     let text = DistributionText {
         style: args.raw_number.style(),
@@ -97,14 +110,15 @@ pub fn run(args: &WssArgs) -> Result<Outcome> {
         all: args.all_wss,
         histogram,
     };
-    let chart = || -> Box<dyn Picture + '_> {
-        match histogram {
-            Some(ranges) => Box::new(wss_histogram(&report, ranges)),
-            None => Box::new(wss_chart(&report, options.sort)),
-        }
+    let chart = || {
+        found.picture(|report| match histogram {
+            Some(ranges) => Box::new(wss_histogram(report, ranges)),
+            None => wss_charts(report, options.sort),
+        })
     };
     if let Some(form) = args.plot.or_form(chart, &opened, &args.form)? {
-        form.write("wss", |out| report.write_text(out, text), || report.tables())?;
+        let tables = || found.tables(args.clock.abs_time, |report| report.tables());
+        form.write("wss", |out| found.write_text(out, |report, out| report.write_text(out, text)), tables)?;
     }
     Ok(opened.outcome())
 }

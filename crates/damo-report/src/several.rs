@@ -1,0 +1,202 @@
+//! Several records in one command: each is looked at by itself, because two recordings have neither a clock nor a memory in
+//! common. This is the one place that keeps them apart, in texts, tables and pictures.
+
+use crate::picture::{Picture, Stack};
+use crate::table::Table;
+use crate::zero::Zero;
+use crate::{ReportError, heats::HeatsError};
+use damo_frame::{FrameError, Record};
+use damo_model::Side;
+use damo_model::human::Show;
+use std::io::{self, Write};
+
+/// What was found in one record.
+#[derive(Clone, Debug)]
+pub struct Part<T> {
+    /// The record's name.
+    pub record: String,
+    /// Its number among the records.
+    pub number: usize,
+    /// When its recording began.
+    pub zero: Zero,
+    /// What was found.
+    pub value: T,
+}
+
+/// What was found in some records, one after the other.
+#[derive(Clone, Debug)]
+pub struct Apart<T> {
+    /// In the order of the records; a record may have several parts.
+    pub parts: Vec<Part<T>>,
+}
+
+/// The records as they are looked at: each by itself. A file without snapshots, such as the footprints that the Python tool
+/// writes beside a record, goes with the record before it, unless that has footprints of its own.
+///
+/// # Errors
+/// If one cannot be read.
+pub fn apart(records: &[Record]) -> Result<Vec<&[Record]>, FrameError> {
+    let mut groups: Vec<&[Record]> = Vec::new();
+    let mut first = 0;
+    for at in 1..=records.len() {
+        let goes_along = match (records.get(first), records.get(at)) {
+            (Some(record), Some(next)) => {
+                let snapshots = |record: &Record| record.totals().snapshots > 0;
+                at == first + 1 && snapshots(record) && !snapshots(next) && !has_footprints(record)?
+            }
+            _ => false,
+        };
+        if !goes_along {
+            groups.extend(records.get(first..at));
+            first = at;
+        }
+    }
+    Ok(groups)
+}
+
+fn has_footprints(record: &Record) -> Result<bool, FrameError> {
+    Ok(record.sides()?.iter().any(|side| matches!(side, Side::Process(_) | Side::System(_))))
+}
+
+impl<T> Apart<T> {
+    /// Looks at each record.
+    ///
+    /// # Errors
+    /// The first that `look` returns.
+    pub fn look<'r, E: From<FrameError>>(
+        records: &'r [Record],
+        mut look: impl FnMut(&'r [Record]) -> Result<T, E>,
+    ) -> Result<Self, E> {
+        Self::look_often(records, |records| Ok(vec![look(records)?]))
+    }
+
+    /// Looks at each record; several things may be found in one.
+    ///
+    /// # Errors
+    /// The first that `look` returns.
+    pub fn look_often<'r, E: From<FrameError>>(
+        records: &'r [Record],
+        mut look: impl FnMut(&'r [Record]) -> Result<Vec<T>, E>,
+    ) -> Result<Self, E> {
+        Self::of_groups(&apart(records)?, &mut look)
+    }
+
+    /// Looks at each of some groups of files, which belong together as the caller says.
+    ///
+    /// # Errors
+    /// The first that `look` returns.
+    pub fn of<'r, E>(groups: &[&'r [Record]], mut look: impl FnMut(&'r [Record]) -> Result<T, E>) -> Result<Self, E> {
+        Self::of_groups(groups, &mut |records| Ok(vec![look(records)?]))
+    }
+
+    fn of_groups<'r, E>(
+        groups: &[&'r [Record]],
+        look: &mut dyn FnMut(&'r [Record]) -> Result<Vec<T>, E>,
+    ) -> Result<Self, E> {
+        let mut parts = Vec::new();
+        for (number, records) in groups.iter().copied().enumerate() {
+            let zero = Zero::of(records);
+            let name = records.first().map(Record::name).unwrap_or_default();
+            let found = look(records)?.into_iter();
+            parts.extend(found.map(|value| Part { record: name.to_owned(), number, zero, value }));
+        }
+        Ok(Self { parts })
+    }
+
+    /// Makes something of each part.
+    ///
+    /// # Errors
+    /// The first that `make` returns.
+    pub fn map<U, E>(&self, mut make: impl FnMut(&T) -> Result<U, E>) -> Result<Apart<U>, E> {
+        let made = self.parts.iter().map(|part| {
+            Ok(Part { record: part.record.clone(), number: part.number, zero: part.zero, value: make(&part.value)? })
+        });
+        Ok(Apart { parts: made.collect::<Result<_, _>>()? })
+    }
+
+    /// Whether there is more than one record.
+    pub fn are_several(&self) -> bool {
+        self.parts.iter().any(|part| part.number > 0)
+    }
+
+    /// Writes each part, those of several records below a heading with the record's name.
+    ///
+    /// # Errors
+    /// Whatever `write` returns, or if `out` takes no more.
+    pub fn write_text<E: From<io::Error>>(
+        &self,
+        out: &mut dyn Write,
+        mut write: impl FnMut(&T, &mut dyn Write) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut last = None;
+        for part in &self.parts {
+            if self.are_several() && last != Some(part.number) {
+                heading(&part.record, out)?;
+            }
+            last = Some(part.number);
+            write(&part.value, out)?;
+        }
+        Ok(())
+    }
+
+    /// The tables of all parts, one below the other; the last column is the record's name. Moments count from when each
+    /// recording began, or with `clock` on each record's own clock.
+    ///
+    /// # Errors
+    /// Whatever `tables` returns.
+    pub fn tables(
+        &self,
+        clock: bool,
+        mut tables: impl FnMut(&T) -> Result<Vec<Table>, ReportError>,
+    ) -> Result<Vec<Table>, ReportError> {
+        let mut all: Vec<Table> = Vec::new();
+        for part in &self.parts {
+            let zero = if clock { Zero::Clock } else { part.zero };
+            for table in tables(&part.value)? {
+                let table = table.since(zero)?.of_record(&part.record)?;
+                match all.iter_mut().find(|known| known.name == table.name) {
+                    Some(known) => known.append(&table)?,
+                    None => all.push(table),
+                }
+            }
+        }
+        Ok(all)
+    }
+
+    /// One picture of all parts, below one another if there are several.
+    pub fn picture<'a>(&'a self, draw: impl Fn(&'a T) -> Box<dyn Picture + 'a>) -> Box<dyn Picture + 'a> {
+        let mut pictures: Vec<(String, Box<dyn Picture + 'a>)> = Vec::new();
+        for part in &self.parts {
+            let picture = draw(&part.value);
+            let name = part.record.rsplit('/').next().unwrap_or_default();
+            let title = picture.title();
+            pictures.push((if self.are_several() { format!("{name}: {title}") } else { title }, picture));
+        }
+        match pictures.pop() {
+            Some((_, only)) if pictures.is_empty() => only,
+            last => {
+                pictures.extend(last);
+                let records = self.parts.last().map_or(0, |part| part.number + 1);
+                let title = match (records, pictures.len()) {
+                    (1, targets) => format!("{targets} targets"),
+                    (records, _) => format!("{records} records"),
+                };
+                Box::new(Stack { title, pictures })
+            }
+        }
+    }
+}
+
+/// The line above what is of one of several records.
+///
+/// # Errors
+/// If `out` takes no more.
+pub fn heading(record: &str, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "# record {}", record.shown())
+}
+
+/// Why a map of several records at once is refused.
+pub(crate) fn one_record(records: &[Record]) -> Result<(), HeatsError> {
+    let with_snapshots = records.iter().filter(|record| record.totals().snapshots > 0).count();
+    if with_snapshots > 1 { Err(HeatsError::SeveralRecords { records: with_snapshots }) } else { Ok(()) }
+}
