@@ -316,3 +316,126 @@ fn nothing_but_the_function_for_messages_prints_to_standard_error() {
         visit(&common::top().join("crates").join(krate).join("src"));
     }
 }
+
+/// Runs a command as on a terminal of 80 columns; what it shows there.
+fn shown(directory: &Path, words: &[&str], variables: &[(&str, &str)]) -> String {
+    let mut command = damo(directory);
+    command.args(words).env("TERM", "xterm-256color").env_remove("LESS").env_remove("PAGER");
+    let (status, text) = on_terminal({
+        command.envs(variables.iter().copied());
+        command
+    });
+    assert!(status.success(), "{words:?}: {text}");
+    text
+}
+
+#[test]
+fn long_reports_go_through_the_users_pager_on_a_terminal_only() {
+    let here = directory();
+    record_stairs(here.path());
+    let plain = ok(here.path(), "report raw");
+    let pager = ("PAGER", "sed s/^/paged:/");
+    for report in ["raw", "access"] {
+        let text = shown(here.path(), &["report", report], &[pager]);
+        assert!(text.lines().count() > 1000 && text.lines().all(|line| line.starts_with("paged:")), "{report}");
+        let output = damo(here.path()).args(["report", report]).env("PAGER", "false").output().expect("damo starts");
+        assert!(output.status.success() && output.stdout.len() > 10_000, "{report}: no pager into a pipe");
+    }
+    assert_eq!(shown(here.path(), &["report", "raw"], &[("PAGER", "")]), plain);
+    assert_eq!(shown(here.path(), &["report", "raw", "--no_pager"], &[pager]), plain);
+    assert!(!shown(here.path(), &["report", "wss"], &[pager]).contains("paged:"));
+}
+
+#[test]
+fn a_pager_that_is_left_early_is_not_an_error_and_one_that_is_missing_loses_nothing() {
+    let here = directory();
+    record_stairs(here.path());
+    let text = shown(here.path(), &["report", "raw"], &[("PAGER", "head -3")]);
+    assert_eq!(text.lines().count(), 3, "{text}");
+    let none = here.path().display().to_string();
+    let mut command = damo(here.path());
+    command.args(["report", "raw"]).env_remove("PAGER").env("PATH", none).env("TERM", "xterm");
+    let (status, text) = on_terminal(command);
+    assert!(status.success());
+    assert_eq!(text, ok(here.path(), "report raw"));
+}
+
+#[test]
+fn under_sudo_no_program_of_the_environments_choice_is_started() {
+    let here = directory();
+    record_stairs(here.path());
+    let text =
+        shown(here.path(), &["report", "raw"], &[("PAGER", "echo mine"), ("SUDO_UID", "1000"), ("PATH", "/nowhere")]);
+    assert!(!text.contains("mine") && text.lines().count() > 1000, "{text}");
+}
+
+#[test]
+fn values_that_are_one_of_a_list_are_offered_by_completion_and_named_in_errors() {
+    let here = directory();
+    let script = ok(here.path(), "completions bash");
+    for (option, values) in [
+        ("--colormap", "inferno magma viridis cividis gray"),
+        ("--theme", "light dark"),
+        ("--style", "detailed simple-boxes"),
+        ("--style", "blocks digits"),
+        ("--format", "text json csv markdown parquet png svg"),
+        ("--simulate", "stairs zigzag pair"),
+        ("--damos_action", "willneed cold pageout hugepage"),
+    ] {
+        let offered = script
+            .split(&format!("{option})\n"))
+            .skip(1)
+            .any(|rest| rest.lines().next().is_some_and(|line| line.contains(&format!("-W \"{values}"))));
+        assert!(offered, "{option} {values}");
+    }
+    record_stairs(here.path());
+    for (line, value) in [
+        ("report heats --colormap red", "viridis"),
+        ("report heats --theme red", "dark"),
+        ("report heats --style red", "digits"),
+        ("report access --style red", "simple-boxes"),
+        ("report wss --format red", "markdown"),
+        ("report wss --sortby red", "time"),
+        ("report access --format red", "markdown"),
+        ("args --damos_action red", "pageout"),
+        ("record --ops red 1", "fvaddr"),
+        ("schemes suggest damon.damo --action red", "pageout"),
+    ] {
+        let said = fails(here.path(), line, 2);
+        assert!(said.starts_with("error: ") && said.contains(value), "damo {line}: {said}");
+    }
+}
+
+#[test]
+fn a_report_without_the_word_report_is_suggested() {
+    let here = directory();
+    for (typed, meant) in
+        [("heats", "heats"), ("heatmap", "heats"), ("wss", "wss"), ("raw", "raw"), ("footprints", "footprints")]
+    {
+        let said = fails(here.path(), typed, 2);
+        assert!(said.contains(&format!("damo report {meant}")), "{said}");
+    }
+}
+
+#[test]
+fn short_help_fits_a_screen_and_the_long_one_has_examples() {
+    fn visit(directory: &Path, words: &[String], command: &clap::Command) {
+        let line = words.join(" ");
+        let short = ok(directory, &format!("{line} -h"));
+        let long = ok(directory, &format!("{line} --help"));
+        assert!(short.lines().count() <= 60, "damo {line} -h has {} lines:\n{short}", short.lines().count());
+        assert!(long.lines().count() >= short.lines().count(), "damo {line}");
+        for word in ["Whom", "How closely", "Where to", "Manner", "What to do on it"] {
+            assert!(!long.lines().any(|line| line.trim_end_matches(':') == word), "damo {line}: {word}");
+        }
+        for sub in command.get_subcommands().filter(|sub| sub.get_name() != "help") {
+            visit(directory, &[words, &[sub.get_name().to_owned()]].concat(), sub);
+        }
+    }
+    let here = directory();
+    visit(here.path(), &[], &damo::cli::command());
+    let long = ok(here.path(), "record --help");
+    for heading in ["Targets:", "Monitoring parameters:", "Output:", "Stopping:", "Examples:"] {
+        assert!(long.contains(heading), "{heading}");
+    }
+}

@@ -228,7 +228,7 @@ fn records_of_unknown_hosts_are_merged_only_when_told_to() {
     assert!(fails(here.path(), "merge a.data", 2).contains("two or more"));
     // The same record twice is the same record.
     let said = run(here.path(), "merge --any_host a.data a.data");
-    assert!(String::from_utf8_lossy(&said.stderr).contains("435 snapshots that two records have were taken once"));
+    assert!(String::from_utf8_lossy(&said.stderr).contains("435 snapshots that are in two records were kept once"));
     assert_eq!(byte_samples(&json(here.path(), "damon.merged.damo")), byte_samples(&json(here.path(), "a.data")));
 }
 

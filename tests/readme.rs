@@ -69,6 +69,23 @@ fn report_lines_of_the_readme_run_on_a_simulated_record() {
 }
 
 #[test]
+fn the_readme_installs_completions_and_manual_pages() {
+    let home = tempfile::tempdir().expect("temporary directory");
+    let at_home = |path: &str| home.path().join(path.trim_start_matches("~/"));
+    let lines = commands();
+    let starts = |start: &str| lines.iter().find(|line| line.starts_with(start)).unwrap_or_else(|| panic!("{start}"));
+    for directory in common::words(starts("mkdir -p ~/")).iter().filter(|word| word.starts_with("~/")) {
+        std::fs::create_dir_all(at_home(directory)).expect("mkdir");
+    }
+    let (command, file) = starts("damo completions").split_once(" > ").expect("into a file");
+    let script = common::ok(home.path(), command.trim_start_matches("damo "));
+    std::fs::write(at_home(file), script).expect("its directory is made first");
+    let pages = starts("damo man ~/").trim_start_matches("damo man ");
+    common::ok(home.path(), &format!("man {}", at_home(pages).display()));
+    assert!(at_home(pages).join("damo-report-heats.1").exists());
+}
+
+#[test]
 fn files_that_the_readme_links_to_exist() {
     let text = std::fs::read_to_string(common::top().join("README.md")).expect("README.md");
     let links: Vec<&str> = text.split("](").skip(1).filter_map(|rest| rest.split(')').next()).collect();

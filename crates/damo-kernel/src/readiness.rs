@@ -103,28 +103,45 @@ pub fn overall(checks: &[Check]) -> Verdict {
 const CAP_SYS_ADMIN: u32 = 21;
 const CAP_PERFMON: u32 = 38;
 
-fn rights(root: &Root) -> Check {
-    let needed = "root (CAP_SYS_ADMIN, CAP_PERFMON), to set DAMON up and to take its events";
-    let status = root.read_text("proc/self/status").unwrap_or_default();
-    let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
-    // The second number of `Uid:` is the effective one.
-    let uid =
-        field("Uid:").and_then(|ids| ids.split_whitespace().nth(1)?.parse().ok()).unwrap_or_else(mmap::effective_uid);
-    let caps = field("CapEff:").and_then(|caps| u64::from_str_radix(caps, 16).ok());
-    let has = |cap: u32| caps.is_none_or(|caps| caps & (1 << cap) != 0);
-    let lacking: Vec<&str> = [
+/// A line of this process's status file.
+fn status_field<'a>(status: &'a str, name: &str) -> Option<&'a str> {
+    status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim)
+}
+
+/// The effective capabilities of this process, a bit each; `None` if they are not told.
+fn capabilities(status: &str) -> Option<u64> {
+    u64::from_str_radix(status_field(status, "CapEff:")?, 16).ok()
+}
+
+/// The capabilities that recording needs and this process does not have. What is not told counts as there.
+pub fn missing_capabilities(root: &Root) -> Vec<&'static str> {
+    let Some(caps) = capabilities(&root.read_text("proc/self/status").unwrap_or_default()) else { return Vec::new() };
+    let has = |cap: u32| caps & (1 << cap) != 0;
+    let needed = [
         ("CAP_SYS_ADMIN", has(CAP_SYS_ADMIN)),
         ("CAP_PERFMON", has(CAP_PERFMON) || has(CAP_SYS_ADMIN)), // one capability before Linux 5.8
-    ]
-    .into_iter()
-    .filter_map(|(name, has)| (!has).then_some(name))
-    .collect();
+    ];
+    needed.into_iter().filter_map(|(name, has)| (!has).then_some(name)).collect()
+}
+
+fn rights(root: &Root) -> Check {
+    let needed = "the rights to set DAMON up and to take its events";
+    let status = root.read_text("proc/self/status").unwrap_or_default();
+    // The second number of `Uid:` is the effective one.
+    let uid = status_field(&status, "Uid:")
+        .and_then(|ids| ids.split_whitespace().nth(1)?.parse().ok())
+        .unwrap_or_else(mmap::effective_uid);
+    let (caps, lacking) = (capabilities(&status), missing_capabilities(root));
     let mut present = format!("uid {uid}");
     if let Some(caps) = caps {
         present.push_str(&format!(", effective capabilities {caps:#x}"));
     }
     if uid != 0 {
-        return Check::new("root", needed, Verdict::Bad, present).remedy("sudo damo record …");
+        if !lacking.is_empty() {
+            present.push_str(&format!(", without {}", lacking.join(" and ")));
+        }
+        return Check::new("root", "root, to set DAMON up and to take its events", Verdict::Bad, present)
+            .remedy("sudo damo record …");
     }
     if let Some(map) = user_namespace(root) {
         present.push_str(&format!(", but of a user namespace (/proc/self/uid_map: {map})"));
@@ -376,7 +393,8 @@ fn tracefs(root: &Root) -> Check {
 fn events(root: &Root, config: &Config<'_>) -> Check {
     let needed = "DAMON's tracepoint damon_aggregated";
     let Ok(tracefs) = Tracefs::find(root) else {
-        return Check::new("events", needed, Verdict::Unknown, "tracefs cannot be read").remedy("mend tracefs first");
+        return Check::new("events", needed, Verdict::Unknown, "tracefs cannot be read")
+            .remedy("make tracefs readable first");
     };
     let names = tracefs.damon_event_names();
     if names.iter().any(|name| name == "damon_aggregated") {
@@ -385,14 +403,26 @@ fn events(root: &Root, config: &Config<'_>) -> Check {
     let dir = format!("{}/events/damon", tracefs.shown().display());
     let there = if names.is_empty() { "nothing".to_owned() } else { format!("only {}", names.join(" ")) };
     let options = ["CONFIG_DAMON", "CONFIG_EVENT_TRACING"].map(|option| config.tell(option)).join(", ");
-    Check::new("events", needed, Verdict::Bad, format!("{dir} has {there}; {options}")).remedy(
-        "damo record --snapshot 1s 60 …, which does without; or boot a kernel built with CONFIG_DAMON=y and \
-         CONFIG_EVENT_TRACING=y (5.15 or later)",
-    )
+    let boot = "boot a kernel built with CONFIG_DAMON=y and CONFIG_EVENT_TRACING=y (5.15 or later)";
+    let remedy = if something_runs(root) {
+        boot.to_owned()
+    } else {
+        format!("{SNAPSHOTS}, which needs no tracepoint; or {boot}")
+    };
+    Check::new("events", needed, Verdict::Bad, format!("{dir} has {there}; {options}")).remedy(remedy)
+}
+
+/// The command that records without events, with a gap for its targets.
+pub const SNAPSHOTS: &str = "damo record --snapshot 1s 60 …";
+
+/// Whether a kdamond or a module of DAMON is on, beside which no kdamond of ours can be started.
+pub fn something_runs(root: &Root) -> bool {
+    let sysfs = Sysfs::new(root);
+    sysfs.running().is_ok_and(|running| !running.is_empty()) || !sysfs.enabled_modules().is_empty()
 }
 
 fn paranoid(root: &Root) -> Check {
-    let needed = "leave to open tracepoints through perf: root, or kernel.perf_event_paranoid of -1";
+    let needed = "permission to open tracepoints through perf: root, or kernel.perf_event_paranoid of -1";
     match root.read_number::<i32>("proc/sys/kernel/perf_event_paranoid") {
         Ok(level) => {
             let good = level <= -1 || rights(root).verdict == Verdict::Good;
@@ -497,7 +527,8 @@ fn kdamonds(root: &Root) -> Check {
             Check::new("kdamonds", needed, Verdict::Limited, present)
                 .remedy("damo record   (without a target: records what runs), or: damo stop --adopt")
         }
-        Err(error) => Check::new("kdamonds", needed, Verdict::Unknown, short(&error)).remedy("mend damon_sysfs first"),
+        Err(error) => Check::new("kdamonds", needed, Verdict::Unknown, short(&error))
+            .remedy("make the files of damon_sysfs readable first"),
     }
 }
 

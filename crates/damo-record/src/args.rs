@@ -4,15 +4,18 @@
 //! values take human units. [`RecordArgs::request`] turns what was typed into a [`Request`], which is what the
 //! sessions work with: every contradiction is found here, before anything is opened or started.
 
+mod help;
 mod monitor;
 mod spelling;
 
+pub use help::{named, offered, with_short_help};
 pub use monitor::MonitorArgs;
 pub use spelling::{matches, with_underscores};
 
 use crate::request::{Limits, Output, Request, Rotation, Snapshots, What};
 use crate::values;
 use clap::Args;
+use clap::builder::TypedValueParser;
 use damo_model::human::Show;
 use damo_model::{Bytes, Nanos};
 use std::ffi::OsString;
@@ -20,8 +23,17 @@ use std::path::PathBuf;
 
 /// What was typed. Fields are the options, in the order of `--help`.
 #[derive(Args, Clone, Debug, Default)]
+#[command(after_help = "Examples:\n  \
+    damo record $(pidof app)                  until the program ends, or Ctrl-C\n  \
+    damo record -o app.damo -- ./app --flag   a program that is started for it\n  \
+    damo record paddr --timeout 1m            physical memory, for a minute\n  \
+    damo record --cgroup /web.slice           the processes of a control group\n  \
+    damo record -s 5ms -a 100ms -m 500 1234   with other monitoring parameters\n  \
+    damo record --keep 10m $(pidof app)       the last 10 minutes, written on SIGUSR1 and at the end\n  \
+    damo record --simulate stairs             without DAMON and root\n\n\
+    Sizes are in bytes, or with K, M, G, T (powers of 1024). Times take ns, us, ms, s, m, h.")]
 pub struct RecordArgs {
-    /// Whom, and how closely.
+    /// Targets and monitoring parameters.
     #[command(flatten)]
     pub monitor: MonitorArgs,
 
@@ -30,31 +42,31 @@ pub struct RecordArgs {
     /// It is waited for even if the recording ends before it: when the time is over, or when the disk is full. A
     /// recording that failed is told after its end, with exit code 2. A recording that cannot begin stops it. Under sudo
     /// it runs with the rights of the user who called sudo, not as root.
-    #[arg(last = true, value_name = "COMMAND", help_heading = "What to monitor")]
+    #[arg(last = true, value_name = "COMMAND", help_heading = "Targets")]
     pub command: Vec<OsString>,
 
-    /// Operation schemes to run meanwhile, as a list: a JSON or YAML file, or the JSON text itself.
-    #[arg(short = 'c', long, value_name = "FILE|JSON", help_heading = "What to monitor")]
+    /// Run these DAMON-based operation schemes during the recording: a JSON or YAML file, or the JSON list itself.
+    #[arg(short = 'c', long, value_name = "FILE|JSON", help_heading = "Schemes")]
     pub schemes: Option<String>,
 
-    /// Record what schemes applied to (`damos_before_apply` events) instead of every region.
-    #[arg(long = "schemes_target_regions", help_heading = "What to monitor")]
+    /// Record only the regions that schemes are applied to (`damos_before_apply` events) instead of every region.
+    #[arg(long = "schemes_target_regions", help_heading = "Schemes")]
     pub schemes_target_regions: bool,
 
-    /// Leave the children of the targets alone. Otherwise each child becomes a target of its own.
-    #[arg(long = "exclude_child_tasks", visible_alias = "no-children", help_heading = "What to monitor")]
+    /// Do not monitor the children of the targets. Without this, each child becomes a target of its own.
+    #[arg(long = "exclude_child_tasks", visible_alias = "no-children", help_heading = "Targets")]
     pub exclude_child_tasks: bool,
 
     /// Write the record to this file; `-` is standard output.
-    #[arg(short = 'o', long, value_name = "FILE", default_value = "damon.damo", help_heading = "Where to")]
+    #[arg(short = 'o', long, value_name = "FILE", default_value = "damon.damo", help_heading = "Output")]
     pub out: PathBuf,
 
-    /// Overwrite FILE even if it is not a record of ours. Without this, only an earlier record gives way, to FILE.old.
-    #[arg(short = 'f', long, visible_alias = "overwrite", help_heading = "Where to")]
+    /// Overwrite FILE even if it is not a record. Without this, only an earlier record is replaced, and kept as FILE.old.
+    #[arg(short = 'f', long, visible_alias = "overwrite", help_heading = "Output")]
     pub force: bool,
 
-    /// Begin a new file when this one has this size: FILE.0001.damo, FILE.0002.damo and so on, each complete.
-    #[arg(long = "rotate_size", value_name = "SIZE", value_parser = values::size, help_heading = "Where to")]
+    /// Begin a new file when this one has this size (bytes, or with K, M, G): FILE.0001.damo, FILE.0002.damo and so on.
+    #[arg(long = "rotate_size", value_name = "SIZE", value_parser = values::size, help_heading = "Output")]
     pub rotate_size: Option<Bytes>,
 
     /// Begin a new file after this time, such as 10min or 1h.
@@ -63,56 +75,57 @@ pub struct RecordArgs {
         alias = "output_flush_sec",
         value_name = "TIME",
         value_parser = values::some_seconds,
-        help_heading = "Where to"
+        help_heading = "Output"
     )]
     pub rotate_time: Option<Nanos>,
 
     /// With rotation: keep only the newest N files, those of earlier recordings to FILE included.
-    #[arg(long = "rotate_keep", value_name = "N", help_heading = "Where to")]
+    #[arg(long = "rotate_keep", value_name = "N", help_heading = "Output")]
     pub rotate_keep: Option<u32>,
 
     /// Flight recorder: hold only the last TIME (such as 5min) in memory, write it to FILE on SIGUSR1 and at the end.
-    #[arg(long, value_name = "TIME", value_parser = values::minutes, conflicts_with_all = ["rotate_size", "rotate_time"], help_heading = "Where to")]
+    #[arg(long, value_name = "TIME", value_parser = values::minutes, conflicts_with_all = ["rotate_size", "rotate_time"], help_heading = "Output")]
     pub keep: Option<Nanos>,
 
-    /// Leave the host name out of the record.
-    #[arg(long = "no_host_name", help_heading = "Where to")]
+    /// Do not store the host name in the record.
+    #[arg(long = "no_host_name", help_heading = "Output")]
     pub no_host_name: bool,
 
     /// Stop after this time; a bare number is seconds.
-    #[arg(long, value_name = "TIME", value_parser = values::seconds, help_heading = "How long")]
+    #[arg(long, value_name = "TIME", value_parser = values::seconds, help_heading = "Stopping")]
     pub timeout: Option<Nanos>,
 
     /// Instead of following every aggregation, read COUNT snapshots, one each DELAY (a bare number is seconds).
     ///
     /// For kernels or moments without the tracepoint. COUNT 0 means until stopped. Children that begin meanwhile are not
     /// followed.
-    #[arg(long, value_names = ["DELAY", "COUNT"], num_args = 2, help_heading = "How long")]
+    #[arg(long, value_names = ["DELAY", "COUNT"], num_args = 2, help_heading = "Stopping")]
     pub snapshot: Vec<String>,
 
-    /// No DAMON needed: monitor the workloads that these masim configuration files describe, in virtual time.
+    /// Simulate the workloads that these masim configuration files describe, instead of using the kernel's DAMON.
     ///
-    /// One process each. `stairs`, `zigzag` and `pair` come with the program.
-    #[arg(long, value_name = "CONFIG", num_args = 1.., help_heading = "Without DAMON")]
+    /// Each file is one process. Time is simulated as well, so that a minute takes less than a second. `stairs`, `zigzag`
+    /// and `pair` are built in.
+    #[arg(long, value_name = "CONFIG", num_args = 1.., value_parser = offered(["stairs", "zigzag", "pair"]).map(PathBuf::from), help_heading = "Simulation")]
     pub simulate: Vec<PathBuf>,
 
     /// Seed of the simulation: same seed, same record.
-    #[arg(long, value_name = "NUMBER", default_value_t = 0, requires = "simulate", help_heading = "Without DAMON")]
+    #[arg(long, value_name = "NUMBER", default_value_t = 0, requires = "simulate", help_heading = "Simulation")]
     pub seed: u64,
 
-    /// Memory for a kdamond's events that wait to be taken [default: 1 MiB]. More if events are lost.
+    /// Size of the buffer for a kdamond's events [default: 1 MiB]. Increase it if events are lost.
     ///
     /// Until its thread is known, and as long as it is not (kernel modules that do not tell it, containers), all CPUs share
     /// this memory, each with 128 KiB to 1 MiB of it at least.
-    #[arg(long = "ring_size", value_name = "SIZE", value_parser = values::size, help_heading = "Manner")]
+    #[arg(long = "ring_size", value_name = "SIZE", value_parser = values::size, help_heading = "Other options")]
     pub ring_size: Option<Bytes>,
 
     /// Stop a kdamond that a killed recording left on, without asking.
-    #[arg(long = "stop_stale", help_heading = "Manner")]
+    #[arg(long = "stop_stale", help_heading = "Other options")]
     pub stop_stale: bool,
 
-    /// No live line and no summary, only errors.
-    #[arg(short = 'q', long, help_heading = "Manner")]
+    /// Print no progress and no summary, only warnings and errors.
+    #[arg(short = 'q', long, help_heading = "Other options")]
     pub quiet: bool,
 
     /// Take the kernel's files from under this directory instead of `/`.
@@ -139,11 +152,11 @@ pub struct RecordArgs {
 /// Options of `damo mark`.
 #[derive(Args, Clone, Debug, Default)]
 pub struct MarkArgs {
-    /// What happened, in a few words. Reports show it on the time axis.
+    /// What happened, in a few words. Reports show this text on the time axis.
     #[arg(value_name = "TEXT", required = true)]
     pub text: Vec<String>,
 
-    /// Into which recording, by its file name. Needed only if several are being made, or none is made here.
+    /// The recording to mark, by its file name. Needed only if several recordings are running, or none in this directory.
     #[arg(long, value_name = "FILE")]
     pub record: Option<PathBuf>,
 
@@ -155,7 +168,7 @@ pub struct MarkArgs {
 /// Options of `damo doctor`.
 #[derive(Args, Clone, Debug, Default)]
 pub struct DoctorArgs {
-    /// As JSON, for scripts.
+    /// Print JSON, for scripts.
     #[arg(long)]
     pub json: bool,
 
@@ -167,12 +180,12 @@ pub struct DoctorArgs {
 /// Which features to list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum FeaturesWanted {
-    /// All that this version knows of.
+    /// All features that this version knows.
     #[default]
     All,
-    /// Those that this kernel has, or should have by its release.
+    /// Features that this kernel has, or should have by its release.
     Supported,
-    /// Those that it has not.
+    /// Features that this kernel does not have.
     Unsupported,
     /// All, as JSON.
     Json,

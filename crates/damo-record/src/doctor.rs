@@ -101,7 +101,7 @@ fn table(checks: &[Check], out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "\nNot ready to record: what is marked MISSING must be fixed first, in this order.")?;
     let works_without = !is_busy && missing.iter().all(|check| check.is_for_events_alone());
     if let Some(target) = target.filter(|_| works_without) {
-        writeln!(out, "Works without it: damo record --snapshot 1s 60{target}")?;
+        writeln!(out, "Works without it, with one snapshot per second: damo record --snapshot 1s 60{target}")?;
     }
     writeln!(out, "Meanwhile `damo record --simulate stairs` works without root and without DAMON.")
 }
@@ -171,8 +171,14 @@ mod tests {
         assert_eq!(offered(&[vaddr]), "Ready to record, within the limits above: damo record paddr");
         assert_eq!(offered(&[vaddr, paddr]), "Ready to record, within the limits above.");
         assert_eq!(offered(&[busy]), "Ready to record, within the limits above: damo record");
-        assert_eq!(offered(&[none]), "Works without it: damo record --snapshot 1s 60 $(pidof PROGRAM)");
-        assert_eq!(offered(&[none, vaddr]), "Works without it: damo record --snapshot 1s 60 paddr");
+        assert_eq!(
+            offered(&[none]),
+            "Works without it, with one snapshot per second: damo record --snapshot 1s 60 $(pidof PROGRAM)"
+        );
+        assert_eq!(
+            offered(&[none, vaddr]),
+            "Works without it, with one snapshot per second: damo record --snapshot 1s 60 paddr"
+        );
         for amiss in [&[none, busy][..], &[none, ("modules", limited)], &[none, vaddr, paddr]] {
             assert_eq!(offered(amiss), "", "{amiss:?}");
         }

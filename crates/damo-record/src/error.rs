@@ -62,6 +62,23 @@ pub enum RecordError {
         /// Whether the reader at the other end of the pipe is gone.
         pipe_closed: bool,
     },
+    /// DAMON could not be started, each time because a process ended meanwhile.
+    #[error(
+        "process {pid} ({comm}) ended while DAMON was being set up, and one process or another did so at each of {tries} \
+         tries; DAMON takes none of the targets then ({error}).\nTry: the same command again, or --exclude_child_tasks, which \
+         monitors the named processes without their children",
+        comm = .comm.escape_debug()
+    )]
+    ProcessWent {
+        /// Its id.
+        pid: i32,
+        /// Its command name.
+        comm: String,
+        /// How often it was tried.
+        tries: u32,
+        /// What the kernel said the last time.
+        error: Box<RecordError>,
+    },
     /// Talking to the kernel failed.
     #[error(transparent)]
     Talk(#[from] damo_kernel::Error),

@@ -2,7 +2,7 @@
 //! as `damo record`, `damo start` and so on, under this name or, if it is called so, under that of `damo`.
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
-use damo_record::args::{DoctorArgs, FeaturesArgs, MarkArgs, RecordArgs, matches, with_underscores};
+use damo_record::args::{DoctorArgs, FeaturesArgs, MarkArgs, RecordArgs, matches, with_short_help, with_underscores};
 use damo_record::steer::args::{PrintArgs, StartArgs, StatusArgs, StopArgs, TuneArgs};
 use damo_record::{RecordError, doctor, marks, messages, steer};
 use std::process::ExitCode;
@@ -34,30 +34,30 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Other {
-    /// The same as without a command: record data accesses.
+    /// Record data accesses: the same as without a command.
     Record(Box<RecordArgs>),
-    /// Put a remark into the recording that is being made.
+    /// Add a mark with a text to a running recording.
     Mark(MarkArgs),
-    /// Switch DAMON on, with schemes if you like, and leave it on.
+    /// Start DAMON, optionally with schemes, and leave it running.
     Start(StartArgs),
     /// Change parameters of DAMON while it runs.
     Tune(TuneArgs),
-    /// Switch off what `start` started, and put DAMON's settings back.
+    /// Stop what `start` started, and restore DAMON's previous settings.
     Stop(StopArgs),
     /// Apply schemes in the foreground, until the targets end or Ctrl-C.
     Schemes(steer::schemes::ForegroundArgs),
-    /// Show what DAMON does: kdamonds, parameters, what schemes did.
+    /// Show running kdamonds, their parameters and statistics of schemes.
     Status(StatusArgs),
-    /// Print what options mean, as JSON or as the writes to DAMON's files, without touching anything.
+    /// Print the parameters that options result in, as JSON or as writes to sysfs; changes nothing.
     Args(PrintArgs),
-    /// Show whether this machine can record, and what to do if not.
+    /// Check whether this machine can record, and what to do if not.
     Doctor(DoctorArgs),
-    /// Show what this kernel's DAMON can do.
+    /// List the DAMON features of this kernel.
     Features(FeaturesArgs),
 }
 
 fn main() -> ExitCode {
-    let command = Cli::command();
+    let command = with_short_help(Cli::command());
     let args = with_underscores(&command, std::env::args_os());
     let cli = matches(&command, &args).and_then(|matches| Cli::from_arg_matches(&matches));
     let cli = match cli {

@@ -53,8 +53,8 @@ impl Marks {
             Err(error) => {
                 let error = io::Error::from(error);
                 line.warn(&format!(
-                    "`damo mark` cannot reach this recording, because making the FIFO {} failed: {error}. With -o on a file \
-                     system that has FIFOs it can.",
+                    "`damo mark` will not work for this recording, because the FIFO {} could not be created: {error}. Write the \
+                     record to a file system that supports FIFOs (-o FILE) to use marks.",
                     path.shown()
                 ));
                 return Ok(None);

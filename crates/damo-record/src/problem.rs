@@ -45,9 +45,9 @@ pub enum Problem {
     },
     /// The process does not exist where we are, which is not where all processes are.
     #[error(
-        "process {pid} does not exist here: this is a pid namespace of its own ({namespace}), as a container has, and the \
-         host's processes are not seen in it.\n\
-         Try: the same on the host; or in a container started with --pid=host\n{MEANWHILE}"
+        "process {pid} does not exist here: this is a container or another pid namespace ({namespace}), in which the \
+         processes of the host are not visible.\n\
+         Try: the same command on the host, or in a container that was started with --pid=host\n{MEANWHILE}"
     )]
     NotInNamespace {
         /// Its id.
@@ -57,7 +57,8 @@ pub enum Problem {
     },
     /// The process has no memory of its own.
     #[error(
-        "process {pid} ({}) is a kernel thread: it has no address space of its own.\nTry: damo record paddr{}",
+        "process {pid} ({}) is a kernel thread: it has no address space of its own to monitor.\n\
+         Try: damo record paddr, which monitors physical memory{}",
         comm.shown(),
         in_container(.pid, .here)
     )]
@@ -95,8 +96,8 @@ pub enum Problem {
     NothingRuns,
     /// Someone else's kdamond is on.
     #[error(
-        "DAMON is busy: {who}. While a kdamond is on the kernel does not let another one be added.\n\
-         Try: damo record without a target, to record what it does and leave it as it is; or stop it first"
+        "DAMON is busy: {who}. The kernel does not allow another kdamond while one is on.\n\
+         Try: damo record without a target, which records what the running kdamond does; or stop that one first"
     )]
     Busy {
         /// Which kdamond, and whose.
@@ -148,7 +149,7 @@ fn missing(lacks: &[Lack], without: Option<&str>) -> String {
         let _ = write!(text, "\nNeeded: {needed}\n   Now: {present}\n   Try: {remedy}");
     }
     if let Some(command) = without {
-        let _ = write!(text, "\nWorks without it, at a snapshot a second: {command}");
+        let _ = write!(text, "\nWorks without it, with one snapshot per second: {command}");
     }
     text
 }

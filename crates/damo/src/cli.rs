@@ -6,14 +6,15 @@
 use crate::commands::{
     adjust, anonymize, convert, cut, demo, doctor, info, merge, repair, report, schemes, shell, validate,
 };
+use clap::error::{ContextKind, ContextValue};
 use clap::{Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 use damo_model::human::{self, TimeUnit};
 use std::ffi::OsString;
 
 /// Record, report and steer DAMON, the Linux kernel's data access monitor.
 ///
-/// DAMON tells which memory regions were how frequently accessed, when, at an overhead that you bound. `damo record`
-/// captures what it says into one compressed file; `damo report` turns that into text and pictures, on any machine.
+/// DAMON measures how often each memory region is accessed, at a bounded overhead. `damo record` writes its measurements
+/// to one compressed file; `damo report` shows that file as text, tables and pictures, on any machine.
 #[derive(Debug, Parser)]
 #[command(
     name = "damo",
@@ -23,10 +24,10 @@ use std::ffi::OsString;
     infer_long_args = true,
     max_term_width = 100,
     after_help = "First steps:\n  \
-        damo demo                    a recorded staircase and its pictures; needs no DAMON, no root\n  \
-        damo doctor                  what this machine has and lacks for monitoring\n  \
+        damo demo                    record a simulated workload and draw it; needs neither DAMON nor root\n  \
+        damo doctor                  check whether this machine can record\n  \
         damo record $(pidof app)     record a running program (as root; Ctrl-C ends it)\n  \
-        damo report heats            when was which memory how hot"
+        damo report heats            access rates over time and addresses"
 )]
 pub struct Cli {
     #[command(subcommand)]
@@ -36,46 +37,46 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Commands {
-    /// Record data accesses: of processes, of physical memory, or of a simulated workload
+    /// Record data accesses of processes, of physical memory, or of a simulated workload
     Record(damo_record::args::RecordArgs),
-    /// Show what was recorded, as text or pictures
+    /// Show a record as text, tables or pictures
     Report(report::ReportArgs),
     /// Show what is in a record: source, targets, time span, counts, size
     Info(info::InfoArgs),
-    /// Save what can be read of a damaged record into a new one
+    /// Save the readable part of a damaged record as a new record
     Repair(repair::RepairArgs),
-    /// Turn records into other formats and back
+    /// Convert records to other formats and back
     #[command(visible_alias = "convert_record_format")]
     Convert(convert::ConvertArgs),
-    /// Make aggregation intervals longer, or keep only what passes filters
+    /// Aggregate snapshots to longer intervals, or keep only regions that pass filters
     Adjust(adjust::AdjustArgs),
-    /// Keep a part of a record: a time, a target, addresses, a mapping
+    /// Keep a part of a record: a time range, a target, an address range or a mapping
     Cut(cut::CutArgs),
-    /// Make one record of several of one host
+    /// Merge several records of one host into one
     Merge(merge::MergeArgs),
-    /// Make a record to share: names out, addresses moved
+    /// Make a record safe to share: replace names, move addresses
     Anonymize(anonymize::AnonymizeArgs),
-    /// Check records, as a gate for scripts
+    /// Check records for damage and implausible snapshots; exit code 1 if there are any
     Validate(validate::ValidateArgs),
-    /// Record a simulated staircase workload and show it: a first look without DAMON or root
+    /// Record a simulated workload and show it: a first look without DAMON and root
     Demo(demo::DemoArgs),
-    /// Switch DAMON on, with schemes if you like, and leave it on
+    /// Start DAMON, optionally with schemes, and leave it running
     Start(damo_record::steer::args::StartArgs),
     /// Change parameters of DAMON while it runs
     Tune(damo_record::steer::args::TuneArgs),
-    /// Switch off what `start` started, and put DAMON's settings back
+    /// Stop what `start` started, and restore DAMON's previous settings
     Stop(damo_record::steer::args::StopArgs),
-    /// What DAMON does: kdamonds, parameters, what schemes did
+    /// Show running kdamonds, their parameters and statistics of schemes
     Status(damo_record::steer::args::StatusArgs),
-    /// Try schemes on a record, search for one to start, or apply some in the foreground
+    /// Try schemes on a record, search for a good scheme, or apply schemes in the foreground
     Schemes(Box<schemes::SchemesArgs>),
-    /// Print what options mean, as JSON or as the writes to DAMON's files, without touching anything
+    /// Print the parameters that options result in, as JSON or as writes to sysfs; changes nothing
     Args(damo_record::steer::args::PrintArgs),
-    /// What this machine has and lacks for monitoring, or whether a record supports conclusions
+    /// Check whether this machine can record, or whether a record is good enough for conclusions
     Doctor(doctor::Doctor),
-    /// The DAMON features of this kernel
+    /// List the DAMON features of this kernel
     Features(damo_record::args::FeaturesArgs),
-    /// Put a remark on the time axis of a running recording
+    /// Add a mark with a text to a running recording
     Mark(damo_record::args::MarkArgs),
     /// Print the completion script of a shell
     Completions(shell::CompletionsArgs),
@@ -91,7 +92,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Commands, clap:
     let command = command();
     let mut args = damo_record::args::with_underscores(&command, args);
     negative_times(&mut args);
-    let matches = damo_record::args::matches(&command, &args)?;
+    let matches = damo_record::args::matches(&command, &args).map_err(|error| with_suggestion(error, &command))?;
     Ok(Cli::from_arg_matches(&matches)?.command)
 }
 
@@ -116,7 +117,18 @@ fn negative_times(args: &mut [OsString]) {
 
 /// The whole tree.
 pub fn command() -> Command {
-    Cli::command()
+    damo_record::args::with_short_help(Cli::command())
+}
+
+/// Adds what was probably meant: `damo heats` is `damo report heats`.
+fn with_suggestion(mut error: clap::Error, command: &Command) -> clap::Error {
+    let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand) else { return error };
+    let report = command.find_subcommand("report").and_then(|report| report.find_subcommand(word));
+    let Some(report) = report.map(|report| report.get_name().to_owned()) else { return error };
+    let tip = format!("this is a report: damo report {report}");
+    error.remove(ContextKind::SuggestedSubcommand);
+    error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+    error
 }
 
 #[cfg(test)]

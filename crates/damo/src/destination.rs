@@ -98,8 +98,8 @@ impl Destination {
         let name = self.path.display();
         if written.left_out > 0 {
             errors::warn(format_args!(
-                "{name}: {} things beside snapshots (mappings, footprints, losses and the like) have no place in this \
-                 format",
+                "{name}: {} items beside snapshots (mappings, footprints, lost events and others) were left out, because \
+                 this format cannot store them",
                 written.left_out
             ));
         }

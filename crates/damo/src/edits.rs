@@ -37,7 +37,7 @@ pub struct OutputArgs {
 
 fn permission(text: &str) -> Result<u32, String> {
     let bits = u32::from_str_radix(text, 8).ok().filter(|bits| *bits <= 0o777);
-    bits.ok_or_else(|| "an octal number from 0 to 777 is wanted".into())
+    bits.ok_or_else(|| "give an octal number from 0 to 777".into())
 }
 
 impl OutputArgs {

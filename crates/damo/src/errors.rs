@@ -54,7 +54,7 @@ fn sentence(error: &anyhow::Error) -> String {
 }
 
 /// Whether the error, at its root, says that the reader of our output went away.
-fn is_closed_pipe(error: &anyhow::Error) -> bool {
+pub fn is_closed_pipe(error: &anyhow::Error) -> bool {
     error
         .chain()
         .any(|cause| cause.downcast_ref::<io::Error>().is_some_and(|io| io.kind() == io::ErrorKind::BrokenPipe))

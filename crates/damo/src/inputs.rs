@@ -211,13 +211,14 @@ impl Opened {
         let mut outcome = Outcome::Fine;
         for record in &self.records {
             let name = record.name();
+            let damaged = !record.damage().is_empty();
             for damage in record.damage() {
                 errors::warn(format_args!("{name}: {damage}"));
                 outcome = Outcome::Partial;
             }
-            if outcome == Outcome::Partial {
+            if damaged {
                 errors::note(format_args!(
-                    "{name}: the rest was read; `damo repair {name} NEW.damo` keeps what is readable"
+                    "{name}: the rest was read; `damo repair {name} NEW.damo` saves what is readable"
                 ));
             }
             if let Some(why) = record.cut_short() {

@@ -5,6 +5,9 @@ use anyhow::{Context, Result, bail};
 use damo_model::human::Screen;
 use damo_report::heats::Depth;
 use std::io::{self, BufWriter, IsTerminal, Write};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 /// Writes text for people to stdout through a large buffer, and flushes it. What a terminal would obey is escaped, except
 /// line ends, tabs and colours: reports show names that others chose.
@@ -39,6 +42,69 @@ pub fn check_stdout() -> Result<()> {
         bail!("standard output is closed, so what is printed would be lost: open it, or name a file with -o FILE");
     }
     Ok(())
+}
+
+/// Writes long text to stdout; on a terminal through a pager, so that its beginning is seen: `$PAGER`, or else `less` if
+/// there is one. None if `PAGER` is empty, or with `no_pager`.
+///
+/// # Errors
+/// As [`to_stdout`]. That the user left the pager before the end is no error.
+pub fn to_pager(no_pager: bool, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
+    let child = if no_pager || !is_terminal() { None } else { pager().and_then(|mut pager| pager.spawn().ok()) };
+    let Some(mut child) = child else { return to_stdout(write) };
+    // Ctrl-C is for the pager, which goes on; we end when it does.
+    let heard = Arc::new(AtomicBool::new(false));
+    let handler = signal_hook::flag::register(signal_hook::consts::SIGINT, heard);
+    let written = match child.stdin.take() {
+        Some(pipe) => {
+            let mut screen = Screen::new(buffered(pipe), true);
+            write(&mut screen).and_then(|()| screen.flush().context("writing to the pager"))
+        }
+        None => Ok(()),
+    };
+    let ended = child.wait().context("waiting for the pager");
+    if let Ok(handler) = handler {
+        signal_hook::low_level::unregister(handler);
+    }
+    match written {
+        Err(error) if crate::errors::is_closed_pipe(&error) => {}
+        other => other?,
+    }
+    ended.map(|_| ())
+}
+
+/// The pager to start, its standard input a pipe.
+fn pager() -> Option<Command> {
+    let variable = |name: &str| std::env::var_os(name);
+    // Whoever may run this program through sudo need not be allowed to run others as root: no program of the
+    // environment's choice then, and `less` without its shell.
+    let is_sudo = variable("SUDO_UID").is_some();
+    let asked = variable("PAGER");
+    if asked.as_ref().is_some_and(|pager| pager.to_string_lossy().trim().is_empty()) {
+        return None;
+    }
+    let mut command = match asked.filter(|_| !is_sudo) {
+        Some(pager) => {
+            // As git and man do: the variable may have options, and is the user's own.
+            let mut shell = Command::new("sh");
+            shell.arg("-c").arg(pager);
+            shell
+        }
+        None => {
+            let path = variable("PATH")?;
+            let less = std::env::split_paths(&path).map(|dir| dir.join("less")).find(|less| less.is_file())?;
+            let mut less = Command::new(less);
+            less.arg("-FRX");
+            less
+        }
+    };
+    if is_sudo {
+        command.env("LESSSECURE", "1").env_remove("LESSOPEN").env_remove("LESSCLOSE");
+    } else if variable("LESS").is_none() {
+        command.env("LESS", "FRX");
+    }
+    command.stdin(Stdio::piped());
+    Some(command)
 }
 
 /// A large buffer before `out`.

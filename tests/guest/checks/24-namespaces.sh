@@ -17,7 +17,7 @@ says "process 2 (kthreadd) is a kernel thread" "damo record paddr"
 
 # A recorder in one.
 refused $isolated damo-record "$host" --timeout 1 -o none.damo
-says "process $host does not exist here" "pid namespace of its own (pid:[" "--pid=host" --simulate
+says "process $host does not exist here" "another pid namespace (pid:[" "--pid=host" --simulate
 doctor 0 pid_namespace=limited,proc=ok $isolated
 $isolated sh -c "damo-workload --quiet --nr_accesses_per_region 2442 --rest 200 --truth inner.truth '$CONFIGS/steady.cfg' &
     sleep 1; damo-record \$! --timeout 3 -o inner.damo" || fail "its own processes cannot be recorded"

@@ -9,6 +9,15 @@ refused damo-record "$pid" --timeout 1 -o none.damo
 says "/sys/kernel/security/lockdown: none integrity [confidentiality]" "boot without lockdown=confidentiality" --simulate
 says "Works without it" "damo-record --snapshot 1s 60 $pid --timeout 1 -o none.damo"
 says_not "mount -t tracefs"
+# While a module of DAMON is on, no kdamond can be started for snapshots either.
+enabled=/sys/module/damon_reclaim/parameters/enabled
+if [ -e $enabled ]; then
+    echo Y >$enabled
+    refused damo-record "$pid" --timeout 1 -o none.damo
+    says "enabled: damon_reclaim" "echo N > $enabled"
+    says_not --snapshot
+    echo N >$enabled
+fi
 doctor 1 tracefs=MISSING,lockdown=MISSING
 says "is empty, because of the kernel's lockdown" "damo record --snapshot 1s 60"
 damo-record --snapshot 100ms 2 "$pid" -o snapshots.damo || fail "what is offered in its place does not work"

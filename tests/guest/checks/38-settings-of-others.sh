@@ -25,7 +25,7 @@ echo 7777 >$DAMON/0/contexts/0/monitoring_attrs/intervals/sample_us # of the gue
 settings >found
 damo-record "$pid" --timeout 1 -o last.damo 2>last.log || fail "the next recording fails"
 cat last.log
-grep -q "changed by someone" last.log || fail "it does not say that the settings are left"
+grep -q "have been changed since" last.log || fail "it does not say that the settings are left"
 same "settings that somebody staged since were overwritten"
 damo-record "$pid" --timeout 1 -o last.damo 2>last.log || fail "the one after it fails"
 grep -q "was killed" last.log && fail "the note is still there"

@@ -125,6 +125,17 @@ fn root_without_its_capabilities_or_of_a_user_namespace_is_no_root() {
     assert_eq!(found.verdict, Verdict::Bad);
     assert!(found.present.contains("0xa80425fb, without CAP_SYS_ADMIN and CAP_PERFMON"), "{found:?}");
     assert!(found.remedy.contains("--privileged"), "{found:?}");
+    // CAP_SYS_ADMIN is there, or only CAP_PERFMON.
+    for (caps, told) in [("0000000000200000", ""), ("0000004000000000", ", without CAP_SYS_ADMIN")] {
+        for uid in [0, 1000] {
+            fake.put("proc/self/status", &format!("Uid:\t{uid}\t{uid}\t{uid}\t{uid}\nCapEff:\t{caps}"));
+            let found = check(&fake, "root");
+            assert!(found.present.ends_with(told), "{found:?}");
+            let all = format!("{} {} {}", found.needed, found.present, found.remedy);
+            assert!(!all.contains("CAP_PERFMON"), "{all}");
+            assert_eq!(all.contains("CAP_SYS_ADMIN"), !told.is_empty(), "{all}");
+        }
+    }
 
     let fake = ready();
     fake.put("proc/self/uid_map", "         0          0 4294967295");

@@ -333,8 +333,8 @@ fn remedy(error: &io::Error) -> &'static str {
             "The kernel does not let this user trace: run it as root, or see /proc/sys/kernel/perf_event_paranoid"
         }
         Some(libc::EPERM) => {
-            "Kernel lockdown, a container without CAP_PERFMON, or an out-of-date memory lock limit forbids it: run it as \
-             root on the host itself; /sys/kernel/security/lockdown must not say [confidentiality]"
+            "Kernel lockdown, the seccomp profile of a container, missing capabilities or the limit of locked memory forbids \
+             it: `damo doctor` shows what this machine lacks"
         }
         Some(libc::ENOENT | libc::ENODEV) => "The kernel has no such tracepoint or CPU; was a module unloaded?",
         Some(libc::EMFILE | libc::ENFILE) => "Too many open files: raise the limit with `ulimit -n 65536`",

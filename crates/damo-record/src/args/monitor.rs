@@ -11,59 +11,59 @@ use std::path::PathBuf;
 /// Targets and monitoring parameters.
 #[derive(Args, Clone, Debug, Default)]
 pub struct MonitorArgs {
-    /// Whom to monitor: process ids, `paddr` for physical memory; for `record` and `schemes` also a program to start.
+    /// What to monitor: process ids, or `paddr` for physical memory; for `record` and `schemes` also a program to start.
     ///
     /// One or more process ids (`$(pidof app)`); `paddr` for the physical address space; a JSON text, or a .json or
     /// .yaml file, with {"kdamonds": [...]}; or a program on your PATH with its arguments. To be clear about a program, or if it has
     /// options, put it after `--`. With nothing at all, or `ongoing`, `record` attaches to the kdamonds that run already,
     /// without touching them; `start` and `schemes` take physical memory.
-    #[arg(value_name = "TARGET", help_heading = "What to monitor")]
+    #[arg(value_name = "TARGET", help_heading = "Targets")]
     pub targets: Vec<String>,
 
     /// A process to monitor; may be given several times.
-    #[arg(long = "target_pid", value_name = "PID", help_heading = "What to monitor")]
+    #[arg(long = "target_pid", value_name = "PID", help_heading = "Targets")]
     pub target_pid: Vec<i32>,
 
     /// Monitor the processes of this control group, also those that join later.
-    #[arg(long, value_name = "PATH", help_heading = "What to monitor")]
+    #[arg(long, value_name = "PATH", help_heading = "Targets")]
     pub cgroup: Option<PathBuf>,
 
     /// Physical memory of these NUMA nodes only.
-    #[arg(long = "numa_node", value_name = "NODE", num_args = 1.., help_heading = "What to monitor")]
+    #[arg(long = "numa_node", value_name = "NODE", num_args = 1.., help_heading = "Targets")]
     pub numa_node: Vec<u32>,
 
     /// Only these address ranges: "START-END START-END", in bytes or with K, M, G.
     ///
     /// With a process the ranges stay fixed (operations set `fvaddr`) instead of following its mappings.
-    #[arg(short = 'r', long, value_name = "RANGES", help_heading = "What to monitor")]
+    #[arg(short = 'r', long, value_name = "RANGES", help_heading = "Targets")]
     pub regions: Vec<String>,
 
-    /// Operations set: vaddr, fvaddr or paddr. Usually follows from the target.
-    #[arg(long, value_name = "OPS", value_parser = values::ops, help_heading = "What to monitor")]
+    /// Operations set [default: chosen by the target].
+    #[arg(long, value_name = "OPS", value_parser = super::named(["vaddr", "fvaddr", "paddr"], values::ops), help_heading = "Targets")]
     pub ops: Option<Ops>,
 
     /// All parameters, {"kdamonds": [...]}: a JSON or YAML file, or the JSON text itself.
-    #[arg(long, value_name = "FILE|JSON", help_heading = "What to monitor")]
+    #[arg(long, value_name = "FILE|JSON", help_heading = "Targets")]
     pub kdamonds: Option<String>,
 
     /// Sampling interval; a bare number is microseconds [default: 5 ms].
-    #[arg(short = 's', long, value_name = "TIME", value_parser = values::interval, help_heading = "How closely")]
+    #[arg(short = 's', long, value_name = "TIME", value_parser = values::interval, help_heading = "Monitoring parameters")]
     pub sample: Option<Nanos>,
 
     /// Aggregation interval: one snapshot each; a bare number is microseconds [default: 100 ms].
-    #[arg(short = 'a', long, value_name = "TIME", value_parser = values::interval, help_heading = "How closely")]
+    #[arg(short = 'a', long, value_name = "TIME", value_parser = values::interval, help_heading = "Monitoring parameters")]
     pub aggr: Option<Nanos>,
 
-    /// Update interval, between two looks at the mappings; a bare number is microseconds [default: 1 s].
-    #[arg(short = 'u', long, value_name = "TIME", value_parser = values::interval, help_heading = "How closely")]
+    /// Update interval: how often the mappings are read again; a bare number is microseconds [default: 1 s].
+    #[arg(short = 'u', long, value_name = "TIME", value_parser = values::interval, help_heading = "Monitoring parameters")]
     pub updr: Option<Nanos>,
 
     /// Minimum number of regions, at least 3 [default: 10].
-    #[arg(short = 'n', long, value_name = "NUMBER", value_parser = values::count, help_heading = "How closely")]
+    #[arg(short = 'n', long, value_name = "NUMBER", value_parser = values::count, help_heading = "Monitoring parameters")]
     pub minr: Option<u64>,
 
     /// Maximum number of regions [default: 1000].
-    #[arg(short = 'm', long, value_name = "NUMBER", value_parser = values::count, help_heading = "How closely")]
+    #[arg(short = 'm', long, value_name = "NUMBER", value_parser = values::count, help_heading = "Monitoring parameters")]
     pub maxr: Option<u64>,
 
     /// Sampling, aggregation and update interval together; bare numbers are microseconds.
@@ -72,7 +72,7 @@ pub struct MonitorArgs {
         value_names = ["SAMPLE", "AGGR", "UPDATE"],
         num_args = 3,
         value_parser = values::interval,
-        help_heading = "How closely"
+        help_heading = "Monitoring parameters"
     )]
     pub monitoring_intervals: Vec<Nanos>,
 
@@ -82,7 +82,7 @@ pub struct MonitorArgs {
         value_names = ["MIN", "MAX"],
         num_args = 2,
         value_parser = values::count,
-        help_heading = "How closely"
+        help_heading = "Monitoring parameters"
     )]
     pub monitoring_nr_regions_range: Vec<u64>,
 
@@ -92,7 +92,7 @@ pub struct MonitorArgs {
         long = "monitoring_intervals_goal",
         value_names = ["ACCESS_BP", "AGGRS", "MIN_SAMPLE", "MAX_SAMPLE"],
         num_args = 4,
-        help_heading = "How closely"
+        help_heading = "Monitoring parameters"
     )]
     pub monitoring_intervals_goal: Vec<String>,
 
@@ -100,7 +100,7 @@ pub struct MonitorArgs {
     #[arg(
         long = "monitoring_intervals_autotune",
         conflicts_with = "monitoring_intervals_goal",
-        help_heading = "How closely"
+        help_heading = "Monitoring parameters"
     )]
     pub monitoring_intervals_autotune: bool,
 }

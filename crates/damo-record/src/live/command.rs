@@ -140,7 +140,7 @@ pub(crate) fn not_begun(command: &mut Option<Started>, error: RecordError, line:
     if let Some(started) = command
         && started.was_too_short(&error)
     {
-        line.warn(&format!("`{}` had ended before DAMON was on: there was nothing to monitor.", started.name));
+        line.warn(&format!("`{}` ended before DAMON was on, so nothing was recorded.", started.name));
         return Ok(());
     }
     if let Some(started) = command.take() {
@@ -165,7 +165,7 @@ pub(crate) fn pass_on(
     if let Err(error) = &recorded
         && !command.has_ended()
     {
-        line.warn(&format!("Ended too early: {error}. `{}` goes on and is waited for.", command.name));
+        line.warn(&format!("the recording ended early: {error}. `{}` still runs; waiting for its end.", command.name));
     }
     let code = command.wait(signals)?;
     if recorded.is_err() {

@@ -7,7 +7,7 @@ use super::command::{self, Started};
 use super::events::{Events, Place, Watched};
 use super::follow::{Ending, Following, give};
 use super::own::Own;
-use super::people::{Origin, People, is_same};
+use super::people::{Origin, People, RIPE, is_same, riper};
 use super::plan::{self, Plan};
 use super::sides::Sides;
 use super::source::Open;
@@ -22,7 +22,7 @@ use damo_format::WriterOptions;
 use damo_kernel::procfs::{clock_pair, now};
 use damo_kernel::sysfs::{ContextTarget, Kdamond};
 use damo_kernel::tracefs::{Decoder, EventFormat, Tracefs};
-use damo_model::{Clock, Item, Meta, Params, Process, Side, Source, Stamp, TracepointFormat};
+use damo_model::{Clock, Item, Meta, Nanos, Params, Process, Side, Source, Stamp, TracepointFormat};
 use std::os::fd::BorrowedFd;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -88,7 +88,7 @@ fn record(
         Ok(Begun { own, source, formats: of_source, events, mut plan, meta, marks }) => {
             formats = of_source;
             if let Some(why) = unfollowed(request, &plan) {
-                line.say(&why);
+                line.note(&why);
                 plan.origin = Origin::Roots { follow: false };
             }
             // From here on there is something to record, so there will be a record.
@@ -132,7 +132,7 @@ fn record(
                 if !std::mem::replace(&mut told, true) {
                     following
                         .line
-                        .say("DAMON ended because a process did, and was started again for those that go on.");
+                        .say("DAMON stopped because a target ended, and was started again for the other targets.");
                 }
                 following.follow(&mut own)
             }
@@ -186,13 +186,13 @@ fn unfollowed(request: &Request, plan: &Plan) -> Option<String> {
     }
     let contexts = || plan.kdamonds.iter().flat_map(|kdamond| &kdamond.contexts);
     let why = if contexts().count() > 1 {
-        "with several kdamonds it is open which of them a child belongs to"
+        "there are several kdamonds, and it is not defined to which of them a child belongs"
     } else if contexts().flat_map(|context| &context.targets).any(|target| !target.regions.is_empty()) {
-        "their targets have regions given, and what a child's are is open"
+        "the targets have fixed regions, and a child's regions are not known"
     } else {
         return None;
     };
-    Some(format!("Children of the targets are not followed: {why}. --exclude_child_tasks says that it is meant so."))
+    Some(format!("children of the targets are not followed: {why}. --exclude_child_tasks switches this note off."))
 }
 
 /// All that runs when a recording has begun.
@@ -208,31 +208,86 @@ struct Begun {
 
 type Running = (Plan, Own, Box<dyn super::source::Source>, Vec<(usize, i32)>);
 
-/// Plans, sets DAMON up, opens the ring and switches DAMON on; anew if a process was gone by then that was only found below
-/// others, for children come and go.
+/// Why DAMON could not be switched on, and for which processes it was set up.
+pub(crate) struct NotStarted {
+    error: RecordError,
+    people: Vec<Process>,
+}
+
+impl NotStarted {
+    /// DAMON was set up for these.
+    pub(crate) fn with(people: &[Process]) -> impl Fn(RecordError) -> Self {
+        move |error| Self { error, people: people.to_vec() }
+    }
+}
+
+/// DAMON was not set up yet.
+impl From<RecordError> for NotStarted {
+    fn from(error: RecordError) -> Self {
+        Self { error, people: Vec::new() }
+    }
+}
+
+/// Does `attempt`, which plans for children of at least the age that it is given, sets DAMON up and switches it on. If that
+/// failed and one of the processes has ended meanwhile, the kernel refused all of them because of that one: then it is
+/// done again, each time with twice the age, so that children which come and go do not keep a recording from beginning.
+pub(crate) fn until_nobody_went<T>(
+    machine: &Machine,
+    line: &mut Line,
+    mut attempt: impl FnMut(Nanos) -> Result<T, NotStarted>,
+) -> Result<T, RecordError> {
+    let (mut least_age, mut tries) = (RIPE, 1);
+    let mut went = None;
+    loop {
+        let NotStarted { error, people } = match attempt(least_age) {
+            Ok(started) => {
+                if let Some(Process { pid, comm, .. }) = went {
+                    line.note(&format!(
+                        "process {pid} ({}) ended while DAMON was being set up, so it was set up again. Children are \
+                         monitored from an age of {} on.",
+                        comm.escape_debug(),
+                        crate::values::time(least_age)
+                    ));
+                }
+                return Ok(started);
+            }
+            Err(not_started) => not_started,
+        };
+        let Some(process) = people.into_iter().find(|process| !is_same(&machine.procfs, process)) else {
+            return Err(error);
+        };
+        if tries == TRIES {
+            let Process { pid, comm, .. } = process;
+            return Err(RecordError::ProcessWent { pid, comm, tries, error: Box::new(error) });
+        }
+        (least_age, tries) = (riper(least_age), tries + 1);
+        went = Some(process);
+    }
+}
+
+/// Plans, sets DAMON up, opens the ring and switches DAMON on.
 fn start(
     request: &Request,
     machine: &Machine,
     open: &dyn Open,
     formats: &[EventFormat],
     command: &mut Option<Started>,
+    line: &mut Line,
 ) -> Result<Running, RecordError> {
-    let mut tries = TRIES;
-    loop {
-        let plan = plan::plan(request, machine, command.as_ref().map(Started::pid));
+    until_nobody_went(machine, line, |least_age| {
+        let plan = plan::plan(request, machine, command.as_ref().map(Started::pid), least_age);
         let plan =
             plan.or_else(|error| match command.as_mut().and_then(|command| command.heir(&error, &machine.procfs)) {
-                Some(heir) => plan::plan(request, machine, Some(heir)),
+                Some(heir) => plan::plan(request, machine, Some(heir), least_age),
                 None => Err(error),
             })?;
-        let mut own = Own::stage(request, machine, &plan)?;
+        let because_of = NotStarted::with(&plan.people);
+        let mut own = Own::stage(request, machine, &plan, least_age).map_err(&because_of)?;
         let source = open.before_start(&machine.root, formats)?;
-        match own.start() {
-            Ok(threads) => return Ok((plan, own, source, threads)),
-            Err(_) if tries > 0 && plan.people.iter().any(|it| !is_same(&machine.procfs, it)) => tries -= 1,
-            Err(error) => return Err(error),
-        }
-    }
+        let threads = own.start().map_err(&because_of)?;
+        drop(because_of);
+        Ok((plan, own, source, threads))
+    })
 }
 
 fn begin(
@@ -250,7 +305,7 @@ fn begin(
     if let What::Command { words, .. } = &request.what {
         *command = Some(Started::spawn(words, request.follow_children)?);
     }
-    let (plan, own, mut source, threads) = start(request, machine, open, &formats, command)?;
+    let (plan, own, mut source, threads) = start(request, machine, open, &formats, command, line)?;
     let tids: Vec<i32> = threads.iter().map(|(_, tid)| *tid).collect();
     source.narrow(&tids)?;
     let mut events = Events::new(decoder, false);

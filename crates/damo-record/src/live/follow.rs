@@ -207,7 +207,7 @@ impl Following<'_> {
                 let short = if dump.is_short { ", all that memory has room for" } else { "" };
                 self.line.say(&format!("Wrote {}: the last {held}{short}.", dump.file.shown()));
             }
-            Ok(None) => self.line.say("SIGUSR1: nothing to write, the record is written all the time (see --keep)."),
+            Ok(None) => self.line.say("SIGUSR1: nothing to do, because the record is written continuously (SIGUSR1 is for recordings with --keep)."),
             Err(error) => self.line.warn(&format!("SIGUSR1: {error}")),
         }
     }
@@ -289,9 +289,9 @@ impl Following<'_> {
             let keep =
                 self.request.output.keep.map_or_else(String::new, |keep| format!(" {}", line::whole_seconds(keep)));
             self.line.warn(&format!(
-                "--keep{keep} does not fit into the {} of memory that it may take: only about the last {} are held. Fewer \
-                 regions (-m) or a longer aggregation interval (-a) make it more; --rotate_time and --rotate_keep keep any \
-                 time on disk.",
+                "--keep{keep} does not fit into the {} of memory that it may take: only about the last {} are kept. Fewer \
+                 regions (-m) or a longer aggregation interval (-a) make room for more; --rotate_time and --rotate_keep \
+                 keep the rest on disk.",
                 format_size(Bytes(crate::tape::MOST_BYTES as u64), Style::Human),
                 line::whole_seconds(held)
             ));

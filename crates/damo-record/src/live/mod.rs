@@ -114,14 +114,16 @@ fn conclude(
     if seen.lost > 0 {
         let share = seen.lost as f64 * 100.0 / (seen.lost + seen.regions) as f64;
         line.warn(&format!(
-            "Lost {} events ({share:.1} % of all): the machine was too busy to take them in time. The snapshots that they \
-             belong to are marked as partial. To lose fewer: --ring_size 8M, a longer aggregation interval (-a), or fewer \
-             regions (-m).",
+            "lost {} events ({share:.1} % of all) because the machine was too busy. Snapshots with lost events are marked as \
+             partial. To lose fewer events, use --ring_size 8M, a longer aggregation interval (-a) or fewer regions (-m).",
             line::grouped(seen.lost)
         ));
     }
     if seen.late > 0 {
-        line.warn(&format!("{} events came out of order and could not be placed.", line::grouped(seen.late)));
+        line.warn(&format!(
+            "{} events came so late that they belong to no snapshot, and are not in the record.",
+            line::grouped(seen.late)
+        ));
     }
     let span = seen.latest.zip(seen.first).map(|(latest, first)| latest.saturating_sub(first));
     if !ended.written.files.is_empty() || ended.error.is_none() && !ended.was_discarded {
@@ -135,12 +137,14 @@ fn conclude(
         }
     }
     if let Some((count, why)) = ended.rejected {
-        line.warn(&format!("{count} items could not be written, the first because: {why}. Please report it."));
+        line.warn(&format!(
+            "{count} items could not be written; the first one: {why}. This is a fault of damo: please report it."
+        ));
     }
     if ended.was_full {
         line.warn(&format!(
-            "Targets that came after the {}th are not in the record, which can have no more. With --rotate_time 10m each file \
-             begins anew.",
+            "the record has its maximum of {} targets; later targets are not in it. With --rotate_time 10m, a new file is begun \
+             every 10 minutes.",
             line::grouped(damo_format::MAX_TARGETS as u64)
         ));
     }

@@ -68,16 +68,20 @@ const REFUSALS_TO_TELL: u32 = 5;
 const TURN: Duration = Duration::from_secs(30);
 /// The same when ours is to be switched off, which must not wait for long.
 const LAST_TURN: Duration = Duration::from_secs(5);
-/// The most that a child must live before DAMON is told of it, on a kernel whose DAMON ended of earlier ones.
-const MOST_RIPE: Nanos = Nanos(60_000_000_000);
 /// A kdamond that cannot take what it was told ends at once; a busy machine notices it later.
 const ENDS_SOON: Duration = Duration::from_secs(3);
 /// For a commit to notice that its kdamond is off: the kernel looks ten times a second.
 const GIVE_UP: Duration = Duration::from_secs(5);
 
 impl Own {
-    /// Sets DAMON up without switching it on, and notes that it is ours.
-    pub(crate) fn stage(request: &Request, machine: &Machine, plan: &Plan) -> Result<Self, RecordError> {
+    /// Sets DAMON up without switching it on, and notes that it is ours. DAMON will not be told of children younger than
+    /// `least_age`.
+    pub(crate) fn stage(
+        request: &Request,
+        machine: &Machine,
+        plan: &Plan,
+        least_age: Nanos,
+    ) -> Result<Self, RecordError> {
         let turn = owner::turn(&request.root, TURN)?;
         let prepared = machine.sysfs.prepare(&plan.kdamonds).map_err(|e| busy(&request.root, e))?;
         let record = request.output.path.as_deref().map(|path| std::path::absolute(path).unwrap_or(path.to_path_buf()));
@@ -105,7 +109,7 @@ impl Own {
             waiting: Vec::new(),
             telling: None,
             refusals: 0,
-            ripe: people::RIPE,
+            ripe: least_age,
             note_is_old: false,
             told: None,
             has_processes: !plan.people.is_empty(),
@@ -184,8 +188,7 @@ impl Own {
     /// Sets DAMON up again, after it ended, for all who are alive now, `born` among them. To be switched on by
     /// [`Own::start_again`]. Gives the intervals; `None` if nobody is alive.
     pub(crate) fn restage(&mut self, born: Vec<Process>) -> Result<Option<Intervals>, RecordError> {
-        // Whatever comes and goes so fast is not worth what it costs those who stay.
-        self.ripe = Nanos(self.ripe.0.saturating_mul(2)).min(MOST_RIPE);
+        self.ripe = people::riper(self.ripe);
         self.waiting.extend(born);
         self.waiting.retain(|process| people::is_same(&self.procfs, process));
         let mut people: Vec<Process> =
@@ -284,7 +287,7 @@ impl Own {
                     && !std::mem::replace(&mut self.note_is_old, true)
                 {
                     line.warn(&format!(
-                        "{error}. The recording goes on. Should it be killed, DAMON's parameters may stay as they are then."
+                        "{error}. The recording goes on, but if it is killed, DAMON's parameters may not be restored."
                     ));
                 }
                 Ok(Some(true))
@@ -295,7 +298,7 @@ impl Own {
                 if self.refusals == REFUSALS_TO_TELL {
                     let names: Vec<String> =
                         newcomers.iter().map(|process| format!("{} ({})", process.pid, process.comm.shown())).collect();
-                    line.warn(&format!("New processes could not be added: {}: {error}", names.join(", ")));
+                    line.warn(&format!("new processes could not be added as targets: {}: {error}", names.join(", ")));
                 }
                 Ok(Some(false))
             }

@@ -81,6 +81,8 @@ const MOST_RENAMES: u32 = 16;
 /// DAMON is not told of a child that is younger. Many live for less, DAMON takes another second to see their memory, and a
 /// process that is gone when DAMON is to take it makes kernels refuse all, or end DAMON (6.12).
 pub(crate) const RIPE: Nanos = Nanos(1_000_000_000);
+/// The most that a child must have lived before DAMON is told of it, where younger ones went too soon.
+pub(crate) const MOST_RIPE: Nanos = Nanos(60_000_000_000);
 /// Start times are told in clock ticks.
 const TICK: Nanos = Nanos(20_000_000);
 
@@ -342,6 +344,12 @@ fn same(procfs: &Procfs, process: &Process) -> Option<Stat> {
     procfs.stat(process.pid).ok().filter(|stat| {
         !matches!(stat.state, 'Z' | 'X' | 'x') && process.started.is_none_or(|started| started == stat.started)
     })
+}
+
+/// The least age of children after one went that had this age: children that live so short are not worth what they cost
+/// the others.
+pub(crate) fn riper(least_age: Nanos) -> Nanos {
+    Nanos(least_age.0.saturating_mul(2)).min(MOST_RIPE)
 }
 
 /// Tells whether a process began so long ago.

@@ -8,7 +8,7 @@ use crate::request::{Monitoring, Request, What};
 use damo_kernel::procfs::joined;
 use damo_kernel::readiness;
 use damo_kernel::sysfs::{Context, ContextTarget, Kdamond};
-use damo_model::{AddrRange, Ops, Process};
+use damo_model::{AddrRange, Nanos, Ops, Process};
 use std::path::Path;
 
 /// What to start.
@@ -18,9 +18,30 @@ pub(crate) struct Plan {
     pub(crate) origin: Origin,
 }
 
-/// Plans for everything but attaching. `command` is the pid of the command that was started, if one was asked for.
-pub(crate) fn plan(request: &Request, machine: &Machine, command: Option<i32>) -> Result<Plan, RecordError> {
-    let mut plan = of(&request.what, &request.monitoring, request.follow_children, machine, command)?;
+/// Which processes are targets beside those that were named.
+#[derive(Clone, Copy)]
+pub(crate) struct Children {
+    /// Whether children are.
+    pub(crate) follow: bool,
+    /// Children and members of control groups that are younger are left out.
+    pub(crate) least_age: Nanos,
+}
+
+impl Children {
+    /// No children; all members of control groups that are not just beginning.
+    pub(crate) const NONE: Self = Self { follow: false, least_age: RIPE };
+}
+
+/// Plans for everything but attaching. `command` is the pid of the command that was started, if one was asked for. Children
+/// and members of control groups that began less than `least_age` ago are left out.
+pub(crate) fn plan(
+    request: &Request,
+    machine: &Machine,
+    command: Option<i32>,
+    least_age: Nanos,
+) -> Result<Plan, RecordError> {
+    let children = Children { follow: request.follow_children, least_age };
+    let mut plan = of(&request.what, &request.monitoring, children, machine, command)?;
     if let Some(schemes) = &request.schemes {
         crate::json::apply_schemes(schemes, &mut plan.kdamonds)?;
     }
@@ -31,21 +52,21 @@ pub(crate) fn plan(request: &Request, machine: &Machine, command: Option<i32>) -
 pub(crate) fn of(
     what: &What,
     monitoring: &Monitoring,
-    follow: bool,
+    children: Children,
     machine: &Machine,
     command: Option<i32>,
 ) -> Result<Plan, RecordError> {
-    let roots = Origin::Roots { follow };
+    let roots = Origin::Roots { follow: children.follow };
     Ok(match what {
-        What::Pids { pids, ranges } => processes(machine, pids, ranges, monitoring, roots)?,
+        What::Pids { pids, ranges } => processes(machine, pids, ranges, monitoring, children)?,
         What::Command { ranges, .. } => {
             let pids: Vec<i32> = command.into_iter().collect();
-            processes(machine, &pids, ranges, monitoring, roots)?
+            processes(machine, &pids, ranges, monitoring, children)?
         }
         What::Cgroup(path) => {
             // In its own words: where no name will do, another directory is no remedy.
             machine.procfs.cgroup_tree(&path.to_string_lossy())?;
-            cgroup(machine, path, monitoring)?
+            cgroup(machine, path, monitoring, children.least_age)?
         }
         What::Paddr { ranges, nodes } => {
             let ranges = physical(machine, ranges, nodes)?;
@@ -84,22 +105,23 @@ fn processes(
     pids: &[i32],
     ranges: &[AddrRange],
     monitoring: &Monitoring,
-    origin: Origin,
+    children: Children,
 ) -> Result<Plan, RecordError> {
     let mut people: Vec<Process> = Vec::new();
     for pid in pids {
         people.push(monitorable(&machine.procfs, *pid).ok_or_else(|| why_not(machine, *pid))?);
     }
-    if origin == (Origin::Roots { follow: true }) {
-        let is_ripe = older_than(&machine.procfs, RIPE);
+    if children.follow {
+        let is_old = older_than(&machine.procfs, children.least_age);
         for pid in pids.iter().flat_map(|pid| machine.procfs.descendants(*pid)) {
             if !people.iter().any(|known| known.pid == pid) {
-                people.extend(monitorable(&machine.procfs, pid).filter(&is_ripe));
+                people.extend(monitorable(&machine.procfs, pid).filter(&is_old));
             }
         }
     }
     let mut context = context(monitoring, if ranges.is_empty() { Ops::Vaddr } else { Ops::Fvaddr });
     context.targets = people.iter().map(|process| target(process.pid, ranges)).collect();
+    let origin = Origin::Roots { follow: children.follow };
     Ok(Plan { kdamonds: vec![kdamond(context)], people, origin })
 }
 
@@ -108,16 +130,19 @@ pub(crate) fn target(pid: i32, ranges: &[AddrRange]) -> ContextTarget {
     ContextTarget { pid: Some(pid), regions: ranges.to_vec(), ..ContextTarget::default() }
 }
 
-fn cgroup(machine: &Machine, path: &Path, monitoring: &Monitoring) -> Result<Plan, RecordError> {
+fn cgroup(machine: &Machine, path: &Path, monitoring: &Monitoring, least_age: Nanos) -> Result<Plan, RecordError> {
     let name = path.to_string_lossy().into_owned();
     let pids = machine
         .procfs
         .cgroup_processes(&name)
         .map_err(|e| Problem::Cgroup { path: path.to_path_buf(), why: e.to_string() })?;
     let mut people: Vec<Process> = pids.into_iter().filter_map(|pid| monitorable(&machine.procfs, pid)).collect();
-    let is_ripe = older_than(&machine.procfs, RIPE);
-    if people.iter().any(&is_ripe) {
-        people.retain(is_ripe);
+    // Where all are younger, the oldest are taken.
+    let ages = std::iter::successors(Some(least_age), |age| Some(Nanos(age.0 / 2))).take_while(|age| *age >= RIPE);
+    let mut fit = ages.map(|age| older_than(&machine.procfs, age)).filter(|is_old| people.iter().any(is_old));
+    if let Some(is_old) = fit.next() {
+        drop(fit);
+        people.retain(is_old);
     }
     if people.is_empty() {
         let why = "no process in it can be monitored".to_string();

@@ -43,8 +43,12 @@ pub(crate) fn check(request: &Request, machine: &Machine) -> Result<(), RecordEr
     }
     let checks = readiness::checks(&machine.root);
     let lacks = lacks(&checks, needed);
-    let without = (!attaches && lacks.iter().all(|check| check.is_for_events_alone())).then(with_snapshots);
-    Err(missing("recording", &lacks, &checks, without))
+    let events_alone = !attaches && lacks.iter().all(|check| check.is_for_events_alone());
+    let in_the_way = in_the_way(&checks);
+    let without = (events_alone && in_the_way.is_empty()).then(with_snapshots);
+    // Without events it would work, if nothing else were on.
+    let also = if events_alone { in_the_way } else { Vec::new() };
+    Err(missing("recording", &[lacks, also].concat(), &checks, without))
 }
 
 /// Why steering failed, if something of the machine explains it; or else the error itself.
@@ -68,16 +72,25 @@ pub(crate) fn no_ring(request: &Request, root: &Root, error: RecordError) -> Rec
     let told = |name: &str| checks.iter().find(|check| check.name == name).map(|check| check.present.clone());
     let told: Vec<String> =
         ["perf_event_paranoid", "lockdown", "root", "container"].into_iter().filter_map(told).collect();
-    let lack = Lack {
-        needed: "leave to take DAMON's events through perf".to_owned(),
-        present: format!("perf_event_open for {event} on {on}: {source}; {}", told.join("; ")),
-        remedy:
-            "run it as root on the host; a container needs --privileged, or --cap-add PERFMON and a seccomp profile \
-                 that lets perf_event_open pass"
-                .to_owned(),
+    let capabilities = match readiness::missing_capabilities(root).as_slice() {
+        [] => "a seccomp profile".to_owned(),
+        missing => format!("{} and a seccomp profile", missing.join(" and ")),
     };
-    let without = (request.what != What::Attach).then(with_snapshots);
+    let lack = Lack {
+        needed: "permission to take DAMON's events through perf".to_owned(),
+        present: format!("perf_event_open for {event} on {on}: {source}; {}", told.join("; ")),
+        remedy: format!(
+            "run it as root on the host; a container needs --privileged, or {capabilities} that allows perf_event_open"
+        ),
+    };
+    let without = (request.what != What::Attach && in_the_way(&checks).is_empty()).then(with_snapshots);
     Problem::Missing { purpose: "recording", lacks: vec![lack], without }.into()
+}
+
+/// Kdamonds and modules that are on: while they are, none can be started for snapshots either.
+fn in_the_way(checks: &[Check]) -> Vec<&Check> {
+    let is_it = |check: &&Check| matches!(check.name, "kdamonds" | "modules") && check.verdict == Verdict::Limited;
+    checks.iter().filter(is_it).collect()
 }
 
 /// What is missing of what is `needed`, without what follows from other things that are missing.
@@ -102,7 +115,7 @@ fn lack(check: &Check) -> Lack {
     let remedy = if check.remedy.starts_with("sudo damo record") {
         format!("sudo {}", typed.join(" "))
     } else {
-        check.remedy.replace("damo record --snapshot 1s 60 …", &with_snapshots())
+        check.remedy.replace(readiness::SNAPSHOTS, &with_snapshots())
     };
     Lack { needed: check.needed.to_string(), present: check.present.clone(), remedy }
 }

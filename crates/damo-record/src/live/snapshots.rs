@@ -7,7 +7,7 @@
 
 use super::Machine;
 use super::command::{self, Started};
-use super::control::{meta, params_of};
+use super::control::{NotStarted, meta, params_of, until_nobody_went};
 use super::follow::{Ending, LOOK, give, give_all};
 use super::own::Own;
 use super::people::{Origin, People};
@@ -76,7 +76,7 @@ fn record(
 ) -> Result<(), RecordError> {
     let tape = Tape::open(&request.output, WriterOptions::live())?;
     tape.notes().iter().for_each(|note| line.note(note));
-    let (mut own, session) = match begin(request, machine, command) {
+    let (mut own, session) = match begin(request, machine, command, line) {
         Ok(begun) => begun,
         Err(error) => {
             tape.discard();
@@ -89,7 +89,7 @@ fn record(
         Err(error) => return command::not_begun(command, error, line),
     };
     if request.follow_children && !session.plan.people.is_empty() {
-        line.note("Processes that begin from now on are not monitored: --snapshot does not follow children.");
+        line.note("processes that start from now on are not monitored: --snapshot does not follow children");
     }
     let mut reading = Reading {
         request,
@@ -139,18 +139,36 @@ struct Session {
     kdamonds: Vec<i32>,
 }
 
-fn begin(request: &Request, machine: &Machine, command: &mut Option<Started>) -> Result<(Own, Session), RecordError> {
+fn begin(
+    request: &Request,
+    machine: &Machine,
+    command: &mut Option<Started>,
+    line: &mut Line,
+) -> Result<(Own, Session), RecordError> {
     if let What::Command { words, .. } = &request.what {
         *command = Some(Started::spawn(words, false)?);
     }
-    let mut plan = plan::plan(request, machine, command.as_ref().map(Started::pid))?;
+    until_nobody_went(machine, line, |least_age| {
+        let plan = plan::plan(request, machine, command.as_ref().map(Started::pid), least_age)?;
+        let people = plan.people.clone();
+        start(request, machine, plan, least_age).map_err(NotStarted::with(&people))
+    })
+}
+
+/// Sets DAMON up with what shows its regions, and switches it on.
+fn start(
+    request: &Request,
+    machine: &Machine,
+    mut plan: Plan,
+    least_age: Nanos,
+) -> Result<(Own, Session), RecordError> {
     let release = damo_kernel::features::parse_release(&machine.procfs.kernel_release());
     let filters = release.is_none_or(|release| release >= TARGET_FILTERS);
     let (mut windows, mut targets) = (Vec::new(), Vec::new());
     for (at, kdamond) in plan.kdamonds.iter_mut().enumerate() {
         windows.extend(add_schemes(at, kdamond, filters, &plan.people, &mut targets));
     }
-    let mut own = Own::stage(request, machine, &plan)?;
+    let mut own = Own::stage(request, machine, &plan, least_age)?;
     for target in &mut targets {
         let at = target.kdamond.unwrap_or_default() as usize;
         target.kdamond = own.indices().get(at).copied();

@@ -38,19 +38,21 @@ pub(crate) fn settle(
             // Nothing of it runs any more; what it set up is put back, if it is still what it set up.
             if !attaches && !put_back(request, machine, &found)? {
                 line.warn(&format!(
-                    "A recording that was killed (process {pid}, record {record}) had set DAMON up. Its settings were \
-                     changed by someone since, so they are left as they are."
+                    "a recording that was killed (process {pid}, record {record}) had set DAMON up. Its settings have been \
+                     changed since, so they are not restored."
                 ));
             }
             continue;
         }
         let kdamonds = names(&left);
-        let what = format!("A recording that was killed (process {pid}, record {record}) left {kdamonds} on.");
+        let what = format!("a recording that was killed (process {pid}, record {record}) left {kdamonds} on.");
         if attaches {
-            line.warn(&format!("{what} It is recorded now, and left on; to stop it: damo record --stop_stale"));
+            line.warn(&format!(
+                "{what} This recording attaches to it and leaves it on. To stop it: damo record --stop_stale"
+            ));
             continue;
         }
-        if !request.stop_stale && !agreed(&format!("{what} Stop it now?"), signals) {
+        if !request.stop_stale && !agreed(&format!("{} Stop it now?", capitalized(&what)), signals) {
             return Err(Problem::Stale { pid, record, kdamonds }.into());
         }
         put_back(request, machine, &found)?;
@@ -75,6 +77,12 @@ fn put_back(request: &Request, machine: &Machine, found: &Found) -> Result<bool,
     }
     found.forget()?;
     Ok(ours)
+}
+
+/// A sentence that begins a line.
+fn capitalized(sentence: &str) -> String {
+    let mut letters = sentence.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 fn names(kdamonds: &[(usize, i32)]) -> String {

@@ -42,11 +42,11 @@ impl MonitorArgs {
     damo start --schemes schemes.json --dry_run\n\n\
     A scheme begins with its --damos_action; of several, the n-th of each option is for the n-th action.")]
 pub struct StartArgs {
-    /// Whom, and how closely.
+    /// Targets and monitoring parameters.
     #[command(flatten)]
     pub monitor: MonitorArgs,
 
-    /// What to do on it.
+    /// Schemes.
     #[command(flatten)]
     pub damos: DamosArgs,
 
@@ -77,11 +77,11 @@ pub enum ParameterFormat {
 #[derive(Args, Clone, Debug, Default)]
 #[command(after_help = "Example: damo args -a 200ms --damos_action stat $(pidof app) > params.json")]
 pub struct PrintArgs {
-    /// Whom, and how closely.
+    /// Targets and monitoring parameters.
     #[command(flatten)]
     pub monitor: MonitorArgs,
 
-    /// What to do on it.
+    /// Schemes.
     #[command(flatten)]
     pub damos: DamosArgs,
 

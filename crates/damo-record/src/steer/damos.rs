@@ -1,12 +1,12 @@
 //! `--schemes` and the `--damos_*` options: schemes as typed on a command line. The n-th occurrence of an option belongs
 //! to the n-th `--damos_action`. They become the JSON that `--schemes` takes, so that one reader knows what values mean.
 
-use crate::args::UsageError;
+use crate::args::{UsageError, offered};
 use crate::values;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 use damo_kernel::sysfs::Scheme as Running;
 use damo_model::Intervals;
-use damo_model::scheme::Scheme;
+use damo_model::scheme::{Action, Scheme};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -59,7 +59,12 @@ impl Args for DamosArgs {
         OPTIONS.into_iter().fold(command, |command, (id, names, min, max, help)| {
             let arg = Arg::new(id).long(id).value_names(names.to_vec()).num_args(min..=max).help(help);
             let arg = if id == "schemes" { arg.short('c') } else { arg };
-            command.arg(arg.action(ArgAction::Append).help_heading("What to do on it"))
+            let arg = match id {
+                "damos_action" => arg.value_parser(offered(Action::ALL.map(Action::as_str))),
+                "damos_quota_goal_tuner" => arg.value_parser(offered(["consist", "temporal"])),
+                _ => arg,
+            };
+            command.arg(arg.action(ArgAction::Append).help_heading("Schemes"))
         })
     }
 
@@ -71,8 +76,9 @@ impl Args for DamosArgs {
 impl FromArgMatches for DamosArgs {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let words = |id: &str| {
-            let groups = matches.get_occurrences::<String>(id);
-            groups.into_iter().flatten().map(|group| group.cloned().collect()).collect()
+            let groups = matches.get_raw_occurrences(id);
+            let text = |word: &std::ffi::OsStr| word.to_string_lossy().into_owned();
+            groups.into_iter().flatten().map(|group| group.map(text).collect()).collect()
         };
         let mut options: Vec<(&'static str, Vec<Vec<String>>)> = OPTIONS.map(|(id, ..)| (id, words(id))).into();
         let mut targets = Vec::new();

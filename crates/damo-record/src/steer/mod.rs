@@ -219,7 +219,7 @@ fn planned(
     command: Option<i32>,
 ) -> Result<Vec<Kdamond>, RecordError> {
     let machine = Machine::new(place.root.clone());
-    let mut kdamonds = plan::of(what, &monitor.monitoring()?, false, &machine, command)?.kdamonds;
+    let mut kdamonds = plan::of(what, &monitor.monitoring()?, plan::Children::NONE, &machine, command)?.kdamonds;
     if let What::Kdamonds(_) = what {
         monitor.change(&mut kdamonds)?;
     }

@@ -29,18 +29,18 @@ const STEP: Duration = Duration::from_millis(100);
 /// Options of schemes that run in the foreground.
 #[derive(Args, Clone, Debug, Default)]
 pub struct ForegroundArgs {
-    /// Whom, and how closely.
+    /// Targets and monitoring parameters.
     #[command(flatten)]
     pub monitor: MonitorArgs,
 
-    /// What to do on it.
+    /// Schemes.
     #[command(flatten)]
     pub damos: DamosArgs,
 
     /// A program to start, with its arguments, and to apply the schemes to. Its exit code is passed on.
     ///
     /// It is waited for even if the schemes stop before it. Under sudo it runs with the rights of the user who called sudo, not as root.
-    #[arg(last = true, value_name = "COMMAND", help_heading = "What to monitor")]
+    #[arg(last = true, value_name = "COMMAND", help_heading = "Targets")]
     pub command: Vec<OsString>,
 
     /// Stop after this time; a bare number is seconds.

@@ -34,11 +34,11 @@ pub struct AdjustArgs {
     files: Vec<PathBuf>,
     #[command(flatten)]
     inputs: Inputs,
-    /// Add up snapshots until they last this long; a bare number is microseconds
+    /// Aggregate snapshots until they are this long; a bare number is microseconds
     #[arg(long = "aggregate_interval", value_name = "TIME", value_parser = interval, help_heading = "Aggregation")]
     aggregate_interval: Option<Nanos>,
-    /// With --aggregate_interval: leave out so many of each target's first snapshots, in which DAMON's regions have not
-    /// settled yet
+    /// With --aggregate_interval: number of each target's first snapshots to leave out, in which DAMON has not yet adapted
+    /// its regions
     #[arg(long, value_name = "NUMBER", default_value_t = 20, help_heading = "Aggregation")]
     skip: u64,
     #[command(flatten)]
@@ -108,19 +108,22 @@ impl AdjustArgs {
         errors::done(format_args!("{}: {}", path.shown(), count_text(done.snapshots, "snapshot")));
         if done.skipped > 0 {
             errors::done(format_args!(
-                "  without each target's first {}, {} in all (--skip 0 keeps them)",
+                "  the first {} snapshots of each target are left out, {} in all (--skip 0 keeps them)",
                 self.skip, done.skipped
             ));
         }
         let interval = self.aggregate_interval.map(human).unwrap_or_default();
         if done.snapshots == done.added {
-            errors::done(format_args!("  as they were: none is shorter than {interval}, so nothing was added up"));
+            errors::done(format_args!("  unchanged: no snapshot is shorter than {interval}, so none were aggregated"));
         } else if done.short > 0 {
-            errors::done(format_args!("  {} of them shorter than {interval}: what was left at the end", done.short));
+            errors::done(format_args!(
+                "  {} of them are shorter than {interval}, because they are the last ones",
+                done.short
+            ));
         }
         if done.without_extras > 0 {
             errors::done(format_args!(
-                "  without bytes that passed filters and hits of probes: those are of one snapshot only"
+                "  bytes that passed filters and hits of probes are left out, because they cannot be aggregated"
             ));
         }
     }
@@ -128,7 +131,7 @@ impl AdjustArgs {
 
 fn interval(text: &str) -> Result<Nanos, String> {
     let time = microseconds(text).map_err(|error| error.to_string())?;
-    if time > Nanos(0) { Ok(time) } else { Err("an interval is longer than 0".into()) }
+    if time > Nanos(0) { Ok(time) } else { Err("an interval must be longer than 0".into()) }
 }
 
 fn human(time: Nanos) -> String {

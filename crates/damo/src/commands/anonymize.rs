@@ -77,7 +77,7 @@ impl AnonymizeArgs {
             stays.push("THE TEXTS OF MARKS");
         }
         errors::done(format_args!(
-            "{}: {} areas moved; {} processes and {} files became numbers{}",
+            "{}: {} address areas moved; the names of {} processes and {} files replaced by numbers{}",
             self.output.path(DEFAULT).shown(),
             done.areas,
             done.processes,
@@ -85,9 +85,9 @@ impl AnonymizeArgs {
             if self.keep_marks || done.marks == 0 {
                 String::new()
             } else {
-                format!(", and so did the texts of {} marks", done.marks)
+                format!(", and the texts of {} marks as well", done.marks)
             }
         ));
-        errors::done(format_args!("  what stays: {}", stays.join("; ")));
+        errors::done(format_args!("  still in the record: {}", stays.join("; ")));
     }
 }

@@ -86,7 +86,7 @@ pub fn run(args: &CutArgs) -> Result<Outcome> {
         errors::done(format_args!("{}: {snapshots}, {regions}{what}", path.shown()));
         if kept.sides_of_unknown_time > 0 {
             errors::done(format_args!(
-                "  with all {} footprints and the like whose times are not on the record's clock",
+                "  including all {} footprints and similar readings whose times are not on the record's clock",
                 kept.sides_of_unknown_time
             ));
         }

@@ -81,7 +81,7 @@ pub fn run(args: &MergeArgs) -> Result<Outcome> {
         merged.snapshots
     ));
     if merged.repeated_snapshots > 0 {
-        errors::done(format_args!("  {} snapshots that two records have were taken once", merged.repeated_snapshots));
+        errors::done(format_args!("  {} snapshots that are in two records were kept once", merged.repeated_snapshots));
     }
     Ok(edits::outcome(&opened, late))
 }

@@ -10,6 +10,7 @@ use clap::{Args, Subcommand};
 use damo_model::Nanos;
 use damo_model::human::Show;
 use damo_model::scheme::Action;
+use damo_record::args::named;
 use damo_record::steer::schemes::{self as foreground, ForegroundArgs};
 use damo_report::suggest::{self, Goal, suggest};
 use damo_report::whatif::{self, compare_chart, what_if, write_text};
@@ -27,7 +28,7 @@ use std::path::PathBuf;
 pub struct SchemesArgs {
     #[command(subcommand)]
     command: Option<SchemesCommand>,
-    /// Tell what each scheme would have done, had it run while this record was made
+    /// Show what each scheme would have done while this record was made; nothing is changed on this machine
     #[arg(long = "what-if", alias = "what_if", value_name = "RECORD")]
     what_if: Option<PathBuf>,
     #[command(flatten)]
@@ -43,7 +44,7 @@ pub struct SchemesArgs {
 /// What there is beside trying schemes.
 #[derive(Debug, Subcommand)]
 enum SchemesCommand {
-    /// Search ages and access rates for the scheme that saves most within a goal, and print it as JSON to start
+    /// Search for the scheme that saves most memory within a goal, and print it as JSON for `damo start`
     Suggest(SuggestArgs),
 }
 
@@ -64,7 +65,7 @@ struct SuggestArgs {
     #[arg(long, value_name = "GOAL", value_parser = Goal::parse)]
     goal: Vec<Goal>,
     /// What the scheme does
-    #[arg(long, value_name = "ACTION", value_parser = action, default_value = "pageout")]
+    #[arg(long, value_name = "ACTION", value_parser = named(Action::ALL.map(Action::as_str), action), default_value = "pageout")]
     action: Action,
     #[command(flatten)]
     reckoning: ReckoningArgs,
@@ -74,7 +75,7 @@ struct SuggestArgs {
     form: FormArgs,
 }
 
-/// How it is reckoned.
+/// How it is computed.
 #[derive(Args, Clone, Debug)]
 struct ReckoningArgs {
     /// Memory accessed again within this time after the scheme moved it counts as refaulted, such as 30s
@@ -92,7 +93,7 @@ struct ReckoningArgs {
 fn action(name: &str) -> Result<Action, String> {
     Action::ALL.into_iter().find(|action| action.as_str() == name).ok_or_else(|| {
         let names: Vec<&str> = Action::ALL.iter().map(|action| action.as_str()).collect();
-        format!("one of {} is wanted", names.join(", "))
+        format!("the actions are {}", names.join(", "))
     })
 }
 

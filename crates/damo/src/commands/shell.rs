@@ -15,9 +15,13 @@ use std::path::{Path, PathBuf};
 
 /// Arguments of `damo completions`.
 #[derive(Args, Debug)]
-#[command(after_help = "Example: damo completions bash > /etc/bash_completion.d/damo")]
+#[command(after_help = "Examples:\n  \
+    damo completions bash > ~/.local/share/bash-completion/completions/damo\n  \
+    damo completions zsh > ~/.zfunc/_damo      with `fpath+=~/.zfunc` before `compinit` in ~/.zshrc\n  \
+    damo completions fish > ~/.config/fish/completions/damo.fish\n\n\
+    The directories must exist. For all users: /usr/share/bash-completion/completions/damo, as root.")]
 pub struct CompletionsArgs {
-    /// For this shell
+    /// The shell
     shell: Shell,
 }
 

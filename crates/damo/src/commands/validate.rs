@@ -24,17 +24,17 @@ pub struct ValidateArgs {
     files: Vec<PathBuf>,
     #[command(flatten)]
     inputs: Inputs,
-    /// How long a snapshot lasts; bare numbers are microseconds [default: a quarter less or more than the aggregation
+    /// Bounds of a snapshot's length; bare numbers are microseconds [default: a quarter less or more than the aggregation
     /// interval in force, or than 100 ms where that is not known]
     #[arg(long, num_args = 2, value_names = ["MIN", "MAX"], value_parser = microseconds, help_heading = "Bounds")]
     aggr: Vec<Nanos>,
-    /// How many regions it has [default: 3, and a fifth more than the record's upper bound, else 1200]
+    /// Bounds of the number of regions of a snapshot [default: 3, and a fifth more than the record's upper bound, else 1200]
     #[arg(long = "nr_regions", num_args = 2, value_names = ["MIN", "MAX"], help_heading = "Bounds")]
     nr_regions: Vec<u64>,
-    /// How often a region was found accessed [default: 0, and a fifth more than the intervals allow, else 24]
+    /// Bounds of a region's nr_accesses (samples in which it was accessed) [default: 0, and a fifth more than the intervals allow, else 24]
     #[arg(long = "nr_accesses", num_args = 2, value_names = ["MIN", "MAX"], help_heading = "Bounds")]
     nr_accesses: Vec<u32>,
-    /// In so many percent of a target's snapshots time and number of regions may be out of bounds, or regions be missing
+    /// Percentage of a target's snapshots whose length or number of regions may be out of bounds, or that may be incomplete
     #[arg(
         long = "allow_error",
         value_name = "PERCENT",
@@ -43,18 +43,18 @@ pub struct ValidateArgs {
         help_heading = "Bounds"
     )]
     allow_error: f64,
-    /// Regions lie within one of these ranges
+    /// Address ranges in one of which each region must be
     #[arg(long = "regions_boundary", value_name = "START-END", num_args = 1.., value_parser = boundary, help_heading = "Bounds")]
     regions_boundary: Vec<AddrRange>,
 }
 
 fn percent(text: &str) -> Result<f64, String> {
     let number = human::parse_percent(text).map_err(|error| error.to_string())?.as_f64();
-    if (0.0..=100.0).contains(&number) { Ok(number) } else { Err("0 to 100 percent are wanted".into()) }
+    if (0.0..=100.0).contains(&number) { Ok(number) } else { Err("give a number of percent from 0 to 100".into()) }
 }
 
 fn boundary(text: &str) -> Result<AddrRange, String> {
-    let (start, end) = text.split_once('-').ok_or("START-END is wanted")?;
+    let (start, end) = text.split_once('-').ok_or("give a range as START-END")?;
     let addr = |text| human::parse_addr(text).map_err(|error| error.to_string());
     let range = AddrRange::new(addr(start)?, addr(end)?);
     if range.start < range.end { Ok(range) } else { Err("it ends before it starts".into()) }
@@ -127,7 +127,7 @@ fn judge(record: &Record, path: &Path, limits: &Limits, out: &mut dyn Write) -> 
         say(&why)?;
     }
     if !record.reader().is_finished() {
-        say(&"the record has no end: its recorder was killed, or is still at work")?;
+        say(&"the record has no end: its recorder was killed, or is still running")?;
     }
     let verdict = check.finish();
     let told = verdict.faults.len() as u64;

@@ -107,6 +107,68 @@ fn a_child_that_is_gone_by_the_time_that_damon_is_switched_on_does_not_keep_the_
     assert_eq!((by_pid, batch.snapshots.len()), (vec![77], 1));
 }
 
+/// Each time that the ring is opened the only child of 77 ends and another one begins, which is as old in seconds then as
+/// the second number says.
+struct ChildrenComeAndGo<'a>(&'a Script, i32, Mutex<i32>);
+
+impl<'a> ChildrenComeAndGo<'a> {
+    fn new(lab: &'a Lab, age: i32) -> Self {
+        let this = Self(&lab.script, age, Mutex::new(1000));
+        this.next();
+        this
+    }
+
+    fn next(&self) {
+        let Self(Script { fake, .. }, age, last) = self;
+        let mut child = last.lock().unwrap();
+        process(fake, *child, 'Z', "");
+        // A process of the tests began in the second that is its id.
+        *child += 1;
+        process(fake, *child, 'S', "");
+        process(fake, 77, 'S', &child.to_string());
+        fake.put("proc/uptime", &format!("{}.00 1.00", *child + age));
+        fake.set_alive(&[77, *child]);
+    }
+}
+
+impl Open for ChildrenComeAndGo<'_> {
+    fn before_start(&self, root: &Root, events: &[EventFormat]) -> Result<Box<dyn Source>, RecordError> {
+        self.next();
+        self.0.before_start(root, events)
+    }
+
+    fn running(&self, root: &Root, events: &[EventFormat], tids: &[i32]) -> Result<Box<dyn Source>, RecordError> {
+        self.0.running(root, events, tids)
+    }
+}
+
+#[test]
+fn children_that_always_go_while_damon_is_set_up_are_left_out_by_their_age() {
+    let lab = Lab::new(vec![Step::Snapshot(0, 0, ms(1000), &[0x1000]), exits(77)]);
+    let open = ChildrenComeAndGo::new(&lab, 3);
+    let machine = Machine::new(Root::with_io(lab.fake.clone()));
+    let (request, mut line) = (lab.request(pids(77)), Line::new(true));
+    session(&request, &machine, &open, &Signals::default(), &mut line).unwrap();
+    let (reader, batch) = all(&lab.record());
+    assert_eq!(reader.targets()[0].process.clone().unwrap().pid, 77);
+    assert_eq!(batch.snapshots.len(), 1);
+}
+
+#[test]
+fn a_start_that_children_prevent_again_and_again_says_that_a_process_went() {
+    let lab = Lab::new(vec![]);
+    let before = lab.damon();
+    let open = ChildrenComeAndGo::new(&lab, 100);
+    let machine = Machine::new(Root::with_io(lab.fake.clone()));
+    let (request, mut line) = (lab.request(pids(77)), Line::new(true));
+    let error = session(&request, &machine, &open, &Signals::default(), &mut line).unwrap_err();
+    let said = error.to_string();
+    assert!(said.contains("(app 1010) ended while DAMON was being set up"), "{said}");
+    assert!(said.contains("at each of 10 tries") && said.contains("--exclude_child_tasks"), "{said}");
+    assert_eq!(lab.damon(), before);
+    assert!(!lab.record().exists());
+}
+
 #[test]
 fn the_orphan_of_a_sole_target_is_recorded_on_though_damon_ended_with_its_parent() {
     let person = |fake: &FakeDamon, pid: i32, parent: i32, state: char| {

@@ -21,8 +21,8 @@ fn several_starts_at_once_record_each_its_own_process_or_say_who_is_in_the_way()
         // A recording up to the moment at which it runs; its note is of another process each, as in life.
         let start = |pid: i32| {
             let request = Request { follow_children: false, ..lab.request(pids(pid)) };
-            let plan = plan::plan(&request, &machine, None)?;
-            let mut own = own::Own::stage(&request, &machine, &plan)?;
+            let plan = plan::plan(&request, &machine, None, people::RIPE)?;
+            let mut own = own::Own::stage(&request, &machine, &plan, people::RIPE)?;
             own.start()?;
             Ok::<_, RecordError>(own)
         };

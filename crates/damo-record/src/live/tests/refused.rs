@@ -202,14 +202,32 @@ fn a_ring_that_is_forbidden_although_all_looked_well_is_told_with_what_may_forbi
         "kernel.perf_event_paranoid = 2",
         "[confidentiality]",
         "effective capabilities 0x1ffffffffff",
-        "--cap-add PERFMON",
+        "a seccomp profile that allows perf_event_open",
         "--snapshot 1s 60",
         "--simulate",
     ] {
         assert!(said.contains(word), "{word}: {said}");
     }
+    assert!(!said.contains("PERFMON") && !said.contains("SYS_ADMIN"), "it has all capabilities: {said}");
     assert_eq!(lab.damon(), before);
     assert!(!lab.record().exists());
+}
+
+#[test]
+fn snapshots_are_no_remedy_while_a_module_or_a_kdamond_is_on() {
+    let locked = |fake: &FakeDamon| {
+        fake.remove("sys/kernel/tracing");
+        fake.put("sys/kernel/security/lockdown", "none integrity [confidentiality]");
+    };
+    let module = |fake: &FakeDamon| {
+        locked(fake);
+        fake.put("sys/module/damon_stat/parameters/enabled", "Y");
+    };
+    let of_77 = |lab: &Lab| lab.request(pids(77));
+    assert!(refused(locked, of_77).contains("--snapshot 1s 60"));
+    let said = refused(module, of_77);
+    assert!(!said.contains("--snapshot"), "{said}");
+    assert!(said.contains("enabled: damon_stat") && said.contains("echo N > /sys/module/damon_stat"), "{said}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! `damo report access`: snapshots as tables, boxes, histograms and percentiles.
 
 use super::input::ReportInputs;
-use super::options::{AnyForm, ClockArgs, FilterArgs, FormArgs, RawNumber, form, occurrences};
+use super::options::{AnyForm, ClockArgs, FORMS, FilterArgs, FormArgs, PagerArgs, RawNumber, form, occurrences};
 use super::picture::PlotArgs;
 use super::raw;
 use crate::errors::Outcome;
@@ -11,6 +11,7 @@ use anyhow::{Result, bail};
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use damo_frame::Record;
 use damo_model::human::Show;
+use damo_record::args::named;
 use damo_report::ReportError;
 use damo_report::access::{self, Area, HistogramOptions, Options, Percentiles, SortKey, Style};
 use damo_report::heats::{ColorSet, Depth};
@@ -30,9 +31,8 @@ pub struct AccessArgs {
     /// Every snapshot with its regions, as recorded: the same as `damo report raw`
     #[arg(long = "raw_form", help_heading = "Output")]
     raw_form: bool,
-    /// detailed, simple-boxes, hot, cold, temperature-sz-hist, recency-sz-hist, recency-percentiles or
-    /// temperature-percentiles
-    #[arg(long, value_name = "STYLE", value_parser = style, default_value = "detailed", help_heading = "Output")]
+    /// How snapshots are shown: as tables, boxes, histograms or percentiles
+    #[arg(long, value_name = "STYLE", value_parser = named(Style::NAMES.map(|(name, _)| name), style), default_value = "detailed", help_heading = "Output")]
     style: Style,
     #[command(flatten)]
     raw_number: RawNumber,
@@ -40,7 +40,7 @@ pub struct AccessArgs {
     #[arg(long = "total_sz_only", help_heading = "Output")]
     total_sz_only: bool,
     /// Sort regions by address, access_rate, age, size or temperature; the last named counts most
-    #[arg(long = "sort_regions_by", value_name = "KEY", num_args = 1.., value_parser = sort_key, help_heading = "Output")]
+    #[arg(long = "sort_regions_by", value_name = "KEY", num_args = 1.., value_parser = named(["address", "access_rate", "age", "size", "temperature"], sort_key), help_heading = "Output")]
     sort_regions_by: Vec<SortKey>,
     /// The keys that descend, or `all`
     #[arg(long = "sort_regions_dsc", value_name = "KEY", num_args = 1.., help_heading = "Output")]
@@ -72,13 +72,13 @@ pub struct AccessArgs {
     #[arg(long = "snapshot_heatmap_static", help_heading = "Output")]
     snapshot_heatmap_static: bool,
     /// Its colours: gray, flame or emotion
-    #[arg(long = "snapshot_heatmap_colorset", value_name = "SET", value_parser = color_set, default_value = "gray", help_heading = "Output")]
+    #[arg(long = "snapshot_heatmap_colorset", value_name = "SET", value_parser = named(["gray", "flame", "emotion"], color_set), default_value = "gray", help_heading = "Output")]
     snapshot_heatmap_colorset: ColorSet,
     /// A box beside each region
     #[arg(long = "region_box", help_heading = "Output")]
     region_box: bool,
-    /// Colours: auto, always or never; NO_COLOR is respected
-    #[arg(long, value_name = "WHEN", default_value = "auto", value_parser = ColorWhen::parse, help_heading = "Output")]
+    /// Colours on the terminal; `auto` respects NO_COLOR and TERM
+    #[arg(long, value_name = "WHEN", default_value = "auto", value_parser = named(["auto", "always", "never"], ColorWhen::parse), help_heading = "Output")]
     color: ColorWhen,
     /// Print standard errors: what each snapshot's figures, and percentiles, would vary by if DAMON checked the same memory
     /// again
@@ -96,6 +96,8 @@ pub struct AccessArgs {
     #[arg(long, help_heading = "Output")]
     force: bool,
     #[command(flatten)]
+    pager: PagerArgs,
+    #[command(flatten)]
     plot: PlotArgs,
     #[command(flatten)]
     filter: FilterArgs,
@@ -109,7 +111,7 @@ fn style(text: &str) -> Result<Style, String> {
 }
 
 fn color_set(text: &str) -> Result<ColorSet, String> {
-    ColorSet::named(text).ok_or_else(|| "gray, flame or emotion is wanted".into())
+    ColorSet::named(text).ok_or_else(|| "gray, flame or emotion".into())
 }
 
 fn sort_key(text: &str) -> Result<SortKey, String> {
@@ -119,7 +121,7 @@ fn sort_key(text: &str) -> Result<SortKey, String> {
         "age" => Ok(SortKey::Age),
         "size" => Ok(SortKey::Size),
         "temperature" => Ok(SortKey::Temperature),
-        _ => Err("address, access_rate, age, size or temperature is wanted".into()),
+        _ => Err("address, access_rate, age, size or temperature".into()),
     }
 }
 
@@ -183,7 +185,7 @@ pub fn run(args: &AccessArgs) -> Result<Outcome> {
             duration: None,
             clock_time: args.clock.abs_time,
         };
-        return raw::print(&opened, &options, &args.form()?, &args.plot);
+        return raw::print(&opened, &options, &args.form()?, &args.plot, args.pager);
     }
     let options = args.options()?;
     let form = args.form()?;
@@ -203,7 +205,7 @@ pub fn run(args: &AccessArgs) -> Result<Outcome> {
         let pictures = progress::during(records, || chosen.map(draw))?;
         args.plot.picture().draw(&pictures.picture(|picture| Box::new(picture)), &opened, &place)?;
     } else if form.format() == AnyForm::Text {
-        form.write_with(|out| {
+        form.write_long(args.pager, |out| {
             chosen.write_text(out, |(records, options), out| {
                 access::write_access(records, options, out).map(|_| ()).map_err(anyhow::Error::from)
             })
@@ -260,6 +262,7 @@ impl Args for Formats {
                 .num_args(1..=3)
                 .action(clap::ArgAction::Append)
                 .help_heading("Output")
+                .value_parser(damo_record::args::offered([&FORMS[..], &["set", "append"]].concat()))
                 .help(
                     "text, json, csv, markdown, parquet, png or svg; or change a template of the text: AREA is record_head, \
                      snapshot_head, region, snapshot_tail or record_tail, and TEXT has <keyword>s (repeatable)",

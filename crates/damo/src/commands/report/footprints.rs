@@ -86,7 +86,7 @@ pub fn run(args: &FootprintsArgs) -> Result<Outcome> {
         args.with_wss || options.time.is_some() || options.sort == SortBy::Time || args.form.format() != AnyForm::Text;
     if timed && found.parts.iter().any(|part| part.value.aligned) {
         errors::note(format_args!(
-            "the readings tell wall-clock times only: the first is taken to be at the record's start"
+            "the readings have wall-clock times only, so the first one is shown at the start of the record"
         ));
     }
     let text = DistributionText {

@@ -14,6 +14,7 @@ use clap::{ArgMatches, Args, Command, FromArgMatches};
 use damo_frame::Record;
 use damo_model::Addr;
 use damo_model::human::{self, Show, Style};
+use damo_record::args::named;
 use damo_report::filter::TargetFilter;
 use damo_report::guide;
 use damo_report::heats::{
@@ -67,14 +68,14 @@ pub struct HeatsArgs {
     guide_human: bool,
     /// How the terminal map looks: `blocks`, all areas side by side, or `digits`, one area of 40 x 80 as the Python tool
     /// [default: blocks on a terminal, else digits]
-    #[arg(long, value_name = "blocks|digits", value_parser = glyphs, help_heading = "Output")]
+    #[arg(long, value_name = "blocks|digits", value_parser = named(["blocks", "digits"], glyphs), help_heading = "Output")]
     style: Option<Glyphs>,
     /// Colours of the digits: gray, flame or emotion
     #[arg(
         long = "stdout_colorset",
         aliases = ["stdout_heatmap_color", "ascii_color", "plot_ascii"],
         value_name = "SET",
-        value_parser = color_set,
+        value_parser = named(["gray", "flame", "emotion"], color_set),
         default_value = "gray",
         help_heading = "Output"
     )]
@@ -82,8 +83,8 @@ pub struct HeatsArgs {
     /// Leave out the line that explains the digits
     #[arg(long = "stdout_skip_colorset_example", alias = "stdout_heatmap_skip_color_example", help_heading = "Output")]
     skip_example: bool,
-    /// Colours on the terminal: auto, always or never; NO_COLOR is respected
-    #[arg(long, value_name = "WHEN", default_value = "auto", value_parser = ColorWhen::parse, help_heading = "Output")]
+    /// Colours on the terminal; `auto` respects NO_COLOR and TERM
+    #[arg(long, value_name = "WHEN", default_value = "auto", value_parser = named(["auto", "always", "never"], ColorWhen::parse), help_heading = "Output")]
     color: ColorWhen,
     /// text, json, csv, markdown or parquet; or a picture: png or svg [default: as FILE ends, else text]
     #[arg(long, value_name = "FORM", value_parser = form, help_heading = "Output")]
@@ -105,7 +106,7 @@ pub struct HeatsArgs {
     #[command(flatten)]
     pub ranges: Ranges,
     /// Without address ranges: draw the hottest area per byte, or all
-    #[arg(long = "draw_range", value_name = "hottest|all", value_parser = draw_range, help_heading = "Selection")]
+    #[arg(long = "draw_range", value_name = "hottest|all", value_parser = named(["hottest", "all"], draw_range), help_heading = "Selection")]
     draw_range: Option<DrawRange>,
     /// Draw the mappings of this name only, e.g. '[heap]' or libc.so.6
     #[arg(long, value_name = "NAME", help_heading = "Selection")]
@@ -114,7 +115,7 @@ pub struct HeatsArgs {
     #[arg(long, value_name = "TEXT", help_heading = "Selection", conflicts_with = "time_range")]
     mark: Option<String>,
     /// Show where schemes were applied, if the record tells (`damo record --schemes_target_regions`)
-    #[arg(long, value_name = "on|off", default_value = "on", value_parser = on_off, action = clap::ArgAction::Set, help_heading = "Output")]
+    #[arg(long, value_name = "on|off", default_value = "on", value_parser = named(["on", "off"], on_off), action = clap::ArgAction::Set, help_heading = "Output")]
     schemes: bool,
     /// Mark cells that rest on fewer checks of DAMON's than this: the standard error of an access rate is up to half of
     /// the possible over the square root of its checks. 0 marks none
@@ -142,7 +143,7 @@ fn glyphs(text: &str) -> Result<Glyphs, String> {
     match text {
         "blocks" => Ok(Glyphs::HalfBlocks),
         "digits" => Ok(Glyphs::Digits),
-        _ => Err("blocks or digits is wanted".into()),
+        _ => Err("blocks or digits".into()),
     }
 }
 
@@ -150,19 +151,19 @@ fn on_off(text: &str) -> Result<bool, String> {
     match text {
         "on" => Ok(true),
         "off" => Ok(false),
-        _ => Err("on or off is wanted".into()),
+        _ => Err("on or off".into()),
     }
 }
 
 fn color_set(text: &str) -> Result<ColorSet, String> {
-    ColorSet::named(text).ok_or_else(|| "gray, flame or emotion is wanted".into())
+    ColorSet::named(text).ok_or_else(|| "gray, flame or emotion".into())
 }
 
 fn draw_range(text: &str) -> Result<DrawRange, String> {
     match text {
         "hottest" => Ok(DrawRange::Hottest),
         "all" => Ok(DrawRange::All),
-        _ => Err("hottest or all is wanted".into()),
+        _ => Err("hottest or all".into()),
     }
 }
 

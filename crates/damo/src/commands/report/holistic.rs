@@ -9,6 +9,7 @@ use crate::progress;
 use anyhow::{Result, bail};
 use clap::Args;
 use damo_frame::Record;
+use damo_record::args::named;
 use damo_report::filter::TargetFilter;
 use damo_report::heats::{self, Columns, Depth, Glyphs, TIME_COLUMNS, TerminalStyle};
 use damo_report::holistic::{self, HolisticError, Options};
@@ -42,8 +43,8 @@ pub struct HolisticArgs {
     /// Larger maps, and distributions by time as well as by size
     #[arg(long, help_heading = "Output")]
     long: bool,
-    /// Colours on the terminal: auto, always or never; NO_COLOR is respected
-    #[arg(long, value_name = "WHEN", default_value = "auto", value_parser = ColorWhen::parse, help_heading = "Output")]
+    /// Colours on the terminal; `auto` respects NO_COLOR and TERM
+    #[arg(long, value_name = "WHEN", default_value = "auto", value_parser = named(["auto", "always", "never"], ColorWhen::parse), help_heading = "Output")]
     color: ColorWhen,
     #[command(flatten)]
     plot: PlotArgs,

@@ -31,33 +31,33 @@ pub struct ReportArgs {
 /// The reports.
 #[derive(Debug, Subcommand)]
 pub enum Report {
-    /// Every snapshot with its regions, as recorded
+    /// All snapshots with their regions, as recorded
     Raw(raw::RawArgs),
     /// Snapshots as tables, boxes, histograms and percentiles of access rate, age and size
     Access(Box<access::AccessArgs>),
-    /// When was which address range how hot: a map on the terminal, a picture, or numbers
+    /// Heat map of access rates over time and addresses: on the terminal, as a picture, or as numbers
     #[command(visible_alias = "heatmap")]
     Heats(Box<heats::HeatsArgs>),
-    /// One page: heat map, working set, memory held, regions, idle times, and how far the record can be trusted
+    /// One page: heat map, working set, footprints, regions, idle times, and the quality of the record
     Holistic(Box<holistic::HolisticArgs>),
-    /// One HTML file to explore by mouse, touch or keyboard: heat map, working set, memory, CPU, marks; needs no network
+    /// One interactive HTML file: heat map, working set, memory, CPU time and marks; needs no network
     Html(html::HtmlArgs),
     /// Distribution of the working set size
     Wss(wss::WssArgs),
-    /// Distribution of the memory allocated: virtual, resident, and used in the whole system
+    /// Distribution of footprints: virtual and resident size of the targets, memory used in the system
     Footprints(footprints::FootprintsArgs),
-    /// Distribution of the number of regions per snapshot: DAMON's accuracy and overhead
+    /// Distribution of the number of regions per snapshot, which decides DAMON's accuracy and overhead
     #[command(name = "nr_regions", alias = "nr-regions")]
     NrRegions(nr_regions::NrRegionsArgs),
-    /// Time span and address ranges of each target: what to zoom into
+    /// Time span and address ranges of each target, for --time_range and --address_range
     #[command(name = "record_info", alias = "record-info")]
     RecordInfo(record_info::RecordInfoArgs),
-    /// How much memory has which age: what was not accessed for how long
+    /// Memory by age: how much of it has not been accessed for how long
     Ages(ages::AgesArgs),
-    /// Working set size against the length of the window, in powers of two
+    /// Working set size for windows of different length (powers of two)
     #[command(name = "wss_profile")]
     WssProfile(profile::ProfileArgs),
-    /// Spans of time in which a region passes the filters, e.g. `--access_rate 50% 100%`
+    /// Time spans in which a region passes the filters, for example `--access_rate 50% 100%`
     Times(times::TimesArgs),
 }
 

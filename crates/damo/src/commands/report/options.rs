@@ -7,6 +7,7 @@ use damo_format::Kind;
 use damo_model::human::Show;
 use damo_model::human::{self, ParseError, Style, TimeUnit};
 use damo_model::{AddrRange, Bytes, Nanos};
+use damo_record::args::named;
 use damo_report::distribution::{PercentileRange, SortBy};
 use damo_report::filter::{Bounds, Filter, TargetFilter};
 use damo_report::heats::{TimeBase, TimeRange};
@@ -60,14 +61,22 @@ impl RawNumber {
     }
 }
 
+/// `--no_pager`, for reports that may be long.
+#[derive(Args, Clone, Copy, Debug, Default)]
+pub struct PagerArgs {
+    /// Do not show the text through a pager ($PAGER, else less), as on a terminal otherwise
+    #[arg(long = "no_pager", help_heading = "Output")]
+    no_pager: bool,
+}
+
 /// In which form the result is written, and where to.
 #[derive(Args, Clone, Debug, Default)]
 pub struct FormArgs {
     /// Write to this file; its ending chooses the form: .txt, .json, .csv, .md, .parquet, .png or .svg
     #[arg(short = 'o', long = "output", visible_alias = "out", value_name = "FILE", help_heading = "Output")]
     out: Option<PathBuf>,
-    /// text, json, csv, markdown or parquet; or a picture: png or svg [default: as FILE ends, else text]
-    #[arg(long, value_name = "FORM", value_parser = form, help_heading = "Output")]
+    /// Form of the result: text, tables, or a picture (png, svg) [default: by the ending of FILE, else text]
+    #[arg(long, value_name = "FORM", value_parser = named(FORMS, form), help_heading = "Output")]
     format: Option<AnyForm>,
     /// With csv and parquet, which of the report's tables; --format json shows them all
     #[arg(long, value_name = "NAME", help_heading = "Output")]
@@ -76,6 +85,9 @@ pub struct FormArgs {
     #[arg(long, help_heading = "Output")]
     force: bool,
 }
+
+/// The forms by their names.
+pub const FORMS: [&str; 7] = ["text", "json", "csv", "markdown", "parquet", "png", "svg"];
 
 /// Any form that a report can have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -100,7 +112,7 @@ pub fn form(name: &str) -> Result<AnyForm, String> {
         "svg" => Ok(AnyForm::Picture(Format::Svg)),
         _ => Form::by_name(name)
             .map(AnyForm::Tables)
-            .ok_or_else(|| "one of text, json, csv, markdown, parquet, png, svg is wanted".into()),
+            .ok_or_else(|| format!("there is no such form; the forms are {}", FORMS.join(", "))),
     }
 }
 
@@ -199,6 +211,17 @@ impl FormArgs {
         })
     }
 
+    /// As [`FormArgs::write_with`], for text that may be long: on a terminal through a pager.
+    ///
+    /// # Errors
+    /// As [`FormArgs::write_with`].
+    pub fn write_long(&self, pager: PagerArgs, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
+        if self.out.is_none() && self.format() == AnyForm::Text {
+            return crate::output::to_pager(pager.no_pager, write);
+        }
+        self.write_with(write)
+    }
+
     /// Gives `write` the place to write to: the file asked for, or stdout.
     ///
     /// # Errors
@@ -233,7 +256,7 @@ pub struct DistributionArgs {
     )]
     range: Vec<i64>,
     /// Rank by value, or by time to see the course of things
-    #[arg(short, long, value_name = "size|time", default_value = "size", value_parser = sort_by, help_heading = "Output")]
+    #[arg(short, long, value_name = "size|time", default_value = "size", value_parser = named(["size", "time"], sort_by), help_heading = "Output")]
     sortby: SortBy,
 }
 
@@ -241,7 +264,7 @@ fn sort_by(text: &str) -> Result<SortBy, String> {
     match text {
         "size" => Ok(SortBy::Size),
         "time" => Ok(SortBy::Time),
-        _ => Err("size or time is wanted".into()),
+        _ => Err("give size or time".into()),
     }
 }
 
@@ -550,8 +573,9 @@ struct RepeatedFilters {
 
 /// Groups of the values of an option, one for each time that it was given.
 pub fn occurrences(matches: &ArgMatches, id: &str) -> Vec<Vec<String>> {
-    let groups = matches.get_occurrences::<String>(id);
-    groups.into_iter().flatten().map(|group| group.cloned().collect()).collect()
+    let text = |word: &std::ffi::OsStr| word.to_string_lossy().into_owned();
+    let groups = matches.get_raw_occurrences(id);
+    groups.into_iter().flatten().map(|group| group.map(text).collect()).collect()
 }
 
 /// An option with several values that may be given several times.

@@ -7,6 +7,7 @@ use crate::outputs::{self, Manner};
 use anyhow::Result;
 use clap::Args;
 use damo_model::human::Show;
+use damo_record::args::named;
 use damo_report::colormap::ColorMap;
 use damo_report::heats::Options;
 use damo_report::picture::{self, Format, HeatMap, Picture, Style, Theme, part, with_room};
@@ -18,11 +19,11 @@ pub struct PictureArgs {
     /// Size of the picture in pixels; several maps below one another make it higher
     #[arg(long, value_name = "WIDTHxHEIGHT", value_parser = size, default_value = "1200x720", help_heading = "Pictures")]
     size: (usize, usize),
-    /// light or dark ground
-    #[arg(long, value_name = "THEME", value_parser = theme, default_value = "light", help_heading = "Pictures")]
+    /// Background of the picture
+    #[arg(long, value_name = "THEME", value_parser = named(["light", "dark"], theme), default_value = "light", help_heading = "Pictures")]
     theme: Theme,
-    /// Colours of heat: inferno, magma, viridis, cividis or gray
-    #[arg(long, value_name = "NAME", value_parser = colormap, default_value = "inferno", help_heading = "Pictures")]
+    /// Colours of access rates
+    #[arg(long, value_name = "NAME", value_parser = named(ColorMap::ALL.map(|(name, _)| name), colormap), default_value = "inferno", help_heading = "Pictures")]
     colormap: ColorMap,
 }
 
@@ -40,17 +41,17 @@ fn size(text: &str) -> Result<(usize, usize), String> {
     let sides = text.split_once(['x', 'X']).map(|(w, h)| (w.trim().parse(), h.trim().parse()));
     match sides {
         Some((Ok(width), Ok(height))) => Ok((width, height)),
-        _ => Err("two numbers are wanted, as in 1200x720".into()),
+        _ => Err("give width and height in pixels, as in 1200x720".into()),
     }
 }
 
 fn theme(text: &str) -> Result<Theme, String> {
-    Theme::named(text).ok_or_else(|| "light or dark is wanted".into())
+    Theme::named(text).ok_or_else(|| "give light or dark".into())
 }
 
 /// A colour map by its name.
 pub fn colormap(text: &str) -> Result<ColorMap, String> {
-    ColorMap::named(text).ok_or_else(|| "inferno, magma, viridis, cividis or gray is wanted".into())
+    ColorMap::named(text).ok_or_else(|| "there is no such colour map".into())
 }
 
 fn picture_file(text: &str) -> Result<PathBuf, String> {

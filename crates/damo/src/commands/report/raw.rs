@@ -2,7 +2,7 @@
 
 use super::heats::{heat_maps, maps};
 use super::input::ReportInputs;
-use super::options::{AnyForm, ClockArgs, FilterArgs, FormArgs, RawNumber, seconds};
+use super::options::{AnyForm, ClockArgs, FilterArgs, FormArgs, PagerArgs, RawNumber, seconds};
 use super::picture::PlotArgs;
 use crate::errors::Outcome;
 use crate::inputs::Opened;
@@ -30,6 +30,8 @@ pub struct RawArgs {
     #[command(flatten)]
     raw_number: RawNumber,
     #[command(flatten)]
+    pager: PagerArgs,
+    #[command(flatten)]
     form: FormArgs,
     #[command(flatten)]
     plot: PlotArgs,
@@ -53,14 +55,20 @@ pub fn run(args: &RawArgs) -> Result<Outcome> {
     };
     let (filter, clock_time) = (args.filter.filter(args.clock)?, args.clock.abs_time);
     let options = Options { style: args.raw_number.style(), filter, duration, clock_time };
-    print(&args.inputs.open(&args.files)?, &options, &args.form, &args.plot)
+    print(&args.inputs.open(&args.files)?, &options, &args.form, &args.plot, args.pager)
 }
 
 /// The same for other spellings of the report.
 ///
 /// # Errors
 /// As [`run`].
-pub fn print(opened: &Opened, options: &Options, form: &FormArgs, plot: &PlotArgs) -> Result<Outcome> {
+pub fn print(
+    opened: &Opened,
+    options: &Options,
+    form: &FormArgs,
+    plot: &PlotArgs,
+    pager: PagerArgs,
+) -> Result<Outcome> {
     form.check()?;
     if let Some(place) = plot.place(form) {
         opened.has_target(&options.filter.target)?;
@@ -84,7 +92,7 @@ pub fn print(opened: &Opened, options: &Options, form: &FormArgs, plot: &PlotArg
             Ok::<_, ReportError>((records, options))
         })
     })?;
-    form.write_with(|out| {
+    form.write_long(pager, |out| {
         if let AnyForm::Tables(form) = form.format() {
             let each: Vec<_> = chosen.parts.iter().map(|part| (part.value.0, &part.value.1)).collect();
             raw::write_table(&each, form, out)?;
