@@ -230,7 +230,7 @@ fn the_raw_table_streams_the_same_rows_in_every_form() {
         out
     };
     let csv = String::from_utf8(written(Form::Csv)).expect("text");
-    assert!(csv.starts_with("target,start_ns,end_ns,start,end,nr_accesses,age,partial\n"));
+    assert!(csv.starts_with("target,start_ns,end_ns,start,end,nr_accesses,age,partial,record\n"));
     assert_eq!(csv.lines().count(), 8702);
     let json: serde_json::Value = serde_json::from_slice(&written(Form::Json)).expect("JSON");
     assert_eq!(json["tables"]["regions"].as_array().map(Vec::len), Some(8701));
