@@ -38,13 +38,12 @@ impl TypedValueParser for Offered {
 const FEW: usize = 16;
 
 /// Options that most users need, by their ids. `--help` shows all.
-const COMMON: [&str; 36] = [
+const COMMON: [&str; 34] = [
     "targets",
     "command",
     "cgroup",
     "sample",
     "aggr",
-    "updr",
     "minr",
     "maxr",
     "schemes",
@@ -52,7 +51,6 @@ const COMMON: [&str; 36] = [
     "damos_access_rate",
     "damos_age",
     "damos_sz_region",
-    "damos_quotas",
     "dry_run",
     "what_if",
     "goal",
