@@ -469,7 +469,7 @@ fn incomplete_data_are_hatched_and_gaps_are_not_taken_for_cold() {
     };
     assert_eq!(colours(&mut browser, 3.0), 1.0, "a gap is plain");
     assert!(colours(&mut browser, 5.0) > 1.0, "incomplete data are hatched");
-    for (second, said) in [(3.0, "not monitored"), (5.0, "incomplete snapshots only"), (7.0, "2 samples")] {
+    for (second, said) in [(3.0, "no data"), (5.0, "incomplete snapshots only"), (7.0, "2 samples")] {
         let at = spot(&mut browser, 0, (second + 0.5) / 8.0, 0.5);
         browser.point(at);
         let text = browser.text("$('readout').textContent");

@@ -19,21 +19,62 @@ impl Rgb {
     }
 
     /// The nearest colour of a terminal's 256, out of its 6×6×6 cube and its greys.
+    ///
+    /// Nearest to the eye: in red, green and blue the dusky neighbours of a strong colour are as near as its strong ones,
+    /// which puts a muddy step into a map. A colour that is weaker than wanted therefore counts as further away.
     pub fn ansi256(self) -> u8 {
-        const LEVELS: [i32; 6] = [0, 95, 135, 175, 215, 255];
-        let nearest = |value: u8| (0..6).min_by_key(|i| (LEVELS[*i] - i32::from(value)).abs()).unwrap_or(0);
-        let (r, g, b) = (nearest(self.0), nearest(self.1), nearest(self.2));
-        let far = |r: i32, g: i32, b: i32| {
-            (r - i32::from(self.0)).pow(2) + (g - i32::from(self.1)).pow(2) + (b - i32::from(self.2)).pow(2)
+        let (wanted, strength) = (self.oklab(), self.strength());
+        let distance = |code: u8| {
+            let color = Rgb::of_ansi256(code);
+            let parts = wanted.iter().zip(color.oklab()).map(|(a, b)| (a - b).powi(2));
+            parts.sum::<f64>() + DUSKY * (strength - color.strength()).max(0.0).powi(2)
         };
-        let mean = (i32::from(self.0) + i32::from(self.1) + i32::from(self.2)) / 3;
-        let grey = ((mean - 3) / 10).clamp(0, 23);
-        let grey_level = 8 + 10 * grey;
-        if far(grey_level, grey_level, grey_level) < far(LEVELS[r], LEVELS[g], LEVELS[b]) {
-            232 + grey as u8
-        } else {
-            (16 + 36 * r + 6 * g + b) as u8
+        (16..=255).min_by(|a, b| distance(*a).total_cmp(&distance(*b))).unwrap_or(16)
+    }
+
+    /// What a terminal shows for a number of its 256 colours, from 16 upwards; the 16 below are the user's own.
+    pub fn of_ansi256(code: u8) -> Rgb {
+        const LEVELS: [u8; 6] = [0, 95, 135, 175, 215, 255];
+        let level = |i: u8| LEVELS[usize::from(i % 6)];
+        match code {
+            232.. => {
+                let grey = 8 + 10 * (code - 232);
+                Rgb(grey, grey, grey)
+            }
+            _ => {
+                let cube = code.saturating_sub(16);
+                Rgb(level(cube / 36), level(cube / 6), level(cube))
+            }
         }
+    }
+
+    /// Lightness, and how green or red and how blue or yellow the colour is, so that equal distances look equal (OKLab).
+    fn oklab(self) -> [f64; 3] {
+        let linear = |value: u8| {
+            let value = f64::from(value) / 255.0;
+            if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+        };
+        let (r, g, b) = (linear(self.0), linear(self.1), linear(self.2));
+        let cone = |by: [f64; 3]| (by[0] * r + by[1] * g + by[2] * b).cbrt();
+        let l = cone([0.412_221_470_8, 0.536_332_536_3, 0.051_445_992_9]);
+        let m = cone([0.211_903_498_2, 0.680_699_545_1, 0.107_396_956_6]);
+        let s = cone([0.088_302_461_9, 0.281_718_837_6, 0.629_978_700_5]);
+        [
+            0.210_454_255_3 * l + 0.793_617_785 * m - 0.004_072_046_8 * s,
+            1.977_998_495_1 * l - 2.428_592_205 * m + 0.450_593_709_9 * s,
+            0.025_904_037_1 * l + 0.782_771_766_2 * m - 0.808_675_766 * s,
+        ]
+    }
+
+    /// How far from grey the colour is.
+    fn strength(self) -> f64 {
+        let [_, a, b] = self.oklab();
+        a.hypot(b)
+    }
+
+    /// How bright the colour looks, 0..=1.
+    pub fn lightness(self) -> f64 {
+        self.oklab()[0]
     }
 
     /// As in CSS: `#rrggbb`.
@@ -41,6 +82,11 @@ impl Rgb {
         format!("#{:02x}{:02x}{:02x}", self.0, self.1, self.2)
     }
 }
+
+/// By how much a colour that is weaker than wanted counts as further away.
+const DUSKY: f64 = 6.0;
+/// Steps that a map is looked up in on terminals of 256 colours: more than there are colours to tell apart.
+const STEPS: usize = 32;
 
 /// A colour map.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -125,6 +171,27 @@ impl ColorMap {
         // Large cold areas must not shout: nearly white, then quickly into the map.
         color.toward(PAPER, 0.82 * (1.0 - position).powi(5))
     }
+
+    /// The colour of 0..=1 on dark or light ground.
+    pub fn color(self, dark: bool, position: f64) -> Rgb {
+        if dark { self.on_dark(position) } else { self.on_light(position) }
+    }
+
+    /// The map in a terminal's 256 colours, from cold to hot in equal steps: no step is darker than the one before on dark
+    /// ground, or brighter on light ground.
+    pub fn ansi256(self, dark: bool) -> Vec<u8> {
+        let mut steps: Vec<u8> = Vec::with_capacity(STEPS);
+        for i in 0..STEPS {
+            let code = self.color(dark, i as f64 / (STEPS - 1) as f64).ansi256();
+            let back = |before: &&u8| {
+                let [old, new] = [**before, code].map(|code| Rgb::of_ansi256(code).lightness());
+                if dark { new < old } else { new > old }
+            };
+            let kept = steps.last().filter(back).copied();
+            steps.push(kept.unwrap_or(code));
+        }
+        steps
+    }
 }
 
 #[cfg(test)]
@@ -151,5 +218,27 @@ mod tests {
         assert_eq!(Rgb(255, 0, 0).ansi256(), 196);
         assert_eq!(Rgb(0, 0, 0).ansi256(), 16);
         assert_eq!(Rgb(120, 121, 120).ansi256(), 243);
+        assert_eq!(Rgb::of_ansi256(196), Rgb(255, 0, 0));
+        assert_eq!(Rgb::of_ansi256(243), Rgb(118, 118, 118));
+    }
+
+    #[test]
+    fn no_step_of_256_colours_is_muddy_or_goes_back() {
+        for (name, map) in ColorMap::ALL {
+            for dark in [true, false] {
+                let steps = map.ansi256(dark);
+                for (i, code) in steps.iter().enumerate() {
+                    let (wanted, shown) = (map.color(dark, i as f64 / 31.0), Rgb::of_ansi256(*code));
+                    let weaker = wanted.strength() - shown.strength();
+                    assert!(weaker < 0.05, "{name} step {i}: {} is shown as {}", wanted.css(), shown.css());
+                }
+                let light: Vec<f64> = steps.iter().map(|code| Rgb::of_ansi256(*code).lightness()).collect();
+                let on = |pair: &[f64]| if dark { pair[0] <= pair[1] } else { pair[0] >= pair[1] };
+                assert!(light.windows(2).all(on), "{name}: {steps:?}");
+                let mut distinct = steps.clone();
+                distinct.dedup();
+                assert!(distinct.len() >= 11, "{name}: {distinct:?}");
+            }
+        }
     }
 }

@@ -126,8 +126,10 @@ impl HolisticReport {
     /// When `out` takes no more.
     pub fn write_text(&self, out: &mut dyn Write, style: &TerminalStyle) -> io::Result<()> {
         writeln!(out, "# Heatmap")?;
-        for map in &self.maps {
-            writeln!(out, "{}", map.who())?;
+        for (i, map) in self.maps.iter().enumerate() {
+            if i > 0 {
+                writeln!(out)?;
+            }
             map.write_terminal(out, style)?;
         }
         writeln!(out, "\n# Memory Footprints Distribution")?;
@@ -158,7 +160,7 @@ impl HolisticReport {
 
     fn write_row(&self, out: &mut dyn Write, name: &str, cells: [String; 5]) -> io::Result<()> {
         write!(out, "{name:>10}")?;
-        cells.iter().try_for_each(|cell| write!(out, " {cell:>15}"))?;
+        cells.iter().try_for_each(|cell| write!(out, " {cell:>12}"))?;
         writeln!(out)
     }
 

@@ -12,7 +12,7 @@ mod tracks;
 
 use crate::ReportError;
 use crate::colormap::ColorMap;
-use crate::heats::{HeatsError, HeatsReport, Unit};
+use crate::heats::{HeatsError, HeatsReport, Scale, Unit};
 use crate::survey::Identity;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -55,6 +55,8 @@ pub struct Options {
     pub hash: String,
     /// Colours of the map.
     pub colormap: ColorMap,
+    /// What the hottest colour stands for, so that pages can be compared; `None`: the hottest cell.
+    pub scale: Option<Scale>,
 }
 
 /// Why a page could not be made.
@@ -83,7 +85,8 @@ struct Page {
     facts: Vec<(&'static str, String)>,
     command: String,
     hash: String,
-    colours: Vec<String>,
+    /// From cold to hot on a light page, where hot is dark, and on a dark one, where it is bright: as in pictures.
+    colours: Colours,
     /// Colours of what schemes were applied to, told apart from those of heat.
     scheme_colours: [&'static str; 2],
     duration: i64,
@@ -93,10 +96,25 @@ struct Page {
     max: f64,
     /// The highest heat seen.
     peak: f64,
+    /// What the hottest colour stands for.
+    top: f64,
     targets: Vec<TargetMap>,
     /// Tracks of the machine; those of a target are the target's.
     tracks: Vec<Track>,
     marks: Vec<MarkAt>,
+}
+
+#[derive(Serialize)]
+struct Colours {
+    light: Vec<String>,
+    dark: Vec<String>,
+}
+
+impl Colours {
+    fn of(map: ColorMap) -> Self {
+        let all = |dark| (0..64).map(|i| map.color(dark, f64::from(i) / 63.0).css()).collect();
+        Self { light: all(false), dark: all(true) }
+    }
 }
 
 #[derive(Serialize)]
@@ -189,6 +207,7 @@ fn page(record: &Record, options: &Options, cells: usize) -> Result<Page, HtmlEr
     let span = record.span().ok_or_else(empty)?;
     let seen = map::targets(record, span, cells)?;
     let (_, first) = seen.first().ok_or_else(empty)?;
+    let top = options.scale.map(|scale| first.top_of(scale)).transpose()?;
     let peak = seen.iter().filter_map(|(map, _)| map.peak()).fold(0.0, f64::max);
     let peak = if peak > 0.0 { peak } else { 1.0 };
     let marks = first.marks.iter().map(|(at, text)| MarkAt { t: at.saturating_sub(span.0).0, text: text.clone() });
@@ -202,12 +221,13 @@ fn page(record: &Record, options: &Options, cells: usize) -> Result<Page, HtmlEr
         facts: facts(record, first),
         command: options.command.clone(),
         hash: options.hash.clone(),
-        colours: (0..64).map(|i| options.colormap.on_dark(f64::from(i) / 63.0).css()).collect(),
+        colours: Colours::of(options.colormap),
         scheme_colours,
         duration: span.1.saturating_sub(span.0).0.max(1),
         unit: first.unit.name(),
         max: first.possible.unwrap_or(peak),
         peak,
+        top: top.unwrap_or(peak),
         marks: marks.collect(),
         targets: seen.into_iter().map(|(map, _)| map).collect(),
         tracks: tracks::of_machine(record, span.0)?,

@@ -3,13 +3,16 @@
 
 use damo_frame::{OpenOptions, Record};
 use damo_model::{Addr, AddrRange, Nanos};
+use damo_report::colormap::Rgb;
 use damo_report::distribution::SortBy;
 use damo_report::footprints::{self, footprints};
-use damo_report::heats::{HeatsReport, heats};
+use damo_report::heats::{HeatsReport, Scale, heats};
 use damo_report::nr_regions::{self, nr_regions};
+use damo_report::picture::canvas::{Align, Canvas, Font, Indexed, PALETTE, Point, Rect, text_width};
 use damo_report::picture::charts::{footprints_chart, nr_regions_chart, wss_charts};
-use damo_report::picture::{Format, HeatMap, Picture, PictureError, Style, Theme, draw};
+use damo_report::picture::{Chart, Format, HeatMap, Picture, PictureError, Series, Style, Theme, Unit, draw};
 use damo_report::wss::{self, wss};
+use proptest::prelude::*;
 use std::path::{Path, PathBuf};
 
 fn testdata() -> PathBuf {
@@ -211,4 +214,129 @@ fn the_smallest_picture_can_be_drawn() {
     let report = stairs_map(&style);
     let png = Pixels::of(&draw(&HeatMap { report: &report }, Format::Png, &style).expect("drawn"));
     assert_eq!((png.width, png.height), (320, 320));
+}
+
+/// Where texts and ticks are on a page.
+#[derive(Default)]
+struct Boxes {
+    size: (f64, f64),
+    texts: Vec<(Rect, String)>,
+    ticks: Vec<Rect>,
+}
+
+impl Canvas for Boxes {
+    fn size(&self) -> Point {
+        self.size
+    }
+    fn rect(&mut self, _: Rect, _: Rgb, _: f64) {}
+    fn line(&mut self, points: &[Point], _: Rgb, _: f64) {
+        if let [a, b] = points
+            && (a.0 - b.0).abs() + (a.1 - b.1).abs() <= 8.0
+        {
+            let (x, y) = (a.0.min(b.0), a.1.min(b.1));
+            self.ticks.push(Rect { x, y, w: (a.0 - b.0).abs(), h: (a.1 - b.1).abs() });
+        }
+    }
+    fn area(&mut self, _: &[Point], _: Rgb, _: f64) {}
+    fn text(&mut self, at: Point, text: &str, font: Font) {
+        let w = text_width(text, font.size);
+        let x = match font.align {
+            Align::Left => at.0,
+            Align::Center => at.0 - w / 2.0,
+            Align::Right => at.0 - w,
+        };
+        // Capitals and digits stand on the baseline and are about 0.6 of the size high.
+        let h = font.size * 0.6;
+        self.texts.push((Rect { x, y: at.1 - h, w, h }, text.to_owned()));
+    }
+    fn image(&mut self, _: Point, _: &Indexed, _: &[Rgb; PALETTE]) {}
+}
+
+fn overlap(a: &Rect, b: &Rect) -> bool {
+    a.x < b.right() && b.x < a.right() && a.y < b.bottom() && b.y < a.bottom()
+}
+
+/// No text on another one, and no tick through a text.
+fn tidy(boxes: &Boxes) -> Result<(), String> {
+    for (i, (a, text)) in boxes.texts.iter().enumerate() {
+        if let Some((_, other)) = boxes.texts.iter().skip(i + 1).find(|(b, _)| overlap(a, b)) {
+            return Err(format!("'{text}' lies on '{other}'"));
+        }
+        if boxes.ticks.iter().any(|tick| overlap(a, tick)) {
+            return Err(format!("a tick goes through '{text}'"));
+        }
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+    #[test]
+    fn labels_of_charts_lie_neither_on_labels_nor_on_ticks(
+        width in 400_usize..1600, height in 320_usize..900,
+        from in 0_u64..1 << 44, length in 1_u64..1 << 44, most in 1_u64..1 << 48,
+        x in prop_oneof![Just(Unit::Time), Just(Unit::Bytes), Just(Unit::Count)], y in prop_oneof![Just(Unit::Bytes), Just(Unit::Hz)],
+    ) {
+        let points = vec![(from as f64, most as f64 / 2.0), ((from + length) as f64, most as f64)];
+        let series = Series { name: "rss".to_owned(), points, steps: true, filled: false };
+        let chart = Chart {
+            title: "a chart".to_owned(),
+            x: ("x".to_owned(), x),
+            y: ("y".to_owned(), y),
+            series: vec![series.clone(), Series { name: "vsz".to_owned(), ..series }],
+            marks: Vec::new(),
+            x_range: None,
+            first_color: 0,
+        };
+        let style = Style { width, height, ..Style::default() };
+        let mut boxes = Boxes { size: (width as f64, height as f64), ..Boxes::default() };
+        chart.draw(&mut boxes, &style, 60.0);
+        prop_assert_eq!(tidy(&boxes), Ok(()));
+    }
+
+    #[test]
+    fn labels_of_maps_lie_neither_on_labels_nor_on_ticks(
+        width in 600_usize..1600, height in 400_usize..900, start in 0_i64..1 << 44, bits in 12_u32..46, snapshots in 2_i64..40,
+        step in 1_i64..1 << 36, heat in 0_u32..20, percent in proptest::option::of(1_u32..100),
+    ) {
+        use damo_model::{Intervals, Item, Meta, NrAccesses, Region, Snapshot, Target, TargetKey};
+        let mut items = vec![Item::Meta(Meta::default()), Item::Target(Target::default())];
+        for i in 0..snapshots {
+            let (from, to) = (Nanos(start + i * step), Nanos(start + (i + 1) * step));
+            let mut snapshot = Snapshot::new(TargetKey(0), from, to, Some(Intervals::default()));
+            snapshot.regions.push(Region::new(Addr(4096), Addr(4096 + (1 << bits)), NrAccesses(heat), None));
+            items.push(Item::Snapshot(snapshot));
+        }
+        let style = Style { width, height, ..Style::default() };
+        let record = Record::from_items(&items).expect("in order");
+        let mut report = heats(&[record], &HeatMap::options(&style)).expect("there is a map");
+        if let Some(percent) = percent {
+            report.set_scale(Scale::Percent(percent.into())).expect("rates");
+        }
+        let mut boxes = Boxes { size: (width as f64, height as f64), ..Boxes::default() };
+        HeatMap { report: &report }.draw(&mut boxes, &style, 60.0);
+        prop_assert_eq!(tidy(&boxes), Ok(()));
+        let top = report.unit.text(report.top());
+        let number = top.split(' ').next().expect("a number");
+        prop_assert!(heat == 0 || boxes.texts.iter().any(|(_, text)| text == number), "{} labels the top", top);
+    }
+}
+
+#[test]
+fn a_short_record_after_a_long_silence_is_still_seen() {
+    use damo_model::{Intervals, Item, Meta, NrAccesses, Region, Snapshot, Target, TargetKey};
+    let mut items = vec![Item::Meta(Meta::default()), Item::Target(Target::default())];
+    for at in [0, 7200] {
+        let start = Nanos::from_secs(at);
+        let end = start.saturating_add(Nanos(100_000_000));
+        let mut snapshot = Snapshot::new(TargetKey(0), start, end, Some(Intervals::default()));
+        snapshot.regions.push(Region::new(Addr(0), Addr(1 << 20), NrAccesses(20), None));
+        items.push(Item::Snapshot(snapshot));
+    }
+    let style = style(Theme::Light);
+    let report = heats(&[Record::from_items(&items).expect("in order")], &HeatMap::options(&style)).expect("a map");
+    let png = Pixels::of(&draw(&HeatMap { report: &report }, Format::Png, &style).expect("drawn"));
+    let hottest = Theme::Light.heat(style.map, 1.0);
+    let hot = |x: &usize| png.at(*x, 300) == [hottest.0, hottest.1, hottest.2];
+    assert!((100..500).any(|x| hot(&x)) && (500..900).any(|x| hot(&x)), "both ends have a column of their heat");
 }

@@ -71,8 +71,13 @@ function mean(panel, [fromColumn, toColumn], [fromRow, toRow]) {
 // --- colours ----------------------------------------------------------------------------------------------------------
 
 const rgb = css => [1, 3, 5].map(at => parseInt(css.slice(at, at + 2), 16));
-const COLOURS = D.colours.map(rgb), SCHEME_COLOURS = D.scheme_colours.map(rgb);
-const colour = share => COLOURS[clamp(Math.round(share * (COLOURS.length - 1)), 0, COLOURS.length - 1)];
+const COLOURS = { light: D.colours.light.map(rgb), dark: D.colours.dark.map(rgb) }, SCHEME_COLOURS = D.scheme_colours.map(rgb);
+/** On a light page hot is dark, on a dark one it is bright: as in pictures of the theme. */
+const theme = () => document.documentElement.dataset.theme === "dark" ? "dark" : "light";
+function colour(share) {
+  const colours = COLOURS[theme()];
+  return colours[clamp(Math.round(share * (colours.length - 1)), 0, colours.length - 1)];
+}
 const schemeColour = scheme => SCHEME_COLOURS[scheme % SCHEME_COLOURS.length];
 
 // --- tiles ------------------------------------------------------------------------------------------------------------
@@ -96,8 +101,8 @@ function tile(level, kind, number, paint) {
   level.tiles.set(name, canvas);
   return canvas;
 }
-const heatTile = (level, number) => tile(level, "heat", number, i =>
-  level.cover[i] ? [...colour(level.sum[i] / level.cover[i] / D.peak), 255] : null);
+const heatTile = (level, number) => tile(level, `heat ${theme()}`, number, i =>
+  level.cover[i] ? [...colour(level.sum[i] / level.cover[i] / D.top), 255] : null);
 /** The more of a cell a scheme was applied to, the denser; a little is seen, too. */
 const schemeTile = (level, scheme, number) => tile(level, `scheme ${scheme}`, number, i => {
   const part = level.applied[scheme][i];

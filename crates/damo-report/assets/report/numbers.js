@@ -43,7 +43,7 @@ const FORMAT = {
 
 /** How hot, and how much that is of what can be. */
 function heatText(heat) {
-  if (heat === null) return "not monitored";
+  if (heat === null) return "no data";
   return D.unit === "hz" ? `${rate(heat)} (${trim(heat / D.max * 100, 1)} % of possible)` : rate(heat);
 }
 

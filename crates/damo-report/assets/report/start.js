@@ -3,6 +3,7 @@
 const systemIsDark = matchMedia("(prefers-color-scheme: dark)");
 function applyTheme(theme = view.theme || (systemIsDark.matches ? "dark" : "light")) {
   document.documentElement.dataset.theme = theme;
+  showScale();
 }
 function switchTheme() {
   view.theme = document.documentElement.dataset.theme === "dark" ? "light" : "dark";
@@ -48,14 +49,17 @@ function showLegend(chosen) {
   $("help-schemes").hidden = !chosen.schemes.length;
   $("schemes").replaceChildren(...chosen.schemes.length ? [chip(
     chosen.schemes.map(name => `${name} applied`).join(", "), D.scheme_colours[0], on => { view.schemes = on; }, view.schemes)] : []);
+}
+/** The scale's colours are those of the theme. */
+function showScale() {
   const scale = $("scale").getContext("2d");
   for (let x = 0; x < 160; x++) {
     scale.fillStyle = `rgb(${colour(x / 159)})`;
     scale.fillRect(x, 0, 1, 12);
   }
-  $("scale-low").textContent = "access rate: 0";
-  if (D.unit !== "hz") $("scale-low").textContent = "accesses per aggregation: 0";
-  $("scale-high").textContent = heatText(D.peak);
+  $("scale-low").textContent = D.unit === "hz" ? "access rate: 0 Hz" : "accesses per aggregation: 0 samples";
+  const clipped = D.peak > D.top * 1.000001 ? `; up to ${rate(D.peak)} has the colour of ${rate(D.top)}` : "";
+  $("scale-high").textContent = heatText(D.top) + clipped;
 }
 
 /** Paper is white, and narrower than most screens. */

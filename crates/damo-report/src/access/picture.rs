@@ -23,7 +23,14 @@ pub fn access_picture(records: &[Record], options: &Options) -> Result<Box<dyn P
         Style::RecencySzHist => Box::new(bars(records, options, Metric::Idle)?),
         Style::TemperaturePercentiles => Box::new(curves(records, options, Metric::Temperature)?),
         Style::RecencyPercentiles => Box::new(curves(records, options, Metric::Idle)?),
-        Style::Detailed | Style::SimpleBoxes | Style::Hot | Style::Cold => Box::new(over_time(records, options)?),
+        Style::Detailed => Box::new(over_time(records, options)?),
+        style @ (Style::SimpleBoxes | Style::Hot | Style::Cold) => {
+            let name = Style::NAMES.iter().find(|(_, known)| *known == style).map_or("this", |(name, _)| name);
+            return Err(ReportError::invalid(format!(
+                "style {name} lists regions and has no picture: `damo report heats --plot FILE` shows where memory was hot, \
+                 and style detailed how much was accessed over time"
+            )));
+        }
     })
 }
 

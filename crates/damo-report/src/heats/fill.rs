@@ -8,7 +8,7 @@ use super::{Axis, HeatsError, HeatsReport, Options, Unit};
 use crate::survey::{Extent, First, Identity, Survey, intervals_of};
 use crate::zero::Zero;
 use damo_frame::{Chunk, Coverage, FrameError, Record, SnapshotView};
-use damo_model::{ColumnId, Intervals, Nanos, Selection, Side, TargetKey};
+use damo_model::{ColumnId, Intervals, Nanos, Ops, Selection, Side, TargetKey};
 
 /// Blocks of each record looked at for the first plan, beside the first and last ones.
 const SAMPLED_BLOCKS: usize = 6;
@@ -342,7 +342,7 @@ fn report(
         let ours = process.as_ref().is_none_or(|process| event.pid == Some(process.pid));
         (plan.time.0..plan.time.1).contains(&event.at) && (ours || event.kind.is_about_processes())
     });
-    Ok(HeatsReport {
+    let mut report = HeatsReport {
         identity: plan.identity,
         process,
         time: plan.time,
@@ -356,7 +356,11 @@ fn report(
         schemes,
         min_checks: options.min_checks,
         by_temperature: options.by_temperature.is_some(),
+        physical: records.iter().all(|record| record.meta().ops == Some(Ops::Paddr)),
+        scale: None,
         coverage,
         zero: Zero::of(records),
-    })
+    };
+    options.scale.map_or(Ok(()), |scale| report.set_scale(scale))?;
+    Ok(report)
 }

@@ -6,6 +6,7 @@
 //! nothing covers are unknown, not zero.
 
 mod axis;
+mod blocks;
 mod fill;
 mod grid;
 mod mappings;
@@ -13,25 +14,31 @@ mod options;
 mod overlay;
 mod plan;
 mod raw;
+mod scale;
 mod schemes;
 mod tables;
 mod terminal;
 
 pub use axis::Axis;
+pub use blocks::Fit;
 pub use grid::Grid;
 pub use mappings::MappingNames;
 pub use options::{AddressBase, AddressRange, Cells, Columns, DrawRange, FEW_CHECKS, Options, TimeBase, TimeRange};
 pub use plan::find_mark;
 pub use raw::RawStyle;
+pub use scale::{Scale, ScaleError};
 pub use schemes::SchemeLayer;
-pub use terminal::{ColorSet, Depth, Glyphs, TIME_COLUMNS, TerminalStyle};
+pub use terminal::{ColorSet, Depth, Glyphs, TerminalStyle};
 
 use crate::events::Event;
 use crate::survey::Identity;
 use crate::zero::Zero;
 use damo_frame::{Coverage, FrameError, Record};
 use damo_model::human::{Show, Style, format_size, time_text};
-use damo_model::{Bytes, Nanos, Process};
+use damo_model::{Addr, AddrRange, Bytes, Nanos, Process};
+
+/// What memory without owners is called.
+const PHYSICAL: &str = "physical memory";
 
 /// Why there is no heat map.
 #[derive(Debug, thiserror::Error)]
@@ -97,6 +104,14 @@ pub enum HeatsError {
         /// How many.
         records: usize,
     },
+    /// A scale of rates for a record of counts.
+    #[error(
+        "the record does not tell its intervals, so its heat is in samples: give --intervals, or a scale such as 0..20samples"
+    )]
+    ScaleInSamples,
+    /// A scale of counts for a record of rates.
+    #[error("the record's heat is in accesses per second: give a scale such as 0..200Hz or 0..50%")]
+    ScaleInHz,
     /// Rates and counts do not mix.
     #[error("Some records have intervals while some not.  Cannot proceed.")]
     MixedIntervals,
@@ -150,6 +165,10 @@ pub struct HeatsReport {
     pub min_checks: u32,
     /// Whether regions lie by temperature rather than by address.
     pub by_temperature: bool,
+    /// Whether addresses are those of physical memory.
+    pub physical: bool,
+    /// What the hottest colour stands for, if not the highest heat seen: see [`HeatsReport::set_scale`].
+    pub scale: Option<f64>,
     /// How much of what happened is in the records.
     pub coverage: Coverage,
     /// From when times are counted in what is shown.
@@ -165,6 +184,38 @@ pub fn heats(records: &[Record], options: &Options) -> Result<HeatsReport, Heats
 }
 
 impl HeatsReport {
+    /// What is monitored: the process, physical memory, or a target of which nothing else is known.
+    pub fn subject(&self) -> String {
+        let known = self.process.as_ref().filter(|process| !process.comm.is_empty());
+        match (known, self.physical, self.identity.target_id) {
+            (Some(process), ..) => format!("{} (pid {})", process.comm, process.pid),
+            (None, true, _) => PHYSICAL.to_owned(),
+            (None, false, Some(id)) => format!("target {id}"),
+            (None, false, None) => "one target".to_owned(),
+        }
+    }
+
+    /// What a panel is called: the mapping in it, or else where it is.
+    pub fn panel_name(&self, grid: &Grid) -> String {
+        let addr = |at: i128| Addr(u64::try_from(at).unwrap_or(u64::MAX));
+        let range = AddrRange::new(addr(grid.space.start()), addr(grid.space.end()));
+        match (self.names.title(range), self.physical) {
+            (Some(title), _) => title,
+            (None, true) => PHYSICAL.to_owned(),
+            (None, false) => format!("{:#x}", range.start.0),
+        }
+    }
+
+    /// A time on the record's clock as axes count it.
+    pub(crate) fn since(&self, at: i128) -> i128 {
+        self.zero.since_wide(at)
+    }
+
+    /// What axes of time count.
+    pub(crate) fn time_axis_name(&self) -> String {
+        self.zero.axis().to_owned()
+    }
+
     /// Lowest and highest heat over all panels; `None` if nothing is covered.
     pub fn range(&self) -> Option<(f64, f64)> {
         let ranges = self.panels.iter().filter_map(Grid::range);

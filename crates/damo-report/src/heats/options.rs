@@ -1,5 +1,6 @@
 //! What a heat map is asked for.
 
+use super::scale::Scale;
 use crate::survey::Identity;
 use damo_model::{Addr, AddrRange, Nanos};
 
@@ -87,6 +88,17 @@ pub enum Columns {
         /// Between two ranges.
         between: usize,
     },
+    /// Shared as above, counted in lines of a terminal that have room for `each` columns.
+    Lines {
+        /// In all, the gaps between ranges included.
+        total: usize,
+        /// For each range at least.
+        least: usize,
+        /// Between two ranges.
+        between: usize,
+        /// Columns in a line.
+        each: usize,
+    },
 }
 
 impl Columns {
@@ -95,6 +107,10 @@ impl Columns {
         let (total, least, between) = match self {
             Columns::Each(columns) => return vec![columns; ranges.len()],
             Columns::Shared { total, least, between } => (total, least, between),
+            Columns::Lines { total, least, between, each } => {
+                let lines = Columns::Shared { total, least, between }.of(ranges);
+                return lines.into_iter().map(|lines| lines.saturating_mul(each)).collect();
+            }
         };
         let count = ranges.len();
         let total = total.saturating_sub(between * count.saturating_sub(1)).max(count);
@@ -135,8 +151,12 @@ pub struct Options {
     pub mapping: Option<String>,
     /// Which areas, when neither ranges nor a mapping are given.
     pub draw_range: DrawRange,
+    /// The most panels that [`DrawRange::Mapped`] is drawn in: the nearest areas share one beyond that.
+    pub most_panels: usize,
     /// How cells lie.
     pub cells: Cells,
+    /// What the hottest colour stands for; `None`: the hottest cell.
+    pub scale: Option<Scale>,
     /// Count each region's accesses by the share of it that passed the scheme's filters.
     pub df_passed: bool,
     /// Gather where schemes were applied to the target, if the record tells.
@@ -160,7 +180,9 @@ impl Default for Options {
             address_ranges: Vec::new(),
             mapping: None,
             draw_range: DrawRange::Hottest,
+            most_panels: 12,
             cells: Cells::Even,
+            scale: None,
             df_passed: false,
             schemes: false,
             min_checks: 0,
@@ -230,5 +252,8 @@ mod tests {
         assert!(columns[0] >= 6 && columns[1] > columns[2] && columns[2] > columns[0]);
         assert_eq!(Columns::Shared { total: 2, least: 6, between: 1 }.of(&ranges), [1, 1, 1]);
         assert!(Columns::Shared { total: 2, least: 6, between: 1 }.of(&[]).is_empty());
+        let lines = Columns::Lines { total: 20, least: 2, between: 1, each: 2 }.of(&ranges);
+        assert_eq!(lines.iter().sum::<usize>(), 36);
+        assert!(lines.iter().all(|cells| cells.is_multiple_of(2)));
     }
 }

@@ -1,9 +1,7 @@
 //! What lies over the heat on a terminal: where schemes were applied, where data are incomplete, and which cells rest on
 //! too few checks. Characters say it, so that it can be read without colours as well.
 
-use super::terminal::TIME_COLUMNS;
 use super::{Axis, Grid, HeatsReport};
-use std::io::{self, Write};
 
 /// Nothing but partial snapshots.
 const INCOMPLETE: char = '/';
@@ -14,32 +12,33 @@ const SEVERAL: char = '#';
 /// Every so many characters tell that a scheme was applied.
 const SPARSE: usize = 4;
 
-/// The characters over a map of lines that are one or two rows of cells high.
+/// The characters over a map.
 pub(super) struct Overlay<'a> {
     report: &'a HeatsReport,
-    rows_per_line: usize,
     incomplete: Vec<bool>,
     doubtful: bool,
 }
 
 impl<'a> Overlay<'a> {
-    pub(super) fn new(report: &'a HeatsReport, time: &Axis, rows_per_line: usize) -> Self {
+    pub(super) fn new(report: &'a HeatsReport, time: &Axis) -> Self {
         let (incomplete, doubtful) = (report.incomplete_rows(time), report.has_doubtful_cells());
-        Self { report, rows_per_line, incomplete, doubtful }
+        Self { report, incomplete, doubtful }
     }
 
-    fn rows(&self, line: usize) -> std::ops::Range<usize> {
-        line * self.rows_per_line..(line + 1) * self.rows_per_line
-    }
-
-    /// The character over a place of the map (panel, line and column); `None` if heat alone is to be seen there.
-    pub(super) fn glyph(&self, grid: &Grid, at: (usize, usize, usize), known: bool) -> Option<char> {
-        let (panel, line, column) = at;
+    /// The character over some cells, each a row and a column of a panel; `None` if heat alone is to be seen there. `at`
+    /// is where the character stands, `known` whether any cell has heat.
+    pub(super) fn glyph(
+        &self,
+        (panel, grid): (usize, &Grid),
+        cells: impl Iterator<Item = (usize, usize)> + Clone,
+        at: (usize, usize),
+        known: bool,
+    ) -> Option<char> {
         // Sparse, so that the heat below can still be seen.
-        let sparse = (column + 2 * line).is_multiple_of(SPARSE);
+        let sparse = (at.0 + 2 * at.1).is_multiple_of(SPARSE);
         let mut schemes = self.report.schemes.iter().filter(|layer| {
-            let mut cells = self.rows(line).map(|row| row * grid.space.len() + column);
-            sparse && cells.any(|cell| layer.is_applied(panel, cell))
+            let applied = |(row, column): (usize, usize)| layer.is_applied(panel, row * grid.space.len() + column);
+            sparse && cells.clone().any(applied)
         });
         match (schemes.next(), schemes.next()) {
             (Some(_), Some(_)) => return Some(SEVERAL),
@@ -47,15 +46,15 @@ impl<'a> Overlay<'a> {
             _ => {}
         }
         if !known {
-            let hatched = self.incomplete.get(self.rows(line)).unwrap_or_default().iter().any(|hatched| *hatched);
-            return hatched.then_some(INCOMPLETE);
+            let hatched = |(row, _): (usize, usize)| self.incomplete.get(row).copied().unwrap_or(false);
+            return cells.clone().any(hatched).then_some(INCOMPLETE);
         }
-        let few = |row: usize| grid.is_doubtful(row, column, self.report.min_checks);
-        (self.doubtful && self.rows(line).any(few)).then_some(DOUBTFUL)
+        let few = |(row, column): (usize, usize)| grid.is_doubtful(row, column, self.report.min_checks);
+        (self.doubtful && cells.clone().any(few)).then_some(DOUBTFUL)
     }
 
-    /// What the characters mean, on one line; nothing if none of them can occur.
-    pub(super) fn write_legend(&self, report: &HeatsReport, out: &mut dyn Write) -> io::Result<()> {
+    /// What the characters mean; nothing if none of them can occur.
+    pub(super) fn legend(&self, report: &HeatsReport) -> Vec<String> {
         let mut parts: Vec<String> = report
             .schemes
             .iter()
@@ -70,9 +69,6 @@ impl<'a> Overlay<'a> {
         if self.doubtful {
             parts.push(format!("{DOUBTFUL} fewer than {} checks", report.min_checks));
         }
-        if parts.is_empty() {
-            return Ok(());
-        }
-        writeln!(out, "{:TIME_COLUMNS$}{}", "", parts.join(" · "))
+        parts
     }
 }

@@ -11,8 +11,6 @@ use crate::survey::{Extent, First, Identity, Survey};
 use damo_frame::Record;
 use damo_model::{Addr, AddrRange, Nanos, Side};
 
-/// The most panels that areas are drawn in without being asked for one by one.
-const MAX_PANELS: usize = 12;
 /// The most cells that are filled in one go.
 const MAX_CELLS: usize = 1 << 26;
 
@@ -185,7 +183,7 @@ fn ranges(
             DrawRange::All => areas,
             DrawRange::Mapped => {
                 let names = MappingNames::of(records, identity)?;
-                at_most(MAX_PANELS, areas.iter().flat_map(|area| names.mapped_parts(*area)).collect())
+                at_most(options.most_panels, areas.iter().flat_map(|area| names.mapped_parts(*area)).collect())
             }
         }
     };

@@ -5,7 +5,7 @@ use damo_model::human::Show;
 
 /// Size of the heat map palette: [`NO_DATA`], [`HATCH`], colours of overlays, and colours from cold to hot.
 pub const PALETTE: usize = 256;
-/// Palette index of cells of which nothing is known.
+/// Palette index of cells without data.
 pub const NO_DATA: u8 = 0;
 /// Palette index of the lines over times with incomplete data.
 pub const HATCH: u8 = 1;
@@ -97,6 +97,11 @@ pub trait Canvas {
 pub fn frame(canvas: &mut dyn Canvas, rect: Rect, color: Rgb) {
     let (x, y, right, bottom) = (rect.x, rect.y, rect.right(), rect.bottom());
     canvas.line(&[(x, y), (right, y), (right, bottom), (x, bottom), (x, y)], color, 1.0);
+}
+
+/// Width of a text in pixels, in the font of all pictures.
+pub fn text_width(text: &str, size: f64) -> f64 {
+    super::font::width(text, size)
 }
 
 /// The text as it may be shown, cut to a width with an ellipsis if it is too long.

@@ -1,8 +1,9 @@
 //! Charts of numbers: over time, or as percentiles.
 
-use super::canvas::{Align, Font, Rect, fit};
-use super::ticks::{bytes_text, number_step, number_text, time_step, time_text};
+use super::canvas::{Align, Font, Point, Rect, fit};
+use super::ticks::{byte_step, byte_tick, number_step, number_text, time_step, time_text, time_tick};
 use super::{Canvas, MARGIN, Picture, Style, TEXT_SIZE, font};
+use crate::colormap::Rgb;
 
 /// What an axis counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,14 +79,7 @@ impl Scale {
 
 pub(super) fn step(unit: Unit, length: f64, count: usize) -> f64 {
     match unit {
-        // Steps of sizes are round in the unit that the labels are in.
-        Unit::Bytes => {
-            let mut scale = 1.0;
-            while length / scale >= 1024.0 && scale < 1e18 {
-                scale *= 1024.0;
-            }
-            number_step(length / scale, count) * scale
-        }
+        Unit::Bytes => byte_step(length as i128, count) as f64,
         Unit::Time => time_step(length as i128, count).max(1) as f64,
         Unit::LogTime => (length / count.max(1) as f64).ceil().max(1.0),
         Unit::Count => number_step(length, count).max(1.0),
@@ -98,8 +92,8 @@ pub(super) fn step(unit: Unit, length: f64, count: usize) -> f64 {
 
 pub(super) fn label(unit: Unit, value: f64) -> String {
     match unit {
-        Unit::Bytes => bytes_text(value),
-        Unit::Time => time_text(value as i128),
+        Unit::Bytes => byte_tick(value as i128),
+        Unit::Time => time_tick(value as i128),
         Unit::LogTime => time_text(rounded_time(value.exp2())),
         Unit::Count | Unit::Hz => number_text(value),
         Unit::Percent => format!("{} %", number_text(value)),
@@ -149,8 +143,15 @@ impl Chart {
         }
         let x_step = step(self.x.1, x.high - x.low, ((x.to - x.from) / 90.0) as usize);
         let centered = Font { align: Align::Center, ..muted };
+        let mut free = f64::NEG_INFINITY;
         for value in ticks(self.x.1, x, x_step) {
             let at = x.at(value);
+            let half = font::width(&label(self.x.1, value), SMALL) / 2.0;
+            // A label that would lie on the one before is left out with its tick.
+            if at - half < free {
+                continue;
+            }
+            free = at + half + 6.0;
             canvas.line(&[(at, y.from), (at, y.from + 5.0)], theme.muted(), 1.0);
             canvas.text((at, y.from + 19.0), &label(self.x.1, value), centered);
         }
@@ -161,7 +162,9 @@ impl Chart {
     }
 
     fn draw_series(&self, canvas: &mut dyn Canvas, style: &Style, x: Scale, y: Scale) {
-        for (i, series) in self.series.iter().enumerate() {
+        // The first line is drawn last. Lines that coincide can be told apart: the second shows as a rim around the first,
+        // and the others have gaps of their own.
+        for (i, series) in self.series.iter().enumerate().rev() {
             let color = style.theme.series(self.first_color + i);
             let pixels = (x.to - x.from).max(1.0) as usize;
             for run in series.points.split(|(_, value)| !value.is_finite()).filter(|run| !run.is_empty()) {
@@ -179,7 +182,7 @@ impl Chart {
                     shape.extend(points.first().map(|first| (first.0, y.from)));
                     canvas.area(&shape, color, 0.16);
                 }
-                canvas.line(&points, color, 2.0);
+                dashed(canvas, &points, color, DASHES[i % DASHES.len()]);
             }
         }
     }
@@ -191,8 +194,46 @@ impl Chart {
             at -= font::width(&series.name, TEXT_SIZE) + 12.0;
             canvas.text((at, top - 10.0), &fit(&series.name, TEXT_SIZE, 300.0), font);
             at -= 24.0;
-            canvas.line(&[(at, top - 14.0), (at + 18.0, top - 14.0)], style.theme.series(self.first_color + i), 3.0);
+            let color = style.theme.series(self.first_color + i);
+            dashed(canvas, &[(at, top - 14.0), (at + 18.0, top - 14.0)], color, DASHES[i % DASHES.len()]);
         }
+    }
+}
+
+/// How lines are drawn: pixels of line and of gap, and the width.
+const DASHES: [(f64, f64, f64); 4] =
+    [(f64::INFINITY, 0.0, 2.0), (f64::INFINITY, 0.0, 4.5), (9.0, 4.0, 2.0), (3.0, 3.0, 2.0)];
+
+/// A line in pieces.
+fn dashed(canvas: &mut dyn Canvas, points: &[Point], color: Rgb, (dash, gap, width): (f64, f64, f64)) {
+    if dash.is_infinite() {
+        canvas.line(points, color, width);
+        return;
+    }
+    let mut left = dash;
+    let mut on = true;
+    let mut piece: Vec<Point> = points.first().copied().into_iter().collect();
+    for pair in points.windows(2) {
+        let [from, to] = pair else { continue };
+        let length = (to.0 - from.0).hypot(to.1 - from.1);
+        let mut done = 0.0;
+        while length - done > left {
+            done += left;
+            let part = done / length;
+            let at = (from.0 + (to.0 - from.0) * part, from.1 + (to.1 - from.1) * part);
+            if on {
+                piece.push(at);
+                canvas.line(&piece, color, width);
+            }
+            piece = vec![at];
+            on = !on;
+            left = if on { dash } else { gap };
+        }
+        left -= length - done;
+        piece.push(*to);
+    }
+    if on {
+        canvas.line(&piece, color, width);
     }
 }
 

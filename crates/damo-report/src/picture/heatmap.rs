@@ -1,10 +1,8 @@
 //! The heat map as a picture: time from left to right, addresses upwards, a panel per contiguous area.
 
 use super::canvas::{Align, COLDEST, Font, HATCH, Indexed, NO_DATA, OVERLAY, OVERLAYS, PALETTE, Rect, fit, frame};
-use super::ticks::{
-    byte_step, bytes_text, multiples, multiples_within, number_step, number_text, time_step, time_text,
-};
-use super::{Canvas, MARGIN, Picture, Style, TEXT_SIZE, Theme, font, top};
+use super::ticks::{byte_step, byte_tick, bytes_text, multiples, number_step, number_text, times};
+use super::{Canvas, MARGIN, Picture, Style, TEXT_SIZE, font, top};
 use crate::colormap::Rgb;
 use crate::events::EventKind;
 use crate::heats::{Columns, Grid, HeatsReport, Options, Unit};
@@ -76,14 +74,6 @@ impl HeatMap<'_> {
         Options::picture(place.width, columns)
     }
 
-    /// The highest mean over the covered part of any cell.
-    fn highest(&self) -> f64 {
-        let cells = self.report.panels.iter().flat_map(|grid| {
-            (0..grid.time.len()).flat_map(move |row| (0..grid.space.len()).map(move |c| grid.covered_heat_at(row, c)))
-        });
-        cells.filter(|heat| !heat.is_nan()).fold(0.0, f64::max)
-    }
-
     /// A panel's pixels, highest address first.
     fn image(&self, panel: usize, grid: &Grid, width: usize, highest: f64) -> Indexed {
         let (rows, height) = (grid.time.len(), grid.space.len());
@@ -143,7 +133,7 @@ impl HeatMap<'_> {
             NO_DATA => style.theme.empty(),
             HATCH => style.theme.hatch(),
             i if i < COLDEST => style.theme.overlay(usize::from(i - OVERLAY)),
-            i => color(style, f64::from(i - COLDEST) / f64::from(u8::MAX - COLDEST)),
+            i => style.theme.heat(style.map, f64::from(i - COLDEST) / f64::from(u8::MAX - COLDEST)),
         })
     }
 
@@ -153,13 +143,20 @@ impl HeatMap<'_> {
         let muted = Font { size: SMALL, color: style.theme.muted(), align: Align::Right };
         let name = self.report.panel_name(grid);
         let size = bytes_text((grid.space.end() - grid.space.start()) as f64);
-        let whole = format!("{:#x} – {:#x} · {size}", grid.space.start(), grid.space.end());
-        let room = rect.w - font::width(&whole, SMALL) - 16.0;
-        canvas.text((rect.x, rect.y - 6.0), &fit(&name, TEXT_SIZE, room), ink);
-        canvas.text((rect.right(), rect.y - 6.0), &fit(&whole, SMALL, rect.w), muted);
+        let whole = match self.report.by_temperature {
+            true => format!("regions by temperature, hottest above · {size}"),
+            false => format!("{:#x} – {:#x} · {size}", grid.space.start(), grid.space.end()),
+        };
+        // The name goes first: where there is not room for both, the place is cut.
+        let name = fit(&name, TEXT_SIZE, rect.w);
+        let room = rect.w - font::width(&name, TEXT_SIZE) - 16.0;
+        canvas.text((rect.x, rect.y - 6.0), &name, ink);
+        canvas.text((rect.right(), rect.y - 6.0), &fit(&whole, SMALL, room), muted);
         canvas.image((rect.x, rect.y), &image, &Self::palette(style));
         self.draw_mappings(canvas, style, grid, rect);
-        frame(canvas, rect, style.theme.muted());
+        // Around the cells: at the edges may be all that there is.
+        let around = Rect { x: rect.x - 1.0, y: rect.y - 1.0, w: rect.w + 2.0, h: rect.h + 2.0 };
+        frame(canvas, around, style.theme.muted());
         self.draw_addresses(canvas, style, grid, rect);
     }
 
@@ -206,23 +203,23 @@ impl HeatMap<'_> {
                 continue;
             }
             canvas.line(&[(rect.x - 5.0, y), (rect.x, y)], style.theme.muted(), 1.0);
-            let label = if offset == 0 { "+0".to_owned() } else { format!("+{}", bytes_text(offset as f64)) };
+            let label = format!("+{}", byte_tick(offset));
             canvas.text((rect.x - 9.0, y + SMALL * 0.32), &label, font);
         }
     }
 
     fn draw_times(&self, canvas: &mut dyn Canvas, style: &Style, rect: Rect) {
-        let zero = self.report.zero;
-        let [start, end] = [self.report.time.0, self.report.time.1].map(|at| zero.since_wide(at.0.into()));
+        let [start, end] = [self.report.time.0, self.report.time.1].map(|at| self.report.since(at.0.into()));
         let length = end - start;
         let font = Font { size: SMALL, color: style.theme.muted(), align: Align::Center };
-        for at in multiples_within(start, end, time_step(length, (rect.w / 90.0) as usize)) {
+        for (at, text) in times(start, end, rect.w, &|text| font::width(text, SMALL) + 18.0) {
             let x = rect.x + (at - start) as f64 / length.max(1) as f64 * rect.w;
             canvas.line(&[(x, rect.bottom()), (x, rect.bottom() + 5.0)], style.theme.muted(), 1.0);
-            canvas.text((x, rect.bottom() + 19.0), &time_text(at), font);
+            canvas.text((x, rect.bottom() + 19.0), &text, font);
         }
         let font = Font { color: style.theme.ink(), ..font };
-        canvas.text((rect.x + rect.w / 2.0, rect.bottom() + 40.0), zero.axis(), font);
+        let name = fit(&self.report.time_axis_name(), SMALL, rect.w);
+        canvas.text((rect.x + rect.w / 2.0, rect.bottom() + 40.0), &name, font);
     }
 
     /// Remarks of the record: lines through all panels while they are few, else small marks along the time axis as long
@@ -269,6 +266,28 @@ impl HeatMap<'_> {
         }
     }
 
+    /// Remarks that are only ticks on the axis, and those that fall onto one another there.
+    fn left_out(&self, style: &Style) -> Option<String> {
+        let report = self.report;
+        let (start, end) = report.time;
+        let width = place(style).width as f64;
+        let lives = report.events.iter().filter(|e| matches!(e.kind, EventKind::Start | EventKind::Exit));
+        let mut at: Vec<i64> = report.marks.iter().map(|(at, _)| at.0).chain(lives.map(|event| event.at.0)).collect();
+        if at.len() as f64 <= width / LINE_EVERY {
+            return None;
+        }
+        at.sort_unstable();
+        let (mut shown, mut last) = (0, f64::NEG_INFINITY);
+        for at in &at {
+            let x = at.saturating_sub(start.0) as f64 / end.saturating_sub(start).0.max(1) as f64 * width;
+            if x - last >= TICK_EVERY {
+                (shown, last) = (shown + 1, x);
+            }
+        }
+        let count = at.len();
+        Some(if shown < count { format!("{shown} of {count} marks") } else { format!("{count} marks: ticks") })
+    }
+
     /// Changes of mappings and intervals: small triangles on the time axis.
     fn draw_changes(&self, canvas: &mut dyn Canvas, style: &Style, rect: Rect, place: &dyn Fn(&Nanos) -> f64) {
         for (i, kind) in CHANGES.into_iter().enumerate() {
@@ -287,9 +306,18 @@ impl HeatMap<'_> {
     fn draw_legend(&self, canvas: &mut dyn Canvas, style: &Style, (x, mut y): (f64, f64)) {
         let report = self.report;
         let muted = Font { size: SMALL, color: style.theme.muted(), align: Align::Left };
+        if report.clipped().is_some() {
+            // Two lines: what is hotter than the top, and how it is drawn.
+            let peak = format!("up to {},", report.unit.text(report.peak()));
+            for text in [peak, "drawn as the top".to_owned()] {
+                canvas.text((x, y + 11.0), &fit(&text, SMALL, style.width as f64 - x - 4.0), muted);
+                y += 18.0;
+            }
+            y += 4.0;
+        }
         let hatch = |i: usize| if (i % 14 + i / 14) % 6 < 2 { HATCH } else { NO_DATA };
         let dots = |i: usize| if i % 14 % 4 == 1 && i / 14 % 4 == 1 { HATCH } else { COLDEST };
-        let mut entries: Vec<(Sample, String)> = vec![(Box::new(|_| NO_DATA), "nothing known".to_owned())];
+        let mut entries: Vec<(Sample, String)> = vec![(Box::new(|_| NO_DATA), "no data".to_owned())];
         if !report.partial.is_empty() {
             entries.push((Box::new(hatch), "incomplete data".to_owned()));
         }
@@ -329,6 +357,10 @@ impl HeatMap<'_> {
                 y += 20.0;
             }
         }
+        if let Some(left_out) = self.left_out(style) {
+            canvas.text((x, y + 11.0), &fit(&left_out, SMALL, room + 20.0), muted);
+            y += 20.0;
+        }
         if !report.coverage.is_full() {
             let text = format!("{:.1} % complete", report.coverage.ratio() * 100.0);
             canvas.text((x, y + 11.0), &text, muted);
@@ -356,8 +388,17 @@ impl HeatMap<'_> {
         frame(canvas, bar, style.theme.muted());
         let step = number_step(high, 5);
         let ticks = (0..=5).map(|i| f64::from(i) * step).take_while(|tick| *tick <= high * 1.000_001);
-        for tick in ticks {
+        let mut free = f64::INFINITY;
+        for tick in ticks.chain((high > 0.0).then_some(high)) {
             let y = bar.bottom() - if high > 0.0 { tick / high } else { 0.0 } * bar.h;
+            // The top is always labelled; what would lie on its label is not.
+            let is_top = tick == high;
+            if !is_top && (tick / high.max(f64::MIN_POSITIVE) - 1.0).abs() * bar.h < SMALL * 1.3 && high > 0.0
+                || y > free
+            {
+                continue;
+            }
+            free = y - SMALL * 1.3;
             canvas.line(&[(bar.right(), y), (bar.right() + 4.0, y)], style.theme.muted(), 1.0);
             let value = number_text(tick);
             canvas.text((bar.right() + 8.0, y + SMALL * 0.32), &value, ink);
@@ -380,14 +421,6 @@ fn triangle(canvas: &mut dyn Canvas, (x, y): (f64, f64), color: Rgb) {
     canvas.area(&[(x, y), (x + 4.0, y + 7.0), (x - 4.0, y + 7.0)], color, 1.0);
 }
 
-/// The colour of 0..=1.
-fn color(style: &Style, part: f64) -> Rgb {
-    match style.theme {
-        Theme::Light => style.map.on_light(part),
-        Theme::Dark => style.map.on_dark(part),
-    }
-}
-
 /// Palette index of a heat.
 fn index_of(heat: f64, highest: f64) -> u8 {
     let part = if highest > 0.0 { (heat / highest).clamp(0.0, 1.0) } else { 0.0 };
@@ -396,17 +429,16 @@ fn index_of(heat: f64, highest: f64) -> u8 {
 
 impl Picture for HeatMap<'_> {
     fn title(&self) -> String {
-        let known = self.report.process.as_ref().filter(|process| !process.comm.is_empty());
-        match (known, self.report.identity.target_id) {
-            (Some(process), _) => format!("Memory accesses of {} (pid {})", process.comm, process.pid),
-            (None, Some(id)) => format!("Memory accesses of target {id}"),
-            (None, None) => "Memory accesses".to_owned(),
+        let known = self.report.process.as_ref().is_some_and(|process| !process.comm.is_empty());
+        match known || self.report.physical || self.report.identity.target_id.is_some() {
+            true => format!("Memory accesses of {}", self.report.subject()),
+            false => "Memory accesses".to_owned(),
         }
     }
 
     fn draw(&self, canvas: &mut dyn Canvas, style: &Style, _: f64) {
         let place = place(style);
-        let high = self.highest();
+        let high = self.report.top();
         let mut y = place.top + NAME;
         let mut panels = Vec::new();
         for (i, grid) in self.report.panels.iter().enumerate().rev() {
@@ -424,7 +456,8 @@ impl Picture for HeatMap<'_> {
         }
         self.draw_times(canvas, style, all);
         self.draw_marks(canvas, style, all, &panels);
-        let entries = 3 + 2 * self.report.schemes.len() + self.report.events.len().min(2);
+        let more = usize::from(self.left_out(style).is_some()) + 2 * usize::from(self.report.clipped().is_some());
+        let entries = 3 + more + 2 * self.report.schemes.len() + self.report.events.len().min(2);
         let height = (all.h - 50.0 - 20.0 * entries as f64).clamp(60.0, 420.0);
         let bar = Rect { x: (all.right() + 28.0).round(), y: first + 34.0, w: 16.0, h: height.round() };
         self.draw_scale(canvas, style, bar, high);

@@ -14,7 +14,7 @@ pub mod panels;
 mod raster;
 mod stack;
 mod svg;
-mod ticks;
+pub(crate) mod ticks;
 
 pub use bars::{Bar, Bars};
 pub use canvas::Canvas;
@@ -93,6 +93,16 @@ impl Theme {
         }
     }
 
+    /// Whether the ground is dark, and hot bright.
+    pub fn is_dark(self) -> bool {
+        self == Theme::Dark
+    }
+
+    /// The colour of a heat between 0 and 1.
+    pub fn heat(self, map: ColorMap, part: f64) -> Rgb {
+        map.color(self.is_dark(), part)
+    }
+
     pub(crate) fn ground(self) -> Rgb {
         self.pick(0xffffff, 0x15181d)
     }
@@ -109,7 +119,7 @@ impl Theme {
         self.pick(0xdfe4e9, 0x313842)
     }
 
-    /// Where nothing is known.
+    /// Where there are no data.
     pub(crate) fn empty(self) -> Rgb {
         self.pick(0xeceff2, 0x262c34)
     }

@@ -4,7 +4,7 @@ use super::input::ReportInputs;
 use super::options::{
     AnyForm, BareTimes, ClockArgs, FormArgs, TargetArgs, form, occurrences, repeated, three, time_range,
 };
-use super::picture::{PictureArgs, Place};
+use super::picture::{PictureArgs, Place, ScaleArgs};
 use crate::errors::{self, Outcome};
 use crate::inputs::Opened;
 use crate::output::{self, ColorWhen};
@@ -18,8 +18,8 @@ use damo_record::args::named;
 use damo_report::filter::TargetFilter;
 use damo_report::guide;
 use damo_report::heats::{
-    self, AddressBase, AddressRange, Cells, ColorSet, Columns, Depth, DrawRange, FEW_CHECKS, Glyphs, HeatsError,
-    HeatsReport, Options, RawStyle, TIME_COLUMNS, TerminalStyle, TimeRange,
+    self, AddressBase, AddressRange, Cells, ColorSet, Columns, Depth, DrawRange, FEW_CHECKS, Fit, Glyphs, HeatsError,
+    HeatsReport, Options, RawStyle, TerminalStyle, TimeRange,
 };
 use damo_report::picture::{HeatMap, Picture};
 use damo_report::selection::nothing_left;
@@ -27,10 +27,8 @@ use damo_report::several::{Apart, apart};
 use damo_report::survey::{Identity, monitored};
 use std::path::{Path, PathBuf};
 
-/// Lines of a map of blocks that are not map: names, scale, sizes, and the next prompt.
-const BLOCKS_FRAME: usize = 5;
-/// Lines of each of several maps at least.
-const LEAST_LINES: usize = 6;
+/// Lines of the window that a map leaves free: the next prompt.
+const PROMPT: usize = 1;
 
 /// Arguments.
 #[derive(Args, Debug)]
@@ -66,7 +64,8 @@ pub struct HeatsArgs {
     /// The same with units
     #[arg(long = "guide_human", help_heading = "Output")]
     guide_human: bool,
-    /// How the terminal map looks: `blocks`, all areas side by side, or `digits`, one area of 40 x 80 as the Python tool
+    /// How the terminal map looks: `blocks`, as large as the window, time from left to right and low addresses at the
+    /// bottom as in pictures; or `digits`, 40 x 80 with time from top to bottom as the Python tool has it
     /// [default: blocks on a terminal, else digits]
     #[arg(long, value_name = "blocks|digits", value_parser = named(["blocks", "digits"], glyphs), help_heading = "Output")]
     style: Option<Glyphs>,
@@ -100,6 +99,8 @@ pub struct HeatsArgs {
     force: bool,
     #[command(flatten)]
     picture: PictureArgs,
+    #[command(flatten)]
+    scale: ScaleArgs,
     #[command(flatten)]
     target: TargetArgs,
     /// Ranges of time and addresses.
@@ -398,6 +399,7 @@ impl HeatsArgs {
         options.mapping.clone_from(&self.mapping);
         options.draw_range = self.draw_range.unwrap_or(options.draw_range);
         options.df_passed = self.df_passed;
+        options.scale = self.scale.scale();
         options.mark.clone_from(&self.mark);
         options.schemes = self.schemes;
         options.min_checks = match destination {
@@ -418,6 +420,8 @@ fn terminal(args: &HeatsArgs, form: &FormArgs, options: &Options, opened: &Opene
     let to_terminal = output::is_terminal() && form.out().is_none();
     let glyphs =
         args.style.unwrap_or(if to_terminal && args.resol.is_empty() { Glyphs::HalfBlocks } else { Glyphs::Digits });
+    let (width, height) = output::terminal_size();
+    let fits = glyphs == Glyphs::HalfBlocks && args.resol.is_empty();
     let style = TerminalStyle {
         glyphs,
         depth: if form.out().is_none() || args.color == ColorWhen::Always {
@@ -427,6 +431,11 @@ fn terminal(args: &HeatsArgs, form: &FormArgs, options: &Options, opened: &Opene
         },
         colors: args.colorset,
         map: args.picture.colormap(),
+        theme: args.picture.terminal_theme(),
+        width,
+        // What is below one map is cut to the window; several are a page to scroll.
+        lines: (fits && opened.records.iter().map(|record| record.targets().len()).sum::<usize>() < 2)
+            .then_some(height),
         legend: !args.skip_example,
     };
     let fitting = |maps: usize| {
@@ -434,15 +443,9 @@ fn terminal(args: &HeatsArgs, form: &FormArgs, options: &Options, opened: &Opene
         if !args.resol.is_empty() {
             return options;
         }
-        let (width, height) = output::terminal_size();
-        // Each of several maps has a line above it that says whose it is.
-        let frame = if maps > 1 { BLOCKS_FRAME + 1 } else { BLOCKS_FRAME };
-        let least = if maps > 1 { LEAST_LINES } else { 10 };
-        let lines = (height / maps.max(1)).saturating_sub(frame).max(least);
-        // A half block is two cells high.
-        options.rows = if style.depth == Depth::Plain { lines } else { lines * 2 };
-        let total = width.saturating_sub(TIME_COLUMNS).max(20);
-        options.columns = Columns::Shared { total, least: 8, between: 1 };
+        let other = PROMPT + Fit::remarks(&opened.records);
+        let fit = Fit::new((width, height / maps.max(1)), other, style.depth);
+        (options.rows, options.columns, options.most_panels) = (fit.rows, fit.columns, fit.most_panels);
         options.cells = Cells::Whole;
         options.draw_range = args.draw_range.unwrap_or(DrawRange::Mapped);
         options
@@ -452,15 +455,7 @@ fn terminal(args: &HeatsArgs, form: &FormArgs, options: &Options, opened: &Opene
     } else {
         args.one_map(opened, options)?
     };
-    let several = glyphs == Glyphs::HalfBlocks && maps.parts.len() > 1;
-    form.write_with(|out| {
-        Ok(maps.write_text(out, |report, out| {
-            if several {
-                writeln!(out, "{}", report.who())?;
-            }
-            report.write_terminal(out, &style)
-        })?)
-    })
+    form.write_with(|out| Ok(maps.write_text(out, |report, out| report.write_terminal(out, &style))?))
 }
 
 /// Ranges of time and addresses.

@@ -2,7 +2,7 @@
 
 use super::input::ReportInputs;
 use super::options::{ClockArgs, FormArgs};
-use super::picture::PlotArgs;
+use super::picture::{PlotArgs, ScaleArgs};
 use crate::errors::Outcome;
 use crate::output::{self, ColorWhen};
 use crate::progress;
@@ -11,7 +11,7 @@ use clap::Args;
 use damo_frame::Record;
 use damo_record::args::named;
 use damo_report::filter::TargetFilter;
-use damo_report::heats::{self, Columns, Depth, Glyphs, TIME_COLUMNS, TerminalStyle};
+use damo_report::heats::{self, Depth, Fit, Glyphs, TerminalStyle};
 use damo_report::holistic::{self, HolisticError, Options};
 use damo_report::picture::{Overview, part, with_room};
 use damo_report::several::{Apart, apart};
@@ -20,8 +20,8 @@ use std::io::Write;
 use std::path::PathBuf;
 
 /// Lines of a map; of each of several maps.
-const LINES: usize = 20;
-const LINES_OF_SEVERAL: usize = 12;
+const LINES: usize = 24;
+const LINES_OF_SEVERAL: usize = 16;
 
 /// Arguments.
 #[derive(Args, Debug)]
@@ -46,6 +46,8 @@ pub struct HolisticArgs {
     /// Colours on the terminal; `auto` respects NO_COLOR and TERM
     #[arg(long, value_name = "WHEN", default_value = "auto", value_parser = named(["auto", "always", "never"], ColorWhen::parse), help_heading = "Output")]
     color: ColorWhen,
+    #[command(flatten)]
+    scale: ScaleArgs,
     #[command(flatten)]
     plot: PlotArgs,
     #[command(flatten)]
@@ -78,29 +80,27 @@ pub fn run(args: &HolisticArgs) -> Result<Outcome> {
     let groups = if args.footprints.is_some() { vec![&opened.records[..]] } else { apart(&opened.records)? };
     let targets = |group: &[Record]| monitored(group, &TargetFilter::default()).len();
     let parts: usize = groups.iter().map(|group| Overview::parts_of(targets(group))).sum();
+    let (width, _) = output::terminal_size();
     let heats = |targets: usize| {
         if place.is_some() {
             let style = with_room(&args.plot.picture().with_subtitle(), parts);
             return Overview::options(&part(&style, groups.len()), targets);
         }
         let lines = if targets > 1 { LINES_OF_SEVERAL } else { LINES } * if args.long { 2 } else { 1 };
-        let (width, _) = output::terminal_size();
-        let total = width.saturating_sub(TIME_COLUMNS).max(20);
-        heats::Options {
-            rows: if depth == Depth::Plain { lines } else { lines * 2 },
-            columns: Columns::Shared { total, least: 8, between: 1 },
-            ..heats::Options::overview()
-        }
+        let Fit { rows, columns, most_panels } = Fit::new((width, lines), 0, depth);
+        heats::Options { rows, columns, most_panels, ..heats::Options::overview() }
     };
     let found = progress::during(&opened.records, || {
         Apart::of(&groups, |records| {
-            let heats = heats(targets(records));
+            let heats = heats::Options { scale: args.scale.scale(), ..heats(targets(records)) };
             let mut report = holistic::holistic(records, &Options { heats, long: args.long })?;
             report.count_from(args.clock.zero(report.zero));
             Ok::<_, HolisticError>(report)
         })
     })?;
-    let style = TerminalStyle { glyphs: Glyphs::HalfBlocks, depth, ..TerminalStyle::default() };
+    let drawn = args.plot.picture();
+    let (map, theme) = (drawn.colormap(), drawn.terminal_theme());
+    let style = TerminalStyle { glyphs: Glyphs::HalfBlocks, depth, map, theme, width, ..TerminalStyle::default() };
     let picture = || found.picture(|report| Box::new(Overview { report }));
     if let Some(form) = args.plot.or_form(picture, &opened, &args.form)? {
         let tables = || found.tables(args.clock.abs_time, |report| report.tables());

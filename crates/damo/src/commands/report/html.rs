@@ -1,7 +1,7 @@
 //! `damo report html`.
 
 use super::input::ReportInputs;
-use super::picture;
+use super::picture::{self, ScaleArgs};
 use crate::errors::{self, Outcome};
 use crate::output;
 use crate::outputs::{self, Manner};
@@ -41,6 +41,8 @@ pub struct HtmlArgs {
     /// Open the page in a browser when it is written (with `xdg-open`)
     #[arg(long, help_heading = "Output")]
     open: bool,
+    #[command(flatten)]
+    scale: ScaleArgs,
 }
 
 /// Writes the page.
@@ -52,7 +54,8 @@ pub fn run(args: &HtmlArgs) -> Result<Outcome> {
     let [record] = &opened.records[..] else {
         bail!("a page shows one record, and {} are given: make a page for each", opened.records.len())
     };
-    let options = Options { command: output::command_line(), hash: opened.hash(), colormap: args.colormap };
+    let (command, hash, scale) = (output::command_line(), opened.hash(), args.scale.scale());
+    let options = Options { command, hash, colormap: args.colormap, scale };
     let to_stdout = outputs::is_stdout(&args.output);
     if args.open && to_stdout {
         bail!("--open opens a file, and the page goes to standard output: name a file with -o FILE");

@@ -9,7 +9,7 @@ use clap::Args;
 use damo_model::human::Show;
 use damo_record::args::named;
 use damo_report::colormap::ColorMap;
-use damo_report::heats::Options;
+use damo_report::heats::{Options, Scale};
 use damo_report::picture::{self, Format, HeatMap, Picture, Style, Theme, part, with_room};
 use std::path::{Path, PathBuf};
 
@@ -19,12 +19,28 @@ pub struct PictureArgs {
     /// Size of the picture in pixels; several maps below one another make it higher
     #[arg(long, value_name = "WIDTHxHEIGHT", value_parser = size, default_value = "1200x720", help_heading = "Pictures")]
     size: (usize, usize),
-    /// Background of the picture
-    #[arg(long, value_name = "THEME", value_parser = named(["light", "dark"], theme), default_value = "light", help_heading = "Pictures")]
-    theme: Theme,
+    /// Background: hot memory is dark on light, and bright on dark [default: light; on a terminal its own, else dark]
+    #[arg(long, value_name = "THEME", value_parser = named(["light", "dark"], theme), help_heading = "Pictures")]
+    theme: Option<Theme>,
     /// Colours of access rates
     #[arg(long, value_name = "NAME", value_parser = named(ColorMap::ALL.map(|(name, _)| name), colormap), default_value = "inferno", help_heading = "Pictures")]
     colormap: ColorMap,
+}
+
+/// `--scale`, for reports with heat in them.
+#[derive(Args, Clone, Copy, Debug, Default)]
+pub struct ScaleArgs {
+    /// What the hottest colour stands for, so that maps can be compared: 0..50% of the highest rate possible, or 0..200Hz.
+    /// What is hotter has the last colour, and the legend says so [default: the hottest cell]
+    #[arg(long, value_name = "0..MAX", help_heading = "Output")]
+    scale: Option<Scale>,
+}
+
+impl ScaleArgs {
+    /// The scale, if one was asked for.
+    pub fn scale(self) -> Option<Scale> {
+        self.scale
+    }
 }
 
 /// `--plot`, for reports that are text by default.
@@ -99,6 +115,11 @@ impl PictureArgs {
         self.colormap
     }
 
+    /// Whether hot memory is bright or dark on the terminal.
+    pub fn terminal_theme(self) -> Theme {
+        self.theme.unwrap_or_else(crate::output::theme)
+    }
+
     /// A map that fills the picture.
     pub fn heats_options(self) -> Options {
         HeatMap::options(&self.with_subtitle())
@@ -121,7 +142,7 @@ impl PictureArgs {
 
     fn style(self) -> Style {
         let (width, height) = self.size;
-        Style { width, height, theme: self.theme, map: self.colormap, ..Style::default() }
+        Style { width, height, theme: self.theme.unwrap_or_default(), map: self.colormap, ..Style::default() }
     }
 
     /// Draws a picture.
