@@ -56,7 +56,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     let layout = SampleLayout::new(sample_type::TID | sample_type::TIME | sample_type::CPU | sample_type::RAW)
         .ok_or("the layout has raw records")?;
     let file = std::env::temp_dir().join(format!("ring_throughput.{}.damo", std::process::id()));
-    let output = Output { path: Some(file.clone()), overwrite: false, rotation: Rotation::default(), keep: None };
+    let output = Output {
+        path: Some(file.clone()),
+        overwrite: false,
+        rotation: Rotation::default(),
+        keep: None,
+        inputs: Vec::new(),
+    };
     let mut replay = Replay::new(&[format], layout, THREAD, Intervals::default(), &output)?;
     let procfs = Procfs::new(&Root::host());
     let cpu = || -> Result<Nanos, Box<dyn Error>> {
