@@ -105,7 +105,10 @@ fn time_is_counted_from_the_records_start_from_a_mark_or_on_its_clock() {
     assert!((9_900_000_000..10_200_000_000).contains(&(end - start)), "{start} to {end}");
     let whole = cut("0 1h", "whole.damo");
     assert_eq!(start - whole.0, (start - whole.0).clamp(10_000_000_000, 10_200_000_000));
-    assert_eq!(cut(&format!("{} {} 0", whole.0 + 10_000_000_000, whole.0 + 20_000_000_000), "b.damo"), (start, end));
+    assert_eq!(
+        cut(&format!("{}ns {}ns 0", whole.0 + 10_000_000_000, whole.0 + 20_000_000_000), "b.damo"),
+        (start, end)
+    );
     assert_eq!(cut("-5s 0 guided_end", "c.damo").1, whole.1);
     let said = fails(here.path(), &format!("cut -i {} --time_range 1h 2h", record.display()), 2);
     assert!(said.contains("is not in the record, which lasts"), "{said}");
@@ -191,7 +194,7 @@ fn the_python_tools_options_of_adjust_are_understood() {
     assert!(fails(here.path(), "adjust", 2).contains("nothing to adjust"));
     let aggregate = |options: &str| run(here.path(), &format!("adjust --aggregate_interval {options} -o other.json"));
     let said = |options: &str| String::from_utf8_lossy(&aggregate(options).stderr).into_owned();
-    assert!(said("0").contains("an interval is longer than 0"));
+    assert!(said("0").contains("must be longer than 0"));
     assert!(said("1s --skip 435").contains("no target has more than 435 snapshots"));
     assert!(!here.path().join("other.json").exists());
     // Eight snapshots make a second here, or nine: the format cannot tell.
@@ -292,10 +295,10 @@ fn of_damaged_records_the_readable_part_is_used_and_the_exit_code_says_so() {
     bytes[(block.offset.0 + block.length.0 / 2) as usize] ^= 1;
     fs::write(here.path().join("bad.damo"), &bytes).expect("write");
     for line in [
-        "cut bad.damo --pid 1001 -o out.damo",
-        "adjust bad.damo --aggregate_interval 1s -o out.damo",
-        "anonymize bad.damo -o out.damo",
-        "merge bad.damo whole.damo -o out.damo",
+        "cut bad.damo --pid 1001 --force -o out.damo",
+        "adjust bad.damo --aggregate_interval 1s --force -o out.damo",
+        "anonymize bad.damo --force -o out.damo",
+        "merge bad.damo whole.damo --force -o out.damo",
     ] {
         let said = fails(here.path(), line, 3);
         assert!(said.contains("damaged"), "{line}: {said}");
@@ -323,8 +326,8 @@ fn the_same_input_gives_the_same_bytes() {
         "anonymize a.damo",
         "merge a.damo a.damo",
     ] {
-        ok(here.path(), &format!("{line} -o one.damo"));
-        ok(here.path(), &format!("{line} -o two.damo"));
+        ok(here.path(), &format!("{line} --force -o one.damo"));
+        ok(here.path(), &format!("{line} --force -o two.damo"));
         let bytes = |name: &str| fs::read(here.path().join(name)).expect("record");
         assert_eq!(bytes("one.damo"), bytes("two.damo"), "{line}");
     }
@@ -336,7 +339,7 @@ fn records_come_from_standard_input_and_go_to_standard_output() {
     record_pair(here.path(), "-o a.damo");
     let record = fs::read(here.path().join("a.damo")).expect("record");
     for line in ["cut --time_range 1s 4s", "adjust --aggregate_interval 1s", "anonymize", "merge a.damo"] {
-        ok(here.path(), &format!("{line} -i a.damo -o named.damo"));
+        ok(here.path(), &format!("{line} -i a.damo --force -o named.damo"));
         let mut child = damo(here.path())
             .args(line.split_whitespace())
             .args(["-i", "-", "-o", "-"])
@@ -358,12 +361,16 @@ fn what_stands_in_the_way_is_not_overwritten_and_what_is_read_never() {
     record_pair(here.path(), "-o a.damo");
     fs::write(here.path().join("notes.damo"), "not a record").expect("write");
     let said = fails(here.path(), "cut a.damo --time_range 1s 2s -o notes.damo", 2);
-    assert!(said.contains("no .damo record"), "{said}");
+    assert!(said.contains("exists and is no record"), "{said}");
     assert_eq!(fs::read_to_string(here.path().join("notes.damo")).expect("text"), "not a record");
-    // In its own place: the old record stays as NAME.old.
+    // Never onto the record that is read, whatever is said; another record only by force.
     let before = fs::read(here.path().join("a.damo")).expect("record");
-    ok(here.path(), "cut a.damo --time_range 1s 2s -o a.damo");
-    assert_eq!(fs::read(here.path().join("a.damo.old")).expect("record"), before);
+    assert!(fails(here.path(), "cut a.damo --time_range 1s 2s --force -o a.damo", 2).contains("is what is read"));
+    assert_eq!(fs::read(here.path().join("a.damo")).expect("record"), before);
+    fs::copy(here.path().join("a.damo"), here.path().join("b.damo")).expect("copy");
+    assert!(fails(here.path(), "cut a.damo --time_range 1s 2s -o b.damo", 2).contains("--force"));
+    assert_eq!(fs::read(here.path().join("b.damo")).expect("record"), before);
+    ok(here.path(), "cut a.damo --time_range 1s 2s --force -o b.damo");
     // Formats without a place of their own until they are complete.
     ok(here.path(), "convert a.damo a.json");
     let before = fs::read(here.path().join("a.json")).expect("record");

@@ -38,7 +38,6 @@ fn a_bare_number_is_refused_where_no_script_relies_on_it() {
     let here = tempfile::tempdir().expect("a directory");
     for (line, wanted) in [
         ("record --keep 5 --simulate pair", "which unit? write 5min or 5s"),
-        ("record --rotate_time 60 --simulate pair", "which unit? write 60s or 60min"),
         ("status --watch 2", "which unit? write 2s or 2min"),
         ("cut a.damo --time_range 5 9", "which unit? write 5s or 5min"),
         ("report footprints a.damo --time_range 5 9", "which unit? write 5s or 5min"),

@@ -69,12 +69,13 @@ pub struct RecordArgs {
     #[arg(long = "rotate_size", value_name = "SIZE", value_parser = values::size, help_heading = "Output")]
     pub rotate_size: Option<Bytes>,
 
-    /// Begin a new file after this time, such as 10min or 1h.
+    /// Begin a new file after this time, such as 10min or 1h. A bare number is seconds, as for the Python tool's
+    /// --output_flush_sec.
     #[arg(
         long = "rotate_time",
         alias = "output_flush_sec",
         value_name = "TIME",
-        value_parser = values::some_seconds,
+        value_parser = values::seconds,
         help_heading = "Output"
     )]
     pub rotate_time: Option<Nanos>,

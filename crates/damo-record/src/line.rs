@@ -129,7 +129,7 @@ fn width(columns: u16) -> usize {
     if columns == 0 { 80 } else { usize::from(columns).max(20) }
 }
 
-/// `damon.damo: 6,000 snapshots with 336,000 regions over 10 m, 640.000 KiB (1.95 bytes per region).`
+/// `damon.damo: 6,000 snapshots with 336,000 regions over 10 min, 640.000 KiB (1.95 bytes per region).`
 pub(crate) fn summary(written: &Written, span: Option<Nanos>) -> String {
     let name = match written.files.as_slice() {
         [] => "standard output".to_string(),
@@ -214,7 +214,7 @@ mod tests {
         let text = summary(&written, Some(Nanos(600_040_000_000)));
         assert_eq!(
             text,
-            "damon.damo: 6,000 snapshots with 336,000 regions over 10 m, 639.844 KiB (1.95 bytes per region)."
+            "damon.damo: 6,000 snapshots with 336,000 regions over 10 min, 639.844 KiB (1.95 bytes per region)."
         );
         assert_eq!(
             next_command(&written).unwrap(),
