@@ -143,7 +143,6 @@ impl Confidence {
             );
             return findings;
         }
-        findings.extend(self.too_little());
         if coverage < 99.0 || self.lost_events > 0 {
             findings.push(format!(
                 "{} of {} snapshots are complete ({coverage:.1} %; {} events lost): record with a larger buffer, fewer \
@@ -151,6 +150,7 @@ impl Confidence {
                 complete, self.used.snapshots, self.lost_events
             ));
         }
+        findings.extend(self.too_little());
         let Some(intervals) = self.intervals else {
             findings.push("the intervals are not known: access rates and ages are counts without a unit".to_owned());
             return findings;

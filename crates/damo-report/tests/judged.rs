@@ -107,13 +107,13 @@ fn what_was_never_seen_accessed_is_a_finding_with_intervals_to_try() {
 #[test]
 fn the_standard_error_of_a_region_is_that_of_its_checks() {
     // 10 of 20 checks: p = 0.5, n = 22 with the two added.
-    let record = record(&[&[(0, 100, 10, 0)][..]; 4]);
+    let record = record(&[&[(0, 100, 10, 0)][..]; 36]);
     let confidence = confidence(&record, &Filter::default()).expect("a judgement");
     let size = (100 * MIB) as f64;
     let expected = size * (0.25f64 / 22.0).sqrt();
     assert!((confidence.mean_accessed() - size / 2.0).abs() < 1.0);
     assert!((confidence.snapshot_error() - expected).abs() < 1.0);
-    assert!((confidence.mean_error() - expected / 2.0).abs() < 1.0, "four snapshots halve the error");
+    assert!((confidence.mean_error() - expected / 6.0).abs() < 1.0, "36 snapshots divide the error by 6");
     assert_eq!(confidence.findings(), Vec::<String>::new());
 }
 
