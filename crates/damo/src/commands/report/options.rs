@@ -333,9 +333,16 @@ impl SettlingArgs {
             return Err(ReportError::invalid(format!("{record}: {why}")));
         }
         if all.partial == all.snapshots {
+            let first = match all.left_out {
+                0 => String::new(),
+                number => format!(
+                    "the first {} are left out (--exclude_samples), and ",
+                    human::count_text(number, "snapshot")
+                ),
+            };
             return Err(ReportError::invalid(format!(
-                "{record}: all snapshots lack regions, because events were lost, and are left out of statistics; `damo report \
-                 raw` shows them"
+                "{record}: {first}all {} that remain lack regions, because events were lost; `damo report raw` shows them",
+                human::count_text(all.snapshots, "snapshot")
             )));
         }
         if unsettled && self.exclude_samples.is_none() {
