@@ -199,7 +199,7 @@ fn the_python_tools_options_of_adjust_are_understood() {
     assert!(!here.path().join("other.json").exists());
     // Eight snapshots make a second here, or nine: the format cannot tell.
     assert!(said("1s").contains("one aggregation interval for all"));
-    assert!(said("1ms -f").contains("nothing was added up"));
+    assert!(said("1ms -f").contains("none were aggregated"));
     assert!(fails(here.path(), "adjust --skip 3 --output_permission 999 --age 0 1", 2).contains("octal"));
 }
 
