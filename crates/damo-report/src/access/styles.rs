@@ -65,6 +65,9 @@ pub(super) struct Facts {
 
 const TIME: &str = "snapshot time: [<start time>, <end time>] (<duration>)";
 
+/// The columns of regions with probe hits, at the Python tool's fixed places.
+const PROBES_HEADING: &str = "#   addr         size                age           probe_hits\n#                             access_hz";
+
 /// The template of an area.
 pub(super) fn template(style: Style, area: Area, facts: Facts) -> String {
     if facts.total_sz_only && matches!(area, Area::SnapshotHead | Area::Region) {
@@ -96,6 +99,9 @@ fn snapshot_head(style: Style, facts: Facts) -> String {
             lines.push("heatmap: <heatmap>\nintervals: <snapshot intervals>".to_owned());
             if facts.scheme_filters {
                 lines.push("# damos filters (df): <filters passed type>\ndf-pass: <filters passed heatmap>".to_owned());
+            }
+            if facts.probes && style == Style::Detailed {
+                lines.push(PROBES_HEADING.to_owned());
             }
         }
         Style::SimpleBoxes => {}
@@ -158,7 +164,8 @@ fn snapshot_tail(facts: Facts) -> String {
 fn totals(facts: Facts) -> String {
     if facts.scheme_filters {
         "memory bw estimate: <estimated memory bandwidth>  df-passed: <filters passed estimated memory bandwidth>\n\
-         total size: <total bytes>  df-passed <filters passed bytes>"
+         total size: <total bytes>  df-passed <filters passed bytes>\n\
+         scheme stats\n<damos stats>"
             .to_owned()
     } else {
         "memory bw estimate: <estimated memory bandwidth>\ntotal size: <total bytes>".to_owned()
