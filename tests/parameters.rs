@@ -85,6 +85,24 @@ fn schemes_are_read_from_yaml_also_for_what_if() {
 }
 
 #[test]
+fn what_if_takes_intervals_that_the_record_does_not_tell() {
+    let here = here();
+    let trace = common::real("trace-text/trace.txt");
+    let of = |more: &str| {
+        ok(
+            here.path(),
+            &format!("schemes --what-if {} --damos_action pageout --damos_age 1s max {more}", trace.display()),
+        )
+    };
+    // An age of 1 s is 10 aggregation intervals of 100 ms and 5 of 200 ms, which more regions reach.
+    assert_ne!(of("--intervals 5ms 100ms"), of("--intervals 5ms 200ms"));
+    ok(here.path(), &format!("schemes suggest {} --goal refault<100% --intervals 5ms 200ms", trace.display()));
+    // No such process: nothing can begin, whatever becomes of the option.
+    let said = fails(here.path(), "schemes --damos_action stat --intervals 5ms 100ms 999999999", 2);
+    assert!(said.contains("--what-if RECORD"), "{said}");
+}
+
+#[test]
 fn schemes_are_numbered_from_0_in_errors_and_in_output() {
     let here = here();
     record_stairs(here.path());

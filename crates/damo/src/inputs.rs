@@ -74,6 +74,11 @@ fn clock_tick(text: &str) -> Result<Tick, String> {
 }
 
 impl Known {
+    /// Whether anything is.
+    pub fn is_some(&self) -> bool {
+        !self.intervals.is_empty() || self.clock_tick.is_some()
+    }
+
     /// For the importer.
     ///
     /// # Errors

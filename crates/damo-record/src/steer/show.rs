@@ -4,7 +4,7 @@ use damo_kernel::Root;
 use damo_kernel::procfs::Procfs;
 use damo_kernel::steer::{Status, Steered};
 use damo_kernel::sysfs::{Context, ContextTarget, Filter, Goal, Kdamond, ModuleKdamond, Scheme, SchemeStatus};
-use damo_model::human::{Show, Style, format_hex_range, format_nr, format_size, time_text};
+use damo_model::human::{Show, Style, count_text, format_hex_range, format_nr, format_size, time_text};
 use damo_model::{AddrRange, Bytes, Intervals, Nanos, Ops};
 use serde_json::{Map, Value, json};
 
@@ -154,7 +154,7 @@ fn intervals(context: &Context) -> Vec<String> {
         lines.push(format!(
             "tuned to {} % of accesses in {}, sampling {} to {}",
             goal.access_bp as f64 / 100.0,
-            counted(goal.aggregations, "aggregation"),
+            count_text(goal.aggregations, "aggregation"),
             time(goal.min_sample),
             time(goal.max_sample)
         ));
@@ -243,7 +243,7 @@ fn parameters(scheme: &Scheme, intervals: &Intervals) -> Said {
     }
     said.extend(scheme.filters.iter().map(|of| ("filter", filter(of))));
     if let Some(most) = scheme.max_nr_snapshots.filter(|most| *most > 0) {
-        said.push(("ends", format!("after {}", counted(most, "snapshot"))));
+        said.push(("ends", format!("after {}", count_text(most, "snapshot"))));
     }
     said
 }
@@ -277,19 +277,19 @@ fn filter(filter: &Filter) -> String {
 fn statistics(done: &SchemeStatus) -> Said {
     let stats = done.stats;
     let mut said = vec![
-        ("tried", format!("{}, {}", counted(stats.nr_tried, "region"), size(stats.size_tried))),
-        ("changed", format!("{}, {}", counted(stats.nr_applied, "region"), size(stats.size_applied))),
+        ("tried", format!("{}, {}", count_text(stats.nr_tried, "region"), size(stats.size_tried))),
+        ("changed", format!("{}, {}", count_text(stats.nr_applied, "region"), size(stats.size_applied))),
     ];
     if let Some(passed) = stats.size_filter_passed {
         said.push(("passed", format!("{} came through the filters", size(passed))));
     }
     if let Some(snapshots) = stats.nr_snapshots {
-        said.push(("looked", format!("at {}", counted(snapshots, "snapshot"))));
+        said.push(("looked", format!("at {}", count_text(snapshots, "snapshot"))));
     }
     let effective = done.effective_size.filter(|effective| effective.0 > 0);
     if stats.quota_exceeds > 0 || effective.is_some() {
         let effective = effective.map(|effective| format!(", {} in effect", size(effective))).unwrap_or_default();
-        said.push(("used up", format!("the quota {}{effective}", counted(stats.quota_exceeds, "time"))));
+        said.push(("used up", format!("the quota {}{effective}", count_text(stats.quota_exceeds, "time"))));
     }
     for tried in &done.tried {
         let region = tried.region;
@@ -298,7 +298,7 @@ fn statistics(done: &SchemeStatus) -> Said {
         said.push(("region", range));
         said.push((
             "",
-            format!("{}, {}", counted(region.nr_accesses.0.into(), "sample"), counted(age.into(), "aggregation")),
+            format!("{}, {}", count_text(region.nr_accesses.0.into(), "sample"), count_text(age.into(), "aggregation")),
         ));
     }
     said
@@ -347,11 +347,6 @@ fn addresses(range: AddrRange) -> String {
 
 fn count(count: u64) -> String {
     format_nr(count.into(), Style::Human)
-}
-
-/// `1 region`, `1,234 regions`.
-fn counted(number: u64, what: &str) -> String {
-    format!("{} {what}{}", count(number), if number == 1 { "" } else { "s" })
 }
 
 fn time(time: Nanos) -> String {

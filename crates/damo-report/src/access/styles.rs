@@ -66,7 +66,8 @@ pub(super) struct Facts {
 const TIME: &str = "snapshot time: [<start time>, <end time>] (<duration>)";
 
 /// The columns of regions with probe hits, at the Python tool's fixed places.
-const PROBES_HEADING: &str = "#   addr         size                age           probe_hits\n#                             access_hz";
+const PROBES_HEADING: &str =
+    "#   addr         size                age           probe_hits\n#                             access_hz";
 
 /// The template of an area.
 pub(super) fn template(style: Style, area: Area, facts: Facts) -> String {

@@ -4,7 +4,8 @@ use super::exits;
 use super::report::options::{AnyForm, FormArgs, TargetArgs, seconds_or_minutes};
 use super::report::picture::PlotArgs;
 use crate::errors::Outcome;
-use crate::{inputs, outputs, progress};
+use crate::inputs::Known;
+use crate::{outputs, progress};
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 use damo_model::Nanos;
@@ -32,6 +33,8 @@ pub struct SchemesArgs {
     #[arg(long = "what-if", alias = "what_if", value_name = "RECORD")]
     what_if: Option<PathBuf>,
     #[command(flatten)]
+    known: Known,
+    #[command(flatten)]
     foreground: ForegroundArgs,
     #[command(flatten)]
     reckoning: ReckoningArgs,
@@ -54,6 +57,8 @@ struct SuggestArgs {
     /// The record to search on
     #[arg(value_name = "RECORD")]
     record: PathBuf,
+    #[command(flatten)]
+    known: Known,
     /// What the scheme must meet; may be given several times, then it must meet all of them.
     ///
     /// "refault < 10%": of the bytes paged out (or moved), the share accessed again within --refault_within.
@@ -120,6 +125,9 @@ pub fn run(args: &SchemesArgs) -> Result<Outcome> {
         if args.plot.place(&args.form).is_some() || args.form.format() != AnyForm::Text {
             bail!("--plot and --format are for records: name one with --what-if RECORD");
         }
+        if args.known.is_some() {
+            bail!("--intervals and --clock_tick are for records: name one with --what-if RECORD");
+        }
         return exits(|out| foreground::run(&args.foreground, out));
     };
     if !args.foreground.monitor.targets.is_empty() || !args.foreground.command.is_empty() {
@@ -130,7 +138,7 @@ pub fn run(args: &SchemesArgs) -> Result<Outcome> {
     let schemes = schemes.context(
         "no scheme to try: give --schemes FILE, or --damos_action and more; `damo schemes suggest RECORD` finds one",
     )?;
-    let opened = inputs::open(std::slice::from_ref(path))?;
+    let opened = args.known.open(std::slice::from_ref(path))?;
     let Some(record) = opened.records.first() else { bail!("no record") };
     args.form.check()?;
     let report = progress::during(&opened.records, || what_if(record, &schemes, &args.reckoning.options()))?;
@@ -142,7 +150,7 @@ pub fn run(args: &SchemesArgs) -> Result<Outcome> {
 
 fn run_suggest(args: &SuggestArgs) -> Result<Outcome> {
     let options = suggest::Options { action: args.action, goals: args.goal.clone(), whatif: args.reckoning.options() };
-    let opened = inputs::open(std::slice::from_ref(&args.record))?;
+    let opened = args.known.open(std::slice::from_ref(&args.record))?;
     let Some(record) = opened.records.first() else { bail!("no record") };
     args.form.check()?;
     let report = progress::during(&opened.records, || suggest(record, &options))?;
