@@ -340,3 +340,71 @@ fn a_short_record_after_a_long_silence_is_still_seen() {
     let hot = |x: &usize| png.at(*x, 300) == [hottest.0, hottest.1, hottest.2];
     assert!((100..500).any(|x| hot(&x)) && (500..900).any(|x| hot(&x)), "both ends have a column of their heat");
 }
+
+/// What is drawn of each colour along a horizontal line: pixels from and to.
+struct Strokes(Vec<(Rgb, f64, f64)>);
+
+impl Canvas for Strokes {
+    fn size(&self) -> Point {
+        (1000.0, 600.0)
+    }
+    fn rect(&mut self, _: Rect, _: Rgb, _: f64) {}
+    fn line(&mut self, points: &[Point], color: Rgb, _: f64) {
+        for pair in points.windows(2) {
+            if let [from, to] = pair
+                && from.1 == to.1
+            {
+                self.0.push((color, from.0, to.0));
+            }
+        }
+    }
+    fn area(&mut self, _: &[Point], _: Rgb, _: f64) {}
+    fn text(&mut self, _: Point, _: &str, _: Font) {}
+    fn image(&mut self, _: Point, _: &Indexed, _: &[Rgb; PALETTE]) {}
+}
+
+/// A chart of so many lines, all of them the same.
+fn same_lines(count: usize) -> Chart {
+    let points = vec![(0.0, 1e6), (5e9, 1e6), (1e10, 1e6)];
+    let line = |i: usize| Series { name: format!("line {i}"), points: points.clone(), steps: true, filled: false };
+    Chart {
+        title: "lines that coincide".to_owned(),
+        x: ("time".to_owned(), Unit::Time),
+        y: ("memory".to_owned(), Unit::Bytes),
+        series: (0..count).map(line).collect(),
+        marks: Vec::new(),
+        x_range: None,
+        first_color: 0,
+    }
+}
+
+#[test]
+fn lines_that_coincide_are_all_seen_and_in_the_same_share() {
+    let colors = [0x0072b2, 0xd55e00, 0x009e73, 0xcc79a7, 0xe69f00, 0x56b4e9].map(Rgb::hex);
+    for count in 2..=6 {
+        let mut strokes = Strokes(Vec::new());
+        same_lines(count).draw(&mut strokes, &Style::default(), 60.0);
+        // What is drawn last is seen; samples of the legend lie elsewhere, right of and above the middle.
+        let top = |x: f64| {
+            let at = |(color, from, to): &&(Rgb, f64, f64)| *from <= x && x < *to && colors.contains(color);
+            strokes.0.iter().filter(at).map(|stroke| stroke.0).next_back()
+        };
+        let seen: Vec<Rgb> = (200..440).filter_map(|x| top(f64::from(x) + 0.25)).collect();
+        assert_eq!(seen.len(), 240, "no gap goes through all of {count} lines");
+        for color in colors.iter().take(count) {
+            let share = seen.iter().filter(|seen| *seen == color).count();
+            assert!(share.abs_diff(240 / count) <= 12, "{share} of 240 pixels, {count} lines");
+        }
+    }
+}
+
+#[test]
+fn lines_that_coincide_can_be_told_apart_in_files() {
+    let style = Style { width: 1000, height: 600, ..Style::default() };
+    let png = Pixels::of(&draw(&same_lines(2), Format::Png, &style).expect("drawn"));
+    let has = |color: [u8; 3]| (0..600).filter(|y| (200..440).filter(|x| png.at(*x, *y) == color).count() > 80).count();
+    assert!(has([0x00, 0x72, 0xb2]) >= 1 && has([0xd5, 0x5e, 0x00]) >= 1, "both colours are on the line");
+    let svg = String::from_utf8(draw(&same_lines(2), Format::Svg, &style).expect("drawn")).expect("text");
+    let pieces = |color: &str| svg.matches(color).count();
+    assert!(pieces("#d55e00") > 20 && pieces("#0072b2") < 6, "the second line is in pieces, the first is whole");
+}

@@ -162,9 +162,9 @@ impl Chart {
     }
 
     fn draw_series(&self, canvas: &mut dyn Canvas, style: &Style, x: Scale, y: Scale) {
-        // The first line is drawn last. Lines that coincide can be told apart: the second shows as a rim around the first,
-        // and the others have gaps of their own.
-        for (i, series) in self.series.iter().enumerate().rev() {
+        // The first line is whole and drawn first, and those above it have gaps, the later the longer: what lies below
+        // shows through them, so that lines that coincide can be told apart.
+        for (i, series) in self.series.iter().enumerate() {
             let color = style.theme.series(self.first_color + i);
             let pixels = (x.to - x.from).max(1.0) as usize;
             for run in series.points.split(|(_, value)| !value.is_finite()).filter(|run| !run.is_empty()) {
@@ -182,7 +182,7 @@ impl Chart {
                     shape.extend(points.first().map(|first| (first.0, y.from)));
                     canvas.area(&shape, color, 0.16);
                 }
-                dashed(canvas, &points, color, DASHES[i % DASHES.len()]);
+                dashed(canvas, &points, color, self.dash(i));
             }
         }
     }
@@ -193,21 +193,35 @@ impl Chart {
         for (i, series) in self.series.iter().enumerate().rev().filter(|_| self.series.len() > 1) {
             at -= font::width(&series.name, TEXT_SIZE) + 12.0;
             canvas.text((at, top - 10.0), &fit(&series.name, TEXT_SIZE, 300.0), font);
-            at -= 24.0;
+            at -= SAMPLE + 6.0;
             let color = style.theme.series(self.first_color + i);
-            dashed(canvas, &[(at, top - 14.0), (at + 18.0, top - 14.0)], color, DASHES[i % DASHES.len()]);
+            dashed(canvas, &[(at, top - 14.0), (at + SAMPLE, top - 14.0)], color, self.dash(i));
         }
     }
 }
 
-/// How lines are drawn: pixels of line and of gap, and the width.
-const DASHES: [(f64, f64, f64); 4] =
-    [(f64::INFINITY, 0.0, 2.0), (f64::INFINITY, 0.0, 4.5), (9.0, 4.0, 2.0), (3.0, 3.0, 2.0)];
+/// Pixels from the beginning of a dash to the beginning of the next one.
+const PERIOD: f64 = 24.0;
+/// Lines beyond this many have the dashes of the first ones again, in other colours.
+const DASHES: usize = 6;
+/// Pixels of line in the legend: two dashes of the shortest can be seen, and the gap of the longest.
+const SAMPLE: f64 = PERIOD + PERIOD / DASHES as f64;
+/// How wide lines are, in pixels.
+const WIDTH: f64 = 2.0;
 
-/// A line in pieces.
-fn dashed(canvas: &mut dyn Canvas, points: &[Point], color: Rgb, (dash, gap, width): (f64, f64, f64)) {
-    if dash.is_infinite() {
-        canvas.line(points, color, width);
+impl Chart {
+    /// Pixels of line in each period of a series: the whole of it for the first one, and evenly less for each after it.
+    fn dash(&self, i: usize) -> f64 {
+        let kinds = self.series.len().clamp(1, DASHES);
+        PERIOD * (kinds - i % kinds) as f64 / kinds as f64
+    }
+}
+
+/// A line in pieces of `dash` pixels, one in each period.
+fn dashed(canvas: &mut dyn Canvas, points: &[Point], color: Rgb, dash: f64) {
+    let gap = PERIOD - dash;
+    if gap <= 0.0 {
+        canvas.line(points, color, WIDTH);
         return;
     }
     let mut left = dash;
@@ -223,7 +237,7 @@ fn dashed(canvas: &mut dyn Canvas, points: &[Point], color: Rgb, (dash, gap, wid
             let at = (from.0 + (to.0 - from.0) * part, from.1 + (to.1 - from.1) * part);
             if on {
                 piece.push(at);
-                canvas.line(&piece, color, width);
+                canvas.line(&piece, color, WIDTH);
             }
             piece = vec![at];
             on = !on;
@@ -233,7 +247,7 @@ fn dashed(canvas: &mut dyn Canvas, points: &[Point], color: Rgb, (dash, gap, wid
         piece.push(*to);
     }
     if on {
-        canvas.line(&piece, color, width);
+        canvas.line(&piece, color, WIDTH);
     }
 }
 
