@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Compares the text reports of damo with those of the Python tool, over all recordings of a folder.
 
-    compare_python.py --ours DAMO --python PYTHON_DAMO [--docs docs/differences.md] FOLDER|RECORD...
+    compare_python.py --ours DAMO --python PYTHON_DAMO [--main] [--docs docs/differences.md] FOLDER|RECORD...
 
 Both tools print the same reports of the same records; recordings that only damo reads are converted by it first. Prints
 each report that differs and is in no row of the table "Differences by recording" of the docs, and each row of that table
-whose recording was compared without a difference. Exit code 0: none of either; 1: some; 2: it could not be compared.
+whose recording and report were compared without a difference. Exit code 0: none of either; 1: some; 2: it could not be compared.
 
 What is the same: a line break at the end or none (the Python tool's pager loses it), and numbers of raw heat maps that
 agree to nine digits (the order of additions).
@@ -53,6 +53,18 @@ REPORTS = [
     "footprints vsz",
     "footprints rss",
     "footprints sys_used --raw_number",
+]
+# One for each kind of figure: enough for a test suite, where all of them take minutes.
+MAIN = [
+    "access --raw_form",
+    "access --total_sz_only",
+    "access --style temperature-percentiles",
+    "wss",
+    "nr_regions",
+    "record_info",
+    "heatmap --output raw --resol 10 20 --abs_time --abs_addr",
+    "times --access_rate 50% 100%",
+    "footprints rss",
 ]
 HEADING = "## Differences by recording"
 PYTHON_READS = "damon.data"
@@ -149,11 +161,13 @@ def main():
     parser.add_argument("--ours", required=True)
     parser.add_argument("--python", required=True)
     parser.add_argument("--docs", default=str(pathlib.Path(__file__).parent.parent / "docs/differences.md"))
+    parser.add_argument("--main", action="store_true", help="only the main reports")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("records", nargs="+")
     args = parser.parse_args()
     rows = rows_of(args.docs)
     unused = {tuple(row) for row in rows}
+    reports = [report for report in REPORTS if not args.main or report in MAIN]
     compared, unexplained, seen = 0, 0, set()
     with tempfile.TemporaryDirectory() as top, concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
         for number, (name, path) in enumerate(recordings(args.records)):
@@ -164,8 +178,8 @@ def main():
                 print(f"{name}: damo reads no record in it")
                 continue
             seen.add(name)
-            results = pool.map(lambda report: compare(args, name, record, report, folder), REPORTS)
-            for report, difference in zip(REPORTS, results):
+            results = pool.map(lambda report: compare(args, name, record, report, folder), reports)
+            for report, difference in zip(reports, results):
                 compared += 1
                 if difference is None:
                     continue
@@ -174,9 +188,10 @@ def main():
                 unused.difference_update(map(tuple, covering))
                 if not covering:
                     unexplained += 1
-                    print(f"{name}: report {short}: {difference}")
+                    print(f"{name}: report {short}: {difference}", flush=True)
             shutil.rmtree(folder)
-    stale = [row for row in unused if any(fnmatch.fnmatch(name, row[0]) for name in seen)]
+    shorts = [report.partition("|")[0].strip() for report in reports]
+    stale = [row for row in unused if fnmatch.filter(seen, row[0]) and fnmatch.filter(shorts, row[1])]
     for recording, report, _ in sorted(stale):
         print(f"{args.docs}: `{recording}`, `{report}`: no longer differs; take the row out")
     print(f"{compared} reports of {len(seen)} records compared, {unexplained} unexplained, {len(stale)} rows without a difference")

@@ -95,7 +95,7 @@ const LARGEST: u64 = 16 << 20;
 /// JSON or YAML, given as the text itself or as the name of a file that holds it.
 ///
 /// # Errors
-/// If there is no such file, it is too large, or it is neither; with its name and the line.
+/// If there is no such file, it is too large, it is neither, or it holds no object and no list; with its name and the line.
 pub(crate) fn parameters(text: &str) -> Result<serde_json::Value, UsageError> {
     let trimmed = text.trim_start();
     if trimmed.starts_with(['{', '[']) || trimmed.starts_with("---\n") || text.contains(": ") && text.contains('\n') {
@@ -118,7 +118,12 @@ pub(crate) fn parameters(text: &str) -> Result<serde_json::Value, UsageError> {
 /// By content: JSON begins with a bracket; but so may YAML, which is tried if the name says so.
 fn parameters_of(content: &str, name: &str) -> Result<serde_json::Value, UsageError> {
     let is_yaml = is_yaml_name(name) || !content.trim_start().starts_with(['{', '[']);
-    if is_yaml { crate::yaml::read(content, name) } else { json_of(content, name) }
+    let read = if is_yaml { crate::yaml::read(content, name) } else { json_of(content, name) }?;
+    // Any file without a line break is YAML of a single text.
+    if read.is_object() || read.is_array() {
+        return Ok(read);
+    }
+    Err(UsageError(format!("{name}: neither an object nor a list is in it, so no parameters; is it a record?")))
 }
 
 fn json_of(content: &str, name: &str) -> Result<serde_json::Value, UsageError> {
