@@ -335,6 +335,22 @@ mod tests {
         assert_eq!(read, [r"</script>\x1b[2J", "a\\n\\t\"\\n\\u{202e}", r"\x08\x0c\r\u{9b}größe"]);
     }
 
+    /// A name declared twice is a syntax error in JavaScript: the whole page would stay empty.
+    #[test]
+    fn the_parts_of_the_program_declare_each_name_once() {
+        let mut names = std::collections::HashSet::new();
+        for line in PROGRAM.lines() {
+            let line = line.strip_prefix("async ").unwrap_or(line);
+            let Some(rest) = ["const ", "let ", "function ", "class "].iter().find_map(|it| line.strip_prefix(it))
+            else {
+                continue;
+            };
+            let name = rest.split(|c: char| !c.is_alphanumeric() && c != '_' && c != '$').next().unwrap_or_default();
+            assert!(name.is_empty() || names.insert(name), "`{name}` is declared twice");
+        }
+        assert!(names.len() > 50 && names.contains("start"), "{names:?}");
+    }
+
     #[test]
     fn the_policy_has_the_right_hashes() {
         // Of the empty text, as everybody knows it.

@@ -48,7 +48,7 @@ function speak() {
 // --- tables -----------------------------------------------------------------------------------------------------------
 
 /** A cell that is sorted by something else than its text. */
-const cell = (text, by) => ({ text, by });
+const sortable = (text, by) => ({ text, by });
 const textOf = value => value?.text ?? value;
 /** Tables that can be sorted, by their elements' names: by which column, and whether the largest comes first. */
 const order = { areas: { column: 3, down: true }, values: { column: null, down: false } };
@@ -146,8 +146,8 @@ function inView() {
     const line = (name, from, to) => {
       const first = Math.floor(from / panel.size * panel.rows), last = Math.ceil(to / panel.size * panel.rows);
       const found = mean(panel, columns, [first, Math.max(first + 1, last)]);
-      areas.push([name, cell(address(panel, from), placeOf(panel) + from), cell(size(to - from), to - from),
-        cell(or(found?.mean, rate), found?.mean ?? null), cell(or(found?.peak, rate), found?.peak ?? null)]);
+      areas.push([name, sortable(address(panel, from), placeOf(panel) + from), sortable(size(to - from), to - from),
+        sortable(or(found?.mean, rate), found?.mean ?? null), sortable(or(found?.peak, rate), found?.peak ?? null)]);
     };
     const seen = panel.mappings.filter(m => m.end > low && m.start < high);
     if (!seen.length) line(panel.name, low, high);
@@ -161,7 +161,7 @@ function inView() {
       const found = valuesIn(series, view.t), { short } = FORMAT[track.unit];
       const [low, high] = found.length ? [Math.min(...found), Math.max(...found)] : [null, null];
       const mean = found.length ? average(found) : null;
-      values.push([series.name, ...[low, mean, high].map(value => cell(or(value, short), value))]);
+      values.push([series.name, ...[low, mean, high].map(value => sortable(or(value, short), value))]);
     }
   }
   fill($("values"), "Measured", ["", "lowest", "mean", "highest"], values);
