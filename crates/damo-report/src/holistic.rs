@@ -14,12 +14,15 @@ use crate::heats::{HeatsError, HeatsReport, Options as HeatsOptions, TerminalSty
 use crate::nr_regions::{self, NrRegionsReport, nr_regions};
 use crate::survey::monitored;
 use crate::table::Table;
+use crate::text_width::{width, wrapped};
 use crate::wss::{self, WssReport, wss};
 use crate::zero::Zero;
 use damo_frame::{FrameError, Record};
 use damo_model::human::{Style, format_percent, format_size, size_text, time_text};
 use std::io::{self, Write};
 
+/// Columns of a name before five values, at most.
+const NAME: usize = 14;
 const PERCENTILES: [u8; 5] = [0, 25, 50, 75, 100];
 
 /// What to put on the page.
@@ -135,10 +138,9 @@ impl HolisticReport {
         writeln!(out, "\n# Memory Footprints Distribution")?;
         self.write_sizes(out, "percentile", &self.wss, self.footprints.as_ref())?;
         if self.wss.series.iter().any(|series| series.used.left_out == 0) {
-            writeln!(
-                out,
-                "# wss is of all snapshots, also of the first ones, in which DAMON's regions settle: there are few"
-            )?;
+            let text =
+                "# wss is of all snapshots, also of the first ones, in which DAMON's regions settle: there are few";
+            write_wrapped(out, text, style.width)?;
         }
         if self.long {
             writeln!(out, "\n# Memory Footprints by Time")?;
@@ -155,11 +157,17 @@ impl HolisticReport {
         }
         self.write_ages(out)?;
         writeln!(out, "\n# Confidence")?;
-        self.confidence.iter().try_for_each(|confidence| confidence.write_text(out))
+        let mut text = Vec::new();
+        self.confidence.iter().try_for_each(|confidence| confidence.write_text(&mut text))?;
+        String::from_utf8_lossy(&text).lines().try_for_each(|line| write_wrapped(out, line, style.width))
     }
 
     fn write_row(&self, out: &mut dyn Write, name: &str, cells: [String; 5]) -> io::Result<()> {
-        write!(out, "{name:>10}")?;
+        // A name that would make the line wider than 80 columns has a line of its own.
+        match width(name) {
+            0..=NAME => write!(out, "{name:>10}")?,
+            _ => write!(out, "{name}\n{:>10}", "")?,
+        }
         cells.iter().try_for_each(|cell| write!(out, " {cell:>12}"))?;
         writeln!(out)
     }
@@ -266,6 +274,15 @@ impl HolisticReport {
             ],
         )
     }
+}
+
+/// A line of the page, in as many lines as it needs where it is wider than `columns`.
+fn write_wrapped(out: &mut dyn Write, text: &str, columns: usize) -> io::Result<()> {
+    let indent = match text.split_once(' ') {
+        Some(("#", _)) => "# ",
+        _ => "  ",
+    };
+    wrapped(text, columns, indent).into_iter().try_for_each(|line| writeln!(out, "{line}"))
 }
 
 /// The values at the five percentiles; nothing where there are none.

@@ -41,6 +41,27 @@ pub fn padded(text: &str, columns: usize) -> String {
     text + &" ".repeat(blanks)
 }
 
+/// The text in lines of at most `columns` columns, broken at blanks; `indent` begins each line after the first. A word that
+/// is longer than a line has a line of its own.
+pub fn wrapped(text: &str, columns: usize, indent: &str) -> Vec<String> {
+    // Blanks at the beginning are an indent of the first line.
+    let words = text.trim_start();
+    let mut line = text.strip_suffix(words).unwrap_or_default().to_owned();
+    let mut lines = Vec::new();
+    let mut is_begun = false;
+    for word in words.split(' ') {
+        if is_begun && width(&line) + 1 + width(word) > columns {
+            lines.push(std::mem::replace(&mut line, indent.to_owned()));
+        } else if is_begun {
+            line.push(' ');
+        }
+        line.push_str(word);
+        is_begun = true;
+    }
+    lines.push(line);
+    lines
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -61,5 +82,13 @@ mod tests {
             prop_assert!(width(&cut(&text, most)) <= most);
             prop_assert_eq!(width(&padded(&text, most)), most);
         }
+    }
+
+    #[test]
+    fn long_remarks_are_broken_at_blanks_and_nothing_is_lost() {
+        assert_eq!(wrapped("- one two three", 9, "  "), ["- one two", "  three"]);
+        assert_eq!(wrapped("  short", 9, "  "), ["  short"]);
+        assert_eq!(wrapped("", 9, "  "), [""]);
+        assert_eq!(wrapped("# incomprehensible to me", 10, "# "), ["#", "# incomprehensible", "# to me"]);
     }
 }

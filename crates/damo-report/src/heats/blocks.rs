@@ -70,10 +70,13 @@ impl Fit {
     pub fn new((columns, lines): (usize, usize), other: usize, depth: Depth) -> Self {
         let rows = columns.saturating_sub(GUTTER + FREE).max(LEAST_WIDTH);
         let lines = lines.saturating_sub(AROUND + LEGEND + other).max(LEAST_LINES);
-        let most_panels = (lines / LEAST_PANEL).clamp(1, 12);
+        // A process has three areas that lie far apart. Where there is little room, a line for each is better than one panel
+        // that is mostly the gap between two of them.
+        let least_panel = if lines < 3 * LEAST_PANEL { 2 } else { LEAST_PANEL };
+        let most_panels = (lines / least_panel).clamp(1, 12);
         // Each panel's name takes a line; the first one's is none between two panels.
         let columns =
-            Columns::Lines { total: lines - 1, least: LEAST_PANEL - 1, between: 1, each: cells_per_line(depth) };
+            Columns::Lines { total: lines - 1, least: least_panel - 1, between: 1, each: cells_per_line(depth) };
         Self { rows, columns, most_panels }
     }
 

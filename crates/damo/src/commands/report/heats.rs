@@ -224,14 +224,30 @@ pub(super) fn maps(
     clock: ClockArgs,
     options: &dyn Fn(usize) -> Options,
 ) -> Result<Apart<HeatsReport>> {
-    let records = &opened.records;
-    let wanted: usize = apart(records)?.into_iter().map(|records| monitored(records, filter).len().max(1)).sum();
+    let wanted = wanted_maps(&opened.records, filter)?;
     if wanted > MOST_MAPS {
         errors::note(format_args!("{MOST_MAPS} of {wanted} targets are shown; --pid and --tid choose others"));
     }
-    let mut parts = wanted.min(MOST_MAPS);
+    first_maps(opened, filter, clock, wanted.min(MOST_MAPS), options)
+}
+
+/// How many maps there would be if all were shown: one for each target of each record.
+fn wanted_maps(records: &[Record], filter: &TargetFilter) -> Result<usize> {
+    Ok(apart(records)?.into_iter().map(|records| monitored(records, filter).len().max(1)).sum())
+}
+
+/// The first `most` of the maps.
+fn first_maps(
+    opened: &Opened,
+    filter: &TargetFilter,
+    clock: ClockArgs,
+    most: usize,
+    options: &dyn Fn(usize) -> Options,
+) -> Result<Apart<HeatsReport>> {
+    let records = &opened.records;
+    let mut parts = most;
     loop {
-        let found = progress::during(records, || some_maps(records, filter, clock, &options(parts)))?;
+        let found = progress::during(records, || some_maps(records, filter, clock, parts, &options(parts)))?;
         // Rows and columns were for as many maps as there could have been.
         if found.parts.len() >= parts {
             return Ok(found);
@@ -244,9 +260,10 @@ fn some_maps(
     records: &[Record],
     filter: &TargetFilter,
     clock: ClockArgs,
+    most: usize,
     options: &Options,
 ) -> Result<Apart<HeatsReport>> {
-    let mut left = MOST_MAPS;
+    let mut left = most;
     Apart::look_often(records, |records| {
         let mut identities = monitored(records, filter);
         if identities.is_empty() {
@@ -422,7 +439,7 @@ fn terminal(args: &HeatsArgs, form: &FormArgs, options: &Options, opened: &Opene
         args.style.unwrap_or(if to_terminal && args.resol.is_empty() { Glyphs::HalfBlocks } else { Glyphs::Digits });
     let (width, height) = output::terminal_size();
     let fits = glyphs == Glyphs::HalfBlocks && args.resol.is_empty();
-    let style = TerminalStyle {
+    let mut style = TerminalStyle {
         glyphs,
         depth: if form.out().is_none() || args.color == ColorWhen::Always {
             output::depth(args.color)
@@ -433,29 +450,60 @@ fn terminal(args: &HeatsArgs, form: &FormArgs, options: &Options, opened: &Opene
         map: args.picture.colormap(),
         theme: args.picture.terminal_theme(),
         width,
-        // What is below one map is cut to the window; several are a page to scroll.
-        lines: (fits && opened.records.iter().map(|record| record.targets().len()).sum::<usize>() < 2)
-            .then_some(height),
+        lines: None,
         legend: !args.skip_example,
     };
+    let filter = args.target.filter();
+    let wanted = wanted_maps(&opened.records, &filter)?;
+    let records = apart(&opened.records)?.len();
+    let most = if to_terminal && fits { fitting_maps(height, wanted, records) } else { wanted.min(MOST_MAPS) };
+    let each = |maps: usize| lines_of_each(height, maps, (wanted, records));
     let fitting = |maps: usize| {
         let mut options = options.clone();
         if !args.resol.is_empty() {
             return options;
         }
-        let other = PROMPT + Fit::remarks(&opened.records);
-        let fit = Fit::new((width, height / maps.max(1)), other, style.depth);
+        // A window of its own for each map, its prompt included.
+        let fit = Fit::new((width, each(maps) + PROMPT), PROMPT + Fit::remarks(&opened.records), style.depth);
         (options.rows, options.columns, options.most_panels) = (fit.rows, fit.columns, fit.most_panels);
         options.cells = Cells::Whole;
         options.draw_range = args.draw_range.unwrap_or(DrawRange::Mapped);
         options
     };
     let maps = if glyphs == Glyphs::HalfBlocks {
-        maps(opened, &args.target.filter(), args.clock, &fitting)?
+        if most < wanted {
+            if to_terminal && fits {
+                // In one line of 80 columns: it takes a line of the window.
+                let all = "--style blocks | less shows all";
+                errors::note(format_args!("{most} of {wanted} maps fit; --tid, --pid choose, {all}"));
+            } else {
+                errors::note(format_args!("{most} of {wanted} targets are shown; --pid and --tid choose others"));
+            }
+        }
+        first_maps(opened, &filter, args.clock, most, &fitting)?
     } else {
         args.one_map(opened, options)?
     };
+    // What is below the maps is cut to the window, unless they are a page to scroll.
+    style.lines = (fits && (to_terminal || maps.parts.len() == 1)).then(|| each(maps.parts.len()) + PROMPT);
     form.write_with(|out| Ok(maps.write_text(out, |report, out| report.write_terminal(out, &style))?))
+}
+
+/// Lines of a map on a terminal, at least: what surrounds it, its scale, and something of two areas.
+const LEAST_LINES: usize = 10;
+
+/// Lines for each of some maps of a window of `height` lines. What else is there: the prompt, a heading for each of
+/// several records, and a note if not all of the wanted maps are shown.
+fn lines_of_each(height: usize, maps: usize, (wanted, records): (usize, usize)) -> usize {
+    let headings = if records > 1 { records.min(maps) } else { 0 };
+    let note = usize::from(maps < wanted.min(MOST_MAPS) || wanted > MOST_MAPS);
+    height.saturating_sub(PROMPT + headings + note) / maps.max(1)
+}
+
+/// How many maps a window of `height` lines has room for, of `wanted` ones of some records: one at least.
+fn fitting_maps(height: usize, wanted: usize, records: usize) -> usize {
+    let fits = |maps: &usize| lines_of_each(height, *maps, (wanted, records)) >= LEAST_LINES;
+    (1..=wanted.min(MOST_MAPS)).rev().find(fits).unwrap_or(1)
 }
 
 /// Ranges of time and addresses.
