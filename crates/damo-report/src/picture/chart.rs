@@ -164,7 +164,7 @@ impl Chart {
     fn draw_series(&self, canvas: &mut dyn Canvas, style: &Style, x: Scale, y: Scale) {
         // The first line is whole and drawn first, and those above it have gaps, the later the longer: what lies below
         // shows through them, so that lines that coincide can be told apart.
-        for (i, series) in self.series.iter().enumerate() {
+        for (i, series) in self.by_layer() {
             let color = style.theme.series(self.first_color + i);
             let pixels = (x.to - x.from).max(1.0) as usize;
             for run in series.points.split(|(_, value)| !value.is_finite()).filter(|run| !run.is_empty()) {
@@ -210,10 +210,17 @@ const SAMPLE: f64 = PERIOD + PERIOD / DASHES as f64;
 const WIDTH: f64 = 2.0;
 
 impl Chart {
-    /// Pixels of line in each period of a series: the whole of it for the first one, and evenly less for each after it.
+    /// The series and their numbers as they are drawn: those with tinted ground lie below the others.
+    fn by_layer(&self) -> impl Iterator<Item = (usize, &Series)> {
+        let of = |filled: bool| self.series.iter().enumerate().filter(move |(_, series)| series.filled == filled);
+        of(true).chain(of(false))
+    }
+
+    /// Pixels of line in each period of a series: the whole of it for the lowest one, and evenly less for each above it.
     fn dash(&self, i: usize) -> f64 {
         let kinds = self.series.len().clamp(1, DASHES);
-        PERIOD * (kinds - i % kinds) as f64 / kinds as f64
+        let layer = self.by_layer().position(|(series, _)| series == i).unwrap_or(i);
+        PERIOD * (kinds - layer % kinds) as f64 / kinds as f64
     }
 }
 
