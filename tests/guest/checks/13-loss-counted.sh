@@ -12,7 +12,7 @@ counted() {
     expect "losses are in the record" "$s_lost" -gt 0
     expect "snapshots with a loss are marked" "$s_partial" -gt 0
     expect "events recorded and events lost are all that the kernel made" $((s_regions + s_lost)) = "$entries"
-    said=$(sed -n 's/^.*Lost \([0-9,]*\) events.*/\1/p' record.log | tr -d ,)
+    said=$(sed -n 's/^.*lost \([0-9,]*\) events.*/\1/p' record.log | tr -d ,)
     expect "the recorder tells of the loss" "$said" = "$s_lost"
 }
 
