@@ -301,11 +301,17 @@ impl Reader {
     }
 }
 
-const TOO_MANY_SIDES: &str = "there is more side data before this than a reader takes of a file of this size";
+pub(crate) const TOO_MANY_SIDES: &str =
+    "there is more side data before this than a reader takes of a file of this size";
 
-/// How much memory the side data of a file of `len` bytes may take.
+/// How much memory the side data of a file of `len` bytes may take where they are kept.
 fn side_limit(len: u64) -> u64 {
-    len.saturating_mul(SIDES_PER_BYTE).saturating_add(SIDES_AT_LEAST.0).min(SIDES_AT_MOST.0)
+    passing_side_limit(len).min(SIDES_AT_MOST.0)
+}
+
+/// As [`side_limit`], where they are only passed on: enough that the work is in proportion to the file.
+pub(crate) fn passing_side_limit(len: u64) -> u64 {
+    len.saturating_mul(SIDES_PER_BYTE).saturating_add(SIDES_AT_LEAST.0)
 }
 
 /// Counts a targets block's bytes, unpacked, and refuses the block if that is more than a record may have.

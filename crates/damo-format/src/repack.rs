@@ -10,6 +10,7 @@ use crate::file::{create_new, file_error, with_suffix};
 use crate::reader::sniff;
 use crate::stream::StreamReader;
 use crate::writer::{Summary, Writer, WriterOptions};
+use damo_model::Bytes;
 use damo_model::human::Show;
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -58,7 +59,7 @@ fn copy(part: &Path, file: &File, output: File, old: &Summary) -> Result<(File, 
     output.try_lock().map_err(|e| error("lock", e.into()))?;
     output.set_permissions(was.permissions()).map_err(|e| error("write", e))?;
     let input = File::open(part).map_err(|source| ReadError::Io { what: format!("read {}", part.shown()), source })?;
-    let mut items = StreamReader::new(input)?;
+    let mut items = StreamReader::new(input)?.with_length(Bytes(was.len()));
     let options = WriterOptions { max_regions_per_block: REGIONS_PER_BLOCK, ..WriterOptions::default() };
     let mut writer = Writer::new(output, options)?;
     while let Some(item) = items.next_item()? {

@@ -50,7 +50,9 @@ pub fn repair_with(
     let path = input.as_ref();
     let what = || format!("read {}", path.shown());
     let file = File::open(path).map_err(|source| ReadError::Io { what: what(), source })?;
-    let mut items = SoundReader::new(StreamReader::new(file)?);
+    // Of what is no regular file the length is not known.
+    let length = Bytes(file.metadata().map_or(0, |found| found.len()));
+    let mut items = SoundReader::new(StreamReader::new(file)?.with_length(length));
     // Read before anything is created: the input may be no record at all.
     let mut next = items.next_item()?;
     let mut output = Writer::new(NewFile::create(output.as_ref(), rules)?, WriterOptions::default())?;

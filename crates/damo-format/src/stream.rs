@@ -8,7 +8,7 @@ use crate::error::{Damage, ReadError};
 use crate::layout::{
     BLOCK_HEADER_LEN, BLOCK_MAGIC, BlockHeader, FILE_HEADER_LEN, FileHeader, MAJOR, MINOR, codec, kind,
 };
-use crate::reader::{check_header, count_targets};
+use crate::reader::{TOO_MANY_SIDES, check_header, count_targets, passing_side_limit};
 use crate::scan::find_header;
 use crate::wire::{WireTarget, decode, decode_meta};
 use crate::wire_side;
@@ -34,6 +34,10 @@ pub struct StreamReader<R> {
     raw: Vec<u8>,
     /// Length of all targets blocks, unpacked.
     target_bytes: u64,
+    /// Memory that the side data so far would take, were they kept.
+    side_memory: u64,
+    /// Length of the whole input in bytes, if known, else 0.
+    length: u64,
     /// Bytes of payloads that turned out to be damaged, some of them counted often.
     wasted: u64,
 }
@@ -60,8 +64,18 @@ impl<R: Read> StreamReader<R> {
             unpacker,
             raw: Vec::new(),
             target_bytes: 0,
+            side_memory: 0,
+            length: 0,
             wasted: 0,
         })
+    }
+
+    /// Tells the length of the whole input. A block of side data is taken for damage where the side data up to it would
+    /// take much more memory than the input's length allows; without this, the length up to that block counts.
+    #[must_use]
+    pub fn with_length(mut self, length: Bytes) -> Self {
+        self.length = length.0;
+        self
     }
 
     /// The next item; `None` when the input has no more whole block at present. Damaged parts are stepped over.
@@ -228,10 +242,19 @@ impl<R: Read> StreamReader<R> {
                 self.items.extend(targets.into_iter().map(|target| Item::Target(Target::from(target))));
             }
             kind::SIDES => {
+                let limit = passing_side_limit(self.length.max(self.offset + header.total_len()));
+                if self.side_memory.saturating_add(header.raw_len.into()) > limit {
+                    return Err(TOO_MANY_SIDES.into());
+                }
                 self.unpacker.unpack(header.codec, payload, header.raw_len, &mut self.raw)?;
                 // All of a block or nothing.
                 let (mut items, mut unknown) = (Vec::new(), 0);
-                wire_side::take_all(&self.raw, |side| items.push(Item::Side(side)), |_| unknown += 1)?;
+                let memory = wire_side::take_all(&self.raw, |side| items.push(Item::Side(side)), |_| unknown += 1)?;
+                // A block that exceeds the limit counts, too: the next one is refused before it is unpacked.
+                self.side_memory = self.side_memory.saturating_add(memory);
+                if self.side_memory > limit {
+                    return Err(TOO_MANY_SIDES.into());
+                }
                 self.items.extend(items);
                 if unknown > 0 {
                     self.note(format!("{unknown} pieces of side data are of kinds that this version does not know"));

@@ -5,7 +5,9 @@ mod common;
 use common::frames::{Frame, HEADER, assemble, frame_bytes, frames};
 use common::{Random, evolving, meta, record, snapshots, target, write};
 use damo_format::{ReadError, Reader, StreamReader, WriterOptions, sniff};
-use damo_model::{Item, Lost, Mappings, Mark, Nanos, Process, Selection, Side, Snapshot, Stamp, Target, TargetKey};
+use damo_model::{
+    Bytes, Item, Lost, Mappings, Mark, Nanos, Process, Selection, Side, Snapshot, Stamp, Target, TargetKey,
+};
 
 fn options(level: i32) -> WriterOptions {
     WriterOptions { level, max_snapshots_per_block: 4, ..WriterOptions::default() }
@@ -224,10 +226,21 @@ fn side_data_and_targets_that_would_fill_the_memory_are_refused() {
     }
     // A hundred blocks, each as full as a block may be.
     let full: Vec<Frame> = (2..102).map(|n| block(4, [8, 3, 0, 0, 0].repeat(1 << 16), n)).collect();
-    let reader = Reader::from_bytes(assemble(&bytes, &[&start[..], &full].concat())).unwrap();
+    let file = assemble(&bytes, &[&start[..], &full].concat());
+    let reader = Reader::from_bytes(file.as_slice()).unwrap();
     assert!(reader.damage()[0].why.contains("more side data"), "{:?}", reader.damage());
     let taken = reader.sides().unwrap();
     assert!((1 << 16..1 << 20).contains(&taken.len()), "what fits is read: {}", taken.len());
+    // A stream passes as much on and no more, whether the length of the file is known or not.
+    for length in [0, file.len() as u64] {
+        let mut stream = StreamReader::new(file.as_slice()).unwrap().with_length(Bytes(length));
+        let mut passed = 0;
+        while let Some(item) = stream.next_item().unwrap() {
+            passed += usize::from(matches!(item, Item::Side(_)));
+        }
+        assert_eq!(passed, taken.len());
+        assert!(stream.damage()[0].why.contains("more side data"), "{:?}", stream.damage());
+    }
     // Targets 70,000 to 140,000 and on, eleven bytes each.
     let mut raw = vec![252];
     raw.extend(70_000u32.to_le_bytes());

@@ -8,8 +8,8 @@ use crate::progress::{self, Passing};
 use anyhow::{Context, Result};
 use clap::Args;
 use damo_format::StreamReader;
-use damo_model::Sink;
 use damo_model::human::Show;
+use damo_model::{Bytes, Sink};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -96,7 +96,7 @@ fn read(input: &Path, options: &damo_import::Options, sink: &mut dyn Sink) -> Re
 
 /// A `.damo` record of `size` bytes, or of an unknown number.
 fn ours(file: impl Read, name: &str, size: u64, sink: &mut dyn Sink) -> Result<Outcome> {
-    let mut stream = StreamReader::new(file)?;
+    let mut stream = StreamReader::new(file)?.with_length(Bytes(size));
     progress::counted(size, |count| -> Result<()> {
         while let Some(item) = stream.next_item()? {
             if size > 0 {
