@@ -500,6 +500,17 @@ fn printing_gives_pages_with_the_maps_on_white() {
 }
 
 #[test]
+fn low_addresses_are_at_the_bottom_of_the_page_as_in_pictures() {
+    let (_here, page) = stairs();
+    let Some(mut browser) = Browser::start(1200, 1400) else { return };
+    browser.open(&page, "");
+    let starts = "maps.map(m => [m.panel.start, m.canvas.getBoundingClientRect().top])";
+    let order = "(maps => maps.length > 2 && maps.every(([start, top], i) => \
+                 !i || BigInt(start) > BigInt(maps[i - 1][0]) && top < maps[i - 1][1]))";
+    assert_eq!(browser.eval(&format!("{order}({starts})")), true);
+}
+
+#[test]
 fn whoever_cannot_see_the_colours_finds_names_and_tables() {
     let (_here, page) = stairs();
     let Some(mut browser) = Browser::start(1200, 1400) else { return };

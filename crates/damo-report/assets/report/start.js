@@ -36,7 +36,8 @@ async function showTarget() {
     const extent = size(panel.size) + (panel.name === panel.start ? "" : ` from ${panel.start}`);
     heading.append(element("span", extent, "soft"));
     describe(map.canvas, "heat map", `${panel.name}, ${extent}; numbers are in the tables below`);
-    $("maps").append(heading, map.canvas);
+    // Panels come by address, and low addresses are at the bottom, as in the other pictures.
+    $("maps").prepend(heading, map.canvas);
     maps.push(map);
     attach(map.canvas, map);
   });
