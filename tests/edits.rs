@@ -106,7 +106,7 @@ fn time_is_counted_from_the_records_start_from_a_mark_or_on_its_clock() {
     let whole = cut("0 1h", "whole.damo");
     assert_eq!(start - whole.0, (start - whole.0).clamp(10_000_000_000, 10_200_000_000));
     assert_eq!(
-        cut(&format!("{}ns {}ns 0", whole.0 + 10_000_000_000, whole.0 + 20_000_000_000), "b.damo"),
+        cut(&format!("{}ns {}ns --abs_time", whole.0 + 10_000_000_000, whole.0 + 20_000_000_000), "b.damo"),
         (start, end)
     );
     assert_eq!(cut("-5s 0 guided_end", "c.damo").1, whole.1);
