@@ -1,4 +1,4 @@
-//! Everything that the programs say on standard error goes through [`line`]: errors, warnings, notes and what was done.
+//! Everything that the programs say on standard error goes through [`line()`]: errors, warnings, notes and what was done.
 //! One place decides how they begin, whether they are coloured, and what may reach a terminal.
 
 use damo_model::human;
