@@ -208,7 +208,7 @@ fn context(at: &At<'_>) -> Result<Context> {
         "sample_control",
         "ops_attrs",
     ])?;
-    at.nothing("probes", "attribute probes are not supported, because no released kernel has them; leave them out")?;
+    at.nothing("probes", "attribute probes are not supported by damo, although Linux 7.3 has them; leave them out")?;
     at.nothing("ops_attrs", "attributes of operations sets are not supported; leave them out")?;
     if let Some(control) = at.maybe("sample_control") {
         sample_control(&control)?;
