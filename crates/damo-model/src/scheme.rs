@@ -184,7 +184,8 @@ pub enum Span {
 }
 
 impl Span {
-    /// `5 s`, `3 aggr_intervals`, `min` or `max`; a bare number is microseconds.
+    /// `5 s`, `3 aggr_intervals`, `min` or `max`; a bare number is microseconds. Numbers from the largest that the kernel
+    /// holds (2^64 - 1) on are `max`: the Python tool writes it so.
     ///
     /// # Errors
     /// If it is none of these.
@@ -194,6 +195,9 @@ impl Span {
         }
         if let Ok((number, "aggr_intervals" | "aggr_interval")) = human::parse_number_with_unit(text) {
             return Ok(u64::try_from(number.trunc()).map_or(Span::Max, Span::Intervals));
+        }
+        if human::parse_number(text).is_ok_and(|number| number.trunc() >= i128::from(u64::MAX)) {
+            return Ok(Span::Max);
         }
         human::parse_time(text, TimeUnit::Micros).map(Span::Time)
     }

@@ -111,7 +111,8 @@ fn work(args: &Args) -> Result<ExitCode> {
 fn log(path: &Path, inputs: Vec<PathBuf>) -> Result<File> {
     let mut head = Vec::new();
     let read = File::open(path).and_then(|file| file.take(64 << 10).read_to_end(&mut head));
-    let is_log = read.is_ok_and(|length| length > 0) && Truth::read(&head[..]).is_ok();
+    // A log begins with its process; text without a whole line has none.
+    let is_log = read.is_ok() && Truth::read(&head[..]).is_ok_and(|truth| truth.clock.is_some());
     // Nothing in it is private, and other users' scripts read it.
     let rules = Rules { inputs, force: is_log, mode: 0o644, ..Rules::new(Kind::Json) };
     Ok(NewFile::create(path, rules)?.into_log()?)

@@ -186,6 +186,15 @@ fn memory_that_no_filter_is_for_passes_unless_the_last_one_lets_pass() {
     assert!(!SchemeFilter::passes_by_default([filter(false), filter(true)].iter()));
 }
 
+/// The Python tool writes the largest age as microseconds of which no `u64` holds the nanoseconds.
+#[test]
+fn an_age_that_no_kernel_can_hold_is_the_largest_there_is() {
+    for text in ["18446744073709551615000", "18446744073709551615", "max"] {
+        assert_eq!(Span::parse(text), Ok(Span::Max), "{text}");
+    }
+    assert!(Span::parse("18446744073709551614").is_err(), "smaller ones that do not fit are refused");
+}
+
 fn schemes() -> impl Strategy<Value = Scheme> {
     let size = || prop_oneof![Just(Bytes(u64::MAX)), any::<u64>().prop_map(Bytes)];
     let sorted = |a: Bytes, b: Bytes| MinMax { min: a.min(b), max: a.max(b) };
