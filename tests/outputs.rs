@@ -379,6 +379,41 @@ fn is_whole(found: &[u8], whole: &[u8]) -> bool {
 }
 
 #[test]
+fn a_recording_killed_at_any_moment_leaves_the_earlier_record_and_only_readable_files() {
+    let here = directory();
+    let words = ["record", "--quiet", "--simulate", "stairs", "-o", "a.damo"];
+    let begun = Instant::now();
+    ok(here.path(), &words.join(" "));
+    let took = u64::try_from(begun.elapsed().as_micros()).expect("a short time");
+    // An earlier record that differs from what is recorded, so that the two cannot be mistaken for each other.
+    ok(here.path(), "record --quiet --simulate zigzag --timeout 5s -o earlier.damo");
+    let earlier = fs::read(here.path().join("earlier.damo")).expect("a record");
+    let mut random = Random(13);
+    for round in 0..8 {
+        for signal in ["KILL", "TERM", "INT"] {
+            let dir = directory();
+            let kept = |name: &str| fs::read(dir.path().join(name)).is_ok_and(|found| found == earlier);
+            fs::write(dir.path().join("a.damo"), &earlier).expect("write");
+            let mut child = damo(dir.path()).args(words).stderr(Stdio::null()).spawn().expect("damo starts");
+            std::thread::sleep(Duration::from_micros(random.below(took)));
+            let pid = child.id().to_string();
+            Command::new("kill").args([&format!("-{signal}"), &pid]).status().expect("kill");
+            child.wait().expect("it ends");
+            let left = names(dir.path());
+            assert!(kept("a.damo") || kept("a.damo.old"), "{round} {signal}: {left:?}");
+            for name in left {
+                assert!(["a.damo", "a.damo.old", "a.damo.part"].contains(&&*name), "{round} {signal}: {name}");
+                let is_empty = fs::metadata(dir.path().join(&name)).expect("there").len() == 0;
+                let code = run(dir.path(), &format!("info {name}")).status.code();
+                // A file that was only just created has nothing in it yet.
+                assert!(matches!(code, Some(0 | 3)) || is_empty && name.ends_with(".part"), "{round} {signal}: {name}");
+            }
+            ok(dir.path(), "record --quiet --simulate stairs --timeout 5s -o a.damo");
+        }
+    }
+}
+
+#[test]
 fn a_recording_that_fails_leaves_the_record_that_was_there_and_its_old_one() {
     let here = directory();
     for timeout in [5, 10] {
