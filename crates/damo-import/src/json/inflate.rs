@@ -12,6 +12,8 @@ use std::io::{BufReader, Error, Read, Result};
 const HELD: usize = 64 << 20;
 /// No number, name or text in a record is nearly as long.
 const MAX_WORD: usize = 1 << 20;
+/// Records unpack to some 10 to 50 times their size. What unpacks to more than this is made to cost time.
+const MAX_RATIO: u64 = 300;
 const BUFFER: usize = 64 << 10;
 
 /// Where the text is.
@@ -56,7 +58,7 @@ impl<'a> Text<'a> {
             Text::Plain(text) => parse(Deserializer::from_slice(text), state),
             Text::Held(text, _) => parse(Deserializer::from_slice(text), state),
             Text::Packed(packed) => {
-                let reader = Guard::new(ZlibDecoder::new(*packed));
+                let reader = Guard::new(ZlibDecoder::new(*packed), packed.len() as u64 * MAX_RATIO);
                 parse(Deserializer::from_reader(BufReader::with_capacity(BUFFER, reader)), state)
             }
         }
@@ -71,23 +73,28 @@ fn parse<'de, R: serde_json::de::Read<'de>>(
     json.end()
 }
 
-/// Refuses words without end, which a JSON reader would gather in memory.
+/// Refuses words without end, which a JSON reader would gather in memory, and more text than a record of that size has.
 struct Guard<R> {
     inner: R,
+    left: u64,
     word: usize,
     in_text: bool,
     escaped: bool,
 }
 
 impl<R> Guard<R> {
-    fn new(inner: R) -> Self {
-        Self { inner, word: 0, in_text: false, escaped: false }
+    fn new(inner: R, limit: u64) -> Self {
+        Self { inner, left: limit, word: 0, in_text: false, escaped: false }
     }
 }
 
 impl<R: Read> Read for Guard<R> {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
         let len = self.inner.read(buffer)?;
+        let left = self.left.checked_sub(len as u64);
+        self.left = left.ok_or_else(|| {
+            Error::other(format!("it unpacks to more than {MAX_RATIO} times its size, which no record does"))
+        })?;
         for byte in &buffer[..len] {
             match byte {
                 _ if self.escaped => self.escaped = false,
