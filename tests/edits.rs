@@ -22,7 +22,7 @@ fn json(directory: &Path, name: &str) -> Value {
     serde_json::from_str(&ok(directory, &format!("convert {name} - --to json"))).expect("JSON")
 }
 
-fn sides(path: &Path) -> BTreeMap<String, usize> {
+fn side_data(path: &Path) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
     for item in items(path) {
         if let Item::Side(side) = item {
@@ -62,7 +62,7 @@ fn the_files_of_a_rotated_recording_merge_into_what_one_file_would_have_been() {
     assert!(parts.len() >= 3, "{parts:?}");
     ok(here.path(), &format!("merge {} -o merged.damo", parts.join(" ")));
     assert_eq!(ok(here.path(), "report raw merged.damo"), ok(here.path(), "report raw whole.damo"));
-    assert_eq!(sides(&here.path().join("merged.damo")), sides(&here.path().join("whole.damo")));
+    assert_eq!(side_data(&here.path().join("merged.damo")), side_data(&here.path().join("whole.damo")));
     assert_eq!(ok(here.path(), "report wss merged.damo"), ok(here.path(), "report wss whole.damo"));
     // In whatever order they are named, and cut anew.
     parts.reverse();
@@ -83,7 +83,7 @@ fn a_part_by_process_has_that_process_only_with_its_mappings_and_footprints() {
     assert_eq!(info["targets"].as_array().expect("targets").len(), 1);
     assert_eq!((&info["targets"][0]["pid"], &info["targets"][0]["key"]), (&1002.into(), &1.into()));
     assert_eq!(info["history"][0], format!("damo {}: cut, 1 of 2 targets", env!("CARGO_PKG_VERSION")));
-    for side in sides(&here.path().join("damon.cut.damo")).keys() {
+    for side in side_data(&here.path().join("damon.cut.damo")).keys() {
         assert!(!side.contains("pid: 1001"), "{side}");
     }
     ok(here.path(), "cut --target 1 -o key.damo");

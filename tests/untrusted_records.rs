@@ -72,7 +72,7 @@ fn evil_items() -> Vec<Item> {
     let mappings: Vec<Mapping> = mappings.collect();
     let footprint = Footprint { rss: Some(Bytes(1 << 20)), vsz: Some(Bytes(1 << 21)), ..Footprint::default() };
     let json = serde_json::json!({"contexts": [{"schemes": [{"action": EVIL}]}], EVIL: EVIL}).to_string();
-    let mut sides = vec![
+    let mut side_data = vec![
         Side::Params(Params {
             at: at(0),
             kdamond: Some(0),
@@ -88,22 +88,22 @@ fn evil_items() -> Vec<Item> {
     ];
     for pid in [7, 8] {
         let mappings = mappings.clone();
-        sides.push(Side::Mappings(Mappings { at: at(0), pid, target: None, mappings }));
+        side_data.push(Side::Mappings(Mappings { at: at(0), pid, target: None, mappings }));
     }
     for second in [0, 1, 2, 3, 6] {
         let (user, system) = (Nanos(second), Nanos(second));
-        sides.push(Side::Process(ProcessFootprint { at: at(second), pid: 7, target: None, footprint }));
-        sides.push(Side::Cpu(CpuTime { at: at(second), pid: 7, comm: evil(), kdamond: false, user, system }));
-        sides.push(Side::Cpu(CpuTime { at: at(second), pid: 9, comm: evil(), kdamond: true, user, system }));
+        side_data.push(Side::Process(ProcessFootprint { at: at(second), pid: 7, target: None, footprint }));
+        side_data.push(Side::Cpu(CpuTime { at: at(second), pid: 7, comm: evil(), kdamond: false, user, system }));
+        side_data.push(Side::Cpu(CpuTime { at: at(second), pid: 9, comm: evil(), kdamond: true, user, system }));
         let (resource, some) = (evil(), Nanos(second));
-        sides.push(Side::Pressure(Pressure { at: at(second), resource, some, full: None }));
+        side_data.push(Side::Pressure(Pressure { at: at(second), resource, some, full: None }));
         let (total, free) = (Bytes(1 << 30), Bytes(1 << 29));
         let (available, buffers, cached, swap_used) = (None, None, None, None);
         let system = SystemFootprint { at: at(second), total, free, available, buffers, cached, swap_used };
-        sides.push(Side::System(system));
+        side_data.push(Side::System(system));
     }
     let mut items = vec![Item::Meta(meta), target(0, 7), target(1, 8)];
-    items.extend(sides.into_iter().map(Item::Side));
+    items.extend(side_data.into_iter().map(Item::Side));
     for i in 0..60 {
         for key in [0, 1] {
             let (start, end) = (Nanos(i * 100_000_000), Nanos((i + 1) * 100_000_000));

@@ -12,7 +12,7 @@ fuzz_target!(|data: &[u8]| {
         for block in 0..reader.index().len() {
             let _ = reader.read_block(block, &Selection::all());
         }
-        let _ = reader.sides();
+        let _ = reader.side_data();
     }
     if let Ok(mut stream) = StreamReader::new(data.as_slice()) {
         while let Ok(Some(_)) = stream.next_item() {}

@@ -47,13 +47,13 @@ pub struct Aggregate<'a> {
     /// The whole record's, for snapshots that do not tell their own.
     intervals: Option<Intervals>,
     seen: BTreeMap<TargetKey, u64>,
-    open: BTreeMap<TargetKey, Window>,
+    open: BTreeMap<TargetKey, PendingAggregate>,
     done: Aggregated,
     out: &'a mut dyn Sink,
 }
 
 /// Snapshots of one target that are being added up.
-struct Window {
+struct PendingAggregate {
     start: Nanos,
     end: Nanos,
     sum: Sum,
@@ -95,7 +95,7 @@ impl Total {
     }
 }
 
-impl Window {
+impl PendingAggregate {
     fn new(snapshot: &Snapshot, intervals: Option<Intervals>) -> Self {
         let intervals = Total { first: intervals, aggregation: 0, possible: 0, same_sampling: true };
         let (start, end) = (snapshot.start, snapshot.end);
@@ -168,7 +168,7 @@ impl<'a> Aggregate<'a> {
     /// # Errors
     /// If the sink takes no more.
     pub fn finish(mut self) -> Result<Aggregated, SinkError> {
-        let mut left: Vec<(TargetKey, Window)> = std::mem::take(&mut self.open).into_iter().collect();
+        let mut left: Vec<(TargetKey, PendingAggregate)> = std::mem::take(&mut self.open).into_iter().collect();
         left.sort_by_key(|(_, window)| window.end);
         for (target, window) in left {
             self.close(target, window)?;
@@ -187,7 +187,7 @@ impl<'a> Aggregate<'a> {
         self.done.added += 1;
         self.done.without_extras += u64::from(!snapshot.extras.is_empty());
         let intervals = snapshot.intervals.or(self.intervals);
-        let mut window = self.open.remove(&target).unwrap_or_else(|| Window::new(snapshot, intervals));
+        let mut window = self.open.remove(&target).unwrap_or_else(|| PendingAggregate::new(snapshot, intervals));
         window.add(snapshot, intervals);
         if window.is_full(self.options.interval) {
             return self.close(target, window);
@@ -196,7 +196,7 @@ impl<'a> Aggregate<'a> {
         Ok(())
     }
 
-    fn close(&mut self, target: TargetKey, window: Window) -> Result<(), SinkError> {
+    fn close(&mut self, target: TargetKey, window: PendingAggregate) -> Result<(), SinkError> {
         let snapshot = window.into_snapshot(target);
         self.done.snapshots += 1;
         self.done.short += u64::from(snapshot.end.saturating_sub(snapshot.start) < self.options.interval);

@@ -73,13 +73,13 @@ pub struct Check {
     limits: Limits,
     intervals: Option<Intervals>,
     nr_regions: Option<NrRegions>,
-    targets: BTreeMap<TargetKey, Series>,
+    targets: BTreeMap<TargetKey, TargetProgress>,
     verdict: Verdict,
 }
 
 /// One target's snapshots.
 #[derive(Debug, Default)]
-struct Series {
+struct TargetProgress {
     snapshots: u64,
     last_end: Option<Nanos>,
     /// What is tolerated if it is not too much.

@@ -35,12 +35,12 @@ pub struct Plan {
     pub meta: Meta,
     /// All targets, with keys of the merged record.
     pub targets: Vec<Target>,
-    inputs: Vec<Place>,
+    inputs: Vec<MergeInput>,
 }
 
 /// How one record goes into the whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Place {
+struct MergeInput {
     name: String,
     /// Added to its times.
     shift: Nanos,
@@ -68,7 +68,7 @@ impl Plan {
             }
             let intervals = input.meta.intervals.filter(|_| meta.intervals.is_none());
             let (shift, keys) = (shift(first, input, any_host)?, all.add(input.targets)?);
-            places.push(Place { name: input.name.to_owned(), shift, keys, intervals });
+            places.push(MergeInput { name: input.name.to_owned(), shift, keys, intervals });
         }
         Ok(Plan { meta, targets: all.targets, inputs: places })
     }

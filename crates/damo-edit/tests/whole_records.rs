@@ -28,7 +28,7 @@ fn snapshots(items: &[Item]) -> Vec<&Snapshot> {
     items.iter().filter_map(|item| if let Item::Snapshot(snapshot) = item { Some(snapshot) } else { None }).collect()
 }
 
-fn sides(items: &[Item]) -> Vec<&Side> {
+fn side_data(items: &[Item]) -> Vec<&Side> {
     items.iter().filter_map(|item| if let Item::Side(side) = item { Some(side) } else { None }).collect()
 }
 
@@ -91,7 +91,7 @@ fn assert_same_record(merged: &[Item], whole: &[Item]) {
     assert!(snapshots(merged).is_sorted_by_key(|snapshot| snapshot.end));
     let count = |items| {
         let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-        sides(items).iter().for_each(|side| *counts.entry(format!("{side:?}")).or_default() += 1);
+        side_data(items).iter().for_each(|side| *counts.entry(format!("{side:?}")).or_default() += 1);
         counts
     };
     assert_eq!(count(merged), count(whole));
@@ -124,7 +124,7 @@ proptest! {
         let twice = cut(&cut(record(), window(at[0], at[2])), window(at[1], at[3]));
         let once = cut(record(), window(at[1], at[2]));
         prop_assert_eq!(snapshots(&twice), snapshots(&once));
-        prop_assert_eq!(sides(&twice), sides(&once));
+        prop_assert_eq!(side_data(&twice), side_data(&once));
         prop_assert_eq!(targets(&twice), targets(&once));
     }
 
@@ -175,7 +175,7 @@ proptest! {
             prop_assert!(snapshot.regions.iter().all(|region| region.nr_accesses <= most));
             prop_assert!(snapshot.regions.windows(2).all(|pair| pair[0].end <= pair[1].start));
         }
-        prop_assert_eq!(sides(&out), sides(record()));
+        prop_assert_eq!(side_data(&out), side_data(record()));
     }
 }
 

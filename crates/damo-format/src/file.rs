@@ -23,12 +23,12 @@ use std::path::{Path, PathBuf};
 /// A record file in the making.
 pub struct RecordFile {
     writer: Writer<File>,
-    place: Place,
+    place: Destination,
     set_aside: Vec<PathBuf>,
 }
 
 /// Where a record goes, and under which conditions.
-struct Place {
+struct Destination {
     path: PathBuf,
     part: PathBuf,
     rules: Rules,
@@ -82,11 +82,11 @@ impl RecordFile {
         part: &Path,
         options: WriterOptions,
         rules: Rules,
-    ) -> Result<(Writer<File>, Place), WriteError> {
+    ) -> Result<(Writer<File>, Destination), WriteError> {
         // Whose it is tells who we are.
         let writer = file.metadata().map_err(|e| file_error("examine", part, e))?.uid();
         check_names(path, &rules, Some(writer))?;
-        let place = Place { path: path.into(), part: part.into(), rules, writer };
+        let place = Destination { path: path.into(), part: part.into(), rules, writer };
         Ok((Writer::new(file, options)?, place))
     }
 
@@ -221,7 +221,7 @@ impl Sink for RecordFile {
     }
 }
 
-impl Place {
+impl Destination {
     /// Cuts the file behind its last whole block and gives it its name.
     fn complete_cut(&self, file: &File, written: &Summary) -> Result<(), WriteError> {
         // Nothing may stand behind the last whole block; if this fails it does no harm.

@@ -59,7 +59,7 @@ pub struct Reader {
     meta: Meta,
     targets: Vec<Target>,
     blocks: Vec<BlockInfo>,
-    sides: Vec<OtherBlock>,
+    side_data: Vec<OtherBlock>,
     totals: Totals,
     damage: Vec<Damage>,
     notes: Vec<String>,
@@ -241,17 +241,17 @@ impl Reader {
     ///
     /// # Errors
     /// [`ReadError::Damaged`] if a block cannot be decoded although its checksum is right; I/O errors.
-    pub fn sides(&self) -> Result<Vec<Side>, ReadError> {
-        let mut sides = Vec::new();
+    pub fn side_data(&self) -> Result<Vec<Side>, ReadError> {
+        let mut side_data = Vec::new();
         let mut raw = Vec::new();
         let (mut taken, limit) = (0u64, side_limit(self.store.len()));
-        for block in &self.sides {
+        for block in &self.side_data {
             let fits = self.with_block(block.offset, |unpacker, header, payload| {
                 if taken + u64::from(header.raw_len) > limit {
                     return Ok(false);
                 }
                 unpacker.unpack(header.codec, payload, header.raw_len, &mut raw)?;
-                taken += wire_side::take_all(&raw, |side| sides.push(side), |_| ())?;
+                taken += wire_side::take_all(&raw, |side| side_data.push(side), |_| ())?;
                 Ok(true)
             })?;
             if !fits {
@@ -259,7 +259,7 @@ impl Reader {
                 self.add_late(Damage::new(block.offset, block.length.into(), TOO_MANY_SIDES));
             }
         }
-        Ok(sides)
+        Ok(side_data)
     }
 
     /// The whole record again from front to back, item by item as it was written, completed where it is damaged: for
@@ -340,7 +340,7 @@ pub(crate) struct Building {
     meta: Option<Meta>,
     targets: BTreeMap<TargetKey, Target>,
     blocks: Vec<BlockInfo>,
-    sides: Vec<OtherBlock>,
+    side_data: Vec<OtherBlock>,
     /// Memory that those of them take which were looked at.
     side_memory: u64,
     /// Length of all targets blocks, unpacked.
@@ -362,7 +362,7 @@ impl Building {
             meta: None,
             targets: BTreeMap::new(),
             blocks: Vec::new(),
-            sides: Vec::new(),
+            side_data: Vec::new(),
             side_memory: 0,
             target_bytes: 0,
             lost_events: 0,
@@ -424,7 +424,7 @@ impl Building {
                 if unknown > 0 {
                     self.note(format!("{unknown} pieces of side data are of kinds that this version does not know"));
                 }
-                self.sides.push(OtherBlock { kind: header.kind, offset, length: header.total_len() as u32 });
+                self.side_data.push(OtherBlock { kind: header.kind, offset, length: header.total_len() as u32 });
             }
             kind::INDEX | kind::END => {}
             other => self.note(format!("blocks of kind {other} are of a later version and left out")),
@@ -458,7 +458,7 @@ impl Building {
         let Ok((index, _)) = unpacked.and_then(|()| decode::<Index>(&raw)) else { return Ok(false) };
         for other in index.others {
             if other.kind == kind::SIDES {
-                self.sides.push(other);
+                self.side_data.push(other);
             } else if let Ok(header) = scan::read_block(store, other.offset, &mut buffer)? {
                 self.add(Found { offset: other.offset, header }, &buffer);
             } else {
@@ -500,7 +500,7 @@ impl Building {
             meta: self.meta.unwrap_or_default(),
             targets: self.targets.into_values().collect(),
             blocks: self.blocks,
-            sides: self.sides,
+            side_data: self.side_data,
             totals,
             damage: self.damage,
             notes: self.notes,

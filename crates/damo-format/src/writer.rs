@@ -79,7 +79,7 @@ pub struct Writer<W> {
     new_targets: BTreeMap<TargetKey, Target>,
     /// At least the length of all targets blocks, unpacked.
     target_bytes: u64,
-    sides: Vec<u8>,
+    side_data: Vec<u8>,
     nr_sides: usize,
     nr_mappings: usize,
     lost_events: u64,
@@ -117,7 +117,7 @@ impl<W: Write> Writer<W> {
             targets: BTreeMap::new(),
             new_targets: BTreeMap::new(),
             target_bytes: 0,
-            sides: Vec::new(),
+            side_data: Vec::new(),
             nr_sides: 0,
             nr_mappings: 0,
             lost_events: 0,
@@ -276,11 +276,11 @@ impl<W: Write> Writer<W> {
             self.write_targets()?;
             self.write_sides()?;
         }
-        let before = self.sides.len();
-        wire_side::put(side, &mut self.scratch, &mut self.sides).map_err(WriteError::Pack)?;
-        let added = self.sides.len() - before;
+        let before = self.side_data.len();
+        wire_side::put(side, &mut self.scratch, &mut self.side_data).map_err(WriteError::Pack)?;
+        let added = self.side_data.len() - before;
         if let Err(error) = check_size("one piece of side data", added) {
-            self.sides.truncate(before);
+            self.side_data.truncate(before);
             return Err(error);
         }
         if let Side::Lost(lost) = side {
@@ -288,7 +288,7 @@ impl<W: Write> Writer<W> {
         }
         self.nr_sides += 1;
         self.nr_mappings += mappings;
-        if self.sides.len() >= MAX_SIDE_BYTES || self.nr_sides >= MAX_SIDES {
+        if self.side_data.len() >= MAX_SIDE_BYTES || self.nr_sides >= MAX_SIDES {
             self.write_targets()?;
             self.write_sides()?;
         }
@@ -296,13 +296,13 @@ impl<W: Write> Writer<W> {
     }
 
     fn write_sides(&mut self) -> Result<(), WriteError> {
-        if self.sides.is_empty() {
+        if self.side_data.is_empty() {
             return Ok(());
         }
-        let sides = std::mem::take(&mut self.sides);
-        let written = self.write_packed(kind::SIDES, &sides);
-        self.sides = sides;
-        self.sides.clear();
+        let side_data = std::mem::take(&mut self.side_data);
+        let written = self.write_packed(kind::SIDES, &side_data);
+        self.side_data = side_data;
+        self.side_data.clear();
         self.nr_sides = 0;
         self.nr_mappings = 0;
         written

@@ -34,7 +34,7 @@ fn stream_snapshots(bytes: &[u8]) -> Result<Vec<Snapshot>, ReadError> {
 fn read_all(bytes: &[u8]) {
     let _ = stream_snapshots(bytes);
     let Ok(reader) = Reader::from_bytes(bytes) else { return };
-    let _ = reader.sides();
+    let _ = reader.side_data();
     for (i, info) in reader.index().iter().enumerate() {
         if let Ok(batch) = reader.read_block(i, &Selection::all()) {
             assert_eq!(batch.nr_regions() as u64, info.regions);
@@ -219,7 +219,7 @@ fn side_data_and_targets_that_would_fill_the_memory_are_refused() {
     assert!(file.len() < 10_000);
     let reader = Reader::from_bytes(file.as_slice()).unwrap();
     assert!(reader.damage()[0].why.contains("more pieces of side data"), "{:?}", reader.damage());
-    assert_eq!(reader.sides().unwrap(), []);
+    assert_eq!(reader.side_data().unwrap(), []);
     let mut stream = StreamReader::new(file.as_slice()).unwrap();
     while let Some(item) = stream.next_item().unwrap() {
         assert!(!matches!(item, Item::Side(_)));
@@ -229,7 +229,7 @@ fn side_data_and_targets_that_would_fill_the_memory_are_refused() {
     let file = assemble(&bytes, &[&start[..], &full].concat());
     let reader = Reader::from_bytes(file.as_slice()).unwrap();
     assert!(reader.damage()[0].why.contains("more side data"), "{:?}", reader.damage());
-    let taken = reader.sides().unwrap();
+    let taken = reader.side_data().unwrap();
     assert!((1 << 16..1 << 20).contains(&taken.len()), "what fits is read: {}", taken.len());
     // A stream passes as much on and no more, whether the length of the file is known or not.
     for length in [0, file.len() as u64] {
@@ -301,13 +301,13 @@ fn lists_of_mappings_that_take_far_more_memory_than_bytes_are_refused() {
     let file = assemble(&bytes, &[&start[..], &[block]].concat());
     let reader = Reader::from_bytes(file.as_slice()).unwrap();
     assert!(reader.damage()[0].why.contains("more mappings"), "{:?}", reader.damage());
-    assert_eq!(reader.sides().unwrap(), []);
+    assert_eq!(reader.side_data().unwrap(), []);
     // One such list is none too many.
     raw.truncate(raw.len() / 60);
     let payload = zstd::bulk::compress(&raw, 3).unwrap();
     let block = Frame { offset: 0, kind: 4, codec: 1, raw_len: raw.len() as u32, sequence: 2, payload };
     let reader = Reader::from_bytes(assemble(&bytes, &[&start[..], &[block]].concat())).unwrap();
-    assert_eq!(reader.sides().unwrap().len(), 1, "{:?}", reader.damage());
+    assert_eq!(reader.side_data().unwrap().len(), 1, "{:?}", reader.damage());
 }
 
 #[test]
@@ -343,7 +343,7 @@ fn a_writer_splits_lists_of_targets_and_mappings_that_fit_no_block() {
     items.extend((0..8).map(|_| Item::Side(Side::Mappings(mappings.clone()))));
     let reader = Reader::from_bytes(write(&items, options(3)).0).unwrap();
     assert_eq!(reader.damage(), []);
-    assert_eq!((reader.targets().len(), reader.sides().unwrap().len()), (30_000, 8));
+    assert_eq!((reader.targets().len(), reader.side_data().unwrap().len()), (30_000, 8));
     let too_long = Mappings { mappings: vec![damo_model::Mapping::default(); (1 << 20) + 1], ..mappings };
     let mut writer = damo_format::Writer::new(Vec::new(), options(3)).unwrap();
     writer.write(&meta()).unwrap();
@@ -497,7 +497,7 @@ fn blocks_columns_and_side_data_of_later_versions_are_stepped_over_and_noted() {
     let reader = Reader::from_bytes(assemble(&bytes, &later)).unwrap();
     assert_eq!(reader.damage(), []);
     assert_eq!(snapshots(&reader), written);
-    assert_eq!(reader.sides().unwrap(), [lost]);
+    assert_eq!(reader.side_data().unwrap(), [lost]);
     assert_eq!(reader.totals().lost_events, 3);
     let notes = reader.notes().join("; ");
     assert!(notes.contains("kind 99") && notes.contains("1 pieces of side data"), "{notes}");

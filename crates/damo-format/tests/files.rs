@@ -306,28 +306,28 @@ fn small_blocks(path: &Path) -> (RecordFile, Vec<Snapshot>, Vec<Side>) {
     let mut file = RecordFile::create(path, WriterOptions::live(), false).unwrap();
     let written = evolving(0, 200, 12, 4);
     [meta(), target(0), target(1)].iter().for_each(|item| file.put(item).unwrap());
-    let mut sides = Vec::new();
+    let mut side_data = Vec::new();
     for (n, snapshot) in written.iter().enumerate() {
         if n == 150 {
             let named = Target { key: TargetKey(1), data_source: "late".into(), ..Target::default() };
             file.put(&Item::Target(named)).unwrap();
         }
         let lost = Lost { at: Stamp::Record(snapshot.end), events: n as u64, reason: "ring".into() };
-        sides.push(Side::Lost(lost));
-        file.put(&Item::Side(sides[n].clone())).unwrap();
+        side_data.push(Side::Lost(lost));
+        file.put(&Item::Side(side_data[n].clone())).unwrap();
         file.put(&Item::Snapshot(snapshot.clone())).unwrap();
         if n % 3 == 2 {
             file.flush_block().unwrap();
         }
     }
-    (file, written, sides)
+    (file, written, side_data)
 }
 
 #[test]
 fn small_blocks_are_put_together_at_the_end_and_nothing_else_changes() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("damon.damo");
-    let (file, written, sides) = small_blocks(&path);
+    let (file, written, side_data) = small_blocks(&path);
     let before = file.summary();
     fs::set_permissions(file.part_path(), fs::Permissions::from_mode(0o640)).unwrap();
     // What a recorder left that was killed in the midst of it.
@@ -341,7 +341,7 @@ fn small_blocks_are_put_together_at_the_end_and_nothing_else_changes() {
     let reader = Reader::open(&path).unwrap();
     assert!(reader.is_finished() && reader.damage().is_empty());
     assert_eq!(snapshots(&reader), written);
-    assert_eq!(reader.sides().unwrap(), sides);
+    assert_eq!(reader.side_data().unwrap(), side_data);
     assert_eq!(reader.targets()[1].data_source, "late");
 }
 
@@ -429,8 +429,8 @@ fn repair_makes_a_sound_record_of_what_is_readable_and_says_what_is_missing() {
     let expected: Vec<Snapshot> = [&written[..8], &written[12..]].concat();
     assert_eq!(snapshots(&reader), expected);
     assert_eq!(reader.meta().tool, "test 1");
-    let sides = reader.sides().unwrap();
-    let [Side::Lost(lost)] = &sides[..] else { panic!("{sides:?}") };
+    let side_data = reader.side_data().unwrap();
+    let [Side::Lost(lost)] = &side_data[..] else { panic!("{side_data:?}") };
     assert!(lost.reason.contains("4 snapshots"), "{}", lost.reason);
     // Never in place: what is damaged may be all that there is.
     for force in [false, true] {

@@ -123,7 +123,7 @@ fn side_data_of_every_kind_comes_back_in_order() {
         cgroup: Some(Bytes(u64::MAX)),
         ..Footprint::default()
     };
-    let sides = vec![
+    let side_data = vec![
         Side::Mappings(Mappings { at, pid: 4, target: Some(TargetKey(0)), mappings: vec![mapping.clone(), mapping] }),
         Side::Process(ProcessFootprint { at: wall, pid: -1, target: None, footprint }),
         Side::System(SystemFootprint {
@@ -176,10 +176,10 @@ fn side_data_of_every_kind_comes_back_in_order() {
         }),
     ];
     let mut items = vec![meta(), target(0)];
-    items.extend(sides.iter().cloned().map(Item::Side));
+    items.extend(side_data.iter().cloned().map(Item::Side));
     let (bytes, _) = write(&items, WriterOptions::default());
     let reader = Reader::from_bytes(bytes.as_slice()).unwrap();
-    assert_eq!(reader.sides().unwrap(), sides);
+    assert_eq!(reader.side_data().unwrap(), side_data);
     assert_eq!(reader.totals().lost_events, 42);
     let mut stream = StreamReader::new(bytes.as_slice()).unwrap();
     let mut streamed = Vec::new();

@@ -101,7 +101,7 @@ impl Record {
     pub fn footprints(&self) -> Result<DataFrame, FrameError> {
         let mut stamps = Stamps::default();
         let mut rows = Vec::new();
-        for side in self.sides()? {
+        for side in self.side_data()? {
             if let Side::Process(row) = side {
                 stamps.push(self, row.at);
                 rows.push(row);
@@ -137,7 +137,7 @@ impl Record {
     pub fn system_footprints(&self) -> Result<DataFrame, FrameError> {
         let mut stamps = Stamps::default();
         let mut rows = Vec::new();
-        for side in self.sides()? {
+        for side in self.side_data()? {
             if let Side::System(row) = side {
                 stamps.push(self, row.at);
                 rows.push(row);
@@ -169,7 +169,7 @@ impl Record {
     pub fn mappings(&self) -> Result<DataFrame, FrameError> {
         let mut stamps = Stamps::default();
         let mut rows = Vec::new();
-        for side in self.sides()? {
+        for side in self.side_data()? {
             if let Side::Mappings(all) = side {
                 for mapping in &all.mappings {
                     stamps.push(self, all.at);

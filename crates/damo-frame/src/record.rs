@@ -15,7 +15,7 @@ pub struct Record {
     cut_short: Option<String>,
     imported: bool,
     file_size: Option<Bytes>,
-    sides: OnceLock<Vec<Side>>,
+    side_data: OnceLock<Vec<Side>>,
     threads: usize,
     planned: AtomicU64,
     done: AtomicU64,
@@ -71,7 +71,7 @@ impl Record {
             cut_short: None,
             imported: false,
             file_size: None,
-            sides: OnceLock::new(),
+            side_data: OnceLock::new(),
             threads,
             planned,
             done,
@@ -158,7 +158,7 @@ impl Record {
         if let Some((start, _)) = self.span() {
             return start;
         }
-        let readings = self.sides().unwrap_or_default().iter().filter_map(|side| match side {
+        let readings = self.side_data().unwrap_or_default().iter().filter_map(|side| match side {
             Side::Process(process) => Some(process.at),
             Side::System(system) => Some(system.at),
             Side::Cpu(cpu) => Some(cpu.at),
@@ -195,12 +195,12 @@ impl Record {
     ///
     /// # Errors
     /// When a side block cannot be read at all; damaged parts are left out and listed in [`Record::damage`].
-    pub fn sides(&self) -> Result<&[Side], FrameError> {
-        if let Some(sides) = self.sides.get() {
-            return Ok(sides);
+    pub fn side_data(&self) -> Result<&[Side], FrameError> {
+        if let Some(side_data) = self.side_data.get() {
+            return Ok(side_data);
         }
-        let sides = self.reader.sides().map_err(|source| self.read_error(source))?;
-        Ok(self.sides.get_or_init(|| sides))
+        let side_data = self.reader.side_data().map_err(|source| self.read_error(source))?;
+        Ok(self.side_data.get_or_init(|| side_data))
     }
 
     /// A stamp on the record's clock; `None` for wall time when the record does not tell how its clock relates to it.

@@ -7,14 +7,14 @@ use std::time::Instant;
 #[derive(Default)]
 struct Count {
     targets: usize,
-    sides: usize,
+    side_data: usize,
 }
 
 impl Sink for Count {
     fn put(&mut self, item: &Item) -> Result<(), SinkError> {
         match item {
             Item::Target(_) => self.targets += 1,
-            Item::Side(_) => self.sides += 1,
+            Item::Side(_) => self.side_data += 1,
             _ => {}
         }
         Ok(())
@@ -30,7 +30,7 @@ fn main() {
                 "{path}: {:?}\n  {} targets, {} sides, {:.1} ms",
                 imported,
                 count.targets,
-                count.sides,
+                count.side_data,
                 begin.elapsed().as_secs_f64() * 1e3
             ),
             Err(error) => println!("{error}"),

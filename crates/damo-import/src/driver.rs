@@ -4,8 +4,8 @@
 //! snapshot of each target gets a start although only later events tell it; the second hands the snapshots on. Memory
 //! stays at one open snapshot per target however long the record is.
 
-use crate::error::{ImportError, Place};
-use crate::sides::SideFiles;
+use crate::error::{FilePosition, ImportError};
+use crate::side_data::SideFiles;
 use crate::{Context, Format, Imported};
 use damo_model::assemble::{Assembler, EventKey, Options as AssemblerOptions, RegionEvent, Survey};
 use damo_model::human::time_text;
@@ -30,7 +30,7 @@ pub(crate) enum Event<'a> {
 }
 
 /// Receives events.
-pub(crate) type Receive<'r> = dyn FnMut(Event<'_>, Place) -> Result<(), ImportError> + 'r;
+pub(crate) type Receive<'r> = dyn FnMut(Event<'_>, FilePosition) -> Result<(), ImportError> + 'r;
 
 /// A foreign stream of events that can be run twice.
 pub(crate) trait Stream {
@@ -62,15 +62,15 @@ pub(crate) fn drive(
     stream: &dyn Stream,
     format: Format,
     context: &Context<'_>,
-    sides: &SideFiles,
+    side_data: &SideFiles,
     sink: &mut dyn Sink,
     imported: &mut Imported,
 ) -> Result<(), ImportError> {
-    let intervals = context.options.intervals.or(sides.intervals());
+    let intervals = context.options.intervals.or(side_data.intervals());
     let first = survey(stream, intervals)?;
     if first.events == 0 {
         return Err(context.bad(
-            Place::Whole,
+            FilePosition::Whole,
             stream.nothing().unwrap_or_else(|| "it holds no DAMON event with a region".to_owned()),
             "record the tracepoint damon:damon_aggregated, or check that DAMON was on",
         ));
@@ -81,13 +81,13 @@ pub(crate) fn drive(
         ..Meta::default()
     };
     stream.describe(&mut meta);
-    sides.describe(&mut meta);
+    side_data.describe(&mut meta);
     sink.put(&Item::Meta(meta))?;
-    let targets = targets(&first.keys, stream, sides, imported);
+    let targets = targets(&first.keys, stream, side_data, imported);
     for target in &targets {
         sink.put(&Item::Target(target.clone()))?;
     }
-    sides.put(&targets, sink, imported)?;
+    side_data.put(&targets, sink, imported)?;
     second_run(stream, intervals, first, context, sink, imported)
 }
 
@@ -131,7 +131,7 @@ fn survey(stream: &dyn Stream, intervals: Option<Intervals>) -> Result<First, Im
     Ok(First { survey: used.survey(), keys, using, events: used.tally().events, tuned: tuned_at_all })
 }
 
-fn targets(keys: &[EventKey], stream: &dyn Stream, sides: &SideFiles, imported: &mut Imported) -> Vec<Target> {
+fn targets(keys: &[EventKey], stream: &dyn Stream, side_data: &SideFiles, imported: &mut Imported) -> Vec<Target> {
     let mut threads: BTreeMap<i32, Option<u32>> = BTreeMap::new();
     for thread in keys.iter().filter_map(|key| key.thread) {
         let number = stream.comm(thread).and_then(|comm| comm.strip_prefix("kdamond.")?.parse().ok());
@@ -165,7 +165,7 @@ fn targets(keys: &[EventKey], stream: &dyn Stream, sides: &SideFiles, imported: 
         context: key.context,
         scheme: key.scheme,
         target_id: Some(key.target_id),
-        process: sides.process(key.context.unwrap_or(0), key.target_id),
+        process: side_data.process(key.context.unwrap_or(0), key.target_id),
         data_source: String::new(),
         scheme_filters: String::new(),
     };

@@ -26,7 +26,7 @@ pub enum ImportError {
         /// The file.
         name: String,
         /// Where in it.
-        place: Place,
+        place: FilePosition,
         /// What is wrong.
         what: String,
         /// What to do.
@@ -56,7 +56,7 @@ pub enum ImportError {
 /// Where in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Place {
+pub enum FilePosition {
     /// The file as a whole.
     Whole,
     /// A line, from 1.
@@ -67,13 +67,13 @@ pub enum Place {
     Inflated(u64, u64),
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for FilePosition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Place::Whole => Ok(()),
-            Place::Line(line) => write!(f, ", line {line}"),
-            Place::Byte(offset) => write!(f, ", byte {offset}"),
-            Place::Inflated(line, column) => write!(f, ", line {line} column {column} of the text in it"),
+            FilePosition::Whole => Ok(()),
+            FilePosition::Line(line) => write!(f, ", line {line}"),
+            FilePosition::Byte(offset) => write!(f, ", byte {offset}"),
+            FilePosition::Inflated(line, column) => write!(f, ", line {line} column {column} of the text in it"),
         }
     }
 }

@@ -10,8 +10,8 @@ mod write;
 
 pub use write::{JsonWriter, Written};
 
-use crate::error::{ImportError, Place};
-use crate::sides::SideFiles;
+use crate::error::{FilePosition, ImportError};
+use crate::side_data::SideFiles;
 use crate::{Context, Format, Imported};
 use damo_model::{Item, Lost, Meta, Nanos, Side, Sink, Source, Stamp, Target, TargetKey};
 use inflate::Text;
@@ -23,7 +23,7 @@ pub(crate) fn import(
     bytes: &[u8],
     format: Format,
     context: &Context<'_>,
-    sides: &SideFiles,
+    side_data: &SideFiles,
     sink: &mut dyn Sink,
     imported: &mut Imported,
 ) -> Result<(), ImportError> {
@@ -37,9 +37,9 @@ pub(crate) fn import(
     }
     if state.records.is_empty() {
         let remedy = "it was written before anything was recorded: record again";
-        return Err(context.bad(Place::Whole, "the list of records is empty".to_owned(), remedy));
+        return Err(context.bad(FilePosition::Whole, "the list of records is empty".to_owned(), remedy));
     }
-    let default_intervals = context.options.intervals.or(sides.intervals());
+    let default_intervals = context.options.intervals.or(side_data.intervals());
     let mut intervals = state.records.iter().map(|record| record.intervals.or(default_intervals));
     let first = intervals.next().flatten();
     let mut meta = Meta {
@@ -48,14 +48,14 @@ pub(crate) fn import(
         intervals_goal: state.records.first().and_then(|record| record.goal).filter(|goal| goal.aggregations > 0),
         ..Meta::default()
     };
-    sides.describe(&mut meta);
+    side_data.describe(&mut meta);
     sink.put(&Item::Meta(meta))?;
     let targets: Vec<Target> =
-        (0..).zip(&state.records).map(|(key, record)| record.target(TargetKey(key), sides)).collect();
+        (0..).zip(&state.records).map(|(key, record)| record.target(TargetKey(key), side_data)).collect();
     for target in &targets {
         sink.put(&Item::Target(target.clone()))?;
     }
-    sides.put(&targets, sink, imported)?;
+    side_data.put(&targets, sink, imported)?;
     let records = std::mem::take(&mut state.records);
     let mut state = State::new(Pass::Give(sink), default_intervals);
     state.records = records;

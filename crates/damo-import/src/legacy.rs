@@ -5,7 +5,7 @@
 //! whether its first records make sense.
 
 use crate::driver::{Event, Receive, Stream};
-use crate::error::{ImportError, Place};
+use crate::error::{FilePosition, ImportError};
 use crate::sniff::LEGACY_MAGIC;
 use crate::{Context, Imported};
 use damo_model::assemble::{EventKey, RegionEvent};
@@ -18,11 +18,11 @@ pub(crate) struct Legacy<'a> {
     bytes: &'a [u8],
     version: i32,
     start: usize,
-    seen: RefCell<Seen>,
+    seen: RefCell<SessionFacts>,
 }
 
 #[derive(Debug, Default)]
-struct Seen {
+struct SessionFacts {
     /// Where the last whole target ended, if there is more in the file.
     cut: Option<(u64, &'static str)>,
     empty: u64,
@@ -45,14 +45,15 @@ impl<'a> Legacy<'a> {
             None => 0,
             Some(rest) => {
                 let version = rest.first_chunk().map(|version| i32::from_le_bytes(*version));
-                let cut = || context.bad(Place::Byte(16), "it is cut within its header".to_owned(), "copy it again");
+                let cut =
+                    || context.bad(FilePosition::Byte(16), "it is cut within its header".to_owned(), "copy it again");
                 version.ok_or_else(cut)?
             }
         };
         if !(0..=2).contains(&version) {
             let what = format!("version {version} of the binary record is not known");
             let remedy = "versions 0 to 2 are; convert it with the damo that wrote it";
-            return Err(context.bad(Place::Byte(16), what, remedy));
+            return Err(context.bad(FilePosition::Byte(16), what, remedy));
         }
         let start = if bytes.starts_with(LEGACY_MAGIC) { 20 } else { 0 };
         Ok(Self { bytes, version, start, seen: RefCell::default() })
@@ -63,7 +64,7 @@ impl<'a> Legacy<'a> {
         let seen = self.seen.borrow();
         if let Some((at, what)) = seen.cut {
             imported.damaged = true;
-            imported.notes.push(format!("damaged{}: {what}; what comes after is lost", Place::Byte(at)));
+            imported.notes.push(format!("damaged{}: {what}; what comes after is lost", FilePosition::Byte(at)));
         }
         if seen.empty > 0 {
             imported.notes.push(format!("moments at which a target had no regions, left out: {}", seen.empty));
@@ -128,17 +129,17 @@ impl<'a> Legacy<'a> {
 
 impl Stream for Legacy<'_> {
     fn run(&self, receive: &mut Receive<'_>) -> Result<(), ImportError> {
-        let mut seen = Seen::default();
+        let mut seen = SessionFacts::default();
         seen.cut = self.walk(&mut |task| {
             let key = EventKey { target_id: task.target_id, ..EventKey::default() };
             if task.nr_regions == 0 {
                 seen.empty += 1;
-                receive(Event::End(key, task.time), Place::Byte(task.at as u64))?;
+                receive(Event::End(key, task.time), FilePosition::Byte(task.at as u64))?;
             }
             for index in 0..task.nr_regions as usize {
                 let at = task.at.saturating_add(index.saturating_mul(REGION));
                 let Some((start, end, nr_accesses)) = self.region(at) else { break };
-                let place = Place::Byte(at as u64);
+                let place = FilePosition::Byte(at as u64);
                 // The writer's mark of where one more snapshot would have ended.
                 if task.nr_regions == 1 && start == 0 && end == 0 && nr_accesses == u32::MAX {
                     receive(Event::End(key, task.time), place)?;

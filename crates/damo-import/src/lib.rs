@@ -31,16 +31,16 @@ mod legacy;
 mod perf_data;
 mod perf_script;
 mod raw_trace;
-mod sides;
+mod side_data;
 mod sniff;
 mod text;
 
-pub use error::{ImportError, Place};
+pub use error::{FilePosition, ImportError};
 pub use files::{import_path, import_stream, recognise_path};
 pub use json::{JsonWriter, Written};
 pub use perf_script::PerfScriptWriter;
 pub use raw_trace::{RawTrace, import_raw_trace};
-pub use sides::{SideFiles, SideKind};
+pub use side_data::{SideFiles, SideKind};
 pub use sniff::{Format, sniff};
 pub use text::Tick;
 
@@ -107,12 +107,12 @@ pub fn import_with_sides(
     bytes: &[u8],
     name: &str,
     options: &Options,
-    sides: &SideFiles,
+    side_data: &SideFiles,
     sink: &mut dyn Sink,
 ) -> Result<Imported, ImportError> {
     let context = Context { name, options };
     let format = sniff::recognise(bytes, name)?;
-    import_as(format, bytes, &context, sides, sink)
+    import_as(format, bytes, &context, side_data, sink)
 }
 
 /// Reads bytes of a known format.
@@ -120,33 +120,33 @@ fn import_as(
     format: Format,
     bytes: &[u8],
     context: &Context<'_>,
-    sides: &SideFiles,
+    side_data: &SideFiles,
     sink: &mut dyn Sink,
 ) -> Result<Imported, ImportError> {
     let mut imported = Imported::of(format);
     let out = &mut imported;
     match format {
-        Format::DamoJson | Format::DamoJsonZlib => json::import(bytes, format, context, sides, sink, out)?,
-        Format::MemFootprint => sides::import_footprints(bytes, context, sink, out)?,
+        Format::DamoJson | Format::DamoJsonZlib => json::import(bytes, format, context, side_data, sink, out)?,
+        Format::MemFootprint => side_data::import_footprints(bytes, context, sink, out)?,
         Format::PerfScript | Format::PerfTrace | Format::TraceCmdText => {
             let stream = text::TextStream::new(bytes, context);
-            driver::drive(&stream, format, context, sides, sink, out)?;
+            driver::drive(&stream, format, context, side_data, sink, out)?;
             stream.note(out);
         }
         Format::PerfData => {
             let stream = perf_data::PerfData::new(bytes, context)?;
-            driver::drive(&stream, format, context, sides, sink, out)?;
+            driver::drive(&stream, format, context, side_data, sink, out)?;
             stream.note(out);
         }
         // Never recognised by a file's bytes: it takes several files.
         Format::TracePages => {}
         Format::LegacyBinary => {
             let stream = legacy::Legacy::new(bytes, context)?;
-            driver::drive(&stream, format, context, sides, sink, out)?;
+            driver::drive(&stream, format, context, side_data, sink, out)?;
             stream.note(out);
         }
     }
-    imported.notes.extend(sides.notes().iter().cloned());
+    imported.notes.extend(side_data.notes().iter().cloned());
     Ok(imported)
 }
 
@@ -158,7 +158,7 @@ pub(crate) struct Context<'a> {
 }
 
 impl Context<'_> {
-    fn bad(&self, place: Place, what: String, remedy: &str) -> ImportError {
+    fn bad(&self, place: FilePosition, what: String, remedy: &str) -> ImportError {
         ImportError::Bad { name: self.name.to_owned(), place, what, remedy: remedy.to_owned() }
     }
 }

@@ -14,7 +14,7 @@ mod sample;
 mod tracing;
 
 use crate::driver::{Receive, Stream};
-use crate::error::{ImportError, Place};
+use crate::error::{FilePosition, ImportError};
 use crate::{Context, Imported};
 use attr::Attr;
 use damo_model::trace::{Decoder, EventFormat};
@@ -37,14 +37,14 @@ pub(crate) struct PerfData<'a> {
     tracing: TracingData,
     formats: Vec<EventFormat>,
     decoder: Decoder,
-    seen: RefCell<Seen>,
+    seen: RefCell<SessionFacts>,
 }
 
 /// What a run over the records found beside events.
 #[derive(Debug, Default)]
-struct Seen {
+struct SessionFacts {
     comms: BTreeMap<i32, String>,
-    damage: Option<(Place, String)>,
+    damage: Option<(FilePosition, String)>,
     unreadable: u64,
     lost: u64,
     others: u64,
@@ -73,10 +73,10 @@ impl<'a> PerfData<'a> {
         let Some(tracing) = tracing else {
             // A recording that was finished has the formats of its tracepoints; one without tracepoints has none.
             if !header.is_cut && !attrs.is_empty() && attrs.iter().all(|attr| !attr.is_tracepoint) {
-                return Err(bad(Place::Whole, NO_EVENT, RECORD_IT));
+                return Err(bad(FilePosition::Whole, NO_EVENT, RECORD_IT));
             }
             return Err(bad(
-                Place::Whole,
+                FilePosition::Whole,
                 "there are no event formats in it, as when perf was killed before it could write them, or the file was \
                  cut",
                 "record again and end perf with Ctrl-C, or copy the file again",
@@ -85,10 +85,14 @@ impl<'a> PerfData<'a> {
         let formats: Vec<EventFormat> =
             tracing.formats.iter().filter_map(|text| EventFormat::parse(text).ok()).filter(is_of_damon).collect();
         if formats.is_empty() {
-            return Err(bad(Place::Whole, NO_EVENT, RECORD_IT));
+            return Err(bad(FilePosition::Whole, NO_EVENT, RECORD_IT));
         }
         let decoder = Decoder::new(&formats).map_err(|error| {
-            context.bad(Place::Whole, format!("its event formats: {error}"), "the kernel is newer than this program")
+            context.bad(
+                FilePosition::Whole,
+                format!("its event formats: {error}"),
+                "the kernel is newer than this program",
+            )
         })?;
         Ok(Self { bytes, header, attrs, features, tracing, formats, decoder, seen: RefCell::default() })
     }
@@ -121,7 +125,7 @@ fn is_of_damon(format: &EventFormat) -> bool {
 
 impl Stream for PerfData<'_> {
     fn run(&self, receive: &mut Receive<'_>) -> Result<(), ImportError> {
-        *self.seen.borrow_mut() = Seen::default();
+        *self.seen.borrow_mut() = SessionFacts::default();
         sample::Run::new(self, receive).run()
     }
 

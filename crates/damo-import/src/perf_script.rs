@@ -11,13 +11,13 @@ use std::io::{self, Write};
 #[derive(Debug)]
 pub struct PerfScriptWriter<W: Write> {
     out: W,
-    targets: Vec<Series>,
+    targets: Vec<TargetProgress>,
     written: Written,
 }
 
 /// One target.
 #[derive(Debug)]
-struct Series {
+struct TargetProgress {
     target: Target,
     snapshots: u64,
     /// The only snapshot so far.
@@ -49,7 +49,11 @@ impl<W: Write> PerfScriptWriter<W> {
     fn series(&mut self, key: TargetKey) -> usize {
         let known = self.targets.iter().position(|series| series.target.key == key);
         known.unwrap_or_else(|| {
-            self.targets.push(Series { target: Target { key, ..Target::default() }, snapshots: 0, first: None });
+            self.targets.push(TargetProgress {
+                target: Target { key, ..Target::default() },
+                snapshots: 0,
+                first: None,
+            });
             self.targets.len() - 1
         })
     }

@@ -5,8 +5,8 @@
 //! processor's pages are a file; their events are merged by time.
 
 use crate::driver::{self, Event, Receive, Stream};
-use crate::error::{ImportError, Place, excerpt};
-use crate::sides::SideFiles;
+use crate::error::{FilePosition, ImportError, excerpt};
+use crate::side_data::SideFiles;
 use crate::{Context, Format, Imported, Options, Tick};
 use damo_model::assemble::{EventKey, RegionEvent};
 use damo_model::human::Show;
@@ -118,7 +118,8 @@ pub fn import_raw_trace(
     sink: &mut dyn Sink,
 ) -> Result<Imported, ImportError> {
     let context = Context { name, options };
-    let bad = |what: String| context.bad(Place::Whole, what, "copy the format files of the same kernel once more");
+    let bad =
+        |what: String| context.bad(FilePosition::Whole, what, "copy the format files of the same kernel once more");
     let formats: Result<Vec<_>, _> = trace.formats.iter().map(|text| EventFormat::parse(text)).collect();
     let formats = formats.map_err(|error| bad(error.to_string()))?;
     let decoder = Decoder::new(&formats).map_err(|error| bad(error.to_string()))?;
@@ -129,7 +130,7 @@ pub fn import_raw_trace(
             let what = format!("its times are of the clock `{}`, which does not count nanoseconds", excerpt(clock));
             let remedy = "tell how long a step of it is, as in --clock_tick 10ms or --clock_tick 2.4GHz, or record again \
                           with `echo local > /sys/kernel/tracing/trace_clock`";
-            return Err(context.bad(Place::Whole, what, remedy));
+            return Err(context.bad(FilePosition::Whole, what, remedy));
         }
     };
     let stream = Pages { trace, tick, formats, decoder, others: Cell::new(0), unreadable: Cell::new(0) };
@@ -224,7 +225,7 @@ impl Pages<'_> {
                     .map(|(probe, hits)| (ColumnId(ColumnId::PROBE_HITS.0 + probe), u64::from(*hits)))
                     .collect();
                 let event = plain(EventKey { target_id, ..key }, nr_regions, region);
-                return receive(Event::Probed(RegionEvent { extras: &extras, ..event }), Place::Whole);
+                return receive(Event::Probed(RegionEvent { extras: &extras, ..event }), FilePosition::Whole);
             }
             Said::IntervalsTune { sample } => Event::Tuned(key.thread, sample, time),
             _ => {
@@ -232,7 +233,7 @@ impl Pages<'_> {
                 return Ok(());
             }
         };
-        receive(event, Place::Whole)
+        receive(event, FilePosition::Whole)
     }
 }
 
@@ -258,10 +259,10 @@ impl Stream for Pages<'_> {
                     Ok(None) => {}
                     Err(_) => {
                         self.unreadable.set(self.unreadable.get() + 1);
-                        receive(Event::Lost(Some(1), Some(time), "import"), Place::Whole)?;
+                        receive(Event::Lost(Some(1), Some(time), "import"), FilePosition::Whole)?;
                     }
                 },
-                Some(Next::Missed(_)) => receive(Event::Lost(None, Some(time), "ring"), Place::Whole)?,
+                Some(Next::Missed(_)) => receive(Event::Lost(None, Some(time), "ring"), FilePosition::Whole)?,
                 None => {}
             }
             cpu.advance();

@@ -11,7 +11,7 @@ mod lost;
 mod strange;
 
 use crate::driver::{Event, Receive, Stream};
-use crate::error::{ImportError, Place, excerpt};
+use crate::error::{FilePosition, ImportError, excerpt};
 use crate::{Context, Format, Imported};
 pub use clock::Tick;
 use damo_model::{Age, Meta};
@@ -27,13 +27,13 @@ pub(crate) use strange::Strange;
 pub(crate) struct TextStream<'a> {
     bytes: &'a [u8],
     context: Context<'a>,
-    seen: RefCell<Seen>,
+    seen: RefCell<SessionFacts>,
     /// Whether `seen` is complete, after the first run.
     done: Cell<bool>,
 }
 
 #[derive(Debug, Default)]
-struct Seen {
+struct SessionFacts {
     comms: BTreeMap<i32, String>,
     release: Option<String>,
     unreadable: u64,
@@ -116,7 +116,7 @@ impl<'a> TextStream<'a> {
         let times: Vec<u64> = ticks.take(TELLING_TIMES).collect();
         let (what, remedy) = clock::kind_of(&times);
         let what = format!("the times are whole numbers and not seconds: {what}");
-        self.context.bad(Place::Line(number), what, remedy)
+        self.context.bad(FilePosition::Line(number), what, remedy)
     }
 
     fn remember(&self, number: u64, line: &Line<'_>) {
@@ -157,7 +157,7 @@ impl Stream for TextStream<'_> {
                 self.header(raw);
             }
             let Some(line) = line::read(raw, tick, &mut extras) else { continue };
-            let place = Place::Line(number);
+            let place = FilePosition::Line(number);
             self.remember(number, &line);
             match line.found {
                 Found::Region { event, probed: false } => receive(Event::Region(event), place)?,

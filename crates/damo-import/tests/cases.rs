@@ -69,7 +69,7 @@ fn losses_are_counted_whatever_line_ends_blanks_and_quotation_marks_there_are() 
         let (imported, sink) = import(text.as_bytes());
         assert_eq!((imported.lost_events, imported.snapshots, imported.regions), (35, 2, 4), "{kind}: {imported:?}");
         assert_eq!(imported.format, Format::TraceCmdText, "{kind}");
-        assert_eq!(sink.sides().iter().filter(|side| matches!(side, Side::Lost(_))).count(), 1, "{kind}");
+        assert_eq!(sink.side_data().iter().filter(|side| matches!(side, Side::Lost(_))).count(), 1, "{kind}");
     }
 }
 
@@ -91,7 +91,7 @@ fn chunks_that_perf_lost_are_noticed_and_told() {
     assert!(told.contains("unknown size"), "{told}");
     // Where they are missing is not known, so that no snapshot is blamed.
     assert_eq!((imported.snapshots, imported.partial_snapshots), (4, 0));
-    assert!(sink.sides().iter().any(|side| matches!(side, Side::Lost(_))));
+    assert!(sink.side_data().iter().any(|side| matches!(side, Side::Lost(_))));
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn a_loss_that_is_told_before_the_first_event_lies_within_the_record() {
     let text = format!("Processed 24680 events and lost 3 chunks!\n{}", text("permuted.txt"));
     let (_, sink) = import(text.as_bytes());
     let lost = |side: &&Side| if let Side::Lost(lost) = side { Some(lost.at) } else { None };
-    assert_eq!(sink.sides().iter().find_map(lost), Some(damo_model::Stamp::Record(Nanos(10_200_004_000))));
+    assert_eq!(sink.side_data().iter().find_map(lost), Some(damo_model::Stamp::Record(Nanos(10_200_004_000))));
 }
 
 #[test]

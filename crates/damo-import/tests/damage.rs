@@ -137,10 +137,10 @@ fn side_files_with_any_damage_never_keep_a_record_from_being_read() {
             let mut damaged = bytes.to_vec();
             damaged[at] = damaged[at].wrapping_mul(31).wrapping_add(7);
             for bytes in [&bytes[..at], &damaged] {
-                let mut sides = SideFiles::default();
-                sides.read(kind, bytes, "side");
+                let mut side_data = SideFiles::default();
+                side_data.read(kind, bytes, "side");
                 let mut items: Vec<Item> = Vec::new();
-                let imported = import_with_sides(&record, "record", &Options::default(), &sides, &mut items);
+                let imported = import_with_sides(&record, "record", &Options::default(), &side_data, &mut items);
                 assert!(imported.is_ok_and(|imported| imported.snapshots > 1));
             }
         }

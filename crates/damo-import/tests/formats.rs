@@ -72,7 +72,7 @@ fn lost_lines_and_unreadable_lines_are_counted_with_the_first_of_them() {
     let (imported, sink) = import(text.as_bytes());
     assert_eq!((imported.lost_events, imported.partial_snapshots), (124, 2));
     assert!(imported.notes[0].contains("line 3: kdamond.0 231"), "{:?}", imported.notes);
-    assert_eq!(sink.sides().iter().filter(|side| matches!(side, Side::Lost(_))).count(), 2);
+    assert_eq!(sink.side_data().iter().filter(|side| matches!(side, Side::Lost(_))).count(), 2);
 }
 
 #[test]

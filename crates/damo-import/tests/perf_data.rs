@@ -103,7 +103,8 @@ fn the_sum_of_losses_at_the_end_adds_only_what_was_not_told_before() {
         small.records.push(record(13, &u64::to_le_bytes(in_sum)));
         let (imported, sink) = import(&small.file());
         assert_eq!(imported.lost_events, expected);
-        let told: u64 = sink.sides().iter().map(|side| if let Side::Lost(lost) = side { lost.events } else { 0 }).sum();
+        let told: u64 =
+            sink.side_data().iter().map(|side| if let Side::Lost(lost) = side { lost.events } else { 0 }).sum();
         assert_eq!(told, expected);
     }
 }

@@ -94,7 +94,7 @@ fn lost_events_are_counted_once_and_leave_partial_snapshots_never_merged_ones() 
     // The sum of the LOST records; the LOST_SAMPLES at a recording's end say the same once more.
     assert_eq!((imported.lost_events, imported.regions), (21_348, 4_771));
     let told = |side: &&&Side| matches!(side, Side::Lost(lost) if lost.reason == "ring");
-    assert_eq!(sink.sides().iter().filter(told).count(), 25);
+    assert_eq!(sink.side_data().iter().filter(told).count(), 25);
     assert!(imported.partial_snapshots >= 20, "{imported:?}");
     for snapshot in sink.snapshots() {
         match snapshot.state {
@@ -153,15 +153,15 @@ fn side_files_give_intervals_processes_footprints_mappings_and_cpu_time() {
     assert_eq!((process.pid, process.comm.as_str()), (214, "masim"));
     assert!(process.started.is_some_and(|started| started.0 > 0));
     assert_eq!(sink.meta().ops, Some(Ops::Vaddr));
-    let count = |is: fn(&Side) -> bool| sink.sides().into_iter().filter(|side| is(side)).count();
+    let count = |is: fn(&Side) -> bool| sink.side_data().into_iter().filter(|side| is(side)).count();
     assert_eq!(count(|side| matches!(side, Side::Params(_))), 1);
     let process = |side: &&Side| matches!(side, Side::Process(p) if p.target == Some(TargetKey(0)));
-    let first = sink.sides().into_iter().find(process).cloned();
+    let first = sink.side_data().into_iter().find(process).cloned();
     let Some(Side::Process(first)) = first else { panic!("no footprint") };
     assert_eq!(first.footprint.rss, Some(Bytes(26_562 * 4096)));
     assert!(count(|side| matches!(side, Side::System(system) if system.total == Bytes(2_021_152 * 1024))) > 10);
     assert!(count(|side| matches!(side, Side::Cpu(cpu) if cpu.kdamond && cpu.comm == "kdamond.0")) > 10);
-    let mappings = sink.sides().into_iter().find_map(|side| match side {
+    let mappings = sink.side_data().into_iter().find_map(|side| match side {
         Side::Mappings(mappings) => Some(mappings.clone()),
         _ => None,
     });

@@ -43,7 +43,7 @@ const WORDS: [(&str, &str); 20] = [
 pub(crate) fn check(root: &Root, kdamonds: &[Kdamond], indices: &[usize]) -> Result<()> {
     let kernel = Kernel { root, known: OnceCell::new() };
     for (k, (kdamond, index)) in kdamonds.iter().zip(indices).enumerate() {
-        let place = Place { at: format!("kdamond {k}"), dir: format!("{KDAMONDS}/{index}") };
+        let place = ParamLocation { at: format!("kdamond {k}"), dir: format!("{KDAMONDS}/{index}") };
         if kdamond.refresh.is_some_and(|refresh| refresh.0 > 0) {
             kernel.needs("sysfs/refresh_ms", &place, "refresh_ms", "refresh_ms")?;
         }
@@ -55,14 +55,14 @@ pub(crate) fn check(root: &Root, kdamonds: &[Kdamond], indices: &[usize]) -> Res
 }
 
 /// Where in the parameters, in words and as a directory.
-struct Place {
+struct ParamLocation {
     at: String,
     dir: String,
 }
 
-impl Place {
-    fn below(&self, word: &str, dir: &str, index: usize) -> Place {
-        Place { at: format!("{}, {word} {index}", self.at), dir: format!("{}/{dir}/{index}", self.dir) }
+impl ParamLocation {
+    fn below(&self, word: &str, dir: &str, index: usize) -> ParamLocation {
+        ParamLocation { at: format!("{}, {word} {index}", self.at), dir: format!("{}/{dir}/{index}", self.dir) }
     }
 }
 
@@ -96,7 +96,7 @@ impl Kernel<'_> {
         self.known.get_or_init(|| Known::of(self.root))
     }
 
-    fn context(&self, context: &Context, place: &Place) -> Result<()> {
+    fn context(&self, context: &Context, place: &ParamLocation) -> Result<()> {
         if context.pause == Some(true) {
             self.needs("sysfs/pause", place, "pause", "pause")?;
         }
@@ -114,7 +114,7 @@ impl Kernel<'_> {
         schemes.try_for_each(|(s, scheme)| self.scheme(scheme, &place.below("scheme", "schemes", s)))
     }
 
-    fn scheme(&self, scheme: &Scheme, place: &Place) -> Result<()> {
+    fn scheme(&self, scheme: &Scheme, place: &ParamLocation) -> Result<()> {
         self.knows(&scheme.action, place, "action", "action")?;
         let needed = [
             ("target_nid", "target_nid", scheme.target_nid.is_some()),
@@ -140,7 +140,7 @@ impl Kernel<'_> {
         filters.try_for_each(|(f, filter)| self.filter(filter, &place.below("filter", "filters", f)))
     }
 
-    fn goal(&self, goal: &Goal, place: &Place) -> Result<()> {
+    fn goal(&self, goal: &Goal, place: &ParamLocation) -> Result<()> {
         self.knows(&goal.metric, place, "metric", "target_metric")?;
         if goal.nid.is_some() {
             self.needs("sysfs/goal_nid", place, "nid", "nid")?;
@@ -152,7 +152,7 @@ impl Kernel<'_> {
         Ok(())
     }
 
-    fn filter(&self, filter: &Filter, place: &Place) -> Result<()> {
+    fn filter(&self, filter: &Filter, place: &ParamLocation) -> Result<()> {
         self.knows(&filter.kind, place, "filter_type", "type")?;
         if filter.allow {
             self.needs("sysfs/filter_allow", place, "allow", "allow")?;
@@ -161,7 +161,7 @@ impl Kernel<'_> {
     }
 
     /// The kernel takes any path, and finds out only when it is to start.
-    fn cgroup(&self, path: &str, place: &Place) -> Result<()> {
+    fn cgroup(&self, path: &str, place: &ParamLocation) -> Result<()> {
         const MOUNT: &str = "sys/fs/cgroup";
         let unified = self.root.exists(&format!("{MOUNT}/cgroup.controllers"));
         if !unified || self.root.exists(&format!("{MOUNT}{}", path.trim_end_matches('/'))) {
@@ -174,7 +174,7 @@ impl Kernel<'_> {
         })
     }
 
-    fn needs(&self, name: &str, place: &Place, field: &str, file: &str) -> Result<()> {
+    fn needs(&self, name: &str, place: &ParamLocation, field: &str, file: &str) -> Result<()> {
         let Some(feature) = self.known().features.iter().find(|feature| feature.name == name) else { return Ok(()) };
         let lacking = match feature.support {
             Support::Absent => true,
@@ -191,7 +191,7 @@ impl Kernel<'_> {
         })
     }
 
-    fn knows(&self, word: &str, place: &Place, field: &str, file: &str) -> Result<()> {
+    fn knows(&self, word: &str, place: &ParamLocation, field: &str, file: &str) -> Result<()> {
         let Some((_, since)) = WORDS.iter().find(|(known, _)| *known == word) else { return Ok(()) };
         match (self.known().release, parse_release(since)) {
             (Some(is), Some(of)) if is < of => Err(Error::Unknown {

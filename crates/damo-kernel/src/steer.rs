@@ -24,9 +24,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod turn;
+mod settings_lock;
 
-pub use turn::Turn;
+pub use settings_lock::SettingsLock;
 
 use crate::error::{Error, Result};
 use crate::io::Root;
@@ -44,7 +44,7 @@ const MAX_NOTE: u64 = 64 << 20;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// For another one of us to be done: longer than a command waits for the end of a usual aggregation.
-const TURN: Duration = Duration::from_secs(60);
+const LOCK_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Everything that `damo status` shows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -87,7 +87,7 @@ impl Steer {
     /// As [`Sysfs::stage`] and [`Staged::start`], with everything as it was before; [`Error::Started`] if what an
     /// earlier call started still runs.
     pub fn start(&self, kdamonds: &[Kdamond]) -> Result<Vec<(usize, i32)>> {
-        let _turn = self.turn()?;
+        let _settings_lock = self.settings_lock()?;
         if let Some(leftover) = self.read()? {
             let still: Vec<usize> = self.ours_of(&leftover)?;
             if !still.is_empty() {
@@ -124,7 +124,7 @@ impl Steer {
         adopt: bool,
         change: impl FnOnce(&mut Vec<Kdamond>) -> std::result::Result<(), E>,
     ) -> std::result::Result<(), E> {
-        let _turn = self.turn()?;
+        let _settings_lock = self.settings_lock()?;
         let mut staged = self.take(adopt)?;
         let tuned = staged.current().map_err(E::from).and_then(|mut kdamonds| {
             change(&mut kdamonds)?;
@@ -146,7 +146,7 @@ impl Steer {
     /// # Errors
     /// [`Error::NothingOn`], [`Error::NotStartedHere`], or what could not be undone.
     pub fn stop(&self, adopt: bool) -> Result<Vec<usize>> {
-        let _turn = self.turn()?;
+        let _settings_lock = self.settings_lock()?;
         if let Some(leftover) = self.read()? {
             let indices = self.ours_of(&leftover)?;
             self.put_back(leftover)?;
@@ -278,8 +278,8 @@ impl Steer {
     }
 
     /// Held while something is changed, so that two of us do not mix.
-    fn turn(&self) -> Result<Turn> {
-        Turn::take(&self.notes, TURN)
+    fn settings_lock(&self) -> Result<SettingsLock> {
+        SettingsLock::take(&self.notes, LOCK_TIMEOUT)
     }
 }
 

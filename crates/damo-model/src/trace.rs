@@ -6,5 +6,5 @@ mod format;
 mod raw_page;
 
 pub use decode::{DecodeError, Decoded, Decoder, Event};
-pub use format::{EventFormat, Field, FormatError, Place};
+pub use format::{EventFormat, Field, FieldLocation, FormatError};
 pub use raw_page::{RawEvent, RawPage};

@@ -12,7 +12,7 @@ pub use help::{named, offered, with_short_help};
 pub use monitor::MonitorArgs;
 pub use spelling::{matches, with_underscores};
 
-use crate::request::{Limits, Output, Request, Rotation, Snapshots, What};
+use crate::request::{Limits, Output, Request, RequestSource, Rotation, Snapshots};
 use crate::values;
 use clap::Args;
 use clap::builder::TypedValueParser;
@@ -240,16 +240,16 @@ impl RecordArgs {
             root: if self.root.as_os_str().is_empty() { PathBuf::from("/") } else { self.root.clone() },
             notes: self.notes(),
         };
-        if matches!(request.what, What::Simulate { .. }) && request.limits.snapshots.is_some() {
+        if matches!(request.what, RequestSource::Simulate { .. }) && request.limits.snapshots.is_some() {
             return usage("--snapshot reads DAMON's files, and a simulation has none: leave it out, and see --timeout");
         }
-        if matches!(request.what, What::Attach) {
+        if matches!(request.what, RequestSource::Attach) {
             self.refuse_parameters_when_attaching()?;
         }
         Ok(request)
     }
 
-    fn what(&self) -> Result<What, UsageError> {
+    fn what(&self) -> Result<RequestSource, UsageError> {
         let others = usize::from(!self.simulate.is_empty()) + usize::from(!self.command.is_empty());
         if others + self.monitor.kinds() > 1 {
             return usage(
@@ -259,10 +259,10 @@ impl RecordArgs {
         }
         let ranges = values::ranges(&self.monitor.regions)?;
         if !self.simulate.is_empty() {
-            return Ok(What::Simulate { configs: self.simulate.clone(), ranges, seed: self.seed });
+            return Ok(RequestSource::Simulate { configs: self.simulate.clone(), ranges, seed: self.seed });
         }
         if !self.command.is_empty() {
-            return Ok(What::Command { words: self.command.clone(), ranges });
+            return Ok(RequestSource::Command { words: self.command.clone(), ranges });
         }
         self.monitor.what()
     }

@@ -1,8 +1,8 @@
 //! Why a recording could not be made, or not to its end. Every message says what happened, where, and what to do next.
 
 use crate::args::UsageError;
-use crate::line::shell_word;
 use crate::problem::Problem;
+use crate::status_line::shell_word;
 use damo_format::WriteError;
 use damo_model::human::Show;
 use std::io;

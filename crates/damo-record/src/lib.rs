@@ -19,23 +19,23 @@ pub mod args;
 pub mod doctor;
 mod error;
 pub mod json;
-mod line;
 pub mod live;
 pub mod marks;
 pub mod messages;
 pub mod owner;
 mod pipeline;
 pub mod problem;
+mod record_output;
 pub mod request;
 mod signals;
 pub mod simulate;
+mod status_line;
 pub mod steer;
-mod tape;
 mod values;
 mod yaml;
 
 pub use error::RecordError;
-pub use tape::{Written, stdout_is_closed};
+pub use record_output::{Written, stdout_is_closed};
 
 use args::RecordArgs;
 use std::process::ExitCode;
@@ -49,7 +49,7 @@ use std::process::ExitCode;
 pub fn run(args: &RecordArgs) -> Result<ExitCode, RecordError> {
     let request = args.request()?;
     match request.what {
-        request::What::Simulate { .. } => simulate::run(&request),
+        request::RequestSource::Simulate { .. } => simulate::run(&request),
         _ => live::run(&request),
     }
 }

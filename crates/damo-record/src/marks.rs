@@ -6,7 +6,7 @@
 
 use crate::args::{MarkArgs, UsageError};
 use crate::error::RecordError;
-use crate::line::Line;
+use crate::status_line::StatusLine;
 use damo_kernel::rights::Rights;
 use damo_model::human::Show;
 use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat, open};
@@ -41,7 +41,7 @@ impl Marks {
     ///
     /// # Errors
     /// If something is in its way.
-    pub(crate) fn listen(record: &Path, line: &mut Line) -> Result<Option<Self>, RecordError> {
+    pub(crate) fn listen(record: &Path, line: &mut StatusLine) -> Result<Option<Self>, RecordError> {
         // Beside a pipe or device nobody looks for one.
         if std::fs::symlink_metadata(record).is_ok_and(|found| !found.is_file()) {
             return Ok(None);
@@ -236,7 +236,7 @@ mod tests {
     use super::*;
 
     fn listen(record: &Path) -> Result<Marks, RecordError> {
-        Marks::listen(record, &mut Line::new(true)).map(|marks| marks.expect("a FIFO was made"))
+        Marks::listen(record, &mut StatusLine::new(true)).map(|marks| marks.expect("a FIFO was made"))
     }
 
     #[test]
@@ -283,7 +283,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         // As vfat refuses any FIFO, every file system refuses one of a name so long.
         let record = dir.path().join("a".repeat(253));
-        assert!(Marks::listen(&record, &mut Line::new(true)).unwrap().is_none());
+        assert!(Marks::listen(&record, &mut StatusLine::new(true)).unwrap().is_none());
     }
 
     #[test]
@@ -309,7 +309,7 @@ mod tests {
             std::os::unix::fs::symlink(path, dir.join(fd.to_string())).unwrap();
         };
         assert_eq!(the_one_meant(&usual, root.path()).unwrap(), usual, "which the message names");
-        let _first = Marks::listen(&first, &mut Line::new(true)).unwrap();
+        let _first = Marks::listen(&first, &mut StatusLine::new(true)).unwrap();
         // Its recorder, one who just writes a mark, and other files of such a name.
         opens(7, 5, &fifo_of(&first));
         opens(8, 3, &fifo_of(&first));
@@ -317,11 +317,11 @@ mod tests {
         opens(8, 4, &dir.path().join("c.mark"));
         opens(8, 5, &dir.path().join("gone.mark"));
         assert_eq!(the_one_meant(&usual, root.path()).unwrap(), first);
-        let _second = Marks::listen(&second, &mut Line::new(true)).unwrap();
+        let _second = Marks::listen(&second, &mut StatusLine::new(true)).unwrap();
         opens(9, 3, &fifo_of(&second));
         let said = the_one_meant(&usual, root.path()).unwrap_err().to_string();
         assert!(said.contains("several") && said.contains("a.damo, ") && said.contains("--record"), "{said}");
-        let _usual = Marks::listen(&usual, &mut Line::new(true)).unwrap();
+        let _usual = Marks::listen(&usual, &mut StatusLine::new(true)).unwrap();
         assert_eq!(the_one_meant(&usual, root.path()).unwrap(), usual);
     }
 }

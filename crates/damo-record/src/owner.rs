@@ -9,7 +9,7 @@
 //! DAMON's settings just now, see `turn`.
 
 use crate::error::RecordError;
-use damo_kernel::steer::Turn;
+use damo_kernel::steer::SettingsLock;
 use damo_kernel::sysfs::{Leftover, Staged};
 use damo_model::human::Show;
 use serde::{Deserialize, Serialize};
@@ -40,7 +40,7 @@ mod any_path {
 
     #[derive(Deserialize)]
     #[serde(untagged)]
-    enum Told {
+    enum PathForm {
         Text(PathBuf),
         Bytes(Vec<u8>),
     }
@@ -53,9 +53,9 @@ mod any_path {
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<PathBuf>, D::Error> {
-        Ok(Option::<Told>::deserialize(from)?.map(|told| match told {
-            Told::Text(path) => path,
-            Told::Bytes(bytes) => OsString::from_vec(bytes).into(),
+        Ok(Option::<PathForm>::deserialize(from)?.map(|form| match form {
+            PathForm::Text(path) => path,
+            PathForm::Bytes(bytes) => OsString::from_vec(bytes).into(),
         }))
     }
 }
@@ -75,8 +75,8 @@ pub(crate) fn directory(root: &Path) -> PathBuf {
 }
 
 /// Waits until nobody else of us changes DAMON's settings. It is our turn until the value is dropped.
-pub(crate) fn turn(root: &Path, patience: Duration) -> Result<Turn, RecordError> {
-    Ok(Turn::take(&directory(root), patience)?)
+pub(crate) fn settings_lock(root: &Path, patience: Duration) -> Result<SettingsLock, RecordError> {
+    Ok(SettingsLock::take(&directory(root), patience)?)
 }
 
 impl Ownership {
@@ -146,7 +146,7 @@ impl Drop for Ownership {
 
 /// A note found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
+pub struct FoundNote {
     /// The file.
     pub path: PathBuf,
     /// What it says.
@@ -155,7 +155,7 @@ pub struct Found {
     pub alive: bool,
 }
 
-impl Found {
+impl FoundNote {
     /// Removes it. That it is gone already is as good.
     pub(crate) fn forget(&self) -> Result<(), RecordError> {
         // Of one that was killed while it wrote.
@@ -170,14 +170,14 @@ impl Found {
 }
 
 /// The notes of other recordings below `root`, running or killed.
-pub fn others(root: &Path) -> Vec<Found> {
+pub fn others(root: &Path) -> Vec<FoundNote> {
     let Ok(entries) = fs::read_dir(directory(root)) else { return Vec::new() };
-    let mut found: Vec<Found> = entries.filter_map(|entry| read(&entry.ok()?.path())).collect();
+    let mut found: Vec<FoundNote> = entries.filter_map(|entry| read(&entry.ok()?.path())).collect();
     found.sort_by_key(|found| found.note.pid);
     found
 }
 
-fn read(path: &Path) -> Option<Found> {
+fn read(path: &Path) -> Option<FoundNote> {
     if !path.file_name()?.to_str()?.starts_with("record-") {
         return None;
     }
@@ -189,7 +189,7 @@ fn read(path: &Path) -> Option<Found> {
     let file = OpenOptions::new().read(true).open(path).ok()?;
     let alive = matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock));
     let note: Note = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
-    (note.pid != std::process::id()).then(|| Found { path: path.to_path_buf(), note, alive })
+    (note.pid != std::process::id()).then(|| FoundNote { path: path.to_path_buf(), note, alive })
 }
 
 #[cfg(test)]
@@ -244,7 +244,7 @@ mod tests {
         fs::write(&copy, serde_json::to_vec(&note(4_000_003)).unwrap()).unwrap();
         drop(ownership);
         let seen = others(root.path());
-        assert_eq!(seen, [Found { path: copy, note: note(4_000_003), alive: false }]);
+        assert_eq!(seen, [FoundNote { path: copy, note: note(4_000_003), alive: false }]);
     }
 
     #[test]

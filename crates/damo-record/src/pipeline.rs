@@ -11,9 +11,9 @@
 //! is for what the ring still holds, and only [`Pipeline::finish`] waits for the writer.
 
 use crate::error::RecordError;
-use crate::line::Line;
+use crate::record_output::{Dump, Ended, Progress, RecordOutput};
 use crate::signals::Signals;
-use crate::tape::{Dump, Ended, Progress, Tape};
+use crate::status_line::StatusLine;
 use damo_format::WriteError;
 use damo_model::human::Show;
 use damo_model::{Item, Nanos, Region, Side, Sink, SinkError};
@@ -134,15 +134,19 @@ pub(crate) struct Stopped;
 
 impl Pipeline {
     /// Starts the writer thread. With `block_age` blocks are finished by the clock, too.
-    pub(crate) fn start(tape: Tape, block_age: Option<Duration>, patience: Patience) -> Result<Self, RecordError> {
+    pub(crate) fn start(
+        output: RecordOutput,
+        block_age: Option<Duration>,
+        patience: Patience,
+    ) -> Result<Self, RecordError> {
         let shared = Arc::new(Shared::default());
         let theirs = Arc::clone(&shared);
-        let place = (tape.place(), tape.is_pipe());
+        let place = (output.place(), output.is_pipe());
         let (end, ended) = mpsc::channel();
         std::thread::Builder::new()
             .name("damo-writer".to_string())
             .spawn(move || {
-                let ended = write(tape, block_age, &theirs);
+                let ended = write(output, block_age, &theirs);
                 theirs.lock().stopped = true;
                 theirs.emptied.notify_all();
                 // Nobody waits for it any more after a failure.
@@ -225,12 +229,12 @@ impl Pipeline {
 
     /// Writes what waits, then the record's end. That may take its time; but after a signal another one ends it, and so
     /// does a pipe that takes nothing more.
-    pub(crate) fn finish(self, line: &mut Line) -> Ended {
+    pub(crate) fn finish(self, line: &mut StatusLine) -> Ended {
         self.end(Fate::Finished, line)
     }
 
     /// The same, with what becomes of the record.
-    pub(crate) fn end(mut self, fate: Fate, line: &mut Line) -> Ended {
+    pub(crate) fn end(mut self, fate: Fate, line: &mut StatusLine) -> Ended {
         self.close(fate);
         self.wait_for_end(&mut |text| line.warn(text))
     }
@@ -338,15 +342,15 @@ fn enough(block_age: Option<Duration>) -> usize {
 }
 
 /// The writer thread.
-fn write(mut tape: Tape, block_age: Option<Duration>, shared: &Shared) -> Ended {
+fn write(mut output: RecordOutput, block_age: Option<Duration>, shared: &Shared) -> Ended {
     let (mut rejected, mut why, mut was_full) = (0u64, None, false);
     let mut was_gone = false;
     let error = loop {
-        let Turn { items, dump, is_old, is_last } = next(shared, block_age);
+        let WriterWork { items, dump, is_old, is_last } = next(shared, block_age);
         let mut broken = None;
         for item in items {
             let cost = cost(&item);
-            let written = tape.put(&item);
+            let written = output.put(&item);
             let mut queue = shared.lock();
             queue.waiting -= cost;
             if std::mem::take(&mut queue.is_full) {
@@ -355,7 +359,7 @@ fn write(mut tape: Tape, block_age: Option<Duration>, shared: &Shared) -> Ended 
             drop(queue);
             if let Err(e) = written {
                 if !is_about_this_item(&e) {
-                    broken = Some(RecordError::record(tape.name(), &e));
+                    broken = Some(RecordError::record(output.name(), &e));
                     break;
                 }
                 match e.0.downcast_ref() {
@@ -370,22 +374,22 @@ fn write(mut tape: Tape, block_age: Option<Duration>, shared: &Shared) -> Ended 
             }
         }
         if is_old && broken.is_none() {
-            broken = tape.tick().err();
-            let is_gone = tape.is_gone();
+            broken = output.tick().err();
+            let is_gone = output.is_gone();
             if is_gone && !was_gone {
                 shared.lock().warning = Some(format!(
                     "{0}.part, which is being written, was removed or moved. The recording goes on, and writes {0} anew at \
                      its end if the directory is there then.",
-                    tape.name().shown()
+                    output.name().shown()
                 ));
             }
             was_gone = is_gone;
         }
         if let Some(dump) = dump {
             // The asker may have given up meanwhile; the file is there all the same.
-            let _ = dump.send(tape.dump());
+            let _ = dump.send(output.dump());
         }
-        let progress = tape.progress();
+        let progress = output.progress();
         shared.snapshots.store(progress.snapshots, Ordering::Relaxed);
         shared.regions.store(progress.regions, Ordering::Relaxed);
         shared.bytes.store(progress.bytes, Ordering::Relaxed);
@@ -403,7 +407,7 @@ fn write(mut tape: Tape, block_age: Option<Duration>, shared: &Shared) -> Ended 
     let fate = queue.fate;
     drop(queue);
     shared.emptied.notify_all();
-    let is_empty = tape.progress().snapshots == 0;
+    let is_empty = output.progress().snapshots == 0;
     let is_discarded = match fate {
         Fate::Finished => false,
         Fate::FinishedIfAny => is_empty,
@@ -411,10 +415,10 @@ fn write(mut tape: Tape, block_age: Option<Duration>, shared: &Shared) -> Ended 
         Fate::Discarded => is_empty || error.is_none(),
     };
     if is_discarded {
-        tape.discard();
+        output.discard();
         return Ended { was_discarded: true, error, ..Ended::default() };
     }
-    Ended { rejected: why.map(|why| (rejected, why)), was_full, ..tape.end(error) }
+    Ended { rejected: why.map(|why| (rejected, why)), was_full, ..output.end(error) }
 }
 
 /// Whether the record can go on without the item: it breaks a rule of the format, nothing else is wrong.
@@ -431,7 +435,7 @@ fn is_about_this_item(error: &SinkError) -> bool {
 }
 
 /// What the thread has to do next.
-struct Turn {
+struct WriterWork {
     items: VecDeque<Item>,
     dump: Option<Answer>,
     /// The block at hand is old enough to be finished.
@@ -441,7 +445,7 @@ struct Turn {
 }
 
 /// Waits until there is something to do.
-fn next(shared: &Shared, block_age: Option<Duration>) -> Turn {
+fn next(shared: &Shared, block_age: Option<Duration>) -> WriterWork {
     let mut queue = shared.lock();
     loop {
         let age = queue.since.zip(block_age).map(|(since, most)| (since.elapsed(), most));
@@ -451,7 +455,7 @@ fn next(shared: &Shared, block_age: Option<Duration>) -> Turn {
                 queue.since = None;
             }
             let (items, dump) = (std::mem::take(&mut queue.items), queue.dump.take());
-            return Turn { items, dump, is_old, is_last: queue.closed };
+            return WriterWork { items, dump, is_old, is_last: queue.closed };
         }
         queue = match (age, block_age) {
             // Nobody wakes us for a few items: those that come in the meantime are not older than what we wait for.
@@ -489,8 +493,8 @@ mod tests {
     }
 
     fn begin(path: &std::path::Path, block_age: Option<Duration>) -> Pipeline {
-        let tape = Tape::open(&output(path.to_path_buf()), WriterOptions::live()).unwrap();
-        let pipeline = Pipeline::start(tape, block_age, Patience::default()).unwrap();
+        let output = RecordOutput::open(&output(path.to_path_buf()), WriterOptions::live()).unwrap();
+        let pipeline = Pipeline::start(output, block_age, Patience::default()).unwrap();
         give(&pipeline, Item::Meta(Meta::default())).unwrap();
         give(&pipeline, Item::Target(Target { key: TargetKey(0), ..Target::default() })).unwrap();
         pipeline
@@ -506,7 +510,7 @@ mod tests {
             give(&pipeline, snapshot(n, 2000)).unwrap();
             assert!(pipeline.shared.lock().waiting <= MOST_WAITING);
         }
-        let ended = pipeline.finish(&mut Line::new(true));
+        let ended = pipeline.finish(&mut StatusLine::new(true));
         assert!(ended.error.is_none());
         assert_eq!(Reader::open(&path).unwrap().totals().snapshots, 600);
     }
@@ -528,7 +532,7 @@ mod tests {
             assert!(Instant::now() < patience, "it never came");
             std::thread::sleep(Duration::from_millis(20));
         }
-        assert!(pipeline.finish(&mut Line::new(true)).error.is_none());
+        assert!(pipeline.finish(&mut StatusLine::new(true)).error.is_none());
     }
 
     #[test]
@@ -548,7 +552,7 @@ mod tests {
             told.extend(pipeline.take_warning());
         }
         assert!(told.len() == 1 && told[0].contains("a.damo.part, which is being written, was removed"), "{told:?}");
-        assert!(pipeline.finish(&mut Line::new(true)).error.is_none());
+        assert!(pipeline.finish(&mut StatusLine::new(true)).error.is_none());
         assert_eq!(Reader::open(&path).unwrap().totals().snapshots, given as u64);
     }
 
@@ -560,7 +564,7 @@ mod tests {
         give(&pipeline, snapshot(0, 1)).unwrap();
         give(&pipeline, Item::Snapshot(Snapshot::new(TargetKey(9), Nanos(0), Nanos(1), None))).unwrap();
         give(&pipeline, snapshot(1, 1)).unwrap();
-        let ended = pipeline.finish(&mut Line::new(true));
+        let ended = pipeline.finish(&mut StatusLine::new(true));
         assert!(ended.error.is_none());
         assert_eq!(ended.rejected.unwrap().0, 1);
         assert_eq!(ended.written.snapshots, 2);
@@ -580,10 +584,10 @@ mod tests {
     #[test]
     fn an_output_that_takes_nothing_holds_nobody_up_after_a_signal_and_another_one_gives_it_up() {
         let (reader, writer) = std::io::pipe().unwrap();
-        crate::tape::tests::PIPE.set(Some(std::os::fd::OwnedFd::from(writer).into()));
-        let tape = Tape::open(&Output { path: None, ..Output::default() }, WriterOptions::live()).unwrap();
+        crate::record_output::tests::PIPE.set(Some(std::os::fd::OwnedFd::from(writer).into()));
+        let output = RecordOutput::open(&Output { path: None, ..Output::default() }, WriterOptions::live()).unwrap();
         let signals = Signals::default();
-        let pipeline = Pipeline::start(tape, None, Patience::new(&signals, None)).unwrap();
+        let pipeline = Pipeline::start(output, None, Patience::new(&signals, None)).unwrap();
         give(&pipeline, Item::Meta(Meta::default())).unwrap();
         give(&pipeline, Item::Target(Target { key: TargetKey(0), ..Target::default() })).unwrap();
         let ended = std::thread::scope(|scope| {
@@ -605,7 +609,7 @@ mod tests {
                 give(&pipeline, rough(n)).unwrap();
             }
             assert!(pipeline.shared.lock().waiting > MOST_WAITING, "nothing is dropped");
-            let ended = pipeline.finish(&mut Line::new(true));
+            let ended = pipeline.finish(&mut StatusLine::new(true));
             finished.store(true, Ordering::Relaxed);
             ended
         });
@@ -617,10 +621,10 @@ mod tests {
     #[test]
     fn an_output_that_takes_nothing_holds_nobody_up_when_the_time_is_over() {
         let (reader, writer) = std::io::pipe().unwrap();
-        crate::tape::tests::PIPE.set(Some(std::os::fd::OwnedFd::from(writer).into()));
-        let tape = Tape::open(&Output { path: None, ..Output::default() }, WriterOptions::live()).unwrap();
+        crate::record_output::tests::PIPE.set(Some(std::os::fd::OwnedFd::from(writer).into()));
+        let output = RecordOutput::open(&Output { path: None, ..Output::default() }, WriterOptions::live()).unwrap();
         let patience = Patience::new(&Signals::default(), Some(Nanos::from_millis(300)));
-        let pipeline = Pipeline::start(tape, None, patience).unwrap();
+        let pipeline = Pipeline::start(output, None, patience).unwrap();
         give(&pipeline, Item::Meta(Meta::default())).unwrap();
         give(&pipeline, Item::Target(Target { key: TargetKey(0), ..Target::default() })).unwrap();
         for n in 0..200 {
@@ -635,7 +639,7 @@ mod tests {
                 Ok(snapshots)
             })
         });
-        assert!(pipeline.finish(&mut Line::new(true)).error.is_none());
+        assert!(pipeline.finish(&mut StatusLine::new(true)).error.is_none());
         assert_eq!(reader.join().unwrap().unwrap(), 200, "what waited is written when it can be");
     }
 
@@ -649,7 +653,7 @@ mod tests {
         let of = |key| Item::Snapshot(Snapshot::new(TargetKey(key), Nanos(0), Nanos(1), None));
         pipeline.give_all((1..most + 2).map(target)).unwrap();
         pipeline.give_all([of(most), of(most + 1), of(most - 1), of(0)]).unwrap();
-        let ended = pipeline.finish(&mut Line::new(true));
+        let ended = pipeline.finish(&mut StatusLine::new(true));
         assert!(ended.error.is_none());
         assert!(ended.was_full);
         assert_eq!(ended.rejected, None, "nothing is wrong with what was left out");

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 /// Whom to monitor.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum What {
+pub enum RequestSource {
     /// Simulated workloads.
     Simulate {
         /// masim configuration files, or names of workloads that come with the program; one process each.
@@ -133,7 +133,7 @@ pub struct Limits {
 #[derive(Clone, Debug)]
 pub struct Request {
     /// Whom to monitor.
-    pub what: What,
+    pub what: RequestSource,
     /// How closely.
     pub monitoring: Monitoring,
     /// Where to.

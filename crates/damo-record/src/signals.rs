@@ -27,7 +27,7 @@ const OF_A_KEY: usize = 1 << 8;
 
 /// One that asks to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Wish {
+pub(crate) struct StopRequest {
     pub(crate) signal: i32,
     /// A key of the terminal sent it to all in the foreground.
     pub(crate) of_a_key: bool,
@@ -53,16 +53,16 @@ pub(crate) struct Signals {
     again: Arc<AtomicUsize>,
     dump: Arc<AtomicBool>,
     /// Can be read when a signal came: who waits for other things must not sleep over one.
-    bell: Option<Arc<UnixStream>>,
+    wakeup: Option<Arc<UnixStream>>,
 }
 
 impl Signals {
     /// Begins to listen. From here on the signals no longer kill the process.
     pub(crate) fn listen() -> Result<Self, RecordError> {
         let failed = |e| RecordError::io("listening for signals", e);
-        let (bell, rope) = UnixStream::pair().map_err(failed)?;
-        bell.set_nonblocking(true).map_err(failed)?;
-        let signals = Signals { bell: Some(Arc::new(bell)), ..Signals::default() };
+        let (wakeup, waker) = UnixStream::pair().map_err(failed)?;
+        wakeup.set_nonblocking(true).map_err(failed)?;
+        let signals = Signals { wakeup: Some(Arc::new(wakeup)), ..Signals::default() };
         let ignored = ignored();
         let listens = |signal: i32| KEYS.contains(&signal) || !ignored.contains(&signal);
         for signal in STOPS.into_iter().map(|(signal, _)| signal).filter(|signal| listens(*signal)) {
@@ -87,32 +87,33 @@ impl Signals {
         // After the flags, so that who is woken finds them set.
         let rings = STOPS.into_iter().map(|(signal, _)| signal).chain([SIGUSR1]);
         for signal in rings.filter(|signal| listens(*signal)) {
-            pipe::register(signal, rope.try_clone().map_err(failed)?).map_err(failed)?;
+            pipe::register(signal, waker.try_clone().map_err(failed)?).map_err(failed)?;
         }
         Ok(signals)
     }
 
-    /// Can be read when a signal came, until [`Signals::hush`].
-    pub(crate) fn bell(&self) -> Option<BorrowedFd<'_>> {
-        self.bell.as_ref().map(|bell| bell.as_fd())
+    /// Can be read when a signal came, until [`Signals::clear_wakeup`].
+    pub(crate) fn wakeup(&self) -> Option<BorrowedFd<'_>> {
+        self.wakeup.as_ref().map(|wakeup| wakeup.as_fd())
     }
 
     /// Before the flags are looked at: what comes later rings again.
-    pub(crate) fn hush(&self) {
+    pub(crate) fn clear_wakeup(&self) {
         let mut rings = [0; 64];
-        while self.bell.as_deref().is_some_and(|mut bell| bell.read(&mut rings).is_ok_and(|n| n == rings.len())) {}
+        while self.wakeup.as_deref().is_some_and(|mut wakeup| wakeup.read(&mut rings).is_ok_and(|n| n == rings.len())) {
+        }
     }
 
     /// The signal that asked to stop, by name.
     pub(crate) fn stop(&self) -> Option<&'static str> {
-        let wish = self.wish()?;
-        STOPS.into_iter().find(|(number, _)| *number == wish.signal).map(|(_, name)| name)
+        let stop_request = self.stop_request()?;
+        STOPS.into_iter().find(|(number, _)| *number == stop_request.signal).map(|(_, name)| name)
     }
 
     /// The latest of those that asked to stop.
-    pub(crate) fn wish(&self) -> Option<Wish> {
+    pub(crate) fn stop_request(&self) -> Option<StopRequest> {
         let stop = self.stop.load(Ordering::Relaxed);
-        (stop != 0).then_some(Wish { signal: (stop & !OF_A_KEY) as i32, of_a_key: stop & OF_A_KEY != 0 })
+        (stop != 0).then_some(StopRequest { signal: (stop & !OF_A_KEY) as i32, of_a_key: stop & OF_A_KEY != 0 })
     }
 
     /// Whether one that asks to stop came since the last call.

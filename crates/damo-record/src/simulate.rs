@@ -1,11 +1,11 @@
 //! A recording without DAMON: the embedded monitor watches simulated workloads in virtual time.
 
 use crate::error::RecordError;
-use crate::line::{self, Line};
 use crate::pipeline::{Fate, Patience, Pipeline};
-use crate::request::{Request, What};
+use crate::record_output::RecordOutput;
+use crate::request::{Request, RequestSource};
 use crate::signals::Signals;
-use crate::tape::Tape;
+use crate::status_line::{self, StatusLine};
 use damo_format::WriterOptions;
 use damo_model::human::{Show, Style, format_size, time_text};
 use damo_model::scheme::Scheme;
@@ -28,14 +28,14 @@ const LARGEST_CONFIG: u64 = 16 << 20;
 pub fn run(request: &Request) -> Result<ExitCode, RecordError> {
     let (workloads, options) = prepare(request)?;
     let signals = Signals::listen()?;
-    let mut line = Line::new(request.quiet);
+    let mut line = StatusLine::new(request.quiet);
     for note in &request.notes {
         line.note(note);
     }
     // No clock cuts blocks here: the same simulation gives the same bytes.
-    let tape = Tape::open(&request.output, WriterOptions::default())?;
-    tape.notes().iter().for_each(|note| line.note(note));
-    let mut pipeline = Pipeline::start(tape, None, Patience::new(&signals, None))?;
+    let output = RecordOutput::open(&request.output, WriterOptions::default())?;
+    output.notes().iter().for_each(|note| line.note(note));
+    let mut pipeline = Pipeline::start(output, None, Patience::new(&signals, None))?;
     let result = simulate(&workloads, &options, &mut pipeline, &mut |progress| {
         line.draw(|| {
             let share = progress.at.0 as f64 * 100.0 / progress.end.0.max(1) as f64;
@@ -43,8 +43,8 @@ pub fn run(request: &Request) -> Result<ExitCode, RecordError> {
                 "simulating: {} of {} ({share:.0} %), {} snapshots, {} regions",
                 time(progress.at),
                 time(progress.end),
-                line::grouped(progress.snapshots),
-                line::grouped(progress.regions)
+                status_line::grouped(progress.snapshots),
+                status_line::grouped(progress.regions)
             )
         });
         if signals.stop().is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
@@ -64,9 +64,9 @@ pub fn run(request: &Request) -> Result<ExitCode, RecordError> {
     if !outcome.complete {
         line.say(&format!("Stopped at {} of the simulation.", time(outcome.end)));
     }
-    line.say(&line::summary(&ended.written, Some(outcome.end)));
+    line.say(&status_line::summary(&ended.written, Some(outcome.end)));
     tell_schemes(&mut line, &options.schemes, &outcome);
-    if let Some(next) = line::next_command(&ended.written) {
+    if let Some(next) = status_line::next_command(&ended.written) {
         line.say(&next);
     }
     Ok(ExitCode::SUCCESS)
@@ -74,7 +74,7 @@ pub fn run(request: &Request) -> Result<ExitCode, RecordError> {
 
 /// What is simulated, and how.
 fn prepare(request: &Request) -> Result<(Vec<Workload>, Options), RecordError> {
-    let What::Simulate { configs, ranges, seed } = &request.what else {
+    let RequestSource::Simulate { configs, ranges, seed } = &request.what else {
         return Err(RecordError::Simulation("no configuration file was given".to_string()));
     };
     let mut workloads = Vec::new();
@@ -112,19 +112,23 @@ fn prepare(request: &Request) -> Result<(Vec<Workload>, Options), RecordError> {
 }
 
 /// What each scheme did, a line each.
-fn tell_schemes(line: &mut Line, schemes: &[Scheme], outcome: &Outcome) {
+fn tell_schemes(line: &mut StatusLine, schemes: &[Scheme], outcome: &Outcome) {
     let size = |bytes| format_size(bytes, Style::Human);
     for (i, (scheme, stats)) in schemes.iter().zip(&outcome.schemes).enumerate() {
         let mut text = format!(
             "Scheme {i} ({}): tried on {} regions, {}; changed {}",
             scheme.action,
-            line::grouped(stats.nr_tried),
+            status_line::grouped(stats.nr_tried),
             size(stats.sz_tried),
             size(stats.sz_changed)
         );
         if let Some(quota) = stats.effective_quota {
-            let _ =
-                write!(text, "; quota {} at the end, used up {} times", size(quota), line::grouped(stats.qt_exceeds));
+            let _ = write!(
+                text,
+                "; quota {} at the end, used up {} times",
+                size(quota),
+                status_line::grouped(stats.qt_exceeds)
+            );
         }
         line.say(&text);
     }
@@ -133,13 +137,13 @@ fn tell_schemes(line: &mut Line, schemes: &[Scheme], outcome: &Outcome) {
             "Resident at the end: {}; swapped out: {}; {} pages came back.",
             size(outcome.memory.rss),
             size(outcome.memory.swapped),
-            line::grouped(outcome.refaults)
+            status_line::grouped(outcome.refaults)
         ));
     }
 }
 
 fn time(time: Nanos) -> String {
-    time_text(line::tenths(time))
+    time_text(status_line::tenths(time))
 }
 
 /// A workload that comes with the program, unless there is a file of that name.

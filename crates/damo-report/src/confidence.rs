@@ -313,10 +313,10 @@ pub fn confidence(record: &Record, filter: &Filter) -> Result<Confidence, Report
     let record_intervals = record.meta().intervals;
     let sums = record.fold(
         &selection,
-        || (empty, crate::filter::Sieve::new(filter, record_intervals), Lengths::new()),
-        |(sums, sieve, lengths), chunk| {
+        || (empty, crate::filter::RegionFilter::new(filter, record_intervals), Lengths::new()),
+        |(sums, region_filter, lengths), chunk| {
             for view in chunk.snapshots() {
-                if let Some(rows) = sieve.pass(&view)? {
+                if let Some(rows) = region_filter.pass(&view)? {
                     sums.intervals = sums.intervals.or(rows.intervals);
                     sums.take(&rows);
                     if rows.is_complete() {
@@ -328,12 +328,12 @@ pub fn confidence(record: &Record, filter: &Filter) -> Result<Confidence, Report
             }
             Ok::<(), ReportError>(())
         },
-        |(a, sieve, mut lengths), (b, _, later)| {
+        |(a, region_filter, mut lengths), (b, _, later)| {
             for (target, (count, time)) in later {
                 let sum = lengths.entry(target).or_default();
                 *sum = (sum.0 + count, sum.1.saturating_add(time));
             }
-            (Confidence { intervals: a.intervals.or(b.intervals), ..a.plus(b) }, sieve, lengths)
+            (Confidence { intervals: a.intervals.or(b.intervals), ..a.plus(b) }, region_filter, lengths)
         },
     )?;
     let longest = sums.2.into_values().max().unwrap_or_default();

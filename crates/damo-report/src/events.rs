@@ -67,7 +67,7 @@ pub fn events(record: &Record) -> Result<Vec<Event>, FrameError> {
     let mut mapped: BTreeMap<i32, &[Mapping]> = BTreeMap::new();
     let mut intervals: BTreeMap<(Option<u32>, Option<u32>), Intervals> = BTreeMap::new();
     let mut last_reading = begin;
-    for side in record.sides()? {
+    for side in record.side_data()? {
         match side {
             Side::Process(process) => {
                 let Some(at) = record.on_record_clock(process.at) else { continue };

@@ -236,7 +236,7 @@ impl Rows<'_> {
 
 /// Applies a filter, snapshot after snapshot.
 #[derive(Debug)]
-pub struct Sieve<'f> {
+pub struct RegionFilter<'f> {
     filter: &'f Filter,
     regions_pass: bool,
     record_intervals: Option<Intervals>,
@@ -248,7 +248,7 @@ pub struct Sieve<'f> {
     rows: Vec<usize>,
 }
 
-impl<'f> Sieve<'f> {
+impl<'f> RegionFilter<'f> {
     /// A sieve for the snapshots of one record.
     pub fn new(filter: &'f Filter, record_intervals: Option<Intervals>) -> Self {
         let Filter { sz_region, access_rate, age, addresses, temperature, .. } = filter;
@@ -428,10 +428,10 @@ pub fn for_each_rows(
     let Some(selection) = filter.selection(record) else {
         return Ok(());
     };
-    let mut sieve = Sieve::new(filter, record.meta().intervals);
+    let mut region_filter = RegionFilter::new(filter, record.meta().intervals);
     record.for_each(&selection, |chunk| {
         for view in chunk.snapshots() {
-            if let Some(rows) = sieve.pass(&view)? {
+            if let Some(rows) = region_filter.pass(&view)? {
                 f(chunk, rows)?;
             }
         }

@@ -131,9 +131,9 @@ fn nanos(stamp: Stamp) -> Nanos {
 }
 
 /// Puts together what was sampled in one round: each process once, and the system once.
-fn moments(sides: &[Side]) -> Vec<Moment> {
+fn moments(side_data: &[Side]) -> Vec<Moment> {
     let mut moments: Vec<Moment> = Vec::new();
-    for side in sides {
+    for side in side_data {
         let at = match side {
             Side::Process(process) => process.at,
             Side::System(system) => system.at,
@@ -181,7 +181,7 @@ pub fn footprints(records: &[Record], options: &Options) -> Result<FootprintsRep
     let mut aligned = false;
     let mut all = Vec::new();
     for record in records {
-        let mut own = moments(record.sides()?);
+        let mut own = moments(record.side_data()?);
         for moment in &mut own {
             moment.time = record.on_record_clock(moment.at).unwrap_or(moment.time);
         }
@@ -248,7 +248,7 @@ fn window(records: &[Record], range: &TimeRange, span: (Nanos, Nanos)) -> Result
         TimeBase::Mark(wanted) => {
             let mut found = None;
             for record in records {
-                for side in record.sides()? {
+                for side in record.side_data()? {
                     if let Side::Mark(mark) = side
                         && mark.text == *wanted
                     {
@@ -316,8 +316,8 @@ mod tests {
     #[test]
     fn processes_of_one_moment_add_up() {
         const SECOND: i64 = 1_000_000_000;
-        let sides = [process(0, 1, 10), process(0, 2, 5), process(SECOND, 1, 20), process(2 * SECOND, 2, 7)];
-        let values: Vec<_> = moments(&sides).iter().map(|moment| value(moment, Metric::Rss)).collect();
+        let side_data = [process(0, 1, 10), process(0, 2, 5), process(SECOND, 1, 20), process(2 * SECOND, 2, 7)];
+        let values: Vec<_> = moments(&side_data).iter().map(|moment| value(moment, Metric::Rss)).collect();
         assert_eq!(values, [Some(Bytes(15)), Some(Bytes(20)), Some(Bytes(7))]);
     }
 

@@ -5,7 +5,7 @@
 
 use crate::ReportError;
 use crate::filter::{Bounds, Filter, Rows, for_each_rows};
-use crate::form::{Form, Stream};
+use crate::output_format::{Form, Stream};
 use crate::selection::nothing_left;
 use crate::series::{Used, measure};
 use crate::table::Table;

@@ -1,7 +1,7 @@
 //! A selection that leaves nothing of a record is a mistake, and the error says what there is to select from.
 
 use crate::ReportError;
-use crate::filter::{Filter, Sieve};
+use crate::filter::{Filter, RegionFilter};
 use damo_frame::{FrameError, Record};
 use damo_model::human::{Show, time_text};
 use damo_model::{Nanos, Target};
@@ -38,10 +38,10 @@ pub fn something_passes(record: &Record, filter: &Filter) -> Result<(), ReportEr
     let Some(selection) = filter.selection(record) else {
         return Err(nothing_left(record, "no target fits the given ids"));
     };
-    let mut sieve = Sieve::new(filter, record.meta().intervals);
+    let mut region_filter = RegionFilter::new(filter, record.meta().intervals);
     let passed = record.for_each(&selection, |chunk| {
         for view in chunk.snapshots() {
-            if sieve.pass(&view).map_err(Stop::Failed)?.is_some_and(|rows| !rows.is_empty()) {
+            if region_filter.pass(&view).map_err(Stop::Failed)?.is_some_and(|rows| !rows.is_empty()) {
                 return Err(Stop::Found);
             }
         }

@@ -4,7 +4,7 @@
 //! cores, and everything else (sorting, percentiles, sums over targets) happens on the numbers.
 
 use crate::ReportError;
-use crate::filter::{Filter, Rows, Sieve};
+use crate::filter::{Filter, RegionFilter, Rows};
 use damo_frame::Record;
 use damo_model::{Nanos, SnapshotState, TargetKey};
 use std::collections::HashMap;
@@ -108,18 +108,18 @@ pub fn measure_with_error(
     record
         .fold(
             &selection,
-            || (Vec::new(), Sieve::new(filter, intervals)),
-            |(points, sieve), chunk| {
+            || (Vec::new(), RegionFilter::new(filter, intervals)),
+            |(points, region_filter), chunk| {
                 for view in chunk.snapshots() {
-                    if let Some(rows) = sieve.pass(&view)? {
+                    if let Some(rows) = region_filter.pass(&view)? {
                         points.push(point(&rows));
                     }
                 }
                 Ok::<(), ReportError>(())
             },
-            |(mut points, sieve), (more, _)| {
+            |(mut points, region_filter), (more, _)| {
                 points.extend(more);
-                (points, sieve)
+                (points, region_filter)
             },
         )
         .map(|(points, _)| points)

@@ -55,7 +55,7 @@ pub fn apart(records: &[Record]) -> Result<Vec<&[Record]>, FrameError> {
 }
 
 fn has_footprints(record: &Record) -> Result<bool, FrameError> {
-    Ok(record.sides()?.iter().any(|side| matches!(side, Side::Process(_) | Side::System(_))))
+    Ok(record.side_data()?.iter().any(|side| matches!(side, Side::Process(_) | Side::System(_))))
 }
 
 impl<T> Apart<T> {

@@ -20,7 +20,7 @@ pub fn target_labels(record: &Record) -> HashMap<TargetKey, String> {
     let mut labels: HashMap<TargetKey, String> = HashMap::new();
     let mut uses: HashMap<String, usize> = HashMap::new();
     for targets in sharing.values() {
-        let told = Told::of(targets);
+        let told = DistinguishingParts::of(targets);
         for target in targets {
             let label = told.label(target);
             *uses.entry(label.clone()).or_default() += 1;
@@ -36,14 +36,14 @@ pub fn target_labels(record: &Record) -> HashMap<TargetKey, String> {
 }
 
 /// What tells the targets of one id apart. What is the same for all, or told for one only, tells nothing apart.
-struct Told {
+struct DistinguishingParts {
     kdamond: bool,
     context: bool,
     scheme: bool,
     pid: bool,
 }
 
-impl Told {
+impl DistinguishingParts {
     fn of(targets: &[&Target]) -> Self {
         let differs = |of: fn(&Target) -> Option<u64>| {
             let mut told = targets.iter().filter_map(|target| of(target));

@@ -89,7 +89,7 @@ pub(crate) fn pieces(rows: &Rows<'_>) -> Vec<Piece> {
 }
 
 /// What has been seen of a target's present window.
-struct Window {
+struct OpenWindow {
     start: Nanos,
     snapshots: u64,
     single: u64,
@@ -110,7 +110,7 @@ pub(crate) fn working_sets(record: &Record, filter: &Filter, options: &Options) 
 /// The same, without so many snapshots of each target at the beginning.
 fn without(record: &Record, filter: &Filter, options: &Options, first: u64) -> Result<Vec<Point>, ReportError> {
     let mut skipped: HashMap<TargetKey, u64> = HashMap::new();
-    let mut open: HashMap<TargetKey, Window> = HashMap::new();
+    let mut open: HashMap<TargetKey, OpenWindow> = HashMap::new();
     let mut points = Vec::new();
     for_each_rows(record, filter, |_, rows| {
         let head = rows.head;
@@ -119,7 +119,7 @@ fn without(record: &Record, filter: &Filter, options: &Options, first: u64) -> R
             *seen += 1;
             return Ok(());
         }
-        let window = open.entry(head.target).or_insert_with(|| Window {
+        let window = open.entry(head.target).or_insert_with(|| OpenWindow {
             start: head.start,
             snapshots: 0,
             single: 0,

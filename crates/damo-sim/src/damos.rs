@@ -157,7 +157,7 @@ impl Damos {
         if due.is_empty() {
             return;
         }
-        let window = Window { samples, of: monitor.max_nr_accesses, intervals: *intervals };
+        let window = ApplyMoment { samples, of: monitor.max_nr_accesses, intervals: *intervals };
         for &i in &due {
             if let Some(running) = self.running.get_mut(i) {
                 running.prepare(now, monitor, memory, &window);
@@ -175,7 +175,7 @@ impl Damos {
                 while let Some((mut piece, first)) = rest.pop() {
                     for (nth, &i) in due.iter().enumerate().skip(first) {
                         let Some(running) = self.running.get_mut(i) else { continue };
-                        let place = Place { target: at, last: piece.end == last, window: &window };
+                        let place = RegionPosition { target: at, last: piece.end == last, window: &window };
                         let (behind, applied) = running.try_on(&mut piece, &place, memory);
                         if let Some((region, passed)) = applied {
                             tried(Tried { target: at, scheme: i, region, passed });
@@ -206,13 +206,13 @@ fn period(scheme: &Scheme, intervals: &Intervals) -> Nanos {
 }
 
 /// Where in the aggregation interval schemes are applied.
-struct Window {
+struct ApplyMoment {
     samples: u32,
     of: u32,
     intervals: Intervals,
 }
 
-impl Window {
+impl ApplyMoment {
     /// The rate over the last aggregation's length, of which the earlier part is known as a mean only.
     fn rate(&self, piece: &Piece) -> NrAccesses {
         let left = self.of.saturating_sub(self.samples);
@@ -221,11 +221,11 @@ impl Window {
     }
 }
 
-struct Place<'a> {
+struct RegionPosition<'a> {
     target: usize,
     /// Whether it is the target's last region.
     last: bool,
-    window: &'a Window,
+    window: &'a ApplyMoment,
 }
 
 impl Running {
@@ -234,17 +234,17 @@ impl Running {
         self.active && !ended && self.next_apply <= now
     }
 
-    fn is_for(&self, piece: &Piece, window: &Window) -> bool {
+    fn is_for(&self, piece: &Piece, window: &ApplyMoment) -> bool {
         self.pattern.matches(Bytes(piece.size()), window.rate(piece), Age(piece.age))
     }
 
-    fn priority(&self, piece: &Piece, window: &Window) -> usize {
+    fn priority(&self, piece: &Piece, window: &ApplyMoment) -> usize {
         let Scheme { action, quotas, .. } = &self.scheme;
         priority(*action, window.rate(piece), Age(piece.age), &quotas.weights, &window.intervals)
     }
 
     /// Renews the quota and decides which scores fit it.
-    fn prepare(&mut self, now: Nanos, monitor: &Monitor, memory: &impl Memory, window: &Window) {
+    fn prepare(&mut self, now: Nanos, monitor: &Monitor, memory: &impl Memory, window: &ApplyMoment) {
         if !self.scheme.quotas.is_limited() {
             return;
         }
@@ -263,7 +263,7 @@ impl Running {
     fn try_on(
         &mut self,
         piece: &mut Piece,
-        place: &Place<'_>,
+        place: &RegionPosition<'_>,
         memory: &mut impl Memory,
     ) -> (Option<Piece>, Option<(Region, Bytes)>) {
         let limited = self.scheme.quotas.is_limited();

@@ -201,9 +201,9 @@ fn watermarks_put_schemes_and_monitoring_to_sleep() {
 
 #[test]
 fn between_aggregations_the_rate_is_that_of_the_last_interval_and_this_one_together() {
-    let window = Window { samples: 5, of: 20, intervals: Intervals::default() };
+    let window = ApplyMoment { samples: 5, of: 20, intervals: Intervals::default() };
     let piece = Piece { nr_accesses: 5, last_nr_accesses: 12, ..piece(0, 1, 0, 0) };
     assert_eq!(window.rate(&piece), NrAccesses(5 + 9));
-    let window = Window { samples: 20, ..window };
+    let window = ApplyMoment { samples: 20, ..window };
     assert_eq!(window.rate(&piece), NrAccesses(5));
 }

@@ -34,7 +34,7 @@ pub struct MemoryUse {
 
 /// A piece of a workload's memory in a target's address space.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Place {
+pub(crate) struct MappedPiece {
     start: u64,
     end: u64,
     process: usize,
@@ -46,13 +46,13 @@ pub(crate) struct Place {
 #[derive(Debug)]
 pub(crate) struct View {
     /// Sorted, disjoint.
-    places: Vec<Place>,
+    places: Vec<MappedPiece>,
     /// Those of which something was accessed in the present sampling interval.
     pub(crate) stretches: Vec<Stretch>,
 }
 
 impl View {
-    pub(crate) fn new(mut places: Vec<Place>) -> View {
+    pub(crate) fn new(mut places: Vec<MappedPiece>) -> View {
         places.sort_by_key(|p| p.start);
         View { stretches: Vec::with_capacity(places.len()), places }
     }
@@ -261,14 +261,14 @@ fn ranges_of(process: &Process, options: &Options) -> Vec<AddrRange> {
     }
 }
 
-fn virtual_places(process: &Process, index: usize) -> Vec<Place> {
-    let busy = process.space.busy.iter().map(|range| Place {
+fn virtual_places(process: &Process, index: usize) -> Vec<MappedPiece> {
+    let busy = process.space.busy.iter().map(|range| MappedPiece {
         start: range.start.0,
         end: range.end.0,
         process: index,
         region: None,
     });
-    let regions = process.space.regions.iter().enumerate().map(|(region, start)| Place {
+    let regions = process.space.regions.iter().enumerate().map(|(region, start)| MappedPiece {
         start: start.0,
         end: start.0 + process.nr_pages(region) * PAGE,
         process: index,
@@ -279,17 +279,17 @@ fn virtual_places(process: &Process, index: usize) -> Vec<Place> {
 
 /// Where the processes' memory lies physically (one piece after the other, as on a machine that just started), and how
 /// much of it is used.
-fn physical_places(processes: &[Process]) -> (Vec<Place>, u64) {
+fn physical_places(processes: &[Process]) -> (Vec<MappedPiece>, u64) {
     let mut places = Vec::new();
     let mut at = RAM_START;
     for (index, process) in processes.iter().enumerate() {
         // What the program itself needs: its busy pages first.
         let busy: u64 = process.space.busy.iter().map(|r| r.size().0).sum();
-        places.push(Place { start: at, end: at + busy, process: index, region: None });
+        places.push(MappedPiece { start: at, end: at + busy, process: index, region: None });
         at += round_up(process.space.base_rss.0.max(busy)).next_multiple_of(RAM_ALIGN);
         for region in 0..process.workload.regions().len() {
             let size = process.nr_pages(region) * PAGE;
-            places.push(Place { start: at, end: at + size, process: index, region: Some(region) });
+            places.push(MappedPiece { start: at, end: at + size, process: index, region: Some(region) });
             at += size.next_multiple_of(RAM_ALIGN);
         }
     }

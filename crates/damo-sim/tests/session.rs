@@ -20,7 +20,7 @@ fn snapshots(items: &[Item]) -> Vec<&Snapshot> {
     items.iter().filter_map(|item| if let Item::Snapshot(s) = item { Some(s) } else { None }).collect()
 }
 
-fn sides(items: &[Item]) -> Vec<&Side> {
+fn side_data(items: &[Item]) -> Vec<&Side> {
     items.iter().filter_map(|item| if let Item::Side(s) = item { Some(s) } else { None }).collect()
 }
 
@@ -34,7 +34,7 @@ fn targets(items: &[Item]) -> Vec<&Target> {
 
 /// What the target's mappings leave when the two largest gaps are taken out, computed here once more.
 fn expected_ranges(items: &[Item], pid: i32) -> Vec<AddrRange> {
-    let mappings = sides(items).into_iter().find_map(|side| match side {
+    let mappings = side_data(items).into_iter().find_map(|side| match side {
         Side::Mappings(m) if m.pid == pid => Some(&m.mappings),
         _ => None,
     });
@@ -98,7 +98,7 @@ fn meta_comes_first_then_targets_then_snapshots_in_order_of_time() {
     assert_eq!((outcome.snapshots, outcome.complete, outcome.end), (600, true, Nanos::from_secs(30)));
     let first_snapshot = items.iter().position(|i| matches!(i, Item::Snapshot(_))).unwrap();
     assert!(items[..first_snapshot].iter().any(|i| matches!(i, Item::Side(Side::Params(_)))));
-    let mappings = |items: &[Item]| sides(items).iter().filter(|s| matches!(s, Side::Mappings(_))).count();
+    let mappings = |items: &[Item]| side_data(items).iter().filter(|s| matches!(s, Side::Mappings(_))).count();
     assert_eq!((mappings(&items[..first_snapshot]), mappings(&items)), (2, 2));
 }
 
@@ -155,7 +155,7 @@ fn resident_memory_grows_as_pages_are_first_touched() {
     let (items, _) = run(&[Workload::parse(text, "t").unwrap()], &Options::default());
     let mut rss = Vec::new();
     let mut used = Vec::new();
-    for side in sides(&items) {
+    for side in side_data(&items) {
         match side {
             Side::Process(p) => rss.push((p.at, p.footprint.rss.unwrap().0, p.footprint.vsz.unwrap().0)),
             Side::System(s) => used.push(s.total.0 - s.free.0),
@@ -182,7 +182,7 @@ fn resident_memory_grows_as_pages_are_first_touched() {
 #[test]
 fn each_phase_begins_with_a_mark() {
     let (items, _) = run(&builtin::ZIGZAG.workloads(), &Options::default());
-    let marks: Vec<_> = sides(&items)
+    let marks: Vec<_> = side_data(&items)
         .into_iter()
         .filter_map(|s| if let Side::Mark(m) = s { Some((m.at, m.text.as_str())) } else { None })
         .collect();
@@ -328,7 +328,7 @@ fn tuned_intervals_are_told_and_reach_the_goal() {
     }
     assert_eq!(all[0].intervals.unwrap(), Intervals::default());
     let changes = all.windows(2).filter(|w| w[0].intervals != w[1].intervals).count();
-    let told = sides(&items).iter().filter(|s| matches!(s, Side::Params(_))).count();
+    let told = side_data(&items).iter().filter(|s| matches!(s, Side::Params(_))).count();
     assert!(changes > 3 && (told == changes + 1 || told == changes + 2), "{told} {changes}");
     let share = |s: &&&Snapshot| {
         let sum = |f: &dyn Fn(&damo_model::Region) -> u64| s.regions.iter().map(f).sum::<u64>() as f64;

@@ -37,8 +37,8 @@ impl Facts {
         facts.add("bytes_per_region", format!("{:.2}", totals.file.0 as f64 / totals.regions.max(1) as f64));
         facts.targets(reader);
         facts.snapshots(reader)?;
-        facts.sides(&reader.sides()?);
-        if let Some(intervals) = reader.meta().intervals.or_else(|| first_params(&reader.sides().ok()?)) {
+        facts.side_data(&reader.side_data()?);
+        if let Some(intervals) = reader.meta().intervals.or_else(|| first_params(&reader.side_data().ok()?)) {
             facts.add("sample_us", intervals.sample.as_micros());
             facts.add("aggregation_us", intervals.aggregation.as_micros());
         }
@@ -172,8 +172,8 @@ impl Facts {
         Ok(())
     }
 
-    fn sides(&mut self, sides: &[Side]) {
-        let count = |what: fn(&Side) -> bool| sides.iter().filter(|side| what(side)).count();
+    fn side_data(&mut self, side_data: &[Side]) {
+        let count = |what: fn(&Side) -> bool| side_data.iter().filter(|side| what(side)).count();
         self.add("mappings", count(|s| matches!(s, Side::Mappings(_))));
         self.add("footprints", count(|s| matches!(s, Side::Process(_))));
         self.add("system_footprints", count(|s| matches!(s, Side::System(_))));
@@ -183,11 +183,12 @@ impl Facts {
         self.add("params", count(|s| matches!(s, Side::Params(_))));
         self.add("scheme_progress", count(|s| matches!(s, Side::Scheme(_))));
         self.add("marks", count(|s| matches!(s, Side::Mark(_))));
-        self.sizes("rss", process_sizes(sides, |footprint| footprint.rss));
-        self.sizes("pss", process_sizes(sides, |footprint| footprint.pss));
-        self.sizes("swap", process_sizes(sides, |footprint| footprint.swap));
-        self.sizes("cgroup", process_sizes(sides, |footprint| footprint.cgroup));
-        let system = sides.iter().filter_map(|side| if let Side::System(system) = side { Some(system) } else { None });
+        self.sizes("rss", process_sizes(side_data, |footprint| footprint.rss));
+        self.sizes("pss", process_sizes(side_data, |footprint| footprint.pss));
+        self.sizes("swap", process_sizes(side_data, |footprint| footprint.swap));
+        self.sizes("cgroup", process_sizes(side_data, |footprint| footprint.cgroup));
+        let system =
+            side_data.iter().filter_map(|side| if let Side::System(system) = side { Some(system) } else { None });
         self.sizes("swap_used", system.filter_map(|system| system.swap_used).collect());
     }
 
@@ -206,13 +207,13 @@ impl std::fmt::Display for Facts {
     }
 }
 
-fn process_sizes(sides: &[Side], size: fn(&Footprint) -> Option<Bytes>) -> Vec<Bytes> {
+fn process_sizes(side_data: &[Side], size: fn(&Footprint) -> Option<Bytes>) -> Vec<Bytes> {
     let told = |side: &Side| if let Side::Process(process) = side { size(&process.footprint) } else { None };
-    sides.iter().filter_map(told).collect()
+    side_data.iter().filter_map(told).collect()
 }
 
-fn first_params(sides: &[Side]) -> Option<Intervals> {
-    sides.iter().find_map(|side| match side {
+fn first_params(side_data: &[Side]) -> Option<Intervals> {
+    side_data.iter().find_map(|side| match side {
         Side::Params(params) => params.intervals,
         _ => None,
     })

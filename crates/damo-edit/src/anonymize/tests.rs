@@ -43,7 +43,7 @@ fn secret_record() -> Vec<Item> {
     let region = |start, end, nr| Region::new(Addr(start), Addr(end), NrAccesses(nr), None);
     snapshot.regions =
         vec![region(0x5555_1d20_0000, 0x5555_1d20_2000, 3), region(0x7fff_0000_0000, 0x7fff_0000_0800, 1)];
-    let sides = [
+    let side_data = [
         Side::Mappings(Mappings { at, pid: 4242, target: Some(TargetKey(0)), mappings }),
         Side::Cpu(CpuTime { at, pid: 4242, comm: "acmed".into(), kdamond: false, user: Nanos(1), system: Nanos(1) }),
         Side::Pressure(Pressure { at, resource: "acme".into(), some: Nanos(0), full: None }),
@@ -70,7 +70,7 @@ fn secret_record() -> Vec<Item> {
         }),
     ];
     let mut items = vec![Item::Meta(meta), Item::Target(target)];
-    items.extend(sides.into_iter().map(Item::Side));
+    items.extend(side_data.into_iter().map(Item::Side));
     items.push(Item::Snapshot(snapshot));
     items
 }
@@ -206,7 +206,7 @@ fn record_of_tokens() -> Vec<Item> {
     let names = [token("file"), format!("/{}", token("path")), format!("[anon:{}]", token("anon")), "[heap]".into()];
     let mappings = (0..).zip(names).map(|(i, name)| mapping(0x7654_0000_0000 + i * 4096, name, token("perms")));
     let cpu = |comm: String, kdamond| CpuTime { at, pid: 987_654, comm, kdamond, user: Nanos(1), system: Nanos(1) };
-    let sides = [
+    let side_data = [
         Side::Mappings(Mappings { at, pid: 987_654, target: Some(TargetKey(0)), mappings: mappings.collect() }),
         Side::Cpu(cpu(token("thread"), false)),
         Side::Cpu(cpu(format!("kdamond.{}", token("kdamond")), true)),
@@ -225,7 +225,7 @@ fn record_of_tokens() -> Vec<Item> {
         Side::Mark(Mark { at, text: token("mark") }),
     ];
     let mut items = vec![Item::Meta(meta.clone()), Item::Target(target)];
-    items.extend(sides.into_iter().map(Item::Side));
+    items.extend(side_data.into_iter().map(Item::Side));
     let workload = Source::Simulator { seed: 1, workload: token("workload") };
     items.push(Item::Meta(Meta { source: workload, ..meta }));
     items

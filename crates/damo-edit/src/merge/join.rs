@@ -1,6 +1,6 @@
 //! Several streams of items into one, by time.
 
-use super::{Place, Plan};
+use super::{MergeInput, Plan};
 use crate::clock::{on_record_clock, stamp_mut, stamp_of};
 use crate::error::EditError;
 use damo_model::{ClockPair, Item, Nanos, Side, Sink, SinkError, Snapshot, SnapshotState, Stamp, TargetKey};
@@ -37,7 +37,7 @@ pub fn join<E: From<EditError> + From<SinkError>>(
             place,
             pair: plan.meta.clock_pair,
             source,
-            sides: VecDeque::new(),
+            side_data: VecDeque::new(),
             next: None,
             ended: false,
         });
@@ -61,10 +61,10 @@ pub fn join<E: From<EditError> + From<SinkError>>(
 
 /// One of the streams: what comes next of it.
 struct Feed<'p, 's, E> {
-    place: &'p Place,
+    place: &'p MergeInput,
     pair: Option<ClockPair>,
     source: &'s mut dyn FnMut() -> Result<Option<Item>, E>,
-    sides: VecDeque<Side>,
+    side_data: VecDeque<Side>,
     next: Option<Snapshot>,
     ended: bool,
 }
@@ -86,7 +86,7 @@ impl<E> Feed<'_, '_, E> {
                 Some(Item::Snapshot(snapshot)) => self.next = Some(self.placed(snapshot)),
                 Some(Item::Side(side)) => {
                     let side = self.placed_side(side);
-                    self.sides.push_back(side);
+                    self.side_data.push_back(side);
                 }
                 // The plan has them.
                 Some(_) => {}
@@ -123,7 +123,7 @@ impl<E> Feed<'_, '_, E> {
     fn due(&self) -> Option<Due> {
         // What cannot be placed in time comes at once.
         let time = |side| stamp_of(side).and_then(|stamp| on_record_clock(stamp, self.pair)).unwrap_or(Nanos(i64::MIN));
-        let side = self.sides.front().map(|side| (time(side), 0));
+        let side = self.side_data.front().map(|side| (time(side), 0));
         let snapshot = self.next.as_ref().map(|next| (next.end, if is_complete(next) { 1 } else { 2 }));
         match (side, snapshot) {
             (Some(a), Some(b)) => Some(a.min(b)),
@@ -134,7 +134,7 @@ impl<E> Feed<'_, '_, E> {
     fn take(&mut self) -> Option<Taken> {
         let (_, rank) = self.due()?;
         match rank {
-            0 => self.sides.pop_front().map(Taken::Side),
+            0 => self.side_data.pop_front().map(Taken::Side),
             _ => self.next.take().map(Taken::Snapshot),
         }
     }

@@ -2,7 +2,7 @@
 //! ones are parsed as they come, with a bound on the length of any single word in them.
 
 use super::read::{State, Top};
-use crate::error::Place;
+use crate::error::FilePosition;
 use flate2::read::ZlibDecoder;
 use serde::de::DeserializeSeed;
 use serde_json::Deserializer;
@@ -44,12 +44,12 @@ impl<'a> Text<'a> {
         }
     }
 
-    pub(super) fn place(&self, fault: &serde_json::Error) -> Place {
+    pub(super) fn place(&self, fault: &serde_json::Error) -> FilePosition {
         let (line, column) = (fault.line() as u64, fault.column() as u64);
         match self {
-            _ if line == 0 => Place::Whole,
-            Text::Plain(_) => Place::Line(line),
-            _ => Place::Inflated(line, column),
+            _ if line == 0 => FilePosition::Whole,
+            Text::Plain(_) => FilePosition::Line(line),
+            _ => FilePosition::Inflated(line, column),
         }
     }
 

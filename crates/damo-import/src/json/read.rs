@@ -3,7 +3,7 @@
 use super::faults::Faults;
 use super::region::{Read, RegionSeed};
 use super::scalar::{MODERATE, Scalar, Small, small, time, unsigned};
-use crate::sides::{self, SideFiles, shown};
+use crate::side_data::{self, SideFiles, shown};
 use damo_model::assemble::{Lengths, believed, is_gap};
 use damo_model::human::Number;
 use damo_model::{
@@ -43,7 +43,7 @@ pub(super) struct Record {
 }
 
 impl Record {
-    pub(super) fn target(&self, key: TargetKey, sides: &SideFiles) -> Target {
+    pub(super) fn target(&self, key: TargetKey, side_data: &SideFiles) -> Target {
         let context = self.context.unwrap_or(0);
         Target {
             key,
@@ -51,7 +51,7 @@ impl Record {
             context: self.context,
             scheme: self.scheme,
             target_id: self.target_id,
-            process: self.target_id.and_then(|target_id| sides.process(context, target_id)),
+            process: self.target_id.and_then(|target_id| side_data.process(context, target_id)),
             data_source: self.data_source.clone(),
             scheme_filters: self.scheme_filters.clone(),
         }
@@ -328,8 +328,8 @@ impl<'de> Visitor<'de> for RecordSeed<'_, '_> {
                     let value = map.next_value_seed(Small(&mut budget))?;
                     if !value.is_null() {
                         let wrong = || A::Error::custom(format_args!("these are no intervals: {}", shown(&value)));
-                        record.intervals = Some(sides::intervals(&value).ok_or_else(wrong)?);
-                        record.goal = value.get("intervals_goal").and_then(sides::goal);
+                        record.intervals = Some(side_data::intervals(&value).ok_or_else(wrong)?);
+                        record.goal = value.get("intervals_goal").and_then(side_data::goal);
                     }
                 }
                 RecordKey::SchemeFilters => {

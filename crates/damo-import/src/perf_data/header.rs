@@ -2,7 +2,7 @@
 
 use super::attr::Attr;
 use super::bytes::{Cursor, text, u32_at, u64_at};
-use crate::error::Place;
+use crate::error::FilePosition;
 use damo_model::{ClockPair, Nanos};
 use std::ops::Range;
 
@@ -34,14 +34,14 @@ pub(super) struct Header {
     features_at: usize,
 }
 
-type Fault = (Place, &'static str, &'static str);
+type Fault = (FilePosition, &'static str, &'static str);
 
 impl Header {
     pub(super) fn read(bytes: &[u8]) -> Result<Self, Fault> {
-        const CUT: Fault = (Place::Whole, "it is cut within its header", "copy the file again");
+        const CUT: Fault = (FilePosition::Whole, "it is cut within its header", "copy the file again");
         if bytes.starts_with(b"2ELIFREP") {
             return Err((
-                Place::Whole,
+                FilePosition::Whole,
                 "it is of a machine with the other byte order",
                 "turn it into text with `perf script` on that machine and give the text",
             ));
@@ -61,9 +61,13 @@ impl Header {
         let mut fields = Cursor(bytes.get(16..104).ok_or(CUT)?);
         let mut next = || fields.u64().ok_or(CUT);
         let (attr_size, attrs_at, attrs_len, data_at, data_len) = (next()?, next()?, next()?, next()?, next()?);
-        let damaged = |at| (Place::Byte(at), "the header points outside the file", "copy the file again");
+        let damaged = |at| (FilePosition::Byte(at), "the header points outside the file", "copy the file again");
         if !(MIN_ATTR + 16..=4096).contains(&attr_size) {
-            return Err((Place::Byte(16), "the header gives an impossible size of attributes", "copy the file again"));
+            return Err((
+                FilePosition::Byte(16),
+                "the header gives an impossible size of attributes",
+                "copy the file again",
+            ));
         }
         let attrs = section(bytes, attrs_at, attrs_len).ok_or(damaged(24))?;
         let begin = usize::try_from(data_at).ok().filter(|at| *at <= bytes.len()).ok_or(damaged(40))?;

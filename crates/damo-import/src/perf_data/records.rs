@@ -2,7 +2,7 @@
 
 use super::bytes::{Cursor, u32_at, u64_at};
 use super::header::Header;
-use crate::error::{ImportError, Place};
+use crate::error::{FilePosition, ImportError};
 use std::ops::Range;
 use zstd::stream::raw::{Decoder, InBuffer, Operation, OutBuffer};
 
@@ -41,12 +41,12 @@ pub(super) fn each(
     bytes: &[u8],
     header: &Header,
     receive: &mut Receive<'_>,
-) -> Result<Option<(Place, String)>, ImportError> {
+) -> Result<Option<(FilePosition, String)>, ImportError> {
     let mut at = header.data.start;
     let data = &bytes[..header.data.end];
     let mut unpacker: Option<Unpacker> = None;
     while at < data.len() {
-        let place = Place::Byte(at as u64);
+        let place = FilePosition::Byte(at as u64);
         let Some(record) = record_at(&data[at..]) else {
             return Ok(Some((place, "a record has an impossible length".to_owned())));
         };
@@ -86,9 +86,9 @@ pub(super) fn each(
         at = end;
     }
     if unpacker.is_some_and(|unpacker| unpacker.filled > 0) {
-        return Ok(Some((Place::Byte(at as u64), "the compressed data end within a record".to_owned())));
+        return Ok(Some((FilePosition::Byte(at as u64), "the compressed data end within a record".to_owned())));
     }
-    let cut = header.is_cut.then(|| (Place::Byte(at as u64), "the file ends before its data do".to_owned()));
+    let cut = header.is_cut.then(|| (FilePosition::Byte(at as u64), "the file ends before its data do".to_owned()));
     Ok(cut)
 }
 

@@ -4,9 +4,9 @@ use super::attr::Attr;
 use super::bytes::{text, u32_at, u64_at};
 use super::order::Order;
 use super::records::{self, Record};
-use super::{PerfData, Seen};
+use super::{PerfData, SessionFacts};
 use crate::driver::{Event, Receive};
-use crate::error::{ImportError, Place};
+use crate::error::{FilePosition, ImportError};
 use damo_model::assemble::{EventKey, RegionEvent};
 use damo_model::trace::Event as Said;
 use damo_model::{ColumnId, Nanos, Region};
@@ -24,7 +24,7 @@ pub(super) struct Run<'p, 'r, 's> {
     is_uniform: bool,
     order: Order<Held>,
     extras: Vec<(ColumnId, u64)>,
-    seen: Seen,
+    seen: SessionFacts,
     /// What `LOST_SAMPLES` records sum up at the end.
     lost_in_sum: u64,
     receive: &'r mut Receive<'s>,
@@ -48,7 +48,7 @@ impl<'p, 'r, 's> Run<'p, 'r, 's> {
             is_uniform: first.is_some_and(|first| file.attrs.iter().all(|attr| attr.has_same_layout(first))),
             order: Order::new(),
             extras: Vec::new(),
-            seen: Seen::default(),
+            seen: SessionFacts::default(),
             lost_in_sum: 0,
             receive,
         }
@@ -64,10 +64,10 @@ impl<'p, 'r, 's> Run<'p, 'r, 's> {
         let untold = self.lost_in_sum.saturating_sub(self.seen.lost);
         if untold > 0 {
             self.seen.lost += untold;
-            (self.receive)(Event::Lost(Some(untold), None, "ring"), Place::Whole)?;
+            (self.receive)(Event::Lost(Some(untold), None, "ring"), FilePosition::Whole)?;
         }
         if damage.is_some() {
-            (self.receive)(Event::Lost(None, None, "file"), Place::Whole)?;
+            (self.receive)(Event::Lost(None, None, "file"), FilePosition::Whole)?;
         }
         self.seen.damage = damage;
         *file.seen.borrow_mut() = self.seen;
@@ -189,6 +189,6 @@ impl<'p, 'r, 's> Run<'p, 'r, 's> {
             Held::Lost { events, at } => (Event::Lost(Some(events), Some(time), "ring"), at),
             Held::Unreadable { at } => (Event::Lost(Some(1), Some(time), "import"), at),
         };
-        (self.receive)(event, Place::Byte(at))
+        (self.receive)(event, FilePosition::Byte(at))
     }
 }

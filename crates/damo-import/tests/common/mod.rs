@@ -58,7 +58,7 @@ impl Checked {
         self.items.iter().filter_map(|item| if let Item::Target(target) = item { Some(target) } else { None }).collect()
     }
 
-    pub fn sides(&self) -> Vec<&Side> {
+    pub fn side_data(&self) -> Vec<&Side> {
         self.items.iter().filter_map(|item| if let Item::Side(side) = item { Some(side) } else { None }).collect()
     }
 

@@ -11,7 +11,7 @@
 
 // Records look the same wherever they are kept, so that reading them is the model's.
 pub use damo_model::trace::{
-    DecodeError, Decoded, Decoder, Event, EventFormat, Field, FormatError, Place, RawEvent, RawPage,
+    DecodeError, Decoded, Decoder, Event, EventFormat, Field, FieldLocation, FormatError, RawEvent, RawPage,
 };
 
 use crate::error::{Error, Result};

@@ -40,7 +40,7 @@ fn the_layout_of_a_6_12_kernel_is_read_as_that_kernel_told_it() {
     let format = format("6.12-damon_aggregated");
     assert_eq!((format.name.as_str(), format.id), ("damon_aggregated", 734));
     let age = format.field("age").expect("6.12 has it");
-    assert_eq!((age.offset, age.size, age.signed, age.place), (44, 4, false, Place::Inline));
+    assert_eq!((age.offset, age.size, age.signed, age.place), (44, 4, false, FieldLocation::Inline));
     assert_eq!(format.fields.len(), 10);
 }
 

@@ -1,7 +1,7 @@
 //! Raw trace records to typed events, by the layouts that the running kernel told. No allocation per event; a record
 //! that is too short for its layout is an error, never a read beyond it.
 
-use super::format::{EventFormat, FormatError, Place};
+use super::format::{EventFormat, FieldLocation, FormatError};
 use crate::{Addr, Age, Bytes, Nanos, NrAccesses, Region, SchemeCounts};
 use thiserror::Error;
 
@@ -111,7 +111,7 @@ struct RegionSlots {
 #[derive(Clone, Copy, Debug)]
 enum Layout {
     Aggregated { target: Slot, region: RegionSlots },
-    RegionAggregated { target: Slot, region: RegionSlots, hits: Option<(Slot, Place)> },
+    RegionAggregated { target: Slot, region: RegionSlots, hits: Option<(Slot, FieldLocation)> },
     BeforeApply { context: Slot, scheme: Slot, target: Slot, region: RegionSlots },
     Tune { sample: Slot },
     Esz { context: Slot, scheme: Slot, esz: Slot },
@@ -324,7 +324,7 @@ fn micros(us: u64) -> Nanos {
 fn slot(format: &EventFormat, name: &'static str) -> Result<Slot, FormatError> {
     format
         .field(name)
-        .filter(|field| field.place == Place::Inline && matches!(field.size, 1 | 2 | 4 | 8))
+        .filter(|field| field.place == FieldLocation::Inline && matches!(field.size, 1 | 2 | 4 | 8))
         .map(|field| Slot { offset: field.offset as usize, size: field.size as usize })
         .ok_or_else(|| FormatError::NoField { event: format.name.clone(), field: name })
 }
@@ -351,12 +351,12 @@ fn read(raw: &[u8], slot: Slot) -> Option<u64> {
 }
 
 /// The bytes of an array field.
-fn bytes(raw: &[u8], slot: Slot, place: Place) -> Option<&[u8]> {
-    if place == Place::Inline {
+fn bytes(raw: &[u8], slot: Slot, place: FieldLocation) -> Option<&[u8]> {
+    if place == FieldLocation::Inline {
         return raw.get(slot.offset..slot.offset.checked_add(slot.size)?);
     }
     let location = read(raw, Slot { offset: slot.offset, size: 4 })? as usize;
     let (offset, len) = (location & 0xffff, location >> 16);
-    let start = if place == Place::RelLoc { slot.offset + slot.size + offset } else { offset };
+    let start = if place == FieldLocation::RelLoc { slot.offset + slot.size + offset } else { offset };
     raw.get(start..start.checked_add(len)?)
 }

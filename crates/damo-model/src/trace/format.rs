@@ -40,7 +40,7 @@ pub enum FormatError {
 
 /// Where a field's bytes are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum FieldLocation {
     /// In the record itself.
     Inline,
     /// At an offset from the record's start that the field holds (`__data_loc`).
@@ -63,7 +63,7 @@ pub struct Field {
     /// Whether it is signed.
     pub signed: bool,
     /// Where the value itself is.
-    pub place: Place,
+    pub place: FieldLocation,
 }
 
 /// An event's layout.
@@ -139,11 +139,11 @@ fn parse_field(line: &str) -> Option<Field> {
     }
     let (ctype, name) = declaration.rsplit_once(char::is_whitespace)?;
     let place = if ctype.starts_with("__data_loc") {
-        Place::DataLoc
+        FieldLocation::DataLoc
     } else if ctype.starts_with("__rel_loc") {
-        Place::RelLoc
+        FieldLocation::RelLoc
     } else {
-        Place::Inline
+        FieldLocation::Inline
     };
     let name = name.split('[').next()?.trim_start_matches('*');
     if name.is_empty() {

@@ -2,7 +2,7 @@
 //! typed alike.
 
 use super::{UsageError, usage};
-use crate::request::{Monitoring, What};
+use crate::request::{Monitoring, RequestSource};
 use crate::values;
 use clap::Args;
 use damo_model::{AddrRange, Intervals, IntervalsGoal, Nanos, NrRegions, Ops};
@@ -123,7 +123,7 @@ impl MonitorArgs {
     ///
     /// # Errors
     /// A sentence on the contradiction.
-    pub(crate) fn what(&self) -> Result<What, UsageError> {
+    pub(crate) fn what(&self) -> Result<RequestSource, UsageError> {
         if self.kinds() > 1 {
             return usage(
                 "more than one kind of target: give either process ids, `paddr`, --cgroup, --numa_node or --kdamonds",
@@ -131,27 +131,27 @@ impl MonitorArgs {
         }
         let ranges = values::ranges(&self.regions)?;
         if let Some(text) = &self.kdamonds {
-            return Ok(What::Kdamonds(values::parameters(text)?));
+            return Ok(RequestSource::Kdamonds(values::parameters(text)?));
         }
         if let Some(path) = &self.cgroup {
-            return Ok(What::Cgroup(path.clone()));
+            return Ok(RequestSource::Cgroup(path.clone()));
         }
         if !self.numa_node.is_empty() {
-            return Ok(What::Paddr { ranges, nodes: self.numa_node.clone() });
+            return Ok(RequestSource::Paddr { ranges, nodes: self.numa_node.clone() });
         }
         self.positional(ranges, !self.target_pid.is_empty())
     }
 
-    fn positional(&self, ranges: Vec<AddrRange>, pids_given: bool) -> Result<What, UsageError> {
+    fn positional(&self, ranges: Vec<AddrRange>, pids_given: bool) -> Result<RequestSource, UsageError> {
         let words: Vec<&str> = self.targets.iter().map(String::as_str).collect();
         let mut pids = self.target_pid.clone();
         match words.as_slice() {
-            [] if pids_given => return Ok(What::Pids { pids, ranges }),
+            [] if pids_given => return Ok(RequestSource::Pids { pids, ranges }),
             [] if self.ops == Some(Ops::Paddr) || !ranges.is_empty() => {
-                return Ok(What::Paddr { ranges, nodes: Vec::new() });
+                return Ok(RequestSource::Paddr { ranges, nodes: Vec::new() });
             }
-            [] | ["ongoing"] => return Ok(What::Attach),
-            ["paddr"] => return Ok(What::Paddr { ranges, nodes: Vec::new() }),
+            [] | ["ongoing"] => return Ok(RequestSource::Attach),
+            ["paddr"] => return Ok(RequestSource::Paddr { ranges, nodes: Vec::new() }),
             ["vaddr" | "fvaddr"] => {
                 return usage(format!("`{}` needs a process: give its id, `$(pidof app)`", words[0]));
             }
@@ -167,14 +167,14 @@ impl MonitorArgs {
             }
             let mut seen = std::collections::HashSet::new();
             pids.retain(|pid| seen.insert(*pid));
-            return Ok(What::Pids { pids, ranges });
+            return Ok(RequestSource::Pids { pids, ranges });
         }
         if let [word] = words.as_slice()
             && (word.trim_start().starts_with('{') || word.ends_with(".json") || values::is_yaml_name(word))
         {
-            return Ok(What::Kdamonds(values::parameters(word)?));
+            return Ok(RequestSource::Kdamonds(values::parameters(word)?));
         }
-        values::command_words(&words).map(|words| What::Command { words, ranges })
+        values::command_words(&words).map(|words| RequestSource::Command { words, ranges })
     }
 
     /// How closely.

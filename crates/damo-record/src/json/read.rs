@@ -61,7 +61,7 @@ impl<'a> At<'a> {
     /// Refuses a wish that this version cannot meet, unless there is nothing in it.
     fn nothing(&self, key: &str, why: &str) -> Result<()> {
         match self.maybe(key) {
-            Some(wish) if !is_nothing(wish.value) => wish.error(why),
+            Some(stop_request) if !is_nothing(stop_request.value) => stop_request.error(why),
             _ => Ok(()),
         }
     }

@@ -1,22 +1,22 @@
 //! Recording what runs already: kdamonds of others and of kernel modules, which are left exactly as they are.
 
 use super::Machine;
-use super::changes::Changes;
-use super::control::{Control, decoder, formats, meta, params_of};
-use super::events::{Events, Place, Watched, processes};
+use super::events::{Events, TargetSlot, Watched, processes_in};
 use super::follow::{Following, give};
-use super::people::{Origin, People, monitorable};
-use super::sides::Sides;
+use super::param_watcher::ParamWatcher;
+use super::process_tracker::{Origin, ProcessTracker, monitorable};
+use super::side_data::SideDataSampler;
 use super::source::Open;
+use super::target_controller::{TargetController, decoder, formats, meta, params_of};
 use crate::args::UsageError;
 use crate::error::RecordError;
-use crate::line::Line;
 use crate::marks::Marks;
 use crate::pipeline::{LIVE_BLOCK_AGE, Patience, Pipeline};
 use crate::problem::Problem;
+use crate::record_output::RecordOutput;
 use crate::request::Request;
 use crate::signals::Signals;
-use crate::tape::Tape;
+use crate::status_line::StatusLine;
 use damo_format::WriterOptions;
 use damo_kernel::procfs::now;
 use damo_kernel::sysfs::{ContextTarget, Kdamond, KdamondStatus, ModuleKdamond};
@@ -25,16 +25,16 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 /// What was found running.
-struct Found {
+struct RunningKdamonds {
     kdamonds: Vec<KdamondStatus>,
     modules: Vec<ModuleKdamond>,
 }
 
-impl Found {
+impl RunningKdamonds {
     fn look(machine: &Machine) -> Result<Self, RecordError> {
         let kdamonds = machine.sysfs.kdamonds()?.into_iter().filter(|kdamond| kdamond.on).collect();
         let modules = machine.sysfs.enabled_modules();
-        let found = Found { kdamonds, modules };
+        let found = RunningKdamonds { kdamonds, modules };
         if found.kdamonds.is_empty() && found.modules.is_empty() {
             return Err(Problem::NothingRuns.into());
         }
@@ -57,15 +57,15 @@ impl Found {
 /// Looks only.
 struct Attached<'a> {
     machine: &'a Machine,
-    found: Found,
-    places: Vec<(u32, Vec<Place>)>,
+    found: RunningKdamonds,
+    places: Vec<(u32, Vec<TargetSlot>)>,
 }
 
-impl Control for Attached<'_> {
-    fn without(&mut self, gone: &[Process]) -> Vec<(u32, Vec<Place>)> {
+impl TargetController for Attached<'_> {
+    fn without(&mut self, gone: &[Process]) -> Vec<(u32, Vec<TargetSlot>)> {
         for place in self.places.iter_mut().flat_map(|(_, places)| places) {
-            if matches!(place, Place::Process(process) if gone.contains(process)) {
-                *place = Place::Gone;
+            if matches!(place, TargetSlot::Process(process) if gone.contains(process)) {
+                *place = TargetSlot::Gone;
             }
         }
         self.places.clone()
@@ -75,25 +75,25 @@ impl Control for Attached<'_> {
         false
     }
 
-    fn admit(&mut self, _: &[Process], _: &mut Line) -> Result<bool, RecordError> {
+    fn admit(&mut self, _: &[Process], _: &mut StatusLine) -> Result<bool, RecordError> {
         Ok(false)
     }
 
     fn retargeted(&mut self, kdamond: u32, targets: &[ContextTarget]) -> Option<Vec<Process>> {
         let here = places_of(self.machine, targets);
-        let people = processes(&here).cloned().collect();
+        let processes = processes_in(&here).cloned().collect();
         if let Some((_, places)) = self.places.iter_mut().find(|(index, _)| *index == kdamond) {
             *places = here;
         }
-        Some(people)
+        Some(processes)
     }
 
-    fn places(&self) -> Vec<(u32, Vec<Place>)> {
+    fn places(&self) -> Vec<(u32, Vec<TargetSlot>)> {
         self.places.clone()
     }
 
     fn place_of(&self, pid: i32) -> Option<(u32, usize)> {
-        super::own::place_in(&self.places, pid)
+        super::managed_damon::place_in(&self.places, pid)
     }
 
     fn ends_with_targets(&self) -> bool {
@@ -121,24 +121,24 @@ pub(crate) fn run(
     machine: &Machine,
     open: &dyn Open,
     signals: &Signals,
-    line: &mut Line,
+    line: &mut StatusLine,
 ) -> Result<ExitCode, RecordError> {
     if request.limits.snapshots.is_some() {
         let text =
             "--snapshot needs a kdamond of its own, because it adds a scheme: give a target, or leave --snapshot out";
         return Err(UsageError(text.to_string()).into());
     }
-    let found = Found::look(machine)?;
+    let found = RunningKdamonds::look(machine)?;
     // Also of kdamonds without schemes: their owner may add some meanwhile.
     let formats = formats(machine, request.schemes_target_regions, true)?;
     let threads = found.threads();
     let mut events = Events::new(decoder(&formats)?, threads.is_none());
-    let mut people: Vec<Process> = Vec::new();
+    let mut processes: Vec<Process> = Vec::new();
     let mut places = Vec::new();
     for kdamond in &found.kdamonds {
         let targets = kdamond.params.contexts.first().map(|context| context.targets.as_slice()).unwrap_or_default();
         let here = places_of(machine, targets);
-        people.extend(processes(&here).cloned());
+        processes.extend(processes_in(&here).cloned());
         let index = kdamond.index as u32;
         let intervals = kdamond.params.contexts.first().map(|context| context.intervals);
         let tid = kdamond.pid.unwrap_or_default();
@@ -154,18 +154,18 @@ pub(crate) fn run(
     let source = open.running(&machine.root, &formats, &threads.clone().unwrap_or_default())?;
     let params: Vec<Kdamond> = found.kdamonds.iter().map(|kdamond| kdamond.params.clone()).collect();
     let meta = meta(request, machine, &formats, &params, Source::Kernel);
-    let tape = Tape::open(&request.output, WriterOptions::live())?;
-    tape.notes().iter().for_each(|note| line.note(note));
+    let output = RecordOutput::open(&request.output, WriterOptions::live())?;
+    output.notes().iter().for_each(|note| line.note(note));
     let marks = match request.output.path.as_deref().map(|path| Marks::listen(path, line)).transpose() {
         Ok(marks) => marks.flatten(),
         Err(error) => {
-            tape.discard();
+            output.discard();
             return Err(error);
         }
     };
     line.say(&found.sentence());
     let patience = Patience::new(signals, request.limits.timeout);
-    let pipeline = Pipeline::start(tape, Some(LIVE_BLOCK_AGE), patience)?;
+    let pipeline = Pipeline::start(output, Some(LIVE_BLOCK_AGE), patience)?;
     give(&pipeline, Item::Meta(meta))?;
     let at = Stamp::Record(now());
     for kdamond in &found.kdamonds {
@@ -178,10 +178,10 @@ pub(crate) fn run(
         request,
         source,
         events,
-        people: People::new(machine.procfs.clone(), Origin::Roots { follow: false }, people),
+        processes: ProcessTracker::new(machine.procfs.clone(), Origin::Roots { follow: false }, processes),
         kdamonds: threads.unwrap_or_default(),
-        changes: Changes::new(machine, &indices),
-        sides: Sides::new(machine.procfs.clone()),
+        changes: ParamWatcher::new(machine, &indices),
+        side_data: SideDataSampler::new(machine.procfs.clone()),
         marks,
         pipeline,
         signals,
@@ -196,10 +196,10 @@ pub(crate) fn run(
     Ok(ExitCode::SUCCESS)
 }
 
-fn places_of(machine: &Machine, targets: &[ContextTarget]) -> Vec<Place> {
+fn places_of(machine: &Machine, targets: &[ContextTarget]) -> Vec<TargetSlot> {
     let place = |pid: Option<i32>| match pid {
-        None => Place::Space,
-        Some(pid) => monitorable(&machine.procfs, pid).map_or(Place::Space, Place::Process),
+        None => TargetSlot::NotAProcess,
+        Some(pid) => monitorable(&machine.procfs, pid).map_or(TargetSlot::NotAProcess, TargetSlot::Process),
     };
     targets.iter().map(|target| place(target.pid)).collect()
 }

@@ -5,11 +5,11 @@
 //! and its exit code is ours. A failed recording is the exception: then it is waited for all the same, and the error
 //! comes after it.
 
-use super::people::monitorable;
+use super::process_tracker::monitorable;
 use crate::error::RecordError;
-use crate::line::Line;
 use crate::problem::Problem;
 use crate::signals::{self, Signals};
+use crate::status_line::StatusLine;
 use damo_kernel::procfs::Procfs;
 use damo_kernel::rights::Rights;
 use rustix::process::{Pid, Signal, getpgid, getpgrp, kill_process, set_child_subreaper};
@@ -83,12 +83,12 @@ impl Started {
             if let Some(status) = self.child.try_wait().map_err(|e| RecordError::io("waiting for the command", e))? {
                 return Ok(code(status));
             }
-            let wish = signals.wish();
-            if let Some(wish) = wish.filter(|wish| told != Some(*wish)) {
-                told = Some(wish);
+            let stop_request = signals.stop_request();
+            if let Some(stop_request) = stop_request.filter(|stop_request| told != Some(*stop_request)) {
+                told = Some(stop_request);
                 // The terminal sent it to the program as well, for which a second one can mean to give up at once.
-                let has_it = wish.of_a_key && self.is_in_our_group();
-                if let Some(signal) = Signal::from_named_raw(wish.signal).filter(|_| !has_it) {
+                let has_it = stop_request.of_a_key && self.is_in_our_group();
+                if let Some(signal) = Signal::from_named_raw(stop_request.signal).filter(|_| !has_it) {
                     self.signal(signal);
                 }
             }
@@ -136,7 +136,11 @@ impl Started {
 }
 
 /// What to do when the recording could not begin: a program that was over before that is no error, any other is stopped.
-pub(crate) fn not_begun(command: &mut Option<Started>, error: RecordError, line: &mut Line) -> Result<(), RecordError> {
+pub(crate) fn not_begun(
+    command: &mut Option<Started>,
+    error: RecordError,
+    line: &mut StatusLine,
+) -> Result<(), RecordError> {
     if let Some(started) = command
         && started.was_too_short(&error)
     {
@@ -155,7 +159,7 @@ pub(crate) fn pass_on(
     command: Option<Started>,
     recorded: Result<(), RecordError>,
     signals: &Signals,
-    line: &mut Line,
+    line: &mut StatusLine,
 ) -> Result<ExitCode, RecordError> {
     let Some(mut command) = command else { return recorded.map(|()| ExitCode::SUCCESS) };
     if command.follow {
@@ -203,8 +207,8 @@ pub(crate) mod tests {
         RecordError::Record { file: PathBuf::from("a.damo"), why: "full".into(), system: true, pipe_closed: false }
     }
 
-    fn line() -> Line {
-        Line::new(true)
+    fn line() -> StatusLine {
+        StatusLine::new(true)
     }
 
     #[test]
@@ -252,7 +256,9 @@ pub(crate) mod tests {
         let script = "n=0; trap 'n=$((n + 1))' INT; sleep 2 & echo ready >&2
                       while kill -0 $! 2>/dev/null; do wait $!; done; echo \"got $n\" >&2";
         pass_on(Some(start(script)), Ok(()), &signals, &mut line()).unwrap();
-        let heard = signals.wish().map_or("nothing", |wish| if wish.of_a_key { "a key" } else { "a process" });
+        let heard = signals
+            .stop_request()
+            .map_or("nothing", |stop_request| if stop_request.of_a_key { "a key" } else { "a process" });
         eprintln!("we heard {heard}");
     }
 

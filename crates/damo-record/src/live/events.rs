@@ -3,7 +3,7 @@
 //! One assembler per kdamond thread, because intervals differ between kdamonds and tuning changes them one by one. A
 //! target is announced when it first appears, with the process that [`Events::processes`] says is at its place.
 
-use super::pace::{Adopted, Change, Pace};
+use super::interval_tracker::{Adopted, Change, IntervalTracker};
 use damo_kernel::ring::Record;
 use damo_kernel::tracefs::{Decoder, Event};
 use damo_model::assemble::{Assembler, EventKey, Options, RegionEvent, Series};
@@ -27,29 +27,31 @@ pub(crate) struct Watched {
 
 /// What stands at a place in a kdamond's list of targets.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum TargetSlot {
     /// Not a process: physical addresses, or not known.
     #[default]
-    Space,
+    NotAProcess,
     /// A process.
     Process(Process),
     /// A process that is gone. The kernel goes on reporting its last regions, but nothing is measured any more.
     Gone,
 }
 
-impl Place {
+impl TargetSlot {
     /// Whether it is the same, whatever its process is called now.
-    fn is(&self, other: &Place) -> bool {
+    fn is(&self, other: &TargetSlot) -> bool {
         match (self, other) {
-            (Place::Process(one), Place::Process(other)) => (one.pid, one.started) == (other.pid, other.started),
+            (TargetSlot::Process(one), TargetSlot::Process(other)) => {
+                (one.pid, one.started) == (other.pid, other.started)
+            }
             _ => self == other,
         }
     }
 }
 
 /// The processes at some places.
-pub(crate) fn processes(places: &[Place]) -> impl Iterator<Item = &Process> {
-    places.iter().filter_map(|place| if let Place::Process(process) = place { Some(process) } else { None })
+pub(crate) fn processes_in(places: &[TargetSlot]) -> impl Iterator<Item = &Process> {
+    places.iter().filter_map(|place| if let TargetSlot::Process(process) = place { Some(process) } else { None })
 }
 
 /// One kdamond's events.
@@ -57,14 +59,14 @@ struct Stream {
     watched: Watched,
     assembler: Assembler,
     /// Where the intervals are known.
-    pace: Option<Pace>,
+    tracker: Option<IntervalTracker>,
     /// By the assembler's own keys.
     keys: Vec<Option<TargetKey>>,
     /// A process that moves to another place stays the same target: its key, and the kernel's index at first.
     by_process: HashMap<(i32, Option<Nanos>), (TargetKey, u64)>,
     /// What is at each of the kernel's target indices, and how often that changed: a place that was taken over by
     /// another process is another target.
-    places: Vec<(Place, u64)>,
+    places: Vec<(TargetSlot, u64)>,
     /// What was told last of schemes, by context and index.
     schemes: HashMap<(u32, u32), SchemeProgress>,
 }
@@ -80,7 +82,7 @@ struct Run {
 
 /// Counters for the live line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Seen {
+pub(crate) struct EventCounts {
     /// Snapshots given out.
     pub(crate) snapshots: u64,
     /// Regions in them.
@@ -105,7 +107,7 @@ pub(crate) struct Events {
     /// Whether threads that nobody announced are recorded too.
     strangers: bool,
     next_key: u32,
-    seen: Seen,
+    seen: EventCounts,
     ready: Vec<Item>,
 }
 
@@ -119,18 +121,18 @@ impl Events {
             run: None,
             strangers,
             next_key: 0,
-            seen: Seen::default(),
+            seen: EventCounts::default(),
             ready: Vec::new(),
         }
     }
 
     /// Records this kdamond's events, with these processes at its places.
-    pub(crate) fn watch(&mut self, watched: Watched, places: Vec<Place>) {
+    pub(crate) fn watch(&mut self, watched: Watched, places: Vec<TargetSlot>) {
         let options = Options { intervals: watched.intervals, losses_are_told: true, ..Options::default() };
         let at = self.streams.len();
         self.by_thread.insert(watched.tid, at);
         self.streams.push(Stream {
-            pace: watched.intervals.map(Pace::new),
+            tracker: watched.intervals.map(IntervalTracker::new),
             watched,
             assembler: Assembler::new(options),
             keys: Vec::new(),
@@ -144,11 +146,11 @@ impl Events {
 
     /// Goes on with a kdamond that runs as another thread from now on, with these intervals and places. Processes that were
     /// targets before stay the same targets.
-    pub(crate) fn goes_on(&mut self, kdamond: u32, tid: i32, intervals: Option<Intervals>, places: Vec<Place>) {
+    pub(crate) fn goes_on(&mut self, kdamond: u32, tid: i32, intervals: Option<Intervals>, places: Vec<TargetSlot>) {
         let Some(at) = self.streams.iter().position(|stream| stream.watched.kdamond == Some(kdamond)) else { return };
         self.streams[at].assembler.finish();
         self.collect(at);
-        self.settle_one(at, Pace::finish);
+        self.settle_one(at, IntervalTracker::finish);
         // Nothing more comes of the thread that ended, and what is looked up by the kdamond is the new one's.
         let old = self.streams.swap_remove(at);
         self.by_thread.retain(|_, stream| *stream != at);
@@ -161,14 +163,14 @@ impl Events {
     }
 
     /// Tells what is at the places of kdamond `kdamond` from now on.
-    pub(crate) fn places(&mut self, kdamond: u32, places: Vec<Place>) {
+    pub(crate) fn places(&mut self, kdamond: u32, places: Vec<TargetSlot>) {
         self.run = None;
         for stream in self.streams.iter_mut().filter(|stream| stream.watched.kdamond == Some(kdamond)) {
             for (at, place) in places.iter().enumerate() {
                 match stream.places.get_mut(at) {
                     Some((present, _)) if present.is(place) => {}
                     // The same process, now gone: its target stays what it was.
-                    Some((present, _)) if *place == Place::Gone => *present = Place::Gone,
+                    Some((present, _)) if *place == TargetSlot::Gone => *present = TargetSlot::Gone,
                     Some((present, generation)) => {
                         *present = place.clone();
                         *generation += 1;
@@ -183,13 +185,13 @@ impl Events {
     /// Tells that a process has another name from now on. A target keeps its key, and the last name is the one that the
     /// record has.
     pub(crate) fn renamed(&mut self, process: &Process) {
-        let renamed = Place::Process(process.clone());
+        let renamed = TargetSlot::Process(process.clone());
         for stream in &mut self.streams {
             for (place, _) in stream.places.iter_mut().filter(|(place, _)| place.is(&renamed)) {
                 place.clone_from(&renamed);
             }
             if let Some((key, target_id)) = stream.by_process.get(&(process.pid, process.started)) {
-                let target = stream.told(*key, None, *target_id, Some(process.clone()));
+                let target = stream.describe_target(*key, None, *target_id, Some(process.clone()));
                 self.ready.push(Item::Target(target));
             }
         }
@@ -205,39 +207,39 @@ impl Events {
 
     /// Intervals in force.
     pub(crate) fn in_force(&self, kdamond: u32) -> Option<Intervals> {
-        self.pace_of(kdamond).map(Pace::intervals)
+        self.pace_of(kdamond).map(IntervalTracker::intervals)
     }
 
     /// Whether it is not clear yet if a change is in force.
     pub(crate) fn is_undecided(&self, kdamond: u32) -> bool {
-        self.pace_of(kdamond).is_some_and(Pace::is_undecided)
+        self.pace_of(kdamond).is_some_and(IntervalTracker::is_undecided)
     }
 
-    /// Other intervals are staged, and the kdamond may be told to take them: see [`super::pace`].
+    /// Other intervals are staged, and the kdamond may be told to take them: see [`super::interval_tracker`].
     pub(crate) fn hold(&mut self, kdamond: u32, since: Nanos) {
-        self.paces(kdamond, |pace| pace.hold(since));
+        self.each_tracker(kdamond, |tracker| tracker.hold(since));
     }
 
     /// It was not told so.
     pub(crate) fn release(&mut self, kdamond: u32) {
-        self.paces(kdamond, Pace::release);
+        self.each_tracker(kdamond, IntervalTracker::release);
         self.settle_all(None);
     }
 
     /// It seems that it was.
     pub(crate) fn written(&mut self, kdamond: u32, at: Nanos, change: &Change) {
-        self.paces(kdamond, |pace| pace.written(at, change.clone()));
+        self.each_tracker(kdamond, |tracker| tracker.written(at, change.clone()));
         self.settle_all(None);
     }
 
     /// Other intervals are staged, and only what comes can tell whether they are in force.
     pub(crate) fn staged(&mut self, kdamond: u32, change: &Change) {
-        self.paces(kdamond, |pace| pace.staged(change.clone()));
+        self.each_tracker(kdamond, |tracker| tracker.staged(change.clone()));
     }
 
     /// The intervals that are staged are those in force.
     pub(crate) fn nothing_staged(&mut self, kdamond: u32) {
-        self.paces(kdamond, Pace::nothing_staged);
+        self.each_tracker(kdamond, IntervalTracker::nothing_staged);
     }
 
     /// Parameters that are in force from now on, with intervals as before.
@@ -250,35 +252,35 @@ impl Events {
         self.settle_all(Some(now));
     }
 
-    fn pace_of(&self, kdamond: u32) -> Option<&Pace> {
-        self.streams.iter().find(|stream| stream.watched.kdamond == Some(kdamond))?.pace.as_ref()
+    fn pace_of(&self, kdamond: u32) -> Option<&IntervalTracker> {
+        self.streams.iter().find(|stream| stream.watched.kdamond == Some(kdamond))?.tracker.as_ref()
     }
 
-    fn paces(&mut self, kdamond: u32, tell: impl Fn(&mut Pace)) {
+    fn each_tracker(&mut self, kdamond: u32, tell: impl Fn(&mut IntervalTracker)) {
         let streams = self.streams.iter_mut().filter(|stream| stream.watched.kdamond == Some(kdamond));
-        streams.filter_map(|stream| stream.pace.as_mut()).for_each(tell);
+        streams.filter_map(|stream| stream.tracker.as_mut()).for_each(tell);
     }
 
     fn settle_all(&mut self, now: Option<Nanos>) {
         for at in 0..self.streams.len() {
-            self.settle_one(at, |pace| pace.decide(now));
+            self.settle_one(at, |tracker| tracker.decide(now));
         }
     }
 
     /// Gives out what waited for a decision.
-    fn settle_one(&mut self, at: usize, decide: impl Fn(&mut Pace) -> Option<Adopted>) {
+    fn settle_one(&mut self, at: usize, decide: impl Fn(&mut IntervalTracker) -> Option<Adopted>) {
         let stream = &mut self.streams[at];
-        let Some(pace) = &mut stream.pace else { return };
-        if let Some(Adopted { since, intervals, params }) = decide(pace) {
+        let Some(tracker) = &mut stream.tracker else { return };
+        if let Some(Adopted { since, intervals, params }) = decide(tracker) {
             stream.assembler.set_intervals(intervals, since);
             stream.watched.intervals = Some(intervals);
             self.ready.extend(params.into_iter().map(|params| Item::Side(Side::Params(params))));
         }
-        self.ready.extend(pace.let_go());
+        self.ready.extend(tracker.let_go());
     }
 
     /// Counters so far.
-    pub(crate) fn seen(&self) -> Seen {
+    pub(crate) fn seen(&self) -> EventCounts {
         self.seen
     }
 
@@ -307,7 +309,7 @@ impl Events {
         self.seen.lost = self.seen.lost.saturating_add(events);
         for stream in &mut self.streams {
             stream.assembler.lost(events);
-            stream.pace.iter_mut().for_each(Pace::interrupted);
+            stream.tracker.iter_mut().for_each(IntervalTracker::interrupted);
         }
         self.collect_all();
         let at = Stamp::Record(time);
@@ -321,7 +323,7 @@ impl Events {
         }
         self.collect_all();
         for at in 0..self.streams.len() {
-            self.settle_one(at, Pace::finish);
+            self.settle_one(at, IntervalTracker::finish);
         }
     }
 
@@ -389,7 +391,7 @@ impl Events {
     ) -> Option<Series> {
         let stream = &mut self.streams[at];
         let generation = match usize::try_from(target_id).ok().and_then(|place| stream.places.get(place)) {
-            Some((Place::Gone, _)) => return None,
+            Some((TargetSlot::Gone, _)) => return None,
             Some((_, generation)) => *generation,
             None => 0,
         };
@@ -416,7 +418,7 @@ impl Events {
         }
         let place = usize::try_from(target_id).ok().and_then(|place| stream.places.get(place));
         let process = match place {
-            Some((Place::Process(process), _)) => Some(process.clone()),
+            Some((TargetSlot::Process(process), _)) => Some(process.clone()),
             _ => None,
         };
         let identity = process.as_ref().filter(|_| key.scheme.is_none()).map(|process| (process.pid, process.started));
@@ -432,7 +434,7 @@ impl Events {
             stream.by_process.insert(identity, (global, target_id));
         }
         let scheme = key.context.zip(key.scheme);
-        self.ready.push(Item::Target(stream.told(global, scheme, target_id, process)));
+        self.ready.push(Item::Target(stream.describe_target(global, scheme, target_id, process)));
         global
     }
 
@@ -446,9 +448,9 @@ impl Events {
         let before = *last;
         change(last);
         if *last != before {
-            let mut told = nothing;
-            change(&mut told);
-            self.ready.push(Item::Side(Side::Scheme(told)));
+            let mut status = nothing;
+            change(&mut status);
+            self.ready.push(Item::Side(Side::Scheme(status)));
         }
     }
 
@@ -458,7 +460,7 @@ impl Events {
         let Some(known) = stream.watched.intervals else { return };
         let samples = i64::from(known.max_nr_accesses().0.max(1));
         let intervals = Intervals { sample, aggregation: Nanos(sample.0.saturating_mul(samples)), ..known };
-        stream.pace.iter_mut().for_each(|pace| pace.tuned(intervals));
+        stream.tracker.iter_mut().for_each(|tracker| tracker.tuned(intervals));
         self.ready.push(Item::Side(Side::Params(Params {
             at: Stamp::Record(time),
             kdamond: stream.watched.kdamond,
@@ -485,17 +487,17 @@ impl Events {
             self.note(&snapshot);
             let stream = &mut self.streams[at];
             let is_scheme = stream.assembler.event_key(TargetKey(local as u32)).is_some_and(|key| key.scheme.is_some());
-            let Some(pace) = &mut stream.pace else {
+            let Some(tracker) = &mut stream.tracker else {
                 self.ready.push(Item::Snapshot(snapshot));
                 continue;
             };
             if !is_scheme {
-                pace.observe(&snapshot);
+                tracker.observe(&snapshot);
             }
             let end = snapshot.end;
-            self.ready.extend(pace.keep(snapshot).map(Item::Snapshot));
-            if pace.is_holding() || pace.is_undecided() {
-                self.settle_one(at, |pace| pace.decide(Some(end)));
+            self.ready.extend(tracker.keep(snapshot).map(Item::Snapshot));
+            if tracker.is_holding() || tracker.is_undecided() {
+                self.settle_one(at, |tracker| tracker.decide(Some(end)));
             }
         }
     }
@@ -510,7 +512,13 @@ impl Events {
 
 impl Stream {
     /// A target as the record has it.
-    fn told(&self, key: TargetKey, scheme: Option<(u32, u32)>, target_id: u64, process: Option<Process>) -> Target {
+    fn describe_target(
+        &self,
+        key: TargetKey,
+        scheme: Option<(u32, u32)>,
+        target_id: u64,
+        process: Option<Process>,
+    ) -> Target {
         Target {
             key,
             kdamond: self.watched.kdamond,

@@ -1,17 +1,17 @@
 //! The loop in the middle of a live session: ring to items, side data, marks, signals, until there is a reason to end.
 
-use super::changes::Changes;
-use super::control::Control;
-use super::events::{Events, Place};
-use super::people::{self, People};
-use super::sides::Sides;
+use super::events::{Events, TargetSlot};
+use super::param_watcher::ParamWatcher;
+use super::process_tracker::{self, ProcessTracker};
+use super::side_data::SideDataSampler;
 use super::source::Source;
+use super::target_controller::TargetController;
 use crate::error::RecordError;
-use crate::line::{self, Line};
 use crate::marks::Marks;
 use crate::pipeline::{LIVE_BLOCK_AGE, Pipeline};
 use crate::request::Request;
 use crate::signals::Signals;
+use crate::status_line::{self, StatusLine};
 use damo_kernel::procfs::now;
 use damo_kernel::ring::Until;
 use damo_model::human::{Show, Style, format_size};
@@ -64,15 +64,15 @@ pub(crate) struct Following<'a> {
     pub(crate) request: &'a Request,
     pub(crate) source: Box<dyn Source>,
     pub(crate) events: Events,
-    pub(crate) people: People,
-    pub(crate) changes: Changes,
+    pub(crate) processes: ProcessTracker,
+    pub(crate) changes: ParamWatcher,
     /// kdamond threads whose cost is recorded.
     pub(crate) kdamonds: Vec<i32>,
-    pub(crate) sides: Sides,
+    pub(crate) side_data: SideDataSampler,
     pub(crate) marks: Option<Marks>,
     pub(crate) pipeline: Pipeline,
     pub(crate) signals: &'a Signals,
-    pub(crate) line: &'a mut Line,
+    pub(crate) line: &'a mut StatusLine,
     pub(crate) begun: Instant,
     /// What waits to be given to the pipeline, all at once.
     pub(crate) outbox: Vec<Item>,
@@ -80,14 +80,14 @@ pub(crate) struct Following<'a> {
 
 impl Following<'_> {
     /// Follows until there is a reason to end.
-    pub(crate) fn follow(&mut self, control: &mut dyn Control) -> Result<Ending, RecordError> {
+    pub(crate) fn follow(&mut self, control: &mut dyn TargetController) -> Result<Ending, RecordError> {
         let mut look_due = Instant::now();
         // At once, so that the shortest recording knows what was mapped where.
         let mut sample_due = Instant::now();
         loop {
             if is_due(sample_due) {
                 self.sample(control);
-                sample_due = self.sides.due();
+                sample_due = self.side_data.due();
             }
             if self.drain(Until::Now).is_err() {
                 return Ok(Ending::RecordStopped);
@@ -95,9 +95,9 @@ impl Following<'_> {
             self.draw();
             let stirred = self.wait(look_due.min(sample_due), control)?;
             if stirred {
-                self.signals.hush();
+                self.signals.clear_wakeup();
                 self.take_marks();
-                self.changes.heed(&mut self.events);
+                self.changes.handle_events(&mut self.events);
             }
             if let Some(name) = self.signals.stop() {
                 return Ok(Ending::Signal(name));
@@ -109,7 +109,7 @@ impl Following<'_> {
                 return Ok(Ending::Timeout);
             }
             let has_news = self.source.hung_up() || control.has_news() || self.changes.has_targets();
-            if is_due(look_due) || has_news || self.people.someone_is_gone(stirred) {
+            if is_due(look_due) || has_news || self.processes.someone_is_gone(stirred) {
                 look_due = Instant::now() + LOOK;
                 if let Some(ending) = self.look(control)? {
                     return Ok(ending);
@@ -126,14 +126,14 @@ impl Following<'_> {
     }
 
     /// Looks who is there, while there is no DAMON to be told of it. Gives those who joined.
-    pub(crate) fn meet(&mut self, control: &mut dyn Control) -> Vec<Process> {
-        let changes = self.look_at_people();
+    pub(crate) fn meet(&mut self, control: &mut dyn TargetController) -> Vec<Process> {
+        let changes = self.check_processes();
         self.tell(control.without(&changes.gone));
         changes.born
     }
 
-    fn look_at_people(&mut self) -> people::Changes {
-        let changes = self.people.look();
+    fn check_processes(&mut self) -> process_tracker::ProcessChanges {
+        let changes = self.processes.look();
         changes.renamed.iter().for_each(|process| self.events.renamed(process));
         changes
     }
@@ -145,7 +145,7 @@ impl Following<'_> {
         threads: Vec<i32>,
         started: Option<(u32, i32)>,
         intervals: Intervals,
-        places: Vec<(u32, Vec<Place>)>,
+        places: Vec<(u32, Vec<TargetSlot>)>,
     ) {
         self.source = source;
         self.kdamonds = threads;
@@ -167,19 +167,19 @@ impl Following<'_> {
 
     /// Waits until there is something to do. Whether a signal, a mark, the end of a process or DAMON's answer may have
     /// come.
-    fn wait(&mut self, due: Instant, control: &dyn Control) -> Result<bool, RecordError> {
+    fn wait(&mut self, due: Instant, control: &dyn TargetController) -> Result<bool, RecordError> {
         let mut patience = DRAIN.min(due.saturating_duration_since(Instant::now()));
         if let Some(timeout) = self.request.limits.timeout {
             patience = patience.min(duration(timeout).saturating_sub(self.begun.elapsed()));
         }
         let others: Vec<BorrowedFd<'_>> = self
             .signals
-            .bell()
+            .wakeup()
             .into_iter()
             .chain(self.marks.as_ref().map(Marks::fd))
-            .chain(self.people.exits())
+            .chain(self.processes.exits())
             .chain(self.changes.fd())
-            .chain(control.bell())
+            .chain(control.wakeup())
             .collect();
         self.source.wait(patience.max(Duration::from_millis(1)), &others)
     }
@@ -203,7 +203,7 @@ impl Following<'_> {
     fn dump(&mut self) {
         match self.pipeline.dump() {
             Ok(Some(dump)) => {
-                let held = line::whole_seconds(dump.held);
+                let held = status_line::whole_seconds(dump.held);
                 let short = if dump.is_short { ", all that memory has room for" } else { "" };
                 self.line.say(&format!("Wrote {}: the last {held}{short}.", dump.file.shown()));
             }
@@ -213,8 +213,8 @@ impl Following<'_> {
     }
 
     /// Looks who joined and who is gone; gives a reason to end, if there is one.
-    fn look(&mut self, control: &mut dyn Control) -> Result<Option<Ending>, RecordError> {
-        let changes = self.look_at_people();
+    fn look(&mut self, control: &mut dyn TargetController) -> Result<Option<Ending>, RecordError> {
+        let changes = self.check_processes();
         if !changes.is_empty() || control.has_waiting() {
             // What was measured until now belongs to those who were there until now; and while DAMON is told of the
             // change, those who are gone are not measured any more.
@@ -229,7 +229,7 @@ impl Following<'_> {
                 self.tell(control.places());
             }
         }
-        if control.ends_with_targets() && self.people.alive().next().is_none() {
+        if control.ends_with_targets() && self.processes.alive().next().is_none() {
             return Ok(Some(Ending::TargetsGone));
         }
         let may_be_over = self.source.hung_up() || !self.source.tells_end();
@@ -242,18 +242,18 @@ impl Following<'_> {
     }
 
     /// Follows somebody who gave a kdamond other targets.
-    fn retarget(&mut self, control: &mut dyn Control) -> Result<(), RecordError> {
+    fn retarget(&mut self, control: &mut dyn TargetController) -> Result<(), RecordError> {
         for (kdamond, targets) in self.changes.take_targets() {
-            let Some(people) = control.retargeted(kdamond, &targets) else { continue };
+            let Some(processes) = control.retargeted(kdamond, &targets) else { continue };
             // What came until now is of those before.
             self.drain(Until::Now)?;
-            self.people.admit(people);
+            self.processes.admit(processes);
             self.tell(control.places());
         }
         Ok(())
     }
 
-    fn tell(&mut self, places: Vec<(u32, Vec<Place>)>) {
+    fn tell(&mut self, places: Vec<(u32, Vec<TargetSlot>)>) {
         for (kdamond, mut places) in places {
             self.name(&mut places);
             self.events.places(kdamond, places);
@@ -261,24 +261,24 @@ impl Following<'_> {
     }
 
     /// Gives the processes the names that they have now.
-    fn name(&self, places: &mut [Place]) {
+    fn name(&self, places: &mut [TargetSlot]) {
         for place in places {
-            if let Place::Process(process) = place {
-                self.people.name(process);
+            if let TargetSlot::Process(process) = place {
+                self.processes.name(process);
             }
         }
     }
 
     /// Takes side data.
-    fn sample(&mut self, control: &dyn Control) {
-        let people: Vec<(Process, Option<TargetKey>)> = self
-            .people
+    fn sample(&mut self, control: &dyn TargetController) {
+        let processes: Vec<(Process, Option<TargetKey>)> = self
+            .processes
             .alive()
             .map(|process| (process.clone(), control.place_of(process.pid)))
             .map(|(process, place)| (process, place.and_then(|(kdamond, place)| self.events.announce(kdamond, place))))
             .collect();
         self.outbox.extend(self.events.ready());
-        self.sides.sample(&people, &self.kdamonds, &mut self.outbox);
+        self.side_data.sample(&processes, &self.kdamonds, &mut self.outbox);
     }
 
     fn draw(&mut self) {
@@ -286,28 +286,34 @@ impl Following<'_> {
             self.line.warn(&warning);
         }
         if let Some(held) = self.pipeline.take_short() {
-            let keep =
-                self.request.output.keep.map_or_else(String::new, |keep| format!(" {}", line::whole_seconds(keep)));
+            let keep = self
+                .request
+                .output
+                .keep
+                .map_or_else(String::new, |keep| format!(" {}", status_line::whole_seconds(keep)));
             self.line.warn(&format!(
                 "--keep{keep} does not fit into the {} of memory that it may take: only about the last {} are kept. Fewer \
                  regions (-m) or a longer aggregation interval (-a) make room for more; --rotate_time and --rotate_keep \
                  keep the rest on disk.",
-                format_size(Bytes(crate::tape::MOST_BYTES as u64), Style::Human),
-                line::whole_seconds(held)
+                format_size(Bytes(crate::record_output::MOST_BYTES as u64), Style::Human),
+                status_line::whole_seconds(held)
             ));
         }
         let (seen, written) = (self.events.seen(), self.pipeline.progress());
-        let (begun, share) = (self.begun, self.sides.kdamond_share());
+        let (begun, share) = (self.begun, self.side_data.kdamond_share());
         self.line.draw(|| {
             let time = Nanos(i64::try_from(begun.elapsed().as_nanos()).unwrap_or(i64::MAX));
             let share = share.map_or_else(String::new, |percent| format!(", DAMON {percent:.1} % of a CPU"));
-            let lost =
-                if seen.lost == 0 { "nothing lost".to_string() } else { format!("{} LOST", line::grouped(seen.lost)) };
+            let lost = if seen.lost == 0 {
+                "nothing lost".to_string()
+            } else {
+                format!("{} LOST", status_line::grouped(seen.lost))
+            };
             format!(
                 "{}: {} snapshots, {} regions, {}, {lost}{share}",
-                line::whole_seconds(time),
-                line::grouped(seen.snapshots),
-                line::grouped(seen.regions),
+                status_line::whole_seconds(time),
+                status_line::grouped(seen.snapshots),
+                status_line::grouped(seen.regions),
                 format_size(Bytes(written.bytes), Style::Human),
             )
         });

@@ -9,27 +9,27 @@
 //! putting back.
 
 mod attach;
-mod changes;
 pub(crate) mod command;
-mod control;
 mod events;
 mod follow;
-mod own;
-mod pace;
-mod people;
+mod interval_tracker;
+mod managed_damon;
+mod param_watcher;
 pub(crate) mod plan;
+mod process_tracker;
 pub(crate) mod ready;
 pub mod replay;
-mod sides;
+mod side_data;
 mod snapshots;
 mod source;
 mod stale;
+mod target_controller;
 
 use crate::error::RecordError;
-use crate::line::{self, Line};
 use crate::pipeline::Fate;
-use crate::request::{Request, What};
+use crate::request::{Request, RequestSource};
 use crate::signals::Signals;
+use crate::status_line::{self, StatusLine};
 use damo_kernel::Root;
 use damo_kernel::procfs::Procfs;
 use damo_kernel::sysfs::Sysfs;
@@ -55,7 +55,7 @@ impl Machine {
 /// If the machine is not ready, a target cannot be monitored, or the record cannot be written.
 pub fn run(request: &Request) -> Result<ExitCode, RecordError> {
     let machine = Machine::new(Root::new(&request.root));
-    let mut line = Line::new(request.quiet);
+    let mut line = StatusLine::new(request.quiet);
     for note in &request.notes {
         line.note(note);
     }
@@ -68,11 +68,11 @@ fn session(
     machine: &Machine,
     open: &dyn source::Open,
     signals: &Signals,
-    line: &mut Line,
+    line: &mut StatusLine,
 ) -> Result<ExitCode, RecordError> {
     ready::check(request, machine)?;
     let stopped = stale::settle(request, machine, signals, line)?;
-    if request.what == What::Attach {
+    if request.what == RequestSource::Attach {
         if stopped && machine.sysfs.running()?.is_empty() {
             // `--stop_stale` alone: that was all there was to do.
             return Ok(ExitCode::SUCCESS);
@@ -83,7 +83,8 @@ fn session(
     if let Some(wanted) = request.limits.snapshots {
         return snapshots::run(request, wanted, machine, signals, line);
     }
-    control::run(request, machine, open, signals, line).map_err(|error| ready::no_ring(request, &machine.root, error))
+    target_controller::run(request, machine, open, signals, line)
+        .map_err(|error| ready::no_ring(request, &machine.root, error))
 }
 
 /// Said of an empty record.
@@ -116,20 +117,20 @@ fn conclude(
         line.warn(&format!(
             "lost {} events ({share:.1} % of all) because the machine was too busy. Snapshots with lost events are marked as \
              partial. To lose fewer events, use --ring_size 8M, a longer aggregation interval (-a) or fewer regions (-m).",
-            line::grouped(seen.lost)
+            status_line::grouped(seen.lost)
         ));
     }
     if seen.late > 0 {
         line.warn(&format!(
             "{} events came so late that they belong to no snapshot, and are not in the record.",
-            line::grouped(seen.late)
+            status_line::grouped(seen.late)
         ));
     }
     let span = seen.latest.zip(seen.first).map(|(latest, first)| latest.saturating_sub(first));
     if !ended.written.files.is_empty() || ended.error.is_none() && !ended.was_discarded {
-        line.say(&line::summary(&ended.written, ended.written.held.or(span)));
+        line.say(&status_line::summary(&ended.written, ended.written.held.or(span)));
         // After a failure the error has the last word.
-        if let Some(next) = line::next_command(&ended.written).filter(|_| ended.error.is_none()) {
+        if let Some(next) = status_line::next_command(&ended.written).filter(|_| ended.error.is_none()) {
             line.say(&next);
         }
         if ended.error.is_none() && ended.written.snapshots == 0 {
@@ -145,7 +146,7 @@ fn conclude(
         line.warn(&format!(
             "the record has its maximum of {} targets; later targets are not in it. With --rotate_time 10m, a new file is begun \
              every 10 minutes.",
-            line::grouped(damo_format::MAX_TARGETS as u64)
+            status_line::grouped(damo_format::MAX_TARGETS as u64)
         ));
     }
     match ended.error {

@@ -1,10 +1,10 @@
 //! From whom to monitor to what DAMON is told: kdamonds with their contexts and targets, and the processes behind them.
 
 use super::Machine;
-use super::people::{Origin, RIPE, monitorable, older_than};
+use super::process_tracker::{CHILD_MIN_AGE, Origin, monitorable, older_than};
 use crate::error::RecordError;
 use crate::problem::Problem;
-use crate::request::{Monitoring, Request, What};
+use crate::request::{Monitoring, Request, RequestSource};
 use damo_kernel::procfs::joined;
 use damo_kernel::readiness;
 use damo_kernel::sysfs::{Context, ContextTarget, Kdamond};
@@ -14,7 +14,7 @@ use std::path::Path;
 /// What to start.
 pub(crate) struct Plan {
     pub(crate) kdamonds: Vec<Kdamond>,
-    pub(crate) people: Vec<Process>,
+    pub(crate) processes: Vec<Process>,
     pub(crate) origin: Origin,
 }
 
@@ -29,7 +29,7 @@ pub(crate) struct Children {
 
 impl Children {
     /// No children; all members of control groups that are not just beginning.
-    pub(crate) const NONE: Self = Self { follow: false, least_age: RIPE };
+    pub(crate) const NONE: Self = Self { follow: false, least_age: CHILD_MIN_AGE };
 }
 
 /// Plans for everything but attaching. `command` is the pid of the command that was started, if one was asked for. Children
@@ -50,7 +50,7 @@ pub(crate) fn plan(
 
 /// The same for these targets, without schemes (but those that come with all parameters).
 pub(crate) fn of(
-    what: &What,
+    what: &RequestSource,
     monitoring: &Monitoring,
     children: Children,
     machine: &Machine,
@@ -58,31 +58,31 @@ pub(crate) fn of(
 ) -> Result<Plan, RecordError> {
     let roots = Origin::Roots { follow: children.follow };
     Ok(match what {
-        What::Pids { pids, ranges } => processes(machine, pids, ranges, monitoring, children)?,
-        What::Command { ranges, .. } => {
+        RequestSource::Pids { pids, ranges } => plan_processes(machine, pids, ranges, monitoring, children)?,
+        RequestSource::Command { ranges, .. } => {
             let pids: Vec<i32> = command.into_iter().collect();
-            processes(machine, &pids, ranges, monitoring, children)?
+            plan_processes(machine, &pids, ranges, monitoring, children)?
         }
-        What::Cgroup(path) => {
+        RequestSource::Cgroup(path) => {
             // In its own words: where no name will do, another directory is no remedy.
             machine.procfs.cgroup_tree(&path.to_string_lossy())?;
             cgroup(machine, path, monitoring, children.least_age)?
         }
-        What::Paddr { ranges, nodes } => {
+        RequestSource::Paddr { ranges, nodes } => {
             let ranges = physical(machine, ranges, nodes)?;
             let mut context = context(monitoring, Ops::Paddr);
             context.targets = vec![ContextTarget { regions: ranges, ..ContextTarget::default() }];
-            Plan { kdamonds: vec![kdamond(context)], people: Vec::new(), origin: Origin::Roots { follow: false } }
+            Plan { kdamonds: vec![kdamond(context)], processes: Vec::new(), origin: Origin::Roots { follow: false } }
         }
-        What::Kdamonds(json) => {
+        RequestSource::Kdamonds(json) => {
             let kdamonds = crate::json::kdamonds(json)?;
             crate::json::check_filters(&kdamonds)?;
-            let people = people_of(machine, &kdamonds)?;
+            let processes = people_of(machine, &kdamonds)?;
             let origin = if kdamonds.len() == 1 { roots } else { Origin::Roots { follow: false } };
-            Plan { kdamonds, people, origin }
+            Plan { kdamonds, processes, origin }
         }
-        What::Simulate { .. } | What::Attach => {
-            Plan { kdamonds: Vec::new(), people: Vec::new(), origin: Origin::Roots { follow: false } }
+        RequestSource::Simulate { .. } | RequestSource::Attach => {
+            Plan { kdamonds: Vec::new(), processes: Vec::new(), origin: Origin::Roots { follow: false } }
         }
     })
 }
@@ -100,29 +100,29 @@ fn kdamond(context: Context) -> Kdamond {
     Kdamond { refresh: None, contexts: vec![context] }
 }
 
-fn processes(
+fn plan_processes(
     machine: &Machine,
     pids: &[i32],
     ranges: &[AddrRange],
     monitoring: &Monitoring,
     children: Children,
 ) -> Result<Plan, RecordError> {
-    let mut people: Vec<Process> = Vec::new();
+    let mut processes: Vec<Process> = Vec::new();
     for pid in pids {
-        people.push(monitorable(&machine.procfs, *pid).ok_or_else(|| why_not(machine, *pid))?);
+        processes.push(monitorable(&machine.procfs, *pid).ok_or_else(|| why_not(machine, *pid))?);
     }
     if children.follow {
         let is_old = older_than(&machine.procfs, children.least_age);
         for pid in pids.iter().flat_map(|pid| machine.procfs.descendants(*pid)) {
-            if !people.iter().any(|known| known.pid == pid) {
-                people.extend(monitorable(&machine.procfs, pid).filter(&is_old));
+            if !processes.iter().any(|known| known.pid == pid) {
+                processes.extend(monitorable(&machine.procfs, pid).filter(&is_old));
             }
         }
     }
     let mut context = context(monitoring, if ranges.is_empty() { Ops::Vaddr } else { Ops::Fvaddr });
-    context.targets = people.iter().map(|process| target(process.pid, ranges)).collect();
+    context.targets = processes.iter().map(|process| target(process.pid, ranges)).collect();
     let origin = Origin::Roots { follow: children.follow };
-    Ok(Plan { kdamonds: vec![kdamond(context)], people, origin })
+    Ok(Plan { kdamonds: vec![kdamond(context)], processes, origin })
 }
 
 /// A process as a context's target.
@@ -136,21 +136,22 @@ fn cgroup(machine: &Machine, path: &Path, monitoring: &Monitoring, least_age: Na
         .procfs
         .cgroup_processes(&name)
         .map_err(|e| Problem::Cgroup { path: path.to_path_buf(), why: e.to_string() })?;
-    let mut people: Vec<Process> = pids.into_iter().filter_map(|pid| monitorable(&machine.procfs, pid)).collect();
+    let mut processes: Vec<Process> = pids.into_iter().filter_map(|pid| monitorable(&machine.procfs, pid)).collect();
     // Where all are younger, the oldest are taken.
-    let ages = std::iter::successors(Some(least_age), |age| Some(Nanos(age.0 / 2))).take_while(|age| *age >= RIPE);
-    let mut fit = ages.map(|age| older_than(&machine.procfs, age)).filter(|is_old| people.iter().any(is_old));
+    let ages =
+        std::iter::successors(Some(least_age), |age| Some(Nanos(age.0 / 2))).take_while(|age| *age >= CHILD_MIN_AGE);
+    let mut fit = ages.map(|age| older_than(&machine.procfs, age)).filter(|is_old| processes.iter().any(is_old));
     if let Some(is_old) = fit.next() {
         drop(fit);
-        people.retain(is_old);
+        processes.retain(is_old);
     }
-    if people.is_empty() {
+    if processes.is_empty() {
         let why = "no process in it can be monitored".to_string();
         return Err(Problem::Cgroup { path: path.to_path_buf(), why }.into());
     }
     let mut context = context(monitoring, Ops::Vaddr);
-    context.targets = people.iter().map(|process| target(process.pid, &[])).collect();
-    Ok(Plan { kdamonds: vec![kdamond(context)], people, origin: Origin::Cgroup(name) })
+    context.targets = processes.iter().map(|process| target(process.pid, &[])).collect();
+    Ok(Plan { kdamonds: vec![kdamond(context)], processes, origin: Origin::Cgroup(name) })
 }
 
 fn physical(machine: &Machine, ranges: &[AddrRange], nodes: &[u32]) -> Result<Vec<AddrRange>, RecordError> {
@@ -170,14 +171,14 @@ fn physical(machine: &Machine, ranges: &[AddrRange], nodes: &[u32]) -> Result<Ve
 
 /// The processes that parameters name.
 pub(crate) fn people_of(machine: &Machine, kdamonds: &[Kdamond]) -> Result<Vec<Process>, RecordError> {
-    let mut people: Vec<Process> = Vec::new();
+    let mut processes: Vec<Process> = Vec::new();
     let targets = kdamonds.iter().flat_map(|kdamond| &kdamond.contexts).flat_map(|context| &context.targets);
     for pid in targets.filter_map(|target| target.pid) {
-        if !people.iter().any(|known| known.pid == pid) {
-            people.push(monitorable(&machine.procfs, pid).ok_or_else(|| why_not(machine, pid))?);
+        if !processes.iter().any(|known| known.pid == pid) {
+            processes.push(monitorable(&machine.procfs, pid).ok_or_else(|| why_not(machine, pid))?);
         }
     }
-    Ok(people)
+    Ok(processes)
 }
 
 /// Why a process cannot be monitored.

@@ -3,7 +3,7 @@
 use super::Machine;
 use crate::error::RecordError;
 use crate::problem::{Lack, Problem};
-use crate::request::{Request, What};
+use crate::request::{Request, RequestSource};
 use damo_kernel::Root;
 use damo_kernel::readiness::{self, Check, Verdict};
 
@@ -29,10 +29,10 @@ const FOR_STEERING: [&str; 8] = [
 
 /// Refuses with all that is missing, the most basic thing first.
 pub(crate) fn check(request: &Request, machine: &Machine) -> Result<(), RecordError> {
-    let attaches = request.what == What::Attach;
+    let attaches = request.what == RequestSource::Attach;
     // Attaching reads, and asks for nothing but events.
     let with_events = attaches || request.limits.snapshots.is_none();
-    let by_process_id = !attaches && !matches!(request.what, What::Paddr { .. });
+    let by_process_id = !attaches && !matches!(request.what, RequestSource::Paddr { .. });
     let needed = |check: &Check| match check.name {
         "damon_sysfs_writable" | "run_writable" => !attaches,
         "proc" => by_process_id,
@@ -83,7 +83,7 @@ pub(crate) fn no_ring(request: &Request, root: &Root, error: RecordError) -> Rec
             "run it as root on the host; a container needs --privileged, or {capabilities} that allows perf_event_open"
         ),
     };
-    let without = (request.what != What::Attach && in_the_way(&checks).is_empty()).then(with_snapshots);
+    let without = (request.what != RequestSource::Attach && in_the_way(&checks).is_empty()).then(with_snapshots);
     Problem::Missing { purpose: "recording", lacks: vec![lack], without }.into()
 }
 

@@ -4,10 +4,10 @@
 use super::events::{Events, Watched};
 use super::follow::{give, give_all};
 use crate::error::RecordError;
-use crate::line::Line;
 use crate::pipeline::{LIVE_BLOCK_AGE, Patience, Pipeline};
+use crate::record_output::{RecordOutput, Written};
 use crate::request::Output;
-use crate::tape::{Tape, Written};
+use crate::status_line::StatusLine;
 use damo_format::WriterOptions;
 use damo_kernel::ring::{RecordRun, SampleLayout, merge};
 use damo_kernel::tracefs::EventFormat;
@@ -33,13 +33,13 @@ impl Replay {
         intervals: Intervals,
         output: &Output,
     ) -> Result<Self, RecordError> {
-        let mut events = Events::new(super::control::decoder(formats)?, false);
+        let mut events = Events::new(super::target_controller::decoder(formats)?, false);
         events.watch(
             Watched { tid, kdamond: Some(0), intervals: Some(intervals), data_source: String::new() },
             Vec::new(),
         );
-        let tape = Tape::open(output, WriterOptions::live())?;
-        let pipeline = Pipeline::start(tape, Some(LIVE_BLOCK_AGE), Patience::default())?;
+        let output = RecordOutput::open(output, WriterOptions::live())?;
+        let pipeline = Pipeline::start(output, Some(LIVE_BLOCK_AGE), Patience::default())?;
         give(&pipeline, Item::Meta(Meta { tool: crate::tool(), ..Meta::default() }))?;
         Ok(Self { events, pipeline, layout })
     }
@@ -62,7 +62,7 @@ impl Replay {
     pub fn finish(mut self) -> Result<Written, RecordError> {
         self.events.finish();
         give_all(&self.pipeline, self.events.ready())?;
-        let ended = self.pipeline.finish(&mut Line::new(true));
+        let ended = self.pipeline.finish(&mut StatusLine::new(true));
         ended.error.map_or(Ok(ended.written), Err)
     }
 }

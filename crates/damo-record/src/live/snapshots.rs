@@ -7,20 +7,20 @@
 
 use super::Machine;
 use super::command::{self, Started};
-use super::control::{NotStarted, meta, params_of, until_nobody_went};
 use super::follow::{Ending, LOOK, give, give_all};
-use super::own::Own;
-use super::people::{Origin, People};
+use super::managed_damon::ManagedDamon;
 use super::plan::{self, Plan};
-use super::sides::Sides;
+use super::process_tracker::{Origin, ProcessTracker};
+use super::side_data::SideDataSampler;
+use super::target_controller::{NotStarted, meta, params_of, until_nobody_went};
 use crate::args::UsageError;
 use crate::error::RecordError;
-use crate::line::{self, Line};
 use crate::marks::Marks;
 use crate::pipeline::{Fate, LIVE_BLOCK_AGE, Patience, Pipeline};
-use crate::request::{Request, Snapshots, What};
+use crate::record_output::RecordOutput;
+use crate::request::{Request, RequestSource, Snapshots};
 use crate::signals::Signals;
-use crate::tape::Tape;
+use crate::status_line::{self, StatusLine};
 use damo_format::WriterOptions;
 use damo_kernel::procfs::now;
 use damo_kernel::sysfs::{Command, Filter, Kdamond, Scheme, TriedRegion};
@@ -38,7 +38,7 @@ use std::time::{Duration, Instant};
 const TARGET_FILTERS: (u32, u32) = (6, 6);
 
 /// Where the regions of some targets are to be read.
-struct Window {
+struct SchemeRegions {
     /// Position in our list of kdamonds.
     at: usize,
     /// Scheme index in context 0.
@@ -54,7 +54,7 @@ pub(crate) fn run(
     wanted: Snapshots,
     machine: &Machine,
     signals: &Signals,
-    line: &mut Line,
+    line: &mut StatusLine,
 ) -> Result<ExitCode, RecordError> {
     if request.schemes_target_regions {
         let text = "--snapshot reads all regions; leave --schemes_target_regions out";
@@ -71,24 +71,24 @@ fn record(
     wanted: Snapshots,
     machine: &Machine,
     signals: &Signals,
-    line: &mut Line,
+    line: &mut StatusLine,
     command: &mut Option<Started>,
 ) -> Result<(), RecordError> {
-    let tape = Tape::open(&request.output, WriterOptions::live())?;
-    tape.notes().iter().for_each(|note| line.note(note));
+    let output = RecordOutput::open(&request.output, WriterOptions::live())?;
+    output.notes().iter().for_each(|note| line.note(note));
     let (mut own, session) = match begin(request, machine, command, line) {
         Ok(begun) => begun,
         Err(error) => {
-            tape.discard();
+            output.discard();
             return command::not_begun(command, error, line);
         }
     };
     let patience = Patience::new(signals, request.limits.timeout);
-    let pipeline = match Pipeline::start(tape, Some(LIVE_BLOCK_AGE), patience) {
+    let pipeline = match Pipeline::start(output, Some(LIVE_BLOCK_AGE), patience) {
         Ok(pipeline) => pipeline,
         Err(error) => return command::not_begun(command, error, line),
     };
-    if request.follow_children && !session.plan.people.is_empty() {
+    if request.follow_children && !session.plan.processes.is_empty() {
         line.note("processes that start from now on are not monitored: --snapshot does not follow children");
     }
     let mut reading = Reading {
@@ -97,7 +97,11 @@ fn record(
         machine,
         pipeline: &pipeline,
         signals,
-        people: People::new(machine.procfs.clone(), Origin::Roots { follow: false }, session.plan.people.clone()),
+        processes: ProcessTracker::new(
+            machine.procfs.clone(),
+            Origin::Roots { follow: false },
+            session.plan.processes.clone(),
+        ),
         marks: None,
         begun: Instant::now(),
         taken: 0,
@@ -115,10 +119,10 @@ fn record(
         line.say(&ending.sentence());
     }
     if !ended.written.files.is_empty() || ended.error.is_none() && !ended.was_discarded {
-        line.say(&line::summary(&ended.written, None));
+        line.say(&status_line::summary(&ended.written, None));
     }
     // After a failure the error has the last word.
-    if let Some(next) = line::next_command(&ended.written).filter(|_| ended.error.is_none()) {
+    if let Some(next) = status_line::next_command(&ended.written).filter(|_| ended.error.is_none()) {
         line.say(&next);
     }
     if ended.error.is_none() && !ended.was_discarded && ended.written.snapshots == 0 {
@@ -134,7 +138,7 @@ fn record(
 
 struct Session {
     plan: Plan,
-    windows: Vec<Window>,
+    windows: Vec<SchemeRegions>,
     targets: Vec<Target>,
     kdamonds: Vec<i32>,
 }
@@ -143,15 +147,15 @@ fn begin(
     request: &Request,
     machine: &Machine,
     command: &mut Option<Started>,
-    line: &mut Line,
-) -> Result<(Own, Session), RecordError> {
-    if let What::Command { words, .. } = &request.what {
+    line: &mut StatusLine,
+) -> Result<(ManagedDamon, Session), RecordError> {
+    if let RequestSource::Command { words, .. } = &request.what {
         *command = Some(Started::spawn(words, false)?);
     }
     until_nobody_went(machine, line, |least_age| {
         let plan = plan::plan(request, machine, command.as_ref().map(Started::pid), least_age)?;
-        let people = plan.people.clone();
-        start(request, machine, plan, least_age).map_err(NotStarted::with(&people))
+        let processes = plan.processes.clone();
+        start(request, machine, plan, least_age).map_err(NotStarted::with(&processes))
     })
 }
 
@@ -161,14 +165,14 @@ fn start(
     machine: &Machine,
     mut plan: Plan,
     least_age: Nanos,
-) -> Result<(Own, Session), RecordError> {
+) -> Result<(ManagedDamon, Session), RecordError> {
     let release = damo_kernel::features::parse_release(&machine.procfs.kernel_release());
     let filters = release.is_none_or(|release| release >= TARGET_FILTERS);
     let (mut windows, mut targets) = (Vec::new(), Vec::new());
     for (at, kdamond) in plan.kdamonds.iter_mut().enumerate() {
-        windows.extend(add_schemes(at, kdamond, filters, &plan.people, &mut targets));
+        windows.extend(add_schemes(at, kdamond, filters, &plan.processes, &mut targets));
     }
-    let mut own = Own::stage(request, machine, &plan, least_age)?;
+    let mut own = ManagedDamon::stage(request, machine, &plan, least_age)?;
     for target in &mut targets {
         let at = target.kdamond.unwrap_or_default() as usize;
         target.kdamond = own.indices().get(at).copied();
@@ -183,9 +187,9 @@ fn add_schemes(
     at: usize,
     kdamond: &mut Kdamond,
     filters: bool,
-    people: &[Process],
+    processes: &[Process],
     targets: &mut Vec<Target>,
-) -> Vec<Window> {
+) -> Vec<SchemeRegions> {
     let Some(context) = kdamond.contexts.first_mut() else { return Vec::new() };
     let mut keys = Vec::new();
     for (index, target) in context.targets.iter().enumerate() {
@@ -196,7 +200,7 @@ fn add_schemes(
             kdamond: Some(at as u32),
             context: Some(0),
             target_id: Some(index as u64),
-            process: target.pid.and_then(|pid| people.iter().find(|process| process.pid == pid).cloned()),
+            process: target.pid.and_then(|pid| processes.iter().find(|process| process.pid == pid).cloned()),
             ..Target::default()
         });
     }
@@ -212,11 +216,11 @@ fn add_schemes(
         context.schemes.extend((0..keys.len()).map(of_target));
         let windows = keys.into_iter().enumerate();
         return windows
-            .map(|(index, key)| Window { at, scheme: first + index, targets: vec![key], intervals })
+            .map(|(index, key)| SchemeRegions { at, scheme: first + index, targets: vec![key], intervals })
             .collect();
     }
     context.schemes.push(Scheme::new("stat"));
-    vec![Window { at, scheme: first, targets: keys, intervals }]
+    vec![SchemeRegions { at, scheme: first, targets: keys, intervals }]
 }
 
 /// All that reading works with.
@@ -226,7 +230,7 @@ struct Reading<'a> {
     machine: &'a Machine,
     pipeline: &'a Pipeline,
     signals: &'a Signals,
-    people: People,
+    processes: ProcessTracker,
     marks: Option<Marks>,
     begun: Instant,
     taken: u64,
@@ -235,7 +239,12 @@ struct Reading<'a> {
 
 impl Reading<'_> {
     /// Gives the reason why it ended before all were read that were wanted.
-    fn read_all(&mut self, session: &Session, own: &mut Own, line: &mut Line) -> Result<Option<Ending>, RecordError> {
+    fn read_all(
+        &mut self,
+        session: &Session,
+        own: &mut ManagedDamon,
+        line: &mut StatusLine,
+    ) -> Result<Option<Ending>, RecordError> {
         let path = self.request.output.path.as_deref();
         self.marks = path.map(|path| Marks::listen(path, line)).transpose()?.flatten();
         let kdamonds = &session.plan.kdamonds;
@@ -250,9 +259,9 @@ impl Reading<'_> {
         for target in &session.targets {
             give(self.pipeline, Item::Target(target.clone()))?;
         }
-        let mut people: Vec<(Process, Option<TargetKey>)> =
+        let mut processes: Vec<(Process, Option<TargetKey>)> =
             session.targets.iter().filter_map(|target| Some((target.process.clone()?, Some(target.key)))).collect();
-        let mut sides = Sides::new(self.machine.procfs.clone());
+        let mut side_data = SideDataSampler::new(self.machine.procfs.clone());
         self.begun = Instant::now();
         loop {
             let due = self.begun + nth(self.wanted.delay, self.taken + 1);
@@ -260,12 +269,12 @@ impl Reading<'_> {
                 return Ok(Some(ending));
             }
             let Some(regions) = self.read_one(session, own)? else { continue };
-            if Instant::now() >= sides.due() {
+            if Instant::now() >= side_data.due() {
                 // To read took an aggregation, in which some may have ended.
                 self.look(session)?;
                 let mut items = Vec::new();
-                people.retain(|(process, _)| self.is_alive(process));
-                sides.sample(&people, &session.kdamonds, &mut items);
+                processes.retain(|(process, _)| self.is_alive(process));
+                side_data.sample(&processes, &session.kdamonds, &mut items);
                 give_all(self.pipeline, items)?;
             }
             self.taken += 1;
@@ -281,11 +290,11 @@ impl Reading<'_> {
         &mut self,
         due: Instant,
         session: &Session,
-        own: &mut Own,
-        line: &mut Line,
+        own: &mut ManagedDamon,
+        line: &mut StatusLine,
     ) -> Result<Option<Ending>, RecordError> {
         loop {
-            self.signals.hush();
+            self.signals.clear_wakeup();
             for text in self.marks.as_mut().map(Marks::take).unwrap_or_default() {
                 give(self.pipeline, Item::Side(Side::Mark(Mark { at: Stamp::Record(now()), text })))?;
             }
@@ -297,7 +306,7 @@ impl Reading<'_> {
                 return Ok(Some(Ending::Timeout));
             }
             self.look(session)?;
-            if !session.plan.people.is_empty() && self.people.alive().next().is_none() {
+            if !session.plan.processes.is_empty() && self.processes.alive().next().is_none() {
                 return Ok(Some(Ending::TargetsGone));
             }
             if !own.staged().is_running()? {
@@ -320,7 +329,7 @@ impl Reading<'_> {
 
     /// Looks who is gone, and who has another name.
     fn look(&mut self, session: &Session) -> Result<(), RecordError> {
-        for process in self.people.look().renamed {
+        for process in self.processes.look().renamed {
             let is_it = |known: &Process| is_same(known, &process);
             for target in session.targets.iter().filter(|target| target.process.as_ref().is_some_and(is_it)) {
                 let target = Target { process: Some(process.clone()), ..target.clone() };
@@ -332,13 +341,13 @@ impl Reading<'_> {
 
     /// Whether the process was there at the last look.
     fn is_alive(&self, process: &Process) -> bool {
-        self.people.alive().any(|alive| is_same(alive, process))
+        self.processes.alive().any(|alive| is_same(alive, process))
     }
 
     /// Until a signal, a mark or the end of a process, but no longer than `patience`.
     fn sleep(&self, patience: Duration) -> Result<(), RecordError> {
         let others =
-            self.signals.bell().into_iter().chain(self.marks.as_ref().map(Marks::fd)).chain(self.people.exits());
+            self.signals.wakeup().into_iter().chain(self.marks.as_ref().map(Marks::fd)).chain(self.processes.exits());
         let mut others: Vec<PollFd<'_>> = others.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
         let (seconds, nanoseconds) = (patience.as_secs() as i64, patience.subsec_nanos().into());
         match poll(&mut others, Some(&Timespec { tv_sec: seconds, tv_nsec: nanoseconds })) {
@@ -349,7 +358,7 @@ impl Reading<'_> {
 
     /// Reads the regions of all targets that are left: of one that has ended DAMON goes on to list the last ones. Gives
     /// how many there were, or nothing if DAMON ended in this moment, because its targets did.
-    fn read_one(&self, session: &Session, own: &mut Own) -> Result<Option<u64>, RecordError> {
+    fn read_one(&self, session: &Session, own: &mut ManagedDamon) -> Result<Option<u64>, RecordError> {
         let windows = &session.windows;
         let longest = windows.iter().map(|window| window.intervals.aggregation.0).max().unwrap_or_default();
         let patience = Duration::from_nanos(u64::try_from(longest).unwrap_or(0)) * 3 + Duration::from_secs(5);
@@ -379,13 +388,16 @@ impl Reading<'_> {
 
     fn progress(&self) -> String {
         let time = Nanos(i64::try_from(self.begun.elapsed().as_nanos()).unwrap_or(i64::MAX));
-        let of =
-            if self.wanted.count > 0 { format!(" of {}", line::grouped(self.wanted.count)) } else { String::new() };
+        let of = if self.wanted.count > 0 {
+            format!(" of {}", status_line::grouped(self.wanted.count))
+        } else {
+            String::new()
+        };
         format!(
             "{}: {}{of} snapshots read, {} regions, {}",
-            line::whole_seconds(time),
-            line::grouped(self.taken),
-            line::grouped(self.regions),
+            status_line::whole_seconds(time),
+            status_line::grouped(self.taken),
+            status_line::grouped(self.regions),
             format_size(Bytes(self.pipeline.progress().bytes), Style::Human),
         )
     }

@@ -3,11 +3,11 @@
 
 use super::Machine;
 use crate::error::RecordError;
-use crate::line::Line;
-use crate::owner::{self, Found};
+use crate::owner::{self, FoundNote};
 use crate::problem::Problem;
-use crate::request::{Request, What};
+use crate::request::{Request, RequestSource};
 use crate::signals::Signals;
+use crate::status_line::StatusLine;
 use damo_model::human::Show;
 use rustix::event::{PollFd, PollFlags, poll};
 use std::io::{self, IsTerminal, Read, Write};
@@ -15,7 +15,7 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 /// For another one of us to be done with DAMON: longer than a command waits for the end of a usual aggregation.
-const TURN: Duration = Duration::from_secs(30);
+const LOCK_TIMEOUT: Duration = Duration::from_secs(30);
 /// No answer is longer.
 const ANSWER: usize = 256;
 
@@ -25,11 +25,11 @@ pub(crate) fn settle(
     request: &Request,
     machine: &Machine,
     signals: &Signals,
-    line: &mut Line,
+    line: &mut StatusLine,
 ) -> Result<bool, RecordError> {
     let mut stopped = false;
     // Who only attaches leaves everything as it is.
-    let attaches = request.what == What::Attach && !request.stop_stale;
+    let attaches = request.what == RequestSource::Attach && !request.stop_stale;
     for found in owner::others(&request.root).into_iter().filter(|found| !found.alive) {
         let left = machine.sysfs.left_on(&found.note.leftover)?;
         let record = found.note.record.as_ref().map_or("standard output".to_string(), |path| path.shown().to_string());
@@ -64,8 +64,8 @@ pub(crate) fn settle(
 
 /// Stops what is left of a killed recording and puts the settings back; its note is done with then. Gives `false`, and
 /// changes nothing else, if the settings are someone else's by now.
-fn put_back(request: &Request, machine: &Machine, found: &Found) -> Result<bool, RecordError> {
-    let _turn = owner::turn(&request.root, TURN)?;
+fn put_back(request: &Request, machine: &Machine, found: &FoundNote) -> Result<bool, RecordError> {
+    let _settings_lock = owner::settings_lock(&request.root, LOCK_TIMEOUT)?;
     if !found.path.exists() {
         // Another run did it while we waited.
         return Ok(true);
@@ -121,8 +121,8 @@ fn says_yes(question: &str, out: &mut dyn Write, mut input: impl Read + AsFd, si
 /// Waits until there is something to read; `false` if a signal came first.
 fn can_read(input: &impl AsFd, signals: &Signals) -> bool {
     let mut fds = vec![PollFd::new(input, PollFlags::IN)];
-    let bell = signals.bell();
-    fds.extend(bell.as_ref().map(|bell| PollFd::new(bell, PollFlags::IN)));
+    let wakeup = signals.wakeup();
+    fds.extend(wakeup.as_ref().map(|wakeup| PollFd::new(wakeup, PollFlags::IN)));
     loop {
         match poll(&mut fds, None) {
             Err(rustix::io::Errno::INTR) if signals.stop().is_none() => continue,
@@ -136,7 +136,7 @@ fn can_read(input: &impl AsFd, signals: &Signals) -> bool {
             return true;
         }
         // Another signal, which says nothing here.
-        signals.hush();
+        signals.clear_wakeup();
     }
 }
 

@@ -144,7 +144,7 @@ impl Lab {
         self.dir.path().join("a.damo")
     }
 
-    fn request(&self, what: What) -> Request {
+    fn request(&self, what: RequestSource) -> Request {
         Request {
             what,
             monitoring: Monitoring::default(),
@@ -164,7 +164,7 @@ impl Lab {
 
     fn run(&self, request: &Request) -> Result<ExitCode, RecordError> {
         let machine = Machine::new(Root::with_io(self.fake.clone()));
-        session(request, &machine, &self.script, &Signals::default(), &mut Line::new(true))
+        session(request, &machine, &self.script, &Signals::default(), &mut StatusLine::new(true))
     }
 
     fn damon(&self) -> Vec<(String, String)> {
@@ -182,8 +182,8 @@ impl Lab {
     }
 }
 
-fn pids(pid: i32) -> What {
-    What::Pids { pids: vec![pid], ranges: vec![] }
+fn pids(pid: i32) -> RequestSource {
+    RequestSource::Pids { pids: vec![pid], ranges: vec![] }
 }
 
 /// A process in the fake tree; `children` as the kernel lists them.
@@ -238,12 +238,12 @@ fn a_recording_ends_with_its_target_and_leaves_damon_as_it_was_found() {
     let who = reader.targets()[0].process.clone().unwrap();
     assert_eq!((who.pid, who.comm.as_str(), who.cmdline.trim()), (77, "app 77", "app --flag"));
     assert!(who.started.is_some());
-    let sides = reader.sides().unwrap();
+    let side_data = reader.side_data().unwrap();
     for (what, there) in [
-        ("mappings", sides.iter().any(|side| matches!(side, Side::Mappings(m) if m.pid == 77))),
-        ("footprint", sides.iter().any(|side| matches!(side, Side::Process(f) if f.footprint.rss.is_some()))),
-        ("CPU time", sides.iter().any(|side| matches!(side, Side::Cpu(cpu) if cpu.pid == 77))),
-        ("parameters", sides.iter().any(|side| matches!(side, Side::Params(p) if p.json.contains("vaddr")))),
+        ("mappings", side_data.iter().any(|side| matches!(side, Side::Mappings(m) if m.pid == 77))),
+        ("footprint", side_data.iter().any(|side| matches!(side, Side::Process(f) if f.footprint.rss.is_some()))),
+        ("CPU time", side_data.iter().any(|side| matches!(side, Side::Cpu(cpu) if cpu.pid == 77))),
+        ("parameters", side_data.iter().any(|side| matches!(side, Side::Params(p) if p.json.contains("vaddr")))),
     ] {
         assert!(there, "{what} missing");
     }
@@ -328,7 +328,7 @@ fn quotas_and_statistics_that_newer_kernels_tell_of_schemes_are_in_the_record_wh
     lab.run(&Request { schemes, ..lab.request(pids(77)) }).unwrap();
     let (reader, _) = all(&lab.record());
     let schemes: Vec<_> = reader
-        .sides()
+        .side_data()
         .unwrap()
         .into_iter()
         .filter_map(|side| if let Side::Scheme(scheme) = side { Some(scheme) } else { None })
@@ -352,8 +352,8 @@ fn a_mark_from_outside_is_in_the_record() {
     }));
     lab.script.steps.lock().unwrap().extend([marks, exits(77)]);
     lab.run(&lab.request(pids(77))).unwrap();
-    let sides = all(&lab.record()).0.sides().unwrap();
-    assert!(sides.iter().any(|side| matches!(side, Side::Mark(mark) if mark.text == "gc starts")));
+    let side_data = all(&lab.record()).0.side_data().unwrap();
+    assert!(side_data.iter().any(|side| matches!(side, Side::Mark(mark) if mark.text == "gc starts")));
 }
 
 #[test]
@@ -445,7 +445,7 @@ fn no_snapshot_is_read_of_a_target_that_has_ended_nor_of_whoever_gets_its_number
         process(&fake, 77, 'Z', "");
         before
     });
-    lab.run(&Request { limits, ..lab.request(What::Pids { pids: vec![77, 78], ranges: vec![] }) }).unwrap();
+    lab.run(&Request { limits, ..lab.request(RequestSource::Pids { pids: vec![77, 78], ranges: vec![] }) }).unwrap();
     let before = end.join().unwrap();
     let (reader, batch) = all(&lab.record());
     let of = |pid| {
@@ -456,7 +456,7 @@ fn no_snapshot_is_read_of_a_target_that_has_ended_nor_of_whoever_gets_its_number
     assert!(of(77) >= before + 6, "{} after {before}", of(77));
     assert!((1..=before + 1).contains(&of(78)), "{} of {before}", of(78));
     let foreign = |side: &Side| matches!(side, Side::Mappings(m) if m.mappings.iter().any(|m| m.name == "[stack]"));
-    assert!(!reader.sides().unwrap().iter().any(foreign), "memory of another process");
+    assert!(!reader.side_data().unwrap().iter().any(foreign), "memory of another process");
 }
 
 /// The start addresses of many regions, at distances that are hard to compress.
@@ -484,9 +484,9 @@ fn after_a_signal_damon_is_off_and_as_it_was_found_although_the_output_takes_not
         // Dropped when the test fails, so that the session ends.
         let _reader = reader;
         let session = scope.spawn(|| {
-            crate::tape::tests::PIPE.set(Some(std::os::fd::OwnedFd::from(writer).into()));
+            crate::record_output::tests::PIPE.set(Some(std::os::fd::OwnedFd::from(writer).into()));
             let machine = Machine::new(Root::with_io(lab.fake.clone()));
-            session(&request, &machine, &lab.script, &signals, &mut Line::new(true))
+            session(&request, &machine, &lab.script, &signals, &mut StatusLine::new(true))
         });
         // Until it stands still: the pipe is full, and what may wait for it.
         let mut left = lab.script.steps.lock().unwrap().len();

@@ -17,7 +17,7 @@ use crate::json;
 use crate::live::{Machine, plan, ready};
 use crate::messages;
 use crate::owner;
-use crate::request::What;
+use crate::request::RequestSource;
 use args::{ParameterFormat, PrintArgs, StartArgs, StatusArgs, StopArgs};
 use damo_kernel::Root;
 use damo_kernel::steer::Steer;
@@ -34,11 +34,11 @@ use std::time::Duration;
 /// # Errors
 /// What is wrong with the command line or the machine, each with the remedy; then everything is as before.
 pub fn start(args: &StartArgs, out: &mut dyn Write) -> Result<ExitCode, RecordError> {
-    let place = Place::of(&args.root);
+    let place = SteeredKernel::of(&args.root);
     start_on(&place, args, out).map_err(|error| place.explained(error))
 }
 
-fn start_on(place: &Place, args: &StartArgs, out: &mut dyn Write) -> Result<ExitCode, RecordError> {
+fn start_on(place: &SteeredKernel, args: &StartArgs, out: &mut dyn Write) -> Result<ExitCode, RecordError> {
     let wanted = Wanted::of(&args.monitor, &args.damos)?;
     if args.json {
         return print_parameters(place, &wanted, ParameterFormat::Json, out);
@@ -62,10 +62,10 @@ fn start_on(place: &Place, args: &StartArgs, out: &mut dyn Write) -> Result<Exit
 /// # Errors
 /// As [`start`].
 pub fn print(args: &PrintArgs, out: &mut dyn Write) -> Result<ExitCode, RecordError> {
-    print_on(&Place::of(&args.root), args, out)
+    print_on(&SteeredKernel::of(&args.root), args, out)
 }
 
-fn print_on(place: &Place, args: &PrintArgs, out: &mut dyn Write) -> Result<ExitCode, RecordError> {
+fn print_on(place: &SteeredKernel, args: &PrintArgs, out: &mut dyn Write) -> Result<ExitCode, RecordError> {
     let mut monitor = args.monitor.clone();
     // `damo args damon …`: the Python tool has other kinds of options to print.
     if monitor.targets.first().is_some_and(|word| word == "damon") {
@@ -82,7 +82,7 @@ fn print_on(place: &Place, args: &PrintArgs, out: &mut dyn Write) -> Result<Exit
 
 /// Schemes as they were typed: in percent and time, not in the units of the kernel.
 fn print_parameters(
-    place: &Place,
+    place: &SteeredKernel,
     wanted: &Wanted,
     format: ParameterFormat,
     out: &mut dyn Write,
@@ -114,7 +114,7 @@ fn print_writes(writes: &[(PathBuf, String)], out: &mut dyn Write) -> Result<Exi
 /// # Errors
 /// If nothing runs, or what runs is someone else's, or something could not be put back.
 pub fn stop(args: &StopArgs) -> Result<ExitCode, RecordError> {
-    let place = Place::of(&args.root);
+    let place = SteeredKernel::of(&args.root);
     let stopped = place.steer().stop(args.adopt).map_err(|error| place.explained(error.into()))?;
     let each: Vec<String> = stopped.iter().map(|index| format!("kdamond {index}")).collect();
     messages::done(format_args!("Stopped {}.", each.join(" and ")));
@@ -126,11 +126,11 @@ pub fn stop(args: &StopArgs) -> Result<ExitCode, RecordError> {
 /// # Errors
 /// If DAMON's files cannot be read or `out` cannot be written to.
 pub fn status(args: &StatusArgs, out: &mut dyn Write) -> Result<ExitCode, RecordError> {
-    let place = Place::of(&args.root);
+    let place = SteeredKernel::of(&args.root);
     status_on(&place, args, out).map_err(|error| place.explained(error))
 }
 
-fn status_on(place: &Place, args: &StatusArgs, out: &mut dyn Write) -> Result<ExitCode, RecordError> {
+fn status_on(place: &SteeredKernel, args: &StatusArgs, out: &mut dyn Write) -> Result<ExitCode, RecordError> {
     let steer = place.steer();
     loop {
         let status = steer.status(args.tried_regions, args.adopt)?;
@@ -152,12 +152,12 @@ fn status_on(place: &Place, args: &StatusArgs, out: &mut dyn Write) -> Result<Ex
 }
 
 /// The kernel that is steered, and where notes on it are kept.
-struct Place {
+struct SteeredKernel {
     root: Root,
     notes: PathBuf,
 }
 
-impl Place {
+impl SteeredKernel {
     fn of(root: &Path) -> Self {
         Self { root: Root::new(root), notes: owner::directory(root) }
     }
@@ -174,7 +174,7 @@ impl Place {
 
 /// What was typed, understood.
 struct Wanted {
-    what: What,
+    what: RequestSource,
     monitor: MonitorArgs,
     /// `None`: none were named.
     schemes: Option<Vec<Scheme>>,
@@ -190,8 +190,8 @@ impl Wanted {
         monitor.targets.extend_from_slice(damos.targets());
         let targets = monitor.names_targets();
         let what = match monitor.what()? {
-            What::Attach => What::Paddr { ranges: Vec::new(), nodes: Vec::new() },
-            What::Command { words, .. } => {
+            RequestSource::Attach => RequestSource::Paddr { ranges: Vec::new(), nodes: Vec::new() },
+            RequestSource::Command { words, .. } => {
                 let name = words.first().map(|word| word.to_string_lossy().into_owned()).unwrap_or_default();
                 let why = format!(
                     "`{name}` is no process id: start the program and give its id, $(pidof {name}); or let `damo schemes \
@@ -206,21 +206,21 @@ impl Wanted {
     }
 
     /// All parameters, for the machine at hand.
-    fn kdamonds(&self, place: &Place) -> Result<Vec<Kdamond>, RecordError> {
+    fn kdamonds(&self, place: &SteeredKernel) -> Result<Vec<Kdamond>, RecordError> {
         planned(&self.what, &self.monitor, self.schemes.as_deref(), place, None)
     }
 }
 
 fn planned(
-    what: &What,
+    what: &RequestSource,
     monitor: &MonitorArgs,
     schemes: Option<&[Scheme]>,
-    place: &Place,
+    place: &SteeredKernel,
     command: Option<i32>,
 ) -> Result<Vec<Kdamond>, RecordError> {
     let machine = Machine::new(place.root.clone());
     let mut kdamonds = plan::of(what, &monitor.monitoring()?, plan::Children::NONE, &machine, command)?.kdamonds;
-    if let What::Kdamonds(_) = what {
+    if let RequestSource::Kdamonds(_) = what {
         monitor.change(&mut kdamonds)?;
     }
     if let Some(schemes) = schemes {

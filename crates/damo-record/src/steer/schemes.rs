@@ -1,14 +1,14 @@
 //! `damo schemes`: schemes in the foreground. Like `start`, wait, `stop`; what was started ends with the command that
 //! started it, or with its targets.
 
-use super::{DamosArgs, Place, planned, say, show};
+use super::{DamosArgs, SteeredKernel, planned, say, show};
 use crate::args::{MonitorArgs, UsageError};
 use crate::error::RecordError;
-use crate::line::Line;
 use crate::live::command::{self, Started};
 use crate::messages;
-use crate::request::What;
+use crate::request::RequestSource;
 use crate::signals::Signals;
+use crate::status_line::StatusLine;
 use crate::values;
 use clap::Args;
 use damo_kernel::Error;
@@ -59,12 +59,12 @@ pub struct ForegroundArgs {
 /// What is wrong with the command line or the machine, each with the remedy; then everything is as before.
 pub fn run(args: &ForegroundArgs, out: &mut dyn Write) -> Result<ExitCode, RecordError> {
     let signals = Signals::listen()?;
-    let place = Place::of(&args.root);
+    let place = SteeredKernel::of(&args.root);
     run_on(&place, args, &signals, out).map_err(|error| place.explained(error))
 }
 
 pub(super) fn run_on(
-    place: &Place,
+    place: &SteeredKernel,
     args: &ForegroundArgs,
     signals: &Signals,
     out: &mut dyn Write,
@@ -72,11 +72,11 @@ pub(super) fn run_on(
     let schemes = args.damos.schemes()?;
     let what = what(args)?;
     let mut started = match &what {
-        What::Command { words, .. } => Some(Started::spawn(words, false)?),
+        RequestSource::Command { words, .. } => Some(Started::spawn(words, false)?),
         _ => None,
     };
     let steer = place.steer();
-    let mut line = Line::new(false);
+    let mut line = StatusLine::new(false);
     let applied = match begin(place, args, &what, schemes.as_deref(), &steer, started.as_ref().map(Started::pid)) {
         Ok(()) => apply(&steer, place, args, signals, started.as_mut(), out),
         Err(error) => command::not_begun(&mut started, error, &mut line),
@@ -87,7 +87,7 @@ pub(super) fn run_on(
 /// Waits until it is over, puts the settings back, and tells what the schemes did.
 fn apply(
     steer: &Steer,
-    place: &Place,
+    place: &SteeredKernel,
     args: &ForegroundArgs,
     signals: &Signals,
     command: Option<&mut Started>,
@@ -107,25 +107,25 @@ fn apply(
 }
 
 /// Whom to monitor: as for `start`, and a program to start.
-fn what(args: &ForegroundArgs) -> Result<What, RecordError> {
+fn what(args: &ForegroundArgs) -> Result<RequestSource, RecordError> {
     let mut monitor = args.monitor.clone();
     monitor.targets.extend_from_slice(args.damos.targets());
     if args.command.is_empty() {
         return Ok(match monitor.what()? {
-            What::Attach => What::Paddr { ranges: Vec::new(), nodes: Vec::new() },
+            RequestSource::Attach => RequestSource::Paddr { ranges: Vec::new(), nodes: Vec::new() },
             what => what,
         });
     }
     if monitor.kinds() > 0 || !monitor.target_pid.is_empty() {
         return Err(UsageError("give either a command after `--` or another target, not both".to_owned()).into());
     }
-    Ok(What::Command { words: args.command.clone(), ranges: values::ranges(&monitor.regions)? })
+    Ok(RequestSource::Command { words: args.command.clone(), ranges: values::ranges(&monitor.regions)? })
 }
 
 fn begin(
-    place: &Place,
+    place: &SteeredKernel,
     args: &ForegroundArgs,
-    what: &What,
+    what: &RequestSource,
     schemes: Option<&[Scheme]>,
     steer: &Steer,
     command: Option<i32>,

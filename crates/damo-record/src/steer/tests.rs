@@ -12,11 +12,11 @@ use tempfile::TempDir;
 /// In the fake tree.
 const CONTEXT: &str = "sys/kernel/mm/damon/admin/kdamonds/0/contexts/0";
 
-fn place() -> (TempDir, Arc<FakeDamon>, Place) {
+fn place() -> (TempDir, Arc<FakeDamon>, SteeredKernel) {
     let notes = tempfile::tempdir().unwrap();
     let fake = Arc::new(FakeDamon::new((6, 12)));
     fake.put("proc/iomem", "00001000-0009ffff : System RAM\n00100000-7fffffff : System RAM\n");
-    let place = Place { root: Root::with_io(fake.clone()), notes: notes.path().to_owned() };
+    let place = SteeredKernel { root: Root::with_io(fake.clone()), notes: notes.path().to_owned() };
     (notes, fake, place)
 }
 
@@ -25,13 +25,13 @@ fn parse<T: Args + FromArgMatches>(words: &[&str]) -> T {
     T::from_arg_matches(&matches).unwrap()
 }
 
-fn start(place: &Place, words: &[&str]) -> Result<String, RecordError> {
+fn start(place: &SteeredKernel, words: &[&str]) -> Result<String, RecordError> {
     let mut out = Vec::new();
     start_on(place, &parse::<StartArgs>(words), &mut out)?;
     Ok(String::from_utf8(out).unwrap())
 }
 
-fn status(place: &Place) -> String {
+fn status(place: &SteeredKernel) -> String {
     let mut out = Vec::new();
     status_on(place, &parse::<StatusArgs>(&[]), &mut out).unwrap();
     String::from_utf8(out).unwrap()
@@ -111,7 +111,7 @@ fn options_without_an_action_and_programs_are_refused_before_anything_is_written
     assert!(!parse::<MonitorArgs>(&[]).names_targets());
 }
 
-fn print(place: &Place, words: &[&str]) -> Result<String, RecordError> {
+fn print(place: &SteeredKernel, words: &[&str]) -> Result<String, RecordError> {
     let mut out = Vec::new();
     print_on(place, &parse::<PrintArgs>(words), &mut out)?;
     Ok(String::from_utf8(out).unwrap())

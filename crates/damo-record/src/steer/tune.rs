@@ -2,12 +2,12 @@
 //! with one they are the schemes from then on; `--replace` is for everything but the targets.
 
 use super::args::TuneArgs;
-use super::{DamosArgs, Place, Wanted, show};
+use super::{DamosArgs, SteeredKernel, Wanted, show};
 use crate::args::UsageError;
 use crate::error::RecordError;
 use crate::json;
 use crate::messages;
-use crate::request::What;
+use crate::request::RequestSource;
 use damo_kernel::sysfs::{Context, Kdamond};
 use std::process::ExitCode;
 
@@ -16,18 +16,18 @@ use std::process::ExitCode;
 /// # Errors
 /// As [`super::start`]; then the parameters are as before.
 pub fn tune(args: &TuneArgs) -> Result<ExitCode, RecordError> {
-    let place = Place::of(&args.root);
+    let place = SteeredKernel::of(&args.root);
     let said = tune_on(&place, args).map_err(|error| place.explained(error))?;
     said.iter().for_each(messages::note);
     Ok(ExitCode::SUCCESS)
 }
 
 /// Gives remarks on what the change means.
-pub(super) fn tune_on(place: &Place, args: &TuneArgs) -> Result<Vec<String>, RecordError> {
+pub(super) fn tune_on(place: &SteeredKernel, args: &TuneArgs) -> Result<Vec<String>, RecordError> {
     let of_running = !args.replace && args.damos.are_changes();
     let none = DamosArgs::default();
     let wanted = Wanted::of(&args.monitor, if of_running { &none } else { &args.damos })?;
-    let whole = args.replace || matches!(wanted.what, What::Kdamonds(_));
+    let whole = args.replace || matches!(wanted.what, RequestSource::Kdamonds(_));
     // Whatever is wrong with what was typed is found out before anything is touched.
     let typed = if args.replace || wanted.targets { Some(wanted.kdamonds(place)?) } else { None };
     if typed.is_none() && wanted.schemes.is_none() && !of_running && !args.monitor.gave_parameters() {

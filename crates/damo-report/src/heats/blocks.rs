@@ -83,7 +83,7 @@ impl Fit {
     /// The lines that remarks on these records take below a map.
     pub fn remarks(records: &[Record]) -> usize {
         let has = |wanted: fn(&Side) -> bool| {
-            records.iter().any(|record| record.sides().is_ok_and(|sides| sides.iter().any(wanted)))
+            records.iter().any(|record| record.side_data().is_ok_and(|side_data| side_data.iter().any(wanted)))
         };
         let marks = usize::from(has(|side| matches!(side, Side::Mark(_))));
         // Processes that came or went, and mappings that changed.

@@ -323,7 +323,7 @@ fn report(
         coverage.partial += own.partial;
         coverage.lost_events += own.lost_events;
         coverage.damaged += own.damaged;
-        for side in record.sides()? {
+        for side in record.side_data()? {
             if let Side::Mark(mark) = side
                 && let Some(at) = record.on_record_clock(mark.at)
                 && (plan.time.0..plan.time.1).contains(&at)

@@ -25,7 +25,7 @@ impl MappingNames {
         for record in records {
             let targets: Vec<_> = record.targets().iter().filter(|t| Identity::from(*t) == identity).collect();
             let only = record.targets().len() == 1;
-            for side in record.sides()? {
+            for side in record.side_data()? {
                 let Side::Mappings(all) = side else { continue };
                 let ours = targets.iter().any(|target| {
                     all.target == Some(target.key)

@@ -126,7 +126,7 @@ pub(super) fn window(records: &[Record], options: &Options, whole: &Survey) -> R
 pub fn find_mark(records: &[Record], text: &str) -> Result<Nanos, HeatsError> {
     let mut known = Vec::new();
     for record in records {
-        for side in record.sides()? {
+        for side in record.side_data()? {
             if let Side::Mark(mark) = side {
                 if mark.text == text
                     && let Some(at) = record.on_record_clock(mark.at)
@@ -150,7 +150,7 @@ fn listed<T: AsRef<str>>(names: &[T]) -> String {
 fn next_mark(records: &[Record], after: Nanos) -> Result<Option<Nanos>, HeatsError> {
     let mut next: Option<Nanos> = None;
     for record in records {
-        let marks = record.sides()?.iter().filter_map(|side| match side {
+        let marks = record.side_data()?.iter().filter_map(|side| match side {
             Side::Mark(mark) => record.on_record_clock(mark.at),
             _ => None,
         });

@@ -177,7 +177,7 @@ impl Applied {
 /// What the schemes of the first parameters that tell do, by position; empty if nothing tells.
 fn actions(records: &[Record]) -> Result<Vec<String>, FrameError> {
     for record in records {
-        for side in record.sides()? {
+        for side in record.side_data()? {
             let Side::Params(params) = side else { continue };
             let Ok(json) = serde_json::from_str::<serde_json::Value>(&params.json) else { continue };
             let context = params.context.unwrap_or(0) as usize;

@@ -89,7 +89,7 @@ pub fn targets(
     let times = 1 << (per_target / addresses).clamp(64, 2048).ilog2();
     let columns = Columns::Shared { total: addresses, least: 24, between: 0 };
     let time_range = Some(TimeRange { start: span.0, end: span.1, base: TimeBase::At(Nanos(0)) });
-    let sides = record.sides().map_err(HeatsError::from)?;
+    let side_data = record.side_data().map_err(HeatsError::from)?;
     let (working_sets, settled) = (tracks::working_sets(record)?, tracks::settled(record)?);
     let mut maps = Vec::new();
     for group in shown {
@@ -106,7 +106,7 @@ pub fn targets(
             let options =
                 Options { identity: scheme.identity, address_ranges: address_ranges.collect(), ..options.clone() };
             let Some(applied) = seen(heats::heats(std::slice::from_ref(record), &options))? else { continue };
-            names.push(scheme_name(scheme, sides));
+            names.push(scheme_name(scheme, side_data));
             for (panel, grid) in panels.iter_mut().zip(&applied.panels) {
                 panel.applied.push(pack(grid, |column, row| cover_at(grid, column, row))?);
             }
@@ -130,10 +130,10 @@ fn seen(report: Result<HeatsReport, HeatsError>) -> Result<Option<HeatsReport>, 
 }
 
 /// `scheme 0 (pageout)`, if the record's parameters tell the action.
-fn scheme_name(group: &Group<'_>, sides: &[Side]) -> String {
+fn scheme_name(group: &Group<'_>, side_data: &[Side]) -> String {
     let number = group.identity.scheme.unwrap_or_default();
     let path = format!("/contexts/{}/schemes/{number}/action", group.identity.context.unwrap_or_default());
-    let action = sides.iter().find_map(|side| match side {
+    let action = side_data.iter().find_map(|side| match side {
         Side::Params(params) if params.kdamond.is_none() || params.kdamond == group.identity.kdamond => {
             let json: serde_json::Value = serde_json::from_str(&params.json).ok()?;
             Some(json.pointer(&path)?.as_str()?.to_owned())

@@ -84,7 +84,7 @@ struct Clock<'a> {
 
 impl<'a> Clock<'a> {
     fn new(record: &'a Record, start: Nanos) -> Result<Self, ReportError> {
-        let stamps = record.sides()?.iter().filter_map(|side| match side {
+        let stamps = record.side_data()?.iter().filter_map(|side| match side {
             Side::Process(process) => Some(process.at),
             Side::System(system) => Some(system.at),
             Side::Cpu(cpu) => Some(cpu.at),
@@ -161,10 +161,10 @@ pub fn of_target(
 /// CPU time and pressure.
 pub fn of_machine(record: &Record, start: Nanos) -> Result<Vec<Track>, ReportError> {
     let clock = Clock::new(record, start)?;
-    let sides = record.sides()?;
+    let side_data = record.side_data()?;
     let tracks = [
-        Track::new("CPU time, as share of one CPU", "share", cpu(&clock, sides)),
-        Track::new("Pressure: share of time in which some tasks waited", "share", pressure(&clock, sides)),
+        Track::new("CPU time, as share of one CPU", "share", cpu(&clock, side_data)),
+        Track::new("Pressure: share of time in which some tasks waited", "share", pressure(&clock, side_data)),
     ];
     let note = if clock.is_guess() { OTHER_CLOCK } else { "" };
     Ok(tracks.into_iter().flatten().map(|track| Track { note, ..track }).collect())
@@ -210,7 +210,7 @@ fn allocated(clock: &Clock<'_>, group: &Group<'_>) -> Result<Vec<(&'static str, 
             list.push((at, Some(bytes.0 as f64)));
         }
     };
-    for side in record.sides()? {
+    for side in record.side_data()? {
         match side {
             Side::Process(process) => {
                 let ours = match process.target {
@@ -248,9 +248,9 @@ fn rates(samples: &[(i64, Nanos)]) -> Vec<Point> {
     pairs.collect()
 }
 
-fn cpu(clock: &Clock<'_>, sides: &[Side]) -> Vec<Series> {
+fn cpu(clock: &Clock<'_>, side_data: &[Side]) -> Vec<Series> {
     let mut by_name: BTreeMap<(bool, i32), (String, Totals)> = BTreeMap::new();
-    for side in sides {
+    for side in side_data {
         if let Side::Cpu(cpu) = side
             && let Some(at) = clock.at(cpu.at)
         {
@@ -262,9 +262,9 @@ fn cpu(clock: &Clock<'_>, sides: &[Side]) -> Vec<Series> {
     by_name.into_values().map(|(name, samples)| Series::new(name, &rates(&samples))).collect()
 }
 
-fn pressure(clock: &Clock<'_>, sides: &[Side]) -> Vec<Series> {
+fn pressure(clock: &Clock<'_>, side_data: &[Side]) -> Vec<Series> {
     let mut by_resource: BTreeMap<String, Totals> = BTreeMap::new();
-    for side in sides {
+    for side in side_data {
         if let Side::Pressure(pressure) = side
             && let Some(at) = clock.at(pressure.at)
         {

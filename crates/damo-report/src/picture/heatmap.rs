@@ -42,7 +42,7 @@ pub struct HeatMap<'a> {
 type Sample = Box<dyn Fn(usize) -> u8>;
 
 /// Where panels go.
-struct Place {
+struct PanelArea {
     left: f64,
     top: f64,
     width: usize,
@@ -55,11 +55,11 @@ pub(super) fn edges(style: &Style) -> (f64, f64) {
     (place.left, place.left + place.width as f64)
 }
 
-fn place(style: &Style) -> Place {
+fn place(style: &Style) -> PanelArea {
     let (left, top) = (MARGIN + LEFT, top(style));
     let width = (style.width as f64 - left - RIGHT - MARGIN).max(16.0) as usize;
     let height = (style.height as f64 - top - BELOW - MARGIN / 2.0).max(16.0) as usize;
-    Place { left, top: top.round(), width, height }
+    PanelArea { left, top: top.round(), width, height }
 }
 
 impl HeatMap<'_> {

@@ -5,9 +5,9 @@
 //! memory, to another list or node, into huge pages) is kept, and how much younger it would be: acting on a region makes
 //! its age 0, while the record's age runs on.
 
+use super::page_filter::{Knowledge, PageFilter};
 use super::readings::Readings;
-use super::scene::Scene;
-use super::sieve::{Knowledge, Sieve};
+use super::region_state::RegionState;
 use super::tally::Moment;
 use damo_model::scheme::{Action, Charge, Costs, Goal, Metric, ResolvedPattern, Scheme, goal_score, priority};
 use damo_model::{Addr, AddrRange, Age, Bytes, Intervals, Nanos, NrAccesses};
@@ -79,7 +79,7 @@ pub(super) struct Now {
 #[derive(Clone, Debug)]
 pub(super) struct Candidate {
     scheme: Scheme,
-    sieve: Sieve,
+    page_filter: PageFilter,
     effect: Effect,
     costs: Costs,
     tracks: Vec<Track>,
@@ -99,12 +99,12 @@ struct Portion {
 }
 
 impl Candidate {
-    pub(super) fn new(scheme: &Scheme, sieve: Sieve, nr_targets: usize, costs: Costs) -> Candidate {
+    pub(super) fn new(scheme: &Scheme, page_filter: PageFilter, nr_targets: usize, costs: Costs) -> Candidate {
         Candidate {
             kept: vec![0.0; scheme.filters.len()],
             effect: Effect::of(scheme.action),
             scheme: scheme.clone(),
-            sieve,
+            page_filter,
             costs,
             tracks: vec![Track::default(); nr_targets],
             charge: Charge::default(),
@@ -116,21 +116,21 @@ impl Candidate {
     }
 
     /// What happened in the interval that ends now: memory moves to the new regions, and comes back where accessed.
-    pub(super) fn follow(&mut self, target: usize, scene: &Scene, now: &Now, moment: &mut Moment) {
+    pub(super) fn follow(&mut self, target: usize, state: &RegionState, now: &Now, moment: &mut Moment) {
         let (effect, Some(track)) = (self.effect, self.tracks.get_mut(target)) else { return };
-        track.carry(scene);
-        track.blend_ages(scene);
+        track.carry(state);
+        track.blend_ages(state);
         let (mut back, mut soon) = (0.0, 0.0);
-        for i in 0..scene.len() {
+        for i in 0..state.len() {
             let share = &mut track.moved[i];
-            track.lag[i] = track.lag[i].min(scene.age[i] as f32);
+            track.lag[i] = track.lag[i].min(state.age[i] as f32);
             if *share <= 0.0 {
                 continue;
             }
-            let touched = scene.touched[i];
+            let touched = state.touched[i];
             *share = match effect {
                 Effect::Huge => *share,
-                _ => share.min(scene.resident[i]),
+                _ => share.min(state.resident[i]),
             };
             let returns = match effect {
                 // As if what was moved lay evenly in the region, and the rate were the share of pages accessed.
@@ -139,7 +139,7 @@ impl Candidate {
                 _ => 0.0,
             };
             if returns > 0.0 {
-                let bytes = f64::from(returns) * scene.size(i) as f64;
+                let bytes = f64::from(returns) * state.size(i) as f64;
                 back += bytes;
                 if now.seconds - track.when[i] <= now.within {
                     soon += bytes;
@@ -157,15 +157,15 @@ impl Candidate {
     }
 
     /// Bytes moved at present, and those of them that were not resident before (within huge pages).
-    pub(super) fn state(&self, target: usize, scene: &Scene) -> (f64, f64) {
+    pub(super) fn state(&self, target: usize, state: &RegionState) -> (f64, f64) {
         let Some(track) = self.tracks.get(target) else { return (0.0, 0.0) };
         let (mut moved, mut bloat) = (0.0, 0.0);
-        for (i, share) in track.moved.iter().enumerate().take(scene.len()) {
+        for (i, share) in track.moved.iter().enumerate().take(state.len()) {
             if *share > 0.0 {
-                let bytes = f64::from(*share) * scene.size(i) as f64;
+                let bytes = f64::from(*share) * state.size(i) as f64;
                 moved += bytes;
                 if self.effect == Effect::Huge {
-                    bloat += bytes * f64::from(1.0 - scene.resident[i]);
+                    bloat += bytes * f64::from(1.0 - state.resident[i]);
                 }
             }
         }
@@ -173,11 +173,11 @@ impl Candidate {
     }
 
     /// Bytes that the scheme moved at most `now.within` ago and that were not accessed again since.
-    pub(super) fn recently_moved(&self, target: usize, scene: &Scene, now: &Now) -> f64 {
+    pub(super) fn recently_moved(&self, target: usize, state: &RegionState, now: &Now) -> f64 {
         let Some(track) = self.tracks.get(target) else { return 0.0 };
         let recent = |(i, _): &(usize, &f32)| track.when.get(*i).is_some_and(|when| now.seconds - when < now.within);
-        let shares = track.moved.iter().enumerate().take(scene.len()).filter(recent);
-        shares.map(|(i, share)| f64::from(*share) * scene.size(i) as f64).sum()
+        let shares = track.moved.iter().enumerate().take(state.len()).filter(recent);
+        shares.map(|(i, share)| f64::from(*share) * state.size(i) as f64).sum()
     }
 
     pub(super) fn effect(&self) -> Effect {
@@ -189,11 +189,11 @@ impl Candidate {
     }
 
     pub(super) fn knowledge(&self) -> Vec<Knowledge> {
-        self.sieve.knowledge()
+        self.page_filter.knowledge()
     }
 
     /// Applies the scheme, if it is due, to all targets of its context.
-    pub(super) fn apply(&mut self, scenes: &[&Scene], now: &Now, moved: f64, moment: &mut Moment) {
+    pub(super) fn apply(&mut self, scenes: &[&RegionState], now: &Now, moved: f64, moment: &mut Moment) {
         let interval =
             if self.scheme.apply_interval.0 > 0 { self.scheme.apply_interval } else { now.intervals.aggregation };
         let due = *self.next_apply.get_or_insert(now.at);
@@ -210,34 +210,34 @@ impl Candidate {
         if limited {
             self.prepare(scenes, &pattern, now, moved, moment);
         }
-        for (target, scene) in scenes.iter().enumerate() {
+        for (target, state) in scenes.iter().enumerate() {
             let (mut matched, mut applied) = (None, None);
-            for i in 0..scene.len() {
-                let (size, nr_accesses, age) = self.region(target, scene, i);
+            for i in 0..state.len() {
+                let (size, nr_accesses, age) = self.region(target, state, i);
                 if !pattern.matches(size, nr_accesses, age) {
                     continue;
                 }
                 // Of a region that is cut, all parts are one.
-                moment.matched_regions += u64::from(matched.replace(scene.of[i]) != Some(scene.of[i]));
-                moment.matched += scene.size(i) as f64;
+                moment.matched_regions += u64::from(matched.replace(state.of[i]) != Some(state.of[i]));
+                moment.matched += state.size(i) as f64;
                 let before = moment.applied;
                 if limited {
-                    self.try_limited(target, scene, i, now, moment);
+                    self.try_limited(target, state, i, now, moment);
                 } else {
-                    self.try_whole(target, scene, i, now, moment);
+                    self.try_whole(target, state, i, now, moment);
                 }
                 if moment.applied > before {
-                    moment.applied_regions += u64::from(applied.replace(scene.of[i]) != Some(scene.of[i]));
+                    moment.applied_regions += u64::from(applied.replace(state.of[i]) != Some(state.of[i]));
                 }
             }
         }
     }
 
     /// A region as the scheme would see it.
-    fn region(&self, target: usize, scene: &Scene, i: usize) -> (Bytes, NrAccesses, Age) {
+    fn region(&self, target: usize, state: &RegionState, i: usize) -> (Bytes, NrAccesses, Age) {
         let lag = self.tracks.get(target).and_then(|track| track.lag.get(i)).copied().unwrap_or(0.0);
-        let age = (scene.age[i] as f32 - lag).max(0.0);
-        (Bytes(scene.whole[i]), NrAccesses(scene.nr_accesses[i]), Age(age as u32))
+        let age = (state.age[i] as f32 - lag).max(0.0);
+        (Bytes(state.whole[i]), NrAccesses(state.nr_accesses[i]), Age(age as u32))
     }
 
     fn is_active(&mut self, now: &Now, moved: f64) -> bool {
@@ -254,7 +254,14 @@ impl Candidate {
     }
 
     /// Renews the quota and decides which priorities fit it.
-    fn prepare(&mut self, scenes: &[&Scene], pattern: &ResolvedPattern, now: &Now, moved: f64, moment: &mut Moment) {
+    fn prepare(
+        &mut self,
+        scenes: &[&RegionState],
+        pattern: &ResolvedPattern,
+        now: &Now,
+        moved: f64,
+        moment: &mut Moment,
+    ) {
         let goals = &self.scheme.quotas.goals;
         let saved = if self.effect == Effect::Out { moved } else { 0.0 };
         let waited = self.waited;
@@ -268,11 +275,11 @@ impl Candidate {
         }
         moment.used_up += u64::from(used_up);
         let mut regions = Vec::new();
-        for (target, scene) in scenes.iter().enumerate() {
-            for i in 0..scene.len() {
-                let (size, nr_accesses, age) = self.region(target, scene, i);
+        for (target, state) in scenes.iter().enumerate() {
+            for i in 0..state.len() {
+                let (size, nr_accesses, age) = self.region(target, state, i);
                 if pattern.matches(size, nr_accesses, age) {
-                    regions.push((self.priority(nr_accesses, age, &now.intervals), Bytes(scene.size(i))));
+                    regions.push((self.priority(nr_accesses, age, &now.intervals), Bytes(state.size(i))));
                 }
             }
         }
@@ -283,23 +290,23 @@ impl Candidate {
         priority(self.scheme.action, nr_accesses, age, &self.scheme.quotas.weights, intervals)
     }
 
-    fn try_whole(&mut self, target: usize, scene: &Scene, i: usize, now: &Now, moment: &mut Moment) {
-        let bytes = scene.size(i);
-        if let Some(pass) = self.filter(target, scene, i, bytes, moment) {
-            self.act(target, scene, i, &Portion { bytes, pass }, now, moment);
+    fn try_whole(&mut self, target: usize, state: &RegionState, i: usize, now: &Now, moment: &mut Moment) {
+        let bytes = state.size(i);
+        if let Some(pass) = self.filter(target, state, i, bytes, moment) {
+            self.act(target, state, i, &Portion { bytes, pass }, now, moment);
         }
     }
 
     /// Acts on as much of a region as the quota leaves, going on where it ended last time.
-    fn try_limited(&mut self, target: usize, scene: &Scene, i: usize, now: &Now, moment: &mut Moment) {
+    fn try_limited(&mut self, target: usize, state: &RegionState, i: usize, now: &Now, moment: &mut Moment) {
         if self.charge.is_used_up() {
             return;
         }
-        let (start, end) = (scene.start[i], scene.end[i]);
+        let (start, end) = (state.start[i], state.end[i]);
         let mut from = start;
         if let Some((resume_target, addr)) = self.charge.resume {
             if resume_target != target || end <= addr.0 {
-                if resume_target == target && i + 1 == scene.len() {
+                if resume_target == target && i + 1 == state.len() {
                     self.charge.resume = None;
                 }
                 return;
@@ -307,7 +314,7 @@ impl Candidate {
             self.charge.resume = None;
             from = start.max(addr.0 / PAGE * PAGE);
         }
-        let (_, nr_accesses, age) = self.region(target, scene, i);
+        let (_, nr_accesses, age) = self.region(target, state, i);
         if self.priority(nr_accesses, age, &now.intervals) < self.charge.min_priority {
             return;
         }
@@ -315,8 +322,8 @@ impl Candidate {
         if bytes == 0 {
             return;
         }
-        let Some(pass) = self.filter(target, scene, i, bytes, moment) else { return };
-        let changed = self.act(target, scene, i, &Portion { bytes, pass }, now, moment);
+        let Some(pass) = self.filter(target, state, i, bytes, moment) else { return };
+        let changed = self.act(target, state, i, &Portion { bytes, pass }, now, moment);
         let pages = |bytes: f64| bytes / PAGE as f64;
         let time = pages(bytes as f64) * self.costs.look.0 as f64 + pages(changed) * self.costs.act.0 as f64;
         self.charge.charge(Bytes(bytes), Nanos(time as i64));
@@ -326,12 +333,12 @@ impl Candidate {
     }
 
     /// The share of `bytes` of a region that passes the filters; `None` if the core keeps it out.
-    fn filter(&mut self, target: usize, scene: &Scene, i: usize, bytes: u64, moment: &mut Moment) -> Option<f32> {
-        if self.sieve.is_empty() {
+    fn filter(&mut self, target: usize, state: &RegionState, i: usize, bytes: u64, moment: &mut Moment) -> Option<f32> {
+        if self.page_filter.is_empty() {
             return Some(1.0);
         }
-        let range = AddrRange::new(Addr(scene.start[i]), Addr(scene.end[i]));
-        let (core, pass) = self.sieve.pass(target, range, scene.touched[i], &mut self.kept);
+        let range = AddrRange::new(Addr(state.start[i]), Addr(state.end[i]));
+        let (core, pass) = self.page_filter.pass(target, range, state.touched[i], &mut self.kept);
         for (sum, share) in moment.kept.iter_mut().zip(&self.kept) {
             *sum += f64::from(*share) * bytes as f64;
         }
@@ -342,22 +349,22 @@ impl Candidate {
     fn act(
         &mut self,
         target: usize,
-        scene: &Scene,
+        state: &RegionState,
         i: usize,
         portion: &Portion,
         now: &Now,
         moment: &mut Moment,
     ) -> f64 {
         let Some(track) = self.tracks.get_mut(target) else { return 0.0 };
-        let size = scene.size(i).max(1);
+        let size = state.size(i).max(1);
         let part = (portion.bytes as f64 / size as f64) as f32;
         moment.applied += portion.bytes as f64 * f64::from(portion.pass);
-        let resident = scene.resident[i];
+        let resident = state.resident[i];
         let most = match self.effect {
             Effect::None => 0.0,
             Effect::Huge if resident <= 0.0 => 0.0,
             Effect::Huge => {
-                let (from, to) = (scene.start[i].next_multiple_of(HUGE_PAGE), scene.end[i] / HUGE_PAGE * HUGE_PAGE);
+                let (from, to) = (state.start[i].next_multiple_of(HUGE_PAGE), state.end[i] / HUGE_PAGE * HUGE_PAGE);
                 to.saturating_sub(from) as f32 / size as f32
             }
             _ => resident,
@@ -371,7 +378,7 @@ impl Candidate {
             track.moved[i] = sum;
         }
         if self.scheme.action != Action::Stat {
-            let age = scene.age[i] as f32;
+            let age = state.age[i] as f32;
             track.lag[i] = age - (1.0 - part) * (age - track.lag[i]);
         }
         let changed = f64::from(moves) * size as f64;
@@ -382,7 +389,7 @@ impl Candidate {
 
 impl Track {
     /// Brings the state over to the present regions.
-    fn carry(&mut self, scene: &Scene) {
+    fn carry(&mut self, state: &RegionState) {
         let (moved, when, lag) = &mut self.before;
         std::mem::swap(moved, &mut self.moved);
         std::mem::swap(when, &mut self.when);
@@ -390,7 +397,7 @@ impl Track {
         for column in [&mut self.moved, &mut self.when, &mut self.lag] {
             column.clear();
         }
-        scene.carry(|old| {
+        state.carry(|old| {
             if let [(j, share)] = old
                 && *share == 1.0
             {
@@ -416,13 +423,13 @@ impl Track {
 
 impl Track {
     /// Parts of one region have one age: DAMON puts together what has like access rates, and takes the mean.
-    fn blend_ages(&mut self, scene: &Scene) {
+    fn blend_ages(&mut self, state: &RegionState) {
         let mut from = 0;
-        for parts in scene.of.chunk_by(|a, b| a == b) {
+        for parts in state.of.chunk_by(|a, b| a == b) {
             let to = from + parts.len();
             if let (true, Some(lags)) = (parts.len() > 1, self.lag.get_mut(from..to)) {
-                let whole = scene.whole[from].max(1) as f32;
-                let mean = lags.iter().zip(from..to).map(|(lag, i)| *lag * scene.size(i) as f32 / whole).sum::<f32>();
+                let whole = state.whole[from].max(1) as f32;
+                let mean = lags.iter().zip(from..to).map(|(lag, i)| *lag * state.size(i) as f32 / whole).sum::<f32>();
                 lags.fill(mean);
             }
             from = to;

@@ -5,9 +5,9 @@
 //! resident without any scheme comes from a division that no scheme has a part in.
 
 use super::candidate::{Candidate, Effect, HUGE_PAGE, Now, System};
+use super::page_filter::PageFilter;
 use super::readings::Readings;
-use super::scene::{Columns, MIN_CELL, Scene};
-use super::sieve::Sieve;
+use super::region_state::{Columns, MIN_CELL, RegionState};
 use super::tally::{Held, Moment, Tally};
 use super::{Options, Times};
 use crate::ReportError;
@@ -39,7 +39,7 @@ struct Division {
     /// Where filters decide otherwise from here on: sorted addresses for each target.
     cuts: Vec<Vec<Addr>>,
     /// One for each target.
-    scenes: Vec<Scene>,
+    scenes: Vec<RegionState>,
 }
 
 /// A candidate and what is counted of it.
@@ -88,8 +88,8 @@ impl<'a> Context<'a> {
         let mut divisions = vec![Division::new(MIN_CELL, vec![Vec::new(); targets.len()])];
         let mut candidates = Vec::with_capacity(schemes.len());
         for scheme in schemes {
-            let sieve = Sieve::new(scheme, record, &targets)?;
-            let mut cuts: Vec<Vec<Addr>> = (0..targets.len()).map(|t| sieve.cuts(t).collect()).collect();
+            let page_filter = PageFilter::new(scheme, record, &targets)?;
+            let mut cuts: Vec<Vec<Addr>> = (0..targets.len()).map(|t| page_filter.cuts(t).collect()).collect();
             for cuts in &mut cuts {
                 cuts.sort_unstable();
                 cuts.dedup();
@@ -103,7 +103,7 @@ impl<'a> Context<'a> {
                 divisions.push(Division::new(min_cell, cuts));
             }
             candidates.push(Followed {
-                candidate: Candidate::new(scheme, sieve, targets.len(), options.costs),
+                candidate: Candidate::new(scheme, page_filter, targets.len(), options.costs),
                 tally: Tally::new(times.begin, times.end, spans, times.means_from),
                 division,
                 undecided: 0.0,
@@ -154,8 +154,8 @@ impl<'a> Context<'a> {
         self.pending = Some((self.pending.map_or(end, |(at, _)| at.max(end)), intervals));
         if let (Some(resident), Some(present)) = (self.resident.get_mut(t), self.present.get_mut(t)) {
             let rss = resident.at(end).map(|bytes| bytes.0);
-            for scene in self.divisions.iter_mut().filter_map(|division| division.scenes.get_mut(t)) {
-                scene.advance(columns, &intervals, rss);
+            for state in self.divisions.iter_mut().filter_map(|division| division.scenes.get_mut(t)) {
+                state.advance(columns, &intervals, rss);
             }
             *present = true;
         }
@@ -179,7 +179,7 @@ impl<'a> Context<'a> {
         let now = self.now(last, options);
         for followed in &mut self.candidates {
             let Some(division) = self.divisions.get(followed.division) else { continue };
-            let of = |(t, scene): (usize, &Scene)| followed.candidate.recently_moved(t, scene, &now);
+            let of = |(t, state): (usize, &RegionState)| followed.candidate.recently_moved(t, state, &now);
             // Nothing takes huge pages apart again.
             if followed.candidate.effect() != Effect::Huge {
                 followed.undecided = division.scenes.iter().enumerate().map(of).sum();
@@ -196,22 +196,22 @@ impl<'a> Context<'a> {
         self.last = Some(at);
         self.intervals = intervals;
         let now = self.now(at, options);
-        let nothing = Scene::default();
+        let nothing = RegionState::default();
         let present = &self.present;
-        let divisions: Vec<Vec<&Scene>> =
+        let divisions: Vec<Vec<&RegionState>> =
             self.divisions.iter().map(|division| division.present(present, &nothing)).collect();
         let mut resident = 0.0;
-        for (scene, readings) in divisions.iter().flatten().zip(&mut self.resident).filter(|(scene, _)| scene.len() > 0)
+        for (state, readings) in divisions.iter().flatten().zip(&mut self.resident).filter(|(state, _)| state.len() > 0)
         {
-            resident += readings.at(at).map_or_else(|| scene.resident_bytes(), |bytes| bytes.0 as f64);
+            resident += readings.at(at).map_or_else(|| state.resident_bytes(), |bytes| bytes.0 as f64);
         }
         for Followed { candidate, tally, division, .. } in &mut self.candidates {
             let scenes = divisions.get(*division).map_or(&[][..], Vec::as_slice);
             let mut moment = Moment { kept: vec![0.0; candidate.nr_filters()], ..Moment::default() };
             let (mut moved, mut bloat) = (0.0, 0.0);
-            for (t, scene) in scenes.iter().enumerate().filter(|(_, scene)| scene.len() > 0) {
-                candidate.follow(t, scene, &now, &mut moment);
-                let state = candidate.state(t, scene);
+            for (t, state) in scenes.iter().enumerate().filter(|(_, state)| state.len() > 0) {
+                candidate.follow(t, state, &now, &mut moment);
+                let state = candidate.state(t, state);
                 moved += state.0;
                 bloat += state.1;
             }
@@ -224,12 +224,12 @@ impl<'a> Context<'a> {
 
 impl Division {
     fn new(min_cell: u64, cuts: Vec<Vec<Addr>>) -> Division {
-        let scenes = cuts.iter().map(|cuts| Scene::new(min_cell, cuts.clone())).collect();
+        let scenes = cuts.iter().map(|cuts| RegionState::new(min_cell, cuts.clone())).collect();
         Division { min_cell, cuts, scenes }
     }
 
     /// The scenes of all targets, `nothing` for those that are not present now.
-    fn present<'a>(&'a self, present: &[bool], nothing: &'a Scene) -> Vec<&'a Scene> {
-        self.scenes.iter().zip(present).map(|(scene, here)| if *here { scene } else { nothing }).collect()
+    fn present<'a>(&'a self, present: &[bool], nothing: &'a RegionState) -> Vec<&'a RegionState> {
+        self.scenes.iter().zip(present).map(|(state, here)| if *here { state } else { nothing }).collect()
     }
 }

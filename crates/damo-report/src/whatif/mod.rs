@@ -8,16 +8,16 @@
 mod candidate;
 mod context;
 mod describe;
+mod page_filter;
 mod readings;
-mod scene;
+mod region_state;
 mod show;
-mod sieve;
 mod tally;
 
 pub use describe::describe;
+pub use page_filter::Knowledge;
 pub(crate) use show::{UNDECIDED, json, percent, write_rows};
 pub use show::{compare_chart, write_text};
-pub use sieve::Knowledge;
 
 use crate::ReportError;
 use crate::filter::{Filter, TargetFilter};
@@ -26,7 +26,7 @@ use context::{Context, contexts};
 use damo_frame::Record;
 use damo_model::scheme::{Costs, FilterKind, Metric, Scheme};
 use damo_model::{Bytes, Nanos, SnapshotState, TargetKey};
-use scene::Columns;
+use region_state::Columns;
 use tally::Moment;
 
 /// How to reckon.

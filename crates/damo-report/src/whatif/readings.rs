@@ -34,7 +34,7 @@ impl Readings {
         let pid = target.process.as_ref().map(|process| process.pid);
         let physical = pid.is_none() && record.meta().ops == Some(Ops::Paddr);
         let mut points = Vec::new();
-        for side in record.sides()? {
+        for side in record.side_data()? {
             let reading = match side {
                 Side::Process(row) if row.target == Some(target.key) || (pid.is_some() && pid == Some(row.pid)) => {
                     row.footprint.rss.map(|rss| (row.at, rss))
@@ -50,7 +50,7 @@ impl Readings {
     /// The system's total and free memory.
     pub(super) fn system(record: &Record) -> Result<(Readings, Readings), ReportError> {
         let (mut total, mut free) = (Vec::new(), Vec::new());
-        for side in record.sides()? {
+        for side in record.side_data()? {
             if let Side::System(row) = side
                 && let Some(at) = record.on_record_clock(row.at)
             {

@@ -12,7 +12,7 @@ use damo_model::human::{Show, count_text, time_text};
 use damo_model::{
     Addr, Age, Batch, ExtraColumn, Item, Nanos, NrAccesses, Region, Sink, SinkError, Snapshot, TargetKey,
 };
-use damo_report::filter::{Filter, Rows, Sieve};
+use damo_report::filter::{Filter, RegionFilter, Rows};
 use damo_report::selection::selected;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -63,7 +63,7 @@ pub fn run(args: &AdjustArgs) -> Result<Outcome> {
     for record in &opened.records {
         let filter = selected(std::slice::from_ref(record), &filter)?;
         let aggregated = args.output.write(DEFAULT, |out| {
-            let mut out = History::new(&args.deed(&filter), out);
+            let mut out = History::new(&args.description(&filter), out);
             let Some(interval) = args.aggregate_interval else {
                 let mut filtered = Filtered::new(&filter, record, &mut out);
                 late = edits::pass(record, &mut filtered)?;
@@ -95,7 +95,7 @@ pub fn run(args: &AdjustArgs) -> Result<Outcome> {
 }
 
 impl AdjustArgs {
-    fn deed(&self, filter: &Filter) -> String {
+    fn description(&self, filter: &Filter) -> String {
         let filtered = if filter.is_all() { "" } else { "filtered" };
         let Some(interval) = self.aggregate_interval else { return filtered.to_owned() };
         let and = if filter.is_all() { "" } else { " and " };
@@ -142,7 +142,7 @@ fn human(time: Nanos) -> String {
 struct Filtered<'a> {
     all_pass: bool,
     targets: BTreeSet<TargetKey>,
-    sieve: Sieve<'a>,
+    region_filter: RegionFilter<'a>,
     /// Regions handed on.
     passed: u64,
     out: &'a mut dyn Sink,
@@ -151,8 +151,8 @@ struct Filtered<'a> {
 impl<'a> Filtered<'a> {
     fn new(filter: &'a Filter, record: &Record, out: &'a mut dyn Sink) -> Self {
         let targets = filter.targets(record).into_iter().collect();
-        let sieve = Sieve::new(filter, record.meta().intervals);
-        Self { all_pass: filter.is_all(), targets, sieve, passed: 0, out }
+        let region_filter = RegionFilter::new(filter, record.meta().intervals);
+        Self { all_pass: filter.is_all(), targets, region_filter, passed: 0, out }
     }
 }
 
@@ -168,7 +168,7 @@ impl Sink for Filtered<'_> {
                 batch.push(0, snapshot);
                 let chunk = Chunk::from(batch);
                 for view in chunk.snapshots() {
-                    if let Some(rows) = self.sieve.pass(&view).map_err(SinkError::new)? {
+                    if let Some(rows) = self.region_filter.pass(&view).map_err(SinkError::new)? {
                         self.passed += rows.len() as u64;
                         self.out.put(&Item::Snapshot(passed(snapshot, &rows)))?;
                     }

@@ -90,7 +90,7 @@ struct Facts<'a> {
     record: &'a Record,
     pass: Pass,
     /// How many of each kind of side data.
-    sides: Vec<(&'static str, u64)>,
+    side_data: Vec<(&'static str, u64)>,
 }
 
 impl<'a> Facts<'a> {
@@ -125,10 +125,10 @@ impl<'a> Facts<'a> {
             },
         )?;
         let mut kinds: BTreeMap<&'static str, u64> = BTreeMap::new();
-        for side in record.sides()? {
+        for side in record.side_data()? {
             *kinds.entry(kind(side)).or_default() += 1;
         }
-        Ok(Self { record, pass, sides: kinds.into_iter().collect() })
+        Ok(Self { record, pass, side_data: kinds.into_iter().collect() })
     }
 
     fn write_text(&self, out: &mut dyn Write) -> Result<()> {
@@ -189,8 +189,8 @@ impl<'a> Facts<'a> {
                 )
             },
         )?;
-        let sides: Vec<String> = self.sides.iter().map(|(kind, n)| format!("{} {kind}", nr(*n))).collect();
-        line("also holds", sides.join(", "))?;
+        let side_data: Vec<String> = self.side_data.iter().map(|(kind, n)| format!("{} {kind}", nr(*n))).collect();
+        line("also holds", side_data.join(", "))?;
         for target in record.targets() {
             let counts = self.pass.targets.get(&target.key).copied().unwrap_or_default();
             let since = |at: Nanos| time(at.saturating_sub(record.began()));
@@ -242,7 +242,7 @@ impl<'a> Facts<'a> {
             "snapshots": totals.snapshots, "partial": totals.partial, "regions": totals.regions,
             "lost_events": totals.lost_events, "coverage": coverage.ratio(), "damaged_parts": coverage.damaged,
             "file_bytes": record.file_size().map(|size| size.0), "damo_bytes": totals.file.0, "bytes_per_region": per_region(totals.file, totals.regions),
-            "sides": self.sides.iter().map(|(k, n)| ((*k).to_owned(), json!(n))).collect::<serde_json::Map<_, _>>(),
+            "sides": self.side_data.iter().map(|(k, n)| ((*k).to_owned(), json!(n))).collect::<serde_json::Map<_, _>>(),
             "targets": targets,
         })
     }

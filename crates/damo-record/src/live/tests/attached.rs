@@ -15,7 +15,7 @@ fn attaching_writes_nothing_and_keeps_kdamonds_with_equal_target_ids_apart() {
     ]);
     lab.others(2);
     let writes = lab.fake.log().len();
-    lab.run(&lab.request(What::Attach)).unwrap();
+    lab.run(&lab.request(RequestSource::Attach)).unwrap();
     assert_eq!(lab.fake.log().len(), writes);
     let (reader, batch) = all(&lab.record());
     assert_eq!(batch.snapshots.len(), 3);
@@ -36,7 +36,7 @@ fn what_schemes_are_applied_to_is_recorded_although_the_kdamond_had_none_when_we
     ]);
     lab.fake.put("sys/kernel/tracing/events/damon/damos_before_apply/format", APPLIES);
     lab.others(1);
-    lab.run(&lab.request(What::Attach)).unwrap();
+    lab.run(&lab.request(RequestSource::Attach)).unwrap();
     let (reader, batch) = all(&lab.record());
     assert_eq!(reader.targets().iter().map(|target| target.scheme).collect::<Vec<_>>(), [None, Some(0)]);
     assert_eq!(batch.snapshots.len(), 3);
@@ -59,13 +59,13 @@ fn a_process_that_the_owner_puts_in_place_of_another_is_another_target_of_a_reco
         Step::Do(Box::new(|fake| fake.end(0))),
     ]);
     lab.others(1);
-    lab.run(&lab.request(What::Attach)).unwrap();
+    lab.run(&lab.request(RequestSource::Attach)).unwrap();
     let (reader, batch) = all(&lab.record());
     let by_pid: Vec<i32> = reader.targets().iter().map(|target| target.process.clone().unwrap().pid).collect();
     assert_eq!(by_pid, [77, 78]);
     assert_eq!(batch.snapshots[1].target, reader.targets()[1].key);
     let of_78 = |side: &Side| matches!(side, Side::Process(footprint) if footprint.pid == 78);
-    assert!(reader.sides().unwrap().iter().any(of_78), "and its side data is recorded");
+    assert!(reader.side_data().unwrap().iter().any(of_78), "and its side data is recorded");
 }
 
 /// What somebody does to the files of kdamond 0, below a real directory.
@@ -110,13 +110,13 @@ fn intervals_that_somebody_stages_count_from_their_commit_on() {
     lab.script.steps.lock().unwrap().extend(steps);
 
     let machine = Machine::new(Root::new(&root));
-    let request = lab.request(What::Attach);
-    session(&request, &machine, &lab.script, &Signals::default(), &mut Line::new(true)).unwrap();
+    let request = lab.request(RequestSource::Attach);
+    session(&request, &machine, &lab.script, &Signals::default(), &mut StatusLine::new(true)).unwrap();
     let (reader, batch) = all(&lab.record());
     let intervals: Vec<_> = batch.snapshots.iter().map(|head| head.intervals.unwrap().aggregation).collect();
     assert_eq!(intervals, [vec![ms(100); 30], vec![ms(400); 8]].concat());
     let params: Vec<_> = reader
-        .sides()
+        .side_data()
         .unwrap()
         .into_iter()
         .filter_map(|side| if let Side::Params(params) = side { params.intervals } else { None })
@@ -128,7 +128,7 @@ fn intervals_that_somebody_stages_count_from_their_commit_on() {
 #[test]
 fn without_a_target_and_with_nothing_running_the_message_says_what_to_type() {
     let lab = Lab::new(vec![]);
-    let said = lab.run(&lab.request(What::Attach)).unwrap_err().to_string();
+    let said = lab.run(&lab.request(RequestSource::Attach)).unwrap_err().to_string();
     assert!(said.contains("no kdamond is running") && said.contains("$(pidof PROGRAM)"), "{said}");
     assert!(!lab.record().exists());
 }

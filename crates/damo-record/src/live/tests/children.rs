@@ -99,7 +99,7 @@ fn a_child_that_is_gone_by_the_time_that_damon_is_switched_on_does_not_keep_the_
     lab.fake.set_alive(&[77]);
     let before = lab.damon();
     let machine = Machine::new(Root::with_io(lab.fake.clone()));
-    let (request, mut line) = (lab.request(pids(77)), Line::new(true));
+    let (request, mut line) = (lab.request(pids(77)), StatusLine::new(true));
     session(&request, &machine, &ChildEnds(&lab.script), &Signals::default(), &mut line).unwrap();
     assert_eq!(lab.damon(), before);
     let (reader, batch) = all(&lab.record());
@@ -147,7 +147,7 @@ fn children_that_always_go_while_damon_is_set_up_are_left_out_by_their_age() {
     let lab = Lab::new(vec![Step::Snapshot(0, 0, ms(1000), &[0x1000]), exits(77)]);
     let open = ChildrenComeAndGo::new(&lab, 3);
     let machine = Machine::new(Root::with_io(lab.fake.clone()));
-    let (request, mut line) = (lab.request(pids(77)), Line::new(true));
+    let (request, mut line) = (lab.request(pids(77)), StatusLine::new(true));
     session(&request, &machine, &open, &Signals::default(), &mut line).unwrap();
     let (reader, batch) = all(&lab.record());
     assert_eq!(reader.targets()[0].process.clone().unwrap().pid, 77);
@@ -160,7 +160,7 @@ fn a_start_that_children_prevent_again_and_again_says_that_a_process_went() {
     let before = lab.damon();
     let open = ChildrenComeAndGo::new(&lab, 100);
     let machine = Machine::new(Root::with_io(lab.fake.clone()));
-    let (request, mut line) = (lab.request(pids(77)), Line::new(true));
+    let (request, mut line) = (lab.request(pids(77)), StatusLine::new(true));
     let error = session(&request, &machine, &open, &Signals::default(), &mut line).unwrap_err();
     let said = error.to_string();
     assert!(said.contains("(app 1010) ended while DAMON was being set up"), "{said}");
@@ -247,7 +247,7 @@ fn regions_given_with_all_parameters_are_never_lost_to_a_child() {
         let look = Step::Do(Box::new(|_| {}));
         let later = Step::Do(Box::new(|_| std::thread::sleep(Duration::from_millis(300))));
         lab.script.steps.lock().unwrap().extend([look, later, exits(77), exits(78)]);
-        lab.run(&lab.request(What::Kdamonds(serde_json::from_str(&json).unwrap()))).unwrap();
+        lab.run(&lab.request(RequestSource::Kdamonds(serde_json::from_str(&json).unwrap()))).unwrap();
         let log = lab.fake.log();
         let told = log.iter().any(|(path, value)| path.ends_with("pid_target") && value == "78");
         assert!(!told && log.iter().all(|(_, value)| value != "commit"), "{ops}");

@@ -21,8 +21,9 @@ fn several_starts_at_once_record_each_its_own_process_or_say_who_is_in_the_way()
         // A recording up to the moment at which it runs; its note is of another process each, as in life.
         let start = |pid: i32| {
             let request = Request { follow_children: false, ..lab.request(pids(pid)) };
-            let plan = plan::plan(&request, &machine, None, people::RIPE)?;
-            let mut own = own::Own::stage(&request, &machine, &plan, people::RIPE)?;
+            let plan = plan::plan(&request, &machine, None, process_tracker::CHILD_MIN_AGE)?;
+            let mut own =
+                managed_damon::ManagedDamon::stage(&request, &machine, &plan, process_tracker::CHILD_MIN_AGE)?;
             own.start()?;
             Ok::<_, RecordError>(own)
         };
@@ -72,7 +73,7 @@ fn stopping_what_was_left_on_can_be_all_that_is_asked_for() {
     let lab = Lab::new(vec![]);
     let before = lab.damon();
     killed(&lab);
-    let done = lab.run(&Request { stop_stale: true, ..lab.request(What::Attach) }).unwrap();
+    let done = lab.run(&Request { stop_stale: true, ..lab.request(RequestSource::Attach) }).unwrap();
     assert_eq!(done, ExitCode::SUCCESS);
     assert_eq!(lab.damon(), before);
     assert!(!lab.record().exists());
@@ -104,7 +105,7 @@ fn settings_of_a_killed_recording_are_put_back_and_those_that_someone_staged_sin
         }
         let found = lab.damon();
         // Who only attaches changes nothing, and leaves the note for who does.
-        lab.run(&lab.request(What::Attach)).unwrap_err();
+        lab.run(&lab.request(RequestSource::Attach)).unwrap_err();
         assert_eq!(lab.damon(), found);
         assert_eq!(crate::owner::others(lab.dir.path()).len(), 1);
         lab.run(&lab.request(pids(77))).unwrap();

@@ -127,7 +127,7 @@ fn a_read_only_tree_is_refused_before_the_first_write_but_can_be_attached_to() {
     lab.others(1);
     read_only(&lab.fake);
     let limits = Limits { timeout: Some(ms(50)), snapshots: None };
-    lab.run(&Request { limits, ..lab.request(What::Attach) }).unwrap();
+    lab.run(&Request { limits, ..lab.request(RequestSource::Attach) }).unwrap();
 }
 
 #[test]
@@ -141,7 +141,7 @@ fn a_proc_of_another_pid_namespace_stands_in_the_way_of_processes_and_not_of_phy
     foreign(&lab.fake);
     lab.fake.put("proc/iomem", "00001000-0009ffff : System RAM");
     let limits = Limits { timeout: Some(ms(50)), snapshots: None };
-    lab.run(&Request { limits, ..lab.request(What::Paddr { ranges: vec![], nodes: vec![] }) }).unwrap();
+    lab.run(&Request { limits, ..lab.request(RequestSource::Paddr { ranges: vec![], nodes: vec![] }) }).unwrap();
 }
 
 #[test]
@@ -159,7 +159,7 @@ fn memory_nodes_that_share_a_block_are_recorded_together_and_one_without_memory_
     ] {
         lab.fake.put(path, text);
     }
-    let request = |nodes| lab.request(What::Paddr { ranges: vec![], nodes });
+    let request = |nodes| lab.request(RequestSource::Paddr { ranges: vec![], nodes });
     let limits = Limits { timeout: Some(ms(50)), snapshots: None };
     lab.run(&Request { limits, ..request(vec![2, 3]) }).unwrap();
     let written = |number: usize, end: &str| {
@@ -195,7 +195,7 @@ fn a_ring_that_is_forbidden_although_all_looked_well_is_told_with_what_may_forbi
     lab.fake.put("sys/kernel/security/lockdown", "none integrity [confidentiality]");
     let before = lab.damon();
     let machine = Machine::new(Root::with_io(lab.fake.clone()));
-    let ended = session(&lab.request(pids(77)), &machine, &Closed, &Signals::default(), &mut Line::new(true));
+    let ended = session(&lab.request(pids(77)), &machine, &Closed, &Signals::default(), &mut StatusLine::new(true));
     let said = ended.unwrap_err().to_string();
     for word in [
         "damon:damon_aggregated on CPU 0",

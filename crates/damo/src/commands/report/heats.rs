@@ -4,7 +4,7 @@ use super::input::ReportInputs;
 use super::options::{
     AnyForm, BareTimes, ClockArgs, FormArgs, TargetArgs, form, occurrences, repeated, three, time_range,
 };
-use super::picture::{PictureArgs, Place, ScaleArgs};
+use super::picture::{PictureArgs, PictureOutput, ScaleArgs};
 use crate::errors::{self, Outcome};
 use crate::inputs::Opened;
 use crate::output::{self, ColorWhen};
@@ -357,13 +357,13 @@ enum Destination<'a> {
     Terminal,
     Numbers,
     Tables,
-    Picture(Place<'a>),
+    Picture(PictureOutput<'a>),
 }
 
 impl<'a> Destination<'a> {
     fn of(args: &HeatsArgs, form: &'a FormArgs) -> Self {
         match form.format() {
-            AnyForm::Picture(_) => Place::of_form(form).map_or(Self::Terminal, Self::Picture),
+            AnyForm::Picture(_) => PictureOutput::of_form(form).map_or(Self::Terminal, Self::Picture),
             AnyForm::Tables(_) => Self::Tables,
             AnyForm::Text if args.output == "raw" => Self::Numbers,
             AnyForm::Text => Self::Terminal,

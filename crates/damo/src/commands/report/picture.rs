@@ -82,7 +82,7 @@ pub fn is_picture(path: &Path) -> bool {
 
 /// What a picture is written as, and where to.
 #[derive(Clone, Copy, Debug)]
-pub struct Place<'a> {
+pub struct PictureOutput<'a> {
     /// PNG or SVG.
     pub format: Format,
     /// The file; `None` for standard output.
@@ -91,7 +91,7 @@ pub struct Place<'a> {
     pub manner: Manner,
 }
 
-impl<'a> Place<'a> {
+impl<'a> PictureOutput<'a> {
     /// A file that says by its ending what it is; `None` if it is no picture's.
     pub fn file(path: &'a Path, form: &FormArgs) -> Option<Self> {
         let format = Format::of(path)?;
@@ -149,7 +149,7 @@ impl PictureArgs {
     ///
     /// # Errors
     /// If the size is out of bounds, or the place takes no more.
-    pub fn draw(self, picture: &dyn Picture, opened: &Opened, place: &Place<'_>) -> Result<()> {
+    pub fn draw(self, picture: &dyn Picture, opened: &Opened, place: &PictureOutput<'_>) -> Result<()> {
         let style = Style {
             subtitle: Some(opened.names()),
             command: Some(crate::output::command_line()),
@@ -184,8 +184,8 @@ impl PlotArgs {
     }
 
     /// Where a picture goes, if one was asked for: by `--plot`, or by `--format`.
-    pub fn place<'a>(&'a self, form: &'a FormArgs) -> Option<Place<'a>> {
-        self.plot.as_deref().map_or_else(|| Place::of_form(form), |path| Place::file(path, form))
+    pub fn place<'a>(&'a self, form: &'a FormArgs) -> Option<PictureOutput<'a>> {
+        self.plot.as_deref().map_or_else(|| PictureOutput::of_form(form), |path| PictureOutput::file(path, form))
     }
 
     /// How the picture looks.

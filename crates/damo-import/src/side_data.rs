@@ -80,20 +80,20 @@ pub(crate) fn import_footprints(
     sink: &mut dyn Sink,
     imported: &mut Imported,
 ) -> Result<(), ImportError> {
-    let mut sides = SideFiles::default();
-    let damage = rows::read(bytes, &mut sides.footprints);
+    let mut side_data = SideFiles::default();
+    let damage = rows::read(bytes, &mut side_data.footprints);
     if let Some(damage) = damage {
-        if sides.footprints.is_empty() {
+        if side_data.footprints.is_empty() {
             let remedy = "it is not a footprint file of the Python damo, or was changed by hand";
-            return Err(context.bad(crate::error::Place::Whole, damage, remedy));
+            return Err(context.bad(crate::error::FilePosition::Whole, damage, remedy));
         }
         imported.notes.push(format!("only read up to a fault: {damage}"));
         imported.damaged = true;
     }
     let source = damo_model::Source::Imported { format: imported.format.name().to_owned() };
     sink.put(&Item::Meta(Meta { source, ..Meta::default() }))?;
-    for row in &sides.footprints {
-        for side in row.sides(|_| None) {
+    for row in &side_data.footprints {
+        for side in row.side_data(|_| None) {
             sink.put(&Item::Side(side))?;
         }
     }
@@ -103,7 +103,7 @@ pub(crate) fn import_footprints(
 impl SideFiles {
     /// Reads the files that lie beside `record`, as far as there are any.
     pub fn beside(record: &Path) -> Self {
-        let mut sides = Self::default();
+        let mut side_data = Self::default();
         for kind in SideKind::ALL {
             let mut name = record.as_os_str().to_owned();
             name.push(kind.suffix());
@@ -112,17 +112,17 @@ impl SideFiles {
             match std::fs::metadata(&path) {
                 Ok(meta) if !meta.is_file() => {}
                 Ok(meta) if meta.len() > MAX_LEN => {
-                    sides.notes.push(format!("{shown}: left out, {} bytes are too many", meta.len()));
+                    side_data.notes.push(format!("{shown}: left out, {} bytes are too many", meta.len()));
                 }
                 Ok(_) => match std::fs::read(&path) {
-                    Ok(bytes) => sides.read(kind, &bytes, &shown),
-                    Err(error) => sides.notes.push(format!("{shown}: left out, {error}")),
+                    Ok(bytes) => side_data.read(kind, &bytes, &shown),
+                    Err(error) => side_data.notes.push(format!("{shown}: left out, {error}")),
                 },
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                Err(error) => sides.notes.push(format!("{shown}: left out, {error}")),
+                Err(error) => side_data.notes.push(format!("{shown}: left out, {error}")),
             }
         }
-        sides
+        side_data
     }
 
     /// Adds what one file says; `name` is for notes.
@@ -212,15 +212,15 @@ impl SideFiles {
             }))?;
         }
         for row in &self.footprints {
-            row.sides(target).into_iter().try_for_each(&mut give)?;
+            row.side_data(target).into_iter().try_for_each(&mut give)?;
         }
         let mut last = Vec::new();
         for row in &self.vmas {
-            row.sides(target, &mut last).into_iter().try_for_each(&mut give)?;
+            row.side_data(target, &mut last).into_iter().try_for_each(&mut give)?;
         }
         let kdamonds: Vec<i32> = self.contexts.iter().filter_map(|context| context.kdamond_pid).collect();
         for row in &self.stats {
-            row.sides(&kdamonds).into_iter().try_for_each(&mut give)?;
+            row.side_data(&kdamonds).into_iter().try_for_each(&mut give)?;
         }
         if !self.is_empty() {
             imported.notes.push("side files beside the record were read as well".to_owned());

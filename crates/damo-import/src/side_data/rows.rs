@@ -44,7 +44,7 @@ struct Figures {
 }
 
 impl FootprintRow {
-    pub(super) fn sides(&self, target: impl Fn(i32) -> Option<TargetKey>) -> Vec<Side> {
+    pub(super) fn side_data(&self, target: impl Fn(i32) -> Option<TargetKey>) -> Vec<Side> {
         let at = wall(self.time);
         let pages = |figure: Option<u64>| figure.map(|pages| Bytes(pages.saturating_mul(PAGE)));
         let kib = |figure: Option<u64>| figure.map(|kib| Bytes(kib.saturating_mul(1024)));
@@ -102,12 +102,12 @@ struct Vma {
 
 impl VmaRow {
     /// Mappings that differ from the `last` ones of the process.
-    pub(super) fn sides(
+    pub(super) fn side_data(
         &self,
         target: impl Fn(i32) -> Option<TargetKey>,
         last: &mut Vec<(i32, Vec<Mapping>)>,
     ) -> Vec<Side> {
-        let mut sides = Vec::new();
+        let mut side_data = Vec::new();
         for row in &self.procvmas {
             let Some(vmas) = &row.vmas else { continue };
             let mut mappings: Vec<Mapping> = vmas.iter().filter(|vma| vma.start < vma.end).map(Vma::mapping).collect();
@@ -121,9 +121,9 @@ impl VmaRow {
                 None => last.push((row.pid, mappings.clone())),
             }
             let at = wall(self.time);
-            sides.push(Side::Mappings(Mappings { at, pid: row.pid, target: target(row.pid), mappings }));
+            side_data.push(Side::Mappings(Mappings { at, pid: row.pid, target: target(row.pid), mappings }));
         }
-        sides
+        side_data
     }
 }
 
@@ -191,7 +191,7 @@ impl Stat {
 }
 
 impl StatRow {
-    pub(super) fn sides(&self, kdamonds: &[i32]) -> Vec<Side> {
+    pub(super) fn side_data(&self, kdamonds: &[i32]) -> Vec<Side> {
         let side = |stat: &Stat| {
             Side::Cpu(CpuTime {
                 at: wall(self.time),

@@ -4,7 +4,7 @@
 //! was one. So a change counts only with a witness:
 //!
 //! - The `state` file was written with success while the staged intervals differed from those in force (see
-//!   [`super::changes`]). That was a `commit`, or another command (`update_schemes_stats`) over something that lies
+//!   [`super::param_watcher`]). That was a `commit`, or another command (`update_schemes_stats`) over something that lies
 //!   there staged. The time between snapshots decides between the two. No aggregation is shorter than its samples take, so
 //!   that three shorter ones in a row rule longer intervals out, and two shorter than the old ones take prove new ones.
 //!   Whether an aggregation is longer for another reason (a busy machine) cannot be told of one: five in a row must be
@@ -60,21 +60,21 @@ pub(crate) struct Change {
 
 /// The intervals of one kdamond.
 #[derive(Debug)]
-pub(crate) struct Pace {
+pub(crate) struct IntervalTracker {
     now: Intervals,
     last: Option<Nanos>,
-    windows: VecDeque<Window>,
+    windows: VecDeque<AggregationSpan>,
     /// Since when snapshots are held back; from then on those of a change that is confirmed have the new intervals.
     since: Option<Nanos>,
     held: Vec<Snapshot>,
     held_regions: usize,
     change: Option<(Change, Witness)>,
-    seen: Seen,
+    seen: Evidence,
 }
 
 /// Aggregations of some time.
 #[derive(Clone, Copy, Debug)]
-struct Window {
+struct AggregationSpan {
     begin: Nanos,
     end: Nanos,
     count: i64,
@@ -88,7 +88,7 @@ enum Witness {
 
 /// What speaks for and against a change.
 #[derive(Clone, Copy, Debug, Default)]
-struct Seen {
+struct Evidence {
     new: u32,
     old: u32,
     short: u32,
@@ -106,7 +106,7 @@ pub(crate) struct Adopted {
     pub(crate) params: Vec<Params>,
 }
 
-impl Pace {
+impl IntervalTracker {
     pub(crate) fn new(now: Intervals) -> Self {
         Self {
             now,
@@ -116,7 +116,7 @@ impl Pace {
             held: Vec::new(),
             held_regions: 0,
             change: None,
-            seen: Seen::default(),
+            seen: Evidence::default(),
         }
     }
 
@@ -150,7 +150,7 @@ impl Pace {
     pub(crate) fn hold(&mut self, since: Nanos) {
         if self.since.is_none() {
             self.since = Some(since);
-            self.seen = Seen::default();
+            self.seen = Evidence::default();
         }
     }
 
@@ -173,7 +173,7 @@ impl Pace {
     pub(crate) fn staged(&mut self, change: Change) {
         let known = self.change.as_ref().is_some_and(|(known, _)| known.intervals == change.intervals);
         if !known {
-            self.seen = Seen::default();
+            self.seen = Evidence::default();
             self.change = Some((change, Witness::None));
         }
     }
@@ -215,7 +215,7 @@ impl Pace {
                 window.count += 1;
             }
             _ => {
-                self.windows.push_back(Window { begin, end, count: 1 });
+                self.windows.push_back(AggregationSpan { begin, end, count: 1 });
                 if self.windows.len() > WINDOWS {
                     self.windows.pop_front();
                 }
@@ -241,7 +241,10 @@ impl Pace {
             seen.high += 1;
         }
         let (intervals, witness) = (change.intervals, *witness);
-        let Some((old, new)) = self.expected(intervals).filter(|paces| tell_apart(*paces, witness)) else { return };
+        let Some((old, new)) = self.expected(intervals).filter(|each_tracker| tell_apart(*each_tracker, witness))
+        else {
+            return;
+        };
         let duration = duration.0.max(1) as f64;
         let too_short_for = |intervals: Intervals| {
             let samples = f64::from(intervals.max_nr_accesses().0.max(1));
@@ -282,9 +285,9 @@ impl Pace {
             }
             return None;
         };
-        let paces = self.expected(change.intervals).filter(|paces| tell_apart(*paces, *witness));
+        let each_tracker = self.expected(change.intervals).filter(|each_tracker| tell_apart(*each_tracker, *witness));
         let seen = self.seen;
-        let yes = match (witness, paces) {
+        let yes = match (witness, each_tracker) {
             (Witness::State, _) if change.tuning => Some(true),
             (Witness::State, Some(_)) if seen.new >= NEW_ENOUGH || seen.short >= SHORT_ENOUGH => Some(true),
             (Witness::State, Some(_)) if seen.old >= OLD_ENOUGH => Some(false),

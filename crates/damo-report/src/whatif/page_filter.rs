@@ -13,7 +13,7 @@ const PAGE: u64 = 4096;
 
 /// A scheme's filters, prepared for the targets of a context.
 #[derive(Clone, Debug)]
-pub(super) struct Sieve {
+pub(super) struct PageFilter {
     filters: Vec<Prepared>,
     core_pass: bool,
     pages_pass: bool,
@@ -23,12 +23,12 @@ pub(super) struct Sieve {
 #[derive(Clone, Debug)]
 struct Prepared {
     filter: SchemeFilter,
-    is: Is,
+    is: FilterTest,
 }
 
 /// How it is decided whether memory is of a filter's kind.
 #[derive(Clone, Debug, PartialEq)]
-enum Is {
+enum FilterTest {
     /// Inside the range, whole pages.
     Inside(AddrRange),
     /// The target with this index.
@@ -88,11 +88,11 @@ fn anonymous(record: &Record, target: &Target) -> Result<Option<Vec<AddrRange>>,
         }
         _ => None,
     };
-    Ok(record.sides()?.iter().rev().find_map(of_target))
+    Ok(record.side_data()?.iter().rev().find_map(of_target))
 }
 
-impl Sieve {
-    pub(super) fn new(scheme: &Scheme, record: &Record, targets: &[&Target]) -> Result<Sieve, ReportError> {
+impl PageFilter {
+    pub(super) fn new(scheme: &Scheme, record: &Record, targets: &[&Target]) -> Result<PageFilter, ReportError> {
         let physical = record.meta().ops == Some(Ops::Paddr) || targets.iter().all(|t| t.process.is_none());
         // madvise() knows no filters: on virtual addresses they are asked by migrations and statistics only.
         let asks_pages = physical || matches!(scheme.action, Action::MigrateHot | Action::MigrateCold | Action::Stat);
@@ -101,23 +101,23 @@ impl Sieve {
             let is = match &filter.kind {
                 FilterKind::Addr(range) => {
                     let end = range.end.0.div_ceil(PAGE).saturating_mul(PAGE);
-                    Is::Inside(AddrRange::new(Addr(range.start.0 / PAGE * PAGE), Addr(end)))
+                    FilterTest::Inside(AddrRange::new(Addr(range.start.0 / PAGE * PAGE), Addr(end)))
                 }
-                FilterKind::Target(index) => Is::Target(usize::try_from(*index).unwrap_or(usize::MAX)),
-                _ if !asks_pages => Is::Ignored,
+                FilterKind::Target(index) => FilterTest::Target(usize::try_from(*index).unwrap_or(usize::MAX)),
+                _ if !asks_pages => FilterTest::Ignored,
                 FilterKind::Anon => {
                     let lists = targets.iter().map(|target| anonymous(record, target));
                     let lists: Option<Vec<_>> = lists.collect::<Result<Vec<_>, _>>()?.into_iter().collect();
-                    lists.map_or(Is::Unknown, Is::Listed)
+                    lists.map_or(FilterTest::Unknown, FilterTest::Listed)
                 }
-                FilterKind::Young => Is::Touched,
-                FilterKind::Unmapped if !physical => Is::Nothing,
-                _ => Is::Unknown,
+                FilterKind::Young => FilterTest::Touched,
+                FilterKind::Unmapped if !physical => FilterTest::Nothing,
+                _ => FilterTest::Unknown,
             };
             filters.push(Prepared { filter: filter.clone(), is });
         }
         let of = |core: bool| scheme.filters.iter().filter(move |f| f.kind.is_core() == core);
-        Ok(Sieve {
+        Ok(PageFilter {
             filters,
             core_pass: SchemeFilter::passes_by_default(of(true)),
             pages_pass: !asks_pages || SchemeFilter::passes_by_default(of(false)),
@@ -132,10 +132,10 @@ impl Sieve {
     /// How far each filter can be told.
     pub(super) fn knowledge(&self) -> Vec<Knowledge> {
         let of = |prepared: &Prepared| match &prepared.is {
-            Is::Inside(_) | Is::Target(_) | Is::Nothing => Knowledge::Exact,
-            Is::Listed(_) | Is::Touched => Knowledge::Estimated,
-            Is::Unknown => Knowledge::Unknown,
-            Is::Ignored => Knowledge::Ignored,
+            FilterTest::Inside(_) | FilterTest::Target(_) | FilterTest::Nothing => Knowledge::Exact,
+            FilterTest::Listed(_) | FilterTest::Touched => Knowledge::Estimated,
+            FilterTest::Unknown => Knowledge::Unknown,
+            FilterTest::Ignored => Knowledge::Ignored,
         };
         self.filters.iter().map(of).collect()
     }
@@ -144,8 +144,10 @@ impl Sieve {
     pub(super) fn cuts(&self, target: usize) -> impl Iterator<Item = Addr> {
         let ends = |range: &AddrRange| [range.start, range.end];
         self.filters.iter().flat_map(move |prepared| match &prepared.is {
-            Is::Inside(range) => ends(range).to_vec(),
-            Is::Listed(lists) => lists.get(target).map(|list| list.iter().flat_map(ends).collect()).unwrap_or_default(),
+            FilterTest::Inside(range) => ends(range).to_vec(),
+            FilterTest::Listed(lists) => {
+                lists.get(target).map(|list| list.iter().flat_map(ends).collect()).unwrap_or_default()
+            }
             _ => Vec::new(),
         })
     }
@@ -202,16 +204,16 @@ impl Prepared {
     fn share(&self, target: usize, range: AddrRange, touched: f32) -> f32 {
         let whether = |is: bool| if is { 1.0 } else { 0.0 };
         let is = match &self.is {
-            Is::Inside(inside) => whether(inside.start <= range.start && range.end <= inside.end),
-            Is::Target(index) => whether(*index == target),
-            Is::Listed(lists) => {
+            FilterTest::Inside(inside) => whether(inside.start <= range.start && range.end <= inside.end),
+            FilterTest::Target(index) => whether(*index == target),
+            FilterTest::Listed(lists) => {
                 let list = lists.get(target).map_or(&[][..], Vec::as_slice);
                 let at = list.partition_point(|r| r.end <= range.start);
                 whether(list.get(at).is_some_and(|r| r.start <= range.start))
             }
-            Is::Touched => touched,
-            Is::Nothing => 0.0,
-            Is::Unknown | Is::Ignored => return 0.0,
+            FilterTest::Touched => touched,
+            FilterTest::Nothing => 0.0,
+            FilterTest::Unknown | FilterTest::Ignored => return 0.0,
         };
         if self.filter.matching { is } else { 1.0 - is }
     }

@@ -34,7 +34,7 @@ struct Segment {
 }
 
 /// The last minutes in memory.
-pub(crate) struct Flight {
+pub(crate) struct FlightRecorder {
     path: PathBuf,
     keep: Nanos,
     rules: Rules,
@@ -48,7 +48,7 @@ pub(crate) struct Flight {
     seen: Progress,
 }
 
-impl Flight {
+impl FlightRecorder {
     pub(crate) fn new(path: PathBuf, keep: Nanos, rules: Rules) -> Result<Self, RecordError> {
         // Nothing is written until asked, but a name that is taken must be known now.
         RecordFile::check(&path, &rules).map_err(|e| RecordError::record(&path, &e))?;
@@ -166,7 +166,7 @@ impl Flight {
     }
 }
 
-impl Sink for Flight {
+impl Sink for FlightRecorder {
     fn put(&mut self, item: &Item) -> Result<(), SinkError> {
         if self.is_full(item) {
             self.close_segment().map_err(SinkError::new)?;

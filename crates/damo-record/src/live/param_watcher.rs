@@ -3,7 +3,7 @@
 //! DAMON's files tell what was staged, not what the kdamond took over, so that reading them now and then is not enough.
 //! What the kdamond is told goes through its `state` file, so that file is watched (inotify, which tells of the writes of
 //! programs). Opened while other intervals are staged than are in force, it may soon be a `commit`; written with
-//! success, it was one, or another command, which [`super::pace`] tells apart. Then all parameters are read and told, if they
+//! success, it was one, or another command, which [`super::interval_tracker`] tells apart. Then all parameters are read and told, if they
 //! changed. Nothing is read in between, and nothing is ever written.
 //!
 //! Where the kernel tunes intervals, the files keep those that it began with until somebody asks for the chosen ones, so that
@@ -13,9 +13,9 @@
 //! was staged before the recording began and never committed is taken for what is in force: nothing tells.
 
 use super::Machine;
-use super::control::params_of;
 use super::events::Events;
-use super::pace::Change;
+use super::interval_tracker::Change;
+use super::target_controller::params_of;
 use damo_kernel::procfs::now;
 use damo_kernel::sysfs::{ContextTarget, Kdamond, Sysfs};
 use damo_model::{Intervals, Nanos, Stamp};
@@ -25,25 +25,25 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// What happened to a `state` file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stir {
+enum StateFileEvent {
     Opened,
     Written,
     Closed,
     /// More than could be told of.
-    Unknown,
+    Overflow,
 }
 
 /// The parameters of the kdamonds recorded.
-pub(crate) struct Changes {
+pub(crate) struct ParamWatcher {
     sysfs: Sysfs,
-    watch: Option<Watch>,
+    watch: Option<InotifyWatch>,
     kdamonds: Vec<Known>,
 }
 
 struct Known {
     index: u32,
     /// Told last, without what is not compared.
-    told: Kdamond,
+    committed: Kdamond,
     /// Intervals as they were in the files last, and whether the kernel tunes them.
     staged: Option<(Intervals, bool)>,
     /// Of the first context, as in force; and if they are others than those told last, these.
@@ -75,31 +75,31 @@ const AT_ONCE: Nanos = Nanos(2_000_000);
 
 impl StateFile {
     /// Whether a write to it succeeded, as far as is known by `at`.
-    fn was_written(&mut self, stir: Stir, at: Nanos) -> bool {
-        match stir {
-            Stir::Opened => {
+    fn was_written(&mut self, event: StateFileEvent, at: Nanos) -> bool {
+        match event {
+            StateFileEvent::Opened => {
                 if self.open == 0 {
                     (self.opened, self.touched) = (at, None);
                 }
                 self.open += 1;
                 false
             }
-            Stir::Written if self.open == 0 => {
+            StateFileEvent::Written if self.open == 0 => {
                 self.emptied = true;
                 false
             }
-            Stir::Written => {
+            StateFileEvent::Written => {
                 let again = self.touched.replace(at).is_some();
                 again || self.emptied || at.saturating_sub(self.opened) > AT_ONCE
             }
-            Stir::Closed => {
+            StateFileEvent::Closed => {
                 self.open = self.open.saturating_sub(1);
                 let over = self.open == 0;
                 let at_once = self.touched == Some(at) && self.opened == at && !self.emptied;
                 self.emptied &= !over;
                 over && at_once
             }
-            Stir::Unknown => {
+            StateFileEvent::Overflow => {
                 *self = Self::default();
                 true
             }
@@ -107,36 +107,36 @@ impl StateFile {
     }
 }
 
-impl Changes {
+impl ParamWatcher {
     /// Follows these kdamonds, whose parameters are those in their files.
     pub(crate) fn new(machine: &Machine, kdamonds: &[u32]) -> Self {
         let sysfs = machine.sysfs.clone();
         let known = |index: &u32| {
-            let told = sysfs.parameters(*index as usize).ok()?;
-            let staged = intervals_of(&told);
-            let (targets, retargeted) = (targets_of(&told), None);
-            let (told, asked, file) = (comparable(&told), None, StateFile::default());
-            Some(Known { index: *index, told, staged, targets, retargeted, asked, file })
+            let committed = sysfs.parameters(*index as usize).ok()?;
+            let staged = intervals_of(&committed);
+            let (targets, retargeted) = (targets_of(&committed), None);
+            let (committed, asked, file) = (comparable(&committed), None, StateFile::default());
+            Some(Known { index: *index, committed, staged, targets, retargeted, asked, file })
         };
         let kdamonds: Vec<Known> = kdamonds.iter().filter_map(known).collect();
         let files: Option<Vec<_>> = kdamonds.iter().map(|known| sysfs.state_file(known.index as usize)).collect();
-        let watch = files.and_then(|files| Watch::on(&files));
+        let watch = files.and_then(|files| InotifyWatch::on(&files));
         Self { sysfs, watch, kdamonds }
     }
 
-    /// Can be read when there is something for [`Changes::heed`].
+    /// Can be read when there is something for [`ParamWatcher::handle_events`].
     pub(crate) fn fd(&self) -> Option<BorrowedFd<'_>> {
         self.watch.as_ref().map(|watch| watch.fd.as_fd())
     }
 
     /// Takes note of what was done to the files.
-    pub(crate) fn heed(&mut self, events: &mut Events) {
+    pub(crate) fn handle_events(&mut self, events: &mut Events) {
         let Some(watch) = &mut self.watch else { return };
         let time = now();
-        for (at, stir) in watch.take() {
-            let stirred = if stir == Stir::Unknown { 0..self.kdamonds.len() } else { at..at + 1 };
-            for known in self.kdamonds.get_mut(stirred).unwrap_or_default() {
-                known.heed(stir, time, &self.sysfs, events);
+        for (at, event) in watch.take() {
+            let affected = if event == StateFileEvent::Overflow { 0..self.kdamonds.len() } else { at..at + 1 };
+            for known in self.kdamonds.get_mut(affected).unwrap_or_default() {
+                known.handle_event(event, time, &self.sysfs, events);
             }
         }
     }
@@ -154,7 +154,7 @@ impl Changes {
     /// To be called about once a second.
     pub(crate) fn look(&mut self, events: &mut Events) {
         if self.watch.is_some() {
-            self.heed(events);
+            self.handle_events(events);
         } else {
             for known in &mut self.kdamonds {
                 known.look(&self.sysfs, events);
@@ -165,11 +165,11 @@ impl Changes {
 }
 
 impl Known {
-    fn heed(&mut self, stir: Stir, at: Nanos, sysfs: &Sysfs, events: &mut Events) {
-        let is_written = self.file.was_written(stir, at);
+    fn handle_event(&mut self, event: StateFileEvent, at: Nanos, sysfs: &Sysfs, events: &mut Events) {
+        let is_written = self.file.was_written(event, at);
         if is_written {
             self.written(at, sysfs, events);
-        } else if stir == Stir::Opened
+        } else if event == StateFileEvent::Opened
             && let Ok(staged) = sysfs.intervals(self.index as usize)
             && self.may_be_new(staged, events)
         {
@@ -192,8 +192,8 @@ impl Known {
         if is_new {
             self.asked = Some((comparable(&found), intervals));
             events.written(self.index, at, &Change { intervals, params, tuning });
-        } else if comparable(&found) != self.told {
-            self.told = comparable(&found);
+        } else if comparable(&found) != self.committed {
+            self.committed = comparable(&found);
             params.iter_mut().for_each(|params| params.intervals = events.in_force(self.index));
             events.tell(params);
         }
@@ -240,7 +240,7 @@ impl Known {
         if let Some((asked, intervals)) = self.asked.take()
             && Some(intervals) == events.in_force(self.index)
         {
-            self.told = asked;
+            self.committed = asked;
         }
     }
 }
@@ -265,13 +265,13 @@ fn comparable(kdamond: &Kdamond) -> Kdamond {
 }
 
 /// An inotify watch on some files.
-struct Watch {
+struct InotifyWatch {
     fd: OwnedFd,
     /// By position of the file.
     descriptors: Vec<i32>,
 }
 
-impl Watch {
+impl InotifyWatch {
     /// `None` if one of them cannot be watched.
     fn on(files: &[std::path::PathBuf]) -> Option<Self> {
         let flags = inotify::CreateFlags::NONBLOCK | inotify::CreateFlags::CLOEXEC;
@@ -285,26 +285,26 @@ impl Watch {
     }
 
     /// What happened since the last call, in order, each with the position of its file.
-    fn take(&mut self) -> Vec<(usize, Stir)> {
+    fn take(&mut self) -> Vec<(usize, StateFileEvent)> {
         let mut buffer = [MaybeUninit::uninit(); 2048];
         let mut reader = inotify::Reader::new(&self.fd, &mut buffer);
         let mut all = Vec::new();
         while let Ok(event) = reader.next() {
             let flags = event.events();
-            let stir = if flags.contains(inotify::ReadFlags::QUEUE_OVERFLOW) {
-                Stir::Unknown
+            let what = if flags.contains(inotify::ReadFlags::QUEUE_OVERFLOW) {
+                StateFileEvent::Overflow
             } else if flags.contains(inotify::ReadFlags::OPEN) {
-                Stir::Opened
+                StateFileEvent::Opened
             } else if flags.contains(inotify::ReadFlags::MODIFY) {
-                Stir::Written
+                StateFileEvent::Written
             } else if flags.intersects(inotify::ReadFlags::CLOSE_WRITE | inotify::ReadFlags::CLOSE_NOWRITE) {
-                Stir::Closed
+                StateFileEvent::Closed
             } else {
                 continue;
             };
             let at = self.descriptors.iter().position(|known| *known == event.wd());
-            if stir == Stir::Unknown || at.is_some() {
-                all.push((at.unwrap_or_default(), stir));
+            if what == StateFileEvent::Overflow || at.is_some() {
+                all.push((at.unwrap_or_default(), what));
             }
         }
         all
@@ -337,12 +337,12 @@ mod tests {
         let mut staged = machine.sysfs.stage(&[Kdamond { contexts: vec![context], ..Kdamond::default() }]).unwrap();
         staged.start().unwrap();
         let format = include_str!("../../../../testdata/kernel/formats/6.12-damon_aggregated.txt");
-        let decoder = super::super::control::decoder(&[EventFormat::parse(format).unwrap()]).unwrap();
+        let decoder = super::super::target_controller::decoder(&[EventFormat::parse(format).unwrap()]).unwrap();
         let mut events = Events::new(decoder, false);
         // As tuning chose them.
         let tuned = Intervals { sample: at(40), aggregation: at(800), ..Intervals::default() };
         events.watch(Watched { tid: 1, kdamond: Some(0), intervals: Some(tuned), ..Watched::default() }, Vec::new());
-        let mut changes = Changes::new(&machine, &[0]);
+        let mut changes = ParamWatcher::new(&machine, &[0]);
         let known = &mut changes.kdamonds[0];
         known.written(at(1), &machine.sysfs, &mut events);
         assert_eq!((events.in_force(0), events.ready().count()), (Some(tuned), 0));
@@ -355,14 +355,14 @@ mod tests {
     }
 
     /// Whether a write is seen in what is told at these times.
-    fn is_written(told: &[(i64, Stir)]) -> bool {
+    fn is_written(told: &[(i64, StateFileEvent)]) -> bool {
         let mut file = StateFile::default();
-        told.iter().fold(false, |seen, (ms, stir)| file.was_written(*stir, at(*ms)) || seen)
+        told.iter().fold(false, |seen, (ms, event)| file.was_written(*event, at(*ms)) || seen)
     }
 
     #[test]
     fn a_write_is_told_from_the_emptying_before_it() {
-        use Stir::*;
+        use StateFileEvent::*;
         // As a 6.12 kernel tells of `echo commit`, read at once: it takes a while.
         assert!(is_written(&[(0, Opened), (0, Written), (104, Written), (104, Closed)]));
         // The same of an `echo` that the kernel refuses.
@@ -386,14 +386,20 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let files = [dir.path().join("0"), dir.path().join("1")];
         files.iter().for_each(|file| std::fs::write(file, "on").unwrap());
-        let mut watch = Watch::on(&files).unwrap();
+        let mut watch = InotifyWatch::on(&files).unwrap();
         assert_eq!(watch.take(), []);
         let mut file = OpenOptions::new().write(true).open(&files[1]).unwrap();
         file.write_all(b"commit").unwrap();
         drop(file);
         drop(File::open(&files[0]).unwrap());
-        let told = [(1, Stir::Opened), (1, Stir::Written), (1, Stir::Closed), (0, Stir::Opened), (0, Stir::Closed)];
+        let told = [
+            (1, StateFileEvent::Opened),
+            (1, StateFileEvent::Written),
+            (1, StateFileEvent::Closed),
+            (0, StateFileEvent::Opened),
+            (0, StateFileEvent::Closed),
+        ];
         assert_eq!(watch.take(), told);
-        assert!(Watch::on(&[dir.path().join("2")]).is_none());
+        assert!(InotifyWatch::on(&[dir.path().join("2")]).is_none());
     }
 }

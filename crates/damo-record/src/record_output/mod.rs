@@ -1,14 +1,14 @@
 //! Where a recording goes: one file, standard output, several files in turn, or memory of the last minutes.
 //!
-//! A [`Tape`] is the far end of the pipeline and lives on the writer thread. It takes items like any sink, is told
-//! now and then that time passes ([`Tape::tick`]: finished blocks must not wait for the next item), and is finished or,
+//! A [`RecordOutput`] is the far end of the pipeline and lives on the writer thread. It takes items like any sink, is told
+//! now and then that time passes ([`RecordOutput::tick`]: finished blocks must not wait for the next item), and is finished or,
 //! when the disk is full, rescued.
 
-mod flight;
+mod flight_recorder;
 mod prelude;
 mod rotate;
 
-pub(crate) use flight::{Flight, MOST_BYTES};
+pub(crate) use flight_recorder::{FlightRecorder, MOST_BYTES};
 pub(crate) use rotate::Rotating;
 
 use crate::args::UsageError;
@@ -102,18 +102,18 @@ pub struct Progress {
 const STANDARD_OUTPUT: &str = "standard output";
 
 /// Where a recording goes.
-pub(crate) enum Tape {
+pub(crate) enum RecordOutput {
     File(Box<RecordFile>),
     /// Standard output, or a pipe or device under this name.
     Stream(Box<Writer<File>>, PathBuf),
     Rotating(Box<Rotating>),
-    Flight(Box<Flight>),
+    FlightRecorder(Box<FlightRecorder>),
 }
 
-impl Tape {
+impl RecordOutput {
     /// Opens what `output` asks for. Nothing is written yet but the file exists, so that a wrong name is known before
     /// anything is started. `options` as for a plain file.
-    pub(crate) fn open(output: &Output, options: WriterOptions) -> Result<Tape, RecordError> {
+    pub(crate) fn open(output: &Output, options: WriterOptions) -> Result<RecordOutput, RecordError> {
         let Some(path) = &output.path else {
             let out = standard_output().map_err(|e| RecordError::record(STANDARD_OUTPUT, &e))?;
             if out.is_terminal() {
@@ -138,21 +138,21 @@ impl Tape {
             return stream(out, options, path.clone());
         }
         if let Some(keep) = output.keep {
-            return Ok(Tape::Flight(Box::new(Flight::new(path.clone(), keep, rules(output))?)));
+            return Ok(RecordOutput::FlightRecorder(Box::new(FlightRecorder::new(path.clone(), keep, rules(output))?)));
         }
         if output.rotation.is_on() {
             let rotating = Rotating::create(path.clone(), output.rotation, options, rules(output))?;
-            return Ok(Tape::Rotating(Box::new(rotating)));
+            return Ok(RecordOutput::Rotating(Box::new(rotating)));
         }
-        Ok(Tape::File(Box::new(create(path, options, rules(output))?)))
+        Ok(RecordOutput::File(Box::new(create(path, options, rules(output))?)))
     }
 
     /// Sentences on what was found when it was opened.
     pub(crate) fn notes(&self) -> Vec<String> {
         let set_aside = match self {
-            Tape::File(file) => file.set_aside(),
-            Tape::Rotating(rotating) => rotating.set_aside(),
-            Tape::Stream(..) | Tape::Flight(_) => &[],
+            RecordOutput::File(file) => file.set_aside(),
+            RecordOutput::Rotating(rotating) => rotating.set_aside(),
+            RecordOutput::Stream(..) | RecordOutput::FlightRecorder(_) => &[],
         };
         let note = |path: &PathBuf| {
             format!("An earlier recording of this name was cut short; what it has was kept as {}.", path.shown())
@@ -163,26 +163,28 @@ impl Tape {
     /// Finishes the block at hand, so that what came so far is readable whatever happens next.
     pub(crate) fn tick(&mut self) -> Result<(), RecordError> {
         match self {
-            Tape::File(file) => file.flush_block().map_err(|e| RecordError::record(file.path(), &e)),
-            Tape::Stream(writer, name) => writer.flush_block().map_err(|e| RecordError::record(name.as_path(), &e)),
-            Tape::Rotating(rotating) => rotating.tick(),
-            Tape::Flight(_) => Ok(()),
+            RecordOutput::File(file) => file.flush_block().map_err(|e| RecordError::record(file.path(), &e)),
+            RecordOutput::Stream(writer, name) => {
+                writer.flush_block().map_err(|e| RecordError::record(name.as_path(), &e))
+            }
+            RecordOutput::Rotating(rotating) => rotating.tick(),
+            RecordOutput::FlightRecorder(_) => Ok(()),
         }
     }
 
     /// Whether somebody removed or moved the file that is written.
     pub(crate) fn is_gone(&self) -> bool {
         match self {
-            Tape::File(file) => file.is_gone(),
-            Tape::Rotating(rotating) => rotating.is_gone(),
-            Tape::Stream(..) | Tape::Flight(_) => false,
+            RecordOutput::File(file) => file.is_gone(),
+            RecordOutput::Rotating(rotating) => rotating.is_gone(),
+            RecordOutput::Stream(..) | RecordOutput::FlightRecorder(_) => false,
         }
     }
 
     /// Writes what the flight recorder holds to a file of its own. Other tapes have nothing to dump.
     pub(crate) fn dump(&mut self) -> Result<Option<Dump>, RecordError> {
         match self {
-            Tape::Flight(flight) => flight.dump().map(Some),
+            RecordOutput::FlightRecorder(recorder) => recorder.dump().map(Some),
             _ => Ok(None),
         }
     }
@@ -196,49 +198,49 @@ impl Tape {
             short: None,
         };
         match self {
-            Tape::File(file) => from(file.summary()),
-            Tape::Stream(writer, _) => from(writer.summary()),
-            Tape::Rotating(rotating) => rotating.progress(),
-            Tape::Flight(flight) => flight.progress(),
+            RecordOutput::File(file) => from(file.summary()),
+            RecordOutput::Stream(writer, _) => from(writer.summary()),
+            RecordOutput::Rotating(rotating) => rotating.progress(),
+            RecordOutput::FlightRecorder(recorder) => recorder.progress(),
         }
     }
 
     /// The name to show.
     pub(crate) fn name(&self) -> PathBuf {
         match self {
-            Tape::File(file) => file.path().to_path_buf(),
-            Tape::Stream(_, name) => name.clone(),
-            Tape::Rotating(rotating) => rotating.name().to_path_buf(),
-            Tape::Flight(flight) => flight.name().to_path_buf(),
+            RecordOutput::File(file) => file.path().to_path_buf(),
+            RecordOutput::Stream(_, name) => name.clone(),
+            RecordOutput::Rotating(rotating) => rotating.name().to_path_buf(),
+            RecordOutput::FlightRecorder(recorder) => recorder.name().to_path_buf(),
         }
     }
 
     /// Where what was written can be read before it is finished.
     pub(crate) fn place(&self) -> PathBuf {
         match self {
-            Tape::File(file) => file.part_path().to_path_buf(),
+            RecordOutput::File(file) => file.part_path().to_path_buf(),
             _ => self.name(),
         }
     }
 
     /// Whether it may take nothing for any time without anything being wrong: a reader need not read.
     pub(crate) fn is_pipe(&self) -> bool {
-        matches!(self, Tape::Stream(..))
+        matches!(self, RecordOutput::Stream(..))
     }
 
     /// Gives up: nothing is left behind, and an older record stays what it was.
     pub(crate) fn discard(self) {
         match self {
-            Tape::File(file) => file.discard(),
-            Tape::Rotating(rotating) => rotating.discard(),
-            Tape::Stream(..) | Tape::Flight(_) => {}
+            RecordOutput::File(file) => file.discard(),
+            RecordOutput::Rotating(rotating) => rotating.discard(),
+            RecordOutput::Stream(..) | RecordOutput::FlightRecorder(_) => {}
         }
     }
 
     /// Finishes after all went well, or rescues what was written before `error`.
     pub(crate) fn end(self, error: Option<RecordError>) -> Ended {
         let is_cut = error.as_ref().is_some_and(RecordError::is_of_the_system);
-        let keeps_something = !matches!(self, Tape::Stream(..) | Tape::Flight(_));
+        let keeps_something = !matches!(self, RecordOutput::Stream(..) | RecordOutput::FlightRecorder(_));
         let (written, late) = self.close(is_cut);
         let error = match error {
             Some(error) if is_cut && keeps_something => Some(error.with_fate(&late)),
@@ -261,19 +263,19 @@ impl Tape {
         let name = self.name();
         let mut written = Written::default();
         let result = match self {
-            Tape::File(file) => {
+            RecordOutput::File(file) => {
                 let finish = if cut { RecordFile::finish_cut } else { RecordFile::finish_repacked };
                 written.finish(*file, finish)
             }
-            Tape::Rotating(rotating) => return rotating.end(cut),
+            RecordOutput::Rotating(rotating) => return rotating.end(cut),
             // The pipe's other end has what it took; memory cannot be written to a full disk.
-            Tape::Stream(..) | Tape::Flight(_) if cut => Ok(()),
-            Tape::Stream(writer, _) => {
+            RecordOutput::Stream(..) | RecordOutput::FlightRecorder(_) if cut => Ok(()),
+            RecordOutput::Stream(writer, _) => {
                 let finished = writer.finish().map(|(_, summary)| written.add(&summary));
                 finished.map_err(|e| RecordError::record(&name, &e))
             }
-            Tape::Flight(flight) => {
-                let finished = flight.finish();
+            RecordOutput::FlightRecorder(recorder) => {
+                let finished = recorder.finish();
                 return finished.map_or_else(|e| (Written::default(), Err(e)), |written| (written, Ok(())));
             }
         };
@@ -281,13 +283,13 @@ impl Tape {
     }
 }
 
-impl Sink for Tape {
+impl Sink for RecordOutput {
     fn put(&mut self, item: &Item) -> Result<(), SinkError> {
         match self {
-            Tape::File(file) => file.put(item),
-            Tape::Stream(writer, _) => writer.put(item),
-            Tape::Rotating(rotating) => rotating.put(item),
-            Tape::Flight(flight) => flight.put(item),
+            RecordOutput::File(file) => file.put(item),
+            RecordOutput::Stream(writer, _) => writer.put(item),
+            RecordOutput::Rotating(rotating) => rotating.put(item),
+            RecordOutput::FlightRecorder(recorder) => recorder.put(item),
         }
     }
 }
@@ -318,9 +320,9 @@ fn is_in_place_of_a_closed_one(output: impl AsFd) -> bool {
 }
 
 /// A tape for what is written to as it comes.
-fn stream(out: File, options: WriterOptions, name: PathBuf) -> Result<Tape, RecordError> {
+fn stream(out: File, options: WriterOptions, name: PathBuf) -> Result<RecordOutput, RecordError> {
     let writer = Writer::new(out, options).map_err(|e| RecordError::record(&name, &e))?;
-    Ok(Tape::Stream(Box::new(writer), name))
+    Ok(RecordOutput::Stream(Box::new(writer), name))
 }
 
 /// What may be written over; under sudo the record is for the user who called sudo.

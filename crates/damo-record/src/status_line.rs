@@ -3,7 +3,7 @@
 //! pipe can be read by nobody; that must not hold up a recording, nor its end, so what is not taken soon is not said.
 
 use crate::messages::{self, Kind};
-use crate::tape::Written;
+use crate::record_output::Written;
 use damo_model::human::{self, Show, Style};
 use damo_model::{Bytes, Nanos};
 use rustix::fs::OFlags;
@@ -14,7 +14,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// A line that is drawn over itself. Silent when standard error is no terminal.
-pub(crate) struct Line {
+pub(crate) struct StatusLine {
     live: bool,
     quiet: bool,
     begun: Instant,
@@ -28,7 +28,7 @@ const REDRAW: Duration = Duration::from_millis(250);
 /// So long a sentence waits for a terminal that takes nothing, unless an earlier one waited in vain.
 const SENTENCE: Duration = Duration::from_millis(500);
 
-impl Line {
+impl StatusLine {
     pub(crate) fn new(quiet: bool) -> Self {
         let live = !quiet && io::stderr().is_terminal();
         Self { live, quiet, begun: Instant::now(), drawn: None, out: Out::open() }

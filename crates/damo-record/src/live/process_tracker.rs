@@ -23,7 +23,7 @@ pub(crate) enum Origin {
 }
 
 /// A monitored process.
-struct Person {
+struct TrackedProcess {
     process: Process,
     alive: bool,
     /// Its process group.
@@ -38,7 +38,7 @@ struct Person {
 
 /// What a look at the system showed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Changes {
+pub(crate) struct ProcessChanges {
     /// Joined.
     pub(crate) born: Vec<Process>,
     /// Gone.
@@ -47,17 +47,17 @@ pub(crate) struct Changes {
     pub(crate) renamed: Vec<Process>,
 }
 
-impl Changes {
+impl ProcessChanges {
     pub(crate) fn is_empty(&self) -> bool {
         self.born.is_empty() && self.gone.is_empty()
     }
 }
 
 /// The processes being monitored.
-pub(crate) struct People {
+pub(crate) struct ProcessTracker {
     procfs: Procfs,
     origin: Origin,
-    people: Vec<Person>,
+    processes: Vec<TrackedProcess>,
     /// The command that we started: orphans come to us.
     command: Option<i32>,
     /// Processes above the first ones: orphans come to one of them.
@@ -80,21 +80,29 @@ const MOST_GONE: usize = 1024;
 const MOST_RENAMES: u32 = 16;
 /// DAMON is not told of a child that is younger. Many live for less, DAMON takes another second to see their memory, and a
 /// process that is gone when DAMON is to take it makes kernels refuse all, or end DAMON (6.12).
-pub(crate) const RIPE: Nanos = Nanos(1_000_000_000);
+pub(crate) const CHILD_MIN_AGE: Nanos = Nanos(1_000_000_000);
 /// The most that a child must have lived before DAMON is told of it, where younger ones went too soon.
-pub(crate) const MOST_RIPE: Nanos = Nanos(60_000_000_000);
+pub(crate) const CHILD_MIN_AGE_LIMIT: Nanos = Nanos(60_000_000_000);
 /// Start times are told in clock ticks.
 const TICK: Nanos = Nanos(20_000_000);
 
-impl People {
+impl ProcessTracker {
     pub(crate) fn new(procfs: Procfs, origin: Origin, first: Vec<Process>) -> Self {
         let above = above(&procfs, &first);
         let looked = procfs.uptime().ok();
-        let people = Vec::with_capacity(first.len());
-        let mut people =
-            Self { procfs, origin, people, command: None, above, seen: HashSet::new(), looked, names: HashMap::new() };
-        people.join(first);
-        people
+        let processes = Vec::with_capacity(first.len());
+        let mut processes = Self {
+            procfs,
+            origin,
+            processes,
+            command: None,
+            above,
+            seen: HashSet::new(),
+            looked,
+            names: HashMap::new(),
+        };
+        processes.join(first);
+        processes
     }
 
     /// With the pid of the command that we started, whose orphans come to us.
@@ -117,33 +125,40 @@ impl People {
             let exit = exit.filter(|_| stat.is_some());
             free -= usize::from(exit.is_some());
             let group = stat.map_or(0, |stat| stat.group);
-            self.people.push(Person { process, alive: true, group, renames: MOST_RENAMES, settled: false, exit });
+            self.processes.push(TrackedProcess {
+                process,
+                alive: true,
+                group,
+                renames: MOST_RENAMES,
+                settled: false,
+                exit,
+            });
         }
     }
 
     /// What can be read when one of them ends.
     pub(crate) fn exits(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        self.people.iter().filter_map(|person| Some(person.exit.as_ref()?.as_fd()))
+        self.processes.iter().filter_map(|person| Some(person.exit.as_ref()?.as_fd()))
     }
 
     /// Those alive at the last look, in the order in which they joined.
     pub(crate) fn alive(&self) -> impl Iterator<Item = &Process> {
-        self.people.iter().filter(|person| person.alive).map(|person| &person.process)
+        self.processes.iter().filter(|person| person.alive).map(|person| &person.process)
     }
 
     /// Whether someone is gone: a cheap look, so that a recording ends soon after its target. `stirred`: whether one of
-    /// [`People::exits`] may have been readable. Who has none is looked at, if among the first.
+    /// [`ProcessTracker::exits`] may have been readable. Who has none is looked at, if among the first.
     pub(crate) fn someone_is_gone(&self, stirred: bool) -> bool {
-        let alive = || self.people.iter().filter(|person| person.alive);
+        let alive = || self.processes.iter().filter(|person| person.alive);
         let unwatched = alive().filter(|person| person.exit.is_none()).take(CHEAP);
         let watched = alive().filter(|person| stirred && person.exit.is_some());
         unwatched.chain(watched).any(|person| !is_same(&self.procfs, &person.process))
     }
 
     /// Looks again.
-    pub(crate) fn look(&mut self) -> Changes {
-        let mut changes = Changes::default();
-        for person in self.people.iter_mut().filter(|person| person.alive) {
+    pub(crate) fn look(&mut self) -> ProcessChanges {
+        let mut changes = ProcessChanges::default();
+        for person in self.processes.iter_mut().filter(|person| person.alive) {
             match same(&self.procfs, &person.process) {
                 Some(stat) => {
                     person.group = stat.group;
@@ -246,13 +261,13 @@ impl People {
         }
         // In a group of someone else's only what began since the last look can have had a parent that was not seen.
         let is_new = self.looked.is_some_and(|looked| stat.started.saturating_add(TICK) >= looked);
-        is_new && self.people.iter().any(|person| person.group == stat.group && began_before(&person.process, &stat))
+        is_new && self.processes.iter().any(|person| person.group == stat.group && began_before(&person.process, &stat))
     }
 
     /// Whether a session or group, which `stat` has, is that of a process here as its leader.
     fn is_ours(&self, leader: i32, stat: &Stat) -> bool {
-        let mut people = self.people.iter().filter(|person| person.process.pid == leader);
-        people.any(|person| {
+        let mut processes = self.processes.iter().filter(|person| person.process.pid == leader);
+        processes.any(|person| {
             began_before(&person.process, stat)
                 // The number may have gone to another process meanwhile.
                 && (person.alive || self.procfs.stat(leader).is_err() || same_start(&self.procfs, &person.process))
@@ -260,9 +275,9 @@ impl People {
     }
 
     fn forget(&mut self) {
-        let gone = self.people.iter().filter(|person| !person.alive).count();
+        let gone = self.processes.iter().filter(|person| !person.alive).count();
         let mut surplus = gone.saturating_sub(MOST_GONE);
-        self.people.retain(|person| {
+        self.processes.retain(|person| {
             let drop = !person.alive && surplus > 0;
             surplus -= usize::from(drop);
             !drop
@@ -270,7 +285,7 @@ impl People {
     }
 }
 
-impl Person {
+impl TrackedProcess {
     /// The process with its present name, if that is another one than before. The start time stays when a process
     /// becomes another program, and so does its target.
     fn renamed(
@@ -306,9 +321,9 @@ fn identity(process: &Process) -> (i32, Option<Nanos>) {
 }
 
 /// The processes above these, init as the last.
-fn above(procfs: &Procfs, people: &[Process]) -> Vec<i32> {
+fn above(procfs: &Procfs, processes: &[Process]) -> Vec<i32> {
     let mut above = Vec::new();
-    for process in people {
+    for process in processes {
         let mut pid = process.pid;
         while let Ok(stat) = procfs.stat(pid)
             && stat.parent > 1
@@ -319,8 +334,8 @@ fn above(procfs: &Procfs, people: &[Process]) -> Vec<i32> {
         }
     }
     // A child of a process here is no orphan.
-    above.retain(|pid| people.iter().all(|process| process.pid != *pid));
-    if people.iter().all(|process| process.pid != 1) {
+    above.retain(|pid| processes.iter().all(|process| process.pid != *pid));
+    if processes.iter().all(|process| process.pid != 1) {
         above.push(1);
     }
     above
@@ -348,8 +363,8 @@ fn same(procfs: &Procfs, process: &Process) -> Option<Stat> {
 
 /// The least age of children after one went that had this age: children that live so short are not worth what they cost
 /// the others.
-pub(crate) fn riper(least_age: Nanos) -> Nanos {
-    Nanos(least_age.0.saturating_mul(2)).min(MOST_RIPE)
+pub(crate) fn longer_min_age(least_age: Nanos) -> Nanos {
+    Nanos(least_age.0.saturating_mul(2)).min(CHILD_MIN_AGE_LIMIT)
 }
 
 /// Tells whether a process began so long ago.
@@ -391,14 +406,14 @@ mod tests {
         fake.put(&format!("proc/{pid}/stat"), "");
     }
 
-    fn following(fake: &Arc<FakeDamon>, pids: &[i32]) -> People {
+    fn following(fake: &Arc<FakeDamon>, pids: &[i32]) -> ProcessTracker {
         let procfs = Procfs::new(&Root::with_io(fake.clone()));
         let first = pids.iter().map(|pid| procfs.process(*pid).unwrap()).collect();
-        People::new(procfs, Origin::Roots { follow: true }, first)
+        ProcessTracker::new(procfs, Origin::Roots { follow: true }, first)
     }
 
-    fn born(people: &mut People) -> Vec<i32> {
-        people.look().born.iter().map(|process| process.pid).collect()
+    fn born(processes: &mut ProcessTracker) -> Vec<i32> {
+        processes.look().born.iter().map(|process| process.pid).collect()
     }
 
     #[test]
@@ -406,12 +421,12 @@ mod tests {
         for (group, session) in [(10, 10), (50, 10), (10, 5)] {
             let fake = Arc::new(FakeDamon::new((6, 12)));
             put(&fake, &[(1, 0, 1, 1), (5, 1, 5, 5), (10, 5, 10, if session == 10 { 10 } else { 5 })]);
-            let mut people = following(&fake, &[10]);
-            assert!(born(&mut people).is_empty());
+            let mut processes = following(&fake, &[10]);
+            assert!(born(&mut processes).is_empty());
             put(&fake, &[(1, 0, 1, 1), (5, 1, 5, 5), (50, 1, group, session), (51, 50, group, session)]);
             ends(&fake, 10);
-            assert_eq!(born(&mut people), [50, 51], "group {group}, session {session}");
-            assert!(born(&mut people).is_empty(), "once");
+            assert_eq!(born(&mut processes), [50, 51], "group {group}, session {session}");
+            assert!(born(&mut processes).is_empty(), "once");
         }
     }
 
@@ -422,50 +437,50 @@ mod tests {
         let before = [(1, 0, 1, 1), (5, 1, 5, 5), (10, 5, 5, 5), (11, 5, 5, 5), (12, 1, 5, 5)];
         put(&fake, &before);
         fake.put("proc/uptime", "30.00 1.00");
-        let mut people = following(&fake, &[10]);
-        assert!(born(&mut people).is_empty());
+        let mut processes = following(&fake, &[10]);
+        assert!(born(&mut processes).is_empty());
         fake.put("proc/uptime", "60.00 1.00");
         // The neighbour was orphaned, the script started another program, and 50 and 51 have no parent any more.
         let after =
             [(1, 0, 1, 1), (5, 1, 5, 5), (11, 1, 5, 5), (52, 5, 5, 5), (12, 1, 5, 5), (50, 1, 5, 5), (51, 1, 51, 51)];
         put(&fake, &after);
         ends(&fake, 10);
-        assert_eq!(born(&mut people), [50]);
+        assert_eq!(born(&mut processes), [50]);
     }
 
     #[test]
     fn a_session_whose_number_went_to_somebody_else_is_not_a_targets() {
         let fake = Arc::new(FakeDamon::new((6, 12)));
         put(&fake, &[(1, 0, 1, 1), (10, 1, 10, 10)]);
-        let mut people = following(&fake, &[10]);
+        let mut processes = following(&fake, &[10]);
         put(&fake, &[(1, 0, 1, 1), (10, 1, 10, 10), (50, 1, 10, 10)]);
         // It began at another time.
         let stat = "10 (app) S 1 10 10 0 -1 0 0 0 0 0 5 6 0 0 20 0 1 0 3000 9 9";
         fake.put("proc/10/stat", stat);
-        assert!(born(&mut people).is_empty());
+        assert!(born(&mut processes).is_empty());
     }
 
     #[test]
     fn a_process_that_becomes_another_program_is_the_same_with_another_name_told_once() {
         let fake = Arc::new(FakeDamon::new((6, 12)));
         put(&fake, &[(1, 0, 1, 1), (10, 1, 10, 10)]);
-        let mut people = following(&fake, &[10]);
+        let mut processes = following(&fake, &[10]);
         // What a child does at once after the fork; `app` may be a shell that another script is given to.
         fake.put("proc/10/cmdline", "app\0script");
-        let renamed = people.look().renamed;
+        let renamed = processes.look().renamed;
         assert_eq!(renamed.iter().map(|process| process.cmdline.trim()).collect::<Vec<_>>(), ["app script"]);
-        assert!(people.look().is_empty());
+        assert!(processes.look().is_empty());
         let stat = fake.files()["proc/10/stat"].replace("(app)", "(server)");
         fake.put("proc/10/stat", &stat);
         fake.put("proc/10/cmdline", "");
-        assert!(people.look().renamed.is_empty(), "it has no command line at this moment");
+        assert!(processes.look().renamed.is_empty(), "it has no command line at this moment");
         fake.put("proc/10/cmdline", "server\0-d");
-        let changes = people.look();
+        let changes = processes.look();
         assert_eq!((changes.gone.len(), changes.born.len(), changes.renamed.len()), (0, 0, 1));
-        let mut process = people.alive().next().unwrap().clone();
-        people.name(&mut process);
+        let mut process = processes.alive().next().unwrap().clone();
+        processes.name(&mut process);
         assert_eq!((process.comm.as_str(), process.cmdline.trim()), ("server", "server -d"));
-        assert!(people.look().renamed.is_empty(), "told once");
+        assert!(processes.look().renamed.is_empty(), "told once");
     }
 
     #[test]
@@ -479,16 +494,16 @@ mod tests {
         let procfs = Procfs::new(&Root::host());
         let first = procfs.process(command.pid()).unwrap();
         while !command.has_ended() {}
-        let mut people =
-            People::new(procfs.clone(), Origin::Roots { follow: true }, vec![first]).of_command(Some(command.pid()));
+        let mut processes = ProcessTracker::new(procfs.clone(), Origin::Roots { follow: true }, vec![first])
+            .of_command(Some(command.pid()));
         // Not by its name: at this moment it may still be becoming `setsid` or `sleep`.
         let pid: i32 = std::fs::read_to_string(note).unwrap().trim().parse().unwrap();
-        let orphan = people.look().born.into_iter().find(|process| process.pid == pid).expect("the orphan");
+        let orphan = processes.look().born.into_iter().find(|process| process.pid == pid).expect("the orphan");
         rustix::process::kill_process(Pid::from_raw(pid).unwrap(), rustix::process::Signal::KILL).unwrap();
         let begun = std::time::Instant::now();
         while procfs.stat(orphan.pid).is_ok_and(|stat| Some(stat.started) == orphan.started) {
             assert!(begun.elapsed().as_secs() < 60, "it stays as a zombie");
-            people.look();
+            processes.look();
             std::thread::sleep(std::time::Duration::from_millis(50));
         }
     }

@@ -20,7 +20,7 @@ const SYSTEM_ROUNDS: u64 = 5;
 const COST_FACTOR: u32 = 20;
 
 /// Samples, and remembers what was sampled last.
-pub(crate) struct Sides {
+pub(crate) struct SideDataSampler {
     procfs: Procfs,
     due: Instant,
     rounds: u64,
@@ -42,7 +42,7 @@ struct Share {
     percent: Option<f64>,
 }
 
-impl Sides {
+impl SideDataSampler {
     pub(crate) fn new(procfs: Procfs) -> Self {
         let comm = procfs.stat(std::process::id().cast_signed()).map_or_else(|_| "damo".to_string(), |me| me.comm);
         Self {
@@ -68,16 +68,16 @@ impl Sides {
     }
 
     /// Samples into `out`, whether due or not.
-    pub(crate) fn sample(&mut self, people: &[(Process, Option<TargetKey>)], kdamonds: &[i32], out: &mut Vec<Item>) {
+    pub(crate) fn sample(&mut self, processes: &[(Process, Option<TargetKey>)], kdamonds: &[i32], out: &mut Vec<Item>) {
         let begun = Instant::now();
         if self.rounds.is_multiple_of(ROLLUP_ROUNDS) {
             self.cgroups.clear();
         }
         let mut to_walk = ROLLUP_MEMORY;
-        for (process, target) in people {
+        for (process, target) in processes {
             self.process(process.pid, *target, &mut to_walk, out);
         }
-        self.mappings.retain(|pid, _| people.iter().any(|(process, _)| process.pid == *pid));
+        self.mappings.retain(|pid, _| processes.iter().any(|(process, _)| process.pid == *pid));
         self.rollups.retain(|pid, _| self.mappings.contains_key(pid));
         self.kdamonds(kdamonds, out);
         if self.rounds.is_multiple_of(SYSTEM_ROUNDS) {
@@ -197,7 +197,7 @@ mod tests {
     fn a_round_walks_a_bounded_amount_of_memory_and_of_larger_processes_only_what_is_swapped_out_is_told() {
         let fake = Arc::new(FakeDamon::new((6, 12)));
         let procfs = Procfs::new(&Root::with_io(fake.clone()));
-        let people: Vec<_> = [(1, 100), (2, 3), (3, 2), (4, 1)]
+        let processes: Vec<_> = [(1, 100), (2, 3), (3, 2), (4, 1)]
             .map(|(pid, gib)| {
                 let pages = gib * GIB / procfs.page_size().0;
                 fake.put(&format!("proc/{pid}/statm"), &format!("{pages} {pages} 50 1 0 200 0"));
@@ -208,10 +208,10 @@ mod tests {
                 (Process { pid, ..Process::default() }, None)
             })
             .into();
-        let mut sides = Sides::new(procfs);
+        let mut side_data = SideDataSampler::new(procfs);
         let mut round = || {
             let mut out = Vec::new();
-            sides.sample(&people, &[], &mut out);
+            side_data.sample(&processes, &[], &mut out);
             shares(&out)
         };
         let no = |pid| (pid, None, None);
@@ -231,7 +231,7 @@ mod tests {
             fake.put(&format!("proc/{tid}/stat"), &stat);
         }
         let mut out = Vec::new();
-        Sides::new(Procfs::new(&Root::with_io(fake))).kdamonds(&[5, 6], &mut out);
+        SideDataSampler::new(Procfs::new(&Root::with_io(fake))).kdamonds(&[5, 6], &mut out);
         assert!(matches!(out.as_slice(), [Item::Side(Side::Cpu(cpu))] if cpu.pid == 5), "{out:?}");
     }
 }

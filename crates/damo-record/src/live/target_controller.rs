@@ -2,22 +2,22 @@
 //! with one of kdamonds that run already.
 
 use super::Machine;
-use super::changes::Changes;
 use super::command::{self, Started};
-use super::events::{Events, Place, Watched};
+use super::events::{Events, TargetSlot, Watched};
 use super::follow::{Ending, Following, give};
-use super::own::Own;
-use super::people::{Origin, People, RIPE, is_same, riper};
+use super::managed_damon::ManagedDamon;
+use super::param_watcher::ParamWatcher;
 use super::plan::{self, Plan};
-use super::sides::Sides;
+use super::process_tracker::{CHILD_MIN_AGE, Origin, ProcessTracker, is_same, longer_min_age};
+use super::side_data::SideDataSampler;
 use super::source::Open;
 use crate::error::RecordError;
-use crate::line::Line;
 use crate::marks::Marks;
 use crate::pipeline::{LIVE_BLOCK_AGE, Patience, Pipeline};
-use crate::request::{Request, What};
+use crate::record_output::RecordOutput;
+use crate::request::{Request, RequestSource};
 use crate::signals::Signals;
-use crate::tape::Tape;
+use crate::status_line::StatusLine;
 use damo_format::WriterOptions;
 use damo_kernel::procfs::{clock_pair, now};
 use damo_kernel::sysfs::{ContextTarget, Kdamond};
@@ -28,15 +28,15 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 /// How the loop keeps DAMON and the processes together.
-pub(crate) trait Control {
+pub(crate) trait TargetController {
     /// The places, now that these are gone.
-    fn without(&mut self, gone: &[Process]) -> Vec<(u32, Vec<Place>)>;
+    fn without(&mut self, gone: &[Process]) -> Vec<(u32, Vec<TargetSlot>)>;
     /// Whether some processes could not be told to DAMON yet.
     fn has_waiting(&self) -> bool;
     /// Begins to tell DAMON of newcomers. Whether places changed, because it was told of earlier ones.
-    fn admit(&mut self, born: &[Process], line: &mut Line) -> Result<bool, RecordError>;
+    fn admit(&mut self, born: &[Process], line: &mut StatusLine) -> Result<bool, RecordError>;
     /// Can be read when DAMON has taken newcomers or refused them.
-    fn bell(&self) -> Option<BorrowedFd<'_>> {
+    fn wakeup(&self) -> Option<BorrowedFd<'_>> {
         None
     }
     /// Whether it has.
@@ -49,7 +49,7 @@ pub(crate) trait Control {
         None
     }
     /// What is at each place of each kdamond.
-    fn places(&self) -> Vec<(u32, Vec<Place>)>;
+    fn places(&self) -> Vec<(u32, Vec<TargetSlot>)>;
     /// The kdamond and place of a process.
     fn place_of(&self, pid: i32) -> Option<(u32, usize)>;
     /// Whether the recording is over when all targets are gone.
@@ -64,7 +64,7 @@ pub(crate) fn run(
     machine: &Machine,
     open: &dyn Open,
     signals: &Signals,
-    line: &mut Line,
+    line: &mut StatusLine,
 ) -> Result<ExitCode, RecordError> {
     let mut command = None;
     let recorded = record(request, machine, open, signals, line, &mut command);
@@ -77,11 +77,11 @@ fn record(
     machine: &Machine,
     open: &dyn Open,
     signals: &Signals,
-    line: &mut Line,
+    line: &mut StatusLine,
     command: &mut Option<Started>,
 ) -> Result<(), RecordError> {
-    let tape = Tape::open(&request.output, WriterOptions::live())?;
-    tape.notes().iter().for_each(|note| line.note(note));
+    let output = RecordOutput::open(&request.output, WriterOptions::live())?;
+    output.notes().iter().for_each(|note| line.note(note));
     let begun = begin(request, machine, open, command, line);
     let formats;
     let (mut own, mut following) = match begun {
@@ -93,7 +93,7 @@ fn record(
             }
             // From here on there is something to record, so there will be a record.
             let patience = Patience::new(signals, request.limits.timeout);
-            let pipeline = match Pipeline::start(tape, Some(LIVE_BLOCK_AGE), patience) {
+            let pipeline = match Pipeline::start(output, Some(LIVE_BLOCK_AGE), patience) {
                 Ok(pipeline) => pipeline,
                 Err(error) => return command::not_begun(command, error, line),
             };
@@ -105,11 +105,11 @@ fn record(
                 request,
                 source,
                 events,
-                people: People::new(machine.procfs.clone(), plan.origin, plan.people)
+                processes: ProcessTracker::new(machine.procfs.clone(), plan.origin, plan.processes)
                     .of_command(command.as_ref().map(Started::pid)),
                 kdamonds: own.threads(),
-                changes: Changes::new(machine, &own.indices()),
-                sides: Sides::new(machine.procfs.clone()),
+                changes: ParamWatcher::new(machine, &own.indices()),
+                side_data: SideDataSampler::new(machine.procfs.clone()),
                 marks,
                 pipeline,
                 signals,
@@ -120,7 +120,7 @@ fn record(
             (own, following)
         }
         Err(error) => {
-            tape.discard();
+            output.discard();
             return command::not_begun(command, error, line);
         }
     };
@@ -153,7 +153,7 @@ const TRIES: u32 = 10;
 
 /// Goes on after DAMON ended by itself with processes to go on with. `false` if by now there are none.
 fn go_on(
-    own: &mut Own,
+    own: &mut ManagedDamon,
     following: &mut Following<'_>,
     open: &dyn Open,
     machine: &Machine,
@@ -181,7 +181,7 @@ fn go_on(
 /// Why children are not followed, although that is usual: parameters that are given whole may leave open what a child
 /// would be given.
 fn unfollowed(request: &Request, plan: &Plan) -> Option<String> {
-    if !request.follow_children || !matches!(request.what, What::Kdamonds(_)) || plan.people.is_empty() {
+    if !request.follow_children || !matches!(request.what, RequestSource::Kdamonds(_)) || plan.processes.is_empty() {
         return None;
     }
     let contexts = || plan.kdamonds.iter().flat_map(|kdamond| &kdamond.contexts);
@@ -197,7 +197,7 @@ fn unfollowed(request: &Request, plan: &Plan) -> Option<String> {
 
 /// All that runs when a recording has begun.
 struct Begun {
-    own: Own,
+    own: ManagedDamon,
     source: Box<dyn super::source::Source>,
     formats: Vec<EventFormat>,
     events: Events,
@@ -206,25 +206,25 @@ struct Begun {
     marks: Option<Marks>,
 }
 
-type Running = (Plan, Own, Box<dyn super::source::Source>, Vec<(usize, i32)>);
+type Running = (Plan, ManagedDamon, Box<dyn super::source::Source>, Vec<(usize, i32)>);
 
 /// Why DAMON could not be switched on, and for which processes it was set up.
 pub(crate) struct NotStarted {
     error: RecordError,
-    people: Vec<Process>,
+    processes: Vec<Process>,
 }
 
 impl NotStarted {
     /// DAMON was set up for these.
-    pub(crate) fn with(people: &[Process]) -> impl Fn(RecordError) -> Self {
-        move |error| Self { error, people: people.to_vec() }
+    pub(crate) fn with(processes: &[Process]) -> impl Fn(RecordError) -> Self {
+        move |error| Self { error, processes: processes.to_vec() }
     }
 }
 
 /// DAMON was not set up yet.
 impl From<RecordError> for NotStarted {
     fn from(error: RecordError) -> Self {
-        Self { error, people: Vec::new() }
+        Self { error, processes: Vec::new() }
     }
 }
 
@@ -233,13 +233,13 @@ impl From<RecordError> for NotStarted {
 /// done again, each time with twice the age, so that children which come and go do not keep a recording from beginning.
 pub(crate) fn until_nobody_went<T>(
     machine: &Machine,
-    line: &mut Line,
+    line: &mut StatusLine,
     mut attempt: impl FnMut(Nanos) -> Result<T, NotStarted>,
 ) -> Result<T, RecordError> {
-    let (mut least_age, mut tries) = (RIPE, 1);
+    let (mut least_age, mut tries) = (CHILD_MIN_AGE, 1);
     let mut went = None;
     loop {
-        let NotStarted { error, people } = match attempt(least_age) {
+        let NotStarted { error, processes } = match attempt(least_age) {
             Ok(started) => {
                 if let Some(Process { pid, comm, .. }) = went {
                     line.note(&format!(
@@ -253,14 +253,14 @@ pub(crate) fn until_nobody_went<T>(
             }
             Err(not_started) => not_started,
         };
-        let Some(process) = people.into_iter().find(|process| !is_same(&machine.procfs, process)) else {
+        let Some(process) = processes.into_iter().find(|process| !is_same(&machine.procfs, process)) else {
             return Err(error);
         };
         if tries == TRIES {
             let Process { pid, comm, .. } = process;
             return Err(RecordError::ProcessWent { pid, comm, tries, error: Box::new(error) });
         }
-        (least_age, tries) = (riper(least_age), tries + 1);
+        (least_age, tries) = (longer_min_age(least_age), tries + 1);
         went = Some(process);
     }
 }
@@ -272,7 +272,7 @@ fn start(
     open: &dyn Open,
     formats: &[EventFormat],
     command: &mut Option<Started>,
-    line: &mut Line,
+    line: &mut StatusLine,
 ) -> Result<Running, RecordError> {
     until_nobody_went(machine, line, |least_age| {
         let plan = plan::plan(request, machine, command.as_ref().map(Started::pid), least_age);
@@ -281,8 +281,8 @@ fn start(
                 Some(heir) => plan::plan(request, machine, Some(heir), least_age),
                 None => Err(error),
             })?;
-        let because_of = NotStarted::with(&plan.people);
-        let mut own = Own::stage(request, machine, &plan, least_age).map_err(&because_of)?;
+        let because_of = NotStarted::with(&plan.processes);
+        let mut own = ManagedDamon::stage(request, machine, &plan, least_age).map_err(&because_of)?;
         let source = open.before_start(&machine.root, formats)?;
         let threads = own.start().map_err(&because_of)?;
         drop(because_of);
@@ -295,14 +295,14 @@ fn begin(
     machine: &Machine,
     open: &dyn Open,
     command: &mut Option<Started>,
-    line: &mut Line,
+    line: &mut StatusLine,
 ) -> Result<Begun, RecordError> {
     // Parameters given whole may have schemes; if not, their event just never comes.
-    let schemes = request.schemes.is_some() || matches!(request.what, What::Kdamonds(_));
+    let schemes = request.schemes.is_some() || matches!(request.what, RequestSource::Kdamonds(_));
     let formats = formats(machine, request.schemes_target_regions, schemes)?;
     let decoder = decoder(&formats)?;
     let marks = request.output.path.as_deref().map(|path| Marks::listen(path, line)).transpose()?.flatten();
-    if let What::Command { words, .. } = &request.what {
+    if let RequestSource::Command { words, .. } = &request.what {
         *command = Some(Started::spawn(words, request.follow_children)?);
     }
     let (plan, own, mut source, threads) = start(request, machine, open, &formats, command, line)?;
@@ -368,7 +368,7 @@ pub(crate) fn meta(
     }
 }
 
-fn parameters(own: &Own, plan: &Plan) -> Vec<Params> {
+fn parameters(own: &ManagedDamon, plan: &Plan) -> Vec<Params> {
     let at = Stamp::Record(now());
     let indices = own.indices().into_iter();
     indices.zip(&plan.kdamonds).flat_map(|(index, kdamond)| params_of(at, index, kdamond)).collect()

@@ -14,11 +14,11 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// Our turn, as long as this value lives (and the process does).
 #[derive(Debug)]
 #[must_use = "dropping it lets others change DAMON's settings"]
-pub struct Turn {
+pub struct SettingsLock {
     _file: File,
 }
 
-impl Turn {
+impl SettingsLock {
     /// Waits for our turn, at most `patience`. The lock is in the directory `notes`, which is made if need be.
     ///
     /// # Errors
@@ -52,7 +52,7 @@ mod tests {
     fn a_lock_that_cannot_be_taken_is_no_reason_to_stop_damon() {
         let notes = tempfile::tempdir().expect("temp dir");
         std::fs::create_dir(notes.path().join("lock")).expect("room");
-        let error = Turn::take(notes.path(), Duration::ZERO).expect_err("a directory is no lock");
+        let error = SettingsLock::take(notes.path(), Duration::ZERO).expect_err("a directory is no lock");
         assert!(error.kind().is_some());
         let said = error.to_string();
         assert!(said.contains("/lock") && said.contains("damo doctor") && !said.contains("damo stop"), "{said}");

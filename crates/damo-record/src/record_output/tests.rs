@@ -26,9 +26,9 @@ fn item(n: i64) -> Item {
     Item::Snapshot(snapshot)
 }
 
-fn begin(tape: &mut Tape) {
-    tape.put(&Item::Meta(Meta { tool: "test".into(), ..Meta::default() })).unwrap();
-    tape.put(&Item::Target(Target { key: TargetKey(0), ..Target::default() })).unwrap();
+fn begin(output: &mut RecordOutput) {
+    output.put(&Item::Meta(Meta { tool: "test".into(), ..Meta::default() })).unwrap();
+    output.put(&Item::Target(Target { key: TargetKey(0), ..Target::default() })).unwrap();
 }
 
 fn output(path: PathBuf) -> Output {
@@ -49,11 +49,12 @@ fn ends(path: &Path) -> Vec<i64> {
 fn rotation_by_time_makes_files_that_are_records_by_themselves_and_together_hold_everything() {
     let dir = tempfile::tempdir().unwrap();
     let rotation = Rotation { time: Some(Nanos::from_secs(1)), ..Rotation::default() };
-    let mut tape =
-        Tape::open(&Output { rotation, ..output(dir.path().join("r.damo")) }, WriterOptions::default()).unwrap();
-    begin(&mut tape);
-    (0..25).for_each(|n| tape.put(&item(n)).unwrap());
-    let written = tape.finish().unwrap();
+    let mut output =
+        RecordOutput::open(&Output { rotation, ..output(dir.path().join("r.damo")) }, WriterOptions::default())
+            .unwrap();
+    begin(&mut output);
+    (0..25).for_each(|n| output.put(&item(n)).unwrap());
+    let written = output.finish().unwrap();
     let all: Vec<Vec<i64>> = written.files.iter().map(|file| ends(file)).collect();
     assert_eq!(all.concat(), (1..=25).collect::<Vec<_>>());
     assert_eq!(all.iter().map(Vec::len).collect::<Vec<_>>(), [10, 10, 5]);
@@ -65,10 +66,10 @@ fn rotation_by_size_keeps_only_the_newest_files_when_told() {
     let dir = tempfile::tempdir().unwrap();
     let rotation = Rotation { size: Some(Bytes(16 << 10)), keep: Some(2), ..Rotation::default() };
     let options = WriterOptions { max_snapshots_per_block: 8, ..WriterOptions::default() };
-    let mut tape = Tape::open(&Output { rotation, ..output(dir.path().join("r.damo")) }, options).unwrap();
-    begin(&mut tape);
-    (0..2000).for_each(|n| tape.put(&item(n)).unwrap());
-    let written = tape.finish().unwrap();
+    let mut output = RecordOutput::open(&Output { rotation, ..output(dir.path().join("r.damo")) }, options).unwrap();
+    begin(&mut output);
+    (0..2000).for_each(|n| output.put(&item(n)).unwrap());
+    let written = output.finish().unwrap();
     assert_eq!(written.files.len(), 2);
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 2);
     assert_eq!(ends(&written.files[1]).last(), Some(&2000));
@@ -81,10 +82,10 @@ fn recordings_of_one_name_go_on_behind_each_other_and_the_newest_of_all_are_kept
     let record = |keep| {
         let rotation = Rotation { time: Some(Nanos::from_secs(1)), keep, ..Rotation::default() };
         let output = Output { rotation, ..output(dir.path().join("r.damo")) };
-        let mut tape = Tape::open(&output, WriterOptions::default()).unwrap();
-        begin(&mut tape);
-        (0..25).for_each(|n| tape.put(&item(n)).unwrap());
-        tape.finish().unwrap().files
+        let mut output = RecordOutput::open(&output, WriterOptions::default()).unwrap();
+        begin(&mut output);
+        (0..25).for_each(|n| output.put(&item(n)).unwrap());
+        output.finish().unwrap().files
     };
     let there = || {
         let names = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name());
@@ -123,10 +124,10 @@ fn a_file_with_the_highest_number_does_not_end_rotation() {
         let before = std::fs::read(dir.path().join(planted)).unwrap();
         let mut files = Vec::new();
         for _ in 0..2 {
-            let mut tape = Tape::open(&output, WriterOptions::default()).unwrap();
-            begin(&mut tape);
-            (0..25).for_each(|n| tape.put(&item(n)).unwrap());
-            files.extend(tape.finish().unwrap().files);
+            let mut output = RecordOutput::open(&output, WriterOptions::default()).unwrap();
+            begin(&mut output);
+            (0..25).for_each(|n| output.put(&item(n)).unwrap());
+            files.extend(output.finish().unwrap().files);
         }
         assert_eq!(files.len(), 6);
         assert!(files.iter().all(|file| !ends(file).is_empty()), "{files:?}");
@@ -140,7 +141,7 @@ fn the_flight_recorder_notices_a_name_that_is_taken_at_the_beginning() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("f.damo"), "notes").unwrap();
     let output = Output { keep: Some(Nanos::from_secs(10)), ..output(dir.path().join("f.damo")) };
-    let error = Tape::open(&output, WriterOptions::default()).err().unwrap().to_string();
+    let error = RecordOutput::open(&output, WriterOptions::default()).err().unwrap().to_string();
     assert!(error.contains("f.damo exists and is no .damo record"), "{error}");
 }
 
@@ -150,11 +151,11 @@ fn a_rotated_recording_that_did_not_begin_removes_nothing() {
     let rotation = Rotation { time: Some(Nanos::from_secs(1)), keep: Some(1), ..Rotation::default() };
     let output = Output { rotation, ..output(dir.path().join("r.damo")) };
     for _ in 0..2 {
-        let mut tape = Tape::open(&output, WriterOptions::default()).unwrap();
-        begin(&mut tape);
-        (0..25).for_each(|n| tape.put(&item(n)).unwrap());
-        tape.finish().unwrap();
-        Tape::open(&output, WriterOptions::default()).unwrap().discard();
+        let mut recording = RecordOutput::open(&output, WriterOptions::default()).unwrap();
+        begin(&mut recording);
+        (0..25).for_each(|n| recording.put(&item(n)).unwrap());
+        recording.finish().unwrap();
+        RecordOutput::open(&output, WriterOptions::default()).unwrap().discard();
     }
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
 }
@@ -163,16 +164,17 @@ fn a_rotated_recording_that_did_not_begin_removes_nothing() {
 fn the_flight_recorder_writes_the_last_minutes_and_goes_on() {
     let dir = tempfile::tempdir().unwrap();
     let keep = Some(Nanos::from_secs(10));
-    let mut tape = Tape::open(&Output { keep, ..output(dir.path().join("f.damo")) }, WriterOptions::default()).unwrap();
-    begin(&mut tape);
-    (0..500).for_each(|n| tape.put(&item(n)).unwrap());
+    let mut output =
+        RecordOutput::open(&Output { keep, ..output(dir.path().join("f.damo")) }, WriterOptions::default()).unwrap();
+    begin(&mut output);
+    (0..500).for_each(|n| output.put(&item(n)).unwrap());
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "nothing on disk until asked");
-    let dump = tape.dump().unwrap().unwrap();
+    let dump = output.dump().unwrap().unwrap();
     let (file, held) = (dir.path().join("f.0001.damo"), Nanos::from_secs(10));
     assert_eq!(dump, Dump { file, held, is_short: false });
     assert_eq!(ends(&dump.file), (400..=500).collect::<Vec<_>>());
-    (500..520).for_each(|n| tape.put(&item(n)).unwrap());
-    let written = tape.finish().unwrap();
+    (500..520).for_each(|n| output.put(&item(n)).unwrap());
+    let written = output.finish().unwrap();
     assert_eq!(ends(&dir.path().join("f.damo")), (420..=520).collect::<Vec<_>>());
     assert_eq!(written.files.len(), 2);
 }
@@ -180,37 +182,37 @@ fn the_flight_recorder_writes_the_last_minutes_and_goes_on() {
 #[test]
 fn the_flight_recorders_memory_is_bounded_whatever_time_is_asked_for() {
     let dir = tempfile::tempdir().unwrap();
-    let mut flight =
-        Flight::new(dir.path().join("f.damo"), Nanos::from_secs(3600 * 24), Rules::new(Kind::Record)).unwrap();
-    flight.put(&Item::Meta(Meta { tool: "test".into(), ..Meta::default() })).unwrap();
-    flight.put(&Item::Target(Target { key: TargetKey(0), ..Target::default() })).unwrap();
+    let mut recorder =
+        FlightRecorder::new(dir.path().join("f.damo"), Nanos::from_secs(3600 * 24), Rules::new(Kind::Record)).unwrap();
+    recorder.put(&Item::Meta(Meta { tool: "test".into(), ..Meta::default() })).unwrap();
+    recorder.put(&Item::Target(Target { key: TargetKey(0), ..Target::default() })).unwrap();
     let mut most = 0;
     for n in 0..300_000 {
-        flight.put(&item(n)).unwrap();
-        most = most.max(flight.progress().bytes);
-        if flight.progress().bytes < most {
+        recorder.put(&item(n)).unwrap();
+        most = most.max(recorder.progress().bytes);
+        if recorder.progress().bytes < most {
             // The oldest segment was dropped: the limit was met.
             assert!(most < 16 << 20, "{most}");
             let all = Nanos::from_millis(n * 100);
-            let said = flight.progress().short.unwrap();
+            let said = recorder.progress().short.unwrap();
             assert!(said < all && said > Nanos(all.0 / 2), "{said:?} of {all:?}");
-            let dump = flight.dump().unwrap();
+            let dump = recorder.dump().unwrap();
             let ends = ends(&dump.file);
             assert_eq!(dump.held, Nanos::from_millis((ends[ends.len() - 1] - ends[0]) * 100));
             assert!(dump.is_short && dump.held >= said);
             return;
         }
-        assert_eq!(flight.progress().short, None, "nothing was dropped");
+        assert_eq!(recorder.progress().short, None, "nothing was dropped");
     }
     panic!("nothing was ever dropped, {most} bytes held");
 }
 
 /// One target after the other, as of a build server, each with one snapshot.
-fn newcomers(tape: &mut Tape, keys: std::ops::Range<u32>) {
+fn newcomers(output: &mut RecordOutput, keys: std::ops::Range<u32>) {
     for key in keys {
-        tape.put(&Item::Target(Target { key: TargetKey(key), ..Target::default() })).unwrap();
+        output.put(&Item::Target(Target { key: TargetKey(key), ..Target::default() })).unwrap();
         let (start, end) = (Nanos::from_millis(key.into()), Nanos::from_millis(i64::from(key) + 1));
-        tape.put(&Item::Snapshot(Snapshot::new(TargetKey(key), start, end, None))).unwrap();
+        output.put(&Item::Snapshot(Snapshot::new(TargetKey(key), start, end, None))).unwrap();
     }
 }
 
@@ -219,10 +221,10 @@ fn a_rotated_recording_begins_the_next_file_when_one_has_all_the_targets_that_it
     let dir = tempfile::tempdir().unwrap();
     let rotation = Rotation { time: Some(Nanos::from_secs(3600)), ..Rotation::default() };
     let output = Output { rotation, ..output(dir.path().join("r.damo")) };
-    let mut tape = Tape::open(&output, WriterOptions::default()).unwrap();
-    begin(&mut tape);
-    newcomers(&mut tape, 1..70_000);
-    let written = tape.finish().unwrap();
+    let mut output = RecordOutput::open(&output, WriterOptions::default()).unwrap();
+    begin(&mut output);
+    newcomers(&mut output, 1..70_000);
+    let written = output.finish().unwrap();
     assert_eq!((written.files.len(), written.snapshots), (2, 69_999));
 }
 
@@ -231,12 +233,12 @@ fn the_flight_recorder_holds_the_newest_targets_when_there_were_more_than_a_file
     let dir = tempfile::tempdir().unwrap();
     let keep = Some(Nanos::from_secs(3600));
     let path = dir.path().join("f.damo");
-    let mut tape = Tape::open(&Output { keep, ..output(path.clone()) }, WriterOptions::default()).unwrap();
-    begin(&mut tape);
-    newcomers(&mut tape, 1..140_000);
-    assert!(tape.dump().unwrap().unwrap().is_short);
-    newcomers(&mut tape, 140_000..150_000);
-    tape.finish().unwrap();
+    let mut output = RecordOutput::open(&Output { keep, ..output(path.clone()) }, WriterOptions::default()).unwrap();
+    begin(&mut output);
+    newcomers(&mut output, 1..140_000);
+    assert!(output.dump().unwrap().unwrap().is_short);
+    newcomers(&mut output, 140_000..150_000);
+    output.finish().unwrap();
     let reader = Reader::open(&path).unwrap();
     let keys = reader.targets().iter().map(|target| target.key.0);
     assert_eq!(keys.clone().max(), Some(149_999));
@@ -251,17 +253,17 @@ fn numbered_files_keep_their_folder_and_extension() {
 
 /// A live session's tape: told every 1.5 s of the record's clock that time passes.
 struct Ticking {
-    tape: Tape,
+    output: RecordOutput,
     since: Option<Nanos>,
 }
 
 impl Sink for Ticking {
     fn put(&mut self, item: &Item) -> Result<(), SinkError> {
-        self.tape.put(item)?;
+        self.output.put(item)?;
         if let Item::Snapshot(snapshot) = item {
             let since = *self.since.get_or_insert(snapshot.start);
             if snapshot.end.saturating_sub(since) >= Nanos::from_millis(1500) {
-                self.tape.tick().map_err(SinkError::new)?;
+                self.output.tick().map_err(SinkError::new)?;
                 self.since = None;
             }
         }
@@ -275,12 +277,12 @@ fn a_finished_recording_takes_no_more_than_if_it_had_been_written_at_a_stroke() 
     let stairs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/real/stairs/damon.data");
     let (live, stroke) = (dir.path().join("live.damo"), dir.path().join("stroke.damo"));
     let record = |path: &Path| {
-        let tape = Tape::open(&output(path.to_owned()), WriterOptions::live()).unwrap();
-        let mut ticking = Ticking { tape, since: None };
+        let output = RecordOutput::open(&output(path.to_owned()), WriterOptions::live()).unwrap();
+        let mut ticking = Ticking { output, since: None };
         damo_import::import_path(&stairs, &Default::default(), &mut ticking).unwrap();
-        ticking.tape
+        ticking.output
     };
-    let Tape::File(file) = record(&dir.path().join("small.damo")) else { panic!("a name makes a file") };
+    let RecordOutput::File(file) = record(&dir.path().join("small.damo")) else { panic!("a name makes a file") };
     let small = file.finish().unwrap().bytes.0;
     let written = record(&live).finish().unwrap();
     let mut at_once = RecordFile::create(&stroke, WriterOptions::default(), false).unwrap();
@@ -293,7 +295,7 @@ fn a_finished_recording_takes_no_more_than_if_it_had_been_written_at_a_stroke() 
     let (live, stroke) = (Reader::open(&live).unwrap(), Reader::open(&stroke).unwrap());
     assert_eq!(live.totals(), stroke.totals());
     assert_eq!((live.meta(), live.targets()), (stroke.meta(), stroke.targets()));
-    assert_eq!(live.sides().unwrap(), stroke.sides().unwrap());
+    assert_eq!(live.side_data().unwrap(), stroke.side_data().unwrap());
     assert_eq!(snapshots(&live), snapshots(&stroke));
 }
 

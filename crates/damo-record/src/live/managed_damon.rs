@@ -1,17 +1,17 @@
 //! Kdamonds of our own: set up, noted, started, kept up with the processes, stopped, and undone.
 
 use super::Machine;
-use super::control::Control;
-use super::events::{Place, processes};
-use super::people;
+use super::events::{TargetSlot, processes_in};
 use super::plan::{self, Plan};
+use super::process_tracker;
+use super::target_controller::TargetController;
 use crate::error::RecordError;
-use crate::line::Line;
 use crate::owner::{self, Note, Ownership};
 use crate::problem::Problem;
-use crate::request::{Request, What};
+use crate::request::{Request, RequestSource};
+use crate::status_line::StatusLine;
 use damo_kernel::procfs::Procfs;
-use damo_kernel::steer::Turn;
+use damo_kernel::steer::SettingsLock;
 use damo_kernel::sysfs::{ContextTarget, Kdamond, Staged};
 use damo_model::human::Show;
 use damo_model::{AddrRange, Intervals, Nanos, Process};
@@ -23,57 +23,57 @@ use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::time::{Duration, Instant};
 
 /// Kdamonds that we started.
-pub(crate) struct Own {
+pub(crate) struct ManagedDamon {
     staged: Staged,
     ownership: Ownership,
     /// Per kdamond of ours: its index and what is at the places of its first context.
-    kdamonds: Vec<(u32, Vec<Place>)>,
+    kdamonds: Vec<(u32, Vec<TargetSlot>)>,
     /// Fixed ranges of each process, if any.
     ranges: Vec<AddrRange>,
     waiting: Vec<Process>,
-    telling: Option<Telling>,
+    pending: Option<PendingCommit>,
     refusals: u32,
     /// DAMON is not told of children younger than this.
-    ripe: Nanos,
+    min_target_age: Nanos,
     /// It was told that the note could not be brought up to date.
     note_is_old: bool,
     /// All whom DAMON was told of last, newcomers or not, and when that was done.
-    told: Option<(Instant, Vec<Process>)>,
+    committed_targets: Option<(Instant, Vec<Process>)>,
     has_processes: bool,
     root: PathBuf,
     procfs: Procfs,
     /// While DAMON is being set up or put back. Behind the rest, so that it is dropped last.
-    turn: Option<Turn>,
+    settings_lock: Option<SettingsLock>,
 }
 
 /// DAMON is being told who is there, by another thread: the kernel takes up to an aggregation interval for it, and
 /// meanwhile the ring fills and signals come.
-struct Telling {
+struct PendingCommit {
     /// Who is being told of for the first time.
     newcomers: Vec<Process>,
     /// All who are being told of.
     all: Vec<Process>,
     /// The places once it is done.
-    next: Vec<Place>,
+    next: Vec<TargetSlot>,
     end: Receiver<Result<(), damo_kernel::Error>>,
     /// What it ended with, when that is known.
     ended: Option<Result<(), damo_kernel::Error>>,
     /// Closed by the other thread after it has told the end.
-    bell: UnixStream,
+    wakeup: UnixStream,
 }
 
 /// After so many refusals in a row the user is told; a process that is gone again is the usual reason for one.
 const REFUSALS_TO_TELL: u32 = 5;
 /// For another one of us to be done with DAMON: longer than a command waits for the end of a usual aggregation.
-const TURN: Duration = Duration::from_secs(30);
+const LOCK_TIMEOUT: Duration = Duration::from_secs(30);
 /// The same when ours is to be switched off, which must not wait for long.
-const LAST_TURN: Duration = Duration::from_secs(5);
+const FINAL_LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 /// A kdamond that cannot take what it was told ends at once; a busy machine notices it later.
 const ENDS_SOON: Duration = Duration::from_secs(3);
 /// For a commit to notice that its kdamond is off: the kernel looks ten times a second.
 const GIVE_UP: Duration = Duration::from_secs(5);
 
-impl Own {
+impl ManagedDamon {
     /// Sets DAMON up without switching it on, and notes that it is ours. DAMON will not be told of children younger than
     /// `least_age`.
     pub(crate) fn stage(
@@ -82,7 +82,7 @@ impl Own {
         plan: &Plan,
         least_age: Nanos,
     ) -> Result<Self, RecordError> {
-        let turn = owner::turn(&request.root, TURN)?;
+        let settings_lock = owner::settings_lock(&request.root, LOCK_TIMEOUT)?;
         let prepared = machine.sysfs.prepare(&plan.kdamonds).map_err(|e| busy(&request.root, e))?;
         let record = request.output.path.as_deref().map(|path| std::path::absolute(path).unwrap_or(path.to_path_buf()));
         // Noted before each step: if we are killed, the next run knows what to put back.
@@ -93,12 +93,12 @@ impl Own {
         let indices = staged.indices();
         let places = |kdamond: &Kdamond| {
             let targets = kdamond.contexts.first().map(|context| context.targets.as_slice()).unwrap_or_default();
-            targets.iter().map(|target| place(target, &plan.people)).collect()
+            targets.iter().map(|target| place(target, &plan.processes)).collect()
         };
-        let kdamonds: Vec<(u32, Vec<Place>)> =
+        let kdamonds: Vec<(u32, Vec<TargetSlot>)> =
             indices.iter().map(|index| *index as u32).zip(plan.kdamonds.iter().map(places)).collect();
         let ranges = match &request.what {
-            What::Pids { ranges, .. } | What::Command { ranges, .. } => ranges.clone(),
+            RequestSource::Pids { ranges, .. } | RequestSource::Command { ranges, .. } => ranges.clone(),
             _ => Vec::new(),
         };
         Ok(Self {
@@ -107,15 +107,15 @@ impl Own {
             kdamonds,
             ranges,
             waiting: Vec::new(),
-            telling: None,
+            pending: None,
             refusals: 0,
-            ripe: least_age,
+            min_target_age: least_age,
             note_is_old: false,
-            told: None,
-            has_processes: !plan.people.is_empty(),
+            committed_targets: None,
+            has_processes: !plan.processes.is_empty(),
             root: request.root.clone(),
             procfs: machine.procfs.clone(),
-            turn: Some(turn),
+            settings_lock: Some(settings_lock),
         })
     }
 
@@ -123,23 +123,23 @@ impl Own {
     pub(crate) fn start(&mut self) -> Result<Vec<(usize, i32)>, RecordError> {
         self.staged.start().map_err(|e| busy(&self.root, e))?;
         self.ownership.started(&self.staged)?;
-        self.turn = None;
+        self.settings_lock = None;
         Ok(self.staged.started())
     }
 
-    /// Switches it off; the parameters stay until [`Own::undo`].
+    /// Switches it off; the parameters stay until [`ManagedDamon::undo`].
     pub(crate) fn stop(&mut self) -> Result<(), RecordError> {
         // Until everything is put back: who finds DAMON off must not take our parameters for those to go back to. But
         // whatever another one does, DAMON goes off.
-        if self.turn.is_none() {
-            self.turn = owner::turn(&self.root, LAST_TURN).ok();
+        if self.settings_lock.is_none() {
+            self.settings_lock = owner::settings_lock(&self.root, FINAL_LOCK_TIMEOUT).ok();
         }
         let stopped = self.staged.stop();
-        if let Some(telling) = self.telling.take()
-            && telling.ended.is_none()
+        if let Some(pending) = self.pending.take()
+            && pending.ended.is_none()
         {
             // What comes of it does not matter any more, only that it does not write to what is put back.
-            let _ = telling.end.recv_timeout(GIVE_UP);
+            let _ = pending.end.recv_timeout(GIVE_UP);
         }
         Ok(stopped?)
     }
@@ -147,13 +147,13 @@ impl Own {
     /// Puts DAMON back as it was found, switched off before if it is still on.
     pub(crate) fn undo(mut self) -> Result<(), RecordError> {
         let stopped = self.stop();
-        let Own { staged, ownership, turn, .. } = self;
+        let ManagedDamon { staged, ownership, settings_lock, .. } = self;
         let undone = staged.undo();
         if undone.is_err() || stopped.is_err() {
             // The next run finds the note and tries again.
             ownership.leave();
         }
-        drop(turn);
+        drop(settings_lock);
         stopped.and(undone.map_err(RecordError::from))
     }
 
@@ -166,43 +166,46 @@ impl Own {
     /// target was gone before DAMON was told of its children; or one was gone of those that DAMON was just told of, which
     /// ends it on some kernels (6.12).
     pub(crate) fn may_go_on(&self) -> bool {
-        if !self.has_processes || self.kdamonds.len() != 1 || self.people().next().is_none() {
+        if !self.has_processes || self.kdamonds.len() != 1 || self.processes().next().is_none() {
             return false;
         }
         let nobody_left = self.places_of_processes().next().is_none();
-        let ended_it = |(at, told): &(Instant, Vec<Process>)| {
-            at.elapsed() < ENDS_SOON && told.iter().any(|process| !people::is_same(&self.procfs, process))
+        let ended_it = |(at, targets): &(Instant, Vec<Process>)| {
+            at.elapsed() < ENDS_SOON && targets.iter().any(|process| !process_tracker::is_same(&self.procfs, process))
         };
-        nobody_left || self.told.as_ref().is_some_and(ended_it)
+        nobody_left || self.committed_targets.as_ref().is_some_and(ended_it)
     }
 
     /// All who are alive, as far as is known: told of or not.
-    fn people(&self) -> impl Iterator<Item = &Process> {
+    fn processes(&self) -> impl Iterator<Item = &Process> {
         self.places_of_processes().chain(&self.waiting)
     }
 
     fn places_of_processes(&self) -> impl Iterator<Item = &Process> {
-        self.kdamonds.iter().flat_map(|(_, places)| processes(places))
+        self.kdamonds.iter().flat_map(|(_, places)| processes_in(places))
     }
 
     /// Sets DAMON up again, after it ended, for all who are alive now, `born` among them. To be switched on by
-    /// [`Own::start_again`]. Gives the intervals; `None` if nobody is alive.
+    /// [`ManagedDamon::start_again`]. Gives the intervals; `None` if nobody is alive.
     pub(crate) fn restage(&mut self, born: Vec<Process>) -> Result<Option<Intervals>, RecordError> {
-        self.ripe = people::riper(self.ripe);
+        self.min_target_age = process_tracker::longer_min_age(self.min_target_age);
         self.waiting.extend(born);
-        self.waiting.retain(|process| people::is_same(&self.procfs, process));
-        let mut people: Vec<Process> =
-            self.places_of_processes().filter(|process| people::is_same(&self.procfs, process)).cloned().collect();
-        people.extend(self.ripe());
-        if people.is_empty() {
-            people.clone_from(&self.waiting);
+        self.waiting.retain(|process| process_tracker::is_same(&self.procfs, process));
+        let mut processes: Vec<Process> = self
+            .places_of_processes()
+            .filter(|process| process_tracker::is_same(&self.procfs, process))
+            .cloned()
+            .collect();
+        processes.extend(self.old_enough());
+        if processes.is_empty() {
+            processes.clone_from(&self.waiting);
         }
-        if people.is_empty() {
+        if processes.is_empty() {
             return Ok(None);
         }
-        self.waiting.retain(|process| !people.contains(process));
-        let next: Vec<Place> = people.into_iter().map(Place::Process).collect();
-        self.turn = Some(owner::turn(&self.root, TURN)?);
+        self.waiting.retain(|process| !processes.contains(process));
+        let next: Vec<TargetSlot> = processes.into_iter().map(TargetSlot::Process).collect();
+        self.settings_lock = Some(owner::settings_lock(&self.root, LOCK_TIMEOUT)?);
         let staged = self.staged.restage(0, 0, &self.targets(&next)).map_err(|e| busy(&self.root, e));
         if let Some((_, places)) = self.kdamonds.first_mut() {
             *places = next;
@@ -215,7 +218,7 @@ impl Own {
     /// Switches on what was set up again. Gives the index and the thread.
     pub(crate) fn start_again(&mut self) -> Result<Option<(u32, i32)>, RecordError> {
         let started = self.staged.start_again(0);
-        self.turn = None;
+        self.settings_lock = None;
         let tid = started?;
         self.ownership.started(&self.staged)?;
         Ok(self.kdamonds.first().map(|(index, _)| *index).zip(tid))
@@ -230,49 +233,49 @@ impl Own {
         &mut self.staged
     }
 
-    fn targets(&self, places: &[Place]) -> Vec<ContextTarget> {
-        let target = |place: &Place| match place {
-            Place::Process(process) => plan::target(process.pid, &self.ranges),
-            Place::Space | Place::Gone => ContextTarget::default(),
+    fn targets(&self, places: &[TargetSlot]) -> Vec<ContextTarget> {
+        let target = |place: &TargetSlot| match place {
+            TargetSlot::Process(process) => plan::target(process.pid, &self.ranges),
+            TargetSlot::NotAProcess | TargetSlot::Gone => ContextTarget::default(),
         };
         places.iter().map(target).collect()
     }
 
     /// Those of the waiting whom DAMON should be told of: most processes end soon after they begin, and those are not worth
     /// it.
-    fn ripe(&self) -> Vec<Process> {
-        let is_ripe = people::older_than(&self.procfs, self.ripe);
-        self.waiting.iter().filter(|process| is_ripe(process)).cloned().collect()
+    fn old_enough(&self) -> Vec<Process> {
+        let is_old_enough = process_tracker::older_than(&self.procfs, self.min_target_age);
+        self.waiting.iter().filter(|process| is_old_enough(process)).cloned().collect()
     }
 
     /// Begins to tell the kernel who is there now: `next` of our first kdamond, with `newcomers` in it, all of whom were
     /// alive just now.
-    fn tell(&mut self, newcomers: Vec<Process>, next: Vec<Place>) -> Result<(), RecordError> {
+    fn begin_commit(&mut self, newcomers: Vec<Process>, next: Vec<TargetSlot>) -> Result<(), RecordError> {
         let work = self.staged.telling_targets(0, 0, self.targets(&next));
-        let (bell, rope) = UnixStream::pair().map_err(|e| RecordError::io("telling DAMON of new processes", e))?;
-        let (told, end) = channel();
+        let (wakeup, waker) = UnixStream::pair().map_err(|e| RecordError::io("pending DAMON of new processes", e))?;
+        let (done, end) = channel();
         let thread = std::thread::Builder::new().name("damo-targets".to_owned());
         let spawned = thread.spawn(move || {
             // Nobody waits for it any more when the recording is over.
-            let _ = told.send(work());
-            drop(rope);
+            let _ = done.send(work());
+            drop(waker);
         });
-        spawned.map_err(|e| RecordError::io("telling DAMON of new processes", e))?;
-        let all = processes(&next).cloned().collect();
-        self.telling = Some(Telling { newcomers, all, next, end, ended: None, bell });
+        spawned.map_err(|e| RecordError::io("pending DAMON of new processes", e))?;
+        let all = processes_in(&next).cloned().collect();
+        self.pending = Some(PendingCommit { newcomers, all, next, end, ended: None, wakeup });
         Ok(())
     }
 
-    /// What came of telling the kernel, if it has ended: whether it took the newcomers, so that places changed.
-    fn told(&mut self, line: &mut Line) -> Result<Option<bool>, RecordError> {
-        let Some(Telling { newcomers, all, next, ended: Some(ended), .. }) =
-            self.telling.take_if(|it| it.ended.is_some())
+    /// What came of pending the kernel, if it has ended: whether it took the newcomers, so that places changed.
+    fn finish_commit(&mut self, line: &mut StatusLine) -> Result<Option<bool>, RecordError> {
+        let Some(PendingCommit { newcomers, all, next, ended: Some(ended), .. }) =
+            self.pending.take_if(|it| it.ended.is_some())
         else {
             return Ok(None);
         };
         // What found DAMON ended already is not what ended it.
         if !matches!(ended, Err(damo_kernel::Error::NotOurs { .. })) {
-            self.told = Some((Instant::now(), all));
+            self.committed_targets = Some((Instant::now(), all));
         }
         match ended {
             Ok(()) => {
@@ -317,19 +320,19 @@ fn busy(root: &Path, error: damo_kernel::Error) -> RecordError {
     Problem::Busy { who }.into()
 }
 
-fn place(target: &ContextTarget, people: &[Process]) -> Place {
-    let process = target.pid.and_then(|pid| people.iter().find(|process| process.pid == pid));
-    process.map_or(Place::Space, |process| Place::Process(process.clone()))
+fn place(target: &ContextTarget, processes: &[Process]) -> TargetSlot {
+    let process = target.pid.and_then(|pid| processes.iter().find(|process| process.pid == pid));
+    process.map_or(TargetSlot::NotAProcess, |process| TargetSlot::Process(process.clone()))
 }
 
-impl Control for Own {
-    fn without(&mut self, gone: &[Process]) -> Vec<(u32, Vec<Place>)> {
-        let told = self.telling.iter_mut().flat_map(|telling| &mut telling.next);
-        for place in self.kdamonds.iter_mut().flat_map(|(_, places)| places).chain(told) {
-            if let Place::Process(process) = place
+impl TargetController for ManagedDamon {
+    fn without(&mut self, gone: &[Process]) -> Vec<(u32, Vec<TargetSlot>)> {
+        let next = self.pending.iter_mut().flat_map(|pending| &mut pending.next);
+        for place in self.kdamonds.iter_mut().flat_map(|(_, places)| places).chain(next) {
+            if let TargetSlot::Process(process) = place
                 && gone.contains(process)
             {
-                *place = Place::Gone;
+                *place = TargetSlot::Gone;
             }
         }
         self.waiting.retain(|process| !gone.contains(process));
@@ -337,34 +340,34 @@ impl Control for Own {
     }
 
     fn has_waiting(&self) -> bool {
-        !self.waiting.is_empty() || self.telling.is_some()
+        !self.waiting.is_empty() || self.pending.is_some()
     }
 
-    fn admit(&mut self, born: &[Process], line: &mut Line) -> Result<bool, RecordError> {
+    fn admit(&mut self, born: &[Process], line: &mut StatusLine) -> Result<bool, RecordError> {
         self.waiting.extend_from_slice(born);
         self.has_news();
-        let told = self.told(line)?;
-        let changed = told == Some(true);
+        let committed = self.finish_commit(line)?;
+        let changed = committed == Some(true);
         // One at a time, and not at once again what was refused just now.
-        let newcomers = self.ripe();
-        if newcomers.is_empty() || self.telling.is_some() || told == Some(false) {
+        let newcomers = self.old_enough();
+        if newcomers.is_empty() || self.pending.is_some() || committed == Some(false) {
             return Ok(changed);
         }
         if let Some((_, present)) = self.kdamonds.first() {
             let next = arrange(present, &newcomers);
-            self.tell(newcomers, next)?;
+            self.begin_commit(newcomers, next)?;
         }
         Ok(changed)
     }
 
-    fn bell(&self) -> Option<BorrowedFd<'_>> {
-        self.telling.as_ref().map(|telling| telling.bell.as_fd())
+    fn wakeup(&self) -> Option<BorrowedFd<'_>> {
+        self.pending.as_ref().map(|pending| pending.wakeup.as_fd())
     }
 
     fn has_news(&mut self) -> bool {
-        let Some(telling) = &mut self.telling else { return false };
-        if telling.ended.is_none() {
-            telling.ended = match telling.end.try_recv() {
+        let Some(pending) = &mut self.pending else { return false };
+        if pending.ended.is_none() {
+            pending.ended = match pending.end.try_recv() {
                 Ok(ended) => Some(ended),
                 Err(TryRecvError::Empty) => None,
                 Err(TryRecvError::Disconnected) => {
@@ -373,10 +376,10 @@ impl Control for Own {
                 }
             };
         }
-        telling.ended.is_some()
+        pending.ended.is_some()
     }
 
-    fn places(&self) -> Vec<(u32, Vec<Place>)> {
+    fn places(&self) -> Vec<(u32, Vec<TargetSlot>)> {
         self.kdamonds.clone()
     }
 
@@ -390,33 +393,33 @@ impl Control for Own {
 
     fn is_running(&self) -> Result<bool, RecordError> {
         // While a commit waits some kernels tell nothing; it ends soon after the kdamond.
-        Ok(self.telling.is_some() || self.staged.is_running()?)
+        Ok(self.pending.is_some() || self.staged.is_running()?)
     }
 }
 
 /// Where a process is.
-pub(crate) fn place_in(kdamonds: &[(u32, Vec<Place>)], pid: i32) -> Option<(u32, usize)> {
+pub(crate) fn place_in(kdamonds: &[(u32, Vec<TargetSlot>)], pid: i32) -> Option<(u32, usize)> {
     kdamonds.iter().find_map(|(kdamond, places)| {
-        let is_it = |place: &Place| matches!(place, Place::Process(process) if process.pid == pid);
+        let is_it = |place: &TargetSlot| matches!(place, TargetSlot::Process(process) if process.pid == pid);
         Some((*kdamond, places.iter().position(is_it)?))
     })
 }
 
 /// A list of targets without those who are gone (the kernel refuses their ids) and with the newcomers. Who is alive
 /// keeps its place as far as possible, because a place's regions stay with the place until the next update.
-fn arrange(present: &[Place], born: &[Process]) -> Vec<Place> {
+fn arrange(present: &[TargetSlot], born: &[Process]) -> Vec<TargetSlot> {
     let mut newcomers = born.iter().cloned();
-    let mut next: Vec<Place> = present.to_vec();
-    for place in next.iter_mut().filter(|place| **place == Place::Gone) {
+    let mut next: Vec<TargetSlot> = present.to_vec();
+    for place in next.iter_mut().filter(|place| **place == TargetSlot::Gone) {
         if let Some(process) = newcomers.next() {
-            *place = Place::Process(process);
+            *place = TargetSlot::Process(process);
         }
     }
-    next.extend(newcomers.map(Place::Process));
+    next.extend(newcomers.map(TargetSlot::Process));
     // Holes that are left are filled from the end.
-    while let Some(hole) = next.iter().position(|place| *place == Place::Gone) {
+    while let Some(hole) = next.iter().position(|place| *place == TargetSlot::Gone) {
         if let Some(last) = next.pop()
-            && last != Place::Gone
+            && last != TargetSlot::Gone
             && hole < next.len()
         {
             next[hole] = last;
@@ -429,8 +432,8 @@ fn arrange(present: &[Place], born: &[Process]) -> Vec<Place> {
 mod tests {
     use super::*;
 
-    fn who(pid: i32) -> Place {
-        Place::Process(Process { pid, ..Process::default() })
+    fn who(pid: i32) -> TargetSlot {
+        TargetSlot::Process(Process { pid, ..Process::default() })
     }
 
     fn born(pids: &[i32]) -> Vec<Process> {
@@ -439,16 +442,16 @@ mod tests {
 
     #[test]
     fn newcomers_take_the_places_of_the_gone_and_the_living_stay_where_they_are() {
-        let present = [who(1), Place::Gone, who(3)];
+        let present = [who(1), TargetSlot::Gone, who(3)];
         assert_eq!(arrange(&present, &born(&[4])), [who(1), who(4), who(3)]);
         assert_eq!(arrange(&present, &born(&[4, 5])), [who(1), who(4), who(3), who(5)]);
     }
 
     #[test]
     fn no_place_of_a_gone_process_is_left_for_the_kernel_to_refuse() {
-        assert_eq!(arrange(&[who(1), Place::Gone, Place::Gone], &born(&[4])), [who(1), who(4)]);
-        assert_eq!(arrange(&[Place::Gone, Place::Gone, who(3)], &born(&[4])), [who(4), who(3)]);
-        assert_eq!(arrange(&[Place::Gone, Place::Gone, who(3)], &[]), [who(3)]);
-        assert_eq!(arrange(&[Place::Gone], &[]), []);
+        assert_eq!(arrange(&[who(1), TargetSlot::Gone, TargetSlot::Gone], &born(&[4])), [who(1), who(4)]);
+        assert_eq!(arrange(&[TargetSlot::Gone, TargetSlot::Gone, who(3)], &born(&[4])), [who(4), who(3)]);
+        assert_eq!(arrange(&[TargetSlot::Gone, TargetSlot::Gone, who(3)], &[]), [who(3)]);
+        assert_eq!(arrange(&[TargetSlot::Gone], &[]), []);
     }
 }

@@ -13,7 +13,7 @@ pub(super) const MIN_CELL: u64 = 16 << 10;
 
 /// Regions of the present snapshot, the record's view of them, and where their memory was in the one before.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Scene {
+pub(super) struct RegionState {
     pub(super) start: Vec<u64>,
     pub(super) end: Vec<u64>,
     pub(super) nr_accesses: Vec<u32>,
@@ -61,10 +61,10 @@ pub(super) struct Columns<'a> {
     pub(super) age: Option<&'a [u32]>,
 }
 
-impl Scene {
+impl RegionState {
     /// Nothing yet; regions will be cut at `cuts`, which are sorted, and into cells of at least `min_cell` bytes.
-    pub(super) fn new(min_cell: u64, cuts: Vec<Addr>) -> Scene {
-        Scene { min_cell, cuts, ..Scene::default() }
+    pub(super) fn new(min_cell: u64, cuts: Vec<Addr>) -> RegionState {
+        RegionState { min_cell, cuts, ..RegionState::default() }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -236,62 +236,62 @@ mod tests {
     #[test]
     fn what_was_touched_keeps_its_bytes_however_regions_are_cut() {
         let intervals = Intervals::default();
-        let mut scene = Scene::default();
-        scene.advance(&columns(&[0, 10 * MB], &[10 * MB, 20 * MB], &[20, 0]), &intervals, None);
-        assert_eq!(scene.resident_bytes(), 10.0 * MB as f64);
-        scene.advance(&columns(&[0, 5 * MB], &[5 * MB, 20 * MB], &[0, 0]), &intervals, None);
-        assert!((scene.resident_bytes() - 10.0 * MB as f64).abs() < 10.0);
-        assert!((scene.seen[1] - 1.0 / 3.0).abs() < 1e-6);
+        let mut state = RegionState::default();
+        state.advance(&columns(&[0, 10 * MB], &[10 * MB, 20 * MB], &[20, 0]), &intervals, None);
+        assert_eq!(state.resident_bytes(), 10.0 * MB as f64);
+        state.advance(&columns(&[0, 5 * MB], &[5 * MB, 20 * MB], &[0, 0]), &intervals, None);
+        assert!((state.resident_bytes() - 10.0 * MB as f64).abs() < 10.0);
+        assert!((state.seen[1] - 1.0 / 3.0).abs() < 1e-6);
     }
 
     #[test]
     fn resident_memory_that_was_not_seen_accessed_lies_evenly_in_the_rest() {
-        let mut scene = Scene::default();
+        let mut state = RegionState::default();
         let rows = columns(&[0, 10 * MB], &[10 * MB, 30 * MB], &[20, 0]);
-        scene.advance(&rows, &Intervals::default(), Some(15 * MB));
-        assert_eq!(scene.resident, [1.0, 0.25]);
+        state.advance(&rows, &Intervals::default(), Some(15 * MB));
+        assert_eq!(state.resident, [1.0, 0.25]);
         // And what was seen accessed is not more than is resident.
-        scene.advance(&rows, &Intervals::default(), Some(5 * MB));
-        assert_eq!(scene.resident, [0.5, 0.0]);
+        state.advance(&rows, &Intervals::default(), Some(5 * MB));
+        assert_eq!(state.resident, [0.5, 0.0]);
     }
 
     #[test]
     fn regions_are_cut_at_the_borders_of_filters() {
-        let mut scene = Scene { cuts: vec![Addr(MB), Addr(4 * MB), Addr(5 * MB)], ..Scene::default() };
-        scene.advance(&columns(&[0, 3 * MB], &[3 * MB, 6 * MB], &[1, 2]), &Intervals::default(), None);
-        assert_eq!(scene.start, [0, MB, 3 * MB, 4 * MB, 5 * MB]);
-        assert_eq!(scene.end, [MB, 3 * MB, 4 * MB, 5 * MB, 6 * MB]);
-        assert_eq!(scene.whole, [3 * MB; 5]);
+        let mut state = RegionState { cuts: vec![Addr(MB), Addr(4 * MB), Addr(5 * MB)], ..RegionState::default() };
+        state.advance(&columns(&[0, 3 * MB], &[3 * MB, 6 * MB], &[1, 2]), &Intervals::default(), None);
+        assert_eq!(state.start, [0, MB, 3 * MB, 4 * MB, 5 * MB]);
+        assert_eq!(state.end, [MB, 3 * MB, 4 * MB, 5 * MB, 6 * MB]);
+        assert_eq!(state.whole, [3 * MB; 5]);
     }
 
     #[test]
     fn cells_lie_on_fixed_addresses_however_regions_are_cut() {
-        let mut scene = Scene::new(MIN_CELL, vec![Addr(9 * MB / 2)]);
-        scene.advance(&columns(&[0], &[CELLS * MB], &[0]), &Intervals::default(), None);
-        assert_eq!(scene.len(), CELLS as usize + 1);
-        scene.advance(&columns(&[MB / 2, 3 * MB], &[3 * MB, 5 * MB], &[1, 2]), &Intervals::default(), None);
-        assert_eq!(scene.start, [MB / 2, MB, 2 * MB, 3 * MB, 4 * MB, 9 * MB / 2]);
-        assert_eq!(scene.of, [0, 0, 0, 1, 1, 1]);
-        assert_eq!(scene.whole[0], 5 * MB / 2);
+        let mut state = RegionState::new(MIN_CELL, vec![Addr(9 * MB / 2)]);
+        state.advance(&columns(&[0], &[CELLS * MB], &[0]), &Intervals::default(), None);
+        assert_eq!(state.len(), CELLS as usize + 1);
+        state.advance(&columns(&[MB / 2, 3 * MB], &[3 * MB, 5 * MB], &[1, 2]), &Intervals::default(), None);
+        assert_eq!(state.start, [MB / 2, MB, 2 * MB, 3 * MB, 4 * MB, 9 * MB / 2]);
+        assert_eq!(state.of, [0, 0, 0, 1, 1, 1]);
+        assert_eq!(state.whole[0], 5 * MB / 2);
     }
 
     #[test]
     fn a_target_that_grows_is_cut_into_greater_cells_not_into_more() {
-        let mut scene = Scene::new(MIN_CELL, Vec::new());
-        scene.advance(&columns(&[0], &[4096], &[1]), &Intervals::default(), None);
-        assert_eq!(scene.len(), 1);
-        scene.advance(&columns(&[0], &[u64::MAX], &[0]), &Intervals::default(), None);
-        assert!(scene.len() <= 2 * CELLS as usize, "{} cells", scene.len());
-        assert!((scene.resident_bytes() / 4096.0 - 1.0 / 20.0).abs() < 1e-3, "{}", scene.resident_bytes());
+        let mut state = RegionState::new(MIN_CELL, Vec::new());
+        state.advance(&columns(&[0], &[4096], &[1]), &Intervals::default(), None);
+        assert_eq!(state.len(), 1);
+        state.advance(&columns(&[0], &[u64::MAX], &[0]), &Intervals::default(), None);
+        assert!(state.len() <= 2 * CELLS as usize, "{} cells", state.len());
+        assert!((state.resident_bytes() / 4096.0 - 1.0 / 20.0).abs() < 1e-3, "{}", state.resident_bytes());
     }
 
     #[test]
     fn ages_are_reckoned_where_the_kernel_tells_none() {
-        let mut scene = Scene::default();
+        let mut state = RegionState::default();
         let mut ages = Vec::new();
         for nr_accesses in [0, 0, 0, 10, 11, 0] {
-            scene.advance(&columns(&[0], &[MB], &[nr_accesses]), &Intervals::default(), None);
-            ages.push(scene.age[0]);
+            state.advance(&columns(&[0], &[MB], &[nr_accesses]), &Intervals::default(), None);
+            ages.push(state.age[0]);
         }
         assert_eq!(ages, [0, 1, 2, 0, 1, 0]);
     }

@@ -17,7 +17,7 @@ fn change(intervals: Intervals) -> Change {
 
 /// A kdamond at a pace, and what came out: the end of each snapshot and its aggregation interval.
 struct Run {
-    pace: Pace,
+    tracker: IntervalTracker,
     time: Nanos,
     out: Vec<(Nanos, Intervals)>,
     adopted: Option<Nanos>,
@@ -26,7 +26,8 @@ struct Run {
 impl Run {
     /// Two seconds of 5 ms / 100 ms that take 130 ms.
     fn new() -> Self {
-        let mut run = Run { pace: Pace::new(intervals(5, 100)), time: ms(0), out: Vec::new(), adopted: None };
+        let mut run =
+            Run { tracker: IntervalTracker::new(intervals(5, 100)), time: ms(0), out: Vec::new(), adopted: None };
         run.go(15, 130, 20);
         run
     }
@@ -39,23 +40,23 @@ impl Run {
             for target in 0..2 {
                 let end = self.time.saturating_add(Nanos(target * 1000));
                 let start = end.saturating_sub(ms(length));
-                let mut snapshot = Snapshot::new(TargetKey(0), start, end, Some(self.pace.intervals()));
+                let mut snapshot = Snapshot::new(TargetKey(0), start, end, Some(self.tracker.intervals()));
                 snapshot.regions.push(Region::new(Addr(0), Addr(4096), NrAccesses(most), None));
-                self.pace.observe(&snapshot);
-                self.out.extend(self.pace.keep(snapshot).map(|held| (held.end, held.intervals.unwrap())));
+                self.tracker.observe(&snapshot);
+                self.out.extend(self.tracker.keep(snapshot).map(|held| (held.end, held.intervals.unwrap())));
                 self.settle(Some(end));
             }
         }
     }
 
     fn settle(&mut self, now: Option<Nanos>) {
-        let adopted = self.pace.decide(now);
+        let adopted = self.tracker.decide(now);
         self.take(adopted);
     }
 
     fn take(&mut self, adopted: Option<Adopted>) {
         self.adopted = self.adopted.or(adopted.map(|adopted| adopted.since));
-        let items = self.pace.let_go().map(|item| match item {
+        let items = self.tracker.let_go().map(|item| match item {
             Item::Snapshot(snapshot) => (snapshot.end, snapshot.intervals.unwrap()),
             _ => unreachable!(),
         });
@@ -65,10 +66,10 @@ impl Run {
     /// Somebody writes a command that the kernel carries out in the next aggregation, of such a length.
     fn command(&mut self, staged: Intervals, length: i64, most: u32) -> Nanos {
         let opened = self.time.saturating_add(ms(1));
-        self.pace.hold(opened);
+        self.tracker.hold(opened);
         self.go(1, length, most);
-        self.pace.written(self.time, change(staged));
-        self.pace.release();
+        self.tracker.written(self.time, change(staged));
+        self.tracker.release();
         self.settle(None);
         opened
     }
@@ -92,7 +93,7 @@ fn all_snapshots_after_a_commit_have_the_new_intervals() {
         run.go(7, length, most);
         assert_eq!(run.adopted, Some(opened), "{new:?}");
         assert_eq!(run.count(new), run.out.len() - before, "{new:?}");
-        assert_eq!(run.pace.intervals(), new);
+        assert_eq!(run.tracker.intervals(), new);
     }
 }
 
@@ -125,13 +126,13 @@ fn a_kdamond_that_is_kept_waiting_now_and_then_is_not_taken_for_one_at_a_new_pac
 #[test]
 fn somebody_who_only_looks_holds_nothing_back() {
     let mut run = Run::new();
-    run.pace.hold(run.time);
-    run.pace.release();
+    run.tracker.hold(run.time);
+    run.tracker.release();
     run.settle(None);
     run.go(1, 130, 20);
     assert_eq!(run.count(intervals(5, 100)), run.out.len());
     // Not even if the command does not end.
-    run.pace.hold(run.time);
+    run.tracker.hold(run.time);
     run.go(100, 130, 20);
     assert_eq!(run.count(intervals(5, 100)), run.out.len());
 }
@@ -139,7 +140,7 @@ fn somebody_who_only_looks_holds_nothing_back() {
 #[test]
 fn without_a_watch_a_clear_change_of_pace_is_found_and_staging_alone_is_not_taken_for_one() {
     let mut run = Run::new();
-    run.pace.staged(change(intervals(14, 280)));
+    run.tracker.staged(change(intervals(14, 280)));
     run.go(20, 130, 20);
     assert_eq!(run.adopted, None);
     run.go(10, 310, 20);
@@ -152,14 +153,14 @@ fn at_the_end_of_a_recording_nothing_is_left_back() {
     let mut run = Run::new();
     run.command(intervals(14, 280), 130, 20);
     run.go(1, 310, 20);
-    let adopted = run.pace.finish();
+    let adopted = run.tracker.finish();
     run.take(adopted);
     assert!(run.adopted.is_some());
     assert_eq!(run.count(intervals(14, 280)), 4);
     let mut run = Run::new();
-    run.pace.hold(run.time);
+    run.tracker.hold(run.time);
     run.go(1, 130, 20);
-    let adopted = run.pace.finish();
+    let adopted = run.tracker.finish();
     run.take(adopted);
     assert_eq!((run.adopted, run.count(intervals(5, 100))), (None, run.out.len()));
 }
