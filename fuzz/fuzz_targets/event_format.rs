@@ -1,7 +1,7 @@
 //! Event layouts, and records read by them.
 #![no_main]
 
-use damo_model::trace::{Decoder, EventFormat, RawPage};
+use damo_trace::{Decoder, EventFormat, RawPage};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

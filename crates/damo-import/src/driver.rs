@@ -7,9 +7,9 @@
 use crate::error::{FilePosition, ImportError};
 use crate::side_data::SideFiles;
 use crate::{Context, Format, Imported};
-use damo_model::assemble::{Assembler, EventKey, Options as AssemblerOptions, RegionEvent, Survey};
 use damo_model::human::time_text;
 use damo_model::{Intervals, Item, Lost, Mark, Meta, Nanos, Side, Sink, Source, Stamp, Target};
+use damo_trace::assemble::{Assembler, AssemblerOptions, EventKey, LearnedLengths, RegionEvent};
 use std::collections::BTreeMap;
 
 /// One thing that a foreign stream says, in time order.
@@ -67,7 +67,7 @@ pub(crate) fn drive(
     imported: &mut Imported,
 ) -> Result<(), ImportError> {
     let intervals = context.options.intervals.or(side_data.intervals());
-    let first = survey(stream, intervals)?;
+    let first = first_pass(stream, intervals)?;
     if first.events == 0 {
         return Err(context.bad(
             FilePosition::Whole,
@@ -92,14 +92,14 @@ pub(crate) fn drive(
 }
 
 struct First {
-    survey: Survey,
+    learned: LearnedLengths,
     keys: Vec<EventKey>,
     using: Use,
     events: u64,
     tuned: bool,
 }
 
-fn survey(stream: &dyn Stream, intervals: Option<Intervals>) -> Result<First, ImportError> {
+fn first_pass(stream: &dyn Stream, intervals: Option<Intervals>) -> Result<First, ImportError> {
     let new = || Assembler::new(AssemblerOptions { intervals, ..AssemblerOptions::default() });
     let (mut plain, mut probed) = (new(), new());
     let mut tuned_at_all = false;
@@ -128,7 +128,7 @@ fn survey(stream: &dyn Stream, intervals: Option<Intervals>) -> Result<First, Im
     let mut used = if using == Use::Probed { probed } else { plain };
     used.finish();
     let keys = (0..).map_while(|key| used.event_key(damo_model::TargetKey(key))).collect();
-    Ok(First { survey: used.survey(), keys, using, events: used.tally().events, tuned: tuned_at_all })
+    Ok(First { learned: used.learned_lengths(), keys, using, events: used.tally().events, tuned: tuned_at_all })
 }
 
 fn targets(keys: &[EventKey], stream: &dyn Stream, side_data: &SideFiles, imported: &mut Imported) -> Vec<Target> {
@@ -180,8 +180,8 @@ fn second_run(
     sink: &mut dyn Sink,
     imported: &mut Imported,
 ) -> Result<(), ImportError> {
-    let First { survey, using, tuned, .. } = first;
-    let options = AssemblerOptions { intervals, survey: Some(survey), ..AssemblerOptions::default() };
+    let First { learned, using, tuned, .. } = first;
+    let options = AssemblerOptions { intervals, learned: Some(learned), ..AssemblerOptions::default() };
     let mut assembler = Assembler::new(options);
     let mut late = 0_u64;
     let mut now = Nanos::default();

@@ -7,7 +7,7 @@ use damo_kernel::Root;
 use damo_kernel::procfs::Procfs;
 use damo_kernel::ring::{Record, RecordRun, SampleLayout, merge};
 use damo_kernel::tracefs::{Decoder, Event, EventFormat};
-use damo_model::assemble::{Assembler, EventKey, Options, RegionEvent};
+use damo_trace::assemble::{Assembler, AssemblerOptions, EventKey, RegionEvent};
 
 /// The layout on the 6.12 kernel that the recordings were made on; only the event's number differs.
 const FORMAT: &str = include_str!("../../../testdata/kernel/formats/6.12-damon_aggregated.txt");
@@ -47,7 +47,7 @@ fn main() {
             count
         }),
         ("records, decoded, assembled", &|| {
-            let mut assembler = Assembler::new(Options::default());
+            let mut assembler = Assembler::new(AssemblerOptions::default());
             let mut runs = [RecordRun::new(layout, ring, &[])];
             merge(&mut runs, u64::MAX, |record| match record {
                 Record::Sample(sample) => {

@@ -8,8 +8,8 @@ use damo_kernel::ring::{Record, Ring, RingOptions, Until};
 use damo_kernel::sysfs::{Context, ContextTarget, Kdamond, Sysfs};
 use damo_kernel::tracefs::{Decoder, Event, Tracefs};
 use damo_kernel::{Result, Root};
-use damo_model::assemble::{Assembler, EventKey, Options, RegionEvent};
 use damo_model::{Bytes, Intervals, Nanos, NrRegions, Ops, SnapshotState, Stamp};
+use damo_trace::assemble::{Assembler, AssemblerOptions, EventKey, RegionEvent};
 use std::time::{Duration, Instant};
 
 fn main() {
@@ -54,7 +54,7 @@ fn watch(pid: i32, seconds: u64, more: &[i64]) -> Result<()> {
     println!("kdamond {:?} one_ring {narrowed}", staged.started());
 
     let ours = staged.threads();
-    let mut assembler = Assembler::new(Options { intervals: Some(intervals), ..Options::default() });
+    let mut assembler = Assembler::new(AssemblerOptions { intervals: Some(intervals), ..AssemblerOptions::default() });
     let (mut lost, mut odd) = (0, 0);
     let mut take = |record: Record<'_>, assembler: &mut Assembler| {
         let sample = match record {

@@ -16,7 +16,7 @@
 //!
 //! How a recording goes, in order: [`readiness`] if something is amiss; [`tracefs::Tracefs::recording_events`];
 //! [`ring::Ring::per_cpu`]; [`sysfs::Sysfs::stage`] and [`sysfs::Staged::start`]; [`ring::Ring::narrow`]; then
-//! [`ring::Ring::wait`] and [`ring::Ring::drain`], through a [`tracefs::Decoder`] into a [`damo_model::assemble::Assembler`]
+//! [`ring::Ring::wait`] and [`ring::Ring::drain`], through a [`tracefs::Decoder`] into a [`damo_trace::assemble::Assembler`]
 //! per kdamond thread, until [`sysfs::Staged::is_running`] is false or a signal came; [`sysfs::Staged::stop`]; a last
 //! drain; [`sysfs::Staged::undo`]. `examples/watch.rs` is all of that in one small program.
 //!
@@ -51,6 +51,7 @@ pub mod ring;
 pub mod signals;
 pub mod steer;
 pub mod sysfs;
+mod system;
 pub mod tracefs;
 pub mod validate;
 

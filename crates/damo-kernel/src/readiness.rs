@@ -4,8 +4,8 @@
 use crate::features::parse_release;
 use crate::io::Root;
 use crate::procfs::Procfs;
-use crate::ring::mmap;
 use crate::sysfs::{KDAMONDS, Sysfs};
+use crate::system;
 use crate::tracefs::Tracefs;
 use serde::Serialize;
 use std::cell::OnceCell;
@@ -130,7 +130,7 @@ fn rights(root: &Root) -> Check {
     // The second number of `Uid:` is the effective one.
     let uid = status_field(&status, "Uid:")
         .and_then(|ids| ids.split_whitespace().nth(1)?.parse().ok())
-        .unwrap_or_else(mmap::effective_uid);
+        .unwrap_or_else(system::effective_uid);
     let (caps, lacking) = (capabilities(&status), missing_capabilities(root));
     let mut present = format!("uid {uid}");
     if let Some(caps) = caps {

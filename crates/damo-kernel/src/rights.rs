@@ -1,5 +1,7 @@
 //! Running a program with the rights of the user who called sudo, supplementary groups included.
 
+use rustix::process::{Gid, Uid};
+use rustix::thread;
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::process::CommandExt;
@@ -27,7 +29,7 @@ impl Rights {
     /// # Errors
     /// If sudo's variables make no sense: a program must not run as root by mistake.
     pub fn of_invoker() -> io::Result<Option<Self>> {
-        if crate::ring::mmap::effective_uid() != 0 {
+        if crate::system::effective_uid() != 0 {
             return Ok(None);
         }
         let (uid, gid) = (std::env::var_os("SUDO_UID"), std::env::var_os("SUDO_GID"));
@@ -72,16 +74,14 @@ impl Rights {
         if !self.home.is_empty() {
             command.env("HOME", &self.home);
         }
-        let (uid, gid, groups) = (self.uid, self.gid, self.groups.clone());
-        let check = |result: libc::c_int| if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) };
+        let (uid, gid) = (Uid::from_raw(self.uid), Gid::from_raw(self.gid));
+        let groups: Vec<Gid> = self.groups.iter().map(|group| Gid::from_raw(*group)).collect();
         let drop_rights = move || {
             // Groups first: without root they cannot be set any more. No allocation between fork and exec.
-            // SAFETY: the pointer and the length are those of a vector that lives as long as the closure.
-            check(unsafe { libc::setgroups(groups.len(), groups.as_ptr()) })?;
-            // SAFETY: plain system calls on numbers.
-            check(unsafe { libc::setgid(gid) })?;
-            // SAFETY: as above.
-            check(unsafe { libc::setuid(uid) })
+            // After the fork there is one thread, so that what is set for it is set for the process.
+            thread::set_thread_groups(&groups)?;
+            thread::set_thread_gid(gid)?;
+            Ok(thread::set_thread_uid(uid)?)
         };
         // SAFETY: the closure makes system calls only and does not allocate, which is all that is allowed between fork
         // and exec.

@@ -10,8 +10,8 @@ use damo_kernel::sysfs::{
 };
 use damo_kernel::tracefs::{Decoder, Event, Tracefs};
 use damo_kernel::{Root, readiness};
-use damo_model::assemble::{Assembler, EventKey, Options, RegionEvent};
 use damo_model::{Addr, AddrRange, Bytes, Intervals, Nanos, Ops, Snapshot, SnapshotState};
+use damo_trace::assemble::{Assembler, AssemblerOptions, EventKey, RegionEvent};
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
@@ -248,7 +248,7 @@ fn follow(root: &Root, sysfs: &Sysfs, kdamonds: &[Kdamond], seconds: u64, narrow
         assert!(ring.narrow(&staged.threads()), "the first aggregation takes 100 ms");
     }
     let decoder = Decoder::new(&formats).expect("known");
-    let options = Options { intervals: Some(Intervals::default()), ..Options::default() };
+    let options = AssemblerOptions { intervals: Some(Intervals::default()), ..AssemblerOptions::default() };
     let mut assembler = Assembler::new(options);
     let mut take = |record: Record<'_>| {
         let Record::Sample(sample) = record else { panic!("{record:?}") };

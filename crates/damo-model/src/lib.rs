@@ -14,8 +14,6 @@
 //! - [`side`]: what is recorded beside snapshots: mappings, footprints, CPU time, losses, marks
 //! - [`item`]: the stream from sources to sinks
 //! - [`select`]: which part of a record is wanted
-//! - [`trace`]: the kernel's own event records and their layouts
-//! - [`assemble`]: from the kernel's region events to snapshots
 //! - [`human`]: numbers as people write and read them
 //!
 //! ```
@@ -25,7 +23,6 @@
 //! ```
 #![forbid(unsafe_code)]
 
-pub mod assemble;
 pub mod batch;
 pub mod human;
 pub mod intervals;
@@ -36,7 +33,6 @@ pub mod scheme;
 pub mod select;
 pub mod side;
 pub mod target;
-pub mod trace;
 pub mod units;
 
 pub use batch::{Batch, SnapshotHead};

@@ -4,12 +4,12 @@ use super::faults::Faults;
 use super::region::{Read, RegionSeed};
 use super::scalar::{MODERATE, Scalar, Small, small, time, unsigned};
 use crate::side_data::{self, SideFiles, shown};
-use damo_model::assemble::{Lengths, believed, is_gap};
 use damo_model::human::Number;
 use damo_model::{
     ColumnId, ExtraColumn, Intervals, IntervalsGoal, Item, Nanos, Sink, SinkError, Snapshot, SnapshotState, Target,
     TargetKey,
 };
+use damo_trace::assemble::{Lengths, believed, is_gap};
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::fmt;

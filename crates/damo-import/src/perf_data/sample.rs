@@ -7,9 +7,9 @@ use super::records::{self, Record};
 use super::{PerfData, SessionFacts};
 use crate::driver::{Event, Receive};
 use crate::error::{FilePosition, ImportError};
-use damo_model::assemble::{EventKey, RegionEvent};
-use damo_model::trace::Event as Said;
 use damo_model::{ColumnId, Nanos, Region};
+use damo_trace::Event as Said;
+use damo_trace::assemble::{EventKey, RegionEvent};
 use std::collections::HashMap;
 
 /// More threads' names than this are not remembered.

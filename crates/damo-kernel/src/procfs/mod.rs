@@ -20,7 +20,7 @@ pub use parse::{Stat, joined, parse_id_list};
 
 use crate::error::{Error, Result};
 use crate::io::Root;
-use crate::ring::mmap;
+use crate::system;
 use damo_model::{Bytes, ClockPair, CpuTime, Footprint, Mapping, Nanos, Pressure, Process, Stamp, SystemFootprint};
 use std::collections::{HashMap, VecDeque};
 use std::os::fd::OwnedFd;
@@ -36,7 +36,7 @@ pub struct Procfs {
 impl Procfs {
     /// `/proc`, `/sys` and so on below `root`.
     pub fn new(root: &Root) -> Self {
-        Self { root: root.clone(), page: mmap::page_size() as u64, ticks: mmap::clock_ticks() }
+        Self { root: root.clone(), page: system::page_size() as u64, ticks: system::clock_ticks() }
     }
 
     /// Page size of this machine.
@@ -130,7 +130,7 @@ impl Procfs {
 
     /// CPU time that this process has used, without reading files. `at` is the caller's: it knows the clock.
     pub fn own_cpu_time(&self, at: Stamp, comm: &str) -> CpuTime {
-        let (user, system) = mmap::own_cpu();
+        let (user, system) = system::own_cpu();
         let pid = std::process::id().cast_signed();
         CpuTime { at, pid, comm: comm.to_owned(), kdamond: false, user: Nanos(user), system: Nanos(system) }
     }
@@ -138,7 +138,7 @@ impl Procfs {
     /// A descriptor that becomes readable when the process ends, for [`crate::ring::Ring::wait`]. `None` on kernels
     /// before 5.3, without descriptors to spare, below a root that is not this machine's, or if the process is gone.
     pub fn exit_of(&self, pid: i32) -> Option<OwnedFd> {
-        self.root.io().is_machine().then(|| mmap::pidfd(pid).ok()).flatten()
+        self.root.io().is_machine().then(|| system::pidfd(pid).ok()).flatten()
     }
 
     /// The whole machine's CPU time, busy and total over all CPUs; `None` if it cannot be told.
@@ -245,12 +245,12 @@ impl Procfs {
 
 /// Now on the clock of [`crate::ring::Ring`]: CLOCK_MONOTONIC.
 pub fn now() -> Nanos {
-    Nanos(i64::try_from(mmap::monotonic()).unwrap_or(i64::MAX))
+    Nanos(i64::try_from(system::monotonic()).unwrap_or(i64::MAX))
 }
 
 /// The same moment on the ring's clock and on the wall clock, as closely as it can be told.
 pub fn clock_pair() -> ClockPair {
-    let wall = || Nanos(i64::try_from(mmap::clock(libc::CLOCK_REALTIME)).unwrap_or(i64::MAX));
+    let wall = || Nanos(i64::try_from(system::clock(rustix::time::ClockId::Realtime)).unwrap_or(i64::MAX));
     // The pair whose readings are closest together: a preemption in between would tear it apart.
     let pair = || {
         let (before, wall, after) = (now(), wall(), now());

@@ -1,4 +1,4 @@
-//! One of the two places with `unsafe` (the other is [`crate::signals`]): perf_event_open, its ioctls, and the memory shared with the kernel.
+//! The `unsafe` of the ring: perf_event_open, its ioctls, and the memory shared with the kernel.
 //!
 //! The kernel's side of the bargain (`linux/perf_event.h`): the first page of the mapping is `perf_event_mmap_page`;
 //! behind it lie `data_size` bytes of ring. The kernel writes records and then moves `data_head`; we read `data_head`
@@ -113,83 +113,13 @@ pub(super) fn enable(event: &OwnedFd) -> io::Result<()> {
 
 /// How many samples of this event were lost so far; `None` on kernels before 6.0.
 pub(super) fn lost(event: &OwnedFd) -> Option<u64> {
-    let mut values = [0u64; 2];
-    // SAFETY: `values` is valid for writes of its 16 bytes, of which the kernel fills no more than told.
-    let n = unsafe { libc::read(event.as_raw_fd(), values.as_mut_ptr().cast(), size_of_val(&values)) };
-    (n == 16).then_some(values[1])
-}
-
-/// A descriptor that becomes readable when the process ends.
-pub(crate) fn pidfd(pid: i32) -> io::Result<OwnedFd> {
-    // SAFETY: takes plain integers, gives a descriptor or an error.
-    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
-    if fd < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: the system call succeeded, so that `fd` is a new descriptor which nobody else owns.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd as RawFd) })
-}
-
-/// CPU time that this process has used in user mode and in the kernel, nanoseconds.
-pub(crate) fn own_cpu() -> (i64, i64) {
-    // SAFETY: an all-zero rusage is valid; the call fills it and fails only for an unknown first argument.
-    let usage = unsafe {
-        let mut usage: libc::rusage = std::mem::zeroed();
-        libc::getrusage(libc::RUSAGE_SELF, &raw mut usage);
-        usage
-    };
-    let ns = |time: libc::timeval| time.tv_sec.saturating_mul(1_000_000_000).saturating_add(time.tv_usec * 1000);
-    (ns(usage.ru_utime), ns(usage.ru_stime))
-}
-
-/// Waits until one of the descriptors has something to read, or the time is over, or a signal came.
-pub(super) fn poll(fds: &mut [libc::pollfd], timeout_ms: i32) -> io::Result<bool> {
-    // SAFETY: the slice is valid for reads and writes of its length for the time of the call.
-    let n = unsafe { libc::poll(fds.as_mut_ptr(), fds.len() as libc::nfds_t, timeout_ms) };
-    if n >= 0 {
-        return Ok(n > 0);
-    }
-    match io::Error::last_os_error() {
-        error if error.kind() == io::ErrorKind::Interrupted => Ok(false),
-        error => Err(error),
-    }
+    let mut values = [0; 16];
+    let n = rustix::io::read(event, &mut values).ok()?;
+    (n == 16).then(|| u64::from_ne_bytes(std::array::from_fn(|at| values[8 + at])))
 }
 
 fn check(result: libc::c_int) -> io::Result<()> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
-}
-
-/// CLOCK_MONOTONIC now, nanoseconds.
-pub(crate) fn monotonic() -> u64 {
-    clock(libc::CLOCK_MONOTONIC)
-}
-
-/// Any clock now, nanoseconds.
-pub(crate) fn clock(id: libc::clockid_t) -> u64 {
-    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: `now` is valid for writes; the call fails only for clocks that do not exist, and then leaves it at zero.
-    unsafe { libc::clock_gettime(id, &raw mut now) };
-    (now.tv_sec as u64).wrapping_mul(1_000_000_000).wrapping_add(now.tv_nsec as u64)
-}
-
-/// The machine's page size in bytes.
-pub(crate) fn page_size() -> usize {
-    // SAFETY: takes and gives plain integers.
-    let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
-    usize::try_from(size).unwrap_or(4096)
-}
-
-/// Clock ticks per second of /proc/PID/stat.
-pub(crate) fn clock_ticks() -> i64 {
-    // SAFETY: takes and gives plain integers.
-    let ticks = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };
-    if ticks > 0 { ticks } else { 100 }
-}
-
-/// Whether we are root.
-pub(crate) fn effective_uid() -> u32 {
-    // SAFETY: takes nothing, always succeeds.
-    unsafe { libc::geteuid() }
 }
 
 /// A ring's memory.
@@ -208,7 +138,7 @@ unsafe impl Send for Map {}
 impl Map {
     /// Maps a ring of `data` bytes, which must be a power of two of whole pages.
     pub(super) fn new(event: &OwnedFd, data: usize) -> io::Result<Self> {
-        let page = page_size();
+        let page = crate::system::page_size();
         let len = page + data;
         // SAFETY: a fresh mapping at an address of the kernel's choice; it overlaps nothing of ours.
         let base = unsafe {

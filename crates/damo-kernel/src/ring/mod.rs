@@ -42,11 +42,14 @@ pub use records::{Record, RecordRun, Sample, SampleLayout, merge, sample_type};
 use crate::error::{Error, Result};
 use crate::io::Root;
 use crate::readiness::foreign_pid_namespace;
+use crate::system;
 use crate::tracefs::EventFormat;
 use damo_model::Bytes;
 use mmap::{Map, On};
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::io::Errno;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 /// Memory for all per-CPU rings together, which are needed only until [`Ring::narrow`], unless more is asked for.
@@ -238,24 +241,24 @@ impl Ring {
     /// # Errors
     /// [`Error::Wait`].
     pub fn wait(&mut self, timeout: Duration, others: &[BorrowedFd<'_>]) -> Result<bool> {
-        let mut fds: Vec<libc::pollfd> = Vec::with_capacity(self.rings.len() + others.len());
         // A thread that is gone would wake us for ever.
-        for one in self.rings.iter().filter(|one| !one.hung_up) {
-            if let Some(event) = one.events.first() {
-                fds.push(libc::pollfd { fd: event.as_raw_fd(), events: libc::POLLIN, revents: 0 });
-            }
-        }
+        let events = self.rings.iter().filter(|one| !one.hung_up).filter_map(|one| one.events.first());
+        let mut fds: Vec<PollFd<'_>> = events.map(|event| PollFd::new(event, PollFlags::IN)).collect();
         let rings = fds.len();
-        fds.extend(others.iter().map(|fd| libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLIN, revents: 0 }));
-        // Rounded up: to wake a little too early is to wake twice.
-        let timeout = i32::try_from(timeout.as_nanos().div_ceil(1_000_000)).unwrap_or(i32::MAX);
-        mmap::poll(&mut fds, timeout).map_err(|source| Error::Wait { source })?;
-        let gone = libc::POLLHUP | libc::POLLERR;
-        let mut polled = fds[..rings].iter();
-        for one in self.rings.iter_mut().filter(|one| !one.hung_up) {
-            one.hung_up = polled.next().is_some_and(|fd| fd.revents & gone != 0);
+        fds.extend(others.iter().map(|fd| PollFd::new(fd, PollFlags::IN)));
+        let timeout = Timespec::try_from(timeout).ok();
+        match rustix::event::poll(&mut fds, timeout.as_ref()) {
+            Ok(_) => {}
+            Err(Errno::INTR) => return Ok(false),
+            Err(errno) => return Err(Error::Wait { source: errno.into() }),
         }
-        Ok(fds[rings..].iter().any(|fd| fd.revents != 0))
+        let is_ready = fds[rings..].iter().any(|fd| !fd.revents().is_empty());
+        let gone: Vec<bool> =
+            fds[..rings].iter().map(|fd| fd.revents().intersects(PollFlags::HUP | PollFlags::ERR)).collect();
+        for (one, gone) in self.rings.iter_mut().filter(|one| !one.hung_up).zip(gone) {
+            one.hung_up = gone;
+        }
+        Ok(is_ready)
     }
 
     /// Whether the kernel closed all rings, because the threads they follow are gone. Never for per-CPU rings.
@@ -270,7 +273,7 @@ impl Ring {
     /// [`Until::Now`] leaves anything later in the rings for the next time.
     pub fn drain(&mut self, until: Until, mut take: impl FnMut(Record<'_>)) -> Drained {
         let horizon = match until {
-            Until::Now if self.rings.len() > 1 => mmap::monotonic().saturating_sub(CLOCK_SLACK_NS),
+            Until::Now if self.rings.len() > 1 => system::monotonic().saturating_sub(CLOCK_SLACK_NS),
             _ => u64::MAX,
         };
         let mut drained = Drained::default();
@@ -309,7 +312,7 @@ impl Ring {
 }
 
 fn ring_size(bytes: u64) -> usize {
-    let page = mmap::page_size();
+    let page = system::page_size();
     usize::try_from(bytes.min(MAX_RING)).unwrap_or(1 << 20).max(page).next_power_of_two()
 }
 

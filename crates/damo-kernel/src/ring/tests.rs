@@ -143,7 +143,7 @@ fn what_perf_saved_of_a_real_ring_is_read_to_the_last_byte_with_all_its_losses()
 
 #[test]
 fn the_size_of_a_ring_is_a_power_of_two_of_pages() {
-    let page = super::mmap::page_size();
+    let page = crate::system::page_size();
     assert_eq!(super::ring_size(0), page);
     assert_eq!(super::ring_size(3 * page as u64), 4 * page);
 }

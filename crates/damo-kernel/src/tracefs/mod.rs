@@ -10,7 +10,7 @@
 //! ```
 
 // Records look the same wherever they are kept, so that reading them is the model's.
-pub use damo_model::trace::{
+pub use damo_trace::{
     DecodeError, Decoded, Decoder, Event, EventFormat, Field, FieldLocation, FormatError, RawEvent, RawPage,
 };
 

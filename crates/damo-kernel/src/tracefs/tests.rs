@@ -1,8 +1,8 @@
 //! Layouts as kernels told them, and real pages of a kernel's ring buffer.
 
 use super::*;
-use damo_model::assemble::{Assembler, EventKey, RegionEvent};
 use damo_model::{Addr, Age, Nanos, NrAccesses, Region};
+use damo_trace::assemble::{Assembler, EventKey, RegionEvent};
 use proptest::prelude::*;
 use std::path::PathBuf;
 

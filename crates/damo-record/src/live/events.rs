@@ -6,10 +6,10 @@
 use super::interval_tracker::{Adopted, Change, IntervalTracker};
 use damo_kernel::ring::Record;
 use damo_kernel::tracefs::{Decoder, Event};
-use damo_model::assemble::{Assembler, EventKey, Options, RegionEvent, Series};
 use damo_model::{
     Intervals, Item, Lost, Nanos, Params, Process, Region, SchemeProgress, Side, Snapshot, Stamp, Target, TargetKey,
 };
+use damo_trace::assemble::{Assembler, AssemblerOptions, EventKey, RegionEvent, StreamId};
 use std::collections::HashMap;
 
 /// A kdamond whose events are recorded.
@@ -77,7 +77,7 @@ struct Run {
     tid: i32,
     target_id: u64,
     stream: usize,
-    series: Series,
+    series: StreamId,
 }
 
 /// Counters for the live line.
@@ -128,7 +128,8 @@ impl Events {
 
     /// Records this kdamond's events, with these processes at its places.
     pub(crate) fn watch(&mut self, watched: Watched, places: Vec<TargetSlot>) {
-        let options = Options { intervals: watched.intervals, losses_are_told: true, ..Options::default() };
+        let options =
+            AssemblerOptions { intervals: watched.intervals, losses_are_told: true, ..AssemblerOptions::default() };
         let at = self.streams.len();
         self.by_thread.insert(watched.tid, at);
         self.streams.push(Stream {
@@ -388,7 +389,7 @@ impl Events {
         nr_regions: u32,
         region: Region,
         scheme: Option<(u32, u32)>,
-    ) -> Option<Series> {
+    ) -> Option<StreamId> {
         let stream = &mut self.streams[at];
         let generation = match usize::try_from(target_id).ok().and_then(|place| stream.places.get(place)) {
             Some((TargetSlot::Gone, _)) => return None,
@@ -403,7 +404,7 @@ impl Events {
             self.seen.late += 1;
         }
         self.collect(at);
-        Some(self.streams[at].assembler.series(key))
+        Some(self.streams[at].assembler.stream(key))
     }
 
     /// The record's key for a target of a stream; announces it at its first call.

@@ -13,12 +13,12 @@
 //! - the announced number of regions changes, or
 //! - more events were lost than the snapshot still lacks, or
 //! - there is a pause of a whole aggregation before a region that does not touch the one before it: a loss that nobody
-//!   told of (unless [`Options::losses_are_told`]).
+//!   told of (unless [`AssemblerOptions::losses_are_told`]).
 //!
 //! Such a snapshot is complete if all announced regions are in it, and partial otherwise. For a scheme's events a part
 //! of the regions is the rule, not a loss; see [`EventKey::scheme`].
 
-use crate::{ColumnId, ExtraColumn, Intervals, Nanos, Region, Snapshot, SnapshotState, TargetKey};
+use damo_model::{ColumnId, ExtraColumn, Intervals, Nanos, Region, Snapshot, SnapshotState, TargetKey};
 use std::collections::{HashMap, VecDeque};
 
 mod lengths;
@@ -30,7 +30,7 @@ mod tests;
 pub use lengths::{Lengths, believed, is_gap};
 use walk::Walk;
 
-/// Where an event belongs. Events with equal keys make one series of snapshots.
+/// Where an event belongs. Events with equal keys make one stream of snapshots.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventKey {
     /// kdamond index, where the source tells.
@@ -64,18 +64,18 @@ pub struct RegionEvent<'a> {
 
 /// What an earlier run over the same events found, to know starts that only later events tell.
 #[derive(Clone, Debug, Default)]
-pub struct Survey(HashMap<EventKey, Surveyed>);
+pub struct LearnedLengths(HashMap<EventKey, LengthsBySampling>);
 
 /// How long a snapshot of a target usually lasts, by the sampling interval that tuning had chosen.
-type Surveyed = HashMap<Option<Nanos>, Nanos>;
+type LengthsBySampling = HashMap<Option<Nanos>, Nanos>;
 
 /// What is known beforehand.
 #[derive(Clone, Debug, Default)]
-pub struct Options {
+pub struct AssemblerOptions {
     /// Intervals in force at the start, if known. They give the first snapshot's start at once, as live streams need.
     pub intervals: Option<Intervals>,
-    /// What a first run over the same events found: [`Assembler::survey`].
-    pub survey: Option<Survey>,
+    /// What a first run over the same events found: [`Assembler::learned_lengths`].
+    pub learned: Option<LearnedLengths>,
     /// The first key to give to a target, so that several assemblers can feed one record.
     pub first_key: TargetKey,
     /// Whether the source tells of every loss, as a live ring does. Then a pause between two regions is a kdamond that
@@ -114,26 +114,26 @@ pub struct Backwards {
     pub last: Nanos,
 }
 
-/// Where an assembler puts the events of one [`EventKey`]: [`Assembler::series`] gives it, for as long as the assembler is.
+/// Where an assembler puts the events of one [`EventKey`]: [`Assembler::stream`] gives it, for as long as the assembler is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Series(usize);
+pub struct StreamId(usize);
 
 /// Groups region events, given in time order, into snapshots.
 ///
 /// ```
-/// use damo_model::assemble::{Assembler, EventKey, Options, RegionEvent};
+/// use damo_trace::assemble::{Assembler, EventKey, AssemblerOptions, RegionEvent};
 /// use damo_model::{Addr, Intervals, Nanos, NrAccesses, Region};
-/// let mut assembler = Assembler::new(Options { intervals: Some(Intervals::default()), ..Options::default() });
+/// let mut assembler = Assembler::new(AssemblerOptions { intervals: Some(Intervals::default()), ..AssemblerOptions::default() });
 /// let region = Region::new(Addr(0), Addr(4096), NrAccesses(3), None);
 /// let event = RegionEvent { key: EventKey::default(), time: Nanos::from_millis(300), nr_regions: 1, region, extras: &[] };
 /// assembler.push(&event)?;
 /// let snapshot = assembler.pop().expect("its only region has come");
 /// assert_eq!((snapshot.start, snapshot.end), (Nanos::from_millis(200), Nanos::from_millis(300)));
-/// # Ok::<(), damo_model::assemble::Backwards>(())
+/// # Ok::<(), damo_trace::assemble::Backwards>(())
 /// ```
 #[derive(Debug, Default)]
 pub struct Assembler {
-    options: Options,
+    options: AssemblerOptions,
     keys: HashMap<EventKey, usize>,
     walks: Vec<Walk>,
     last: Option<(EventKey, usize)>,
@@ -144,11 +144,11 @@ pub struct Assembler {
 
 impl Assembler {
     /// An assembler without any target yet.
-    pub fn new(options: Options) -> Self {
+    pub fn new(options: AssemblerOptions) -> Self {
         Self { options, ..Self::default() }
     }
 
-    /// The key of the target that `key`'s snapshots carry: a new one (counted up from [`Options::first_key`]) if
+    /// The key of the target that `key`'s snapshots carry: a new one (counted up from [`AssemblerOptions::first_key`]) if
     /// `key` was not seen before.
     pub fn target(&mut self, key: EventKey) -> TargetKey {
         let at = self.walk_of(key);
@@ -162,16 +162,16 @@ impl Assembler {
     }
 
     /// Where the events of `key` go, for [`Assembler::extend`].
-    pub fn series(&mut self, key: EventKey) -> Series {
-        Series(self.walk_of(key))
+    pub fn stream(&mut self, key: EventKey) -> StreamId {
+        StreamId(self.walk_of(key))
     }
 
-    /// Takes the plain next region of the open snapshot of `series`, which is what nearly all events are, and of which
+    /// Takes the plain next region of the open snapshot of `stream`, which is what nearly all events are, and of which
     /// nothing becomes ready. `false` for whatever else it is: it is not taken then, and [`Assembler::push`] knows what
     /// to do.
     #[inline]
-    pub fn extend(&mut self, series: Series, time: Nanos, nr_regions: u32, region: Region) -> bool {
-        let taken = self.walks.get_mut(series.0).is_some_and(|walk| walk.extend(time, nr_regions, region));
+    pub fn extend(&mut self, stream: StreamId, time: Nanos, nr_regions: u32, region: Region) -> bool {
+        let taken = self.walks.get_mut(stream.0).is_some_and(|walk| walk.extend(time, nr_regions, region));
         self.tally.events += u64::from(taken);
         taken
     }
@@ -267,8 +267,8 @@ impl Assembler {
     }
 
     /// What a second run over the same events can know beforehand.
-    pub fn survey(&self) -> Survey {
-        let surveyed = |walk: &Walk| {
+    pub fn learned_lengths(&self) -> LearnedLengths {
+        let lengths_of = |walk: &Walk| {
             let mut usual = walk.usual_lengths();
             // A scheme may match now and then only: the target's own snapshots tell how long an aggregation is.
             if let Some(at) = walk.monitoring {
@@ -276,7 +276,7 @@ impl Assembler {
             }
             (walk.key, usual)
         };
-        Survey(self.walks.iter().map(surveyed).collect())
+        LearnedLengths(self.walks.iter().map(lengths_of).collect())
     }
 
     fn walk_of(&mut self, key: EventKey) -> usize {
@@ -295,7 +295,8 @@ impl Assembler {
         let at = self.walks.len();
         let target = TargetKey(self.options.first_key.0.saturating_add(u32::try_from(at).unwrap_or(u32::MAX)));
         let mut walk = Walk::new(key, target);
-        walk.typical = self.options.survey.as_ref().and_then(|survey| survey.0.get(&key).cloned()).unwrap_or_default();
+        walk.typical =
+            self.options.learned.as_ref().and_then(|learned| learned.0.get(&key).cloned()).unwrap_or_default();
         // Both kinds of events of one target know each other.
         let monitoring = EventKey { context: None, scheme: None, ..key };
         if key.scheme.is_some() {

@@ -1,7 +1,7 @@
 //! What a reader of the module should be able to rely on.
 
 use super::*;
-use crate::{Addr, Age, NrAccesses};
+use damo_model::{Addr, Age, NrAccesses};
 use proptest::prelude::*;
 
 fn event(target_id: u64, ms: i64, nr_regions: u32, start: u64, end: u64) -> RegionEvent<'static> {
@@ -14,7 +14,7 @@ fn drain(assembler: &mut Assembler) -> Vec<Snapshot> {
     std::iter::from_fn(|| assembler.pop()).collect()
 }
 
-fn assemble(options: Options, events: &[RegionEvent<'_>]) -> Vec<Snapshot> {
+fn assemble(options: AssemblerOptions, events: &[RegionEvent<'_>]) -> Vec<Snapshot> {
     let mut assembler = Assembler::new(options);
     for event in events {
         assembler.push(event).expect("in order");
@@ -31,7 +31,7 @@ fn shape(snapshot: &Snapshot) -> (u32, i64, usize, bool) {
 #[test]
 fn interleaved_targets_keep_their_regions_apart() {
     let events = [event(0, 100, 2, 0, 10), event(1, 100, 2, 0, 20), event(0, 101, 2, 10, 30), event(1, 101, 2, 20, 40)];
-    let snapshots = assemble(Options::default(), &events);
+    let snapshots = assemble(AssemblerOptions::default(), &events);
     assert_eq!(snapshots.iter().map(shape).collect::<Vec<_>>(), [(0, 100, 2, true), (1, 100, 2, true)]);
     assert_eq!(snapshots[1].regions[1].start, Addr(20));
 }
@@ -44,7 +44,7 @@ fn kdamonds_that_share_a_target_id_are_different_targets() {
         on(Some(8), event(0, 100, 1, 500, 600)),
         on(Some(7), event(0, 101, 2, 10, 30)),
     ];
-    let snapshots = assemble(Options::default(), &events);
+    let snapshots = assemble(AssemblerOptions::default(), &events);
     assert_eq!(snapshots.iter().map(shape).collect::<Vec<_>>(), [(1, 100, 1, true), (0, 100, 2, true)]);
 }
 
@@ -52,7 +52,7 @@ fn kdamonds_that_share_a_target_id_are_different_targets() {
 fn an_event_lost_without_notice_does_not_merge_two_snapshots() {
     // The last region of the first snapshot is missing.
     let events = [event(0, 100, 2, 0, 10), event(0, 200, 2, 0, 10), event(0, 201, 2, 10, 20)];
-    let snapshots = assemble(Options::default(), &events);
+    let snapshots = assemble(AssemblerOptions::default(), &events);
     assert_eq!(snapshots.iter().map(shape).collect::<Vec<_>>(), [(0, 100, 1, false), (0, 200, 2, true)]);
     assert_eq!(snapshots[0].state, SnapshotState::Partial { expected: 2 });
 }
@@ -60,14 +60,14 @@ fn an_event_lost_without_notice_does_not_merge_two_snapshots() {
 #[test]
 fn a_changed_number_of_regions_begins_a_new_snapshot() {
     let events = [event(0, 100, 3, 0, 10), event(0, 200, 2, 20, 30), event(0, 201, 2, 30, 40)];
-    let snapshots = assemble(Options::default(), &events);
+    let snapshots = assemble(AssemblerOptions::default(), &events);
     assert_eq!(snapshots.iter().map(shape).collect::<Vec<_>>(), [(0, 100, 1, false), (0, 200, 2, true)]);
 }
 
 #[test]
 fn a_loss_smaller_than_what_lacks_leaves_the_snapshot_open_and_a_larger_one_ends_it() {
     for (lost, expected) in [(2, vec![(0, 100, 2, false)]), (3, vec![(0, 100, 1, false), (0, 101, 1, false)])] {
-        let mut assembler = Assembler::new(Options::default());
+        let mut assembler = Assembler::new(AssemblerOptions::default());
         assembler.push(&event(0, 100, 4, 0, 10)).expect("in order");
         assembler.lost(lost);
         assembler.push(&event(0, 101, 4, 30, 40)).expect("in order");
@@ -82,12 +82,12 @@ fn a_long_pause_before_a_distant_region_is_an_unnoticed_loss() {
     let mut events: Vec<_> =
         (1..4).flat_map(|i| [event(0, 100 * i, 2, 0, 10), event(0, 100 * i + 1, 2, 10, 20)]).collect();
     events.extend([event(0, 400, 2, 0, 10), event(0, 500, 2, 12, 20)]);
-    let shapes: Vec<_> = assemble(Options::default(), &events).iter().map(shape).collect();
+    let shapes: Vec<_> = assemble(AssemblerOptions::default(), &events).iter().map(shape).collect();
     assert_eq!(shapes[3..], [(0, 400, 1, false), (0, 500, 1, false)]);
     // The same pause before the region that comes next in the address space is a slow kdamond.
     let last = events.len() - 1;
     events[last] = event(0, 500, 2, 10, 20);
-    let shapes: Vec<_> = assemble(Options::default(), &events).iter().map(shape).collect();
+    let shapes: Vec<_> = assemble(AssemblerOptions::default(), &events).iter().map(shape).collect();
     assert_eq!(shapes[3..], [(0, 400, 2, true)]);
 }
 
@@ -96,7 +96,7 @@ fn where_the_source_tells_of_every_loss_a_pause_is_only_a_pause() {
     let mut events: Vec<_> =
         (1..4).flat_map(|i| [event(0, 100 * i, 2, 0, 10), event(0, 100 * i + 1, 2, 10, 20)]).collect();
     events.extend([event(0, 400, 2, 0, 10), event(0, 500, 2, 12, 20)]);
-    let options = Options { losses_are_told: true, ..Options::default() };
+    let options = AssemblerOptions { losses_are_told: true, ..AssemblerOptions::default() };
     let shapes: Vec<_> = assemble(options, &events).iter().map(shape).collect();
     assert_eq!(shapes[3..], [(0, 400, 2, true)]);
 }
@@ -108,16 +108,19 @@ fn a_snapshot_starts_where_the_one_before_ended() {
         let snapshots = assemble(options, &events);
         snapshots.iter().map(|snapshot| snapshot.start.0 / 1_000_000).collect::<Vec<_>>()
     };
-    assert_eq!(starts(Options::default()), [100, 100, 230]);
+    assert_eq!(starts(AssemblerOptions::default()), [100, 100, 230]);
     let intervals = Some(Intervals { aggregation: Nanos::from_millis(90), ..Intervals::default() });
-    assert_eq!(starts(Options { intervals, ..Options::default() }), [10, 100, 230]);
+    assert_eq!(starts(AssemblerOptions { intervals, ..AssemblerOptions::default() }), [10, 100, 230]);
     // In a second run the record's own average is known: 120 ms.
-    let mut first = Assembler::new(Options::default());
+    let mut first = Assembler::new(AssemblerOptions::default());
     for event in &events {
         first.push(event).expect("in order");
     }
     first.finish();
-    assert_eq!(starts(Options { survey: Some(first.survey()), ..Options::default() }), [-20, 100, 230]);
+    assert_eq!(
+        starts(AssemblerOptions { learned: Some(first.learned_lengths()), ..AssemblerOptions::default() }),
+        [-20, 100, 230]
+    );
 }
 
 fn spans(snapshots: &[Snapshot]) -> Vec<(i64, i64)> {
@@ -126,12 +129,15 @@ fn spans(snapshots: &[Snapshot]) -> Vec<(i64, i64)> {
 
 /// Two runs over the same events, as importers do.
 fn assemble_twice(intervals: Option<Intervals>, events: &[RegionEvent<'_>]) -> Vec<Snapshot> {
-    let mut first = Assembler::new(Options { intervals, ..Options::default() });
+    let mut first = Assembler::new(AssemblerOptions { intervals, ..AssemblerOptions::default() });
     for event in events {
         first.push(event).expect("in order");
     }
     first.finish();
-    assemble(Options { intervals, survey: Some(first.survey()), ..Options::default() }, events)
+    assemble(
+        AssemblerOptions { intervals, learned: Some(first.learned_lengths()), ..AssemblerOptions::default() },
+        events,
+    )
 }
 
 #[test]
@@ -141,7 +147,7 @@ fn neither_the_first_snapshot_nor_one_behind_a_gap_claims_the_gap() {
         let expected = [(0, 100), (100, 200), (200, 300), (50_200, 50_300), (50_300, 50_400)];
         assert_eq!(spans(&assemble_twice(intervals, &events)), expected);
     }
-    let mut assembler = Assembler::new(Options::default());
+    let mut assembler = Assembler::new(AssemblerOptions::default());
     events.iter().for_each(|event| assembler.push(event).expect("in order"));
     assert_eq!((assembler.tally().gaps, assembler.tally().longest_gap), (1, Nanos::from_millis(49_900)));
 }
@@ -157,17 +163,25 @@ fn a_slow_kdamond_is_no_gap() {
 #[test]
 fn a_live_stream_has_a_gap_only_where_no_change_of_intervals_explains_it() {
     let events = [100, 200, 4_000, 50_000_000].map(|ms| event(0, ms, 1, 0, 10));
-    let options = Options { intervals: Some(Intervals::default()), losses_are_told: true, ..Options::default() };
+    let options = AssemblerOptions {
+        intervals: Some(Intervals::default()),
+        losses_are_told: true,
+        ..AssemblerOptions::default()
+    };
     let expected = [(0, 100), (100, 200), (3_900, 4_000), (49_999_900, 50_000_000)];
     assert_eq!(spans(&assemble(options, &events)), expected);
     let events = [100, 200, 3_000].map(|ms| event(0, ms, 1, 0, 10));
-    let options = Options { intervals: Some(Intervals::default()), losses_are_told: true, ..Options::default() };
+    let options = AssemblerOptions {
+        intervals: Some(Intervals::default()),
+        losses_are_told: true,
+        ..AssemblerOptions::default()
+    };
     assert_eq!(spans(&assemble(options, &events))[2], (200, 3_000));
 }
 
 #[test]
 fn each_choice_of_tuning_has_a_usual_length_of_its_own() {
-    let mut first = Assembler::new(Options::default());
+    let mut first = Assembler::new(AssemblerOptions::default());
     let run = |assembler: &mut Assembler| {
         for ms in [100, 200, 300] {
             assembler.push(&event(0, ms, 1, 0, 10)).expect("in order");
@@ -179,7 +193,8 @@ fn each_choice_of_tuning_has_a_usual_length_of_its_own() {
         assembler.finish();
     };
     run(&mut first);
-    let mut second = Assembler::new(Options { survey: Some(first.survey()), ..Options::default() });
+    let mut second =
+        Assembler::new(AssemblerOptions { learned: Some(first.learned_lengths()), ..AssemblerOptions::default() });
     run(&mut second);
     let expected = [(0, 100), (100, 200), (200, 300), (300, 1_300), (1_300, 2_300), (2_300, 3_300), (102_300, 103_300)];
     assert_eq!(spans(&drain(&mut second)), expected);
@@ -194,7 +209,7 @@ fn regions_in_another_order_make_the_same_snapshot() {
         event(0, 100, 3, 10, 20),
         event(0, 200, 3, 0, 10),
     ];
-    let snapshots = assemble(Options::default(), &events);
+    let snapshots = assemble(AssemblerOptions::default(), &events);
     assert_eq!(snapshots.iter().map(shape).collect::<Vec<_>>(), [(0, 100, 3, true), (0, 200, 1, false)]);
     assert_eq!(snapshots[0].regions.iter().map(|region| region.start.0).collect::<Vec<_>>(), [0, 10, 20]);
     assert_eq!(snapshots[0].extras[0].values, [0, 0, 7]);
@@ -204,14 +219,15 @@ fn regions_in_another_order_make_the_same_snapshot() {
 fn a_region_of_the_next_snapshot_is_not_taken_for_one_out_of_order() {
     // The first region of the first snapshot and the last of the second were lost.
     let events = [event(0, 100, 2, 10, 20), event(0, 200, 2, 0, 10), event(0, 300, 2, 0, 10), event(0, 300, 2, 10, 20)];
-    let snapshots = assemble(Options::default(), &events);
+    let snapshots = assemble(AssemblerOptions::default(), &events);
     let shapes = snapshots.iter().map(shape).collect::<Vec<_>>();
     assert_eq!(shapes, [(0, 100, 1, false), (0, 200, 1, false), (0, 300, 2, true)]);
 }
 
 #[test]
 fn a_snapshot_after_a_loss_does_not_claim_the_lost_time() {
-    let mut assembler = Assembler::new(Options { intervals: Some(Intervals::default()), ..Options::default() });
+    let mut assembler =
+        Assembler::new(AssemblerOptions { intervals: Some(Intervals::default()), ..AssemblerOptions::default() });
     assembler.push(&event(0, 100, 1, 0, 10)).expect("in order");
     assembler.lost(5);
     assembler.push(&event(0, 700, 1, 0, 10)).expect("in order");
@@ -233,7 +249,7 @@ fn a_scheme_that_applies_to_few_regions_gives_complete_snapshots_of_its_own() {
         scheme(199, 4, 20),
         event(0, 200, 1, 0, 10),
     ];
-    let snapshots = assemble(Options::default(), &events);
+    let snapshots = assemble(AssemblerOptions::default(), &events);
     assert_eq!(
         snapshots.iter().map(shape).collect::<Vec<_>>(),
         [(0, 99, 1, true), (1, 100, 2, true), (0, 199, 2, true), (1, 200, 1, true)]
@@ -243,7 +259,8 @@ fn a_scheme_that_applies_to_few_regions_gives_complete_snapshots_of_its_own() {
 
 #[test]
 fn tuned_intervals_hold_for_the_snapshots_that_begin_later() {
-    let mut assembler = Assembler::new(Options { intervals: Some(Intervals::default()), ..Options::default() });
+    let mut assembler =
+        Assembler::new(AssemblerOptions { intervals: Some(Intervals::default()), ..AssemblerOptions::default() });
     assembler.push(&event(0, 100, 1, 0, 10)).expect("in order");
     assembler.tuned(None, Nanos::from_millis(10));
     assembler.push(&event(0, 300, 1, 0, 10)).expect("in order");
@@ -256,7 +273,7 @@ fn tuned_intervals_hold_for_the_snapshots_that_begin_later() {
 
 #[test]
 fn empty_and_reversed_regions_are_counted_and_make_the_snapshot_partial() {
-    let mut assembler = Assembler::new(Options::default());
+    let mut assembler = Assembler::new(AssemblerOptions::default());
     for event in [event(0, 100, 2, 0, 10), event(0, 100, 2, 20, 20), event(0, 200, 1, 30, 20)] {
         assembler.push(&event).expect("in order");
     }
@@ -267,7 +284,7 @@ fn empty_and_reversed_regions_are_counted_and_make_the_snapshot_partial() {
 
 #[test]
 fn an_event_older_than_the_last_snapshot_is_refused_and_the_rest_goes_on() {
-    let mut assembler = Assembler::new(Options::default());
+    let mut assembler = Assembler::new(AssemblerOptions::default());
     assembler.push(&event(0, 100, 1, 0, 10)).expect("in order");
     let refused = assembler.push(&event(0, 99, 1, 0, 10));
     assert_eq!(refused, Err(Backwards { time: Nanos::from_millis(99), last: Nanos::from_millis(100) }));
@@ -277,7 +294,7 @@ fn an_event_older_than_the_last_snapshot_is_refused_and_the_rest_goes_on() {
 
 #[test]
 fn an_event_given_twice_does_not_shift_all_later_snapshots() {
-    let mut assembler = Assembler::new(Options::default());
+    let mut assembler = Assembler::new(AssemblerOptions::default());
     for event in [event(0, 100, 2, 0, 10), event(0, 100, 2, 0, 10), event(0, 101, 2, 10, 20), event(0, 200, 2, 0, 10)] {
         assembler.push(&event).expect("in order");
     }
@@ -292,13 +309,13 @@ fn extra_columns_are_as_long_as_the_snapshot() {
     let with = [(ColumnId::FILTER_PASSED, 7)];
     let events =
         [event(0, 100, 3, 0, 10), RegionEvent { extras: &with, ..event(0, 100, 3, 10, 20) }, event(0, 100, 3, 20, 30)];
-    let snapshots = assemble(Options::default(), &events);
+    let snapshots = assemble(AssemblerOptions::default(), &events);
     assert_eq!(snapshots[0].extras[0].values, [0, 7, 0]);
 }
 
 #[test]
 fn a_lying_number_of_regions_costs_no_memory() {
-    let snapshots = assemble(Options::default(), &[event(0, 100, u32::MAX, 0, 10)]);
+    let snapshots = assemble(AssemblerOptions::default(), &[event(0, 100, u32::MAX, 0, 10)]);
     assert_eq!(snapshots[0].state, SnapshotState::Partial { expected: u32::MAX });
     assert!(snapshots[0].regions.capacity() < 100);
 }
@@ -310,7 +327,7 @@ proptest! {
         known in any::<bool>(),
     ) {
         let intervals = known.then(Intervals::default);
-        let mut assembler = Assembler::new(Options { intervals, ..Options::default() });
+        let mut assembler = Assembler::new(AssemblerOptions { intervals, ..AssemblerOptions::default() });
         let mut now = 0;
         let mut taken = 0_u64;
         for (target, pause, nr_regions, start, len, kind, lost) in steps {
@@ -348,7 +365,7 @@ proptest! {
         losses_are_told in any::<bool>(),
         announced in 1_u32..9,
     ) {
-        let options = Options { intervals: Some(Intervals::default()), losses_are_told, ..Options::default() };
+        let options = AssemblerOptions { intervals: Some(Intervals::default()), losses_are_told, ..AssemblerOptions::default() };
         let (mut long, mut short) = (Assembler::new(options.clone()), Assembler::new(options));
         let (mut now, mut at) = (100, [0_u64; 3]);
         for (kind, target, scheme, len) in steps {
@@ -370,8 +387,8 @@ proptest! {
             if kind != 10 {
                 at[target as usize] = next.region.end.0;
             }
-            let series = short.series(next.key);
-            let plain = next.extras.is_empty() && short.extend(series, next.time, next.nr_regions, next.region);
+            let stream = short.stream(next.key);
+            let plain = next.extras.is_empty() && short.extend(stream, next.time, next.nr_regions, next.region);
             prop_assert_eq!(long.push(&next), if plain { Ok(()) } else { short.push(&next) });
             prop_assert_eq!(&long.ready, &short.ready);
         }
@@ -384,12 +401,12 @@ proptest! {
 
 #[test]
 fn the_short_way_takes_all_but_the_first_and_the_last_region_of_a_snapshot() {
-    let mut assembler = Assembler::new(Options::default());
+    let mut assembler = Assembler::new(AssemblerOptions::default());
     let mut extended = Vec::new();
     for n in 0..5 {
         let event = event(0, 100 + n, 5, n as u64 * 10, n as u64 * 10 + 10);
-        let series = assembler.series(event.key);
-        let plain = assembler.extend(series, event.time, event.nr_regions, event.region);
+        let stream = assembler.stream(event.key);
+        let plain = assembler.extend(stream, event.time, event.nr_regions, event.region);
         if !plain {
             assembler.push(&event).expect("in order");
         }

@@ -5,7 +5,7 @@
 //! from working. Those began one usual length before their end. A mean over all times would count the gaps as well, so
 //! that the usual length here is the mean of those times that are not much longer than the median.
 
-use crate::{Intervals, Nanos};
+use damo_model::{Intervals, Nanos};
 use std::collections::BTreeMap;
 
 /// A time that is so many times the usual length is a gap. Monitoring on a busy or emulated machine takes longer than its

@@ -2,7 +2,7 @@
 //! that is too short for its layout is an error, never a read beyond it.
 
 use super::format::{EventFormat, FieldLocation, FormatError};
-use crate::{Addr, Age, Bytes, Nanos, NrAccesses, Region, SchemeCounts};
+use damo_model::{Addr, Age, Bytes, Nanos, NrAccesses, Region, SchemeCounts};
 use thiserror::Error;
 
 /// A record that does not fit its event's layout.
@@ -133,7 +133,7 @@ pub struct Decoder {
 /// is this one is asked of its format text, like any other.
 mod usual {
     use super::{Decoded, Event, RegionSlots, Slot};
-    use crate::{Addr, Age, NrAccesses, Region};
+    use damo_model::{Addr, Age, NrAccesses, Region};
 
     /// As long as its last field needs.
     pub(super) const LEN: usize = 48;
