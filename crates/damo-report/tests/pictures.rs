@@ -406,5 +406,5 @@ fn lines_that_coincide_can_be_told_apart_in_files() {
     assert!(has([0x00, 0x72, 0xb2]) >= 1 && has([0xd5, 0x5e, 0x00]) >= 1, "both colours are on the line");
     let svg = String::from_utf8(draw(&same_lines(2), Format::Svg, &style).expect("drawn")).expect("text");
     let pieces = |color: &str| svg.matches(color).count();
-    assert!(pieces("#d55e00") > 20 && pieces("#0072b2") < 6, "the second line is in pieces, the first is whole");
+    assert!(pieces("#D55E00") > 20 && pieces("#0072B2") < 6, "the second line is in pieces, the first is whole");
 }

@@ -3,8 +3,8 @@
 use plotters::style::{FontDesc, FontFamily, FontStyle, register_font};
 use std::sync::LazyLock;
 
-/// The name the font is registered under and has in SVG.
-pub const FAMILY: &str = "DejaVu Sans";
+/// The name the font is registered under and has in SVG, where others follow for readers that do not have it.
+const FAMILY: &str = "DejaVu Sans, Verdana, sans-serif";
 const BYTES: &[u8] = include_bytes!("../../assets/DejaVuSans.ttf");
 /// Whether the bundled font could be parsed: it can, or a test fails.
 static REGISTERED: LazyLock<bool> = LazyLock::new(|| register_font(FAMILY, FontStyle::Normal, BYTES).is_ok());

@@ -155,7 +155,7 @@ impl HeatMap<'_> {
         canvas.image((rect.x, rect.y), &image, &Self::palette(style));
         self.draw_mappings(canvas, style, grid, rect);
         // Around the cells: at the edges may be all that there is.
-        let around = Rect { x: rect.x - 1.0, y: rect.y - 1.0, w: rect.w + 2.0, h: rect.h + 2.0 };
+        let around = Rect { x: rect.x - 1.0, y: rect.y - 1.0, w: rect.w + 1.0, h: rect.h + 1.0 };
         frame(canvas, around, style.theme.muted());
         self.draw_addresses(canvas, style, grid, rect);
     }

@@ -11,6 +11,7 @@ mod font;
 pub mod heatmap;
 mod overview;
 pub mod panels;
+mod plot;
 mod raster;
 mod stack;
 mod svg;
@@ -26,7 +27,10 @@ pub use stack::{Stack, part, with_room};
 
 use crate::colormap::{ColorMap, Rgb};
 use damo_model::human::Show;
+use plot::{FineBackend, Plot};
+use raster::Supersampled;
 use std::path::Path;
+use svg::Svg;
 
 /// Why there is no picture.
 #[derive(Debug, thiserror::Error)]
@@ -258,19 +262,18 @@ pub fn draw(picture: &dyn Picture, format: Format, style: &Style) -> Result<Vec<
     texts.extend(style.record_hash.clone().map(|hash| ("Source", hash)));
     // Names of records and command lines are in them.
     texts.iter_mut().for_each(|(_, text)| *text = text.shown().to_string());
-    let ground = style.theme.ground();
-    match format {
-        Format::Png => {
-            let mut raster = raster::Raster::new(style.width, style.height, ground);
-            page(&mut raster, picture, style, &title);
-            raster.finish(&texts)
-        }
-        Format::Svg => {
-            let mut svg = svg::Svg::new(style.width, style.height, ground);
-            page(&mut svg, picture, style, &title);
-            svg.finish(&title, &texts)
-        }
-    }
+    let (width, height) = (style.width, style.height);
+    Ok(match format {
+        Format::Png => on(Supersampled::new(width, height), picture, style, &title)?.file(&texts)?,
+        Format::Svg => on(Svg::new(width, height, &title, &texts), picture, style, &title)?.file(),
+    })
+}
+
+/// Draws a picture with its headline on a backend.
+fn on<B: FineBackend>(backend: B, picture: &dyn Picture, style: &Style, title: &str) -> Result<B, PictureError> {
+    let mut plot = Plot::new(backend, style.theme.ground());
+    page(&mut plot, picture, style, title);
+    plot.finish()
 }
 
 fn page(canvas: &mut dyn Canvas, picture: &dyn Picture, style: &Style, title: &str) {

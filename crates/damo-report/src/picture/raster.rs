@@ -1,56 +1,47 @@
 //! Pictures as PNG.
 //!
-//! Everything is drawn at twice the size and averaged down, which smooths lines and letters alike; heat map pixels are
+//! Everything is drawn at twice the size and averaged down, which smooths lines and letters alike; pixels of images are
 //! drawn as squares of four and come out unchanged.
 
-use super::canvas::{Align, Canvas, Font, Indexed, PALETTE, Point, Rect};
-use super::{PictureError, font};
-use crate::colormap::Rgb;
-use damo_model::human::Show;
-use plotters::backend::{BitMapBackend, DrawingBackend};
-use plotters::style::{Color, RGBColor, ShapeStyle, TextStyle};
+use super::PictureError;
+use super::plot::FineBackend;
+use plotters::backend::BitMapBackend;
+use plotters_backend::{BackendColor, BackendCoord, BackendStyle, BackendTextStyle, DrawingBackend, DrawingErrorKind};
 
 /// Pixels drawn per pixel of the picture, in each direction.
 const SCALE: usize = 2;
+/// Bytes of a pixel.
+const RGB: usize = 3;
 
-/// A PNG in the making.
-pub struct Raster {
+/// plotters' bitmap backend at a multiple of the size.
+pub struct Supersampled {
+    /// In pixels of the picture.
     width: usize,
     height: usize,
     buffer: Vec<u8>,
-    /// The first thing that could not be drawn.
-    failed: Option<String>,
 }
 
-impl Raster {
+type BitMapError = <BitMapBackend<'static> as DrawingBackend>::ErrorType;
+type Drawn = Result<(), DrawingErrorKind<BitMapError>>;
+
+impl Supersampled {
     /// An empty picture.
-    pub fn new(width: usize, height: usize, background: Rgb) -> Self {
-        let pixel = [background.0, background.1, background.2];
-        let buffer = pixel.repeat(width * height * SCALE * SCALE);
-        Self { width, height, buffer, failed: None }
+    pub fn new(width: usize, height: usize) -> Self {
+        Self { width, height, buffer: vec![0; width * height * SCALE * SCALE * RGB] }
     }
 
-    fn draw<E: std::fmt::Display>(&mut self, draw: impl FnOnce(&mut BitMapBackend<'_>) -> Result<(), E>) {
-        let size = ((self.width * SCALE) as u32, (self.height * SCALE) as u32);
-        match BitMapBackend::with_buffer_and_format(&mut self.buffer, size) {
-            Ok(mut backend) => {
-                if let Err(error) = draw(&mut backend) {
-                    self.failed.get_or_insert(error.to_string());
-                }
-            }
-            Err(error) => {
-                self.failed.get_or_insert(error.to_string());
-            }
-        }
+    fn bitmap(&mut self) -> Result<BitMapBackend<'_>, DrawingErrorKind<BitMapError>> {
+        let size = self.get_size();
+        BitMapBackend::with_buffer_and_format(&mut self.buffer, size).map_err(DrawingErrorKind::DrawingError)
     }
 
     /// The picture's pixels, three bytes each.
     fn pixels(&self) -> Vec<u8> {
-        let stride = self.width * SCALE * 3;
-        let mut pixels = Vec::with_capacity(self.width * self.height * 3);
+        let stride = self.width * SCALE * RGB;
+        let mut pixels = Vec::with_capacity(self.width * self.height * RGB);
         for rows in self.buffer.chunks_exact(stride * SCALE) {
             let (upper, lower) = rows.split_at(stride);
-            for (a, b) in upper.chunks_exact(3 * SCALE).zip(lower.chunks_exact(3 * SCALE)) {
+            for (a, b) in upper.chunks_exact(RGB * SCALE).zip(lower.chunks_exact(RGB * SCALE)) {
                 if let ([r0, g0, b0, r1, g1, b1], [r2, g2, b2, r3, g3, b3]) = (a, b) {
                     let mean = |values: [u8; 4]| ((values.iter().map(|v| u32::from(*v)).sum::<u32>() + 2) / 4) as u8;
                     pixels.extend([mean([*r0, *r1, *r2, *r3]), mean([*g0, *g1, *g2, *g3]), mean([*b0, *b1, *b2, *b3])]);
@@ -60,15 +51,11 @@ impl Raster {
         pixels
     }
 
-    /// The finished file; `texts` are keywords and what they say.
+    /// The file; `texts` are keywords and what they say.
     ///
     /// # Errors
-    /// When something could not be drawn or packed.
-    pub fn finish(self, texts: &[(&str, String)]) -> Result<Vec<u8>, PictureError> {
-        if let Some(what) = self.failed {
-            return Err(PictureError::Draw(what));
-        }
-        let pixels = self.pixels();
+    /// When the image cannot be packed.
+    pub fn file(&self, texts: &[(&str, String)]) -> Result<Vec<u8>, PictureError> {
         let mut bytes = Vec::new();
         let mut encoder = png::Encoder::new(&mut bytes, self.width as u32, self.height as u32);
         encoder.set_color(png::ColorType::Rgb);
@@ -80,97 +67,78 @@ impl Raster {
             encoder.add_itxt_chunk((*keyword).to_owned(), text.clone())?;
         }
         let mut writer = encoder.write_header()?;
-        writer.write_image_data(&pixels)?;
+        writer.write_image_data(&self.pixels())?;
         writer.finish()?;
         Ok(bytes)
     }
 }
 
-fn rgb(color: Rgb) -> RGBColor {
-    RGBColor(color.0, color.1, color.2)
+impl FineBackend for Supersampled {
+    const UNITS: i32 = SCALE as i32;
 }
 
-fn scaled(at: Point) -> (i32, i32) {
-    let scale = SCALE as f64;
-    ((at.0 * scale).round() as i32, (at.1 * scale).round() as i32)
-}
+impl DrawingBackend for Supersampled {
+    type ErrorType = BitMapError;
 
-fn scaled_all(points: &[Point]) -> Vec<(i32, i32)> {
-    points.iter().map(|point| scaled(*point)).collect()
-}
-
-impl Canvas for Raster {
-    fn size(&self) -> Point {
-        (self.width as f64, self.height as f64)
+    fn get_size(&self) -> (u32, u32) {
+        ((self.width * SCALE) as u32, (self.height * SCALE) as u32)
     }
 
-    fn rect(&mut self, rect: Rect, color: Rgb, opacity: f64) {
-        let (from, to) = (scaled((rect.x, rect.y)), scaled((rect.right(), rect.bottom())));
-        if from.0 >= to.0 || from.1 >= to.1 {
-            return;
-        }
-        // The backend's corners are both inside.
-        let (from, to) = (from, (to.0 - 1, to.1 - 1));
-        self.draw(|backend| backend.draw_rect(from, to, &rgb(color).mix(opacity), true));
+    fn ensure_prepared(&mut self) -> Drawn {
+        Ok(())
     }
 
-    fn line(&mut self, points: &[Point], color: Rgb, width: f64) {
-        let style = ShapeStyle {
-            color: rgb(color).to_rgba(),
-            filled: false,
-            stroke_width: (width * SCALE as f64).round().max(1.0) as u32,
-        };
-        // One piece at a time: joints of nearly opposite pieces would stick out otherwise.
-        for (from, to) in points.iter().zip(points.iter().skip(1)) {
-            let (from, to) = (scaled(*from), scaled(*to));
+    fn present(&mut self) -> Drawn {
+        Ok(())
+    }
+
+    fn draw_pixel(&mut self, at: BackendCoord, color: BackendColor) -> Drawn {
+        self.bitmap()?.draw_pixel(at, color)
+    }
+
+    fn draw_rect<S: BackendStyle>(&mut self, from: BackendCoord, to: BackendCoord, style: &S, fill: bool) -> Drawn {
+        self.bitmap()?.draw_rect(from, to, style, fill)
+    }
+
+    /// One piece at a time, because joints of nearly opposite pieces would stick out otherwise.
+    fn draw_path<S: BackendStyle, I: IntoIterator<Item = BackendCoord>>(&mut self, path: I, style: &S) -> Drawn {
+        let mut bitmap = self.bitmap()?;
+        let half = style.stroke_width() as i32 / 2;
+        let mut last = None;
+        for to in path {
+            let Some(from) = last.replace(to) else { continue };
             if from.0 == to.0 || from.1 == to.1 {
-                let half = style.stroke_width as i32 / 2;
                 let (low, high) = ((from.0.min(to.0), from.1.min(to.1)), (from.0.max(to.0), from.1.max(to.1)));
-                let upper = (low.0 - half, low.1 - half);
-                let lower = (high.0 + half - 1, high.1 + half - 1);
-                let lower = (lower.0.max(upper.0), lower.1.max(upper.1));
-                self.draw(|backend| backend.draw_rect(upper, lower, &style.color, true));
+                // plotters fills a rectangle up to its lower right corner, without it.
+                let (upper, lower) = ((low.0 - half, low.1 - half), (high.0 + half, high.1 + half));
+                bitmap.draw_rect(upper, lower, style, true)?;
             } else {
-                self.draw(|backend| backend.draw_path([from, to], &style));
+                bitmap.draw_path([from, to], style)?;
             }
         }
+        Ok(())
     }
 
-    fn area(&mut self, points: &[Point], color: Rgb, opacity: f64) {
-        let points = scaled_all(points);
-        self.draw(|backend| backend.fill_polygon(points, &rgb(color).mix(opacity)));
+    fn fill_polygon<S: BackendStyle, I: IntoIterator<Item = BackendCoord>>(&mut self, path: I, style: &S) -> Drawn {
+        self.bitmap()?.fill_polygon(path, style)
     }
 
-    fn text(&mut self, at: Point, text: &str, style: Font) {
-        let text = &*text.shown().to_string();
-        let width = font::width(text, style.size);
-        let x = match style.align {
-            Align::Left => at.0,
-            Align::Center => at.0 - width / 2.0,
-            Align::Right => at.0 - width,
-        };
-        // The backend puts the baseline half a font size below the point.
-        let at = scaled((x, at.1 - style.size / 2.0));
-        let color = rgb(style.color);
-        let text_style = TextStyle::from(font::font(style.size * SCALE as f64)).color(&color);
-        self.draw(|backend| backend.draw_text(text, &text_style, at));
+    fn draw_text<S: BackendTextStyle>(&mut self, text: &str, style: &S, at: BackendCoord) -> Drawn {
+        self.bitmap()?.draw_text(text, style, at)
     }
 
-    fn image(&mut self, at: Point, image: &Indexed, palette: &[Rgb; PALETTE]) {
-        let (x, y) = scaled(at);
-        let stride = self.width * SCALE * 3;
-        for (row, pixels) in image.pixels.chunks_exact(image.width.max(1)).enumerate() {
-            let mut line = Vec::with_capacity(pixels.len() * 3 * SCALE);
-            for index in pixels {
-                let Rgb(r, g, b) = palette.get(usize::from(*index)).copied().unwrap_or(Rgb(0, 0, 0));
-                (0..SCALE).for_each(|_| line.extend([r, g, b]));
-            }
+    fn blit_bitmap(&mut self, (x, y): BackendCoord, (width, _): (u32, u32), rgb: &[u8]) -> Drawn {
+        let stride = self.width * SCALE * RGB;
+        let (x, y) = (x.max(0) as usize, y.max(0) as usize);
+        for (row, pixels) in rgb.chunks_exact(width.max(1) as usize * RGB).enumerate() {
+            let line: Vec<u8> = pixels.chunks_exact(RGB).flat_map(|pixel| pixel.repeat(SCALE)).collect();
             for copy in 0..SCALE {
-                let begin = (y.max(0) as usize + row * SCALE + copy) * stride + x.max(0) as usize * 3;
+                let begin = (y + row * SCALE + copy) * stride + x * RGB;
                 if let Some(target) = self.buffer.get_mut(begin..begin + line.len()) {
                     target.copy_from_slice(&line);
                 }
             }
         }
+        Ok(())
     }
 }

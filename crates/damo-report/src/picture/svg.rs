@@ -1,213 +1,186 @@
 //! Pictures as SVG: text that stays text, lines that stay sharp, and heat maps as embedded images, because a rectangle per
 //! cell would make files of many megabytes.
 
-use super::canvas::{Align, Canvas, Font, Indexed, PALETTE, Point, Rect};
-use super::{PictureError, font};
-use crate::colormap::Rgb;
+use super::font;
+use super::plot::FineBackend;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use damo_model::human::Show;
-use std::fmt::Write;
+use plotters::backend::SVGBackend;
+use plotters::style::{Color, RGBColor, TextStyle};
+use plotters_backend::{BackendColor, BackendCoord, BackendStyle, BackendTextStyle, DrawingBackend, DrawingErrorKind};
+use std::io;
 
 /// The bundled font's height from the top of the tallest to the bottom of the lowest letter, in em.
 const LINE_PER_EM: f64 = 1.164;
+/// By what plotters divides a font size for the attribute `font-size`, which is in em.
+const PLOTTERS_LINE_PER_EM: f64 = 1.24;
+/// How far below a text's point plotters puts the baseline in SVG, in em.
+const PLOTTERS_BASELINE: f64 = 0.76;
 
-/// An SVG in the making.
+/// plotters' SVG backend, with images and metadata.
 pub struct Svg {
-    width: usize,
-    height: usize,
-    body: String,
-    failed: Option<PictureError>,
+    /// In units.
+    size: (u32, u32),
+    file: String,
 }
 
-impl Svg {
-    /// An empty picture.
-    pub fn new(width: usize, height: usize, background: Rgb) -> Self {
-        let mut svg = Self { width, height, body: String::new(), failed: None };
-        svg.rect(Rect { x: 0.0, y: 0.0, w: width as f64, h: height as f64 }, background, 1.0);
-        svg
-    }
+type Drawn = Result<(), DrawingErrorKind<io::Error>>;
 
-    /// The finished file; `texts` are keywords and what they say.
-    ///
-    /// # Errors
-    /// When an image could not be packed.
-    pub fn finish(self, title: &str, texts: &[(&str, String)]) -> Result<Vec<u8>, PictureError> {
-        if let Some(error) = self.failed {
-            return Err(error);
-        }
-        let (w, h) = (self.width, self.height);
-        let mut all = format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{w}\" height=\"{h}\" viewBox=\"0 0 {w} {h}\" \
-             font-family=\"{}, Verdana, sans-serif\">\n<title>{}</title>\n<metadata>\n",
-            font::FAMILY,
+impl Svg {
+    /// An empty picture; `texts` are keywords and what they say.
+    pub fn new(width: usize, height: usize, title: &str, texts: &[(&str, String)]) -> Self {
+        let units = Self::UNITS as usize;
+        let (w, h) = (width * units, height * units);
+        let mut file = format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {w} {h}\" \
+             stroke-linejoin=\"round\">\n<title>{}</title>\n<metadata>\n",
             escaped(title)
         );
         for (keyword, text) in texts {
-            all += &format!("{}: {}\n", escaped(keyword), escaped(text));
+            file += &format!("{}: {}\n", escaped(keyword), escaped(text));
         }
-        all += "</metadata>\n";
-        all += &self.body;
-        all += "</svg>\n";
-        Ok(all.into_bytes())
+        file += "</metadata>\n";
+        Self { size: (w as u32, h as u32), file }
     }
 
-    fn put(&mut self, text: std::fmt::Arguments<'_>) {
-        if self.body.write_fmt(text).is_err() {
-            self.failed.get_or_insert(PictureError::Draw("out of memory".to_owned()));
-        }
-        self.body.push('\n');
+    /// The finished file.
+    pub fn file(self) -> Vec<u8> {
+        (self.file + "</svg>\n").into_bytes()
     }
 
-    fn points(points: &[Point]) -> String {
-        let each = points.iter().map(|(x, y)| format!("{},{}", short(*x), short(*y)));
-        each.collect::<Vec<_>>().join(" ")
+    /// Adds an element that plotters' backend writes. Of the whole file that it makes, only what is within is kept:
+    /// images can thus stand among its elements, which it cannot write itself as they should be.
+    fn element(&mut self, draw: impl FnOnce(&mut SVGBackend<'_>) -> Drawn) -> Drawn {
+        let mut whole = String::new();
+        let mut backend = SVGBackend::with_string(&mut whole, self.size);
+        draw(&mut backend)?;
+        backend.present()?;
+        drop(backend);
+        let within = whole.split_once(">\n").and_then(|(_, within)| within.strip_suffix("</svg>\n"));
+        self.file += within.unwrap_or(&whole);
+        Ok(())
     }
 }
 
-/// A number with one decimal at most.
-fn short(value: f64) -> String {
-    let text = format!("{value:.1}");
-    text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
-}
-
-/// Text that cannot be taken for markup. Characters that have no place in XML are shown as escapes or, where they are
-/// no characters at all, left out.
+/// Text that cannot be taken for markup.
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for c in text.shown().to_string().chars() {
+    for c in in_xml(text).chars() {
         match c {
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
             '\'' => out.push_str("&apos;"),
-            '\u{fffe}' | '\u{ffff}' => {}
             c => out.push(c),
         }
     }
     out
 }
 
-fn opacity(value: f64) -> String {
-    if value >= 1.0 { String::new() } else { format!(" fill-opacity=\"{value:.2}\"") }
+/// Characters that have no place in XML are shown as escapes or, where they are no characters at all, left out.
+fn in_xml(text: &str) -> String {
+    text.shown().to_string().replace(['\u{fffe}', '\u{ffff}'], "")
 }
 
-impl Canvas for Svg {
-    fn size(&self) -> Point {
-        (self.width as f64, self.height as f64)
+impl FineBackend for Svg {
+    /// Positions are written to a tenth of a pixel.
+    const UNITS: i32 = 10;
+}
+
+impl DrawingBackend for Svg {
+    type ErrorType = io::Error;
+
+    fn get_size(&self) -> (u32, u32) {
+        self.size
     }
 
-    fn rect(&mut self, rect: Rect, color: Rgb, alpha: f64) {
-        let [x, y, w, h] = [rect.x, rect.y, rect.w, rect.h].map(short);
-        self.put(format_args!(
-            "<rect x=\"{x}\" y=\"{y}\" width=\"{w}\" height=\"{h}\" fill=\"{}\"{}/>",
-            color.css(),
-            opacity(alpha)
-        ));
+    fn ensure_prepared(&mut self) -> Drawn {
+        Ok(())
     }
 
-    fn line(&mut self, points: &[Point], color: Rgb, width: f64) {
-        let half = |value: f64| value.floor() + 0.5;
-        // A one-pixel line along the axes covers whole pixels only half a pixel off the grid.
-        let straight = width <= 1.0 && points.windows(2).all(|pair| pair[0].0 == pair[1].0 || pair[0].1 == pair[1].1);
-        let points = match straight {
-            true => Self::points(&points.iter().map(|(x, y)| (half(*x), half(*y))).collect::<Vec<_>>()),
-            false => Self::points(points),
-        };
-        self.put(format_args!(
-            "<polyline points=\"{points}\" fill=\"none\" stroke=\"{}\" stroke-width=\"{}\" stroke-linejoin=\"round\"/>",
-            color.css(),
-            short(width)
-        ));
+    fn present(&mut self) -> Drawn {
+        Ok(())
     }
 
-    fn area(&mut self, points: &[Point], color: Rgb, alpha: f64) {
-        let points = Self::points(points);
-        self.put(format_args!("<polygon points=\"{points}\" fill=\"{}\"{}/>", color.css(), opacity(alpha)));
+    fn draw_pixel(&mut self, at: BackendCoord, color: BackendColor) -> Drawn {
+        self.element(|backend| backend.draw_pixel(at, color))
     }
 
-    fn text(&mut self, at: Point, text: &str, style: Font) {
-        let anchor = match style.align {
-            Align::Left => "",
-            Align::Center => " text-anchor=\"middle\"",
-            Align::Right => " text-anchor=\"end\"",
-        };
-        self.put(format_args!(
-            "<text x=\"{}\" y=\"{}\" font-size=\"{}\" fill=\"{}\"{anchor}>{}</text>",
-            short(at.0),
-            short(at.1),
-            short(style.size / LINE_PER_EM),
-            style.color.css(),
-            escaped(text)
-        ));
+    fn draw_rect<S: BackendStyle>(&mut self, from: BackendCoord, to: BackendCoord, style: &S, fill: bool) -> Drawn {
+        self.element(|backend| backend.draw_rect(from, to, style, fill))
     }
 
-    fn image(&mut self, at: Point, image: &Indexed, palette: &[Rgb; PALETTE]) {
-        match indexed_png(image, palette) {
-            Ok(bytes) => {
-                let data = base64(&bytes);
-                self.put(format_args!(
-                    "<image x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" preserveAspectRatio=\"none\" \
-                     style=\"image-rendering:pixelated\" href=\"data:image/png;base64,{data}\"/>",
-                    short(at.0),
-                    short(at.1),
-                    image.width,
-                    image.height,
-                ));
-            }
-            Err(error) => {
-                self.failed.get_or_insert(error);
-            }
-        }
+    fn draw_path<S: BackendStyle, I: IntoIterator<Item = BackendCoord>>(&mut self, path: I, style: &S) -> Drawn {
+        self.element(|backend| backend.draw_path(path, style))
+    }
+
+    fn fill_polygon<S: BackendStyle, I: IntoIterator<Item = BackendCoord>>(&mut self, path: I, style: &S) -> Drawn {
+        self.element(|backend| backend.fill_polygon(path, style))
+    }
+
+    fn draw_text<S: BackendTextStyle>(&mut self, text: &str, style: &S, (x, y): BackendCoord) -> Drawn {
+        let em = style.size() / LINE_PER_EM;
+        let y = y + (style.size() / 2.0 - em * PLOTTERS_BASELINE).round() as i32;
+        let BackendColor { rgb: (r, g, b), alpha } = style.color();
+        let color = RGBColor(r, g, b).mix(alpha);
+        let font = font::font(em.round() * PLOTTERS_LINE_PER_EM);
+        let style = TextStyle::from(font).color(&color).pos(style.anchor());
+        self.element(|backend| backend.draw_text(&in_xml(text), &style, (x, y)))
+    }
+
+    fn blit_bitmap(&mut self, (x, y): BackendCoord, (width, height): (u32, u32), rgb: &[u8]) -> Drawn {
+        let png =
+            packed(width, height, rgb).map_err(|error| DrawingErrorKind::DrawingError(io::Error::other(error)))?;
+        let (w, h) = (width * Self::UNITS as u32, height * Self::UNITS as u32);
+        self.file += &format!(
+            "<image x=\"{x}\" y=\"{y}\" width=\"{w}\" height=\"{h}\" preserveAspectRatio=\"none\" \
+             style=\"image-rendering:pixelated\" href=\"data:image/png;base64,{}\"/>\n",
+            STANDARD.encode(png)
+        );
+        Ok(())
     }
 }
 
-fn indexed_png(image: &Indexed, palette: &[Rgb; PALETTE]) -> Result<Vec<u8>, PictureError> {
+/// A PNG file, with a palette if there are few enough colours, which makes it half as large.
+fn packed(width: u32, height: u32, rgb: &[u8]) -> Result<Vec<u8>, png::EncodingError> {
+    let mut palette: Vec<&[u8]> = rgb.chunks_exact(3).collect();
+    palette.sort_unstable();
+    palette.dedup();
+    let index = |color| palette.binary_search(&color).unwrap_or_default() as u8;
     let mut bytes = Vec::new();
-    let mut encoder = png::Encoder::new(&mut bytes, image.width as u32, image.height as u32);
-    encoder.set_color(png::ColorType::Indexed);
+    let mut encoder = png::Encoder::new(&mut bytes, width, height);
     encoder.set_depth(png::BitDepth::Eight);
     encoder.set_compression(png::Compression::Default);
-    encoder.set_palette(palette.iter().flat_map(|color| [color.0, color.1, color.2]).collect::<Vec<u8>>());
-    let mut writer = encoder.write_header()?;
-    writer.write_image_data(&image.pixels)?;
-    writer.finish()?;
-    Ok(bytes)
-}
-
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let at = |i: usize| u32::from(chunk.get(i).copied().unwrap_or(0));
-        let bits = at(0) << 16 | at(1) << 8 | at(2);
-        for digit in 0..4 {
-            let value = (bits >> (18 - 6 * digit)) & 63;
-            let used = digit <= chunk.len();
-            text.push(if used { char::from(DIGITS[value as usize]) } else { '=' });
-        }
+    encoder.set_color(png::ColorType::Rgb);
+    if palette.len() <= 256 {
+        encoder.set_color(png::ColorType::Indexed);
+        encoder.set_palette(palette.concat());
+        let indices: Vec<u8> = rgb.chunks_exact(3).map(index).collect();
+        encoder.write_header()?.write_image_data(&indices)?;
+    } else {
+        encoder.write_header()?.write_image_data(rgb)?;
     }
-    text
+    Ok(bytes)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn base64_is_padded() {
-        assert_eq!(base64(b""), "");
-        assert_eq!(base64(b"f"), "Zg==");
-        assert_eq!(base64(b"fo"), "Zm8=");
-        assert_eq!(base64(b"foobar"), "Zm9vYmFy");
-    }
+    use crate::colormap::Rgb;
+    use crate::picture::canvas::{Align, Canvas, Font};
+    use crate::picture::plot::Plot;
 
     #[test]
     fn names_from_records_cannot_break_the_markup() {
-        let mut svg = Svg::new(10, 10, Rgb(0, 0, 0));
+        let svg = Svg::new(10, 10, "a<b", &[("Comment", "x --> \"y\"".into())]);
+        let mut plot = Plot::new(svg, Rgb(0, 0, 0));
         let font = Font { size: 12.0, color: Rgb(1, 2, 3), align: Align::Left };
-        svg.text((0.0, 0.0), "</text><script>\u{1b}&", font);
-        let text = String::from_utf8(svg.finish("a<b", &[("Comment", "x --> \"y\"".into())]).unwrap()).unwrap();
-        assert!(!text.contains("<script>") && !text.contains('\u{1b}'));
+        plot.text((0.0, 0.0), "</text><script>\u{1b}\u{fffe}&", font);
+        let text = String::from_utf8(plot.finish().unwrap().file()).unwrap();
+        assert!(!text.contains("<script>") && !text.contains('\u{1b}') && !text.contains('\u{fffe}'));
         assert!(text.contains("&lt;/text&gt;&lt;script&gt;\\x1b&amp;") && text.contains("a&lt;b"));
+        assert_eq!((text.matches("<svg").count(), text.matches("</svg>").count()), (1, 1));
     }
 }
