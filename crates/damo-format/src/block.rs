@@ -4,6 +4,7 @@
 //! to rebuild a lost index. Then come the columns, each compressed on its own, since zstd's statistics are
 //! worth most on bytes that mean the same.
 
+use crate::error::Fault;
 use crate::layout::{MAX_EXTRA_COLUMNS, MAX_RAW, MAX_REGIONS, MAX_SNAPSHOTS, codec};
 use crate::pack::{Columns, Links, column};
 use crate::unpack::{Announced, RawColumns, unpack};
@@ -118,7 +119,7 @@ impl Prelude {
     }
 
     /// Reads it, and refuses counts that no block has.
-    pub fn parse(payload: &[u8]) -> Result<(Prelude, usize), String> {
+    pub fn parse(payload: &[u8]) -> Result<(Prelude, usize), Fault> {
         let (prelude, used) = decode::<Prelude>(payload)?;
         if prelude.regions as usize > MAX_REGIONS || prelude.snapshots as usize > MAX_SNAPSHOTS {
             return Err("the block claims to hold more than any block may".into());
@@ -195,7 +196,7 @@ const WORTH_PACKING: usize = 24;
 
 impl Packer {
     /// With zstd at `level`, or without compression at level 0.
-    pub fn new(level: i32) -> Result<Packer, String> {
+    pub fn new(level: i32) -> Result<Packer, Fault> {
         let zstd = match level {
             0 => None,
             _ => Some([compressor(level, false)?, compressor(level, true)?]),
@@ -204,7 +205,7 @@ impl Packer {
     }
 
     /// Packs `raw` behind `out` if that makes it smaller, or copies it; gives the codec used.
-    pub fn pack(&mut self, raw: &[u8], out: &mut Vec<u8>) -> Result<u8, String> {
+    pub fn pack(&mut self, raw: &[u8], out: &mut Vec<u8>) -> Result<u8, Fault> {
         if self.compress(raw, false)? {
             out.extend_from_slice(&self.packed);
             Ok(codec::ZSTD)
@@ -214,7 +215,7 @@ impl Packer {
         }
     }
 
-    fn compress(&mut self, raw: &[u8], column: bool) -> Result<bool, String> {
+    fn compress(&mut self, raw: &[u8], column: bool) -> Result<bool, Fault> {
         let Some([structures, columns]) = &mut self.zstd else { return Ok(false) };
         let zstd = if column { columns } else { structures };
         if raw.len() < WORTH_PACKING {
@@ -222,7 +223,7 @@ impl Packer {
         }
         self.packed.clear();
         self.packed.reserve(zstd::zstd_safe::compress_bound(raw.len()));
-        zstd.compress_to_buffer(raw, &mut self.packed).map_err(|e| e.to_string())?;
+        zstd.compress_to_buffer(raw, &mut self.packed).map_err(|e| Fault::Library(e.to_string()))?;
         Ok(self.packed.len() < raw.len())
     }
 
@@ -233,7 +234,7 @@ impl Packer {
         present: &[Vec<ColumnId>],
         prelude: &Prelude,
         out: &mut Vec<u8>,
-    ) -> Result<usize, String> {
+    ) -> Result<usize, Fault> {
         let mut columns = std::mem::take(&mut self.columns);
         columns.fill(batch, present, prelude.time_start);
         encode(prelude, out)?;
@@ -259,7 +260,7 @@ impl Packer {
 
 /// A context of zstd. What is left in columns after prediction hardly repeats; short matches found in it cost more than
 /// they save, in time as well as in space (6 % of the 12 GiB benchmark record).
-fn compressor(level: i32, column: bool) -> Result<zstd::bulk::Compressor<'static>, String> {
+fn compressor(level: i32, column: bool) -> Result<zstd::bulk::Compressor<'static>, Fault> {
     let make = || -> std::io::Result<_> {
         let mut zstd = zstd::bulk::Compressor::new(level)?;
         if column {
@@ -268,7 +269,7 @@ fn compressor(level: i32, column: bool) -> Result<zstd::bulk::Compressor<'static
         }
         Ok(zstd)
     };
-    make().map_err(|e| e.to_string())
+    make().map_err(|e| Fault::Library(e.to_string()))
 }
 
 impl Columns {
@@ -295,13 +296,13 @@ pub struct Unpacker {
 }
 
 impl Unpacker {
-    pub fn new() -> Result<Unpacker, String> {
-        let zstd = zstd::bulk::Decompressor::new().map_err(|e| e.to_string())?;
+    pub fn new() -> Result<Unpacker, Fault> {
+        let zstd = zstd::bulk::Decompressor::new().map_err(|e| Fault::Library(e.to_string()))?;
         Ok(Unpacker { zstd, columns: Vec::new(), links: Links::default() })
     }
 
     /// Unpacks `stored`, which must come to exactly `raw_len` bytes, into `out`.
-    pub fn unpack(&mut self, codec: u8, stored: &[u8], raw_len: u32, out: &mut Vec<u8>) -> Result<(), String> {
+    pub fn unpack(&mut self, codec: u8, stored: &[u8], raw_len: u32, out: &mut Vec<u8>) -> Result<(), Fault> {
         out.clear();
         if raw_len > MAX_RAW {
             return Err("it claims to unpack to more than any block may".into());
@@ -310,9 +311,9 @@ impl Unpacker {
             codec::NONE => out.extend_from_slice(stored),
             codec::ZSTD => {
                 out.reserve_exact(raw_len as usize);
-                self.zstd.decompress_to_buffer(stored, out).map_err(|e| format!("it does not unpack: {e}"))?;
+                self.zstd.decompress_to_buffer(stored, out).map_err(|e| Fault::Unpack(e.to_string()))?;
             }
-            other => return Err(format!("it is packed in a way that this version does not know ({other})")),
+            other => return Err(Fault::UnknownCodec(other)),
         }
         if out.len() != raw_len as usize {
             return Err("it does not unpack to the announced length".into());
@@ -328,7 +329,7 @@ impl Unpacker {
         heads_only: bool,
         batch: &mut Batch,
         present: &mut Vec<Vec<ColumnId>>,
-    ) -> Result<Prelude, String> {
+    ) -> Result<Prelude, Fault> {
         let (prelude, used) = Prelude::parse(payload)?;
         let rest = payload.get(used..).unwrap_or(&[]);
         let (&[shift, flags], mut rest) = rest.split_first_chunk().ok_or("the block ends early")?;

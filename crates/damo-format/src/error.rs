@@ -2,7 +2,7 @@
 
 use crate::writer::Summary;
 use damo_model::human::Show;
-use damo_model::{Bytes, TargetKey};
+use damo_model::{Addr, Bytes, ColumnId, Nanos, TargetKey};
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
@@ -82,7 +82,8 @@ pub enum WriteError {
         /// Its target.
         target: TargetKey,
         /// Which rule.
-        why: String,
+        #[source]
+        why: SnapshotFault,
     },
     /// Something that does not fit into a block.
     #[error("{what} takes {size} bytes, more than the {limit} that a record can hold in one piece", size = size.0, limit = limit.0)]
@@ -113,7 +114,7 @@ pub enum WriteError {
     Failed,
     /// The packer failed.
     #[error("cannot pack a block: {0}")]
-    Pack(String),
+    Pack(Fault),
     /// The record to repair could not be read.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -178,6 +179,58 @@ impl ReadError {
     }
 }
 
+/// Which rule of the vocabulary a snapshot breaks.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+#[allow(missing_docs, reason = "the fields are named in the messages")]
+pub enum SnapshotFault {
+    /// Its times are the wrong way round.
+    #[error("it ends at {} ns, before it starts at {} ns", .end.0, .start.0)]
+    EndsBeforeStart { start: Nanos, end: Nanos },
+    /// It has more than fits into a block.
+    #[error("it has {regions} regions and {columns} extra columns, more than a record can hold")]
+    TooLarge { regions: usize, columns: usize },
+    /// A region has no size. `range` is its start and end.
+    #[error("region {index} of {regions} is empty: {:#x}-{:#x}", .range.0.0, .range.1.0)]
+    EmptyRegion { index: usize, regions: usize, range: (Addr, Addr) },
+    /// Regions are not sorted and disjoint.
+    #[error("region {index} of {regions} starts at {:#x}, before the one before ends ({:#x})", .start.0, .last_end.0)]
+    Overlap { index: usize, regions: usize, start: Addr, last_end: Addr },
+    /// Either all regions have an age or none.
+    #[error("region {index} of {regions} differs from the first in having an age")]
+    Age { index: usize, regions: usize },
+    /// An extra column has a value for each region.
+    #[error("extra column {} has {values} values for {regions} regions", .column.0)]
+    ColumnLength { column: ColumnId, values: usize, regions: usize },
+    /// An extra column is there once.
+    #[error("extra column {} is there twice", .column.0)]
+    ColumnTwice { column: ColumnId },
+}
+
+/// What is wrong with a part of a record, or why something cannot be put into one.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Fault {
+    /// A rule of the format is broken.
+    #[error("{0}")]
+    Rule(&'static str),
+    /// Packed with a codec of a later version.
+    #[error("it is packed in a way that this version does not know ({0})")]
+    UnknownCodec(u8),
+    /// zstd refuses it.
+    #[error("it does not unpack: {0}")]
+    Unpack(String),
+    /// bincode or zstd refuse it, in their words.
+    #[error("{0}")]
+    Library(String),
+}
+
+impl From<&'static str> for Fault {
+    fn from(rule: &'static str) -> Self {
+        Fault::Rule(rule)
+    }
+}
+
 /// A part of a record that could not be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Damage {
@@ -186,11 +239,11 @@ pub struct Damage {
     /// How long it is.
     pub length: Bytes,
     /// What is wrong with it.
-    pub why: String,
+    pub why: Fault,
 }
 
 impl Damage {
-    pub(crate) fn new(offset: u64, length: u64, why: impl Into<String>) -> Self {
+    pub(crate) fn new(offset: u64, length: u64, why: impl Into<Fault>) -> Self {
         Damage { offset: Bytes(offset), length: Bytes(length), why: why.into() }
     }
 }

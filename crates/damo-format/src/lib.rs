@@ -55,7 +55,7 @@ mod wire_side;
 mod writer;
 
 pub use block::BlockInfo;
-pub use error::{Damage, ReadError, WriteError};
+pub use error::{Damage, Fault, ReadError, SnapshotFault, WriteError};
 pub use file::{Owner, RecordFile};
 pub use guard::{Kind, Rules};
 pub use layout::MAX_TARGETS;

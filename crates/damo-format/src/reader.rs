@@ -4,7 +4,7 @@
 //! [`CHECK_ALL_UP_TO`] with a sound index only the index is read, and damage shows when a block is read.
 
 use crate::block::{BlockInfo, Index, OtherBlock, Prelude, Unpacker};
-use crate::error::{Damage, ReadError};
+use crate::error::{Damage, Fault, ReadError};
 use crate::layout::{
     BLOCK_HEADER_LEN, BlockHeader, END_PAYLOAD_LEN, FILE_HEADER_LEN, FileHeader, MAJOR, MAX_TARGET_BYTES, MAX_TARGETS,
     MINOR, block_at, codec, kind, parse_end, parse_file_header,
@@ -279,9 +279,9 @@ impl Reader {
     fn with_block<T>(
         &self,
         offset: u64,
-        work: impl FnOnce(&mut Unpacker, BlockHeader, &[u8]) -> Result<T, String>,
+        work: impl FnOnce(&mut Unpacker, BlockHeader, &[u8]) -> Result<T, Fault>,
     ) -> Result<T, ReadError> {
-        let damaged = |length: u64, why: String| {
+        let damaged = |length: u64, why: Fault| {
             let damage = Damage::new(offset, length, why);
             self.add_late(damage.clone());
             ReadError::Damaged(damage)
@@ -315,7 +315,7 @@ pub(crate) fn passing_side_limit(len: u64) -> u64 {
 }
 
 /// Counts a targets block's bytes, unpacked, and refuses the block if that is more than a record may have.
-pub(crate) fn count_targets(total: &mut u64, raw_len: u32) -> Result<(), String> {
+pub(crate) fn count_targets(total: &mut u64, raw_len: u32) -> Result<(), Fault> {
     *total = total.saturating_add(raw_len.into());
     if *total > MAX_TARGET_BYTES {
         return Err("the targets of the record take more than they may take altogether".into());
@@ -381,7 +381,7 @@ impl Building {
         }
     }
 
-    fn try_add(&mut self, Found { offset, header }: Found, payload: &[u8]) -> Result<(), String> {
+    fn try_add(&mut self, Found { offset, header }: Found, payload: &[u8]) -> Result<(), Fault> {
         match header.kind {
             kind::SNAPSHOTS => {
                 let (prelude, _) = Prelude::parse(payload)?;

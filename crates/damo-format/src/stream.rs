@@ -4,7 +4,7 @@
 //! written, and asking again later goes on where the input stopped.
 
 use crate::block::Unpacker;
-use crate::error::{Damage, ReadError};
+use crate::error::{Damage, Fault, ReadError};
 use crate::layout::{
     BLOCK_HEADER_LEN, BLOCK_MAGIC, BlockHeader, FILE_HEADER_LEN, FileHeader, MAJOR, MINOR, codec, kind,
 };
@@ -194,7 +194,7 @@ impl<R: Read> StreamReader<R> {
     }
 
     /// Drops bytes up to where the next block may begin.
-    fn resync(&mut self, why: &str) -> Result<bool, ReadError> {
+    fn resync(&mut self, why: &'static str) -> Result<bool, ReadError> {
         let from = self.offset;
         self.skip(1);
         loop {
@@ -219,7 +219,7 @@ impl<R: Read> StreamReader<R> {
     }
 
     /// Everything from `from` up to here.
-    fn add_damage(&mut self, from: u64, why: &str) {
+    fn add_damage(&mut self, from: u64, why: &'static str) {
         let length = self.offset - from;
         match self.damage.last_mut() {
             Some(last) if last.offset.0 + last.length.0 == from => last.length.0 += length,
@@ -227,7 +227,7 @@ impl<R: Read> StreamReader<R> {
         }
     }
 
-    fn take(&mut self, header: BlockHeader, payload: &[u8]) -> Result<(), String> {
+    fn take(&mut self, header: BlockHeader, payload: &[u8]) -> Result<(), Fault> {
         match header.kind {
             kind::SNAPSHOTS if header.codec == codec::COLUMNS => self.take_snapshots(header, payload)?,
             kind::SNAPSHOTS => return Err("the block is packed in a way that this version does not know".into()),
@@ -267,7 +267,7 @@ impl<R: Read> StreamReader<R> {
         Ok(())
     }
 
-    fn take_snapshots(&mut self, header: BlockHeader, payload: &[u8]) -> Result<(), String> {
+    fn take_snapshots(&mut self, header: BlockHeader, payload: &[u8]) -> Result<(), Fault> {
         let (mut batch, mut present) = (Batch::default(), Vec::new());
         let prelude = self.unpacker.unpack_snapshots(payload, header.raw_len, false, &mut batch, &mut present)?;
         self.lost_snapshots += prelude.first_snapshot.saturating_sub(self.snapshots);

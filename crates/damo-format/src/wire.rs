@@ -9,6 +9,7 @@
 //! and then 2, 4 or 8 bytes; signed ones zigzag first; strings and lists with their length in front; options as 0 or 1
 //! and the value; enums as their number and the fields.
 
+use crate::error::Fault;
 use crate::layout::MAX_RAW;
 use bincode::config::{Configuration, Limit, LittleEndian, Varint};
 use bincode::{Decode, Encode};
@@ -22,13 +23,13 @@ pub const CONFIG: Configuration<LittleEndian, Varint, Limit<{ MAX_RAW as usize }
     bincode::config::standard().with_limit::<{ MAX_RAW as usize }>();
 
 /// As bytes, behind what `out` holds already.
-pub fn encode<T: Encode>(value: T, out: &mut Vec<u8>) -> Result<(), String> {
-    bincode::encode_into_std_write(value, out, CONFIG).map(|_| ()).map_err(|e| e.to_string())
+pub fn encode<T: Encode>(value: T, out: &mut Vec<u8>) -> Result<(), Fault> {
+    bincode::encode_into_std_write(value, out, CONFIG).map(|_| ()).map_err(|e| Fault::Library(e.to_string()))
 }
 
 /// From the front of `bytes`; also how many of them it took.
-pub fn decode<T: Decode<()>>(bytes: &[u8]) -> Result<(T, usize), String> {
-    bincode::decode_from_slice(bytes, CONFIG).map_err(|e| e.to_string())
+pub fn decode<T: Decode<()>>(bytes: &[u8]) -> Result<(T, usize), Fault> {
+    bincode::decode_from_slice(bytes, CONFIG).map_err(|e| Fault::Library(e.to_string()))
 }
 
 /// Intervals, in ns.
@@ -237,13 +238,13 @@ impl From<WireMeta> for Meta {
 
 /// A meta block's payload. The history comes last and only if there is one: records from before there were histories
 /// end without it.
-pub fn encode_meta(meta: &Meta, out: &mut Vec<u8>) -> Result<(), String> {
+pub fn encode_meta(meta: &Meta, out: &mut Vec<u8>) -> Result<(), Fault> {
     encode(WireMeta::from(meta), out)?;
     if meta.history.is_empty() { Ok(()) } else { encode(&meta.history, out) }
 }
 
 /// And back.
-pub fn decode_meta(bytes: &[u8]) -> Result<Meta, String> {
+pub fn decode_meta(bytes: &[u8]) -> Result<Meta, Fault> {
     let (wire, length) = decode::<WireMeta>(bytes)?;
     let mut meta = Meta::from(wire);
     let rest = bytes.get(length..).unwrap_or_default();

@@ -1,6 +1,7 @@
 //! Side data as bincode sees it: one mirror per kind, numbered, each with its length in front, so that a reader steps
 //! over kinds of later versions. See [`crate::wire`] for why mirrors.
 
+use crate::error::Fault;
 use crate::layout::{MAX_SIDE_MAPPINGS, MAX_SIDES};
 use crate::wire::{WireGoal, WireIntervals, WireNrRegions, decode, encode, ops_number, ops_of};
 use bincode::{Decode, Encode};
@@ -147,7 +148,7 @@ struct WireScheme {
 }
 
 /// Appends one entry: its number, its length, itself. `scratch` is overwritten.
-pub fn put(side: &Side, scratch: &mut Vec<u8>, out: &mut Vec<u8>) -> Result<(), String> {
+pub fn put(side: &Side, scratch: &mut Vec<u8>, out: &mut Vec<u8>) -> Result<(), Fault> {
     scratch.clear();
     let number = match side.clone() {
         Side::Mappings(Mappings { at, pid, target, mappings }) => {
@@ -221,7 +222,7 @@ pub fn put(side: &Side, scratch: &mut Vec<u8>, out: &mut Vec<u8>) -> Result<(), 
             number::SCHEME
         }
         // The enum is open; a kind without a number here cannot be written.
-        other => return Err(format!("this kind of side data has no place in the format: {other:?}")),
+        _ => return Err(Fault::Rule("this kind of side data has no place in the format")),
     };
     encode((number, scratch.len() as u32), out)?;
     out.extend_from_slice(scratch);
@@ -245,7 +246,7 @@ pub fn memory(bytes: usize, entries: usize, mappings: usize) -> u64 {
 
 /// Reads all entries; gives those it knows to `take` and the numbers of others to `unknown`. More than [`MAX_SIDES`], or
 /// more than [`MAX_SIDE_MAPPINGS`] mappings in them, are refused. Gives the memory that they take.
-pub fn take_all(all: &[u8], mut take: impl FnMut(Side), mut unknown: impl FnMut(u32)) -> Result<u64, String> {
+pub fn take_all(all: &[u8], mut take: impl FnMut(Side), mut unknown: impl FnMut(u32)) -> Result<u64, Fault> {
     let mut bytes = all;
     let (mut entries, mut mappings) = (0, 0);
     while !bytes.is_empty() {
@@ -271,7 +272,7 @@ pub fn take_all(all: &[u8], mut take: impl FnMut(Side), mut unknown: impl FnMut(
     Ok(memory(all.len(), entries, mappings))
 }
 
-fn entry_of(number: u32, bytes: &[u8]) -> Result<Option<Side>, String> {
+fn entry_of(number: u32, bytes: &[u8]) -> Result<Option<Side>, Fault> {
     Ok(Some(match number {
         number::MAPPINGS => {
             let w = decode::<WireMappings>(bytes)?.0;

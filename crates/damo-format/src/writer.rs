@@ -4,14 +4,14 @@
 //! (targets, side data) and the block after it. A process that dies loses what was not in a block yet, no more.
 
 use crate::block::{Index, IndexEntry, OtherBlock, Packer, Prelude};
-use crate::error::WriteError;
+use crate::error::{SnapshotFault, WriteError};
 use crate::layout::{
     self, BLOCK_HEADER_LEN, BlockHeader, MAX_EXTRA_CELLS, MAX_EXTRA_COLUMNS, MAX_RAW, MAX_REGIONS, MAX_SIDE_MAPPINGS,
     MAX_SIDES, MAX_SNAPSHOTS, MAX_TARGET_BYTES, MAX_TARGETS, codec, kind,
 };
 use crate::wire::{WireTarget, encode, encode_meta};
 use crate::wire_side;
-use damo_model::{Batch, Bytes, ColumnId, Item, Meta, Nanos, Side, Sink, SinkError, Snapshot, Target, TargetKey};
+use damo_model::{Addr, Batch, Bytes, ColumnId, Item, Meta, Nanos, Side, Sink, SinkError, Snapshot, Target, TargetKey};
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write;
@@ -456,47 +456,49 @@ fn worst_size(snapshots: usize, regions: usize, extras: usize) -> usize {
 }
 
 /// The rules of a snapshot: sorted, disjoint, no empty region, ages for all or none, extra columns of full length.
-fn check_snapshot(snapshot: &Snapshot) -> Result<(), String> {
+fn check_snapshot(snapshot: &Snapshot) -> Result<(), SnapshotFault> {
     if snapshot.end < snapshot.start {
-        return Err(format!("it ends at {} ns, before it starts at {} ns", snapshot.end.0, snapshot.start.0));
+        return Err(SnapshotFault::EndsBeforeStart { start: snapshot.start, end: snapshot.end });
     }
     let regions = &snapshot.regions;
     let columns = snapshot.extras.len();
     if regions.len() > MAX_REGIONS || columns > MAX_EXTRA_COLUMNS || columns * regions.len() > MAX_EXTRA_CELLS {
-        return Err(format!(
-            "it has {} regions and {columns} extra columns, more than a record can hold",
-            regions.len()
-        ));
+        return Err(SnapshotFault::TooLarge { regions: regions.len(), columns });
     }
     let mut last_end = 0;
     let has_age = regions.first().is_some_and(|region| region.age.is_some());
-    for (i, region) in regions.iter().enumerate() {
+    for (index, region) in regions.iter().enumerate() {
         let (start, end) = (region.start.0, region.end.0);
         if end <= start {
-            return Err(format!("region {i} of {} is empty: {start}-{end}", regions.len()));
+            return Err(SnapshotFault::EmptyRegion {
+                index,
+                regions: regions.len(),
+                range: (region.start, region.end),
+            });
         }
         if start < last_end {
-            return Err(format!(
-                "region {i} of {} starts at {start}, before the one before ends ({last_end})",
-                regions.len()
-            ));
+            return Err(SnapshotFault::Overlap {
+                index,
+                regions: regions.len(),
+                start: region.start,
+                last_end: Addr(last_end),
+            });
         }
         if region.age.is_some() != has_age {
-            return Err(format!("region {i} of {} differs from the first in having an age", regions.len()));
+            return Err(SnapshotFault::Age { index, regions: regions.len() });
         }
         last_end = end;
     }
     for (i, extra) in snapshot.extras.iter().enumerate() {
         if extra.values.len() != regions.len() {
-            return Err(format!(
-                "extra column {} has {} values for {} regions",
-                extra.id.0,
-                extra.values.len(),
-                regions.len()
-            ));
+            return Err(SnapshotFault::ColumnLength {
+                column: extra.id,
+                values: extra.values.len(),
+                regions: regions.len(),
+            });
         }
         if snapshot.extras[..i].iter().any(|other| other.id == extra.id) {
-            return Err(format!("extra column {} is there twice", extra.id.0));
+            return Err(SnapshotFault::ColumnTwice { column: extra.id });
         }
     }
     Ok(())
