@@ -94,3 +94,43 @@ fn files_that_the_readme_links_to_exist() {
         assert!(common::top().join(link).exists(), "{link}");
     }
 }
+
+#[test]
+fn the_glossary_names_types_that_exist_and_is_sorted() {
+    let text = std::fs::read_to_string(common::top().join("GLOSSARY.md")).expect("GLOSSARY.md");
+    for part in text.split("\n## ").skip(1) {
+        let rows: Vec<Vec<&str>> = part.lines().filter(|line| line.starts_with("| ")).skip(1).map(cells).collect();
+        assert!(rows.len() > 10, "{part}");
+        let words: Vec<String> = rows.iter().map(|row| row[0].to_lowercase()).collect();
+        assert!(words.is_sorted(), "{words:?}");
+        for row in rows {
+            let (name, class) = row[2].trim_matches('`').split_once("::").expect("crate::Type");
+            let mut files = Vec::new();
+            sources(&common::top().join("crates").join(name.replace('_', "-")).join("src"), &mut files);
+            // Units are defined by a macro, each as `Name(u64)`.
+            let forms = ["struct", "enum", "trait"].map(|form| format!("pub {form} {class} "));
+            let unit = ["u32", "u64", "i64"].map(|width| format!("    {class}({width})"));
+            let has = |text: &str| forms.iter().chain(&unit).any(|form| text.contains(form));
+            let tuple = format!("pub struct {class}(");
+            let found = files.iter().any(|file| {
+                let text = std::fs::read_to_string(file).expect("source");
+                has(&text) || text.contains(&tuple)
+            });
+            assert!(found, "GLOSSARY.md: {name} has no {class}");
+        }
+    }
+}
+
+fn cells(row: &str) -> Vec<&str> {
+    row.trim_matches('|').split('|').map(str::trim).collect()
+}
+
+fn sources(directory: &std::path::Path, found: &mut Vec<std::path::PathBuf>) {
+    for entry in std::fs::read_dir(directory).expect("a crate").map(|entry| entry.expect("entry").path()) {
+        if entry.is_dir() {
+            sources(&entry, found);
+        } else {
+            found.push(entry);
+        }
+    }
+}

@@ -202,7 +202,11 @@ fn zip_bombs_are_refused() {
     let packed = zstd::bulk::compress(&vec![0; 1 << 28], 3).unwrap();
     let meta = Frame { offset: 0, kind: 1, codec: 1, raw_len: 100, sequence: 0, payload: packed };
     let reader = Reader::from_bytes(assemble(&bytes, &[meta])).unwrap();
-    assert!(reader.damage().iter().any(|damage| damage.why.to_string().contains("does not unpack")), "{:?}", reader.damage());
+    assert!(
+        reader.damage().iter().any(|damage| damage.why.to_string().contains("does not unpack")),
+        "{:?}",
+        reader.damage()
+    );
 }
 
 #[test]
@@ -273,7 +277,10 @@ fn texts_of_targets_that_would_fill_the_memory_are_refused_and_what_fits_is_read
     let reader = Reader::from_bytes(file.as_slice()).unwrap();
     assert_eq!(reader.targets().len(), 2, "64 MiB are allowed");
     let damage = reader.damage();
-    assert!(damage.iter().any(|damage| damage.why.to_string().contains("targets of the record take more")), "{damage:?}");
+    assert!(
+        damage.iter().any(|damage| damage.why.to_string().contains("targets of the record take more")),
+        "{damage:?}"
+    );
     let mut stream = StreamReader::new(file.as_slice()).unwrap();
     let mut targets = 0;
     while let Some(item) = stream.next_item().unwrap() {
