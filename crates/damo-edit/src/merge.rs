@@ -107,7 +107,7 @@ fn check_host(first: &Input<'_>, other: &Input<'_>) -> Result<(), EditError> {
         false if is_anonymous(a) || is_anonymous(b) => "anonymous records have moved addresses".to_owned(),
         false => {
             let silent = if a.boot_id.is_empty() { first.name } else { other.name };
-            format!("{silent} does not tell its boot id")
+            format!("{silent} has no boot id")
         }
     };
     Err(EditError::OtherHost { first: first.name.to_owned(), second: other.name.to_owned(), why })
@@ -127,7 +127,7 @@ fn shift(first: &Input<'_>, other: &Input<'_>, any_host: bool) -> Result<Nanos, 
         (known, _) => {
             let silent = if known.is_none() { first.name } else { other.name };
             let why =
-                format!("their clocks differ, and {silent} does not tell how its clock relates to the time of day");
+                format!("their clocks differ, and {silent} does not say how its clock relates to the time of day");
             Err(EditError::OtherClock { first: first.name.to_owned(), second: other.name.to_owned(), why })
         }
     }

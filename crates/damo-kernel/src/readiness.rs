@@ -322,7 +322,7 @@ fn run_directory(root: &Root) -> Check {
             )
         }
         Some(Mount { dir, .. }) => Check::new(name, needed, Verdict::Good, format!("{dir} is mounted for writing")),
-        None => Check::new(name, needed, Verdict::Unknown, "/proc/mounts does not tell"),
+        None => Check::new(name, needed, Verdict::Unknown, "/proc/mounts does not say"),
     }
 }
 

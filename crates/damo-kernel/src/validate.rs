@@ -114,7 +114,7 @@ fn check_targets(at: &str, context: &Context) -> Result<()> {
                 return Err(invalid(&at, &pid.to_string(), "physical addresses belong to no process"));
             }
             (Ops::Vaddr | Ops::Fvaddr, None) => {
-                return Err(invalid(&at, "no pid", "a virtual address space is told by a process"));
+                return Err(invalid(&at, "no pid", "a virtual address space is given by a process"));
             }
             _ => {}
         }
@@ -151,7 +151,7 @@ fn check_scheme(at: &str, scheme: &Scheme, context: &Context) -> Result<()> {
     }
     let quotas = &scheme.quotas;
     if (!quotas.goals.is_empty() || quotas.time.0 > 0 || quotas.size.0 > 0) && quotas.reset_interval.0 < 1_000_000 {
-        let why = "a quota or a quota goal needs the interval after which it starts anew, at least 1 ms";
+        let why = "a quota or a quota goal needs the interval after which it is reset, at least 1 ms";
         return Err(invalid(&format!("{at}, quota reset interval"), "0", why));
     }
     let marks = &scheme.watermarks;

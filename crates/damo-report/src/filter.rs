@@ -308,7 +308,7 @@ impl<'f> RegionFilter<'f> {
         if !filter.temperature.is_empty() {
             let Some(intervals) = intervals else {
                 return Err(ReportError::invalid(
-                    "a filter by temperature needs to know the monitoring intervals, which this record does not tell",
+                    "a filter by temperature needs to know the monitoring intervals, which this record does not contain",
                 ));
             };
             self.keep_temperatures(view.age.is_some(), intervals);

@@ -194,7 +194,7 @@ impl HolisticReport {
     fn write_ages(&self, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "\n# Time since Last Access, at the End")?;
         let Some(ages) = &self.ages else {
-            return writeln!(out, "# the record does not tell ages or intervals");
+            return writeln!(out, "# the record has no ages or no intervals");
         };
         for row in &ages.rows {
             let from = time_text(row.from);

@@ -73,7 +73,7 @@ pub enum HtmlError {
     #[error("writing the page failed: {0}")]
     Write(#[from] io::Error),
     /// The record has nothing to show.
-    #[error("{0}: no snapshots, so there is nothing to draw; `damo info {0}` tells what it holds")]
+    #[error("{0}: no snapshots, so there is nothing to draw; `damo info {0}` shows what it holds")]
     Empty(String),
 }
 

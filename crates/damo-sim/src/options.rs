@@ -193,7 +193,7 @@ impl Options {
             return bad(format!("there is no node {node}"), &format!("use a node below {}", self.nodes));
         }
         if scheme.quotas.goals.iter().any(|goal| goal.metric == Metric::NodeEligibleMemBp) {
-            return bad("node_eligible_mem_bp cannot be told of simulated memory".into(), "use node_mem_used_bp");
+            return bad("node_eligible_mem_bp is not defined for simulated memory".into(), "use node_mem_used_bp");
         }
         Ok(())
     }

@@ -124,7 +124,7 @@ impl<'s> State<'s> {
                 notes.push(format!("{what}: {count}"));
             }
         };
-        note(self.without_accesses, "regions that do not tell their accesses, taken as not accessed");
+        note(self.without_accesses, "regions without an access count, taken as not accessed");
         note(self.with_stats, "snapshots with statistics of schemes (damos_stats), which were left out");
     }
 

@@ -81,7 +81,7 @@ pub(super) fn kind_of(times: &[u64]) -> (&'static str, &'static str) {
     let again = "record again with `echo local > /sys/kernel/tracing/trace_clock`";
     match steps.get(steps.len() / 2) {
         Some(1..=16) if !steps.contains(&0) => (
-            "they are of the clock `counter`, which counts events and tells no time",
+            "they are of the clock `counter`, which counts events and does not measure time",
             "record again with `echo local > /sys/kernel/tracing/trace_clock`",
         ),
         Some(_) if steps.contains(&0) => (

@@ -74,7 +74,7 @@ impl Procfs {
     fn nodes_text(&self) -> String {
         let nodes = self.numa_nodes().unwrap_or_default();
         if nodes.is_empty() {
-            return "none told".to_owned();
+            return "not known".to_owned();
         }
         nodes.iter().map(u32::to_string).collect::<Vec<_>>().join(", ")
     }

@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::io::Root;
 use std::io;
 
-/// Where tracefs is mounted if /proc/mounts does not tell.
+/// Where tracefs is mounted if /proc/mounts does not say.
 const USUAL: [&str; 2] = ["sys/kernel/tracing", "sys/kernel/debug/tracing"];
 
 /// Events with figures of schemes.

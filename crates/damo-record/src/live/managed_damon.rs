@@ -371,7 +371,7 @@ impl TargetController for ManagedDamon {
                 Ok(ended) => Some(ended),
                 Err(TryRecvError::Empty) => None,
                 Err(TryRecvError::Disconnected) => {
-                    let source = io::Error::other("the thread that told DAMON of new processes broke off");
+                    let source = io::Error::other("the thread that gives DAMON the new processes ended unexpectedly");
                     Some(Err(damo_kernel::Error::Wait { source }))
                 }
             };

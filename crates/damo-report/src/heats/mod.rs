@@ -106,7 +106,7 @@ pub enum HeatsError {
     },
     /// A scale of rates for a record of counts.
     #[error(
-        "the record does not tell its intervals, so its heat is in samples: give --intervals, or a scale such as 0..20samples"
+        "the record has no intervals, so its heat is in samples: give --intervals, or a scale such as 0..20samples"
     )]
     ScaleInSamples,
     /// A scale of counts for a record of rates.

@@ -224,7 +224,7 @@ pub fn what_if(record: &Record, schemes: &[Scheme], options: &Options) -> Result
         return Err(nothing());
     }
     if !whole.resident_recorded {
-        let note = "the record does not tell resident sizes: memory counts from when it was first seen accessed";
+        let note = "the record has no resident sizes: memory counts from when it was first seen accessed";
         whole.notes.push(note.to_owned());
     }
     Ok(whole)
@@ -356,7 +356,7 @@ fn notes(schemes: &[Scheme]) -> Vec<String> {
         for filter in &scheme.filters {
             if let FilterKind::Active | FilterKind::Memcg(_) | FilterKind::HugepageSize(_) = filter.kind {
                 note(format!(
-                    "no record tells which pages a filter of type {} matches: the filter is ignored",
+                    "records do not contain which pages a filter of type {} matches: the filter is ignored",
                     filter.kind.as_str()
                 ));
             }
@@ -367,7 +367,7 @@ fn notes(schemes: &[Scheme]) -> Vec<String> {
                 UserInput => note("user_input stays at its current value".to_owned()),
                 SomeMemPsiUs => note("pressure is estimated from refaults, 5 us each".to_owned()),
                 NodeMemFreeBp | NodeMemUsedBp => note("all memory counts as that of one NUMA node".to_owned()),
-                other => note(format!("no record tells {other}: the goal counts as never reached")),
+                other => note(format!("records do not contain {other}: the goal counts as never reached")),
             }
         }
         if scheme.quotas.time.0 > 0 {

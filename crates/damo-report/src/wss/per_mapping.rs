@@ -67,7 +67,7 @@ pub(super) fn series(
     }
     if layouts.values().all(|layout| layout.spans.is_empty()) {
         return Err(ReportError::invalid(format!(
-            "{} does not tell what was mapped where; record a process (not `paddr`) with damo",
+            "{} does not say what was mapped where; record a process (not `paddr`) with damo",
             record.name()
         )));
     }

@@ -278,7 +278,7 @@ fn describe(all: &[Intervals]) -> String {
         (min, _) => time(min.unwrap_or_default()),
     };
     match all.len() {
-        0 => "not told".to_owned(),
+        0 => "not known".to_owned(),
         n if n <= MOST_INTERVALS => all.iter().map(one).collect::<Vec<_>>().join("; then "),
         n => format!(
             "{}; changed {} times",
@@ -290,7 +290,7 @@ fn describe(all: &[Intervals]) -> String {
 
 fn source(source: &Source) -> String {
     match source {
-        Source::Unknown => "not told".into(),
+        Source::Unknown => "not known".into(),
         Source::Kernel => "the kernel's tracepoint".into(),
         Source::KernelSnapshots => "the kernel's tried regions, read now and then".into(),
         Source::Simulator { seed, workload } => format!("simulator, workload {workload}, seed {seed}"),
