@@ -236,7 +236,7 @@ fn records_of_unknown_hosts_are_merged_only_when_told_to() {
 }
 
 #[test]
-fn validate_is_silent_about_sound_records_and_names_the_snapshot_and_block_of_a_fault() {
+fn validate_is_silent_about_sound_records_and_names_snapshot_and_block_of_a_fault() {
     let here = directory();
     record_stairs(here.path());
     assert_eq!(ok(here.path(), "validate"), "");

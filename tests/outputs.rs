@@ -379,7 +379,7 @@ fn is_whole(found: &[u8], whole: &[u8]) -> bool {
 }
 
 #[test]
-fn a_recording_killed_at_any_moment_leaves_the_earlier_record_and_only_readable_files() {
+fn a_recording_killed_at_any_moment_leaves_the_earlier_record_and_readable_files() {
     let here = directory();
     let words = ["record", "--quiet", "--simulate", "stairs", "-o", "a.damo"];
     let begun = Instant::now();

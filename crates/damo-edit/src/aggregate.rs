@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn where_the_sampling_interval_was_tuned_the_sum_allows_as_many_accesses_as_its_parts() {
+    fn a_sum_over_tuned_sampling_intervals_allows_as_many_accesses_as_its_parts() {
         let mut old = [snapshot(0, &[(0, 100, 20, 0)]), snapshot(1, &[(0, 100, 10, 0)])];
         old[1].intervals = Some(Intervals { sample: Nanos::from_millis(10), ..Intervals::default() });
         let (new, _) = aggregate(&old, 200, 0);

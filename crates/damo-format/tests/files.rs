@@ -181,7 +181,7 @@ fn two_recorders_of_the_same_name_are_kept_apart() {
 }
 
 #[test]
-fn of_recorders_that_start_at_once_on_one_name_one_gets_it_and_nothing_is_moved_away() {
+fn of_recorders_that_start_at_once_on_one_name_one_gets_it_and_nothing_is_moved() {
     for _ in 0..40 {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("damon.damo");

@@ -54,7 +54,7 @@ fn a_single_snapshot_starts_an_aggregation_before_its_end_if_that_is_known() {
 }
 
 #[test]
-fn the_mark_of_where_one_more_snapshot_would_have_ended_gives_the_start_and_is_no_snapshot() {
+fn the_mark_before_the_first_snapshot_gives_its_start_and_is_no_snapshot() {
     let text =
         line("1.5", "target_id=0 nr_regions=1 4096-8192: 3 7") + &line("1.6", "target_id=0 nr_regions=1 0-0: -1 -1");
     let (imported, sink) = import(text.as_bytes());
@@ -131,7 +131,7 @@ fn the_oldest_json_with_only_target_and_snapshots_is_read() {
 }
 
 #[test]
-fn percents_and_microseconds_are_turned_round_by_the_intervals_in_raw_and_human_form() {
+fn percents_and_microseconds_are_converted_by_the_intervals_in_both_forms() {
     for intervals in [
         r#"{"sample_us": "5000", "aggr_us": "100000", "ops_update_us": "1000000"}"#,
         r#"{"sample_us": "5 ms", "aggr_us": "100 ms", "ops_update_us": "1 s",

@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_kernel_lacks_is_refused_before_the_first_write_with_scheme_field_file_and_release() {
+    fn what_a_kernel_lacks_is_refused_before_the_first_write_with_the_release() {
         let filter = |kind: &str| Filter { kind: kind.to_owned(), matching: true, ..Filter::default() };
         let quota = |scheme: &mut Scheme, of: Goal| {
             scheme.quotas.goals.push(of);
@@ -393,7 +393,7 @@ mod tests {
     }
 
     #[test]
-    fn on_a_kernel_of_whatever_age_each_action_metric_and_filter_is_taken_whole_or_refused_before_the_first_write() {
+    fn on_any_kernel_each_action_metric_and_filter_is_written_whole_or_refused_at_once() {
         use damo_model::scheme::Action;
         let filters = ["anon", "memcg", "addr", "target", "young", "hugepage_size", "unmapped", "active"];
         let metrics = [

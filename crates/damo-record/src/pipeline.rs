@@ -582,7 +582,7 @@ mod tests {
     }
 
     #[test]
-    fn an_output_that_takes_nothing_holds_nobody_up_after_a_signal_and_another_one_gives_it_up() {
+    fn after_a_signal_a_stalled_output_is_not_waited_for_and_a_second_one_gives_it_up() {
         let (reader, writer) = std::io::pipe().unwrap();
         crate::record_output::tests::PIPE.set(Some(std::os::fd::OwnedFd::from(writer).into()));
         let output = RecordOutput::open(&Output { path: None, ..Output::default() }, WriterOptions::live()).unwrap();

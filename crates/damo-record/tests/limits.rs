@@ -125,7 +125,7 @@ fn a_pipe_that_nobody_reads_holds_a_recorder_up_for_some_seconds_after_a_signal(
 }
 
 #[test]
-fn what_appears_under_the_records_name_is_left_alone_and_the_message_says_where_the_record_is() {
+fn a_file_that_appears_under_the_records_name_stays_and_the_record_is_named() {
     let dir = tempfile::tempdir().expect("a directory");
     let script = "\"$damo\" --simulate stairs --timeout 100h -o a.damo & \
                   until [ -s a.damo.part ]; do sleep 0.1; done; echo mine >a.damo; kill -INT $!; wait $!";

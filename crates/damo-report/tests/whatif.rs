@@ -133,7 +133,7 @@ fn under_quota(age: &str, size: &str) -> String {
 }
 
 #[test]
-fn a_record_made_before_tells_the_saving_that_the_scheme_then_shows_within_a_quarter() {
+fn a_record_made_before_predicts_the_saving_of_the_scheme_within_a_quarter() {
     let all = [idle_for("1 s"), idle_for("2 s"), idle_for("5 s"), idle_for("10 s")];
     let all = schemes(&all.each_ref().map(String::as_str));
     let mut errors = Vec::new();

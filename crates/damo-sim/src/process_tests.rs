@@ -7,7 +7,7 @@ fn process(text: &str, options: &Options) -> Process {
 }
 
 #[test]
-fn a_region_passed_within_the_interval_is_accessed_at_each_page_and_the_other_at_none() {
+fn a_region_walked_within_the_interval_is_accessed_at_each_page_and_others_at_none() {
     let mut p = process("a, 10000000\nb, 10000000\n\np\n1000\na, 0, 4096, 1\n", &Options::default());
     p.run_until(Nanos::from_millis(5), |_, _| {});
     assert_eq!(p.activeness(0), Activeness::All);

@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn areas_that_leave_no_room_for_large_gaps_get_small_ones_and_a_full_address_space_none() {
+    fn gaps_between_areas_shrink_with_the_room_that_the_address_space_leaves() {
         let mut areas = Areas::default();
         areas.add([range(0, u64::MAX - (1 << 29)), range(u64::MAX - (1 << 20), u64::MAX - (1 << 19))].into_iter());
         let moves = areas.moves(Bytes(4096)).unwrap();

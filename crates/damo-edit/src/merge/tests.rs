@@ -130,7 +130,7 @@ fn snapshots_of_one_target_that_overlap_and_differ_are_an_error_that_names_both(
 }
 
 #[test]
-fn what_differs_between_records_is_told_of_none_and_snapshots_keep_their_own_intervals() {
+fn what_differs_between_records_is_left_out_and_snapshots_keep_their_intervals() {
     let faster = Intervals { aggregation: Nanos::from_millis(50), ..Intervals::default() };
     let a = Meta { intervals: Some(Intervals::default()), host: "h".into(), ..boot("x") };
     let b = Meta { intervals: Some(faster), host: "h".into(), kernel_release: "6".into(), ..boot("x") };

@@ -179,7 +179,7 @@ fn a_cgroups_processes_are_those_of_all_groups_below_it() {
 }
 
 #[test]
-fn where_cgroups_are_of_version_1_nothing_is_to_be_mounted_over_them_and_process_ids_do() {
+fn with_cgroups_of_version_1_process_ids_are_offered_instead_of_a_mount() {
     let mounts = "tmpfs /sys/fs/cgroup tmpfs ro 0 0\ncgroup /sys/fs/cgroup/systemd cgroup rw,name=systemd 0 0\n\
                   cgroup /sys/fs/cgroup/memory cgroup rw,memory 0 0\ncgroup /sys/fs/cgroup/cpu cgroup rw,cpu 0 0\n";
     let (_dir, root) = tree(&[("proc/mounts", mounts)]);

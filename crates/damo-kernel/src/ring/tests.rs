@@ -149,7 +149,7 @@ fn the_size_of_a_ring_is_a_power_of_two_of_pages() {
 }
 
 #[test]
-fn in_a_pid_namespace_of_its_own_no_ring_is_narrowed_to_an_id_that_is_another_threads() {
+fn in_a_pid_namespace_no_ring_follows_an_id_that_is_another_threads() {
     for (namespace, is_initial) in [("pid:[4026531836]", true), ("pid:[4026532141]", false)] {
         let dir = tempfile::tempdir().expect("temp dir");
         let link = dir.path().join("proc/self/ns/pid");
@@ -168,7 +168,7 @@ fn in_a_pid_namespace_of_its_own_no_ring_is_narrowed_to_an_id_that_is_another_th
 }
 
 #[test]
-fn all_cpus_together_share_the_size_that_is_asked_for_and_none_has_less_than_unasked() {
+fn all_cpus_share_the_requested_size_and_none_has_less_than_the_default() {
     const MIB: u64 = 1 << 20;
     let of = |size: u64, cpus| {
         let options = super::RingOptions { size: damo_model::Bytes(size), ..super::RingOptions::default() };

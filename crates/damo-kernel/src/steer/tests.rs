@@ -84,7 +84,7 @@ fn tuning_changes_what_is_named_and_leaves_the_rest() {
 }
 
 #[test]
-fn a_tuning_that_the_kernel_refuses_leaves_the_parameters_of_all_kdamonds_as_they_were() {
+fn a_refused_change_leaves_the_parameters_of_all_kdamonds_as_they_were() {
     let machine = Machine::new();
     let both = [process(7), process(8)];
     machine.steer().start(&both).expect("goes on");
@@ -285,7 +285,7 @@ fn what_a_refused_change_ended_is_on_again_and_still_ours_to_stop() {
 }
 
 #[test]
-fn of_two_starts_at_once_one_goes_on_with_its_own_process_and_the_other_says_what_is_in_its_way() {
+fn of_two_starts_at_once_one_succeeds_and_the_other_names_the_obstacle() {
     for _ in 0..30 {
         let machine = Machine::new();
         let start = |pid| machine.steer().start(&[process(pid)]);

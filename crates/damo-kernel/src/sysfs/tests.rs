@@ -219,7 +219,7 @@ fn a_dead_process_is_refused_by_the_kernel_and_the_error_says_what_may_be_wrong(
 }
 
 #[test]
-fn a_kdamond_that_the_kernel_ends_at_commit_is_on_again_with_what_it_had_and_so_are_the_others() {
+fn a_kdamond_that_the_kernel_ends_at_commit_is_started_again_as_it_was() {
     for answer in [None, Some(libc::EINVAL)] {
         let (fake, sysfs) = kernel((6, 12));
         fake.set_alive(&[7, 8]);
@@ -260,7 +260,7 @@ fn one_that_cannot_go_on_again_after_a_commit_is_said_to_be_off_and_why() {
 }
 
 #[test]
-fn new_targets_at_which_the_kdamond_ends_do_not_make_it_run_as_a_thread_nobody_follows() {
+fn a_kdamond_that_ends_at_new_targets_does_not_run_on_as_an_unfollowed_thread() {
     let (fake, sysfs) = kernel((6, 12));
     fake.set_alive(&[7]);
     fake.end_at_refused_commits(None);

@@ -183,7 +183,7 @@ mod tests {
     const BOTH: Weights = Weights { size: 0, nr_accesses: 1, age: 1 };
 
     #[test]
-    fn the_coldest_and_longest_idle_region_is_the_first_to_page_out_and_the_last_to_prioritise() {
+    fn the_coldest_region_is_the_first_to_page_out_and_the_last_to_prioritise() {
         let intervals = Intervals::default();
         let regions = [(0, 10_000), (0, 100), (0, 0), (5, 0), (20, 0), (20, 10_000)];
         let scores =

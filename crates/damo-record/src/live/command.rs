@@ -234,7 +234,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_program_whose_recording_cannot_begin_is_stopped_and_the_reason_told_even_if_it_was_short() {
+    fn a_program_whose_recording_cannot_begin_is_stopped_and_the_reason_printed() {
         let _alone = alone();
         for script in ["sleep 60", "true"] {
             let mut command = Some(start(script));

@@ -328,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn where_the_kernel_tunes_intervals_those_that_lie_in_the_files_do_not_count_until_they_change() {
+    fn with_tuned_intervals_those_in_the_files_do_not_count_until_they_change() {
         let fake = Arc::new(FakeDamon::new((6, 17)));
         let machine = Machine::new(Root::with_io(fake.clone()));
         let goal = IntervalsGoal { access_bp: 400, aggregations: 3, min_sample: at(5), max_sample: at(10_000) };

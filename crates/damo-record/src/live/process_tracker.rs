@@ -484,7 +484,7 @@ mod tests {
     }
 
     #[test]
-    fn orphans_of_our_own_command_are_found_whatever_their_session_and_waited_for_when_they_end() {
+    fn orphans_of_the_started_command_are_found_in_any_session_and_waited_for() {
         let _alone = crate::live::command::tests::alone();
         let dir = tempfile::tempdir().unwrap();
         let note = dir.path().join("pid");

@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_round_walks_a_bounded_amount_of_memory_and_of_larger_processes_only_what_is_swapped_out_is_told() {
+    fn a_round_walks_a_bounded_amount_of_memory_and_larger_processes_only_partly() {
         let fake = Arc::new(FakeDamon::new((6, 12)));
         let procfs = Procfs::new(&Root::with_io(fake.clone()));
         let processes: Vec<_> = [(1, 100), (2, 3), (3, 2), (4, 1)]

@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_runs_is_followed_on_each_cpu_from_within_a_pid_namespace_that_its_threads_are_not_of() {
+    fn from_within_a_pid_namespace_a_running_kdamond_is_followed_on_each_cpu() {
         let dir = tempfile::tempdir().unwrap();
         let (link, online) = (dir.path().join("proc/self/ns/pid"), dir.path().join("sys/devices/system/cpu/online"));
         for path in [&link, &online] {

@@ -304,7 +304,7 @@ fn raw_of(format: &str, tid: i32, values: &[(&str, u64)]) -> Vec<u8> {
 }
 
 #[test]
-fn quotas_and_statistics_that_newer_kernels_tell_of_schemes_are_in_the_record_when_they_change() {
+fn effective_quotas_and_statistics_of_schemes_are_recorded_when_they_change() {
     const QUOTA: &str = include_str!("../../../../testdata/kernel/formats/6.17-damos_esz.txt");
     const STAT: &str = include_str!("../../../../testdata/kernel/formats/7.0-damos_stat_after_apply_interval.txt");
     let quota =
@@ -471,7 +471,7 @@ fn scattered(seed: u64) -> &'static [u64] {
 }
 
 #[test]
-fn after_a_signal_damon_is_off_and_as_it_was_found_although_the_output_takes_nothing() {
+fn after_a_signal_damon_is_off_and_restored_although_the_output_is_stalled() {
     let steps = (0..100).map(|n| Step::Snapshot(0, 0, ms(100 * (n + 1)), scattered(n as u64))).collect();
     let lab = Lab::new(steps);
     let before = lab.damon();

@@ -46,7 +46,7 @@ fn ends(path: &Path) -> Vec<i64> {
 }
 
 #[test]
-fn rotation_by_time_makes_files_that_are_records_by_themselves_and_together_hold_everything() {
+fn rotation_by_time_makes_whole_records_that_together_hold_everything() {
     let dir = tempfile::tempdir().unwrap();
     let rotation = Rotation { time: Some(Nanos::from_secs(1)), ..Rotation::default() };
     let mut output =
@@ -217,7 +217,7 @@ fn newcomers(output: &mut RecordOutput, keys: std::ops::Range<u32>) {
 }
 
 #[test]
-fn a_rotated_recording_begins_the_next_file_when_one_has_all_the_targets_that_it_can_have() {
+fn a_rotated_recording_begins_the_next_file_when_one_is_full_of_targets() {
     let dir = tempfile::tempdir().unwrap();
     let rotation = Rotation { time: Some(Nanos::from_secs(3600)), ..Rotation::default() };
     let output = Output { rotation, ..output(dir.path().join("r.damo")) };
@@ -229,7 +229,7 @@ fn a_rotated_recording_begins_the_next_file_when_one_has_all_the_targets_that_it
 }
 
 #[test]
-fn the_flight_recorder_holds_the_newest_targets_when_there_were_more_than_a_file_can_have() {
+fn the_flight_recorder_holds_the_newest_targets_if_there_are_too_many() {
     let dir = tempfile::tempdir().unwrap();
     let keep = Some(Nanos::from_secs(3600));
     let path = dir.path().join("f.damo");

@@ -67,7 +67,7 @@ fn a_thread_that_began_before_the_note_or_has_other_settings_is_someone_elses() 
 }
 
 #[test]
-fn settings_of_a_killed_run_are_put_back_and_those_that_someone_staged_since_are_left_to_them() {
+fn settings_of_a_killed_run_are_restored_unless_somebody_staged_others_since() {
     for theirs in
         [None, Some(("0/contexts/0/monitoring_attrs/intervals/sample_us", "7777")), Some(("nr_kdamonds", "2"))]
     {
@@ -107,7 +107,7 @@ fn intervals_that_the_kernel_tuned_do_not_make_the_settings_someone_elses() {
 }
 
 #[test]
-fn what_goes_on_with_targets_or_intervals_of_someone_else_is_stopped_and_their_settings_stay() {
+fn a_left_kdamond_with_settings_of_somebody_else_is_stopped_and_they_stay() {
     let context = format!("{KDAMONDS}/0/contexts/0");
     for (rel, value, word) in
         [("targets/0/pid_target", "8", "process 8"), ("monitoring_attrs/intervals/aggr_us", "200000", "200000 us")]

@@ -138,7 +138,7 @@ fn somebody_who_only_looks_holds_nothing_back() {
 }
 
 #[test]
-fn without_a_watch_a_clear_change_of_pace_is_found_and_staging_alone_is_not_taken_for_one() {
+fn without_inotify_a_clear_change_of_intervals_is_found_and_staging_is_none() {
     let mut run = Run::new();
     run.tracker.staged(change(intervals(14, 280)));
     run.go(20, 130, 20);

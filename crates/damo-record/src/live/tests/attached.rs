@@ -25,7 +25,7 @@ fn attaching_writes_nothing_and_keeps_kdamonds_with_equal_target_ids_apart() {
 }
 
 #[test]
-fn what_schemes_are_applied_to_is_recorded_although_the_kdamond_had_none_when_we_attached() {
+fn what_schemes_are_applied_to_is_recorded_also_if_they_came_after_attaching() {
     const APPLIES: &str = include_str!("../../../../../testdata/kernel/formats/6.12-damos_before_apply.txt");
     let values = [("start", 0x1000), ("end", 0x2000), ("nr_regions", 1)];
     let lab = Lab::new(vec![
@@ -43,7 +43,7 @@ fn what_schemes_are_applied_to_is_recorded_although_the_kdamond_had_none_when_we
 }
 
 #[test]
-fn a_process_that_the_owner_puts_in_place_of_another_is_another_target_of_a_record_that_is_attached() {
+fn a_process_that_replaces_another_in_a_foreign_kdamond_is_another_target() {
     let other = |fake: &FakeDamon| {
         process(fake, 78, 'S', "");
         fake.put(&format!("{KDAMONDS}/0/contexts/0/targets/0/pid_target"), "78");

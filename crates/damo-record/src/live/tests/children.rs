@@ -55,7 +55,7 @@ fn a_child_is_recorded_although_there_is_no_room_for_a_new_note_of_what_was_set_
 }
 
 #[test]
-fn a_child_that_is_gone_before_damon_has_taken_it_ends_damon_on_some_kernels_but_not_the_recording() {
+fn a_child_that_ends_before_damon_takes_it_does_not_end_the_recording() {
     let lab = Lab::new(vec![Step::Snapshot(0, 0, ms(1000), &[0x1000]), Step::Do(Box::new(forks))]);
     lab.fake.end_at_refused_commits(None);
     lab.fake.set_alive(&[77]);
@@ -92,7 +92,7 @@ impl Open for ChildEnds<'_> {
 }
 
 #[test]
-fn a_child_that_is_gone_by_the_time_that_damon_is_switched_on_does_not_keep_the_recording_from_beginning() {
+fn a_child_that_ends_before_damon_is_on_does_not_prevent_the_recording() {
     let lab = Lab::new(vec![Step::Snapshot(0, 0, ms(1000), &[0x1000]), exits(77)]);
     process(&lab.fake, 78, 'S', "");
     process(&lab.fake, 77, 'S', "78");

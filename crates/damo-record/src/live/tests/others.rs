@@ -93,7 +93,7 @@ fn a_second_recording_is_told_whose_kdamond_is_in_its_way() {
 }
 
 #[test]
-fn settings_of_a_killed_recording_are_put_back_and_those_that_someone_staged_since_stay() {
+fn settings_of_a_killed_recording_are_restored_unless_staged_anew_since() {
     for theirs in [false, true] {
         let lab = Lab::new(vec![exits(77)]);
         let before = lab.damon();

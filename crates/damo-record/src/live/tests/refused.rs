@@ -131,7 +131,7 @@ fn a_read_only_tree_is_refused_before_the_first_write_but_can_be_attached_to() {
 }
 
 #[test]
-fn a_proc_of_another_pid_namespace_stands_in_the_way_of_processes_and_not_of_physical_memory() {
+fn a_proc_of_another_pid_namespace_prevents_processes_and_not_physical_memory() {
     let foreign = |fake: &FakeDamon| {
         fake.put("proc/self/status", "Uid:\t0\t0\t0\t0\nCapEff:\t000001ffffffffff\nNSpid:\t278\t1");
     };
@@ -145,7 +145,7 @@ fn a_proc_of_another_pid_namespace_stands_in_the_way_of_processes_and_not_of_phy
 }
 
 #[test]
-fn memory_nodes_that_share_a_block_are_recorded_together_and_one_without_memory_is_refused() {
+fn memory_nodes_that_share_a_block_are_recorded_and_one_without_memory_is_refused() {
     let lab = Lab::new(vec![]);
     for (path, text) in [
         ("proc/iomem", "1000-2fffffff : System RAM\n  100000000-107ffffff : System RAM (kmem)"),
@@ -190,7 +190,7 @@ impl Open for Closed {
 }
 
 #[test]
-fn a_ring_that_is_forbidden_although_all_looked_well_is_told_with_what_may_forbid_it() {
+fn a_ring_that_is_forbidden_unexpectedly_is_reported_with_possible_reasons() {
     let lab = Lab::new(vec![]);
     lab.fake.put("sys/kernel/security/lockdown", "none integrity [confidentiality]");
     let before = lab.damon();
