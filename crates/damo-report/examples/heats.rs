@@ -1,8 +1,8 @@
 //! What `damo report heats -o PICTURE` does: `heats RECORD PICTURE.png`.
 
 use damo_frame::Record;
-use damo_report::heats::heats;
-use damo_report::picture::{Format, HeatMap, Style, draw};
+use damo_report::heats::{HeatMap, heats};
+use damo_report::picture::{Format, Style, draw};
 use std::path::Path;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -6,10 +6,12 @@
 use crate::ReportError;
 use crate::error::no_intervals;
 use crate::filter::{Bounds, Filter, for_each_rows};
+use crate::picture::{Bar, Bars, Unit, ticks};
 use crate::series::measure;
 use crate::table::Table;
 use crate::target::target_labels;
 use damo_frame::Record;
+use damo_model::human::{Style, format_percent, format_size};
 use damo_model::{Bytes, Nanos, TargetKey};
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -179,6 +181,40 @@ impl AgesReport {
         ];
         Ok(vec![Table::new("ages", columns)?])
     }
+}
+
+impl AgesReport {
+    /// How much memory has been idle for how long.
+    pub fn bars(&self) -> Bars {
+        let mut groups: Vec<(String, Vec<Bar>)> = Vec::new();
+        for row in &self.rows {
+            let heading = row.pid.map_or_else(|| format!("target {}", row.target), |pid| format!("pid {pid}"));
+            if groups.last().is_none_or(|(last, _)| *last != heading) {
+                groups.push((heading.clone(), Vec::new()));
+            }
+            let from = ticks::time_text(row.from.0.into());
+            let bar = Bar {
+                label: row.to.map_or_else(
+                    || format!("{from} or more"),
+                    |to| format!("{from} – {}", ticks::time_text(to.0.into())),
+                ),
+                spans: vec![(0.0, row.bytes.0 as f64)],
+                text: format!("{} ({})", format_size(row.bytes, Style::Human), percent(row.percent)),
+                color: groups.len() - 1,
+            };
+            if let Some((_, bars)) = groups.last_mut() {
+                bars.push(bar);
+            }
+        }
+        if let [(heading, _)] = &mut groups[..] {
+            heading.clear();
+        }
+        Bars { title: "Time since the last access".to_owned(), x: ("memory".to_owned(), Unit::Bytes), groups }
+    }
+}
+
+fn percent(value: f64) -> String {
+    format_percent((value * 10.0).round() / 10.0, Style::Human)
 }
 
 #[cfg(test)]

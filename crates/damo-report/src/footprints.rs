@@ -8,6 +8,8 @@ use crate::distribution::{
     Distribution, DistributionText, PercentileRange, RANGES, SortBy, histogram_table, percentile_table,
 };
 use crate::heats::{TimeBase, TimeRange};
+use crate::picture::{Chart, Unit};
+use crate::series_chart::series_chart;
 use crate::table::Table;
 use crate::wss::{self, wss};
 use crate::zero::Zero;
@@ -300,6 +302,26 @@ impl FootprintsReport {
             ],
         )?;
         Ok(vec![percentiles, series, histogram])
+    }
+}
+
+impl FootprintsReport {
+    /// Memory footprints, in time or as percentiles.
+    pub fn chart(&self, sort: SortBy) -> Chart {
+        let lines = self.series.iter().map(|series| {
+            let points = series.points.iter().map(|(at, size)| (*at, size.0 as f64)).collect();
+            (series.metric.name().to_owned(), points, &series.distribution)
+        });
+        let touched = self.series.iter().any(|series| series.metric == Metric::Wss);
+        let title = if touched { "Memory allocated and touched" } else { "Memory footprint" };
+        let mut chart = series_chart(title, ("memory", Unit::Bytes), "readings", (sort, self.zero), lines.collect());
+        for (series, line) in self.series.iter().zip(&mut chart.series) {
+            if series.metric == Metric::Wss {
+                line.filled = true;
+                line.name = "wss (touched)".to_owned();
+            }
+        }
+        chart
     }
 }
 

@@ -1,11 +1,12 @@
 //! `record_info` and `--guide`: what there is to see in a record, for choosing ranges.
 
 use crate::ReportError;
+use crate::picture::{Bar, Bars, Unit};
 use crate::survey::{Extent, Identity, Survey};
 use crate::table::Table;
 use crate::zero::Zero;
 use damo_frame::{FrameError, Record};
-use damo_model::human::{Style, format_size, format_size_accurate, format_time};
+use damo_model::human::{Style, format_size, format_size_accurate, format_time, time_text};
 use damo_model::{AddrRange, Nanos, Selection};
 use std::io;
 
@@ -125,5 +126,24 @@ impl GuideReport {
             ],
         )?;
         Ok(vec![areas])
+    }
+}
+
+impl GuideReport {
+    /// How large each target's areas are.
+    pub fn bars(&self) -> Bars {
+        let groups = self.guides.iter().enumerate().map(|(color, guide)| {
+            let id = guide.identity.target_id.map_or_else(|| "target".to_owned(), |id| format!("target {id}"));
+            let scheme = guide.identity.scheme.map_or_else(String::new, |scheme| format!(", scheme {scheme}"));
+            let [from, to] = [guide.time.0, guide.time.1].map(|at| time_text(self.zero.since(at)));
+            let bar = |area: &damo_model::AddrRange| Bar {
+                label: format!("{:#x} – {:#x}", area.start.0, area.end.0),
+                spans: vec![(0.0, area.size().0 as f64)],
+                text: format_size(area.size(), Style::Human),
+                color,
+            };
+            (format!("{id}{scheme}: {from} to {to}"), guide.areas.iter().map(bar).collect())
+        });
+        Bars { title: "Monitored areas".to_owned(), x: ("size".to_owned(), Unit::Bytes), groups: groups.collect() }
     }
 }

@@ -4,6 +4,10 @@
 //! Nothing but the record is needed: what it does not tell (footprints of a foreign record without side files, ages of an
 //! old kernel) is left out, with a word.
 
+mod picture;
+
+pub use picture::Overview;
+
 use crate::ReportError;
 use crate::ages::{self, AgesReport};
 use crate::confidence::{Confidence, confidence};

@@ -66,6 +66,7 @@ pub mod profile;
 pub mod raw;
 pub mod selection;
 pub mod series;
+mod series_chart;
 pub mod several;
 pub mod suggest;
 pub mod survey;

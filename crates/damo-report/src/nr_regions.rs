@@ -3,7 +3,9 @@
 use crate::ReportError;
 use crate::distribution::{Distribution, PercentileRange, SortBy, percentile_table};
 use crate::filter::Filter;
+use crate::picture::{Chart, Unit};
 use crate::series::{Point, Used, by_target, measure, usable};
+use crate::series_chart::{of_points, series_chart};
 use crate::table::Table;
 use crate::target::target_labels;
 use crate::zero::Zero;
@@ -127,5 +129,16 @@ impl NrRegionsReport {
     /// What could be used, over all series.
     pub fn used(&self) -> Used {
         self.series.iter().fold(Used::default(), |sum, series| sum.plus(series.used))
+    }
+}
+
+impl NrRegionsReport {
+    /// Numbers of regions, in time or as percentiles.
+    pub fn chart(&self, sort: SortBy) -> Chart {
+        let lines = self
+            .series
+            .iter()
+            .map(|series| (format!("target {}", series.label), of_points(&series.points), &series.distribution));
+        series_chart("Number of regions", ("regions", Unit::Count), "running time", (sort, self.zero), lines.collect())
     }
 }

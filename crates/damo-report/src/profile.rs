@@ -8,6 +8,7 @@
 use crate::ReportError;
 use crate::distribution::Distribution;
 use crate::filter::{Filter, for_each_rows};
+use crate::picture::{Chart, Series, Unit};
 use crate::series::{Point, SETTLING, Used, sum_at_instants};
 use crate::table::Table;
 use crate::window::{Piece, add, pieces};
@@ -212,5 +213,33 @@ impl ProfileReport {
             ("p100", column(100).into()),
         ];
         Ok(vec![Table::new("profile", columns)?])
+    }
+}
+
+impl ProfileReport {
+    /// Working set size against length of window.
+    pub fn chart(&self) -> Chart {
+        let line = |name: &str, pick: &dyn Fn(&Distribution) -> f64| Series {
+            name: name.to_owned(),
+            points: self.steps.iter().map(|s| ((s.length.0.max(1) as f64).log2(), pick(&s.distribution))).collect(),
+            steps: false,
+            filled: false,
+        };
+        let at = |percentile: u8| {
+            move |d: &Distribution| {
+                d.percentiles.iter().find(|(p, _)| *p == percentile).map_or(f64::NAN, |(_, value)| *value as f64)
+            }
+        };
+        Chart::new(
+            "Working set size by length of window",
+            ("length of the window", Unit::LogTime),
+            ("working set", Unit::Bytes),
+            vec![
+                line("largest", &at(100)),
+                line("mean", &|d| d.mean),
+                line("median", &at(50)),
+                line("smallest", &at(0)),
+            ],
+        )
     }
 }

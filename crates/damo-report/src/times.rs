@@ -2,12 +2,14 @@
 
 use crate::ReportError;
 use crate::filter::Filter;
+use crate::picture::{Bar, Bars, Unit};
 use crate::series::{Point, Used, by_target, measure};
 use crate::table::Table;
 use crate::target::target_labels;
 use crate::zero::Zero;
 use damo_frame::Record;
 use damo_model::Nanos;
+use damo_model::human::time_text;
 use std::io::{self, Write};
 
 /// A span of time without a pause.
@@ -98,5 +100,31 @@ impl TimesReport {
             ("snapshots", self.spans.iter().map(|span| span.snapshots).collect::<Vec<_>>().into()),
         ];
         Ok(vec![Table::new("spans", columns)?])
+    }
+}
+
+impl TimesReport {
+    /// When a filter passes, target by target.
+    pub fn bars(&self) -> Bars {
+        let mut bars: Vec<Bar> = Vec::new();
+        for span in &self.spans {
+            let label = format!("target {}", span.target);
+            if bars.last().is_none_or(|bar| bar.label != label) {
+                bars.push(Bar { label, color: bars.len(), ..Bar::default() });
+            }
+            if let Some(bar) = bars.last_mut() {
+                let since = |at: Nanos| self.zero.since(at).0 as f64;
+                bar.spans.push((since(span.start), since(span.end)));
+            }
+        }
+        for bar in &mut bars {
+            let sum: f64 = bar.spans.iter().map(|(from, to)| to - from).sum();
+            bar.text = time_text(Nanos(sum as i64));
+        }
+        Bars {
+            title: "Times in which a region passes the filters".to_owned(),
+            x: (self.zero.axis().to_owned(), Unit::Time),
+            groups: vec![(String::new(), bars)],
+        }
     }
 }

@@ -6,6 +6,7 @@
 //! what was mapped where (`per_mapping`).
 
 mod per_mapping;
+mod picture;
 
 use crate::ReportError;
 use crate::confidence::working_set_variance;

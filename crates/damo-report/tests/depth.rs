@@ -12,11 +12,12 @@ use damo_report::distribution::DistributionText;
 use damo_report::filter::Filter;
 use damo_report::footprints::{self, Metric, footprints};
 use damo_report::guide::guide;
-use damo_report::heats::{Columns, Depth, Glyphs, HeatsReport, Options, TerminalStyle, TimeBase, TimeRange, heats};
-use damo_report::holistic::{self, holistic};
+use damo_report::heats::{
+    Columns, Depth, Glyphs, HeatMap, HeatsReport, Options, TerminalStyle, TimeBase, TimeRange, heats,
+};
+use damo_report::holistic::{self, Overview, holistic};
 use damo_report::nr_regions::{self, nr_regions};
-use damo_report::picture::charts::{ages_bars, footprints_chart, guide_bars, profile_chart, times_bars, wss_histogram};
-use damo_report::picture::{Format, HeatMap, Overview, Picture, Style, Theme, draw};
+use damo_report::picture::{Format, Picture, Style, Theme, draw};
 use damo_report::profile::{self, profile};
 use damo_report::wss::{self, wss};
 use damo_report::{Form, distribution::SortBy, raw, times};
@@ -192,7 +193,7 @@ fn working_sets_come_with_their_errors_and_as_histograms() {
     // Errors change nothing but what is said of them.
     let plain = wss(&stairs(), &wss::Options::default()).expect("a report");
     assert_eq!(plain.series[0].distribution.percentiles, report.series[0].distribution.percentiles);
-    kept_picture("wss-histogram", &wss_histogram(&report, 10), &style(Theme::Light));
+    kept_picture("wss-histogram", &report.histogram_bars(10), &style(Theme::Light));
 }
 
 #[test]
@@ -250,7 +251,7 @@ fn footprints_stand_beside_the_working_set_within_a_time() {
     let report = footprints(&stairs(), &options).expect("a report");
     assert!(report.aligned, "these readings tell wall times only");
     kept_text("stairs-footprints-wss", |out| report.write_text(out, DistributionText::default()).expect("text"));
-    kept_picture("footprints-wss", &footprints_chart(&report, SortBy::Time), &style(Theme::Light));
+    kept_picture("footprints-wss", &report.chart(SortBy::Time), &style(Theme::Light));
     let readings = [open("stairs/damon.data.mem_footprint")];
     let error = footprints(&readings, &options).expect_err("no snapshots");
     assert!(error.to_string().contains("name the record itself"), "{error}");
@@ -282,16 +283,16 @@ fn reports_of_amounts_and_spans_are_bars() {
     let style = style(Theme::Light);
     let hot = Filter { access_rate: Some(damo_report::filter::Bounds::new(50.0, 100.0)), ..Filter::default() };
     let times = times::times(&stairs(), &hot).expect("a report");
-    kept_picture("times", &times_bars(&times), &style);
+    kept_picture("times", &times.bars(), &style);
     let ages = ages(&stairs(), &ages::Options::default()).expect("a report");
-    kept_picture("ages", &ages_bars(&ages), &style);
-    kept_picture("record_info", &guide_bars(&guide(&stairs()).expect("a report")), &style);
+    kept_picture("ages", &ages.bars(), &style);
+    kept_picture("record_info", &guide(&stairs()).expect("a report").bars(), &style);
     let [record] = stairs();
     let profile = profile(&record, &profile::Options::default()).expect("a report");
-    kept_picture("wss_profile", &profile_chart(&profile), &style);
+    kept_picture("wss_profile", &profile.chart(), &style);
     // Nothing at all can be drawn, too.
     let none = times::TimesReport { spans: Vec::new(), used: Default::default(), zero: Default::default() };
-    draw(&times_bars(&none), Format::Png, &style).expect("drawn");
+    draw(&none.bars(), Format::Png, &style).expect("drawn");
 }
 
 #[test]

@@ -508,7 +508,8 @@ fn a_map_zooms_to_a_mapping_and_to_a_mark() {
 
 mod anything {
     use super::*;
-    use damo_report::picture::{Format, HeatMap, Style, draw};
+    use damo_report::heats::HeatMap;
+    use damo_report::picture::{Format, Style, draw};
     use proptest::prelude::*;
 
     fn number() -> impl Strategy<Value = u64> {

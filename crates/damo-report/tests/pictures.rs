@@ -6,11 +6,10 @@ use damo_model::{Addr, AddrRange, Nanos};
 use damo_report::colormap::Rgb;
 use damo_report::distribution::SortBy;
 use damo_report::footprints::{self, footprints};
-use damo_report::heats::{HeatsReport, Scale, heats};
+use damo_report::heats::{HeatMap, HeatsReport, Scale, heats};
 use damo_report::nr_regions::{self, nr_regions};
 use damo_report::picture::canvas::{Align, Canvas, Font, Indexed, PALETTE, Point, Rect, text_width};
-use damo_report::picture::charts::{footprints_chart, nr_regions_chart, wss_charts};
-use damo_report::picture::{Chart, Format, HeatMap, Picture, PictureError, Series, Style, Theme, Unit, draw};
+use damo_report::picture::{Chart, Format, Picture, PictureError, Series, Style, Theme, Unit, draw};
 use damo_report::wss::{self, wss};
 use proptest::prelude::*;
 use std::path::{Path, PathBuf};
@@ -125,10 +124,10 @@ fn charts_look_as_they_did() {
     let regions = nr_regions(&records, &nr_regions::Options::default()).expect("counted");
     let footprints = footprints(&records, &footprints::Options::default()).expect("read");
     let charts = [
-        ("wss-time", wss_charts(&wss, SortBy::Time)),
-        ("wss-size", wss_charts(&wss, SortBy::Size)),
-        ("nr_regions-time", Box::new(nr_regions_chart(&regions, SortBy::Time))),
-        ("footprints-time", Box::new(footprints_chart(&footprints, SortBy::Time))),
+        ("wss-time", wss.charts(SortBy::Time)),
+        ("wss-size", wss.charts(SortBy::Size)),
+        ("nr_regions-time", Box::new(regions.chart(SortBy::Time))),
+        ("footprints-time", Box::new(footprints.chart(SortBy::Time))),
     ];
     for (name, chart) in charts {
         let svg = draw(&chart, Format::Svg, &style(Theme::Light)).expect("drawn");
@@ -279,15 +278,7 @@ proptest! {
     ) {
         let points = vec![(from as f64, most as f64 / 2.0), ((from + length) as f64, most as f64)];
         let series = Series { name: "rss".to_owned(), points, steps: true, filled: false };
-        let chart = Chart {
-            title: "a chart".to_owned(),
-            x: ("x".to_owned(), x),
-            y: ("y".to_owned(), y),
-            series: vec![series.clone(), Series { name: "vsz".to_owned(), ..series }],
-            marks: Vec::new(),
-            x_range: None,
-            first_color: 0,
-        };
+        let chart = Chart::new("a chart", ("x", x), ("y", y), vec![series.clone(), Series { name: "vsz".to_owned(), ..series }]);
         let style = Style { width, height, ..Style::default() };
         let mut boxes = Boxes { size: (width as f64, height as f64), ..Boxes::default() };
         chart.draw(&mut boxes, &style, 60.0);
@@ -367,15 +358,7 @@ impl Canvas for Strokes {
 fn same_lines(count: usize) -> Chart {
     let points = vec![(0.0, 1e6), (5e9, 1e6), (1e10, 1e6)];
     let line = |i: usize| Series { name: format!("line {i}"), points: points.clone(), steps: true, filled: false };
-    Chart {
-        title: "lines that coincide".to_owned(),
-        x: ("time".to_owned(), Unit::Time),
-        y: ("memory".to_owned(), Unit::Bytes),
-        series: (0..count).map(line).collect(),
-        marks: Vec::new(),
-        x_range: None,
-        first_color: 0,
-    }
+    Chart::new("lines that coincide", ("time", Unit::Time), ("memory", Unit::Bytes), (0..count).map(line).collect())
 }
 
 #[test]

@@ -83,13 +83,13 @@ pub(crate) fn run(out: &Out) -> Result<()> {
     out.table("sampling", &columns, &rows)?;
     let line = |name: &str, points| Series { name: name.to_owned(), points, steps: false, filled: false };
     let chart = Chart {
-        title: "Ten looks a second: pages checked".to_owned(),
-        x: ("memory in MiB, as a power of ten".to_owned(), Unit::Count),
-        y: ("checks each second, as a power of ten".to_owned(), Unit::Count),
-        series: vec![line("scanning every page", scanning), line("sampling regions", sampling)],
-        marks: Vec::new(),
         x_range: Some((0.0, 5.0)),
-        first_color: 0,
+        ..Chart::new(
+            "Ten looks a second: pages checked",
+            ("memory in MiB, as a power of ten", Unit::Count),
+            ("checks each second, as a power of ten", Unit::Count),
+            vec![line("scanning every page", scanning), line("sampling regions", sampling)],
+        )
     };
     out.picture("sampling", &chart, (1000, 480))
 }

@@ -141,19 +141,10 @@ fn quotas(out: &Out, plain: &Run) -> Result<()> {
         trade.push(Series { name: format!("idle for {age}"), points, steps: false, filled: false });
     }
     out.table("quotas", &columns("at most, each second"), &rows)?;
-    let chart = |title: &str, x: (&str, Unit), y: (&str, Unit), series| Chart {
-        title: title.to_owned(),
-        x: (x.0.to_owned(), x.1),
-        y: (y.0.to_owned(), y.1),
-        series,
-        marks: Vec::new(),
-        x_range: None,
-        first_color: 0,
-    };
     let x = ("cost: waiting and acting, milliseconds each second", Unit::Count);
     let title = "Quotas trade saving for cost";
-    out.picture("quotas", &chart(title, x, ("resident size saved", Unit::Percent), trade), (1000, 480))?;
+    out.picture("quotas", &Chart::new(title, x, ("resident size saved", Unit::Percent), trade), (1000, 480))?;
     let title = "Paging out what is idle for 2 s, under quotas";
-    let course = chart(title, ("time", Unit::Time), ("resident", Unit::Bytes), courses);
+    let course = Chart::new(title, ("time", Unit::Time), ("resident", Unit::Bytes), courses);
     out.picture("quotas-time", &course, (1000, 480))
 }

@@ -82,13 +82,13 @@ fn curves(records: &[Record], options: &Options, metric: Metric) -> Result<Chart
     let unit = if metric == Metric::Idle { Unit::Time } else { Unit::Count };
     let what = if metric == Metric::Idle { "idle for at most" } else { "temperature at most" };
     Ok(Chart {
-        title: format!("{}: percentiles", metric_title(metric)),
-        x: ("percent of the memory".to_owned(), Unit::Percent),
-        y: (what.to_owned(), unit),
-        series: series.collect(),
-        marks: Vec::new(),
         x_range: Some((0.0, 100.0)),
-        first_color: 0,
+        ..Chart::new(
+            format!("{}: percentiles", metric_title(metric)),
+            ("percent of the memory", Unit::Percent),
+            (what, unit),
+            series.collect(),
+        )
     })
 }
 
@@ -111,13 +111,10 @@ fn over_time(records: &[Record], options: &Options) -> Result<Chart, ReportError
             line(format!("target {target}: accessed"), true, rows, |row| row.3),
         ]
     });
-    Ok(Chart {
-        title: "Memory monitored and accessed".to_owned(),
-        x: (zero.axis().to_owned(), Unit::Time),
-        y: ("memory".to_owned(), Unit::Bytes),
-        series: series.collect(),
-        marks: Vec::new(),
-        x_range: None,
-        first_color: 0,
-    })
+    Ok(Chart::new(
+        "Memory monitored and accessed",
+        (zero.axis(), Unit::Time),
+        ("memory", Unit::Bytes),
+        series.collect(),
+    ))
 }

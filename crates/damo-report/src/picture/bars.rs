@@ -2,7 +2,7 @@
 
 use super::canvas::{Align, Font, Rect, fit};
 use super::chart::{Scale, Unit, label, step, ticks};
-use super::{Canvas, MARGIN, Picture, Style, TEXT_SIZE, font};
+use super::{BELOW, Canvas, MARGIN, Picture, SMALL, Style, TEXT_SIZE, font};
 
 /// One line of bars.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -28,8 +28,6 @@ pub struct Bars {
     pub groups: Vec<(String, Vec<Bar>)>,
 }
 
-const SMALL: f64 = 13.0;
-const BELOW: f64 = 52.0;
 /// Bars are at most so high, and so far apart that their labels can be read.
 const THICKEST: f64 = 48.0;
 const THINNEST: f64 = 4.0;

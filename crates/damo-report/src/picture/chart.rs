@@ -2,7 +2,7 @@
 
 use super::canvas::{Align, Font, Point, Rect, fit};
 use super::ticks::{byte_step, byte_tick, number_step, number_text, time_step, time_text, time_tick};
-use super::{Canvas, MARGIN, Picture, Style, TEXT_SIZE, font};
+use super::{BELOW, Canvas, MARGIN, Picture, SMALL, Style, TEXT_SIZE, font};
 use crate::colormap::Rgb;
 
 /// What an axis counts.
@@ -55,8 +55,6 @@ pub struct Chart {
 }
 
 const LEFT: f64 = 84.0;
-const BELOW: f64 = 52.0;
-const SMALL: f64 = 13.0;
 /// More points than this many per pixel are drawn as the lowest and highest of each pixel.
 const PER_PIXEL: usize = 2;
 
@@ -120,6 +118,12 @@ pub(super) fn ticks(unit: Unit, x: Scale, step: f64) -> impl Iterator<Item = f64
 }
 
 impl Chart {
+    /// Lines on axes, each with its name and what it counts: what runs from left to right, then what runs upwards.
+    pub fn new(title: impl Into<String>, x: (&str, Unit), y: (&str, Unit), series: Vec<Series>) -> Self {
+        let [x, y] = [x, y].map(|(name, unit)| (name.to_owned(), unit));
+        Self { title: title.into(), x, y, series, marks: Vec::new(), first_color: 0, x_range: None }
+    }
+
     fn range(&self, pick: fn(&(f64, f64)) -> f64) -> Option<(f64, f64)> {
         let values = self.series.iter().flat_map(|series| series.points.iter().map(pick));
         let known = values.filter(|value| value.is_finite());
@@ -285,7 +289,7 @@ fn thinned(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
 
 impl Chart {
     /// Draws the chart so that its axes frame `place`; labels are around it.
-    pub(super) fn draw_in(&self, canvas: &mut dyn Canvas, style: &Style, place: Rect) {
+    pub(crate) fn draw_in(&self, canvas: &mut dyn Canvas, style: &Style, place: Rect) {
         let Some((low, high)) = self.x_range.or_else(|| self.range(|point| point.0)) else {
             let font = Font { size: TEXT_SIZE, color: style.theme.muted(), align: Align::Center };
             canvas.text((place.x + place.w / 2.0, place.y + place.h / 2.0), "no complete snapshot to draw", font);

@@ -6,22 +6,17 @@
 mod bars;
 pub mod canvas;
 pub mod chart;
-pub mod charts;
 mod font;
-pub mod heatmap;
-mod overview;
 pub mod panels;
 mod plot;
 mod raster;
-mod stack;
+pub(crate) mod stack;
 mod svg;
 pub(crate) mod ticks;
 
 pub use bars::{Bar, Bars};
 pub use canvas::Canvas;
 pub use chart::{Chart, Series, Unit};
-pub use heatmap::HeatMap;
-pub use overview::Overview;
 pub use panels::Panels;
 pub use stack::{Stack, part, with_room};
 
@@ -240,6 +235,10 @@ impl<P: Picture + ?Sized> Picture for Box<P> {
 pub(crate) const MARGIN: f64 = 20.0;
 pub(crate) const TITLE_SIZE: f64 = 22.0;
 pub(crate) const TEXT_SIZE: f64 = 14.0;
+/// Size of what stands along axes.
+pub(crate) const SMALL: f64 = 13.0;
+/// Room below a chart for the labels and the name of its axis.
+pub(crate) const BELOW: f64 = 52.0;
 
 /// Where pictures begin below their headline.
 pub(crate) fn top(style: &Style) -> f64 {

@@ -52,7 +52,7 @@ impl Picture for Stack<'_> {
 }
 
 /// Draws pictures of the style `part` below one another, with their headlines.
-pub(super) fn draw_strips<'a>(
+pub(crate) fn draw_strips<'a>(
     canvas: &mut dyn Canvas,
     part: &Style,
     from: f64,

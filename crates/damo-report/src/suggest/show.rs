@@ -201,13 +201,14 @@ impl Suggestion {
         let gained = if self.action == Action::Pageout { "resident bytes saved, mean" } else { "bytes placed, mean" };
         let back = format!("refault: {} within {}", self.again(), time(self.refault_within));
         Chart {
-            title: format!("{}: gain against refault", self.action),
-            x: (gained.to_owned(), Unit::Bytes),
-            y: (back, Unit::Percent),
-            series,
             marks: marks.into_iter().collect(),
-            first_color: 0,
             x_range: Some((0.0, most)),
+            ..Chart::new(
+                format!("{}: gain against refault", self.action),
+                (gained, Unit::Bytes),
+                (&back, Unit::Percent),
+                series,
+            )
         }
     }
 }

@@ -430,23 +430,12 @@ pub fn compare_chart(report: &WhatIf) -> Panels {
         }
     };
     let above = if resident { "resident size" } else { "memory placed" };
-    let x = ("time since the record began".to_owned(), Unit::Time);
-    let chart = |y: &str, unit, series, first_color| Chart {
-        title: String::new(),
-        x: x.clone(),
-        y: (y.to_owned(), unit),
-        series,
-        marks: Vec::new(),
-        first_color,
-        x_range: None,
-    };
+    let x = ("time since the record began", Unit::Time);
+    let chart = |y: &str, series, first_color| Chart { first_color, ..Chart::new("", x, (y, Unit::Bytes), series) };
     let first_back = usize::from(resident);
     Panels {
         title,
-        panels: vec![
-            (2.0, chart(above, Unit::Bytes, memory, 0)),
-            (1.0, chart("accessed again per second", Unit::Bytes, back, first_back)),
-        ],
+        panels: vec![(2.0, chart(above, memory, 0)), (1.0, chart("accessed again per second", back, first_back))],
     }
 }
 

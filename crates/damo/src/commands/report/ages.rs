@@ -12,7 +12,6 @@ use damo_model::Nanos;
 use damo_model::human::time_text;
 use damo_report::ReportError;
 use damo_report::ages::{self, Options};
-use damo_report::picture::charts::ages_bars;
 use damo_report::selection::{nothing_left, selected};
 use damo_report::several::Apart;
 use std::path::PathBuf;
@@ -60,7 +59,7 @@ pub fn run(args: &AgesArgs) -> Result<Outcome> {
             ages::ages(records, &Options { filter, at, ..options.clone() })
         })
     })?;
-    let chart = || found.picture(|report| Box::new(ages_bars(report)));
+    let chart = || found.picture(|report| Box::new(report.bars()));
     if let Some(form) = args.plot.or_form(chart, &opened, &args.form)? {
         let tables = || found.tables(args.clock.abs_time, |report| report.tables());
         form.write("ages", |out| found.write_text(out, |report, out| report.write_text(out)), tables)?;

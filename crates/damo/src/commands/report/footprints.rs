@@ -9,7 +9,6 @@ use clap::Args;
 use damo_report::ReportError;
 use damo_report::distribution::{DistributionText, SortBy};
 use damo_report::footprints::{self, Metric, Options};
-use damo_report::picture::charts::footprints_chart;
 use damo_report::several::Apart;
 use std::path::PathBuf;
 
@@ -95,7 +94,7 @@ pub fn run(args: &FootprintsArgs) -> Result<Outcome> {
         all: args.all_footprint,
         histogram: args.histogram.map(|ranges| ranges as usize),
     };
-    let chart = || found.picture(|report| Box::new(footprints_chart(report, options.sort)));
+    let chart = || found.picture(|report| Box::new(report.chart(options.sort)));
     if let Some(form) = args.plot.or_form(chart, &opened, &args.form)? {
         let tables = || found.tables(args.clock.abs_time, |report| report.tables());
         form.write("footprints", |out| found.write_text(out, |report, out| report.write_text(out, text)), tables)?;

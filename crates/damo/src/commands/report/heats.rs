@@ -17,11 +17,12 @@ use damo_model::human::{self, Show, Style};
 use damo_record::args::named;
 use damo_report::filter::TargetFilter;
 use damo_report::guide;
+use damo_report::heats::HeatMap;
 use damo_report::heats::{
     self, AddressBase, AddressRange, Cells, ColorSet, Columns, Depth, DrawRange, FEW_CHECKS, Fit, Glyphs, HeatsError,
     HeatsReport, Options, RawStyle, TerminalStyle, TimeRange,
 };
-use damo_report::picture::{HeatMap, Picture};
+use damo_report::picture::Picture;
 use damo_report::selection::nothing_left;
 use damo_report::several::{Apart, apart};
 use damo_report::survey::{Identity, monitored};

@@ -9,7 +9,6 @@ use anyhow::Result;
 use clap::Args;
 use damo_report::ReportError;
 use damo_report::nr_regions::{self, Options};
-use damo_report::picture::charts::nr_regions_chart;
 use damo_report::selection::selected;
 use damo_report::several::Apart;
 use std::path::PathBuf;
@@ -59,7 +58,7 @@ pub fn run(args: &NrRegionsArgs) -> Result<Outcome> {
             Ok::<_, ReportError>(report)
         })
     })?;
-    let chart = || found.picture(|report| Box::new(nr_regions_chart(report, options.sort)));
+    let chart = || found.picture(|report| Box::new(report.chart(options.sort)));
     if let Some(form) = args.plot.or_form(chart, &opened, &args.form)? {
         let tables = || found.tables(args.clock.abs_time, |report| report.tables());
         form.write("nr_regions", |out| found.write_text(out, |report, out| report.write_text(out)), tables)?;

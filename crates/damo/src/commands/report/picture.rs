@@ -9,8 +9,8 @@ use clap::Args;
 use damo_model::human::Show;
 use damo_record::args::named;
 use damo_report::colormap::ColorMap;
-use damo_report::heats::{Options, Scale};
-use damo_report::picture::{self, Format, HeatMap, Picture, Style, Theme, part, with_room};
+use damo_report::heats::{HeatMap, Options, Scale};
+use damo_report::picture::{self, Format, Picture, Style, Theme, part, with_room};
 use std::path::{Path, PathBuf};
 
 /// How pictures look.

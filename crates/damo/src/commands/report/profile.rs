@@ -9,7 +9,6 @@ use anyhow::{Result, bail};
 use clap::Args;
 use damo_model::NrAccesses;
 use damo_report::ReportError;
-use damo_report::picture::charts::profile_chart;
 use damo_report::profile::{self, Options};
 use damo_report::selection::selected;
 use damo_report::several::Apart;
@@ -62,7 +61,7 @@ pub fn run(args: &ProfileArgs) -> Result<Outcome> {
             Ok::<_, ReportError>(report)
         })
     })?;
-    let chart = || found.picture(|report| Box::new(profile_chart(report)));
+    let chart = || found.picture(|report| Box::new(report.chart()));
     if let Some(form) = args.plot.or_form(chart, &opened, &args.form)? {
         let tables = || found.tables(args.clock.abs_time, |report| report.tables());
         form.write("wss_profile", |out| found.write_text(out, |report, out| report.write_text(out)), tables)?;

@@ -10,7 +10,6 @@ use clap::Args;
 use damo_report::ReportError;
 use damo_report::filter::Filter;
 use damo_report::guide;
-use damo_report::picture::charts::guide_bars;
 use damo_report::selection::selected;
 use damo_report::several::Apart;
 use std::path::PathBuf;
@@ -48,7 +47,7 @@ pub fn run(args: &RecordInfoArgs) -> Result<Outcome> {
             Ok::<_, ReportError>(report)
         })
     })?;
-    let chart = || found.picture(|report| Box::new(guide_bars(report)));
+    let chart = || found.picture(|report| Box::new(report.bars()));
     if let Some(form) = args.plot.or_form(chart, &opened, &args.form)? {
         let style = args.raw_number.style();
         let tables = || found.tables(args.clock.abs_time, |report| report.tables());

@@ -8,7 +8,6 @@ use crate::progress;
 use anyhow::Result;
 use clap::Args;
 use damo_report::ReportError;
-use damo_report::picture::charts::times_bars;
 use damo_report::selection::selected;
 use damo_report::several::Apart;
 use damo_report::times;
@@ -56,7 +55,7 @@ pub fn run(args: &TimesArgs) -> Result<Outcome> {
             Ok::<_, ReportError>(report)
         })
     })?;
-    let chart = || found.picture(|report| Box::new(times_bars(report)));
+    let chart = || found.picture(|report| Box::new(report.bars()));
     if let Some(form) = args.plot.or_form(chart, &opened, &args.form)? {
         let tables = || found.tables(args.clock.abs_time, |report| report.tables());
         form.write("times", |out| found.write_text(out, |report, out| report.write_text(out)), tables)?;

@@ -12,7 +12,6 @@ use clap::Args;
 use damo_model::{Bytes, Nanos, NrAccesses};
 use damo_report::ReportError;
 use damo_report::distribution::DistributionText;
-use damo_report::picture::charts::{wss_charts, wss_histogram};
 use damo_report::selection::selected;
 use damo_report::several::Apart;
 use damo_report::wss::{self, Options};
@@ -112,8 +111,8 @@ pub fn run(args: &WssArgs) -> Result<Outcome> {
     };
     let chart = || {
         found.picture(|report| match histogram {
-            Some(ranges) => Box::new(wss_histogram(report, ranges)),
-            None => wss_charts(report, options.sort),
+            Some(ranges) => Box::new(report.histogram_bars(ranges)),
+            None => report.charts(options.sort),
         })
     };
     if let Some(form) = args.plot.or_form(chart, &opened, &args.form)? {

@@ -1,24 +1,23 @@
 //! The heat map as a picture: time from left to right, addresses upwards, a panel per contiguous area.
 
-use super::canvas::{Align, COLDEST, Font, HATCH, Indexed, NO_DATA, OVERLAY, OVERLAYS, PALETTE, Rect, fit, frame};
-use super::ticks::{byte_step, byte_tick, bytes_text, multiples, number_step, number_text, times};
-use super::{Canvas, MARGIN, Picture, Style, TEXT_SIZE, font, top};
+use super::{Columns, Grid, HeatsReport, Options, Unit};
 use crate::colormap::Rgb;
 use crate::events::EventKind;
-use crate::heats::{Columns, Grid, HeatsReport, Options, Unit};
+use crate::picture::canvas::{
+    Align, COLDEST, Font, HATCH, Indexed, NO_DATA, OVERLAY, OVERLAYS, PALETTE, Rect, fit, frame, text_width,
+};
+use crate::picture::ticks::{byte_step, byte_tick, bytes_text, multiples, number_step, number_text, times};
+use crate::picture::{BELOW, Canvas, MARGIN, Picture, SMALL, Style, TEXT_SIZE, top};
 use damo_model::{Addr, AddrRange, Nanos};
 
 /// Room for address labels left of the panels.
 const LEFT: f64 = 92.0;
 /// Room for the colour bar right of the panels.
 const RIGHT: f64 = 136.0;
-/// Room for time labels below the panels.
-const BELOW: f64 = 52.0;
 /// Room for a panel's name above it.
 const NAME: f64 = 22.0;
 /// Panels are at least so high.
 const LEAST: usize = 14;
-const SMALL: f64 = 13.0;
 const TINY: f64 = 11.0;
 /// Marks get a line each while there is so much room for each of them, in pixels.
 const LINE_EVERY: f64 = 36.0;
@@ -50,7 +49,7 @@ struct PanelArea {
 }
 
 /// Left and right edge of the panels on a picture of this style: for what stands below them.
-pub(super) fn edges(style: &Style) -> (f64, f64) {
+pub(crate) fn edges(style: &Style) -> (f64, f64) {
     let place = place(style);
     (place.left, place.left + place.width as f64)
 }
@@ -149,7 +148,7 @@ impl HeatMap<'_> {
         };
         // The name goes first: where there is not room for both, the place is cut.
         let name = fit(&name, TEXT_SIZE, rect.w);
-        let room = rect.w - font::width(&name, TEXT_SIZE) - 16.0;
+        let room = rect.w - text_width(&name, TEXT_SIZE) - 16.0;
         canvas.text((rect.x, rect.y - 6.0), &name, ink);
         canvas.text((rect.right(), rect.y - 6.0), &fit(&whole, SMALL, room), muted);
         canvas.image((rect.x, rect.y), &image, &Self::palette(style));
@@ -179,7 +178,7 @@ impl HeatMap<'_> {
                 canvas.line(&[(rect.right() - 8.0, edge), (rect.right(), edge)], style.theme.muted(), 1.0);
             }
             let name = fit(&name, TINY, rect.w / 4.0);
-            let width = font::width(&name, TINY);
+            let width = text_width(&name, TINY);
             // The top is where marks have their texts.
             let middle = ((top + bottom) / 2.0).max(rect.y + if self.report.marks.is_empty() { 0.0 } else { 28.0 });
             if middle + TINY * 0.6 > bottom {
@@ -212,7 +211,7 @@ impl HeatMap<'_> {
         let [start, end] = [self.report.time.0, self.report.time.1].map(|at| self.report.since(at.0.into()));
         let length = end - start;
         let font = Font { size: SMALL, color: style.theme.muted(), align: Align::Center };
-        for (at, text) in times(start, end, rect.w, &|text| font::width(text, SMALL) + 18.0) {
+        for (at, text) in times(start, end, rect.w, &|text| text_width(text, SMALL) + 18.0) {
             let x = rect.x + (at - start) as f64 / length.max(1) as f64 * rect.w;
             canvas.line(&[(x, rect.bottom()), (x, rect.bottom() + 5.0)], style.theme.muted(), 1.0);
             canvas.text((x, rect.bottom() + 19.0), &text, font);
@@ -259,7 +258,7 @@ impl HeatMap<'_> {
             if !whole.starts_with(text.as_str()) && text.chars().count() < LEAST_TEXT {
                 continue;
             }
-            let width = font::width(&text, SMALL);
+            let width = text_width(&text, SMALL);
             canvas.rect(Rect { x: x + 2.0, y: tallest.y + 2.0, w: width + 4.0, h: 17.0 }, style.theme.ground(), 0.85);
             let font = Font { size: SMALL, color: style.theme.ink(), align: Align::Left };
             canvas.text((x + 4.0, tallest.y + 15.0), &text, font);
@@ -408,7 +407,7 @@ impl HeatMap<'_> {
             }
             if let Some(possible) = possible {
                 let share = format!("({} %)", number_text((tick / possible * 1000.0).round() / 10.0));
-                let x = bar.right() + 8.0 + font::width(&value, SMALL) + 5.0;
+                let x = bar.right() + 8.0 + text_width(&value, SMALL) + 5.0;
                 canvas.text((x, y + SMALL * 0.32), &share, muted);
             }
         }

@@ -1,21 +1,21 @@
 //! The page of the holistic report as a picture: the heat map, and below it on the same time axis what the memory was held
 //! and touched.
 
-use super::canvas::Rect;
-use super::charts::memory_chart;
-use super::heatmap::{HeatMap, edges};
-use super::stack::{draw_strips, part};
-use super::{Canvas, MARGIN, Picture, Style};
-use crate::heats::Options;
-use crate::holistic::HolisticReport;
+use super::HolisticReport;
+use crate::footprints::Metric;
+use crate::heats::{HeatMap, Options, edges};
+use crate::picture::canvas::Rect;
+use crate::picture::stack::draw_strips;
+use crate::picture::{BELOW, Canvas, Chart, MARGIN, Picture, Series, Style, Unit, part};
+use crate::series_chart::of_points;
+use damo_model::Nanos;
 
 /// Share of the height that the chart takes, and its bounds in pixels.
 const CHART: f64 = 0.3;
 const LOWEST: f64 = 110.0;
 const HIGHEST: f64 = 260.0;
-/// Room above the chart for its legend, and below it for its axis.
+/// Room above the chart for its legend.
 const ABOVE: f64 = 40.0;
-const BELOW: f64 = 52.0;
 
 /// A page to be drawn: a report made with [`Overview::options`] for the same style.
 #[derive(Clone, Copy, Debug)]
@@ -71,10 +71,47 @@ impl Picture for Overview<'_> {
         // Targets may begin and end at different times.
         let from = self.report.maps.iter().map(|map| map.time.0).min().unwrap_or(report.time.0);
         let to = self.report.maps.iter().map(|map| map.time.1).max().unwrap_or(report.time.1);
-        memory_chart(self.report, (from, to)).draw_in(canvas, style, place);
+        self.report.memory_chart((from, to)).draw_in(canvas, style, place);
     }
 
     fn parts(&self) -> usize {
         Overview::parts_of(self.report.maps.len())
+    }
+}
+
+impl HolisticReport {
+    /// What was held and touched while a map's heat happened: to stand below the map, on the same time axis.
+    fn memory_chart(&self, time: (Nanos, Nanos)) -> Chart {
+        let zero = self.zero;
+        // The curves are of all targets together, whatever the maps above are of.
+        let whom = if self.wss.targets > 1 { format!(" of all {} targets", self.wss.targets) } else { String::new() };
+        let since = |at: Nanos| zero.since(at).0 as f64;
+        let held = self.footprints_by_time.iter().flat_map(|report| &report.series);
+        // The system's and the virtual sizes would make the others a flat line.
+        let held = held.filter(|series| matches!(series.metric, Metric::Rss | Metric::Swap));
+        let held = held.filter(|series| series.points.iter().any(|(_, size)| size.0 > 0));
+        let mut series: Vec<Series> = held
+            .map(|series| Series {
+                name: format!("{} (held){whom}", series.metric.name()),
+                points: series.points.iter().map(|(at, size)| (since(*at), size.0 as f64)).collect(),
+                steps: true,
+                filled: false,
+            })
+            .collect();
+        series.extend(self.wss_by_time.series.iter().map(|touched| Series {
+            name: format!("wss (touched){whom}"),
+            points: of_points(&touched.points).into_iter().map(|(at, value)| (since(at), value)).collect(),
+            steps: true,
+            filled: true,
+        }));
+        Chart {
+            x_range: Some((since(time.0), since(time.1))),
+            ..Chart::new(
+                "",
+                (zero.axis(), Unit::Time),
+                (if series.len() == 1 { "working set" } else { "memory" }, Unit::Bytes),
+                series,
+            )
+        }
     }
 }
