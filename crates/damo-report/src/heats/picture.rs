@@ -3,6 +3,7 @@
 use super::{Columns, Grid, HeatsReport, Options, Unit};
 use crate::colormap::Rgb;
 use crate::events::EventKind;
+use crate::picture::axis::draw_below;
 use crate::picture::canvas::{
     Align, COLDEST, Font, HATCH, Indexed, NO_DATA, OVERLAY, OVERLAYS, PALETTE, Rect, fit, frame, text_width,
 };
@@ -210,15 +211,13 @@ impl HeatMap<'_> {
     fn draw_times(&self, canvas: &mut dyn Canvas, style: &Style, rect: Rect) {
         let [start, end] = [self.report.time.0, self.report.time.1].map(|at| self.report.since(at.0.into()));
         let length = end - start;
-        let font = Font { size: SMALL, color: style.theme.muted(), align: Align::Center };
-        for (at, text) in times(start, end, rect.w, &|text| text_width(text, SMALL) + 18.0) {
-            let x = rect.x + (at - start) as f64 / length.max(1) as f64 * rect.w;
-            canvas.line(&[(x, rect.bottom()), (x, rect.bottom() + 5.0)], style.theme.muted(), 1.0);
-            canvas.text((x, rect.bottom() + 19.0), &text, font);
-        }
-        let font = Font { color: style.theme.ink(), ..font };
+        let at = |at: i128| rect.x + (at - start) as f64 / length.max(1) as f64 * rect.w;
+        let labels = times(start, end, rect.w, &|text| text_width(text, SMALL) + 18.0);
         let name = fit(&self.report.time_axis_name(), SMALL, rect.w);
-        canvas.text((rect.x + rect.w / 2.0, rect.bottom() + 40.0), &name, font);
+        let below = (name.as_str(), rect.x + rect.w / 2.0, rect.bottom());
+        draw_below(canvas, style, labels.into_iter().map(|(since, text)| (at(since), text)), below, |canvas, x| {
+            canvas.line(&[(x, rect.bottom()), (x, rect.bottom() + 5.0)], style.theme.muted(), 1.0);
+        });
     }
 
     /// Remarks of the record: lines through all panels while they are few, else small marks along the time axis as long

@@ -1,7 +1,7 @@
 //! Horizontal bars under one another: how much of what, or from when to when.
 
+use super::axis::{Scale, Unit, draw_below, labels};
 use super::canvas::{Align, Font, Rect, fit};
-use super::chart::{Scale, Unit, label, step, ticks};
 use super::{BELOW, Canvas, MARGIN, Picture, SMALL, Style, TEXT_SIZE, font};
 
 /// One line of bars.
@@ -76,12 +76,10 @@ impl Picture for Bars {
         // The axis is below the last bar.
         let bottom = top + headings + pitch * count;
         let x = Scale { low, high: high.max(low + 1.0), from: MARGIN + left, to: width - MARGIN - right };
-        let x_step = step(self.x.1, x.high - x.low, ((x.to - x.from) / 100.0) as usize);
-        for value in ticks(self.x.1, x, x_step) {
-            let at = x.at(value);
+        let below = (self.x.0.as_str(), (x.from + x.to) / 2.0, bottom);
+        draw_below(canvas, style, labels(self.x.1, x, 100.0), below, |canvas, at| {
             canvas.line(&[(at, top), (at, bottom)], style.theme.grid(), 1.0);
-            canvas.text((at, bottom + 19.0), &label(self.x.1, value), Font { align: Align::Center, ..muted });
-        }
+        });
         canvas.line(&[(x.from, top), (x.from, bottom)], style.theme.muted(), 1.0);
         canvas.line(&[(x.from, bottom), (x.to, bottom)], style.theme.muted(), 1.0);
         let thick = (pitch * 0.68).max(THINNEST.min(pitch));
@@ -113,6 +111,5 @@ impl Picture for Bars {
                 y += pitch;
             }
         }
-        canvas.text(((x.from + x.to) / 2.0, bottom + 40.0), &self.x.0, Font { align: Align::Center, ..ink });
     }
 }

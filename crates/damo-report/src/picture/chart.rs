@@ -1,26 +1,9 @@
 //! Charts of numbers: over time, or as percentiles.
 
+use super::axis::{Scale, Unit, draw_below, label, labels, step};
 use super::canvas::{Align, Font, Point, Rect, fit};
-use super::ticks::{byte_step, byte_tick, number_step, number_text, time_step, time_text, time_tick};
 use super::{BELOW, Canvas, MARGIN, Picture, SMALL, Style, TEXT_SIZE, font};
 use crate::colormap::Rgb;
-
-/// What an axis counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unit {
-    /// Bytes, labelled in powers of 1024.
-    Bytes,
-    /// Nanoseconds, labelled in seconds, minutes and hours.
-    Time,
-    /// The binary logarithm of nanoseconds, labelled as times.
-    LogTime,
-    /// A plain count.
-    Count,
-    /// Percent, 0 to 100.
-    Percent,
-    /// Accesses per second.
-    Hz,
-}
 
 /// A line of a chart.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,65 +41,6 @@ const LEFT: f64 = 84.0;
 /// More points than this many per pixel are drawn as the lowest and highest of each pixel.
 const PER_PIXEL: usize = 2;
 
-/// An axis: its range and where it begins and ends on the picture.
-#[derive(Clone, Copy)]
-pub(super) struct Scale {
-    pub low: f64,
-    pub high: f64,
-    pub from: f64,
-    pub to: f64,
-}
-
-impl Scale {
-    pub fn at(&self, value: f64) -> f64 {
-        let length = self.high - self.low;
-        let part = if length > 0.0 { (value - self.low) / length } else { 0.0 };
-        self.from + part.clamp(0.0, 1.0) * (self.to - self.from)
-    }
-}
-
-pub(super) fn step(unit: Unit, length: f64, count: usize) -> f64 {
-    match unit {
-        Unit::Bytes => byte_step(length as i128, count) as f64,
-        Unit::Time => time_step(length as i128, count).max(1) as f64,
-        Unit::LogTime => (length / count.max(1) as f64).ceil().max(1.0),
-        Unit::Count => number_step(length, count).max(1.0),
-        Unit::Percent if length < 50.0 => number_step(length, count),
-        Unit::Percent if count >= 10 => 10.0,
-        Unit::Percent => 25.0,
-        Unit::Hz => number_step(length, count),
-    }
-}
-
-pub(super) fn label(unit: Unit, value: f64) -> String {
-    match unit {
-        Unit::Bytes => byte_tick(value as i128),
-        Unit::Time => time_tick(value as i128),
-        Unit::LogTime => time_text(rounded_time(value.exp2())),
-        Unit::Count | Unit::Hz => number_text(value),
-        Unit::Percent => format!("{} %", number_text(value)),
-    }
-}
-
-/// A time of two or three digits, so that labels of doubling times stay short.
-fn rounded_time(nanos: f64) -> i128 {
-    let unit = [3.6e12, 6e10, 1e9, 1e6, 1e3, 1.0].into_iter().find(|unit| nanos >= unit * 10.0).unwrap_or(1.0);
-    ((nanos / unit).round() * unit) as i128
-}
-
-/// Where labels of a horizontal axis stand: at the left edge and in steps from there for logarithms, else at multiples of
-/// the step.
-pub(super) fn ticks(unit: Unit, x: Scale, step: f64) -> impl Iterator<Item = f64> {
-    let log = unit == Unit::LogTime;
-    let first = if log { x.low } else { (x.low / step).ceil() * step };
-    // Windows of the longest length are a little shorter than twice those of the length before.
-    let slack = if log { step * 0.02 } else { step * 1e-6 };
-    (0..=64)
-        .map(move |i| first + f64::from(i) * step)
-        .take_while(move |at| *at <= x.high + slack)
-        .map(move |at| at.min(x.high))
-}
-
 impl Chart {
     /// Lines on axes, each with its name and what it counts: what runs from left to right, then what runs upwards.
     pub fn new(title: impl Into<String>, x: (&str, Unit), y: (&str, Unit), series: Vec<Series>) -> Self {
@@ -145,24 +69,13 @@ impl Chart {
             canvas.line(&[(x.from, y.at(value)), (x.to, y.at(value))], theme.grid(), 1.0);
             canvas.text((x.from - 8.0, y.at(value) + SMALL * 0.32), &label(self.y.1, value), muted);
         }
-        let x_step = step(self.x.1, x.high - x.low, ((x.to - x.from) / 90.0) as usize);
-        let centered = Font { align: Align::Center, ..muted };
-        let mut free = f64::NEG_INFINITY;
-        for value in ticks(self.x.1, x, x_step) {
-            let at = x.at(value);
-            let half = font::width(&label(self.x.1, value), SMALL) / 2.0;
-            // A label that would lie on the one before is left out with its tick.
-            if at - half < free {
-                continue;
-            }
-            free = at + half + 6.0;
+        let below = (self.x.0.as_str(), (x.from + x.to) / 2.0, y.from);
+        draw_below(canvas, style, labels(self.x.1, x, 90.0), below, |canvas, at| {
             canvas.line(&[(at, y.from), (at, y.from + 5.0)], theme.muted(), 1.0);
-            canvas.text((at, y.from + 19.0), &label(self.x.1, value), centered);
-        }
+        });
         canvas.line(&[(x.from, y.from), (x.to, y.from)], theme.muted(), 1.0);
-        let ink = Font { size: SMALL, color: theme.ink(), align: Align::Center };
-        canvas.text(((x.from + x.to) / 2.0, y.from + 40.0), &self.x.0, ink);
-        canvas.text((MARGIN, y.to - 12.0), &self.y.0, Font { align: Align::Left, ..ink });
+        let ink = Font { color: theme.ink(), align: Align::Left, ..muted };
+        canvas.text((MARGIN, y.to - 12.0), &self.y.0, ink);
     }
 
     fn draw_series(&self, canvas: &mut dyn Canvas, style: &Style, x: Scale, y: Scale) {

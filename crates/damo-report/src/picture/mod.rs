@@ -3,6 +3,7 @@
 //! A [`Picture`] draws itself on a [`Canvas`]; which file comes of it, its size, theme and colours are a [`Style`]. The
 //! font is bundled and nothing of the system is used, so that the same record gives the same picture everywhere.
 
+pub(crate) mod axis;
 mod bars;
 pub mod canvas;
 pub mod chart;
@@ -14,9 +15,10 @@ pub(crate) mod stack;
 mod svg;
 pub(crate) mod ticks;
 
+pub use axis::Unit;
 pub use bars::{Bar, Bars};
 pub use canvas::Canvas;
-pub use chart::{Chart, Series, Unit};
+pub use chart::{Chart, Series};
 pub use panels::Panels;
 pub use stack::{Stack, part, with_room};
 
