@@ -281,12 +281,7 @@ fn pid(value: &Value) -> Option<i32> {
 }
 
 fn ops(value: &Value) -> Option<Ops> {
-    match value.as_str()? {
-        "vaddr" => Some(Ops::Vaddr),
-        "fvaddr" => Some(Ops::Fvaddr),
-        "paddr" => Some(Ops::Paddr),
-        _ => None,
-    }
+    value.as_str()?.parse().ok()
 }
 
 /// An interval of the Python tool's JSON: microseconds, or with a unit.

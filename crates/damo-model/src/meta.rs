@@ -1,5 +1,6 @@
 //! What is known of a record as a whole.
 
+use crate::keyword::keywords;
 use crate::{Bytes, Intervals, IntervalsGoal, Nanos, NrRegions};
 use serde::{Deserialize, Serialize};
 
@@ -39,6 +40,8 @@ pub enum Ops {
     /// The physical address space.
     Paddr,
 }
+
+keywords!(Ops, "operations set", { Vaddr = "vaddr", Fvaddr = "fvaddr", Paddr = "paddr" });
 
 /// Where the snapshots came from.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]

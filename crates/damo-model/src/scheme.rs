@@ -21,15 +21,15 @@
 mod charge;
 mod filters;
 mod json;
-mod keys;
 mod quotas;
 
+pub use crate::keyword::unknown_key;
 pub use charge::{Charge, Costs, GOAL_REACHED, MAX_PRIORITY, feed_loop, goal_score, priority};
 pub use filters::{FilterKind, SchemeFilter};
-pub use keys::unknown_key;
 pub use quotas::{Goal, GoalTuner, Metric, Quotas, Watermarks, Weights};
 
 use crate::human::{self, ParseError, Style, TimeUnit};
+use crate::keyword::keywords;
 use crate::{Age, Bytes, Intervals, Nanos, NrAccesses};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -81,45 +81,19 @@ pub enum Action {
     Stat,
 }
 
-impl Action {
-    /// All of them.
-    pub const ALL: [Action; 11] = [
-        Action::Willneed,
-        Action::Cold,
-        Action::Pageout,
-        Action::Hugepage,
-        Action::Collapse,
-        Action::Nohugepage,
-        Action::LruPrio,
-        Action::LruDeprio,
-        Action::MigrateHot,
-        Action::MigrateCold,
-        Action::Stat,
-    ];
-
-    /// The kernel's word.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Action::Willneed => "willneed",
-            Action::Cold => "cold",
-            Action::Pageout => "pageout",
-            Action::Hugepage => "hugepage",
-            Action::Collapse => "collapse",
-            Action::Nohugepage => "nohugepage",
-            Action::LruPrio => "lru_prio",
-            Action::LruDeprio => "lru_deprio",
-            Action::MigrateHot => "migrate_hot",
-            Action::MigrateCold => "migrate_cold",
-            Action::Stat => "stat",
-        }
-    }
-}
-
-impl fmt::Display for Action {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
+keywords!(Action, "action", {
+    Willneed = "willneed",
+    Cold = "cold",
+    Pageout = "pageout",
+    Hugepage = "hugepage",
+    Collapse = "collapse",
+    Nohugepage = "nohugepage",
+    LruPrio = "lru_prio",
+    LruDeprio = "lru_deprio",
+    MigrateHot = "migrate_hot",
+    MigrateCold = "migrate_cold",
+    Stat = "stat",
+});
 
 /// An access rate as a bound.
 #[derive(Clone, Copy, Debug, PartialEq)]

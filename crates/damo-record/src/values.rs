@@ -4,7 +4,7 @@
 use crate::args::UsageError;
 use damo_model::human::{self, TimeUnit};
 use damo_model::scheme::Scheme;
-use damo_model::{AddrRange, Bytes, Nanos, Ops};
+use damo_model::{AddrRange, Bytes, Nanos};
 use std::ffi::OsString;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -61,16 +61,6 @@ pub(crate) fn basis_points(text: &str) -> Result<u64, String> {
         return Err("a share is from 0 % to 100 % (0 to 10000 basis points)".to_string());
     }
     Ok(number.round() as u64)
-}
-
-/// An operations set by its name in the kernel.
-pub(crate) fn ops(text: &str) -> Result<Ops, String> {
-    match text {
-        "vaddr" => Ok(Ops::Vaddr),
-        "fvaddr" => Ok(Ops::Fvaddr),
-        "paddr" => Ok(Ops::Paddr),
-        _ => Err("DAMON's operations sets are vaddr, fvaddr and paddr".to_string()),
-    }
 }
 
 /// Ascending disjoint ranges.

@@ -14,11 +14,7 @@ pub(crate) fn kdamond_json(options: &Options, intervals: &Intervals, nr_processe
             .map(|i| format!("{{\"pid\":{},\"obsolete\":false,\"regions\":[{regions}]}}", crate::tell::pid(i)))
             .collect(),
     };
-    let ops = match options.ops {
-        Ops::Vaddr => "vaddr",
-        Ops::Fvaddr => "fvaddr",
-        Ops::Paddr => "paddr",
-    };
+    let ops = options.ops;
     let (bp, aggrs, min, max) = options.intervals_goal.map_or((0, 0, 0, 0), |goal| {
         (goal.access_bp, goal.aggregations, goal.min_sample.as_micros(), goal.max_sample.as_micros())
     });

@@ -15,7 +15,7 @@ impl Kdamond {
                 let (here, there) = (show(here), show(there));
                 (here != there).then(|| (format!("{what} of context {at}"), here, there))
             };
-            differ("operations", &|context| format!("{:?}", context.ops).to_lowercase())
+            differ("operations", &|context| context.ops.to_string())
                 .or_else(|| differ("targets", &targets))
                 .or_else(|| differ("intervals", &intervals))
         })

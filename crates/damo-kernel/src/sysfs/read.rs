@@ -5,7 +5,7 @@ use super::params::*;
 use crate::error::{Error, Result, excerpt};
 use crate::io::Root;
 use damo_model::{
-    Addr, AddrRange, Age, Bytes, Intervals, IntervalsGoal, Nanos, NrAccesses, NrRegions, Ops, Region, SchemeCounts,
+    Addr, AddrRange, Age, Bytes, Intervals, IntervalsGoal, Nanos, NrAccesses, NrRegions, Region, SchemeCounts,
 };
 use std::str::FromStr;
 
@@ -92,12 +92,8 @@ impl<'r> Reader<'r> {
     }
 
     fn context(&self) -> Result<Context> {
-        let ops = match self.text("operations")?.as_str() {
-            "vaddr" => Ops::Vaddr,
-            "fvaddr" => Ops::Fvaddr,
-            "paddr" => Ops::Paddr,
-            other => return Err(self.content("operations", "vaddr, fvaddr or paddr", other)),
-        };
+        let ops = self.text("operations")?;
+        let ops = ops.parse().map_err(|_| self.content("operations", "vaddr, fvaddr or paddr", &ops))?;
         let attrs = self.below("monitoring_attrs");
         let intervals = attrs.below("intervals");
         let goal = intervals.below("intervals_goal");

@@ -48,7 +48,7 @@ impl Scheme {
             age => written::Span::Intervals(age.into()),
         };
         Some(written::Scheme {
-            action: written::Action::ALL.into_iter().find(|action| action.as_str() == self.action)?,
+            action: self.action.parse().ok()?,
             target_nid: self.target_nid,
             dests: self.dests.iter().map(|dest| written::Dest { id: dest.id, weight: dest.weight }).collect(),
             access_pattern: written::AccessPattern {
@@ -87,10 +87,6 @@ fn quotas(quotas: &written::Quotas) -> Quotas {
         nid: goal.nid,
         path: goal.memcg_path.clone().unwrap_or_default(),
     };
-    let tuner = |tuner| match tuner {
-        written::GoalTuner::Consist => "consist",
-        written::GoalTuner::Temporal => "temporal",
-    };
     Quotas {
         time: quotas.time,
         size: quotas.size,
@@ -99,26 +95,14 @@ fn quotas(quotas: &written::Quotas) -> Quotas {
         weight_nr_accesses: quotas.weights.nr_accesses,
         weight_age: quotas.weights.age,
         goals: quotas.goals.iter().map(goal).collect(),
-        goal_tuner: quotas.goal_tuner.map(tuner).unwrap_or_default().to_owned(),
+        goal_tuner: quotas.goal_tuner.map(|tuner| tuner.to_string()).unwrap_or_default(),
         fail_charge: quotas.fail_charge_num.zip(quotas.fail_charge_denom),
     }
 }
 
-const METRICS: [written::Metric; 9] = [
-    written::Metric::UserInput,
-    written::Metric::SomeMemPsiUs,
-    written::Metric::NodeMemUsedBp,
-    written::Metric::NodeMemFreeBp,
-    written::Metric::NodeMemcgUsedBp,
-    written::Metric::NodeMemcgFreeBp,
-    written::Metric::ActiveMemBp,
-    written::Metric::InactiveMemBp,
-    written::Metric::NodeEligibleMemBp,
-];
-
 fn written_quotas(quotas: &Quotas) -> Option<written::Quotas> {
     let goal = |goal: &Goal| {
-        let metric = METRICS.into_iter().find(|metric| metric.as_str() == goal.metric)?;
+        let metric = goal.metric.parse().ok()?;
         Some(written::Goal {
             metric,
             target_value: goal.target_value,
@@ -139,9 +123,7 @@ fn written_quotas(quotas: &Quotas) -> Option<written::Quotas> {
         goals: quotas.goals.iter().map(goal).collect::<Option<_>>()?,
         goal_tuner: match quotas.goal_tuner.as_str() {
             "" => None,
-            "consist" => Some(written::GoalTuner::Consist),
-            "temporal" => Some(written::GoalTuner::Temporal),
-            _ => return None,
+            word => Some(word.parse().ok()?),
         },
         fail_charge_num: quotas.fail_charge.map(|(numerator, _)| numerator),
         fail_charge_denom: quotas.fail_charge.map(|(_, denominator)| denominator),

@@ -6,7 +6,7 @@ use super::Sysfs;
 use super::params::*;
 use crate::error::{Error, Result};
 use crate::io::Root;
-use damo_model::{IntervalsGoal, Nanos, Ops};
+use damo_model::{IntervalsGoal, Nanos};
 use std::fmt::Display;
 use std::io;
 
@@ -88,12 +88,7 @@ impl<'r> Writer<'r> {
     }
 
     fn context(&self, context: &Context) -> Result<()> {
-        let ops = match context.ops {
-            Ops::Vaddr => "vaddr",
-            Ops::Fvaddr => "fvaddr",
-            Ops::Paddr => "paddr",
-        };
-        self.set("operations", ops)?;
+        self.set("operations", context.ops)?;
         let attrs = self.below("monitoring_attrs");
         let intervals = attrs.below("intervals");
         intervals.set("sample_us", micros(context.intervals.sample))?;

@@ -2,6 +2,7 @@
 
 use super::{MinMax, SchemeError};
 use crate::{AddrRange, Bytes};
+use std::fmt;
 
 /// What a filter looks at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +44,12 @@ impl FilterKind {
     /// Whether DAMON's core decides by it, for whole regions; otherwise it is decided page by page.
     pub fn is_core(&self) -> bool {
         matches!(self, FilterKind::Addr(_) | FilterKind::Target(_))
+    }
+}
+
+impl fmt::Display for FilterKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 

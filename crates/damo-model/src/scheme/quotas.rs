@@ -2,9 +2,9 @@
 
 use super::SchemeError;
 use crate::human::{self, TimeUnit};
+use crate::keyword::keywords;
 use crate::{Bytes, Nanos};
 use serde::{Deserialize, Serialize};
-use std::fmt;
 
 /// How regions are put in order when a quota is short: parts in thousand, relative to each other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -94,6 +94,8 @@ pub enum GoalTuner {
     Temporal,
 }
 
+keywords!(GoalTuner, "goal tuner", { Consist = "consist", Temporal = "temporal" });
+
 /// What a goal measures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -120,22 +122,19 @@ pub enum Metric {
     NodeEligibleMemBp,
 }
 
-impl Metric {
-    /// The kernel's word.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Metric::UserInput => "user_input",
-            Metric::SomeMemPsiUs => "some_mem_psi_us",
-            Metric::NodeMemUsedBp => "node_mem_used_bp",
-            Metric::NodeMemFreeBp => "node_mem_free_bp",
-            Metric::NodeMemcgUsedBp => "node_memcg_used_bp",
-            Metric::NodeMemcgFreeBp => "node_memcg_free_bp",
-            Metric::ActiveMemBp => "active_mem_bp",
-            Metric::InactiveMemBp => "inactive_mem_bp",
-            Metric::NodeEligibleMemBp => "node_eligible_mem_bp",
-        }
-    }
+keywords!(Metric, "metric of a goal", {
+    UserInput = "user_input",
+    SomeMemPsiUs = "some_mem_psi_us",
+    NodeMemUsedBp = "node_mem_used_bp",
+    NodeMemFreeBp = "node_mem_free_bp",
+    NodeMemcgUsedBp = "node_memcg_used_bp",
+    NodeMemcgFreeBp = "node_memcg_free_bp",
+    ActiveMemBp = "active_mem_bp",
+    InactiveMemBp = "inactive_mem_bp",
+    NodeEligibleMemBp = "node_eligible_mem_bp",
+});
 
+impl Metric {
     /// A value of this metric: basis points take a percent sign, pressure a unit of time.
     ///
     /// # Errors
@@ -148,12 +147,6 @@ impl Metric {
         };
         let whole = whole.map_err(|error| error.to_string())?;
         u64::try_from(whole).map_err(|_| format!("{text} is out of range; use 0 or more"))
-    }
-}
-
-impl fmt::Display for Metric {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
     }
 }
 

@@ -7,9 +7,9 @@ use std::ffi::{OsStr, OsString};
 
 /// A value that is one of `names`, and what `parse` makes of it. Completion offers the names; help lists them, and so does
 /// the error for any other word.
-pub fn named<T: Clone + Send + Sync + 'static>(
+pub fn named<T: Clone + Send + Sync + 'static, E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static>(
     names: impl IntoIterator<Item = &'static str>,
-    parse: fn(&str) -> Result<T, String>,
+    parse: fn(&str) -> Result<T, E>,
 ) -> impl TypedValueParser<Value = T> {
     PossibleValuesParser::new(names).try_map(move |name| parse(&name))
 }

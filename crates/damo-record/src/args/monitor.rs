@@ -39,7 +39,7 @@ pub struct MonitorArgs {
     pub regions: Vec<String>,
 
     /// Operations set [default: chosen by the target].
-    #[arg(long, value_name = "OPS", value_parser = super::named(["vaddr", "fvaddr", "paddr"], values::ops), help_heading = "Targets")]
+    #[arg(long, value_name = "OPS", value_parser = super::named(Ops::WORDS, str::parse::<Ops>), help_heading = "Targets")]
     pub ops: Option<Ops>,
 
     /// All parameters, {"kdamonds": [...]}: a JSON or YAML file, or the JSON text itself.

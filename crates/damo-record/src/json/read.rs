@@ -213,7 +213,7 @@ fn context(at: &At<'_>) -> Result<Context> {
     if let Some(control) = at.maybe("sample_control") {
         sample_control(&control)?;
     }
-    let ops: Ops = at.get("ops")?.parse(crate::values::ops)?;
+    let ops: Ops = at.get("ops")?.parse(|word| word.parse().map_err(|e: damo_model::UnknownKeyword| e.to_string()))?;
     let mut context = Context::new(ops);
     if let Some(intervals) = at.maybe("intervals") {
         context.intervals = self::intervals(&intervals)?;

@@ -3,7 +3,7 @@
 
 use damo_kernel::sysfs::{Context, ContextTarget, Filter, Goal, Kdamond, Scheme};
 use damo_model::human::{Style, format_time_exact};
-use damo_model::{Bytes, Nanos, Ops};
+use damo_model::{Bytes, Nanos};
 use serde_json::{Value, json};
 
 /// {"kdamonds": [...]} as one line of text.
@@ -27,11 +27,7 @@ fn kdamond(kdamond: &Kdamond) -> Value {
 fn context(context: &Context) -> Value {
     let intervals = context.intervals;
     let mut value = json!({
-        "ops": match context.ops {
-            Ops::Vaddr => "vaddr",
-            Ops::Fvaddr => "fvaddr",
-            Ops::Paddr => "paddr",
-        },
+        "ops": context.ops.as_str(),
         "targets": context.targets.iter().map(target).collect::<Vec<_>>(),
         "intervals": {
             "sample_us": time(intervals.sample),

@@ -6,7 +6,7 @@ use crate::values;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 use damo_kernel::sysfs::Scheme as Running;
 use damo_model::Intervals;
-use damo_model::scheme::{Action, Scheme};
+use damo_model::scheme::{Action, GoalTuner, Scheme};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -60,8 +60,8 @@ impl Args for DamosArgs {
             let arg = Arg::new(id).long(id).value_names(names.to_vec()).num_args(min..=max).help(help);
             let arg = if id == "schemes" { arg.short('c') } else { arg };
             let arg = match id {
-                "damos_action" => arg.value_parser(offered(Action::ALL.map(Action::as_str))),
-                "damos_quota_goal_tuner" => arg.value_parser(offered(["consist", "temporal"])),
+                "damos_action" => arg.value_parser(offered(Action::WORDS)),
+                "damos_quota_goal_tuner" => arg.value_parser(offered(GoalTuner::WORDS)),
                 _ => arg,
             };
             command.arg(arg.action(ArgAction::Append).help_heading("Schemes"))

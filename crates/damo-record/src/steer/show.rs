@@ -5,7 +5,7 @@ use damo_kernel::procfs::Procfs;
 use damo_kernel::steer::{Status, Steered};
 use damo_kernel::sysfs::{Context, ContextTarget, Filter, Goal, Kdamond, ModuleKdamond, Scheme, SchemeStatus};
 use damo_model::human::{Show, Style, count_text, format_hex_range, format_nr, format_size, time_text};
-use damo_model::{AddrRange, Bytes, Intervals, Nanos, Ops};
+use damo_model::{AddrRange, Bytes, Intervals, Nanos};
 use serde_json::{Map, Value, json};
 
 /// Lines that name parameters of modules are broken here.
@@ -131,11 +131,7 @@ fn module(module: &ModuleKdamond, lines: &mut Vec<String>) {
 }
 
 fn bounds(context: &Context) -> String {
-    let ops = match context.ops {
-        Ops::Vaddr => "vaddr",
-        Ops::Fvaddr => "fvaddr",
-        Ops::Paddr => "paddr",
-    };
+    let ops = context.ops;
     let paused = if context.pause == Some(true) { ", paused" } else { "" };
     let unit = context.addr_unit.filter(|unit| *unit > 1);
     let unit = unit.map(|unit| format!(", addresses in units of {unit} bytes")).unwrap_or_default();

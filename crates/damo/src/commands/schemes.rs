@@ -70,7 +70,7 @@ struct SuggestArgs {
     #[arg(long, value_name = "GOAL", value_parser = Goal::parse)]
     goal: Vec<Goal>,
     /// What the scheme does
-    #[arg(long, value_name = "ACTION", value_parser = named(Action::ALL.map(Action::as_str), action), default_value = "pageout")]
+    #[arg(long, value_name = "ACTION", value_parser = named(Action::WORDS, str::parse::<Action>), default_value = "pageout")]
     action: Action,
     #[command(flatten)]
     reckoning: ReckoningArgs,
@@ -93,13 +93,6 @@ struct ReckoningArgs {
     settle: Option<Nanos>,
     #[command(flatten)]
     target: TargetArgs,
-}
-
-fn action(name: &str) -> Result<Action, String> {
-    Action::ALL.into_iter().find(|action| action.as_str() == name).ok_or_else(|| {
-        let names: Vec<&str> = Action::ALL.iter().map(|action| action.as_str()).collect();
-        format!("the actions are {}", names.join(", "))
-    })
 }
 
 impl ReckoningArgs {
