@@ -5,9 +5,10 @@
 
 use damo_kernel::procfs::{self, Procfs};
 use damo_kernel::ring::{Record, Ring, RingOptions, Until};
-use damo_kernel::sysfs::{Context, ContextTarget, Kdamond, Sysfs};
+use damo_kernel::sysfs::Sysfs;
 use damo_kernel::tracefs::{Decoder, Event, Tracefs};
 use damo_kernel::{Result, Root};
+use damo_model::kdamond::{Context, ContextTarget, Kdamond};
 use damo_model::{Bytes, Intervals, Nanos, NrRegions, Ops, SnapshotState, Stamp};
 use damo_trace::assemble::{Assembler, AssemblerOptions, EventKey, RegionEvent};
 use std::time::{Duration, Instant};

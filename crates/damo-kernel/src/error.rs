@@ -77,6 +77,9 @@ pub enum Error {
         /// What it must be.
         why: String,
     },
+    /// The same, as [`damo_model::kdamond::check`] finds it.
+    #[error(transparent)]
+    Parameter(#[from] damo_model::ParamError),
     /// No kdamond can be set up, because someone else's runs.
     #[error(
         "kdamond {index} (pid {pid}) is already on and was not started by us, and while one is on the kernel does not let the \

@@ -12,7 +12,6 @@
 //! - [`rights`]: a program with the rights of the user who called sudo
 //! - [`signals`]: who sent one, and whether it was ignored when we were started
 //! - [`procfs`]: processes, memory, pressure, CPU time
-//! - [`validate`]: parameters that the kernel would refuse without a word
 //!
 //! How a recording goes, in order: [`readiness`] if something is amiss; [`tracefs::Tracefs::recording_events`];
 //! [`ring::Ring::per_cpu`]; [`sysfs::Sysfs::stage`] and [`sysfs::Staged::start`]; [`ring::Ring::narrow`]; then
@@ -24,8 +23,9 @@
 //!
 //! ```
 //! use damo_kernel::Root;
-//! use damo_kernel::sysfs::{Context, ContextTarget, FakeDamon, Kdamond, Sysfs};
+//! use damo_kernel::sysfs::{FakeDamon, Sysfs};
 //! use damo_model::Ops;
+//! use damo_model::kdamond::{Context, ContextTarget, Kdamond};
 //! use std::sync::Arc;
 //!
 //! let sysfs = Sysfs::new(&Root::with_io(Arc::new(FakeDamon::new((6, 12))))); // Root::host() is this machine
@@ -53,7 +53,7 @@ pub mod steer;
 pub mod sysfs;
 mod system;
 pub mod tracefs;
-pub mod validate;
+mod validate;
 
 pub use error::{Error, Result};
 pub use io::{DirIo, Io, Root};

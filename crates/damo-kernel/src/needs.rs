@@ -8,7 +8,9 @@ use crate::error::{Error, Result};
 use crate::features::{Feature, Support, features, parse_release};
 use crate::io::Root;
 use crate::procfs::Procfs;
-use crate::sysfs::{Context, Filter, Goal, KDAMONDS, Kdamond, Scheme};
+use crate::sysfs::KDAMONDS;
+use damo_model::kdamond::{Context, Kdamond};
+use damo_model::scheme::{FilterKind, Goal, GoalTuner, Scheme, SchemeFilter};
 use std::cell::OnceCell;
 
 /// Words that came later than the files that take them.
@@ -115,23 +117,23 @@ impl Kernel<'_> {
     }
 
     fn scheme(&self, scheme: &Scheme, place: &ParamLocation) -> Result<()> {
-        self.knows(&scheme.action, place, "action", "action")?;
+        self.knows(scheme.action.as_str(), place, "action", "action")?;
         let needed = [
             ("target_nid", "target_nid", scheme.target_nid.is_some()),
             ("dests", "dests", !scheme.dests.is_empty()),
             ("apply_interval", "apply_interval_us", scheme.apply_interval.0 > 0),
             ("quota_goals", "quotas/goals", !scheme.quotas.goals.is_empty()),
-            ("goal_tuner", "quotas/goal_tuner", !matches!(scheme.quotas.goal_tuner.as_str(), "" | "consist")),
-            ("fail_charge", "quotas/fail_charge_num", scheme.quotas.fail_charge.is_some_and(|charge| charge != (0, 0))),
+            ("goal_tuner", "quotas/goal_tuner", !matches!(scheme.quotas.goal_tuner, None | Some(GoalTuner::Consist))),
+            ("fail_charge", "quotas/fail_charge_num", scheme.quotas.fail_charge_num.is_some()),
             ("filters", "filters", !scheme.filters.is_empty()),
-            ("max_nr_snapshots", "stats/max_nr_snapshots", scheme.max_nr_snapshots.is_some_and(|most| most > 0)),
+            ("max_nr_snapshots", "stats/max_nr_snapshots", scheme.max_nr_snapshots.is_some()),
         ];
         for (feature, file, _) in needed.into_iter().filter(|(_, _, needed)| *needed) {
             let field = file.trim_start_matches("stats/").replace('/', ".");
             self.needs(&format!("sysfs/{feature}"), place, &field, file)?;
         }
-        if scheme.watermarks.metric != "none" {
-            self.knows(&scheme.watermarks.metric, place, "watermarks.metric", "watermarks/metric")?;
+        if scheme.watermarks.is_on() {
+            self.knows(scheme.watermarks.metric.as_str(), place, "watermarks.metric", "watermarks/metric")?;
         }
         for (g, goal) in scheme.quotas.goals.iter().enumerate() {
             self.goal(goal, &place.below("goal", "quotas/goals", g))?;
@@ -141,23 +143,23 @@ impl Kernel<'_> {
     }
 
     fn goal(&self, goal: &Goal, place: &ParamLocation) -> Result<()> {
-        self.knows(&goal.metric, place, "metric", "target_metric")?;
+        self.knows(goal.metric.as_str(), place, "metric", "target_metric")?;
         if goal.nid.is_some() {
             self.needs("sysfs/goal_nid", place, "nid", "nid")?;
         }
-        if !goal.path.is_empty() {
+        if let Some(path) = &goal.memcg_path {
             self.needs("sysfs/goal_path", place, "memcg_path", "path")?;
-            self.cgroup(&goal.path, place)?;
+            self.cgroup(path, place)?;
         }
         Ok(())
     }
 
-    fn filter(&self, filter: &Filter, place: &ParamLocation) -> Result<()> {
-        self.knows(&filter.kind, place, "filter_type", "type")?;
+    fn filter(&self, filter: &SchemeFilter, place: &ParamLocation) -> Result<()> {
+        self.knows(filter.kind.as_str(), place, "filter_type", "type")?;
         if filter.allow {
             self.needs("sysfs/filter_allow", place, "allow", "allow")?;
         }
-        if filter.kind == "memcg" { self.cgroup(&filter.memcg_path, place) } else { Ok(()) }
+        if let FilterKind::Memcg(path) = &filter.kind { self.cgroup(path, place) } else { Ok(()) }
     }
 
     /// The kernel takes any path, and finds out only when it is to start.
@@ -208,13 +210,16 @@ impl Kernel<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sysfs::{ContextTarget, FakeDamon, Sysfs};
+    use crate::sysfs::{FakeDamon, Sysfs};
+    use damo_model::Bytes;
+    use damo_model::kdamond::ContextTarget;
+    use damo_model::scheme::{Action, Dest, Metric, MinMax};
     use damo_model::{IntervalsGoal, Nanos, Ops};
     use std::sync::Arc;
 
     fn kdamond(change: impl FnOnce(&mut Context)) -> Kdamond {
         let mut context = Context::new(Ops::Paddr);
-        context.schemes.push(Scheme::new("stat"));
+        context.schemes.push(Scheme::new(Action::Stat));
         change(&mut context);
         Kdamond { contexts: vec![context], ..Kdamond::default() }
     }
@@ -232,13 +237,16 @@ mod tests {
         Some(error.to_string())
     }
 
-    fn goal(metric: &str) -> Goal {
-        Goal { metric: metric.to_owned(), target_value: 1, ..Goal::default() }
+    fn goal(metric: Metric) -> Goal {
+        Goal { metric, target_value: 1, ..Goal::default() }
+    }
+
+    fn filter(kind: FilterKind) -> SchemeFilter {
+        SchemeFilter { kind, matching: true, allow: false }
     }
 
     #[test]
     fn what_a_kernel_lacks_is_refused_before_the_first_write_with_the_release() {
-        let filter = |kind: &str| Filter { kind: kind.to_owned(), matching: true, ..Filter::default() };
         let quota = |scheme: &mut Scheme, of: Goal| {
             scheme.quotas.goals.push(of);
             scheme.quotas.reset_interval = Nanos::from_secs(1);
@@ -272,19 +280,19 @@ mod tests {
                 }),
                 ["target 0, obsolete", "targets/0/obsolete_target", "6.19"],
             ),
-            ((5, 19), (6, 0), of_scheme(|s| s.action = "lru_prio".into()), ["scheme 0, action", "lru_prio", "6.0"]),
+            ((5, 19), (6, 0), of_scheme(|s| s.action = Action::LruPrio), ["scheme 0, action", "lru_prio", "6.0"]),
             (
                 (6, 10),
                 (6, 11),
-                of_scheme(|s| (s.action, s.target_nid) = ("migrate_hot".into(), Some(1))),
+                of_scheme(|s| (s.action, s.target_nid) = (Action::MigrateHot, Some(1))),
                 ["scheme 0, action", "migrate_hot", "6.11"],
             ),
             (
                 (6, 16),
                 (6, 17),
                 of_scheme(|s| {
-                    s.action = "migrate_hot".into();
-                    s.dests = vec![crate::sysfs::Dest { id: 1, weight: 1 }];
+                    s.action = Action::MigrateHot;
+                    s.dests = vec![Dest { id: 1, weight: 1 }];
                 }),
                 ["scheme 0, dests", "schemes/0/dests", "6.17"],
             ),
@@ -297,44 +305,51 @@ mod tests {
             (
                 (6, 7),
                 (6, 8),
-                of_scheme(|s| quota(s, goal("user_input"))),
+                of_scheme(|s| quota(s, goal(Metric::UserInput))),
                 ["scheme 0, quotas.goals", "quotas/goals", "6.8"],
             ),
             (
                 (6, 8),
                 (6, 9),
-                of_scheme(|s| quota(s, goal("some_mem_psi_us"))),
+                of_scheme(|s| quota(s, goal(Metric::SomeMemPsiUs))),
                 ["scheme 0, goal 0, metric", "goals/0/target_metric", "6.9"],
             ),
             (
                 (6, 15),
                 (6, 16),
-                of_scheme(|s| quota(s, Goal { nid: Some(0), ..goal("node_mem_used_bp") })),
+                of_scheme(|s| quota(s, Goal { nid: Some(0), ..goal(Metric::NodeMemUsedBp) })),
                 ["scheme 0, goal 0, metric", "node_mem_used_bp", "6.16"],
             ),
             (
                 (6, 18),
                 (6, 19),
-                of_scheme(|s| quota(s, Goal { nid: Some(0), path: "/a".into(), ..goal("node_memcg_used_bp") })),
+                of_scheme(|s| {
+                    quota(s, Goal { nid: Some(0), memcg_path: Some("/a".into()), ..goal(Metric::NodeMemcgUsedBp) })
+                }),
                 ["scheme 0, goal 0, metric", "node_memcg_used_bp", "6.19"],
             ),
-            ((6, 2), (6, 3), of_scheme(|s| s.filters.push(filter("anon"))), ["scheme 0, filters", "filters", "6.3"]),
+            (
+                (6, 2),
+                (6, 3),
+                of_scheme(|s| s.filters.push(filter(FilterKind::Anon))),
+                ["scheme 0, filters", "filters", "6.3"],
+            ),
             (
                 (6, 9),
                 (6, 10),
-                of_scheme(|s| s.filters.push(filter("young"))),
+                of_scheme(|s| s.filters.push(filter(FilterKind::Young))),
                 ["scheme 0, filter 0, filter_type", "filters/0/type", "6.10"],
             ),
             (
                 (6, 13),
                 (6, 14),
-                of_scheme(|s| s.filters.push(Filter { allow: true, ..filter("anon") })),
+                of_scheme(|s| s.filters.push(SchemeFilter { allow: true, ..filter(FilterKind::Anon) })),
                 ["scheme 0, filter 0, allow", "filters/0/allow", "6.14"],
             ),
             (
                 (6, 14),
                 (6, 15),
-                of_scheme(|s| s.filters.push(filter("unmapped"))),
+                of_scheme(|s| s.filters.push(filter(FilterKind::Unmapped))),
                 ["scheme 0, filter 0, filter_type", "unmapped", "6.15"],
             ),
             (
@@ -346,28 +361,31 @@ mod tests {
             (
                 (6, 19),
                 (7, 0),
-                of_scheme(|s| quota(s, goal("active_mem_bp"))),
+                of_scheme(|s| quota(s, goal(Metric::ActiveMemBp))),
                 ["scheme 0, goal 0, metric", "active_mem_bp", "7.0"],
             ),
             (
                 (7, 0),
                 (7, 1),
                 of_scheme(|s| {
-                    quota(s, goal("user_input"));
-                    s.quotas.goal_tuner = "temporal".into();
+                    quota(s, goal(Metric::UserInput));
+                    s.quotas.goal_tuner = Some(GoalTuner::Temporal);
                 }),
                 ["scheme 0, quotas.goal_tuner", "quotas/goal_tuner", "7.1"],
             ),
             (
                 (7, 0),
                 (7, 2),
-                of_scheme(|s| s.quotas.fail_charge = Some((1, 4096))),
+                of_scheme(|s| {
+                    s.quotas.fail_charge_num = Some(1);
+                    s.quotas.fail_charge_denom = Some(4096);
+                }),
                 ["scheme 0, quotas.fail_charge_num", "quotas/fail_charge_num", "7.1 or later"],
             ),
             (
                 (7, 0),
                 (7, 2),
-                of_scheme(|s| s.action = "collapse".into()),
+                of_scheme(|s| s.action = Action::Collapse),
                 ["scheme 0, action", "collapse", "7.1 or later"],
             ),
             (
@@ -394,36 +412,36 @@ mod tests {
 
     #[test]
     fn on_any_kernel_each_action_metric_and_filter_is_written_whole_or_refused_at_once() {
-        use damo_model::scheme::Action;
-        let filters = ["anon", "memcg", "addr", "target", "young", "hugepage_size", "unmapped", "active"];
-        let metrics = [
-            "user_input",
-            "some_mem_psi_us",
-            "node_mem_used_bp",
-            "node_mem_free_bp",
-            "node_memcg_used_bp",
-            "node_memcg_free_bp",
-            "active_mem_bp",
-            "inactive_mem_bp",
-            "node_eligible_mem_bp",
+        let range = damo_model::AddrRange::new(damo_model::Addr(0), damo_model::Addr(8192));
+        let kinds = [
+            FilterKind::Anon,
+            FilterKind::Memcg("/a".to_owned()),
+            FilterKind::Addr(range),
+            FilterKind::Target(0),
+            FilterKind::Young,
+            FilterKind::HugepageSize(MinMax { min: Bytes(0), max: Bytes(0) }),
+            FilterKind::Unmapped,
+            FilterKind::Active,
         ];
-        let mut cases: Vec<Kdamond> =
-            Action::ALL.iter().map(|action| of_scheme(|s| s.action = action.as_str().to_owned())).collect();
-        cases.extend(metrics.map(|metric| {
+        let mut cases: Vec<Kdamond> = Vec::new();
+        cases.extend(Action::ALL.map(|action| {
             of_scheme(|s| {
-                let nid = metric.starts_with("node_").then_some(1);
-                let path = if metric.starts_with("node_memcg") { "/a" } else { "" }.to_owned();
-                s.quotas.goals.push(Goal { nid, path, ..goal(metric) });
+                let migrates = matches!(action, Action::MigrateHot | Action::MigrateCold);
+                (s.action, s.target_nid) = (action, migrates.then_some(1));
+            })
+        }));
+        cases.extend(Metric::ALL.map(|metric| {
+            of_scheme(|s| {
+                let nid = metric.as_str().starts_with("node_").then_some(1);
+                let memcg_path = metric.as_str().starts_with("node_memcg").then(|| "/a".to_owned());
+                s.quotas.goals.push(Goal { nid, memcg_path, ..goal(metric) });
                 s.quotas.reset_interval = Nanos::from_secs(1);
             })
         }));
-        cases.extend(filters.iter().flat_map(|kind| [(kind, false), (kind, true)]).map(|(kind, allow)| {
+        cases.extend(kinds.iter().flat_map(|kind| [(kind, false), (kind, true)]).map(|(kind, allow)| {
             kdamond(|context| {
-                let range = damo_model::AddrRange::new(damo_model::Addr(0), damo_model::Addr(8192));
                 context.targets.push(ContextTarget { regions: vec![range], ..ContextTarget::default() });
-                let memcg_path = "/a".to_owned();
-                let kind = (*kind).to_owned();
-                context.schemes[0].filters = vec![Filter { kind, allow, range, memcg_path, ..Filter::default() }];
+                context.schemes[0].filters = vec![SchemeFilter { kind: kind.clone(), matching: false, allow }];
             })
         }));
         let mut taken = Vec::new();
@@ -442,7 +460,7 @@ mod tests {
         let fake = Arc::new(FakeDamon::new((6, 15)));
         fake.put("proc/sys/kernel/osrelease", "5.14.0-611.el9.x86_64");
         let sysfs = Sysfs::new(&Root::with_io(fake.clone()));
-        let kdamond = of_scheme(|s| s.filters.push(Filter { kind: "young".into(), ..Filter::default() }));
+        let kdamond = of_scheme(|s| s.filters.push(filter(FilterKind::Young)));
         sysfs.stage(std::slice::from_ref(&kdamond)).expect("6.15 in truth").keep();
         let before = fake.files();
         let newest = of_scheme(|s| s.max_nr_snapshots = Some(3));
@@ -459,7 +477,7 @@ mod tests {
         let root = Root::with_io(fake);
         let of = |path: &str| {
             of_scheme(|s| {
-                s.filters.push(Filter { kind: "memcg".into(), memcg_path: path.into(), ..Filter::default() });
+                s.filters.push(filter(FilterKind::Memcg(path.into())));
             })
         };
         check(&root, &[of("/here")], &[0]).expect("there");

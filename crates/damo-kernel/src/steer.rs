@@ -5,14 +5,17 @@
 //! another thread than noted, are someone else's and are touched only when the user says so (`adopt`).
 //!
 //! ```
-//! use damo_kernel::{Root, steer::Steer, sysfs::{Context, ContextTarget, FakeDamon, Kdamond, Scheme}};
+//! use damo_kernel::{Root, steer::Steer, sysfs::FakeDamon};
+//! use damo_model::kdamond::{Context, ContextTarget, Kdamond};
+//! use damo_model::scheme::{Action, Scheme};
 //! use damo_model::{Nanos, Ops};
 //! # use std::sync::Arc;
 //! # let dir = tempfile::tempdir()?;
 //! # let (root, notes) = (Root::with_io(Arc::new(FakeDamon::new((6, 12)))), dir.path());
 //! let steer = Steer::new(&root, notes); // Root::host() and "/run/damo" on a live machine
 //! let target = ContextTarget { pid: Some(4242), ..ContextTarget::default() };
-//! let context = Context { targets: vec![target], schemes: vec![Scheme::new("pageout")], ..Context::new(Ops::Vaddr) };
+//! let schemes = vec![Scheme::new(Action::Pageout)];
+//! let context = Context { targets: vec![target], schemes, ..Context::new(Ops::Vaddr) };
 //! steer.start(&[Kdamond { contexts: vec![context], ..Kdamond::default() }])?;
 //! // Another process, later:
 //! steer.tune(false, |kdamonds| -> damo_kernel::Result<()> {
@@ -30,8 +33,8 @@ pub use settings_lock::SettingsLock;
 
 use crate::error::{Error, Result};
 use crate::io::Root;
-use crate::sysfs::{Kdamond, KdamondStatus, Leftover, ModuleKdamond, Staged, Sysfs};
-use serde::Serialize;
+use crate::sysfs::{KdamondStatus, Leftover, ModuleKdamond, Staged, Sysfs};
+use damo_model::kdamond::Kdamond;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -47,7 +50,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const LOCK_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Everything that `damo status` shows.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Status {
     /// The kdamonds of the sysfs tree.
     pub kdamonds: Vec<Steered>,
@@ -56,14 +59,13 @@ pub struct Status {
 }
 
 /// A kdamond and whose it is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Steered {
     /// Whether it was started by [`Steer::start`] and runs since.
     pub ours: bool,
     /// Whether the figures are of now, rather than as last told by the kernel.
     pub fresh: bool,
     /// State, parameters, statistics.
-    #[serde(flatten)]
     pub status: KdamondStatus,
 }
 

@@ -5,11 +5,11 @@
 use damo_kernel::procfs::Procfs;
 use damo_kernel::ring::{Record, Ring, RingOptions, Until};
 use damo_kernel::steer::Steer;
-use damo_kernel::sysfs::{
-    Command as Ask, Context, ContextTarget, Filter, Goal, Kdamond, Leftover, Scheme, Sysfs, Watermarks,
-};
+use damo_kernel::sysfs::{Command as Ask, Leftover, Sysfs};
 use damo_kernel::tracefs::{Decoder, Event, Tracefs};
 use damo_kernel::{Root, readiness};
+use damo_model::kdamond::{Context, ContextTarget, Kdamond};
+use damo_model::scheme::{Action, FilterKind, Goal, Metric, Scheme, SchemeFilter, WatermarkMetric, Watermarks};
 use damo_model::{Addr, AddrRange, Bytes, Intervals, Nanos, Ops, Snapshot, SnapshotState};
 use damo_trace::assemble::{Assembler, AssemblerOptions, EventKey, RegionEvent};
 use std::process::{Child, Command};
@@ -62,20 +62,25 @@ fn physical(root: &Root) -> Kdamond {
 }
 
 fn full_scheme() -> Scheme {
-    let mut scheme = Scheme::new("stat");
+    let mut scheme = Scheme::new(Action::Stat);
     scheme.apply_interval = Nanos::from_millis(300);
     scheme.quotas.time = Nanos::from_millis(10);
     scheme.quotas.size = Bytes(100 << 20);
     scheme.quotas.reset_interval = Nanos::from_secs(1);
-    (scheme.quotas.weight_size, scheme.quotas.weight_age) = (3, 7);
-    scheme.quotas.goals.push(Goal { metric: "some_mem_psi_us".to_owned(), target_value: 10_000, ..Goal::default() });
-    scheme.watermarks =
-        Watermarks { metric: "free_mem_rate".into(), interval: Nanos::from_secs(5), high: 1000, mid: 999, low: 1 };
-    scheme.filters.push(Filter { kind: "anon".into(), matching: true, ..Filter::default() });
+    (scheme.quotas.weights.size, scheme.quotas.weights.age) = (3, 7);
+    scheme.quotas.goals.push(Goal { metric: Metric::SomeMemPsiUs, target_value: 10_000, ..Goal::default() });
+    scheme.watermarks = Watermarks {
+        metric: WatermarkMetric::FreeMemRate,
+        interval: Nanos::from_secs(5),
+        high: 1000,
+        mid: 999,
+        low: 1,
+    };
+    scheme.filters.push(SchemeFilter { kind: FilterKind::Anon, matching: true, allow: false });
     let range = AddrRange::new(Addr(0), Addr(8192));
-    scheme.filters.push(Filter { kind: "addr".into(), range, ..Filter::default() });
-    scheme.filters.push(Filter { kind: "memcg".into(), memcg_path: "/".into(), ..Filter::default() });
-    scheme.filters.push(Filter { kind: "target".into(), target: 0, matching: true, ..Filter::default() });
+    scheme.filters.push(SchemeFilter { kind: FilterKind::Addr(range), matching: false, allow: false });
+    scheme.filters.push(SchemeFilter { kind: FilterKind::Memcg("/".into()), matching: false, allow: false });
+    scheme.filters.push(SchemeFilter { kind: FilterKind::Target(0), matching: true, allow: false });
     scheme
 }
 
@@ -84,7 +89,7 @@ fn full_scheme() -> Scheme {
 fn what_is_staged_reads_back_the_same() {
     let Some((root, sysfs)) = guest() else { return };
     let mut wanted = [processes(&[1, std::process::id() as i32]), physical(&root)];
-    wanted[0].contexts[0].schemes = vec![full_scheme(), Scheme::new("pageout")];
+    wanted[0].contexts[0].schemes = vec![full_scheme(), Scheme::new(Action::Pageout)];
     let staged = sysfs.stage(&wanted).expect("this kernel has all of it");
     assert_eq!(staged.params().expect("readable"), wanted);
     staged.undo().expect("nothing runs");
@@ -168,7 +173,7 @@ fn a_process_is_added_to_a_running_kdamond_and_commands_bring_statistics() {
     let Some((_, sysfs)) = guest() else { return };
     let (first, second) = (Sleeper::new(), Sleeper::new());
     let mut kdamond = processes(&[first.pid()]);
-    kdamond.contexts[0].schemes = vec![Scheme::new("stat")];
+    kdamond.contexts[0].schemes = vec![Scheme::new(Action::Stat)];
     let mut staged = sysfs.stage(&[kdamond]).expect("fits");
     staged.start().expect("goes on");
     let targets = processes(&[first.pid(), second.pid()]).contexts.remove(0).targets;
@@ -201,7 +206,7 @@ fn what_is_started_stays_on_is_tuned_scheme_by_scheme_and_stopped_without_a_trac
     steer()
         .tune(false, |kdamonds| {
             kdamonds[0].contexts[0].intervals.aggregation = Nanos::from_millis(200);
-            kdamonds[1].contexts[0].schemes.push(Scheme::new("stat"));
+            kdamonds[1].contexts[0].schemes.push(Scheme::new(Action::Stat));
             Ok::<(), damo_kernel::Error>(())
         })
         .expect("takes it");

@@ -1,6 +1,9 @@
 //! Words of DAMON's files (operations sets, actions, metrics), each a variant of an enum. One macro gives the enums their
 //! text: [`std::fmt::Display`] writes the kernel's word and [`std::str::FromStr`] reads it.
 
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
 /// A word that is none of those that this version knows.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{word}` is no {what}; {}", hint(word, known))]
@@ -57,9 +60,32 @@ fn distance(a: &str, b: &str) -> usize {
     rows[a.len()][b.len()]
 }
 
+/// A word of a kernel that is newer than this version: it is kept and written back as it was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NewerKeyword(&'static str);
+
+impl NewerKeyword {
+    /// Words of kernels are few and short: each is kept once, for the life of the program, so that enums stay `Copy`.
+    pub(crate) fn new(word: &str) -> Self {
+        static WORDS: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+        let mut words = WORDS.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = words.get(word) {
+            return NewerKeyword(known);
+        }
+        let kept: &'static str = Box::leak(word.to_owned().into_boxed_str());
+        words.insert(kept);
+        NewerKeyword(kept)
+    }
+
+    /// The word.
+    pub fn as_str(self) -> &'static str {
+        self.0
+    }
+}
+
 /// Gives an enum of the kernel's words its texts: `ALL`, `WORDS`, `as_str`, `Display` and `FromStr`.
 macro_rules! keywords {
-    ($type:ident, $what:literal, { $($variant:ident = $word:literal),+ $(,)? }) => {
+    ($type:ident, $what:literal, { $($variant:ident = $word:literal),+ $(,)? } $($newer:ident)?) => {
         impl $type {
             /// All that this version knows.
             pub const ALL: [$type; Self::WORDS.len()] = [$($type::$variant),+];
@@ -69,9 +95,17 @@ macro_rules! keywords {
             /// The kernel's word.
             pub fn as_str(self) -> &'static str {
                 match self {
-                    $($type::$variant => $word),+
+                    $($type::$variant => $word,)+
+                    $($type::$newer(word) => word.as_str(),)?
                 }
             }
+
+            $(
+                /// A word from a kernel's file, also one that only newer kernels know.
+                pub fn of_kernel(word: &str) -> Self {
+                    word.parse().unwrap_or_else(|_| $type::$newer($crate::NewerKeyword::new(word)))
+                }
+            )?
         }
 
         impl std::fmt::Display for $type {
@@ -83,7 +117,7 @@ macro_rules! keywords {
         impl std::str::FromStr for $type {
             type Err = $crate::UnknownKeyword;
 
-            fn from_str(word: &str) -> Result<Self, Self::Err> {
+            fn from_str(word: &str) -> std::result::Result<Self, Self::Err> {
                 let known = Self::ALL.into_iter().find(|known| known.as_str() == word);
                 known.ok_or_else(|| $crate::UnknownKeyword::new(word, $what, &Self::WORDS))
             }

@@ -10,6 +10,7 @@
 //! - [`target`]: who is monitored, identified beyond `target_id`
 //! - [`intervals`]: sampling, aggregation and update intervals, tuning goals, region bounds
 //! - [`meta`]: what is known of a record as a whole
+//! - [`kdamond`]: what DAMON is told: kdamonds, contexts, targets, their checks and their JSON
 //! - [`scheme`]: what DAMOS does to which regions, under which limits
 //! - [`side`]: what is recorded beside snapshots: mappings, footprints, CPU time, losses, marks
 //! - [`item`]: the stream from sources to sinks
@@ -27,6 +28,8 @@ pub mod batch;
 pub mod human;
 pub mod intervals;
 pub mod item;
+mod json;
+pub mod kdamond;
 mod keyword;
 pub mod meta;
 pub mod region;
@@ -39,7 +42,8 @@ pub mod units;
 pub use batch::{Batch, SnapshotHead};
 pub use intervals::{Intervals, IntervalsGoal, NrRegions};
 pub use item::{Item, Sink, SinkError};
-pub use keyword::UnknownKeyword;
+pub use json::ParamError;
+pub use keyword::{NewerKeyword, UnknownKeyword};
 pub use meta::{Clock, ClockPair, Meta, Ops, Source, TracepointFormat};
 pub use region::{ColumnId, ExtraColumn, Region, Snapshot, SnapshotState};
 pub use select::Selection;

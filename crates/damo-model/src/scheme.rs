@@ -22,38 +22,22 @@ mod charge;
 mod filters;
 mod json;
 mod quotas;
+mod watermarks;
 
-pub use crate::keyword::unknown_key;
 pub use charge::{Charge, Costs, GOAL_REACHED, MAX_PRIORITY, feed_loop, goal_score, priority};
 pub use filters::{FilterKind, SchemeFilter};
-pub use quotas::{Goal, GoalTuner, Metric, Quotas, Watermarks, Weights};
+pub use json::{list_from_json, memcg_path};
+pub use quotas::{Goal, GoalTuner, Metric, Quotas, Weights};
+pub use watermarks::{WatermarkMetric, Watermarks};
 
 use crate::human::{self, ParseError, Style, TimeUnit};
+use crate::json::{ParamError, Result};
 use crate::keyword::keywords;
-use crate::{Age, Bytes, Intervals, Nanos, NrAccesses};
-use serde::{Deserialize, Serialize};
+use crate::{Age, Bytes, Intervals, Nanos, NewerKeyword, NrAccesses};
 use std::fmt;
 
-/// A scheme that cannot be.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{field}{between}{what}", between = if field.is_empty() { "" } else { ": " })]
-#[non_exhaustive]
-pub struct SchemeError {
-    /// Where in the scheme, by the JSON keys: `quotas.reset_interval_ms`; empty for the scheme as a whole.
-    pub field: String,
-    /// What is wrong, and what to do.
-    pub what: String,
-}
-
-impl SchemeError {
-    pub(crate) fn new(field: impl Into<String>, what: impl fmt::Display) -> Self {
-        SchemeError { field: field.into(), what: what.to_string() }
-    }
-}
-
 /// What is done to regions.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Action {
     /// Bring in what is swapped out.
@@ -79,6 +63,8 @@ pub enum Action {
     /// Nothing but statistics.
     #[default]
     Stat,
+    /// Of a newer kernel.
+    Newer(NewerKeyword),
 }
 
 keywords!(Action, "action", {
@@ -93,7 +79,7 @@ keywords!(Action, "action", {
     MigrateHot = "migrate_hot",
     MigrateCold = "migrate_cold",
     Stat = "stat",
-});
+} Newer);
 
 /// An access rate as a bound.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -111,7 +97,7 @@ impl Rate {
     ///
     /// # Errors
     /// If it is none of these.
-    pub fn parse(text: &str) -> Result<Rate, ParseError> {
+    pub fn parse(text: &str) -> std::result::Result<Rate, ParseError> {
         if text.trim() == "max" {
             return Ok(Rate::Max);
         }
@@ -163,7 +149,7 @@ impl Span {
     ///
     /// # Errors
     /// If it is none of these.
-    pub fn parse(text: &str) -> Result<Span, ParseError> {
+    pub fn parse(text: &str) -> std::result::Result<Span, ParseError> {
         if text.trim() == "max" {
             return Ok(Span::Max);
         }
@@ -236,12 +222,32 @@ impl Default for AccessPattern {
 }
 
 impl AccessPattern {
-    /// In the kernel's units under `intervals`.
+    /// In the kernel's units under `intervals`: the same rate or age is other numbers under others.
     pub fn resolve(&self, intervals: &Intervals) -> ResolvedPattern {
         let MinMax { min, max } = self.nr_accesses;
         let nr_accesses = MinMax { min: min.resolve(intervals), max: max.resolve(intervals) };
         let age = MinMax { min: self.age.min.resolve(intervals), max: self.age.max.resolve(intervals) };
         ResolvedPattern { size: self.sz_bytes, nr_accesses, age }
+    }
+}
+
+impl From<ResolvedPattern> for AccessPattern {
+    /// The way back cannot tell a rate of 5 % from one of one sample in twenty: it gives samples and aggregations.
+    fn from(pattern: ResolvedPattern) -> Self {
+        let rate = |samples: NrAccesses| match samples.0 {
+            u32::MAX => Rate::Max,
+            samples => Rate::Samples(samples.into()),
+        };
+        let span = |age: Age| match age.0 {
+            u32::MAX => Span::Max,
+            age => Span::Intervals(age.into()),
+        };
+        let MinMax { min, max } = pattern.nr_accesses;
+        AccessPattern {
+            sz_bytes: pattern.size,
+            nr_accesses: MinMax { min: rate(min), max: rate(max) },
+            age: MinMax { min: span(pattern.age.min), max: span(pattern.age.max) },
+        }
     }
 }
 
@@ -257,15 +263,32 @@ pub struct ResolvedPattern {
 }
 
 impl ResolvedPattern {
+    /// Whether any region can match.
+    pub(crate) fn check(&self) -> Result<()> {
+        let bounds = [
+            ("sz_bytes", self.size.min.0, self.size.max.0),
+            ("nr_accesses", self.nr_accesses.min.0.into(), self.nr_accesses.max.0.into()),
+            ("age", self.age.min.0.into(), self.age.max.0.into()),
+        ];
+        match bounds.into_iter().find(|(_, min, max)| min > max) {
+            Some((name, min, max)) => Err(nothing_matches(name, min, max)),
+            None => Ok(()),
+        }
+    }
+
     /// Whether a region of this size, count and age is meant.
     pub fn matches(&self, size: Bytes, nr_accesses: NrAccesses, age: Age) -> bool {
         self.size.contains(size) && self.nr_accesses.contains(nr_accesses) && self.age.contains(age)
     }
 }
 
+fn nothing_matches(field: &str, min: impl fmt::Display, max: impl fmt::Display) -> ParamError {
+    let what = format!("at least {min} and at most {max} is nothing; swap them or widen the range");
+    ParamError::new(format!("access_pattern.{field}"), what)
+}
+
 /// A node to migrate to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Dest {
     /// NUMA node.
     pub id: u32,
@@ -302,20 +325,22 @@ impl Scheme {
         Scheme { action, ..Scheme::default() }
     }
 
-    /// Checks what can be checked without a kernel.
+    /// With rates and ages as numbers of samples and aggregations under `intervals`.
+    #[must_use]
+    pub fn resolved(&self, intervals: &Intervals) -> Scheme {
+        Scheme { access_pattern: self.access_pattern.resolve(intervals).into(), ..self.clone() }
+    }
+
+    /// Checks what can be checked without a context.
     ///
     /// # Errors
     /// The first contradiction: a range whose end lies before its start, a migration without a node, goals without a
     /// reset interval, watermarks out of order.
-    pub fn check(&self) -> Result<(), SchemeError> {
-        let intervals = Intervals::default();
-        let pattern = self.access_pattern.resolve(&intervals);
-        let order = |field: &str, ordered: bool, min: String, max: String| {
-            let what = format!("at least {min} and at most {max} is nothing; swap them or widen the range");
-            if ordered { Ok(()) } else { Err(SchemeError::new(format!("access_pattern.{field}"), what)) }
-        };
-        let size = pattern.size;
-        order("sz_bytes", size.min <= size.max, size.min.0.to_string(), size.max.0.to_string())?;
+    pub fn check(&self) -> Result<()> {
+        let size = self.access_pattern.sz_bytes;
+        if size.min > size.max {
+            return Err(nothing_matches("sz_bytes", size.min.0, size.max.0));
+        }
         let written = &self.access_pattern.nr_accesses;
         let ordered = match (written.min, written.max) {
             (Rate::Percent(min), Rate::Percent(max)) => min <= max,
@@ -323,13 +348,15 @@ impl Scheme {
             // The same number of samples is another share under other intervals: known only when it starts.
             _ => true,
         };
-        order("nr_accesses", ordered, written.min.to_string(), written.max.to_string())?;
+        if !ordered {
+            return Err(nothing_matches("nr_accesses", written.min, written.max));
+        }
         for (name, rate) in [("min", written.min), ("max", written.max)] {
             if let Rate::Percent(percent) = rate
                 && !(percent.is_finite() && percent >= 0.0)
             {
                 let what = format!("{percent} % is no rate; use 0 to 100 %");
-                return Err(SchemeError::new(format!("access_pattern.nr_accesses.{name}"), what));
+                return Err(ParamError::new(format!("access_pattern.nr_accesses.{name}"), what));
             }
         }
         let written = &self.access_pattern.age;
@@ -338,21 +365,23 @@ impl Scheme {
             (Span::Intervals(min), Span::Intervals(max)) => min <= max,
             _ => true,
         };
-        order("age", ordered, written.min.to_string(), written.max.to_string())?;
+        if !ordered {
+            return Err(nothing_matches("age", written.min, written.max));
+        }
         for (name, span) in [("min", written.min), ("max", written.max)] {
             if matches!(span, Span::Time(time) if time.0 < 0) {
-                return Err(SchemeError::new(format!("access_pattern.age.{name}"), "is negative; use 0 or more"));
+                return Err(ParamError::new(format!("access_pattern.age.{name}"), "is negative; use 0 or more"));
             }
         }
         if self.apply_interval.0 < 0 {
-            return Err(SchemeError::new("apply_interval_us", "is negative; use 0 for once an aggregation"));
+            return Err(ParamError::new("apply_interval_us", "is negative; use 0 for once an aggregation"));
         }
         let migrates = matches!(self.action, Action::MigrateHot | Action::MigrateCold);
         if migrates && self.target_nid.is_none_or(|nid| nid < 0) && self.dests.is_empty() {
-            return Err(SchemeError::new("target_nid", format!("{} needs a node; name one", self.action)));
+            return Err(ParamError::new("target_nid", format!("{} needs a node; name one", self.action)));
         }
         if !self.dests.is_empty() && self.dests.iter().all(|dest| dest.weight == 0) {
-            return Err(SchemeError::new("dests", "all weights are 0; give at least one node a weight"));
+            return Err(ParamError::new("dests", "all weights are 0; give at least one node a weight"));
         }
         self.quotas.check()?;
         self.watermarks.check()?;

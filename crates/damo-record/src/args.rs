@@ -17,7 +17,8 @@ use crate::values;
 use clap::Args;
 use clap::builder::TypedValueParser;
 use damo_model::human::Show;
-use damo_model::{Bytes, Nanos};
+use damo_model::kdamond::parse_count;
+use damo_model::{Bytes, Nanos, ParamError};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -213,6 +214,13 @@ pub struct FeaturesArgs {
 #[error("{0}")]
 pub struct UsageError(pub String);
 
+impl From<ParamError> for UsageError {
+    fn from(error: ParamError) -> Self {
+        // Keys and values from a file are quoted in it.
+        UsageError(error.to_string().shown().to_string())
+    }
+}
+
 fn usage<T>(text: impl Into<String>) -> Result<T, UsageError> {
     Err(UsageError(text.into()))
 }
@@ -303,7 +311,7 @@ impl RecordArgs {
     fn snapshots(&self) -> Result<Option<Snapshots>, UsageError> {
         let [delay, count] = self.snapshot.as_slice() else { return Ok(None) };
         let delay = values::seconds(delay).map_err(|why| UsageError(format!("--snapshot DELAY `{delay}`: {why}")))?;
-        let count = values::count(count).map_err(|why| UsageError(format!("--snapshot COUNT `{count}`: {why}")))?;
+        let count = parse_count(count).map_err(|why| UsageError(format!("--snapshot COUNT `{count}`: {why}")))?;
         if delay.0 < 0 {
             return usage("--snapshot: DELAY must not be negative");
         }

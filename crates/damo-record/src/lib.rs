@@ -6,7 +6,6 @@
 //! - [`run`]: makes the recording
 //! - [`simulate`]: the session that needs no DAMON
 //! - [`live`]: the session with the running kernel's DAMON
-//! - [`json`]: kdamonds' parameters in the Python tool's schema
 //! - [`doctor`]: whether this machine can record, and what its DAMON can do
 //! - [`messages`]: how errors, warnings and notes are said
 //! - [`marks`]: remarks from outside, as `damo mark` makes them
@@ -18,7 +17,6 @@
 pub mod args;
 pub mod doctor;
 mod error;
-pub mod json;
 pub mod live;
 pub mod marks;
 pub mod messages;

@@ -196,8 +196,9 @@ fn read(path: &Path) -> Option<FoundNote> {
 mod tests {
     use super::*;
     use damo_kernel::Root;
-    use damo_kernel::sysfs::{Context, FakeDamon, Kdamond, Sysfs};
+    use damo_kernel::sysfs::{FakeDamon, Sysfs};
     use damo_model::Ops;
+    use damo_model::kdamond::{Context, Kdamond};
     use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt;
     use std::sync::Arc;

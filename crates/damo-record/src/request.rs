@@ -1,5 +1,6 @@
 //! What a recording shall do, checked and without any trace of how it was typed.
 
+use damo_model::kdamond::Kdamond;
 use damo_model::scheme::Scheme;
 use damo_model::{AddrRange, Bytes, Intervals, IntervalsGoal, Nanos, NrRegions, Ops};
 use std::ffi::OsString;
@@ -41,8 +42,8 @@ pub enum RequestSource {
     },
     /// All processes of a control group.
     Cgroup(PathBuf),
-    /// Full parameters in the Python tool's JSON schema.
-    Kdamonds(serde_json::Value),
+    /// Full parameters.
+    Kdamonds(Vec<Kdamond>),
     /// Whatever runs already.
     Attach,
 }

@@ -3,7 +3,8 @@
 
 use crate::args::UsageError;
 use damo_model::human::{self, TimeUnit};
-use damo_model::scheme::Scheme;
+use damo_model::kdamond::{self, Kdamond};
+use damo_model::scheme::{self, Scheme};
 use damo_model::{AddrRange, Bytes, Nanos};
 use std::ffi::OsString;
 use std::io::Read as _;
@@ -45,24 +46,6 @@ pub(crate) fn size(text: &str) -> Result<Bytes, String> {
     human::parse_bytes(text).map_err(|e| e.to_string())
 }
 
-/// A whole number, digits possibly grouped.
-pub(crate) fn count(text: &str) -> Result<u64, String> {
-    let number = human::parse_number(text).map_err(|e| e.to_string())?.as_f64();
-    if number < 0.0 || number.fract() != 0.0 || number > u64::MAX as f64 {
-        return Err(format!("`{text}` is not a whole number from 0 up"));
-    }
-    Ok(number as u64)
-}
-
-/// A share in basis points; `4%` is 400.
-pub(crate) fn basis_points(text: &str) -> Result<u64, String> {
-    let number = human::parse_bp(text).map_err(|e| e.to_string())?.as_f64();
-    if !(0.0..=10_000.0).contains(&number) {
-        return Err("a share is from 0 % to 100 % (0 to 10000 basis points)".to_string());
-    }
-    Ok(number.round() as u64)
-}
-
 /// Ascending disjoint ranges.
 pub(crate) fn ranges(words: &[String]) -> Result<Vec<AddrRange>, UsageError> {
     let mut ranges: Vec<AddrRange> = Vec::new();
@@ -86,7 +69,7 @@ const LARGEST: u64 = 16 << 20;
 ///
 /// # Errors
 /// If there is no such file, it is too large, it is neither, or it holds no object and no list; with its name and the line.
-pub(crate) fn parameters(text: &str) -> Result<serde_json::Value, UsageError> {
+fn parameters(text: &str) -> Result<serde_json::Value, UsageError> {
     let trimmed = text.trim_start();
     if trimmed.starts_with(['{', '[']) || trimmed.starts_with("---\n") || text.contains(": ") && text.contains('\n') {
         return parameters_of(text, "the text given");
@@ -127,7 +110,14 @@ pub(crate) fn is_yaml_name(name: &str) -> bool {
 
 /// Schemes as JSON or YAML, given as text or file.
 pub(crate) fn schemes(text: &str) -> Result<Vec<Scheme>, UsageError> {
-    crate::json::schemes(&parameters(text)?)
+    Ok(scheme::list_from_json(&parameters(text)?)?)
+}
+
+/// Parameters of kdamonds as JSON or YAML, given as text or file, with all rates and ages of schemes as numbers of samples
+/// and aggregations.
+pub(crate) fn kdamonds(text: &str) -> Result<Vec<Kdamond>, UsageError> {
+    let kdamonds = kdamond::from_json(&parameters(text)?)?;
+    Ok(kdamonds.iter().map(Kdamond::resolved).collect())
 }
 
 /// A program given as plain targets: its words if the first one is a program, else why the targets make no sense.

@@ -121,14 +121,14 @@ impl Damos {
 
     /// Looks at the watermarks. If all schemes are inactive, monitoring sleeps: for how long.
     pub(crate) fn sleep(&mut self, memory: &impl Memory) -> Option<Nanos> {
-        if !self.running.iter().any(|r| r.scheme.watermarks.free_mem_rate) {
+        if !self.running.iter().any(|r| r.scheme.watermarks.is_on()) {
             return None;
         }
         let free = memory.free_permil();
         let mut sleep: Option<Nanos> = None;
         for running in &mut self.running {
             let marks = &running.scheme.watermarks;
-            if marks.free_mem_rate {
+            if marks.is_on() {
                 let outside = free > marks.high || free < marks.low;
                 running.active = !outside && (running.active || free < marks.mid);
             }

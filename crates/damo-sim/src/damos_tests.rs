@@ -2,7 +2,7 @@ use super::*;
 use crate::monitor::MonitorTarget;
 use crate::rng::Rng;
 use damo_model::NrRegions;
-use damo_model::scheme::{MinMax, Quotas, Rate, Span, Watermarks, Weights};
+use damo_model::scheme::{MinMax, Quotas, Rate, Span, WatermarkMetric, Watermarks, Weights};
 
 /// Notes what is asked of it.
 #[derive(Default)]
@@ -181,7 +181,13 @@ fn target_filters_and_those_for_pages_share_the_decision() {
 
 #[test]
 fn watermarks_put_schemes_and_monitoring_to_sleep() {
-    let watermarks = Watermarks { free_mem_rate: true, interval: Nanos::from_secs(5), high: 500, mid: 400, low: 50 };
+    let watermarks = Watermarks {
+        metric: WatermarkMetric::FreeMemRate,
+        interval: Nanos::from_secs(5),
+        high: 500,
+        mid: 400,
+        low: 50,
+    };
     let mut d = damos(&[Scheme { watermarks, ..Scheme::new(Action::Pageout) }]);
     let mut awake = |free| d.sleep(&Notes { free, ..Notes::default() }).is_none();
     assert!(awake(450), "active at first, between high and mid");

@@ -4,7 +4,7 @@
 use crate::error::SimError;
 use crate::machine::Machine;
 use crate::options::{Options, PAGE_SIZE};
-use crate::params::kdamond_json;
+use crate::params::kdamond;
 use damo_model::{
     Bytes, Clock, Footprint, Intervals, Item, Mappings, Mark, Meta, Nanos, Ops, Params, Pressure, ProcessFootprint,
     Side, Sink, Source, Stamp, SystemFootprint, Target, TargetKey,
@@ -108,7 +108,7 @@ impl Teller<'_> {
             intervals: Some(self.intervals),
             intervals_goal: self.options.intervals_goal,
             nr_regions: Some(self.options.nr_regions),
-            json: kdamond_json(self.options, &self.intervals, self.machine.processes.len()),
+            json: kdamond(self.options, &self.intervals, self.machine.processes.len()).to_json().to_string(),
         };
         Ok(sink.put(&Item::Side(Side::Params(params)))?)
     }

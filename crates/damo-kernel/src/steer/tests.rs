@@ -1,7 +1,9 @@
 //! Start, tune and stop by several processes' worth of calls, against an in-memory kernel.
 
 use super::*;
-use crate::sysfs::{Context, ContextTarget, FakeDamon, Filter, Goal, Scheme};
+use crate::sysfs::FakeDamon;
+use damo_model::kdamond::{Context, ContextTarget};
+use damo_model::scheme::{Action, FilterKind, Goal, Metric, Scheme, SchemeFilter};
 use damo_model::{Nanos, Ops};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -38,7 +40,7 @@ impl Machine {
 
     fn someone_else_starts(&self, pid: i32) {
         let mut kdamond = process(pid);
-        kdamond.contexts[0].schemes.push(Scheme::new("stat"));
+        kdamond.contexts[0].schemes.push(Scheme::new(Action::Stat));
         let mut staged = Sysfs::new(&self.root).stage(&[kdamond]).expect("fits");
         staged.start().expect("goes on");
         staged.keep();
@@ -70,7 +72,7 @@ fn what_was_started_goes_on_until_it_is_stopped_and_then_all_is_as_before() {
 fn tuning_changes_what_is_named_and_leaves_the_rest() {
     let machine = Machine::new();
     let mut kdamond = process(7);
-    kdamond.contexts[0].schemes.push(Scheme::new("pageout"));
+    kdamond.contexts[0].schemes.push(Scheme::new(Action::Pageout));
     machine.steer().start(std::slice::from_ref(&kdamond)).expect("goes on");
     let change = |kdamonds: &mut Vec<Kdamond>| {
         kdamonds[0].contexts[0].intervals.aggregation = Nanos::from_millis(200);
@@ -188,15 +190,15 @@ fn a_damaged_note_is_told_with_its_name() {
 
 /// Two kdamonds with schemes that have something of everything.
 fn rich() -> [Kdamond; 2] {
-    let mut scheme = Scheme::new("pageout");
+    let mut scheme = Scheme::new(Action::Pageout);
     scheme.quotas.reset_interval = Nanos::from_secs(1);
-    scheme.quotas.goals.push(Goal { metric: "some_mem_psi_us".into(), target_value: 10_000, ..Goal::default() });
+    scheme.quotas.goals.push(Goal { metric: Metric::SomeMemPsiUs, target_value: 10_000, ..Goal::default() });
     let range = damo_model::AddrRange::new(damo_model::Addr(4096), damo_model::Addr(8192));
-    scheme.filters.push(Filter { kind: "addr".into(), range, ..Filter::default() });
+    scheme.filters.push(SchemeFilter { kind: FilterKind::Addr(range), matching: false, allow: false });
     [7, 8].map(|pid| {
         let mut kdamond = process(pid);
         kdamond.contexts[0].targets[0].regions.push(range);
-        kdamond.contexts[0].schemes = vec![scheme.clone(), Scheme::new("stat")];
+        kdamond.contexts[0].schemes = vec![scheme.clone(), Scheme::new(Action::Stat)];
         kdamond
     })
 }
@@ -238,7 +240,7 @@ fn whichever_write_of_a_tuning_fails_the_parameters_of_all_kdamonds_are_as_befor
                 context.targets[0].regions.clear();
                 context.schemes.truncate(1);
                 context.schemes[0].filters.clear();
-                context.schemes[0].action = "cold".to_owned();
+                context.schemes[0].action = Action::Cold;
             }
             Ok(())
         })

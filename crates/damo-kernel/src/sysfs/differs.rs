@@ -1,25 +1,23 @@
 //! Whether the kernel was given what was asked for.
 
-use super::params::{Context, ContextTarget, Kdamond};
+use damo_model::kdamond::{Context, ContextTarget, Kdamond};
 
-impl Kdamond {
-    /// The first of what decides what is monitored that another one has otherwise: what, here, there.
-    pub(super) fn differs_from(&self, other: &Kdamond) -> Option<(String, String, String)> {
-        let (here, there) = (self.contexts.len(), other.contexts.len());
-        if here != there {
-            return Some(("contexts".to_owned(), here.to_string(), there.to_string()));
-        }
-        let contexts = self.contexts.iter().zip(&other.contexts).enumerate();
-        contexts.into_iter().find_map(|(at, (here, there))| {
-            let differ = |what, show: &dyn Fn(&Context) -> String| {
-                let (here, there) = (show(here), show(there));
-                (here != there).then(|| (format!("{what} of context {at}"), here, there))
-            };
-            differ("operations", &|context| context.ops.to_string())
-                .or_else(|| differ("targets", &targets))
-                .or_else(|| differ("intervals", &intervals))
-        })
+/// The first of what decides what is monitored that `there` has otherwise: what, here, there.
+pub(super) fn first_difference(here: &Kdamond, there: &Kdamond) -> Option<(String, String, String)> {
+    let counts = (here.contexts.len(), there.contexts.len());
+    if counts.0 != counts.1 {
+        return Some(("contexts".to_owned(), counts.0.to_string(), counts.1.to_string()));
     }
+    let contexts = here.contexts.iter().zip(&there.contexts).enumerate();
+    contexts.into_iter().find_map(|(at, (here, there))| {
+        let differ = |what, show: &dyn Fn(&Context) -> String| {
+            let (here, there) = (show(here), show(there));
+            (here != there).then(|| (format!("{what} of context {at}"), here, there))
+        };
+        differ("operations", &|context| context.ops.to_string())
+            .or_else(|| differ("targets", &targets))
+            .or_else(|| differ("intervals", &intervals))
+    })
 }
 
 fn intervals(context: &Context) -> String {

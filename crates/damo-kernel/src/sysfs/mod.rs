@@ -9,8 +9,9 @@
 //! same one is told by its thread.
 //!
 //! ```
-//! use damo_kernel::{Root, sysfs::{Context, FakeDamon, Kdamond, Sysfs}};
+//! use damo_kernel::{Root, sysfs::{FakeDamon, Sysfs}};
 //! use damo_model::Ops;
+//! use damo_model::kdamond::{Context, Kdamond};
 //! # use std::sync::Arc;
 //! let root = Root::with_io(Arc::new(FakeDamon::new((6, 12)))); // Root::host() on a live machine
 //! let sysfs = Sysfs::new(&root);
@@ -27,23 +28,23 @@ mod differs;
 mod fake;
 mod leftover;
 mod modules;
-mod params;
 mod read;
 mod saved;
-mod schemes;
 mod staged;
+mod status;
 mod write;
 
 pub use fake::FakeDamon;
 pub use leftover::Leftover;
 pub use modules::{MODULES, ModuleKdamond};
-pub use params::*;
 pub use saved::SavedTree;
 pub use staged::{Prepared, Staged};
+pub use status::{KdamondStatus, SchemeStatus, TriedRegion};
 
 use crate::error::{Error, Result};
 use crate::io::Root;
 use damo_model::Intervals;
+use damo_model::kdamond::Kdamond;
 use read::Reader;
 use std::io;
 use std::time::{Duration, Instant};

@@ -2,13 +2,12 @@
 //! the same events, and while one of them runs the tree's kdamonds may be refused.
 
 use super::Sysfs;
-use serde::Serialize;
 
 /// Their module names.
 pub const MODULES: [&str; 3] = ["damon_stat", "damon_reclaim", "damon_lru_sort"];
 
 /// A module's kdamond.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ModuleKdamond {
     /// `damon_stat`, `damon_reclaim` or `damon_lru_sort`.
     pub module: String,

@@ -1,9 +1,14 @@
 //! The tree's files to typed parameters. Files that this kernel lacks make their field absent; a file that holds
 //! something else than it should is an error that names it.
 
-use super::params::*;
+use super::{SchemeStatus, TriedRegion};
 use crate::error::{Error, Result, excerpt};
 use crate::io::Root;
+use damo_model::kdamond::{Context, ContextTarget, Kdamond};
+use damo_model::scheme::{
+    Action, Dest, FilterKind, Goal, GoalTuner, Metric, MinMax, Quotas, ResolvedPattern, Scheme, SchemeFilter,
+    WatermarkMetric, Watermarks, Weights,
+};
 use damo_model::{
     Addr, AddrRange, Age, Bytes, Intervals, IntervalsGoal, Nanos, NrAccesses, NrRegions, Region, SchemeCounts,
 };
@@ -157,63 +162,65 @@ impl<'r> Reader<'r> {
             }
         }
         Ok(Scheme {
-            pattern: AccessPattern {
+            access_pattern: ResolvedPattern {
                 size: MinMax { min: Bytes(pattern.number("sz/min")?), max: Bytes(pattern.number("sz/max")?) },
                 nr_accesses: MinMax {
                     min: NrAccesses(pattern.small("nr_accesses/min")?),
                     max: NrAccesses(pattern.small("nr_accesses/max")?),
                 },
                 age: MinMax { min: Age(pattern.small("age/min")?), max: Age(pattern.small("age/max")?) },
-            },
-            action: self.text("action")?,
+            }
+            .into(),
+            action: Action::of_kernel(&self.text("action")?),
             target_nid: nid.filter(|nid| *nid >= 0),
             dests,
             apply_interval: if self.has("apply_interval_us") { self.micros("apply_interval_us")? } else { Nanos(0) },
             quotas: self.below("quotas").quotas()?,
             watermarks: self.below("watermarks").watermarks()?,
             filters,
-            max_nr_snapshots: self.optional("stats/max_nr_snapshots")?,
+            max_nr_snapshots: self.optional("stats/max_nr_snapshots")?.filter(|most| *most > 0),
         })
     }
 
     fn quotas(&self) -> Result<Quotas> {
-        let goals = if self.has("goals") {
-            self.each("goals", "nr_goals", |goal| {
-                Ok(Goal {
-                    metric: if goal.has("target_metric") {
-                        goal.text("target_metric")?
-                    } else {
-                        "user_input".to_owned()
-                    },
-                    target_value: goal.number("target_value")?,
-                    current_value: goal.number("current_value")?,
-                    nid: goal.optional("nid")?,
-                    path: goal.optional_text("path")?,
-                }
-                .of_its_metric())
-            })?
-        } else {
-            Vec::new()
-        };
+        let goals = if self.has("goals") { self.each("goals", "nr_goals", Reader::quota_goal)? } else { Vec::new() };
+        let tuner = self.optional_text("goal_tuner")?;
+        let fail_charge = self.optional("fail_charge_num")?.zip(self.optional("fail_charge_denom")?);
+        let fail_charge = fail_charge.filter(|(_, denominator)| *denominator > 0);
         Ok(Quotas {
             time: self.millis("ms")?,
             size: Bytes(self.number("bytes")?),
             reset_interval: self.millis("reset_interval_ms")?,
-            weight_size: self.small("weights/sz_permil")?,
-            weight_nr_accesses: self.small("weights/nr_accesses_permil")?,
-            weight_age: self.small("weights/age_permil")?,
+            weights: Weights {
+                size: self.small("weights/sz_permil")?,
+                nr_accesses: self.small("weights/nr_accesses_permil")?,
+                age: self.small("weights/age_permil")?,
+            },
             goals,
-            goal_tuner: self.optional_text("goal_tuner")?,
-            fail_charge: self
-                .optional("fail_charge_num")?
-                .zip(self.optional("fail_charge_denom")?)
-                .filter(|(_, denominator)| *denominator > 0),
+            goal_tuner: Some(tuner).filter(|word| !word.is_empty()).map(|word| GoalTuner::of_kernel(&word)),
+            fail_charge_num: fail_charge.map(|(numerator, _)| numerator),
+            fail_charge_denom: fail_charge.map(|(_, denominator)| denominator),
+        })
+    }
+
+    /// Without what its metric has no use for: the kernel shows node 0 and value 0 for every goal.
+    fn quota_goal(&self) -> Result<Goal> {
+        let metric =
+            if self.has("target_metric") { Metric::of_kernel(&self.text("target_metric")?) } else { Metric::UserInput };
+        let current: u64 = self.number("current_value")?;
+        let nid: Option<i32> = self.optional("nid")?;
+        Ok(Goal {
+            metric,
+            target_value: self.number("target_value")?,
+            current_value: Some(current).filter(|_| metric == Metric::UserInput),
+            nid: nid.filter(|_| metric.as_str().starts_with("node_")),
+            memcg_path: Some(self.optional_text("path")?).filter(|path| !path.is_empty()),
         })
     }
 
     fn watermarks(&self) -> Result<Watermarks> {
         Ok(Watermarks {
-            metric: self.text("metric")?,
+            metric: WatermarkMetric::of_kernel(&self.text("metric")?),
             interval: self.micros("interval_us")?,
             high: self.small("high")?,
             mid: self.small("mid")?,
@@ -221,20 +228,23 @@ impl<'r> Reader<'r> {
         })
     }
 
-    fn filter(&self) -> Result<Filter> {
-        let range = if self.has("addr_start") { self.range("addr_start", "addr_end")? } else { AddrRange::default() };
+    fn filter(&self) -> Result<SchemeFilter> {
+        let sizes = || -> Result<MinMax<Bytes>> {
+            let size = |name: &str| -> Result<Bytes> { Ok(Bytes(self.optional(name)?.unwrap_or(0))) };
+            Ok(MinMax { min: size("min")?, max: size("max")? })
+        };
+        let kind = match self.text("type")?.as_str() {
+            "memcg" => FilterKind::Memcg(self.text("memcg_path")?),
+            "addr" => FilterKind::Addr(self.range("addr_start", "addr_end")?),
+            "target" => FilterKind::Target(self.number("damon_target_idx")?),
+            "hugepage_size" => FilterKind::HugepageSize(sizes()?),
+            word => FilterKind::parse(word, &[]).unwrap_or_else(|_| FilterKind::newer(word)),
+        };
         let allow = ["allow", "pass"].into_iter().find(|name| self.has(name));
-        Ok(Filter {
-            kind: self.text("type")?,
+        Ok(SchemeFilter {
+            kind,
             matching: self.flag("matching")?,
             allow: allow.map(|name| self.flag(name)).transpose()?.unwrap_or(false),
-            memcg_path: self.optional_text("memcg_path")?,
-            range,
-            target: self.optional("damon_target_idx")?.unwrap_or(0),
-            size: MinMax {
-                min: Bytes(self.optional("min")?.unwrap_or(0)),
-                max: Bytes(self.optional("max")?.unwrap_or(0)),
-            },
         })
     }
 

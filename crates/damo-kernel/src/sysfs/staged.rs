@@ -1,13 +1,14 @@
 //! A set of kdamonds that is ours: staged, started, tuned, stopped, and at the end the tree as it was found.
 
+use super::differs::first_difference;
 use super::leftover::{Leftover, Settings, Slot};
-use super::params::{ContextTarget, Kdamond};
 use super::saved::SavedTree;
 use super::write::{Writer, write_file};
 use super::{Command, FakeDamon, KDAMONDS, Sysfs, file};
 use crate::error::{Error, Result};
 use crate::io::Root;
 use crate::{needs, validate};
+use damo_model::kdamond::{ContextTarget, Kdamond};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -101,7 +102,7 @@ impl Sysfs {
     /// # Errors
     /// As [`Sysfs::stage`], before anything is written.
     pub fn prepare(&self, kdamonds: &[Kdamond]) -> Result<Prepared> {
-        validate::kdamonds(kdamonds)?;
+        damo_model::kdamond::check(kdamonds)?;
         validate::beginning(kdamonds)?;
         let running = self.running()?;
         let (indices, before) = match running.first() {
@@ -241,7 +242,7 @@ impl Staged {
         let Some(wanted) = self.wanted.get(at) else { return Ok(()) };
         let index = self.slots[at].index;
         let found = self.sysfs.kdamond(index)?.params;
-        match wanted.differs_from(&found) {
+        match first_difference(wanted, &found) {
             Some((what, written, found)) => Err(Error::Changed { index, what, written, found }),
             None => Ok(()),
         }
@@ -272,7 +273,7 @@ impl Staged {
 
     fn commit_watched(&mut self, kdamonds: &[Kdamond], settle: Option<Duration>) -> Result<()> {
         let patience = patience(kdamonds);
-        validate::kdamonds(kdamonds)?;
+        damo_model::kdamond::check(kdamonds)?;
         validate::same_number(self.slots.len(), kdamonds.len())?;
         needs::check(&self.sysfs.root, kdamonds, &self.indices())?;
         for slot in &self.slots {
@@ -373,7 +374,7 @@ impl Staged {
         let mut params = self.sysfs.kdamond(slot.index)?.params;
         let place = params.contexts.get_mut(context).ok_or_else(|| no_place(at, context))?;
         place.targets = targets.to_vec();
-        validate::kdamonds(std::slice::from_ref(&params))?;
+        damo_model::kdamond::check(std::slice::from_ref(&params))?;
         self.slots[at].thread = None;
         Writer::new(&self.sysfs.root, &slot.dir()).kdamond(&params)?;
         if let Some(wanted) = self.wanted.get_mut(at) {

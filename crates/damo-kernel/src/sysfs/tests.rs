@@ -2,6 +2,8 @@
 //! and reading a tree that a real 6.12 kernel had.
 
 use super::*;
+use damo_model::kdamond::{Context, ContextTarget, Kdamond};
+use damo_model::scheme::{Action, FilterKind, Goal, Metric, Scheme, SchemeFilter, Span, WatermarkMetric, Watermarks};
 use damo_model::{Addr, AddrRange, Bytes, IntervalsGoal, Nanos, NrRegions, Ops};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -32,21 +34,26 @@ fn physical() -> Kdamond {
 
 fn everything() -> Kdamond {
     let mut kdamond = process(42);
-    let mut scheme = Scheme::new("pageout");
-    scheme.pattern.size.min = Bytes(4096);
-    scheme.pattern.age.min = damo_model::Age(50);
+    let mut scheme = Scheme::new(Action::Pageout);
+    scheme.access_pattern.sz_bytes.min = Bytes(4096);
+    scheme.access_pattern.age.min = Span::Intervals(50);
     scheme.apply_interval = Nanos::from_millis(500);
     scheme.quotas.time = Nanos::from_millis(10);
     scheme.quotas.size = Bytes(100 << 20);
     scheme.quotas.reset_interval = Nanos::from_secs(1);
-    scheme.quotas.weight_age = 7;
-    let goal = Goal { metric: "some_mem_psi_us".to_owned(), target_value: 10_000, ..Goal::default() };
+    scheme.quotas.weights.age = 7;
+    let goal = Goal { metric: Metric::SomeMemPsiUs, target_value: 10_000, ..Goal::default() };
     scheme.quotas.goals.push(goal);
-    scheme.watermarks =
-        Watermarks { metric: "free_mem_rate".into(), interval: Nanos::from_secs(5), high: 500, mid: 400, low: 50 };
-    scheme.filters.push(Filter { kind: "anon".into(), matching: true, ..Filter::default() });
+    scheme.watermarks = Watermarks {
+        metric: WatermarkMetric::FreeMemRate,
+        interval: Nanos::from_secs(5),
+        high: 500,
+        mid: 400,
+        low: 50,
+    };
+    scheme.filters.push(SchemeFilter { kind: FilterKind::Anon, matching: true, allow: false });
     let range = AddrRange::new(Addr(0), Addr(8192));
-    scheme.filters.push(Filter { kind: "addr".into(), range, ..Filter::default() });
+    scheme.filters.push(SchemeFilter { kind: FilterKind::Addr(range), matching: false, allow: false });
     kdamond.contexts[0].schemes.push(scheme);
     kdamond
 }
@@ -70,7 +77,7 @@ fn what_is_staged_reads_back_the_same_on_every_kernel_that_has_it() {
         found.contexts[0].addr_unit = None;
         let scheme = &mut found.contexts[0].schemes[0];
         scheme.max_nr_snapshots = None;
-        assert_eq!(found, wanted, "on {release:?}");
+        assert_eq!(found, wanted.resolved(), "on {release:?}");
     }
 }
 
@@ -282,9 +289,9 @@ fn parameters_that_no_kernel_takes_are_refused_before_the_first_write() {
         error
     };
     let error = change(&|context| context.intervals.aggregation = Nanos::from_millis(1));
-    assert!(error.contains("context 0, aggregation interval is `1000 us`: it must not be shorter"), "{error}");
+    assert!(error.contains("contexts[0].intervals.aggr_us: the aggregation interval (1 ms) is shorter"), "{error}");
     assert!(change(&|context| context.nr_regions.min = 2).contains("at least 3"));
-    assert!(change(&|context| context.nr_regions.max = 5).contains("must not be below the minimum (10)"));
+    assert!(change(&|context| context.nr_regions.max = 5).contains("(5) is below the minimum (10)"));
     assert!(change(&|context| context.targets.clear()).contains("need a process"));
     assert!(change(&|context| context.ops = Ops::Paddr).contains("belong to no process"));
     let no_range = change(&|context| {
@@ -293,10 +300,16 @@ fn parameters_that_no_kernel_takes_are_refused_before_the_first_write() {
         context.targets[0].regions.clear();
     });
     assert!(no_range.contains("kdamond 0, target 0 is `no range`"), "{no_range}");
-    assert!(change(&|context| context.schemes[0].quotas.reset_interval = Nanos(0)).contains("reset interval"));
-    assert!(change(&|context| context.schemes[0].pattern.size.max = Bytes(1)).contains("nothing matches"));
-    assert!(change(&|context| context.schemes[0].filters[1].range = AddrRange::default()).contains("filter 1"));
-    assert!(change(&|context| context.schemes[0].watermarks.low = 900).contains("must descend"));
+    assert!(change(&|context| context.schemes[0].quotas.reset_interval = Nanos(0)).contains("reset_interval_ms"));
+    assert!(
+        change(&|context| context.schemes[0].access_pattern.sz_bytes.max = Bytes(1))
+            .contains("access_pattern.sz_bytes: at least 4096")
+    );
+    assert!(
+        change(&|context| context.schemes[0].filters[1].kind = FilterKind::Addr(AddrRange::default()))
+            .contains("filters[1].address_range")
+    );
+    assert!(change(&|context| context.schemes[0].watermarks.low = 900).contains("do not fall in this order"));
 }
 
 #[test]

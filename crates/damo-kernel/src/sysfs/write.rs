@@ -3,10 +3,11 @@
 //! exist; where they do not, anything but their default is refused with the release that brought them.
 
 use super::Sysfs;
-use super::params::*;
 use crate::error::{Error, Result};
 use crate::io::Root;
-use damo_model::{IntervalsGoal, Nanos};
+use damo_model::kdamond::{Context, ContextTarget, Kdamond};
+use damo_model::scheme::{FilterKind, Goal, GoalTuner, Metric, Quotas, Scheme, SchemeFilter};
+use damo_model::{Intervals, IntervalsGoal, Nanos};
 use std::fmt::Display;
 use std::io;
 
@@ -106,7 +107,7 @@ impl<'r> Writer<'r> {
         )?;
         self.set_newer("addr_unit", context.addr_unit.unwrap_or(1), 1, since("an address unit", "6.18"))?;
         self.each("targets", "nr_targets", &context.targets, Writer::target)?;
-        self.each("schemes", "nr_schemes", &context.schemes, Writer::scheme)
+        self.each("schemes", "nr_schemes", &context.schemes, |dir, scheme| dir.scheme(scheme, &context.intervals))
     }
 
     fn goal(&self, goal: Option<IntervalsGoal>) -> Result<()> {
@@ -140,15 +141,16 @@ impl<'r> Writer<'r> {
         })
     }
 
-    fn scheme(&self, scheme: &Scheme) -> Result<()> {
-        let pattern = self.below("access_pattern");
-        pattern.set("sz/min", scheme.pattern.size.min.0)?;
-        pattern.set("sz/max", scheme.pattern.size.max.0)?;
-        pattern.set("nr_accesses/min", scheme.pattern.nr_accesses.min.0)?;
-        pattern.set("nr_accesses/max", scheme.pattern.nr_accesses.max.0)?;
-        pattern.set("age/min", scheme.pattern.age.min.0)?;
-        pattern.set("age/max", scheme.pattern.age.max.0)?;
-        self.set("action", &scheme.action)?;
+    fn scheme(&self, scheme: &Scheme, intervals: &Intervals) -> Result<()> {
+        let dir = self.below("access_pattern");
+        let pattern = scheme.access_pattern.resolve(intervals);
+        dir.set("sz/min", pattern.size.min.0)?;
+        dir.set("sz/max", pattern.size.max.0)?;
+        dir.set("nr_accesses/min", pattern.nr_accesses.min.0)?;
+        dir.set("nr_accesses/max", pattern.nr_accesses.max.0)?;
+        dir.set("age/min", pattern.age.min.0)?;
+        dir.set("age/max", pattern.age.max.0)?;
+        self.set("action", scheme.action)?;
         if self.has("dests") {
             self.each("dests", "nr_dests", &scheme.dests, |dir, dest| {
                 dir.set("id", dest.id)?;
@@ -159,7 +161,7 @@ impl<'r> Writer<'r> {
         }
         self.below("quotas").quotas(&scheme.quotas)?;
         let marks = self.below("watermarks");
-        marks.set("metric", &scheme.watermarks.metric)?;
+        marks.set("metric", scheme.watermarks.metric)?;
         marks.set("interval_us", micros(scheme.watermarks.interval))?;
         marks.set("high", scheme.watermarks.high)?;
         marks.set("mid", scheme.watermarks.mid)?;
@@ -176,44 +178,43 @@ impl<'r> Writer<'r> {
         self.set("ms", millis(quotas.time))?;
         self.set("bytes", quotas.size.0)?;
         self.set("reset_interval_ms", millis(quotas.reset_interval))?;
-        self.set("weights/sz_permil", quotas.weight_size)?;
-        self.set("weights/nr_accesses_permil", quotas.weight_nr_accesses)?;
-        self.set("weights/age_permil", quotas.weight_age)?;
+        self.set("weights/sz_permil", quotas.weights.size)?;
+        self.set("weights/nr_accesses_permil", quotas.weights.nr_accesses)?;
+        self.set("weights/age_permil", quotas.weights.age)?;
         if self.has("goals") {
             self.each("goals", "nr_goals", &quotas.goals, Writer::quota_goal)?;
         } else if !quotas.goals.is_empty() {
             return Err(self.missing("goals", since("a quota goal", "6.8")));
         }
         // The directory may be one that had a scheme with other values before.
-        let (numerator, denominator) = quotas.fail_charge.unwrap_or((0, 0));
+        let (numerator, denominator) = quotas.fail_charge_num.zip(quotas.fail_charge_denom).unwrap_or((0, 0));
         let feature = || since("a charge for failed actions", "7.1 or later");
         self.set_newer("fail_charge_num", numerator, 0, feature())?;
         self.set_newer("fail_charge_denom", denominator, 0, feature())?;
         // Before there was a choice it was always this one.
-        let tuner = if quotas.goal_tuner.is_empty() { "consist" } else { quotas.goal_tuner.as_str() };
-        self.set_newer("goal_tuner", tuner, "consist", since("a choice of goal tuners", "7.1"))
+        let tuner = quotas.goal_tuner.unwrap_or(GoalTuner::Consist);
+        self.set_newer("goal_tuner", tuner, GoalTuner::Consist, since("a choice of goal tuners", "7.1"))
     }
 
     fn quota_goal(&self, goal: &Goal) -> Result<()> {
-        let metric = goal.metric.as_str();
-        self.set_newer("target_metric", metric, "user_input", since("metrics of quota goals", "6.9"))?;
+        self.set_newer("target_metric", goal.metric, Metric::UserInput, since("metrics of quota goals", "6.9"))?;
         if let Some(nid) = goal.nid {
             self.set_newer("nid", nid, -1, since("quota goals on a NUMA node", "6.16"))?;
         }
-        if !goal.path.is_empty() {
-            self.set_newer("path", goal.path.as_str(), "", since("quota goals on a memory cgroup", "6.19"))?;
+        if let Some(path) = goal.memcg_path.as_deref() {
+            self.set_newer("path", path, "", since("quota goals on a memory cgroup", "6.19"))?;
         }
         self.set("target_value", goal.target_value)?;
-        self.set("current_value", goal.current_value)
+        self.set("current_value", goal.current_value.unwrap_or(0))
     }
 
-    fn filters(&self, filters: &[Filter]) -> Result<()> {
+    fn filters(&self, filters: &[SchemeFilter]) -> Result<()> {
         if self.has("core_filters") {
             // Filters left in the directory that the two replaced would be applied as well.
             if self.has("filters") {
                 self.below("filters").count("nr_filters", 0)?;
             }
-            let (core, ops): (Vec<_>, Vec<_>) = filters.iter().cloned().partition(Filter::is_core);
+            let (core, ops): (Vec<_>, Vec<_>) = filters.iter().cloned().partition(|filter| filter.kind.is_core());
             self.each("core_filters", "nr_filters", &core, Writer::filter)?;
             return self.each("ops_filters", "nr_filters", &ops, Writer::filter);
         }
@@ -223,20 +224,20 @@ impl<'r> Writer<'r> {
         if filters.is_empty() { Ok(()) } else { Err(self.missing("filters", since("a filter", "6.3"))) }
     }
 
-    fn filter(&self, filter: &Filter) -> Result<()> {
+    fn filter(&self, filter: &SchemeFilter) -> Result<()> {
         self.set("type", &filter.kind)?;
         let allow = |name: &str| self.set_newer(name, yes(filter.allow), "N", since("a filter that allows", "6.14"));
         allow(if self.has("pass") && !self.has("allow") { "pass" } else { "allow" })?;
-        match filter.kind.as_str() {
-            "memcg" => self.set("memcg_path", &filter.memcg_path)?,
-            "addr" => {
-                self.set_newer("addr_start", filter.range.start.0, 0, since("an address filter", "6.6"))?;
-                self.set_newer("addr_end", filter.range.end.0, 0, since("an address filter", "6.6"))?;
+        match &filter.kind {
+            FilterKind::Memcg(path) => self.set("memcg_path", path)?,
+            FilterKind::Addr(range) => {
+                self.set_newer("addr_start", range.start.0, 0, since("an address filter", "6.6"))?;
+                self.set_newer("addr_end", range.end.0, 0, since("an address filter", "6.6"))?;
             }
-            "target" => self.set("damon_target_idx", filter.target)?,
-            "hugepage_size" => {
-                self.set_newer("min", filter.size.min.0, 0, since("a huge page size filter", "6.15"))?;
-                self.set_newer("max", filter.size.max.0, 0, since("a huge page size filter", "6.15"))?;
+            FilterKind::Target(index) => self.set("damon_target_idx", index)?,
+            FilterKind::HugepageSize(sizes) => {
+                self.set_newer("min", sizes.min.0, 0, since("a huge page size filter", "6.15"))?;
+                self.set_newer("max", sizes.max.0, 0, since("a huge page size filter", "6.15"))?;
             }
             _ => {}
         }

@@ -1,7 +1,9 @@
 //! Which memory a scheme takes or leaves.
 
-use super::{MinMax, SchemeError};
-use crate::{AddrRange, Bytes};
+use super::MinMax;
+use crate::human;
+use crate::json::{ParamError, Result};
+use crate::{Addr, AddrRange, Bytes, NewerKeyword, UnknownKeyword};
 use std::fmt;
 
 /// What a filter looks at.
@@ -24,9 +26,61 @@ pub enum FilterKind {
     Target(u64),
     /// Pages of huge pages of such sizes.
     HugepageSize(MinMax<Bytes>),
+    /// Of a newer kernel, whose values are not known.
+    Newer(NewerKeyword),
 }
 
 impl FilterKind {
+    /// The kernel's words for the kinds, each with the JSON keys of its values.
+    const WORDS: [(&'static str, &'static [&'static str]); 8] = [
+        ("anon", &[]),
+        ("active", &[]),
+        ("young", &[]),
+        ("unmapped", &[]),
+        ("memcg", &["memcg_path"]),
+        ("addr", &["address_range.start", "address_range.end"]),
+        ("target", &["damon_target_idx"]),
+        ("hugepage_size", &["hugepage_size", "hugepage_size"]),
+    ];
+
+    /// The JSON keys of the values of a kind, by the kernel's word for it.
+    ///
+    /// # Errors
+    /// If there is no such kind.
+    pub fn value_keys(word: &str) -> std::result::Result<&'static [&'static str], UnknownKeyword> {
+        const KNOWN: [&str; 8] = ["anon", "active", "young", "unmapped", "memcg", "addr", "target", "hugepage_size"];
+        let found = Self::WORDS.iter().find(|(known, _)| *known == word).map(|(_, keys)| *keys);
+        found.ok_or_else(|| UnknownKeyword::new(word, "type of a filter", &KNOWN))
+    }
+
+    /// The kind `word` with its values in the order of [`FilterKind::value_keys`]; those beyond are not looked at.
+    ///
+    /// # Errors
+    /// If there is no such kind, or a value is missing or makes no sense.
+    pub fn parse(word: &str, values: &[&str]) -> Result<FilterKind> {
+        let keys = Self::value_keys(word).map_err(|error| ParamError::new("filter_type", error))?;
+        if let Some(missing) = keys.get(values.len()) {
+            return Err(ParamError::new(*missing, format!("is missing; {word} needs it")));
+        }
+        let size = |i: usize| human::parse_bytes(values[i]).map_err(|error| ParamError::new(keys[i], error));
+        Ok(match word {
+            "anon" => FilterKind::Anon,
+            "active" => FilterKind::Active,
+            "young" => FilterKind::Young,
+            "unmapped" => FilterKind::Unmapped,
+            "memcg" => FilterKind::Memcg(super::memcg_path(values[0])),
+            "addr" => FilterKind::Addr(AddrRange::new(Addr(size(0)?.0), Addr(size(1)?.0))),
+            "target" => {
+                let index = human::parse_number(values[0]).map_err(|error| ParamError::new(keys[0], error))?;
+                let index = u64::try_from(index.trunc());
+                FilterKind::Target(
+                    index.map_err(|_| ParamError::new(keys[0], format!("{} is out of range", values[0])))?,
+                )
+            }
+            _ => FilterKind::HugepageSize(MinMax { min: size(0)?, max: size(1)? }),
+        })
+    }
+
     /// The kernel's word.
     pub fn as_str(&self) -> &'static str {
         match self {
@@ -38,7 +92,13 @@ impl FilterKind {
             FilterKind::Addr(_) => "addr",
             FilterKind::Target(_) => "target",
             FilterKind::HugepageSize(_) => "hugepage_size",
+            FilterKind::Newer(word) => word.as_str(),
         }
+    }
+
+    /// A kind that only newer kernels know, from a kernel's file.
+    pub fn newer(word: &str) -> Self {
+        FilterKind::Newer(NewerKeyword::new(word))
     }
 
     /// Whether DAMON's core decides by it, for whole regions; otherwise it is decided page by page.
@@ -70,8 +130,8 @@ impl SchemeFilter {
         filters.last().is_none_or(|last| !last.allow)
     }
 
-    pub(super) fn check(&self, index: usize) -> Result<(), SchemeError> {
-        let bad = |key: &str, what: &str| Err(SchemeError::new(format!("filters[{index}].{key}"), what));
+    pub(super) fn check(&self, index: usize) -> Result<()> {
+        let bad = |key: &str, what: &str| Err(ParamError::new(format!("filters[{index}].{key}"), what));
         match &self.kind {
             FilterKind::Memcg(path) if !path.starts_with('/') => {
                 bad("memcg_path", "is no path below the cgroup mount; it begins with /")

@@ -1,10 +1,9 @@
-//! Limits of a scheme: how much, aimed at what, and when at all.
+//! Limits of a scheme: how much, and aimed at what.
 
-use super::SchemeError;
 use crate::human::{self, TimeUnit};
+use crate::json::{ParamError, Result};
 use crate::keyword::keywords;
-use crate::{Bytes, Nanos};
-use serde::{Deserialize, Serialize};
+use crate::{Bytes, Nanos, NewerKeyword};
 
 /// How regions are put in order when a quota is short: parts in thousand, relative to each other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -60,45 +59,50 @@ impl Quotas {
         self.time.0 > 0 || self.size.0 > 0 || !self.goals.is_empty()
     }
 
-    pub(super) fn check(&self) -> Result<(), SchemeError> {
+    pub(super) fn check(&self) -> Result<()> {
         if self.time.0 < 0 {
-            return Err(SchemeError::new("quotas.time_ms", "is negative; use 0 for no limit"));
+            return Err(ParamError::new("quotas.time_ms", "is negative; use 0 for no limit"));
         }
         if self.reset_interval.0 < 0 {
-            return Err(SchemeError::new("quotas.reset_interval_ms", "is negative; 1 s is usual"));
+            return Err(ParamError::new("quotas.reset_interval_ms", "is negative; 1 s is usual"));
         }
         if !self.goals.is_empty() && self.reset_interval.0 == i64::MAX {
             let what = "is missing, but there are goals, which are looked at once in it; 1 s is usual";
-            return Err(SchemeError::new("quotas.reset_interval_ms", what));
+            return Err(ParamError::new("quotas.reset_interval_ms", what));
+        }
+        if self.is_limited() && self.reset_interval.0 < 1_000_000 {
+            let what = "is too short: a quota or a goal needs the interval after which it starts anew, at least 1 ms";
+            return Err(ParamError::new("quotas.reset_interval_ms", what));
         }
         for (i, goal) in self.goals.iter().enumerate() {
             if goal.target_value == 0 {
                 let field = format!("quotas.goals[{i}].target_value");
-                return Err(SchemeError::new(field, "0 can be neither reached nor missed; use at least 1"));
+                return Err(ParamError::new(field, "0 can be neither reached nor missed; use at least 1"));
             }
         }
         if self.fail_charge_num.is_some() && self.fail_charge_denom.is_none_or(|denom| denom == 0) {
-            return Err(SchemeError::new("quotas.fail_charge_denom", "is missing or 0; use at least 1"));
+            return Err(ParamError::new("quotas.fail_charge_denom", "is missing or 0; use at least 1"));
         }
         Ok(())
     }
 }
 
 /// How a quota with goals is adapted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum GoalTuner {
     /// Step by step, keeping what works.
     Consist,
     /// As much as possible until the goal is reached, then nothing.
     Temporal,
+    /// Of a newer kernel.
+    Newer(NewerKeyword),
 }
 
-keywords!(GoalTuner, "goal tuner", { Consist = "consist", Temporal = "temporal" });
+keywords!(GoalTuner, "goal tuner", { Consist = "consist", Temporal = "temporal" } Newer);
 
 /// What a goal measures.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Metric {
     /// What the user says, again and again.
@@ -120,6 +124,8 @@ pub enum Metric {
     InactiveMemBp,
     /// Part of the eligible memory that is on a node, basis points.
     NodeEligibleMemBp,
+    /// Of a newer kernel.
+    Newer(NewerKeyword),
 }
 
 keywords!(Metric, "metric of a goal", {
@@ -132,21 +138,21 @@ keywords!(Metric, "metric of a goal", {
     ActiveMemBp = "active_mem_bp",
     InactiveMemBp = "inactive_mem_bp",
     NodeEligibleMemBp = "node_eligible_mem_bp",
-});
+} Newer);
 
 impl Metric {
     /// A value of this metric: basis points take a percent sign, pressure a unit of time.
     ///
     /// # Errors
     /// If it is no number of that kind, or negative.
-    pub fn parse_value(self, text: &str) -> Result<u64, String> {
+    pub fn parse_value(self, text: &str) -> Result<u64> {
         let whole = match self {
             Metric::UserInput => human::parse_number(text).map(|number| number.trunc()),
             Metric::SomeMemPsiUs => human::parse_time_number(text, TimeUnit::Micros).map(|number| number.round()),
             _ => human::parse_bp(text).map(|number| number.round()),
         };
-        let whole = whole.map_err(|error| error.to_string())?;
-        u64::try_from(whole).map_err(|_| format!("{text} is out of range; use 0 or more"))
+        let whole = whole.map_err(|error| ParamError::new("", error))?;
+        u64::try_from(whole).map_err(|_| ParamError::new("", format!("{text} is out of range; use 0 or more")))
     }
 }
 
@@ -163,38 +169,4 @@ pub struct Goal {
     pub nid: Option<i32>,
     /// Memory cgroup, for metrics of one.
     pub memcg_path: Option<String>,
-}
-
-/// When a scheme is active.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Watermarks {
-    /// Whether the rate of free memory decides; otherwise it is always active, and nothing below counts.
-    pub free_mem_rate: bool,
-    /// How often it is looked at while inactive.
-    pub interval: Nanos,
-    /// Inactive above, in thousandths.
-    pub high: u32,
-    /// Active below, in thousandths.
-    pub mid: u32,
-    /// Inactive below, in thousandths.
-    pub low: u32,
-}
-
-impl Watermarks {
-    pub(super) fn check(&self) -> Result<(), SchemeError> {
-        if !self.free_mem_rate {
-            return Ok(());
-        }
-        if self.interval.0 <= 0 {
-            return Err(SchemeError::new("watermarks.interval_us", "is 0; 5 s is usual"));
-        }
-        if !(self.low <= self.mid && self.mid <= self.high && self.high <= 1000) {
-            let what = format!(
-                "high {}, mid {} and low {} do not fall in this order from at most 1000 to 0",
-                self.high, self.mid, self.low
-            );
-            return Err(SchemeError::new("watermarks", what));
-        }
-        Ok(())
-    }
 }

@@ -52,7 +52,8 @@ fn every_key_of_the_python_tool_is_read() {
     assert_eq!(q.weights, Weights { size: 0, nr_accesses: 3, age: 700 });
     assert_eq!(q.goals.iter().map(|g| g.target_value).collect::<Vec<_>>(), [10_000, 9_950]);
     let w = scheme.watermarks;
-    assert_eq!((w.free_mem_rate, w.interval, w.high, w.mid, w.low), (true, Nanos::from_secs(5), 500, 200, 10));
+    assert_eq!(w.metric, WatermarkMetric::FreeMemRate);
+    assert_eq!((w.interval, w.high, w.mid, w.low), (Nanos::from_secs(5), 500, 200, 10));
     let kinds: Vec<_> = scheme.filters.iter().map(|f| f.kind.clone()).collect();
     let expected = [
         FilterKind::Anon,

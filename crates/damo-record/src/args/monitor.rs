@@ -5,6 +5,7 @@ use super::{UsageError, usage};
 use crate::request::{Monitoring, RequestSource};
 use crate::values;
 use clap::Args;
+use damo_model::kdamond::{parse_basis_points, parse_count};
 use damo_model::{AddrRange, Intervals, IntervalsGoal, Nanos, NrRegions, Ops};
 use std::path::PathBuf;
 
@@ -59,11 +60,11 @@ pub struct MonitorArgs {
     pub updr: Option<Nanos>,
 
     /// Minimum number of regions, at least 3 [default: 10].
-    #[arg(short = 'n', long, value_name = "NUMBER", value_parser = values::count, help_heading = "Monitoring parameters")]
+    #[arg(short = 'n', long, value_name = "NUMBER", value_parser = parse_count, help_heading = "Monitoring parameters")]
     pub minr: Option<u64>,
 
     /// Maximum number of regions [default: 1000].
-    #[arg(short = 'm', long, value_name = "NUMBER", value_parser = values::count, help_heading = "Monitoring parameters")]
+    #[arg(short = 'm', long, value_name = "NUMBER", value_parser = parse_count, help_heading = "Monitoring parameters")]
     pub maxr: Option<u64>,
 
     /// Sampling, aggregation and update interval together; bare numbers are microseconds.
@@ -81,7 +82,7 @@ pub struct MonitorArgs {
         long = "monitoring_nr_regions_range",
         value_names = ["MIN", "MAX"],
         num_args = 2,
-        value_parser = values::count,
+        value_parser = parse_count,
         help_heading = "Monitoring parameters"
     )]
     pub monitoring_nr_regions_range: Vec<u64>,
@@ -131,7 +132,7 @@ impl MonitorArgs {
         }
         let ranges = values::ranges(&self.regions)?;
         if let Some(text) = &self.kdamonds {
-            return Ok(RequestSource::Kdamonds(values::parameters(text)?));
+            return Ok(RequestSource::Kdamonds(values::kdamonds(text)?));
         }
         if let Some(path) = &self.cgroup {
             return Ok(RequestSource::Cgroup(path.clone()));
@@ -172,7 +173,7 @@ impl MonitorArgs {
         if let [word] = words.as_slice()
             && (word.trim_start().starts_with('{') || word.ends_with(".json") || values::is_yaml_name(word))
         {
-            return Ok(RequestSource::Kdamonds(values::parameters(word)?));
+            return Ok(RequestSource::Kdamonds(values::kdamonds(word)?));
         }
         values::command_words(&words).map(|words| RequestSource::Command { words, ranges })
     }
@@ -189,28 +190,14 @@ impl MonitorArgs {
         intervals.sample = self.sample.unwrap_or(intervals.sample);
         intervals.aggregation = self.aggr.unwrap_or(intervals.aggregation);
         intervals.update = self.updr.unwrap_or(intervals.update);
-        if intervals.aggregation < intervals.sample {
-            return usage(format!(
-                "the aggregation interval ({}) is shorter than the sampling interval ({}): raise --aggr or lower --sample",
-                values::time(intervals.aggregation),
-                values::time(intervals.sample)
-            ));
-        }
+        intervals.check()?;
         let mut nr_regions = NrRegions::default();
         if let [min, max] = self.monitoring_nr_regions_range[..] {
             nr_regions = NrRegions { min, max };
         }
         nr_regions.min = self.minr.unwrap_or(nr_regions.min);
         nr_regions.max = self.maxr.unwrap_or(nr_regions.max);
-        if nr_regions.min < 3 {
-            return usage(format!("DAMON needs a minimum of at least 3 regions, not {}: raise --minr", nr_regions.min));
-        }
-        if nr_regions.max < nr_regions.min {
-            return usage(format!(
-                "the maximum number of regions ({}) is below the minimum ({}): raise --maxr or lower --minr",
-                nr_regions.max, nr_regions.min
-            ));
-        }
+        nr_regions.check()?;
         let given_nr_regions =
             self.minr.is_some() || self.maxr.is_some() || !self.monitoring_nr_regions_range.is_empty();
         Ok(Monitoring { intervals, nr_regions, goal: self.goal()?, ops: self.ops, given_nr_regions })
@@ -230,18 +217,16 @@ impl MonitorArgs {
             }));
         }
         let [access, aggregations, min, max] = self.monitoring_intervals_goal.as_slice() else { return Ok(None) };
-        let wrong = |what: &str, text: &str, why: String| {
+        fn wrong(what: &str, text: &str, why: impl std::fmt::Display) -> UsageError {
             UsageError(format!("--monitoring_intervals_goal: {what} `{text}`: {why}"))
-        };
+        }
         let goal = IntervalsGoal {
-            access_bp: values::basis_points(access).map_err(|why| wrong("access share", access, why))?,
-            aggregations: values::count(aggregations).map_err(|why| wrong("aggregations", aggregations, why))?,
+            access_bp: parse_basis_points(access).map_err(|why| wrong("access share", access, why))?,
+            aggregations: parse_count(aggregations).map_err(|why| wrong("aggregations", aggregations, why))?,
             min_sample: values::interval(min).map_err(|why| wrong("smallest sampling interval", min, why))?,
             max_sample: values::interval(max).map_err(|why| wrong("largest sampling interval", max, why))?,
         };
-        if goal.max_sample < goal.min_sample {
-            return usage("--monitoring_intervals_goal: the largest sampling interval is below the smallest");
-        }
+        goal.check()?;
         Ok(Some(goal))
     }
 

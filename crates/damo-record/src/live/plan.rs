@@ -2,12 +2,14 @@
 
 use super::Machine;
 use super::process_tracker::{CHILD_MIN_AGE, Origin, monitorable, older_than};
+use crate::args::UsageError;
 use crate::error::RecordError;
 use crate::problem::Problem;
 use crate::request::{Monitoring, Request, RequestSource};
 use damo_kernel::procfs::joined;
 use damo_kernel::readiness;
-use damo_kernel::sysfs::{Context, ContextTarget, Kdamond};
+use damo_model::kdamond::{Context, ContextTarget, Kdamond};
+use damo_model::scheme::Scheme;
 use damo_model::{AddrRange, Nanos, Ops, Process};
 use std::path::Path;
 
@@ -43,7 +45,7 @@ pub(crate) fn plan(
     let children = Children { follow: request.follow_children, least_age };
     let mut plan = of(&request.what, &request.monitoring, children, machine, command)?;
     if let Some(schemes) = &request.schemes {
-        crate::json::apply_schemes(schemes, &mut plan.kdamonds)?;
+        apply_schemes(schemes, &mut plan.kdamonds)?;
     }
     Ok(plan)
 }
@@ -74,17 +76,34 @@ pub(crate) fn of(
             context.targets = vec![ContextTarget { regions: ranges, ..ContextTarget::default() }];
             Plan { kdamonds: vec![kdamond(context)], processes: Vec::new(), origin: Origin::Roots { follow: false } }
         }
-        RequestSource::Kdamonds(json) => {
-            let kdamonds = crate::json::kdamonds(json)?;
-            crate::json::check_filters(&kdamonds)?;
-            let processes = people_of(machine, &kdamonds)?;
+        RequestSource::Kdamonds(kdamonds) => {
+            check_page_filters(kdamonds)?;
+            let processes = people_of(machine, kdamonds)?;
             let origin = if kdamonds.len() == 1 { roots } else { Origin::Roots { follow: false } };
-            Plan { kdamonds, processes, origin }
+            Plan { kdamonds: kdamonds.clone(), processes, origin }
         }
         RequestSource::Simulate { .. } | RequestSource::Attach => {
             Plan { kdamonds: Vec::new(), processes: Vec::new(), origin: Origin::Roots { follow: false } }
         }
     })
+}
+
+/// Gives every context these schemes, with rates and ages as numbers of samples and aggregations under its intervals.
+///
+/// # Errors
+/// If the kernel would pass over a filter, and do what shall not be done.
+pub(crate) fn apply_schemes(schemes: &[Scheme], kdamonds: &mut [Kdamond]) -> Result<(), UsageError> {
+    for context in kdamonds.iter_mut().flat_map(|kdamond| &mut kdamond.contexts) {
+        context.schemes = schemes.iter().map(|scheme| scheme.resolved(&context.intervals)).collect();
+    }
+    check_page_filters(kdamonds)
+}
+
+/// # Errors
+/// As [`apply_schemes`].
+pub(crate) fn check_page_filters(kdamonds: &[Kdamond]) -> Result<(), UsageError> {
+    let mut contexts = kdamonds.iter().flat_map(|kdamond| &kdamond.contexts);
+    Ok(contexts.try_for_each(Context::check_page_filters)?)
 }
 
 fn context(monitoring: &Monitoring, ops: Ops) -> Context {

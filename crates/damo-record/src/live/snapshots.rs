@@ -23,8 +23,10 @@ use crate::signals::Signals;
 use crate::status_line::{self, StatusLine};
 use damo_format::WriterOptions;
 use damo_kernel::procfs::now;
-use damo_kernel::sysfs::{Command, Filter, Kdamond, Scheme, TriedRegion};
+use damo_kernel::sysfs::{Command, TriedRegion};
 use damo_model::human::{Style, format_size};
+use damo_model::kdamond::Kdamond;
+use damo_model::scheme::{Action, FilterKind, Scheme, SchemeFilter};
 use damo_model::{
     Bytes, ColumnId, ExtraColumn, Intervals, Item, Mark, Nanos, Process, Side, Snapshot, Source, Stamp, Target,
     TargetKey,
@@ -209,9 +211,8 @@ fn add_schemes(
     if keys.len() > 1 && filters {
         let of_target = |index: usize| {
             // What does not match is kept out.
-            let filter =
-                Filter { kind: "target".to_string(), matching: false, target: index as u64, ..Filter::default() };
-            Scheme { filters: vec![filter], ..Scheme::new("stat") }
+            let filter = SchemeFilter { kind: FilterKind::Target(index as u64), matching: false, allow: false };
+            Scheme { filters: vec![filter], ..Scheme::new(Action::Stat) }
         };
         context.schemes.extend((0..keys.len()).map(of_target));
         let windows = keys.into_iter().enumerate();
@@ -219,7 +220,7 @@ fn add_schemes(
             .map(|(index, key)| SchemeRegions { at, scheme: first + index, targets: vec![key], intervals })
             .collect();
     }
-    context.schemes.push(Scheme::new("stat"));
+    context.schemes.push(Scheme::new(Action::Stat));
     vec![SchemeRegions { at, scheme: first, targets: keys, intervals }]
 }
 
@@ -433,7 +434,7 @@ fn snapshot(key: TargetKey, end: Nanos, intervals: Intervals, tried: &[TriedRegi
 #[cfg(test)]
 mod tests {
     use super::*;
-    use damo_kernel::sysfs::{Context, ContextTarget};
+    use damo_model::kdamond::{Context, ContextTarget};
     use damo_model::{Addr, NrAccesses, Ops, Region};
 
     fn tried(ranges: &[(u64, u64)]) -> Vec<TriedRegion> {
@@ -454,14 +455,14 @@ mod tests {
         let kdamond = || {
             let mut context = Context::new(Ops::Vaddr);
             context.targets = vec![ContextTarget { pid: Some(1), ..ContextTarget::default() }; 2];
-            context.schemes.push(Scheme::new("pageout"));
+            context.schemes.push(Scheme::new(Action::Pageout));
             Kdamond { refresh: None, contexts: vec![context] }
         };
         let (mut new, mut old) = (kdamond(), kdamond());
         let mut targets = Vec::new();
         let windows = add_schemes(0, &mut new, true, &[], &mut targets);
         assert_eq!(windows.iter().map(|window| window.scheme).collect::<Vec<_>>(), [1, 2]);
-        assert_eq!(new.contexts[0].schemes[2].filters[0].target, 1);
+        assert_eq!(new.contexts[0].schemes[2].filters[0].kind, FilterKind::Target(1));
         assert_eq!(targets.len(), 2);
         let windows = add_schemes(0, &mut old, false, &[], &mut Vec::new());
         assert_eq!((windows[0].scheme, windows[0].targets.len()), (1, 2));

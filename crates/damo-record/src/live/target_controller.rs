@@ -20,8 +20,8 @@ use crate::signals::Signals;
 use crate::status_line::StatusLine;
 use damo_format::WriterOptions;
 use damo_kernel::procfs::{clock_pair, now};
-use damo_kernel::sysfs::{ContextTarget, Kdamond};
 use damo_kernel::tracefs::{Decoder, EventFormat, Tracefs};
+use damo_model::kdamond::{Context, ContextTarget, Kdamond};
 use damo_model::{Clock, Item, Meta, Nanos, Params, Process, Side, Source, Stamp, TracepointFormat};
 use std::os::fd::BorrowedFd;
 use std::process::ExitCode;
@@ -376,8 +376,8 @@ fn parameters(own: &ManagedDamon, plan: &Plan) -> Vec<Params> {
 
 /// A kdamond's parameters as side data.
 pub(crate) fn params_of(at: Stamp, index: u32, kdamond: &Kdamond) -> Vec<Params> {
-    let json = crate::json::text(std::slice::from_ref(kdamond));
-    let one = |(at_context, context): (usize, &damo_kernel::sysfs::Context)| Params {
+    let json = damo_model::kdamond::to_json(std::slice::from_ref(kdamond)).to_string();
+    let one = |(at_context, context): (usize, &Context)| Params {
         at,
         kdamond: Some(index),
         context: Some(at_context as u32),

@@ -4,8 +4,8 @@ use super::damos::DamosArgs;
 use crate::args::{MonitorArgs, UsageError};
 use crate::values;
 use clap::Args;
-use damo_kernel::sysfs::Kdamond;
 use damo_model::Nanos;
+use damo_model::kdamond::Kdamond;
 use std::path::PathBuf;
 
 impl MonitorArgs {

@@ -1,14 +1,13 @@
 //! `--schemes` and the `--damos_*` options: schemes as typed on a command line. The n-th occurrence of an option belongs
-//! to the n-th `--damos_action`. They become the JSON that `--schemes` takes, so that one reader knows what values mean.
+//! to the n-th `--damos_action`. Values are set by [`Scheme::set`], which also reads what `--schemes` takes.
 
 use crate::args::{UsageError, offered};
 use crate::values;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
-use damo_kernel::sysfs::Scheme as Running;
-use damo_model::Intervals;
-use damo_model::scheme::{Action, GoalTuner, Scheme};
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use damo_model::ParamError;
+use damo_model::scheme::{
+    Action, Dest, FilterKind, Goal, GoalTuner, Metric, Scheme, SchemeFilter, Weights, memcg_path,
+};
 
 /// Name, value names, fewest and most values, help.
 type Spec = (&'static str, &'static [&'static str], usize, usize, &'static str);
@@ -45,6 +44,46 @@ const OPTIONS: [Spec; 19] = [
     ("damos_nr_filters", &["NUMBER"], 1, 64, "With several actions: how many filters each has, in order"),
     ("damos_max_nr_snapshots", &["NUMBER"], 1, 1, "Ends after so many snapshots (7.0 and later)"),
     ("schemes", &["FILE|JSON"], 1, 1, "Schemes as a list: a JSON or YAML file, or the JSON text itself"),
+];
+
+/// Options whose words are fields of a scheme, in order. Later ones override earlier ones.
+const FIELDS: [(&str, &[&str]); 14] = [
+    ("damos_sz_region", &["access_pattern.sz_bytes.min", "access_pattern.sz_bytes.max"]),
+    ("damos_access_rate", &["access_pattern.nr_accesses.min", "access_pattern.nr_accesses.max"]),
+    ("damos_age", &["access_pattern.age.min", "access_pattern.age.max"]),
+    ("damos_apply_interval", &["apply_interval_us"]),
+    (
+        "damos_quotas",
+        &[
+            "quotas.time_ms",
+            "quotas.sz_bytes",
+            "quotas.reset_interval_ms",
+            "quotas.weights.sz_permil",
+            "quotas.weights.nr_accesses_permil",
+            "quotas.weights.age_permil",
+        ],
+    ),
+    ("damos_quota_time", &["quotas.time_ms"]),
+    ("damos_quota_space", &["quotas.sz_bytes"]),
+    ("damos_quota_interval", &["quotas.reset_interval_ms"]),
+    ("damos_quota_goal_tuner", &["quotas.goal_tuner"]),
+    ("damos_quota_fail_charge_ratio", &["quotas.fail_charge_num", "quotas.fail_charge_denom"]),
+    (
+        "damos_quota_weights",
+        &["quotas.weights.sz_permil", "quotas.weights.nr_accesses_permil", "quotas.weights.age_permil"],
+    ),
+    (
+        "damos_wmarks",
+        &[
+            "watermarks.metric",
+            "watermarks.interval_us",
+            "watermarks.high_permil",
+            "watermarks.mid_permil",
+            "watermarks.low_permil",
+        ],
+    ),
+    ("damos_max_nr_snapshots", &["max_nr_snapshots"]),
+    ("damos_action", &["action"]),
 ];
 
 const FILTER_HELP: &str = "allow|reject [none] TYPE, repeated as needed; TYPE is anon, active, young, unmapped, memcg PATH, \
@@ -112,20 +151,18 @@ impl DamosArgs {
     /// # Errors
     /// A sentence that names the option or the scheme's field.
     pub fn schemes(&self) -> Result<Option<Vec<Scheme>>, UsageError> {
-        let list = match self.get("schemes") {
-            [] => self.typed()?,
-            given => {
-                if let Some((id, _)) = self.0.iter().find(|(id, groups)| *id != "schemes" && !groups.is_empty()) {
-                    return usage(format!("--schemes has all of a scheme: leave out --{id}"));
-                }
-                let mut all = Vec::new();
-                for one in given {
-                    all.extend(values::schemes(&one.concat())?);
-                }
-                return Ok(Some(all));
-            }
-        };
-        list.map(|list| crate::json::schemes(&Value::Array(list))).transpose()
+        let given = self.get("schemes");
+        if given.is_empty() {
+            return self.typed();
+        }
+        if let Some((id, _)) = self.0.iter().find(|(id, groups)| *id != "schemes" && !groups.is_empty()) {
+            return usage(format!("--schemes has all of a scheme: leave out --{id}"));
+        }
+        let mut all = Vec::new();
+        for one in given {
+            all.extend(values::schemes(&one.concat())?);
+        }
+        Ok(Some(all))
     }
 
     /// Files that may be read for the schemes. Of JSON given as text there is no file of that name.
@@ -143,37 +180,25 @@ impl DamosArgs {
         !given("damos_action") && !given("schemes") && self.0.iter().any(|(_, groups)| !groups.is_empty())
     }
 
-    /// The schemes that run with what was named changed: the n-th occurrence of an option is for the n-th scheme.
+    /// Changes what was named of the schemes that run: the n-th occurrence of an option is for the n-th scheme.
     ///
     /// # Errors
     /// A sentence that names the option or the scheme's field.
-    pub(crate) fn change(&self, present: &[Running], intervals: &Intervals) -> Result<Vec<Running>, UsageError> {
-        if present.is_empty() {
+    pub(crate) fn change(&self, running: &mut [Scheme]) -> Result<(), UsageError> {
+        if running.is_empty() {
             return usage("no scheme is at work to be changed: give a --damos_action");
         }
-        self.check_counts(present.len(), "schemes at work")?;
-        let goals = self.shared_out("damos_quota_goal", "damos_nr_quota_goals", present.len())?;
-        let filters = self.shared_out("damos_filter", "damos_nr_filters", present.len())?;
-        let mut changed = Vec::with_capacity(present.len());
-        for (at, ((running, goals), filters)) in present.iter().zip(goals).zip(filters).enumerate() {
-            let named = self.named(at, &goals, &filters)?;
-            if named.is_empty() {
-                changed.push(running.clone());
-                continue;
+        self.check_counts(running.len(), "schemes at work")?;
+        let goals = self.shared_out("damos_quota_goal", "damos_nr_quota_goals", running.len())?;
+        let filters = self.shared_out("damos_filter", "damos_nr_filters", running.len())?;
+        for (at, ((scheme, goals), filters)) in running.iter_mut().zip(goals).zip(filters).enumerate() {
+            let before = scheme.clone();
+            self.apply(at, &goals, &filters, scheme)?;
+            if *scheme != before {
+                scheme.check().map_err(|error| of_scheme(at, error))?;
             }
-            let Some(written) = running.written() else {
-                return usage(format!(
-                    "scheme {at} ({}) has words of a newer kernel, which would get lost: give all of it, with its \
-                     --damos_action",
-                    running.action
-                ));
-            };
-            let mut value = serde_json::to_value(written).map_err(|e| UsageError(e.to_string()))?;
-            merge(&mut value, Value::Object(named));
-            let written = Scheme::deserialize(&value).map_err(|error| UsageError(format!("scheme {at}: {error}")))?;
-            changed.push(Running::resolve(&written, intervals));
         }
-        Ok(changed)
+        Ok(())
     }
 
     fn check_counts(&self, schemes: usize, of: &str) -> Result<(), UsageError> {
@@ -187,7 +212,7 @@ impl DamosArgs {
         Ok(())
     }
 
-    fn typed(&self) -> Result<Option<Vec<Value>>, UsageError> {
+    fn typed(&self) -> Result<Option<Vec<Scheme>>, UsageError> {
         let actions = self.get("damos_action");
         if actions.is_empty() {
             return match self.0.iter().find(|(_, groups)| !groups.is_empty()) {
@@ -237,158 +262,85 @@ impl DamosArgs {
         action: &[String],
         goals: &[Vec<String>],
         filters: &[Vec<String>],
-    ) -> Result<Value, UsageError> {
-        let mut scheme = self.named(at, goals, filters)?;
+    ) -> Result<Scheme, UsageError> {
+        let mut scheme = Scheme::default();
+        // --damos_quotas alone puts regions in no order, as in the Python tool.
+        let given = |id: &str| id.starts_with("damos_quota_") && self.get(id).get(at).is_some();
+        if self.get("damos_quotas").get(at).is_none() && (!goals.is_empty() || FIELDS.iter().any(|(id, _)| given(id))) {
+            scheme.quotas.weights = Weights { size: 1, nr_accesses: 1, age: 1 };
+        }
+        self.apply(at, goals, filters, &mut scheme)?;
         let [name, nodes @ ..] = action else { return usage("--damos_action needs an action") };
-        scheme.insert("action".to_owned(), json!(name));
         let number = |word: &String| {
-            word.parse::<i64>().map_err(|_| UsageError(format!("--damos_action {name}: `{word}` is no number")))
+            word.parse().map_err(|_| UsageError(format!("--damos_action {name}: `{word}` is no number from 0 up")))
         };
         match nodes {
             [] => {}
-            [node] => drop(scheme.insert("target_nid".to_owned(), json!(number(node)?))),
+            [node] => scheme.set("target_nid", node).map_err(|error| of_scheme(at, error))?,
             pairs if pairs.len() % 2 == 0 => {
-                let dest = |pair: &[String]| Ok(json!({ "id": number(&pair[0])?, "weight": number(&pair[1])? }));
-                let dests = pairs.chunks(2).map(dest).collect::<Result<Vec<_>, UsageError>>()?;
-                scheme.insert("dests".to_owned(), json!(dests));
+                let dest = |pair: &[String]| Ok(Dest { id: number(&pair[0])?, weight: number(&pair[1])? });
+                scheme.dests = pairs.chunks(2).map(dest).collect::<Result<_, UsageError>>()?;
             }
             _ => return usage(format!("--damos_action {name}: give one node, or each node with its weight")),
         }
-        // --damos_quotas alone puts regions in no order, as in the Python tool.
-        if let Some(Value::Object(quotas)) = scheme.get_mut("quotas")
-            && self.get("damos_quotas").get(at).is_none()
-        {
-            quotas.entry("weights").or_insert_with(|| weights("1", "1", "1"));
-        }
-        Ok(Value::Object(scheme))
+        scheme.check().map_err(|error| of_scheme(at, error))?;
+        Ok(scheme)
     }
 
-    /// What was named of a scheme, but its action.
-    fn named(
+    /// Sets what was named of a scheme, but the nodes of its action.
+    fn apply(
         &self,
         at: usize,
         goals: &[Vec<String>],
         filters: &[Vec<String>],
-    ) -> Result<Map<String, Value>, UsageError> {
-        let nth = |id: &str| self.get(id).get(at).map(Vec::as_slice);
-        let mut scheme = Map::new();
-        let mut pattern = Map::new();
-        for (id, key) in [("damos_sz_region", "sz_bytes"), ("damos_access_rate", "nr_accesses"), ("damos_age", "age")] {
-            if let Some([min, max]) = nth(id) {
-                pattern.insert(key.to_owned(), json!({ "min": min, "max": max }));
+        scheme: &mut Scheme,
+    ) -> Result<(), UsageError> {
+        if self.get("damos_quotas").get(at).is_some_and(|words| matches!(words.len(), 4 | 5)) {
+            return usage(
+                "--damos_quotas: give three weights (of size, rate and age) or none; a target stands ahead of it or behind \
+                 --damos_action",
+            );
+        }
+        for (id, fields) in FIELDS {
+            for (field, word) in fields.iter().zip(self.get(id).get(at).into_iter().flatten()) {
+                scheme.set(field, word).map_err(|error| of_scheme(at, error))?;
             }
-        }
-        if !pattern.is_empty() {
-            scheme.insert("access_pattern".to_owned(), Value::Object(pattern));
-        }
-        if let Some([interval]) = nth("damos_apply_interval") {
-            scheme.insert("apply_interval_us".to_owned(), json!(interval));
-        }
-        let quotas = self.quotas(at, goals)?;
-        if !quotas.is_empty() {
-            scheme.insert("quotas".to_owned(), Value::Object(quotas));
-        }
-        if let Some([metric, interval, high, mid, low]) = nth("damos_wmarks") {
-            let marks = json!({
-                "metric": metric, "interval_us": interval, "high_permil": high, "mid_permil": mid, "low_permil": low,
-            });
-            scheme.insert("watermarks".to_owned(), marks);
-        }
-        let filters = filters.iter().map(|words| filter(words)).collect::<Result<Vec<_>, _>>()?.concat();
-        if !filters.is_empty() {
-            scheme.insert("filters".to_owned(), json!(filters));
-        }
-        if let Some([most]) = nth("damos_max_nr_snapshots") {
-            scheme.insert("max_nr_snapshots".to_owned(), json!(values::count(most).map_err(UsageError)?));
-        }
-        Ok(scheme)
-    }
-
-    fn quotas(&self, at: usize, goals: &[Vec<String>]) -> Result<Map<String, Value>, UsageError> {
-        let nth = |id: &str| self.get(id).get(at).map(Vec::as_slice);
-        let mut quotas = Map::new();
-        if let Some(words) = nth("damos_quotas") {
-            for (key, word) in ["time_ms", "sz_bytes", "reset_interval_ms"].into_iter().zip(words) {
-                quotas.insert(key.to_owned(), json!(word));
-            }
-            match &words[words.len().min(3)..] {
-                [] => {}
-                [size, rate, age] => drop(quotas.insert("weights".to_owned(), weights(size, rate, age))),
-                _ => {
-                    return usage(
-                        "--damos_quotas: give three weights (of size, rate and age) or none; a target stands ahead of it or behind \
-                     --damos_action",
-                    );
-                }
-            }
-        }
-        let single = [
-            ("damos_quota_time", "time_ms"),
-            ("damos_quota_space", "sz_bytes"),
-            ("damos_quota_interval", "reset_interval_ms"),
-        ];
-        for (id, key) in single {
-            if let Some([word]) = nth(id) {
-                quotas.insert(key.to_owned(), json!(word));
-            }
-        }
-        if let Some([tuner]) = nth("damos_quota_goal_tuner") {
-            quotas.insert("goal_tuner".to_owned(), json!(tuner));
-        }
-        if let Some([numerator, denominator]) = nth("damos_quota_fail_charge_ratio") {
-            quotas.insert("fail_charge_num".to_owned(), json!(numerator));
-            quotas.insert("fail_charge_denom".to_owned(), json!(denominator));
-        }
-        if let Some([size, rate, age]) = nth("damos_quota_weights") {
-            quotas.insert("weights".to_owned(), weights(size, rate, age));
         }
         if !goals.is_empty() {
-            let goals = goals.iter().map(|words| goal(words)).collect::<Result<Vec<_>, _>>()?;
-            quotas.insert("goals".to_owned(), json!(goals));
+            scheme.quotas.goals = goals.iter().map(|words| goal(words)).collect::<Result<_, _>>()?;
         }
-        Ok(quotas)
+        if !filters.is_empty() {
+            scheme.filters = filters.iter().map(|words| filter(words)).collect::<Result<Vec<_>, _>>()?.concat();
+        }
+        Ok(())
     }
 }
 
-/// Weights of size, rate and age.
-fn weights(size: &str, rate: &str, age: &str) -> Value {
-    json!({ "sz_permil": size, "nr_accesses_permil": rate, "age_permil": age })
-}
-
-/// Puts `named` over `value`: objects key by key, anything else as a whole.
-fn merge(value: &mut Value, named: Value) {
-    match (value, named) {
-        (Value::Object(value), Value::Object(named)) => {
-            for (key, named) in named {
-                merge(value.entry(key).or_insert(Value::Null), named);
-            }
-        }
-        (value, named) => *value = named,
-    }
+fn of_scheme(at: usize, error: ParamError) -> UsageError {
+    ParamError::new(format!("scheme {at}"), error).into()
 }
 
 /// METRIC TARGET [CURRENT|NODE [CGROUP]]
-fn goal(words: &[String]) -> Result<Value, UsageError> {
-    let [metric, target, more @ ..] = words else { return usage("--damos_quota_goal needs a metric and a target") };
-    let mut goal = json!({ "metric": metric, "target_value": target });
+fn goal(words: &[String]) -> Result<Goal, UsageError> {
+    let [name, target, more @ ..] = words else { return usage("--damos_quota_goal needs a metric and a target") };
+    let wrong = |why: &dyn std::fmt::Display| UsageError(format!("--damos_quota_goal {name}: {why}"));
+    let metric: Metric = name.parse().map_err(|error| wrong(&error))?;
+    let value = |word: &String| metric.parse_value(word).map_err(|error| wrong(&error));
+    let mut goal = Goal { metric, target_value: value(target)?, ..Goal::default() };
     match more {
         [] => {}
-        [node, path @ ..] if metric.starts_with("node_") => {
-            let number: i32 =
-                node.parse().map_err(|_| UsageError(format!("--damos_quota_goal {metric}: `{node}` is no node")))?;
-            goal["nid"] = json!(number);
-            if let [path] = path {
-                goal["memcg_path"] = json!(path);
-            }
+        [node, path @ ..] if name.starts_with("node_") => {
+            goal.nid = Some(node.parse().map_err(|_| wrong(&format!("`{node}` is no node")))?);
+            goal.memcg_path = path.first().map(|path| memcg_path(path));
         }
-        [current] => goal["current_value"] = json!(current),
-        _ => return usage(format!("--damos_quota_goal {metric} takes its target and a present value, nothing more")),
+        [current] => goal.current_value = Some(value(current)?),
+        _ => return usage(format!("--damos_quota_goal {name} takes its target and a present value, nothing more")),
     }
     Ok(goal)
 }
 
 /// Filters of one occurrence, in the present grammar or in the old one.
-fn filter(words: &[String]) -> Result<Vec<Value>, UsageError> {
+fn filter(words: &[String]) -> Result<Vec<SchemeFilter>, UsageError> {
     let words: Vec<&str> = words.iter().flat_map(|word| word.split_whitespace()).collect();
     let present = filters_now(&words);
     if present.is_err()
@@ -400,7 +352,7 @@ fn filter(words: &[String]) -> Result<Vec<Value>, UsageError> {
 }
 
 /// `allow|reject [none] TYPE [values]`, repeated.
-fn filters_now<'a>(mut words: &'a [&'a str]) -> Result<Vec<Value>, UsageError> {
+fn filters_now<'a>(mut words: &'a [&'a str]) -> Result<Vec<SchemeFilter>, UsageError> {
     let mut filters = Vec::new();
     while let [verb, rest @ ..] = words {
         let allow = match *verb {
@@ -416,17 +368,15 @@ fn filters_now<'a>(mut words: &'a [&'a str]) -> Result<Vec<Value>, UsageError> {
             ["none", rest @ ..] => (false, rest),
             rest => (true, rest),
         };
-        let (mut filter, rest) = kind(rest)?;
-        filter["matching"] = json!(matching);
-        filter["allow"] = json!(allow);
-        filters.push(filter);
+        let (kind, rest) = kind(rest)?;
+        filters.push(SchemeFilter { kind, matching, allow });
         words = rest;
     }
     Ok(filters)
 }
 
 /// `TYPE matching|nomatching [values] [allow|reject]`.
-fn filter_before(words: &[&str]) -> Result<Value, UsageError> {
+fn filter_before(words: &[&str]) -> Result<SchemeFilter, UsageError> {
     let [name, matching, rest @ ..] = words else { return usage("--damos_filter needs a type") };
     let matching = match *matching {
         "matching" => true,
@@ -434,36 +384,28 @@ fn filter_before(words: &[&str]) -> Result<Value, UsageError> {
         other => return usage(format!("--damos_filter: `{other}` is neither matching nor nomatching")),
     };
     let words = [&[*name], rest].concat();
-    let (mut filter, rest) = kind(&words)?;
-    filter["matching"] = json!(matching);
-    filter["allow"] = json!(match rest {
+    let (kind, rest) = kind(&words)?;
+    let allow = match rest {
         [] | ["reject" | "deny" | "block"] => false,
         ["allow" | "pass"] => true,
         _ => return usage(format!("--damos_filter: `{}` is too much", rest.join(" "))),
-    });
-    Ok(filter)
+    };
+    Ok(SchemeFilter { kind, matching, allow })
 }
 
 /// A filter's type with its values, and the words behind them.
-fn kind<'w>(words: &'w [&'w str]) -> Result<(Value, &'w [&'w str]), UsageError> {
-    Ok(match words {
-        [name @ ("anon" | "active" | "young" | "unmapped"), rest @ ..] => (json!({ "filter_type": name }), rest),
-        ["memcg", path, rest @ ..] => (json!({ "filter_type": "memcg", "memcg_path": path }), rest),
-        ["addr", start, end, rest @ ..] => {
-            (json!({ "filter_type": "addr", "address_range": { "start": start, "end": end } }), rest)
-        }
-        ["target", index, rest @ ..] => (json!({ "filter_type": "target", "damon_target_idx": index }), rest),
-        ["hugepage_size", min, max, rest @ ..] => {
-            (json!({ "filter_type": "hugepage_size", "hugepage_size": [min, max] }), rest)
-        }
-        [] => return usage("--damos_filter: a type is missing behind allow or reject"),
-        [name, ..] => {
-            return usage(format!(
-                "--damos_filter: `{name}` is no filter, or its values are missing: anon, active, young, unmapped, memcg \
-                 PATH, addr START END, target INDEX, hugepage_size MIN MAX"
-            ));
-        }
-    })
+fn kind<'w>(words: &'w [&'w str]) -> Result<(FilterKind, &'w [&'w str]), UsageError> {
+    let [name, rest @ ..] = words else { return usage("--damos_filter: a type is missing behind allow or reject") };
+    let count = FilterKind::value_keys(name).map(<[&str]>::len).ok().filter(|count| *count <= rest.len());
+    let Some(count) = count else {
+        return usage(format!(
+            "--damos_filter: `{name}` is no filter, or its values are missing: anon, active, young, unmapped, memcg PATH, \
+             addr START END, target INDEX, hugepage_size MIN MAX"
+        ));
+    };
+    let (values, rest) = rest.split_at(count);
+    let kind = FilterKind::parse(name, values);
+    Ok((kind.map_err(|error| UsageError(format!("--damos_filter {name}: {error}")))?, rest))
 }
 
 #[cfg(test)]

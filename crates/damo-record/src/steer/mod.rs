@@ -13,7 +13,6 @@ pub use tune::tune;
 
 use crate::args::{MonitorArgs, UsageError};
 use crate::error::RecordError;
-use crate::json;
 use crate::live::{Machine, plan, ready};
 use crate::messages;
 use crate::owner;
@@ -21,8 +20,8 @@ use crate::request::RequestSource;
 use args::{ParameterFormat, PrintArgs, StartArgs, StatusArgs, StopArgs};
 use damo_kernel::Root;
 use damo_kernel::steer::Steer;
-use damo_kernel::sysfs::Kdamond;
 use damo_model::human::{Show, plain_json};
+use damo_model::kdamond::{self, Kdamond};
 use damo_model::scheme::Scheme;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -87,15 +86,13 @@ fn print_parameters(
     format: ParameterFormat,
     out: &mut dyn Write,
 ) -> Result<ExitCode, RecordError> {
-    let mut value = json::to_json(&wanted.kdamonds(place)?);
+    let mut kdamonds = wanted.kdamonds(place)?;
     if let Some(schemes) = &wanted.schemes {
-        let schemes = serde_json::to_value(schemes).map_err(|e| UsageError(e.to_string()))?;
-        for kdamond in value["kdamonds"].as_array_mut().into_iter().flatten() {
-            for context in kdamond["contexts"].as_array_mut().into_iter().flatten() {
-                context["schemes"] = schemes.clone();
-            }
+        for context in kdamonds.iter_mut().flat_map(|kdamond| &mut kdamond.contexts) {
+            context.schemes.clone_from(schemes);
         }
     }
+    let value = kdamond::to_json(&kdamonds);
     match format {
         ParameterFormat::Json => say(out, &plain_json(&format!("{value:#}")))?,
         ParameterFormat::Yaml => say(out, crate::yaml::write(&value).trim_end())?,
@@ -224,7 +221,7 @@ fn planned(
         monitor.change(&mut kdamonds)?;
     }
     if let Some(schemes) = schemes {
-        json::apply_schemes(schemes, &mut kdamonds)?;
+        plan::apply_schemes(schemes, &mut kdamonds)?;
     }
     Ok(kdamonds)
 }

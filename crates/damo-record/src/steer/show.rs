@@ -3,8 +3,10 @@
 use damo_kernel::Root;
 use damo_kernel::procfs::Procfs;
 use damo_kernel::steer::{Status, Steered};
-use damo_kernel::sysfs::{Context, ContextTarget, Filter, Goal, Kdamond, ModuleKdamond, Scheme, SchemeStatus};
+use damo_kernel::sysfs::{ModuleKdamond, SchemeStatus};
 use damo_model::human::{Show, Style, count_text, format_hex_range, format_nr, format_size, time_text};
+use damo_model::kdamond::{Context, ContextTarget, Kdamond};
+use damo_model::scheme::{FilterKind, Goal, Metric, Scheme, SchemeFilter};
 use damo_model::{AddrRange, Bytes, Intervals, Nanos};
 use serde_json::{Map, Value, json};
 
@@ -23,7 +25,7 @@ pub(super) fn json(status: &Status) -> Value {
 
 fn kdamond_json(kdamond: &Steered) -> Value {
     let status = &kdamond.status;
-    let mut value = crate::json::to_json(std::slice::from_ref(&status.params))["kdamonds"][0].take();
+    let mut value = status.params.to_json();
     value["state"] = json!(if status.on { "on" } else { "off" });
     value["pid"] = json!(status.pid);
     value["started_by_damo"] = json!(kdamond.ours);
@@ -187,7 +189,7 @@ fn action(scheme: &Scheme) -> String {
 type Said = Vec<(&'static str, String)>;
 
 fn parameters(scheme: &Scheme, intervals: &Intervals) -> Said {
-    let pattern = &scheme.pattern;
+    let pattern = scheme.access_pattern.resolve(intervals);
     let possible = intervals.aggregation.0 as f64 / intervals.sample.0.max(1) as f64;
     let rate = |samples: u32| {
         if samples == u32::MAX { "max".to_owned() } else { format!("{:.0} %", f64::from(samples) * 100.0 / possible) }
@@ -212,59 +214,60 @@ fn parameters(scheme: &Scheme, intervals: &Intervals) -> Said {
         said.push(("applied", format!("every {}", time(scheme.apply_interval))));
     }
     let quotas = &scheme.quotas;
-    if quotas.time.0 > 0 || quotas.size.0 > 0 || !quotas.goals.is_empty() {
+    if quotas.is_limited() {
         let time_limit = (quotas.time.0 > 0).then(|| time(quotas.time));
         let size_limit = (quotas.size.0 > 0).then(|| size(quotas.size));
         let both: Vec<String> = time_limit.into_iter().chain(size_limit).collect();
         let limit = if both.is_empty() { "by goals".to_owned() } else { both.join(" and ") };
         said.push(("quota", format!("{limit} per {}", time(quotas.reset_interval))));
-        let weights = [quotas.weight_size, quotas.weight_nr_accesses, quotas.weight_age];
+        let weights = [quotas.weights.size, quotas.weights.nr_accesses, quotas.weights.age];
         if weights.iter().any(|weight| *weight > 0) {
             said.push(("", format!("weights: size {}, rate {}, age {}", weights[0], weights[1], weights[2])));
         }
-        if !quotas.goal_tuner.is_empty() && !quotas.goals.is_empty() {
-            said.push(("", format!("tuner: {}", quotas.goal_tuner)));
+        if let Some(tuner) = quotas.goal_tuner.filter(|_| !quotas.goals.is_empty()) {
+            said.push(("", format!("tuner: {tuner}")));
         }
-        if let Some((numerator, denominator)) = quotas.fail_charge {
+        if let Some((numerator, denominator)) = quotas.fail_charge_num.zip(quotas.fail_charge_denom) {
             said.push(("", format!("{numerator} of {denominator} of what failed is charged")));
         }
     }
     said.extend(quotas.goals.iter().map(|of| ("goal", goal(of))));
     let marks = &scheme.watermarks;
-    if marks.metric != "none" {
+    if marks.is_on() {
         let permil = |mark: u32| format!("{} %", f64::from(mark) / 10.0);
         let (low, mid, high) = (permil(marks.low), permil(marks.mid), permil(marks.high));
         said.push(("active", format!("while {} is {low} to {high}, from {mid} on", marks.metric)));
         said.push(("", format!("looked at every {}", time(marks.interval))));
     }
     said.extend(scheme.filters.iter().map(|of| ("filter", filter(of))));
-    if let Some(most) = scheme.max_nr_snapshots.filter(|most| *most > 0) {
+    if let Some(most) = scheme.max_nr_snapshots {
         said.push(("ends", format!("after {}", count_text(most, "snapshot"))));
     }
     said
 }
 
 fn goal(goal: &Goal) -> String {
-    let value = |value: u64| match goal.metric.as_str() {
-        "some_mem_psi_us" => time(Nanos::from_micros(i64::try_from(value).unwrap_or(i64::MAX))),
-        metric if metric.ends_with("_bp") => format!("{} %", value as f64 / 100.0),
+    let value = |value: u64| match goal.metric {
+        Metric::SomeMemPsiUs => time(Nanos::from_micros(i64::try_from(value).unwrap_or(i64::MAX))),
+        metric if metric.as_str().ends_with("_bp") => format!("{} %", value as f64 / 100.0),
         _ => count(value),
     };
     let node = goal.nid.map(|node| format!(" on node {node}")).unwrap_or_default();
-    let path = if goal.path.is_empty() { String::new() } else { format!(" of {}", goal.path) };
+    let path = goal.memcg_path.as_ref().map(|path| format!(" of {path}")).unwrap_or_default();
     // The kernel fills in the present value of nothing but what the user tells it.
-    let now = if goal.metric == "user_input" { format!(", now {}", value(goal.current_value)) } else { String::new() };
+    let current = goal.current_value.filter(|_| goal.metric == Metric::UserInput);
+    let now = current.map(|current| format!(", now {}", value(current))).unwrap_or_default();
     format!("{} {}{node}{path}{now}", goal.metric, value(goal.target_value))
 }
 
-fn filter(filter: &Filter) -> String {
+fn filter(filter: &SchemeFilter) -> String {
     let verb = if filter.allow { "allow" } else { "reject" };
     let none = if filter.matching { "" } else { "none " };
-    let what = match filter.kind.as_str() {
-        "memcg" => format!(" {}", filter.memcg_path),
-        "addr" => format!(" {}", addresses(filter.range)),
-        "target" => format!(" {}", filter.target),
-        "hugepage_size" => format!(" {} to {}", size(filter.size.min), size(filter.size.max)),
+    let what = match &filter.kind {
+        FilterKind::Memcg(path) => format!(" {path}"),
+        FilterKind::Addr(range) => format!(" {}", addresses(*range)),
+        FilterKind::Target(index) => format!(" {index}"),
+        FilterKind::HugepageSize(sizes) => format!(" {} to {}", size(sizes.min), size(sizes.max)),
         _ => String::new(),
     };
     format!("{verb} {none}{}{what}", filter.kind)
@@ -313,8 +316,8 @@ pub(super) fn changed_meaning(before: &[Kdamond], after: &[Kdamond]) -> Vec<Stri
                 all.into_iter().find(|(known, _)| *known == name).map(|(_, what)| what).unwrap_or_default()
             };
             let same = [
-                ("rate", old.pattern.nr_accesses == new.pattern.nr_accesses),
-                ("age", old.pattern.age == new.pattern.age),
+                ("rate", old.access_pattern.nr_accesses == new.access_pattern.nr_accesses),
+                ("age", old.access_pattern.age == new.access_pattern.age),
             ];
             for (name, _) in same.into_iter().filter(|(_, same)| *same) {
                 let (was, is) = (said(old, before, name), said(new, after, name));

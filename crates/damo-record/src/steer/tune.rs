@@ -5,10 +5,10 @@ use super::args::TuneArgs;
 use super::{DamosArgs, SteeredKernel, Wanted, show};
 use crate::args::UsageError;
 use crate::error::RecordError;
-use crate::json;
+use crate::live::plan;
 use crate::messages;
 use crate::request::RequestSource;
-use damo_kernel::sysfs::{Context, Kdamond};
+use damo_model::kdamond::{Context, Kdamond};
 use std::process::ExitCode;
 
 /// Changes parameters of what runs.
@@ -50,15 +50,15 @@ pub(super) fn tune_on(place: &SteeredKernel, args: &TuneArgs) -> Result<Vec<Stri
                     change_targets(kdamonds, typed)?;
                 }
                 if let Some(schemes) = &wanted.schemes {
-                    json::apply_schemes(schemes, kdamonds)?;
+                    plan::apply_schemes(schemes, kdamonds)?;
                 }
             }
         }
         if of_running {
             for context in contexts(kdamonds) {
-                context.schemes = args.damos.change(&context.schemes, &context.intervals)?;
+                args.damos.change(&mut context.schemes)?;
             }
-            json::check_filters(kdamonds)?;
+            plan::check_page_filters(kdamonds)?;
         }
         notes = show::changed_meaning(&before, kdamonds);
         Ok::<(), RecordError>(())

@@ -242,7 +242,7 @@ impl Candidate {
 
     fn is_active(&mut self, now: &Now, moved: f64) -> bool {
         let marks = &self.scheme.watermarks;
-        if marks.free_mem_rate
+        if marks.is_on()
             && let (Some(total), Some(free)) = (now.total, now.free)
         {
             let saved = if self.effect == Effect::Out { moved } else { 0.0 };

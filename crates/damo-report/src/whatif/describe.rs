@@ -68,7 +68,7 @@ fn parts(scheme: &Scheme) -> Vec<String> {
         let none = if filter.matching { "" } else { "none " };
         parts.push(format!("{verb} {none}{}", filter.kind.as_str()));
     }
-    if scheme.watermarks.free_mem_rate {
+    if scheme.watermarks.is_on() {
         parts.push("watermarks".to_owned());
     }
     parts

@@ -1,6 +1,7 @@
 //! What is ours and what is not, after a kill at an unlucky moment or with someone else at the same files.
 
 use super::super::*;
+use damo_model::kdamond::{Context, ContextTarget};
 use damo_model::{IntervalsGoal, Nanos, Ops};
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -247,7 +247,10 @@ fn regions_given_with_all_parameters_are_never_lost_to_a_child() {
         let look = Step::Do(Box::new(|_| {}));
         let later = Step::Do(Box::new(|_| std::thread::sleep(Duration::from_millis(300))));
         lab.script.steps.lock().unwrap().extend([look, later, exits(77), exits(78)]);
-        lab.run(&lab.request(RequestSource::Kdamonds(serde_json::from_str(&json).unwrap()))).unwrap();
+        lab.run(&lab.request(RequestSource::Kdamonds(
+            damo_model::kdamond::from_json(&serde_json::from_str(&json).unwrap()).unwrap(),
+        )))
+        .unwrap();
         let log = lab.fake.log();
         let told = log.iter().any(|(path, value)| path.ends_with("pid_target") && value == "78");
         assert!(!told && log.iter().all(|(_, value)| value != "commit"), "{ops}");

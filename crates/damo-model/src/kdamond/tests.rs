@@ -1,6 +1,6 @@
 use super::*;
-use damo_kernel::sysfs::{Context, ContextTarget, Filter, Goal, Kdamond, Scheme};
-use damo_model::{Addr, AddrRange, Age, Bytes, Intervals, Nanos, NrAccesses, Ops};
+use crate::scheme::{Action, FilterKind, Goal, Metric, Rate, SchemeFilter, Span};
+use crate::{Addr, Age, Bytes, NrAccesses};
 use serde_json::json;
 
 #[test]
@@ -12,15 +12,16 @@ fn what_is_written_reads_back_the_same() {
         obsolete: false,
         regions: vec![AddrRange::new(Addr(0x7f00_0000_0001), Addr(u64::MAX - 5))],
     }];
-    let mut scheme = Scheme::new("pageout");
-    scheme.pattern.nr_accesses.max = NrAccesses(3);
-    scheme.pattern.age.min = Age(7);
-    scheme.pattern.size.min = Bytes(4097);
-    scheme.quotas.goals.push(Goal { metric: "user_input".into(), target_value: 9, ..Goal::default() });
-    scheme.filters.push(Filter { kind: "anon".into(), matching: true, ..Filter::default() });
+    let mut scheme = Scheme::new(Action::Pageout);
+    scheme.access_pattern.nr_accesses.max = Rate::Samples(3);
+    scheme.access_pattern.age.min = Span::Intervals(7);
+    scheme.access_pattern.sz_bytes.min = Bytes(4097);
+    scheme.quotas.goals.push(Goal { metric: Metric::UserInput, target_value: 9, ..Goal::default() });
+    scheme.quotas.reset_interval = Nanos::from_secs(1);
+    scheme.filters.push(SchemeFilter { kind: FilterKind::Anon, matching: true, allow: false });
     context.schemes.push(scheme);
     let kdamond = Kdamond { refresh: Some(Nanos::from_millis(100)), contexts: vec![context] };
-    let read = kdamonds(&serde_json::from_str(&text(std::slice::from_ref(&kdamond))).unwrap()).unwrap();
+    let read = from_json(&to_json(std::slice::from_ref(&kdamond))).unwrap();
     assert_eq!(read, [kdamond]);
 }
 
@@ -33,25 +34,42 @@ fn the_python_tools_human_and_raw_forms_are_both_read() {
     let raw = json!([{"contexts": [{"ops": "vaddr", "targets": [{"pid": 1234, "regions": []}],
         "intervals": {"sample_us": 5000, "aggr_us": 100000, "ops_update_us": 1000000},
         "nr_regions": {"min": 10, "max": 1000}}]}]);
-    let read = kdamonds(&human).unwrap();
-    assert_eq!(read, kdamonds(&raw).unwrap());
+    let read = from_json(&human).unwrap();
+    assert_eq!(read, from_json(&raw).unwrap());
     assert_eq!(read[0].contexts[0].intervals, Intervals::default());
     assert_eq!(read[0].contexts[0].targets[0].pid, Some(1234));
 }
 
 #[test]
-fn percent_and_times_become_samples_and_aggregations() {
-    let scheme = json!([{"action": "pageout", "access_pattern": {
-        "sz_bytes": {"min": "4 KiB", "max": "max"},
-        "nr_accesses": {"min": "0 %", "max": "50 %"},
-        "age": {"min": "5 s", "max": "3 aggr_intervals"}}}]);
-    let mut read = [Kdamond { contexts: vec![Context::new(Ops::Vaddr)], ..Kdamond::default() }];
-    apply_schemes(&schemes(&scheme).unwrap(), &mut read).unwrap();
-    let read = &read[0].contexts[0].schemes;
-    assert_eq!(read[0].pattern.nr_accesses.max, NrAccesses(10));
-    assert_eq!(read[0].pattern.age.min, Age(50));
-    assert_eq!(read[0].pattern.age.max, Age(3));
-    assert_eq!(read[0].pattern.size.max, Bytes(u64::MAX));
+fn the_same_rates_and_ages_are_other_numbers_under_other_intervals() {
+    let json =
+        json!({"access_pattern": {"nr_accesses": {"max": "10 %"}, "age": {"min": "5 s", "max": "60 aggr_intervals"}}});
+    let mut context = Context { schemes: vec![Scheme::from_json(&json).unwrap()], ..Context::new(Ops::Vaddr) };
+    let resolved = |context: &Context| {
+        let kdamond = Kdamond { contexts: vec![context.clone()], ..Kdamond::default() }.resolved();
+        let pattern = kdamond.contexts[0].schemes[0].access_pattern.clone();
+        (pattern.nr_accesses.max, pattern.age.min, pattern.age.max)
+    };
+    assert_eq!(resolved(&context), (Rate::Samples(2), Span::Intervals(50), Span::Intervals(60)));
+    context.intervals.aggregation = Nanos::from_secs(1);
+    assert_eq!(resolved(&context), (Rate::Samples(20), Span::Intervals(5), Span::Intervals(60)));
+}
+
+#[test]
+fn a_pattern_is_checked_in_the_numbers_that_the_kernel_gets() {
+    let pattern = json!({"nr_accesses": {"min": "5 samples", "max": "10 %"}});
+    let scheme = Scheme::from_json(&json!({"access_pattern": pattern})).unwrap();
+    let context = Context { schemes: vec![scheme], ..Context::new(Ops::Paddr) };
+    let said = check(&[Kdamond { contexts: vec![context], ..Kdamond::default() }]).unwrap_err().to_string();
+    assert!(said.contains("schemes[0].access_pattern.nr_accesses: at least 5 and at most 2"), "{said}");
+}
+
+#[test]
+fn words_of_a_newer_kernel_are_kept_as_they_are() {
+    let action = Action::of_kernel("defragment");
+    assert_eq!((action, action.as_str()), (Action::of_kernel("defragment"), "defragment"));
+    assert_eq!(Action::of_kernel("pageout"), Action::Pageout);
+    assert!("defragment".parse::<Action>().is_err(), "nobody may type what is not known");
 }
 
 #[test]
@@ -74,11 +92,12 @@ fn what_the_python_tool_prints_for_its_options_is_read() {
                 "low_permil": "0 %"},
             "filters": [{"filter_type": "anon", "matching": true, "allow": false, "memcg_path": null,
                 "address_range": null, "damon_target_idx": null, "hugepage_size": null}]}]}]}]}"#;
-    let read = kdamonds(&serde_json::from_str(text).unwrap()).unwrap();
+    let read = from_json(&serde_json::from_str(text).unwrap()).unwrap();
     let scheme = &read[0].contexts[0].schemes[0];
-    assert_eq!((scheme.pattern.age.min, scheme.pattern.nr_accesses.max), (Age(50), NrAccesses(0)));
-    assert_eq!((scheme.quotas.size, scheme.quotas.weight_age), (Bytes(100 << 20), 1));
-    assert_eq!((scheme.quotas.fail_charge, read[0].contexts[0].addr_unit), (None, Some(1)));
+    let pattern = scheme.access_pattern.resolve(&read[0].contexts[0].intervals);
+    assert_eq!((pattern.age.min, pattern.nr_accesses.max), (Age(50), NrAccesses(0)));
+    assert_eq!((scheme.quotas.size, scheme.quotas.weights.age), (Bytes(100 << 20), 1));
+    assert_eq!((scheme.quotas.fail_charge_num, read[0].contexts[0].addr_unit), (None, Some(1)));
     assert_eq!(read[0].contexts[0].intervals_goal, None);
 }
 
@@ -100,7 +119,7 @@ fn errors_name_the_place() {
             "regions[0]",
         ),
     ] {
-        let said = kdamonds(&bad).unwrap_err().to_string();
+        let said = from_json(&bad).unwrap_err().to_string();
         assert!(said.contains(place), "{said}");
     }
 }
@@ -132,7 +151,7 @@ fn any_value_at_any_place_is_read_or_refused_with_a_sentence() {
             "goals": [{"metric": "some_mem_psi_us", "target_value": "10 ms", "current_value": 0}]},
             "watermarks": {"metric": "none", "interval_us": 0, "high_permil": 0, "mid_permil": 0, "low_permil": 0},
             "filters": [{"filter_type": "addr", "matching": true, "address_range": {"start": 1, "end": 2}}]}]}]}]});
-    kdamonds(&sound).unwrap();
+    from_json(&sound).unwrap();
     let values = [
         json!(null),
         json!(true),
@@ -153,9 +172,9 @@ fn any_value_at_any_place_is_read_or_refused_with_a_sentence() {
         for with in &values {
             let mut bad = sound.clone();
             mutate(&mut bad, &mut at.clone(), with);
-            match kdamonds(&bad) {
+            match from_json(&bad) {
                 // What was read can be written and read again.
-                Ok(read) => assert!(kdamonds(&to_json(&read)).is_ok(), "{bad}"),
+                Ok(read) => assert!(from_json(&to_json(&read)).is_ok(), "{bad}"),
                 Err(error) => {
                     refused += 1;
                     assert!(error.to_string().contains(':'), "{error}");
