@@ -142,8 +142,8 @@ mod tests {
     fn the_nearest_known_word_is_named_or_else_all_of_them() {
         assert_eq!(unknown_key("acton", &["action", "filters"]), "unknown key `acton`; did you mean `action`?");
         assert_eq!(unknown_key("x", &["action", "filters"]), "unknown key `x`; the known ones are action, filters");
-        let error = "xaddr".parse::<crate::Ops>().unwrap_err().to_string();
-        assert_eq!(error, "`xaddr` is no operations set; did you mean `fvaddr`?");
+        let error = "vadr".parse::<crate::Ops>().unwrap_err().to_string();
+        assert_eq!(error, "`vadr` is no operations set; did you mean `vaddr`?");
     }
 
     #[test]

@@ -446,7 +446,7 @@ fn what_someone_else_started_is_tuned_and_stopped_only_after_it_was_adopted() {
     assert_eq!(sysfs.running().expect("readable").len(), 1);
     sysfs.adopt(&[0]).expect("is on").undo().expect("stops");
     assert!(sysfs.running().expect("readable").is_empty());
-    assert_eq!(sysfs.kdamond(0).expect("still staged").params, everything());
+    assert_eq!(sysfs.kdamond(0).expect("still staged").params, everything().resolved());
     assert!(sysfs.adopt(&[0]).is_err(), "off");
 }
 

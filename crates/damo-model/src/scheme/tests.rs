@@ -80,7 +80,7 @@ fn percent_and_time_become_samples_and_aggregations_without_fraction() {
 fn mistakes_name_their_place() {
     let cases = [
         (r#"{"acton": "pageout"}"#, "unknown key `acton`; did you mean `action`?"),
-        (r#"{"action": "page_out"}"#, "unknown variant `page_out`"),
+        (r#"{"action": "page_out"}"#, "action: `page_out` is no action; did you mean `pageout`?"),
         (r#"{"access_pattern": {"size": {}}}"#, "access_pattern: unknown key `size`"),
         (
             r#"{"access_pattern": {"nr_accesses": {"mni": 1}}}"#,
@@ -105,7 +105,7 @@ fn mistakes_name_their_place() {
         ),
         (
             r#"{"quotas": {"reset_interval_ms": 1, "goals": [{"metric": "x", "target_value": 1}]}}"#,
-            "unknown variant `x`",
+            "quotas.goals[0].metric: `x` is no metric of a goal",
         ),
         (
             r#"{"quotas": {"reset_interval_ms": 1, "goals": [{"metric": "user_input", "target_value": 0}]}}"#,

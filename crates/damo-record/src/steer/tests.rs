@@ -387,7 +387,7 @@ fn several_kdamonds_are_tuned_alike_and_keep_their_targets() {
     let two = TWO_KDAMONDS
         .replace(r#""1 G", "end": "2 G"}]}]}"#, r#""1 G", "end": "2 G"}]}]}, {"ops": "paddr", "targets": []}"#);
     let error = tune_on(&place, &parse::<TuneArgs>(&["--kdamonds", &two])).unwrap_err().to_string();
-    assert!(error.contains("kdamond 1 is `2 contexts`"), "{error}");
+    assert!(error.contains("kdamonds[1].contexts: kernels take one, not 2"), "{error}");
     assert_eq!(fake.log(), log, "refused before the first write");
 }
 
