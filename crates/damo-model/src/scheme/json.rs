@@ -151,7 +151,7 @@ impl Scheme {
                         self.set(path, &value.text()?)?;
                     }
                 }
-                _ if FIELDS.iter().any(|full| is_object(&full)) => {
+                _ if FIELDS.iter().any(is_object) => {
                     if given {
                         self.read(&value)?;
                     }
@@ -249,7 +249,7 @@ fn known_below(path: &str) -> Vec<&'static str> {
         "" => Some(*full),
         _ => full.strip_prefix(path)?.strip_prefix('.'),
     };
-    let all = FIELDS.iter().chain(&LISTS).chain(&IGNORED).filter_map(|full| below(full));
+    let all = FIELDS.iter().chain(&LISTS).chain(&IGNORED).filter_map(below);
     let mut keys: Vec<&str> = all.filter_map(|rest| rest.split('.').next()).collect();
     let mut seen = std::collections::HashSet::new();
     keys.retain(|key| seen.insert(*key));
