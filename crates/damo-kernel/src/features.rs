@@ -183,7 +183,7 @@ pub fn parse_release(release: &str) -> Option<(u32, u32)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sysfs::FakeDamon;
+    use crate::sysfs::MemorySysfs;
     use std::sync::Arc;
 
     fn find(features: &[Feature], name: &str) -> Support {
@@ -200,7 +200,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_seen_is_told_by_the_release_and_nothing_is_written_to_find_out() {
-        let fake = Arc::new(FakeDamon::new((6, 12)));
+        let fake = Arc::new(MemorySysfs::new((6, 12)));
         fake.put("proc/sys/kernel/osrelease", "6.12.1");
         let found = features(&Root::with_io(fake.clone()));
         assert_eq!(find(&found, "sysfs"), Support::Present);
@@ -211,7 +211,7 @@ mod tests {
 
     #[test]
     fn what_is_there_counts_whatever_the_release_says() {
-        let fake = Arc::new(FakeDamon::new((6, 15)));
+        let fake = Arc::new(MemorySysfs::new((6, 15)));
         fake.put("proc/sys/kernel/osrelease", "5.15.0");
         let root = Root::with_io(fake.clone());
         root.io().write(&format!("{KDAMONDS}/nr_kdamonds"), "1").expect("fake");

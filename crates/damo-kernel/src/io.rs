@@ -1,6 +1,6 @@
 //! Access to the kernel's files, all of them under a root directory that the caller gives.
 //!
-//! The trait exists for a second implementation: [`crate::sysfs::FakeDamon`], an in-memory DAMON that reacts to writes
+//! The trait exists for a second implementation: [`crate::sysfs::MemorySysfs`], an in-memory DAMON that reacts to writes
 //! as the kernel does. Tests run against it, and `--dry-run` shows what it was told.
 
 use crate::error::{Error, Result};

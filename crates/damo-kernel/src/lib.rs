@@ -1,7 +1,7 @@
 //! Everything that talks to the kernel: DAMON's control files, its events, and what is sampled beside them.
 //!
 //! All paths lie under a [`Root`] that the caller gives: `/` on a live machine, a temporary directory or an in-memory
-//! [`sysfs::FakeDamon`] in tests. This is the only crate with `unsafe`, and within it only [`ring`]'s memory mapping and
+//! [`sysfs::MemorySysfs`] in tests. This is the only crate with `unsafe`, and within it only [`ring`]'s memory mapping and
 //! a few system calls.
 //!
 //! - [`sysfs`]: DAMON's tree: read, set up, start, tune, stop, put back
@@ -23,12 +23,12 @@
 //!
 //! ```
 //! use damo_kernel::Root;
-//! use damo_kernel::sysfs::{FakeDamon, Sysfs};
+//! use damo_kernel::sysfs::{MemorySysfs, Sysfs};
 //! use damo_model::Ops;
 //! use damo_model::kdamond::{Context, ContextTarget, Kdamond};
 //! use std::sync::Arc;
 //!
-//! let sysfs = Sysfs::new(&Root::with_io(Arc::new(FakeDamon::new((6, 12))))); // Root::host() is this machine
+//! let sysfs = Sysfs::new(&Root::with_io(Arc::new(MemorySysfs::new((6, 12))))); // Root::host() is this machine
 //! let target = ContextTarget { pid: Some(42), ..ContextTarget::default() };
 //! let context = Context { targets: vec![target], ..Context::new(Ops::Vaddr) };
 //! let mut staged = sysfs.stage(&[Kdamond { contexts: vec![context], ..Kdamond::default() }])?;

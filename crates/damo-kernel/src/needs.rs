@@ -210,7 +210,7 @@ impl Kernel<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sysfs::{FakeDamon, Sysfs};
+    use crate::sysfs::{MemorySysfs, Sysfs};
     use damo_model::Bytes;
     use damo_model::kdamond::ContextTarget;
     use damo_model::scheme::{Action, Dest, Metric, MinMax};
@@ -230,7 +230,7 @@ mod tests {
 
     /// What a kernel says to it, and whether anything was written.
     fn refused(kernel: (u32, u32), kdamond: &Kdamond) -> Option<String> {
-        let fake = Arc::new(FakeDamon::new(kernel));
+        let fake = Arc::new(MemorySysfs::new(kernel));
         let staged = Sysfs::new(&Root::with_io(fake.clone())).stage(std::slice::from_ref(kdamond));
         let error = staged.map(|staged| staged.keep()).err()?;
         assert_eq!(fake.log(), [], "refused before the first write");
@@ -457,7 +457,7 @@ mod tests {
 
     #[test]
     fn a_kernel_that_was_given_newer_things_is_asked_itself() {
-        let fake = Arc::new(FakeDamon::new((6, 15)));
+        let fake = Arc::new(MemorySysfs::new((6, 15)));
         fake.put("proc/sys/kernel/osrelease", "5.14.0-611.el9.x86_64");
         let sysfs = Sysfs::new(&Root::with_io(fake.clone()));
         let kdamond = of_scheme(|s| s.filters.push(filter(FilterKind::Young)));
@@ -471,7 +471,7 @@ mod tests {
 
     #[test]
     fn a_memory_cgroup_that_is_not_there_is_refused() {
-        let fake = Arc::new(FakeDamon::new((6, 12)));
+        let fake = Arc::new(MemorySysfs::new((6, 12)));
         fake.put("sys/fs/cgroup/cgroup.controllers", "memory");
         fake.put("sys/fs/cgroup/here/memory.stat", "");
         let root = Root::with_io(fake);

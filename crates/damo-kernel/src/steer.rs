@@ -5,13 +5,13 @@
 //! another thread than noted, are someone else's and are touched only when the user says so (`adopt`).
 //!
 //! ```
-//! use damo_kernel::{Root, steer::Steer, sysfs::FakeDamon};
+//! use damo_kernel::{Root, steer::Steer, sysfs::MemorySysfs};
 //! use damo_model::kdamond::{Context, ContextTarget, Kdamond};
 //! use damo_model::scheme::{Action, Scheme};
 //! use damo_model::{Nanos, Ops};
 //! # use std::sync::Arc;
 //! # let dir = tempfile::tempdir()?;
-//! # let (root, notes) = (Root::with_io(Arc::new(FakeDamon::new((6, 12)))), dir.path());
+//! # let (root, notes) = (Root::with_io(Arc::new(MemorySysfs::new((6, 12)))), dir.path());
 //! let steer = Steer::new(&root, notes); // Root::host() and "/run/damo" on a live machine
 //! let target = ContextTarget { pid: Some(4242), ..ContextTarget::default() };
 //! let schemes = vec![Scheme::new(Action::Pageout)];

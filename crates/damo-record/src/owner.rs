@@ -196,7 +196,7 @@ fn read(path: &Path) -> Option<FoundNote> {
 mod tests {
     use super::*;
     use damo_kernel::Root;
-    use damo_kernel::sysfs::{FakeDamon, Sysfs};
+    use damo_kernel::sysfs::{MemorySysfs, Sysfs};
     use damo_model::Ops;
     use damo_model::kdamond::{Context, Kdamond};
     use std::ffi::OsStr;
@@ -209,7 +209,7 @@ mod tests {
 
     /// Of a kernel that is a fake, with so many kdamonds.
     fn leftover(kdamonds: usize) -> Leftover {
-        let sysfs = Sysfs::new(&Root::with_io(Arc::new(FakeDamon::new((6, 12)))));
+        let sysfs = Sysfs::new(&Root::with_io(Arc::new(MemorySysfs::new((6, 12)))));
         let kdamond = Kdamond { refresh: None, contexts: vec![Context::new(Ops::Paddr)] };
         sysfs.stage(&vec![kdamond; kdamonds]).unwrap().leftover()
     }

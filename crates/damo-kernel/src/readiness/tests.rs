@@ -1,7 +1,7 @@
 //! A machine on which everything is right, and then one thing after the other amiss.
 
 use super::*;
-use crate::sysfs::FakeDamon;
+use crate::sysfs::MemorySysfs;
 use damo_model::kdamond::{Context, ContextTarget, Kdamond};
 use damo_model::{Addr, AddrRange, Ops};
 use std::sync::Arc;
@@ -13,8 +13,8 @@ const CONFIG: &str = "# comment\nCONFIG_DAMON=y\nCONFIG_DAMON_SYSFS=y\nCONFIG_DA
 const MOUNTS: &str = "/dev/vda / ext4 rw 0 0\nproc /proc proc rw 0 0\nsysfs /sys sysfs rw,nosuid 0 0\ntracefs /sys/kernel/tracing tracefs rw 0 0";
 
 /// Files of a machine that is ready.
-fn ready() -> Arc<FakeDamon> {
-    let fake = Arc::new(FakeDamon::new((6, 12)));
+fn ready() -> Arc<MemorySysfs> {
+    let fake = Arc::new(MemorySysfs::new((6, 12)));
     fake.put("proc/sys/kernel/osrelease", RELEASE);
     fake.put("proc/self/status", "Name:\tdamo\nUid:\t0\t0\t0\t0\nCapEff:\t000001ffffffffff");
     fake.put(&format!("boot/config-{RELEASE}"), CONFIG);
@@ -25,7 +25,7 @@ fn ready() -> Arc<FakeDamon> {
     fake
 }
 
-fn check(fake: &Arc<FakeDamon>, name: &str) -> Check {
+fn check(fake: &Arc<MemorySysfs>, name: &str) -> Check {
     let checks = checks(&Root::with_io(fake.clone()));
     checks.into_iter().find(|check| check.name == name).expect("is checked")
 }
@@ -181,7 +181,7 @@ fn that_nothing_can_be_noted_at_run_is_told_by_its_mount() {
 
 /// A ready machine without DAMON's control files.
 fn without_control_files(config: &str) -> Check {
-    let fake = Arc::new(FakeDamon::new((6, 12)));
+    let fake = Arc::new(MemorySysfs::new((6, 12)));
     fake.remove("sys/kernel/mm/damon");
     fake.put("proc/sys/kernel/osrelease", RELEASE);
     fake.put("sys/kernel/other", "");

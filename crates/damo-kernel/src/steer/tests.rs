@@ -1,7 +1,7 @@
 //! Start, tune and stop by several processes' worth of calls, against an in-memory kernel.
 
 use super::*;
-use crate::sysfs::FakeDamon;
+use crate::sysfs::MemorySysfs;
 use damo_model::kdamond::{Context, ContextTarget};
 use damo_model::scheme::{Action, FilterKind, Goal, Metric, Scheme, SchemeFilter};
 use damo_model::{Nanos, Ops};
@@ -9,14 +9,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 struct Machine {
-    fake: Arc<FakeDamon>,
+    fake: Arc<MemorySysfs>,
     root: Root,
     notes: tempfile::TempDir,
 }
 
 impl Machine {
     fn new() -> Self {
-        let fake = Arc::new(FakeDamon::new((6, 12)));
+        let fake = Arc::new(MemorySysfs::new((6, 12)));
         Self { root: Root::with_io(fake.clone()), fake, notes: tempfile::tempdir().expect("temp dir") }
     }
 

@@ -3,17 +3,17 @@
 //! - [`Sysfs`] reads: kdamonds, whether they run, their parameters, what their schemes did.
 //! - [`Sysfs::stage`] writes parameters and gives a [`Staged`], which starts, tunes and stops exactly those kdamonds,
 //!   and puts the tree back as it was found when it is dropped.
-//! - [`FakeDamon`] is an in-memory kernel for tests and dry runs.
+//! - [`MemorySysfs`] is an in-memory kernel for tests and dry runs.
 //!
 //! A kdamond that was not started through the [`Staged`] at hand is never stopped nor changed; whether it still is the
 //! same one is told by its thread.
 //!
 //! ```
-//! use damo_kernel::{Root, sysfs::{FakeDamon, Sysfs}};
+//! use damo_kernel::{Root, sysfs::{MemorySysfs, Sysfs}};
 //! use damo_model::Ops;
 //! use damo_model::kdamond::{Context, Kdamond};
 //! # use std::sync::Arc;
-//! let root = Root::with_io(Arc::new(FakeDamon::new((6, 12)))); // Root::host() on a live machine
+//! let root = Root::with_io(Arc::new(MemorySysfs::new((6, 12)))); // Root::host() on a live machine
 //! let sysfs = Sysfs::new(&root);
 //! let kdamond = Kdamond { contexts: vec![Context::new(Ops::Paddr)], ..Kdamond::default() };
 //! let mut staged = sysfs.stage(&[kdamond])?;
@@ -25,8 +25,8 @@
 //! ```
 
 mod differs;
-mod fake;
 mod leftover;
+mod memory;
 mod modules;
 mod read;
 mod saved;
@@ -34,8 +34,8 @@ mod staged;
 mod status;
 mod write;
 
-pub use fake::FakeDamon;
 pub use leftover::Leftover;
+pub use memory::MemorySysfs;
 pub use modules::{MODULES, ModuleKdamond};
 pub use saved::SavedTree;
 pub use staged::{Prepared, Staged};

@@ -4,7 +4,7 @@ use super::differs::first_difference;
 use super::leftover::{Leftover, Settings, Slot};
 use super::saved::SavedTree;
 use super::write::{Writer, write_file};
-use super::{Command, FakeDamon, KDAMONDS, Sysfs, file};
+use super::{Command, KDAMONDS, MemorySysfs, Sysfs, file};
 use crate::error::{Error, Result};
 use crate::io::Root;
 use crate::{needs, validate};
@@ -158,7 +158,7 @@ impl Sysfs {
     /// # Errors
     /// What staging and starting would fail with, as far as it can be told beforehand.
     pub fn dry_run(&self, kdamonds: &[Kdamond]) -> Result<Vec<(PathBuf, String)>> {
-        self.rehearse(FakeDamon::like(&self.root)?, kdamonds)
+        self.rehearse(MemorySysfs::like(&self.root)?, kdamonds)
     }
 
     /// The same as if nothing was set up or running yet; for an unknown kernel, or one without DAMON, with all that
@@ -167,7 +167,7 @@ impl Sysfs {
     /// # Errors
     /// As [`Sysfs::dry_run`].
     pub fn dry_run_afresh(&self, kdamonds: &[Kdamond]) -> Result<Vec<(PathBuf, String)>> {
-        self.rehearse(FakeDamon::as_booted(&self.root), kdamonds)
+        self.rehearse(MemorySysfs::as_booted(&self.root), kdamonds)
     }
 
     fn is_busy(&self, index: usize, pid: Option<i32>) -> Error {
@@ -183,7 +183,7 @@ impl Sysfs {
         on.map_or(error, |(index, pid)| self.is_busy(index, pid))
     }
 
-    fn rehearse(&self, fake: FakeDamon, kdamonds: &[Kdamond]) -> Result<Vec<(PathBuf, String)>> {
+    fn rehearse(&self, fake: MemorySysfs, kdamonds: &[Kdamond]) -> Result<Vec<(PathBuf, String)>> {
         let fake = Arc::new(fake);
         let mut staged = Sysfs::new(&Root::with_io(fake.clone())).stage(kdamonds)?;
         staged.start()?;

@@ -8,14 +8,14 @@ use damo_model::{Addr, AddrRange, Bytes, IntervalsGoal, Nanos, NrRegions, Ops};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-fn kernel(release: (u32, u32)) -> (Arc<FakeDamon>, Sysfs) {
-    let fake = Arc::new(FakeDamon::new(release));
+fn kernel(release: (u32, u32)) -> (Arc<MemorySysfs>, Sysfs) {
+    let fake = Arc::new(MemorySysfs::new(release));
     let sysfs = Sysfs::new(&Root::with_io(fake.clone()));
     (fake, sysfs)
 }
 
 /// All files but the fake's own mark of a kdamond that ran once.
-fn settings(fake: &FakeDamon) -> BTreeMap<String, String> {
+fn settings(fake: &MemorySysfs) -> BTreeMap<String, String> {
     fake.files().into_iter().filter(|(path, _)| !path.ends_with("/.ran")).collect()
 }
 
@@ -107,7 +107,7 @@ fn dropping_it_undoes_it_as_well() {
 #[test]
 fn numbers_of_directories_are_written_only_when_they_change() {
     let (fake, sysfs) = kernel((6, 12));
-    let count = |fake: &FakeDamon| fake.log().iter().filter(|(path, _)| path.ends_with("nr_targets")).count();
+    let count = |fake: &MemorySysfs| fake.log().iter().filter(|(path, _)| path.ends_with("nr_targets")).count();
     let mut staged = sysfs.stage(&[process(7)]).expect("fits");
     staged.start().expect("goes on");
     let first = count(&fake);
@@ -465,7 +465,7 @@ fn a_status_asks_for_what_only_commands_bring_and_only_from_what_runs() {
 
 #[test]
 fn a_kernel_module_in_the_way_is_named_with_the_command_that_switches_it_off() {
-    let fake = Arc::new(FakeDamon::new((6, 12)));
+    let fake = Arc::new(MemorySysfs::new((6, 12)));
     let start = || {
         let kdamond = Kdamond { contexts: vec![Context::new(Ops::Paddr)], ..Kdamond::default() };
         let mut staged = Sysfs::new(&Root::with_io(fake.clone())).stage(&[kdamond]).expect("nothing runs in the tree");

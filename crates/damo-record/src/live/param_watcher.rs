@@ -317,7 +317,7 @@ mod tests {
     use super::*;
     use crate::live::events::Watched;
     use damo_kernel::Root;
-    use damo_kernel::sysfs::FakeDamon;
+    use damo_kernel::sysfs::MemorySysfs;
     use damo_kernel::tracefs::EventFormat;
     use damo_model::kdamond::Context;
     use damo_model::{IntervalsGoal, Ops};
@@ -331,7 +331,7 @@ mod tests {
 
     #[test]
     fn with_tuned_intervals_those_in_the_files_do_not_count_until_they_change() {
-        let fake = Arc::new(FakeDamon::new((6, 17)));
+        let fake = Arc::new(MemorySysfs::new((6, 17)));
         let machine = Machine::new(Root::with_io(fake.clone()));
         let goal = IntervalsGoal { access_bp: 400, aggregations: 3, min_sample: at(5), max_sample: at(10_000) };
         let target = ContextTarget { pid: Some(77), ..ContextTarget::default() };

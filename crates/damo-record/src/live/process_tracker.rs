@@ -386,11 +386,11 @@ pub(crate) fn monitorable(procfs: &Procfs, pid: i32) -> Option<Process> {
 mod tests {
     use super::*;
     use damo_kernel::Root;
-    use damo_kernel::sysfs::FakeDamon;
+    use damo_kernel::sysfs::MemorySysfs;
     use std::sync::Arc;
 
     /// Processes as pid, parent, group and session; a process's pid is the second in which it began.
-    fn put(fake: &FakeDamon, processes: &[(i32, i32, i32, i32)]) {
+    fn put(fake: &MemorySysfs, processes: &[(i32, i32, i32, i32)]) {
         for (pid, parent, group, session) in processes {
             let rest = format!("0 -1 0 0 0 0 0 5 6 0 0 20 0 1 0 {pid}00 9 9");
             fake.put(&format!("proc/{pid}/stat"), &format!("{pid} (app) S {parent} {group} {session} {rest}"));
@@ -402,11 +402,11 @@ mod tests {
         }
     }
 
-    fn ends(fake: &FakeDamon, pid: i32) {
+    fn ends(fake: &MemorySysfs, pid: i32) {
         fake.put(&format!("proc/{pid}/stat"), "");
     }
 
-    fn following(fake: &Arc<FakeDamon>, pids: &[i32]) -> ProcessTracker {
+    fn following(fake: &Arc<MemorySysfs>, pids: &[i32]) -> ProcessTracker {
         let procfs = Procfs::new(&Root::with_io(fake.clone()));
         let first = pids.iter().map(|pid| procfs.process(*pid).unwrap()).collect();
         ProcessTracker::new(procfs, Origin::Roots { follow: true }, first)
@@ -419,7 +419,7 @@ mod tests {
     #[test]
     fn the_child_of_a_target_that_ended_before_a_look_is_known_by_its_session_or_group() {
         for (group, session) in [(10, 10), (50, 10), (10, 5)] {
-            let fake = Arc::new(FakeDamon::new((6, 12)));
+            let fake = Arc::new(MemorySysfs::new((6, 12)));
             put(&fake, &[(1, 0, 1, 1), (5, 1, 5, 5), (10, 5, 10, if session == 10 { 10 } else { 5 })]);
             let mut processes = following(&fake, &[10]);
             assert!(born(&mut processes).is_empty());
@@ -432,7 +432,7 @@ mod tests {
 
     #[test]
     fn in_the_group_of_a_script_only_an_orphan_that_has_just_begun_can_be_a_targets() {
-        let fake = Arc::new(FakeDamon::new((6, 12)));
+        let fake = Arc::new(MemorySysfs::new((6, 12)));
         // A script, and a target, a neighbour and an orphan that it started, all in its group.
         let before = [(1, 0, 1, 1), (5, 1, 5, 5), (10, 5, 5, 5), (11, 5, 5, 5), (12, 1, 5, 5)];
         put(&fake, &before);
@@ -450,7 +450,7 @@ mod tests {
 
     #[test]
     fn a_session_whose_number_went_to_somebody_else_is_not_a_targets() {
-        let fake = Arc::new(FakeDamon::new((6, 12)));
+        let fake = Arc::new(MemorySysfs::new((6, 12)));
         put(&fake, &[(1, 0, 1, 1), (10, 1, 10, 10)]);
         let mut processes = following(&fake, &[10]);
         put(&fake, &[(1, 0, 1, 1), (10, 1, 10, 10), (50, 1, 10, 10)]);
@@ -462,7 +462,7 @@ mod tests {
 
     #[test]
     fn a_process_that_becomes_another_program_is_the_same_with_another_name_told_once() {
-        let fake = Arc::new(FakeDamon::new((6, 12)));
+        let fake = Arc::new(MemorySysfs::new((6, 12)));
         put(&fake, &[(1, 0, 1, 1), (10, 1, 10, 10)]);
         let mut processes = following(&fake, &[10]);
         // What a child does at once after the fork; `app` may be a shell that another script is given to.

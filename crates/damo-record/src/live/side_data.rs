@@ -177,7 +177,7 @@ impl Share {
 mod tests {
     use super::*;
     use damo_kernel::Root;
-    use damo_kernel::sysfs::FakeDamon;
+    use damo_kernel::sysfs::MemorySysfs;
     use damo_model::Bytes;
     use std::sync::Arc;
 
@@ -195,7 +195,7 @@ mod tests {
 
     #[test]
     fn a_round_walks_a_bounded_amount_of_memory_and_larger_processes_only_partly() {
-        let fake = Arc::new(FakeDamon::new((6, 12)));
+        let fake = Arc::new(MemorySysfs::new((6, 12)));
         let procfs = Procfs::new(&Root::with_io(fake.clone()));
         let processes: Vec<_> = [(1, 100), (2, 3), (3, 2), (4, 1)]
             .map(|(pid, gib)| {
@@ -225,7 +225,7 @@ mod tests {
 
     #[test]
     fn an_id_that_is_not_a_kdamonds_here_gives_no_cpu_time() {
-        let fake = Arc::new(FakeDamon::new((6, 12)));
+        let fake = Arc::new(MemorySysfs::new((6, 12)));
         for (tid, comm) in [(5, "kdamond.0"), (6, "nginx")] {
             let stat = format!("{tid} ({comm}) S 2 0 0 0 -1 0 0 0 0 0 5 6 0 0 20 0 1 0 100 0 0");
             fake.put(&format!("proc/{tid}/stat"), &stat);

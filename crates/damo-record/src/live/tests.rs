@@ -8,7 +8,7 @@ use crate::owner::{Note, Ownership};
 use crate::request::{Limits, Monitoring, Output};
 use damo_format::Reader;
 use damo_kernel::ring::{Record, Sample, Until};
-use damo_kernel::sysfs::FakeDamon;
+use damo_kernel::sysfs::MemorySysfs;
 use damo_kernel::tracefs::EventFormat;
 use damo_model::kdamond::{Context, ContextTarget, Kdamond};
 use damo_model::scheme::{Action, Scheme};
@@ -39,11 +39,11 @@ enum Step {
     Lost(u64),
     /// Any record of kdamond 0, made when its thread is known.
     Raw(Nanos, Box<dyn Fn(i32) -> Vec<u8> + Send>),
-    Do(Box<dyn Fn(&FakeDamon) + Send>),
+    Do(Box<dyn Fn(&MemorySysfs) + Send>),
 }
 
 struct Script {
-    fake: Arc<FakeDamon>,
+    fake: Arc<MemorySysfs>,
     steps: Arc<Mutex<std::collections::VecDeque<Step>>>,
 }
 
@@ -123,13 +123,13 @@ fn raw(tid: i32, target: u64, nr_regions: u32, start: u64) -> [u8; 48] {
 
 struct Lab {
     dir: TempDir,
-    fake: Arc<FakeDamon>,
+    fake: Arc<MemorySysfs>,
     script: Script,
 }
 
 impl Lab {
     fn new(steps: Vec<Step>) -> Self {
-        let fake = Arc::new(FakeDamon::new((6, 12)));
+        let fake = Arc::new(MemorySysfs::new((6, 12)));
         fake.put("proc/self/status", "Uid:\t0\t0\t0\t0\nCapEff:\t000001ffffffffff");
         fake.put("proc/mounts", "tracefs /sys/kernel/tracing tracefs rw 0 0");
         fake.put("proc/sys/kernel/osrelease", "6.12.0");
@@ -188,7 +188,7 @@ fn pids(pid: i32) -> RequestSource {
 }
 
 /// A process in the fake tree; `children` as the kernel lists them.
-fn process(fake: &FakeDamon, pid: i32, state: char, children: &str) {
+fn process(fake: &MemorySysfs, pid: i32, state: char, children: &str) {
     fake.put(
         &format!("proc/{pid}/stat"),
         &format!("{pid} (app {pid}) {state} 1 1 1 0 -1 0 0 0 0 0 5 6 0 0 20 0 1 0 {pid}00 9 9"),

@@ -5,16 +5,16 @@ use super::schemes::ForegroundArgs;
 use super::tune::tune_on;
 use super::*;
 use clap::{Args, Command, FromArgMatches};
-use damo_kernel::sysfs::FakeDamon;
+use damo_kernel::sysfs::MemorySysfs;
 use std::sync::Arc;
 use tempfile::TempDir;
 
 /// In the fake tree.
 const CONTEXT: &str = "sys/kernel/mm/damon/admin/kdamonds/0/contexts/0";
 
-fn place() -> (TempDir, Arc<FakeDamon>, SteeredKernel) {
+fn place() -> (TempDir, Arc<MemorySysfs>, SteeredKernel) {
     let notes = tempfile::tempdir().unwrap();
-    let fake = Arc::new(FakeDamon::new((6, 12)));
+    let fake = Arc::new(MemorySysfs::new((6, 12)));
     fake.put("proc/iomem", "00001000-0009ffff : System RAM\n00100000-7fffffff : System RAM\n");
     let place = SteeredKernel { root: Root::with_io(fake.clone()), notes: notes.path().to_owned() };
     (notes, fake, place)
@@ -117,7 +117,7 @@ fn print(place: &SteeredKernel, words: &[&str]) -> Result<String, RecordError> {
     Ok(String::from_utf8(out).unwrap())
 }
 
-fn kernel_says(fake: &FakeDamon, file: &str, value: &str) {
+fn kernel_says(fake: &MemorySysfs, file: &str, value: &str) {
     fake.kernel_writes(&format!("{CONTEXT}/schemes/0/{file}"), value);
 }
 
@@ -290,7 +290,7 @@ fn schemes_in_the_foreground_end_with_their_time_and_tell_what_they_did() {
     assert_eq!(fake.files(), before);
 }
 
-fn scheme_of(fake: &FakeDamon, index: usize) -> impl Fn(&str) -> String {
+fn scheme_of(fake: &MemorySysfs, index: usize) -> impl Fn(&str) -> String {
     let files = fake.files();
     move |name: &str| files[&format!("{CONTEXT}/schemes/{index}/{name}")].clone()
 }

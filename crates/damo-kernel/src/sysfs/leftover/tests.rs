@@ -6,14 +6,14 @@ use damo_model::{IntervalsGoal, Nanos, Ops};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-fn kernel(release: (u32, u32)) -> (Arc<FakeDamon>, Sysfs) {
-    let fake = Arc::new(FakeDamon::new(release));
+fn kernel(release: (u32, u32)) -> (Arc<MemorySysfs>, Sysfs) {
+    let fake = Arc::new(MemorySysfs::new(release));
     fake.put("proc/uptime", "100.00 90.00");
     let sysfs = Sysfs::new(&Root::with_io(fake.clone()));
     (fake, sysfs)
 }
 
-fn settings(fake: &FakeDamon) -> BTreeMap<String, String> {
+fn settings(fake: &MemorySysfs) -> BTreeMap<String, String> {
     fake.files().into_iter().filter(|(path, _)| path.starts_with(KDAMONDS) && !path.ends_with("/.ran")).collect()
 }
 
@@ -24,7 +24,7 @@ fn process(pid: i32) -> Kdamond {
 }
 
 /// A kernel thread that began so many hundredths of a second after boot.
-fn thread(fake: &FakeDamon, pid: i32, started: u32) {
+fn thread(fake: &MemorySysfs, pid: i32, started: u32) {
     let stat = format!("{pid} (kdamond.0) S 2 0 0 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 {started} 0 0");
     fake.put(&format!("proc/{pid}/stat"), &stat);
 }

@@ -44,7 +44,7 @@ fn what_schemes_are_applied_to_is_recorded_also_if_they_came_after_attaching() {
 
 #[test]
 fn a_process_that_replaces_another_in_a_foreign_kdamond_is_another_target() {
-    let other = |fake: &FakeDamon| {
+    let other = |fake: &MemorySysfs| {
         process(fake, 78, 'S', "");
         fake.put(&format!("{KDAMONDS}/0/contexts/0/targets/0/pid_target"), "78");
         std::thread::sleep(crate::live::follow::LOOK);
@@ -69,7 +69,7 @@ fn a_process_that_replaces_another_in_a_foreign_kdamond_is_another_target() {
 }
 
 /// What somebody does to the files of kdamond 0, below a real directory.
-fn staged(intervals: &str, file: &'static str, value: &'static str) -> impl Fn(&FakeDamon) + Send + use<> {
+fn staged(intervals: &str, file: &'static str, value: &'static str) -> impl Fn(&MemorySysfs) + Send + use<> {
     let path = Path::new(intervals).join(file);
     move |_| std::fs::write(&path, value).unwrap()
 }
@@ -88,7 +88,7 @@ fn intervals_that_somebody_stages_count_from_their_commit_on() {
     let kdamond = root.join(KDAMONDS).join("0");
     let intervals = kdamond.join("contexts/0/monitoring_attrs/intervals").display().to_string();
     let state = kdamond.join("state");
-    let commit = move |_: &FakeDamon| {
+    let commit = move |_: &MemorySysfs| {
         use std::io::Write;
         let mut file = std::fs::OpenOptions::new().write(true).open(&state).unwrap();
         file.write_all(b"on").unwrap();

@@ -3,14 +3,14 @@
 use super::*;
 
 /// Process 77 has a child, 78; until the next look is due.
-fn forks(fake: &FakeDamon) {
+fn forks(fake: &MemorySysfs) {
     process(fake, 78, 'S', "");
     process(fake, 77, 'S', "78");
     std::thread::sleep(crate::live::follow::LOOK);
 }
 
 /// DAMON is told of newcomers by another thread: until that is done.
-fn until_committed(fake: &FakeDamon) {
+fn until_committed(fake: &MemorySysfs) {
     let patience = std::time::Instant::now() + Duration::from_secs(60);
     while !fake.log().iter().any(|(_, value)| value == "commit") {
         assert!(std::time::Instant::now() < patience, "nothing was committed");
@@ -59,7 +59,7 @@ fn a_child_that_ends_before_damon_takes_it_does_not_end_the_recording() {
     let lab = Lab::new(vec![Step::Snapshot(0, 0, ms(1000), &[0x1000]), Step::Do(Box::new(forks))]);
     lab.fake.end_at_refused_commits(None);
     lab.fake.set_alive(&[77]);
-    let refused = |fake: &FakeDamon| {
+    let refused = |fake: &MemorySysfs| {
         until_committed(fake);
         process(fake, 78, 'Z', "");
     };
@@ -171,7 +171,7 @@ fn a_start_that_children_prevent_again_and_again_says_that_a_process_went() {
 
 #[test]
 fn the_orphan_of_a_sole_target_is_recorded_on_though_damon_ended_with_its_parent() {
-    let person = |fake: &FakeDamon, pid: i32, parent: i32, state: char| {
+    let person = |fake: &MemorySysfs, pid: i32, parent: i32, state: char| {
         process(fake, pid, state, "");
         let stat = format!("{pid} (app) {state} {parent} 77 77 0 -1 0 0 0 0 0 5 6 0 0 20 0 1 0 {pid}00 9 9");
         fake.put(&format!("proc/{pid}/stat"), &stat);

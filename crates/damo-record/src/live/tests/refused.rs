@@ -27,7 +27,7 @@ fn what_cannot_be_monitored_is_named_with_the_reason() {
 }
 
 /// What is said when something was taken away from a machine that is ready; nothing may have been touched then.
-fn refused(change: impl Fn(&FakeDamon), request: impl Fn(&Lab) -> Request) -> String {
+fn refused(change: impl Fn(&MemorySysfs), request: impl Fn(&Lab) -> Request) -> String {
     let lab = Lab::new(vec![]);
     lab.fake.put(
         "boot/config-6.12.0",
@@ -48,7 +48,7 @@ fn needs(said: &str) -> Vec<&str> {
 #[test]
 fn each_thing_that_is_missing_has_its_own_message() {
     let of_77 = |lab: &Lab| lab.request(pids(77));
-    let not_root = |fake: &FakeDamon| {
+    let not_root = |fake: &MemorySysfs| {
         fake.put("proc/self/status", "Uid:\t1000\t1000\t1000\t1000\nCapEff:\t0000000000000000");
     };
     let said = refused(not_root, of_77);
@@ -57,7 +57,7 @@ fn each_thing_that_is_missing_has_its_own_message() {
         assert!(said.contains(word), "{word}: {said}");
     }
 
-    let no_tracefs = |fake: &FakeDamon| {
+    let no_tracefs = |fake: &MemorySysfs| {
         fake.put("proc/mounts", "sysfs /sys sysfs rw 0 0");
         fake.remove("sys/kernel/tracing");
     };
@@ -67,7 +67,7 @@ fn each_thing_that_is_missing_has_its_own_message() {
         assert!(said.contains(word), "{word}: {said}");
     }
 
-    let no_room_for_notes = |fake: &FakeDamon| {
+    let no_room_for_notes = |fake: &MemorySysfs| {
         let mounts = "tracefs /sys/kernel/tracing tracefs rw 0 0\ntmpfs /run tmpfs ro,nosuid 0 0";
         fake.put("proc/mounts", mounts);
     };
@@ -75,7 +75,7 @@ fn each_thing_that_is_missing_has_its_own_message() {
     assert_eq!(needs(&said).len(), 1, "{said}");
     assert!(said.contains("mount -o remount,rw /run") && !said.contains("Works without it"), "{said}");
 
-    let no_event = |fake: &FakeDamon| {
+    let no_event = |fake: &MemorySysfs| {
         fake.remove("sys/kernel/tracing/events/damon");
         fake.put("sys/kernel/tracing/events/damon/damos_before_apply/format", "name: damos_before_apply");
     };
@@ -83,7 +83,7 @@ fn each_thing_that_is_missing_has_its_own_message() {
     assert_eq!(needs(&said), ["DAMON's tracepoint damon_aggregated"]);
     assert!(said.contains("has only damos_before_apply") && said.contains("--snapshot 1s 60"), "{said}");
 
-    let locked = |fake: &FakeDamon| {
+    let locked = |fake: &MemorySysfs| {
         fake.put("sys/kernel/security/lockdown", "none integrity [confidentiality]");
         fake.remove("sys/kernel/tracing");
     };
@@ -94,7 +94,7 @@ fn each_thing_that_is_missing_has_its_own_message() {
 
 #[test]
 fn a_kernel_without_damon_is_told_by_its_option_and_not_by_all_that_follows() {
-    let no_damon = |fake: &FakeDamon| {
+    let no_damon = |fake: &MemorySysfs| {
         fake.put("boot/config-6.12.0", "# CONFIG_DAMON is not set\nCONFIG_PERF_EVENTS=y\nCONFIG_EVENT_TRACING=y");
         fake.remove("sys/kernel/mm");
         fake.remove("sys/kernel/tracing/events/damon");
@@ -111,8 +111,8 @@ fn a_kernel_without_damon_is_told_by_its_option_and_not_by_all_that_follows() {
 
 #[test]
 fn a_read_only_tree_is_refused_before_the_first_write_but_can_be_attached_to() {
-    let read_only = |fake: &FakeDamon| fake.put("proc/mounts", "sysfs /sys sysfs ro,nosuid 0 0");
-    let contained = |fake: &FakeDamon| {
+    let read_only = |fake: &MemorySysfs| fake.put("proc/mounts", "sysfs /sys sysfs ro,nosuid 0 0");
+    let contained = |fake: &MemorySysfs| {
         read_only(fake);
         fake.put(".dockerenv", "");
     };
@@ -132,7 +132,7 @@ fn a_read_only_tree_is_refused_before_the_first_write_but_can_be_attached_to() {
 
 #[test]
 fn a_proc_of_another_pid_namespace_prevents_processes_and_not_physical_memory() {
-    let foreign = |fake: &FakeDamon| {
+    let foreign = |fake: &MemorySysfs| {
         fake.put("proc/self/status", "Uid:\t0\t0\t0\t0\nCapEff:\t000001ffffffffff\nNSpid:\t278\t1");
     };
     let said = refused(foreign, |lab| lab.request(pids(77)));
@@ -215,11 +215,11 @@ fn a_ring_that_is_forbidden_unexpectedly_is_reported_with_possible_reasons() {
 
 #[test]
 fn snapshots_are_no_remedy_while_a_module_or_a_kdamond_is_on() {
-    let locked = |fake: &FakeDamon| {
+    let locked = |fake: &MemorySysfs| {
         fake.remove("sys/kernel/tracing");
         fake.put("sys/kernel/security/lockdown", "none integrity [confidentiality]");
     };
-    let module = |fake: &FakeDamon| {
+    let module = |fake: &MemorySysfs| {
         locked(fake);
         fake.put("sys/module/damon_stat/parameters/enabled", "Y");
     };

@@ -3,7 +3,7 @@
 //! everything above, and for `--dry-run`: it logs what it was told.
 //!
 //! It stands below [`crate::Root`] like the files of a live machine, `/proc` and other files included as far as they
-//! were put in with [`FakeDamon::put`]. The facts it follows were seen on a 6.12 kernel; releases of single files are
+//! were put in with [`MemorySysfs::put`]. The facts it follows were seen on a 6.12 kernel; releases of single files are
 //! those of the kernel's history.
 
 use super::KDAMONDS;
@@ -16,9 +16,9 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// The fake tree.
+/// The tree in memory.
 #[derive(Debug)]
-pub struct FakeDamon {
+pub struct MemorySysfs {
     kernel: (u32, u32),
     tree: Mutex<Tree>,
 }
@@ -47,7 +47,7 @@ struct File {
     writable: bool,
 }
 
-impl FakeDamon {
+impl MemorySysfs {
     /// A freshly booted kernel of that release, as `(6, 12)`.
     pub fn new(kernel: (u32, u32)) -> Self {
         let mut tree = Tree { next_thread: 1000, ..Tree::default() };
@@ -489,7 +489,7 @@ impl Tree {
     }
 }
 
-impl Io for FakeDamon {
+impl Io for MemorySysfs {
     fn read(&self, rel: &str) -> io::Result<Vec<u8>> {
         let tree = self.lock();
         let file = tree.files.get(rel).ok_or_else(|| errno(libc::ENOENT))?;
