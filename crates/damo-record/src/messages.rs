@@ -85,8 +85,34 @@ pub fn is_colored() -> bool {
 fn wants_color(no_color: Option<&OsStr>, term: Option<&OsStr>) -> bool {
     // An empty NO_COLOR counts as not set, as https://no-color.org says.
     let refused = no_color.is_some_and(|value| !value.is_empty());
-    let plain = term.is_none_or(|term| ["", "dumb", "vt100", "vt102", "vt220"].iter().any(|plain| term == *plain));
-    !refused && !plain
+    !refused && term.and_then(OsStr::to_str).is_some_and(has_colors)
+}
+
+/// Whether a terminal of this kind has colours, without asking a terminfo database, which may not be there: not those of
+/// which nothing is known, and not those that are known to have none or only eight, which misread the codes of 256.
+pub fn has_colors(term: &str) -> bool {
+    const NONE: [&str; 14] = [
+        "dumb",
+        "unknown",
+        "network",
+        "dialup",
+        "lpr",
+        "emacs",
+        "ansi",
+        "ansi-m",
+        "pcansi",
+        "sun",
+        "cons25",
+        "hurd",
+        "adm3a",
+        "xterm-old",
+    ];
+    let kind = term.split_once('-').map_or(term, |(kind, _)| kind);
+    let (letters, rest) = kind.split_at(kind.find(|c: char| c.is_ascii_digit()).unwrap_or(kind.len()));
+    // vt52, vt100, vt220, vt420 …, and those of their time.
+    let old = ["vt", "wy", "wyse", "hp", "tvi", "ibm", "h", "tn", "qvt", "att"].contains(&letters) && !rest.is_empty();
+    let mono = term.ends_with("-m") || term.ends_with("-mono");
+    !term.is_empty() && !NONE.contains(&term) && !NONE.contains(&kind) && !old && !mono
 }
 
 #[cfg(test)]
@@ -114,7 +140,21 @@ mod tests {
     }
 
     #[test]
-    fn no_color_and_terminals_without_colours_are_heeded() {
+    fn terminals_without_colours_are_known_by_their_names() {
+        for term in
+            ["vt100", "vt220", "vt52", "dumb", "", "unknown", "ansi", "wyse50", "xterm-mono", "vt100-am", "emacs"]
+        {
+            assert!(!has_colors(term), "{term}");
+        }
+        for term in
+            ["xterm", "xterm-256color", "tmux-256color", "screen", "linux", "alacritty", "foot", "xterm-kitty", "vte"]
+        {
+            assert!(has_colors(term), "{term}");
+        }
+    }
+
+    #[test]
+    fn no_color_and_terminals_without_colours_show_none() {
         let wants =
             |no_color: Option<&str>, term: Option<&str>| wants_color(no_color.map(OsStr::new), term.map(OsStr::new));
         assert!(wants(None, Some("xterm-256color")) && wants(Some(""), Some("linux")));

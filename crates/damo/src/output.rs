@@ -160,40 +160,13 @@ pub fn depth(when: ColorWhen) -> Depth {
     let colorful = match when {
         ColorWhen::Always => true,
         ColorWhen::Never => false,
-        ColorWhen::Auto => is_terminal() && set("NO_COLOR").is_none() && has_colors(&term),
+        ColorWhen::Auto => is_terminal() && set("NO_COLOR").is_none() && damo_record::messages::has_colors(&term),
     };
     match set("COLORTERM") {
         _ if !colorful => Depth::Plain,
         Some(term) if term == "truecolor" || term == "24bit" => Depth::True,
         _ => Depth::Ansi256,
     }
-}
-
-/// Whether a terminal of this kind has colours, without asking a terminfo database, which may not be there: not those of
-/// which nothing is known, and not those that are known to have none or only eight, which misread the codes of 256.
-fn has_colors(term: &str) -> bool {
-    const NONE: [&str; 14] = [
-        "dumb",
-        "unknown",
-        "network",
-        "dialup",
-        "lpr",
-        "emacs",
-        "ansi",
-        "ansi-m",
-        "pcansi",
-        "sun",
-        "cons25",
-        "hurd",
-        "adm3a",
-        "xterm-old",
-    ];
-    let kind = term.split_once('-').map_or(term, |(kind, _)| kind);
-    let (letters, rest) = kind.split_at(kind.find(|c: char| c.is_ascii_digit()).unwrap_or(kind.len()));
-    // vt52, vt100, vt220, vt420 …, and those of their time.
-    let old = ["vt", "wy", "wyse", "hp", "tvi", "ibm", "h", "tn", "qvt", "att"].contains(&letters) && !rest.is_empty();
-    let mono = term.ends_with("-m") || term.ends_with("-mono");
-    !term.is_empty() && !NONE.contains(&term) && !NONE.contains(&kind) && !old && !mono
 }
 
 /// Whether the terminal's ground is dark, as far as it says so: `15;0` in COLORFGBG is white on black. Most are.
@@ -211,23 +184,4 @@ pub fn terminal_size() -> (usize, usize) {
     let asked = terminal_size::terminal_size_of(io::stdout());
     let (width, height) = asked.map_or((80, 24), |(w, h)| (usize::from(w.0), usize::from(h.0)));
     (variable("COLUMNS").unwrap_or(width), variable("LINES").unwrap_or(height))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn terminals_without_colours_are_known_by_their_names() {
-        for term in
-            ["vt100", "vt220", "vt52", "dumb", "", "unknown", "ansi", "wyse50", "xterm-mono", "vt100-am", "emacs"]
-        {
-            assert!(!has_colors(term), "{term}");
-        }
-        for term in
-            ["xterm", "xterm-256color", "tmux-256color", "screen", "linux", "alacritty", "foot", "xterm-kitty", "vte"]
-        {
-            assert!(has_colors(term), "{term}");
-        }
-    }
 }
