@@ -203,6 +203,19 @@ module damon_reclaim: not enabled
 }
 
 #[test]
+fn status_shows_names_of_processes_without_their_control_characters() {
+    let (_notes, fake, place) = place();
+    let name = "evil\u{1b}]0;title\u{7}\u{202e}";
+    fake.put("proc/42/stat", &format!("42 ({name}) S 1 42 42 0 -1 0 0 0 0 0 1 2 0 0 20 0 1 0 777 0 0 0"));
+    fake.put("proc/42/comm", &format!("{name}\n"));
+    fake.put("proc/42/statm", "1000 100 50 1 0 200 0");
+    start(&place, &["--damos_action", "stat", "42"]).unwrap();
+    let shown = status(&place);
+    assert!(shown.contains("process 42 (evil\\x1b]0;title\\x07\\u{202e})"), "{shown}");
+    assert!(!shown.contains(['\u{1b}', '\u{7}', '\u{202e}']));
+}
+
+#[test]
 fn status_as_json_has_the_python_tools_keys_and_is_read_as_parameters() {
     let (_notes, fake, place) = place();
     start(&place, &PAGEOUT).unwrap();
