@@ -4,8 +4,8 @@
 
 use damo_format::{Writer, WriterOptions};
 use damo_frame::{OpenOptions, Record};
-use damo_report::distribution::DistributionText;
-use damo_report::{access, nr_regions, raw, wss};
+use damo_report::distribution::{DistributionText, SortBy};
+use damo_report::{Report, access, nr_regions, raw, wss};
 use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -34,10 +34,10 @@ fn main() -> Result<(), Error> {
         println!("{what}: {} regions", record.totals().regions);
         time("raw", |out| Ok(raw::write_raw(record, &raw::Options::default(), out).map(|_| ())?))?;
         time("wss", |out| {
-            Ok(wss::wss(&records, &wss::Options::default())?.write_text(out, DistributionText::default())?)
+            Ok(wss::wss(&records, &wss::Options::default())?.write_text(out, &DistributionText::default())?)
         })?;
         time("nr_regions", |out| {
-            Ok(nr_regions::nr_regions(&records, &nr_regions::Options::default())?.write_text(out)?)
+            Ok(nr_regions::nr_regions(&records, &nr_regions::Options::default())?.write_text(out, &SortBy::Size)?)
         })?;
         time("access", |out| Ok(access::write_access(&records, &access::Options::default(), out).map(|_| ())?))?;
     }

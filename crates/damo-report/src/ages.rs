@@ -3,13 +3,13 @@
 //! The shape is that of memtierd's "time since last access" table, so that figures of both can stand side by side. A
 //! region that the last aggregation found accessed is 0 idle; any other has been idle for its age and that aggregation.
 
-use crate::ReportError;
 use crate::error::no_intervals;
 use crate::filter::{Bounds, Filter, for_each_rows};
-use crate::picture::{Bar, Bars, Unit, ticks};
+use crate::picture::{Bar, Bars, Picture, Unit, ticks};
 use crate::series::measure;
 use crate::table::Table;
 use crate::target::target_labels;
+use crate::{Report, ReportError};
 use damo_frame::Record;
 use damo_model::human::{Style, format_percent, format_size};
 use damo_model::{Bytes, Nanos, TargetKey};
@@ -147,45 +147,8 @@ pub fn ages(records: &[Record], options: &Options) -> Result<AgesReport, ReportE
 }
 
 impl AgesReport {
-    /// The table as text.
-    ///
-    /// # Errors
-    /// When `out` takes no more.
-    pub fn write_text(&self, out: &mut dyn Write) -> io::Result<()> {
-        writeln!(out, "table: time since last access")?;
-        writeln!(out, "     pid lastaccs>=[s] lastaccs<[s]    pages   mem[G] pidmem[%]")?;
-        for row in &self.rows {
-            let from = row.from.as_secs_f64();
-            let to = row.to.map_or_else(|| "inf".to_owned(), |to| format!("{:.3}", to.as_secs_f64()));
-            let pages = row.bytes.0 / self.page_size.0.max(1);
-            let gib = row.bytes.0 as f64 / (1u64 << 30) as f64;
-            let who = row.pid.map_or_else(|| row.target.clone(), |pid| pid.to_string());
-            writeln!(out, "{who:>8} {from:>13.3} {to:>12} {pages:>8} {gib:>8.3} {:>9.2}", row.percent)?;
-        }
-        Ok(())
-    }
-
-    /// Tables: `ages` (target, from_ns, to_ns or null, bytes, percent, pid or null).
-    ///
-    /// # Errors
-    /// When Polars refuses a table.
-    pub fn tables(&self) -> Result<Vec<Table>, ReportError> {
-        let rows = &self.rows;
-        let columns = vec![
-            ("target", rows.iter().map(|row| row.target.clone()).collect::<Vec<_>>().into()),
-            ("from_ns", rows.iter().map(|row| row.from.0).collect::<Vec<_>>().into()),
-            ("to_ns", rows.iter().map(|row| row.to.map(|to| to.0)).collect::<Vec<_>>().into()),
-            ("bytes", rows.iter().map(|row| row.bytes.0).collect::<Vec<_>>().into()),
-            ("percent", rows.iter().map(|row| row.percent).collect::<Vec<_>>().into()),
-            ("pid", rows.iter().map(|row| row.pid.map(i64::from)).collect::<Vec<Option<i64>>>().into()),
-        ];
-        Ok(vec![Table::new("ages", columns)?])
-    }
-}
-
-impl AgesReport {
     /// How much memory has been idle for how long.
-    pub fn bars(&self) -> Bars {
+    fn bars(&self) -> Bars {
         let mut groups: Vec<(String, Vec<Bar>)> = Vec::new();
         for row in &self.rows {
             let heading = row.pid.map_or_else(|| format!("target {}", row.target), |pid| format!("pid {pid}"));
@@ -215,6 +178,44 @@ impl AgesReport {
 
 fn percent(value: f64) -> String {
     format_percent((value * 10.0).round() / 10.0, Style::Human)
+}
+
+impl Report for AgesReport {
+    const NAME: &'static str = "ages";
+    type Layout = ();
+
+    /// The table as text.
+    fn write_text(&self, out: &mut dyn Write, _: &()) -> io::Result<()> {
+        writeln!(out, "table: time since last access")?;
+        writeln!(out, "     pid lastaccs>=[s] lastaccs<[s]    pages   mem[G] pidmem[%]")?;
+        for row in &self.rows {
+            let from = row.from.as_secs_f64();
+            let to = row.to.map_or_else(|| "inf".to_owned(), |to| format!("{:.3}", to.as_secs_f64()));
+            let pages = row.bytes.0 / self.page_size.0.max(1);
+            let gib = row.bytes.0 as f64 / (1u64 << 30) as f64;
+            let who = row.pid.map_or_else(|| row.target.clone(), |pid| pid.to_string());
+            writeln!(out, "{who:>8} {from:>13.3} {to:>12} {pages:>8} {gib:>8.3} {:>9.2}", row.percent)?;
+        }
+        Ok(())
+    }
+
+    /// Tables: `ages` (target, from_ns, to_ns or null, bytes, percent, pid or null).
+    fn tables(&self) -> Result<Vec<Table>, ReportError> {
+        let rows = &self.rows;
+        let columns = vec![
+            ("target", rows.iter().map(|row| row.target.clone()).collect::<Vec<_>>().into()),
+            ("from_ns", rows.iter().map(|row| row.from.0).collect::<Vec<_>>().into()),
+            ("to_ns", rows.iter().map(|row| row.to.map(|to| to.0)).collect::<Vec<_>>().into()),
+            ("bytes", rows.iter().map(|row| row.bytes.0).collect::<Vec<_>>().into()),
+            ("percent", rows.iter().map(|row| row.percent).collect::<Vec<_>>().into()),
+            ("pid", rows.iter().map(|row| row.pid.map(i64::from)).collect::<Vec<Option<i64>>>().into()),
+        ];
+        Ok(vec![Table::new("ages", columns)?])
+    }
+
+    fn picture(&self, _: &()) -> Box<dyn Picture + '_> {
+        Box::new(self.bars())
+    }
 }
 
 #[cfg(test)]

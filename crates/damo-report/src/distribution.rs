@@ -159,11 +159,13 @@ pub struct DistributionText {
     pub all: bool,
     /// A histogram of so many ranges instead of percentiles.
     pub histogram: Option<usize>,
+    /// How pictures rank the values.
+    pub sort: SortBy,
 }
 
 impl Default for DistributionText {
     fn default() -> Self {
-        Self { style: Style::Human, nr_cols_bar: 59, all: false, histogram: None }
+        Self { style: Style::Human, nr_cols_bar: 59, all: false, histogram: None, sort: SortBy::Size }
     }
 }
 

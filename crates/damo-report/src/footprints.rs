@@ -3,16 +3,16 @@
 //! Footprints of all processes seen at one moment add up. They come from the record itself or from a side file of the
 //! Python tool, opened as a record. Beside what is allocated, the working set can be shown: what is touched of it.
 
-use crate::ReportError;
 use crate::distribution::{
     Distribution, DistributionText, PercentileRange, RANGES, SortBy, histogram_table, percentile_table,
 };
 use crate::heats::{TimeBase, TimeRange};
-use crate::picture::{Chart, Unit};
+use crate::picture::{Chart, Picture, Unit};
 use crate::series_chart::series_chart;
 use crate::table::Table;
 use crate::wss::{self, wss};
 use crate::zero::Zero;
+use crate::{Report, ReportError};
 use damo_frame::Record;
 use damo_model::human::{Show, time_text};
 use damo_model::{Bytes, Footprint, Nanos, Side, Stamp, SystemFootprint};
@@ -267,11 +267,35 @@ fn window(records: &[Record], range: &TimeRange, span: (Nanos, Nanos)) -> Result
 }
 
 impl FootprintsReport {
+    /// Memory footprints, in time or as percentiles.
+    fn chart(&self, sort: SortBy) -> Chart {
+        let lines = self.series.iter().map(|series| {
+            let points = series.points.iter().map(|(at, size)| (*at, size.0 as f64)).collect();
+            (series.metric.name().to_owned(), points, &series.distribution)
+        });
+        let touched = self.series.iter().any(|series| series.metric == Metric::Wss);
+        let title = if touched { "Memory allocated and touched" } else { "Memory footprint" };
+        let mut chart = series_chart(title, ("memory", Unit::Bytes), "readings", (sort, self.zero), lines.collect());
+        for (series, line) in self.series.iter().zip(&mut chart.series) {
+            if series.metric == Metric::Wss {
+                line.filled = true;
+                line.name = "wss (touched)".to_owned();
+            }
+        }
+        chart
+    }
+}
+
+impl Report for FootprintsReport {
+    const NAME: &'static str = "footprints";
+    type Layout = DistributionText;
+
+    fn zero(&mut self) -> Option<&mut Zero> {
+        Some(&mut self.zero)
+    }
+
     /// The distributions as text.
-    ///
-    /// # Errors
-    /// When `out` takes no more.
-    pub fn write_text(&self, out: &mut dyn Write, text: DistributionText) -> io::Result<()> {
+    fn write_text(&self, out: &mut dyn Write, text: &DistributionText) -> io::Result<()> {
         for series in &self.series {
             match text.histogram {
                 Some(_) => writeln!(out, "# <{}> <number of readings>", series.metric.name())?,
@@ -284,10 +308,7 @@ impl FootprintsReport {
 
     /// Tables: `percentiles` (metric, percentile, bytes, error: null), `series` (metric, time_ns, bytes) and `histogram`
     /// (metric, from, to in bytes, count).
-    ///
-    /// # Errors
-    /// When Polars refuses a table.
-    pub fn tables(&self) -> Result<Vec<Table>, ReportError> {
+    fn tables(&self) -> Result<Vec<Table>, ReportError> {
         let series = || self.series.iter().map(|s| (s.metric.name().to_owned(), &s.distribution));
         let percentiles = percentile_table("metric", "bytes", false, series())?;
         let histogram = histogram_table("metric", RANGES, series())?;
@@ -303,25 +324,9 @@ impl FootprintsReport {
         )?;
         Ok(vec![percentiles, series, histogram])
     }
-}
 
-impl FootprintsReport {
-    /// Memory footprints, in time or as percentiles.
-    pub fn chart(&self, sort: SortBy) -> Chart {
-        let lines = self.series.iter().map(|series| {
-            let points = series.points.iter().map(|(at, size)| (*at, size.0 as f64)).collect();
-            (series.metric.name().to_owned(), points, &series.distribution)
-        });
-        let touched = self.series.iter().any(|series| series.metric == Metric::Wss);
-        let title = if touched { "Memory allocated and touched" } else { "Memory footprint" };
-        let mut chart = series_chart(title, ("memory", Unit::Bytes), "readings", (sort, self.zero), lines.collect());
-        for (series, line) in self.series.iter().zip(&mut chart.series) {
-            if series.metric == Metric::Wss {
-                line.filled = true;
-                line.name = "wss (touched)".to_owned();
-            }
-        }
-        chart
+    fn picture(&self, text: &DistributionText) -> Box<dyn Picture + '_> {
+        Box::new(self.chart(text.sort))
     }
 }
 

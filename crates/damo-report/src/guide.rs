@@ -1,14 +1,14 @@
 //! `record_info` and `--guide`: what there is to see in a record, for choosing ranges.
 
-use crate::ReportError;
-use crate::picture::{Bar, Bars, Unit};
+use crate::picture::{Bar, Bars, Picture, Unit};
 use crate::survey::{Extent, Identity, Survey};
 use crate::table::Table;
 use crate::zero::Zero;
+use crate::{Report, ReportError};
 use damo_frame::{FrameError, Record};
 use damo_model::human::{Style, format_size, format_size_accurate, format_time, time_text};
 use damo_model::{AddrRange, Nanos, Selection};
-use std::io;
+use std::io::{self, Write};
 
 /// What there is to see of one target.
 #[derive(Clone, Debug, PartialEq)]
@@ -72,11 +72,35 @@ impl GuideReport {
         Self { guides: guides.collect(), zero: Zero::default() }
     }
 
+    /// How large each target's areas are.
+    fn bars(&self) -> Bars {
+        let groups = self.guides.iter().enumerate().map(|(color, guide)| {
+            let id = guide.identity.target_id.map_or_else(|| "target".to_owned(), |id| format!("target {id}"));
+            let scheme = guide.identity.scheme.map_or_else(String::new, |scheme| format!(", scheme {scheme}"));
+            let [from, to] = [guide.time.0, guide.time.1].map(|at| time_text(self.zero.since(at)));
+            let bar = |area: &damo_model::AddrRange| Bar {
+                label: format!("{:#x} – {:#x}", area.start.0, area.end.0),
+                spans: vec![(0.0, area.size().0 as f64)],
+                text: format_size(area.size(), Style::Human),
+                color,
+            };
+            (format!("{id}{scheme}: {from} to {to}"), guide.areas.iter().map(bar).collect())
+        });
+        Bars { title: "Monitored areas".to_owned(), x: ("size".to_owned(), Unit::Bytes), groups: groups.collect() }
+    }
+}
+
+impl Report for GuideReport {
+    const NAME: &'static str = "record_info";
+    type Layout = Style;
+
+    fn zero(&mut self) -> Option<&mut Zero> {
+        Some(&mut self.zero)
+    }
+
     /// Prints the guides as the Python tool's `record_info` does: raw for `--guide`.
-    ///
-    /// # Errors
-    /// When `out` fails.
-    pub fn write_text(&self, out: &mut dyn io::Write, style: Style) -> io::Result<()> {
+    fn write_text(&self, out: &mut dyn Write, style: &Style) -> io::Result<()> {
+        let style = *style;
         for guide in &self.guides {
             let identity = &guide.identity;
             // Records that do not tell their kdamond and context are of the first ones, as in the Python tool since 3.4.
@@ -104,10 +128,7 @@ impl GuideReport {
     }
 
     /// Table: `areas` (kdamond, context, scheme, target_id or null, start_ns, end_ns, region, start, end in bytes).
-    ///
-    /// # Errors
-    /// When Polars refuses the table.
-    pub fn tables(&self) -> Result<Vec<Table>, ReportError> {
+    fn tables(&self) -> Result<Vec<Table>, ReportError> {
         let rows =
             || self.guides.iter().flat_map(|guide| guide.areas.iter().enumerate().map(move |area| (guide, area)));
         let id = |pick: fn(&Identity) -> Option<u32>| rows().map(|(g, _)| pick(&g.identity)).collect::<Vec<_>>().into();
@@ -127,23 +148,8 @@ impl GuideReport {
         )?;
         Ok(vec![areas])
     }
-}
 
-impl GuideReport {
-    /// How large each target's areas are.
-    pub fn bars(&self) -> Bars {
-        let groups = self.guides.iter().enumerate().map(|(color, guide)| {
-            let id = guide.identity.target_id.map_or_else(|| "target".to_owned(), |id| format!("target {id}"));
-            let scheme = guide.identity.scheme.map_or_else(String::new, |scheme| format!(", scheme {scheme}"));
-            let [from, to] = [guide.time.0, guide.time.1].map(|at| time_text(self.zero.since(at)));
-            let bar = |area: &damo_model::AddrRange| Bar {
-                label: format!("{:#x} – {:#x}", area.start.0, area.end.0),
-                spans: vec![(0.0, area.size().0 as f64)],
-                text: format_size(area.size(), Style::Human),
-                color,
-            };
-            (format!("{id}{scheme}: {from} to {to}"), guide.areas.iter().map(bar).collect())
-        });
-        Bars { title: "Monitored areas".to_owned(), x: ("size".to_owned(), Unit::Bytes), groups: groups.collect() }
+    fn picture(&self, _: &Style) -> Box<dyn Picture + '_> {
+        Box::new(self.bars())
     }
 }

@@ -8,7 +8,6 @@ mod picture;
 
 pub use picture::Overview;
 
-use crate::ReportError;
 use crate::ages::{self, AgesReport};
 use crate::confidence::{Confidence, confidence};
 use crate::distribution::{Distribution, SortBy};
@@ -16,11 +15,13 @@ use crate::filter::{Filter, TargetFilter};
 use crate::footprints::{self, FootprintsReport, Metric};
 use crate::heats::{HeatsError, HeatsReport, Options as HeatsOptions, TerminalStyle, heats};
 use crate::nr_regions::{self, NrRegionsReport, nr_regions};
+use crate::picture::Picture;
 use crate::survey::monitored;
 use crate::table::Table;
 use crate::text_width::{width, wrapped};
 use crate::wss::{self, WssReport, wss};
 use crate::zero::Zero;
+use crate::{Report, ReportError};
 use damo_frame::{FrameError, Record};
 use damo_model::human::{Style, format_percent, format_size, size_text, time_text};
 use std::io::{self, Write};
@@ -127,45 +128,6 @@ impl HolisticReport {
         self.maps.iter_mut().for_each(|map| map.zero = zero);
     }
 
-    /// The page as text.
-    ///
-    /// # Errors
-    /// When `out` takes no more.
-    pub fn write_text(&self, out: &mut dyn Write, style: &TerminalStyle) -> io::Result<()> {
-        writeln!(out, "# Heatmap")?;
-        for (i, map) in self.maps.iter().enumerate() {
-            if i > 0 {
-                writeln!(out)?;
-            }
-            map.write_terminal(out, style)?;
-        }
-        writeln!(out, "\n# Memory Footprints Distribution")?;
-        self.write_sizes(out, "percentile", &self.wss, self.footprints.as_ref())?;
-        if self.wss.series.iter().any(|series| series.used.left_out == 0) {
-            let text =
-                "# wss is of all snapshots, also of the first ones, in which DAMON's regions settle: there are few";
-            write_wrapped(out, text, style.width)?;
-        }
-        if self.long {
-            writeln!(out, "\n# Memory Footprints by Time")?;
-            self.write_sizes(out, "% of time", &self.wss_by_time, self.footprints_by_time.as_ref())?;
-        }
-        if self.footprints.is_none() {
-            writeln!(out, "# the record has no footprints (rss, vsz, sys_used)")?;
-        }
-        writeln!(out, "\n# Number of Regions")?;
-        self.write_row(out, "percentile", PERCENTILES.map(|percentile| percentile.to_string()))?;
-        for series in &self.nr_regions.series {
-            let cells = values(&series.distribution).map(|value| value.map_or("-".to_owned(), |n| n.to_string()));
-            self.write_row(out, &format!("target {}", series.label), cells)?;
-        }
-        self.write_ages(out)?;
-        writeln!(out, "\n# Confidence")?;
-        let mut text = Vec::new();
-        self.confidence.iter().try_for_each(|confidence| confidence.write_text(&mut text))?;
-        String::from_utf8_lossy(&text).lines().try_for_each(|line| write_wrapped(out, line, style.width))
-    }
-
     fn write_row(&self, out: &mut dyn Write, name: &str, cells: [String; 5]) -> io::Result<()> {
         // A name that would make the line wider than 80 columns has a line of its own.
         match width(name) {
@@ -211,44 +173,6 @@ impl HolisticReport {
         Ok(())
     }
 
-    /// Tables: `distributions` (metric, ranked by `size` or `time`, percentile, value), `regions` (target, percentile,
-    /// nr_regions), those of the ages report, and `maps` (target, process or null, panel, name, start, end, mean_heat).
-    ///
-    /// # Errors
-    /// When Polars refuses a table.
-    pub fn tables(&self) -> Result<Vec<Table>, ReportError> {
-        let mut rows: Vec<(String, &str, u8, u64)> = Vec::new();
-        let by = [
-            ("size", &self.wss, self.footprints.as_ref()),
-            ("time", &self.wss_by_time, self.footprints_by_time.as_ref()),
-        ];
-        for (ranked, wss, footprints) in by {
-            let touched = wss.series.iter().map(|series| ("wss", &series.distribution));
-            let held = footprints.into_iter().flat_map(|report| &report.series);
-            for (name, distribution) in touched.chain(held.map(|s| (s.metric.name(), &s.distribution))) {
-                rows.extend(distribution.percentiles.iter().map(|(p, value)| (name.to_owned(), ranked, *p, *value)));
-            }
-        }
-        let distributions = Table::new(
-            "distributions",
-            vec![
-                ("metric", rows.iter().map(|row| row.0.clone()).collect::<Vec<_>>().into()),
-                ("ranked_by", rows.iter().map(|row| row.1.to_owned()).collect::<Vec<_>>().into()),
-                ("percentile", rows.iter().map(|row| u32::from(row.2)).collect::<Vec<_>>().into()),
-                ("value", rows.iter().map(|row| row.3).collect::<Vec<_>>().into()),
-            ],
-        )?;
-        let mut tables = vec![distributions, self.map_table()?];
-        for mut table in self.nr_regions.tables()?.into_iter().take(1) {
-            table.name = "regions";
-            tables.push(table);
-        }
-        if let Some(ages) = &self.ages {
-            tables.extend(ages.tables()?);
-        }
-        Ok(tables)
-    }
-
     fn map_table(&self) -> Result<Table, ReportError> {
         let panels: Vec<_> =
             self.maps.iter().flat_map(|map| map.panels.iter().enumerate().map(move |p| (map, p))).collect();
@@ -292,6 +216,86 @@ fn write_wrapped(out: &mut dyn Write, text: &str, columns: usize) -> io::Result<
 /// The values at the five percentiles; nothing where there are none.
 fn values(distribution: &Distribution) -> [Option<u64>; 5] {
     PERCENTILES.map(|wanted| distribution.percentiles.iter().find(|(p, _)| *p == wanted).map(|(_, value)| *value))
+}
+
+impl Report for HolisticReport {
+    const NAME: &'static str = "holistic";
+    type Layout = TerminalStyle;
+
+    /// The page as text.
+    fn write_text(&self, out: &mut dyn Write, style: &TerminalStyle) -> io::Result<()> {
+        writeln!(out, "# Heatmap")?;
+        for (i, map) in self.maps.iter().enumerate() {
+            if i > 0 {
+                writeln!(out)?;
+            }
+            map.write_terminal(out, style)?;
+        }
+        writeln!(out, "\n# Memory Footprints Distribution")?;
+        self.write_sizes(out, "percentile", &self.wss, self.footprints.as_ref())?;
+        if self.wss.series.iter().any(|series| series.used.left_out == 0) {
+            let text =
+                "# wss is of all snapshots, also of the first ones, in which DAMON's regions settle: there are few";
+            write_wrapped(out, text, style.width)?;
+        }
+        if self.long {
+            writeln!(out, "\n# Memory Footprints by Time")?;
+            self.write_sizes(out, "% of time", &self.wss_by_time, self.footprints_by_time.as_ref())?;
+        }
+        if self.footprints.is_none() {
+            writeln!(out, "# the record has no footprints (rss, vsz, sys_used)")?;
+        }
+        writeln!(out, "\n# Number of Regions")?;
+        self.write_row(out, "percentile", PERCENTILES.map(|percentile| percentile.to_string()))?;
+        for series in &self.nr_regions.series {
+            let cells = values(&series.distribution).map(|value| value.map_or("-".to_owned(), |n| n.to_string()));
+            self.write_row(out, &format!("target {}", series.label), cells)?;
+        }
+        self.write_ages(out)?;
+        writeln!(out, "\n# Confidence")?;
+        let mut text = Vec::new();
+        self.confidence.iter().try_for_each(|confidence| confidence.write_text(&mut text))?;
+        String::from_utf8_lossy(&text).lines().try_for_each(|line| write_wrapped(out, line, style.width))
+    }
+
+    /// Tables: `distributions` (metric, ranked by `size` or `time`, percentile, value), `regions` (target, percentile,
+    /// nr_regions), those of the ages report, and `maps` (target, process or null, panel, name, start, end, mean_heat).
+    fn tables(&self) -> Result<Vec<Table>, ReportError> {
+        let mut rows: Vec<(String, &str, u8, u64)> = Vec::new();
+        let by = [
+            ("size", &self.wss, self.footprints.as_ref()),
+            ("time", &self.wss_by_time, self.footprints_by_time.as_ref()),
+        ];
+        for (ranked, wss, footprints) in by {
+            let touched = wss.series.iter().map(|series| ("wss", &series.distribution));
+            let held = footprints.into_iter().flat_map(|report| &report.series);
+            for (name, distribution) in touched.chain(held.map(|s| (s.metric.name(), &s.distribution))) {
+                rows.extend(distribution.percentiles.iter().map(|(p, value)| (name.to_owned(), ranked, *p, *value)));
+            }
+        }
+        let distributions = Table::new(
+            "distributions",
+            vec![
+                ("metric", rows.iter().map(|row| row.0.clone()).collect::<Vec<_>>().into()),
+                ("ranked_by", rows.iter().map(|row| row.1.to_owned()).collect::<Vec<_>>().into()),
+                ("percentile", rows.iter().map(|row| u32::from(row.2)).collect::<Vec<_>>().into()),
+                ("value", rows.iter().map(|row| row.3).collect::<Vec<_>>().into()),
+            ],
+        )?;
+        let mut tables = vec![distributions, self.map_table()?];
+        for mut table in self.nr_regions.tables()?.into_iter().take(1) {
+            table.name = "regions";
+            tables.push(table);
+        }
+        if let Some(ages) = &self.ages {
+            tables.extend(ages.tables()?);
+        }
+        Ok(tables)
+    }
+
+    fn picture(&self, _: &TerminalStyle) -> Box<dyn Picture + '_> {
+        Box::new(Overview { report: self })
+    }
 }
 
 #[cfg(test)]

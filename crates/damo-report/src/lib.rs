@@ -28,6 +28,7 @@
 //! ```
 //! use damo_frame::Record;
 //! use damo_model::{Addr, Item, Meta, Nanos, NrAccesses, Region, Snapshot, Target, TargetKey};
+//! use damo_report::Report;
 //! use damo_report::distribution::DistributionText;
 //! use damo_report::wss::{Options, wss};
 //!
@@ -40,7 +41,7 @@
 //! let record = Record::from_items(&items)?;
 //! let report = wss(&[record], &Options::default())?;
 //! let mut text = Vec::new();
-//! report.write_text(&mut text, DistributionText::default())?;
+//! report.write_text(&mut text, &DistributionText::default())?;
 //! assert!(String::from_utf8(text)?.contains("4.000 KiB"));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -64,6 +65,7 @@ pub mod output_format;
 pub mod picture;
 pub mod profile;
 pub mod raw;
+pub mod report;
 pub mod selection;
 pub mod series;
 mod series_chart;
@@ -82,5 +84,6 @@ mod zero;
 
 pub use error::ReportError;
 pub use output_format::Form;
+pub use report::Report;
 pub use table::Table;
 pub use zero::Zero;

@@ -1,14 +1,14 @@
 //! Into how many regions DAMON cut the memory: what its overhead and its accuracy depend on.
 
-use crate::ReportError;
 use crate::distribution::{Distribution, PercentileRange, SortBy, percentile_table};
 use crate::filter::Filter;
-use crate::picture::{Chart, Unit};
+use crate::picture::{Chart, Picture, Unit};
 use crate::series::{Point, Used, by_target, measure, usable};
 use crate::series_chart::{of_points, series_chart};
 use crate::table::Table;
 use crate::target::target_labels;
 use crate::zero::Zero;
+use crate::{Report, ReportError};
 use damo_frame::Record;
 use damo_model::TargetKey;
 use std::io::{self, Write};
@@ -79,11 +79,38 @@ pub fn nr_regions(records: &[Record], options: &Options) -> Result<NrRegionsRepo
 }
 
 impl NrRegionsReport {
+    /// What could be used of each series.
+    pub fn each_used(&self) -> impl Iterator<Item = Used> {
+        self.series.iter().map(|series| series.used)
+    }
+
+    /// What could be used, over all series.
+    pub fn used(&self) -> Used {
+        self.series.iter().fold(Used::default(), |sum, series| sum.plus(series.used))
+    }
+}
+
+impl NrRegionsReport {
+    /// Numbers of regions, in time or as percentiles.
+    fn chart(&self, sort: SortBy) -> Chart {
+        let lines = self
+            .series
+            .iter()
+            .map(|series| (format!("target {}", series.label), of_points(&series.points), &series.distribution));
+        series_chart("Number of regions", ("regions", Unit::Count), "running time", (sort, self.zero), lines.collect())
+    }
+}
+
+impl Report for NrRegionsReport {
+    const NAME: &'static str = "nr_regions";
+    type Layout = SortBy;
+
+    fn zero(&mut self) -> Option<&mut Zero> {
+        Some(&mut self.zero)
+    }
+
     /// The distributions as text.
-    ///
-    /// # Errors
-    /// When `out` takes no more.
-    pub fn write_text(&self, out: &mut dyn Write) -> io::Result<()> {
+    fn write_text(&self, out: &mut dyn Write, _: &SortBy) -> io::Result<()> {
         writeln!(out, "# <percentile> <# regions>")?;
         if self.series.is_empty() {
             writeln!(out, "# no snapshot")?;
@@ -103,10 +130,7 @@ impl NrRegionsReport {
     }
 
     /// Tables: `percentiles` (target, percentile, nr_regions) and `series` (target, end_ns, nr_regions).
-    ///
-    /// # Errors
-    /// When Polars refuses a table.
-    pub fn tables(&self) -> Result<Vec<Table>, ReportError> {
+    fn tables(&self) -> Result<Vec<Table>, ReportError> {
         let series = self.series.iter().map(|s| (s.label.clone(), &s.distribution));
         let percentiles = percentile_table("target", "nr_regions", false, series)?;
         let points = || self.series.iter().flat_map(|s| s.points.iter().map(|point| (s.label.clone(), point)));
@@ -121,24 +145,7 @@ impl NrRegionsReport {
         Ok(vec![percentiles, series])
     }
 
-    /// What could be used of each series.
-    pub fn each_used(&self) -> impl Iterator<Item = Used> {
-        self.series.iter().map(|series| series.used)
-    }
-
-    /// What could be used, over all series.
-    pub fn used(&self) -> Used {
-        self.series.iter().fold(Used::default(), |sum, series| sum.plus(series.used))
-    }
-}
-
-impl NrRegionsReport {
-    /// Numbers of regions, in time or as percentiles.
-    pub fn chart(&self, sort: SortBy) -> Chart {
-        let lines = self
-            .series
-            .iter()
-            .map(|series| (format!("target {}", series.label), of_points(&series.points), &series.distribution));
-        series_chart("Number of regions", ("regions", Unit::Count), "running time", (sort, self.zero), lines.collect())
+    fn picture(&self, sort: &SortBy) -> Box<dyn Picture + '_> {
+        Box::new(self.chart(*sort))
     }
 }

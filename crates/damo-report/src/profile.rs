@@ -5,13 +5,13 @@
 //! accessed, so each length costs no more than joining the lists of the length below. (A "working set" of one length
 //! says little: 100 ms of a server and an hour of it differ by orders of magnitude.)
 
-use crate::ReportError;
 use crate::distribution::Distribution;
 use crate::filter::{Filter, for_each_rows};
-use crate::picture::{Chart, Series, Unit};
+use crate::picture::{Chart, Picture, Series, Unit};
 use crate::series::{Point, SETTLING, Used, sum_at_instants};
 use crate::table::Table;
 use crate::window::{Piece, add, pieces};
+use crate::{Report, ReportError};
 use damo_frame::Record;
 use damo_model::human::{size_text, time_text};
 use damo_model::{Nanos, NrAccesses, TargetKey};
@@ -156,11 +156,39 @@ fn without(record: &Record, options: &Options, first: u64) -> Result<ProfileRepo
 }
 
 impl ProfileReport {
+    /// Working set size against length of window.
+    fn chart(&self) -> Chart {
+        let line = |name: &str, pick: &dyn Fn(&Distribution) -> f64| Series {
+            name: name.to_owned(),
+            points: self.steps.iter().map(|s| ((s.length.0.max(1) as f64).log2(), pick(&s.distribution))).collect(),
+            steps: false,
+            filled: false,
+        };
+        let at = |percentile: u8| {
+            move |d: &Distribution| {
+                d.percentiles.iter().find(|(p, _)| *p == percentile).map_or(f64::NAN, |(_, value)| *value as f64)
+            }
+        };
+        Chart::new(
+            "Working set size by length of window",
+            ("length of the window", Unit::LogTime),
+            ("working set", Unit::Bytes),
+            vec![
+                line("largest", &at(100)),
+                line("mean", &|d| d.mean),
+                line("median", &at(50)),
+                line("smallest", &at(0)),
+            ],
+        )
+    }
+}
+
+impl Report for ProfileReport {
+    const NAME: &'static str = "wss_profile";
+    type Layout = ();
+
     /// The profile as text: a line for each length of window.
-    ///
-    /// # Errors
-    /// When `out` takes no more.
-    pub fn write_text(&self, out: &mut dyn Write) -> io::Result<()> {
+    fn write_text(&self, out: &mut dyn Write, _: &()) -> io::Result<()> {
         writeln!(out, "# working set size by length of window")?;
         writeln!(
             out,
@@ -190,10 +218,7 @@ impl ProfileReport {
     }
 
     /// Tables: `profile` (snapshots, window_ns, windows, mean, p0, p25, p50, p75, p100 in bytes).
-    ///
-    /// # Errors
-    /// When Polars refuses a table.
-    pub fn tables(&self) -> Result<Vec<Table>, ReportError> {
+    fn tables(&self) -> Result<Vec<Table>, ReportError> {
         let steps = &self.steps;
         let column = |percentile: u8| {
             let value = |step: &ProfileStep| {
@@ -214,32 +239,8 @@ impl ProfileReport {
         ];
         Ok(vec![Table::new("profile", columns)?])
     }
-}
 
-impl ProfileReport {
-    /// Working set size against length of window.
-    pub fn chart(&self) -> Chart {
-        let line = |name: &str, pick: &dyn Fn(&Distribution) -> f64| Series {
-            name: name.to_owned(),
-            points: self.steps.iter().map(|s| ((s.length.0.max(1) as f64).log2(), pick(&s.distribution))).collect(),
-            steps: false,
-            filled: false,
-        };
-        let at = |percentile: u8| {
-            move |d: &Distribution| {
-                d.percentiles.iter().find(|(p, _)| *p == percentile).map_or(f64::NAN, |(_, value)| *value as f64)
-            }
-        };
-        Chart::new(
-            "Working set size by length of window",
-            ("length of the window", Unit::LogTime),
-            ("working set", Unit::Bytes),
-            vec![
-                line("largest", &at(100)),
-                line("mean", &|d| d.mean),
-                line("median", &at(50)),
-                line("smallest", &at(0)),
-            ],
-        )
+    fn picture(&self, _: &()) -> Box<dyn Picture + '_> {
+        Box::new(self.chart())
     }
 }

@@ -1,12 +1,12 @@
 //! When the memory looked as asked for: spans of time whose snapshots have a region that passes the filter.
 
-use crate::ReportError;
 use crate::filter::Filter;
-use crate::picture::{Bar, Bars, Unit};
+use crate::picture::{Bar, Bars, Picture, Unit};
 use crate::series::{Point, Used, by_target, measure};
 use crate::table::Table;
 use crate::target::target_labels;
 use crate::zero::Zero;
+use crate::{Report, ReportError};
 use damo_frame::Record;
 use damo_model::Nanos;
 use damo_model::human::time_text;
@@ -77,35 +77,8 @@ fn joins(end: Nanos, next: &Point) -> bool {
 }
 
 impl TimesReport {
-    /// A line for each span, in seconds.
-    ///
-    /// # Errors
-    /// When `out` takes no more.
-    pub fn write_text(&self, out: &mut dyn Write) -> io::Result<()> {
-        for span in &self.spans {
-            writeln!(out, "{:.6}-{:.6}\n# (seconds)", span.start.as_secs_f64(), span.end.as_secs_f64())?;
-        }
-        Ok(())
-    }
-
-    /// Tables: `spans` (target, start_ns, end_ns, snapshots).
-    ///
-    /// # Errors
-    /// When Polars refuses a table.
-    pub fn tables(&self) -> Result<Vec<Table>, ReportError> {
-        let columns = vec![
-            ("target", self.spans.iter().map(|span| span.target.clone()).collect::<Vec<_>>().into()),
-            ("start_ns", self.spans.iter().map(|span| span.start.0).collect::<Vec<_>>().into()),
-            ("end_ns", self.spans.iter().map(|span| span.end.0).collect::<Vec<_>>().into()),
-            ("snapshots", self.spans.iter().map(|span| span.snapshots).collect::<Vec<_>>().into()),
-        ];
-        Ok(vec![Table::new("spans", columns)?])
-    }
-}
-
-impl TimesReport {
     /// When a filter passes, target by target.
-    pub fn bars(&self) -> Bars {
+    fn bars(&self) -> Bars {
         let mut bars: Vec<Bar> = Vec::new();
         for span in &self.spans {
             let label = format!("target {}", span.target);
@@ -126,5 +99,37 @@ impl TimesReport {
             x: (self.zero.axis().to_owned(), Unit::Time),
             groups: vec![(String::new(), bars)],
         }
+    }
+}
+
+impl Report for TimesReport {
+    const NAME: &'static str = "times";
+    type Layout = ();
+
+    fn zero(&mut self) -> Option<&mut Zero> {
+        Some(&mut self.zero)
+    }
+
+    /// A line for each span, in seconds.
+    fn write_text(&self, out: &mut dyn Write, _: &()) -> io::Result<()> {
+        for span in &self.spans {
+            writeln!(out, "{:.6}-{:.6}\n# (seconds)", span.start.as_secs_f64(), span.end.as_secs_f64())?;
+        }
+        Ok(())
+    }
+
+    /// Tables: `spans` (target, start_ns, end_ns, snapshots).
+    fn tables(&self) -> Result<Vec<Table>, ReportError> {
+        let columns = vec![
+            ("target", self.spans.iter().map(|span| span.target.clone()).collect::<Vec<_>>().into()),
+            ("start_ns", self.spans.iter().map(|span| span.start.0).collect::<Vec<_>>().into()),
+            ("end_ns", self.spans.iter().map(|span| span.end.0).collect::<Vec<_>>().into()),
+            ("snapshots", self.spans.iter().map(|span| span.snapshots).collect::<Vec<_>>().into()),
+        ];
+        Ok(vec![Table::new("spans", columns)?])
+    }
+
+    fn picture(&self, _: &()) -> Box<dyn Picture + '_> {
+        Box::new(self.bars())
     }
 }

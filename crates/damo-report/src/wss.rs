@@ -8,17 +8,18 @@
 mod per_mapping;
 mod picture;
 
-use crate::ReportError;
 use crate::confidence::working_set_variance;
 use crate::distribution::{
     Distribution, DistributionText, PercentileRange, RANGES, SortBy, histogram_table, percentile_table,
 };
 use crate::filter::{Filter, Rows};
+use crate::picture::Picture;
 use crate::series::{Point, Used, by_target, measure_with_error, sum_at_instants, usable};
 use crate::table::Table;
 use crate::target::target_labels;
 use crate::window;
 use crate::zero::Zero;
+use crate::{Report, ReportError};
 use damo_frame::Record;
 use damo_model::human::Show;
 use damo_model::{Bytes, Nanos, NrAccesses, TargetKey};
@@ -175,11 +176,27 @@ pub(crate) fn working_set(rows: &Rows<'_>, acc_thres: NrAccesses, sz_thres: Byte
 }
 
 impl WssReport {
+    /// What could be used of each series.
+    pub fn each_used(&self) -> impl Iterator<Item = Used> {
+        self.series.iter().map(|series| series.used)
+    }
+
+    /// What could be used, over all series.
+    pub fn used(&self) -> Used {
+        self.series.iter().fold(Used::default(), |sum, series| sum.plus(series.used))
+    }
+}
+
+impl Report for WssReport {
+    const NAME: &'static str = "wss";
+    type Layout = DistributionText;
+
+    fn zero(&mut self) -> Option<&mut Zero> {
+        Some(&mut self.zero)
+    }
+
     /// The distributions as text.
-    ///
-    /// # Errors
-    /// When `out` takes no more.
-    pub fn write_text(&self, out: &mut dyn Write, text: DistributionText) -> io::Result<()> {
+    fn write_text(&self, out: &mut dyn Write, text: &DistributionText) -> io::Result<()> {
         let several = self.series.iter().any(|series| Some(&series.record) != self.series.first().map(|s| &s.record));
         let mut last = None;
         for series in &self.series {
@@ -203,10 +220,7 @@ impl WssReport {
 
     /// Tables: `percentiles` (target, percentile, wss in bytes, error in bytes or null, mapping or null), `series` (target,
     /// start_ns, end_ns, wss, error, mapping) and `histogram` (target, from, to in bytes, count, mapping).
-    ///
-    /// # Errors
-    /// When Polars refuses a table.
-    pub fn tables(&self) -> Result<Vec<Table>, ReportError> {
+    fn tables(&self) -> Result<Vec<Table>, ReportError> {
         let all = || self.series.iter().map(|s| (s.label.clone(), &s.distribution));
         let mut percentiles = percentile_table("target", "wss", true, all())?;
         let mut histogram = histogram_table("target", RANGES, all())?;
@@ -233,13 +247,11 @@ impl WssReport {
         Ok(vec![percentiles, series, histogram])
     }
 
-    /// What could be used of each series.
-    pub fn each_used(&self) -> impl Iterator<Item = Used> {
-        self.series.iter().map(|series| series.used)
-    }
-
-    /// What could be used, over all series.
-    pub fn used(&self) -> Used {
-        self.series.iter().fold(Used::default(), |sum, series| sum.plus(series.used))
+    /// Percentiles or the course of things, or with `histogram` how many snapshots have which sizes.
+    fn picture(&self, text: &DistributionText) -> Box<dyn Picture + '_> {
+        match text.histogram {
+            Some(ranges) => Box::new(self.histogram_bars(ranges)),
+            None => self.charts(text.sort),
+        }
     }
 }

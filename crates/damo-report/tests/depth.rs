@@ -20,7 +20,7 @@ use damo_report::nr_regions::{self, nr_regions};
 use damo_report::picture::{Format, Picture, Style, Theme, draw};
 use damo_report::profile::{self, profile};
 use damo_report::wss::{self, wss};
-use damo_report::{Form, distribution::SortBy, raw, times};
+use damo_report::{Form, Report, distribution::SortBy, raw, times};
 use std::path::{Path, PathBuf};
 
 const MS: i64 = 1_000_000;
@@ -172,7 +172,7 @@ fn a_map_zooms_from_a_mark_to_the_next() {
 fn working_sets_are_told_apart_by_mapping() {
     let options = wss::Options { per_mapping: true, errors: true, ..wss::Options::default() };
     let report = wss(&stairs(), &options).expect("a report");
-    kept_text("stairs-wss-mappings", |out| report.write_text(out, DistributionText::default()).expect("text"));
+    kept_text("stairs-wss-mappings", |out| report.write_text(out, &DistributionText::default()).expect("text"));
     // The parts of each snapshot are the whole.
     let whole = wss(&stairs(), &wss::Options::default()).expect("a report");
     for (i, point) in whole.series[0].points.iter().enumerate() {
@@ -187,13 +187,17 @@ fn working_sets_are_told_apart_by_mapping() {
 fn working_sets_come_with_their_errors_and_as_histograms() {
     let options = wss::Options { errors: true, ..wss::Options::default() };
     let report = wss(&stairs(), &options).expect("a report");
-    kept_text("stairs-wss-error", |out| report.write_text(out, DistributionText::default()).expect("text"));
+    kept_text("stairs-wss-error", |out| report.write_text(out, &DistributionText::default()).expect("text"));
     let text = DistributionText { histogram: Some(10), ..DistributionText::default() };
-    kept_text("stairs-wss-histogram", |out| report.write_text(out, text).expect("text"));
+    kept_text("stairs-wss-histogram", |out| report.write_text(out, &text).expect("text"));
     // Errors change nothing but what is said of them.
     let plain = wss(&stairs(), &wss::Options::default()).expect("a report");
     assert_eq!(plain.series[0].distribution.percentiles, report.series[0].distribution.percentiles);
-    kept_picture("wss-histogram", &report.histogram_bars(10), &style(Theme::Light));
+    kept_picture(
+        "wss-histogram",
+        &report.picture(&DistributionText { histogram: Some(10), ..DistributionText::default() }),
+        &style(Theme::Light),
+    );
 }
 
 #[test]
@@ -250,8 +254,12 @@ fn footprints_stand_beside_the_working_set_within_a_time() {
     };
     let report = footprints(&stairs(), &options).expect("a report");
     assert!(report.aligned, "these readings tell wall times only");
-    kept_text("stairs-footprints-wss", |out| report.write_text(out, DistributionText::default()).expect("text"));
-    kept_picture("footprints-wss", &report.chart(SortBy::Time), &style(Theme::Light));
+    kept_text("stairs-footprints-wss", |out| report.write_text(out, &DistributionText::default()).expect("text"));
+    kept_picture(
+        "footprints-wss",
+        &report.picture(&DistributionText { sort: SortBy::Time, ..DistributionText::default() }),
+        &style(Theme::Light),
+    );
     let readings = [open("stairs/damon.data.mem_footprint")];
     let error = footprints(&readings, &options).expect_err("no snapshots");
     assert!(error.to_string().contains("name the record itself"), "{error}");
@@ -283,16 +291,16 @@ fn reports_of_amounts_and_spans_are_bars() {
     let style = style(Theme::Light);
     let hot = Filter { access_rate: Some(damo_report::filter::Bounds::new(50.0, 100.0)), ..Filter::default() };
     let times = times::times(&stairs(), &hot).expect("a report");
-    kept_picture("times", &times.bars(), &style);
+    kept_picture("times", &times.picture(&()), &style);
     let ages = ages(&stairs(), &ages::Options::default()).expect("a report");
-    kept_picture("ages", &ages.bars(), &style);
-    kept_picture("record_info", &guide(&stairs()).expect("a report").bars(), &style);
+    kept_picture("ages", &ages.picture(&()), &style);
+    kept_picture("record_info", &guide(&stairs()).expect("a report").picture(&damo_model::human::Style::Human), &style);
     let [record] = stairs();
     let profile = profile(&record, &profile::Options::default()).expect("a report");
-    kept_picture("wss_profile", &profile.chart(), &style);
+    kept_picture("wss_profile", &profile.picture(&()), &style);
     // Nothing at all can be drawn, too.
     let none = times::TimesReport { spans: Vec::new(), used: Default::default(), zero: Default::default() };
-    draw(&none.bars(), Format::Png, &style).expect("drawn");
+    draw(&none.picture(&()), Format::Png, &style).expect("drawn");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use damo_report::access::{self, Style, access_tables};
 use damo_report::filter::Filter;
 use damo_report::footprints::{self, footprints};
 use damo_report::heats::{Options as HeatsOptions, heats};
-use damo_report::{Form, Table, ages, guide, holistic, nr_regions, profile, raw, suggest, times, whatif, wss};
+use damo_report::{Form, Report, Table, ages, guide, holistic, nr_regions, profile, raw, suggest, times, whatif, wss};
 use polars::prelude::{DataFrame, ParquetReader, SerReader};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

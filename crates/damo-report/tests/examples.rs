@@ -4,6 +4,7 @@
 mod example;
 
 use damo_frame::Record;
+use damo_report::Report;
 use damo_report::distribution::DistributionText;
 use damo_report::wss::{Options, wss};
 use example::example;
@@ -26,7 +27,7 @@ fn touched_agrees_with_wss_on_the_most_when_no_snapshot_is_left_out() {
     let record = Record::open(&stairs(), &Default::default()).expect("record");
     let report = wss(&[record], &Options { exclude_samples: Some(0), ..Options::default() }).expect("report");
     let mut text = Vec::new();
-    report.write_text(&mut text, DistributionText::default()).expect("to memory");
+    report.write_text(&mut text, &DistributionText::default()).expect("to memory");
     let text = String::from_utf8(text).expect("text");
     let highest = text.lines().find(|line| line.trim_start().starts_with("100 ")).expect("the 100th percentile");
     assert!(highest.contains(most), "{most} is not in: {highest}");

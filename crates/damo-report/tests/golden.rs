@@ -17,7 +17,7 @@ use damo_report::heats::ColorSet;
 use damo_report::nr_regions::{self, nr_regions};
 use damo_report::temperature::Weights;
 use damo_report::wss::{self, wss};
-use damo_report::{raw, times};
+use damo_report::{Report, raw, times};
 use std::path::{Path, PathBuf};
 
 fn testdata() -> PathBuf {
@@ -135,7 +135,7 @@ fn raw_can_be_limited_to_a_time_from_the_start() {
 
 fn wss_text(records: &[Record], options: &wss::Options, text: DistributionText) -> Vec<u8> {
     let mut out = Vec::new();
-    wss(records, options).expect("a report").write_text(&mut out, text).expect("memory takes all");
+    wss(records, options).expect("a report").write_text(&mut out, &text).expect("memory takes all");
     out
 }
 
@@ -193,7 +193,7 @@ fn a_working_set_over_a_longer_time_counts_the_bytes_that_were_accessed() {
 
 fn nr_regions_text(record: Record, options: &nr_regions::Options) -> Vec<u8> {
     let mut out = Vec::new();
-    nr_regions(&[record], options).expect("a report").write_text(&mut out).expect("memory takes all");
+    nr_regions(&[record], options).expect("a report").write_text(&mut out, &options.sort).expect("memory takes all");
     out
 }
 
@@ -213,7 +213,7 @@ fn footprints_prints_what_the_python_tool_prints() {
     let text = |metric, text: DistributionText| {
         let mut out = Vec::new();
         let options = footprints::Options { metrics: vec![metric], ..footprints::Options::default() };
-        footprints(&stairs(), &options).expect("a report").write_text(&mut out, text).expect("memory takes all");
+        footprints(&stairs(), &options).expect("a report").write_text(&mut out, &text).expect("memory takes all");
         out
     };
     let human = DistributionText::default();
@@ -224,7 +224,7 @@ fn footprints_prints_what_the_python_tool_prints() {
 
 fn times_text(record: Record, filter: &Filter) -> Vec<u8> {
     let mut out = Vec::new();
-    times::times(&[record], filter).expect("a report").write_text(&mut out).expect("memory takes all");
+    times::times(&[record], filter).expect("a report").write_text(&mut out, &()).expect("memory takes all");
     out
 }
 

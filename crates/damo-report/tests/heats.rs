@@ -4,6 +4,7 @@ use damo_frame::Record;
 use damo_model::{
     Addr, AddrRange, Age, Intervals, Item, Meta, Nanos, NrAccesses, Region, Snapshot, SnapshotState, Target, TargetKey,
 };
+use damo_report::Report;
 use damo_report::heats::{
     AddressBase, AddressRange, Cells, Columns, DrawRange, Grid, HeatsError, HeatsReport, Options, TimeBase, TimeRange,
     heats,
@@ -262,7 +263,7 @@ fn the_guide_names_times_and_areas() {
     let guides = damo_report::guide::guide(&records).expect("readable");
     assert_eq!(guides.guides[0].areas[0], AddrRange::new(Addr(4096), Addr(16384)));
     let mut text = Vec::new();
-    guides.write_text(&mut text, damo_model::human::Style::Raw).expect("memory takes text");
+    guides.write_text(&mut text, &damo_model::human::Style::Raw).expect("memory takes text");
     let want = "kdamond_idx: 0\ncontext_idx: 0\ntarget_id: 7\ntime: [500000000, 1200000000) (700000000)\nregion\t 0: [4096, 16384) (12288)\n\
                 region\t 1: [1048576, 2097152) (1048576)\n";
     assert_eq!(String::from_utf8(text).expect("text"), want);
@@ -454,7 +455,7 @@ fn the_guide_of_a_real_recording_equals_the_python_tools() {
     let guides = damo_report::guide::guide(&[record]).expect("readable");
     for (name, style) in [("record_info.txt", Style::Human), ("guide.txt", Style::Raw)] {
         let mut text = Vec::new();
-        guides.write_text(&mut text, style).expect("memory takes text");
+        guides.write_text(&mut text, &style).expect("memory takes text");
         let want = std::fs::read_to_string(testdata.join("golden/stairs").join(name)).expect("kept");
         assert_eq!(String::from_utf8(text).expect("text"), want, "{name}");
     }

@@ -2,6 +2,7 @@
 
 use damo_frame::Record;
 use damo_model::{Addr, Age, Bytes, Intervals, Item, Meta, Nanos, NrAccesses, Region, Snapshot, Target, TargetKey};
+use damo_report::Report;
 use damo_report::ages::{self, ages};
 use damo_report::confidence::confidence;
 use damo_report::filter::Filter;
@@ -48,7 +49,7 @@ fn ages_put_each_byte_between_two_edges() {
     let bytes: Vec<_> = report.rows.iter().map(|row| row.bytes).collect();
     assert_eq!(bytes, [60 * MIB, 10 * MIB, 0, 0, 0].map(Bytes));
     let mut text = Vec::new();
-    report.write_text(&mut text).expect("memory takes all");
+    report.write_text(&mut text, &()).expect("memory takes all");
     let text = String::from_utf8(text).expect("text");
     let lines: Vec<_> = text.lines().collect();
     assert_eq!(lines[2], "       7         0.000        5.000    15360    0.059     85.71");

@@ -3,8 +3,9 @@
 
 use damo_frame::{OpenOptions, Record};
 use damo_model::{Addr, AddrRange, Nanos};
+use damo_report::Report;
 use damo_report::colormap::Rgb;
-use damo_report::distribution::SortBy;
+use damo_report::distribution::{DistributionText, SortBy};
 use damo_report::footprints::{self, footprints};
 use damo_report::heats::{HeatMap, HeatsReport, Scale, heats};
 use damo_report::nr_regions::{self, nr_regions};
@@ -124,10 +125,13 @@ fn charts_look_as_they_did() {
     let regions = nr_regions(&records, &nr_regions::Options::default()).expect("counted");
     let footprints = footprints(&records, &footprints::Options::default()).expect("read");
     let charts = [
-        ("wss-time", wss.charts(SortBy::Time)),
-        ("wss-size", wss.charts(SortBy::Size)),
-        ("nr_regions-time", Box::new(regions.chart(SortBy::Time))),
-        ("footprints-time", Box::new(footprints.chart(SortBy::Time))),
+        ("wss-time", wss.picture(&DistributionText { sort: SortBy::Time, ..DistributionText::default() })),
+        ("wss-size", wss.picture(&DistributionText::default())),
+        ("nr_regions-time", regions.picture(&SortBy::Time)),
+        (
+            "footprints-time",
+            footprints.picture(&DistributionText { sort: SortBy::Time, ..DistributionText::default() }),
+        ),
     ];
     for (name, chart) in charts {
         let svg = draw(&chart, Format::Svg, &style(Theme::Light)).expect("drawn");

@@ -14,7 +14,7 @@ const MOST_LINES: usize = 6;
 impl WssReport {
     /// Working set sizes, in time or as percentiles: one chart for all of them together, or for as many targets as can be told
     /// apart; with mappings, a chart for each target.
-    pub fn charts(&self, sort: SortBy) -> Box<dyn Picture + '_> {
+    pub(super) fn charts(&self, sort: SortBy) -> Box<dyn Picture + '_> {
         let by_mapping = self.series.iter().any(|series| series.mapping.is_some());
         let mut groups: Vec<&[WssSeries]> = if by_mapping {
             self.series.chunk_by(|a, b| a.label == b.label).collect()
@@ -58,7 +58,7 @@ impl WssReport {
     }
 
     /// How many snapshots have working sets of which size.
-    pub fn histogram_bars(&self, ranges: usize) -> Bars {
+    pub(super) fn histogram_bars(&self, ranges: usize) -> Bars {
         let several = self.series.len() > 1;
         let groups = self.series.iter().enumerate().map(|(color, series)| {
             let bar = |bin: Bin| Bar {

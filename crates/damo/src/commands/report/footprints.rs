@@ -2,6 +2,7 @@
 
 use super::options::{AnyForm, ClockArgs, DistributionArgs, FormArgs, RawNumber, TimeArgs};
 use super::picture::PlotArgs;
+use super::shared::show;
 use crate::errors::{self, Outcome};
 use crate::inputs::{self, Inputs};
 use anyhow::Result;
@@ -93,11 +94,7 @@ pub fn run(args: &FootprintsArgs) -> Result<Outcome> {
         nr_cols_bar: args.nr_cols_bar,
         all: args.all_footprint,
         histogram: args.histogram.map(|ranges| ranges as usize),
+        sort: options.sort,
     };
-    let chart = || found.picture(|report| Box::new(report.chart(options.sort)));
-    if let Some(form) = args.plot.or_form(chart, &opened, &args.form)? {
-        let tables = || found.tables(args.clock.abs_time, |report| report.tables());
-        form.write("footprints", |out| found.write_text(out, |report, out| report.write_text(out, text)), tables)?;
-    }
-    Ok(opened.outcome())
+    show(&found, &text, &opened, (&args.plot, &args.form, args.clock))
 }

@@ -15,6 +15,7 @@ use damo_frame::Record;
 use damo_model::Addr;
 use damo_model::human::{self, Show, Style};
 use damo_record::args::named;
+use damo_report::Report;
 use damo_report::filter::TargetFilter;
 use damo_report::guide;
 use damo_report::heats::HeatMap;
@@ -183,7 +184,7 @@ pub fn run(args: &HeatsArgs) -> Result<Outcome> {
     if args.guide || args.guide_human {
         let style = if args.guide_human { Style::Human } else { Style::Raw };
         let found = progress::during(&opened.records, || Apart::look(&opened.records, guide::guide))?;
-        output::to_stdout(|out| Ok(found.write_text(out, |report, out| report.write_text(out, style))?))?;
+        output::to_stdout(|out| Ok(found.write_text(out, |report, out| report.write_text(out, &style))?))?;
         return Ok(opened.outcome());
     }
     match destination {

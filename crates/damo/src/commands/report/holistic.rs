@@ -3,6 +3,7 @@
 use super::input::ReportInputs;
 use super::options::{ClockArgs, FormArgs};
 use super::picture::{PlotArgs, ScaleArgs};
+use super::shared::show;
 use crate::errors::Outcome;
 use crate::output::{self, ColorWhen};
 use crate::progress;
@@ -16,7 +17,6 @@ use damo_report::holistic::{self, HolisticError, Options, Overview};
 use damo_report::picture::{part, with_room};
 use damo_report::several::{Apart, apart};
 use damo_report::survey::monitored;
-use std::io::Write;
 use std::path::PathBuf;
 
 /// Lines of a map; of each of several maps.
@@ -101,11 +101,5 @@ pub fn run(args: &HolisticArgs) -> Result<Outcome> {
     let drawn = args.plot.picture();
     let (map, theme) = (drawn.colormap(), drawn.terminal_theme());
     let style = TerminalStyle { glyphs: Glyphs::HalfBlocks, depth, map, theme, width, ..TerminalStyle::default() };
-    let picture = || found.picture(|report| Box::new(Overview { report }));
-    if let Some(form) = args.plot.or_form(picture, &opened, &args.form)? {
-        let tables = || found.tables(args.clock.abs_time, |report| report.tables());
-        let text = |out: &mut dyn Write| found.write_text(out, |report, out| report.write_text(out, &style));
-        form.write("holistic", text, tables)?;
-    }
-    Ok(opened.outcome())
+    show(&found, &style, &opened, (&args.plot, &args.form, args.clock))
 }

@@ -13,12 +13,14 @@ pub mod picture;
 pub mod profile;
 pub mod raw;
 pub mod record_info;
+pub mod shared;
 pub mod times;
 pub mod wss;
 
 use crate::errors::Outcome;
 use anyhow::Result;
 use clap::{Args, Subcommand};
+use shared::Asked;
 
 /// Arguments of `damo report`.
 #[derive(Args, Debug)]
@@ -43,22 +45,22 @@ pub enum Report {
     /// One interactive HTML file: heat map, working set, memory, CPU time and marks; needs no network
     Html(html::HtmlArgs),
     /// Distribution of the working set size
-    Wss(wss::WssArgs),
+    Wss(Asked<wss::WssArgs>),
     /// Distribution of footprints: virtual and resident size of the targets, memory used in the system
     Footprints(footprints::FootprintsArgs),
     /// Distribution of the number of regions per snapshot, which decides DAMON's accuracy and overhead
     #[command(name = "nr_regions", alias = "nr-regions")]
-    NrRegions(nr_regions::NrRegionsArgs),
+    NrRegions(Asked<nr_regions::NrRegionsArgs>),
     /// Time span and address ranges of each target, for --time_range and --address_range
     #[command(name = "record_info", alias = "record-info")]
     RecordInfo(record_info::RecordInfoArgs),
     /// Memory by age: how much of it has not been accessed for how long
-    Ages(ages::AgesArgs),
+    Ages(Asked<ages::AgesArgs>),
     /// Working set size for windows of different length (powers of two)
     #[command(name = "wss_profile")]
     WssProfile(profile::ProfileArgs),
     /// Time spans in which a region passes the filters, for example `--access_rate 50% 100%`
-    Times(times::TimesArgs),
+    Times(Asked<times::TimesArgs>),
 }
 
 /// Runs a report.
@@ -72,12 +74,12 @@ pub fn run(args: ReportArgs) -> Result<Outcome> {
         Report::Heats(args) => heats::run(&args),
         Report::Holistic(args) => holistic::run(&args),
         Report::Html(args) => html::run(&args),
-        Report::Wss(args) => wss::run(&args),
+        Report::Wss(args) => args.run(),
         Report::Footprints(args) => footprints::run(&args),
-        Report::NrRegions(args) => nr_regions::run(&args),
+        Report::NrRegions(args) => args.run(),
         Report::RecordInfo(args) => record_info::run(&args),
-        Report::Ages(args) => ages::run(&args),
+        Report::Ages(args) => args.run(),
         Report::WssProfile(args) => profile::run(&args),
-        Report::Times(args) => times::run(&args),
+        Report::Times(args) => args.run(),
     }
 }

@@ -3,6 +3,7 @@
 use super::input::ReportInputs;
 use super::options::{ClockArgs, FilterArgs, FormArgs, SettlingArgs};
 use super::picture::PlotArgs;
+use super::shared::show;
 use crate::errors::Outcome;
 use crate::progress;
 use anyhow::{Result, bail};
@@ -61,10 +62,5 @@ pub fn run(args: &ProfileArgs) -> Result<Outcome> {
             Ok::<_, ReportError>(report)
         })
     })?;
-    let chart = || found.picture(|report| Box::new(report.chart()));
-    if let Some(form) = args.plot.or_form(chart, &opened, &args.form)? {
-        let tables = || found.tables(args.clock.abs_time, |report| report.tables());
-        form.write("wss_profile", |out| found.write_text(out, |report, out| report.write_text(out)), tables)?;
-    }
-    Ok(opened.outcome())
+    show(&found, &(), &opened, (&args.plot, &args.form, args.clock))
 }

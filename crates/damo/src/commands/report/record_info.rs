@@ -3,6 +3,7 @@
 use super::input::ReportInputs;
 use super::options::{ClockArgs, FormArgs, RawNumber};
 use super::picture::PlotArgs;
+use super::shared::show;
 use crate::errors::Outcome;
 use crate::progress;
 use anyhow::Result;
@@ -47,11 +48,5 @@ pub fn run(args: &RecordInfoArgs) -> Result<Outcome> {
             Ok::<_, ReportError>(report)
         })
     })?;
-    let chart = || found.picture(|report| Box::new(report.bars()));
-    if let Some(form) = args.plot.or_form(chart, &opened, &args.form)? {
-        let style = args.raw_number.style();
-        let tables = || found.tables(args.clock.abs_time, |report| report.tables());
-        form.write("record_info", |out| found.write_text(out, |report, out| report.write_text(out, style)), tables)?;
-    }
-    Ok(opened.outcome())
+    show(&found, &args.raw_number.style(), &opened, (&args.plot, &args.form, args.clock))
 }

@@ -1,30 +1,18 @@
 //! `damo report wss`.
 
-use super::input::ReportInputs;
-use super::options::{
-    AnyForm, ClockArgs, DistributionArgs, FilterArgs, FormArgs, RawNumber, SettlingArgs, microseconds, size,
-};
-use super::picture::PlotArgs;
-use crate::errors::Outcome;
-use crate::progress;
+use super::options::{AnyForm, DistributionArgs, RawNumber, SettlingArgs, microseconds, size};
+use super::shared::{Asked, ReportArgs};
 use anyhow::Result;
 use clap::Args;
+use damo_frame::Record;
 use damo_model::{Bytes, Nanos, NrAccesses};
-use damo_report::ReportError;
 use damo_report::distribution::DistributionText;
-use damo_report::selection::selected;
-use damo_report::several::Apart;
-use damo_report::wss::{self, Options};
-use std::path::PathBuf;
+use damo_report::filter::Filter;
+use damo_report::wss::{Options, WssReport, wss};
 
 /// Arguments.
 #[derive(Args, Debug)]
 pub struct WssArgs {
-    /// Records to read
-    #[arg(value_name = "FILE")]
-    files: Vec<PathBuf>,
-    #[command(flatten)]
-    inputs: ReportInputs,
     #[command(flatten)]
     distribution: DistributionArgs,
     #[command(flatten)]
@@ -62,62 +50,42 @@ pub struct WssArgs {
     nr_cols_bar: usize,
     #[command(flatten)]
     raw_number: RawNumber,
-    #[command(flatten)]
-    plot: PlotArgs,
-    #[command(flatten)]
-    form: FormArgs,
-    #[command(flatten)]
-    filter: FilterArgs,
-    #[command(flatten)]
-    clock: ClockArgs,
 }
 
-/// Computes and shows working set sizes.
-///
-/// # Errors
-/// If a record cannot be read, an option makes no sense, or the result cannot be written.
-pub fn run(args: &WssArgs) -> Result<Outcome> {
-    let windowed = args.work_time > Options::default().work_time;
-    let options = Options {
-        range: args.distribution.range()?,
-        exclude_samples: args.settling.exclude_samples,
-        acc_thres: NrAccesses(args.acc_thres),
-        sz_thres: args.sz_thres,
-        work_time: args.work_time,
-        sort: args.distribution.sort(),
-        per_target: args.per_target,
-        per_mapping: args.per_mapping,
-        errors: args.error || (matches!(args.form.format(), AnyForm::Tables(_)) && !windowed),
-        filter: args.filter.filter(args.clock)?,
-    };
-    let opened = args.inputs.open(&args.files)?;
-    opened.has_target(&options.filter.target)?;
-    args.form.check()?;
-    let found = progress::during(&opened.records, || {
-        Apart::look(&opened.records, |records| {
-            let filter = selected(records, &options.filter)?;
-            let mut report = wss::wss(records, &Options { filter, ..options.clone() })?;
-            report.zero = args.clock.zero(report.zero);
-            args.settling.judge(records.first().map_or("", |record| record.name()), report.each_used())?;
-            Ok::<_, ReportError>(report)
-        })
-    })?;
-    let histogram = args.histogram.map(|ranges| ranges as usize);
-    let text = DistributionText {
-        style: args.raw_number.style(),
-        nr_cols_bar: args.nr_cols_bar,
-        all: args.all_wss,
-        histogram,
-    };
-    let chart = || {
-        found.picture(|report| match histogram {
-            Some(ranges) => Box::new(report.histogram_bars(ranges)),
-            None => report.charts(options.sort),
-        })
-    };
-    if let Some(form) = args.plot.or_form(chart, &opened, &args.form)? {
-        let tables = || found.tables(args.clock.abs_time, |report| report.tables());
-        form.write("wss", |out| found.write_text(out, |report, out| report.write_text(out, text)), tables)?;
+impl ReportArgs for WssArgs {
+    type Report = WssReport;
+
+    fn check(&self) -> Result<()> {
+        self.distribution.range().map(drop)
     }
-    Ok(opened.outcome())
+
+    fn make(asked: &Asked<Self>, records: &[Record], filter: Filter) -> Result<WssReport> {
+        let own = &asked.own;
+        let windowed = own.work_time > Options::default().work_time;
+        let options = Options {
+            range: own.distribution.range()?,
+            exclude_samples: own.settling.exclude_samples,
+            acc_thres: NrAccesses(own.acc_thres),
+            sz_thres: own.sz_thres,
+            work_time: own.work_time,
+            sort: own.distribution.sort(),
+            per_target: own.per_target,
+            per_mapping: own.per_mapping,
+            errors: own.error || (matches!(asked.form.format(), AnyForm::Tables(_)) && !windowed),
+            filter,
+        };
+        let report = wss(records, &options)?;
+        own.settling.judge(records.first().map_or("", |record| record.name()), report.each_used())?;
+        Ok(report)
+    }
+
+    fn layout(&self) -> DistributionText {
+        DistributionText {
+            style: self.raw_number.style(),
+            nr_cols_bar: self.nr_cols_bar,
+            all: self.all_wss,
+            histogram: self.histogram.map(|ranges| ranges as usize),
+            sort: self.distribution.sort(),
+        }
+    }
 }
