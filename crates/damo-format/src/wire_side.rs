@@ -129,11 +129,11 @@ struct WireMark {
 #[derive(Encode, Decode)]
 struct WireCounts {
     nr_tried: u64,
-    size_tried: u64,
+    sz_tried: u64,
     nr_applied: u64,
-    size_applied: u64,
-    size_filter_passed: Option<u64>,
-    quota_exceeds: u64,
+    sz_applied: u64,
+    sz_ops_filter_passed: Option<u64>,
+    qt_exceeds: u64,
     nr_snapshots: Option<u64>,
 }
 
@@ -210,11 +210,11 @@ pub fn put(side: &Side, scratch: &mut Vec<u8>, out: &mut Vec<u8>) -> Result<(), 
         Side::Scheme(SchemeProgress { at, kdamond, context, scheme, effective_quota, counts }) => {
             let counts = counts.map(|counts| WireCounts {
                 nr_tried: counts.nr_tried,
-                size_tried: counts.size_tried.0,
+                sz_tried: counts.sz_tried.0,
                 nr_applied: counts.nr_applied,
-                size_applied: counts.size_applied.0,
-                size_filter_passed: counts.size_filter_passed.map(|b| b.0),
-                quota_exceeds: counts.quota_exceeds,
+                sz_applied: counts.sz_applied.0,
+                sz_ops_filter_passed: counts.sz_ops_filter_passed.map(|b| b.0),
+                qt_exceeds: counts.qt_exceeds,
                 nr_snapshots: counts.nr_snapshots,
             });
             let effective_quota = effective_quota.map(|b| b.0);
@@ -364,11 +364,11 @@ fn entry_of(number: u32, bytes: &[u8]) -> Result<Option<Side>, Fault> {
                 effective_quota: w.effective_quota.map(Bytes),
                 counts: w.counts.map(|counts| SchemeCounts {
                     nr_tried: counts.nr_tried,
-                    size_tried: Bytes(counts.size_tried),
+                    sz_tried: Bytes(counts.sz_tried),
                     nr_applied: counts.nr_applied,
-                    size_applied: Bytes(counts.size_applied),
-                    size_filter_passed: counts.size_filter_passed.map(Bytes),
-                    quota_exceeds: counts.quota_exceeds,
+                    sz_applied: Bytes(counts.sz_applied),
+                    sz_ops_filter_passed: counts.sz_ops_filter_passed.map(Bytes),
+                    qt_exceeds: counts.qt_exceeds,
                     nr_snapshots: counts.nr_snapshots,
                 }),
             })

@@ -62,7 +62,7 @@ fn agree(snapshots: &[Snapshot], options: WriterOptions) {
     items.push(Item::Side(Side::Process(ProcessFootprint { at, pid: -9, target: None, footprint })));
     items.push(Item::Side(Side::Lost(Lost { at: Stamp::Wall(Nanos(-3)), events: 300, reason: "ring".into() })));
     items.push(Item::Side(Side::Mark(Mark { at, text: "ü".into() })));
-    let counts = SchemeCounts { nr_tried: 300, size_filter_passed: Some(Bytes(4)), ..SchemeCounts::default() };
+    let counts = SchemeCounts { nr_tried: 300, sz_ops_filter_passed: Some(Bytes(4)), ..SchemeCounts::default() };
     let (effective_quota, counts) = (Some(Bytes(1 << 40)), Some(counts));
     let progress = SchemeProgress { at, kdamond: None, context: 0, scheme: 2, effective_quota, counts };
     items.push(Item::Side(Side::Scheme(progress)));
@@ -83,8 +83,8 @@ fn agree(snapshots: &[Snapshot], options: WriterOptions) {
         {"lost": {"at": {"wall": -3}, "events": 300, "reason": "ring"}},
         {"mark": {"at": {"record": 5}, "text": "ü"}},
         {"scheme": {"at": {"record": 5}, "kdamond": none, "context": 0, "scheme": 2, "effective_quota": 1u64 << 40,
-            "counts": {"nr_tried": 300, "size_tried": 0, "nr_applied": 0, "size_applied": 0,
-                "size_filter_passed": 4, "quota_exceeds": 0, "nr_snapshots": none}}},
+            "counts": {"nr_tried": 300, "sz_tried": 0, "nr_applied": 0, "sz_applied": 0,
+                "sz_ops_filter_passed": 4, "qt_exceeds": 0, "nr_snapshots": none}}},
     ]);
     assert_eq!(Value::from(of("side")), expected);
     let expected: Vec<Value> = snapshots.iter().enumerate().map(|(i, s)| as_json(i, s)).collect();

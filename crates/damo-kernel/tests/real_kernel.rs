@@ -185,7 +185,7 @@ fn a_process_is_added_to_a_running_kdamond_and_commands_bring_statistics() {
     }
     let found = sysfs.kdamond(0).expect("readable");
     let status = &found.schemes[0][0];
-    assert!(status.stats.nr_tried > 0 && status.stats.size_tried > Bytes(0), "{:?}", status.stats);
+    assert!(status.stats.nr_tried > 0 && status.stats.sz_tried > Bytes(0), "{:?}", status.stats);
     assert!(!status.tried.is_empty());
     let sum: u64 = status.tried.iter().map(|tried| tried.region.size().0).sum();
     assert_eq!(status.tried_bytes, Some(Bytes(sum)));

@@ -19,12 +19,15 @@
 //! ```
 
 mod charge;
+mod clock;
 mod filters;
 mod json;
 mod quotas;
 mod watermarks;
 
-pub use charge::{Charge, Costs, GOAL_REACHED, MAX_PRIORITY, feed_loop, goal_score, priority};
+use charge::{Charge, goal_score};
+pub use charge::{Costs, GOAL_REACHED, MAX_PRIORITY, feed_loop, priority};
+pub use clock::SchemeClock;
 pub use filters::{FilterKind, SchemeFilter};
 pub use json::{list_from_json, memcg_path};
 pub use quotas::{Goal, GoalTuner, Metric, Quotas, Weights};

@@ -150,15 +150,15 @@ pub struct SchemeCounts {
     /// Regions that it was tried on.
     pub nr_tried: u64,
     /// Bytes that it was tried on.
-    pub size_tried: Bytes,
+    pub sz_tried: Bytes,
     /// Regions that it was applied to.
     pub nr_applied: u64,
     /// Bytes that it was applied to.
-    pub size_applied: Bytes,
+    pub sz_applied: Bytes,
     /// Bytes that passed the filters of the operations set.
-    pub size_filter_passed: Option<Bytes>,
+    pub sz_ops_filter_passed: Option<Bytes>,
     /// Times that the quota was exceeded.
-    pub quota_exceeds: u64,
+    pub qt_exceeds: u64,
     /// Snapshots that it was tried on.
     pub nr_snapshots: Option<u64>,
 }

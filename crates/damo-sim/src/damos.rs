@@ -4,17 +4,17 @@
 
 use crate::monitor::{Monitor, Piece};
 use crate::options::PAGE;
-use damo_model::scheme::{
-    Action, Charge, FilterKind, Goal, ResolvedPattern, Scheme, SchemeFilter, goal_score, priority,
-};
+use damo_model::scheme::{Action, FilterKind, Goal, ResolvedPattern, Scheme, SchemeClock, SchemeFilter, priority};
 use damo_model::{Addr, AddrRange, Age, Bytes, Intervals, Nanos, NrAccesses, Region};
 
 /// What schemes act on.
 pub(crate) trait Memory {
     /// Does what `scheme` says to `range` of a target. With `decided`, no page filter is to be asked any more.
     fn apply(&mut self, scheme: &Scheme, target: usize, range: AddrRange, decided: bool) -> Applied;
-    /// A goal's metric now. What counts since the start is given as such.
+    /// A goal's metric now, but for pressure.
     fn metric(&self, goal: &Goal) -> u64;
+    /// How long processes waited for memory since the start.
+    fn stalled(&self) -> Nanos;
     /// Free memory in thousandths.
     fn free_permil(&self) -> u32;
 }
@@ -72,12 +72,8 @@ pub(crate) struct Tried {
 struct Running {
     scheme: Scheme,
     pattern: ResolvedPattern,
-    next_apply: Nanos,
-    active: bool,
-    charge: Charge,
+    clock: SchemeClock,
     stats: SchemeStats,
-    /// Pressure at the last look: the metric counts from the start, the goal by window.
-    last_pressure: u64,
 }
 
 /// The schemes of a context.
@@ -90,11 +86,8 @@ impl Damos {
     pub(crate) fn new(schemes: &[Scheme], intervals: &Intervals) -> Damos {
         let running = schemes.iter().map(|scheme| Running {
             pattern: scheme.access_pattern.resolve(intervals),
-            next_apply: period(scheme, intervals),
-            active: true,
-            charge: Charge::default(),
+            clock: SchemeClock::new(Some(scheme.apply_interval(intervals))),
             stats: SchemeStats::default(),
-            last_pressure: 0,
             scheme: scheme.clone(),
         });
         Damos { running: running.collect() }
@@ -113,7 +106,8 @@ impl Damos {
 
     pub(crate) fn stats(&self) -> Vec<SchemeStats> {
         let stats = |running: &Running| SchemeStats {
-            effective_quota: running.scheme.quotas.is_limited().then_some(running.charge.limit),
+            effective_quota: running.scheme.quotas.is_limited().then_some(running.clock.charge.limit),
+            nr_snapshots: running.clock.nr_snapshots(),
             ..running.stats
         };
         self.running.iter().map(stats).collect()
@@ -128,11 +122,8 @@ impl Damos {
         let mut sleep: Option<Nanos> = None;
         for running in &mut self.running {
             let marks = &running.scheme.watermarks;
-            if marks.is_on() {
-                let outside = free > marks.high || free < marks.low;
-                running.active = !outside && (running.active || free < marks.mid);
-            }
-            if running.active {
+            running.clock.look(marks, free);
+            if running.clock.is_active() {
                 sleep = Some(Nanos(0));
             } else {
                 sleep = Some(sleep.map_or(marks.interval, |s| s.min(marks.interval)));
@@ -193,16 +184,10 @@ impl Damos {
         }
         for &i in &due {
             if let Some(running) = self.running.get_mut(i) {
-                running.stats.nr_snapshots += 1;
-                running.next_apply = running.next_apply.saturating_add(period(&running.scheme, intervals)).max(now);
+                running.clock.applied(&running.scheme, intervals, now);
             }
         }
     }
-}
-
-/// How often a scheme is applied.
-fn period(scheme: &Scheme, intervals: &Intervals) -> Nanos {
-    if scheme.apply_interval.0 > 0 { scheme.apply_interval } else { intervals.aggregation }
 }
 
 /// Where in the aggregation interval schemes are applied.
@@ -230,8 +215,7 @@ struct RegionPosition<'a> {
 
 impl Running {
     fn is_due(&self, now: Nanos) -> bool {
-        let ended = self.scheme.max_nr_snapshots.is_some_and(|max| max > 0 && self.stats.nr_snapshots >= max);
-        self.active && !ended && self.next_apply <= now
+        self.clock.is_active() && self.clock.is_due(&self.scheme, now)
     }
 
     fn is_for(&self, piece: &Piece, window: &ApplyMoment) -> bool {
@@ -248,15 +232,14 @@ impl Running {
         if !self.scheme.quotas.is_limited() {
             return;
         }
-        let (goals, last_pressure) = (&self.scheme.quotas.goals, &mut self.last_pressure);
-        let used_up = self.charge.renew(&self.scheme.quotas, now, || {
-            goals.iter().map(|goal| score(goal, memory, last_pressure)).max().unwrap_or(0)
-        });
+        // Pressure is counted in whole microseconds.
+        let stalled = Nanos::from_micros(memory.stalled().as_micros());
+        let used_up = self.clock.renew(&self.scheme.quotas, now, stalled, |goal| memory.metric(goal));
         self.stats.qt_exceeds += u64::from(used_up);
         let pieces = monitor.targets.iter().flat_map(|t| &t.pieces);
         let scored: Vec<(usize, Bytes)> =
             pieces.filter(|p| self.is_for(p, window)).map(|p| (self.priority(p, window), Bytes(p.size()))).collect();
-        self.charge.prioritise(scored.into_iter());
+        self.clock.charge.prioritise(scored.into_iter());
     }
 
     /// Tries the scheme on `piece`. What is cut off behind, and what was acted on.
@@ -267,31 +250,31 @@ impl Running {
         memory: &mut impl Memory,
     ) -> (Option<Piece>, Option<(Region, Bytes)>) {
         let limited = self.scheme.quotas.is_limited();
-        if limited && self.charge.is_used_up() {
+        if limited && self.clock.charge.is_used_up() {
             return (None, None);
         }
-        if let Some((target, from)) = self.charge.resume {
+        if let Some((target, from)) = self.clock.charge.resume {
             // Where the quota ended last time: what lies before had its turn.
             if target != place.target || piece.end <= from.0 {
                 if target == place.target && place.last {
-                    self.charge.resume = None;
+                    self.clock.charge.resume = None;
                 }
                 return (None, None);
             }
-            self.charge.resume = None;
+            self.clock.charge.resume = None;
             let skip = from.0.saturating_sub(piece.start) / PAGE * PAGE;
             if skip > 0 {
                 return (cut(piece, skip), None);
             }
         }
         if !self.is_for(piece, place.window)
-            || (limited && self.priority(piece, place.window) < self.charge.min_priority)
+            || (limited && self.priority(piece, place.window) < self.clock.charge.min_priority)
         {
             return (None, None);
         }
         let mut behind = None;
         if limited {
-            let left = self.charge.left().0;
+            let left = self.clock.charge.left().0;
             if piece.size() > left {
                 let size = left / PAGE * PAGE;
                 if size == 0 {
@@ -316,9 +299,9 @@ impl Running {
         let applied = memory.apply(&self.scheme, place.target, range, decided);
         let before = piece.report();
         if limited {
-            self.charge.charge(Bytes(piece.size()), applied.time);
-            if self.charge.is_used_up() {
-                self.charge.resume = Some((place.target, Addr(piece.end)));
+            self.clock.charge.charge(Bytes(piece.size()), applied.time);
+            if self.clock.charge.is_used_up() {
+                self.clock.charge.resume = Some((place.target, Addr(piece.end)));
             }
         }
         if self.scheme.action != Action::Stat {
@@ -372,17 +355,6 @@ fn cut(piece: &mut Piece, size: u64) -> Option<Piece> {
     let behind = Piece { start: piece.start + size, ..*piece };
     piece.end = behind.start;
     Some(behind)
-}
-
-/// How far a goal is reached.
-fn score(goal: &Goal, memory: &impl Memory, last_pressure: &mut u64) -> u64 {
-    let mut value = memory.metric(goal);
-    if goal.metric == damo_model::scheme::Metric::SomeMemPsiUs {
-        let now = value;
-        value = now.saturating_sub(*last_pressure);
-        *last_pressure = now;
-    }
-    goal_score(value, goal.target_value)
 }
 
 #[cfg(test)]

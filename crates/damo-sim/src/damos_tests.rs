@@ -23,6 +23,10 @@ impl Memory for Notes {
         0
     }
 
+    fn stalled(&self) -> Nanos {
+        Nanos(0)
+    }
+
     fn free_permil(&self) -> u32 {
         self.free
     }

@@ -211,6 +211,10 @@ impl Memory for Machine {
         Applied { applied, passed, changed, time }
     }
 
+    fn stalled(&self) -> Nanos {
+        self.stalled()
+    }
+
     fn metric(&self, goal: &Goal) -> u64 {
         let node_size = (self.memory.0 / u64::from(self.options.nodes.max(1))).max(1);
         let bp = |part: u64, whole: u64| (u128::from(part) * 10_000 / u128::from(whole.max(1))) as u64;
@@ -220,7 +224,6 @@ impl Memory for Machine {
         };
         match goal.metric {
             Metric::UserInput => goal.current_value.unwrap_or(0),
-            Metric::SomeMemPsiUs => u64::try_from(self.stalled().as_micros()).unwrap_or(0),
             Metric::NodeMemUsedBp => bp(self.on_node(goal.nid), node_size),
             Metric::NodeMemFreeBp => bp(node_size.saturating_sub(self.on_node(goal.nid)), node_size),
             Metric::NodeMemcgUsedBp => bp(of_cgroup(), node_size),

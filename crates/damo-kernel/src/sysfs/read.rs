@@ -258,11 +258,11 @@ impl<'r> Reader<'r> {
         Ok(SchemeStatus {
             stats: SchemeCounts {
                 nr_tried: stats.number("nr_tried")?,
-                size_tried: Bytes(stats.number("sz_tried")?),
+                sz_tried: Bytes(stats.number("sz_tried")?),
                 nr_applied: stats.number("nr_applied")?,
-                size_applied: Bytes(stats.number("sz_applied")?),
-                size_filter_passed: stats.optional("sz_ops_filter_passed")?.map(Bytes),
-                quota_exceeds: stats.number("qt_exceeds")?,
+                sz_applied: Bytes(stats.number("sz_applied")?),
+                sz_ops_filter_passed: stats.optional("sz_ops_filter_passed")?.map(Bytes),
+                qt_exceeds: stats.number("qt_exceeds")?,
                 nr_snapshots: stats.optional("nr_snapshots")?,
             },
             effective_size: self.optional("quotas/effective_bytes")?.map(Bytes),

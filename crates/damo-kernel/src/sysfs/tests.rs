@@ -353,7 +353,7 @@ fn statistics_and_tried_regions_are_read_in_the_order_of_their_numbers() {
     }
     let found = sysfs.kdamond(0).expect("readable");
     let status = &found.schemes[0][0];
-    assert_eq!(status.stats.size_applied, Bytes(8192));
+    assert_eq!(status.stats.sz_applied, Bytes(8192));
     assert_eq!(status.tried.iter().map(|tried| tried.region.start.0).collect::<Vec<_>>(), [0, 8192]);
     assert_eq!(status.tried[0].filter_passed, Some(Bytes(77)));
 }

@@ -103,7 +103,7 @@ fn the_other_events_of_newer_kernels_are_understood() {
     assert!(apply.starts_with("BeforeApply { context_idx: 1, scheme_idx: 2, target_idx: 3,"), "{apply}");
     assert_eq!(decode(1, &[("sample_us", 7000)]), "IntervalsTune { sample: Nanos(7000000) }");
     assert!(decode(2, &[("esz", 4096)]).contains("size: Bytes(4096)"));
-    assert!(decode(3, &[("sz_applied", 77)]).contains("size_applied: Bytes(77)"));
+    assert!(decode(3, &[("sz_applied", 77)]).contains("sz_applied: Bytes(77)"));
 }
 
 #[test]

@@ -35,11 +35,11 @@ fn kdamond_json(kdamond: &Steered) -> Value {
             let stats = done.stats;
             scheme["stats"] = json!({
                 "nr_tried": stats.nr_tried,
-                "sz_tried": stats.size_tried.0,
+                "sz_tried": stats.sz_tried.0,
                 "nr_applied": stats.nr_applied,
-                "sz_applied": stats.size_applied.0,
-                "sz_ops_filter_passed": stats.size_filter_passed.map(|size| size.0),
-                "qt_exceeds": stats.quota_exceeds,
+                "sz_applied": stats.sz_applied.0,
+                "sz_ops_filter_passed": stats.sz_ops_filter_passed.map(|size| size.0),
+                "qt_exceeds": stats.qt_exceeds,
                 "nr_snapshots": stats.nr_snapshots,
             });
             scheme["quotas"]["effective_sz_bytes"] = json!(done.effective_size.map(|size| size.0));
@@ -276,19 +276,19 @@ fn filter(filter: &SchemeFilter) -> String {
 fn statistics(done: &SchemeStatus) -> Said {
     let stats = done.stats;
     let mut said = vec![
-        ("tried", format!("{}, {}", count_text(stats.nr_tried, "region"), size(stats.size_tried))),
-        ("changed", format!("{}, {}", count_text(stats.nr_applied, "region"), size(stats.size_applied))),
+        ("tried", format!("{}, {}", count_text(stats.nr_tried, "region"), size(stats.sz_tried))),
+        ("changed", format!("{}, {}", count_text(stats.nr_applied, "region"), size(stats.sz_applied))),
     ];
-    if let Some(passed) = stats.size_filter_passed {
+    if let Some(passed) = stats.sz_ops_filter_passed {
         said.push(("passed", format!("{} came through the filters", size(passed))));
     }
     if let Some(snapshots) = stats.nr_snapshots {
         said.push(("looked", format!("at {}", count_text(snapshots, "snapshot"))));
     }
     let effective = done.effective_size.filter(|effective| effective.0 > 0);
-    if stats.quota_exceeds > 0 || effective.is_some() {
+    if stats.qt_exceeds > 0 || effective.is_some() {
         let effective = effective.map(|effective| format!(", {} in effect", size(effective))).unwrap_or_default();
-        said.push(("used up", format!("the quota {}{effective}", count_text(stats.quota_exceeds, "time"))));
+        said.push(("used up", format!("the quota {}{effective}", count_text(stats.qt_exceeds, "time"))));
     }
     for tried in &done.tried {
         let region = tried.region;

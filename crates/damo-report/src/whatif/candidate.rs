@@ -9,7 +9,7 @@ use super::page_filter::{Knowledge, PageFilter};
 use super::readings::Readings;
 use super::region_state::RegionState;
 use super::tally::Moment;
-use damo_model::scheme::{Action, Charge, Costs, Goal, Metric, ResolvedPattern, Scheme, goal_score, priority};
+use damo_model::scheme::{Action, Costs, Goal, Metric, ResolvedPattern, Scheme, SchemeClock, priority};
 use damo_model::{Addr, AddrRange, Age, Bytes, Intervals, Nanos, NrAccesses};
 
 const PAGE: u64 = 4096;
@@ -83,11 +83,8 @@ pub(super) struct Candidate {
     effect: Effect,
     costs: Costs,
     tracks: Vec<Track>,
-    charge: Charge,
-    next_apply: Option<Nanos>,
-    nr_applied: u64,
-    active: bool,
-    /// Waiting since the quota was last renewed, for goals of pressure.
+    clock: SchemeClock,
+    /// Nanoseconds of waiting for memory that was moved out, since the beginning.
     waited: f64,
     kept: Vec<f32>,
 }
@@ -107,10 +104,7 @@ impl Candidate {
             page_filter,
             costs,
             tracks: vec![Track::default(); nr_targets],
-            charge: Charge::default(),
-            next_apply: None,
-            nr_applied: 0,
-            active: true,
+            clock: SchemeClock::new(None),
             waited: 0.0,
         }
     }
@@ -194,16 +188,12 @@ impl Candidate {
 
     /// Applies the scheme, if it is due, to all targets of its context.
     pub(super) fn apply(&mut self, scenes: &[&RegionState], now: &Now, moved: f64, moment: &mut Moment) {
-        let interval =
-            if self.scheme.apply_interval.0 > 0 { self.scheme.apply_interval } else { now.intervals.aggregation };
-        let due = *self.next_apply.get_or_insert(now.at);
-        let ended = self.scheme.max_nr_snapshots.is_some_and(|max| max > 0 && self.nr_applied >= max);
-        if ended || now.at < due || !self.is_active(now, moved) {
+        if !self.clock.is_due(&self.scheme, now.at) || !self.is_active(now, moved) {
             return;
         }
         // Snapshots come a little late or early: what falls due before the next one's middle is due now.
-        self.next_apply = Some(now.at.saturating_add(Nanos(interval.0 - now.intervals.aggregation.0 / 2)));
-        self.nr_applied += 1;
+        let interval = self.scheme.apply_interval(&now.intervals).0 - now.intervals.aggregation.0 / 2;
+        self.clock.applied_until(now.at.saturating_add(Nanos(interval)));
         moment.applications += 1;
         let pattern = self.scheme.access_pattern.resolve(&now.intervals);
         let limited = self.scheme.quotas.is_limited();
@@ -247,10 +237,9 @@ impl Candidate {
         {
             let saved = if self.effect == Effect::Out { moved } else { 0.0 };
             let permil = ((free.0 as f64 + saved) * 1000.0 / total.0.max(1) as f64) as u32;
-            let outside = permil > marks.high || permil < marks.low;
-            self.active = !outside && (self.active || permil < marks.mid);
+            self.clock.look(marks, permil);
         }
-        self.active
+        self.clock.is_active()
     }
 
     /// Renews the quota and decides which priorities fit it.
@@ -262,17 +251,9 @@ impl Candidate {
         moved: f64,
         moment: &mut Moment,
     ) {
-        let goals = &self.scheme.quotas.goals;
         let saved = if self.effect == Effect::Out { moved } else { 0.0 };
-        let waited = self.waited;
-        let mut renewed = false;
-        let used_up = self.charge.renew(&self.scheme.quotas, now.at, || {
-            renewed = true;
-            goals.iter().map(|goal| reached(goal, now, saved, waited)).max().unwrap_or(0)
-        });
-        if renewed {
-            self.waited = 0.0;
-        }
+        let waited = Nanos(self.waited as i64);
+        let used_up = self.clock.renew(&self.scheme.quotas, now.at, waited, |goal| metric(goal, now, saved));
         moment.used_up += u64::from(used_up);
         let mut regions = Vec::new();
         for (target, state) in scenes.iter().enumerate() {
@@ -283,7 +264,7 @@ impl Candidate {
                 }
             }
         }
-        self.charge.prioritise(regions.into_iter());
+        self.clock.charge.prioritise(regions.into_iter());
     }
 
     fn priority(&self, nr_accesses: NrAccesses, age: Age, intervals: &Intervals) -> usize {
@@ -299,26 +280,26 @@ impl Candidate {
 
     /// Acts on as much of a region as the quota leaves, going on where it ended last time.
     fn try_limited(&mut self, target: usize, state: &RegionState, i: usize, now: &Now, moment: &mut Moment) {
-        if self.charge.is_used_up() {
+        if self.clock.charge.is_used_up() {
             return;
         }
         let (start, end) = (state.start[i], state.end[i]);
         let mut from = start;
-        if let Some((resume_target, addr)) = self.charge.resume {
+        if let Some((resume_target, addr)) = self.clock.charge.resume {
             if resume_target != target || end <= addr.0 {
                 if resume_target == target && i + 1 == state.len() {
-                    self.charge.resume = None;
+                    self.clock.charge.resume = None;
                 }
                 return;
             }
-            self.charge.resume = None;
+            self.clock.charge.resume = None;
             from = start.max(addr.0 / PAGE * PAGE);
         }
         let (_, nr_accesses, age) = self.region(target, state, i);
-        if self.priority(nr_accesses, age, &now.intervals) < self.charge.min_priority {
+        if self.priority(nr_accesses, age, &now.intervals) < self.clock.charge.min_priority {
             return;
         }
-        let bytes = end.saturating_sub(from).min(self.charge.left().0 / PAGE * PAGE);
+        let bytes = end.saturating_sub(from).min(self.clock.charge.left().0 / PAGE * PAGE);
         if bytes == 0 {
             return;
         }
@@ -326,9 +307,9 @@ impl Candidate {
         let changed = self.act(target, state, i, &Portion { bytes, pass }, now, moment);
         let pages = |bytes: f64| bytes / PAGE as f64;
         let time = pages(bytes as f64) * self.costs.look.0 as f64 + pages(changed) * self.costs.act.0 as f64;
-        self.charge.charge(Bytes(bytes), Nanos(time as i64));
-        if self.charge.is_used_up() {
-            self.charge.resume = Some((target, Addr(from + bytes)));
+        self.clock.charge.charge(Bytes(bytes), Nanos(time as i64));
+        if self.clock.charge.is_used_up() {
+            self.clock.charge.resume = Some((target, Addr(from + bytes)));
         }
     }
 
@@ -437,15 +418,13 @@ impl Track {
     }
 }
 
-/// How far a goal is reached, as far as the record tells; what it does not tell is never reached.
-fn reached(goal: &Goal, now: &Now, saved: f64, waited: f64) -> u64 {
+/// A goal's metric, as far as the record tells; what it does not tell is 0, so that the goal is never reached.
+fn metric(goal: &Goal, now: &Now, saved: f64) -> u64 {
     let free = || Some((now.free?.0 as f64 + saved) * 10_000.0 / now.total?.0.max(1) as f64);
-    let value = match goal.metric {
+    match goal.metric {
         Metric::UserInput => goal.current_value.unwrap_or(0),
-        Metric::SomeMemPsiUs => (waited / 1000.0) as u64,
         Metric::NodeMemFreeBp => free().map_or(0, |bp| bp as u64),
         Metric::NodeMemUsedBp => free().map_or(0, |bp| (10_000.0 - bp).max(0.0) as u64),
         _ => 0,
-    };
-    goal_score(value, goal.target_value)
+    }
 }
