@@ -148,9 +148,9 @@ SIDES = {
     8: lambda b: {"mark": {"at": b.stamp(), "text": b.string()}},
     9: lambda b: {"scheme": {"at": b.stamp(), "kdamond": b.option(b.uint), "context": b.uint(), "scheme": b.uint(),
                              "effective_quota": b.option(b.uint), "counts": b.option(lambda: {
-                                 "nr_tried": b.uint(), "size_tried": b.uint(), "nr_applied": b.uint(),
-                                 "size_applied": b.uint(), "size_filter_passed": b.option(b.uint),
-                                 "quota_exceeds": b.uint(), "nr_snapshots": b.option(b.uint)})}},
+                                 "nr_tried": b.uint(), "sz_tried": b.uint(), "nr_applied": b.uint(),
+                                 "sz_applied": b.uint(), "sz_ops_filter_passed": b.option(b.uint),
+                                 "qt_exceeds": b.uint(), "nr_snapshots": b.option(b.uint)})}},
 }
 
 
