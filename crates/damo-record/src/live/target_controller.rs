@@ -376,7 +376,7 @@ fn parameters(own: &ManagedDamon, plan: &Plan) -> Vec<Params> {
 
 /// A kdamond's parameters as side data.
 pub(crate) fn params_of(at: Stamp, index: u32, kdamond: &Kdamond) -> Vec<Params> {
-    let json = damo_model::kdamond::to_json(std::slice::from_ref(kdamond)).to_string();
+    let json = kdamond.to_json().to_string();
     let one = |(at_context, context): (usize, &Context)| Params {
         at,
         kdamond: Some(index),
