@@ -25,7 +25,7 @@ impl ParamError {
 
     /// The same, of an object that is at `place` of a larger one.
     #[must_use]
-    pub fn within(self, place: impl Into<String>) -> Self {
+    pub(crate) fn within(self, place: impl Into<String>) -> Self {
         let place = place.into();
         let field = if self.field.is_empty() { place } else { format!("{place}.{}", self.field) };
         ParamError { field, ..self }

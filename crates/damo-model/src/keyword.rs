@@ -21,7 +21,7 @@ impl UnknownKeyword {
 }
 
 /// A sentence on the key `key` of an object, which is none of `known`.
-pub fn unknown_key(key: &str, known: &[&str]) -> String {
+pub(crate) fn unknown_key(key: &str, known: &[&str]) -> String {
     let shown: String = key.chars().take(64).flat_map(char::escape_debug).collect();
     format!("unknown key `{shown}`; {}", hint(key, known))
 }

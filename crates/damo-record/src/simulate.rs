@@ -216,7 +216,7 @@ mod tests {
         let (_, options) = prepared(&["--simulate", "stairs", "--schemes", pageout]).unwrap();
         assert_eq!(options.schemes.len(), 1);
         let error = prepared(&["--simulate", "stairs", "--schemes", r#"[{"action": "page_out"}]"#]).unwrap_err();
-        assert!(error.to_string().contains("unknown variant `page_out`"), "{error}");
+        assert!(error.to_string().contains("action: `page_out` is no action"), "{error}");
         let error = prepared(&["--simulate", "stairs", "--schemes", r#"[{"action": "lru_prio"}]"#]).unwrap_err();
         assert!(error.to_string().contains("scheme 0: vaddr cannot lru_prio"), "{error}");
     }

@@ -113,7 +113,7 @@ fn records_on_other_clocks_are_put_on_the_first_ones_by_the_time_of_day() {
     assert!(matches!(&out[1], Item::Side(Side::Mark(Mark { at: Stamp::Record(Nanos(1007)), .. }))), "{:?}", out[1]);
     let silent = Meta { clock_pair: None, ..b };
     let Err(Failure::Edit(error)) = merge(&[(a, vec![], vec![]), (silent, vec![], vec![])]) else { panic!("merged") };
-    assert!(error.to_string().contains("b.damo does not tell how its clock"), "{error}");
+    assert!(error.to_string().contains("b.damo does not say how its clock"), "{error}");
 }
 
 #[test]
