@@ -7,7 +7,7 @@ use damo_model::{
     Addr, Age, Bytes, Footprint, Item, Mapping, Mappings, Mark, Meta, Nanos, NrAccesses, Process, ProcessFootprint,
     Region, Side, Snapshot, SnapshotState, Stamp, Target, TargetKey,
 };
-use damo_report::heats::{Columns, Grid, Options, TimeBase, TimeRange, heats};
+use damo_report::heats::{Columns, Grid, HeatsOptions, TimeBase, TimeRange, heats};
 use damo_report::html;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -25,7 +25,7 @@ pub fn stairs() -> (TempDir, PathBuf) {
 /// The page of any record.
 pub fn page_of(here: &Path, record: &Record) -> PathBuf {
     let mut page = Vec::new();
-    html::write_html(record, &html::Options::default(), &mut page).expect("page");
+    html::write_html(record, &html::HtmlOptions::default(), &mut page).expect("page");
     let path = here.join("page.html");
     fs::write(&path, page).expect("page");
     path
@@ -46,7 +46,7 @@ pub fn spot(browser: &mut Browser, map: usize, across: f64, down: f64) -> (f64, 
 pub fn maps(record: &Record, rows: usize, columns: Columns) -> Vec<Grid> {
     let (start, end) = record.span().expect("snapshots");
     let time_range = Some(TimeRange { start, end, base: TimeBase::At(Nanos(0)) });
-    let options = Options { time_range, ..Options::picture(rows, columns) };
+    let options = HeatsOptions { time_range, ..HeatsOptions::picture(rows, columns) };
     heats(std::slice::from_ref(record), &options).expect("heats").panels
 }
 

@@ -32,14 +32,15 @@ fn main() -> Result<(), Error> {
         let records = [load(&what)?];
         let [record] = &records;
         println!("{what}: {} regions", record.totals().regions);
-        time("raw", |out| Ok(raw::write_raw(record, &raw::Options::default(), out).map(|_| ())?))?;
+        time("raw", |out| Ok(raw::write_raw(record, &raw::RawOptions::default(), out).map(|_| ())?))?;
         time("wss", |out| {
-            Ok(wss::wss(&records, &wss::Options::default())?.write_text(out, &DistributionText::default())?)
+            Ok(wss::wss(&records, &wss::WssOptions::default())?.write_text(out, &DistributionText::default())?)
         })?;
         time("nr_regions", |out| {
-            Ok(nr_regions::nr_regions(&records, &nr_regions::Options::default())?.write_text(out, &SortBy::Size)?)
+            Ok(nr_regions::nr_regions(&records, &nr_regions::NrRegionsOptions::default())?
+                .write_text(out, &SortBy::Size)?)
         })?;
-        time("access", |out| Ok(access::write_access(&records, &access::Options::default(), out).map(|_| ())?))?;
+        time("access", |out| Ok(access::write_access(&records, &access::AccessOptions::default(), out).map(|_| ())?))?;
     }
     Ok(())
 }

@@ -36,7 +36,7 @@ use damo_model::human;
 
 /// How the text is to be.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct AccessOptions {
     /// Ready-made templates.
     pub style: Style,
     /// For people or for programs.
@@ -78,7 +78,7 @@ pub struct Options {
     pub clock_time: bool,
 }
 
-impl Default for Options {
+impl Default for AccessOptions {
     fn default() -> Self {
         Self {
             style: Style::Detailed,

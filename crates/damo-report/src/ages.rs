@@ -18,7 +18,7 @@ use std::io::{self, Write};
 
 /// What to report.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct AgesOptions {
     /// Edges of idle time, ascending. The last row reaches from the last edge to infinity.
     pub edges: Vec<Nanos>,
     /// The snapshot in force at this time on the record's clock; `None` for the last one.
@@ -27,7 +27,7 @@ pub struct Options {
     pub filter: Filter,
 }
 
-impl Default for Options {
+impl Default for AgesOptions {
     /// 0, 5 s, 30 s, 10 m, 2 h.
     fn default() -> Self {
         let edges = [0, 5, 30, 600, 7200].map(Nanos::from_secs).to_vec();
@@ -82,7 +82,7 @@ pub struct AgesReport {
 ///
 /// # Errors
 /// When a record cannot be read, or does not tell ages or intervals.
-pub fn ages(records: &[Record], options: &Options) -> Result<AgesReport, ReportError> {
+pub fn ages(records: &[Record], options: &AgesOptions) -> Result<AgesReport, ReportError> {
     let mut rows = Vec::new();
     let mut page_size = None;
     for record in records {

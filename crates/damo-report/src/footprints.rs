@@ -70,7 +70,7 @@ impl Metric {
 
 /// What to report.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct FootprintsOptions {
     /// Which metrics.
     pub metrics: Vec<Metric>,
     /// Which percentiles.
@@ -81,7 +81,7 @@ pub struct Options {
     pub time: Option<TimeRange>,
 }
 
-impl Default for Options {
+impl Default for FootprintsOptions {
     /// As the Python tool: vsz, rss and sys_used.
     fn default() -> Self {
         let metrics = vec![Metric::Vsz, Metric::Rss, Metric::SysUsed];
@@ -177,7 +177,7 @@ fn value(moment: &Moment, metric: Metric) -> Option<Bytes> {
 ///
 /// # Errors
 /// When a record cannot be read, the options have no meaning, or no record holds footprints.
-pub fn footprints(records: &[Record], options: &Options) -> Result<FootprintsReport, ReportError> {
+pub fn footprints(records: &[Record], options: &FootprintsOptions) -> Result<FootprintsReport, ReportError> {
     let percentiles = options.range.percentiles()?;
     let with_wss = options.metrics.contains(&Metric::Wss);
     let mut aligned = false;
@@ -227,7 +227,7 @@ pub fn footprints(records: &[Record], options: &Options) -> Result<FootprintsRep
 
 /// The records' working sets by time, every snapshot of them.
 fn working_sets(records: &[Record]) -> Result<Vec<(Nanos, Bytes)>, ReportError> {
-    let options = wss::Options { exclude_samples: Some(0), ..wss::Options::default() };
+    let options = wss::WssOptions { exclude_samples: Some(0), ..wss::WssOptions::default() };
     let series = wss(records, &options)?.series;
     let points: Vec<_> =
         series.iter().flat_map(|series| &series.points).map(|point| (point.start, Bytes(point.value))).collect();

@@ -13,7 +13,7 @@ use crate::confidence::{Confidence, confidence};
 use crate::distribution::{Distribution, SortBy};
 use crate::filter::{Filter, TargetFilter};
 use crate::footprints::{self, FootprintsReport, Metric};
-use crate::heats::{HeatsError, HeatsReport, Options as HeatsOptions, TerminalStyle, heats};
+use crate::heats::{HeatsError, HeatsOptions, HeatsReport, TerminalStyle, heats};
 use crate::nr_regions::{self, NrRegionsReport, nr_regions};
 use crate::picture::Picture;
 use crate::survey::monitored;
@@ -32,7 +32,7 @@ const PERCENTILES: [u8; 5] = [0, 25, 50, 75, 100];
 
 /// What to put on the page.
 #[derive(Clone, Debug, Default)]
-pub struct Options {
+pub struct HolisticOptions {
     /// How the heat maps are made; whose is taken from each target in turn.
     pub heats: HeatsOptions,
     /// Distributions by time as well as by size.
@@ -82,7 +82,7 @@ pub enum HolisticError {
 ///
 /// # Errors
 /// When a record cannot be read, or there is no snapshot.
-pub fn holistic(records: &[Record], options: &Options) -> Result<HolisticReport, HolisticError> {
+pub fn holistic(records: &[Record], options: &HolisticOptions) -> Result<HolisticReport, HolisticError> {
     let mut maps = Vec::new();
     for identity in monitored(records, &TargetFilter::default()) {
         let wanted = HeatsOptions { identity, ..options.heats.clone() };
@@ -96,16 +96,20 @@ pub fn holistic(records: &[Record], options: &Options) -> Result<HolisticReport,
     if maps.is_empty() {
         return Err(HeatsError::NoSnapshots.into());
     }
-    let sets = |sort| wss(records, &wss::Options { sort, ..wss::Options::default() });
+    let sets = |sort| wss(records, &wss::WssOptions { sort, ..wss::WssOptions::default() });
     let metrics = vec![Metric::Rss, Metric::Vsz, Metric::Pss, Metric::Swap, Metric::Cgroup, Metric::SysUsed];
     let footprints = |sort| {
-        let options = footprints::Options { metrics: metrics.clone(), sort, ..footprints::Options::default() };
+        let options = footprints::FootprintsOptions {
+            metrics: metrics.clone(),
+            sort,
+            ..footprints::FootprintsOptions::default()
+        };
         footprints::footprints(records, &options).ok().map(|mut report| {
             report.series.retain(|series| !series.points.is_empty());
             report
         })
     };
-    let regions = nr_regions::Options::default();
+    let regions = nr_regions::NrRegionsOptions::default();
     let judged = records.iter().map(|record| confidence(record, &Filter::default()));
     Ok(HolisticReport {
         maps,
@@ -114,7 +118,7 @@ pub fn holistic(records: &[Record], options: &Options) -> Result<HolisticReport,
         footprints: footprints(SortBy::Size),
         footprints_by_time: footprints(SortBy::Time),
         nr_regions: nr_regions(records, &regions)?,
-        ages: ages::ages(records, &ages::Options::default()).ok(),
+        ages: ages::ages(records, &ages::AgesOptions::default()).ok(),
         confidence: judged.collect::<Result<_, _>>()?,
         zero: Zero::of(records),
         long: options.long,

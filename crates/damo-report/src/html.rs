@@ -48,7 +48,7 @@ const MOST: usize = 1_900_000;
 
 /// What to say on the page beside the data.
 #[derive(Clone, Debug, Default)]
-pub struct Options {
+pub struct HtmlOptions {
     /// The command that makes the page; empty leaves the line out.
     pub command: String,
     /// A hash of the record, so that the page can be told to belong to it.
@@ -127,7 +127,7 @@ struct MarkAt {
 ///
 /// # Errors
 /// If the record cannot be read or holds no snapshots, or `out` takes no more.
-pub fn write_html(record: &Record, options: &Options, out: &mut dyn Write) -> Result<(), HtmlError> {
+pub fn write_html(record: &Record, options: &HtmlOptions, out: &mut dyn Write) -> Result<(), HtmlError> {
     let mut cells = CELLS;
     let data = loop {
         let json = serde_json::to_string(&page(record, options, cells)?).map_err(io::Error::from)?;
@@ -202,7 +202,7 @@ fn harmless(json: &str) -> String {
     safe
 }
 
-fn page(record: &Record, options: &Options, cells: usize) -> Result<Page, HtmlError> {
+fn page(record: &Record, options: &HtmlOptions, cells: usize) -> Result<Page, HtmlError> {
     let empty = || HtmlError::Empty(record.name().to_owned());
     let span = record.span().ok_or_else(empty)?;
     let seen = map::targets(record, span, cells)?;

@@ -30,7 +30,7 @@
 //! use damo_model::{Addr, Item, Meta, Nanos, NrAccesses, Region, Snapshot, Target, TargetKey};
 //! use damo_report::Report;
 //! use damo_report::distribution::DistributionText;
-//! use damo_report::wss::{Options, wss};
+//! use damo_report::wss::{WssOptions, wss};
 //!
 //! let mut items = vec![Item::Meta(Meta::default()), Item::Target(Target::default())];
 //! for second in 0..60 {
@@ -39,7 +39,7 @@
 //!     items.push(Item::Snapshot(snapshot));
 //! }
 //! let record = Record::from_items(&items)?;
-//! let report = wss(&[record], &Options::default())?;
+//! let report = wss(&[record], &WssOptions::default())?;
 //! let mut text = Vec::new();
 //! report.write_text(&mut text, &DistributionText::default())?;
 //! assert!(String::from_utf8(text)?.contains("4.000 KiB"));

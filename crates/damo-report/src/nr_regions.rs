@@ -15,7 +15,7 @@ use std::io::{self, Write};
 
 /// What to count.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct NrRegionsOptions {
     /// Which percentiles.
     pub range: PercentileRange,
     /// How many first snapshots are left out, because the first regions are a guess; `None` by the common rule
@@ -27,7 +27,7 @@ pub struct Options {
     pub filter: Filter,
 }
 
-impl Default for Options {
+impl Default for NrRegionsOptions {
     fn default() -> Self {
         Self { range: PercentileRange::default(), exclude_samples: None, sort: SortBy::Size, filter: Filter::default() }
     }
@@ -61,7 +61,7 @@ pub struct NrRegionsReport {
 ///
 /// # Errors
 /// When a record cannot be read, or the options have no meaning.
-pub fn nr_regions(records: &[Record], options: &Options) -> Result<NrRegionsReport, ReportError> {
+pub fn nr_regions(records: &[Record], options: &NrRegionsOptions) -> Result<NrRegionsReport, ReportError> {
     let percentiles = options.range.percentiles()?;
     let mut series = Vec::new();
     for record in records {

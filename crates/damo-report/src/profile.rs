@@ -20,7 +20,7 @@ use std::io::{self, Write};
 
 /// What to count.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct ProfileOptions {
     /// A region is accessed from so many accesses on.
     pub acc_thres: NrAccesses,
     /// How many first snapshots are left out, because the first regions are a guess; `None` by the common rule
@@ -30,7 +30,7 @@ pub struct Options {
     pub filter: Filter,
 }
 
-impl Default for Options {
+impl Default for ProfileOptions {
     fn default() -> Self {
         Self { acc_thres: NrAccesses(1), exclude_samples: None, filter: Filter::default() }
     }
@@ -74,7 +74,7 @@ struct Levels {
 ///
 /// # Errors
 /// When the record cannot be read or the filter cannot be applied to it.
-pub fn profile(record: &Record, options: &Options) -> Result<ProfileReport, ReportError> {
+pub fn profile(record: &Record, options: &ProfileOptions) -> Result<ProfileReport, ReportError> {
     let report = without(record, options, options.exclude_samples.unwrap_or(SETTLING))?;
     // How many snapshots there are is known only now.
     if options.exclude_samples.is_none() && report.used.snapshots == 0 {
@@ -85,7 +85,7 @@ pub fn profile(record: &Record, options: &Options) -> Result<ProfileReport, Repo
 }
 
 /// The same, without so many snapshots of each target at the beginning.
-fn without(record: &Record, options: &Options, first: u64) -> Result<ProfileReport, ReportError> {
+fn without(record: &Record, options: &ProfileOptions, first: u64) -> Result<ProfileReport, ReportError> {
     let mut targets: HashMap<TargetKey, Levels> = HashMap::new();
     let mut points: Vec<Vec<Point>> = Vec::new();
     let mut used = Used::default();

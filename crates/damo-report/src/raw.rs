@@ -19,7 +19,7 @@ use std::io::Write;
 
 /// What to print.
 #[derive(Clone, Debug, Default)]
-pub struct Options {
+pub struct RawOptions {
     /// For people or for programs.
     pub style: Style,
     /// Which part of the record.
@@ -36,7 +36,7 @@ const BUFFER: usize = 1 << 16;
 ///
 /// # Errors
 /// When the record cannot be read or `out` takes no more.
-pub fn write_raw(record: &Record, options: &Options, out: &mut dyn Write) -> Result<Used, ReportError> {
+pub fn write_raw(record: &Record, options: &RawOptions, out: &mut dyn Write) -> Result<Used, ReportError> {
     let mut used = Used::default();
     for key in options.filter.targets(record) {
         let Some(target) = record.target(key) else { continue };
@@ -49,7 +49,7 @@ fn write_target(
     record: &Record,
     target: &Target,
     key: TargetKey,
-    options: &Options,
+    options: &RawOptions,
     out: &mut dyn Write,
 ) -> Result<Used, ReportError> {
     let mut filter = options.filter.clone();
@@ -87,7 +87,7 @@ fn write_target(
 ///
 /// # Errors
 /// If none does, with what there is; or if the record cannot be read.
-pub fn something_lasts(record: &Record, options: &Options) -> Result<(), ReportError> {
+pub fn something_lasts(record: &Record, options: &RawOptions) -> Result<(), ReportError> {
     let Some(bounds) = options.duration else { return Ok(()) };
     let mut first: HashMap<TargetKey, Nanos> = HashMap::new();
     for point in measure(record, &options.filter, |_| 0)? {
@@ -154,7 +154,7 @@ impl Piece {
 ///
 /// # Errors
 /// When a record cannot be read or `out` takes no more.
-pub fn write_table(records: &[(&[Record], &Options)], form: Form, out: &mut dyn Write) -> Result<Used, ReportError> {
+pub fn write_table(records: &[(&[Record], &RawOptions)], form: Form, out: &mut dyn Write) -> Result<Used, ReportError> {
     let mut stream = Stream::new(form, "raw", out);
     let mut used = Used::default();
     let mut piece = Piece::default();

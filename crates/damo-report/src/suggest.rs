@@ -18,13 +18,13 @@ use damo_model::scheme::{Action, Rate, Scheme, Span};
 
 /// How to search.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct SuggestOptions {
     /// What is done.
     pub action: Action,
     /// All of them are to be met; [`default_goals`] if empty.
     pub goals: Vec<Goal>,
     /// How to reckon.
-    pub whatif: whatif::Options,
+    pub whatif: whatif::WhatIfOptions,
 }
 
 /// A point of the grid.
@@ -83,7 +83,7 @@ const HOT_RATES: [f64; 5] = [5.0, 10.0, 25.0, 50.0, 80.0];
 ///
 /// # Errors
 /// When the record cannot be read, or the action leaves nothing that could be compared.
-pub fn suggest(record: &Record, options: &Options) -> Result<Suggestion, ReportError> {
+pub fn suggest(record: &Record, options: &SuggestOptions) -> Result<Suggestion, ReportError> {
     let action = options.action;
     check(options)?;
     let by_default = options.goals.is_empty();
@@ -127,7 +127,7 @@ pub fn suggest(record: &Record, options: &Options) -> Result<Suggestion, ReportE
 }
 
 /// Refuses what no record can answer.
-fn check(options: &Options) -> Result<(), ReportError> {
+fn check(options: &SuggestOptions) -> Result<(), ReportError> {
     let action = options.action;
     let others = "search pageout, lru_deprio, lru_prio, migrate_cold, …";
     match action {

@@ -7,7 +7,7 @@
 use crate::ReportError;
 use crate::filter::{Filter, Rows, for_each_rows};
 use crate::series::{Point, SETTLING};
-use crate::wss::{Options, working_set};
+use crate::wss::{WssOptions, working_set};
 use damo_frame::Record;
 use damo_model::{Nanos, TargetKey};
 use std::collections::HashMap;
@@ -98,7 +98,7 @@ struct OpenWindow {
 }
 
 /// The working set of each window, per target. Snapshots after the last full window are left out.
-pub(crate) fn working_sets(record: &Record, filter: &Filter, options: &Options) -> Result<Vec<Point>, ReportError> {
+pub(crate) fn working_sets(record: &Record, filter: &Filter, options: &WssOptions) -> Result<Vec<Point>, ReportError> {
     let points = without(record, filter, options, options.exclude_samples.unwrap_or(SETTLING))?;
     // How many snapshots there are is known only now.
     if options.exclude_samples.is_none() && points.is_empty() {
@@ -108,7 +108,7 @@ pub(crate) fn working_sets(record: &Record, filter: &Filter, options: &Options) 
 }
 
 /// The same, without so many snapshots of each target at the beginning.
-fn without(record: &Record, filter: &Filter, options: &Options, first: u64) -> Result<Vec<Point>, ReportError> {
+fn without(record: &Record, filter: &Filter, options: &WssOptions, first: u64) -> Result<Vec<Point>, ReportError> {
     let mut skipped: HashMap<TargetKey, u64> = HashMap::new();
     let mut open: HashMap<TargetKey, OpenWindow> = HashMap::new();
     let mut points = Vec::new();

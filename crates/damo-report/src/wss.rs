@@ -28,7 +28,7 @@ use std::io::{self, Write};
 
 /// What to count. The default is the Python tool's.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct WssOptions {
     /// Which percentiles.
     pub range: PercentileRange,
     /// How many first snapshots are left out, because the first regions are a guess; `None` by the common rule
@@ -52,7 +52,7 @@ pub struct Options {
     pub filter: Filter,
 }
 
-impl Default for Options {
+impl Default for WssOptions {
     fn default() -> Self {
         Self {
             range: PercentileRange::default(),
@@ -103,7 +103,7 @@ pub struct WssReport {
 ///
 /// # Errors
 /// When a record cannot be read, or the options have no meaning.
-pub fn wss(records: &[Record], options: &Options) -> Result<WssReport, ReportError> {
+pub fn wss(records: &[Record], options: &WssOptions) -> Result<WssReport, ReportError> {
     let percentiles = options.range.percentiles()?;
     let windowed = options.work_time > Nanos::from_micros(1);
     if windowed && (options.per_mapping || options.errors) {

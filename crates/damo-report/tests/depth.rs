@@ -13,7 +13,7 @@ use damo_report::filter::Filter;
 use damo_report::footprints::{self, Metric, footprints};
 use damo_report::guide::guide;
 use damo_report::heats::{
-    Columns, Depth, Glyphs, HeatMap, HeatsReport, Options, TerminalStyle, TimeBase, TimeRange, heats,
+    Columns, Depth, Glyphs, HeatMap, HeatsOptions, HeatsReport, TerminalStyle, TimeBase, TimeRange, heats,
 };
 use damo_report::holistic::{self, Overview, holistic};
 use damo_report::nr_regions::{self, nr_regions};
@@ -67,8 +67,8 @@ fn style(theme: Theme) -> Style {
     Style { width: 1000, height: 600, theme, subtitle: Some("a recording".to_owned()), ..Style::default() }
 }
 
-fn terminal(rows: usize) -> Options {
-    Options { rows, columns: Columns::Shared { total: 68, least: 8, between: 1 }, ..Options::overview() }
+fn terminal(rows: usize) -> HeatsOptions {
+    HeatsOptions { rows, columns: Columns::Shared { total: 68, least: 8, between: 1 }, ..HeatsOptions::overview() }
 }
 
 fn plain_map(report: &HeatsReport) -> Vec<u8> {
@@ -85,7 +85,7 @@ fn what_a_scheme_was_applied_to_lies_over_the_monitored_targets_heat() {
     let [layer] = &report.schemes[..] else { panic!("one scheme was applied: {:?}", report.schemes.len()) };
     assert_eq!((layer.scheme, layer.action.as_deref(), layer.times), (0, None, 20));
     kept_text("schemes-map", |out| out.extend(plain_map(&report)));
-    let without = Options { schemes: false, ..terminal(16) };
+    let without = HeatsOptions { schemes: false, ..terminal(16) };
     assert!(heats(&[open("schemes/trace.txt")], &without).expect("there is a map").schemes.is_empty());
     for (name, theme) in [("light", Theme::Light), ("dark", Theme::Dark)] {
         let style = style(theme);
@@ -111,7 +111,7 @@ fn an_application_is_of_the_moment_and_not_of_the_time_since_the_one_before() {
     applied.regions.push(region(4096, 8192));
     items.push(Item::Snapshot(applied));
     let record = Record::from_items(&items).expect("in order");
-    let options = Options { rows: 10, columns: Columns::Each(2), ..Options::overview() };
+    let options = HeatsOptions { rows: 10, columns: Columns::Each(2), ..HeatsOptions::overview() };
     let report = heats(&[record], &options).expect("there is a map");
     assert_eq!(report.schemes[0].title(), "scheme 3");
     let applied: Vec<usize> = (0..20).filter(|cell| report.schemes[0].is_applied(0, *cell)).collect();
@@ -131,7 +131,7 @@ fn cells_of_too_few_checks_are_marked() {
     }
     let doubtful = |rows, least| {
         let record = Record::from_items(&items).expect("in order");
-        let options = Options { rows, columns: Columns::Each(8), min_checks: least, ..Options::overview() };
+        let options = HeatsOptions { rows, columns: Columns::Each(8), min_checks: least, ..HeatsOptions::overview() };
         heats(&[record], &options).expect("there is a map")
     };
     let fine = doubtful(40, 16);
@@ -161,7 +161,8 @@ fn a_map_zooms_from_a_mark_to_the_next() {
     }
     let time = |mark: &str| {
         let record = Record::from_items(&items).expect("in order");
-        heats(&[record], &Options { mark: Some(mark.to_owned()), ..Options::default() }).map(|report| report.time)
+        heats(&[record], &HeatsOptions { mark: Some(mark.to_owned()), ..HeatsOptions::default() })
+            .map(|report| report.time)
     };
     assert_eq!(time("load").expect("a mark"), (Nanos(200 * MS), Nanos(700 * MS)));
     assert_eq!(time("serve").expect("a mark"), (Nanos(700 * MS), Nanos(1000 * MS)));
@@ -170,11 +171,11 @@ fn a_map_zooms_from_a_mark_to_the_next() {
 
 #[test]
 fn working_sets_are_told_apart_by_mapping() {
-    let options = wss::Options { per_mapping: true, errors: true, ..wss::Options::default() };
+    let options = wss::WssOptions { per_mapping: true, errors: true, ..wss::WssOptions::default() };
     let report = wss(&stairs(), &options).expect("a report");
     kept_text("stairs-wss-mappings", |out| report.write_text(out, &DistributionText::default()).expect("text"));
     // The parts of each snapshot are the whole.
-    let whole = wss(&stairs(), &wss::Options::default()).expect("a report");
+    let whole = wss(&stairs(), &wss::WssOptions::default()).expect("a report");
     for (i, point) in whole.series[0].points.iter().enumerate() {
         let parts: u64 = report.series.iter().map(|series| series.points[i].value).sum();
         assert_eq!(parts, point.value, "snapshot {i}");
@@ -185,13 +186,13 @@ fn working_sets_are_told_apart_by_mapping() {
 
 #[test]
 fn working_sets_come_with_their_errors_and_as_histograms() {
-    let options = wss::Options { errors: true, ..wss::Options::default() };
+    let options = wss::WssOptions { errors: true, ..wss::WssOptions::default() };
     let report = wss(&stairs(), &options).expect("a report");
     kept_text("stairs-wss-error", |out| report.write_text(out, &DistributionText::default()).expect("text"));
     let text = DistributionText { histogram: Some(10), ..DistributionText::default() };
     kept_text("stairs-wss-histogram", |out| report.write_text(out, &text).expect("text"));
     // Errors change nothing but what is said of them.
-    let plain = wss(&stairs(), &wss::Options::default()).expect("a report");
+    let plain = wss(&stairs(), &wss::WssOptions::default()).expect("a report");
     assert_eq!(plain.series[0].distribution.percentiles, report.series[0].distribution.percentiles);
     kept_picture(
         "wss-histogram",
@@ -205,7 +206,8 @@ fn the_access_report_prints_errors_if_asked() {
     for (name, of) in [("detailed", AccessStyle::Detailed), ("recency", AccessStyle::RecencyPercentiles)] {
         let mut filter = Filter::default();
         filter.snapshot_idx.push(damo_report::filter::Bounds::new(300, 300));
-        let options = access::Options { style: of, errors: true, color: false, filter, ..access::Options::default() };
+        let options =
+            access::AccessOptions { style: of, errors: true, color: false, filter, ..access::AccessOptions::default() };
         kept_text(&format!("stairs-access-{name}-error"), |out| {
             write_access(&stairs(), &options, out).expect("a report");
         });
@@ -216,7 +218,7 @@ fn the_access_report_prints_errors_if_asked() {
 #[test]
 fn every_style_of_the_access_report_has_its_tables() {
     let names = |style, only| {
-        let options = access::Options { style, ..access::Options::default() };
+        let options = access::AccessOptions { style, ..access::AccessOptions::default() };
         let tables = access_tables(&stairs(), &options, only).expect("tables");
         tables.iter().map(|table| (table.name, table.frame.height())).collect::<Vec<_>>()
     };
@@ -231,7 +233,7 @@ fn the_raw_table_streams_the_same_rows_in_every_form() {
     use polars::prelude::{ParquetReader, SerReader};
     let written = |form| {
         let mut out = Vec::new();
-        raw::write_table(&[(&stairs()[..], &raw::Options::default())], form, &mut out).expect("written");
+        raw::write_table(&[(&stairs()[..], &raw::RawOptions::default())], form, &mut out).expect("written");
         out
     };
     let csv = String::from_utf8(written(Form::Csv)).expect("text");
@@ -247,10 +249,10 @@ fn the_raw_table_streams_the_same_rows_in_every_form() {
 #[test]
 fn footprints_stand_beside_the_working_set_within_a_time() {
     let range = |base| TimeRange { start: Nanos(0), end: Nanos::from_secs(20), base };
-    let options = footprints::Options {
+    let options = footprints::FootprintsOptions {
         metrics: vec![Metric::Rss, Metric::Wss],
         time: Some(range(TimeBase::Guided)),
-        ..footprints::Options::default()
+        ..footprints::FootprintsOptions::default()
     };
     let report = footprints(&stairs(), &options).expect("a report");
     assert!(report.aligned, "these readings tell wall times only");
@@ -264,14 +266,15 @@ fn footprints_stand_beside_the_working_set_within_a_time() {
     let error = footprints(&readings, &options).expect_err("no snapshots");
     assert!(error.to_string().contains("name the record itself"), "{error}");
     let time = Some(range(TimeBase::Mark("none".to_owned())));
-    let error = footprints(&readings, &footprints::Options { time, ..footprints::Options::default() });
+    let error =
+        footprints(&readings, &footprints::FootprintsOptions { time, ..footprints::FootprintsOptions::default() });
     assert!(error.expect_err("no mark").to_string().contains("no mark is called 'none'"));
 }
 
 #[test]
 fn one_page_tells_what_a_record_is_about_with_and_without_side_files() {
     let page = |records: &[Record]| {
-        let options = holistic::Options { heats: terminal(12), long: true };
+        let options = holistic::HolisticOptions { heats: terminal(12), long: true };
         holistic(records, &options).expect("a page")
     };
     let text = TerminalStyle { glyphs: Glyphs::HalfBlocks, depth: Depth::Plain, ..TerminalStyle::default() };
@@ -281,7 +284,7 @@ fn one_page_tells_what_a_record_is_about_with_and_without_side_files() {
     let names: Vec<_> = tables.iter().map(|table| table.name).collect();
     assert_eq!(names, ["distributions", "maps", "regions", "ages"]);
     let style = style(Theme::Dark);
-    let options = holistic::Options { heats: Overview::options(&style, 1), long: false };
+    let options = holistic::HolisticOptions { heats: Overview::options(&style, 1), long: false };
     let report = holistic(&stairs(), &options).expect("a page");
     kept_picture("stairs-holistic", &Overview { report: &report }, &style);
 }
@@ -292,11 +295,11 @@ fn reports_of_amounts_and_spans_are_bars() {
     let hot = Filter { access_rate: Some(damo_report::filter::Bounds::new(50.0, 100.0)), ..Filter::default() };
     let times = times::times(&stairs(), &hot).expect("a report");
     kept_picture("times", &times.picture(&()), &style);
-    let ages = ages(&stairs(), &ages::Options::default()).expect("a report");
+    let ages = ages(&stairs(), &ages::AgesOptions::default()).expect("a report");
     kept_picture("ages", &ages.picture(&()), &style);
     kept_picture("record_info", &guide(&stairs()).expect("a report").picture(&damo_model::human::Style::Human), &style);
     let [record] = stairs();
-    let profile = profile(&record, &profile::Options::default()).expect("a report");
+    let profile = profile(&record, &profile::ProfileOptions::default()).expect("a report");
     kept_picture("wss_profile", &profile.picture(&()), &style);
     // Nothing at all can be drawn, too.
     let none = times::TimesReport { spans: Vec::new(), used: Default::default(), zero: Default::default() };
@@ -312,7 +315,7 @@ fn schemes_views_of_monitored_targets_are_left_out_unless_asked_for() {
     let mut filter = Filter::default();
     filter.target.scheme = Some(0);
     assert!(times(&filter).iter().all(|span| span.target.ends_with("(scheme 0)")));
-    let regions = nr_regions(&records, &nr_regions::Options::default()).expect("a report");
+    let regions = nr_regions(&records, &nr_regions::NrRegionsOptions::default()).expect("a report");
     assert_eq!(regions.series.iter().map(|series| series.label.as_str()).collect::<Vec<_>>(), ["0", "1"]);
 }
 
@@ -320,12 +323,12 @@ fn schemes_views_of_monitored_targets_are_left_out_unless_asked_for() {
 fn intervals_that_a_trace_does_not_tell_may_be_named() {
     let path = testdata().join("real/trace-text/trace.txt");
     let untold = [Record::open(&path, &OpenOptions::default()).expect("readable")];
-    let error = ages(&untold, &ages::Options::default()).expect_err("no times").to_string();
+    let error = ages(&untold, &ages::AgesOptions::default()).expect_err("no times").to_string();
     assert!(error.contains("--intervals 5ms 100ms"), "{error}");
     let mut options = OpenOptions::default();
     options.import.intervals = Some(Intervals::default());
     let told = [Record::open(&path, &options).expect("readable")];
-    let report = ages(&told, &ages::Options::default()).expect("a report");
+    let report = ages(&told, &ages::AgesOptions::default()).expect("a report");
     assert!((report.rows.iter().map(|row| row.percent).sum::<f64>() - 100.0).abs() < 1e-6);
-    access_tables(&told, &access::Options::default(), None).expect("tables");
+    access_tables(&told, &access::AccessOptions::default(), None).expect("tables");
 }

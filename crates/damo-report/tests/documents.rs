@@ -6,7 +6,7 @@ use damo_model::scheme::Action;
 use damo_report::access::{self, Style, access_tables};
 use damo_report::filter::Filter;
 use damo_report::footprints::{self, footprints};
-use damo_report::heats::{Options as HeatsOptions, heats};
+use damo_report::heats::{HeatsOptions, heats};
 use damo_report::{Form, Report, Table, ages, guide, holistic, nr_regions, profile, raw, suggest, times, whatif, wss};
 use polars::prelude::{DataFrame, ParquetReader, SerReader};
 use std::collections::BTreeSet;
@@ -34,31 +34,42 @@ fn of_the_code() -> BTreeSet<String> {
             found.extend(columns(report, table.name, &table.frame));
         }
     };
-    take("wss", wss::wss(&stairs, &wss::Options::default()).expect("a report").tables().expect("tables"));
+    take("wss", wss::wss(&stairs, &wss::WssOptions::default()).expect("a report").tables().expect("tables"));
     let [record] = &stairs;
-    take("wss_profile", profile::profile(record, &profile::Options::default()).expect("ok").tables().expect("tables"));
-    take("footprints", footprints(&stairs, &footprints::Options::default()).expect("ok").tables().expect("tables"));
+    take(
+        "wss_profile",
+        profile::profile(record, &profile::ProfileOptions::default()).expect("ok").tables().expect("tables"),
+    );
+    take(
+        "footprints",
+        footprints(&stairs, &footprints::FootprintsOptions::default()).expect("ok").tables().expect("tables"),
+    );
     take("nr_regions", nr_regions::nr_regions(&stairs, &Default::default()).expect("ok").tables().expect("tables"));
-    take("ages", ages::ages(&stairs, &ages::Options::default()).expect("a report").tables().expect("tables"));
+    take("ages", ages::ages(&stairs, &ages::AgesOptions::default()).expect("a report").tables().expect("tables"));
     take("times", times::times(&stairs, &Filter::default()).expect("a report").tables().expect("tables"));
     take("record_info", guide::guide(&stairs).expect("a report").tables().expect("tables"));
-    let page = holistic::Options { heats: HeatsOptions { rows: 4, ..HeatsOptions::overview() }, long: false };
+    let page = holistic::HolisticOptions { heats: HeatsOptions { rows: 4, ..HeatsOptions::overview() }, long: false };
     take("holistic", holistic::holistic(&stairs, &page).expect("a page").tables().expect("tables"));
     take("heats", heats(&open("schemes/trace.txt"), &page.heats).expect("a map").tables().expect("tables"));
     for style in [Style::Detailed, Style::RecencySzHist, Style::RecencyPercentiles] {
-        let options = access::Options { style, ..access::Options::default() };
+        let options = access::AccessOptions { style, ..access::AccessOptions::default() };
         take("access", access_tables(&stairs, &options, None).expect("tables"));
         take("access", access_tables(&stairs, &options, Some("regions")).expect("tables"));
     }
     let scheme = serde_json::from_str(
         r#"{"action": "pageout", "filters": [{"filter_type": "anon", "matching": true, "allow": false}]}"#,
     );
-    let what_if = whatif::what_if(record, &[scheme.expect("a scheme")], &whatif::Options::default()).expect("a report");
+    let what_if =
+        whatif::what_if(record, &[scheme.expect("a scheme")], &whatif::WhatIfOptions::default()).expect("a report");
     take("schemes", what_if.tables().expect("tables"));
-    let search = suggest::Options { action: Action::Pageout, goals: Vec::new(), whatif: whatif::Options::default() };
+    let search = suggest::SuggestOptions {
+        action: Action::Pageout,
+        goals: Vec::new(),
+        whatif: whatif::WhatIfOptions::default(),
+    };
     take("suggest", suggest::suggest(record, &search).expect("ok").tables().expect("tables"));
     let mut regions = Vec::new();
-    raw::write_table(&[(&stairs[..], &raw::Options::default())], Form::Parquet, &mut regions).expect("written");
+    raw::write_table(&[(&stairs[..], &raw::RawOptions::default())], Form::Parquet, &mut regions).expect("written");
     let regions = ParquetReader::new(std::io::Cursor::new(regions)).finish().expect("Parquet");
     found.extend(columns("raw", "regions", &regions));
     found

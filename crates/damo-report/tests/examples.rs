@@ -6,7 +6,7 @@ mod example;
 use damo_frame::Record;
 use damo_report::Report;
 use damo_report::distribution::DistributionText;
-use damo_report::wss::{Options, wss};
+use damo_report::wss::{WssOptions, wss};
 use example::example;
 use std::path::{Path, PathBuf};
 
@@ -25,7 +25,7 @@ fn touched_agrees_with_wss_on_the_most_when_no_snapshot_is_left_out() {
     let said = example("touched", &[&stairs()]);
     let most = said.trim_end().strip_suffix(" at most").and_then(|said| said.split(", ").nth(1)).expect("the most");
     let record = Record::open(&stairs(), &Default::default()).expect("record");
-    let report = wss(&[record], &Options { exclude_samples: Some(0), ..Options::default() }).expect("report");
+    let report = wss(&[record], &WssOptions { exclude_samples: Some(0), ..WssOptions::default() }).expect("report");
     let mut text = Vec::new();
     report.write_text(&mut text, &DistributionText::default()).expect("to memory");
     let text = String::from_utf8(text).expect("text");

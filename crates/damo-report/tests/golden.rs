@@ -107,7 +107,7 @@ fn as_ours(name: &str, ours: &[u8]) {
     same(name, std::str::from_utf8(ours).expect("text"), &read(&path));
 }
 
-fn raw_text(record: &Record, options: &raw::Options) -> Vec<u8> {
+fn raw_text(record: &Record, options: &raw::RawOptions) -> Vec<u8> {
     let mut out = Vec::new();
     raw::write_raw(record, options, &mut out).expect("a report");
     out
@@ -116,24 +116,24 @@ fn raw_text(record: &Record, options: &raw::Options) -> Vec<u8> {
 #[test]
 fn raw_prints_what_the_python_tool_prints() {
     for name in ["one", "two", "nulltarget", "nointervals", "short"] {
-        as_python("python", &format!("{name}-raw"), &raw_text(&made_up(name), &raw::Options::default()));
+        as_python("python", &format!("{name}-raw"), &raw_text(&made_up(name), &raw::RawOptions::default()));
     }
-    let numbers = raw::Options { style: Style::Raw, ..raw::Options::default() };
+    let numbers = raw::RawOptions { style: Style::Raw, ..raw::RawOptions::default() };
     as_python("python", "one-raw-number", &raw_text(&made_up("one"), &numbers));
     let [stairs] = stairs();
-    as_python("stairs", "access-raw.head400", &raw_text(&stairs, &raw::Options::default()));
+    as_python("stairs", "access-raw.head400", &raw_text(&stairs, &raw::RawOptions::default()));
 }
 
 #[test]
 fn raw_can_be_limited_to_a_time_from_the_start() {
     let duration = Some(Bounds::new(Nanos::from_millis(150), Nanos::from_millis(250)));
-    let text = raw_text(&made_up("one"), &raw::Options { duration, ..raw::Options::default() });
+    let text = raw_text(&made_up("one"), &raw::RawOptions { duration, ..raw::RawOptions::default() });
     let text = String::from_utf8(text).expect("text");
     let starts: Vec<_> = text.lines().filter(|line| line.starts_with("monitoring_start:")).collect();
     assert_eq!(starts, ["monitoring_start:          202.339 ms"]);
 }
 
-fn wss_text(records: &[Record], options: &wss::Options, text: DistributionText) -> Vec<u8> {
+fn wss_text(records: &[Record], options: &wss::WssOptions, text: DistributionText) -> Vec<u8> {
     let mut out = Vec::new();
     wss(records, options).expect("a report").write_text(&mut out, &text).expect("memory takes all");
     out
@@ -146,25 +146,25 @@ const EVERY_TENTH: PercentileRange = PercentileRange { start: 0, stop: 101, step
 fn wss_prints_what_the_python_tool_prints() {
     let human = DistributionText::default();
     let numbers = DistributionText { style: Style::Raw, ..human };
-    let defaults = wss::Options::default();
+    let defaults = wss::WssOptions::default();
     let stairs = stairs();
     as_python("stairs", "wss", &wss_text(&stairs, &defaults, human));
-    let every_fifth = wss::Options { range: EVERY_FIFTH, ..defaults.clone() };
+    let every_fifth = wss::WssOptions { range: EVERY_FIFTH, ..defaults.clone() };
     as_python("stairs", "wss-raw", &wss_text(&stairs, &every_fifth, numbers));
     as_python("stairs", "wss-all", &wss_text(&stairs, &defaults, DistributionText { all: true, ..numbers }));
-    let by_time = wss::Options { range: EVERY_TENTH, sort: SortBy::Time, ..defaults.clone() };
+    let by_time = wss::WssOptions { range: EVERY_TENTH, sort: SortBy::Time, ..defaults.clone() };
     as_python("stairs", "wss-time", &wss_text(&stairs, &by_time, human));
-    let per_target = wss::Options { per_target: true, ..defaults.clone() };
+    let per_target = wss::WssOptions { per_target: true, ..defaults.clone() };
     as_python("stairs", "wss-pertarget", &wss_text(&stairs, &per_target, human));
 
     as_python("python", "two-wss-pt", &wss_text(&[made_up("two")], &per_target, human));
     let no_bars = DistributionText { nr_cols_bar: 0, ..numbers };
     as_python("python", "two-wss-rawnum", &wss_text(&[made_up("two")], &per_target, no_bars));
     // The Python tool leaves out the first 20 of however few there are.
-    let twenty = wss::Options { exclude_samples: Some(20), ..defaults.clone() };
+    let twenty = wss::WssOptions { exclude_samples: Some(20), ..defaults.clone() };
     as_python("python", "short-wss", &wss_text(&[made_up("short")], &twenty, human));
     as_python("python", "nointervals-wss", &wss_text(&[made_up("nointervals")], &defaults, human));
-    let thresholds = wss::Options {
+    let thresholds = wss::WssOptions {
         acc_thres: NrAccesses(5),
         sz_thres: Bytes(1_000_000),
         exclude_samples: Some(0),
@@ -176,9 +176,9 @@ fn wss_prints_what_the_python_tool_prints() {
 
 #[test]
 fn working_sets_of_several_targets_add_up_before_they_are_ranked() {
-    as_ours("two-wss", &wss_text(&[made_up("two")], &wss::Options::default(), DistributionText::default()));
-    let report = wss(&[made_up("two")], &wss::Options::default()).expect("a report");
-    let per_target = wss::Options { per_target: true, exclude_samples: Some(0), ..wss::Options::default() };
+    as_ours("two-wss", &wss_text(&[made_up("two")], &wss::WssOptions::default(), DistributionText::default()));
+    let report = wss(&[made_up("two")], &wss::WssOptions::default()).expect("a report");
+    let per_target = wss::WssOptions { per_target: true, exclude_samples: Some(0), ..wss::WssOptions::default() };
     let parts = wss(&[made_up("two")], &per_target).expect("a report");
     let largest = |report: &wss::WssReport, i: usize| report.series[i].points.iter().map(|p| p.value).max();
     let (sum, a, b) = (largest(&report, 0), largest(&parts, 0), largest(&parts, 1));
@@ -187,11 +187,11 @@ fn working_sets_of_several_targets_add_up_before_they_are_ranked() {
 
 #[test]
 fn a_working_set_over_a_longer_time_counts_the_bytes_that_were_accessed() {
-    let options = wss::Options { work_time: Nanos::from_millis(300), ..wss::Options::default() };
+    let options = wss::WssOptions { work_time: Nanos::from_millis(300), ..wss::WssOptions::default() };
     as_ours("one-wss-work", &wss_text(&[made_up("one")], &options, DistributionText::default()));
 }
 
-fn nr_regions_text(record: Record, options: &nr_regions::Options) -> Vec<u8> {
+fn nr_regions_text(record: Record, options: &nr_regions::NrRegionsOptions) -> Vec<u8> {
     let mut out = Vec::new();
     nr_regions(&[record], options).expect("a report").write_text(&mut out, &options.sort).expect("memory takes all");
     out
@@ -199,12 +199,12 @@ fn nr_regions_text(record: Record, options: &nr_regions::Options) -> Vec<u8> {
 
 #[test]
 fn nr_regions_prints_what_the_python_tool_prints() {
-    let defaults = nr_regions::Options::default();
+    let defaults = nr_regions::NrRegionsOptions::default();
     let [stairs] = stairs();
     as_python("stairs", "nr_regions", &nr_regions_text(stairs, &defaults));
     as_python("python", "two-nr", &nr_regions_text(made_up("two"), &defaults));
     as_python("python", "nointervals-nr", &nr_regions_text(made_up("nointervals"), &defaults));
-    let by_time = nr_regions::Options { range: EVERY_TENTH, sort: SortBy::Time, ..defaults };
+    let by_time = nr_regions::NrRegionsOptions { range: EVERY_TENTH, sort: SortBy::Time, ..defaults };
     as_python("python", "two-nr-s", &nr_regions_text(made_up("two"), &by_time));
 }
 
@@ -212,7 +212,8 @@ fn nr_regions_prints_what_the_python_tool_prints() {
 fn footprints_prints_what_the_python_tool_prints() {
     let text = |metric, text: DistributionText| {
         let mut out = Vec::new();
-        let options = footprints::Options { metrics: vec![metric], ..footprints::Options::default() };
+        let options =
+            footprints::FootprintsOptions { metrics: vec![metric], ..footprints::FootprintsOptions::default() };
         footprints(&stairs(), &options).expect("a report").write_text(&mut out, &text).expect("memory takes all");
         out
     };
@@ -238,25 +239,25 @@ fn times_prints_what_the_python_tool_prints() {
     as_python("python", "two-times", &times_text(made_up("two"), &large));
 }
 
-fn access_text(records: &[Record], options: &access::Options) -> Vec<u8> {
+fn access_text(records: &[Record], options: &access::AccessOptions) -> Vec<u8> {
     let mut out = Vec::new();
     write_access(records, options, &mut out).expect("a report");
     out
 }
 
-fn in_style(style: AccessStyle) -> access::Options {
-    access::Options { style, ..access::Options::default() }
+fn in_style(style: AccessStyle) -> access::AccessOptions {
+    access::AccessOptions { style, ..access::AccessOptions::default() }
 }
 
 #[test]
 fn access_prints_what_the_python_tool_prints_of_a_real_recording() {
     let stairs = stairs();
-    as_python("stairs", "access-default.head400", &access_text(&stairs, &access::Options::default()));
+    as_python("stairs", "access-default.head400", &access_text(&stairs, &access::AccessOptions::default()));
     let histograms = in_style(AccessStyle::TemperatureSzHist);
     as_python("stairs", "access-temp-sz-hist.head400", &access_text(&stairs, &histograms));
     let percentiles = in_style(AccessStyle::RecencyPercentiles);
     as_python("stairs", "access-recency-pct.head400", &access_text(&stairs, &percentiles));
-    let total = access::Options { total_sz_only: true, ..access::Options::default() };
+    let total = access::AccessOptions { total_sz_only: true, ..access::AccessOptions::default() };
     as_python("stairs", "access-total-sz", &access_text(&stairs, &total));
 }
 
@@ -279,7 +280,7 @@ fn access_prints_every_style_as_the_python_tool_does() {
     ] {
         as_python("python", name, &access_text(&[made_up(record)], &in_style(style)));
     }
-    let total = access::Options { total_sz_only: true, ..access::Options::default() };
+    let total = access::AccessOptions { total_sz_only: true, ..access::AccessOptions::default() };
     for record in ["one", "two"] {
         as_python("python", &format!("{record}-tot"), &access_text(&[made_up(record)], &total));
     }
@@ -289,18 +290,18 @@ fn access_prints_every_style_as_the_python_tool_does() {
 
 #[test]
 fn access_options_do_what_they_do_in_the_python_tool() {
-    let defaults = access::Options::default;
-    let percentiles = |numbers: &[i64], style| access::Options {
+    let defaults = access::AccessOptions::default;
+    let percentiles = |numbers: &[i64], style| access::AccessOptions {
         percentiles: Percentiles::from_numbers(numbers).expect("valid"),
         ..in_style(style)
     };
-    let histogram = |histogram| access::Options { histogram, ..in_style(AccessStyle::RecencySzHist) };
+    let histogram = |histogram| access::AccessOptions { histogram, ..in_style(AccessStyle::RecencySzHist) };
     const SECOND: i128 = 1_000_000;
     let ranges = vec![(0, SECOND), (SECOND, 20 * SECOND), (20 * SECOND, 60 * SECOND)];
     let weights = |size, access_rate, age| Weights { size, access_rate, age };
     let cases = [
-        ("short-default-rawnum", access::Options { numbers: Style::Raw, ..defaults() }),
-        ("short-pct", access::Options { numbers: Style::Raw, ..in_style(AccessStyle::RecencyPercentiles) }),
+        ("short-default-rawnum", access::AccessOptions { numbers: Style::Raw, ..defaults() }),
+        ("short-pct", access::AccessOptions { numbers: Style::Raw, ..in_style(AccessStyle::RecencyPercentiles) }),
         ("short-pct-range", percentiles(&[0, 101, 10], AccessStyle::TemperaturePercentiles)),
         ("short-pct4", percentiles(&[0, 10, 60, 95, 100], AccessStyle::RecencyPercentiles)),
         ("short-pct1", percentiles(&[50], AccessStyle::RecencyPercentiles)),
@@ -308,16 +309,22 @@ fn access_options_do_what_they_do_in_the_python_tool() {
         ("short-hist-cum", histogram(HistogramOptions { cumulate: true, ..HistogramOptions::default() })),
         ("short-hist-log", histogram(HistogramOptions { log: true, ..HistogramOptions::default() })),
         ("short-hist-ranges", histogram(HistogramOptions { ranges, ..HistogramOptions::default() })),
-        ("short-hm", access::Options { heatmap_width: 20, heatmap_colors: ColorSet::Flame, ..defaults() }),
-        ("short-sort", access::Options { sort_by: vec![SortKey::Size], descending: vec![SortKey::Size], ..defaults() }),
+        ("short-hm", access::AccessOptions { heatmap_width: 20, heatmap_colors: ColorSet::Flame, ..defaults() }),
+        (
+            "short-sort",
+            access::AccessOptions { sort_by: vec![SortKey::Size], descending: vec![SortKey::Size], ..defaults() },
+        ),
         (
             "short-weights",
-            access::Options { weights: weights(1, 100, 0), ..in_style(AccessStyle::TemperaturePercentiles) },
+            access::AccessOptions { weights: weights(1, 100, 0), ..in_style(AccessStyle::TemperaturePercentiles) },
         ),
-        ("short-weights2", access::Options { weights: weights(1, 100, 0), ..in_style(AccessStyle::TemperatureSzHist) }),
+        (
+            "short-weights2",
+            access::AccessOptions { weights: weights(1, 100, 0), ..in_style(AccessStyle::TemperatureSzHist) },
+        ),
         (
             "short-weights3",
-            access::Options {
+            access::AccessOptions {
                 weights: weights(1, 0, 0),
                 sort_by: vec![SortKey::Temperature, SortKey::AccessRate],
                 descending: vec![SortKey::AccessRate],
@@ -326,7 +333,7 @@ fn access_options_do_what_they_do_in_the_python_tool() {
         ),
         (
             "short-fmt",
-            access::Options {
+            access::AccessOptions {
                 format: vec![
                     (
                         true,
@@ -351,20 +358,21 @@ fn access_options_do_what_they_do_in_the_python_tool() {
         as_python("python", name, &access_text(&[made_up("short")], &options));
     }
     let histogram = HistogramOptions { log: true, ..HistogramOptions::default() };
-    let options = access::Options { numbers: Style::Raw, histogram, ..in_style(AccessStyle::TemperatureSzHist) };
+    let options = access::AccessOptions { numbers: Style::Raw, histogram, ..in_style(AccessStyle::TemperatureSzHist) };
     as_python("python", "filters-hist-log", &access_text(&[made_up("filters")], &options));
 }
 
 #[test]
 fn access_filters_do_what_they_do_in_the_python_tool() {
-    let filtered = |filter: Filter| access::Options { filter, ..access::Options::default() };
+    let filtered = |filter: Filter| access::AccessOptions { filter, ..access::AccessOptions::default() };
     const MIB: u64 = 1 << 20;
     let range = |start: u64, end: u64| AddrRange::new(Addr(start * MIB), Addr(end * MIB));
     let mut by_address = Filter::default();
     by_address.set_addresses(vec![range(2, 30), range(40, 50)]).expect("disjoint");
     let short = || [made_up("short")];
     as_python("python", "short-addr", &access_text(&short(), &filtered(by_address.clone())));
-    let drawn = access::Options { heatmap_static: true, heatmap_colors: ColorSet::Emotion, ..filtered(by_address) };
+    let drawn =
+        access::AccessOptions { heatmap_static: true, heatmap_colors: ColorSet::Emotion, ..filtered(by_address) };
     as_python("python", "short-addr-static", &access_text(&short(), &drawn));
     let by_position = Filter { snapshot_idx: vec![Bounds::new(1, 2)], ..Filter::default() };
     as_python("python", "short-time", &access_text(&short(), &filtered(by_position)));
@@ -388,17 +396,18 @@ fn access_filters_do_what_they_do_in_the_python_tool() {
 
 #[test]
 fn ages_count_in_the_aggregation_interval_in_force() {
-    as_ours("goal-default", &access_text(&[made_up("goal")], &access::Options::default()));
+    as_ours("goal-default", &access_text(&[made_up("goal")], &access::AccessOptions::default()));
 }
 
 #[test]
 fn boxes_beside_regions_keep_the_snapshots_tail() {
-    let options = access::Options { region_box: true, ..access::Options::default() };
+    let options = access::AccessOptions { region_box: true, ..access::AccessOptions::default() };
     as_ours("short-box", &access_text(&[made_up("short")], &options));
 }
 
 #[test]
 fn a_record_without_intervals_has_a_raw_form_only() {
-    let error = write_access(&[made_up("nointervals")], &access::Options::default(), &mut Vec::new()).unwrap_err();
+    let error =
+        write_access(&[made_up("nointervals")], &access::AccessOptions::default(), &mut Vec::new()).unwrap_err();
     assert!(error.to_string().contains("does not tell the monitoring intervals"), "{error}");
 }

@@ -6,8 +6,8 @@ use damo_model::{
 };
 use damo_report::Report;
 use damo_report::heats::{
-    AddressBase, AddressRange, Cells, Columns, DrawRange, Grid, HeatsError, HeatsReport, Options, TimeBase, TimeRange,
-    heats,
+    AddressBase, AddressRange, Cells, Columns, DrawRange, Grid, HeatsError, HeatsOptions, HeatsReport, TimeBase,
+    TimeRange, heats,
 };
 use damo_report::survey::Identity;
 use std::ops::ControlFlow;
@@ -41,7 +41,7 @@ fn simulated(name: &str, seconds: i64) -> Record {
     Record::from_items(&items).expect("items are in order")
 }
 
-fn map(record: Record, options: &Options) -> HeatsReport {
+fn map(record: Record, options: &HeatsOptions) -> HeatsReport {
     heats(&[record], options).expect("there is a map")
 }
 
@@ -87,7 +87,7 @@ fn every_cell_is_the_mean_that_the_definition_asks_for() {
     for cells in [Cells::Even, Cells::Whole] {
         for (rows, columns) in [(1, 1), (7, 13), (50, 40)] {
             let columns = Columns::Each(columns);
-            let options = Options { rows, columns, cells, draw_range: DrawRange::All, ..Options::default() };
+            let options = HeatsOptions { rows, columns, cells, draw_range: DrawRange::All, ..HeatsOptions::default() };
             let records = [record_again(&record)];
             let report = heats(&records, &options).expect("there is a map");
             assert!(!report.panels.is_empty());
@@ -119,7 +119,7 @@ fn no_cell_is_below_zero_or_above_what_is_possible_at_any_zoom() {
     let record = simulated("stairs", 4);
     for (from, to) in [(0, 4000), (1000, 1300), (1950, 2001), (-500, 400)] {
         let time_range = Some(TimeRange { start: Nanos(from * MS), end: Nanos(to * MS), base: TimeBase::At(Nanos(0)) });
-        let options = Options { time_range, draw_range: DrawRange::All, ..Options::default() };
+        let options = HeatsOptions { time_range, draw_range: DrawRange::All, ..HeatsOptions::default() };
         let report = heats(&[record_again(&record)], &options).expect("there is a map");
         let possible = report.possible.expect("the simulator tells its intervals");
         for heat in report.panels.iter().flat_map(|grid| &grid.heat).filter(|heat| !heat.is_nan()) {
@@ -133,7 +133,7 @@ fn ages_reach_back_before_the_first_snapshot_and_nowhere_else() {
     let intervals = Some(Intervals::default());
     let snapshots: [Rows<'_>; 2] =
         [(1000, 1100, &[(0, 4096, 20, 3), (4096, 8192, 0, 0)]), (1100, 1200, &[(0, 8192, 4, 9)])];
-    let options = Options { rows: 5, columns: Columns::Each(2), ..Options::default() };
+    let options = HeatsOptions { rows: 5, columns: Columns::Each(2), ..HeatsOptions::default() };
     let report = map(record(intervals, &snapshots), &options);
     assert_eq!(report.time, (Nanos(700 * MS), Nanos(1200 * MS)));
     let grid = &report.panels[0];
@@ -145,7 +145,7 @@ fn ages_reach_back_before_the_first_snapshot_and_nowhere_else() {
 
 #[test]
 fn without_intervals_heat_is_in_samples_and_ages_say_nothing() {
-    let report = map(record(None, &[(0, 100, &[(0, 100, 3, 5)])]), &Options::default());
+    let report = map(record(None, &[(0, 100, &[(0, 100, 3, 5)])]), &HeatsOptions::default());
     assert_eq!(report.time, (Nanos(0), Nanos(100 * MS)));
     assert_eq!(report.unit.name(), "samples");
     assert_eq!(report.range(), Some((3.0, 3.0)));
@@ -155,7 +155,7 @@ fn without_intervals_heat_is_in_samples_and_ages_say_nothing() {
 fn two_recordings_are_never_one_map() {
     let with = record(Some(Intervals::default()), &[(0, 100, &[(0, 100, 3, 0)])]);
     let without = record(None, &[(100, 200, &[(0, 100, 3, 0)])]);
-    let error = heats(&[with, without], &Options::default()).expect_err("two records");
+    let error = heats(&[with, without], &HeatsOptions::default()).expect_err("two records");
     assert!(matches!(error, HeatsError::SeveralRecords { records: 2 }), "{error}");
 }
 
@@ -174,7 +174,7 @@ fn a_partial_snapshot_is_left_out_and_named() {
     let mut snapshots: Vec<_> = (0..2).map(|i| chunks[0].snapshot(i)).collect();
     snapshots[1].state = SnapshotState::Partial { expected: 9 };
     items.extend(snapshots.into_iter().map(Item::Snapshot));
-    let options = Options { rows: 2, columns: Columns::Each(1), ..Options::default() };
+    let options = HeatsOptions { rows: 2, columns: Columns::Each(1), ..HeatsOptions::default() };
     let report = map(Record::from_items(&items).expect("in order"), &options);
     assert_eq!(report.panels[0].heat[0], 200.0);
     assert!(report.panels[0].heat[1].is_nan());
@@ -186,13 +186,13 @@ fn a_partial_snapshot_is_left_out_and_named() {
 fn ranges_may_be_given_from_the_guide_or_the_record() {
     let snapshots: [Rows<'_>; 1] = [(1000, 1100, &[(4096, 8192, 20, 0), (100_000, 200_000, 1, 0)])];
     let base = AddressBase::Guided;
-    let options = Options {
+    let options = HeatsOptions {
         time_range: Some(TimeRange { start: Nanos(-50 * MS), end: Nanos(0), base: TimeBase::GuidedEnd }),
         address_ranges: vec![
             AddressRange { start: Addr(0), end: Addr(1000), base },
             AddressRange { start: Addr(10), end: Addr(20), base },
         ],
-        ..Options::default()
+        ..HeatsOptions::default()
     };
     let report = map(record(Some(Intervals::default()), &snapshots), &options);
     assert_eq!(report.time, (Nanos(1050 * MS), Nanos(1100 * MS)));
@@ -204,13 +204,13 @@ fn ranges_may_be_given_from_the_guide_or_the_record() {
 #[test]
 fn a_sorted_map_puts_cold_left_and_hot_right() {
     let snapshots: [Rows<'_>; 1] = [(0, 100, &[(0, 100, 20, 0), (100, 200, 0, 5), (200, 300, 10, 0)])];
-    let options = Options {
+    let options = HeatsOptions {
         rows: 1,
         columns: Columns::Each(3),
         by_temperature: Some((1.0, 1.0)),
         address_ranges: vec![AddressRange { start: Addr(0), end: Addr(300), base: AddressBase::At(Addr(0)) }],
         time_range: Some(TimeRange { start: Nanos(0), end: Nanos(100 * MS), base: TimeBase::At(Nanos(0)) }),
-        ..Options::default()
+        ..HeatsOptions::default()
     };
     let report = map(record(Some(Intervals::default()), &snapshots), &options);
     assert_eq!(report.panels[0].heat, [0.0, 100.0, 200.0]);
@@ -221,14 +221,14 @@ fn what_does_not_exist_is_said_with_what_does() {
     let snapshots: [Rows<'_>; 1] = [(0, 100, &[(0, 100, 20, 0)])];
     let make = || record(Some(Intervals::default()), &snapshots);
     let identity = Identity { target_id: Some(3), ..Identity::default() };
-    let error = heats(&[make()], &Options { identity, ..Options::default() }).expect_err("no target 3");
+    let error = heats(&[make()], &HeatsOptions { identity, ..HeatsOptions::default() }).expect_err("no target 3");
     assert!(error.to_string().contains("target ids 7"), "{error}");
     let mapping = Some("heap".to_owned());
-    let error = heats(&[make()], &Options { mapping, ..Options::default() }).expect_err("no mappings");
+    let error = heats(&[make()], &HeatsOptions { mapping, ..HeatsOptions::default() }).expect_err("no mappings");
     assert!(error.to_string().contains("heap"), "{error}");
     let empty = record(None, &[]);
-    assert!(matches!(heats(&[empty], &Options::default()), Err(HeatsError::NoSnapshots)));
-    let huge = Options { rows: usize::MAX, ..Options::default() };
+    assert!(matches!(heats(&[empty], &HeatsOptions::default()), Err(HeatsError::NoSnapshots)));
+    let huge = HeatsOptions { rows: usize::MAX, ..HeatsOptions::default() };
     assert!(matches!(heats(&[make()], &huge), Err(HeatsError::TooManyCells { .. })));
 }
 
@@ -246,7 +246,7 @@ fn a_wrong_first_guess_of_the_areas_is_put_right() {
         items.push(Item::Snapshot(snapshot));
     }
     let record = Record::from_items(&items).expect("items are in order");
-    let options = Options { draw_range: DrawRange::All, ..Options::default() };
+    let options = HeatsOptions { draw_range: DrawRange::All, ..HeatsOptions::default() };
     let report = map(record, &options);
     let starts: Vec<i128> = report.panels.iter().map(|grid| grid.space.start()).collect();
     assert_eq!(starts, [0, 1 << 30]);
@@ -284,7 +284,7 @@ fn without_ages_every_cell_equals_the_python_tools() {
             _ => {}
         }
     }
-    let options = Options { rows: 20, columns: Columns::Each(30), ..Options::default() };
+    let options = HeatsOptions { rows: 20, columns: Columns::Each(30), ..HeatsOptions::default() };
     let report = map(Record::from_items(&items).expect("items are in order"), &options);
     let mut ours = Vec::new();
     report.write_raw(&mut ours, Default::default()).expect("memory takes text");
@@ -305,7 +305,7 @@ fn without_ages_every_cell_equals_the_python_tools() {
 fn the_terminal_map_keeps_the_python_tools_layout() {
     use damo_report::heats::{Depth, TerminalStyle};
     let snapshots: [Rows<'_>; 1] = [(0, 100, &[(0, 4096, 20, 0), (4096, 8192, 0, 0)])];
-    let options = Options { rows: 2, columns: Columns::Each(4), ..Options::terminal() };
+    let options = HeatsOptions { rows: 2, columns: Columns::Each(4), ..HeatsOptions::terminal() };
     let report = map(record(Some(Intervals::default()), &snapshots), &options);
     let text = |style| {
         let mut out = Vec::new();
@@ -331,7 +331,7 @@ fn blocks(
 ) -> Vec<String> {
     use damo_report::heats::{Fit, Glyphs, TerminalStyle};
     let Fit { rows, columns, most_panels } = Fit::new(window, 1 + Fit::remarks(std::slice::from_ref(&record)), depth);
-    let mut report = map(record, &Options { rows, columns, most_panels, ..Options::overview() });
+    let mut report = map(record, &HeatsOptions { rows, columns, most_panels, ..HeatsOptions::overview() });
     if let Some(scale) = scale {
         report.set_scale(scale.parse().expect("a scale")).expect("in the record's unit");
     }
@@ -429,7 +429,7 @@ fn a_scale_makes_two_maps_comparable_and_says_what_is_clipped() {
     assert_eq!(half, lines("0..100Hz"));
     let wide = lines("0..1kHz");
     assert!(wide.contains("1000 Hz") && !wide.contains("colour of"), "{wide}");
-    let mut samples = map(record(None, &[(0, 100, &[(0, 100, 3, 5)])]), &Options::default());
+    let mut samples = map(record(None, &[(0, 100, &[(0, 100, 3, 5)])]), &HeatsOptions::default());
     let error = samples.set_scale("0..50%".parse().expect("a scale")).expect_err("no rates");
     assert!(error.to_string().contains("--intervals"), "{error}");
     samples.set_scale("0..20samples".parse().expect("a scale")).expect("samples");
@@ -440,7 +440,7 @@ fn a_scale_makes_two_maps_comparable_and_says_what_is_clipped() {
 fn physical_memory_is_called_that() {
     let mut items = two_pages(0, 3);
     items[0] = Item::Meta(Meta { ops: Some(damo_model::Ops::Paddr), ..Meta::default() });
-    let report = map(Record::from_items(&items).expect("in order"), &Options::overview());
+    let report = map(Record::from_items(&items).expect("in order"), &HeatsOptions::overview());
     assert_eq!(
         (report.subject().as_str(), report.panel_name(&report.panels[0]).as_str()),
         ("physical memory", "physical memory")
@@ -485,12 +485,12 @@ fn a_map_zooms_to_a_mapping_and_to_a_mark() {
         snapshot.regions.push(Region::new(Addr(0), Addr(16384), NrAccesses(i as u32), Some(Age(0))));
         items.push(Item::Snapshot(snapshot));
     }
-    let options = Options {
+    let options = HeatsOptions {
         rows: 1,
         columns: Columns::Each(1),
         mapping: Some("heap".to_owned()),
         time_range: Some(TimeRange { start: Nanos(0), end: Nanos(100 * MS), base: TimeBase::Mark("load".to_owned()) }),
-        ..Options::default()
+        ..HeatsOptions::default()
     };
     let report = map(Record::from_items(&items).expect("items are in order"), &options);
     assert_eq!(report.time, (Nanos(200 * MS), Nanos(300 * MS)));
@@ -503,7 +503,7 @@ fn a_map_zooms_to_a_mapping_and_to_a_mark() {
     let mark = TimeBase::Mark("stop".to_owned());
     let time_range = options.time_range.clone().map(|range| TimeRange { base: mark, ..range });
     let record = Record::from_items(&items).expect("items are in order");
-    let error = heats(&[record], &Options { time_range, ..options }).expect_err("no such mark");
+    let error = heats(&[record], &HeatsOptions { time_range, ..options }).expect_err("no such mark");
     assert!(error.to_string().contains("load"), "{error}");
 }
 
@@ -566,7 +566,7 @@ mod anything {
                 TimeRange { start: Nanos(start), end: Nanos(end), base: TimeBase::At(Nanos(0)) }
             });
             let by_temperature = temperature.then_some((1.0, 1.0));
-            let options = Options { time_range, by_temperature, ..HeatMap::options(&style) };
+            let options = HeatsOptions { time_range, by_temperature, ..HeatMap::options(&style) };
             if let Ok(report) = heats(&[record], &options) {
                 for heat in report.panels.iter().flat_map(|grid| &grid.heat) {
                     prop_assert!(heat.is_nan() || *heat >= 0.0, "{}", heat);

@@ -45,7 +45,7 @@ fn simulated(name: &str, seconds: i64) -> Record {
 fn ages_put_each_byte_between_two_edges() {
     // Idle for 60 aggregations and this one: 6.1 s. Idle for 40: 4.1 s. Accessed: 0.
     let record = [record(&[&[(0, 1, 0, 0)], &[(0, 10, 0, 60), (10, 30, 5, 90), (30, 70, 0, 40)]])];
-    let report = ages(&record, &ages::Options::default()).expect("a report");
+    let report = ages(&record, &ages::AgesOptions::default()).expect("a report");
     let bytes: Vec<_> = report.rows.iter().map(|row| row.bytes).collect();
     assert_eq!(bytes, [60 * MIB, 10 * MIB, 0, 0, 0].map(Bytes));
     let mut text = Vec::new();
@@ -54,7 +54,7 @@ fn ages_put_each_byte_between_two_edges() {
     let lines: Vec<_> = text.lines().collect();
     assert_eq!(lines[2], "       7         0.000        5.000    15360    0.059     85.71");
     assert_eq!(lines[6], "       7      7200.000          inf        0    0.000      0.00");
-    let earlier = ages::Options { at: Some(Nanos(50 * MS)), ..ages::Options::default() };
+    let earlier = ages::AgesOptions { at: Some(Nanos(50 * MS)), ..ages::AgesOptions::default() };
     assert_eq!(ages(&record, &earlier).expect("a report").rows[0].bytes, Bytes(MIB));
 }
 
@@ -63,7 +63,8 @@ fn ages_of_a_real_recording_cover_all_of_its_memory() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/real/stairs/damon.data");
     let mut items = Vec::new();
     damo_import::import_path(&path, &damo_import::Options::default(), &mut items).expect("a record");
-    let report = ages(&[Record::from_items(&items).expect("in order")], &ages::Options::default()).expect("a report");
+    let report =
+        ages(&[Record::from_items(&items).expect("in order")], &ages::AgesOptions::default()).expect("a report");
     let total: u64 = report.rows.iter().map(|row| row.bytes.0).sum();
     // What the access report says of the last snapshot: 855.074 MiB.
     assert_eq!(damo_model::human::size_text(total).as_str(), "855.074 MiB");
@@ -79,7 +80,7 @@ fn a_profile_counts_bytes_accessed_in_either_half_of_a_window_once() {
         &[(0, 20, 0, 0)],
         &[(0, 20, 20, 0)],
     ]);
-    let options = profile::Options { exclude_samples: Some(0), ..profile::Options::default() };
+    let options = profile::ProfileOptions { exclude_samples: Some(0), ..profile::ProfileOptions::default() };
     let report = profile(&record, &options).expect("a report");
     let values: Vec<_> = report.steps.iter().map(|step| step.distribution.values.clone()).collect();
     assert_eq!(values, [vec![0, 10 * MIB, 10 * MIB, 20 * MIB], vec![15 * MIB, 20 * MIB], vec![20 * MIB]]);
@@ -88,7 +89,7 @@ fn a_profile_counts_bytes_accessed_in_either_half_of_a_window_once() {
 
 #[test]
 fn a_profile_never_shrinks_with_the_window() {
-    let report = profile(&simulated("stairs", 40), &profile::Options::default()).expect("a report");
+    let report = profile(&simulated("stairs", 40), &profile::ProfileOptions::default()).expect("a report");
     assert!(report.steps.len() >= 8);
     let largest: Vec<_> = report.steps.iter().map(|step| step.distribution.values.last().copied()).collect();
     assert!(largest.windows(2).all(|pair| pair[0] <= pair[1]), "{largest:?}");

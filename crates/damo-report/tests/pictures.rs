@@ -121,9 +121,9 @@ fn the_staircase_looks_as_it_did() {
 #[test]
 fn charts_look_as_they_did() {
     let records = stairs();
-    let wss = wss(&records, &wss::Options::default()).expect("measured");
-    let regions = nr_regions(&records, &nr_regions::Options::default()).expect("counted");
-    let footprints = footprints(&records, &footprints::Options::default()).expect("read");
+    let wss = wss(&records, &wss::WssOptions::default()).expect("measured");
+    let regions = nr_regions(&records, &nr_regions::NrRegionsOptions::default()).expect("counted");
+    let footprints = footprints(&records, &footprints::FootprintsOptions::default()).expect("read");
     let charts = [
         ("wss-time", wss.picture(&DistributionText { sort: SortBy::Time, ..DistributionText::default() })),
         ("wss-size", wss.picture(&DistributionText::default())),

@@ -71,7 +71,7 @@ const LITTLE_UNDER_QUOTA: f64 = 0.03;
 /// and shown saving, resident size without the scheme, and what of it came back, in bytes.
 fn predicted_and_shown(case: &Case, schemes: &[Scheme], seed: u64) -> Vec<Compared> {
     let (plain, _) = run(&case.workloads, &Options { seed, ..case.options.clone() });
-    let report = what_if(&Record::from_items(&plain).unwrap(), schemes, &whatif::Options::default()).unwrap();
+    let report = what_if(&Record::from_items(&plain).unwrap(), schemes, &whatif::WhatIfOptions::default()).unwrap();
     let from = report.means_from;
     let compare = |(scheme, outcome): (&Scheme, &whatif::Outcome)| {
         let options = Options { seed: seed + 1000, schemes: vec![scheme.clone()], ..case.options.clone() };
@@ -174,7 +174,7 @@ fn under_quotas_and_priorities_the_saving_is_told_as_well() {
 
 fn report(case: &Case, json: &str) -> WhatIf {
     let (plain, _) = run(&case.workloads, &case.options);
-    what_if(&Record::from_items(&plain).unwrap(), &schemes(&[json]), &whatif::Options::default()).unwrap()
+    what_if(&Record::from_items(&plain).unwrap(), &schemes(&[json]), &whatif::WhatIfOptions::default()).unwrap()
 }
 
 #[test]
@@ -234,9 +234,9 @@ fn figures_of_a_scheme_do_not_depend_on_what_else_is_tried() {
         r#"{"action": "lru_prio", "access_pattern": {"nr_accesses": {"min": "5 %"}}}"#.to_owned(),
     ];
     let all = schemes(&all.each_ref().map(String::as_str));
-    let together = what_if(&record, &all, &whatif::Options::default()).unwrap();
+    let together = what_if(&record, &all, &whatif::WhatIfOptions::default()).unwrap();
     for (nth, scheme) in all.iter().enumerate() {
-        let alone = what_if(&record, std::slice::from_ref(scheme), &whatif::Options::default()).unwrap();
+        let alone = what_if(&record, std::slice::from_ref(scheme), &whatif::WhatIfOptions::default()).unwrap();
         let [alone, beside] = [&alone.outcomes[0], &together.outcomes[nth]];
         assert!(alone.sums.applied > 0.0, "{scheme:?}");
         assert_eq!(format!("{alone:?}"), format!("{beside:?}"));
@@ -244,7 +244,8 @@ fn figures_of_a_scheme_do_not_depend_on_what_else_is_tried() {
     }
     // A quota that is never used up is none.
     let [none, vast] = [idle_for("2 s"), under_quota("2 s", "1 TiB")].map(|json| {
-        let outcome = what_if(&record, &schemes(&[&json]), &whatif::Options::default()).unwrap().outcomes.remove(0);
+        let outcome =
+            what_if(&record, &schemes(&[&json]), &whatif::WhatIfOptions::default()).unwrap().outcomes.remove(0);
         (outcome.sums, outcome.mean, outcome.course)
     });
     assert_eq!(none, vast);
@@ -256,7 +257,8 @@ fn what_was_moved_shortly_before_the_record_ends_is_undecided() {
     let (plain, _) = run(&case.workloads, &case.options);
     let record = Record::from_items(&plain).unwrap();
     let of = |seconds| {
-        let options = whatif::Options { refault_within: Nanos::from_secs(seconds), ..whatif::Options::default() };
+        let options =
+            whatif::WhatIfOptions { refault_within: Nanos::from_secs(seconds), ..whatif::WhatIfOptions::default() };
         what_if(&record, &schemes(&[&idle_for("5 s")]), &options).unwrap().outcomes.remove(0)
     };
     let [short, long] = [of(1), of(600)];
@@ -296,10 +298,10 @@ fn the_scheme_suggested_keeps_its_promise_when_it_runs() {
         (case("sparse", SPARSE, 120), "saving > 40%"),
     ] {
         let (plain, _) = run(&case.workloads, &case.options);
-        let options = suggest::Options {
+        let options = suggest::SuggestOptions {
             action: Action::Pageout,
             goals: vec![Goal::parse(text).unwrap()],
-            whatif: whatif::Options::default(),
+            whatif: whatif::WhatIfOptions::default(),
         };
         let suggestion = suggest(&Record::from_items(&plain).unwrap(), &options).unwrap();
         let choice = suggestion.choice().unwrap();
@@ -319,7 +321,11 @@ fn the_scheme_suggested_keeps_its_promise_when_it_runs() {
 fn along_the_best_trade_offs_more_saved_is_more_that_comes_back() {
     let (plain, _) =
         run(&builtin::STAIRS.workloads(), &Options { duration: Some(Nanos::from_secs(120)), ..Options::default() });
-    let options = suggest::Options { action: Action::Pageout, goals: Vec::new(), whatif: whatif::Options::default() };
+    let options = suggest::SuggestOptions {
+        action: Action::Pageout,
+        goals: Vec::new(),
+        whatif: whatif::WhatIfOptions::default(),
+    };
     let suggestion = suggest(&Record::from_items(&plain).unwrap(), &options).unwrap();
     let mut best: Vec<(f64, f64)> =
         suggestion.tried.iter().filter(|t| t.best).map(|t| (t.outcome.mean.saved(), t.outcome.back_share())).collect();

@@ -5,7 +5,7 @@ use super::heatmap::Heatmap;
 use super::histogram::{self, Metric};
 use super::snapshot::{Region, Snapshot};
 use super::template::Area;
-use super::{Options, palette, percentile};
+use super::{AccessOptions, palette, percentile};
 use crate::target::target_id_text;
 use damo_model::human::{
     Number, Show, Style, TimeUnit, format_bp, format_hz, format_hz_number, format_nr, format_percent, format_size,
@@ -104,7 +104,7 @@ pub(super) struct Series<'a> {
 /// Fills in values.
 #[derive(Clone, Debug)]
 pub(super) struct Values<'a> {
-    pub options: &'a Options,
+    pub options: &'a AccessOptions,
     pub boxes: BoxOptions,
     pub bounds: BoxBounds,
     pub series: Series<'a>,
@@ -164,11 +164,11 @@ impl Values<'_> {
         let size = |bytes: u64| format_size(Bytes(bytes), self.numbers());
         let bandwidth = |passed| format!("{} per second", format_size_f64(snapshot.bandwidth(passed), self.numbers()));
         let hist = |metric, passed| {
-            let Options { histogram, weights, numbers, .. } = self.options;
+            let AccessOptions { histogram, weights, numbers, .. } = self.options;
             histogram::draw(histogram, metric, snapshot, *weights, passed, *numbers)
         };
         let pct = |metric, passed| {
-            let Options { percentiles, weights, numbers, .. } = self.options;
+            let AccessOptions { percentiles, weights, numbers, .. } = self.options;
             let errors = self.options.errors;
             percentile::draw(percentiles, metric, snapshot, *weights, passed, *numbers, errors)
         };

@@ -1,7 +1,7 @@
 //! The access report as pictures: what the style says of each target's last snapshot, or, for styles that list regions, how
 //! much memory was monitored and accessed over time. (Where it was hot is the heat map's to show.)
 
-use super::Options;
+use super::AccessOptions;
 use super::histogram::{self, Metric};
 use super::percentile;
 use super::styles::Style;
@@ -17,7 +17,7 @@ use damo_model::{Bytes, Nanos};
 ///
 /// # Errors
 /// When a record cannot be read or does not tell its intervals.
-pub fn access_picture(records: &[Record], options: &Options) -> Result<Box<dyn Picture>, ReportError> {
+pub fn access_picture(records: &[Record], options: &AccessOptions) -> Result<Box<dyn Picture>, ReportError> {
     Ok(match options.style {
         Style::TemperatureSzHist => Box::new(bars(records, options, Metric::Temperature)?),
         Style::RecencySzHist => Box::new(bars(records, options, Metric::Idle)?),
@@ -41,7 +41,7 @@ fn metric_title(metric: Metric) -> &'static str {
     }
 }
 
-fn bars(records: &[Record], options: &Options, metric: Metric) -> Result<Bars, ReportError> {
+fn bars(records: &[Record], options: &AccessOptions, metric: Metric) -> Result<Bars, ReportError> {
     let last = last_snapshots(records, options)?;
     let groups = last.iter().enumerate().map(|(color, (target, snapshot))| {
         let values: Vec<(i128, u64)> = snapshot
@@ -60,7 +60,7 @@ fn bars(records: &[Record], options: &Options, metric: Metric) -> Result<Bars, R
     Ok(Bars { title: metric_title(metric).to_owned(), x: ("memory".to_owned(), Unit::Bytes), groups: groups.collect() })
 }
 
-fn curves(records: &[Record], options: &Options, metric: Metric) -> Result<Chart, ReportError> {
+fn curves(records: &[Record], options: &AccessOptions, metric: Metric) -> Result<Chart, ReportError> {
     let all = percentile::Percentiles((0..=100).collect());
     let last = last_snapshots(records, options)?;
     let single = last.len() == 1;
@@ -92,11 +92,11 @@ fn curves(records: &[Record], options: &Options, metric: Metric) -> Result<Chart
     })
 }
 
-fn zero(records: &[Record], options: &Options) -> Zero {
+fn zero(records: &[Record], options: &AccessOptions) -> Zero {
     if options.clock_time { Zero::Clock } else { Zero::of(records) }
 }
 
-fn over_time(records: &[Record], options: &Options) -> Result<Chart, ReportError> {
+fn over_time(records: &[Record], options: &AccessOptions) -> Result<Chart, ReportError> {
     let course = course(records, options)?;
     let zero = zero(records, options);
     let since = |at: i64| zero.since(Nanos(at)).0 as f64;

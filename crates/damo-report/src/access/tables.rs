@@ -1,6 +1,6 @@
 //! The access report as tables: what the style shows, and each snapshot in a row.
 
-use super::Options;
+use super::AccessOptions;
 use super::histogram::{self, Metric};
 use super::percentile;
 use super::snapshot::Snapshot;
@@ -36,7 +36,7 @@ impl Keys {
 /// Calls `f` for each snapshot, with what its target is called.
 fn each(
     records: &[Record],
-    options: &Options,
+    options: &AccessOptions,
     mut f: impl FnMut(&str, Snapshot) -> Result<(), ReportError>,
 ) -> Result<(), ReportError> {
     for part in &parts(records, options)? {
@@ -55,7 +55,11 @@ fn each(
 ///
 /// # Errors
 /// When a record cannot be read or does not tell its intervals.
-pub fn access_tables(records: &[Record], options: &Options, only: Option<&str>) -> Result<Vec<Table>, ReportError> {
+pub fn access_tables(
+    records: &[Record],
+    options: &AccessOptions,
+    only: Option<&str>,
+) -> Result<Vec<Table>, ReportError> {
     let mut tables = Vec::new();
     match options.style {
         Style::TemperatureSzHist => tables.push(histogram(records, options, Metric::Temperature)?),
@@ -71,7 +75,7 @@ pub fn access_tables(records: &[Record], options: &Options, only: Option<&str>) 
     Ok(tables)
 }
 
-fn snapshots(records: &[Record], options: &Options) -> Result<Table, ReportError> {
+fn snapshots(records: &[Record], options: &AccessOptions) -> Result<Table, ReportError> {
     let mut keys = Keys::default();
     let (mut nr_regions, mut total, mut accessed) = (Vec::new(), Vec::new(), Vec::new());
     let (mut bandwidth, mut partial) = (Vec::new(), Vec::new());
@@ -114,11 +118,11 @@ fn metric_name(metric: Metric) -> String {
     }
 }
 
-fn values(snapshot: &Snapshot, options: &Options, metric: Metric) -> Vec<(i128, u64)> {
+fn values(snapshot: &Snapshot, options: &AccessOptions, metric: Metric) -> Vec<(i128, u64)> {
     snapshot.regions.iter().map(|region| (metric.of(region, snapshot, options.weights), region.size())).collect()
 }
 
-fn histogram(records: &[Record], options: &Options, metric: Metric) -> Result<Table, ReportError> {
+fn histogram(records: &[Record], options: &AccessOptions, metric: Metric) -> Result<Table, ReportError> {
     let mut keys = Keys::default();
     let (mut from, mut to, mut bytes) = (Vec::new(), Vec::new(), Vec::new());
     each(records, options, |target, snapshot| {
@@ -139,7 +143,7 @@ fn histogram(records: &[Record], options: &Options, metric: Metric) -> Result<Ta
     Table::new("histogram", keys.columns(more))
 }
 
-fn percentiles(records: &[Record], options: &Options, metric: Metric) -> Result<Table, ReportError> {
+fn percentiles(records: &[Record], options: &AccessOptions, metric: Metric) -> Result<Table, ReportError> {
     let mut keys = Keys::default();
     let (mut percentile, mut value, mut low, mut high) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     each(records, options, |target, snapshot| {
@@ -165,7 +169,7 @@ fn percentiles(records: &[Record], options: &Options, metric: Metric) -> Result<
     Table::new("percentiles", keys.columns(more))
 }
 
-fn regions(records: &[Record], options: &Options) -> Result<Table, ReportError> {
+fn regions(records: &[Record], options: &AccessOptions) -> Result<Table, ReportError> {
     let mut keys = Keys::default();
     let (mut start, mut end, mut counts) = (Vec::new(), Vec::new(), Vec::new());
     let (mut hz, mut ages, mut temperatures) = (Vec::new(), Vec::new(), Vec::new());
@@ -194,7 +198,10 @@ fn regions(records: &[Record], options: &Options) -> Result<Table, ReportError> 
 }
 
 /// Each target's last snapshot: what pictures show.
-pub(super) fn last_snapshots(records: &[Record], options: &Options) -> Result<Vec<(String, Snapshot)>, ReportError> {
+pub(super) fn last_snapshots(
+    records: &[Record],
+    options: &AccessOptions,
+) -> Result<Vec<(String, Snapshot)>, ReportError> {
     let mut last: Vec<(String, Snapshot)> = Vec::new();
     each(records, options, |target, snapshot| {
         match last.iter_mut().find(|(known, _)| known == target) {
@@ -209,7 +216,7 @@ pub(super) fn last_snapshots(records: &[Record], options: &Options) -> Result<Ve
 /// Total and accessed bytes of each snapshot by target: start, end, total, accessed.
 pub(super) type Course = Vec<(String, Vec<(i64, i64, u64, u64)>)>;
 
-pub(super) fn course(records: &[Record], options: &Options) -> Result<Course, ReportError> {
+pub(super) fn course(records: &[Record], options: &AccessOptions) -> Result<Course, ReportError> {
     let mut course: Course = Vec::new();
     each(records, options, |target, snapshot| {
         let hot = snapshot.regions.iter().filter(|region| region.nr_accesses > 0);

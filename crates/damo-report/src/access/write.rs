@@ -5,7 +5,7 @@ use super::keywords::{Key, Series, Values};
 use super::snapshot::{Snapshot, SortKey};
 use super::styles::{Facts, Style, template};
 use super::template::{Area, Template};
-use super::{Options, scheme_filters};
+use super::{AccessOptions, scheme_filters};
 use crate::ReportError;
 use crate::error::no_intervals;
 use crate::filter::{Filter, for_each_rows};
@@ -25,7 +25,7 @@ pub(super) struct Part<'a> {
     intervals: Intervals,
 }
 
-pub(super) fn parts<'a>(records: &'a [Record], options: &Options) -> Result<Vec<Part<'a>>, ReportError> {
+pub(super) fn parts<'a>(records: &'a [Record], options: &AccessOptions) -> Result<Vec<Part<'a>>, ReportError> {
     let mut parts = Vec::new();
     for record in records {
         let points = by_target(&measure(record, &options.filter, |rows| rows.intervals.is_some().into())?);
@@ -67,7 +67,7 @@ pub(super) fn for_each_snapshot(
     })
 }
 
-fn facts(parts: &[Part<'_>], options: &Options) -> Result<Facts, ReportError> {
+fn facts(parts: &[Part<'_>], options: &AccessOptions) -> Result<Facts, ReportError> {
     let goal = |part: &Part<'_>| part.record.meta().intervals_goal.is_some_and(|goal| goal.aggregations > 0);
     let mut probes = false;
     if let Some(first) = parts.first() {
@@ -95,7 +95,7 @@ fn facts(parts: &[Part<'_>], options: &Options) -> Result<Facts, ReportError> {
     })
 }
 
-fn templates(options: &Options, facts: Facts) -> [Template; 5] {
+fn templates(options: &AccessOptions, facts: Facts) -> [Template; 5] {
     Area::ALL.map(|area| {
         let mut text = template(options.style, area, facts);
         for (replace, of, change) in &options.format {
@@ -114,7 +114,7 @@ fn templates(options: &Options, facts: Facts) -> [Template; 5] {
 ///
 /// # Errors
 /// When a record cannot be read or does not tell its intervals, or `out` takes no more.
-pub fn write_access(records: &[Record], options: &Options, out: &mut dyn Write) -> Result<Used, ReportError> {
+pub fn write_access(records: &[Record], options: &AccessOptions, out: &mut dyn Write) -> Result<Used, ReportError> {
     let parts = parts(records, options)?;
     if parts.is_empty() {
         let names = records.iter().map(Record::name).collect::<Vec<_>>().join(", ");

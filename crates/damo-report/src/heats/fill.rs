@@ -4,7 +4,7 @@ use super::grid::GridSums;
 use super::mappings::MappingNames;
 use super::plan::{Plan, window};
 use super::schemes::{Applied, Layers};
-use super::{Axis, HeatsError, HeatsReport, Options, Unit};
+use super::{Axis, HeatsError, HeatsOptions, HeatsReport, Unit};
 use crate::survey::{Extent, First, Identity, Survey, intervals_of};
 use crate::zero::Zero;
 use damo_frame::{Chunk, Coverage, FrameError, Record, SnapshotView};
@@ -27,7 +27,7 @@ struct Pass<'a> {
     record: &'a Record,
     number: usize,
     plan: &'a Plan,
-    options: &'a Options,
+    options: &'a HeatsOptions,
     targets: Vec<TargetKey>,
     layers: &'a Layers,
     time: &'a Axis,
@@ -35,7 +35,7 @@ struct Pass<'a> {
     surveys: bool,
 }
 
-pub(super) fn run(records: &[Record], options: &Options) -> Result<HeatsReport, HeatsError> {
+pub(super) fn run(records: &[Record], options: &HeatsOptions) -> Result<HeatsReport, HeatsError> {
     crate::several::one_record(records)?;
     let sampled = sample(records, &Selection::all())?;
     let mut plan = Plan::make(records, options, &sampled, &sampled)?;
@@ -80,7 +80,13 @@ fn reaching(window: (Nanos, Nanos), first: Option<First>) -> (Nanos, Nanos) {
     }
 }
 
-fn fill(records: &[Record], options: &Options, plan: &Plan, windowed: bool, surveys: bool) -> Result<Sums, HeatsError> {
+fn fill(
+    records: &[Record],
+    options: &HeatsOptions,
+    plan: &Plan,
+    windowed: bool,
+    surveys: bool,
+) -> Result<Sums, HeatsError> {
     let (time, space) = options.axes(plan);
     // Where one aggregation makes enough checks, no cell can rest on fewer.
     let count = plan.checks.is_some_and(|checks| checks < options.min_checks);
@@ -297,7 +303,7 @@ fn by_temperature(
 
 fn report(
     records: &[Record],
-    options: &Options,
+    options: &HeatsOptions,
     plan: &Plan,
     whole: &Survey,
     found: &Survey,

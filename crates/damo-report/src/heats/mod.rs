@@ -24,7 +24,9 @@ pub use axis::Axis;
 pub use blocks::Fit;
 pub use grid::Grid;
 pub use mappings::MappingNames;
-pub use options::{AddressBase, AddressRange, Cells, Columns, DrawRange, FEW_CHECKS, Options, TimeBase, TimeRange};
+pub use options::{
+    AddressBase, AddressRange, Cells, Columns, DrawRange, FEW_CHECKS, HeatsOptions, TimeBase, TimeRange,
+};
 pub use picture::HeatMap;
 pub(crate) use picture::edges;
 pub use plan::find_mark;
@@ -182,7 +184,7 @@ pub struct HeatsReport {
 ///
 /// # Errors
 /// When a record cannot be read, or the options do not fit it.
-pub fn heats(records: &[Record], options: &Options) -> Result<HeatsReport, HeatsError> {
+pub fn heats(records: &[Record], options: &HeatsOptions) -> Result<HeatsReport, HeatsError> {
     fill::run(records, options)
 }
 

@@ -134,7 +134,7 @@ pub const FEW_CHECKS: u32 = 16;
 
 /// What a heat map is asked for.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Options {
+pub struct HeatsOptions {
     /// Whose: what is `None` is taken from the guide with most space that fits the rest.
     pub identity: Identity,
     /// Number of cells in time.
@@ -168,7 +168,7 @@ pub struct Options {
     pub by_temperature: Option<(f64, f64)>,
 }
 
-impl Default for Options {
+impl Default for HeatsOptions {
     /// As `heatmap --output raw` of the Python tool.
     fn default() -> Self {
         Self {
@@ -191,7 +191,7 @@ impl Default for Options {
     }
 }
 
-impl Options {
+impl HeatsOptions {
     /// As the Python tool's map on the terminal: 40 rows of 80 characters.
     pub fn terminal() -> Self {
         Self { rows: 40, columns: Columns::Each(80), ..Self::default() }

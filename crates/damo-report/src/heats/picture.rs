@@ -1,6 +1,6 @@
 //! The heat map as a picture: time from left to right, addresses upwards, a panel per contiguous area.
 
-use super::{Columns, Grid, HeatsReport, Options, Unit};
+use super::{Columns, Grid, HeatsOptions, HeatsReport, Unit};
 use crate::colormap::Rgb;
 use crate::events::EventKind;
 use crate::picture::axis::draw_below;
@@ -64,14 +64,14 @@ fn place(style: &Style) -> PanelArea {
 
 impl HeatMap<'_> {
     /// Options for a report that fills a picture of this style: a cell per pixel, all that was ever mapped.
-    pub fn options(style: &Style) -> Options {
+    pub fn options(style: &Style) -> HeatsOptions {
         let place = place(style);
         let columns = Columns::Shared {
             total: place.height.saturating_sub(NAME as usize),
             least: LEAST,
             between: NAME as usize + 6,
         };
-        Options::picture(place.width, columns)
+        HeatsOptions::picture(place.width, columns)
     }
 
     /// A panel's pixels, highest address first.

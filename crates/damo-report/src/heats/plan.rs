@@ -6,7 +6,7 @@
 
 use super::HeatsError;
 use super::mappings::MappingNames;
-use super::options::{Cells, DrawRange, Options, TimeBase};
+use super::options::{Cells, DrawRange, HeatsOptions, TimeBase};
 use crate::survey::{Extent, First, Identity, Survey};
 use damo_frame::Record;
 use damo_model::{Addr, AddrRange, Nanos, Side};
@@ -33,7 +33,12 @@ pub struct Plan {
 
 impl Plan {
     /// Makes a plan: `whole` tells of times, `areas` of addresses (the same survey, or one of the wanted time only).
-    pub fn make(records: &[Record], options: &Options, whole: &Survey, areas: &Survey) -> Result<Plan, HeatsError> {
+    pub fn make(
+        records: &[Record],
+        options: &HeatsOptions,
+        whole: &Survey,
+        areas: &Survey,
+    ) -> Result<Plan, HeatsError> {
         let (identity, extent) = pick(options, whole)?;
         let time = time_range(records, options, span(extent)?)?;
         let here = areas.get(identity).unwrap_or(extent);
@@ -52,7 +57,7 @@ impl Plan {
 /// The very identity that is wanted, if it names a target, else the extent with most space of those that fit it; the
 /// first of equals. What schemes were applied to is a part of what was monitored: it is picked only if asked for, or if
 /// there is nothing else.
-fn pick<'a>(options: &Options, survey: &'a Survey) -> Result<(Identity, &'a Extent), HeatsError> {
+fn pick<'a>(options: &HeatsOptions, survey: &'a Survey) -> Result<(Identity, &'a Extent), HeatsError> {
     let wanted = &options.identity;
     let fits = |known: &Identity| {
         (wanted.kdamond.is_none() || wanted.kdamond == known.kdamond)
@@ -84,7 +89,7 @@ fn pick<'a>(options: &Options, survey: &'a Survey) -> Result<(Identity, &'a Exte
     }
 }
 
-fn time_range(records: &[Record], options: &Options, known: (Nanos, Nanos)) -> Result<(Nanos, Nanos), HeatsError> {
+fn time_range(records: &[Record], options: &HeatsOptions, known: (Nanos, Nanos)) -> Result<(Nanos, Nanos), HeatsError> {
     if let Some(text) = &options.mark {
         let start = find_mark(records, text)?;
         let end = next_mark(records, start)?.unwrap_or(known.1);
@@ -114,7 +119,7 @@ fn span(extent: &Extent) -> Result<(Nanos, Nanos), HeatsError> {
 }
 
 /// The wanted time range where it does not depend on anything but the first and last snapshots.
-pub(super) fn window(records: &[Record], options: &Options, whole: &Survey) -> Result<(Nanos, Nanos), HeatsError> {
+pub(super) fn window(records: &[Record], options: &HeatsOptions, whole: &Survey) -> Result<(Nanos, Nanos), HeatsError> {
     let (_, extent) = pick(options, whole)?;
     time_range(records, options, span(extent)?)
 }
@@ -161,7 +166,7 @@ fn next_mark(records: &[Record], after: Nanos) -> Result<Option<Nanos>, HeatsErr
 
 fn ranges(
     records: &[Record],
-    options: &Options,
+    options: &HeatsOptions,
     identity: Identity,
     extent: &Extent,
 ) -> Result<Vec<AddrRange>, HeatsError> {
@@ -209,7 +214,7 @@ fn at_most(count: usize, mut ranges: Vec<AddrRange>) -> Vec<AddrRange> {
     ranges
 }
 
-impl Options {
+impl HeatsOptions {
     /// The cells of a plan: the time axis and an address axis per range.
     pub(super) fn axes(&self, plan: &Plan) -> (super::Axis, Vec<super::Axis>) {
         let axis = match self.cells {

@@ -3,7 +3,7 @@
 
 use super::HolisticReport;
 use crate::footprints::Metric;
-use crate::heats::{HeatMap, Options, edges};
+use crate::heats::{HeatMap, HeatsOptions, edges};
 use crate::picture::canvas::Rect;
 use crate::picture::stack::draw_strips;
 use crate::picture::{BELOW, Canvas, Chart, MARGIN, Picture, Series, Style, Unit, part};
@@ -37,7 +37,7 @@ impl Overview<'_> {
     }
 
     /// Options for so many maps that fill their part of a picture of this style.
-    pub fn options(style: &Style, maps: usize) -> Options {
+    pub fn options(style: &Style, maps: usize) -> HeatsOptions {
         HeatMap::options(&part(&upper(style), maps))
     }
 }

@@ -6,7 +6,7 @@
 use super::tracks::{self, Track};
 use super::{Group, HtmlError, after};
 use crate::heats::{
-    self, AddressBase, AddressRange, Columns, Grid, HeatsError, HeatsReport, Options, TimeBase, TimeRange,
+    self, AddressBase, AddressRange, Columns, Grid, HeatsError, HeatsOptions, HeatsReport, TimeBase, TimeRange,
 };
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -93,8 +93,11 @@ pub fn targets(
     let (working_sets, settled) = (tracks::working_sets(record)?, tracks::settled(record)?);
     let mut maps = Vec::new();
     for group in shown {
-        let options =
-            Options { identity: group.identity, time_range: time_range.clone(), ..Options::picture(times, columns) };
+        let options = HeatsOptions {
+            identity: group.identity,
+            time_range: time_range.clone(),
+            ..HeatsOptions::picture(times, columns)
+        };
         let Some(report) = seen(heats::heats(std::slice::from_ref(record), &options))? else { continue };
         let mut panels = report.panels.iter().map(|grid| panel(grid, &report)).collect::<Result<Vec<_>, _>>()?;
         let mut names = Vec::new();
@@ -104,7 +107,7 @@ pub fn targets(
                 AddressRange { start: range.start, end: range.end, base: AddressBase::At(Addr(0)) }
             });
             let options =
-                Options { identity: scheme.identity, address_ranges: address_ranges.collect(), ..options.clone() };
+                HeatsOptions { identity: scheme.identity, address_ranges: address_ranges.collect(), ..options.clone() };
             let Some(applied) = seen(heats::heats(std::slice::from_ref(record), &options))? else { continue };
             names.push(scheme_name(scheme, side_data));
             for (panel, grid) in panels.iter_mut().zip(&applied.panels) {

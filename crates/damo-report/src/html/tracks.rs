@@ -113,13 +113,13 @@ impl<'a> Clock<'a> {
 
 /// The working sets of all targets, snapshot by snapshot.
 pub fn working_sets(record: &Record) -> Result<WssReport, ReportError> {
-    let options = wss::Options { exclude_samples: Some(0), per_target: true, ..Default::default() };
+    let options = wss::WssOptions { exclude_samples: Some(0), per_target: true, ..Default::default() };
     wss::wss(std::slice::from_ref(record), &options)
 }
 
 /// The same without those of regions that had not settled: what figures are of, here as in the other reports.
 pub fn settled(record: &Record) -> Result<WssReport, ReportError> {
-    wss::wss(std::slice::from_ref(record), &wss::Options { per_target: true, ..Default::default() })
+    wss::wss(std::slice::from_ref(record), &wss::WssOptions { per_target: true, ..Default::default() })
 }
 
 /// The memory of one target, touched and allocated, and its key figures.

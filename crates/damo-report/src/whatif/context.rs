@@ -9,7 +9,7 @@ use super::page_filter::PageFilter;
 use super::readings::Readings;
 use super::region_state::{Columns, MIN_CELL, RegionState};
 use super::tally::{Held, Moment, Tally};
-use super::{Options, Times};
+use super::{Times, WhatIfOptions};
 use crate::ReportError;
 use crate::filter::Filter;
 use damo_frame::Record;
@@ -55,7 +55,7 @@ pub(super) struct Followed {
 pub(super) fn contexts<'a>(
     record: &'a Record,
     schemes: &[Scheme],
-    options: &Options,
+    options: &WhatIfOptions,
     filter: &Filter,
     times: &Times,
 ) -> Result<Vec<Context<'a>>, ReportError> {
@@ -77,7 +77,7 @@ impl<'a> Context<'a> {
         record: &Record,
         targets: Vec<&'a Target>,
         schemes: &[Scheme],
-        options: &Options,
+        options: &WhatIfOptions,
         times: &Times,
     ) -> Result<Context<'a>, ReportError> {
         let (total, free) = Readings::system(record)?;
@@ -145,7 +145,7 @@ impl<'a> Context<'a> {
         end: Nanos,
         columns: &Columns<'_>,
         intervals: Intervals,
-        options: &Options,
+        options: &WhatIfOptions,
     ) {
         let begun = self.pending.is_some_and(|(at, _)| end.saturating_sub(at).0 > intervals.aggregation.0 / 2);
         if begun || self.present.get(t).copied().unwrap_or(false) {
@@ -161,7 +161,7 @@ impl<'a> Context<'a> {
         }
     }
 
-    fn now(&mut self, at: Nanos, options: &Options) -> Now {
+    fn now(&mut self, at: Nanos, options: &WhatIfOptions) -> Now {
         Now {
             at,
             seconds: at.saturating_sub(self.begin).as_secs_f64() as f32,
@@ -173,7 +173,7 @@ impl<'a> Context<'a> {
     }
 
     /// Ends the record: what each candidate moved so lately that the record does not show whether it is accessed again.
-    pub(super) fn finish(&mut self, options: &Options) {
+    pub(super) fn finish(&mut self, options: &WhatIfOptions) {
         self.flush(options);
         let Some(last) = self.last else { return };
         let now = self.now(last, options);
@@ -188,7 +188,7 @@ impl<'a> Context<'a> {
     }
 
     /// Lets all candidates live through the moment that is complete.
-    fn flush(&mut self, options: &Options) {
+    fn flush(&mut self, options: &WhatIfOptions) {
         let Some((at, intervals)) = self.pending.take() else { return };
         let gap = self.last.map_or(intervals.aggregation, |last| at.saturating_sub(last));
         // Of a longer gap nobody knows what happened.

@@ -31,7 +31,7 @@ use tally::Moment;
 
 /// How to reckon.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Options {
+pub struct WhatIfOptions {
     /// Memory accessed again within this time after it was moved counts as such.
     pub refault_within: Nanos,
     /// Means of memory leave out so much of the record's beginning. It is the same for all schemes, so that their means
@@ -45,9 +45,9 @@ pub struct Options {
     pub target: TargetFilter,
 }
 
-impl Default for Options {
+impl Default for WhatIfOptions {
     fn default() -> Self {
-        Options {
+        WhatIfOptions {
             refault_within: Nanos::from_secs(60),
             settle: Nanos(0),
             spans: 600,
@@ -66,7 +66,7 @@ pub struct WhatIf {
     pub snapshots: (u64, u64),
     /// From the first snapshot's start to the last one's end.
     pub time: (Nanos, Nanos),
-    /// Means of memory are taken from here on: the record's beginning, or [`Options::settle`] later.
+    /// Means of memory are taken from here on: the record's beginning, or [`WhatIfOptions::settle`] later.
     pub means_from: Nanos,
     /// What counts as accessed again soon.
     pub refault_within: Nanos,
@@ -87,7 +87,7 @@ pub struct Outcome {
     pub sums: Counts,
     /// Mean memory from [`WhatIf::means_from`] on.
     pub mean: Memory,
-    /// Bytes that were moved less than [`Options::refault_within`] before the record ends and not accessed again in it:
+    /// Bytes that were moved less than [`WhatIfOptions::refault_within`] before the record ends and not accessed again in it:
     /// the record does not show whether they would be.
     pub undecided: f64,
     /// What each filter kept out over the whole record, in their order.
@@ -113,7 +113,7 @@ pub struct Counts {
     pub changed: f64,
     /// Bytes of these accessed again (for what was moved as hot: found idle).
     pub back: f64,
-    /// Bytes of these for which it was so within [`Options::refault_within`].
+    /// Bytes of these for which it was so within [`WhatIfOptions::refault_within`].
     pub back_soon: f64,
     /// Time that programs would wait for memory to come back.
     pub waited: Nanos,
@@ -181,7 +181,7 @@ impl Outcome {
 ///
 /// # Errors
 /// When the record cannot be read, or has no snapshot to reckon with.
-pub fn what_if(record: &Record, schemes: &[Scheme], options: &Options) -> Result<WhatIf, ReportError> {
+pub fn what_if(record: &Record, schemes: &[Scheme], options: &WhatIfOptions) -> Result<WhatIf, ReportError> {
     let filter = Filter { target: TargetFilter { plain_only: true, ..options.target.clone() }, ..Filter::default() };
     let nothing = || {
         let what =
@@ -248,7 +248,7 @@ struct Part {
 fn pass(
     record: &Record,
     schemes: &[Scheme],
-    options: &Options,
+    options: &WhatIfOptions,
     filter: &Filter,
     times: &Times,
 ) -> Result<Part, ReportError> {

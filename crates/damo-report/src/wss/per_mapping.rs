@@ -3,7 +3,7 @@
 //! DAMON's regions know nothing of mappings: a region that two mappings share counts for each by the bytes that lie in
 //! it. Where something else was mapped later, the mapping that begins first counts, for the whole record.
 
-use super::Options;
+use super::WssOptions;
 use crate::ReportError;
 use crate::confidence::membership_variance;
 use crate::filter::{Filter, for_each_rows};
@@ -58,7 +58,7 @@ impl Layout {
 pub(super) fn series(
     record: &Record,
     filter: &Filter,
-    options: &Options,
+    options: &WssOptions,
 ) -> Result<Vec<(TargetKey, String, Vec<Point>)>, ReportError> {
     let mut layouts: HashMap<TargetKey, Layout> = HashMap::new();
     for target in record.targets() {

@@ -96,12 +96,12 @@ struct ReckoningArgs {
 }
 
 impl ReckoningArgs {
-    fn options(&self) -> whatif::Options {
-        whatif::Options {
+    fn options(&self) -> whatif::WhatIfOptions {
+        whatif::WhatIfOptions {
             refault_within: self.refault_within,
             settle: self.settle.unwrap_or_default(),
             target: self.target.filter(),
-            ..whatif::Options::default()
+            ..whatif::WhatIfOptions::default()
         }
     }
 }
@@ -142,7 +142,8 @@ pub fn run(args: &SchemesArgs) -> Result<Outcome> {
 }
 
 fn run_suggest(args: &SuggestArgs) -> Result<Outcome> {
-    let options = suggest::Options { action: args.action, goals: args.goal.clone(), whatif: args.reckoning.options() };
+    let options =
+        suggest::SuggestOptions { action: args.action, goals: args.goal.clone(), whatif: args.reckoning.options() };
     let opened = args.known.open(std::slice::from_ref(&args.record))?;
     let Some(record) = opened.records.first() else { bail!("no record") };
     args.form.check()?;

@@ -13,7 +13,7 @@ use damo_frame::Record;
 use damo_model::human::Show;
 use damo_record::args::named;
 use damo_report::ReportError;
-use damo_report::access::{self, Area, HistogramOptions, Options, Percentiles, SortKey, Style};
+use damo_report::access::{self, AccessOptions, Area, HistogramOptions, Percentiles, SortKey, Style};
 use damo_report::heats::{ColorSet, Depth};
 use damo_report::selection::selected;
 use damo_report::several::Apart;
@@ -130,7 +130,7 @@ impl AccessArgs {
         Ok(FormArgs::new(self.formats.form()?, self.table.clone(), self.out.clone(), self.force))
     }
 
-    fn options(&self) -> Result<Options> {
+    fn options(&self) -> Result<AccessOptions> {
         let descending = if self.sort_regions_dsc == ["all"] {
             SortKey::ALL.to_vec()
         } else {
@@ -147,7 +147,7 @@ impl AccessArgs {
         };
         let mut filter = self.filter.filter(self.clock)?;
         filter.weights = weights;
-        Ok(Options {
+        Ok(AccessOptions {
             style: self.style,
             numbers: self.raw_number.style(),
             filter,
@@ -166,7 +166,7 @@ impl AccessArgs {
             clock_time: self.clock.abs_time,
             color: (self.form()?.out().is_none() || self.color == ColorWhen::Always)
                 && output::depth(self.color) != Depth::Plain,
-            ..Options::default()
+            ..AccessOptions::default()
         })
     }
 }
@@ -179,7 +179,7 @@ pub fn run(args: &AccessArgs) -> Result<Outcome> {
     let files = [&args.files[..], &args.formats.files].concat();
     if args.raw_form {
         let opened = args.inputs.open(&files)?;
-        let options = raw::Options {
+        let options = raw::RawOptions {
             style: args.raw_number.style(),
             filter: args.filter.filter(args.clock)?,
             duration: None,
@@ -197,11 +197,11 @@ pub fn run(args: &AccessArgs) -> Result<Outcome> {
     let chosen = progress::during(records, || {
         Apart::look(records, |records| {
             let filter = selected(records, &options.filter)?;
-            Ok::<_, ReportError>((records, Options { filter, ..options.clone() }))
+            Ok::<_, ReportError>((records, AccessOptions { filter, ..options.clone() }))
         })
     })?;
     if let Some(place) = args.plot.place(&form) {
-        let draw = |(records, options): &(&[Record], Options)| access::access_picture(records, options);
+        let draw = |(records, options): &(&[Record], AccessOptions)| access::access_picture(records, options);
         let pictures = progress::during(records, || chosen.map(draw))?;
         args.plot.picture().draw(&pictures.picture(|picture| Box::new(picture)), &opened, &place)?;
     } else if form.format() == AnyForm::Text {
@@ -211,7 +211,8 @@ pub fn run(args: &AccessArgs) -> Result<Outcome> {
             })
         })?;
     } else {
-        let tables = |(records, options): &(&[Record], Options)| access::access_tables(records, options, form.table());
+        let tables =
+            |(records, options): &(&[Record], AccessOptions)| access::access_tables(records, options, form.table());
         form.write("access", |_| Ok(()), || chosen.tables(args.clock.abs_time, tables))?;
     }
     Ok(opened.outcome())

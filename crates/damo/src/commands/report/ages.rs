@@ -8,7 +8,7 @@ use damo_frame::Record;
 use damo_model::Nanos;
 use damo_model::human::time_text;
 use damo_report::ReportError;
-use damo_report::ages::{self, AgesReport, Options};
+use damo_report::ages::{self, AgesOptions, AgesReport};
 use damo_report::filter::Filter;
 use damo_report::selection::nothing_left;
 
@@ -33,7 +33,7 @@ impl ReportArgs for AgesArgs {
 
     fn make(asked: &Asked<Self>, records: &[Record], filter: Filter) -> Result<AgesReport> {
         let at = asked.own.at.map(|at| moment(records, at, asked.clock)).transpose()?;
-        let mut options = Options { filter, at, ..Options::default() };
+        let mut options = AgesOptions { filter, at, ..AgesOptions::default() };
         if let Some(edges) = &asked.own.edges {
             options.edges = ages::parse_edges(edges)?;
         }

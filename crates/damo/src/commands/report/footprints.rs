@@ -9,7 +9,7 @@ use anyhow::Result;
 use clap::Args;
 use damo_report::ReportError;
 use damo_report::distribution::{DistributionText, SortBy};
-use damo_report::footprints::{self, Metric, Options};
+use damo_report::footprints::{self, FootprintsOptions, Metric};
 use damo_report::several::Apart;
 use std::path::PathBuf;
 
@@ -60,15 +60,15 @@ pub fn run(args: &FootprintsArgs) -> Result<Outcome> {
     for word in args.words.iter().cloned().chain(named) {
         match Metric::ALL.into_iter().find(|metric| metric.name() == word) {
             Some(metric) => metrics.push(metric),
-            None if word == "all" => metrics.extend(Options::default().metrics),
+            None if word == "all" => metrics.extend(FootprintsOptions::default().metrics),
             None => files.push(PathBuf::from(word)),
         }
     }
     if metrics.is_empty() {
-        metrics = Options::default().metrics;
+        metrics = FootprintsOptions::default().metrics;
     }
     metrics.retain(|metric| !args.with_wss || *metric != Metric::Wss);
-    let options = Options {
+    let options = FootprintsOptions {
         metrics: metrics.into_iter().chain(args.with_wss.then_some(Metric::Wss)).collect(),
         range: args.distribution.range()?,
         sort: args.distribution.sort(),

@@ -21,7 +21,7 @@ use damo_report::guide;
 use damo_report::heats::HeatMap;
 use damo_report::heats::{
     self, AddressBase, AddressRange, Cells, ColorSet, Columns, Depth, DrawRange, FEW_CHECKS, Fit, Glyphs, HeatsError,
-    HeatsReport, Options, RawStyle, TerminalStyle, TimeRange,
+    HeatsOptions, HeatsReport, RawStyle, TerminalStyle, TimeRange,
 };
 use damo_report::picture::Picture;
 use damo_report::selection::nothing_left;
@@ -224,7 +224,7 @@ pub(super) fn maps(
     opened: &Opened,
     filter: &TargetFilter,
     clock: ClockArgs,
-    options: &dyn Fn(usize) -> Options,
+    options: &dyn Fn(usize) -> HeatsOptions,
 ) -> Result<Apart<HeatsReport>> {
     let wanted = wanted_maps(&opened.records, filter)?;
     if wanted > MOST_MAPS {
@@ -244,7 +244,7 @@ fn first_maps(
     filter: &TargetFilter,
     clock: ClockArgs,
     most: usize,
-    options: &dyn Fn(usize) -> Options,
+    options: &dyn Fn(usize) -> HeatsOptions,
 ) -> Result<Apart<HeatsReport>> {
     let records = &opened.records;
     let mut parts = most;
@@ -263,7 +263,7 @@ fn some_maps(
     filter: &TargetFilter,
     clock: ClockArgs,
     most: usize,
-    options: &Options,
+    options: &HeatsOptions,
 ) -> Result<Apart<HeatsReport>> {
     let mut left = most;
     Apart::look_often(records, |records| {
@@ -277,7 +277,7 @@ fn some_maps(
             if left == 0 {
                 break;
             }
-            match heats::heats(records, &Options { identity, ..options.clone() }) {
+            match heats::heats(records, &HeatsOptions { identity, ..options.clone() }) {
                 Ok(mut report) if report.shows_anything() => {
                     report.zero = clock.zero(report.zero);
                     found.push(report);
@@ -310,7 +310,7 @@ fn nothing_shown(records: &[Record]) -> anyhow::Error {
 
 impl HeatsArgs {
     /// Of each record the map of one target, as the Python tool's layouts have it, and says which one that is.
-    fn one_map(&self, opened: &Opened, options: &Options) -> Result<Apart<HeatsReport>> {
+    fn one_map(&self, opened: &Opened, options: &HeatsOptions) -> Result<Apart<HeatsReport>> {
         let maps = progress::during(&opened.records, || {
             Apart::look(&opened.records, |records| {
                 let mut options = options.clone();
@@ -394,11 +394,11 @@ impl HeatsArgs {
     }
 
     /// The library's options.
-    fn options(&self, destination: &Destination) -> Result<Options> {
+    fn options(&self, destination: &Destination) -> Result<HeatsOptions> {
         let mut options = match destination {
-            Destination::Terminal => Options::terminal(),
-            Destination::Numbers => Options::default(),
-            Destination::Tables => Options { rows: 100, columns: Columns::Each(100), ..Options::overview() },
+            Destination::Terminal => HeatsOptions::terminal(),
+            Destination::Numbers => HeatsOptions::default(),
+            Destination::Tables => HeatsOptions { rows: 100, columns: Columns::Each(100), ..HeatsOptions::overview() },
             Destination::Picture(_) => self.picture.heats_options(),
         };
         if let [rows, columns] = self.resol[..] {
@@ -435,7 +435,7 @@ impl HeatsArgs {
 }
 
 /// Draws on the terminal, as large and as colourful as it allows.
-fn terminal(args: &HeatsArgs, form: &FormArgs, options: &Options, opened: &Opened) -> Result<()> {
+fn terminal(args: &HeatsArgs, form: &FormArgs, options: &HeatsOptions, opened: &Opened) -> Result<()> {
     let to_terminal = output::is_terminal() && form.out().is_none();
     let glyphs =
         args.style.unwrap_or(if to_terminal && args.resol.is_empty() { Glyphs::HalfBlocks } else { Glyphs::Digits });

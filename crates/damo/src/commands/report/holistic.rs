@@ -13,7 +13,7 @@ use damo_frame::Record;
 use damo_record::args::named;
 use damo_report::filter::TargetFilter;
 use damo_report::heats::{self, Depth, Fit, Glyphs, TerminalStyle};
-use damo_report::holistic::{self, HolisticError, Options, Overview};
+use damo_report::holistic::{self, HolisticError, HolisticOptions, Overview};
 use damo_report::picture::{part, with_room};
 use damo_report::several::{Apart, apart};
 use damo_report::survey::monitored;
@@ -88,12 +88,12 @@ pub fn run(args: &HolisticArgs) -> Result<Outcome> {
         }
         let lines = if targets > 1 { LINES_OF_SEVERAL } else { LINES } * if args.long { 2 } else { 1 };
         let Fit { rows, columns, most_panels } = Fit::new((width, lines), 0, depth);
-        heats::Options { rows, columns, most_panels, ..heats::Options::overview() }
+        heats::HeatsOptions { rows, columns, most_panels, ..heats::HeatsOptions::overview() }
     };
     let found = progress::during(&opened.records, || {
         Apart::of(&groups, |records| {
-            let heats = heats::Options { scale: args.scale.scale(), ..heats(targets(records)) };
-            let mut report = holistic::holistic(records, &Options { heats, long: args.long })?;
+            let heats = heats::HeatsOptions { scale: args.scale.scale(), ..heats(targets(records)) };
+            let mut report = holistic::holistic(records, &HolisticOptions { heats, long: args.long })?;
             report.count_from(args.clock.zero(report.zero));
             Ok::<_, HolisticError>(report)
         })

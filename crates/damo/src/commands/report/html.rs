@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use damo_format::Kind;
 use damo_model::human::Show;
-use damo_report::html::{self, Options};
+use damo_report::html::{self, HtmlOptions};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -55,7 +55,7 @@ pub fn run(args: &HtmlArgs) -> Result<Outcome> {
         bail!("a page shows one record, and {} are given: make a page for each", opened.records.len())
     };
     let (command, hash, scale) = (output::command_line(), opened.hash(), args.scale.scale());
-    let options = Options { command, hash, colormap: args.colormap, scale };
+    let options = HtmlOptions { command, hash, colormap: args.colormap, scale };
     let to_stdout = outputs::is_stdout(&args.output);
     if args.open && to_stdout {
         bail!("--open opens a file, and the page goes to standard output: name a file with -o FILE");

@@ -7,7 +7,7 @@ use clap::Args;
 use damo_frame::Record;
 use damo_report::distribution::SortBy;
 use damo_report::filter::Filter;
-use damo_report::nr_regions::{NrRegionsReport, Options, nr_regions};
+use damo_report::nr_regions::{NrRegionsOptions, NrRegionsReport, nr_regions};
 
 /// Arguments.
 #[derive(Args, Debug)]
@@ -28,7 +28,7 @@ impl ReportArgs for NrRegionsArgs {
     fn make(asked: &Asked<Self>, records: &[Record], filter: Filter) -> Result<NrRegionsReport> {
         let Self { distribution, settling } = &asked.own;
         let (range, sort, exclude_samples) = (distribution.range()?, distribution.sort(), settling.exclude_samples);
-        let report = nr_regions(records, &Options { range, exclude_samples, sort, filter })?;
+        let report = nr_regions(records, &NrRegionsOptions { range, exclude_samples, sort, filter })?;
         settling.judge(records.first().map_or("", |record| record.name()), report.each_used())?;
         Ok(report)
     }

@@ -9,7 +9,7 @@ use clap::Args;
 use damo_model::human::Show;
 use damo_record::args::named;
 use damo_report::colormap::ColorMap;
-use damo_report::heats::{HeatMap, Options, Scale};
+use damo_report::heats::{HeatMap, HeatsOptions, Scale};
 use damo_report::picture::{self, Format, Picture, Style, Theme, part, with_room};
 use std::path::{Path, PathBuf};
 
@@ -121,18 +121,18 @@ impl PictureArgs {
     }
 
     /// A map that fills the picture.
-    pub fn heats_options(self) -> Options {
+    pub fn heats_options(self) -> HeatsOptions {
         HeatMap::options(&self.with_subtitle())
     }
 
     /// The same options for one of so many maps below one another.
-    pub fn heats_part(self, maps: usize, options: &Options) -> Options {
+    pub fn heats_part(self, maps: usize, options: &HeatsOptions) -> HeatsOptions {
         if maps < 2 || (options.rows, options.columns) != (self.heats_options().rows, self.heats_options().columns) {
             return options.clone();
         }
         let style = self.with_subtitle();
-        let Options { rows, columns, .. } = HeatMap::options(&part(&with_room(&style, maps), maps));
-        Options { rows, columns, ..options.clone() }
+        let HeatsOptions { rows, columns, .. } = HeatMap::options(&part(&with_room(&style, maps), maps));
+        HeatsOptions { rows, columns, ..options.clone() }
     }
 
     /// Size, theme and colours, with room for the line under the headline.

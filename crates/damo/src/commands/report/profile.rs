@@ -10,7 +10,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 use damo_model::NrAccesses;
 use damo_report::ReportError;
-use damo_report::profile::{self, Options};
+use damo_report::profile::{self, ProfileOptions};
 use damo_report::selection::selected;
 use damo_report::several::Apart;
 use std::path::PathBuf;
@@ -43,7 +43,7 @@ pub struct ProfileArgs {
 /// # Errors
 /// If there is not exactly one record, it cannot be read, or the result cannot be written.
 pub fn run(args: &ProfileArgs) -> Result<Outcome> {
-    let options = Options {
+    let options = ProfileOptions {
         acc_thres: NrAccesses(args.acc_thres),
         exclude_samples: args.settling.exclude_samples,
         filter: args.filter.filter(args.clock)?,
@@ -57,7 +57,7 @@ pub fn run(args: &ProfileArgs) -> Result<Outcome> {
     let found = progress::during(&opened.records, || {
         Apart::look(&opened.records, |records| {
             let filter = selected(records, &options.filter)?;
-            let report = profile::profile(record, &Options { filter, ..options.clone() })?;
+            let report = profile::profile(record, &ProfileOptions { filter, ..options.clone() })?;
             args.settling.judge(record.name(), [report.used])?;
             Ok::<_, ReportError>(report)
         })

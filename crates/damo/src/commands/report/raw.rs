@@ -14,7 +14,7 @@ use damo_report::ReportError;
 use damo_report::filter::{Bounds, Filter};
 use damo_report::heats::{self, AddressBase, AddressRange, TimeBase, TimeRange};
 use damo_report::raw;
-pub use damo_report::raw::Options;
+pub use damo_report::raw::RawOptions;
 use damo_report::selection::selected;
 use damo_report::several::Apart;
 use std::path::PathBuf;
@@ -54,7 +54,7 @@ pub fn run(args: &RawArgs) -> Result<Outcome> {
         _ => None,
     };
     let (filter, clock_time) = (args.filter.filter(args.clock)?, args.clock.abs_time);
-    let options = Options { style: args.raw_number.style(), filter, duration, clock_time };
+    let options = RawOptions { style: args.raw_number.style(), filter, duration, clock_time };
     print(&args.inputs.open(&args.files)?, &options, &args.form, &args.plot, args.pager)
 }
 
@@ -64,7 +64,7 @@ pub fn run(args: &RawArgs) -> Result<Outcome> {
 /// As [`run`].
 pub fn print(
     opened: &Opened,
-    options: &Options,
+    options: &RawOptions,
     form: &FormArgs,
     plot: &PlotArgs,
     pager: PagerArgs,
@@ -87,7 +87,7 @@ pub fn print(
     let chosen = progress::during(&opened.records, || {
         Apart::look(&opened.records, |records| {
             let filter = selected(records, &options.filter)?;
-            let options = Options { filter, ..options.clone() };
+            let options = RawOptions { filter, ..options.clone() };
             records.iter().try_for_each(|record| raw::something_lasts(record, &options))?;
             Ok::<_, ReportError>((records, options))
         })
@@ -108,14 +108,14 @@ pub fn print(
 
 /// The picture of regions is the heat map: of the same target, addresses and time. A map without some of its regions would
 /// show them as not monitored, so that filters of regions have none.
-fn heats_options(options: &Options, map: heats::Options) -> Result<heats::Options> {
-    let Options { filter, duration, .. } = options;
+fn heats_options(options: &RawOptions, map: heats::HeatsOptions) -> Result<heats::HeatsOptions> {
+    let RawOptions { filter, duration, .. } = options;
     let place = Filter { target: filter.target.clone(), addresses: filter.addresses.clone(), ..Filter::default() };
     if *filter != place {
         bail!("a picture of raw is a heat map, which is cut by target, --address and --duration only");
     }
     let range = |range: &AddrRange| AddressRange { start: range.start, end: range.end, base: AddressBase::At(Addr(0)) };
-    Ok(heats::Options {
+    Ok(heats::HeatsOptions {
         address_ranges: filter.addresses.iter().map(range).collect(),
         time_range: duration.map(|time| TimeRange { start: time.min, end: time.max, base: TimeBase::Began }),
         ..map

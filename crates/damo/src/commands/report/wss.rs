@@ -8,7 +8,7 @@ use damo_frame::Record;
 use damo_model::{Bytes, Nanos, NrAccesses};
 use damo_report::distribution::DistributionText;
 use damo_report::filter::Filter;
-use damo_report::wss::{Options, WssReport, wss};
+use damo_report::wss::{WssOptions, WssReport, wss};
 
 /// Arguments.
 #[derive(Args, Debug)]
@@ -61,8 +61,8 @@ impl ReportArgs for WssArgs {
 
     fn make(asked: &Asked<Self>, records: &[Record], filter: Filter) -> Result<WssReport> {
         let own = &asked.own;
-        let windowed = own.work_time > Options::default().work_time;
-        let options = Options {
+        let windowed = own.work_time > WssOptions::default().work_time;
+        let options = WssOptions {
             range: own.distribution.range()?,
             exclude_samples: own.settling.exclude_samples,
             acc_thres: NrAccesses(own.acc_thres),
