@@ -31,26 +31,20 @@ pub enum FilterKind {
 }
 
 impl FilterKind {
-    /// The kernel's words for the kinds, each with the JSON keys of its values.
-    const WORDS: [(&'static str, &'static [&'static str]); 8] = [
-        ("anon", &[]),
-        ("active", &[]),
-        ("young", &[]),
-        ("unmapped", &[]),
-        ("memcg", &["memcg_path"]),
-        ("addr", &["address_range.start", "address_range.end"]),
-        ("target", &["damon_target_idx"]),
-        ("hugepage_size", &["hugepage_size", "hugepage_size"]),
-    ];
-
     /// The JSON keys of the values of a kind, by the kernel's word for it.
     ///
     /// # Errors
     /// If there is no such kind.
     pub fn value_keys(word: &str) -> std::result::Result<&'static [&'static str], UnknownKeyword> {
         const KNOWN: [&str; 8] = ["anon", "active", "young", "unmapped", "memcg", "addr", "target", "hugepage_size"];
-        let found = Self::WORDS.iter().find(|(known, _)| *known == word).map(|(_, keys)| *keys);
-        found.ok_or_else(|| UnknownKeyword::new(word, "type of a filter", &KNOWN))
+        Ok(match word {
+            "anon" | "active" | "young" | "unmapped" => &[],
+            "memcg" => &["memcg_path"],
+            "addr" => &["address_range.start", "address_range.end"],
+            "target" => &["damon_target_idx"],
+            "hugepage_size" => &["hugepage_size", "hugepage_size"],
+            _ => return Err(UnknownKeyword::new(word, "type of a filter", &KNOWN)),
+        })
     }
 
     /// The kind `word` with its values in the order of [`FilterKind::value_keys`]; those beyond are not looked at.
