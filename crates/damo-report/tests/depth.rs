@@ -181,7 +181,7 @@ fn working_sets_are_told_apart_by_mapping() {
         assert_eq!(parts, point.value, "snapshot {i}");
     }
     let error = wss(&[open("thousand-regions/damon.data")], &options).expect_err("no mappings");
-    assert!(error.to_string().contains("does not tell what was mapped where"), "{error}");
+    assert!(error.to_string().contains("does not say what was mapped where"), "{error}");
 }
 
 #[test]
