@@ -9,7 +9,9 @@ use damo_kernel::sysfs::{Command as Ask, Leftover, Sysfs};
 use damo_kernel::tracefs::{Decoder, Event, Tracefs};
 use damo_kernel::{Root, readiness};
 use damo_model::kdamond::{Context, ContextTarget, Kdamond};
-use damo_model::scheme::{Action, FilterKind, Goal, Metric, Scheme, SchemeFilter, WatermarkMetric, Watermarks};
+use damo_model::scheme::{
+    Action, FilterKind, Goal, Metric, Rate, Scheme, SchemeFilter, Span, WatermarkMetric, Watermarks,
+};
 use damo_model::{Addr, AddrRange, Bytes, Intervals, Nanos, Ops, Snapshot, SnapshotState};
 use damo_trace::assemble::{Assembler, AssemblerOptions, EventKey, RegionEvent};
 use std::process::{Child, Command};
@@ -61,8 +63,16 @@ fn physical(root: &Root) -> Kdamond {
     Kdamond { contexts: vec![context], ..Kdamond::default() }
 }
 
+/// A scheme for all regions, with its bounds in the units of the kernel's files, in which it is read back.
+fn scheme_as_read(action: Action) -> Scheme {
+    let mut scheme = Scheme::new(action);
+    scheme.access_pattern.nr_accesses.min = Rate::Samples(0);
+    scheme.access_pattern.age.min = Span::Intervals(0);
+    scheme
+}
+
 fn full_scheme() -> Scheme {
-    let mut scheme = Scheme::new(Action::Stat);
+    let mut scheme = scheme_as_read(Action::Stat);
     scheme.apply_interval = Nanos::from_millis(300);
     scheme.quotas.time = Nanos::from_millis(10);
     scheme.quotas.size = Bytes(100 << 20);
@@ -89,7 +99,7 @@ fn full_scheme() -> Scheme {
 fn what_is_staged_reads_back_the_same() {
     let Some((root, sysfs)) = guest() else { return };
     let mut wanted = [processes(&[1, std::process::id() as i32]), physical(&root)];
-    wanted[0].contexts[0].schemes = vec![full_scheme(), Scheme::new(Action::Pageout)];
+    wanted[0].contexts[0].schemes = vec![full_scheme(), scheme_as_read(Action::Pageout)];
     let staged = sysfs.stage(&wanted).expect("this kernel has all of it");
     assert_eq!(staged.params().expect("readable"), wanted);
     staged.undo().expect("nothing runs");
