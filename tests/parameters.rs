@@ -263,7 +263,7 @@ fn the_python_tool_reads_the_parameters_that_are_printed() {
     let options = "--damos_action pageout --damos_access_rate 0% 0% --damos_age 5s max --damos_quotas 10ms 100M 1s \
                    --damos_filter reject addr 4096 8192 --damos_filter allow none memcg /a -r 0x1000-0x100000000 paddr";
     file(here.path(), "ours.json", &ok(here.path(), &format!("args damon {options}")));
-    let output = Command::new(&python).args(["args", "damon", "ours.json", "--raw"]).current_dir(here.path()).output();
+    let output = Command::new(&python).args(["args", "damon", "ours.json"]).current_dir(here.path()).output();
     let output = output.expect("the Python tool starts");
     let text = String::from_utf8_lossy(&output.stdout);
     let theirs: Value = serde_json::from_str(&text[..=text.rfind('}').unwrap_or(0)]).expect("JSON of the Python tool");
