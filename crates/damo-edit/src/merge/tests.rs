@@ -94,7 +94,7 @@ fn different_kdamonds_stay_side_by_side_and_the_same_process_is_the_same_target(
 
 #[test]
 fn another_boot_is_refused_and_so_is_a_record_that_does_not_tell() {
-    for (other, why) in [(boot("y"), "differ"), (boot(""), "b.damo does not tell")] {
+    for (other, why) in [(boot("y"), "differ"), (boot(""), "b.damo has no boot id")] {
         let error = merge(&[(boot("x"), vec![], vec![]), (other, vec![], vec![])]).unwrap_err();
         let Failure::Edit(error) = error else { panic!("{error:?}") };
         assert!(error.to_string().contains(why) && error.to_string().contains("--any_host"), "{error}");
