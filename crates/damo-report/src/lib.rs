@@ -23,7 +23,7 @@
 //! - [`temperature`]: how hot a region is
 //! - [`colormap`]: colours for numbers
 //! - [`picture`]: PNG and SVG
-//! - [`table`], [`form`]: results as tables, and the forms in which they are written
+//! - [`table`], [`output_format`]: results as tables, and the forms in which they are written
 //!
 //! ```
 //! use damo_frame::Record;
