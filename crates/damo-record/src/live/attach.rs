@@ -1,6 +1,5 @@
 //! Recording what runs already: kdamonds of others and of kernel modules, which are left exactly as they are.
 
-use super::Machine;
 use super::events::{Events, TargetSlot, Watched, processes_in};
 use super::follow::{Following, give};
 use super::param_watcher::ParamWatcher;
@@ -8,16 +7,14 @@ use super::process_tracker::{Origin, ProcessTracker, monitorable};
 use super::side_data::SideDataSampler;
 use super::source::Open;
 use super::target_controller::{TargetController, decoder, formats, meta, params_of};
+use super::{Machine, open_output, start_pipeline};
 use crate::args::UsageError;
 use crate::error::RecordError;
 use crate::marks::Marks;
-use crate::pipeline::{LIVE_BLOCK_AGE, Patience, Pipeline};
 use crate::problem::Problem;
-use crate::record_output::RecordOutput;
 use crate::request::Request;
 use crate::signals::Signals;
 use crate::status_line::StatusLine;
-use damo_format::WriterOptions;
 use damo_kernel::procfs::now;
 use damo_kernel::sysfs::{KdamondStatus, ModuleKdamond};
 use damo_model::kdamond::{ContextTarget, Kdamond};
@@ -155,8 +152,7 @@ pub(crate) fn run(
     let source = open.running(&machine.root, &formats, &threads.clone().unwrap_or_default())?;
     let params: Vec<Kdamond> = found.kdamonds.iter().map(|kdamond| kdamond.params.clone()).collect();
     let meta = meta(request, machine, &formats, &params, Source::Kernel);
-    let output = RecordOutput::open(&request.output, WriterOptions::live())?;
-    output.notes().iter().for_each(|note| line.note(note));
+    let output = open_output(request, line)?;
     let marks = match request.output.path.as_deref().map(|path| Marks::listen(path, line)).transpose() {
         Ok(marks) => marks.flatten(),
         Err(error) => {
@@ -165,8 +161,7 @@ pub(crate) fn run(
         }
     };
     line.say(&found.sentence());
-    let patience = Patience::new(signals, request.limits.timeout);
-    let pipeline = Pipeline::start(output, Some(LIVE_BLOCK_AGE), patience)?;
+    let pipeline = start_pipeline(output, request, signals)?;
     give(&pipeline, Item::Meta(meta))?;
     let at = Stamp::Record(now());
     for kdamond in &found.kdamonds {

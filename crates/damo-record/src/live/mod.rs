@@ -26,10 +26,12 @@ mod stale;
 mod target_controller;
 
 use crate::error::RecordError;
-use crate::pipeline::Fate;
+use crate::pipeline::{Fate, LIVE_BLOCK_AGE, Patience, Pipeline};
+use crate::record_output::RecordOutput;
 use crate::request::{Request, RequestSource};
 use crate::signals::Signals;
 use crate::status_line::{self, StatusLine};
+use damo_format::WriterOptions;
 use damo_kernel::Root;
 use damo_kernel::procfs::Procfs;
 use damo_kernel::sysfs::Sysfs;
@@ -85,6 +87,19 @@ fn session(
     }
     target_controller::run(request, machine, open, signals, line)
         .map_err(|error| ready::no_ring(request, &machine.root, error))
+}
+
+/// Opens the output of a live recording and prints what the user should know of it.
+fn open_output(request: &Request, line: &mut StatusLine) -> Result<RecordOutput, RecordError> {
+    let output = RecordOutput::open(&request.output, WriterOptions::live())?;
+    output.notes().iter().for_each(|note| line.note(note));
+    Ok(output)
+}
+
+/// Starts the writer of a live recording: its blocks are finished after [`LIVE_BLOCK_AGE`], and an output that stalls is
+/// waited for until the request's timeout or a signal.
+fn start_pipeline(output: RecordOutput, request: &Request, signals: &Signals) -> Result<Pipeline, RecordError> {
+    Pipeline::start(output, Some(LIVE_BLOCK_AGE), Patience::new(signals, request.limits.timeout))
 }
 
 /// Said of an empty record.

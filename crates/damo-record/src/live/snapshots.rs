@@ -5,7 +5,6 @@
 //! gets a scheme of its own with a target filter; kernels without that filter (before 6.6) are given one scheme, and a
 //! target ends where addresses go backwards.
 
-use super::Machine;
 use super::command::{self, Started};
 use super::follow::{Ending, LOOK, give, give_all};
 use super::managed_damon::ManagedDamon;
@@ -13,15 +12,14 @@ use super::plan::{self, Plan};
 use super::process_tracker::{Origin, ProcessTracker};
 use super::side_data::SideDataSampler;
 use super::target_controller::{NotStarted, meta, params_of, until_nobody_went};
+use super::{Machine, open_output, start_pipeline};
 use crate::args::UsageError;
 use crate::error::RecordError;
 use crate::marks::Marks;
-use crate::pipeline::{Fate, LIVE_BLOCK_AGE, Patience, Pipeline};
-use crate::record_output::RecordOutput;
+use crate::pipeline::{Fate, Pipeline};
 use crate::request::{Request, RequestSource, Snapshots};
 use crate::signals::Signals;
 use crate::status_line::{self, StatusLine};
-use damo_format::WriterOptions;
 use damo_kernel::procfs::now;
 use damo_kernel::sysfs::{Command, TriedRegion};
 use damo_model::human::{Style, format_size};
@@ -76,8 +74,7 @@ fn record(
     line: &mut StatusLine,
     command: &mut Option<Started>,
 ) -> Result<(), RecordError> {
-    let output = RecordOutput::open(&request.output, WriterOptions::live())?;
-    output.notes().iter().for_each(|note| line.note(note));
+    let output = open_output(request, line)?;
     let (mut own, session) = match begin(request, machine, command, line) {
         Ok(begun) => begun,
         Err(error) => {
@@ -85,8 +82,7 @@ fn record(
             return command::not_begun(command, error, line);
         }
     };
-    let patience = Patience::new(signals, request.limits.timeout);
-    let pipeline = match Pipeline::start(output, Some(LIVE_BLOCK_AGE), patience) {
+    let pipeline = match start_pipeline(output, request, signals) {
         Ok(pipeline) => pipeline,
         Err(error) => return command::not_begun(command, error, line),
     };

@@ -1,7 +1,6 @@
 //! A recording with kdamonds of our own, from the command that is started to the record's end; and what it has in common
 //! with one of kdamonds that run already.
 
-use super::Machine;
 use super::command::{self, Started};
 use super::events::{Events, TargetSlot, Watched};
 use super::follow::{Ending, Following, give};
@@ -11,14 +10,12 @@ use super::plan::{self, Plan};
 use super::process_tracker::{CHILD_MIN_AGE, Origin, ProcessTracker, is_same, longer_min_age};
 use super::side_data::SideDataSampler;
 use super::source::Open;
+use super::{Machine, open_output, start_pipeline};
 use crate::error::RecordError;
 use crate::marks::Marks;
-use crate::pipeline::{LIVE_BLOCK_AGE, Patience, Pipeline};
-use crate::record_output::RecordOutput;
 use crate::request::{Request, RequestSource};
 use crate::signals::Signals;
 use crate::status_line::StatusLine;
-use damo_format::WriterOptions;
 use damo_kernel::procfs::{clock_pair, now};
 use damo_kernel::tracefs::{Decoder, EventFormat, Tracefs};
 use damo_model::kdamond::{Context, ContextTarget, Kdamond};
@@ -80,8 +77,7 @@ fn record(
     line: &mut StatusLine,
     command: &mut Option<Started>,
 ) -> Result<(), RecordError> {
-    let output = RecordOutput::open(&request.output, WriterOptions::live())?;
-    output.notes().iter().for_each(|note| line.note(note));
+    let output = open_output(request, line)?;
     let begun = begin(request, machine, open, command, line);
     let formats;
     let (mut own, mut following) = match begun {
@@ -92,8 +88,7 @@ fn record(
                 plan.origin = Origin::Roots { follow: false };
             }
             // From here on there is something to record, so there will be a record.
-            let patience = Patience::new(signals, request.limits.timeout);
-            let pipeline = match Pipeline::start(output, Some(LIVE_BLOCK_AGE), patience) {
+            let pipeline = match start_pipeline(output, request, signals) {
                 Ok(pipeline) => pipeline,
                 Err(error) => return command::not_begun(command, error, line),
             };
