@@ -6,14 +6,13 @@
 //! the two stands there complete.
 
 use crate::error::{ReadError, WriteError};
-use crate::file::{create_new, file_error, with_suffix};
-use crate::reader::sniff;
+use crate::file::file_error;
+use crate::new_file::create_beside;
 use crate::stream::StreamReader;
 use crate::writer::{Summary, Writer, WriterOptions};
 use damo_model::Bytes;
 use damo_model::human::Show;
 use std::fs::{self, File};
-use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -34,8 +33,8 @@ pub(crate) fn repack(part: &Path, file: &File, old: &Summary) -> Option<(File, S
     if old.blocks < 2 || !small || old.bytes.0 > LARGEST {
         return None;
     }
-    let beside = with_suffix(part, ".repack");
-    let output = create_beside(&beside).ok()?;
+    // Under a name that the next recording removes, should this process be killed.
+    let (output, beside) = create_beside(part).ok()?;
     let replaced = copy(part, file, output, old).and_then(|(output, summary)| {
         fs::rename(&beside, part).map_err(|e| file_error("rename", &beside, e))?;
         Ok((output, summary))
@@ -73,23 +72,4 @@ fn copy(part: &Path, file: &File, output: File, old: &Summary) -> Result<(File, 
     }
     output.sync_all().map_err(|e| error("write", e))?;
     Ok((output, new))
-}
-
-/// Creates the new file. What a killed recorder left there goes first: nobody else can be at it, since the lock on the
-/// record is ours.
-fn create_beside(beside: &Path) -> io::Result<File> {
-    match create_new(beside) {
-        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
-            let mut start = Vec::new();
-            if fs::symlink_metadata(beside)?.is_file() {
-                File::open(beside)?.take(64).read_to_end(&mut start)?;
-            }
-            if !sniff(&start) {
-                return Err(e);
-            }
-            fs::remove_file(beside)?;
-            create_new(beside)
-        }
-        created => created,
-    }
 }

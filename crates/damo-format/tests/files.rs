@@ -327,11 +327,11 @@ fn small_blocks(path: &Path) -> (RecordFile, Vec<Snapshot>, Vec<Side>) {
 fn small_blocks_are_put_together_at_the_end_and_nothing_else_changes() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("damon.damo");
+    // What a recorder left that was killed in the midst of it. No process has a number that large.
+    fs::write(directory.path().join(".damon.damo.part.4294967295-0.damo-new"), "half a record").unwrap();
     let (file, written, side_data) = small_blocks(&path);
     let before = file.summary();
     fs::set_permissions(file.part_path(), fs::Permissions::from_mode(0o640)).unwrap();
-    // What a recorder left that was killed in the midst of it.
-    fs::write(directory.path().join("damon.damo.part.repack"), record(&written[..2], options())).unwrap();
     let summary = file.finish_repacked().unwrap();
     assert_eq!((summary.snapshots, summary.blocks), (200, 2));
     assert!(summary.bytes.0 < before.bytes.0 * 3 / 4, "{before:?} {summary:?}");
@@ -350,10 +350,14 @@ fn a_repack_that_fails_leaves_the_record_as_it_was_written() {
     let directory = tempfile::tempdir().unwrap();
     let plain = directory.path().join("plain.damo");
     small_blocks(&plain).0.finish().unwrap();
-    // It cannot be created: as with a folder that takes no new file.
+    // It cannot be created, as in a directory that takes no new file: all names for it are in use.
     let path = directory.path().join("damon.damo");
-    fs::create_dir(directory.path().join("damon.damo.part.repack")).unwrap();
-    small_blocks(&path).0.finish_repacked().unwrap();
+    let (file, ..) = small_blocks(&path);
+    for n in 0..=1000 {
+        let name = format!(".damon.damo.part.{}-{n}.damo-new", std::process::id());
+        fs::create_dir(directory.path().join(name)).unwrap();
+    }
+    file.finish_repacked().unwrap();
     assert!(fs::read(&path).unwrap() == fs::read(&plain).unwrap());
 
     // It fails half-way: the disk gave back something else than was written.
@@ -363,7 +367,8 @@ fn a_repack_that_fails_leaves_the_record_as_it_was_written() {
     std::os::unix::fs::FileExt::write_all_at(&part, b"spoilt", file.summary().bytes.0 / 2).unwrap();
     file.finish_repacked().unwrap();
     assert_eq!(fs::metadata(&path).unwrap().len(), fs::metadata(&plain).unwrap().len());
-    assert!(!directory.path().join("other.damo.part.repack").exists());
+    let left = |entry: fs::DirEntry| entry.file_name().to_string_lossy().starts_with(".other.damo");
+    assert!(!fs::read_dir(directory.path()).unwrap().any(|entry| left(entry.unwrap())));
     assert!(Reader::open(&path).unwrap().is_finished());
 }
 
