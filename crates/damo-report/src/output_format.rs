@@ -130,7 +130,7 @@ mod tests {
 
     #[test]
     fn parquet_reads_back_the_same() {
-        use polars::prelude::{ParquetReader, SerReader};
+        use polars_io::prelude::{ParquetReader, SerReader};
         let mut out = Vec::new();
         Form::Parquet.write("demo", tables(), None, &mut out).unwrap();
         let frame = ParquetReader::new(std::io::Cursor::new(out)).finish().unwrap();

@@ -230,7 +230,7 @@ fn every_style_of_the_access_report_has_its_tables() {
 
 #[test]
 fn the_raw_table_streams_the_same_rows_in_every_form() {
-    use polars::prelude::{ParquetReader, SerReader};
+    use polars_io::prelude::{ParquetReader, SerReader};
     let written = |form| {
         let mut out = Vec::new();
         raw::write_table(&[(&stairs()[..], &raw::RawOptions::default())], form, &mut out).expect("written");

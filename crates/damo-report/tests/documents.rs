@@ -8,7 +8,8 @@ use damo_report::filter::Filter;
 use damo_report::footprints::{self, footprints};
 use damo_report::heats::{HeatsOptions, heats};
 use damo_report::{Form, Report, Table, ages, guide, holistic, nr_regions, profile, raw, suggest, times, whatif, wss};
-use polars::prelude::{DataFrame, ParquetReader, SerReader};
+use polars::prelude::DataFrame;
+use polars_io::prelude::{ParquetReader, SerReader};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 

@@ -2,7 +2,7 @@
 
 use crate::ReportError;
 use crate::table::Table;
-use polars::prelude::ParquetWriter;
+use polars_io::prelude::ParquetWriter;
 use std::io::Write;
 
 pub(super) fn write(table: &mut Table, out: &mut dyn Write) -> Result<(), ReportError> {
