@@ -5,7 +5,7 @@ use crate::common;
 use damo_frame::Record;
 use damo_model::{
     Addr, Age, Bytes, Footprint, Item, Mapping, Mappings, Mark, Meta, Nanos, NrAccesses, Process, ProcessFootprint,
-    Region, Side, Snapshot, SnapshotState, Stamp, Target, TargetKey,
+    Region, Side, Snapshot, SnapshotState, Stamp, Target, TargetKey, TimeSpan,
 };
 use damo_report::heats::{Columns, Grid, HeatsOptions, TimeBase, TimeRange, heats};
 use damo_report::html;
@@ -44,7 +44,7 @@ pub fn spot(browser: &mut Browser, map: usize, across: f64, down: f64) -> (f64, 
 
 /// The heat maps that the library makes of the time that the page shows: without what ages tell of before.
 pub fn maps(record: &Record, rows: usize, columns: Columns) -> Vec<Grid> {
-    let (start, end) = record.span().expect("snapshots");
+    let TimeSpan { start, end } = record.time_span().expect("snapshots");
     let time_range = Some(TimeRange { start, end, base: TimeBase::At(Nanos(0)) });
     let options = HeatsOptions { time_range, ..HeatsOptions::picture(rows, columns) };
     heats(std::slice::from_ref(record), &options).expect("heats").panels

@@ -199,7 +199,7 @@ impl<'a> Aggregate<'a> {
     fn close(&mut self, target: TargetKey, window: PendingAggregate) -> Result<(), SinkError> {
         let snapshot = window.into_snapshot(target);
         self.done.snapshots += 1;
-        self.done.short += u64::from(snapshot.end.saturating_sub(snapshot.start) < self.options.interval);
+        self.done.short += u64::from(snapshot.time_span().length() < self.options.interval);
         self.out.put(&Item::Snapshot(snapshot))
     }
 }

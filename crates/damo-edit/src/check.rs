@@ -183,7 +183,7 @@ impl Limits {
         let quarter = interval / 4;
         let (min, max) =
             self.aggregation.unwrap_or((Nanos(interval - quarter), Nanos(interval.saturating_add(quarter))));
-        let lasts = snapshot.end.saturating_sub(snapshot.start);
+        let lasts = snapshot.time_span().length();
         if lasts < min || max < lasts {
             let [lasts, min, max] = [lasts, min, max].map(Nanos::as_micros);
             return Some(format!("aggregation interval {lasts} us, not within {min} to {max} us"));

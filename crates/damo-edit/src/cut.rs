@@ -7,8 +7,8 @@
 
 use crate::clock::{on_record_clock, stamp_of};
 use damo_model::{
-    AddrRange, ClockPair, ColumnId, ExtraColumn, Item, Mappings, Nanos, Params, Region, Side, Sink, SinkError,
-    Snapshot, Target, TargetKey,
+    AddrRange, ClockPair, ColumnId, ExtraColumn, Item, Mappings, Params, Region, Side, Sink, SinkError, Snapshot,
+    Target, TargetKey, TimeSpan,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Part {
     /// From the first moment, included, to the last, excluded, on the record's clock. `None`: all.
-    pub time: Option<(Nanos, Nanos)>,
+    pub time: Option<TimeSpan>,
     /// These targets. `None`: all.
     pub targets: Option<BTreeSet<TargetKey>>,
     /// Of each target these addresses, sorted and disjoint; of a target that is not named, none. `None`: all of all.
@@ -75,7 +75,7 @@ impl<'a> Cut<'a> {
 
     fn add_snapshot(&mut self, snapshot: &Snapshot) -> Result<(), SinkError> {
         let key = snapshot.target;
-        let within = self.part.time.is_none_or(|(from, to)| from <= snapshot.start && snapshot.start < to);
+        let within = self.part.time.is_none_or(|wanted| wanted.contains(snapshot.start));
         if !within || !self.part.wants_target(key) {
             return Ok(());
         }
@@ -96,8 +96,8 @@ impl<'a> Cut<'a> {
             return Ok(());
         }
         let at = stamp_of(side).and_then(|stamp| on_record_clock(stamp, self.clock_pair));
-        if let (Some((from, to)), Some(at)) = (self.part.time, at) {
-            if at < from {
+        if let (Some(wanted), Some(at)) = (self.part.time, at) {
+            if at < wanted.start {
                 match side {
                     Side::Params(params) => {
                         self.params.insert((params.kdamond, params.context), params.clone());
@@ -109,7 +109,7 @@ impl<'a> Cut<'a> {
                 }
                 return Ok(());
             }
-            if at >= to {
+            if at >= wanted.end {
                 return Ok(());
             }
         }
@@ -241,7 +241,7 @@ fn clip(snapshot: &Snapshot, ranges: &[AddrRange]) -> Snapshot {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use damo_model::{Addr, Age, Mark, Meta, NrAccesses, Process, Stamp};
+    use damo_model::{Addr, Age, Mark, Meta, Nanos, NrAccesses, Process, Stamp};
 
     fn target(key: u32) -> Item {
         let process = Some(Process { pid: 100 + key as i32, ..Process::default() });
@@ -276,7 +276,7 @@ mod tests {
         items.extend([mappings(0, 100), mappings(0, 101), mappings(150, 100), mark(199), mark(200)]);
         items.extend((0..5).map(|n| snapshot(0, n)));
         items.push(snapshot(1, 0));
-        let out = cut(Part { time: Some((Nanos(200), Nanos(400))), ..Part::default() }, &items);
+        let out = cut(Part { time: Some(TimeSpan::new(Nanos(200), Nanos(400))), ..Part::default() }, &items);
         let meta = Item::Meta(Meta::default());
         assert_eq!(out, [meta, mark(200), target(0), mappings(150, 100), snapshot(0, 2), snapshot(0, 3)]);
     }

@@ -9,6 +9,7 @@ use damo_edit::{Aggregate, AggregateOptions, Cut, EditError, Part};
 use damo_model::{
     Addr, AddrRange, Age, Clock, ClockPair, ColumnId, ExtraColumn, Intervals, Item, Mapping, Mappings, Mark, Meta,
     Nanos, NrAccesses, Process, Region, Side, Sink, SinkError, Snapshot, SnapshotState, Stamp, Target, TargetKey,
+    TimeSpan,
 };
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -138,7 +139,7 @@ proptest! {
     fn a_part_lies_within_what_was_asked_for(items in record(), time in (number(), number()), range in (address(), address())) {
         let range = AddrRange::new(Addr(range.0.min(range.1)), Addr(range.0.max(range.1)));
         let part = Part {
-            time: Some((Nanos(time.0), Nanos(time.1))),
+            time: Some(TimeSpan::new(Nanos(time.0), Nanos(time.1))),
             addresses: Some((0..3).map(|key| (TargetKey(key), vec![range])).collect()),
             ..Part::default()
         };

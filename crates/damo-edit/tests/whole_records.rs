@@ -4,7 +4,9 @@
 use damo_edit::anonymize::{Anonymize, Survey};
 use damo_edit::merge::{Input, Plan, join};
 use damo_edit::{Aggregate, AggregateOptions, Cut, EditError, Part};
-use damo_model::{Addr, AddrRange, Item, Meta, Nanos, Region, Side, Sink, SinkError, Snapshot, Target, TargetKey};
+use damo_model::{
+    Addr, AddrRange, Item, Meta, Nanos, Region, Side, Sink, SinkError, Snapshot, Target, TargetKey, TimeSpan,
+};
 use damo_sim::builtin;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -110,7 +112,7 @@ proptest! {
     fn parts_of_time_go_together_to_the_whole_record(mut at in prop::collection::vec(0i64..8_000_000_000, 1..5)) {
         at.extend([i64::MIN, i64::MAX]);
         at.sort_unstable();
-        let window = |pair: &[i64]| Part { time: Some((Nanos(pair[0]), Nanos(pair[1]))), ..Part::default() };
+        let window = |pair: &[i64]| Part { time: Some(TimeSpan::new(Nanos(pair[0]), Nanos(pair[1]))), ..Part::default() };
         let parts: Vec<Vec<Item>> = at.windows(2).map(|pair| cut(record(), window(pair))).collect();
         let counts: usize = parts.iter().map(|part| snapshots(part).len()).sum();
         prop_assert_eq!(counts, snapshots(record()).len());
@@ -120,7 +122,7 @@ proptest! {
     #[test]
     fn a_cut_of_a_cut_is_the_cut_of_what_both_want(mut at in prop::collection::vec(0i64..8_000_000_000, 4)) {
         at.sort_unstable();
-        let window = |from, to| Part { time: Some((Nanos(from), Nanos(to))), ..Part::default() };
+        let window = |from, to| Part { time: Some(TimeSpan::new(Nanos(from), Nanos(to))), ..Part::default() };
         let twice = cut(&cut(record(), window(at[0], at[2])), window(at[1], at[3]));
         let once = cut(record(), window(at[1], at[2]));
         prop_assert_eq!(snapshots(&twice), snapshots(&once));

@@ -10,7 +10,9 @@ use crate::pack::{Columns, Links, column};
 use crate::unpack::{Announced, RawColumns, unpack};
 use crate::wire::{decode, encode};
 use bincode::{Decode, Encode};
-use damo_model::{Addr, AddrRange, Batch, Bytes, ColumnId, Nanos, NrAccesses, Selection, SnapshotState, TargetKey};
+use damo_model::{
+    Addr, AddrRange, Batch, Bytes, ColumnId, Nanos, NrAccesses, Selection, SnapshotState, TargetKey, TimeSpan,
+};
 use zstd::zstd_safe::{CParameter, Strategy};
 
 /// What a snapshot block holds, without reading it: from the record's index.
@@ -31,7 +33,7 @@ pub struct BlockInfo {
     /// Number of regions in all of them.
     pub regions: u64,
     /// From the first start to the last end.
-    pub time: (Nanos, Nanos),
+    pub time: TimeSpan,
     /// From the lowest start of a region to the highest end; empty without regions.
     pub addresses: AddrRange,
     /// Whose snapshots, sorted.
@@ -45,13 +47,9 @@ pub struct BlockInfo {
 impl BlockInfo {
     /// Whether the block may hold snapshots that the selection wants.
     pub fn wanted(&self, selection: &Selection) -> bool {
-        let (start, end) = self.time;
-        let time = match selection.time {
-            // A snapshot without duration lies within a window that begins where it does: be generous here, the
-            // exact test is made on each snapshot.
-            Some((from, to)) => start <= to && from <= end,
-            None => true,
-        };
+        // A snapshot without duration lies within a span that begins where it does: be generous here, the exact test is
+        // made on each snapshot.
+        let time = selection.time.is_none_or(|wanted| self.time.start <= wanted.end && wanted.start <= self.time.end);
         time && (selection.targets.is_empty() || self.targets.iter().any(|target| selection.wants_target(*target)))
     }
 
@@ -61,8 +59,8 @@ impl BlockInfo {
             snapshots: self.snapshots as u32,
             partial: self.partial as u32,
             regions: self.regions as u32,
-            time_start: self.time.0.0,
-            time_end: self.time.1.0,
+            time_start: self.time.start.0,
+            time_end: self.time.end.0,
             address_start: self.addresses.start.0,
             address_end: self.addresses.end.0,
             max_nr_accesses: self.max_nr_accesses.0,
@@ -140,7 +138,7 @@ impl Prelude {
             snapshots: u64::from(self.snapshots),
             partial: u64::from(self.partial),
             regions: u64::from(self.regions),
-            time: (Nanos(self.time_start), Nanos(self.time_end)),
+            time: TimeSpan::new(Nanos(self.time_start), Nanos(self.time_end)),
             addresses: AddrRange::new(Addr(self.address_start), Addr(self.address_end)),
             targets: self.targets.into_iter().map(TargetKey).collect(),
             max_nr_accesses: NrAccesses(self.max_nr_accesses),

@@ -514,7 +514,7 @@ impl Building {
 
 impl Reader {
     /// The smallest range that covers all regions of the record; `None` without regions.
-    pub fn span(&self) -> Option<AddrRange> {
+    pub fn address_range(&self) -> Option<AddrRange> {
         let spans = self.blocks.iter().map(|block| block.addresses).filter(|span| span.size().0 > 0);
         spans.reduce(|a, b| AddrRange::new(a.start.min(b.start), a.end.max(b.end)))
     }

@@ -8,7 +8,7 @@ use damo_model::{
     Addr, AddrRange, Batch, Bytes, Clock, ClockPair, ColumnId, CpuTime, ExtraColumn, Footprint, Intervals,
     IntervalsGoal, Item, Lost, Mapping, Mappings, Mark, Meta, Nanos, NrRegions, Ops, Params, Pressure, Process,
     ProcessFootprint, SchemeCounts, SchemeProgress, Selection, Side, Snapshot, Source, Stamp, SystemFootprint, Target,
-    TargetKey, TracepointFormat,
+    TargetKey, TimeSpan, TracepointFormat,
 };
 use proptest::prelude::*;
 
@@ -240,16 +240,16 @@ fn a_selection_gives_what_filtering_everything_gives_and_skips_other_blocks() {
     let low = AddrRange::new(Addr(0x40_0000), Addr(0x50_0000));
     let nowhere = AddrRange::new(Addr(1), Addr(2));
     let selections = [
-        Selection { time: Some((from, to)), ..Selection::all() },
+        Selection { time: Some(TimeSpan::new(from, to)), ..Selection::all() },
         Selection { targets: vec![TargetKey(1)], ..Selection::all() },
         Selection { addresses: vec![low], ..Selection::all() },
         Selection { addresses: vec![nowhere], ..Selection::all() },
-        Selection { time: Some((from, to)), addresses: vec![nowhere, low], targets: vec![TargetKey(0)] },
+        Selection { time: Some(TimeSpan::new(from, to)), addresses: vec![nowhere, low], targets: vec![TargetKey(0)] },
     ];
     for selection in selections {
         let mut expected = Vec::new();
         for snapshot in &mixed {
-            if selection.wants_snapshot(snapshot.target, snapshot.start, snapshot.end) {
+            if selection.wants_snapshot(snapshot.target, snapshot.time_span()) {
                 let mut snapshot = snapshot.clone();
                 snapshot.regions.retain(|region| selection.wants_addresses(region.range()));
                 expected.push(snapshot);
@@ -267,7 +267,7 @@ fn a_selection_gives_what_filtering_everything_gives_and_skips_other_blocks() {
         assert_eq!(got, expected, "{selection:?}");
         assert!(!got.is_empty());
     }
-    let window = Selection { time: Some((from, to)), ..Selection::all() };
+    let window = Selection { time: Some(TimeSpan::new(from, to)), ..Selection::all() };
     let read = reader.index().iter().filter(|info| info.wanted(&window)).count();
     assert!(read < 6, "{read} blocks of {}", reader.index().len());
 }
@@ -287,7 +287,7 @@ fn blocks_can_be_read_from_several_threads() {
 fn a_record_without_snapshots_is_a_record() {
     let reader = Reader::from_bytes(write(&[meta()], WriterOptions::default()).0).unwrap();
     assert_eq!((reader.index().len(), reader.targets().len(), reader.damage().len()), (0, 0, 0));
-    assert_eq!(reader.span(), None);
+    assert_eq!(reader.address_range(), None);
 }
 
 proptest! {

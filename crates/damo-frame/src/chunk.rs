@@ -99,8 +99,8 @@ impl Chunk {
     }
 
     /// The smallest range that covers all regions; `None` without regions.
-    pub fn span(&self) -> Option<AddrRange> {
-        self.batch.span()
+    pub fn address_range(&self) -> Option<AddrRange> {
+        self.batch.address_range()
     }
 
     /// The snapshots one by one, in record order.

@@ -2,7 +2,7 @@
 
 use crate::{Chunk, FrameError, fold};
 use damo_format::{Damage, Reader};
-use damo_model::{Addr, AddrRange, Bytes, Meta, Nanos, Selection, Side, Stamp, Target, TargetKey};
+use damo_model::{Addr, AddrRange, Bytes, Meta, Nanos, Selection, Side, Stamp, Target, TargetKey, TimeSpan};
 use std::fmt;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -147,15 +147,14 @@ impl Record {
     }
 
     /// From the first snapshot's start to the last one's end; `None` without snapshots.
-    pub fn span(&self) -> Option<(Nanos, Nanos)> {
-        let index = self.reader.index();
-        Some((index.iter().map(|b| b.time.0).min()?, index.iter().map(|b| b.time.1).max()?))
+    pub fn time_span(&self) -> Option<TimeSpan> {
+        self.reader.index().iter().map(|block| block.time).reduce(TimeSpan::including)
     }
 
     /// When the recording began, on the record's clock: the start of the first snapshot, or where there is none the first
     /// reading beside snapshots. What reports show times since.
     pub fn began(&self) -> Nanos {
-        if let Some((start, _)) = self.span() {
+        if let Some(TimeSpan { start, .. }) = self.time_span() {
             return start;
         }
         let readings = self.side_data().unwrap_or_default().iter().filter_map(|side| match side {
@@ -174,7 +173,7 @@ impl Record {
     }
 
     /// The smallest range that covers all regions; `None` without regions.
-    pub fn address_span(&self) -> Option<AddrRange> {
+    pub fn address_range(&self) -> Option<AddrRange> {
         let spans = || self.reader.index().iter().map(|block| block.addresses).filter(|span| span.size().0 > 0);
         let start: Addr = spans().map(|span| span.start).min()?;
         Some(AddrRange::new(start, spans().map(|span| span.end).max()?))

@@ -3,7 +3,7 @@
 use damo_frame::{FrameError, OpenOptions, Record};
 use damo_model::{
     Addr, AddrRange, Age, ColumnId, ExtraColumn, Item, Meta, Nanos, NrAccesses, Region, Selection, Snapshot, Target,
-    TargetKey,
+    TargetKey, TimeSpan,
 };
 use std::path::Path;
 
@@ -50,7 +50,7 @@ fn every_snapshot_put_in_comes_out_in_order() {
         .collect();
     assert_eq!(snapshots_of(&record, &Selection::all()), want);
     assert_eq!(record.totals().regions, 30_010);
-    assert_eq!(record.span(), Some((Nanos(0), Nanos::from_millis(150_100))));
+    assert_eq!(record.time_span(), Some(TimeSpan::new(Nanos(0), Nanos::from_millis(150_100))));
     assert!(record.coverage().is_full());
 }
 
@@ -58,7 +58,7 @@ fn every_snapshot_put_in_comes_out_in_order() {
 fn a_fold_sees_what_an_ordered_pass_sees() {
     let record = Record::from_items(&items(3001)).unwrap();
     let selection = Selection {
-        time: Some((Nanos::from_secs(20), Nanos::from_secs(30))),
+        time: Some(TimeSpan::new(Nanos::from_secs(20), Nanos::from_secs(30))),
         targets: vec![TargetKey(1)],
         addresses: vec![AddrRange::new(Addr(0), Addr(65536))],
     };
@@ -84,7 +84,7 @@ fn a_fold_sees_what_an_ordered_pass_sees() {
 #[test]
 fn only_blocks_that_may_hold_the_wanted_time_are_decoded() {
     let record = Record::from_items(&items(6000)).unwrap();
-    let selection = Selection { time: Some((Nanos(0), Nanos::from_secs(1))), ..Selection::default() };
+    let selection = Selection { time: Some(TimeSpan::new(Nanos(0), Nanos::from_secs(1))), ..Selection::default() };
     assert_eq!(record.snapshots(&selection).unwrap().height(), 20);
     let (done, planned) = record.progress();
     assert_eq!(done, planned);

@@ -1,6 +1,6 @@
 //! Many snapshots in columns: the form in which readers give them and analyses take them.
 
-use crate::{AddrRange, ColumnId, Intervals, Nanos, NrAccesses, Region, Snapshot, SnapshotState, TargetKey};
+use crate::{AddrRange, ColumnId, Intervals, Nanos, NrAccesses, Region, Snapshot, SnapshotState, TargetKey, TimeSpan};
 
 /// One snapshot of a [`Batch`]: everything but its regions, which are rows `regions` of the columns.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +38,13 @@ pub struct Batch {
     pub age: Vec<u32>,
     /// Extra columns present in any of the snapshots: full length, 0 where a snapshot lacks the column.
     pub extras: Vec<(ColumnId, Vec<u64>)>,
+}
+
+impl SnapshotHead {
+    /// The aggregation interval that it is of.
+    pub fn time_span(&self) -> TimeSpan {
+        TimeSpan::new(self.start, self.end)
+    }
 }
 
 impl Batch {
@@ -109,7 +116,7 @@ impl Batch {
     }
 
     /// The smallest range that covers all regions; `None` without regions.
-    pub fn span(&self) -> Option<AddrRange> {
+    pub fn address_range(&self) -> Option<AddrRange> {
         let start = self.start.iter().min()?;
         let end = self.end.iter().max()?;
         Some(AddrRange::new(crate::Addr(*start), crate::Addr(*end)))
@@ -133,6 +140,6 @@ mod tests {
         assert_eq!(batch.snapshot(1), with_extra);
         // Columns are rectangular: a snapshot that lacked the extra column reads as 0.
         assert_eq!(batch.snapshot(0).extras[0].values, [0]);
-        assert_eq!(batch.span(), Some(AddrRange::new(Addr(0), Addr(10))));
+        assert_eq!(batch.address_range(), Some(AddrRange::new(Addr(0), Addr(10))));
     }
 }

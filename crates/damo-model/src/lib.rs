@@ -37,6 +37,7 @@ pub mod scheme;
 pub mod select;
 pub mod side;
 pub mod target;
+mod time_span;
 pub mod units;
 
 pub use batch::{Batch, SnapshotHead};
@@ -52,4 +53,5 @@ pub use side::{
     SchemeProgress, Side, Stamp, SystemFootprint,
 };
 pub use target::{Process, Target, TargetKey};
+pub use time_span::TimeSpan;
 pub use units::{Addr, AddrRange, Age, Bytes, Hz, Nanos, NrAccesses};

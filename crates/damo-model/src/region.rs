@@ -1,6 +1,6 @@
 //! Regions and snapshots, one by one: the form in which sources produce them.
 
-use crate::{Addr, AddrRange, Age, Bytes, Intervals, Nanos, NrAccesses, TargetKey};
+use crate::{Addr, AddrRange, Age, Bytes, Intervals, Nanos, NrAccesses, TargetKey, TimeSpan};
 use serde::{Deserialize, Serialize};
 
 /// A contiguous part of a target's address space whose pages DAMON takes to be accessed alike.
@@ -88,5 +88,10 @@ impl Snapshot {
     /// A complete snapshot without regions yet.
     pub fn new(target: TargetKey, start: Nanos, end: Nanos, intervals: Option<Intervals>) -> Self {
         Self { target, start, end, intervals, state: SnapshotState::Complete, regions: Vec::new(), extras: Vec::new() }
+    }
+
+    /// The aggregation interval that it is of.
+    pub fn time_span(&self) -> TimeSpan {
+        TimeSpan::new(self.start, self.end)
     }
 }

@@ -322,7 +322,7 @@ pub fn confidence(record: &Record, filter: &Filter) -> Result<Confidence, Report
                     if rows.is_complete() {
                         let (count, time) = lengths.entry(rows.head.target).or_default();
                         *count += 1;
-                        *time = time.saturating_add(rows.head.end.saturating_sub(rows.head.start));
+                        *time = time.saturating_add(rows.head.time_span().length());
                     }
                 }
             }

@@ -7,7 +7,7 @@
 
 use damo_frame::{FrameError, Record};
 use damo_model::human::{Style, format_size, time_text};
-use damo_model::{Bytes, Clock, Intervals, Mapping, Nanos, Side};
+use damo_model::{Bytes, Clock, Intervals, Mapping, Nanos, Side, TimeSpan};
 use std::collections::{BTreeMap, HashSet};
 
 /// What kind of thing happened.
@@ -61,7 +61,7 @@ const ROUND: Nanos = Nanos(2_500_000_000);
 /// # Errors
 /// When the record cannot be read.
 pub fn events(record: &Record) -> Result<Vec<Event>, FrameError> {
-    let Some((begin, end)) = record.span() else { return Ok(Vec::new()) };
+    let Some(TimeSpan { start: begin, end }) = record.time_span() else { return Ok(Vec::new()) };
     let mut events = Vec::new();
     let mut lives: BTreeMap<i32, (Nanos, Nanos)> = BTreeMap::new();
     let mut mapped: BTreeMap<i32, &[Mapping]> = BTreeMap::new();

@@ -8,7 +8,7 @@
 use crate::ReportError;
 use crate::temperature::Weights;
 use damo_frame::{Chunk, Record, SnapshotView};
-use damo_model::{Addr, AddrRange, Bytes, Intervals, Nanos, Selection, SnapshotHead, Target, TargetKey};
+use damo_model::{Addr, AddrRange, Bytes, Intervals, Nanos, Selection, SnapshotHead, Target, TargetKey, TimeSpan};
 use std::borrow::Cow;
 use std::collections::HashMap;
 
@@ -178,7 +178,8 @@ impl Filter {
         let from = self.snapshot_time.iter().map(|time| time.min).min();
         let to = self.snapshot_time.iter().map(|time| time.max).max();
         // A selection is half-open: widened by one so that a snapshot of no length at a bound is not lost.
-        let time = from.zip(to).map(|(from, to)| (from.saturating_sub(Nanos(1)), to.saturating_add(Nanos(1))));
+        let time =
+            from.zip(to).map(|(from, to)| TimeSpan::new(from.saturating_sub(Nanos(1)), to.saturating_add(Nanos(1))));
         // Addresses prune nothing before the size filters, which look at whole regions: they are applied here.
         Some(Selection { time, addresses: Vec::new(), targets })
     }

@@ -15,7 +15,7 @@ use crate::zero::Zero;
 use crate::{Report, ReportError};
 use damo_frame::Record;
 use damo_model::human::{Show, time_text};
-use damo_model::{Bytes, Footprint, Nanos, Side, Stamp, SystemFootprint};
+use damo_model::{Bytes, Footprint, Nanos, Side, Stamp, SystemFootprint, TimeSpan};
 use std::collections::HashMap;
 use std::io::{self, Write};
 
@@ -188,7 +188,7 @@ pub fn footprints(records: &[Record], options: &FootprintsOptions) -> Result<Foo
             moment.time = record.on_record_clock(moment.at).unwrap_or(moment.time);
         }
         let first = own.first().filter(|first| record.on_record_clock(first.at).is_none()).map(|first| first.time);
-        if let (Some(first), Some((start, _))) = (first, record.span()) {
+        if let (Some(first), Some(TimeSpan { start, .. })) = (first, record.time_span()) {
             aligned = true;
             own.iter_mut().for_each(|moment| moment.time = moment.time.saturating_sub(first).saturating_add(start));
         }
@@ -202,9 +202,9 @@ pub fn footprints(records: &[Record], options: &FootprintsOptions) -> Result<Foo
         )));
     }
     let touched = if with_wss { working_sets(records)? } else { Vec::new() };
-    let span = all.first().zip(all.last()).map_or_else(Default::default, |(a, b)| (a.time, b.time));
+    let span = all.first().zip(all.last()).map_or_else(Default::default, |(a, b)| TimeSpan::new(a.time, b.time));
     let window = options.time.as_ref().map(|range| window(records, range, span)).transpose()?;
-    let wanted = |at: Nanos| window.is_none_or(|(from, to)| from <= at && at < to);
+    let wanted = |at: Nanos| window.is_none_or(|window| window.contains(at));
     let series = options.metrics.iter().map(|metric| {
         let values: Vec<(Nanos, Bytes)> = match metric {
             Metric::Wss => touched.clone(),
@@ -217,7 +217,7 @@ pub fn footprints(records: &[Record], options: &FootprintsOptions) -> Result<Foo
     let series: Vec<FootprintSeries> = series.collect();
     if window.is_some() && series.iter().all(|series| series.points.is_empty()) {
         let zero = Zero::of(records);
-        let [from, to] = [span.0, span.1].map(|at| time_text(zero.since(at)));
+        let [from, to] = [span.start, span.end].map(|at| time_text(zero.since(at)));
         return Err(ReportError::invalid(format!(
             "--time_range: no reading lies in it; the readings are from {from} to {to} since the recording began"
         )));
@@ -241,12 +241,12 @@ fn working_sets(records: &[Record]) -> Result<Vec<(Nanos, Bytes)>, ReportError> 
 }
 
 /// A time range on the clock that the readings are on.
-fn window(records: &[Record], range: &TimeRange, span: (Nanos, Nanos)) -> Result<(Nanos, Nanos), ReportError> {
+fn window(records: &[Record], range: &TimeRange, span: TimeSpan) -> Result<TimeSpan, ReportError> {
     let base = match &range.base {
         TimeBase::At(base) => *base,
         TimeBase::Began => records.first().map(Record::began).unwrap_or_default(),
-        TimeBase::Guided => span.0,
-        TimeBase::GuidedEnd => span.1,
+        TimeBase::Guided => span.start,
+        TimeBase::GuidedEnd => span.end,
         TimeBase::Mark(wanted) => {
             let mut found = None;
             for record in records {
@@ -263,7 +263,7 @@ fn window(records: &[Record], range: &TimeRange, span: (Nanos, Nanos)) -> Result
             })?
         }
     };
-    Ok((base.saturating_add(range.start), base.saturating_add(range.end)))
+    Ok(TimeSpan::new(base.saturating_add(range.start), base.saturating_add(range.end)))
 }
 
 impl FootprintsReport {

@@ -7,7 +7,7 @@ use crate::zero::Zero;
 use crate::{Report, ReportError};
 use damo_frame::{FrameError, Record};
 use damo_model::human::{Style, format_size, format_size_accurate, format_time, time_text};
-use damo_model::{AddrRange, Nanos, Selection};
+use damo_model::{AddrRange, Selection, TimeSpan};
 use std::io::{self, Write};
 
 /// What there is to see of one target.
@@ -16,7 +16,7 @@ pub struct Guide {
     /// Whose.
     pub identity: Identity,
     /// From where anything is known to the end of the last snapshot.
-    pub time: (Nanos, Nanos),
+    pub time: TimeSpan,
     /// Contiguous monitored areas, by address.
     pub areas: Vec<AddrRange>,
 }
@@ -77,7 +77,7 @@ impl GuideReport {
         let groups = self.guides.iter().enumerate().map(|(color, guide)| {
             let id = guide.identity.target_id.map_or_else(|| "target".to_owned(), |id| format!("target {id}"));
             let scheme = guide.identity.scheme.map_or_else(String::new, |scheme| format!(", scheme {scheme}"));
-            let [from, to] = [guide.time.0, guide.time.1].map(|at| time_text(self.zero.since(at)));
+            let [from, to] = [guide.time.start, guide.time.end].map(|at| time_text(self.zero.since(at)));
             let bar = |area: &damo_model::AddrRange| Bar {
                 label: format!("{:#x} – {:#x}", area.start.0, area.end.0),
                 spans: vec![(0.0, area.size().0 as f64)],
@@ -115,7 +115,7 @@ impl Report for GuideReport {
             if let Some(id) = identity.target_id {
                 writeln!(out, "target_id: {id}")?;
             }
-            let (start, end) = guide.time;
+            let TimeSpan { start, end } = guide.time;
             let times = [start, end, end.saturating_sub(start)].map(|time| format_time(time, style));
             writeln!(out, "time: [{}, {}) ({})", times[0], times[1], times[2])?;
             for (i, area) in guide.areas.iter().enumerate() {
@@ -139,8 +139,8 @@ impl Report for GuideReport {
                 ("context", id(|identity| identity.context)),
                 ("scheme", id(|identity| identity.scheme)),
                 ("target_id", rows().map(|(guide, _)| guide.identity.target_id).collect::<Vec<_>>().into()),
-                ("start_ns", rows().map(|(guide, _)| guide.time.0.0).collect::<Vec<_>>().into()),
-                ("end_ns", rows().map(|(guide, _)| guide.time.1.0).collect::<Vec<_>>().into()),
+                ("start_ns", rows().map(|(guide, _)| guide.time.start.0).collect::<Vec<_>>().into()),
+                ("end_ns", rows().map(|(guide, _)| guide.time.end.0).collect::<Vec<_>>().into()),
                 ("region", rows().map(|(_, (i, _))| i as u64).collect::<Vec<_>>().into()),
                 ("start", rows().map(|(_, (_, area))| area.start.0).collect::<Vec<_>>().into()),
                 ("end", rows().map(|(_, (_, area))| area.end.0).collect::<Vec<_>>().into()),

@@ -204,33 +204,33 @@ fn harmless(json: &str) -> String {
 
 fn page(record: &Record, options: &HtmlOptions, cells: usize) -> Result<Page, HtmlError> {
     let empty = || HtmlError::Empty(record.name().to_owned());
-    let span = record.span().ok_or_else(empty)?;
+    let span = record.time_span().ok_or_else(empty)?;
     let seen = map::targets(record, span, cells)?;
     let (_, first) = seen.first().ok_or_else(empty)?;
     let top = options.scale.map(|scale| first.top_of(scale)).transpose()?;
     let peak = seen.iter().filter_map(|(map, _)| map.peak()).fold(0.0, f64::max);
     let peak = if peak > 0.0 { peak } else { 1.0 };
-    let marks = first.marks.iter().map(|(at, text)| MarkAt { t: at.saturating_sub(span.0).0, text: text.clone() });
+    let marks = first.marks.iter().map(|(at, text)| MarkAt { t: at.saturating_sub(span.start).0, text: text.clone() });
     let scheme_colours = match options.colormap {
         ColorMap::Viridis | ColorMap::Cividis => ["#ff5fd2", "#ffffff"],
         _ => ["#2ee6d6", "#7cff6b"],
     };
     Ok(Page {
         title: record.name().rsplit('/').next().unwrap_or_default().to_owned(),
-        subtitle: format!("data accesses over {}", time_text(span.1.saturating_sub(span.0))),
+        subtitle: format!("data accesses over {}", time_text(span.length())),
         facts: facts(record, first),
         command: options.command.clone(),
         hash: options.hash.clone(),
         colours: Colours::of(options.colormap),
         scheme_colours,
-        duration: span.1.saturating_sub(span.0).0.max(1),
+        duration: span.length().0.max(1),
         unit: first.unit.name(),
         max: first.possible.unwrap_or(peak),
         peak,
         top: top.unwrap_or(peak),
         marks: marks.collect(),
         targets: seen.into_iter().map(|(map, _)| map).collect(),
-        tracks: tracks::of_machine(record, span.0)?,
+        tracks: tracks::of_machine(record, span.start)?,
     })
 }
 

@@ -4,7 +4,7 @@ use crate::ReportError;
 use crate::filter::{Filter, RegionFilter};
 use damo_frame::{FrameError, Record};
 use damo_model::human::{Show, time_text};
-use damo_model::{Nanos, Target};
+use damo_model::{Nanos, Target, TimeSpan};
 
 /// So many targets are told one by one.
 const MOST_TARGETS: usize = 8;
@@ -72,14 +72,14 @@ pub fn nothing_left(record: &Record, why: &str) -> ReportError {
 
 /// A record's time, addresses and targets, for people who look for something in it.
 pub fn what_there_is(record: &Record) -> String {
-    let Some((start, end)) = record.span() else { return "the record holds no snapshot".to_owned() };
+    let Some(TimeSpan { start, end }) = record.time_span() else { return "the record holds no snapshot".to_owned() };
     let length = time_text(end.saturating_sub(start));
     let mut parts = vec![format!("the record lasts {length}")];
     if start != Nanos(0) {
         let [start, end] = [start, end].map(time_text);
         parts.push(format!("which its clock (--abs_time) calls {start} to {end}"));
     }
-    if let Some(range) = record.address_span() {
+    if let Some(range) = record.address_range() {
         parts.push(format!("its regions lie from {:#x} to {:#x}", range.start.0, range.end.0));
     }
     let targets = record.targets();

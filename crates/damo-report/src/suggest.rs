@@ -12,9 +12,9 @@ pub use goal::{Goal, Measure, default_goals};
 use crate::ReportError;
 use crate::whatif::{self, Outcome, what_if};
 use damo_frame::Record;
-use damo_model::Nanos;
 use damo_model::human::time_text;
 use damo_model::scheme::{Action, Rate, Scheme, Span};
+use damo_model::{Nanos, TimeSpan};
 
 /// How to search.
 #[derive(Clone, Debug)]
@@ -88,7 +88,7 @@ pub fn suggest(record: &Record, options: &SuggestOptions) -> Result<Suggestion, 
     check(options)?;
     let by_default = options.goals.is_empty();
     let goals = if by_default { default_goals(action) } else { options.goals.clone() };
-    let (from, to) = record.span().unwrap_or_default();
+    let TimeSpan { start: from, end: to } = record.time_span().unwrap_or_default();
     let length = to.saturating_sub(from);
     // An age that fills more than half of the record has not been seen to do anything.
     let ages: Vec<Nanos> = AGES_MS.map(Nanos::from_millis).into_iter().filter(|age| age.0 <= length.0 / 2).collect();

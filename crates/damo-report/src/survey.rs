@@ -8,7 +8,7 @@
 
 use crate::filter::TargetFilter;
 use damo_frame::{Chunk, Record, SnapshotView};
-use damo_model::{Addr, AddrRange, Bytes, Intervals, Nanos, SnapshotState, Target, TargetKey};
+use damo_model::{Addr, AddrRange, Bytes, Intervals, Nanos, SnapshotState, Target, TargetKey, TimeSpan};
 
 /// Who was monitored, as the kernel numbers them. Targets of several records with the same numbers are taken as one,
 /// as the Python tool does.
@@ -83,13 +83,13 @@ pub struct First {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Extent {
     /// Start of the first and end of the last snapshot; `None` before the first snapshot.
-    pub span: Option<(Nanos, Nanos)>,
+    pub span: Option<TimeSpan>,
     /// Where the ages of the first complete snapshot reach back to.
     pub first: Option<First>,
     /// The union of all regions: sorted, disjoint, not touching.
     pub areas: Vec<Area>,
     /// Time spans of which only partial snapshots exist: sorted, joined where they touch.
-    pub partial: Vec<(Nanos, Nanos)>,
+    pub partial: Vec<TimeSpan>,
     /// Intervals of the first snapshot that tells them.
     pub intervals: Option<Intervals>,
     /// The highest access rate that any snapshot's intervals allow, in Hz; 0 if no snapshot tells its intervals.
@@ -155,10 +155,10 @@ impl Survey {
 
 impl Extent {
     /// From where anything is known (ages reach back before the first snapshot) to the end of the last snapshot.
-    pub fn known_span(&self) -> Option<(Nanos, Nanos)> {
-        let (start, end) = self.span?;
+    pub fn known_span(&self) -> Option<TimeSpan> {
+        let TimeSpan { start, end } = self.span?;
         let reached = self.first.map_or(start, |first| first.start.saturating_sub(first.reach));
-        Some((start.min(reached), end))
+        Some(TimeSpan::new(start.min(reached), end))
     }
 
     /// Size of all areas together.
@@ -176,9 +176,9 @@ impl Extent {
     }
 
     fn add(&mut self, record: usize, view: &SnapshotView<'_>, intervals: Option<Intervals>) {
-        let (start, end) = (view.head.start, view.head.end);
+        let time = view.head.time_span();
         self.snapshots += 1;
-        self.widen(start, end);
+        self.widen(time);
         match intervals {
             Some(known) => {
                 self.intervals = self.intervals.or(intervals);
@@ -187,25 +187,24 @@ impl Extent {
             None => self.without_intervals = true,
         }
         if let SnapshotState::Partial { .. } = view.head.state {
-            self.add_partial(start, end);
+            self.add_partial(time);
         } else if self.first.is_none() {
             let oldest = view.age.and_then(|ages| ages.iter().max()).copied().unwrap_or(0);
             let aggregation = intervals.map_or(0, |known| known.aggregation.0);
             let reach = Nanos(i64::from(oldest).saturating_mul(aggregation));
-            self.first = Some(First { record, index: view.head.index, start, reach });
+            self.first = Some(First { record, index: view.head.index, start: time.start, reach });
         }
         self.add_regions(view);
     }
 
-    fn widen(&mut self, start: Nanos, end: Nanos) {
-        let (from, to) = self.span.unwrap_or((start, end));
-        self.span = Some((from.min(start), to.max(end)));
+    fn widen(&mut self, time: TimeSpan) {
+        self.span = Some(self.span.map_or(time, |span| span.including(time)));
     }
 
-    fn add_partial(&mut self, start: Nanos, end: Nanos) {
+    fn add_partial(&mut self, time: TimeSpan) {
         match self.partial.last_mut() {
-            Some((_, last)) if *last >= start => *last = (*last).max(end),
-            _ => self.partial.push((start, end)),
+            Some(last) if last.end >= time.start => last.end = last.end.max(time.end),
+            _ => self.partial.push(time),
         }
     }
 
@@ -259,15 +258,15 @@ impl Extent {
 
     fn merge(&mut self, later: Extent) {
         self.snapshots += later.snapshots;
-        if let Some((start, end)) = later.span {
-            self.widen(start, end);
+        if let Some(time) = later.span {
+            self.widen(time);
         }
         self.first = self.first.or(later.first);
         self.intervals = self.intervals.or(later.intervals);
         self.possible_hz = self.possible_hz.max(later.possible_hz);
         self.without_intervals |= later.without_intervals;
-        for (start, end) in later.partial {
-            self.add_partial(start, end);
+        for time in later.partial {
+            self.add_partial(time);
         }
         self.add_runs(later.areas);
     }

@@ -4,7 +4,7 @@
 
 use damo_frame::{OpenOptions, Record};
 use damo_model::{
-    Addr, Intervals, Item, Mark, Meta, Nanos, NrAccesses, Region, Side, Snapshot, Stamp, Target, TargetKey,
+    Addr, Intervals, Item, Mark, Meta, Nanos, NrAccesses, Region, Side, Snapshot, Stamp, Target, TargetKey, TimeSpan,
 };
 use damo_report::access::{self, Style as AccessStyle, access_picture, access_tables, write_access};
 use damo_report::ages::{self, ages};
@@ -164,8 +164,8 @@ fn a_map_zooms_from_a_mark_to_the_next() {
         heats(&[record], &HeatsOptions { mark: Some(mark.to_owned()), ..HeatsOptions::default() })
             .map(|report| report.time)
     };
-    assert_eq!(time("load").expect("a mark"), (Nanos(200 * MS), Nanos(700 * MS)));
-    assert_eq!(time("serve").expect("a mark"), (Nanos(700 * MS), Nanos(1000 * MS)));
+    assert_eq!(time("load").expect("a mark"), TimeSpan::new(Nanos(200 * MS), Nanos(700 * MS)));
+    assert_eq!(time("serve").expect("a mark"), TimeSpan::new(Nanos(700 * MS), Nanos(1000 * MS)));
     assert!(time("stop").expect_err("no mark").to_string().contains("load, serve"));
 }
 

@@ -3,6 +3,7 @@
 use damo_frame::Record;
 use damo_model::{
     Addr, AddrRange, Age, Intervals, Item, Meta, Nanos, NrAccesses, Region, Snapshot, SnapshotState, Target, TargetKey,
+    TimeSpan,
 };
 use damo_report::Report;
 use damo_report::heats::{
@@ -135,7 +136,7 @@ fn ages_reach_back_before_the_first_snapshot_and_nowhere_else() {
         [(1000, 1100, &[(0, 4096, 20, 3), (4096, 8192, 0, 0)]), (1100, 1200, &[(0, 8192, 4, 9)])];
     let options = HeatsOptions { rows: 5, columns: Columns::Each(2), ..HeatsOptions::default() };
     let report = map(record(intervals, &snapshots), &options);
-    assert_eq!(report.time, (Nanos(700 * MS), Nanos(1200 * MS)));
+    assert_eq!(report.time, TimeSpan::new(Nanos(700 * MS), Nanos(1200 * MS)));
     let grid = &report.panels[0];
     let column = |column| (0..5).map(|row| grid.heat_at(row, column)).collect::<Vec<_>>();
     assert_eq!(column(0), [200.0, 200.0, 200.0, 200.0, 40.0]);
@@ -146,7 +147,7 @@ fn ages_reach_back_before_the_first_snapshot_and_nowhere_else() {
 #[test]
 fn without_intervals_heat_is_in_samples_and_ages_say_nothing() {
     let report = map(record(None, &[(0, 100, &[(0, 100, 3, 5)])]), &HeatsOptions::default());
-    assert_eq!(report.time, (Nanos(0), Nanos(100 * MS)));
+    assert_eq!(report.time, TimeSpan::new(Nanos(0), Nanos(100 * MS)));
     assert_eq!(report.unit.name(), "samples");
     assert_eq!(report.range(), Some((3.0, 3.0)));
 }
@@ -178,7 +179,7 @@ fn a_partial_snapshot_is_left_out_and_named() {
     let report = map(Record::from_items(&items).expect("in order"), &options);
     assert_eq!(report.panels[0].heat[0], 200.0);
     assert!(report.panels[0].heat[1].is_nan());
-    assert_eq!(report.partial, [(Nanos(100 * MS), Nanos(200 * MS))]);
+    assert_eq!(report.partial, [TimeSpan::new(Nanos(100 * MS), Nanos(200 * MS))]);
     assert!(!report.coverage.is_full());
 }
 
@@ -195,7 +196,7 @@ fn ranges_may_be_given_from_the_guide_or_the_record() {
         ..HeatsOptions::default()
     };
     let report = map(record(Some(Intervals::default()), &snapshots), &options);
-    assert_eq!(report.time, (Nanos(1050 * MS), Nanos(1100 * MS)));
+    assert_eq!(report.time, TimeSpan::new(Nanos(1050 * MS), Nanos(1100 * MS)));
     let starts: Vec<i128> = report.panels.iter().map(|grid| grid.space.start()).collect();
     assert_eq!(starts, [4096, 100_010]);
     assert_eq!(report.panels[1].space.end(), 100_020);
@@ -493,7 +494,7 @@ fn a_map_zooms_to_a_mapping_and_to_a_mark() {
         ..HeatsOptions::default()
     };
     let report = map(Record::from_items(&items).expect("items are in order"), &options);
-    assert_eq!(report.time, (Nanos(200 * MS), Nanos(300 * MS)));
+    assert_eq!(report.time, TimeSpan::new(Nanos(200 * MS), Nanos(300 * MS)));
     let grid = &report.panels[0];
     assert_eq!((grid.space.start(), grid.space.end()), (8192, 12288));
     assert_eq!(grid.heat, [20.0]);

@@ -3,7 +3,7 @@
 use crate::score::{PhaseScore, Scorer};
 use crate::truth::Truth;
 use damo_format::{ReadError, Reader};
-use damo_model::{Bytes, Clock, Footprint, Intervals, Nanos, Selection, Side, TargetKey};
+use damo_model::{Bytes, Clock, Footprint, Intervals, Nanos, Selection, Side, TargetKey, TimeSpan};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
@@ -158,16 +158,12 @@ impl Facts {
         self.add("highest", highest);
         self.add("unordered", unordered);
         self.add("last_accessed", last.iter().sum::<u64>() / (last.len() as u64).max(1));
-        let span = reader.index().iter().fold(None, |span: Option<(Nanos, Nanos)>, block| {
-            let (start, end) = span.unwrap_or(block.time);
-            Some((start.min(block.time.0), end.max(block.time.1)))
-        });
-        if let Some((start, end)) = span {
-            self.add("first_ns", start.0);
+        if let Some(span) = reader.index().iter().map(|block| block.time).reduce(TimeSpan::including) {
+            self.add("first_ns", span.start.0);
             if let Some(first_end) = first_end {
                 self.add("first_end_ns", first_end.0);
             }
-            self.add("last_ns", end.0);
+            self.add("last_ns", span.end.0);
         }
         Ok(())
     }

@@ -181,7 +181,7 @@ impl Joiner<'_> {
                 return Ok(());
             }
             let overlap = last.end.saturating_sub(snapshot.start);
-            if overlap.0 > snapshot.end.saturating_sub(snapshot.start).0 / 2 {
+            if overlap.0 > snapshot.time_span().length().0 / 2 {
                 return Err(self.overlap(*other, input, &snapshot).into());
             }
             snapshot.start = last.end;

@@ -14,7 +14,7 @@ use crate::text_width::{cut, padded, width};
 use damo_frame::Record;
 use damo_model::Side;
 use damo_model::human::{Show, Style, format_size};
-use damo_model::{Bytes, Nanos};
+use damo_model::{Bytes, Nanos, TimeSpan};
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
@@ -207,7 +207,7 @@ impl HeatsReport {
     fn title_line(&self, whole: usize) -> String {
         let bytes: i128 = self.panels.iter().map(|grid| grid.space.end() - grid.space.start()).sum();
         let size = format_size(Bytes(u64::try_from(bytes).unwrap_or(0)), Style::Human);
-        let length = ticks::time_text(i128::from(self.time.1.0) - i128::from(self.time.0.0));
+        let length = ticks::time_text(i128::from(self.time.end.0) - i128::from(self.time.start.0));
         let axis = self.time_axis_name();
         let subject = self.subject().shown().to_string();
         let figures = format!("{BETWEEN}{size} over {length}");
@@ -297,8 +297,8 @@ impl HeatsReport {
             }
         }
         for (column, place) in axis.iter_mut().enumerate() {
-            let bounds = (nanos(time.bound(column)), nanos(time.bound(column + 1)));
-            *place = self.sign(bounds).unwrap_or(*place);
+            let within = TimeSpan::new(nanos(time.bound(column)), nanos(time.bound(column + 1)));
+            *place = self.sign(within).unwrap_or(*place);
         }
         writeln!(out, "{}└{}", " ".repeat(GUTTER - 1), axis.iter().collect::<String>())?;
         let texts: String = texts.iter().collect();
@@ -306,12 +306,11 @@ impl HeatsReport {
     }
 
     /// The sign of the most telling thing that happened within some time.
-    fn sign(&self, bounds: (Nanos, Nanos)) -> Option<char> {
-        let within = |at: Nanos| bounds.0 <= at && at < bounds.1;
-        if self.marks.iter().any(|(at, _)| within(*at)) {
+    fn sign(&self, time: TimeSpan) -> Option<char> {
+        if self.marks.iter().any(|(at, _)| time.contains(*at)) {
             return Some(MARK);
         }
-        let signs = self.events.iter().filter(|event| within(event.at)).map(|event| sign_of(event.kind));
+        let signs = self.events.iter().filter(|event| time.contains(event.at)).map(|event| sign_of(event.kind));
         signs.min_by_key(|sign| SIGNS.iter().position(|known| known == sign))
     }
 

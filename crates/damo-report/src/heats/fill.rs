@@ -8,7 +8,7 @@ use super::{Axis, HeatsError, HeatsOptions, HeatsReport, Unit};
 use crate::survey::{Extent, First, Identity, Survey, intervals_of};
 use crate::zero::Zero;
 use damo_frame::{Chunk, Coverage, FrameError, Record, SnapshotView};
-use damo_model::{ColumnId, Intervals, Nanos, Ops, Selection, Side, TargetKey};
+use damo_model::{ColumnId, Intervals, Nanos, Ops, Selection, Side, TargetKey, TimeSpan};
 
 /// Blocks of each record looked at for the first plan, beside the first and last ones.
 const SAMPLED_BLOCKS: usize = 6;
@@ -73,9 +73,11 @@ fn sample(records: &[Record], selection: &Selection) -> Result<Survey, FrameErro
 }
 
 /// A window of time that includes the snapshot whose ages reach into it.
-fn reaching(window: (Nanos, Nanos), first: Option<First>) -> (Nanos, Nanos) {
+fn reaching(window: TimeSpan, first: Option<First>) -> TimeSpan {
     match first {
-        Some(first) if window.0 < first.start => (window.0, window.1.max(first.start.saturating_add(Nanos(1)))),
+        Some(first) if window.start < first.start => {
+            TimeSpan::new(window.start, window.end.max(first.start.saturating_add(Nanos(1))))
+        }
         _ => window,
     }
 }
@@ -320,7 +322,7 @@ fn report(
     let empty = Extent::default();
     let extent = whole.get(plan.identity).unwrap_or(&empty);
     let mut partial = found.get(plan.identity).unwrap_or(extent).partial.clone();
-    partial.retain(|(start, end)| *start < plan.time.1 && plan.time.0 < *end);
+    partial.retain(|span| span.overlaps(plan.time));
     let mut marks = Vec::new();
     let mut coverage = Coverage::default();
     for record in records {
@@ -332,7 +334,7 @@ fn report(
         for side in record.side_data()? {
             if let Side::Mark(mark) = side
                 && let Some(at) = record.on_record_clock(mark.at)
-                && (plan.time.0..plan.time.1).contains(&at)
+                && plan.time.contains(at)
             {
                 marks.push((at, mark.text.clone()));
             }
@@ -346,7 +348,7 @@ fn report(
     }
     events.retain(|event| {
         let ours = process.as_ref().is_none_or(|process| event.pid == Some(process.pid));
-        (plan.time.0..plan.time.1).contains(&event.at) && (ours || event.kind.is_about_processes())
+        plan.time.contains(event.at) && (ours || event.kind.is_about_processes())
     });
     let mut report = HeatsReport {
         identity: plan.identity,

@@ -40,7 +40,7 @@ use crate::survey::Identity;
 use crate::zero::Zero;
 use damo_frame::{Coverage, FrameError, Record};
 use damo_model::human::{Show, Style, format_size, time_text};
-use damo_model::{Addr, AddrRange, Bytes, Nanos, Process};
+use damo_model::{Addr, AddrRange, Bytes, Nanos, Process, TimeSpan};
 
 /// What memory without owners is called.
 const PHYSICAL: &str = "physical memory";
@@ -149,7 +149,7 @@ pub struct HeatsReport {
     /// The process behind it, where known.
     pub process: Option<Process>,
     /// From and to, as asked for.
-    pub time: (Nanos, Nanos),
+    pub time: TimeSpan,
     /// The panels by address, or in the order of the given ranges.
     pub panels: Vec<Grid>,
     /// What heat counts.
@@ -157,7 +157,7 @@ pub struct HeatsReport {
     /// The highest rate that the intervals allow, in Hz; `None` where intervals are not known.
     pub possible: Option<f64>,
     /// Time spans of which the record has partial snapshots only: left out of the heat.
-    pub partial: Vec<(Nanos, Nanos)>,
+    pub partial: Vec<TimeSpan>,
     /// What was mapped where.
     pub names: MappingNames,
     /// Marks within the time of the map.
@@ -243,7 +243,7 @@ impl HeatsReport {
         let bytes: i128 = self.panels.iter().map(|grid| grid.space.end() - grid.space.start()).sum();
         let size = format_size(Bytes(u64::try_from(bytes).unwrap_or(0)), Style::Human);
         let ranges = if self.panels.len() == 1 { "range" } else { "ranges" };
-        let time = time_text(self.time.1.saturating_sub(self.time.0));
+        let time = time_text(self.time.length());
         format!("# target {id}{scheme}{process}: {size} in {} {ranges} over {time}", self.panels.len())
     }
 
@@ -251,8 +251,8 @@ impl HeatsReport {
     pub fn incomplete_rows(&self, time: &Axis) -> Vec<bool> {
         let overlaps = |row: usize| {
             let (from, to) = (time.bound(row), time.bound(row + 1));
-            let first = self.partial.partition_point(|(_, end)| i128::from(end.0) <= from);
-            self.partial.get(first).is_some_and(|(start, _)| i128::from(start.0) < to)
+            let first = self.partial.partition_point(|time| i128::from(time.end.0) <= from);
+            self.partial.get(first).is_some_and(|time| i128::from(time.start.0) < to)
         };
         (0..time.len()).map(overlaps).collect()
     }

@@ -9,7 +9,7 @@ use crate::picture::canvas::{
 };
 use crate::picture::ticks::{byte_step, byte_tick, bytes_text, multiples, number_step, number_text, times};
 use crate::picture::{BELOW, Canvas, MARGIN, Picture, SMALL, Style, TEXT_SIZE, top};
-use damo_model::{Addr, AddrRange, Nanos};
+use damo_model::{Addr, AddrRange, Nanos, TimeSpan};
 
 /// Room for address labels left of the panels.
 const LEFT: f64 = 92.0;
@@ -209,7 +209,7 @@ impl HeatMap<'_> {
     }
 
     fn draw_times(&self, canvas: &mut dyn Canvas, style: &Style, rect: Rect) {
-        let [start, end] = [self.report.time.0, self.report.time.1].map(|at| self.report.since(at.0.into()));
+        let [start, end] = [self.report.time.start, self.report.time.end].map(|at| self.report.since(at.0.into()));
         let length = end - start;
         let at = |at: i128| rect.x + (at - start) as f64 / length.max(1) as f64 * rect.w;
         let labels = times(start, end, rect.w, &|text| text_width(text, SMALL) + 18.0);
@@ -224,7 +224,7 @@ impl HeatMap<'_> {
     /// as they can be told apart. Texts stand where they fit before the next mark.
     fn draw_marks(&self, canvas: &mut dyn Canvas, style: &Style, rect: Rect, panels: &[Rect]) {
         let Some(tallest) = panels.iter().copied().reduce(|a, b| if b.h > a.h { b } else { a }) else { return };
-        let (start, end) = self.report.time;
+        let TimeSpan { start, end } = self.report.time;
         let length = end.saturating_sub(start).0.max(1) as f64;
         let color = style.theme.series(1);
         let place = |at: &Nanos| rect.x + at.saturating_sub(start).0 as f64 / length * rect.w;
@@ -267,7 +267,7 @@ impl HeatMap<'_> {
     /// Remarks that are only ticks on the axis, and those that fall onto one another there.
     fn left_out(&self, style: &Style) -> Option<String> {
         let report = self.report;
-        let (start, end) = report.time;
+        let TimeSpan { start, end } = report.time;
         let width = place(style).width as f64;
         let lives = report.events.iter().filter(|e| matches!(e.kind, EventKind::Start | EventKind::Exit));
         let mut at: Vec<i64> = report.marks.iter().map(|(at, _)| at.0).chain(lives.map(|event| event.at.0)).collect();

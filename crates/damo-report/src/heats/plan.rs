@@ -9,7 +9,7 @@ use super::mappings::MappingNames;
 use super::options::{Cells, DrawRange, HeatsOptions, TimeBase};
 use crate::survey::{Extent, First, Identity, Survey};
 use damo_frame::Record;
-use damo_model::{Addr, AddrRange, Nanos, Side};
+use damo_model::{Addr, AddrRange, Nanos, Side, TimeSpan};
 
 /// The most cells that are filled in one go.
 const MAX_CELLS: usize = 1 << 26;
@@ -20,7 +20,7 @@ pub struct Plan {
     /// Whose snapshots.
     pub identity: Identity,
     /// From and to, on the record's clock.
-    pub time: (Nanos, Nanos),
+    pub time: TimeSpan,
     /// A panel each.
     pub ranges: Vec<AddrRange>,
     /// The snapshot whose ages reach back.
@@ -89,11 +89,11 @@ fn pick<'a>(options: &HeatsOptions, survey: &'a Survey) -> Result<(Identity, &'a
     }
 }
 
-fn time_range(records: &[Record], options: &HeatsOptions, known: (Nanos, Nanos)) -> Result<(Nanos, Nanos), HeatsError> {
+fn time_range(records: &[Record], options: &HeatsOptions, known: TimeSpan) -> Result<TimeSpan, HeatsError> {
     if let Some(text) = &options.mark {
         let start = find_mark(records, text)?;
-        let end = next_mark(records, start)?.unwrap_or(known.1);
-        return if start < end { Ok((start, end)) } else { Err(HeatsError::EmptyRange { what: "time" }) };
+        let end = next_mark(records, start)?.unwrap_or(known.end);
+        return if start < end { Ok(TimeSpan::new(start, end)) } else { Err(HeatsError::EmptyRange { what: "time" }) };
     }
     let Some(range) = &options.time_range else {
         return Ok(known);
@@ -101,25 +101,25 @@ fn time_range(records: &[Record], options: &HeatsOptions, known: (Nanos, Nanos))
     let base = match &range.base {
         TimeBase::At(base) => *base,
         TimeBase::Began => records.first().map(Record::began).unwrap_or_default(),
-        TimeBase::Guided => known.0,
-        TimeBase::GuidedEnd => known.1,
+        TimeBase::Guided => known.start,
+        TimeBase::GuidedEnd => known.end,
         TimeBase::Mark(text) => find_mark(records, text)?,
     };
     let (start, end) = (base.saturating_add(range.start), base.saturating_add(range.end));
     if start >= end {
         return Err(HeatsError::EmptyRange { what: "time" });
     }
-    Ok((start, end))
+    Ok(TimeSpan::new(start, end))
 }
 
 /// The time that is known. Of a target of one snapshot, whose length nothing tells, there is none.
-fn span(extent: &Extent) -> Result<(Nanos, Nanos), HeatsError> {
-    let (start, end) = extent.known_span().ok_or(HeatsError::NoSnapshots)?;
-    if start < end { Ok((start, end)) } else { Err(HeatsError::NoLength) }
+fn span(extent: &Extent) -> Result<TimeSpan, HeatsError> {
+    let TimeSpan { start, end } = extent.known_span().ok_or(HeatsError::NoSnapshots)?;
+    if start < end { Ok(TimeSpan::new(start, end)) } else { Err(HeatsError::NoLength) }
 }
 
 /// The wanted time range where it does not depend on anything but the first and last snapshots.
-pub(super) fn window(records: &[Record], options: &HeatsOptions, whole: &Survey) -> Result<(Nanos, Nanos), HeatsError> {
+pub(super) fn window(records: &[Record], options: &HeatsOptions, whole: &Survey) -> Result<TimeSpan, HeatsError> {
     let (_, extent) = pick(options, whole)?;
     time_range(records, options, span(extent)?)
 }
@@ -221,7 +221,7 @@ impl HeatsOptions {
             Cells::Even => super::Axis::even,
             Cells::Whole => super::Axis::whole,
         };
-        let time = axis(plan.time.0.0.into(), plan.time.1.0.into(), self.rows);
+        let time = axis(plan.time.start.0.into(), plan.time.end.0.into(), self.rows);
         let columns = self.columns.of(&plan.ranges);
         let space = |(range, columns): (&AddrRange, usize)| axis(range.start.0.into(), range.end.0.into(), columns);
         (time, plan.ranges.iter().zip(columns).map(space).collect())

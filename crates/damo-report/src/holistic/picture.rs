@@ -8,7 +8,7 @@ use crate::picture::canvas::Rect;
 use crate::picture::stack::draw_strips;
 use crate::picture::{BELOW, Canvas, Chart, MARGIN, Picture, Series, Style, Unit, part};
 use crate::series_chart::of_points;
-use damo_model::Nanos;
+use damo_model::{Nanos, TimeSpan};
 
 /// Share of the height that the chart takes, and its bounds in pixels.
 const CHART: f64 = 0.3;
@@ -69,9 +69,9 @@ impl Picture for Overview<'_> {
         let h = (style.height as f64 - y - BELOW - MARGIN / 2.0).max(16.0);
         let place = Rect { x: left, y, w: right - left, h };
         // Targets may begin and end at different times.
-        let from = self.report.maps.iter().map(|map| map.time.0).min().unwrap_or(report.time.0);
-        let to = self.report.maps.iter().map(|map| map.time.1).max().unwrap_or(report.time.1);
-        self.report.memory_chart((from, to)).draw_in(canvas, style, place);
+        let from = self.report.maps.iter().map(|map| map.time.start).min().unwrap_or(report.time.start);
+        let to = self.report.maps.iter().map(|map| map.time.end).max().unwrap_or(report.time.end);
+        self.report.memory_chart(TimeSpan::new(from, to)).draw_in(canvas, style, place);
     }
 
     fn parts(&self) -> usize {
@@ -81,7 +81,7 @@ impl Picture for Overview<'_> {
 
 impl HolisticReport {
     /// What was held and touched while a map's heat happened: to stand below the map, on the same time axis.
-    fn memory_chart(&self, time: (Nanos, Nanos)) -> Chart {
+    fn memory_chart(&self, time: TimeSpan) -> Chart {
         let zero = self.zero;
         // The curves are of all targets together, whatever the maps above are of.
         let whom = if self.wss.targets > 1 { format!(" of all {} targets", self.wss.targets) } else { String::new() };
@@ -105,7 +105,7 @@ impl HolisticReport {
             filled: true,
         }));
         Chart {
-            x_range: Some((since(time.0), since(time.1))),
+            x_range: Some((since(time.start), since(time.end))),
             ..Chart::new(
                 "",
                 (zero.axis(), Unit::Time),

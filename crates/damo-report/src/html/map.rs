@@ -11,7 +11,7 @@ use crate::heats::{
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use damo_frame::Record;
-use damo_model::{Addr, AddrRange, Nanos, Side};
+use damo_model::{Addr, AddrRange, Nanos, Side, TimeSpan};
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
 use serde::Serialize;
@@ -75,11 +75,7 @@ impl TargetMap {
 
 /// The maps of a record's targets with the reports they were made of. What schemes were applied to is part of the map
 /// of the monitored target, where there is one.
-pub fn targets(
-    record: &Record,
-    span: (Nanos, Nanos),
-    cells: usize,
-) -> Result<Vec<(TargetMap, HeatsReport)>, HtmlError> {
+pub fn targets(record: &Record, span: TimeSpan, cells: usize) -> Result<Vec<(TargetMap, HeatsReport)>, HtmlError> {
     let groups = Group::all(record);
     let (schemes, shown): (Vec<_>, Vec<_>) =
         groups.iter().partition(|group| groups.iter().any(|plain| group.is_scheme_of(plain)));
@@ -88,7 +84,7 @@ pub fn targets(
     // A power of two, so that the page's coarser levels are halves of one another.
     let times = 1 << (per_target / addresses).clamp(64, 2048).ilog2();
     let columns = Columns::Shared { total: addresses, least: 24, between: 0 };
-    let time_range = Some(TimeRange { start: span.0, end: span.1, base: TimeBase::At(Nanos(0)) });
+    let time_range = Some(TimeRange { start: span.start, end: span.end, base: TimeBase::At(Nanos(0)) });
     let side_data = record.side_data().map_err(HeatsError::from)?;
     let (working_sets, settled) = (tracks::working_sets(record)?, tracks::settled(record)?);
     let mut maps = Vec::new();
@@ -116,8 +112,9 @@ pub fn targets(
         }
         let peak = panels.iter().map(|panel| panel.peak).fold(0.0, f64::max);
         let (tracks, figures) =
-            tracks::of_target(record, group, (&working_sets, &settled), (peak, report.unit), span.0)?;
-        let partial = report.partial.iter().map(|(from, to)| (after(span.0, *from), after(span.0, *to))).collect();
+            tracks::of_target(record, group, (&working_sets, &settled), (peak, report.unit), span.start)?;
+        let partial =
+            report.partial.iter().map(|time| (after(span.start, time.start), after(span.start, time.end))).collect();
         maps.push((TargetMap { name: group.name(), panels, schemes: names, partial, figures, tracks }, report));
     }
     Ok(maps)

@@ -130,7 +130,7 @@ pub fn of_target(
     (peak, unit): (f64, Unit),
     start: Nanos,
 ) -> Result<(Vec<Track>, Vec<Figure>), ReportError> {
-    let end = record.span().map_or(start, |(_, end)| end);
+    let end = record.time_span().map_or(start, |span| span.end);
     let touched = touched_in(working_sets, group, end);
     let clock = Clock::new(record, start)?;
     let allocated = allocated(&clock, group)?;

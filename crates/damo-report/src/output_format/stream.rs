@@ -3,7 +3,7 @@
 use super::{Form, csv, json, markdown};
 use crate::ReportError;
 use crate::table::Table;
-use polars_io::prelude::{BatchedWriter, ParquetWriter};
+use polars_io::parquet::write::{BatchedWriter, ParquetWriter};
 use std::io::{BufWriter, Write};
 
 /// A report's only table in the making.

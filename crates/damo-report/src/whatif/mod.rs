@@ -25,7 +25,7 @@ use candidate::Effect;
 use context::{Context, contexts};
 use damo_frame::Record;
 use damo_model::scheme::{Costs, FilterKind, Metric, Scheme};
-use damo_model::{Bytes, Nanos, SnapshotState, TargetKey};
+use damo_model::{Bytes, Nanos, SnapshotState, TargetKey, TimeSpan};
 use region_state::Columns;
 use tally::Moment;
 
@@ -65,7 +65,7 @@ pub struct WhatIf {
     /// Snapshots used, and partial ones left out.
     pub snapshots: (u64, u64),
     /// From the first snapshot's start to the last one's end.
-    pub time: (Nanos, Nanos),
+    pub time: TimeSpan,
     /// Means of memory are taken from here on: the record's beginning, or [`WhatIfOptions::settle`] later.
     pub means_from: Nanos,
     /// What counts as accessed again soon.
@@ -156,7 +156,7 @@ impl Memory {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Point {
     /// When it begins and ends.
-    pub time: (Nanos, Nanos),
+    pub time: TimeSpan,
     /// What was done in it.
     pub counts: Counts,
     /// Kept out by all filters together, bytes.
@@ -188,13 +188,14 @@ pub fn what_if(record: &Record, schemes: &[Scheme], options: &WhatIfOptions) -> 
             "has no complete snapshots of plain monitoring to estimate from; record without --schemes_target_regions";
         ReportError::invalid(format!("{} {what}", record.name()))
     };
-    let (Some(time), Some(_)) = (record.span(), filter.selection(record)) else { return Err(nothing()) };
-    let length = time.1.saturating_sub(time.0);
-    let means_from = time.0.saturating_add(options.settle.min(Nanos(length.0 / 10 * 9)));
+    let (Some(time), Some(_)) = (record.time_span(), filter.selection(record)) else { return Err(nothing()) };
+    let length = time.length();
+    let means_from = time.start.saturating_add(options.settle.min(Nanos(length.0 / 10 * 9)));
     // A pass for each thread is cheaper than handing each snapshot around, once there are many candidates.
     let threads = record.threads().min(schemes.len() / 4).max(1);
     let parts: Vec<Result<Part, ReportError>> = std::thread::scope(|scope| {
-        let pass = |schemes| pass(record, schemes, options, &filter, &Times { begin: time.0, end: time.1, means_from });
+        let pass =
+            |schemes| pass(record, schemes, options, &filter, &Times { begin: time.start, end: time.end, means_from });
         let handles: Vec<_> = schemes
             .chunks(schemes.len().div_ceil(threads).max(1))
             .map(|part| scope.spawn(move || pass(part)))
@@ -313,7 +314,7 @@ fn outcome(contexts: &[Context<'_>], nth: usize, scheme: &Scheme, times: &Times)
         }
         sums.add(&span.sum);
         course.push(Point {
-            time: (begin, begin.saturating_add(length).min(times.end)),
+            time: TimeSpan::new(begin, begin.saturating_add(length).min(times.end)),
             counts: counts(&span.sum),
             kept: span.sum.kept.iter().sum(),
             memory: (span.time > 0.0).then(|| memory(span)),

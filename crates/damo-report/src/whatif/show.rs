@@ -6,9 +6,9 @@ use super::{Counts, Memory, Outcome, Point, WhatIf, bytes};
 use crate::ReportError;
 use crate::picture::{Chart, Panels, Series, Unit};
 use crate::table::Table;
-use damo_model::Nanos;
 use damo_model::human::{Style, format_size, time_text};
 use damo_model::scheme::{Action, Scheme};
+use damo_model::{Nanos, TimeSpan};
 use serde_json::Value;
 use std::io::{self, Write};
 
@@ -51,7 +51,7 @@ fn place(scheme: &Scheme) -> String {
 /// # Errors
 /// When `out` takes no more.
 pub fn write_text(report: &WhatIf, out: &mut dyn Write) -> io::Result<()> {
-    let length = report.time.1.saturating_sub(report.time.0);
+    let length = report.time.length();
     writeln!(
         out,
         "# {}: {} in {}{}",
@@ -61,7 +61,7 @@ pub fn write_text(report: &WhatIf, out: &mut dyn Write) -> io::Result<()> {
         if report.snapshots.1 > 0 { format!(", {} partial ones left out", report.snapshots.1) } else { String::new() }
     )?;
     writeln!(out, "# estimated from this record, which was made without the schemes; each scheme is tried alone")?;
-    let from = report.means_from.saturating_sub(report.time.0);
+    let from = report.means_from.saturating_sub(report.time.start);
     if from > Nanos(0) {
         writeln!(out, "# means of memory leave out the first {} of the record", time_text(from))?;
     } else {
@@ -147,7 +147,7 @@ fn write_outcome(outcome: &Outcome, report: &WhatIf, out: &mut dyn Write) -> io:
 
 /// A time each second, over the whole record.
 fn per_second(time: Nanos, report: &WhatIf) -> String {
-    let seconds = report.time.1.saturating_sub(report.time.0).as_secs_f64().max(1e-9);
+    let seconds = report.time.length().as_secs_f64().max(1e-9);
     format!("{:.3} ms/s", time.0 as f64 / 1e6 / seconds)
 }
 
@@ -172,7 +172,12 @@ fn condensed(course: &[Point], rows: usize) -> Vec<Point> {
         }
         let memory = Memory { without: mean(|m| m.without), with: mean(|m| m.with), moved: mean(|m| m.moved) };
         let kept = points.iter().map(|point| point.kept).sum();
-        Some(Point { time: (first.time.0, last.time.1), counts, kept, memory: (!known.is_empty()).then_some(memory) })
+        Some(Point {
+            time: TimeSpan::new(first.time.start, last.time.end),
+            counts,
+            kept,
+            memory: (!known.is_empty()).then_some(memory),
+        })
     };
     course.chunks(course.len().div_ceil(rows.max(1)).max(1)).filter_map(merge).collect()
 }
@@ -198,7 +203,7 @@ fn write_course(outcome: &Outcome, report: &WhatIf, out: &mut dyn Write) -> io::
     });
     let mut rows = vec![head.into_iter().map(str::to_owned).collect::<Vec<_>>()];
     for Point { time, counts, kept, memory } in condensed(&outcome.course, ROWS) {
-        let until = time_text(Nanos(time.1.saturating_sub(report.time.0).0 / 100_000_000 * 100_000_000));
+        let until = time_text(Nanos(time.end.saturating_sub(report.time.start).0 / 100_000_000 * 100_000_000));
         let mut row = vec![until, size(counts.matched_each().1), size(counts.applied)];
         if has_filters {
             row.push(size(kept));
@@ -341,8 +346,8 @@ impl WhatIf {
             "course",
             vec![
                 ("scheme", all().map(|(nth, _)| nth).collect::<Vec<_>>().into()),
-                ("start_ns", all().map(|(_, p)| p.time.0.0).collect::<Vec<_>>().into()),
-                ("end_ns", all().map(|(_, p)| p.time.1.0).collect::<Vec<_>>().into()),
+                ("start_ns", all().map(|(_, p)| p.time.start.0).collect::<Vec<_>>().into()),
+                ("end_ns", all().map(|(_, p)| p.time.end.0).collect::<Vec<_>>().into()),
                 ("applications", count(|c| c.applications).into()),
                 ("matched_regions", count(|c| c.matched_regions).into()),
                 ("matched", number(|p| p.counts.matched).into()),
@@ -389,7 +394,7 @@ const LINES: usize = 5;
 
 /// Memory with and without the schemes over time, and below what of it was accessed again.
 pub fn compare_chart(report: &WhatIf) -> Panels {
-    let begin = report.time.0;
+    let begin = report.time.start;
     let at = |time: Nanos| time.saturating_sub(begin).0 as f64;
     let single = report.outcomes.len() == 1;
     let shown: Vec<&Scheme> = report.outcomes.iter().take(LINES).map(|o| &o.scheme).collect();
@@ -400,8 +405,8 @@ pub fn compare_chart(report: &WhatIf) -> Panels {
         _ => format!("scheme {nth}"),
     };
     let line = |outcome: &Outcome, of: &dyn Fn(&Point) -> f64| {
-        let mut points: Vec<(f64, f64)> = outcome.course.iter().map(|p| (at(p.time.0), of(p))).collect();
-        points.extend(outcome.course.last().map(|p| (at(p.time.1), of(p))));
+        let mut points: Vec<(f64, f64)> = outcome.course.iter().map(|p| (at(p.time.start), of(p))).collect();
+        points.extend(outcome.course.last().map(|p| (at(p.time.end), of(p))));
         points
     };
     let mut memory = Vec::new();
@@ -416,7 +421,7 @@ pub fn compare_chart(report: &WhatIf) -> Panels {
         let held = line(outcome, &|p| p.memory.map_or(f64::NAN, |m| if resident { m.with } else { m.moved }));
         memory.push(Series { name: name(nth), points: held, steps: true, filled: single });
         let rate = |p: &Point| {
-            let seconds = p.time.1.saturating_sub(p.time.0).as_secs_f64();
+            let seconds = p.time.length().as_secs_f64();
             if seconds > 0.0 { p.counts.back / seconds } else { 0.0 }
         };
         back.push(Series { name: name(nth), points: line(outcome, &rate), steps: true, filled: single });

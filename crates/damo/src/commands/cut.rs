@@ -10,7 +10,7 @@ use clap::Args;
 use damo_edit::{Cut, Part};
 use damo_frame::Record;
 use damo_model::human::{Show, count_text, time_text};
-use damo_model::{AddrRange, Nanos, TargetKey};
+use damo_model::{AddrRange, Nanos, TargetKey, TimeSpan};
 use damo_report::filter::{Filter, TargetFilter};
 use damo_report::heats::{HeatsError, MappingNames, TimeBase, TimeRange, find_mark};
 use damo_report::selection::nothing_left;
@@ -169,31 +169,31 @@ fn mapped(
 }
 
 /// A time range on the record's clock.
-fn resolve(record: &Record, range: &TimeRange) -> Result<(Nanos, Nanos)> {
-    let span = record.span().with_context(|| format!("{}: the record has no snapshot", record.name()))?;
+fn resolve(record: &Record, range: &TimeRange) -> Result<TimeSpan> {
+    let span = record.time_span().with_context(|| format!("{}: the record has no snapshot", record.name()))?;
     let base = match &range.base {
         TimeBase::At(base) => *base,
-        TimeBase::Began | TimeBase::Guided => span.0,
-        TimeBase::GuidedEnd => span.1,
+        TimeBase::Began | TimeBase::Guided => span.start,
+        TimeBase::GuidedEnd => span.end,
         TimeBase::Mark(text) => find_mark(std::slice::from_ref(record), text)?,
     };
-    let (from, to) = (base.saturating_add(range.start), base.saturating_add(range.end));
-    if to <= span.0 || span.1 <= from {
-        let [from, to] = [from, to].map(|at| time(at.saturating_sub(span.0)));
-        let length = time(span.1.saturating_sub(span.0));
+    let wanted = TimeSpan::new(base.saturating_add(range.start), base.saturating_add(range.end));
+    if !wanted.overlaps(span) {
+        let [from, to] = [wanted.start, wanted.end].map(|at| time(at.saturating_sub(span.start)));
+        let length = time(span.length());
         bail!(
             "{}: --time_range: {from} to {to} since the recording began is not in the record, which lasts {length}",
             record.name()
         );
     }
-    Ok((from, to))
+    Ok(wanted)
 }
 
 /// The part in words, with a blank in front.
 fn describe(record: &Record, part: &Part) -> String {
     let mut words = String::new();
-    if let (Some((from, to)), Some((start, _))) = (part.time, record.span()) {
-        let [from, to] = [from, to].map(|at| time(at.saturating_sub(start)));
+    if let (Some(wanted), Some(whole)) = (part.time, record.time_span()) {
+        let [from, to] = [wanted.start, wanted.end].map(|at| time(at.saturating_sub(whole.start)));
         words.push_str(&format!(", from {from} to {to} after the start"));
     }
     if let Some(targets) = &part.targets {

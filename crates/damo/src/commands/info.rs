@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use damo_frame::{FrameError, Record};
 use damo_model::human::{Show, Style, count_text, format_nr, format_size, plain_json, time_text};
-use damo_model::{Bytes, Intervals, Nanos, Selection, Side, Source, Target, TargetKey};
+use damo_model::{Bytes, Intervals, Nanos, Selection, Side, Source, Target, TargetKey, TimeSpan};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -62,7 +62,7 @@ struct Counts {
     snapshots: u64,
     partial: u64,
     regions: u64,
-    span: Option<(Nanos, Nanos)>,
+    span: Option<TimeSpan>,
 }
 
 impl Counts {
@@ -70,10 +70,7 @@ impl Counts {
         self.snapshots += other.snapshots;
         self.partial += other.partial;
         self.regions += other.regions;
-        self.span = match (self.span, other.span) {
-            (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),
-            (a, b) => a.or(b),
-        };
+        self.span = [self.span, other.span].into_iter().flatten().reduce(TimeSpan::including);
     }
 }
 
@@ -104,7 +101,7 @@ impl<'a> Facts<'a> {
                         snapshots: 1,
                         partial: u64::from(head.state != damo_model::SnapshotState::Complete),
                         regions: head.regions.len() as u64,
-                        span: Some((head.start, head.end)),
+                        span: Some(head.time_span()),
                     };
                     pass.targets.entry(head.target).or_default().add(&counts);
                     if let Some(intervals) = head.intervals
@@ -134,7 +131,7 @@ impl<'a> Facts<'a> {
     fn write_text(&self, out: &mut dyn Write) -> Result<()> {
         let record = self.record;
         let (totals, meta) = (record.totals(), record.meta());
-        let duration = record.span().map_or(Nanos(0), |(start, end)| end.saturating_sub(start));
+        let duration = record.time_span().unwrap_or_default().length();
         // Imported records are held as .damo records, which are far smaller.
         let imported = record.is_imported();
         let each = per_region(totals.file, totals.regions).map_or(String::new(), |b| format!(" ({b:.2} B/region)"));
@@ -165,7 +162,7 @@ impl<'a> Facts<'a> {
         line("kernel", meta.kernel_release.clone())?;
         line("host", meta.host.clone())?;
         line("recorded", meta.clock_pair.map_or(String::new(), |pair| utc(pair.wall)))?;
-        if let Some((start, end)) = record.span() {
+        if let Some(TimeSpan { start, end }) = record.time_span() {
             let length = time(end.saturating_sub(start));
             let clock = format!("{} to {} on its own clock ({:?})", time(start), time(end), meta.clock);
             line("time span", format!("0 to {length} since the recording began; {clock}"))?;
@@ -194,7 +191,7 @@ impl<'a> Facts<'a> {
         for target in record.targets() {
             let counts = self.pass.targets.get(&target.key).copied().unwrap_or_default();
             let since = |at: Nanos| time(at.saturating_sub(record.began()));
-            let span = counts.span.map_or(String::new(), |(a, b)| format!(", {} to {}", since(a), since(b)));
+            let span = counts.span.map_or(String::new(), |s| format!(", {} to {}", since(s.start), since(s.end)));
             let partial = if counts.partial > 0 { format!(" ({} partial)", nr(counts.partial)) } else { String::new() };
             line(
                 &format!("target {}", target.key.0),
@@ -225,7 +222,7 @@ impl<'a> Facts<'a> {
                     "comm": target.process.as_ref().map(|p| p.comm.clone()),
                     "cmdline": target.process.as_ref().map(|p| p.cmdline.clone()),
                     "snapshots": counts.snapshots, "partial": counts.partial, "regions": counts.regions,
-                    "start_ns": counts.span.map(|s| s.0.0), "end_ns": counts.span.map(|s| s.1.0),
+                    "start_ns": counts.span.map(|s| s.start.0), "end_ns": counts.span.map(|s| s.end.0),
                 })
             })
             .collect();
@@ -234,7 +231,7 @@ impl<'a> Facts<'a> {
             "history": meta.history,
             "kernel": meta.kernel_release, "host": meta.host, "clock": format!("{:?}", meta.clock),
             "recorded_wall_ns": meta.clock_pair.map(|pair| pair.wall.0),
-            "start_ns": record.span().map(|s| s.0.0), "end_ns": record.span().map(|s| s.1.0),
+            "start_ns": record.time_span().map(|s| s.start.0), "end_ns": record.time_span().map(|s| s.end.0),
             "intervals_ns": self.intervals().map(|i| json!({
                 "sample": i.sample.0, "aggregation": i.aggregation.0, "update": i.update.0
             })).collect::<Vec<_>>(),

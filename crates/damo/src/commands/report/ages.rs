@@ -47,8 +47,8 @@ impl ReportArgs for AgesArgs {
 fn moment(records: &[Record], at: Nanos, clock: ClockArgs) -> Result<Nanos, ReportError> {
     let Some(record) = records.first() else { return Ok(at) };
     let on_clock = if clock.abs_time { at } else { at.saturating_add(record.began()) };
-    match record.span() {
-        Some((start, end)) if on_clock < start || end < on_clock => {
+    match record.time_span() {
+        Some(span) if on_clock < span.start || span.end < on_clock => {
             Err(nothing_left(record, &format!("--at {} is not in the record", time_text(at))))
         }
         _ => Ok(on_clock),
