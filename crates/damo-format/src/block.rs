@@ -72,7 +72,7 @@ impl BlockInfo {
 
 /// First thing in a snapshot block's payload, and repeated in the index.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-pub struct Prelude {
+pub(crate) struct Prelude {
     pub first_snapshot: u64,
     pub snapshots: u32,
     pub partial: u32,
@@ -88,7 +88,7 @@ pub struct Prelude {
 
 impl Prelude {
     /// Sums up a batch; the first snapshot's position is `first_snapshot`.
-    pub fn of(batch: &Batch, first_snapshot: u64) -> Prelude {
+    pub(crate) fn of(batch: &Batch, first_snapshot: u64) -> Prelude {
         let mut targets: Vec<u32> = batch.snapshots.iter().map(|head| head.target.0).collect();
         targets.sort_unstable();
         targets.dedup();
@@ -117,7 +117,7 @@ impl Prelude {
     }
 
     /// Reads it, and refuses counts that no block has.
-    pub fn parse(payload: &[u8]) -> Result<(Prelude, usize), Fault> {
+    pub(crate) fn parse(payload: &[u8]) -> Result<(Prelude, usize), Fault> {
         let (prelude, used) = decode::<Prelude>(payload)?;
         if prelude.regions as usize > MAX_REGIONS || prelude.snapshots as usize > MAX_SNAPSHOTS {
             return Err("the block claims to hold more than any block may".into());
@@ -129,7 +129,7 @@ impl Prelude {
     }
 
     /// With the block's place in the file.
-    pub fn info(self, offset: u64, length: u64, raw: u64) -> BlockInfo {
+    pub(crate) fn info(self, offset: u64, length: u64, raw: u64) -> BlockInfo {
         BlockInfo {
             offset: Bytes(offset),
             length: Bytes(length),
@@ -149,7 +149,7 @@ impl Prelude {
 
 /// One entry of the index.
 #[derive(Encode, Decode)]
-pub struct IndexEntry {
+pub(crate) struct IndexEntry {
     pub offset: u64,
     pub length: u32,
     pub raw: u32,
@@ -158,7 +158,7 @@ pub struct IndexEntry {
 
 /// A block that is not a snapshot block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-pub struct OtherBlock {
+pub(crate) struct OtherBlock {
     pub kind: u16,
     pub offset: u64,
     pub length: u32,
@@ -166,7 +166,7 @@ pub struct OtherBlock {
 
 /// What an index block holds.
 #[derive(Encode, Decode)]
-pub struct Index {
+pub(crate) struct Index {
     pub blocks: Vec<IndexEntry>,
     pub others: Vec<OtherBlock>,
     /// Sum over all `Lost` side data.
@@ -177,12 +177,12 @@ pub struct Index {
 
 /// Bits of a snapshot block's flags, behind the prelude.
 mod flag {
-    pub const ZERO_MATTERS: u8 = 1;
-    pub const ALL: u8 = 1;
+    pub(super) const ZERO_MATTERS: u8 = 1;
+    pub(super) const ALL: u8 = 1;
 }
 
 /// Packs payloads. Keeps its buffers and zstd context.
-pub struct Packer {
+pub(crate) struct Packer {
     /// For text and structures, and for columns; `None`: do not compress.
     zstd: Option<[zstd::bulk::Compressor<'static>; 2]>,
     columns: Columns,
@@ -194,7 +194,7 @@ const WORTH_PACKING: usize = 24;
 
 impl Packer {
     /// With zstd at `level`, or without compression at level 0.
-    pub fn new(level: i32) -> Result<Packer, Fault> {
+    pub(crate) fn new(level: i32) -> Result<Packer, Fault> {
         let zstd = match level {
             0 => None,
             _ => Some([compressor(level, false)?, compressor(level, true)?]),
@@ -203,7 +203,7 @@ impl Packer {
     }
 
     /// Packs `raw` behind `out` if that makes it smaller, or copies it; gives the codec used.
-    pub fn pack(&mut self, raw: &[u8], out: &mut Vec<u8>) -> Result<u8, Fault> {
+    pub(crate) fn pack(&mut self, raw: &[u8], out: &mut Vec<u8>) -> Result<u8, Fault> {
         if self.compress(raw, false)? {
             out.extend_from_slice(&self.packed);
             Ok(codec::ZSTD)
@@ -226,7 +226,7 @@ impl Packer {
     }
 
     /// Payload of a snapshot block behind `out`; gives its raw length.
-    pub fn pack_snapshots(
+    pub(crate) fn pack_snapshots(
         &mut self,
         batch: &Batch,
         present: &[Vec<ColumnId>],
@@ -287,20 +287,20 @@ impl Columns {
 }
 
 /// Unpacks payloads. Keeps its buffers and zstd context.
-pub struct Unpacker {
+pub(crate) struct Unpacker {
     zstd: zstd::bulk::Decompressor<'static>,
     columns: Vec<Vec<u8>>,
     links: Links,
 }
 
 impl Unpacker {
-    pub fn new() -> Result<Unpacker, Fault> {
+    pub(crate) fn new() -> Result<Unpacker, Fault> {
         let zstd = zstd::bulk::Decompressor::new().map_err(|e| Fault::Library(e.to_string()))?;
         Ok(Unpacker { zstd, columns: Vec::new(), links: Links::default() })
     }
 
     /// Unpacks `stored`, which must come to exactly `raw_len` bytes, into `out`.
-    pub fn unpack(&mut self, codec: u8, stored: &[u8], raw_len: u32, out: &mut Vec<u8>) -> Result<(), Fault> {
+    pub(crate) fn unpack(&mut self, codec: u8, stored: &[u8], raw_len: u32, out: &mut Vec<u8>) -> Result<(), Fault> {
         out.clear();
         if raw_len > MAX_RAW {
             return Err("it claims to unpack to more than any block may".into());
@@ -320,7 +320,7 @@ impl Unpacker {
     }
 
     /// Decodes a snapshot block. With `heads_only`, snapshots come without regions.
-    pub fn unpack_snapshots(
+    pub(crate) fn unpack_snapshots(
         &mut self,
         payload: &[u8],
         raw_len: u32,

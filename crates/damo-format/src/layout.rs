@@ -8,72 +8,72 @@
 use crc32fast::hash as crc32;
 
 /// First eight bytes of a record. Like PNG's: a byte above 127, CR LF and Ctrl-Z, which text-mode transfers spoil.
-pub const FILE_MAGIC: [u8; 8] = [0x89, b'D', b'A', b'M', b'O', b'\r', b'\n', 0x1a];
+pub(crate) const FILE_MAGIC: [u8; 8] = [0x89, b'D', b'A', b'M', b'O', b'\r', b'\n', 0x1a];
 /// Format version: a reader refuses another major number and reads any minor one.
-pub const MAJOR: u8 = 1;
+pub(crate) const MAJOR: u8 = 1;
 /// See [`MAJOR`].
-pub const MINOR: u8 = 0;
+pub(crate) const MINOR: u8 = 0;
 /// Size of the file header.
-pub const FILE_HEADER_LEN: usize = 16;
+pub(crate) const FILE_HEADER_LEN: usize = 16;
 
 /// First four bytes of each block.
-pub const BLOCK_MAGIC: [u8; 4] = [0xda, b'b', b'k', b'\n'];
+pub(crate) const BLOCK_MAGIC: [u8; 4] = [0xda, b'b', b'k', b'\n'];
 /// Size of a block's header.
-pub const BLOCK_HEADER_LEN: usize = 28;
+pub(crate) const BLOCK_HEADER_LEN: usize = 28;
 /// No payload is longer than this, as stored.
-pub const MAX_STORED: u32 = 33 << 20;
+pub(crate) const MAX_STORED: u32 = 33 << 20;
 /// No payload unpacks to more than this.
-pub const MAX_RAW: u32 = 32 << 20;
+pub(crate) const MAX_RAW: u32 = 32 << 20;
 /// No snapshot block holds more regions; hence no snapshot does.
-pub const MAX_REGIONS: usize = 1 << 20;
+pub(crate) const MAX_REGIONS: usize = 1 << 20;
 /// No snapshot block holds more snapshots.
-pub const MAX_SNAPSHOTS: usize = 1 << 16;
+pub(crate) const MAX_SNAPSHOTS: usize = 1 << 16;
 /// Regions times extra columns in a snapshot block.
-pub const MAX_EXTRA_CELLS: usize = 1 << 23;
+pub(crate) const MAX_EXTRA_CELLS: usize = 1 << 23;
 /// Extra columns in a snapshot block.
-pub const MAX_EXTRA_COLUMNS: usize = 256;
+pub(crate) const MAX_EXTRA_COLUMNS: usize = 256;
 /// A record has no more targets.
 pub const MAX_TARGETS: usize = 1 << 16;
 /// All targets blocks of a record together unpack to no more bytes: a reader keeps the targets in memory.
-pub const MAX_TARGET_BYTES: u64 = 64 << 20;
+pub(crate) const MAX_TARGET_BYTES: u64 = 64 << 20;
 /// Pieces of side data in a block: each takes more memory than its few bytes suggest.
-pub const MAX_SIDES: usize = 1 << 16;
+pub(crate) const MAX_SIDES: usize = 1 << 16;
 /// Mappings in all lists of a block of side data, for the same reason.
-pub const MAX_SIDE_MAPPINGS: usize = 1 << 20;
+pub(crate) const MAX_SIDE_MAPPINGS: usize = 1 << 20;
 /// Payload of an end block: offset of the index block (0 if there is none) and [`END_MAGIC`].
-pub const END_PAYLOAD_LEN: usize = 16;
+pub(crate) const END_PAYLOAD_LEN: usize = 16;
 /// Last eight bytes of a finished record.
-pub const END_MAGIC: [u8; 8] = *b"DAMOEND\n";
+pub(crate) const END_MAGIC: [u8; 8] = *b"DAMOEND\n";
 
 /// What a block holds. Numbers are part of the format.
-pub mod kind {
+pub(crate) mod kind {
     /// What is known of the record as a whole.
-    pub const META: u16 = 1;
+    pub(crate) const META: u16 = 1;
     /// Targets: new ones, or more known of old ones.
-    pub const TARGETS: u16 = 2;
+    pub(crate) const TARGETS: u16 = 2;
     /// Snapshots.
-    pub const SNAPSHOTS: u16 = 3;
+    pub(crate) const SNAPSHOTS: u16 = 3;
     /// What was recorded beside snapshots.
-    pub const SIDES: u16 = 4;
+    pub(crate) const SIDES: u16 = 4;
     /// Where the blocks are and what they span.
-    pub const INDEX: u16 = 5;
+    pub(crate) const INDEX: u16 = 5;
     /// The record was finished.
-    pub const END: u16 = 6;
+    pub(crate) const END: u16 = 6;
 }
 
 /// How a payload is packed. Numbers are part of the format.
-pub mod codec {
+pub(crate) mod codec {
     /// As it is.
-    pub const NONE: u8 = 0;
+    pub(crate) const NONE: u8 = 0;
     /// One zstd frame.
-    pub const ZSTD: u8 = 1;
+    pub(crate) const ZSTD: u8 = 1;
     /// Columns, each packed on its own (snapshot blocks).
-    pub const COLUMNS: u8 = 2;
+    pub(crate) const COLUMNS: u8 = 2;
 }
 
 /// The header in front of each payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BlockHeader {
+pub(crate) struct BlockHeader {
     pub kind: u16,
     pub codec: u8,
     /// Length of the payload as it stands in the file.
@@ -88,7 +88,7 @@ pub struct BlockHeader {
 
 /// Why bytes are not a block header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BadHeader {
+pub(crate) enum BadHeader {
     /// They do not begin with the magic.
     Magic,
     /// The checksum of the header is wrong.
@@ -98,7 +98,7 @@ pub enum BadHeader {
 }
 
 impl BadHeader {
-    pub fn why(self) -> &'static str {
+    pub(crate) fn why(self) -> &'static str {
         match self {
             BadHeader::Magic => "no block begins here",
             BadHeader::Checksum => "the checksum of the block's header is wrong",
@@ -109,7 +109,7 @@ impl BadHeader {
 
 impl BlockHeader {
     /// As bytes.
-    pub fn to_bytes(self) -> [u8; BLOCK_HEADER_LEN] {
+    pub(crate) fn to_bytes(self) -> [u8; BLOCK_HEADER_LEN] {
         let mut out = [0; BLOCK_HEADER_LEN];
         out[0..4].copy_from_slice(&BLOCK_MAGIC);
         out[4..6].copy_from_slice(&self.kind.to_le_bytes());
@@ -125,7 +125,7 @@ impl BlockHeader {
     }
 
     /// From bytes.
-    pub fn parse(bytes: &[u8; BLOCK_HEADER_LEN]) -> Result<BlockHeader, BadHeader> {
+    pub(crate) fn parse(bytes: &[u8; BLOCK_HEADER_LEN]) -> Result<BlockHeader, BadHeader> {
         if bytes[0..4] != BLOCK_MAGIC {
             return Err(BadHeader::Magic);
         }
@@ -147,13 +147,13 @@ impl BlockHeader {
     }
 
     /// Header and payload together.
-    pub fn total_len(&self) -> u64 {
+    pub(crate) fn total_len(&self) -> u64 {
         BLOCK_HEADER_LEN as u64 + u64::from(self.stored_len)
     }
 }
 
 /// The file header of the version that is written.
-pub fn file_header() -> [u8; FILE_HEADER_LEN] {
+pub(crate) fn file_header() -> [u8; FILE_HEADER_LEN] {
     let mut out = [0; FILE_HEADER_LEN];
     out[..8].copy_from_slice(&FILE_MAGIC);
     out[8] = MAJOR;
@@ -165,7 +165,7 @@ pub fn file_header() -> [u8; FILE_HEADER_LEN] {
 
 /// What a file header says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FileHeader {
+pub(crate) enum FileHeader {
     /// A record of this version.
     Good { major: u8, minor: u8 },
     /// The magic is right, the rest is damaged.
@@ -175,7 +175,7 @@ pub enum FileHeader {
 }
 
 /// Looks at the first bytes of a file.
-pub fn parse_file_header(bytes: &[u8]) -> FileHeader {
+pub(crate) fn parse_file_header(bytes: &[u8]) -> FileHeader {
     if !bytes.starts_with(&FILE_MAGIC) {
         return FileHeader::Foreign;
     }
@@ -186,12 +186,12 @@ pub fn parse_file_header(bytes: &[u8]) -> FileHeader {
 }
 
 /// Whether a block header stands at the beginning of `bytes`.
-pub fn block_at(bytes: &[u8]) -> Option<BlockHeader> {
+pub(crate) fn block_at(bytes: &[u8]) -> Option<BlockHeader> {
     BlockHeader::parse(bytes.first_chunk()?).ok()
 }
 
 /// Payload of the end block.
-pub fn end_payload(index_offset: u64) -> [u8; END_PAYLOAD_LEN] {
+pub(crate) fn end_payload(index_offset: u64) -> [u8; END_PAYLOAD_LEN] {
     let mut out = [0; END_PAYLOAD_LEN];
     out[..8].copy_from_slice(&index_offset.to_le_bytes());
     out[8..].copy_from_slice(&END_MAGIC);
@@ -199,7 +199,7 @@ pub fn end_payload(index_offset: u64) -> [u8; END_PAYLOAD_LEN] {
 }
 
 /// Offset of the index that an end block names.
-pub fn parse_end(payload: &[u8]) -> Option<u64> {
+pub(crate) fn parse_end(payload: &[u8]) -> Option<u64> {
     let payload: &[u8; END_PAYLOAD_LEN] = payload.try_into().ok()?;
     (payload[8..] == END_MAGIC).then(|| u64::from_le_bytes(std::array::from_fn(|i| payload[i])))
 }

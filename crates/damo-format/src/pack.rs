@@ -6,28 +6,28 @@ use damo_model::{Batch, ColumnId, Intervals, SnapshotHead, SnapshotState, Target
 use std::collections::HashMap;
 
 /// Column numbers. Numbers from `EXTRA` on are extra columns: `EXTRA` plus the column's id.
-pub mod column {
-    pub const HEADS: u32 = 1;
-    pub const OPS: u32 = 2;
-    pub const SIZES: u32 = 3;
-    pub const GAPS: u32 = 4;
-    pub const NR_ACCESSES: u32 = 5;
-    pub const AGES: u32 = 6;
-    pub const EXTRA: u32 = 0x1_0000;
+pub(crate) mod column {
+    pub(crate) const HEADS: u32 = 1;
+    pub(crate) const OPS: u32 = 2;
+    pub(crate) const SIZES: u32 = 3;
+    pub(crate) const GAPS: u32 = 4;
+    pub(crate) const NR_ACCESSES: u32 = 5;
+    pub(crate) const AGES: u32 = 6;
+    pub(crate) const EXTRA: u32 = 0x1_0000;
 }
 
 /// Bits of a snapshot's flags in the heads column.
-pub mod head_flag {
-    pub const HAS_AGE: u64 = 1;
-    pub const PARTIAL: u64 = 2;
-    pub const NEW_INTERVALS: u64 = 4;
-    pub const NEW_EXTRAS: u64 = 8;
-    pub const ALL: u64 = 15;
+pub(crate) mod head_flag {
+    pub(crate) const HAS_AGE: u64 = 1;
+    pub(crate) const PARTIAL: u64 = 2;
+    pub(crate) const NEW_INTERVALS: u64 = 4;
+    pub(crate) const NEW_EXTRAS: u64 = 8;
+    pub(crate) const ALL: u64 = 15;
 }
 
 /// The columns of one block, unpacked.
 #[derive(Default)]
-pub struct Columns {
+pub(crate) struct Columns {
     /// Addresses are in units of `1 << shift` bytes.
     pub shift: u8,
     /// See [`AgeRule::zero_matters`].
@@ -49,7 +49,7 @@ const MAX_SHIFT: u32 = 16;
 impl Columns {
     /// Fills the columns from `batch`, of which snapshot `i` has the extra columns `present[i]`. `time` is the block's
     /// first start.
-    pub fn fill(&mut self, batch: &Batch, present: &[Vec<ColumnId>], time: i64) {
+    pub(crate) fn fill(&mut self, batch: &Batch, present: &[Vec<ColumnId>], time: i64) {
         for column in
             [&mut self.heads, &mut self.ops, &mut self.sizes, &mut self.gaps, &mut self.nr_accesses, &mut self.ages]
         {
@@ -233,32 +233,32 @@ impl Columns {
 
 /// For each snapshot of a block, the one before it of the same target.
 #[derive(Default)]
-pub struct Links {
+pub(crate) struct Links {
     previous: Vec<Option<usize>>,
     last: HashMap<TargetKey, usize>,
 }
 
 impl Links {
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.previous.clear();
         self.last.clear();
     }
 
     /// Adds the next snapshot; gives the one before it.
-    pub fn push(&mut self, target: TargetKey) -> Option<usize> {
+    pub(crate) fn push(&mut self, target: TargetKey) -> Option<usize> {
         let previous = self.last.insert(target, self.previous.len());
         self.previous.push(previous);
         previous
     }
 
     /// The snapshot before the `i`-th.
-    pub fn previous(&self, i: usize) -> Option<usize> {
+    pub(crate) fn previous(&self, i: usize) -> Option<usize> {
         self.previous.get(i).copied().flatten()
     }
 }
 
 /// When the `i`-th snapshot is expected to start: where the target's last one ended, else with the snapshot before.
-pub fn expected_start(heads: &[SnapshotHead], i: usize, previous: Option<&SnapshotHead>, time: i64) -> i64 {
+pub(crate) fn expected_start(heads: &[SnapshotHead], i: usize, previous: Option<&SnapshotHead>, time: i64) -> i64 {
     match previous {
         Some(p) => p.end.0,
         None => i.checked_sub(1).map_or(time, |before| heads[before].start.0),

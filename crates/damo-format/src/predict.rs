@@ -6,32 +6,32 @@
 //! count moved. Here are the rules in numbers; FORMAT.md has them in words. Addresses are in the block's units.
 
 /// End codes of the op column (its low seven bits).
-pub mod end_code {
+pub(crate) mod end_code {
     /// `0..=KEEP_MAX`: the end of the `code`-th region of the previous snapshot, counted from the current one.
-    pub const KEEP_MAX: u8 = 7;
+    pub(crate) const KEEP_MAX: u8 = 7;
     /// The first cut of the pair that the last [`TENTH_OF_TENTH`] code named.
-    pub const OUTER_TENTH: u8 = 8;
+    pub(crate) const OUTER_TENTH: u8 = 8;
     /// The size follows in the size column, less one.
-    pub const EXPLICIT: u8 = 9;
+    pub(crate) const EXPLICIT: u8 = 9;
     /// `TENTH + d - 1`, d = 1..=9: at d tenths of the current region of the previous snapshot.
-    pub const TENTH: u8 = 10;
+    pub(crate) const TENTH: u8 = 10;
     /// `TENTH_OF_TENTH + 9 * (d - 1) + e - 1`: at e tenths of d tenths of it.
-    pub const TENTH_OF_TENTH: u8 = 19;
+    pub(crate) const TENTH_OF_TENTH: u8 = 19;
     /// `LATER_TENTH + 9 * (k - 1) + d - 1`, k = 1..=3: at d tenths of the k-th region after it.
-    pub const LATER_TENTH: u8 = 100;
+    pub(crate) const LATER_TENTH: u8 = 100;
     /// Not used.
-    pub const RESERVED: u8 = 127;
+    pub(crate) const RESERVED: u8 = 127;
 }
 
 /// High bit of an op: the start is not as predicted, the gap to the region before follows in the gap column.
-pub const EXPLICIT_START: u8 = 0x80;
+pub(crate) const EXPLICIT_START: u8 = 0x80;
 
 /// Tenths are taken of regions smaller than this only: no overflow.
-pub const TENTHS_LIMIT: u64 = 1 << 60;
+pub(crate) const TENTHS_LIMIT: u64 = 1 << 60;
 
 /// The regions of one snapshot, in columns.
 #[derive(Clone, Copy)]
-pub struct Regions<'a> {
+pub(crate) struct Regions<'a> {
     pub start: &'a [u64],
     pub end: &'a [u64],
     pub nr_accesses: &'a [u32],
@@ -39,12 +39,12 @@ pub struct Regions<'a> {
 }
 
 impl Regions<'_> {
-    pub const EMPTY: Regions<'static> = Regions { start: &[], end: &[], nr_accesses: &[], age: &[] };
+    pub(crate) const EMPTY: Regions<'static> = Regions { start: &[], end: &[], nr_accesses: &[], age: &[] };
 }
 
 /// What the previous snapshot says of a region's access count and age.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Before {
+pub(crate) struct Before {
     /// Access count.
     pub nr_accesses: u32,
     /// Age plus one; 0 if it knows nothing.
@@ -55,7 +55,7 @@ impl Regions<'_> {
     /// What these regions, from the `j`-th on, say of `[start, end)`: means weighted by shared size, rounded
     /// down after each step, in address order, as the kernel joins regions.
     #[inline]
-    pub fn before(&self, j: usize, start: u64, end: u64) -> Before {
+    pub(crate) fn before(&self, j: usize, start: u64, end: u64) -> Before {
         match self.end.get(j) {
             Some(&first_end) if first_end >= end && self.start[j] < end => {
                 Before { nr_accesses: self.nr_accesses[j], next_age: u64::from(self.age[j]) + 1 }
@@ -99,7 +99,7 @@ fn mean(a: u32, weight_a: u64, b: u32, weight_b: u64) -> u32 {
 
 /// When DAMON sets an age back to 0, as far as the reports show it.
 #[derive(Clone, Copy, Debug)]
-pub struct AgeRule {
+pub(crate) struct AgeRule {
     /// Largest change of the access count that keeps the age.
     pub threshold: u32,
     /// Whether a change from or to 0 never keeps it (newer kernels).
@@ -108,13 +108,13 @@ pub struct AgeRule {
 
 impl AgeRule {
     /// For a snapshot with these access counts.
-    pub fn of(nr_accesses: &[u32], zero_matters: bool) -> AgeRule {
+    pub(crate) fn of(nr_accesses: &[u32], zero_matters: bool) -> AgeRule {
         AgeRule { threshold: nr_accesses.iter().copied().max().unwrap_or(0) / 10, zero_matters }
     }
 
     /// The age expected of a region with `nr_accesses`, and the second guess.
     #[inline]
-    pub fn guess(self, before: Before, nr_accesses: u32) -> (u64, u64) {
+    pub(crate) fn guess(self, before: Before, nr_accesses: u32) -> (u64, u64) {
         let moved = nr_accesses.abs_diff(before.nr_accesses) > self.threshold
             || (self.zero_matters && (nr_accesses == 0) != (before.nr_accesses == 0));
         if moved { (0, before.next_age) } else { (before.next_age, 0) }
@@ -123,13 +123,13 @@ impl AgeRule {
 
 /// `d` tenths of `size`, rounded down to the unit.
 #[inline]
-pub fn tenths(size: u64, d: u64) -> u64 {
+pub(crate) fn tenths(size: u64, d: u64) -> u64 {
     size * d / 10
 }
 
 /// The smallest d in 1..=9 with `tenths(size, d) == offset`.
 #[inline]
-pub fn which_tenth(size: u64, offset: u64) -> Option<u64> {
+pub(crate) fn which_tenth(size: u64, offset: u64) -> Option<u64> {
     if size == 0 || offset >= size {
         return None;
     }

@@ -7,14 +7,14 @@ use std::io;
 
 /// A whole block.
 #[derive(Clone, Copy, Debug)]
-pub struct Found {
+pub(crate) struct Found {
     pub offset: u64,
     pub header: BlockHeader,
 }
 
 /// What a walk found.
 #[derive(Default)]
-pub struct Walk {
+pub(crate) struct Walk {
     pub damage: Vec<Damage>,
     /// Whether the end block is there.
     pub finished: bool,
@@ -24,7 +24,7 @@ pub struct Walk {
 const WINDOW: usize = 1 << 20;
 
 /// Calls `block` with every whole block and its payload, in order.
-pub fn walk(store: &Bytestore, mut block: impl FnMut(Found, &[u8])) -> io::Result<Walk> {
+pub(crate) fn walk(store: &Bytestore, mut block: impl FnMut(Found, &[u8])) -> io::Result<Walk> {
     let mut walk = Walk::default();
     let mut buffer = Vec::new();
     let mut offset = FILE_HEADER_LEN as u64;
@@ -102,13 +102,13 @@ fn find_block(store: &Bytestore, from: u64, buffer: &mut Vec<u8>) -> io::Result<
 }
 
 /// Position of the first block header with a right checksum.
-pub fn find_header(bytes: &[u8]) -> Option<usize> {
+pub(crate) fn find_header(bytes: &[u8]) -> Option<usize> {
     let starts = bytes.windows(BLOCK_MAGIC.len()).enumerate().filter(|(_, window)| *window == BLOCK_MAGIC);
     starts.map(|(at, _)| at).find(|&at| block_at(&bytes[at..]).is_some())
 }
 
 /// Reads one block whose place is known: its header and, in `buffer`, its payload.
-pub fn read_block(
+pub(crate) fn read_block(
     store: &Bytestore,
     offset: u64,
     buffer: &mut Vec<u8>,

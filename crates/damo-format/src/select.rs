@@ -4,7 +4,7 @@
 use damo_model::{Addr, AddrRange, Batch, Selection};
 
 /// Drops unwanted snapshots, and of the others the unwanted regions.
-pub fn trim(batch: &mut Batch, selection: &Selection) {
+pub(crate) fn trim(batch: &mut Batch, selection: &Selection) {
     let wants = |head: &damo_model::SnapshotHead| selection.wants_snapshot(head.target, head.time_span());
     if selection.addresses.is_empty() && batch.snapshots.iter().all(wants) {
         return;

@@ -6,13 +6,13 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 /// Bytes by position.
-pub enum Bytestore {
+pub(crate) enum Bytestore {
     File { file: File, len: u64 },
     Memory(Arc<[u8]>),
 }
 
 impl Bytestore {
-    pub fn len(&self) -> u64 {
+    pub(crate) fn len(&self) -> u64 {
         match self {
             Bytestore::File { len, .. } => *len,
             Bytestore::Memory(bytes) => bytes.len() as u64,
@@ -20,7 +20,7 @@ impl Bytestore {
     }
 
     /// Up to `len` bytes from `offset` on, fewer at the end, into `buffer`, which is overwritten.
-    pub fn read(&self, offset: u64, len: usize, buffer: &mut Vec<u8>) -> io::Result<()> {
+    pub(crate) fn read(&self, offset: u64, len: usize, buffer: &mut Vec<u8>) -> io::Result<()> {
         buffer.clear();
         let there = usize::try_from(self.len().saturating_sub(offset)).unwrap_or(usize::MAX).min(len);
         match self {
@@ -49,7 +49,7 @@ impl Bytestore {
 }
 
 /// Bytes from front to back.
-pub struct Cursor<'a> {
+pub(crate) struct Cursor<'a> {
     pub store: &'a Bytestore,
     pub at: u64,
 }

@@ -10,7 +10,7 @@ use std::ops::Range;
 
 /// The columns of one block as they were read.
 #[derive(Default)]
-pub struct RawColumns<'a> {
+pub(crate) struct RawColumns<'a> {
     pub shift: u8,
     pub zero_matters: bool,
     pub heads: &'a [u8],
@@ -24,7 +24,7 @@ pub struct RawColumns<'a> {
 
 /// What the block's prelude announced.
 #[derive(Clone, Copy)]
-pub struct Announced {
+pub(crate) struct Announced {
     pub first_snapshot: u64,
     pub snapshots: usize,
     pub regions: usize,
@@ -37,7 +37,7 @@ const CUT: &str = "a column ends early or holds a number out of range";
 
 /// Decodes into `batch`, which must be empty, and `present`: the extra columns that each snapshot has. With
 /// `heads_only` the snapshots come without regions, and only the heads column is looked at.
-pub fn unpack(
+pub(crate) fn unpack(
     raw: &RawColumns<'_>,
     said: Announced,
     heads_only: bool,

@@ -3,7 +3,7 @@
 
 /// Appends `value`.
 #[inline]
-pub fn put(out: &mut Vec<u8>, mut value: u64) {
+pub(crate) fn put(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         out.push(value as u8 | 0x80);
         value >>= 7;
@@ -13,35 +13,35 @@ pub fn put(out: &mut Vec<u8>, mut value: u64) {
 
 /// Appends a signed `value`.
 #[inline]
-pub fn put_signed(out: &mut Vec<u8>, value: i64) {
+pub(crate) fn put_signed(out: &mut Vec<u8>, value: i64) {
     put(out, zigzag(value));
 }
 
 /// Signed to unsigned.
 #[inline]
-pub fn zigzag(value: i64) -> u64 {
+pub(crate) fn zigzag(value: i64) -> u64 {
     ((value << 1) ^ (value >> 63)) as u64
 }
 
 /// And back.
 #[inline]
-pub fn unzigzag(value: u64) -> i64 {
+pub(crate) fn unzigzag(value: u64) -> i64 {
     (value >> 1) as i64 ^ -((value & 1) as i64)
 }
 
 /// Takes numbers from the front of a slice.
-pub struct Input<'a> {
+pub(crate) struct Input<'a> {
     rest: &'a [u8],
 }
 
 impl<'a> Input<'a> {
-    pub fn new(bytes: &'a [u8]) -> Self {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
         Input { rest: bytes }
     }
 
     /// The next number; `None` at the end or if it does not fit 64 bits.
     #[inline]
-    pub fn next(&mut self) -> Option<u64> {
+    pub(crate) fn next(&mut self) -> Option<u64> {
         let (&first, rest) = self.rest.split_first()?;
         if first < 0x80 {
             self.rest = rest;
@@ -68,18 +68,18 @@ impl<'a> Input<'a> {
 
     /// The next signed number.
     #[inline]
-    pub fn next_signed(&mut self) -> Option<i64> {
+    pub(crate) fn next_signed(&mut self) -> Option<i64> {
         self.next().map(unzigzag)
     }
 
     /// Whether everything was taken.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.rest.is_empty()
     }
 
     /// The next `n` bytes if all of them are numbers of one byte; takes nothing otherwise.
     #[inline]
-    pub fn next_short(&mut self, n: usize) -> Option<&'a [u8]> {
+    pub(crate) fn next_short(&mut self, n: usize) -> Option<&'a [u8]> {
         let (head, rest) = self.rest.split_at_checked(n)?;
         // One pass without early exit: it vectorises, and nearly always succeeds.
         let all = head.iter().fold(0u8, |all, byte| all | byte);

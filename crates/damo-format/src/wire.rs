@@ -19,16 +19,16 @@ use damo_model::{
 };
 
 /// Nothing is decoded that claims more memory than a block may have.
-pub const CONFIG: Configuration<LittleEndian, Varint, Limit<{ MAX_RAW as usize }>> =
+pub(crate) const CONFIG: Configuration<LittleEndian, Varint, Limit<{ MAX_RAW as usize }>> =
     bincode::config::standard().with_limit::<{ MAX_RAW as usize }>();
 
 /// As bytes, behind what `out` holds already.
-pub fn encode<T: Encode>(value: T, out: &mut Vec<u8>) -> Result<(), Fault> {
+pub(crate) fn encode<T: Encode>(value: T, out: &mut Vec<u8>) -> Result<(), Fault> {
     bincode::encode_into_std_write(value, out, CONFIG).map(|_| ()).map_err(|e| Fault::Library(e.to_string()))
 }
 
 /// From the front of `bytes`; also how many of them it took.
-pub fn decode<T: Decode<()>>(bytes: &[u8]) -> Result<(T, usize), Fault> {
+pub(crate) fn decode<T: Decode<()>>(bytes: &[u8]) -> Result<(T, usize), Fault> {
     bincode::decode_from_slice(bytes, CONFIG).map_err(|e| Fault::Library(e.to_string()))
 }
 
@@ -98,7 +98,7 @@ impl From<WireNrRegions> for NrRegions {
 }
 
 /// Operations sets by number.
-pub fn ops_number(ops: Ops) -> u8 {
+pub(crate) fn ops_number(ops: Ops) -> u8 {
     match ops {
         Ops::Vaddr => 1,
         Ops::Fvaddr => 2,
@@ -107,7 +107,7 @@ pub fn ops_number(ops: Ops) -> u8 {
 }
 
 /// And back; a number of a later version reads as unknown.
-pub fn ops_of(number: u8) -> Option<Ops> {
+pub(crate) fn ops_of(number: u8) -> Option<Ops> {
     match number {
         1 => Some(Ops::Vaddr),
         2 => Some(Ops::Fvaddr),
@@ -238,13 +238,13 @@ impl From<WireMeta> for Meta {
 
 /// A meta block's payload. The history comes last and only if there is one: records from before there were histories
 /// end without it.
-pub fn encode_meta(meta: &Meta, out: &mut Vec<u8>) -> Result<(), Fault> {
+pub(crate) fn encode_meta(meta: &Meta, out: &mut Vec<u8>) -> Result<(), Fault> {
     encode(WireMeta::from(meta), out)?;
     if meta.history.is_empty() { Ok(()) } else { encode(&meta.history, out) }
 }
 
 /// And back.
-pub fn decode_meta(bytes: &[u8]) -> Result<Meta, Fault> {
+pub(crate) fn decode_meta(bytes: &[u8]) -> Result<Meta, Fault> {
     let (wire, length) = decode::<WireMeta>(bytes)?;
     let mut meta = Meta::from(wire);
     let rest = bytes.get(length..).unwrap_or_default();

@@ -11,15 +11,15 @@ use damo_model::{
 };
 
 mod number {
-    pub const MAPPINGS: u32 = 1;
-    pub const PROCESS: u32 = 2;
-    pub const SYSTEM: u32 = 3;
-    pub const CPU: u32 = 4;
-    pub const PRESSURE: u32 = 5;
-    pub const PARAMS: u32 = 6;
-    pub const LOST: u32 = 7;
-    pub const MARK: u32 = 8;
-    pub const SCHEME: u32 = 9;
+    pub(super) const MAPPINGS: u32 = 1;
+    pub(super) const PROCESS: u32 = 2;
+    pub(super) const SYSTEM: u32 = 3;
+    pub(super) const CPU: u32 = 4;
+    pub(super) const PRESSURE: u32 = 5;
+    pub(super) const PARAMS: u32 = 6;
+    pub(super) const LOST: u32 = 7;
+    pub(super) const MARK: u32 = 8;
+    pub(super) const SCHEME: u32 = 9;
 }
 
 #[derive(Encode, Decode, Clone, Copy)]
@@ -148,7 +148,7 @@ struct WireScheme {
 }
 
 /// Appends one entry: its number, its length, itself. `scratch` is overwritten.
-pub fn put(side: &Side, scratch: &mut Vec<u8>, out: &mut Vec<u8>) -> Result<(), Fault> {
+pub(crate) fn put(side: &Side, scratch: &mut Vec<u8>, out: &mut Vec<u8>) -> Result<(), Fault> {
     scratch.clear();
     let number = match side.clone() {
         Side::Mappings(Mappings { at, pid, target, mappings }) => {
@@ -230,7 +230,7 @@ pub fn put(side: &Side, scratch: &mut Vec<u8>, out: &mut Vec<u8>) -> Result<(), 
 }
 
 /// How many mappings an entry of side data has.
-pub fn nr_mappings(side: &Side) -> usize {
+pub(crate) fn nr_mappings(side: &Side) -> usize {
     match side {
         Side::Mappings(all) => all.mappings.len(),
         _ => 0,
@@ -238,7 +238,7 @@ pub fn nr_mappings(side: &Side) -> usize {
 }
 
 /// About how much memory entries take that are `bytes` long altogether, so many and with so many mappings.
-pub fn memory(bytes: usize, entries: usize, mappings: usize) -> u64 {
+pub(crate) fn memory(bytes: usize, entries: usize, mappings: usize) -> u64 {
     const ENTRY: u64 = 256;
     const MAPPING: u64 = 96;
     bytes as u64 + entries as u64 * ENTRY + mappings as u64 * MAPPING
@@ -246,7 +246,7 @@ pub fn memory(bytes: usize, entries: usize, mappings: usize) -> u64 {
 
 /// Reads all entries; gives those it knows to `take` and the numbers of others to `unknown`. More than [`MAX_SIDES`], or
 /// more than [`MAX_SIDE_MAPPINGS`] mappings in them, are refused. Gives the memory that they take.
-pub fn take_all(all: &[u8], mut take: impl FnMut(Side), mut unknown: impl FnMut(u32)) -> Result<u64, Fault> {
+pub(crate) fn take_all(all: &[u8], mut take: impl FnMut(Side), mut unknown: impl FnMut(u32)) -> Result<u64, Fault> {
     let mut bytes = all;
     let (mut entries, mut mappings) = (0, 0);
     while !bytes.is_empty() {

@@ -22,7 +22,7 @@ pub fn feed_loop(last: u64, score: u64) -> u64 {
 }
 
 /// How far a goal of `target` is reached by `value`, of which [`GOAL_REACHED`] is just so.
-pub fn goal_score(value: u64, target: u64) -> u64 {
+pub(super) fn goal_score(value: u64, target: u64) -> u64 {
     let score = u128::from(value) * u128::from(GOAL_REACHED) / u128::from(target.max(1));
     u64::try_from(score).unwrap_or(u64::MAX)
 }
