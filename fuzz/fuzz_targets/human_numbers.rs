@@ -10,7 +10,7 @@ fuzz_target!(|data: &[u8]| {
     let _ = human::parse_bytes(text);
     let _ = human::parse_addr_range(text);
     let _ = human::parse_time(text, human::TimeUnit::Micros);
-    let _ = human::parse_ratio(text);
+    let _ = human::parse_percent(text);
     let _ = human::parse_percent(text);
     let _ = human::parse_bp(text);
     let _ = human::parse_number_with_unit(text);

@@ -47,7 +47,7 @@ pub enum Kind {
 
 impl Kind {
     /// Endings of the names of such files.
-    pub fn endings(self) -> &'static [&'static str] {
+    pub(crate) fn endings(self) -> &'static [&'static str] {
         match self {
             Kind::Record => &["damo", "data"],
             Kind::Png => &["png"],

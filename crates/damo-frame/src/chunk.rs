@@ -176,7 +176,7 @@ impl From<Batch> for Chunk {
 }
 
 /// The name an extra column has in frames: `filter_passed`, `probe_hits_0` …, else `extra_` and its number.
-pub fn extra_name(id: ColumnId) -> String {
+pub(crate) fn extra_name(id: ColumnId) -> String {
     match id {
         ColumnId::FILTER_PASSED => "filter_passed".to_owned(),
         ColumnId(n) if n >= ColumnId::PROBE_HITS.0 => format!("probe_hits_{}", n - ColumnId::PROBE_HITS.0),

@@ -35,7 +35,7 @@ mod frames;
 mod open;
 mod record;
 
-pub use chunk::{Chunk, SnapshotView, extra_name};
+pub use chunk::{Chunk, SnapshotView};
 pub use damo_format::{Damage, Totals};
 pub use damo_import::Options as ImportOptions;
 pub use error::FrameError;

@@ -284,7 +284,7 @@ impl Record {
     ///
     /// # Errors
     /// The first that reading or `f` reports.
-    pub fn for_each_owned<E: From<FrameError>>(
+    pub(crate) fn for_each_owned<E: From<FrameError>>(
         &self,
         selection: &Selection,
         f: impl FnMut(Chunk) -> Result<(), E>,

@@ -30,16 +30,16 @@ mod parse;
 mod text;
 
 pub use escape::{Screen, Show, Shown, is_plain, plain_json, sentence};
+pub(crate) use format::format_time_exact;
 pub use format::{
-    count_text, format_addr_range, format_bp, format_hex_range, format_hz, format_hz_number, format_nr, format_percent,
-    format_permil, format_ratio, format_size, format_size_accurate, format_size_f64, format_time, format_time_exact,
-    format_time_f64, format_time_in, time_text,
+    count_text, format_bp, format_hex_range, format_hz, format_hz_number, format_nr, format_percent, format_size,
+    format_size_accurate, format_size_f64, format_time, format_time_in, time_text,
 };
 pub use number::Number;
+pub(crate) use parse::parse_permil;
 pub use parse::{
-    ParseError, parse_addr, parse_addr_range, parse_bool, parse_bp, parse_bytes, parse_bytes_number,
-    parse_nanos_number, parse_number, parse_number_with_unit, parse_percent, parse_permil, parse_ratio, parse_time,
-    parse_time_number, parse_time_with_unit,
+    ParseError, parse_addr, parse_addr_range, parse_bool, parse_bp, parse_bytes, parse_bytes_number, parse_number,
+    parse_number_with_unit, parse_percent, parse_time, parse_time_number, parse_time_with_unit,
 };
 pub use text::{Text, hex12_text, nr_text, size_text, uint_text};
 

@@ -26,7 +26,7 @@ mod quotas;
 mod watermarks;
 
 use charge::{Charge, goal_score};
-pub use charge::{Costs, GOAL_REACHED, MAX_PRIORITY, feed_loop, priority};
+pub use charge::{Costs, GOAL_REACHED, feed_loop, priority};
 pub use clock::SchemeClock;
 pub use filters::{FilterKind, SchemeFilter};
 pub use json::{list_from_json, memcg_path};

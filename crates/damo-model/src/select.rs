@@ -25,7 +25,7 @@ impl Selection {
     }
 
     /// Whether anything in `time` is wanted.
-    pub fn wants_time(&self, time: TimeSpan) -> bool {
+    pub(crate) fn wants_time(&self, time: TimeSpan) -> bool {
         self.time.is_none_or(|wanted| wanted.overlaps(time))
     }
 

@@ -79,7 +79,7 @@ pub const BENCH_A: Builtin = Builtin {
 };
 
 /// Benchmark: an hour at about a thousand regions.
-pub const BENCH_H: Builtin = Builtin {
+pub(crate) const BENCH_H: Builtin = Builtin {
     name: "bench-h",
     about: "an hour at about 1,000 regions, ten snapshots a second: 36 million regions",
     configs: &[config!("bench-h")],

@@ -44,7 +44,7 @@ mod workload;
 pub use damos::SchemeStats;
 pub use error::SimError;
 pub use machine::MemoryUse;
-pub use options::{ACCESSES_PER_MS, ACCESSES_PER_PICK, HUGE_PAGE, Layout, MAX_MEMORY, MAX_REGIONS, Options, PAGE_SIZE};
+pub use options::{HUGE_PAGE, Layout, MAX_REGIONS, Options, PAGE_SIZE};
 pub use parse::ConfigError;
 pub use run::{Outcome, Progress, simulate};
 pub use truth::{Accessed, GroundTruth};

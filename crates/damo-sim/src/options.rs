@@ -12,11 +12,11 @@ pub(crate) const PAGE: u64 = PAGE_SIZE.0;
 
 /// Accesses per millisecond of a workload unless said otherwise. masim prints between 40,000 and 75,000 for its own
 /// configurations on common machines.
-pub const ACCESSES_PER_MS: u64 = 75_000;
+pub(crate) const ACCESSES_PER_MS: u64 = 75_000;
 /// Accesses that masim makes by one pattern before it picks the next one.
-pub const ACCESSES_PER_PICK: u64 = 131_072;
+pub(crate) const ACCESSES_PER_PICK: u64 = 131_072;
 /// More memory than this is not simulated: each page costs the simulator up to a byte.
-pub const MAX_MEMORY: Bytes = Bytes(1 << 42);
+pub(crate) const MAX_MEMORY: Bytes = Bytes(1 << 42);
 /// More regions than this are not simulated.
 pub const MAX_REGIONS: u64 = 1 << 24;
 

@@ -49,12 +49,6 @@ pub fn format_size_f64(size: f64, style: Style) -> String {
     }
 }
 
-/// A range of addresses: `[4,096, 8,192) (4.000 KiB)`, raw `[4096, 8192) (4096)`.
-pub fn format_addr_range(range: AddrRange, style: Style) -> String {
-    let (start, end) = (format_nr(range.start.0.into(), style), format_nr(range.end.0.into(), style));
-    format!("[{start}, {end}) ({})", format_size(range.size(), style))
-}
-
 /// A range of addresses as /proc/PID/maps has them, with what marks them as hexadecimal: `0x1000-0x2000`. Options take
 /// ranges in this form.
 pub fn format_hex_range(range: AddrRange) -> String {
@@ -78,7 +72,7 @@ pub fn time_text(time: Nanos) -> String {
 }
 
 /// A computed time in nanoseconds: as [`format_time`].
-pub fn format_time_f64(nanos: f64, style: Style) -> String {
+pub(crate) fn format_time_f64(nanos: f64, style: Style) -> String {
     match style {
         Style::Human => units_text(nanos, "m"),
         Style::Raw => Number::Float(nanos).trunc().to_string(),
@@ -130,7 +124,7 @@ pub fn format_time_in(value: Number, unit: TimeUnit, style: Style) -> String {
 }
 
 /// A time without any rounding: `1 d 2 h 3 ms`, `0 ns`; raw nanoseconds.
-pub fn format_time_exact(time: Nanos, style: Style) -> String {
+pub(crate) fn format_time_exact(time: Nanos, style: Style) -> String {
     if style == Style::Raw {
         return time.0.to_string();
     }
@@ -177,29 +171,13 @@ pub fn format_hz_number(rate: Hz) -> String {
     }
 }
 
-/// A ratio as percent, seven decimals at most: `29 %`, `40.0312744 %`; raw the ratio, `0.290000`.
+/// Percent, seven decimals at most: `29 %`, `40.0312744 %`; raw `29.000000`.
 ///
 /// Correctly rounded, where the Python tool prints `28 %` for 0.29.
-pub fn format_ratio(ratio: f64, style: Style) -> String {
-    match style {
-        Style::Human => percent_text(ratio * 100.0),
-        Style::Raw => format!("{ratio:.6}"),
-    }
-}
-
-/// Percent: `29 %`; raw `29.000000`.
 pub fn format_percent(percent: f64, style: Style) -> String {
     match style {
         Style::Human => percent_text(percent),
         Style::Raw => format!("{percent:.6}"),
-    }
-}
-
-/// Thousandths: 290 is `29 %`; raw `290.000000`.
-pub fn format_permil(permil: f64, style: Style) -> String {
-    match style {
-        Style::Human => percent_text(permil / 10.0),
-        Style::Raw => format!("{permil:.6}"),
     }
 }
 
@@ -274,14 +252,12 @@ mod tests {
     }
 
     #[test]
-    fn sizes_and_ranges_print_as_the_python_tool_prints_them() {
+    fn sizes_print_as_the_python_tool_prints_them() {
         assert_eq!(format_size_accurate(Bytes(94_827_419_009_024), Style::Human), "86.245035 TiB");
         assert_eq!(format_size_f64(-4096.0, Style::Human), "-4096 B");
         assert_eq!(format_size_f64(62_957_316.3, Style::Human), "60.041 MiB");
         assert_eq!(format_size_f64(62_957_316.3, Style::Raw), "62957316");
         let range = AddrRange::new(Addr(4096), Addr(8192));
-        assert_eq!(format_addr_range(range, Style::Human), "[4,096, 8,192) (4.000 KiB)");
-        assert_eq!(format_addr_range(range, Style::Raw), "[4096, 8192) (4096)");
         assert_eq!(format_hex_range(range), "0x1000-0x2000");
         assert_eq!(crate::human::parse_addr_range(&format_hex_range(range)), Ok(range));
     }
@@ -299,8 +275,6 @@ mod tests {
         for percent in [29, 57, 58, 28, 100, 1000] {
             let text = format!("{} %", nr_text(percent));
             assert_eq!(format_percent(percent as f64, Style::Human), text);
-            assert_eq!(format_ratio(percent as f64 / 100.0, Style::Human), text);
-            assert_eq!(format_permil(percent as f64 * 10.0, Style::Human), text);
             assert_eq!(format_bp(percent as f64 * 100.0, Style::Human), text);
         }
         assert_eq!(format_percent(40.031_274_4, Style::Human), "40.0312744 %");

@@ -12,7 +12,7 @@ proptest! {
         let _ = parse_addr_range(&text);
         let _ = parse_time(&text, TimeUnit::Secs);
         let _ = parse_time_number(&text, TimeUnit::Micros);
-        let _ = parse_ratio(&text);
+        let _ = parse_percent(&text);
         let _ = parse_number_with_unit(&text);
         let _ = parse_bool(&text);
     }
@@ -33,7 +33,7 @@ proptest! {
 
     #[test]
     fn an_exact_time_reads_back_the_same(nanos in 0..i64::MAX) {
-        prop_assert_eq!(parse_nanos_number(&format_time_exact(Nanos(nanos), Style::Human)), Ok(Number::from(nanos)));
+        prop_assert_eq!(parse::parse_nanos_number(&format_time_exact(Nanos(nanos), Style::Human)), Ok(Number::from(nanos)));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::{Action, GoalTuner, Quotas, Weights};
 use crate::{Addr, Age, Bytes, Intervals, Nanos, NrAccesses};
 
 /// Priorities run from 0 to this.
-pub const MAX_PRIORITY: usize = 99;
+pub(crate) const MAX_PRIORITY: usize = 99;
 /// Bytes per millisecond that are expected of an action before any was measured.
 const FIRST_GUESS: u64 = 4096 * 1024;
 /// A score of this much is a goal just reached.
