@@ -5,8 +5,8 @@ use anyhow::{Context, Result};
 use clap::Parser;
 use damo_format::{Kind, NewFile, Rules};
 use damo_sim::Workload;
-use damo_workload::run::{Options, PhaseDone, run};
-use damo_workload::truth::Truth;
+use damo_testbed::run::{Options, PhaseDone, run};
+use damo_testbed::truth::Truth;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -221,9 +221,9 @@ mod tests {
         let (truth, config) = (dir.path().join("a.truth"), dir.path().join("a.cfg"));
         std::fs::write(&config, "a, 10").unwrap();
         for _ in 0..2 {
-            let clock = damo_workload::truth::clock_pair();
-            let event = damo_workload::truth::Event::Process { pid: 1, workload: "w".into(), clock };
-            damo_workload::truth::write_event(&mut log(&truth, vec![config.clone()]).unwrap(), &event).unwrap();
+            let clock = damo_testbed::truth::clock_pair();
+            let event = damo_testbed::truth::Event::Process { pid: 1, workload: "w".into(), clock };
+            damo_testbed::truth::write_event(&mut log(&truth, vec![config.clone()]).unwrap(), &event).unwrap();
             assert_eq!(std::fs::read_to_string(&truth).unwrap().lines().count(), 1);
         }
         assert!(log(&config, vec![config.clone()]).unwrap_err().to_string().contains("is what is read here"));

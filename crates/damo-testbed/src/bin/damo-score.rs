@@ -3,8 +3,8 @@
 use anyhow::{Context, Result};
 use clap::Parser;
 use damo_format::Reader;
-use damo_workload::facts::Facts;
-use damo_workload::truth::Truth;
+use damo_testbed::facts::Facts;
+use damo_testbed::truth::Truth;
 use std::fs::File;
 use std::io::BufReader;
 use std::path::PathBuf;
