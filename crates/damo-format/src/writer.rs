@@ -4,17 +4,21 @@
 //! (targets, side data) and the block after it. A process that dies loses what was not in a block yet, no more.
 
 use crate::block::{Index, IndexEntry, OtherBlock, Packer, Prelude};
-use crate::error::{SnapshotFault, WriteError};
+use crate::error::WriteError;
 use crate::layout::{
     self, BLOCK_HEADER_LEN, BlockHeader, MAX_EXTRA_CELLS, MAX_EXTRA_COLUMNS, MAX_RAW, MAX_REGIONS, MAX_SIDE_MAPPINGS,
     MAX_SIDES, MAX_SNAPSHOTS, MAX_TARGET_BYTES, MAX_TARGETS, codec, kind,
 };
 use crate::wire::{WireTarget, encode, encode_meta};
 use crate::wire_side;
-use damo_model::{Addr, Batch, Bytes, ColumnId, Item, Meta, Nanos, Side, Sink, SinkError, Snapshot, Target, TargetKey};
+use damo_model::{Batch, Bytes, ColumnId, Item, Meta, Nanos, Side, Sink, SinkError, Snapshot, Target, TargetKey};
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write;
+
+mod checks;
+
+use checks::{check_size, check_snapshot, target_size, worst_size};
 
 /// How snapshots are gathered into blocks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -430,76 +434,4 @@ fn fingerprint(target: &Target) -> u64 {
     let mut hasher = DefaultHasher::new();
     target.hash(&mut hasher);
     hasher.finish()
-}
-
-/// No target takes more bytes in a block.
-fn target_size(target: &Target) -> u64 {
-    /// Numbers, lengths and marks of what is absent, each as long as it can be, and a block's count of targets.
-    const FIXED: usize = 96;
-    let process = target.process.as_ref().map_or(0, |process| process.comm.len() + process.cmdline.len());
-    (FIXED + process + target.data_source.len() + target.scheme_filters.len()) as u64
-}
-
-/// Half of what fits in a block: side data comes on top of side data collected before.
-fn check_size(what: &'static str, size: usize) -> Result<(), WriteError> {
-    let limit = MAX_RAW as usize / 2;
-    if size > limit {
-        return Err(WriteError::TooLarge { what, size: Bytes(size as u64), limit: Bytes(limit as u64) });
-    }
-    Ok(())
-}
-
-/// No block has longer columns: per region, op 1, access count 5, age 6, gap and size 10 each, extras 10 each; a head has
-/// at most nine numbers beside its list of extra columns.
-fn worst_size(snapshots: usize, regions: usize, extras: usize) -> usize {
-    regions * (32 + 10 * extras) + snapshots * (90 + 3 * extras)
-}
-
-/// The rules of a snapshot: sorted, disjoint, no empty region, ages for all or none, extra columns of full length.
-fn check_snapshot(snapshot: &Snapshot) -> Result<(), SnapshotFault> {
-    if snapshot.end < snapshot.start {
-        return Err(SnapshotFault::EndsBeforeStart { start: snapshot.start, end: snapshot.end });
-    }
-    let regions = &snapshot.regions;
-    let columns = snapshot.extras.len();
-    if regions.len() > MAX_REGIONS || columns > MAX_EXTRA_COLUMNS || columns * regions.len() > MAX_EXTRA_CELLS {
-        return Err(SnapshotFault::TooLarge { regions: regions.len(), columns });
-    }
-    let mut last_end = 0;
-    let has_age = regions.first().is_some_and(|region| region.age.is_some());
-    for (index, region) in regions.iter().enumerate() {
-        let (start, end) = (region.start.0, region.end.0);
-        if end <= start {
-            return Err(SnapshotFault::EmptyRegion {
-                index,
-                regions: regions.len(),
-                range: (region.start, region.end),
-            });
-        }
-        if start < last_end {
-            return Err(SnapshotFault::Overlap {
-                index,
-                regions: regions.len(),
-                start: region.start,
-                last_end: Addr(last_end),
-            });
-        }
-        if region.age.is_some() != has_age {
-            return Err(SnapshotFault::Age { index, regions: regions.len() });
-        }
-        last_end = end;
-    }
-    for (i, extra) in snapshot.extras.iter().enumerate() {
-        if extra.values.len() != regions.len() {
-            return Err(SnapshotFault::ColumnLength {
-                column: extra.id,
-                values: extra.values.len(),
-                regions: regions.len(),
-            });
-        }
-        if snapshot.extras[..i].iter().any(|other| other.id == extra.id) {
-            return Err(SnapshotFault::ColumnTwice { column: extra.id });
-        }
-    }
-    Ok(())
 }

@@ -1,0 +1,193 @@
+//! A reader in the making: what its blocks say of the record, or its index alone.
+
+use super::{Reader, TOO_MANY_SIDES, Totals, count_targets, side_limit};
+use crate::block::{BlockInfo, Index, OtherBlock, Prelude, Unpacker};
+use crate::error::{Damage, Fault, ReadError};
+use crate::layout::{BLOCK_HEADER_LEN, END_PAYLOAD_LEN, FILE_HEADER_LEN, MAX_TARGETS, MINOR, kind, parse_end};
+use crate::scan::{self, Found};
+use crate::source::Bytestore;
+use crate::wire::{WireTarget, decode, decode_meta};
+use crate::wire_side;
+use damo_model::{Bytes, Meta, Side, Target, TargetKey};
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Mutex;
+
+/// A reader in the making.
+pub(super) struct Building {
+    len: u64,
+    pub(super) minor: u8,
+    meta: Option<Meta>,
+    targets: BTreeMap<TargetKey, Target>,
+    blocks: Vec<BlockInfo>,
+    side_data: Vec<OtherBlock>,
+    /// Memory that those of them take which were looked at.
+    side_memory: u64,
+    /// Length of all targets blocks, unpacked.
+    target_bytes: u64,
+    lost_events: u64,
+    pub(super) damage: Vec<Damage>,
+    pub(super) notes: Vec<String>,
+    pub(super) finished: bool,
+    unpacker: Unpacker,
+    raw: Vec<u8>,
+}
+
+impl Building {
+    pub(super) fn new(len: u64) -> Result<Building, ReadError> {
+        let unpacker = Unpacker::new().map_err(|why| ReadError::Damaged(Damage::new(0, 0, why)))?;
+        Ok(Building {
+            len,
+            minor: MINOR,
+            meta: None,
+            targets: BTreeMap::new(),
+            blocks: Vec::new(),
+            side_data: Vec::new(),
+            side_memory: 0,
+            target_bytes: 0,
+            lost_events: 0,
+            damage: Vec::new(),
+            notes: Vec::new(),
+            finished: false,
+            unpacker,
+            raw: Vec::new(),
+        })
+    }
+
+    /// Takes a whole block.
+    pub(super) fn add(&mut self, found: Found, payload: &[u8]) {
+        if let Err(why) = self.try_add(found, payload) {
+            self.damage.push(Damage::new(found.offset, found.header.total_len(), why));
+        }
+    }
+
+    fn try_add(&mut self, Found { offset, header }: Found, payload: &[u8]) -> Result<(), Fault> {
+        match header.kind {
+            kind::SNAPSHOTS => {
+                let (prelude, _) = Prelude::parse(payload)?;
+                self.blocks.push(prelude.info(offset, header.total_len(), header.raw_len.into()));
+            }
+            // A second one says nothing new.
+            kind::META if self.meta.is_some() => {}
+            kind::META => {
+                self.unpacker.unpack(header.codec, payload, header.raw_len, &mut self.raw)?;
+                self.meta = Some(decode_meta(&self.raw)?);
+            }
+            kind::TARGETS => {
+                count_targets(&mut self.target_bytes, header.raw_len)?;
+                self.unpacker.unpack(header.codec, payload, header.raw_len, &mut self.raw)?;
+                for target in decode::<Vec<WireTarget>>(&self.raw)?.0 {
+                    let target = Target::from(target);
+                    if self.targets.len() >= MAX_TARGETS && !self.targets.contains_key(&target.key) {
+                        return Err("there are more targets than a record may have".into());
+                    }
+                    self.targets.insert(target.key, target);
+                }
+            }
+            kind::SIDES => {
+                let limit = side_limit(self.len);
+                if self.side_memory.saturating_add(header.raw_len.into()) > limit {
+                    return Err(TOO_MANY_SIDES.into());
+                }
+                self.unpacker.unpack(header.codec, payload, header.raw_len, &mut self.raw)?;
+                let (mut lost, mut unknown) = (0u64, 0);
+                let count = |side| {
+                    if let Side::Lost(side) = side {
+                        lost = lost.saturating_add(side.events);
+                    }
+                };
+                self.side_memory += wire_side::take_all(&self.raw, count, |_| unknown += 1)?;
+                if self.side_memory > limit {
+                    return Err(TOO_MANY_SIDES.into());
+                }
+                self.lost_events = self.lost_events.saturating_add(lost);
+                if unknown > 0 {
+                    self.note(format!("{unknown} pieces of side data are of kinds that this version does not know"));
+                }
+                self.side_data.push(OtherBlock { kind: header.kind, offset, length: header.total_len() as u32 });
+            }
+            kind::INDEX | kind::END => {}
+            other => self.note(format!("blocks of kind {other} are of a later version and left out")),
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, note: String) {
+        if !self.notes.contains(&note) {
+            self.notes.push(note);
+        }
+    }
+
+    /// Takes everything from the index, if there is one and it is sound.
+    pub(super) fn take_index(&mut self, store: &Bytestore) -> io::Result<bool> {
+        let mut buffer = Vec::new();
+        let end = self.len.saturating_sub((BLOCK_HEADER_LEN + END_PAYLOAD_LEN) as u64);
+        let offset = match scan::read_block(store, end, &mut buffer)? {
+            Ok(header) if header.kind == kind::END => parse_end(&buffer).unwrap_or(0),
+            _ => 0,
+        };
+        if offset == 0 {
+            return Ok(false);
+        }
+        let header = match scan::read_block(store, offset, &mut buffer)? {
+            Ok(header) if header.kind == kind::INDEX && offset + header.total_len() == end => header,
+            _ => return Ok(false),
+        };
+        let mut raw = Vec::new();
+        let unpacked = self.unpacker.unpack(header.codec, &buffer, header.raw_len, &mut raw);
+        let Ok((index, _)) = unpacked.and_then(|()| decode::<Index>(&raw)) else { return Ok(false) };
+        for other in index.others {
+            if other.kind == kind::SIDES {
+                self.side_data.push(other);
+            } else if let Ok(header) = scan::read_block(store, other.offset, &mut buffer)? {
+                self.add(Found { offset: other.offset, header }, &buffer);
+            } else {
+                self.damage.push(Damage::new(other.offset, other.length.into(), "a block does not read"));
+            }
+        }
+        let infos = index.blocks.into_iter();
+        self.blocks = infos.map(|e| e.prelude.info(e.offset, e.length.into(), e.raw.into())).collect();
+        self.lost_events = index.lost_events;
+        self.finished = true;
+        Ok(true)
+    }
+
+    pub(super) fn finish(mut self, store: Bytestore) -> Reader {
+        if self.meta.is_none() {
+            self.damage.push(Damage::new(
+                FILE_HEADER_LEN as u64,
+                0,
+                "the block with the record's meta data is missing",
+            ));
+        }
+        // Snapshots whose targets block was lost still need one.
+        for key in self.blocks.iter().flat_map(|block| &block.targets) {
+            if self.targets.len() >= MAX_TARGETS {
+                break;
+            }
+            self.targets.entry(*key).or_insert_with(|| Target { key: *key, ..Target::default() });
+        }
+        self.damage.sort_by_key(|damage| damage.offset);
+        let mut totals = Totals { lost_events: self.lost_events, file: Bytes(self.len), ..Totals::default() };
+        for block in &self.blocks {
+            totals.snapshots = totals.snapshots.saturating_add(block.snapshots);
+            totals.partial = totals.partial.saturating_add(block.partial);
+            totals.regions = totals.regions.saturating_add(block.regions);
+            totals.raw = totals.raw.saturating_add(block.raw);
+        }
+        Reader {
+            store,
+            meta: self.meta.unwrap_or_default(),
+            targets: self.targets.into_values().collect(),
+            blocks: self.blocks,
+            side_data: self.side_data,
+            totals,
+            damage: self.damage,
+            notes: self.notes,
+            finished: self.finished,
+            minor: self.minor,
+            unpackers: Mutex::new(vec![self.unpacker]),
+            late: Mutex::new(BTreeMap::new()),
+        }
+    }
+}
