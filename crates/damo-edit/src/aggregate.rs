@@ -31,7 +31,7 @@ pub struct AggregateOptions {
 pub struct Aggregated {
     /// Snapshots left out at the targets' beginnings.
     pub skipped: u64,
-    /// New snapshots.
+    /// Number of new snapshots.
     pub snapshots: u64,
     /// Old ones that they are made of.
     pub added: u64,

@@ -103,7 +103,7 @@ pub struct Anonymized {
     pub processes: u64,
     /// File names that became numbers.
     pub files: u64,
-    /// Marks.
+    /// Number of marks whose texts were replaced.
     pub marks: u64,
     /// Parameters of kdamonds whose JSON text was left out.
     pub params: u64,

@@ -39,7 +39,7 @@ impl Default for Limits {
 pub struct Fault {
     /// Position of the snapshot in the record, from 0; `None`: the record or target as a whole.
     pub snapshot: Option<u64>,
-    /// Whose.
+    /// The target of the snapshot that it is about; `None` for the record as a whole.
     pub target: Option<TargetKey>,
     /// What is wrong, as in "time 129108 us, not within …".
     pub what: String,

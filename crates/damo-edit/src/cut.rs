@@ -12,7 +12,7 @@ use damo_model::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Which part.
+/// The part of a record that is kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Part {
     /// From the first moment, included, to the last, excluded, on the record's clock. `None`: all.
@@ -32,7 +32,7 @@ impl Part {
 /// What was kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Kept {
-    /// Snapshots.
+    /// Number of snapshots.
     pub snapshots: u64,
     /// Regions in them.
     pub regions: u64,

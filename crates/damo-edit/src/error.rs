@@ -9,19 +9,19 @@ pub enum EditError {
         "{first} and {second} are not known to be of one boot of one host ({why}); --any_host merges them all the same"
     )]
     OtherHost {
-        /// A record.
+        /// Name of the first record.
         first: String,
-        /// Another one.
+        /// Name of the second record.
         second: String,
-        /// What tells.
+        /// What shows that they are of different machines or boots.
         why: String,
     },
     /// Records whose clocks cannot be brought together.
     #[error("{first} and {second} cannot be put on one time axis: {why}")]
     OtherClock {
-        /// A record.
+        /// Name of the first record.
         first: String,
-        /// Another one.
+        /// Name of the second record.
         second: String,
         /// What is missing.
         why: String,
@@ -32,9 +32,9 @@ pub enum EditError {
          time that the other does not have (damo cut --time_range)"
     )]
     Overlap {
-        /// A record.
+        /// Name of the first record.
         first: String,
-        /// Another one.
+        /// Name of the second record.
         second: String,
         /// The target, in words.
         target: String,

@@ -24,7 +24,7 @@ pub struct Input<'a> {
     pub name: &'a str,
     /// What is known of it.
     pub meta: &'a Meta,
-    /// Its targets.
+    /// The targets that it has.
     pub targets: &'a [Target],
 }
 

@@ -18,7 +18,7 @@ pub enum WriteError {
     /// record's name.
     #[error("cannot write {}: {source}; what was written so far stays readable there", path.shown())]
     CutShort {
-        /// The record.
+        /// The file that was to be opened.
         path: PathBuf,
         /// What the system said.
         #[source]
@@ -60,7 +60,7 @@ pub enum WriteError {
         part: PathBuf,
         /// The name that it was to have.
         path: PathBuf,
-        /// Why not.
+        /// Why it could not get that name.
         why: String,
     },
     /// The first item must be the meta item, and there is one only.
@@ -71,7 +71,7 @@ pub enum WriteError {
     UnknownTarget {
         /// Position of the snapshot in the record, from 0.
         snapshot: u64,
-        /// Its target.
+        /// Key of the target that it refers to.
         target: TargetKey,
     },
     /// A snapshot that breaks the rules of the vocabulary.
@@ -79,20 +79,20 @@ pub enum WriteError {
     BadSnapshot {
         /// Position of the snapshot in the record, from 0.
         snapshot: u64,
-        /// Its target.
+        /// Key of the target that it refers to.
         target: TargetKey,
-        /// Which rule.
+        /// The rule that it breaks.
         #[source]
         why: SnapshotFault,
     },
     /// Something that does not fit into a block.
     #[error("{what} takes {size} bytes, more than the {limit} that a record can hold in one piece", size = size.0, limit = limit.0)]
     TooLarge {
-        /// What.
+        /// What is too large, as a noun.
         what: &'static str,
-        /// Its size.
+        /// The size that it has.
         size: Bytes,
-        /// The limit.
+        /// The size that it may have at most.
         limit: Bytes,
     },
     /// A list of more mappings than a record can hold in one piece.
@@ -158,7 +158,7 @@ pub enum ReadError {
     /// More than fits into memory.
     #[error("the stream is longer than {} bytes; save it to a file and read that", limit.0)]
     TooLong {
-        /// The limit.
+        /// The size that it may have at most.
         limit: Bytes,
     },
 }

@@ -39,9 +39,9 @@ struct Destination {
 /// Whom a finished record is given to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Owner {
-    /// User id.
+    /// User id of the file's owner.
     pub uid: u32,
-    /// Group id.
+    /// Group id of the file's owner.
     pub gid: u32,
 }
 

@@ -11,7 +11,7 @@ use crc32fast::hash as crc32;
 pub(crate) const FILE_MAGIC: [u8; 8] = [0x89, b'D', b'A', b'M', b'O', b'\r', b'\n', 0x1a];
 /// Format version: a reader refuses another major number and reads any minor one.
 pub(crate) const MAJOR: u8 = 1;
-/// See [`MAJOR`].
+/// Minor version of the format: readers of an older one leave out what they do not know.
 pub(crate) const MINOR: u8 = 0;
 /// Size of the file header.
 pub(crate) const FILE_HEADER_LEN: usize = 16;
@@ -51,7 +51,7 @@ pub(crate) mod kind {
     pub(crate) const META: u16 = 1;
     /// Targets: new ones, or more known of old ones.
     pub(crate) const TARGETS: u16 = 2;
-    /// Snapshots.
+    /// Snapshots in columns.
     pub(crate) const SNAPSHOTS: u16 = 3;
     /// What was recorded beside snapshots.
     pub(crate) const SIDES: u16 = 4;
@@ -108,7 +108,7 @@ impl BadHeader {
 }
 
 impl BlockHeader {
-    /// As bytes.
+    /// The header as it stands in the file.
     pub(crate) fn to_bytes(self) -> [u8; BLOCK_HEADER_LEN] {
         let mut out = [0; BLOCK_HEADER_LEN];
         out[0..4].copy_from_slice(&BLOCK_MAGIC);
@@ -124,7 +124,7 @@ impl BlockHeader {
         out
     }
 
-    /// From bytes.
+    /// Reads a header, and checks its magic number and its checksum.
     pub(crate) fn parse(bytes: &[u8; BLOCK_HEADER_LEN]) -> Result<BlockHeader, BadHeader> {
         if bytes[0..4] != BLOCK_MAGIC {
             return Err(BadHeader::Magic);
@@ -170,7 +170,7 @@ pub(crate) enum FileHeader {
     Good { major: u8, minor: u8 },
     /// The magic is right, the rest is damaged.
     Damaged,
-    /// No record.
+    /// The bytes do not begin like a record.
     Foreign,
 }
 

@@ -30,7 +30,7 @@ pub(crate) mod head_flag {
 pub(crate) struct Columns {
     /// Addresses are in units of `1 << shift` bytes.
     pub shift: u8,
-    /// See [`AgeRule::zero_matters`].
+    /// Whether an access count of 0 matters for ages, see [`AgeRule::zero_matters`].
     pub zero_matters: bool,
     pub heads: Vec<u8>,
     pub ops: Vec<u8>,

@@ -19,7 +19,7 @@ pub(crate) mod end_code {
     pub(crate) const TENTH_OF_TENTH: u8 = 19;
     /// `LATER_TENTH + 9 * (k - 1) + d - 1`, k = 1..=3: at d tenths of the k-th region after it.
     pub(crate) const LATER_TENTH: u8 = 100;
-    /// Not used.
+    /// A code that no writer uses yet.
     pub(crate) const RESERVED: u8 = 127;
 }
 
@@ -45,7 +45,7 @@ impl Regions<'_> {
 /// What the previous snapshot says of a region's access count and age.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Before {
-    /// Access count.
+    /// The access count of the region.
     pub nr_accesses: u32,
     /// Age plus one; 0 if it knows nothing.
     pub next_age: u64,

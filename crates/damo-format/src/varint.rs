@@ -1,7 +1,7 @@
 //! Numbers of variable length within columns: seven bits a byte, lowest first, the high bit set on all but the last
 //! (LEB128); signed numbers zigzag first (0, -1, 1, -2 … become 0, 1, 2, 3 …), so that small ones are short.
 
-/// Appends `value`.
+/// Appends a number in groups of 7 bits, lowest first.
 #[inline]
 pub(crate) fn put(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
@@ -23,7 +23,7 @@ pub(crate) fn zigzag(value: i64) -> u64 {
     ((value << 1) ^ (value >> 63)) as u64
 }
 
-/// And back.
+/// Undoes [`zigzag`].
 #[inline]
 pub(crate) fn unzigzag(value: u64) -> i64 {
     (value >> 1) as i64 ^ -((value & 1) as i64)

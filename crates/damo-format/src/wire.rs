@@ -78,7 +78,7 @@ impl From<WireGoal> for IntervalsGoal {
     }
 }
 
-/// Region bounds.
+/// Least and greatest number of regions.
 #[derive(Encode, Decode)]
 pub struct WireNrRegions {
     min: u64,
@@ -243,7 +243,7 @@ pub(crate) fn encode_meta(meta: &Meta, out: &mut Vec<u8>) -> Result<(), Fault> {
     if meta.history.is_empty() { Ok(()) } else { encode(&meta.history, out) }
 }
 
-/// And back.
+/// Reads what [`encode_meta`] wrote.
 pub(crate) fn decode_meta(bytes: &[u8]) -> Result<Meta, Fault> {
     let (wire, length) = decode::<WireMeta>(bytes)?;
     let mut meta = Meta::from(wire);

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 /// One thing that a foreign stream says, in time order.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Event<'a> {
-    /// A region.
+    /// A region of a snapshot.
     Region(RegionEvent<'a>),
     /// The same region told by `damon_region_aggregated`, which has data probes' findings, beside `damon_aggregated`.
     Probed(RegionEvent<'a>),
@@ -29,7 +29,7 @@ pub(crate) enum Event<'a> {
     Tuned(Option<i32>, Nanos, Nanos),
 }
 
-/// Receives events.
+/// A function that takes each event and where in the file it stands.
 pub(crate) type Receive<'r> = dyn FnMut(Event<'_>, FilePosition) -> Result<(), ImportError> + 'r;
 
 /// A foreign stream of events that can be run twice.

@@ -13,7 +13,7 @@ pub enum ImportError {
     /// No format known here.
     #[error("{name}: {looks}, not a record in a format known here; {remedy}")]
     Unrecognised {
-        /// The file.
+        /// Name of the file.
         name: String,
         /// What it looks like.
         looks: String,
@@ -23,7 +23,7 @@ pub enum ImportError {
     /// The file is of a known format, but wrong somewhere.
     #[error("{name}{place}: {what}; {remedy}")]
     Bad {
-        /// The file.
+        /// Name of the file.
         name: String,
         /// Where in it.
         place: FilePosition,
@@ -35,15 +35,15 @@ pub enum ImportError {
     /// The file cannot be read.
     #[error("{}: {source}", path.shown())]
     Io {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// Why.
+        /// The reason that the system gave.
         source: io::Error,
     },
     /// The file is larger than memory may be spent on.
     #[error("{name}: larger than {limit} bytes, which is as much as is read from a foreign record; give a part of it")]
     TooLarge {
-        /// The file.
+        /// Name of the file.
         name: String,
         /// The limit in bytes.
         limit: u64,

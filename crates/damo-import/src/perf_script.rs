@@ -15,7 +15,7 @@ pub struct PerfScriptWriter<W: Write> {
     written: Written,
 }
 
-/// One target.
+/// What is known of one target while its events are read.
 #[derive(Debug)]
 struct TargetProgress {
     target: Target,

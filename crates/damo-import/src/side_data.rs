@@ -24,13 +24,13 @@ const MAX_KDAMONDS_LEN: usize = 16 << 20;
 /// Which of the files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SideKind {
-    /// `.kdamonds`
+    /// Parameters of the kdamonds (`.kdamonds`).
     Kdamonds,
-    /// `.mem_footprint`
+    /// Memory that processes and the system use (`.mem_footprint`).
     Footprint,
-    /// `.vmas`
+    /// Mappings of processes (`.vmas`).
     Vmas,
-    /// `.proc_stats`
+    /// CPU time of processes (`.proc_stats`).
     Stats,
 }
 
@@ -313,7 +313,7 @@ fn nr_regions(value: &Value) -> Option<NrRegions> {
     Some(NrRegions { min: whole(value.get("min")?)?, max: whole(value.get("max")?)? })
 }
 
-/// For messages.
+/// The start of a value's JSON, for messages.
 pub(crate) fn shown(value: &Value) -> String {
     excerpt(&value.to_string())
 }

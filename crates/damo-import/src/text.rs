@@ -202,7 +202,7 @@ impl Stream for TextStream<'_> {
 /// What a text is by its lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sniffed {
-    /// Trace text.
+    /// The text is a trace of this format.
     Is(Format),
     /// Trace text in a layout that is not read.
     Strange(Strange),

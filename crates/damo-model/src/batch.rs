@@ -7,7 +7,7 @@ use crate::{AddrRange, ColumnId, Intervals, Nanos, NrAccesses, Region, Snapshot,
 pub struct SnapshotHead {
     /// Position in the whole record, from 0, over all targets.
     pub index: u64,
-    /// Whose.
+    /// The target whose memory it shows.
     pub target: TargetKey,
     /// When the aggregation began.
     pub start: Nanos,

@@ -56,14 +56,14 @@ pub enum Style {
 /// The unit that a bare number is in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum TimeUnit {
-    /// Nanoseconds.
+    /// Billionths of a second.
     #[default]
     Nanos,
-    /// Microseconds.
+    /// Millionths of a second.
     Micros,
-    /// Milliseconds.
+    /// Thousandths of a second.
     Millis,
-    /// Seconds.
+    /// Whole seconds.
     Secs,
 }
 

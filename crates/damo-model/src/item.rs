@@ -17,7 +17,7 @@ pub enum Item {
     Target(Target),
     /// One aggregation interval of one target.
     Snapshot(Snapshot),
-    /// Anything else.
+    /// What is recorded beside snapshots.
     Side(Side),
 }
 

@@ -77,7 +77,7 @@ impl NewerKeyword {
         NewerKeyword(kept)
     }
 
-    /// The word.
+    /// The word as the kernel writes it.
     pub fn as_str(self) -> &'static str {
         self.0
     }

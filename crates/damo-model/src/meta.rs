@@ -10,7 +10,7 @@ pub enum Clock {
     /// Not told by the source.
     #[default]
     Unknown,
-    /// CLOCK_MONOTONIC.
+    /// `CLOCK_MONOTONIC`: does not run while the machine is suspended.
     Monotonic,
     /// The trace buffer's default clock ("local": CLOCK_MONOTONIC-like, per CPU), which perf uses as well.
     TraceLocal,
@@ -25,7 +25,7 @@ pub enum Clock {
 pub struct ClockPair {
     /// On the record's clock.
     pub record: Nanos,
-    /// Since 1970.
+    /// The same moment in nanoseconds since 1970, UTC.
     pub wall: Nanos,
 }
 
@@ -46,7 +46,7 @@ keywords!(Ops, "operations set", { Vaddr = "vaddr", Fvaddr = "fvaddr", Paddr = "
 /// Where the snapshots came from.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Source {
-    /// Not told.
+    /// The record does not say.
     #[default]
     Unknown,
     /// The kernel's tracepoint.
@@ -95,7 +95,7 @@ pub struct Meta {
     pub intervals: Option<Intervals>,
     /// Tuning goal, if tuning is on.
     pub intervals_goal: Option<IntervalsGoal>,
-    /// Region bounds.
+    /// Least and greatest number of regions.
     pub nr_regions: Option<NrRegions>,
     /// Page size of the recorded machine; `None` if unknown.
     pub page_size: Option<Bytes>,

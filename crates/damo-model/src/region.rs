@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// A contiguous part of a target's address space whose pages DAMON takes to be accessed alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Region {
-    /// First byte.
+    /// Its first byte's address.
     pub start: Addr,
     /// One past the last byte.
     pub end: Addr,

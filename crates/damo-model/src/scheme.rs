@@ -47,7 +47,7 @@ pub enum Action {
     Willneed,
     /// Mark as a good choice for reclaim.
     Cold,
-    /// Reclaim.
+    /// Writes the region's pages out (`MADV_PAGEOUT`).
     Pageout,
     /// Allow and prefer huge pages.
     Hugepage,
@@ -91,7 +91,7 @@ pub enum Rate {
     Percent(f64),
     /// Samples of an aggregation interval.
     Samples(u64),
-    /// No bound.
+    /// No upper bound.
     Max,
 }
 
@@ -138,11 +138,11 @@ impl fmt::Display for Rate {
 /// An age as a bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Span {
-    /// Time.
+    /// A time, whatever the intervals are.
     Time(Nanos),
-    /// Aggregation intervals.
+    /// So many aggregation intervals.
     Intervals(u64),
-    /// No bound.
+    /// No upper bound.
     Max,
 }
 
@@ -189,9 +189,9 @@ impl fmt::Display for Span {
 /// A closed range.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MinMax<T> {
-    /// At least.
+    /// The least that fits, inclusive.
     pub min: T,
-    /// At most.
+    /// The most that fits, inclusive.
     pub max: T,
 }
 
@@ -205,16 +205,16 @@ impl<T: PartialOrd> MinMax<T> {
 /// Which regions a scheme is for, as written.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AccessPattern {
-    /// Sizes.
+    /// Sizes of the region in bytes.
     pub sz_bytes: MinMax<Bytes>,
-    /// Access rates.
+    /// Access rates of the region.
     pub nr_accesses: MinMax<Rate>,
-    /// Ages.
+    /// Ages of the region.
     pub age: MinMax<Span>,
 }
 
 impl Default for AccessPattern {
-    /// Any region.
+    /// Every region fits.
     fn default() -> Self {
         AccessPattern {
             sz_bytes: MinMax { min: Bytes(0), max: Bytes(u64::MAX) },
@@ -257,7 +257,7 @@ impl From<ResolvedPattern> for AccessPattern {
 /// Which regions a scheme is for, in the kernel's units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ResolvedPattern {
-    /// Sizes.
+    /// Sizes in bytes.
     pub size: MinMax<Bytes>,
     /// Samples of an aggregation interval that found the region accessed.
     pub nr_accesses: MinMax<NrAccesses>,
@@ -293,7 +293,7 @@ fn nothing_matches(field: &str, min: impl fmt::Display, max: impl fmt::Display) 
 /// A node to migrate to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Dest {
-    /// NUMA node.
+    /// The number of the NUMA node.
     pub id: u32,
     /// Its part of the pages, relative to the others'.
     pub weight: u32,
@@ -308,11 +308,11 @@ pub struct Scheme {
     pub target_nid: Option<i32>,
     /// Several nodes to migrate to, instead of one.
     pub dests: Vec<Dest>,
-    /// Which regions.
+    /// The regions that the action is for.
     pub access_pattern: AccessPattern,
     /// How often it is applied; 0 is at each aggregation.
     pub apply_interval: Nanos,
-    /// Limits.
+    /// How much time and memory it may take.
     pub quotas: Quotas,
     /// When it is active.
     pub watermarks: Watermarks,

@@ -14,7 +14,7 @@ pub struct Selection {
 }
 
 impl Selection {
-    /// Everything.
+    /// All of the record.
     pub fn all() -> Self {
         Self::default()
     }

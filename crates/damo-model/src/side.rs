@@ -8,14 +8,14 @@ use serde::{Deserialize, Serialize};
 pub enum Stamp {
     /// On the record's clock.
     Record(Nanos),
-    /// Since 1970.
+    /// Nanoseconds since 1970, UTC.
     Wall(Nanos),
 }
 
 /// One line of /proc/PID/maps.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Mapping {
-    /// First byte.
+    /// Address of its first byte.
     pub start: Addr,
     /// One past the last byte.
     pub end: Addr,
@@ -32,7 +32,7 @@ pub struct Mapping {
 pub struct Mappings {
     /// When they were read.
     pub at: Stamp,
-    /// Whose.
+    /// The process that has these mappings.
     pub pid: i32,
     /// The target that the process is, where known.
     pub target: Option<TargetKey>,
@@ -43,7 +43,7 @@ pub struct Mappings {
 /// Memory use of a process or of a cgroup. Every figure is optional: what could not be read is absent, not 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Footprint {
-    /// Virtual size.
+    /// Virtual size (`VmSize`).
     pub vsz: Option<Bytes>,
     /// Resident set size.
     pub rss: Option<Bytes>,
@@ -55,7 +55,7 @@ pub struct Footprint {
     pub data: Option<Bytes>,
     /// Proportional set size.
     pub pss: Option<Bytes>,
-    /// Swapped out.
+    /// Swapped-out memory (`VmSwap`).
     pub swap: Option<Bytes>,
     /// The cgroup's memory.current.
     pub cgroup: Option<Bytes>,
@@ -64,30 +64,30 @@ pub struct Footprint {
 /// A process's footprint at one moment.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ProcessFootprint {
-    /// When.
+    /// When it was read.
     pub at: Stamp,
-    /// Whose.
+    /// The process that it is of.
     pub pid: i32,
     /// The target that the process is, where known.
     pub target: Option<TargetKey>,
-    /// How much.
+    /// How much memory it uses.
     pub footprint: Footprint,
 }
 
 /// The system's memory at one moment (/proc/meminfo).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct SystemFootprint {
-    /// When.
+    /// When it was read.
     pub at: Stamp,
-    /// MemTotal.
+    /// `MemTotal` of `/proc/meminfo`.
     pub total: Bytes,
-    /// MemFree.
+    /// `MemFree` of `/proc/meminfo`.
     pub free: Bytes,
-    /// MemAvailable.
+    /// `MemAvailable` of `/proc/meminfo`; old kernels have none.
     pub available: Option<Bytes>,
-    /// Buffers.
+    /// `Buffers` of `/proc/meminfo`.
     pub buffers: Option<Bytes>,
-    /// Cached.
+    /// `Cached` of `/proc/meminfo`.
     pub cached: Option<Bytes>,
     /// SwapTotal - SwapFree.
     pub swap_used: Option<Bytes>,
@@ -96,9 +96,9 @@ pub struct SystemFootprint {
 /// CPU time used so far by a process or a kernel thread.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct CpuTime {
-    /// When.
+    /// When it was read.
     pub at: Stamp,
-    /// Whose.
+    /// The process that it is of.
     pub pid: i32,
     /// Its command name.
     pub comm: String,
@@ -113,7 +113,7 @@ pub struct CpuTime {
 /// Pressure stall information: total stall time so far.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Pressure {
-    /// When.
+    /// When it was read.
     pub at: Stamp,
     /// `memory`, `cpu` or `io`.
     pub resource: String,
@@ -126,19 +126,19 @@ pub struct Pressure {
 /// Parameters in force from a moment on.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Params {
-    /// From when.
+    /// The moment from which they are in force.
     pub at: Stamp,
     /// kdamond index; `None` if the source does not tell.
     pub kdamond: Option<u32>,
-    /// Context index.
+    /// Index of the context within the kdamond.
     pub context: Option<u32>,
-    /// Operations set.
+    /// What is monitored, and how.
     pub ops: Option<Ops>,
-    /// Intervals.
+    /// Sampling, aggregation and update interval.
     pub intervals: Option<Intervals>,
     /// Tuning goal, if on.
     pub intervals_goal: Option<IntervalsGoal>,
-    /// Region bounds.
+    /// Least and greatest number of regions.
     pub nr_regions: Option<NrRegions>,
     /// All parameters of the kdamond as JSON in the Python tool's schema; empty if not known.
     pub json: String,
@@ -166,11 +166,11 @@ pub struct SchemeCounts {
 /// How a scheme is doing. The kernel tells either of the two figures at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct SchemeProgress {
-    /// When.
+    /// When the counters were read.
     pub at: Stamp,
     /// kdamond index; `None` if the source does not tell.
     pub kdamond: Option<u32>,
-    /// Context index.
+    /// Index of the context within the kdamond.
     pub context: u32,
     /// Scheme index in the context.
     pub scheme: u32,
@@ -194,9 +194,9 @@ pub struct Lost {
 /// A remark on the time axis.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Mark {
-    /// When.
+    /// The moment that is named.
     pub at: Stamp,
-    /// What.
+    /// The name that somebody gave it.
     pub text: String,
 }
 
@@ -210,15 +210,15 @@ pub enum Side {
     Process(ProcessFootprint),
     /// The system's memory use.
     System(SystemFootprint),
-    /// CPU time.
+    /// CPU time that a kdamond or the recorder took.
     Cpu(CpuTime),
-    /// Pressure.
+    /// Pressure stall figures of the system.
     Pressure(Pressure),
     /// Parameters from now on.
     Params(Params),
-    /// Dropped events.
+    /// Events that the kernel could not hand over.
     Lost(Lost),
-    /// A remark.
+    /// A moment that somebody named.
     Mark(Mark),
     /// How a scheme is doing.
     Scheme(SchemeProgress),

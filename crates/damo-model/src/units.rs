@@ -43,7 +43,7 @@ pub struct Hz(pub f64);
 /// A half-open range of addresses, `[start, end)`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct AddrRange {
-    /// First byte.
+    /// Address of its first byte.
     pub start: Addr,
     /// One past the last byte.
     pub end: Addr,

@@ -59,7 +59,7 @@ pub const ZIGZAG: Builtin = Builtin {
     ..STAIRS
 };
 
-/// Two processes.
+/// Two processes with working sets of their own.
 pub const PAIR: Builtin = Builtin {
     name: "pair",
     about: "two processes: a server and a batch job, for half a minute",

@@ -9,7 +9,7 @@ pub enum SimError {
     /// An option that cannot be.
     #[error("{option}: {what}; {remedy}")]
     Option {
-        /// Which.
+        /// Name of the option.
         option: &'static str,
         /// What is wrong with it.
         what: String,

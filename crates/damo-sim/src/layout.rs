@@ -35,9 +35,9 @@ pub(crate) struct AddressSpace {
     pub(crate) busy: Vec<AddrRange>,
     /// Sizes of what is mapped: all of it, text, data and stack.
     pub(crate) vsz: Bytes,
-    /// See `vsz`.
+    /// Size of the program's code, part of `vsz`.
     pub(crate) text: Bytes,
-    /// See `vsz`.
+    /// Size of the program's data, part of `vsz`.
     pub(crate) data: Bytes,
     /// Resident from the start: what the program itself needs.
     pub(crate) base_rss: Bytes,

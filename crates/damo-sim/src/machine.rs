@@ -22,7 +22,7 @@ const RAM_ALIGN: u64 = 1 << 21;
 pub struct MemoryUse {
     /// Resident, what programs themselves need included.
     pub rss: Bytes,
-    /// Swapped out.
+    /// Memory that is swapped out.
     pub swapped: Bytes,
     /// Of the resident: on the active list. Lists change by schemes only.
     pub active: Bytes,
@@ -45,7 +45,7 @@ pub(crate) struct MappedPiece {
 /// What a target sees.
 #[derive(Debug)]
 pub(crate) struct View {
-    /// Sorted, disjoint.
+    /// Pieces that are mapped, sorted and disjoint.
     places: Vec<MappedPiece>,
     /// Those of which something was accessed in the present sampling interval.
     pub(crate) stretches: Vec<Stretch>,

@@ -30,7 +30,7 @@ const HUGE: u8 = 2;
 /// What is done to single pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PageAction {
-    /// Look only.
+    /// Nothing is done with them.
     None,
     /// Out of memory.
     Evict,

@@ -24,7 +24,7 @@ struct Track {
     /// Sequential positions in a pass.
     len: u64,
     weight: u64,
-    /// Next position.
+    /// Position within the region of the next access.
     position: u64,
     /// Accesses since the activity was last taken.
     fresh: u64,
@@ -82,11 +82,11 @@ impl Activity {
 /// How sure it is that a region's pages were accessed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Activeness {
-    /// None was.
+    /// None of the pages was accessed.
     Idle,
     /// Some were: ask for the page.
     Some,
-    /// Each was.
+    /// Each of the pages was accessed.
     All,
 }
 

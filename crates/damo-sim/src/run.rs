@@ -21,9 +21,9 @@ pub struct Progress {
     pub at: Nanos,
     /// Virtual time at which it will end.
     pub end: Nanos,
-    /// Snapshots written.
+    /// Number of snapshots that were written.
     pub snapshots: u64,
-    /// Regions written.
+    /// Number of regions that were written.
     pub regions: u64,
 }
 
@@ -35,9 +35,9 @@ pub struct Outcome {
     pub end: Nanos,
     /// Whether it ran to its end, and was not stopped by the caller.
     pub complete: bool,
-    /// Snapshots written.
+    /// Number of snapshots that were written.
     pub snapshots: u64,
-    /// Regions written.
+    /// Number of regions that were written.
     pub regions: u64,
     /// Pages looked at: DAMON's work.
     pub samples: u64,

@@ -13,7 +13,7 @@ use damo_model::{Addr, AddrRange, Nanos};
 /// A region while it is accessed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Accessed {
-    /// Its name.
+    /// The name of the phase.
     pub name: String,
     /// Where it lies in its process's address space.
     pub range: AddrRange,

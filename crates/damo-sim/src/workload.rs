@@ -59,7 +59,7 @@ pub struct Pattern {
 /// A time during which the same patterns are used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Phase {
-    /// Its name.
+    /// The name of the phase.
     pub name: String,
     /// How long it lasts.
     pub duration: Nanos,

@@ -14,7 +14,7 @@ pub enum MemoryError {
     /// No address space is that large.
     #[error("region {name}: {size} bytes are more than this machine can address; make it smaller")]
     TooLarge {
-        /// The region.
+        /// Name of the region.
         name: String,
         /// Its configured size.
         size: u64,
@@ -22,19 +22,19 @@ pub enum MemoryError {
     /// The file that should fill a region.
     #[error("region {name}: cannot read {file}: {source}; name a readable file, or none")]
     InitFile {
-        /// The region.
+        /// Name of the region.
         name: String,
-        /// The file.
+        /// Name of the file whose content fills it.
         file: String,
-        /// Why.
+        /// The reason that the system gave.
         source: io::Error,
     },
     /// The file that should fill a region has nothing in it.
     #[error("region {name}: {file} is empty; name a file with content, or none")]
     EmptyInitFile {
-        /// The region.
+        /// Name of the region.
         name: String,
-        /// The file.
+        /// Name of the file whose content fills it.
         file: String,
     },
 }

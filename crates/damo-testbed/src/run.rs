@@ -31,11 +31,11 @@ impl Default for Options {
 /// What one phase did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PhaseDone {
-    /// Its name.
+    /// The name of the phase.
     pub name: String,
     /// How long it really took.
     pub took: Nanos,
-    /// Accesses made.
+    /// Number of accesses that were made.
     pub accesses: u64,
 }
 

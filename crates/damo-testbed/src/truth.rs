@@ -11,7 +11,7 @@ use std::io::{self, BufRead, Write};
 pub enum Event {
     /// First line: the process, and the same moment on CLOCK_MONOTONIC (`record`) and the wall clock.
     Process {
-        /// Process id.
+        /// Id of the process that makes the accesses.
         pid: u32,
         /// The configuration's name.
         workload: String,
@@ -29,7 +29,7 @@ pub enum Event {
     Begin {
         /// The phase's name.
         phase: String,
-        /// When, CLOCK_MONOTONIC.
+        /// The moment on CLOCK_MONOTONIC.
         at: Nanos,
         /// Names of the regions that it accesses.
         regions: Vec<String>,
@@ -38,7 +38,7 @@ pub enum Event {
     End {
         /// The phase's name.
         phase: String,
-        /// When, CLOCK_MONOTONIC.
+        /// The moment on CLOCK_MONOTONIC.
         at: Nanos,
         /// How many accesses it made.
         accesses: u64,
@@ -71,7 +71,7 @@ pub fn clock_pair() -> ClockPair {
 /// A phase that was run, to its end or until the workload was killed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RanPhase {
-    /// Its name.
+    /// The name of the phase.
     pub name: String,
     /// When it began, CLOCK_MONOTONIC.
     pub start: Nanos,
@@ -84,7 +84,7 @@ pub struct RanPhase {
 /// A whole log, read back.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Truth {
-    /// Process id.
+    /// Id of the process that made the accesses.
     pub pid: u32,
     /// The same moment on CLOCK_MONOTONIC (`record`) and the wall clock; `None` if the log lacks it.
     pub clock: Option<ClockPair>,
@@ -98,7 +98,7 @@ pub struct Truth {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TruthError {
-    /// Reading failed.
+    /// The log could not be read.
     #[error("cannot read the log: {0}")]
     Io(#[from] io::Error),
     /// A line that is no event.

@@ -56,7 +56,7 @@ pub struct RegionEvent<'a> {
     pub time: Nanos,
     /// How many regions the target has, as the event says. Untrusted.
     pub nr_regions: u32,
-    /// The region.
+    /// The region with its access count and age.
     pub region: Region,
     /// Values of extra columns.
     pub extras: &'a [(ColumnId, u64)],

@@ -31,7 +31,7 @@ pub enum Event<'a> {
         target_id: u64,
         /// How many regions the target's snapshot has.
         nr_regions: u32,
-        /// The region.
+        /// The region with its access count and age.
         region: Region,
     },
     /// `damon_region_aggregated`: the same with what data probes found; one event per region beside `Aggregated`.
@@ -40,7 +40,7 @@ pub enum Event<'a> {
         target_id: u64,
         /// How many regions the target's snapshot has.
         nr_regions: u32,
-        /// The region.
+        /// The region with its access count and age.
         region: Region,
         /// Hits per probe.
         probe_hits: &'a [u8],
@@ -55,7 +55,7 @@ pub enum Event<'a> {
         target_idx: u64,
         /// How many regions the target has.
         nr_regions: u32,
-        /// The region.
+        /// The region with its access count and age.
         region: Region,
     },
     /// `damon_monitor_intervals_tune`: auto-tuning chose new intervals.
@@ -65,18 +65,18 @@ pub enum Event<'a> {
     },
     /// `damos_esz`: a scheme's quota in effect.
     EffectiveQuota {
-        /// Context index.
+        /// Index of the context within the kdamond.
         context_idx: u32,
-        /// Scheme index.
+        /// Index of the scheme within the context.
         scheme_idx: u32,
         /// How much it may be applied to per reset interval.
         size: Bytes,
     },
     /// `damos_stat_after_apply_interval`: a scheme's statistics so far.
     SchemeStat {
-        /// Context index.
+        /// Index of the context within the kdamond.
         context_idx: u32,
-        /// Scheme index.
+        /// Index of the scheme within the context.
         scheme_idx: u32,
         /// What it did.
         counts: SchemeCounts,

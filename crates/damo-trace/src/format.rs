@@ -25,15 +25,15 @@ pub enum FormatError {
     Field {
         /// Line number from 1.
         line: usize,
-        /// The line.
+        /// The line as it is in the file.
         text: String,
     },
     /// An event of ours lacks a field, or has it in a shape that cannot be read.
     #[error("event {event} has no field `{field}` of 1, 2, 4 or 8 bytes")]
     NoField {
-        /// The event.
+        /// Name of the event.
         event: String,
-        /// The field.
+        /// Name of the field.
         field: &'static str,
     },
 }
@@ -52,7 +52,7 @@ pub enum FieldLocation {
 /// One field of an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Field {
-    /// Its name.
+    /// The name after `name:`.
     pub name: String,
     /// Its C type as printed.
     pub ctype: String,

@@ -27,11 +27,11 @@ const COLLECTED_EACH: usize = 256 << 10;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Written {
-    /// Snapshots.
+    /// Number of snapshots that were written.
     pub snapshots: u64,
     /// Those of them that are partial, which the format has no word for.
     pub partial_snapshots: u64,
-    /// Regions.
+    /// Number of regions that were written.
     pub regions: u64,
     /// Items that the format has no place for: mappings, footprints, lost events and the like.
     pub left_out: u64,

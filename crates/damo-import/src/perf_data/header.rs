@@ -26,7 +26,7 @@ pub(super) struct Header {
     pub(super) is_pipe: bool,
     attr_size: usize,
     attrs: Range<usize>,
-    /// The records.
+    /// Where in the file the records are.
     pub(super) data: Range<usize>,
     /// Whether the header says that there should be more records than the file has bytes.
     pub(super) is_cut: bool,

@@ -21,7 +21,7 @@ const COMPRESSED2: u32 = 83;
 /// How much is unpacked at a time. Records are at most 64 KiB long, so that one always fits.
 const CHUNK: usize = 256 << 10;
 
-/// A record.
+/// One record of the file's data section.
 #[derive(Clone, Debug)]
 pub(super) struct Record<'a> {
     pub(super) kind: u32,

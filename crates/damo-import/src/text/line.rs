@@ -13,7 +13,7 @@ pub(super) struct Line<'a> {
     pub(super) text: &'a str,
     /// Command name of the thread that emitted it.
     pub(super) comm: Option<&'a str>,
-    /// That thread.
+    /// Id of the thread that the line is of.
     pub(super) thread: Option<i32>,
     /// Which tool wrote it.
     pub(super) tool: Tool,

@@ -19,7 +19,7 @@ pub enum ParseError {
     /// Not in the grammar.
     #[error("'{}' is not {wanted}: {}; write {accepted}", text.shown(), why.shown())]
     Syntax {
-        /// The text.
+        /// The text that was given.
         text: String,
         /// What was to be read.
         wanted: &'static str,
@@ -31,17 +31,17 @@ pub enum ParseError {
     /// A number, but one that cannot be meant.
     #[error("'{}' cannot be {wanted}: {why}", text.shown())]
     Range {
-        /// The text.
+        /// The text that was given.
         text: String,
         /// What was to be read.
         wanted: &'static str,
-        /// Why not.
+        /// Why it cannot be meant.
         why: &'static str,
     },
     /// A bare number where nobody could say which unit is meant.
     #[error("which unit? write {text}{} or {text}{}", .likely[0], .likely[1])]
     NoUnit {
-        /// The number.
+        /// The number that was given.
         text: String,
         /// The units that are likely here.
         likely: [&'static str; 2],

@@ -71,7 +71,7 @@ impl Text {
         &self.bytes[usize::from(self.start)..]
     }
 
-    /// The text.
+    /// The text, as long as it lives.
     pub fn as_str(&self) -> &str {
         // Only ASCII is ever put in, so that the fallback is never taken.
         std::str::from_utf8(self.as_bytes()).unwrap_or_default()
@@ -110,7 +110,7 @@ impl fmt::Debug for Text {
     }
 }
 
-/// Plain digits.
+/// The decimal digits of a number, without separators.
 pub fn uint_text(value: u64) -> Text {
     let mut text = Text::new();
     text.prepend_uint(value);

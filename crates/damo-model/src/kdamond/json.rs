@@ -140,7 +140,7 @@ fn range(at: &At<'_>) -> Result<AddrRange> {
     Ok(range)
 }
 
-/// {"kdamonds": [...]}.
+/// The kdamonds in the Python tool's schema: `{"kdamonds": [...]}`.
 pub fn to_json(kdamonds: &[Kdamond]) -> Value {
     json!({ "kdamonds": kdamonds.iter().map(Kdamond::to_json).collect::<Vec<_>>() })
 }

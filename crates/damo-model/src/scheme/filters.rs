@@ -10,7 +10,7 @@ use std::fmt;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FilterKind {
-    /// Anonymous pages.
+    /// Anonymous pages: heap, stack, and other memory without a file.
     Anon,
     /// Pages on the active LRU list.
     Active,
@@ -20,7 +20,7 @@ pub enum FilterKind {
     Unmapped,
     /// Pages of a memory cgroup: its path below the mount.
     Memcg(String),
-    /// Addresses.
+    /// Memory within a range of addresses.
     Addr(AddrRange),
     /// A monitoring target, by its index.
     Target(u64),

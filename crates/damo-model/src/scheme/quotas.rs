@@ -33,12 +33,12 @@ pub struct Quotas {
     pub goal_tuner: Option<GoalTuner>,
     /// Numerator of the share of what an action failed on that is charged nevertheless; `None` is the kernel's default.
     pub fail_charge_num: Option<u64>,
-    /// Its denominator.
+    /// The denominator of the share that failures are charged with.
     pub fail_charge_denom: Option<u64>,
 }
 
 impl Default for Quotas {
-    /// No limits.
+    /// No limit of time or size, and no goals.
     fn default() -> Self {
         Quotas {
             time: Nanos(0),

@@ -14,7 +14,7 @@ use std::process::ExitCode;
 #[derive(Parser)]
 #[command(version, about)]
 struct Args {
-    /// The record
+    /// The record that is to be scored
     record: PathBuf,
     /// What `damo-workload --truth` wrote: adds precision and recall of that process's phases
     #[arg(long, value_name = "FILE")]

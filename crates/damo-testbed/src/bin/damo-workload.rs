@@ -24,7 +24,7 @@ struct Args {
     /// Print the configuration as it was understood
     #[arg(short = 'p', long = "pr_config")]
     print_config: bool,
-    /// Access nothing
+    /// Read the configuration and say what would be done, without any access
     #[arg(short, long = "dry_run")]
     dry_run: bool,
     /// Do not print a line per phase
