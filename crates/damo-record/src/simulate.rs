@@ -118,8 +118,8 @@ fn tell_schemes(line: &mut StatusLine, schemes: &[Scheme], outcome: &Outcome) {
         let mut text = format!(
             "Scheme {i} ({}): tried on {} regions, {}; changed {}",
             scheme.action,
-            status_line::grouped(stats.nr_tried),
-            size(stats.sz_tried),
+            status_line::grouped(stats.counts.nr_tried),
+            size(stats.counts.sz_tried),
             size(stats.sz_changed)
         );
         if let Some(quota) = stats.effective_quota {
@@ -127,7 +127,7 @@ fn tell_schemes(line: &mut StatusLine, schemes: &[Scheme], outcome: &Outcome) {
                 text,
                 "; quota {} at the end, used up {} times",
                 size(quota),
-                status_line::grouped(stats.qt_exceeds)
+                status_line::grouped(stats.counts.qt_exceeds)
             );
         }
         line.say(&text);

@@ -5,7 +5,7 @@
 use crate::monitor::{Monitor, Piece};
 use crate::options::PAGE;
 use damo_model::scheme::{Action, FilterKind, Goal, ResolvedPattern, Scheme, SchemeClock, SchemeFilter, priority};
-use damo_model::{Addr, AddrRange, Age, Bytes, Intervals, Nanos, NrAccesses, Region};
+use damo_model::{Addr, AddrRange, Age, Bytes, Intervals, Nanos, NrAccesses, Region, SchemeCounts};
 
 /// What schemes act on.
 pub(crate) trait Memory {
@@ -36,21 +36,9 @@ pub(crate) struct Applied {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SchemeStats {
-    /// Regions that it was tried on.
-    pub nr_tried: u64,
-    /// Their bytes.
-    pub sz_tried: Bytes,
-    /// Regions that it was applied to.
-    pub nr_applied: u64,
-    /// Bytes that the kernel counts as applied: for virtual addresses the whole region when madvise succeeded, for
+    /// The kernel's counters. For virtual addresses the whole region counts as applied when madvise succeeded, for
     /// physical ones what was acted on.
-    pub sz_applied: Bytes,
-    /// Bytes that passed the filters that look at pages.
-    pub sz_ops_filter_passed: Bytes,
-    /// Windows in which the quota was used up.
-    pub qt_exceeds: u64,
-    /// Times that it was tried on all regions.
-    pub nr_snapshots: u64,
+    pub counts: SchemeCounts,
     /// Bytes that are different because of it: paged out, brought in, moved, made huge. No kernel tells.
     pub sz_changed: Bytes,
     /// CPU time that it took.
@@ -107,7 +95,7 @@ impl Damos {
     pub(crate) fn stats(&self) -> Vec<SchemeStats> {
         let stats = |running: &Running| SchemeStats {
             effective_quota: running.scheme.quotas.is_limited().then_some(running.clock.charge.limit),
-            nr_snapshots: running.clock.nr_snapshots(),
+            counts: SchemeCounts { nr_snapshots: Some(running.clock.nr_snapshots()), ..running.stats.counts },
             ..running.stats
         };
         self.running.iter().map(stats).collect()
@@ -235,7 +223,7 @@ impl Running {
         // Pressure is counted in whole microseconds.
         let stalled = Nanos::from_micros(memory.stalled().as_micros());
         let used_up = self.clock.renew(&self.scheme.quotas, now, stalled, |goal| memory.metric(goal));
-        self.stats.qt_exceeds += u64::from(used_up);
+        self.stats.counts.qt_exceeds += u64::from(used_up);
         let pieces = monitor.targets.iter().flat_map(|t| &t.pieces);
         let scored: Vec<(usize, Bytes)> =
             pieces.filter(|p| self.is_for(p, window)).map(|p| (self.priority(p, window), Bytes(p.size()))).collect();
@@ -278,7 +266,7 @@ impl Running {
             if piece.size() > left {
                 let size = left / PAGE * PAGE;
                 if size == 0 {
-                    self.stats.nr_tried += 1;
+                    self.stats.counts.nr_tried += 1;
                     return (None, None);
                 }
                 behind = cut(piece, size);
@@ -308,11 +296,12 @@ impl Running {
             piece.age = 0;
         }
         let stats = &mut self.stats;
-        stats.nr_tried += 1;
-        stats.sz_tried.0 += piece.size();
-        stats.nr_applied += u64::from(applied.applied.0 > 0);
-        stats.sz_applied.0 += applied.applied.0;
-        stats.sz_ops_filter_passed.0 += applied.passed.0;
+        let counts = &mut stats.counts;
+        counts.nr_tried += 1;
+        counts.sz_tried.0 += piece.size();
+        counts.nr_applied += u64::from(applied.applied.0 > 0);
+        counts.sz_applied.0 += applied.applied.0;
+        counts.sz_ops_filter_passed.get_or_insert_default().0 += applied.passed.0;
         stats.sz_changed.0 += applied.changed.0;
         stats.time = stats.time.saturating_add(applied.time);
         (behind, Some((before, applied.passed)))

@@ -85,8 +85,11 @@ fn regions_within_all_three_ranges_are_acted_on_and_grow_young() {
     let ages: Vec<u32> = m.targets[0].pieces.iter().map(|p| p.age).collect();
     assert_eq!(ages, [0, 5, 5, 0, 50, 4, 51]);
     let stats = d.stats()[0];
-    assert_eq!((stats.nr_tried, stats.sz_tried, stats.nr_applied), (2, Bytes(18 * PAGE), 2));
-    assert_eq!((stats.sz_applied, stats.nr_snapshots, stats.effective_quota), (Bytes(18 * PAGE), 1, None));
+    assert_eq!((stats.counts.nr_tried, stats.counts.sz_tried, stats.counts.nr_applied), (2, Bytes(18 * PAGE), 2));
+    assert_eq!(
+        (stats.counts.sz_applied, stats.counts.nr_snapshots, stats.effective_quota),
+        (Bytes(18 * PAGE), Some(1), None)
+    );
 }
 
 #[test]
@@ -108,7 +111,7 @@ fn schemes_act_one_after_the_other_on_a_region_and_each_at_its_own_interval() {
     for nth in 1..=9 {
         apply(&mut d, nth, &mut m, &mut notes);
     }
-    let snapshots: Vec<u64> = d.stats().iter().map(|s| s.nr_snapshots).collect();
+    let snapshots: Vec<u64> = d.stats().iter().filter_map(|s| s.counts.nr_snapshots).collect();
     assert_eq!(snapshots, [9, 3, 2]);
 }
 
@@ -140,10 +143,10 @@ fn a_used_up_quota_stops_until_the_next_window_which_goes_on_where_it_ended() {
         apply(&mut d, nth, &mut m, &mut notes);
     }
     assert_eq!(notes.applied, [(0, 0, 15, false)]);
-    assert_eq!(d.stats()[0].qt_exceeds, 0);
+    assert_eq!(d.stats()[0].counts.qt_exceeds, 0);
     apply(&mut d, 11, &mut m, &mut notes);
     assert_eq!(notes.applied[1..], [(0, 15, 15, false)]);
-    assert_eq!(d.stats()[0].qt_exceeds, 1);
+    assert_eq!(d.stats()[0].counts.qt_exceeds, 1);
     apply(&mut d, 21, &mut m, &mut notes);
     assert_eq!(notes.applied[2..], [(0, 30, 10, false), (1, 0, 5, false)]);
     assert_eq!(d.stats()[0].effective_quota, Some(Bytes(15 * PAGE)));

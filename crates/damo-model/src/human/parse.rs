@@ -292,7 +292,7 @@ pub(crate) fn parse_nanos_number(text: &str) -> Result<Number> {
 /// A time in `unit` as the Python tool reads it: a bare number as is, one with a unit converted, hence a float.
 ///
 /// # Errors
-/// As [`parse_nanos_number`].
+/// As [`parse_time`].
 pub fn parse_time_number(text: &str, unit: TimeUnit) -> Result<Number> {
     if let Some(number) = TIME.shortcut(text)? {
         return Ok(number);

@@ -149,8 +149,8 @@ impl Charge {
     }
 }
 
-/// How well a region of this rate and age fits `action`: hot ones first, cold ones first, or all alike. 0 to
-/// [`MAX_PRIORITY`].
+/// How well a region of this rate and age fits `action`: hot ones first, cold ones first, or all alike. From
+/// 0 to 99, as in the kernel.
 pub fn priority(action: Action, nr_accesses: NrAccesses, age: Age, weights: &Weights, intervals: &Intervals) -> usize {
     let hotness = || hotness(nr_accesses, age, weights, intervals);
     match action {
