@@ -4,6 +4,7 @@
 
 use damo_format::{Writer, WriterOptions};
 use damo_frame::{OpenOptions, Record};
+use damo_model::human::Style;
 use damo_report::distribution::{DistributionText, SortBy};
 use damo_report::{Report, access, nr_regions, raw, wss};
 use std::io::{self, Write};
@@ -32,7 +33,7 @@ fn main() -> Result<(), Error> {
         let records = [load(&what)?];
         let [record] = &records;
         println!("{what}: {} regions", record.totals().regions);
-        time("raw", |out| Ok(raw::write_raw(record, &raw::RawOptions::default(), out).map(|_| ())?))?;
+        time("raw", |out| Ok(raw::raw(&records, raw::RawOptions::default())?.write_text(out, &Style::Human)?))?;
         time("wss", |out| {
             Ok(wss::wss(&records, &wss::WssOptions::default())?.write_text(out, &DistributionText::default())?)
         })?;
@@ -40,7 +41,10 @@ fn main() -> Result<(), Error> {
             Ok(nr_regions::nr_regions(&records, &nr_regions::NrRegionsOptions::default())?
                 .write_text(out, &SortBy::Size)?)
         })?;
-        time("access", |out| Ok(access::write_access(&records, &access::AccessOptions::default(), out).map(|_| ())?))?;
+        time("access", |out| {
+            let report = access::AccessReport { records: &records, options: access::AccessOptions::default() };
+            Ok(report.write_text(out, &())?)
+        })?;
     }
     Ok(())
 }

@@ -20,19 +20,20 @@ mod write;
 
 pub use boxes::{Align, BoxOptions, BoxValue, Scale};
 pub use histogram::HistogramOptions;
-
 pub use percentile::Percentiles;
-pub use picture::access_picture;
 pub use snapshot::SortKey;
 pub use styles::Style;
-pub use tables::access_tables;
 pub use template::Area;
-pub use write::write_access;
 
 use crate::filter::Filter;
 use crate::heats::ColorSet;
+use crate::picture::Picture;
+use crate::table::Table;
 use crate::temperature::Weights;
+use crate::{Report, ReportError, Zero};
+use damo_frame::Record;
 use damo_model::human;
+use std::io::Write;
 
 /// How the text is to be.
 #[derive(Clone, Debug)]
@@ -101,5 +102,40 @@ impl Default for AccessOptions {
             color: true,
             clock_time: false,
         }
+    }
+}
+
+/// The snapshots of some records, which are read when they are written.
+#[derive(Clone, Debug)]
+pub struct AccessReport<'r> {
+    /// The records of one recording.
+    pub records: &'r [Record],
+    /// How they are shown.
+    pub options: AccessOptions,
+}
+
+impl Report for AccessReport<'_> {
+    const NAME: &'static str = "access";
+    type Layout = ();
+
+    fn count_from(&mut self, zero: Zero) {
+        self.options.clock_time = zero == Zero::Clock;
+    }
+
+    fn write_text(&self, out: &mut dyn Write, _: &()) -> Result<(), ReportError> {
+        write::write_access(self.records, &self.options, out)
+    }
+
+    fn tables(&self) -> Result<Vec<Table>, ReportError> {
+        tables::access_tables(self.records, &self.options)
+    }
+
+    /// The regions, in the order of the text.
+    fn large_table(&self, name: &str) -> Result<Option<Table>, ReportError> {
+        (name == "regions").then(|| tables::regions(self.records, &self.options)).transpose()
+    }
+
+    fn picture(&self, _: &()) -> Result<Box<dyn Picture + '_>, ReportError> {
+        picture::access_picture(self.records, &self.options)
     }
 }

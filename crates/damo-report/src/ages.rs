@@ -14,7 +14,7 @@ use damo_frame::Record;
 use damo_model::human::{Style, format_percent, format_size};
 use damo_model::{Bytes, Nanos, TargetKey};
 use std::collections::HashMap;
-use std::io::{self, Write};
+use std::io::Write;
 
 /// What to report.
 #[derive(Clone, Debug)]
@@ -185,7 +185,7 @@ impl Report for AgesReport {
     type Layout = ();
 
     /// The table as text.
-    fn write_text(&self, out: &mut dyn Write, _: &()) -> io::Result<()> {
+    fn write_text(&self, out: &mut dyn Write, _: &()) -> Result<(), ReportError> {
         writeln!(out, "table: time since last access")?;
         writeln!(out, "     pid lastaccs>=[s] lastaccs<[s]    pages   mem[G] pidmem[%]")?;
         for row in &self.rows {
@@ -213,8 +213,8 @@ impl Report for AgesReport {
         Ok(vec![Table::new("ages", columns)?])
     }
 
-    fn picture(&self, _: &()) -> Box<dyn Picture + '_> {
-        Box::new(self.bars())
+    fn picture(&self, _: &()) -> Result<Box<dyn Picture + '_>, ReportError> {
+        Ok(Box::new(self.bars()))
     }
 }
 

@@ -17,7 +17,7 @@ use damo_frame::Record;
 use damo_model::human::{Show, time_text};
 use damo_model::{Bytes, Footprint, Nanos, Side, Stamp, SystemFootprint, TimeSpan};
 use std::collections::HashMap;
-use std::io::{self, Write};
+use std::io::Write;
 
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -290,12 +290,12 @@ impl Report for FootprintsReport {
     const NAME: &'static str = "footprints";
     type Layout = DistributionText;
 
-    fn zero(&mut self) -> Option<&mut Zero> {
-        Some(&mut self.zero)
+    fn count_from(&mut self, zero: Zero) {
+        self.zero = zero;
     }
 
     /// The distributions as text.
-    fn write_text(&self, out: &mut dyn Write, text: &DistributionText) -> io::Result<()> {
+    fn write_text(&self, out: &mut dyn Write, text: &DistributionText) -> Result<(), ReportError> {
         for series in &self.series {
             match text.histogram {
                 Some(_) => writeln!(out, "# <{}> <number of readings>", series.metric.name())?,
@@ -325,8 +325,8 @@ impl Report for FootprintsReport {
         Ok(vec![percentiles, series, histogram])
     }
 
-    fn picture(&self, text: &DistributionText) -> Box<dyn Picture + '_> {
-        Box::new(self.chart(text.sort))
+    fn picture(&self, text: &DistributionText) -> Result<Box<dyn Picture + '_>, ReportError> {
+        Ok(Box::new(self.chart(text.sort)))
     }
 }
 

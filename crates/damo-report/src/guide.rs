@@ -8,7 +8,7 @@ use crate::{Report, ReportError};
 use damo_frame::{FrameError, Record};
 use damo_model::human::{Style, format_size, format_size_accurate, format_time, time_text};
 use damo_model::{AddrRange, Selection, TimeSpan};
-use std::io::{self, Write};
+use std::io::Write;
 
 /// What there is to see of one target.
 #[derive(Clone, Debug, PartialEq)]
@@ -94,12 +94,12 @@ impl Report for GuideReport {
     const NAME: &'static str = "record_info";
     type Layout = Style;
 
-    fn zero(&mut self) -> Option<&mut Zero> {
-        Some(&mut self.zero)
+    fn count_from(&mut self, zero: Zero) {
+        self.zero = zero;
     }
 
     /// Prints the guides as the Python tool's `record_info` does: raw for `--guide`.
-    fn write_text(&self, out: &mut dyn Write, style: &Style) -> io::Result<()> {
+    fn write_text(&self, out: &mut dyn Write, style: &Style) -> Result<(), ReportError> {
         let style = *style;
         for guide in &self.guides {
             let identity = &guide.identity;
@@ -149,7 +149,7 @@ impl Report for GuideReport {
         Ok(vec![areas])
     }
 
-    fn picture(&self, _: &Style) -> Box<dyn Picture + '_> {
-        Box::new(self.bars())
+    fn picture(&self, _: &Style) -> Result<Box<dyn Picture + '_>, ReportError> {
+        Ok(Box::new(self.bars()))
     }
 }

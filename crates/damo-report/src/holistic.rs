@@ -126,12 +126,6 @@ pub fn holistic(records: &[Record], options: &HolisticOptions) -> Result<Holisti
 }
 
 impl HolisticReport {
-    /// Counts all times from `zero` in what is shown.
-    pub fn count_from(&mut self, zero: Zero) {
-        self.zero = zero;
-        self.maps.iter_mut().for_each(|map| map.zero = zero);
-    }
-
     fn write_row(&self, out: &mut dyn Write, name: &str, cells: [String; 5]) -> io::Result<()> {
         // A name that would make the line wider than 80 columns has a line of its own.
         match width(name) {
@@ -227,7 +221,7 @@ impl Report for HolisticReport {
     type Layout = TerminalStyle;
 
     /// The page as text.
-    fn write_text(&self, out: &mut dyn Write, style: &TerminalStyle) -> io::Result<()> {
+    fn write_text(&self, out: &mut dyn Write, style: &TerminalStyle) -> Result<(), ReportError> {
         writeln!(out, "# Heatmap")?;
         for (i, map) in self.maps.iter().enumerate() {
             if i > 0 {
@@ -259,7 +253,7 @@ impl Report for HolisticReport {
         writeln!(out, "\n# Confidence")?;
         let mut text = Vec::new();
         self.confidence.iter().try_for_each(|confidence| confidence.write_text(&mut text))?;
-        String::from_utf8_lossy(&text).lines().try_for_each(|line| write_wrapped(out, line, style.width))
+        Ok(String::from_utf8_lossy(&text).lines().try_for_each(|line| write_wrapped(out, line, style.width))?)
     }
 
     /// Tables: `distributions` (metric, ranked by `size` or `time`, percentile, value), `regions` (target, percentile,
@@ -297,8 +291,8 @@ impl Report for HolisticReport {
         Ok(tables)
     }
 
-    fn picture(&self, _: &TerminalStyle) -> Box<dyn Picture + '_> {
-        Box::new(Overview { report: self })
+    fn picture(&self, _: &TerminalStyle) -> Result<Box<dyn Picture + '_>, ReportError> {
+        Ok(Box::new(Overview { report: self }))
     }
 }
 

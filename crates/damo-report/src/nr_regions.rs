@@ -11,7 +11,7 @@ use crate::zero::Zero;
 use crate::{Report, ReportError};
 use damo_frame::Record;
 use damo_model::TargetKey;
-use std::io::{self, Write};
+use std::io::Write;
 
 /// What to count.
 #[derive(Clone, Debug)]
@@ -105,12 +105,12 @@ impl Report for NrRegionsReport {
     const NAME: &'static str = "nr_regions";
     type Layout = SortBy;
 
-    fn zero(&mut self) -> Option<&mut Zero> {
-        Some(&mut self.zero)
+    fn count_from(&mut self, zero: Zero) {
+        self.zero = zero;
     }
 
     /// The distributions as text.
-    fn write_text(&self, out: &mut dyn Write, _: &SortBy) -> io::Result<()> {
+    fn write_text(&self, out: &mut dyn Write, _: &SortBy) -> Result<(), ReportError> {
         writeln!(out, "# <percentile> <# regions>")?;
         if self.series.is_empty() {
             writeln!(out, "# no snapshot")?;
@@ -145,7 +145,7 @@ impl Report for NrRegionsReport {
         Ok(vec![percentiles, series])
     }
 
-    fn picture(&self, sort: &SortBy) -> Box<dyn Picture + '_> {
-        Box::new(self.chart(*sort))
+    fn picture(&self, sort: &SortBy) -> Result<Box<dyn Picture + '_>, ReportError> {
+        Ok(Box::new(self.chart(*sort)))
     }
 }

@@ -70,7 +70,7 @@ impl Form {
             let names = tables.iter().map(|table| table.name).collect::<Vec<_>>().join(", ");
             tables.retain(|table| table.name == only);
             if tables.is_empty() {
-                return Err(ReportError::invalid(format!("report {report} has no table '{only}'; it has {names}")));
+                return Err(no_table(report, only, &names));
             }
         }
         match self {
@@ -80,6 +80,11 @@ impl Form {
             Form::Parquet => tables.first_mut().map_or(Ok(()), |table| parquet::write(table, out)),
         }
     }
+}
+
+/// The error for a table that does not exist.
+pub(crate) fn no_table(report: &str, wanted: &str, known: &str) -> ReportError {
+    ReportError::invalid(format!("report {report} has no table '{wanted}'; it has {known}"))
 }
 
 #[cfg(test)]

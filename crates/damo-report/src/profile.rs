@@ -16,7 +16,7 @@ use damo_frame::Record;
 use damo_model::human::{size_text, time_text};
 use damo_model::{Nanos, NrAccesses, TargetKey};
 use std::collections::HashMap;
-use std::io::{self, Write};
+use std::io::Write;
 
 /// What to count.
 #[derive(Clone, Debug)]
@@ -188,7 +188,7 @@ impl Report for ProfileReport {
     type Layout = ();
 
     /// The profile as text: a line for each length of window.
-    fn write_text(&self, out: &mut dyn Write, _: &()) -> io::Result<()> {
+    fn write_text(&self, out: &mut dyn Write, _: &()) -> Result<(), ReportError> {
         writeln!(out, "# working set size by length of window")?;
         writeln!(
             out,
@@ -196,7 +196,7 @@ impl Report for ProfileReport {
             "window", "windows", "mean", "min", "median", "max"
         )?;
         if self.steps.is_empty() {
-            return writeln!(out, "# no snapshot");
+            return Ok(writeln!(out, "# no snapshot")?);
         }
         for step in &self.steps {
             let at = |percentile: u8| {
@@ -240,7 +240,7 @@ impl Report for ProfileReport {
         Ok(vec![Table::new("profile", columns)?])
     }
 
-    fn picture(&self, _: &()) -> Box<dyn Picture + '_> {
-        Box::new(self.chart())
+    fn picture(&self, _: &()) -> Result<Box<dyn Picture + '_>, ReportError> {
+        Ok(Box::new(self.chart()))
     }
 }

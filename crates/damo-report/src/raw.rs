@@ -3,14 +3,13 @@
 //! Streams: memory does not grow with the record. A record may hold millions of regions, so numbers are formatted
 //! straight into a large buffer.
 
-use crate::ReportError;
 use crate::filter::{Bounds, Filter, Rows, for_each_rows};
-use crate::output_format::{Form, Stream};
+use crate::picture::Picture;
 use crate::selection::nothing_left;
-use crate::series::{Used, measure};
+use crate::series::measure;
 use crate::table::Table;
 use crate::target::{target_id_text, target_labels};
-use crate::zero::Zero;
+use crate::{Report, ReportError};
 use damo_frame::Record;
 use damo_model::human::{Show, Style, Text, format_time, hex12_text, size_text, uint_text};
 use damo_model::{Nanos, Target, TargetKey};
@@ -20,83 +19,124 @@ use std::io::Write;
 /// What to print.
 #[derive(Clone, Debug, Default)]
 pub struct RawOptions {
-    /// For people or for programs.
-    pub style: Style,
     /// Which part of the record.
     pub filter: Filter,
     /// Snapshots that start within these bounds, counted from the target's first snapshot.
     pub duration: Option<Bounds<Nanos>>,
-    /// Times of tables on the record's clock instead of since the recording began. (The text has the Python tool's layout.)
-    pub clock_time: bool,
+}
+
+/// The regions of some records, which are read when they are written.
+#[derive(Clone, Debug)]
+pub struct RawReport<'r> {
+    records: &'r [Record],
+    options: RawOptions,
 }
 
 const BUFFER: usize = 1 << 16;
 
-/// Writes the record's regions, target after target.
-///
-/// # Errors
-/// When the record cannot be read or `out` takes no more.
-pub fn write_raw(record: &Record, options: &RawOptions, out: &mut dyn Write) -> Result<Used, ReportError> {
-    let mut used = Used::default();
-    for key in options.filter.targets(record) {
-        let Some(target) = record.target(key) else { continue };
-        used = used.plus(write_target(record, target, key, options, out)?);
-    }
-    Ok(used)
+/// A snapshot's place in the report.
+struct Place<'a> {
+    target: &'a Target,
+    /// What the target is called in tables.
+    label: &'a str,
+    /// When the target's first snapshot began.
+    base: Nanos,
+    /// Whether this is the target's first snapshot.
+    is_first: bool,
 }
 
-fn write_target(
-    record: &Record,
-    target: &Target,
-    key: TargetKey,
-    options: &RawOptions,
-    out: &mut dyn Write,
-) -> Result<Used, ReportError> {
-    let mut filter = options.filter.clone();
-    filter.target.key = Some(key);
-    let mut buffer: Vec<u8> = Vec::with_capacity(BUFFER + BUFFER / 4);
-    let mut base = None;
-    let mut used = Used::default();
-    for_each_rows(record, &filter, |_, rows| {
-        let head = rows.head;
-        let base = *base.get_or_insert_with(|| {
-            push_target(&mut buffer, target, head.start, options.style);
-            head.start
-        });
-        if options.duration.is_some_and(|bounds| !bounds.holds(&head.start.saturating_sub(base))) {
-            return Ok(());
-        }
-        used.snapshots += 1;
-        used.partial += u64::from(!rows.is_complete());
-        push_head(&mut buffer, &rows, target, base, options.style);
-        for i in 0..rows.len() {
-            push_region(&mut buffer, &rows, i, options.style);
-            if buffer.len() >= BUFFER {
-                out.write_all(&buffer)?;
-                buffer.clear();
+/// The regions of the records' snapshots.
+///
+/// # Errors
+/// If no snapshot lies in the duration that is asked for, with what there is; or if a record cannot be read.
+pub fn raw(records: &[Record], options: RawOptions) -> Result<RawReport<'_>, ReportError> {
+    if let Some(bounds) = options.duration {
+        for record in records {
+            let mut first: HashMap<TargetKey, Nanos> = HashMap::new();
+            let mut starts = measure(record, &options.filter, |_| 0)?.into_iter().map(|point| {
+                let base = *first.entry(point.target).or_insert(point.start);
+                point.start.saturating_sub(base)
+            });
+            if !starts.any(|since| bounds.holds(&since)) {
+                return Err(nothing_left(record, "no snapshot begins in --duration"));
             }
         }
-        buffer.push(b'\n');
-        Ok(())
-    })?;
-    out.write_all(&buffer)?;
-    Ok(used)
+    }
+    Ok(RawReport { records, options })
 }
 
-/// Sees that a snapshot lies in the duration that is asked for.
-///
-/// # Errors
-/// If none does, with what there is; or if the record cannot be read.
-pub fn something_lasts(record: &Record, options: &RawOptions) -> Result<(), ReportError> {
-    let Some(bounds) = options.duration else { return Ok(()) };
-    let mut first: HashMap<TargetKey, Nanos> = HashMap::new();
-    for point in measure(record, &options.filter, |_| 0)? {
-        let base = *first.entry(point.target).or_insert(point.start);
-        if bounds.holds(&point.start.saturating_sub(base)) {
-            return Ok(());
+impl RawReport<'_> {
+    /// Calls `f` with each snapshot, target after target; `f` does not get the regions of those outside of the duration.
+    fn for_each(
+        &self,
+        mut f: impl FnMut(&Place<'_>, Option<&Rows<'_>>) -> Result<(), ReportError>,
+    ) -> Result<(), ReportError> {
+        for record in self.records {
+            let labels = target_labels(record);
+            for key in self.options.filter.targets(record) {
+                let Some(target) = record.target(key) else { continue };
+                let label = labels.get(&key).map_or("", String::as_str);
+                let mut filter = self.options.filter.clone();
+                filter.target.key = Some(key);
+                let mut first = None;
+                for_each_rows(record, &filter, |_, rows| {
+                    let is_first = first.is_none();
+                    let base = *first.get_or_insert(rows.head.start);
+                    let since = rows.head.start.saturating_sub(base);
+                    let lasts = self.options.duration.is_none_or(|bounds| bounds.holds(&since));
+                    f(&Place { target, label, base, is_first }, lasts.then_some(&rows))
+                })?;
+            }
         }
+        Ok(())
     }
-    Err(nothing_left(record, "no snapshot begins in --duration"))
+}
+
+impl Report for RawReport<'_> {
+    const NAME: &'static str = "raw";
+    const PIECES: Option<&'static str> = Some("regions");
+    type Layout = Style;
+
+    fn write_text(&self, out: &mut dyn Write, style: &Style) -> Result<(), ReportError> {
+        let style = *style;
+        let mut buffer: Vec<u8> = Vec::with_capacity(BUFFER + BUFFER / 4);
+        self.for_each(|place, rows| {
+            if place.is_first {
+                push_target(&mut buffer, place.target, place.base, style);
+            }
+            let Some(rows) = rows else { return Ok(()) };
+            push_head(&mut buffer, rows, place.target, place.base, style);
+            for i in 0..rows.len() {
+                push_region(&mut buffer, rows, i, style);
+                if buffer.len() >= BUFFER {
+                    out.write_all(&buffer)?;
+                    buffer.clear();
+                }
+            }
+            buffer.push(b'\n');
+            Ok(())
+        })?;
+        Ok(out.write_all(&buffer)?)
+    }
+
+    /// None: the only table is written in pieces.
+    fn tables(&self) -> Result<Vec<Table>, ReportError> {
+        Ok(Vec::new())
+    }
+
+    fn pieces(&self, push: &mut dyn FnMut(Table) -> Result<(), ReportError>) -> Result<(), ReportError> {
+        let mut piece = Piece::default();
+        self.for_each(|place, rows| {
+            let Some(rows) = rows else { return Ok(()) };
+            piece.push(place.label, rows);
+            if piece.start.len() < PIECE { Ok(()) } else { push(std::mem::take(&mut piece).table()?) }
+        })?;
+        push(piece.table()?)
+    }
+
+    fn picture(&self, _: &Style) -> Result<Box<dyn Picture + '_>, ReportError> {
+        Err(ReportError::invalid("a picture of regions is a heat map: `damo report heats`"))
+    }
 }
 
 /// Rows of a piece of the table.
@@ -112,15 +152,13 @@ struct Piece {
     nr_accesses: Vec<u32>,
     age: Vec<Option<u32>>,
     partial: Vec<bool>,
-    record: Vec<String>,
 }
 
 impl Piece {
-    fn push(&mut self, (record, label): (&str, &str), zero: Zero, rows: &Rows<'_>) {
-        self.record.resize(self.record.len() + rows.len(), record.to_owned());
+    fn push(&mut self, label: &str, rows: &Rows<'_>) {
         self.target.resize(self.target.len() + rows.len(), label.to_owned());
-        self.from.resize(self.from.len() + rows.len(), zero.since(rows.head.start).0);
-        self.to.resize(self.to.len() + rows.len(), zero.since(rows.head.end).0);
+        self.from.resize(self.from.len() + rows.len(), rows.head.start.0);
+        self.to.resize(self.to.len() + rows.len(), rows.head.end.0);
         self.partial.resize(self.partial.len() + rows.len(), !rows.is_complete());
         self.start.extend_from_slice(rows.start);
         self.end.extend_from_slice(rows.end);
@@ -143,47 +181,9 @@ impl Piece {
                 ("nr_accesses", self.nr_accesses.into()),
                 ("age", self.age.into()),
                 ("partial", self.partial.into()),
-                ("record", self.record.into()),
             ],
         )
     }
-}
-
-/// Writes the records' regions as one table, `regions` (target, start_ns, end_ns, start, end, nr_accesses, age in
-/// aggregations or null, partial, record), in the order of the text. Each of the records has its options. It streams as the text does.
-///
-/// # Errors
-/// When a record cannot be read or `out` takes no more.
-pub fn write_table(records: &[(&[Record], &RawOptions)], form: Form, out: &mut dyn Write) -> Result<Used, ReportError> {
-    let mut stream = Stream::new(form, "raw", out);
-    let mut used = Used::default();
-    let mut piece = Piece::default();
-    for (record, options) in records.iter().flat_map(|(records, options)| records.iter().map(move |r| (r, *options))) {
-        let zero = if options.clock_time { Zero::Clock } else { Zero::of(std::slice::from_ref(record)) };
-        let labels = target_labels(record);
-        for key in options.filter.targets(record) {
-            let label = labels.get(&key).map_or("", String::as_str);
-            let mut filter = options.filter.clone();
-            filter.target.key = Some(key);
-            let mut base = None;
-            for_each_rows(record, &filter, |_, rows| {
-                let base = *base.get_or_insert(rows.head.start);
-                if options.duration.is_some_and(|bounds| !bounds.holds(&rows.head.start.saturating_sub(base))) {
-                    return Ok(());
-                }
-                used.snapshots += 1;
-                used.partial += u64::from(!rows.is_complete());
-                piece.push((record.name(), label), zero, &rows);
-                if piece.start.len() >= PIECE {
-                    stream.push(&std::mem::take(&mut piece).table()?)?;
-                }
-                Ok(())
-            })?;
-        }
-    }
-    stream.push(&piece.table()?)?;
-    stream.finish()?;
-    Ok(used)
 }
 
 fn push_target(buffer: &mut Vec<u8>, target: &Target, base: Nanos, style: Style) {

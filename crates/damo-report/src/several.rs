@@ -1,14 +1,16 @@
 //! Several records in one command: each is looked at by itself, because two recordings have neither a clock nor a memory in
 //! common. This is the one place that keeps them apart, in texts, tables and pictures.
 
+use crate::heats::HeatsError;
+use crate::output_format::{Form, Stream, no_table};
 use crate::picture::{Picture, Stack};
 use crate::table::Table;
 use crate::zero::Zero;
-use crate::{ReportError, heats::HeatsError};
+use crate::{Report, ReportError};
 use damo_frame::{FrameError, Record};
 use damo_model::Side;
 use damo_model::human::Show;
-use std::io::{self, Write};
+use std::io::Write;
 
 /// What was found in one record.
 #[derive(Clone, Debug)]
@@ -103,76 +105,81 @@ impl<T> Apart<T> {
         Ok(Self { parts })
     }
 
-    /// Makes something of each part.
-    ///
-    /// # Errors
-    /// The first that `make` returns.
-    pub fn map<U, E>(&self, mut make: impl FnMut(&T) -> Result<U, E>) -> Result<Apart<U>, E> {
-        let made = self.parts.iter().map(|part| {
-            Ok(Part { record: part.record.clone(), number: part.number, zero: part.zero, value: make(&part.value)? })
-        });
-        Ok(Apart { parts: made.collect::<Result<_, _>>()? })
-    }
-
     /// Whether there is more than one record.
     pub fn are_several(&self) -> bool {
         self.parts.iter().any(|part| part.number > 0)
     }
+}
 
-    /// Writes each part, those of several records below a heading with the record's name.
+impl<R: Report> Apart<R> {
+    /// Writes the text of each part, those of several records below a heading with the record's name.
     ///
     /// # Errors
-    /// Whatever `write` returns, or if `out` takes no more.
-    pub fn write_text<E: From<io::Error>>(
-        &self,
-        out: &mut dyn Write,
-        mut write: impl FnMut(&T, &mut dyn Write) -> Result<(), E>,
-    ) -> Result<(), E> {
+    /// If `out` takes no more, or a record cannot be read.
+    pub fn write_text(&self, out: &mut dyn Write, layout: &R::Layout) -> Result<(), ReportError> {
         let mut last = None;
         for part in &self.parts {
             if self.are_several() && last != Some(part.number) {
-                heading(&part.record, out)?;
+                writeln!(out, "# record {}", part.record.shown())?;
             }
             last = Some(part.number);
-            write(&part.value, out)?;
+            part.value.write_text(out, layout)?;
         }
         Ok(())
     }
 
-    /// The tables of all parts, one below the other; the last column is the record's name. Moments count from when each
-    /// recording began, or with `clock` on each record's own clock.
+    /// Writes the tables of all parts, one below the other, in a form; `only` names the one that is wanted. The last column is
+    /// the record's name. Moments count from when each recording began, or with `clock` on each record's own clock.
     ///
     /// # Errors
-    /// Whatever `tables` returns.
-    pub fn tables(
+    /// If there is no such table, `out` takes no more, or a record cannot be read.
+    pub fn write_tables(
         &self,
+        form: Form,
+        only: Option<&str>,
         clock: bool,
-        mut tables: impl FnMut(&T) -> Result<Vec<Table>, ReportError>,
-    ) -> Result<Vec<Table>, ReportError> {
+        out: &mut dyn Write,
+    ) -> Result<(), ReportError> {
+        let of_part = |part: &Part<R>, table: Table| {
+            table.since(if clock { Zero::Clock } else { part.zero })?.of_record(&part.record)
+        };
+        if let Some(name) = R::PIECES {
+            if let Some(only) = only.filter(|only| *only != name) {
+                return Err(no_table(R::NAME, only, name));
+            }
+            let mut stream = Stream::new(form, R::NAME, out);
+            for part in &self.parts {
+                part.value.pieces(&mut |table| stream.push(&of_part(part, table)?))?;
+            }
+            return stream.finish();
+        }
         let mut all: Vec<Table> = Vec::new();
         for part in &self.parts {
-            let zero = if clock { Zero::Clock } else { part.zero };
-            for table in tables(&part.value)? {
-                let table = table.since(zero)?.of_record(&part.record)?;
+            let large = only.map(|only| part.value.large_table(only)).transpose()?.flatten();
+            for table in part.value.tables()?.into_iter().chain(large) {
+                let table = of_part(part, table)?;
                 match all.iter_mut().find(|known| known.name == table.name) {
                     Some(known) => known.append(&table)?,
                     None => all.push(table),
                 }
             }
         }
-        Ok(all)
+        form.write(R::NAME, all, only, out)
     }
 
     /// One picture of all parts, below one another if there are several.
-    pub fn picture<'a>(&'a self, draw: impl Fn(&'a T) -> Box<dyn Picture + 'a>) -> Box<dyn Picture + 'a> {
-        let mut pictures: Vec<(String, Box<dyn Picture + 'a>)> = Vec::new();
+    ///
+    /// # Errors
+    /// If a part has no picture in this layout, or a record cannot be read.
+    pub fn picture(&self, layout: &R::Layout) -> Result<Box<dyn Picture + '_>, ReportError> {
+        let mut pictures: Vec<(String, Box<dyn Picture + '_>)> = Vec::new();
         for part in &self.parts {
-            let picture = draw(&part.value);
+            let picture = part.value.picture(layout)?;
             let name = part.record.rsplit('/').next().unwrap_or_default();
             let title = picture.title();
             pictures.push((if self.are_several() { format!("{name}: {title}") } else { title }, picture));
         }
-        match pictures.pop() {
+        Ok(match pictures.pop() {
             Some((_, only)) if pictures.is_empty() => only,
             last => {
                 pictures.extend(last);
@@ -183,16 +190,8 @@ impl<T> Apart<T> {
                 };
                 Box::new(Stack { title, pictures })
             }
-        }
+        })
     }
-}
-
-/// The line above what is of one of several records.
-///
-/// # Errors
-/// If `out` takes no more.
-pub fn heading(record: &str, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "# record {}", record.shown())
 }
 
 /// Why a map of several records at once is refused.

@@ -10,7 +10,7 @@ use crate::{Report, ReportError};
 use damo_frame::Record;
 use damo_model::Nanos;
 use damo_model::human::time_text;
-use std::io::{self, Write};
+use std::io::Write;
 
 /// A span of time without a pause.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,12 +106,12 @@ impl Report for TimesReport {
     const NAME: &'static str = "times";
     type Layout = ();
 
-    fn zero(&mut self) -> Option<&mut Zero> {
-        Some(&mut self.zero)
+    fn count_from(&mut self, zero: Zero) {
+        self.zero = zero;
     }
 
     /// A line for each span, in seconds.
-    fn write_text(&self, out: &mut dyn Write, _: &()) -> io::Result<()> {
+    fn write_text(&self, out: &mut dyn Write, _: &()) -> Result<(), ReportError> {
         for span in &self.spans {
             writeln!(out, "{:.6}-{:.6}\n# (seconds)", span.start.as_secs_f64(), span.end.as_secs_f64())?;
         }
@@ -129,7 +129,7 @@ impl Report for TimesReport {
         Ok(vec![Table::new("spans", columns)?])
     }
 
-    fn picture(&self, _: &()) -> Box<dyn Picture + '_> {
-        Box::new(self.bars())
+    fn picture(&self, _: &()) -> Result<Box<dyn Picture + '_>, ReportError> {
+        Ok(Box::new(self.bars()))
     }
 }

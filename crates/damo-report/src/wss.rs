@@ -24,7 +24,7 @@ use damo_frame::Record;
 use damo_model::human::Show;
 use damo_model::{Bytes, Nanos, NrAccesses, TargetKey};
 use std::collections::BTreeSet;
-use std::io::{self, Write};
+use std::io::Write;
 
 /// What to count. The default is the Python tool's.
 #[derive(Clone, Debug)]
@@ -191,12 +191,12 @@ impl Report for WssReport {
     const NAME: &'static str = "wss";
     type Layout = DistributionText;
 
-    fn zero(&mut self) -> Option<&mut Zero> {
-        Some(&mut self.zero)
+    fn count_from(&mut self, zero: Zero) {
+        self.zero = zero;
     }
 
     /// The distributions as text.
-    fn write_text(&self, out: &mut dyn Write, text: &DistributionText) -> io::Result<()> {
+    fn write_text(&self, out: &mut dyn Write, text: &DistributionText) -> Result<(), ReportError> {
         let several = self.series.iter().any(|series| Some(&series.record) != self.series.first().map(|s| &s.record));
         let mut last = None;
         for series in &self.series {
@@ -248,10 +248,10 @@ impl Report for WssReport {
     }
 
     /// Percentiles or the course of things, or with `histogram` how many snapshots have which sizes.
-    fn picture(&self, text: &DistributionText) -> Box<dyn Picture + '_> {
-        match text.histogram {
+    fn picture(&self, text: &DistributionText) -> Result<Box<dyn Picture + '_>, ReportError> {
+        Ok(match text.histogram {
             Some(ranges) => Box::new(self.histogram_bars(ranges)),
             None => self.charts(text.sort),
-        }
+        })
     }
 }

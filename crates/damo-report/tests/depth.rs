@@ -6,7 +6,7 @@ use damo_frame::{OpenOptions, Record};
 use damo_model::{
     Addr, Intervals, Item, Mark, Meta, Nanos, NrAccesses, Region, Side, Snapshot, Stamp, Target, TargetKey, TimeSpan,
 };
-use damo_report::access::{self, Style as AccessStyle, access_picture, access_tables, write_access};
+use damo_report::access::{self, Style as AccessStyle};
 use damo_report::ages::{self, ages};
 use damo_report::distribution::DistributionText;
 use damo_report::filter::Filter;
@@ -19,6 +19,7 @@ use damo_report::holistic::{self, Overview, holistic};
 use damo_report::nr_regions::{self, nr_regions};
 use damo_report::picture::{Format, Picture, Style, Theme, draw};
 use damo_report::profile::{self, profile};
+use damo_report::several::Apart;
 use damo_report::wss::{self, wss};
 use damo_report::{Form, Report, distribution::SortBy, raw, times};
 use std::path::{Path, PathBuf};
@@ -196,7 +197,7 @@ fn working_sets_come_with_their_errors_and_as_histograms() {
     assert_eq!(plain.series[0].distribution.percentiles, report.series[0].distribution.percentiles);
     kept_picture(
         "wss-histogram",
-        &report.picture(&DistributionText { histogram: Some(10), ..DistributionText::default() }),
+        &report.picture(&DistributionText { histogram: Some(10), ..DistributionText::default() }).expect("a picture"),
         &style(Theme::Light),
     );
 }
@@ -208,19 +209,29 @@ fn the_access_report_prints_errors_if_asked() {
         filter.snapshot_idx.push(damo_report::filter::Bounds::new(300, 300));
         let options =
             access::AccessOptions { style: of, errors: true, color: false, filter, ..access::AccessOptions::default() };
+        let records = stairs();
+        let report = access::AccessReport { records: &records, options };
         kept_text(&format!("stairs-access-{name}-error"), |out| {
-            write_access(&stairs(), &options, out).expect("a report");
+            report.write_text(out, &()).expect("a report");
         });
-        access_picture(&stairs(), &options).expect("a picture");
+        report.picture(&()).expect("a picture");
     }
 }
 
 #[test]
 fn every_style_of_the_access_report_has_its_tables() {
-    let names = |style, only| {
+    let records = stairs();
+    let names = |style, only: Option<&str>| {
         let options = access::AccessOptions { style, ..access::AccessOptions::default() };
-        let tables = access_tables(&stairs(), &options, only).expect("tables");
-        tables.iter().map(|table| (table.name, table.frame.height())).collect::<Vec<_>>()
+        let report = access::AccessReport { records: &records, options };
+        let large = only.and_then(|only| report.large_table(only).expect("a table"));
+        report
+            .tables()
+            .expect("tables")
+            .iter()
+            .chain(&large)
+            .map(|table| (table.name, table.frame.height()))
+            .collect::<Vec<_>>()
     };
     assert_eq!(names(AccessStyle::Detailed, None), [("snapshots", 435)]);
     assert_eq!(names(AccessStyle::Hot, Some("regions")), [("snapshots", 435), ("regions", 8701)]);
@@ -231,9 +242,11 @@ fn every_style_of_the_access_report_has_its_tables() {
 #[test]
 fn the_raw_table_streams_the_same_rows_in_every_form() {
     use polars_io::prelude::{ParquetReader, SerReader};
+    let records = stairs();
+    let found = Apart::look(&records, |records| raw::raw(records, raw::RawOptions::default())).expect("a report");
     let written = |form| {
         let mut out = Vec::new();
-        raw::write_table(&[(&stairs()[..], &raw::RawOptions::default())], form, &mut out).expect("written");
+        found.write_tables(form, None, false, &mut out).expect("written");
         out
     };
     let csv = String::from_utf8(written(Form::Csv)).expect("text");
@@ -259,7 +272,7 @@ fn footprints_stand_beside_the_working_set_within_a_time() {
     kept_text("stairs-footprints-wss", |out| report.write_text(out, &DistributionText::default()).expect("text"));
     kept_picture(
         "footprints-wss",
-        &report.picture(&DistributionText { sort: SortBy::Time, ..DistributionText::default() }),
+        &report.picture(&DistributionText { sort: SortBy::Time, ..DistributionText::default() }).expect("a picture"),
         &style(Theme::Light),
     );
     let readings = [open("stairs/damon.data.mem_footprint")];
@@ -294,16 +307,20 @@ fn reports_of_amounts_and_spans_are_bars() {
     let style = style(Theme::Light);
     let hot = Filter { access_rate: Some(damo_report::filter::Bounds::new(50.0, 100.0)), ..Filter::default() };
     let times = times::times(&stairs(), &hot).expect("a report");
-    kept_picture("times", &times.picture(&()), &style);
+    kept_picture("times", &times.picture(&()).expect("a picture"), &style);
     let ages = ages(&stairs(), &ages::AgesOptions::default()).expect("a report");
-    kept_picture("ages", &ages.picture(&()), &style);
-    kept_picture("record_info", &guide(&stairs()).expect("a report").picture(&damo_model::human::Style::Human), &style);
+    kept_picture("ages", &ages.picture(&()).expect("a picture"), &style);
+    kept_picture(
+        "record_info",
+        &guide(&stairs()).expect("a report").picture(&damo_model::human::Style::Human).expect("a picture"),
+        &style,
+    );
     let [record] = stairs();
     let profile = profile(&record, &profile::ProfileOptions::default()).expect("a report");
-    kept_picture("wss_profile", &profile.picture(&()), &style);
+    kept_picture("wss_profile", &profile.picture(&()).expect("a picture"), &style);
     // Nothing at all can be drawn, too.
     let none = times::TimesReport { spans: Vec::new(), used: Default::default(), zero: Default::default() };
-    draw(&none.picture(&()), Format::Png, &style).expect("drawn");
+    draw(&none.picture(&()).expect("a picture"), Format::Png, &style).expect("drawn");
 }
 
 #[test]
@@ -330,5 +347,6 @@ fn intervals_that_a_trace_does_not_tell_may_be_named() {
     let told = [Record::open(&path, &options).expect("readable")];
     let report = ages(&told, &ages::AgesOptions::default()).expect("a report");
     assert!((report.rows.iter().map(|row| row.percent).sum::<f64>() - 100.0).abs() < 1e-6);
-    access_tables(&told, &access::AccessOptions::default(), None).expect("tables");
+    let report = access::AccessReport { records: &told, options: access::AccessOptions::default() };
+    report.tables().expect("tables");
 }

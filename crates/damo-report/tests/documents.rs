@@ -3,10 +3,11 @@
 
 use damo_frame::{OpenOptions, Record};
 use damo_model::scheme::Action;
-use damo_report::access::{self, Style, access_tables};
+use damo_report::access::{self, Style};
 use damo_report::filter::Filter;
 use damo_report::footprints::{self, footprints};
 use damo_report::heats::{HeatsOptions, heats};
+use damo_report::several::Apart;
 use damo_report::{Form, Report, Table, ages, guide, holistic, nr_regions, profile, raw, suggest, times, whatif, wss};
 use polars::prelude::DataFrame;
 use polars_io::prelude::{ParquetReader, SerReader};
@@ -54,8 +55,9 @@ fn of_the_code() -> BTreeSet<String> {
     take("heats", heats(&open("schemes/trace.txt"), &page.heats).expect("a map").tables().expect("tables"));
     for style in [Style::Detailed, Style::RecencySzHist, Style::RecencyPercentiles] {
         let options = access::AccessOptions { style, ..access::AccessOptions::default() };
-        take("access", access_tables(&stairs, &options, None).expect("tables"));
-        take("access", access_tables(&stairs, &options, Some("regions")).expect("tables"));
+        let report = access::AccessReport { records: &stairs, options };
+        take("access", report.tables().expect("tables"));
+        take("access", report.large_table("regions").expect("a table").into_iter().collect());
     }
     let scheme = serde_json::from_str(
         r#"{"action": "pageout", "filters": [{"filter_type": "anon", "matching": true, "allow": false}]}"#,
@@ -70,7 +72,8 @@ fn of_the_code() -> BTreeSet<String> {
     };
     take("suggest", suggest::suggest(record, &search).expect("ok").tables().expect("tables"));
     let mut regions = Vec::new();
-    raw::write_table(&[(&stairs[..], &raw::RawOptions::default())], Form::Parquet, &mut regions).expect("written");
+    let found = Apart::look(&stairs, |records| raw::raw(records, raw::RawOptions::default())).expect("a report");
+    found.write_tables(Form::Parquet, None, false, &mut regions).expect("written");
     let regions = ParquetReader::new(std::io::Cursor::new(regions)).finish().expect("Parquet");
     found.extend(columns("raw", "regions", &regions));
     found

@@ -9,7 +9,7 @@
 use damo_frame::Record;
 use damo_model::human::Style;
 use damo_model::{Addr, AddrRange, Bytes, Nanos, NrAccesses};
-use damo_report::access::{self, Area, HistogramOptions, Percentiles, SortKey, Style as AccessStyle, write_access};
+use damo_report::access::{self, Area, HistogramOptions, Percentiles, SortKey, Style as AccessStyle};
 use damo_report::distribution::{DistributionText, PercentileRange, SortBy};
 use damo_report::filter::{Bounds, Filter};
 use damo_report::footprints::{self, Metric, footprints};
@@ -107,27 +107,27 @@ fn as_ours(name: &str, ours: &[u8]) {
     same(name, std::str::from_utf8(ours).expect("text"), &read(&path));
 }
 
-fn raw_text(record: &Record, options: &raw::RawOptions) -> Vec<u8> {
+fn raw_text(record: Record, duration: Option<Bounds<Nanos>>, style: Style) -> Vec<u8> {
     let mut out = Vec::new();
-    raw::write_raw(record, options, &mut out).expect("a report");
+    let options = raw::RawOptions { duration, ..raw::RawOptions::default() };
+    raw::raw(&[record], options).expect("a report").write_text(&mut out, &style).expect("memory takes all");
     out
 }
 
 #[test]
 fn raw_prints_what_the_python_tool_prints() {
     for name in ["one", "two", "nulltarget", "nointervals", "short"] {
-        as_python("python", &format!("{name}-raw"), &raw_text(&made_up(name), &raw::RawOptions::default()));
+        as_python("python", &format!("{name}-raw"), &raw_text(made_up(name), None, Style::Human));
     }
-    let numbers = raw::RawOptions { style: Style::Raw, ..raw::RawOptions::default() };
-    as_python("python", "one-raw-number", &raw_text(&made_up("one"), &numbers));
+    as_python("python", "one-raw-number", &raw_text(made_up("one"), None, Style::Raw));
     let [stairs] = stairs();
-    as_python("stairs", "access-raw.head400", &raw_text(&stairs, &raw::RawOptions::default()));
+    as_python("stairs", "access-raw.head400", &raw_text(stairs, None, Style::Human));
 }
 
 #[test]
 fn raw_can_be_limited_to_a_time_from_the_start() {
     let duration = Some(Bounds::new(Nanos::from_millis(150), Nanos::from_millis(250)));
-    let text = raw_text(&made_up("one"), &raw::RawOptions { duration, ..raw::RawOptions::default() });
+    let text = raw_text(made_up("one"), duration, Style::Human);
     let text = String::from_utf8(text).expect("text");
     let starts: Vec<_> = text.lines().filter(|line| line.starts_with("monitoring_start:")).collect();
     assert_eq!(starts, ["monitoring_start:          202.339 ms"]);
@@ -241,7 +241,8 @@ fn times_prints_what_the_python_tool_prints() {
 
 fn access_text(records: &[Record], options: &access::AccessOptions) -> Vec<u8> {
     let mut out = Vec::new();
-    write_access(records, options, &mut out).expect("a report");
+    let report = access::AccessReport { records, options: options.clone() };
+    report.write_text(&mut out, &()).expect("a report");
     out
 }
 
@@ -407,7 +408,8 @@ fn boxes_beside_regions_keep_the_snapshots_tail() {
 
 #[test]
 fn a_record_without_intervals_has_a_raw_form_only() {
-    let error =
-        write_access(&[made_up("nointervals")], &access::AccessOptions::default(), &mut Vec::new()).unwrap_err();
+    let records = [made_up("nointervals")];
+    let report = access::AccessReport { records: &records, options: access::AccessOptions::default() };
+    let error = report.write_text(&mut Vec::new(), &()).unwrap_err();
     assert!(error.to_string().contains("does not tell the monitoring intervals"), "{error}");
 }

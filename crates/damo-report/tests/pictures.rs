@@ -125,12 +125,17 @@ fn charts_look_as_they_did() {
     let regions = nr_regions(&records, &nr_regions::NrRegionsOptions::default()).expect("counted");
     let footprints = footprints(&records, &footprints::FootprintsOptions::default()).expect("read");
     let charts = [
-        ("wss-time", wss.picture(&DistributionText { sort: SortBy::Time, ..DistributionText::default() })),
-        ("wss-size", wss.picture(&DistributionText::default())),
-        ("nr_regions-time", regions.picture(&SortBy::Time)),
+        (
+            "wss-time",
+            wss.picture(&DistributionText { sort: SortBy::Time, ..DistributionText::default() }).expect("a picture"),
+        ),
+        ("wss-size", wss.picture(&DistributionText::default()).expect("a picture")),
+        ("nr_regions-time", regions.picture(&SortBy::Time).expect("a picture")),
         (
             "footprints-time",
-            footprints.picture(&DistributionText { sort: SortBy::Time, ..DistributionText::default() }),
+            footprints
+                .picture(&DistributionText { sort: SortBy::Time, ..DistributionText::default() })
+                .expect("a picture"),
         ),
     ];
     for (name, chart) in charts {

@@ -163,14 +163,4 @@ mod tests {
         }
         assert!(parses("damo cut --time_range -o x.damo").is_err());
     }
-
-    #[test]
-    fn each_occurrence_of_address_range_stays_a_group() {
-        let Ok(Commands::Report(args)) = parses("damo report heats --address_range 0 1G --address_range 2G 3G guided")
-        else {
-            panic!("not parsed");
-        };
-        let report::Report::Heats(heats) = args.report else { panic!("not heats") };
-        assert_eq!(heats.ranges.addresses, [vec!["0", "1G"], vec!["2G", "3G", "guided"]]);
-    }
 }

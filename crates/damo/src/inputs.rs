@@ -161,14 +161,6 @@ pub struct Opened {
 ///
 /// # Errors
 /// If one is no record, or cannot be read.
-pub fn open(paths: &[PathBuf]) -> Result<Opened> {
-    open_with(paths, &OpenOptions::default())
-}
-
-/// The same, with what is known beyond the files.
-///
-/// # Errors
-/// As [`open`].
 pub fn open_with(paths: &[PathBuf], options: &OpenOptions) -> Result<Opened> {
     let mut records = Vec::with_capacity(paths.len());
     // All of them before anything is written.

@@ -14,10 +14,7 @@ use damo_model::human::{Style as Numbers, format_size, time_text};
 use damo_model::{Bytes, Nanos};
 
 /// The picture of the report in the style that the options name.
-///
-/// # Errors
-/// When a record cannot be read or does not tell its intervals.
-pub fn access_picture(records: &[Record], options: &AccessOptions) -> Result<Box<dyn Picture>, ReportError> {
+pub(super) fn access_picture(records: &[Record], options: &AccessOptions) -> Result<Box<dyn Picture>, ReportError> {
     Ok(match options.style {
         Style::TemperatureSzHist => Box::new(bars(records, options, Metric::Temperature)?),
         Style::RecencySzHist => Box::new(bars(records, options, Metric::Idle)?),

@@ -47,19 +47,8 @@ fn each(
     Ok(())
 }
 
-/// Tables: `snapshots` (target, start_ns, end_ns, nr_regions, total_bytes, accessed_bytes, bytes_per_second, partial,
-/// accessed_error in bytes, bandwidth_error in bytes per second). Before it, with histogram styles, `histogram` (target,
-/// start_ns, end_ns, metric, from, to, bytes), with percentile styles `percentiles` (target, start_ns, end_ns, metric,
-/// percentile, value, low, high). If `only` names it, `regions` (target, start_ns, end_ns, start, end, nr_accesses,
-/// access_hz, age_ns or null, temperature) in the order of the text: it is as large as the record.
-///
-/// # Errors
-/// When a record cannot be read or does not tell its intervals.
-pub fn access_tables(
-    records: &[Record],
-    options: &AccessOptions,
-    only: Option<&str>,
-) -> Result<Vec<Table>, ReportError> {
+/// What the style shows, and the snapshots.
+pub(super) fn access_tables(records: &[Record], options: &AccessOptions) -> Result<Vec<Table>, ReportError> {
     let mut tables = Vec::new();
     match options.style {
         Style::TemperatureSzHist => tables.push(histogram(records, options, Metric::Temperature)?),
@@ -69,9 +58,6 @@ pub fn access_tables(
         Style::Detailed | Style::SimpleBoxes | Style::Hot | Style::Cold => {}
     }
     tables.push(snapshots(records, options)?);
-    if only == Some("regions") {
-        tables.push(regions(records, options)?);
-    }
     Ok(tables)
 }
 
@@ -169,7 +155,8 @@ fn percentiles(records: &[Record], options: &AccessOptions, metric: Metric) -> R
     Table::new("percentiles", keys.columns(more))
 }
 
-fn regions(records: &[Record], options: &AccessOptions) -> Result<Table, ReportError> {
+/// All regions, in the order of the text.
+pub(super) fn regions(records: &[Record], options: &AccessOptions) -> Result<Table, ReportError> {
     let mut keys = Keys::default();
     let (mut start, mut end, mut counts) = (Vec::new(), Vec::new(), Vec::new());
     let (mut hz, mut ages, mut temperatures) = (Vec::new(), Vec::new(), Vec::new());

@@ -9,7 +9,7 @@ use super::{AccessOptions, scheme_filters};
 use crate::ReportError;
 use crate::error::no_intervals;
 use crate::filter::{Filter, for_each_rows};
-use crate::series::{Used, by_target, measure};
+use crate::series::{by_target, measure};
 use damo_frame::Record;
 use damo_model::{ColumnId, Intervals, Nanos, Target};
 use std::io::Write;
@@ -111,10 +111,11 @@ fn templates(options: &AccessOptions, facts: Facts) -> [Template; 5] {
 }
 
 /// Writes the snapshots of the records, target after target.
-///
-/// # Errors
-/// When a record cannot be read or does not tell its intervals, or `out` takes no more.
-pub fn write_access(records: &[Record], options: &AccessOptions, out: &mut dyn Write) -> Result<Used, ReportError> {
+pub(super) fn write_access(
+    records: &[Record],
+    options: &AccessOptions,
+    out: &mut dyn Write,
+) -> Result<(), ReportError> {
     let parts = parts(records, options)?;
     if parts.is_empty() {
         let names = records.iter().map(Record::name).collect::<Vec<_>>().join(", ");
@@ -138,7 +139,6 @@ pub fn write_access(records: &[Record], options: &AccessOptions, out: &mut dyn W
             descending.push(SortKey::Temperature);
         }
     }
-    let mut used = Used::default();
     for part in &parts {
         let series = Series {
             target: part.target,
@@ -149,9 +149,9 @@ pub fn write_access(records: &[Record], options: &AccessOptions, out: &mut dyn W
             filters: scheme_filters::describe(&part.target.scheme_filters),
         };
         let values = Values { options, boxes, bounds, series };
-        used = used.plus(write_part(part, &values, &templates, (&sort_by, &descending), out)?);
+        write_part(part, &values, &templates, (&sort_by, &descending), out)?;
     }
-    Ok(used)
+    Ok(())
 }
 
 fn box_bounds(parts: &[Part<'_>], boxes: &BoxOptions) -> Result<BoxBounds, ReportError> {
@@ -171,9 +171,9 @@ fn write_part(
     [record_head, snapshot_head, region, snapshot_tail, record_tail]: &[Template; 5],
     (sort_by, descending): (&[SortKey], &[SortKey]),
     out: &mut dyn Write,
-) -> Result<Used, ReportError> {
+) -> Result<(), ReportError> {
     let options = values.options;
-    let mut used = Used::default();
+    let mut is_first = true;
     let mut text = String::new();
     let line = |text: &mut String, template: &Template, value: &dyn Fn(Key, &mut String)| {
         if !template.is_empty() {
@@ -183,16 +183,12 @@ fn write_part(
     };
     line(&mut text, record_head, &|key, out| values.of_series(key, out));
     for_each_snapshot(part, |snapshot| {
-        if used.snapshots > 0 && !options.total_sz_only {
+        if !std::mem::take(&mut is_first) && !options.total_sz_only {
             text.push('\n');
         }
-        used.snapshots += 1;
         line(&mut text, snapshot_head, &|key, out| values.of_snapshot(key, &snapshot, out));
-        if let Some(expected) = snapshot.partial {
-            used.partial += 1;
-            if !options.total_sz_only {
-                text.push_str(&format!("# partial: {expected} regions were announced\n"));
-            }
+        if let (Some(expected), false) = (snapshot.partial, options.total_sz_only) {
+            text.push_str(&format!("# partial: {expected} regions were announced\n"));
         }
         if !region.is_empty() {
             for (i, one) in snapshot.sorted(sort_by, descending, options.weights).into_iter().enumerate() {
@@ -205,6 +201,5 @@ fn write_part(
         Ok(())
     })?;
     line(&mut text, record_tail, &|key, out| values.of_series(key, out));
-    out.write_all(text.as_bytes())?;
-    Ok(used)
+    Ok(out.write_all(text.as_bytes())?)
 }

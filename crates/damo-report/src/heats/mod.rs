@@ -36,11 +36,15 @@ pub use schemes::SchemeLayer;
 pub use terminal::{ColorSet, Depth, Glyphs, TerminalStyle};
 
 use crate::events::Event;
+use crate::picture::Picture;
 use crate::survey::Identity;
+use crate::table::Table;
 use crate::zero::Zero;
+use crate::{Report, ReportError};
 use damo_frame::{Coverage, FrameError, Record};
 use damo_model::human::{Show, Style, format_size, time_text};
 use damo_model::{Addr, AddrRange, Bytes, Nanos, Process, TimeSpan};
+use std::io::Write;
 
 /// What memory without owners is called.
 const PHYSICAL: &str = "physical memory";
@@ -186,6 +190,39 @@ pub struct HeatsReport {
 /// When a record cannot be read, or the options do not fit it.
 pub fn heats(records: &[Record], options: &HeatsOptions) -> Result<HeatsReport, HeatsError> {
     fill::run(records, options)
+}
+
+/// How a heat map is written as text.
+#[derive(Clone, Debug)]
+pub enum HeatsLayout {
+    /// For people: on a terminal.
+    Terminal(TerminalStyle),
+    /// For programs: a line for each cell.
+    Numbers(RawStyle),
+}
+
+impl Report for HeatsReport {
+    const NAME: &'static str = "heats";
+    type Layout = HeatsLayout;
+
+    fn count_from(&mut self, zero: Zero) {
+        self.zero = zero;
+    }
+
+    fn write_text(&self, out: &mut dyn Write, layout: &HeatsLayout) -> Result<(), ReportError> {
+        Ok(match layout {
+            HeatsLayout::Terminal(style) => self.write_terminal(out, style),
+            HeatsLayout::Numbers(style) => self.write_raw(out, *style),
+        }?)
+    }
+
+    fn tables(&self) -> Result<Vec<Table>, ReportError> {
+        self.all_tables()
+    }
+
+    fn picture(&self, _: &HeatsLayout) -> Result<Box<dyn Picture + '_>, ReportError> {
+        Ok(Box::new(HeatMap { report: self }))
+    }
 }
 
 impl HeatsReport {

@@ -9,10 +9,7 @@ impl HeatsReport {
     /// null if they were not counted), `panels` (panel, name, start, end in bytes), `schemes` (scheme, action or null,
     /// panel, start_ns, end_ns, start, end, share 0..=1: cells that a scheme was applied to) and `events` (at_ns, kind,
     /// pid or null, text: marks and what happened to processes). The last columns of each are target and target_pid, or null.
-    ///
-    /// # Errors
-    /// When Polars refuses a table.
-    pub fn tables(&self) -> Result<Vec<Table>, ReportError> {
+    pub(super) fn all_tables(&self) -> Result<Vec<Table>, ReportError> {
         let (mut panel, mut from, mut to) = (Vec::new(), Vec::new(), Vec::new());
         let (mut low, mut high, mut heat, mut cover) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let mut checks = Vec::new();

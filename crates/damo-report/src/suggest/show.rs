@@ -2,10 +2,10 @@
 
 use super::goal::waiting;
 use super::{Goal, Measure, Suggestion, Tried, gain, is_for_hot};
-use crate::ReportError;
-use crate::picture::{Chart, Series, Unit};
+use crate::picture::{Chart, Picture, Series, Unit};
 use crate::table::Table;
 use crate::whatif::{self, Outcome, describe, percent, write_rows};
+use crate::{Report, ReportError};
 use damo_model::human::{Style, format_size, time_text};
 use damo_model::scheme::Action;
 use damo_model::{Bytes, Nanos};
@@ -45,27 +45,6 @@ impl Suggestion {
     /// What is bad about memory that was moved.
     fn again(&self) -> &'static str {
         if is_for_hot(self.action) { "found idle" } else { "accessed again" }
-    }
-
-    /// Writes the best trade-offs, and the scheme to start or why there is none.
-    ///
-    /// # Errors
-    /// When `out` takes no more.
-    pub fn write_text(&self, out: &mut dyn Write) -> io::Result<()> {
-        let goals: Vec<String> = self.goals.iter().map(Goal::to_string).collect();
-        writeln!(out, "# {}: {} schemes tried on {}", self.record, self.tried.len(), time(self.length))?;
-        let default = if self.by_default { " (the default; --goal sets another)" } else { "" };
-        writeln!(out, "# goal: {}{default}", goals.join(" and "))?;
-        let (again, within, moved) = (self.again(), time(self.refault_within), moved(self.action));
-        writeln!(out, "# refault: bytes {again} within {within}, as a share of all bytes that were {moved}")?;
-        for note in &self.notes {
-            writeln!(out, "# {note}")?;
-        }
-        self.write_trade_offs(out)?;
-        match self.choice() {
-            Some(choice) => self.write_choice(choice, out),
-            None => self.write_no_choice(out),
-        }
     }
 
     fn write_trade_offs(&self, out: &mut dyn Write) -> io::Result<()> {
@@ -155,34 +134,8 @@ impl Suggestion {
         writeln!(out, "they need a record of at least twice their length.")
     }
 
-    /// Tables: `suggestion` (the whole grid); docs/tables.md has its columns.
-    ///
-    /// # Errors
-    /// When Polars refuses a table.
-    pub fn tables(&self) -> Result<Vec<Table>, ReportError> {
-        let all = || self.tried.iter();
-        let share = |of: &dyn Fn(&Tried) -> f64| all().map(of).collect::<Vec<f64>>();
-        Ok(vec![Table::new(
-            "suggestion",
-            vec![
-                ("age_ns", all().map(|t| t.age.0).collect::<Vec<_>>().into()),
-                ("rate_percent", share(&|t| t.rate).into()),
-                ("saved", all().map(|t| t.outcome.mean.saved().round() as i64).collect::<Vec<_>>().into()),
-                ("saved_share", share(&|t| t.outcome.mean.saved_share()).into()),
-                ("moved", all().map(|t| t.outcome.mean.moved.round() as u64).collect::<Vec<_>>().into()),
-                ("refault_share", share(&|t| t.outcome.back_share()).into()),
-                ("refault_share_at_most", share(&|t| t.outcome.back_share_at_most()).into()),
-                ("waiting_share", share(&|t| waiting(&t.outcome, self.length)).into()),
-                ("meets", all().map(|t| t.meets).collect::<Vec<_>>().into()),
-                ("best_trade_off", all().map(|t| t.best).collect::<Vec<_>>().into()),
-                ("chosen", (0..self.tried.len()).map(|i| self.chosen == Some(i)).collect::<Vec<_>>().into()),
-                ("json", all().map(|t| whatif::json(&t.outcome.scheme)).collect::<Vec<_>>().into()),
-            ],
-        )?])
-    }
-
     /// What is gained against what comes back: all that was tried, those that nothing beats, and the one to start.
-    pub fn chart(&self) -> Chart {
+    fn chart(&self) -> Chart {
         let point = |t: &Tried| (gain(&t.outcome).max(0.0), t.outcome.back_share() * 100.0);
         let mut series = Vec::new();
         let mut rates: Vec<f64> = self.tried.iter().map(|t| t.rate).collect();
@@ -210,5 +163,55 @@ impl Suggestion {
                 series,
             )
         }
+    }
+}
+
+impl Report for Suggestion {
+    const NAME: &'static str = "suggest";
+    type Layout = ();
+
+    /// Writes the best trade-offs, and the scheme to start or why there is none.
+    fn write_text(&self, out: &mut dyn Write, _: &()) -> Result<(), ReportError> {
+        let goals: Vec<String> = self.goals.iter().map(Goal::to_string).collect();
+        writeln!(out, "# {}: {} schemes tried on {}", self.record, self.tried.len(), time(self.length))?;
+        let default = if self.by_default { " (the default; --goal sets another)" } else { "" };
+        writeln!(out, "# goal: {}{default}", goals.join(" and "))?;
+        let (again, within, moved) = (self.again(), time(self.refault_within), moved(self.action));
+        writeln!(out, "# refault: bytes {again} within {within}, as a share of all bytes that were {moved}")?;
+        for note in &self.notes {
+            writeln!(out, "# {note}")?;
+        }
+        self.write_trade_offs(out)?;
+        Ok(match self.choice() {
+            Some(choice) => self.write_choice(choice, out),
+            None => self.write_no_choice(out),
+        }?)
+    }
+
+    /// Tables: `suggestion` (the whole grid); docs/tables.md has its columns.
+    fn tables(&self) -> Result<Vec<Table>, ReportError> {
+        let all = || self.tried.iter();
+        let share = |of: &dyn Fn(&Tried) -> f64| all().map(of).collect::<Vec<f64>>();
+        Ok(vec![Table::new(
+            "suggestion",
+            vec![
+                ("age_ns", all().map(|t| t.age.0).collect::<Vec<_>>().into()),
+                ("rate_percent", share(&|t| t.rate).into()),
+                ("saved", all().map(|t| t.outcome.mean.saved().round() as i64).collect::<Vec<_>>().into()),
+                ("saved_share", share(&|t| t.outcome.mean.saved_share()).into()),
+                ("moved", all().map(|t| t.outcome.mean.moved.round() as u64).collect::<Vec<_>>().into()),
+                ("refault_share", share(&|t| t.outcome.back_share()).into()),
+                ("refault_share_at_most", share(&|t| t.outcome.back_share_at_most()).into()),
+                ("waiting_share", share(&|t| waiting(&t.outcome, self.length)).into()),
+                ("meets", all().map(|t| t.meets).collect::<Vec<_>>().into()),
+                ("best_trade_off", all().map(|t| t.best).collect::<Vec<_>>().into()),
+                ("chosen", (0..self.tried.len()).map(|i| self.chosen == Some(i)).collect::<Vec<_>>().into()),
+                ("json", all().map(|t| whatif::json(&t.outcome.scheme)).collect::<Vec<_>>().into()),
+            ],
+        )?])
+    }
+
+    fn picture(&self, _: &()) -> Result<Box<dyn Picture + '_>, ReportError> {
+        Ok(Box::new(self.chart()))
     }
 }

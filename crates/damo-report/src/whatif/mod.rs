@@ -17,7 +17,6 @@ mod tally;
 pub use describe::describe;
 pub use page_filter::Knowledge;
 pub(crate) use show::{UNDECIDED, json, percent, write_rows};
-pub use show::{compare_chart, write_text};
 
 use crate::ReportError;
 use crate::filter::{Filter, TargetFilter};

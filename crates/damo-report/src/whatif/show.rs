@@ -3,9 +3,9 @@
 use super::candidate::Effect;
 use super::describe::{describe, describe_apart};
 use super::{Counts, Memory, Outcome, Point, WhatIf, bytes};
-use crate::ReportError;
-use crate::picture::{Chart, Panels, Series, Unit};
+use crate::picture::{Chart, Panels, Picture, Series, Unit};
 use crate::table::Table;
+use crate::{Report, ReportError};
 use damo_model::human::{Style, format_size, time_text};
 use damo_model::scheme::{Action, Scheme};
 use damo_model::{Nanos, TimeSpan};
@@ -44,42 +44,6 @@ fn place(scheme: &Scheme) -> String {
         (Action::LruPrio, _) => "on the active LRU list".to_owned(),
         _ => "on the inactive LRU list".to_owned(),
     }
-}
-
-/// Writes all of it as text: each scheme over time, then all compared. Schemes are numbered from 0, as in the kernel.
-///
-/// # Errors
-/// When `out` takes no more.
-pub fn write_text(report: &WhatIf, out: &mut dyn Write) -> io::Result<()> {
-    let length = report.time.length();
-    writeln!(
-        out,
-        "# {}: {} in {}{}",
-        report.record,
-        plural(report.snapshots.0, "snapshot"),
-        time_text(length),
-        if report.snapshots.1 > 0 { format!(", {} partial ones left out", report.snapshots.1) } else { String::new() }
-    )?;
-    writeln!(out, "# estimated from this record, which was made without the schemes; each scheme is tried alone")?;
-    let from = report.means_from.saturating_sub(report.time.start);
-    if from > Nanos(0) {
-        writeln!(out, "# means of memory leave out the first {} of the record", time_text(from))?;
-    } else {
-        writeln!(out, "# means of memory are over the whole record")?;
-    }
-    for note in &report.notes {
-        writeln!(out, "# {note}")?;
-    }
-    for (nth, outcome) in report.outcomes.iter().enumerate() {
-        writeln!(out, "\nscheme {nth}: {}", describe(&outcome.scheme))?;
-        write_outcome(outcome, report, out)?;
-        writeln!(out, "  over time (matched: mean of an application; resident sizes: means; others: sums)")?;
-        write_course(outcome, report, out)?;
-    }
-    if report.outcomes.len() > 1 {
-        write_comparison(report, out)?;
-    }
-    Ok(())
 }
 
 /// `1 application`, `2 applications`.
@@ -290,15 +254,53 @@ fn whole(value: f64) -> u64 {
     bytes(value).0
 }
 
-impl WhatIf {
-    /// Tables: `schemes` (the main one), `course`, `filters`; docs/tables.md has their columns.
-    ///
-    /// # Errors
-    /// When Polars refuses a table.
-    pub fn tables(&self) -> Result<Vec<Table>, ReportError> {
+impl Report for WhatIf {
+    const NAME: &'static str = "schemes";
+    type Layout = ();
+
+    /// Each scheme over time, then all compared. Schemes are numbered from 0, as in the kernel.
+    fn write_text(&self, out: &mut dyn Write, _: &()) -> Result<(), ReportError> {
+        let length = self.time.length();
+        writeln!(
+            out,
+            "# {}: {} in {}{}",
+            self.record,
+            plural(self.snapshots.0, "snapshot"),
+            time_text(length),
+            if self.snapshots.1 > 0 { format!(", {} partial ones left out", self.snapshots.1) } else { String::new() }
+        )?;
+        writeln!(out, "# estimated from this record, which was made without the schemes; each scheme is tried alone")?;
+        let from = self.means_from.saturating_sub(self.time.start);
+        if from > Nanos(0) {
+            writeln!(out, "# means of memory leave out the first {} of the record", time_text(from))?;
+        } else {
+            writeln!(out, "# means of memory are over the whole record")?;
+        }
+        for note in &self.notes {
+            writeln!(out, "# {note}")?;
+        }
+        for (nth, outcome) in self.outcomes.iter().enumerate() {
+            writeln!(out, "\nscheme {nth}: {}", describe(&outcome.scheme))?;
+            write_outcome(outcome, self, out)?;
+            writeln!(out, "  over time (matched: mean of an application; resident sizes: means; others: sums)")?;
+            write_course(outcome, self, out)?;
+        }
+        if self.outcomes.len() > 1 {
+            write_comparison(self, out)?;
+        }
+        Ok(())
+    }
+
+    fn tables(&self) -> Result<Vec<Table>, ReportError> {
         Ok(vec![self.schemes_table()?, self.course_table()?, self.filters_table()?])
     }
 
+    fn picture(&self, _: &()) -> Result<Box<dyn Picture + '_>, ReportError> {
+        Ok(Box::new(compare_chart(self)))
+    }
+}
+
+impl WhatIf {
     fn schemes_table(&self) -> Result<Table, ReportError> {
         let all = || self.outcomes.iter();
         let number = |of: fn(&Outcome) -> f64| all().map(|o| whole(of(o))).collect::<Vec<u64>>();
@@ -393,7 +395,7 @@ impl WhatIf {
 const LINES: usize = 5;
 
 /// Memory with and without the schemes over time, and below what of it was accessed again.
-pub fn compare_chart(report: &WhatIf) -> Panels {
+fn compare_chart(report: &WhatIf) -> Panels {
     let begin = report.time.start;
     let at = |time: Nanos| time.saturating_sub(begin).0 as f64;
     let single = report.outcomes.len() == 1;

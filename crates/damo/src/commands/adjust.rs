@@ -1,6 +1,7 @@
 //! `damo adjust`: a record with longer aggregation intervals, or with only the regions and snapshots that pass filters.
 
-use super::report::options::{ClockArgs, FilterArgs, microseconds};
+use super::report::options::{ClockArgs, microseconds};
+use super::report::part::{FilterArgs, PartOptions};
 use crate::edits::{self, History, OutputArgs};
 use crate::errors::{self, Outcome};
 use crate::inputs::Inputs;

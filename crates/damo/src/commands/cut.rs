@@ -1,7 +1,8 @@
 //! `damo cut`: a part of a record, by time, target and address.
 
-use super::report::heats::Ranges;
-use super::report::options::{BareTimes, ClockArgs, TargetArgs};
+use super::report::options::ClockArgs;
+use super::report::part::TargetArgs;
+use super::report::ranges::{BareTimes, Ranges};
 use crate::edits::{self, History, OutputArgs};
 use crate::errors::{self, Outcome};
 use crate::inputs::Inputs;

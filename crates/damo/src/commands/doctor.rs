@@ -1,7 +1,7 @@
 //! `damo doctor`: whether this machine is ready for monitoring; with a record, whether that supports conclusions.
 
-use super::report::input::Known;
 use crate::errors::Outcome;
+use crate::inputs::Known;
 use crate::output;
 use crate::progress;
 use anyhow::Result;

@@ -29,7 +29,7 @@ use std::process::ExitCode;
 pub fn run(command: Commands) -> Result<Outcome> {
     match command {
         Commands::Record(args) => Ok(Outcome::Exit(damo_record::run(&args)?)),
-        Commands::Report(args) => report::run(args),
+        Commands::Report(args) => report::run(&args),
         Commands::Info(args) => info::run(&args),
         Commands::Repair(args) => repair::run(&args),
         Commands::Convert(args) => convert::run(&args),

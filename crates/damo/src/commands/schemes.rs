@@ -1,8 +1,10 @@
 //! `damo schemes`: schemes in the foreground, what they would have done on a record, and which one to start.
 
 use super::exits;
-use super::report::options::{AnyForm, FormArgs, TargetArgs, seconds_or_minutes};
-use super::report::picture::PlotArgs;
+use super::report::form::{AnyForm, FormArgs};
+use super::report::options::seconds_or_minutes;
+use super::report::part::TargetArgs;
+use super::report::shared::show_one;
 use crate::errors::Outcome;
 use crate::inputs::Known;
 use crate::{outputs, progress};
@@ -14,7 +16,7 @@ use damo_model::scheme::Action;
 use damo_record::args::named;
 use damo_record::steer::schemes::{self as foreground, ForegroundArgs};
 use damo_report::suggest::{self, Goal, suggest};
-use damo_report::whatif::{self, compare_chart, what_if, write_text};
+use damo_report::whatif::{self, what_if};
 use std::path::PathBuf;
 
 /// Arguments of `damo schemes`.
@@ -38,8 +40,6 @@ pub struct SchemesArgs {
     foreground: ForegroundArgs,
     #[command(flatten)]
     reckoning: ReckoningArgs,
-    #[command(flatten)]
-    plot: PlotArgs,
     #[command(flatten)]
     form: FormArgs,
 }
@@ -74,8 +74,6 @@ struct SuggestArgs {
     action: Action,
     #[command(flatten)]
     reckoning: ReckoningArgs,
-    #[command(flatten)]
-    plot: PlotArgs,
     #[command(flatten)]
     form: FormArgs,
 }
@@ -115,7 +113,7 @@ pub fn run(args: &SchemesArgs) -> Result<Outcome> {
         return run_suggest(args);
     }
     let Some(path) = &args.what_if else {
-        if args.plot.place(&args.form).is_some() || args.form.format() != AnyForm::Text {
+        if args.form.picture_output().is_some() || args.form.format() != AnyForm::Text {
             bail!("--plot and --format are for records: name one with --what-if RECORD");
         }
         if args.known.is_some() {
@@ -135,9 +133,7 @@ pub fn run(args: &SchemesArgs) -> Result<Outcome> {
     let Some(record) = opened.records.first() else { bail!("no record") };
     args.form.check()?;
     let report = progress::during(&opened.records, || what_if(record, &schemes, &args.reckoning.options()))?;
-    if let Some(form) = args.plot.or_form(|| compare_chart(&report), &opened, &args.form)? {
-        form.write("schemes", |out| write_text(&report, out), || report.tables())?;
-    }
+    show_one(&report, &args.form, &opened)?;
     Ok(opened.outcome())
 }
 
@@ -148,9 +144,7 @@ fn run_suggest(args: &SuggestArgs) -> Result<Outcome> {
     let Some(record) = opened.records.first() else { bail!("no record") };
     args.form.check()?;
     let report = progress::during(&opened.records, || suggest(record, &options))?;
-    if let Some(form) = args.plot.or_form(|| report.chart(), &opened, &args.form)? {
-        form.write("suggest", |out| report.write_text(out), || report.tables())?;
-    }
+    show_one(&report, &args.form, &opened)?;
     let outcome = opened.outcome();
     Ok(if report.chosen.is_none() && outcome == Outcome::Fine { Outcome::GateFailed } else { outcome })
 }

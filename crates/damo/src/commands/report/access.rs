@@ -1,21 +1,20 @@
 //! `damo report access`: snapshots as tables, boxes, histograms and percentiles.
 
-use super::input::ReportInputs;
-use super::options::{AnyForm, ClockArgs, FORMS, FilterArgs, FormArgs, PagerArgs, RawNumber, form, occurrences};
+use super::form::{AnyForm, FORMS, FormArgs, FormOptions, PagerArgs, form};
+use super::options::RawNumber;
+use super::part::FilterArgs;
 use super::picture::PlotArgs;
+use super::ranges::occurrences;
 use super::raw;
-use crate::errors::Outcome;
+use super::shared::{ReportArgs, Request};
 use crate::output::{self, ColorWhen};
-use crate::progress;
 use anyhow::{Result, bail};
 use clap::{ArgMatches, Args, Command, FromArgMatches};
-use damo_frame::Record;
 use damo_model::human::Show;
 use damo_record::args::named;
-use damo_report::ReportError;
-use damo_report::access::{self, AccessOptions, Area, HistogramOptions, Percentiles, SortKey, Style};
+use damo_report::access::{AccessOptions, AccessReport, Area, HistogramOptions, Percentiles, SortKey, Style};
 use damo_report::heats::{ColorSet, Depth};
-use damo_report::selection::selected;
+use damo_report::raw::{RawOptions, raw};
 use damo_report::several::Apart;
 use damo_report::temperature::Weights;
 use std::path::PathBuf;
@@ -23,11 +22,6 @@ use std::path::PathBuf;
 /// Arguments.
 #[derive(Args, Debug)]
 pub struct AccessArgs {
-    /// Records to read
-    #[arg(value_name = "FILE")]
-    files: Vec<PathBuf>,
-    #[command(flatten)]
-    inputs: ReportInputs,
     /// Every snapshot with its regions, as recorded: the same as `damo report raw`
     #[arg(long = "raw_form", help_heading = "Output")]
     raw_form: bool,
@@ -85,6 +79,13 @@ pub struct AccessArgs {
     #[arg(long, help_heading = "Output")]
     error: bool,
     #[command(flatten)]
+    pager: PagerArgs,
+}
+
+/// In which form the report is shown.
+#[derive(Args, Debug)]
+pub struct AccessForm {
+    #[command(flatten)]
     formats: Formats,
     /// Which of the report's tables: what the style shows, `snapshots`, or `regions` (as large as the record)
     #[arg(long, value_name = "NAME", help_heading = "Output")]
@@ -96,13 +97,23 @@ pub struct AccessArgs {
     #[arg(long, help_heading = "Output")]
     force: bool,
     #[command(flatten)]
-    pager: PagerArgs,
-    #[command(flatten)]
     plot: PlotArgs,
-    #[command(flatten)]
-    filter: FilterArgs,
-    #[command(flatten)]
-    clock: ClockArgs,
+}
+
+impl FormOptions for AccessForm {
+    fn form(&self) -> Result<FormArgs> {
+        Ok(FormArgs {
+            plot: self.plot.clone(),
+            out: self.out.clone(),
+            format: self.formats.form()?,
+            table: self.table.clone(),
+            force: self.force,
+        })
+    }
+
+    fn files(&self) -> &[PathBuf] {
+        &self.formats.files
+    }
 }
 
 fn style(text: &str) -> Result<Style, String> {
@@ -125,12 +136,43 @@ fn sort_key(text: &str) -> Result<SortKey, String> {
     }
 }
 
-impl AccessArgs {
-    fn form(&self) -> Result<FormArgs> {
-        Ok(FormArgs::new(self.formats.form()?, self.table.clone(), self.out.clone(), self.force))
+impl ReportArgs for AccessArgs {
+    type Report<'r> = AccessReport<'r>;
+    type Part = FilterArgs;
+    type Form = AccessForm;
+
+    /// `--raw_form`: the report raw.
+    fn instead(request: &Request<'_, Self>) -> Result<bool> {
+        if !request.own().raw_form {
+            return Ok(false);
+        }
+        if !raw::draw(request, None)? {
+            let found = request.each(|records, filter| Ok(raw(records, RawOptions { filter, duration: None })?))?;
+            request.show(&found, &request.own().raw_number.style())?;
+        }
+        Ok(true)
     }
 
-    fn options(&self) -> Result<AccessOptions> {
+    fn find<'r>(request: &Request<'r, Self>) -> Result<Apart<AccessReport<'r>>> {
+        let format = request.asked.form.formats.templates()?;
+        let options = AccessOptions { format, ..request.own().options(&request.form)? };
+        request.each(|records, mut filter| {
+            filter.weights = options.weights;
+            Ok(AccessReport { records, options: AccessOptions { filter, ..options.clone() } })
+        })
+    }
+
+    fn layout(_: &Request<'_, Self>, _: &Apart<AccessReport<'_>>) -> Result<()> {
+        Ok(())
+    }
+
+    fn pager(&self) -> PagerArgs {
+        self.pager
+    }
+}
+
+impl AccessArgs {
+    fn options(&self, form: &FormArgs) -> Result<AccessOptions> {
         let descending = if self.sort_regions_dsc == ["all"] {
             SortKey::ALL.to_vec()
         } else {
@@ -145,16 +187,12 @@ impl AccessArgs {
             [] => Percentiles::default(),
             numbers => Percentiles::from_numbers(numbers)?,
         };
-        let mut filter = self.filter.filter(self.clock)?;
-        filter.weights = weights;
         Ok(AccessOptions {
             style: self.style,
             numbers: self.raw_number.style(),
-            filter,
             weights,
             sort_by: self.sort_regions_by.clone(),
             descending,
-            format: self.formats.templates()?,
             total_sz_only: self.total_sz_only,
             percentiles,
             histogram: HistogramOptions { log: self.hist_logscale, cumulate: self.hist_cumulate, ranges: Vec::new() },
@@ -163,59 +201,11 @@ impl AccessArgs {
             heatmap_static: self.snapshot_heatmap_static,
             region_box: self.region_box,
             errors: self.error,
-            clock_time: self.clock.abs_time,
-            color: (self.form()?.out().is_none() || self.color == ColorWhen::Always)
+            color: (form.out().is_none() || self.color == ColorWhen::Always)
                 && output::depth(self.color) != Depth::Plain,
             ..AccessOptions::default()
         })
     }
-}
-
-/// Prints the snapshots.
-///
-/// # Errors
-/// If a record cannot be read, an option makes no sense, or the result cannot be written.
-pub fn run(args: &AccessArgs) -> Result<Outcome> {
-    let files = [&args.files[..], &args.formats.files].concat();
-    if args.raw_form {
-        let opened = args.inputs.open(&files)?;
-        let options = raw::RawOptions {
-            style: args.raw_number.style(),
-            filter: args.filter.filter(args.clock)?,
-            duration: None,
-            clock_time: args.clock.abs_time,
-        };
-        return raw::print(&opened, &options, &args.form()?, &args.plot, args.pager);
-    }
-    let options = args.options()?;
-    let form = args.form()?;
-    let opened = args.inputs.open(&files)?;
-    opened.has_target(&options.filter.target)?;
-    form.check()?;
-    let records = &opened.records;
-    // Text streams, so that what can be wrong with the selection is seen before.
-    let chosen = progress::during(records, || {
-        Apart::look(records, |records| {
-            let filter = selected(records, &options.filter)?;
-            Ok::<_, ReportError>((records, AccessOptions { filter, ..options.clone() }))
-        })
-    })?;
-    if let Some(place) = args.plot.place(&form) {
-        let draw = |(records, options): &(&[Record], AccessOptions)| access::access_picture(records, options);
-        let pictures = progress::during(records, || chosen.map(draw))?;
-        args.plot.picture().draw(&pictures.picture(|picture| Box::new(picture)), &opened, &place)?;
-    } else if form.format() == AnyForm::Text {
-        form.write_long(args.pager, |out| {
-            chosen.write_text(out, |(records, options), out| {
-                access::write_access(records, options, out).map(|_| ()).map_err(anyhow::Error::from)
-            })
-        })?;
-    } else {
-        let tables =
-            |(records, options): &(&[Record], AccessOptions)| access::access_tables(records, options, form.table());
-        form.write("access", |_| Ok(()), || chosen.tables(args.clock.abs_time, tables))?;
-    }
-    Ok(opened.outcome())
 }
 
 /// `--format json`, and `--format set|append AREA TEXT` as the Python tool has it: one option for both.

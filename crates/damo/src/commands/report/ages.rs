@@ -1,7 +1,9 @@
 //! `damo report ages`.
 
+use super::form::FormArgs;
 use super::options::{ClockArgs, seconds_or_minutes};
-use super::shared::{Asked, ReportArgs};
+use super::part::FilterArgs;
+use super::shared::{ReportArgs, Request};
 use anyhow::Result;
 use clap::Args;
 use damo_frame::Record;
@@ -9,8 +11,8 @@ use damo_model::Nanos;
 use damo_model::human::time_text;
 use damo_report::ReportError;
 use damo_report::ages::{self, AgesOptions, AgesReport};
-use damo_report::filter::Filter;
 use damo_report::selection::nothing_left;
+use damo_report::several::Apart;
 
 /// Arguments.
 #[derive(Args, Debug)]
@@ -24,23 +26,24 @@ pub struct AgesArgs {
 }
 
 impl ReportArgs for AgesArgs {
-    type Report = AgesReport;
+    type Report<'r> = AgesReport;
+    type Part = FilterArgs;
+    type Form = FormArgs;
 
-    fn check(&self) -> Result<()> {
-        self.edges.as_deref().map(ages::parse_edges).transpose()?;
+    fn find(request: &Request<'_, Self>) -> Result<Apart<AgesReport>> {
+        let edges = match &request.own().edges {
+            Some(edges) => ages::parse_edges(edges)?,
+            None => AgesOptions::default().edges,
+        };
+        request.each(|records, filter| {
+            let at = request.own().at.map(|at| moment(records, at, request.asked.clock)).transpose()?;
+            Ok(ages::ages(records, &AgesOptions { edges: edges.clone(), at, filter })?)
+        })
+    }
+
+    fn layout(_: &Request<'_, Self>, _: &Apart<AgesReport>) -> Result<()> {
         Ok(())
     }
-
-    fn make(asked: &Asked<Self>, records: &[Record], filter: Filter) -> Result<AgesReport> {
-        let at = asked.own.at.map(|at| moment(records, at, asked.clock)).transpose()?;
-        let mut options = AgesOptions { filter, at, ..AgesOptions::default() };
-        if let Some(edges) = &asked.own.edges {
-            options.edges = ages::parse_edges(edges)?;
-        }
-        Ok(ages::ages(records, &options)?)
-    }
-
-    fn layout(&self) {}
 }
 
 /// A time on the clock of a record, which covers it.

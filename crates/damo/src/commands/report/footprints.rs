@@ -1,26 +1,21 @@
 //! `damo report footprints`.
 
-use super::options::{AnyForm, ClockArgs, DistributionArgs, FormArgs, RawNumber, TimeArgs};
-use super::picture::PlotArgs;
-use super::shared::show;
-use crate::errors::{self, Outcome};
-use crate::inputs::{self, Inputs};
+use super::form::{AnyForm, FormArgs};
+use super::options::{DistributionArgs, RawNumber};
+use super::ranges::TimeArgs;
+use super::shared::{Asked, ReportArgs, Request};
+use crate::errors;
+use crate::inputs::Inputs;
 use anyhow::Result;
-use clap::Args;
-use damo_report::ReportError;
+use clap::{Args, Command};
 use damo_report::distribution::{DistributionText, SortBy};
-use damo_report::footprints::{self, FootprintsOptions, Metric};
+use damo_report::footprints::{FootprintsOptions, FootprintsReport, Metric, footprints};
 use damo_report::several::Apart;
 use std::path::PathBuf;
 
 /// Arguments.
 #[derive(Args, Debug)]
 pub struct FootprintsArgs {
-    /// vsz, rss, pss, swap, cgroup, sys_used or wss; all is vsz, rss and sys_used. Files to read may be named as well
-    #[arg(value_name = "METRIC|FILE")]
-    words: Vec<String>,
-    #[command(flatten)]
-    inputs: Inputs,
     #[command(flatten)]
     distribution: DistributionArgs,
     /// The working set beside the footprints: what is touched of what is held. Together with `--sortby time --plot FILE`,
@@ -38,63 +33,76 @@ pub struct FootprintsArgs {
     nr_cols_bar: usize,
     #[command(flatten)]
     raw_number: RawNumber,
-    #[command(flatten)]
-    plot: PlotArgs,
-    #[command(flatten)]
-    form: FormArgs,
-    #[command(flatten)]
-    time: TimeArgs,
-    #[command(flatten)]
-    clock: ClockArgs,
 }
 
-/// Computes and shows.
-///
-/// # Errors
-/// If a record cannot be read or holds no footprints, or the result cannot be written.
-pub fn run(args: &FootprintsArgs) -> Result<Outcome> {
-    let mut metrics = Vec::new();
-    let mut files = Vec::new();
-    // `-i` takes several files, so that a metric may stand right behind them: names of metrics are metrics everywhere.
-    let named = args.inputs.input.iter().map(|path| path.display().to_string());
-    for word in args.words.iter().cloned().chain(named) {
-        match Metric::ALL.into_iter().find(|metric| metric.name() == word) {
+/// The metrics that are named, and the files. `-i` takes several files, so that a metric may stand right behind them: names
+/// of metrics are metrics everywhere.
+fn metrics_and_files(asked: &Asked<FootprintsArgs>) -> (Vec<Metric>, Vec<PathBuf>) {
+    let (mut metrics, mut files) = (Vec::new(), Vec::new());
+    for word in asked.files.iter().chain(&asked.inputs.input) {
+        match Metric::ALL.into_iter().find(|metric| word.as_os_str() == metric.name()) {
             Some(metric) => metrics.push(metric),
-            None if word == "all" => metrics.extend(FootprintsOptions::default().metrics),
-            None => files.push(PathBuf::from(word)),
+            None if word.as_os_str() == "all" => metrics.extend(FootprintsOptions::default().metrics),
+            None => files.push(word.clone()),
         }
     }
     if metrics.is_empty() {
         metrics = FootprintsOptions::default().metrics;
     }
-    metrics.retain(|metric| !args.with_wss || *metric != Metric::Wss);
-    let options = FootprintsOptions {
-        metrics: metrics.into_iter().chain(args.with_wss.then_some(Metric::Wss)).collect(),
-        range: args.distribution.range()?,
-        sort: args.distribution.sort(),
-        time: args.time.range(args.clock)?,
-    };
-    let opened = inputs::open(&Inputs::default().paths(&files)?)?;
-    args.form.check()?;
-    let found = Apart::look(&opened.records, |records| {
-        let mut report = footprints::footprints(records, &options)?;
-        report.zero = args.clock.zero(report.zero);
-        Ok::<_, ReportError>(report)
-    })?;
-    // Percentiles have no times.
-    let timed =
-        args.with_wss || options.time.is_some() || options.sort == SortBy::Time || args.form.format() != AnyForm::Text;
-    if timed && found.parts.iter().any(|part| part.value.aligned) {
-        errors::note(format_args!(
-            "the readings have wall-clock times only, so the first one is shown at the start of the record"
-        ));
+    if asked.own.with_wss {
+        metrics.retain(|metric| *metric != Metric::Wss);
+        metrics.push(Metric::Wss);
     }
-    let text = DistributionText {
-        style: args.raw_number.style(),
-        nr_cols_bar: args.nr_cols_bar,
-        all: args.all_footprint,
-        histogram: args.histogram.map(|ranges| ranges as usize),
-        sort: options.sort,
-    };
-    show(&found, &text, &opened, (&args.plot, &args.form, args.clock))
+    (metrics, files)
+}
+
+impl ReportArgs for FootprintsArgs {
+    type Report<'r> = FootprintsReport;
+    type Part = TimeArgs;
+    type Form = FormArgs;
+
+    fn adapt(command: Command) -> Command {
+        command.mut_arg("files", |words| {
+            words.value_name("METRIC|FILE").help(
+                "vsz, rss, pss, swap, cgroup, sys_used or wss; all is vsz, rss and sys_used. Files to read may be named as well",
+            )
+        })
+    }
+
+    fn paths(asked: &Asked<Self>) -> Result<Vec<PathBuf>> {
+        Inputs::default().paths(&metrics_and_files(asked).1)
+    }
+
+    fn find(request: &Request<'_, Self>) -> Result<Apart<FootprintsReport>> {
+        let Self { distribution, with_wss, .. } = request.own();
+        let options = FootprintsOptions {
+            metrics: metrics_and_files(request.asked).0,
+            range: distribution.range()?,
+            sort: distribution.sort(),
+            time: request.asked.part.range(request.asked.clock)?,
+        };
+        let found = Apart::look(&request.opened.records, |records| footprints(records, &options))?;
+        // Percentiles have no times.
+        let timed = *with_wss
+            || options.time.is_some()
+            || options.sort == SortBy::Time
+            || request.form.format() != AnyForm::Text;
+        if timed && found.parts.iter().any(|part| part.value.aligned) {
+            errors::note(format_args!(
+                "the readings have wall-clock times only, so the first one is shown at the start of the record"
+            ));
+        }
+        Ok(found)
+    }
+
+    fn layout(request: &Request<'_, Self>, _: &Apart<FootprintsReport>) -> Result<DistributionText> {
+        let own = request.own();
+        Ok(DistributionText {
+            style: own.raw_number.style(),
+            nr_cols_bar: own.nr_cols_bar,
+            all: own.all_footprint,
+            histogram: own.histogram.map(|ranges| ranges as usize),
+            sort: own.distribution.sort(),
+        })
+    }
 }

@@ -1,62 +1,39 @@
 //! `damo report heats`: a map on the terminal, a picture, or numbers.
 
-use super::input::ReportInputs;
-use super::options::{
-    AnyForm, BareTimes, ClockArgs, FormArgs, TargetArgs, form, occurrences, repeated, three, time_range,
-};
-use super::picture::{PictureArgs, PictureOutput, ScaleArgs};
-use crate::errors::{self, Outcome};
-use crate::inputs::Opened;
+mod window;
+
+use super::form::{AnyForm, FormArgs, FormOptions, form};
+use super::part::MapPart;
+use super::picture::{PictureArgs, ScaleArgs};
+use super::ranges::BareTimes;
+use super::shared::{ReportArgs, Request};
+use crate::errors;
 use crate::output::{self, ColorWhen};
 use crate::progress;
-use anyhow::{Context, Result, bail};
-use clap::{ArgMatches, Args, Command, FromArgMatches};
+use anyhow::{Result, bail};
+use clap::Args;
 use damo_frame::Record;
-use damo_model::Addr;
-use damo_model::human::{self, Show, Style};
+use damo_model::human::{Show, Style};
 use damo_record::args::named;
-use damo_report::Report;
 use damo_report::filter::TargetFilter;
-use damo_report::guide;
-use damo_report::heats::HeatMap;
+use damo_report::guide::guide;
 use damo_report::heats::{
-    self, AddressBase, AddressRange, Cells, ColorSet, Columns, Depth, DrawRange, FEW_CHECKS, Fit, Glyphs, HeatsError,
-    HeatsOptions, HeatsReport, RawStyle, TerminalStyle, TimeRange,
+    ColorSet, Columns, DrawRange, FEW_CHECKS, Glyphs, HeatsError, HeatsLayout, HeatsOptions, HeatsReport, RawStyle,
+    heats,
 };
-use damo_report::picture::Picture;
 use damo_report::selection::nothing_left;
 use damo_report::several::{Apart, apart};
 use damo_report::survey::{Identity, monitored};
-use std::path::{Path, PathBuf};
-
-/// Lines of the window that a map leaves free: the next prompt.
-const PROMPT: usize = 1;
+use std::path::PathBuf;
+use window::Window;
 
 /// Arguments.
 #[derive(Args, Debug)]
 pub struct HeatsArgs {
-    /// Records to read
-    #[arg(value_name = "FILE")]
-    files: Vec<PathBuf>,
-    #[command(flatten)]
-    inputs: ReportInputs,
-    /// Where to: `stdout` draws on the terminal, `raw` prints numbers (time, address, heat), FILE is written in the form of
-    /// its ending: .png or .svg a picture, .csv, .json, .md or .parquet the cells, .txt the map as text
-    #[arg(
-        short = 'o',
-        long,
-        visible_aliases = ["heatmap", "plot"],
-        value_name = "stdout|raw|FILE",
-        default_value = "stdout",
-        help_heading = "Output"
-    )]
-    output: String,
     /// Cells: so many in time, so many in address space [default: what fits the terminal; 500 500 for numbers, 100 100 for
     /// tables]
     #[arg(long, num_args = 2, value_names = ["TIMES", "ADDRESSES"], help_heading = "Output")]
     resol: Vec<usize>,
-    #[command(flatten)]
-    clock: ClockArgs,
     /// With raw, addresses instead of offsets from the start of the range
     #[arg(long = "abs_addr", help_heading = "Output")]
     abs_addr: bool,
@@ -87,27 +64,8 @@ pub struct HeatsArgs {
     /// Colours on the terminal; `auto` respects NO_COLOR and TERM
     #[arg(long, value_name = "WHEN", default_value = "auto", value_parser = named(["auto", "always", "never"], ColorWhen::parse), help_heading = "Output")]
     color: ColorWhen,
-    /// text, json, csv, markdown or parquet; or a picture: png or svg [default: as FILE ends, else text]
-    #[arg(long, value_name = "FORM", value_parser = form, help_heading = "Output")]
-    format: Option<AnyForm>,
-    /// With csv and parquet, which of the report's tables; --format json shows them all
-    #[arg(long, value_name = "NAME", help_heading = "Output")]
-    table: Option<String>,
-    /// The file for what `--output stdout` and `--output raw` print
-    #[arg(long, value_name = "FILE", help_heading = "Output")]
-    out: Option<PathBuf>,
-    /// Replace FILE even if it is a record or of another kind
-    #[arg(long, help_heading = "Output")]
-    force: bool,
-    #[command(flatten)]
-    picture: PictureArgs,
     #[command(flatten)]
     scale: ScaleArgs,
-    #[command(flatten)]
-    target: TargetArgs,
-    /// Ranges of time and addresses.
-    #[command(flatten)]
-    pub ranges: Ranges,
     /// Without address ranges: draw the hottest area per byte, or all
     #[arg(long = "draw_range", value_name = "hottest|all", value_parser = named(["hottest", "all"], draw_range), help_heading = "Selection")]
     draw_range: Option<DrawRange>,
@@ -142,6 +100,36 @@ pub struct HeatsArgs {
     temperature_weights: Vec<f64>,
 }
 
+/// Where the map goes, and in which form.
+#[derive(Args, Debug)]
+pub struct HeatsForm {
+    /// Where to: `stdout` draws on the terminal, `raw` prints numbers (time, address, heat), FILE is written in the form of
+    /// its ending: .png or .svg a picture, .csv, .json, .md or .parquet the cells, .txt the map as text
+    #[arg(
+        short = 'o',
+        long,
+        visible_aliases = ["heatmap", "plot"],
+        value_name = "stdout|raw|FILE",
+        default_value = "stdout",
+        help_heading = "Output"
+    )]
+    output: String,
+    /// text, json, csv, markdown or parquet; or a picture: png or svg [default: as FILE ends, else text]
+    #[arg(long, value_name = "FORM", value_parser = form, help_heading = "Output")]
+    format: Option<AnyForm>,
+    /// With csv and parquet, which of the report's tables; --format json shows them all
+    #[arg(long, value_name = "NAME", help_heading = "Output")]
+    table: Option<String>,
+    /// The file for what `--output stdout` and `--output raw` print
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    out: Option<PathBuf>,
+    /// Replace FILE even if it is a record or of another kind
+    #[arg(long, help_heading = "Output")]
+    force: bool,
+    #[command(flatten)]
+    picture: PictureArgs,
+}
+
 fn glyphs(text: &str) -> Result<Glyphs, String> {
     match text {
         "blocks" => Ok(Glyphs::HalfBlocks),
@@ -170,46 +158,42 @@ fn draw_range(text: &str) -> Result<DrawRange, String> {
     }
 }
 
-/// Draws, or prints.
-///
-/// # Errors
-/// If a record cannot be read, a range makes no sense for it, or the result cannot be written.
-pub fn run(args: &HeatsArgs) -> Result<Outcome> {
-    // Mistakes in options are told before a long record is read.
-    let form = &args.form()?;
-    let destination = Destination::of(args, form);
-    let options = args.options(&destination)?;
-    let opened = args.inputs.open(&[&args.files[..], &args.ranges.files].concat())?;
-    opened.has_target(&args.target.filter())?;
-    if args.guide || args.guide_human {
-        let style = if args.guide_human { Style::Human } else { Style::Raw };
-        let found = progress::during(&opened.records, || Apart::look(&opened.records, guide::guide))?;
-        output::to_stdout(|out| Ok(found.write_text(out, |report, out| report.write_text(out, &style))?))?;
-        return Ok(opened.outcome());
-    }
-    match destination {
-        Destination::Terminal => terminal(args, form, &options, &opened)?,
-        Destination::Numbers => {
-            let style = RawStyle { abs_time: args.clock.abs_time, abs_addr: args.abs_addr };
-            let maps = args.one_map(&opened, &options)?;
-            form.write_with(|out| Ok(maps.write_text(out, |map, out| map.write_raw(out, style))?))?;
-        }
-        Destination::Tables => {
-            let maps = maps(&opened, &args.target.filter(), args.clock, &|_| options.clone())?;
-            form.write("heats", |_| Ok(()), || maps.tables(args.clock.abs_time, HeatsReport::tables))?;
-        }
-        Destination::Picture(place) => {
-            let fitting = |parts| args.picture.heats_part(parts, &options);
-            let maps = maps(&opened, &args.target.filter(), args.clock, &fitting)?;
-            args.picture.draw(&heat_maps(&maps), &opened, &place)?;
-        }
-    }
-    Ok(opened.outcome())
-}
+impl ReportArgs for HeatsArgs {
+    type Report<'r> = HeatsReport;
+    type Part = MapPart;
+    type Form = HeatsForm;
 
-/// The picture of heat maps.
-pub(super) fn heat_maps(maps: &Apart<HeatsReport>) -> Box<dyn Picture + '_> {
-    maps.picture(|report| Box::new(HeatMap { report }))
+    /// `--guide`: what there is to zoom into.
+    fn instead(request: &Request<'_, Self>) -> Result<bool> {
+        let style = match request.own() {
+            Self { guide_human: true, .. } => Style::Human,
+            Self { guide: true, .. } => Style::Raw,
+            _ => return Ok(false),
+        };
+        let records = &request.opened.records;
+        let found = progress::during(records, || Apart::look(records, guide))?;
+        output::to_stdout(|out| Ok(found.write_text(out, &style)?))?;
+        Ok(true)
+    }
+
+    fn find(request: &Request<'_, Self>) -> Result<Apart<HeatsReport>> {
+        let destination = Destination::of(request);
+        let options = options(request, destination)?;
+        match destination {
+            Destination::Terminal => Window::of(request)?.maps(request, &options),
+            Destination::Numbers => one_map(request, &options),
+            Destination::Tables => maps(request, &|_| options.clone()),
+            Destination::Picture => maps(request, &|parts| request.form.plot.picture.heats_part(parts, &options)),
+        }
+    }
+
+    fn layout(request: &Request<'_, Self>, found: &Apart<HeatsReport>) -> Result<HeatsLayout> {
+        let (abs_time, abs_addr) = (request.asked.clock.abs_time, request.own().abs_addr);
+        Ok(match Destination::of(request) {
+            Destination::Terminal => HeatsLayout::Terminal(Window::of(request)?.style(found.parts.len())),
+            _ => HeatsLayout::Numbers(RawStyle { abs_time, abs_addr }),
+        })
+    }
 }
 
 /// More maps are too many for one page.
@@ -220,17 +204,15 @@ const MOST_MAPS: usize = 12;
 ///
 /// # Errors
 /// If a record cannot be read, or nothing is left to be shown.
-pub(super) fn maps(
-    opened: &Opened,
-    filter: &TargetFilter,
-    clock: ClockArgs,
+pub fn maps<A: ReportArgs>(
+    request: &Request<'_, A>,
     options: &dyn Fn(usize) -> HeatsOptions,
 ) -> Result<Apart<HeatsReport>> {
-    let wanted = wanted_maps(&opened.records, filter)?;
+    let wanted = wanted_maps(&request.opened.records, &request.filter.target)?;
     if wanted > MOST_MAPS {
         errors::note(format_args!("{MOST_MAPS} of {wanted} targets are shown; --pid and --tid choose others"));
     }
-    first_maps(opened, filter, clock, wanted.min(MOST_MAPS), options)
+    first_maps(request, wanted.min(MOST_MAPS), options)
 }
 
 /// How many maps there would be if all were shown: one for each target of each record.
@@ -239,17 +221,15 @@ fn wanted_maps(records: &[Record], filter: &TargetFilter) -> Result<usize> {
 }
 
 /// The first `most` of the maps.
-fn first_maps(
-    opened: &Opened,
-    filter: &TargetFilter,
-    clock: ClockArgs,
+fn first_maps<A: ReportArgs>(
+    request: &Request<'_, A>,
     most: usize,
     options: &dyn Fn(usize) -> HeatsOptions,
 ) -> Result<Apart<HeatsReport>> {
-    let records = &opened.records;
+    let (records, filter) = (&request.opened.records, &request.filter.target);
     let mut parts = most;
     loop {
-        let found = progress::during(records, || some_maps(records, filter, clock, parts, &options(parts)))?;
+        let found = progress::during(records, || some_maps(records, filter, parts, &options(parts)))?;
         // Rows and columns were for as many maps as there could have been.
         if found.parts.len() >= parts {
             return Ok(found);
@@ -261,7 +241,6 @@ fn first_maps(
 fn some_maps(
     records: &[Record],
     filter: &TargetFilter,
-    clock: ClockArgs,
     most: usize,
     options: &HeatsOptions,
 ) -> Result<Apart<HeatsReport>> {
@@ -277,9 +256,8 @@ fn some_maps(
             if left == 0 {
                 break;
             }
-            match heats::heats(records, &HeatsOptions { identity, ..options.clone() }) {
-                Ok(mut report) if report.shows_anything() => {
-                    report.zero = clock.zero(report.zero);
+            match heats(records, &HeatsOptions { identity, ..options.clone() }) {
+                Ok(report) if report.shows_anything() => {
                     found.push(report);
                     left -= 1;
                 }
@@ -308,29 +286,26 @@ fn nothing_shown(records: &[Record]) -> anyhow::Error {
     }
 }
 
-impl HeatsArgs {
-    /// Of each record the map of one target, as the Python tool's layouts have it, and says which one that is.
-    fn one_map(&self, opened: &Opened, options: &HeatsOptions) -> Result<Apart<HeatsReport>> {
-        let maps = progress::during(&opened.records, || {
-            Apart::look(&opened.records, |records| {
-                let mut options = options.clone();
-                if let Some(pid) = self.target.pid {
-                    options.identity = identity_of(records, pid)?;
-                }
-                let mut report = heats::heats(records, &options)?;
-                report.zero = self.clock.zero(report.zero);
-                if report.shows_anything() { Ok(report) } else { Err(nothing_shown(records)) }
-            })
-        })?;
-        maps.parts.iter().for_each(|part| tell_others(opened, &part.value));
-        Ok(maps)
-    }
+/// Of each record the map of one target, as the Python tool's layouts have it, and says which one that is.
+fn one_map(request: &Request<'_, HeatsArgs>, options: &HeatsOptions) -> Result<Apart<HeatsReport>> {
+    let records = &request.opened.records;
+    let maps = progress::during(records, || {
+        Apart::look(records, |records| {
+            let mut options = options.clone();
+            if let Some(pid) = request.asked.part.target.pid {
+                options.identity = identity_of(records, pid)?;
+            }
+            let report = heats(records, &options)?;
+            if report.shows_anything() { Ok(report) } else { Err(nothing_shown(records)) }
+        })
+    })?;
+    maps.parts.iter().for_each(|part| tell_others(records, &part.value));
+    Ok(maps)
 }
 
 /// Says that a map is of one target only, if there are others.
-fn tell_others(opened: &Opened, report: &HeatsReport) {
-    let known =
-        opened.records.iter().map(|record| monitored(std::slice::from_ref(record), &TargetFilter::default()).len());
+fn tell_others(records: &[Record], report: &HeatsReport) {
+    let known = records.iter().map(|record| monitored(std::slice::from_ref(record), &TargetFilter::default()).len());
     let known = known.max().unwrap_or(0);
     let shown = match (&report.process, report.identity.target_id) {
         (Some(process), _) => format!("{} (pid {})", process.comm.shown(), process.pid),
@@ -355,25 +330,26 @@ fn identity_of(records: &[Record], pid: i32) -> Result<Identity> {
 }
 
 /// Where the map goes.
-enum Destination<'a> {
+#[derive(Clone, Copy)]
+enum Destination {
     Terminal,
     Numbers,
     Tables,
-    Picture(PictureOutput<'a>),
+    Picture,
 }
 
-impl<'a> Destination<'a> {
-    fn of(args: &HeatsArgs, form: &'a FormArgs) -> Self {
-        match form.format() {
-            AnyForm::Picture(_) => PictureOutput::of_form(form).map_or(Self::Terminal, Self::Picture),
+impl Destination {
+    fn of(request: &Request<'_, HeatsArgs>) -> Self {
+        match request.form.format() {
+            AnyForm::Picture(_) => Self::Picture,
             AnyForm::Tables(_) => Self::Tables,
-            AnyForm::Text if args.output == "raw" => Self::Numbers,
+            AnyForm::Text if request.asked.form.output == "raw" => Self::Numbers,
             AnyForm::Text => Self::Terminal,
         }
     }
 }
 
-impl HeatsArgs {
+impl FormOptions for HeatsForm {
     /// Form and file, whichever of the options names them.
     fn form(&self) -> Result<FormArgs> {
         let named = match self.output.as_str() {
@@ -390,215 +366,53 @@ impl HeatsArgs {
                 file.shown()
             );
         }
-        Ok(FormArgs::new(self.format, self.table.clone(), named.or_else(|| self.out.clone()), self.force))
-    }
-
-    /// The library's options.
-    fn options(&self, destination: &Destination) -> Result<HeatsOptions> {
-        let mut options = match destination {
-            Destination::Terminal => HeatsOptions::terminal(),
-            Destination::Numbers => HeatsOptions::default(),
-            Destination::Tables => HeatsOptions { rows: 100, columns: Columns::Each(100), ..HeatsOptions::overview() },
-            Destination::Picture(_) => self.picture.heats_options(),
-        };
-        if let [rows, columns] = self.resol[..] {
-            if rows == 0 || columns == 0 {
-                bail!("--resol {rows} {columns}: a map needs at least one cell each way");
-            }
-            (options.rows, options.columns) = (rows, Columns::Each(columns));
-        }
-        options.identity = Identity {
-            kdamond: self.target.kdamond_idx,
-            context: self.target.context_idx,
-            scheme: self.target.scheme_idx,
-            target_id: self.target.tid,
-        };
-        options.time_range = self.ranges.time(BareTimes::Clock, self.clock)?;
-        options.address_ranges = self.ranges.address_ranges()?;
-        options.mapping.clone_from(&self.mapping);
-        options.draw_range = self.draw_range.unwrap_or(options.draw_range);
-        options.df_passed = self.df_passed;
-        options.scale = self.scale.scale();
-        options.mark.clone_from(&self.mark);
-        options.schemes = self.schemes;
-        options.min_checks = match destination {
-            Destination::Numbers => 0,
-            // Tables tell the checks of every cell.
-            Destination::Tables => u32::MAX,
-            _ => self.min_checks,
-        };
-        if let ([rate, age], true) = (&self.temperature_weights[..], self.sort_temperature) {
-            options.by_temperature = Some((*rate, *age));
-        }
-        Ok(options)
+        Ok(FormArgs {
+            plot: self.picture.into(),
+            out: named.or_else(|| self.out.clone()),
+            format: self.format,
+            table: self.table.clone(),
+            force: self.force,
+        })
     }
 }
 
-/// Draws on the terminal, as large and as colourful as it allows.
-fn terminal(args: &HeatsArgs, form: &FormArgs, options: &HeatsOptions, opened: &Opened) -> Result<()> {
-    let to_terminal = output::is_terminal() && form.out().is_none();
-    let glyphs =
-        args.style.unwrap_or(if to_terminal && args.resol.is_empty() { Glyphs::HalfBlocks } else { Glyphs::Digits });
-    let (width, height) = output::terminal_size();
-    let fits = glyphs == Glyphs::HalfBlocks && args.resol.is_empty();
-    let mut style = TerminalStyle {
-        glyphs,
-        depth: if form.out().is_none() || args.color == ColorWhen::Always {
-            output::depth(args.color)
-        } else {
-            Depth::Plain
-        },
-        colors: args.colorset,
-        map: args.picture.colormap(),
-        theme: args.picture.terminal_theme(),
-        width,
-        lines: None,
-        legend: !args.skip_example,
+/// The library's options.
+fn options(request: &Request<'_, HeatsArgs>, destination: Destination) -> Result<HeatsOptions> {
+    let (own, part) = (request.own(), &request.asked.part);
+    let mut options = match destination {
+        Destination::Terminal => HeatsOptions::terminal(),
+        Destination::Numbers => HeatsOptions::default(),
+        Destination::Tables => HeatsOptions { rows: 100, columns: Columns::Each(100), ..HeatsOptions::overview() },
+        Destination::Picture => request.form.plot.picture.heats_options(),
     };
-    let filter = args.target.filter();
-    let wanted = wanted_maps(&opened.records, &filter)?;
-    let records = apart(&opened.records)?.len();
-    let most = if to_terminal && fits { fitting_maps(height, wanted, records) } else { wanted.min(MOST_MAPS) };
-    let each = |maps: usize| lines_of_each(height, maps, (wanted, records));
-    let fitting = |maps: usize| {
-        let mut options = options.clone();
-        if !args.resol.is_empty() {
-            return options;
+    if let [rows, columns] = own.resol[..] {
+        if rows == 0 || columns == 0 {
+            bail!("--resol {rows} {columns}: a map needs at least one cell each way");
         }
-        // A window of its own for each map, its prompt included.
-        let fit = Fit::new((width, each(maps) + PROMPT), PROMPT + Fit::remarks(&opened.records), style.depth);
-        (options.rows, options.columns, options.most_panels) = (fit.rows, fit.columns, fit.most_panels);
-        options.cells = Cells::Whole;
-        options.draw_range = args.draw_range.unwrap_or(DrawRange::Mapped);
-        options
+        (options.rows, options.columns) = (rows, Columns::Each(columns));
+    }
+    options.identity = Identity {
+        kdamond: part.target.kdamond_idx,
+        context: part.target.context_idx,
+        scheme: part.target.scheme_idx,
+        target_id: part.target.tid,
     };
-    let maps = if glyphs == Glyphs::HalfBlocks {
-        if most < wanted {
-            if to_terminal && fits {
-                // In one line of 80 columns: it takes a line of the window.
-                let all = "--style blocks | less shows all";
-                errors::note(format_args!("{most} of {wanted} maps fit; --tid, --pid choose, {all}"));
-            } else {
-                errors::note(format_args!("{most} of {wanted} targets are shown; --pid and --tid choose others"));
-            }
-        }
-        first_maps(opened, &filter, args.clock, most, &fitting)?
-    } else {
-        args.one_map(opened, options)?
+    options.time_range = part.ranges.time(BareTimes::Clock, request.asked.clock)?;
+    options.address_ranges = part.ranges.address_ranges()?;
+    options.mapping.clone_from(&own.mapping);
+    options.draw_range = own.draw_range.unwrap_or(options.draw_range);
+    options.df_passed = own.df_passed;
+    options.scale = own.scale.scale();
+    options.mark.clone_from(&own.mark);
+    options.schemes = own.schemes;
+    options.min_checks = match destination {
+        Destination::Numbers => 0,
+        // Tables tell the checks of every cell.
+        Destination::Tables => u32::MAX,
+        _ => own.min_checks,
     };
-    // What is below the maps is cut to the window, unless they are a page to scroll.
-    style.lines = (fits && (to_terminal || maps.parts.len() == 1)).then(|| each(maps.parts.len()) + PROMPT);
-    form.write_with(|out| Ok(maps.write_text(out, |report, out| report.write_terminal(out, &style))?))
-}
-
-/// Lines of a map on a terminal, at least: what surrounds it, its scale, and something of two areas.
-const LEAST_LINES: usize = 10;
-
-/// Lines for each of some maps of a window of `height` lines. What else is there: the prompt, a heading for each of
-/// several records, and a note if not all of the wanted maps are shown.
-fn lines_of_each(height: usize, maps: usize, (wanted, records): (usize, usize)) -> usize {
-    let headings = if records > 1 { records.min(maps) } else { 0 };
-    let note = usize::from(maps < wanted.min(MOST_MAPS) || wanted > MOST_MAPS);
-    height.saturating_sub(PROMPT + headings + note) / maps.max(1)
-}
-
-/// How many maps a window of `height` lines has room for, of `wanted` ones of some records: one at least.
-fn fitting_maps(height: usize, wanted: usize, records: usize) -> usize {
-    let fits = |maps: &usize| lines_of_each(height, *maps, (wanted, records)) >= LEAST_LINES;
-    (1..=wanted.min(MOST_MAPS)).rev().find(fits).unwrap_or(1)
-}
-
-/// Ranges of time and addresses.
-#[derive(Clone, Debug, Default)]
-pub struct Ranges {
-    time: Option<Vec<String>>,
-    /// A group of words for each time that the option was given.
-    pub addresses: Vec<Vec<String>>,
-    /// Records that stand right behind a range, where a BASE could: `--time_range 5s 9s app.damo`.
-    files: Vec<PathBuf>,
-}
-
-impl Ranges {
-    /// Records that stood right behind a range.
-    pub fn files(&self) -> &[PathBuf] {
-        &self.files
+    if let ([rate, age], true) = (&own.temperature_weights[..], own.sort_temperature) {
+        options.by_temperature = Some((*rate, *age));
     }
-
-    /// The wanted time; `bare` says what bare numbers are.
-    ///
-    /// # Errors
-    /// If a time is none, or the range ends before it starts.
-    pub fn time(&self, bare: BareTimes, clock: ClockArgs) -> Result<Option<TimeRange>> {
-        self.time.as_deref().map(|words| time_range(words, bare, clock)).transpose()
-    }
-
-    /// The wanted addresses.
-    ///
-    /// # Errors
-    /// If an address is none, or a range ends before it starts.
-    pub fn address_ranges(&self) -> Result<Vec<AddressRange>> {
-        self.addresses.iter().map(|words| address_range(words)).collect()
-    }
-}
-
-fn address_range(words: &[String]) -> Result<AddressRange> {
-    let said = || format!("--address_range {}", words.join(" "));
-    let (start, end, base) = three(words);
-    let base = match base {
-        None => AddressBase::At(Addr(0)),
-        Some("guided") => AddressBase::Guided,
-        Some(text) => AddressBase::At(human::parse_addr(text).with_context(said)?),
-    };
-    let start = human::parse_addr(start).with_context(said)?;
-    let end = human::parse_addr(end).with_context(said)?;
-    if end <= start {
-        bail!("{}: the range ends before it starts", said());
-    }
-    Ok(AddressRange { start, end, base })
-}
-
-impl Args for Ranges {
-    fn augment_args(command: Command) -> Command {
-        command
-            .arg(
-                repeated(
-                    "time_range",
-                    &["START", "END", "BASE"],
-                    "Only this time since the recording began, as in `5s 1min`; with BASE, since that: a time, `guided` (where \
-                     --guide begins), `guided_end`, or the text of a mark. In heat maps, bare numbers are nanoseconds on the \
-                     record's clock, as --guide prints them",
-                )
-                .num_args(2..=3)
-                .action(clap::ArgAction::Set),
-            )
-            .arg(
-                repeated(
-                    "address_range",
-                    &["START", "END", "BASE"],
-                    "Only these addresses (repeatable). After BASE, if given: an address, or `guided`, the start of the guide's area",
-                )
-                .num_args(2..=3),
-            )
-    }
-
-    fn augment_args_for_update(command: Command) -> Command {
-        Self::augment_args(command)
-    }
-}
-
-impl FromArgMatches for Ranges {
-    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let mut time = occurrences(matches, "time_range").pop();
-        let mut addresses = occurrences(matches, "address_range");
-        let mut files = Vec::new();
-        for words in time.iter_mut().chain(&mut addresses) {
-            files.extend(words.pop_if(|word| Path::new(word).is_file()).map(PathBuf::from));
-        }
-        Ok(Self { time, addresses, files })
-    }
-
-    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        *self = Self::from_arg_matches(matches)?;
-        Ok(())
-    }
+    Ok(options)
 }

@@ -1,10 +1,9 @@
 //! `damo report holistic`: one page with map, distributions, footprints and confidence.
 
-use super::input::ReportInputs;
-use super::options::{ClockArgs, FormArgs};
-use super::picture::{PlotArgs, ScaleArgs};
-use super::shared::show;
-use crate::errors::Outcome;
+use super::form::FormArgs;
+use super::part::WholeRecord;
+use super::picture::ScaleArgs;
+use super::shared::{Asked, ReportArgs, Request};
 use crate::output::{self, ColorWhen};
 use crate::progress;
 use anyhow::{Result, bail};
@@ -12,8 +11,8 @@ use clap::Args;
 use damo_frame::Record;
 use damo_record::args::named;
 use damo_report::filter::TargetFilter;
-use damo_report::heats::{self, Depth, Fit, Glyphs, TerminalStyle};
-use damo_report::holistic::{self, HolisticError, HolisticOptions, Overview};
+use damo_report::heats::{Depth, Fit, Glyphs, HeatsOptions, TerminalStyle};
+use damo_report::holistic::{HolisticOptions, HolisticReport, Overview, holistic};
 use damo_report::picture::{part, with_room};
 use damo_report::several::{Apart, apart};
 use damo_report::survey::monitored;
@@ -26,11 +25,6 @@ const LINES_OF_SEVERAL: usize = 16;
 /// Arguments.
 #[derive(Args, Debug)]
 pub struct HolisticArgs {
-    /// The records to read
-    #[arg(value_name = "FILE")]
-    files: Vec<PathBuf>,
-    #[command(flatten)]
-    inputs: ReportInputs,
     /// The record to read, as the Python tool calls it
     #[arg(long = "access_pattern", value_name = "FILE", help_heading = "Input")]
     access_pattern: Option<PathBuf>,
@@ -48,58 +42,66 @@ pub struct HolisticArgs {
     color: ColorWhen,
     #[command(flatten)]
     scale: ScaleArgs,
-    #[command(flatten)]
-    plot: PlotArgs,
-    #[command(flatten)]
-    form: FormArgs,
-    #[command(flatten)]
-    clock: ClockArgs,
 }
 
-/// Makes the page.
-///
-/// # Errors
-/// If a record cannot be read or has no snapshot, or the page cannot be written.
-pub fn run(args: &HolisticArgs) -> Result<Outcome> {
-    let mut files = args.files.clone();
-    files.extend(args.access_pattern.clone());
-    let mut paths = args.inputs.named.paths(&files)?;
-    if args.footprints.is_some() && paths.len() > 1 {
-        bail!("--footprints is for one record, and {} are named", paths.len());
-    }
-    paths.extend(args.footprints.clone());
-    let opened = args.inputs.named.known.open(&paths)?;
-    args.form.check()?;
-    let place = args.plot.place(&args.form);
-    let depth = if args.form.out().is_some() && args.color != ColorWhen::Always {
-        Depth::Plain
-    } else {
-        output::depth(args.color)
-    };
-    // Footprints that are named go with the record, even if it has some of its own.
-    let groups = if args.footprints.is_some() { vec![&opened.records[..]] } else { apart(&opened.records)? };
-    let targets = |group: &[Record]| monitored(group, &TargetFilter::default()).len();
-    let parts: usize = groups.iter().map(|group| Overview::parts_of(targets(group))).sum();
-    let (width, _) = output::terminal_size();
-    let heats = |targets: usize| {
-        if place.is_some() {
-            let style = with_room(&args.plot.picture().with_subtitle(), parts);
-            return Overview::options(&part(&style, groups.len()), targets);
+impl ReportArgs for HolisticArgs {
+    type Report<'r> = HolisticReport;
+    type Part = WholeRecord;
+    type Form = FormArgs;
+
+    fn paths(asked: &Asked<Self>) -> Result<Vec<PathBuf>> {
+        let Self { access_pattern, footprints, .. } = &asked.own;
+        let mut paths = asked.inputs.paths(&asked.files.iter().chain(access_pattern).cloned().collect::<Vec<_>>())?;
+        if footprints.is_some() && paths.len() > 1 {
+            bail!("--footprints is for one record, and {} are named", paths.len());
         }
-        let lines = if targets > 1 { LINES_OF_SEVERAL } else { LINES } * if args.long { 2 } else { 1 };
-        let Fit { rows, columns, most_panels } = Fit::new((width, lines), 0, depth);
-        heats::HeatsOptions { rows, columns, most_panels, ..heats::HeatsOptions::overview() }
-    };
-    let found = progress::during(&opened.records, || {
-        Apart::of(&groups, |records| {
-            let heats = heats::HeatsOptions { scale: args.scale.scale(), ..heats(targets(records)) };
-            let mut report = holistic::holistic(records, &HolisticOptions { heats, long: args.long })?;
-            report.count_from(args.clock.zero(report.zero));
-            Ok::<_, HolisticError>(report)
+        paths.extend(footprints.clone());
+        Ok(paths)
+    }
+
+    fn find(request: &Request<'_, Self>) -> Result<Apart<HolisticReport>> {
+        let (own, form) = (request.own(), &request.form);
+        let records = &request.opened.records;
+        // Footprints that are named go with the record, even if it has some of its own.
+        let groups = if own.footprints.is_some() { vec![&records[..]] } else { apart(records)? };
+        let targets = |group: &[Record]| monitored(group, &TargetFilter::default()).len();
+        let parts: usize = groups.iter().map(|group| Overview::parts_of(targets(group))).sum();
+        let heats = |targets: usize| {
+            if form.picture_output().is_some() {
+                let style = with_room(&form.plot.picture.with_subtitle(), parts);
+                return Overview::options(&part(&style, groups.len()), targets);
+            }
+            let lines = if targets > 1 { LINES_OF_SEVERAL } else { LINES } * if own.long { 2 } else { 1 };
+            let (width, _) = output::terminal_size();
+            let Fit { rows, columns, most_panels } = Fit::new((width, lines), 0, own.depth(form));
+            HeatsOptions { rows, columns, most_panels, ..HeatsOptions::overview() }
+        };
+        progress::during(records, || {
+            Apart::of(&groups, |records| {
+                let heats = HeatsOptions { scale: own.scale.scale(), ..heats(targets(records)) };
+                Ok(holistic(records, &HolisticOptions { heats, long: own.long })?)
+            })
         })
-    })?;
-    let drawn = args.plot.picture();
-    let (map, theme) = (drawn.colormap(), drawn.terminal_theme());
-    let style = TerminalStyle { glyphs: Glyphs::HalfBlocks, depth, map, theme, width, ..TerminalStyle::default() };
-    show(&found, &style, &opened, (&args.plot, &args.form, args.clock))
+    }
+
+    fn layout(request: &Request<'_, Self>, _: &Apart<HolisticReport>) -> Result<TerminalStyle> {
+        let drawn = request.form.plot.picture;
+        let (width, _) = output::terminal_size();
+        Ok(TerminalStyle {
+            glyphs: Glyphs::HalfBlocks,
+            depth: request.own().depth(&request.form),
+            map: drawn.colormap(),
+            theme: drawn.terminal_theme(),
+            width,
+            ..TerminalStyle::default()
+        })
+    }
+}
+
+impl HolisticArgs {
+    /// How many colours the text has.
+    fn depth(&self, form: &FormArgs) -> Depth {
+        let plain = form.out().is_some() && self.color != ColorWhen::Always;
+        if plain { Depth::Plain } else { output::depth(self.color) }
+    }
 }

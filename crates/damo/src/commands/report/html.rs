@@ -1,8 +1,9 @@
 //! `damo report html`.
 
-use super::input::ReportInputs;
 use super::picture::{self, ScaleArgs};
+use super::shared::ReportCommand;
 use crate::errors::{self, Outcome};
+use crate::inputs::Inputs;
 use crate::output;
 use crate::outputs::{self, Manner};
 use crate::progress;
@@ -21,7 +22,7 @@ pub struct HtmlArgs {
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
     #[command(flatten)]
-    inputs: ReportInputs,
+    inputs: Inputs,
     /// Write the page here; `-` is standard output
     #[arg(
         short,
@@ -45,32 +46,31 @@ pub struct HtmlArgs {
     scale: ScaleArgs,
 }
 
-/// Writes the page.
-///
-/// # Errors
-/// If there is not exactly one record, it cannot be read or has no snapshots, or the page cannot be written.
-pub fn run(args: &HtmlArgs) -> Result<Outcome> {
-    let opened = args.inputs.open(&args.files)?;
-    let [record] = &opened.records[..] else {
-        bail!("a page shows one record, and {} are given: make a page for each", opened.records.len())
-    };
-    let (command, hash, scale) = (output::command_line(), opened.hash(), args.scale.scale());
-    let options = HtmlOptions { command, hash, colormap: args.colormap, scale };
-    let to_stdout = outputs::is_stdout(&args.output);
-    if args.open && to_stdout {
-        bail!("--open opens a file, and the page goes to standard output: name a file with -o FILE");
+impl ReportCommand for HtmlArgs {
+    /// Writes the page: neither text nor tables nor a picture, so that it has a runner of its own.
+    fn run(&self) -> Result<Outcome> {
+        let opened = self.inputs.open(&self.files)?;
+        let [record] = &opened.records[..] else {
+            bail!("a page shows one record, and {} are given: make a page for each", opened.records.len())
+        };
+        let (command, hash, scale) = (output::command_line(), opened.hash(), self.scale.scale());
+        let options = HtmlOptions { command, hash, colormap: self.colormap, scale };
+        let to_stdout = outputs::is_stdout(&self.output);
+        if self.open && to_stdout {
+            bail!("--open opens a file, and the page goes to standard output: name a file with -o FILE");
+        }
+        let manner = Manner { force: self.force, ..Manner::new(Kind::Html) };
+        outputs::write(Some(&self.output), manner, |out| {
+            Ok(progress::during(&opened.records, || html::write_html(record, &options, out))?)
+        })?;
+        if !to_stdout {
+            errors::done(format_args!("{} written", self.output.shown()));
+        }
+        if self.open {
+            open_page(&self.output)?;
+        }
+        Ok(opened.outcome())
     }
-    let manner = Manner { force: args.force, ..Manner::new(Kind::Html) };
-    outputs::write(Some(&args.output), manner, |out| {
-        Ok(progress::during(&opened.records, || html::write_html(record, &options, out))?)
-    })?;
-    if !to_stdout {
-        errors::done(format_args!("{} written", args.output.shown()));
-    }
-    if args.open {
-        open_page(&args.output)?;
-    }
-    Ok(opened.outcome())
 }
 
 /// Opens a page in the user's browser, or says where it is if there is no display to open it on.

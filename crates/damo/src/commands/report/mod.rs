@@ -1,85 +1,144 @@
-//! `damo report`: one file per report, each turning its options into the library's.
+//! `damo report`: one file per report, each turning its options into the library's, and one list of them all.
 
-pub mod access;
-pub mod ages;
-pub mod footprints;
-pub mod heats;
-pub mod holistic;
-pub mod html;
-pub mod input;
-pub mod nr_regions;
+mod access;
+mod ages;
+mod footprints;
+pub mod form;
+mod heats;
+mod holistic;
+mod html;
+mod nr_regions;
 pub mod options;
+pub mod part;
 pub mod picture;
-pub mod profile;
-pub mod raw;
-pub mod record_info;
+mod profile;
+pub mod ranges;
+mod raw;
+mod record_info;
 pub mod shared;
-pub mod times;
-pub mod wss;
+mod times;
+mod wss;
 
 use crate::errors::Outcome;
 use anyhow::Result;
-use clap::{Args, Subcommand};
-use shared::Asked;
+use clap::error::ErrorKind;
+use clap::{ArgMatches, Args, Command, FromArgMatches, Subcommand};
+use shared::{Asked, ReportCommand};
+
+/// A report in the list of reports.
+struct Entry {
+    /// Its name, and what else it may be called.
+    names: &'static [&'static str],
+    about: &'static str,
+    augment: fn(Command) -> Command,
+    parse: fn(&mut ArgMatches) -> Result<Box<dyn ReportCommand>, clap::Error>,
+}
+
+const fn entry<C: ReportCommand + Args + 'static>(names: &'static [&'static str], about: &'static str) -> Entry {
+    Entry {
+        names,
+        about,
+        augment: |command| C::adapt(C::augment_args(command)),
+        parse: |matches| Ok(Box::new(C::from_arg_matches_mut(matches)?)),
+    }
+}
+
+/// All reports.
+const REPORTS: [Entry; 12] = [
+    entry::<Asked<raw::RawArgs>>(&["raw"], "All snapshots with their regions, as recorded"),
+    entry::<Asked<access::AccessArgs>>(
+        &["access"],
+        "Snapshots as tables, boxes, histograms and percentiles of access rate, age and size",
+    ),
+    entry::<Asked<heats::HeatsArgs>>(
+        &["heats", "heatmap"],
+        "Heat map of access rates over time and addresses: on the terminal, as a picture, or as numbers",
+    ),
+    entry::<Asked<holistic::HolisticArgs>>(
+        &["holistic"],
+        "One page: heat map, working set, footprints, regions, idle times, and the quality of the record",
+    ),
+    entry::<html::HtmlArgs>(
+        &["html"],
+        "One interactive HTML file: heat map, working set, memory, CPU time and marks; needs no network",
+    ),
+    entry::<Asked<wss::WssArgs>>(&["wss"], "Distribution of the working set size"),
+    entry::<Asked<footprints::FootprintsArgs>>(
+        &["footprints"],
+        "Distribution of footprints: virtual and resident size of the targets, memory used in the system",
+    ),
+    entry::<Asked<nr_regions::NrRegionsArgs>>(
+        &["nr_regions", "nr-regions"],
+        "Distribution of the number of regions per snapshot, which decides DAMON's accuracy and overhead",
+    ),
+    entry::<Asked<record_info::RecordInfoArgs>>(
+        &["record_info", "record-info"],
+        "Time span and address ranges of each target, for --time_range and --address_range",
+    ),
+    entry::<Asked<ages::AgesArgs>>(&["ages"], "Memory by age: how much of it has not been accessed for how long"),
+    entry::<Asked<profile::ProfileArgs>>(
+        &["wss_profile"],
+        "Working set size for windows of different length (powers of two)",
+    ),
+    entry::<Asked<times::TimesArgs>>(
+        &["times"],
+        "Time spans in which a region passes the filters, for example `--access_rate 50% 100%`",
+    ),
+];
 
 /// Arguments of `damo report`.
 #[derive(Args, Debug)]
 pub struct ReportArgs {
-    /// Which one.
     #[command(subcommand)]
-    pub report: Report,
+    report: AnyReport,
 }
 
-/// The reports.
-#[derive(Debug, Subcommand)]
-pub enum Report {
-    /// All snapshots with their regions, as recorded
-    Raw(raw::RawArgs),
-    /// Snapshots as tables, boxes, histograms and percentiles of access rate, age and size
-    Access(Box<access::AccessArgs>),
-    /// Heat map of access rates over time and addresses: on the terminal, as a picture, or as numbers
-    #[command(visible_alias = "heatmap")]
-    Heats(Box<heats::HeatsArgs>),
-    /// One page: heat map, working set, footprints, regions, idle times, and the quality of the record
-    Holistic(Box<holistic::HolisticArgs>),
-    /// One interactive HTML file: heat map, working set, memory, CPU time and marks; needs no network
-    Html(html::HtmlArgs),
-    /// Distribution of the working set size
-    Wss(Asked<wss::WssArgs>),
-    /// Distribution of footprints: virtual and resident size of the targets, memory used in the system
-    Footprints(footprints::FootprintsArgs),
-    /// Distribution of the number of regions per snapshot, which decides DAMON's accuracy and overhead
-    #[command(name = "nr_regions", alias = "nr-regions")]
-    NrRegions(Asked<nr_regions::NrRegionsArgs>),
-    /// Time span and address ranges of each target, for --time_range and --address_range
-    #[command(name = "record_info", alias = "record-info")]
-    RecordInfo(record_info::RecordInfoArgs),
-    /// Memory by age: how much of it has not been accessed for how long
-    Ages(Asked<ages::AgesArgs>),
-    /// Working set size for windows of different length (powers of two)
-    #[command(name = "wss_profile")]
-    WssProfile(profile::ProfileArgs),
-    /// Time spans in which a region passes the filters, for example `--access_rate 50% 100%`
-    Times(Asked<times::TimesArgs>),
+/// One of the reports, with its options.
+#[derive(Debug)]
+struct AnyReport(Box<dyn ReportCommand>);
+
+impl Subcommand for AnyReport {
+    fn augment_subcommands(command: Command) -> Command {
+        REPORTS.iter().fold(command, |command, report| {
+            let (name, others) = report.names.split_first().unwrap_or((&"", &[]));
+            let one = (report.augment)(Command::new(*name)).about(report.about).long_about(None);
+            // The same name with a hyphen is understood, and not shown.
+            let (hidden, shown): (Vec<&str>, Vec<&str>) = others.iter().copied().partition(|name| name.contains('-'));
+            command.subcommand(one.visible_aliases(shown).aliases(hidden))
+        })
+    }
+
+    fn augment_subcommands_for_update(command: Command) -> Command {
+        Self::augment_subcommands(command)
+    }
+
+    fn has_subcommand(name: &str) -> bool {
+        REPORTS.iter().any(|report| report.names.contains(&name))
+    }
+}
+
+impl FromArgMatches for AnyReport {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        Self::from_arg_matches_mut(&mut matches.clone())
+    }
+
+    fn from_arg_matches_mut(matches: &mut ArgMatches) -> Result<Self, clap::Error> {
+        let missing = || clap::Error::new(ErrorKind::MissingSubcommand);
+        let (name, mut options) = matches.remove_subcommand().ok_or_else(missing)?;
+        let report = REPORTS.iter().find(|report| report.names.first() == Some(&name.as_str()));
+        (report.ok_or_else(missing)?.parse)(&mut options).map(Self)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
 }
 
 /// Runs a report.
 ///
 /// # Errors
 /// If a record cannot be read, an option makes no sense for it, or the result cannot be written.
-pub fn run(args: ReportArgs) -> Result<Outcome> {
-    match args.report {
-        Report::Raw(args) => raw::run(&args),
-        Report::Access(args) => access::run(&args),
-        Report::Heats(args) => heats::run(&args),
-        Report::Holistic(args) => holistic::run(&args),
-        Report::Html(args) => html::run(&args),
-        Report::Wss(args) => args.run(),
-        Report::Footprints(args) => footprints::run(&args),
-        Report::NrRegions(args) => args.run(),
-        Report::RecordInfo(args) => record_info::run(&args),
-        Report::Ages(args) => args.run(),
-        Report::WssProfile(args) => profile::run(&args),
-        Report::Times(args) => args.run(),
-    }
+pub fn run(args: &ReportArgs) -> Result<Outcome> {
+    args.report.0.run()
 }

@@ -1,13 +1,14 @@
 //! `damo report nr_regions`.
 
+use super::form::FormArgs;
 use super::options::{DistributionArgs, SettlingArgs};
-use super::shared::{Asked, ReportArgs};
+use super::part::FilterArgs;
+use super::shared::{ReportArgs, Request};
 use anyhow::Result;
 use clap::Args;
-use damo_frame::Record;
 use damo_report::distribution::SortBy;
-use damo_report::filter::Filter;
 use damo_report::nr_regions::{NrRegionsOptions, NrRegionsReport, nr_regions};
+use damo_report::several::Apart;
 
 /// Arguments.
 #[derive(Args, Debug)]
@@ -19,21 +20,21 @@ pub struct NrRegionsArgs {
 }
 
 impl ReportArgs for NrRegionsArgs {
-    type Report = NrRegionsReport;
+    type Report<'r> = NrRegionsReport;
+    type Part = FilterArgs;
+    type Form = FormArgs;
 
-    fn check(&self) -> Result<()> {
-        self.distribution.range().map(drop)
-    }
-
-    fn make(asked: &Asked<Self>, records: &[Record], filter: Filter) -> Result<NrRegionsReport> {
-        let Self { distribution, settling } = &asked.own;
+    fn find(request: &Request<'_, Self>) -> Result<Apart<NrRegionsReport>> {
+        let Self { distribution, settling } = request.own();
         let (range, sort, exclude_samples) = (distribution.range()?, distribution.sort(), settling.exclude_samples);
-        let report = nr_regions(records, &NrRegionsOptions { range, exclude_samples, sort, filter })?;
-        settling.judge(records.first().map_or("", |record| record.name()), report.each_used())?;
-        Ok(report)
+        request.each(|records, filter| {
+            let report = nr_regions(records, &NrRegionsOptions { range, exclude_samples, sort, filter })?;
+            settling.judge(records.first().map_or("", |record| record.name()), report.each_used())?;
+            Ok(report)
+        })
     }
 
-    fn layout(&self) -> SortBy {
-        self.distribution.sort()
+    fn layout(request: &Request<'_, Self>, _: &Apart<NrRegionsReport>) -> Result<SortBy> {
+        Ok(request.own().distribution.sort())
     }
 }

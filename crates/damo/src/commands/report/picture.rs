@@ -1,6 +1,5 @@
 //! Options of pictures, and writing them: PNG or SVG by the file's ending.
 
-use super::options::{AnyForm, FormArgs};
 use crate::errors;
 use crate::inputs::Opened;
 use crate::outputs::{self, Manner};
@@ -49,8 +48,9 @@ pub struct PlotArgs {
     /// Draw a picture instead: FILE.png or FILE.svg
     #[arg(long, value_name = "FILE", value_parser = picture_file, conflicts_with = "out", help_heading = "Pictures")]
     plot: Option<PathBuf>,
+    /// How it looks.
     #[command(flatten)]
-    picture: PictureArgs,
+    pub picture: PictureArgs,
 }
 
 fn size(text: &str) -> Result<(usize, usize), String> {
@@ -72,12 +72,10 @@ pub fn colormap(text: &str) -> Result<ColorMap, String> {
 
 fn picture_file(text: &str) -> Result<PathBuf, String> {
     let path = PathBuf::from(text);
-    if is_picture(&path) { Ok(path) } else { Err("pictures are files that end in .png or .svg".into()) }
-}
-
-/// Whether a file of this name is a picture.
-pub fn is_picture(path: &Path) -> bool {
-    Format::of(path).is_some()
+    match Format::of(&path) {
+        Some(_) => Ok(path),
+        None => Err("pictures are files that end in .png or .svg".into()),
+    }
 }
 
 /// What a picture is written as, and where to.
@@ -89,24 +87,6 @@ pub struct PictureOutput<'a> {
     pub path: Option<&'a Path>,
     /// How the file is written.
     pub manner: Manner,
-}
-
-impl<'a> PictureOutput<'a> {
-    /// A file that says by its ending what it is; `None` if it is no picture's.
-    pub fn file(path: &'a Path, form: &FormArgs) -> Option<Self> {
-        let format = Format::of(path)?;
-        Some(Self { format, path: Some(path), manner: form.manner(AnyForm::Picture(format).kind()) })
-    }
-
-    /// Where `--format` and `--output` say; `None` if they say no picture.
-    pub fn of_form(form: &'a FormArgs) -> Option<Self> {
-        match form.format() {
-            AnyForm::Picture(format) => {
-                Some(Self { format, path: form.out(), manner: form.manner(form.format().kind()) })
-            }
-            _ => None,
-        }
-    }
 }
 
 impl PictureArgs {
@@ -167,29 +147,15 @@ impl PictureArgs {
 }
 
 impl PlotArgs {
-    /// Draws `chart` if a picture was asked for; else gives the form to write.
-    ///
-    /// # Errors
-    /// As [`PictureArgs::draw`].
-    pub fn or_form<'a, P: Picture>(
-        &self,
-        chart: impl FnOnce() -> P,
-        opened: &Opened,
-        form: &'a FormArgs,
-    ) -> Result<Option<&'a FormArgs>> {
-        match self.place(form) {
-            Some(place) => self.picture.draw(&chart(), opened, &place).map(|()| None),
-            None => Ok(Some(form)),
-        }
+    /// The picture's file.
+    pub fn file(&self) -> Option<&Path> {
+        self.plot.as_deref()
     }
+}
 
-    /// Where a picture goes, if one was asked for: by `--plot`, or by `--format`.
-    pub fn place<'a>(&'a self, form: &'a FormArgs) -> Option<PictureOutput<'a>> {
-        self.plot.as_deref().map_or_else(|| PictureOutput::of_form(form), |path| PictureOutput::file(path, form))
-    }
-
-    /// How the picture looks.
-    pub fn picture(&self) -> PictureArgs {
-        self.picture
+impl From<PictureArgs> for PlotArgs {
+    /// For reports that name the picture's file in another way.
+    fn from(picture: PictureArgs) -> Self {
+        Self { plot: None, picture }
     }
 }

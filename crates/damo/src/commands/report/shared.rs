@@ -1,111 +1,196 @@
-//! What most reports are asked in the same way: which records, which part of them, and in what form the result is shown.
+//! What all reports are asked in the same way (which records, which part of them, in what form the result is shown), and the
+//! one runner that makes and shows them.
 
-use super::input::ReportInputs;
-use super::options::{ClockArgs, FilterArgs, FormArgs};
-use super::picture::PlotArgs;
+use super::form::{AnyForm, FormArgs, FormOptions, PagerArgs};
+use super::options::ClockArgs;
+use super::part::PartOptions;
 use crate::errors::Outcome;
-use crate::inputs::Opened;
+use crate::inputs::{Inputs, Opened};
 use crate::progress;
 use anyhow::Result;
-use clap::Args;
+use clap::{Args, Command};
 use damo_frame::Record;
-use damo_report::Report;
 use damo_report::filter::Filter;
 use damo_report::selection::selected;
 use damo_report::several::Apart;
-use std::path::{Path, PathBuf};
+use damo_report::{Report, Zero};
+use std::fmt::Debug;
+use std::path::PathBuf;
 
-/// What a report has of its own on the command line.
-pub trait ReportArgs: Args {
-    /// The report.
-    type Report: Report;
+/// A report on the command line.
+pub trait ReportCommand: Debug {
+    /// Changes what clap knows of the options that all reports have.
+    fn adapt(command: Command) -> Command
+    where
+        Self: Sized,
+    {
+        command
+    }
 
-    /// Sees that the options make sense, before a record is opened.
+    /// Makes the report and shows it.
     ///
     /// # Errors
-    /// If one does not.
-    fn check(&self) -> Result<()> {
-        Ok(())
+    /// If a record cannot be read, an option makes no sense, or the result cannot be written.
+    fn run(&self) -> Result<Outcome>;
+}
+
+/// What a report has of its own on the command line.
+pub trait ReportArgs: Args + Debug + 'static {
+    /// The report; those that read records while they are written borrow them.
+    type Report<'r>: Report;
+    /// The options that say which part of the records it looks at.
+    type Part: PartOptions;
+    /// The options that say in which form it is shown.
+    type Form: FormOptions;
+
+    /// Changes what clap knows of the options that all reports have.
+    fn adapt(command: Command) -> Command {
+        command
     }
 
-    /// Whether a named file is a record to read.
-    fn reads(_path: &Path) -> bool {
-        true
+    /// The records to read.
+    ///
+    /// # Errors
+    /// If none is named and there is no default one.
+    fn paths(asked: &Asked<Self>) -> Result<Vec<PathBuf>> {
+        asked.inputs.paths(&[&asked.files[..], asked.form.files(), asked.part.files()].concat())
     }
 
-    /// Makes the report of the records of one recording; `filter` is on their clock.
+    /// Does what some options ask for instead of the report. Gives whether one did.
+    ///
+    /// # Errors
+    /// If it cannot be done.
+    fn instead(_: &Request<'_, Self>) -> Result<bool> {
+        Ok(false)
+    }
+
+    /// Makes the report of each recording.
     ///
     /// # Errors
     /// If a record cannot be read, or an option makes no sense for it.
-    fn make(asked: &Asked<Self>, records: &[Record], filter: Filter) -> Result<Self::Report>;
+    fn find<'r>(request: &Request<'r, Self>) -> Result<Apart<Self::Report<'r>>>;
 
     /// How text and picture are laid out.
-    fn layout(&self) -> <Self::Report as Report>::Layout;
+    ///
+    /// # Errors
+    /// If the records cannot be read.
+    fn layout<'r>(
+        request: &Request<'r, Self>,
+        found: &Apart<Self::Report<'r>>,
+    ) -> Result<<Self::Report<'r> as Report>::Layout>;
+
+    /// Whether text that is longer than the window goes through a pager.
+    fn pager(&self) -> PagerArgs {
+        PagerArgs { no_pager: true }
+    }
 }
 
-/// The options of a report: its own, and those that most reports have.
+/// The options of a report: its own, and those that all reports have.
 #[derive(Args, Debug)]
-pub struct Asked<A: Args> {
+pub struct Asked<A: ReportArgs> {
     /// Records to read
     #[arg(value_name = "FILE")]
-    files: Vec<PathBuf>,
+    pub files: Vec<PathBuf>,
+    /// The same by an option, and what the records do not tell.
     #[command(flatten)]
-    inputs: ReportInputs,
+    pub inputs: Inputs,
     /// The report's own.
     #[command(flatten)]
     pub own: A,
+    /// In which form the result is shown, and where it goes.
     #[command(flatten)]
-    plot: PlotArgs,
-    /// In which form the result is written, and where to.
+    pub form: A::Form,
+    /// Which part of the records.
     #[command(flatten)]
-    pub form: FormArgs,
-    #[command(flatten)]
-    filter: FilterArgs,
+    pub part: A::Part,
     /// Which clock times are of.
     #[command(flatten)]
     pub clock: ClockArgs,
 }
 
-impl<A: ReportArgs> Asked<A> {
-    /// Makes the report and shows it.
+/// Options that make sense by themselves, and the records that they are for.
+pub struct Request<'r, A: ReportArgs> {
+    /// The options.
+    pub asked: &'r Asked<A>,
+    /// In which form the result is shown.
+    pub form: FormArgs,
+    /// Which part of the records; times since the recording began are not on a record's clock yet.
+    pub filter: Filter,
+    /// The records.
+    pub opened: &'r Opened,
+}
+
+impl<'r, A: ReportArgs> Request<'r, A> {
+    /// The report's own options.
+    pub fn own(&self) -> &'r A {
+        &self.asked.own
+    }
+
+    /// Looks at the records of each recording, of which something passes the filter; that is on their clock.
     ///
     /// # Errors
-    /// If a record cannot be read, an option makes no sense, or the result cannot be written.
-    pub fn run(&self) -> Result<Outcome> {
-        self.own.check()?;
-        let filter = self.filter.filter(self.clock)?;
-        let mut paths = self.inputs.named.paths(&self.files)?;
-        paths.retain(|path| A::reads(path));
-        let opened = self.inputs.named.known.open(&paths)?;
-        opened.has_target(&filter.target)?;
-        self.form.check()?;
-        let found = progress::during(&opened.records, || {
-            Apart::look(&opened.records, |records| {
-                let mut report = A::make(self, records, selected(records, &filter)?)?;
-                if let Some(zero) = report.zero() {
-                    *zero = self.clock.zero(*zero);
-                }
-                Ok::<_, anyhow::Error>(report)
-            })
-        })?;
-        show(&found, &self.own.layout(), &opened, (&self.plot, &self.form, self.clock))
+    /// If nothing passes, or the first that `look` returns.
+    pub fn each<T>(&self, mut look: impl FnMut(&'r [Record], Filter) -> Result<T>) -> Result<Apart<T>> {
+        progress::during(&self.opened.records, || {
+            Apart::look(&self.opened.records, |records| look(records, selected(records, &self.filter)?))
+        })
+    }
+
+    /// Shows what was found in the form that was asked for.
+    ///
+    /// # Errors
+    /// If it cannot be written, or there is no such table.
+    pub fn show<R: Report>(&self, found: &Apart<R>, layout: &R::Layout) -> Result<()> {
+        let form = &self.form;
+        if let Some(place) = form.picture_output() {
+            let picture = progress::during(&self.opened.records, || found.picture(layout))?;
+            return form.plot.picture.draw(&picture, self.opened, &place);
+        }
+        let (only, clock) = (form.table.as_deref(), self.asked.clock.abs_time);
+        form.write(self.own().pager(), |out| {
+            Ok(match form.format() {
+                AnyForm::Tables(tables) => found.write_tables(tables, only, clock, out),
+                _ => found.write_text(out, layout),
+            }?)
+        })
     }
 }
 
-/// Shows what was found in the form that was asked for.
+impl<A: ReportArgs> ReportCommand for Asked<A> {
+    fn adapt(command: Command) -> Command {
+        A::adapt(command)
+    }
+
+    fn run(&self) -> Result<Outcome> {
+        // Mistakes in options are told before a long record is read.
+        let (form, filter) = (self.form.form()?, self.part.filter(self.clock)?);
+        let opened = self.inputs.known.open(&A::paths(self)?)?;
+        opened.has_target(&filter.target)?;
+        form.check()?;
+        let request = Request { asked: self, form, filter, opened: &opened };
+        if !A::instead(&request)? {
+            let mut found = A::find(&request)?;
+            if self.clock.abs_time {
+                found.parts.iter_mut().for_each(|part| part.value.count_from(Zero::Clock));
+            }
+            request.show(&found, &A::layout(&request, &found)?)?;
+        }
+        Ok(opened.outcome())
+    }
+}
+
+/// Shows a report of one record, whose moments stay on the record's clock.
 ///
 /// # Errors
-/// If it cannot be written, or there is no such table.
-pub fn show<R: Report>(
-    found: &Apart<R>,
-    layout: &R::Layout,
-    opened: &Opened,
-    (plot, form, clock): (&PlotArgs, &FormArgs, ClockArgs),
-) -> Result<Outcome> {
-    let picture = || found.picture(|report| report.picture(layout));
-    if let Some(form) = plot.or_form(picture, opened, form)? {
-        let tables = || found.tables(clock.abs_time, Report::tables);
-        form.write(R::NAME, |out| found.write_text(out, |report, out| report.write_text(out, layout)), tables)?;
+/// As [`Request::show`].
+pub fn show_one<R: Report<Layout = ()>>(report: &R, form: &FormArgs, opened: &Opened) -> Result<()> {
+    if let Some(place) = form.picture_output() {
+        return form.plot.picture.draw(&report.picture(&())?, opened, &place);
     }
-    Ok(opened.outcome())
+    form.write(PagerArgs { no_pager: true }, |out| {
+        Ok(match form.format() {
+            AnyForm::Tables(tables) => tables.write(R::NAME, report.tables()?, form.table.as_deref(), out),
+            _ => report.write_text(out, &()),
+        }?)
+    })
 }

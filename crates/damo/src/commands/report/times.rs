@@ -1,28 +1,35 @@
 //! `damo report times`.
 
-use super::shared::{Asked, ReportArgs};
+use super::form::FormArgs;
+use super::part::FilterArgs;
+use super::shared::{Asked, ReportArgs, Request};
 use anyhow::Result;
 use clap::Args;
-use damo_frame::Record;
-use damo_report::filter::Filter;
+use damo_report::several::Apart;
 use damo_report::times::{TimesReport, times};
-use std::path::Path;
+use std::path::PathBuf;
 
 /// Arguments: none of its own.
 #[derive(Args, Debug)]
 pub struct TimesArgs {}
 
 impl ReportArgs for TimesArgs {
-    type Report = TimesReport;
+    type Report<'r> = TimesReport;
+    type Part = FilterArgs;
+    type Form = FormArgs;
 
     /// The Python tool wants a profile named as well, and does not look at it.
-    fn reads(path: &Path) -> bool {
-        path.extension().is_none_or(|ending| ending != "profile")
+    fn paths(asked: &Asked<Self>) -> Result<Vec<PathBuf>> {
+        let mut paths = asked.inputs.paths(&asked.files)?;
+        paths.retain(|path| path.extension().is_none_or(|ending| ending != "profile"));
+        Ok(paths)
     }
 
-    fn make(_: &Asked<Self>, records: &[Record], filter: Filter) -> Result<TimesReport> {
-        Ok(times(records, &filter)?)
+    fn find(request: &Request<'_, Self>) -> Result<Apart<TimesReport>> {
+        request.each(|records, filter| Ok(times(records, &filter)?))
     }
 
-    fn layout(&self) {}
+    fn layout(_: &Request<'_, Self>, _: &Apart<TimesReport>) -> Result<()> {
+        Ok(())
+    }
 }

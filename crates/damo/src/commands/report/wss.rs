@@ -1,13 +1,15 @@
 //! `damo report wss`.
 
-use super::options::{AnyForm, DistributionArgs, RawNumber, SettlingArgs, microseconds, size};
-use super::shared::{Asked, ReportArgs};
+use super::form::{AnyForm, FormArgs};
+use super::options::{DistributionArgs, RawNumber, SettlingArgs, microseconds, size};
+use super::part::FilterArgs;
+use super::shared::{ReportArgs, Request};
 use anyhow::Result;
 use clap::Args;
-use damo_frame::Record;
 use damo_model::{Bytes, Nanos, NrAccesses};
 use damo_report::distribution::DistributionText;
 use damo_report::filter::Filter;
+use damo_report::several::Apart;
 use damo_report::wss::{WssOptions, WssReport, wss};
 
 /// Arguments.
@@ -53,14 +55,12 @@ pub struct WssArgs {
 }
 
 impl ReportArgs for WssArgs {
-    type Report = WssReport;
+    type Report<'r> = WssReport;
+    type Part = FilterArgs;
+    type Form = FormArgs;
 
-    fn check(&self) -> Result<()> {
-        self.distribution.range().map(drop)
-    }
-
-    fn make(asked: &Asked<Self>, records: &[Record], filter: Filter) -> Result<WssReport> {
-        let own = &asked.own;
+    fn find(request: &Request<'_, Self>) -> Result<Apart<WssReport>> {
+        let own = request.own();
         let windowed = own.work_time > WssOptions::default().work_time;
         let options = WssOptions {
             range: own.distribution.range()?,
@@ -71,21 +71,24 @@ impl ReportArgs for WssArgs {
             sort: own.distribution.sort(),
             per_target: own.per_target,
             per_mapping: own.per_mapping,
-            errors: own.error || (matches!(asked.form.format(), AnyForm::Tables(_)) && !windowed),
-            filter,
+            errors: own.error || (matches!(request.form.format(), AnyForm::Tables(_)) && !windowed),
+            filter: Filter::default(),
         };
-        let report = wss(records, &options)?;
-        own.settling.judge(records.first().map_or("", |record| record.name()), report.each_used())?;
-        Ok(report)
+        request.each(|records, filter| {
+            let report = wss(records, &WssOptions { filter, ..options.clone() })?;
+            own.settling.judge(records.first().map_or("", |record| record.name()), report.each_used())?;
+            Ok(report)
+        })
     }
 
-    fn layout(&self) -> DistributionText {
-        DistributionText {
-            style: self.raw_number.style(),
-            nr_cols_bar: self.nr_cols_bar,
-            all: self.all_wss,
-            histogram: self.histogram.map(|ranges| ranges as usize),
-            sort: self.distribution.sort(),
-        }
+    fn layout(request: &Request<'_, Self>, _: &Apart<WssReport>) -> Result<DistributionText> {
+        let own = request.own();
+        Ok(DistributionText {
+            style: own.raw_number.style(),
+            nr_cols_bar: own.nr_cols_bar,
+            all: own.all_wss,
+            histogram: own.histogram.map(|ranges| ranges as usize),
+            sort: own.distribution.sort(),
+        })
     }
 }

@@ -1,0 +1,225 @@
+//! Options that say which part of the records a report looks at.
+
+use super::options::{ClockArgs, microseconds, size};
+use super::ranges::{Ranges, TimeArgs, occurrences, repeated, time_bounds};
+use anyhow::{Context, Result, bail};
+use clap::{ArgMatches, Args, Command, FromArgMatches};
+use damo_model::human::{self, ParseError};
+use damo_model::{AddrRange, Bytes, Nanos};
+use damo_report::filter::{Bounds, Filter, TargetFilter};
+use damo_report::heats::TimeBase;
+use std::path::PathBuf;
+
+/// Which part of the records a report looks at, as it is said on the command line.
+pub trait PartOptions: Args + std::fmt::Debug {
+    /// The filter.
+    ///
+    /// # Errors
+    /// If bounds are the wrong way round, or address ranges overlap.
+    fn filter(&self, clock: ClockArgs) -> Result<Filter>;
+
+    /// Records that stand right behind one of the options.
+    fn files(&self) -> &[PathBuf] {
+        &[]
+    }
+}
+
+/// All of the records.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct WholeRecord {}
+
+impl PartOptions for WholeRecord {
+    fn filter(&self, _: ClockArgs) -> Result<Filter> {
+        Ok(Filter::default())
+    }
+}
+
+/// A time that the report looks up itself.
+impl PartOptions for TimeArgs {
+    fn filter(&self, _: ClockArgs) -> Result<Filter> {
+        Ok(Filter::default())
+    }
+}
+
+/// The targets, times and addresses of a map.
+#[derive(Args, Clone, Debug)]
+pub struct MapPart {
+    /// Which targets.
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// Ranges of time and addresses.
+    #[command(flatten)]
+    pub ranges: Ranges,
+}
+
+impl PartOptions for MapPart {
+    fn filter(&self, _: ClockArgs) -> Result<Filter> {
+        Ok(Filter { target: self.target.filter(), ..Filter::default() })
+    }
+
+    fn files(&self) -> &[PathBuf] {
+        self.ranges.files()
+    }
+}
+
+fn percent(text: &str) -> Result<f64, ParseError> {
+    human::parse_percent(text).map(|number| number.as_f64())
+}
+
+/// Which part of the records.
+#[derive(Args, Clone, Debug, Default)]
+pub struct FilterArgs {
+    #[command(flatten)]
+    target: TargetArgs,
+    /// Regions of these sizes only
+    #[arg(long = "sz_region", num_args = 2, value_names = ["MIN", "MAX"], value_parser = size, help_heading = "Selection")]
+    sz_region: Vec<Bytes>,
+    /// Regions with this share of the possible accesses only, in percent
+    #[arg(long = "access_rate", num_args = 2, value_names = ["MIN", "MAX"], value_parser = percent, help_heading = "Selection")]
+    access_rate: Vec<f64>,
+    /// Regions of these ages only; a bare number is microseconds
+    #[arg(long, num_args = 2, value_names = ["MIN", "MAX"], value_parser = microseconds, help_heading = "Selection")]
+    age: Vec<Nanos>,
+    #[command(flatten)]
+    repeated: RepeatedFilters,
+}
+
+/// Which targets.
+#[derive(Args, Clone, Debug, Default)]
+pub struct TargetArgs {
+    /// The target with this id, as the kernel calls it
+    #[arg(long = "tid", visible_alias = "target_id", value_name = "ID", help_heading = "Selection")]
+    pub tid: Option<u64>,
+    /// Targets that are this process
+    #[arg(long, value_name = "PID", help_heading = "Selection")]
+    pub pid: Option<i32>,
+    /// Targets of this kdamond
+    #[arg(long = "kdamond_idx", value_name = "INDEX", help_heading = "Selection")]
+    pub kdamond_idx: Option<u32>,
+    /// Targets of this context
+    #[arg(long = "context_idx", value_name = "INDEX", help_heading = "Selection")]
+    pub context_idx: Option<u32>,
+    /// What this scheme was applied to
+    #[arg(long = "scheme_idx", value_name = "INDEX", help_heading = "Selection")]
+    pub scheme_idx: Option<u32>,
+}
+
+impl TargetArgs {
+    /// The library's word for it.
+    pub fn filter(&self) -> TargetFilter {
+        TargetFilter {
+            kdamond: self.kdamond_idx,
+            context: self.context_idx,
+            scheme: self.scheme_idx,
+            target_id: self.tid,
+            pid: self.pid,
+            ..TargetFilter::default()
+        }
+    }
+}
+
+impl PartOptions for FilterArgs {
+    fn filter(&self, clock: ClockArgs) -> Result<Filter> {
+        let mut filter = Filter {
+            target: self.target.filter(),
+            sz_region: bounds("sz_region", &self.sz_region)?,
+            access_rate: bounds("access_rate", &self.access_rate)?,
+            age: bounds("age", &self.age)?,
+            ..Filter::default()
+        };
+        for group in &self.repeated.address {
+            let range = pair("address", group, size)?;
+            filter.addresses.push(AddrRange::new(damo_model::Addr(range.min.0), damo_model::Addr(range.max.0)));
+        }
+        let addresses = std::mem::take(&mut filter.addresses);
+        filter.set_addresses(addresses)?;
+        for group in &self.repeated.sz_snapshot {
+            filter.sz_snapshot.push(pair("sz_snapshot", group, size)?);
+        }
+        for group in &self.repeated.snapshot_time {
+            let range = time_bounds(group)?;
+            let clock = range.base == TimeBase::At(Nanos(0)) || clock.abs_time;
+            let bounds = Bounds::new(range.start, range.end);
+            if clock { filter.snapshot_time.push(bounds) } else { filter.since_began.push(bounds) }
+        }
+        for group in &self.repeated.snapshot_idx {
+            filter.snapshot_idx.push(pair("snapshot_idx", group, |text| {
+                text.parse::<u64>().map_err(|_| format!("'{text}' is no position: a whole number from 0 is wanted"))
+            })?);
+        }
+        for group in &self.repeated.temperature {
+            filter.temperature.push(pair("temperature", group, |text| human::parse_number(text).map(|n| n.trunc()))?);
+        }
+        Ok(filter)
+    }
+}
+
+fn bounds<T: PartialOrd + Copy + std::fmt::Debug>(option: &str, values: &[T]) -> Result<Option<Bounds<T>>> {
+    match *values {
+        [min, max] if min <= max => Ok(Some(Bounds::new(min, max))),
+        [min, max] => bail!("--{option}: the minimum {min:?} is above the maximum {max:?}"),
+        _ => Ok(None),
+    }
+}
+
+fn pair<T: PartialOrd + Copy + std::fmt::Debug, E: std::fmt::Display>(
+    option: &str,
+    words: &[String],
+    parse: impl Fn(&str) -> Result<T, E>,
+) -> Result<Bounds<T>> {
+    let values: Vec<T> = words
+        .iter()
+        .map(|word| parse(word).map_err(|error| anyhow::anyhow!("--{option} {}: {error}", words.join(" "))))
+        .collect::<Result<_>>()?;
+    bounds(option, &values)?.with_context(|| format!("--{option} takes two values: MIN MAX"))
+}
+
+/// Options that take two values and may be given several times. Clap's derive flattens such values; this keeps the pairs.
+#[derive(Clone, Debug, Default)]
+struct RepeatedFilters {
+    address: Vec<Vec<String>>,
+    sz_snapshot: Vec<Vec<String>>,
+    snapshot_time: Vec<Vec<String>>,
+    snapshot_idx: Vec<Vec<String>>,
+    temperature: Vec<Vec<String>>,
+}
+
+impl Args for RepeatedFilters {
+    fn augment_args(command: Command) -> Command {
+        command
+            .arg(repeated("address", &["START", "END"], "Only this address range (repeatable)"))
+            .arg(repeated(
+                "sz_snapshot",
+                &["MIN", "MAX"],
+                "Only snapshots with regions of this size in total (repeatable)",
+            ))
+            .arg(repeated(
+                "snapshot_time",
+                &["FROM", "TO"],
+                "Only snapshots within this time since the recording began, as in `5s 1min`; bare numbers are nanoseconds on the record's clock (repeatable)",
+            ))
+            .arg(repeated("snapshot_idx", &["FIRST", "LAST"], "Only snapshots at these positions, from 0 (repeatable)"))
+            .arg(repeated("temperature", &["MIN", "MAX"], "Only regions of this temperature (repeatable)"))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for RepeatedFilters {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        Ok(Self {
+            address: occurrences(matches, "address"),
+            sz_snapshot: occurrences(matches, "sz_snapshot"),
+            snapshot_time: occurrences(matches, "snapshot_time"),
+            snapshot_idx: occurrences(matches, "snapshot_idx"),
+            temperature: occurrences(matches, "temperature"),
+        })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
