@@ -7,8 +7,9 @@ use damo_model::{
     Addr, Age, Bytes, Footprint, Item, Mapping, Mappings, Mark, Meta, Nanos, NrAccesses, Process, ProcessFootprint,
     Region, Side, Snapshot, SnapshotState, Stamp, Target, TargetKey, TimeSpan,
 };
-use damo_report::heats::{Columns, Grid, HeatsOptions, TimeBase, TimeRange, heats};
+use damo_report::heats::{Columns, Grid, HeatsOptions, heats};
 use damo_report::html;
+use damo_report::range::{TimeBase, TimeRange};
 use std::fs;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;

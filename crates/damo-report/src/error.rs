@@ -1,5 +1,6 @@
 //! What can go wrong in a report.
 
+use crate::range::RangeError;
 use damo_frame::{FrameError, Record};
 use std::io;
 
@@ -16,6 +17,9 @@ pub enum ReportError {
     /// An option, or a combination of options and record, that has no meaning. A whole sentence with the remedy.
     #[error("{0}")]
     Invalid(String),
+    /// The wanted time is nowhere.
+    #[error(transparent)]
+    Range(RangeError),
     /// Polars refused a table.
     #[error("data frame: {0}")]
     Polars(#[from] polars::error::PolarsError),

@@ -6,15 +6,15 @@
 use crate::distribution::{
     Distribution, DistributionText, PercentileRange, RANGES, SortBy, histogram_table, percentile_table,
 };
-use crate::heats::{TimeBase, TimeRange};
 use crate::picture::{Chart, Picture, Unit};
+use crate::range::TimeRange;
 use crate::series_chart::series_chart;
 use crate::table::Table;
 use crate::wss::{self, wss};
 use crate::zero::Zero;
 use crate::{Report, ReportError};
 use damo_frame::Record;
-use damo_model::human::{Show, time_text};
+use damo_model::human::time_text;
 use damo_model::{Bytes, Footprint, Nanos, Side, Stamp, SystemFootprint, TimeSpan};
 use std::collections::HashMap;
 use std::io::Write;
@@ -203,7 +203,7 @@ pub fn footprints(records: &[Record], options: &FootprintsOptions) -> Result<Foo
     }
     let touched = if with_wss { working_sets(records)? } else { Vec::new() };
     let span = all.first().zip(all.last()).map_or_else(Default::default, |(a, b)| TimeSpan::new(a.time, b.time));
-    let window = options.time.as_ref().map(|range| window(records, range, span)).transpose()?;
+    let window = options.time.as_ref().map(|range| range.resolve(records, span)).transpose()?;
     let wanted = |at: Nanos| window.is_none_or(|window| window.contains(at));
     let series = options.metrics.iter().map(|metric| {
         let values: Vec<(Nanos, Bytes)> = match metric {
@@ -238,32 +238,6 @@ fn working_sets(records: &[Record]) -> Result<Vec<(Nanos, Bytes)>, ReportError> 
         ));
     }
     Ok(points)
-}
-
-/// A time range on the clock that the readings are on.
-fn window(records: &[Record], range: &TimeRange, span: TimeSpan) -> Result<TimeSpan, ReportError> {
-    let base = match &range.base {
-        TimeBase::At(base) => *base,
-        TimeBase::Began => records.first().map(Record::began).unwrap_or_default(),
-        TimeBase::Guided => span.start,
-        TimeBase::GuidedEnd => span.end,
-        TimeBase::Mark(wanted) => {
-            let mut found = None;
-            for record in records {
-                for side in record.side_data()? {
-                    if let Side::Mark(mark) = side
-                        && mark.text == *wanted
-                    {
-                        found = found.or(record.on_record_clock(mark.at));
-                    }
-                }
-            }
-            found.ok_or_else(|| {
-                ReportError::invalid(format!("no mark is called '{}'; `damo info` counts marks", wanted.shown()))
-            })?
-        }
-    };
-    Ok(TimeSpan::new(base.saturating_add(range.start), base.saturating_add(range.end)))
 }
 
 impl FootprintsReport {

@@ -18,6 +18,7 @@
 //! - [`events`]: processes that came and went, mappings and parameters that changed
 //! - [`holistic`]: all of that on one page
 //! - [`guide`], [`survey`]: which times and addresses a record covers
+//! - [`range`]: times and addresses as people name them
 //! - [`filter`]: which snapshots and regions a report looks at
 //! - [`series`], [`distribution`]: a number per snapshot, and its percentiles
 //! - [`temperature`]: how hot a region is
@@ -64,6 +65,7 @@ pub mod nr_regions;
 pub mod output_format;
 pub mod picture;
 pub mod profile;
+pub mod range;
 pub mod raw;
 pub mod report;
 pub mod selection;

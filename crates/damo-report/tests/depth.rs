@@ -12,13 +12,12 @@ use damo_report::distribution::DistributionText;
 use damo_report::filter::Filter;
 use damo_report::footprints::{self, Metric, footprints};
 use damo_report::guide::guide;
-use damo_report::heats::{
-    Columns, Depth, Glyphs, HeatMap, HeatsOptions, HeatsReport, TerminalStyle, TimeBase, TimeRange, heats,
-};
+use damo_report::heats::{Columns, Depth, Glyphs, HeatMap, HeatsOptions, HeatsReport, TerminalStyle, heats};
 use damo_report::holistic::{self, Overview, holistic};
 use damo_report::nr_regions::{self, nr_regions};
 use damo_report::picture::{Format, Picture, Style, Theme, draw};
 use damo_report::profile::{self, profile};
+use damo_report::range::{TimeBase, TimeRange};
 use damo_report::several::Apart;
 use damo_report::wss::{self, wss};
 use damo_report::{Form, Report, distribution::SortBy, raw, times};

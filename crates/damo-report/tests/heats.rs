@@ -6,10 +6,8 @@ use damo_model::{
     TimeSpan,
 };
 use damo_report::Report;
-use damo_report::heats::{
-    AddressBase, AddressRange, Cells, Columns, DrawRange, Grid, HeatsError, HeatsOptions, HeatsReport, TimeBase,
-    TimeRange, heats,
-};
+use damo_report::heats::{Cells, Columns, DrawRange, Grid, HeatsError, HeatsOptions, HeatsReport, heats};
+use damo_report::range::{AddressBase, AddressRange, TimeBase, TimeRange};
 use damo_report::survey::Identity;
 use std::ops::ControlFlow;
 

@@ -24,12 +24,9 @@ pub use axis::Axis;
 pub use blocks::Fit;
 pub use grid::Grid;
 pub use mappings::MappingNames;
-pub use options::{
-    AddressBase, AddressRange, Cells, Columns, DrawRange, FEW_CHECKS, HeatsOptions, TimeBase, TimeRange,
-};
+pub use options::{Cells, Columns, DrawRange, FEW_CHECKS, HeatsOptions};
 pub use picture::HeatMap;
 pub(crate) use picture::edges;
-pub use plan::find_mark;
 pub use raw::RawStyle;
 pub use scale::{Scale, ScaleError};
 pub use schemes::SchemeLayer;
@@ -37,6 +34,7 @@ pub use terminal::{ColorSet, Depth, Glyphs, TerminalStyle};
 
 use crate::events::Event;
 use crate::picture::Picture;
+use crate::range::RangeError;
 use crate::survey::Identity;
 use crate::table::Table;
 use crate::zero::Zero;
@@ -71,14 +69,9 @@ pub enum HeatsError {
         /// Target ids that exist.
         known: String,
     },
-    /// The wanted mark does not exist.
-    #[error("no mark is called '{}'; the record has: {}", wanted.shown(), known.shown())]
-    NoSuchMark {
-        /// What was asked for.
-        wanted: String,
-        /// Marks that exist.
-        known: String,
-    },
+    /// The wanted time is nowhere.
+    #[error(transparent)]
+    Range(RangeError),
     /// The wanted mapping does not exist.
     #[error("no mapping is called '{}'; the record has: {}", wanted.shown(), known.shown())]
     NoSuchMapping {

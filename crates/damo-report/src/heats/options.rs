@@ -1,55 +1,9 @@
 //! What a heat map is asked for.
 
 use super::scale::Scale;
+use crate::range::{AddressRange, TimeRange};
 use crate::survey::Identity;
-use damo_model::{Addr, AddrRange, Nanos};
-
-/// What times of a range are relative to.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum TimeBase {
-    /// The given time on the record's clock; 0 means that the range is absolute.
-    At(Nanos),
-    /// When the recording began: the start of the first snapshot.
-    Began,
-    /// Where the guide begins: earlier than the recording, if ages tell of the time before.
-    #[default]
-    Guided,
-    /// Where the guide ends: ranges have negative times.
-    GuidedEnd,
-    /// The first mark of this text.
-    Mark(String),
-}
-
-/// A range of time.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TimeRange {
-    /// From, after the base.
-    pub start: Nanos,
-    /// To, after the base.
-    pub end: Nanos,
-    /// Relative to what.
-    pub base: TimeBase,
-}
-
-/// What addresses of a range are relative to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AddressBase {
-    /// This address; 0 means that the range is absolute.
-    At(Addr),
-    /// The start of the guide's area of the same position as the range has among the options.
-    Guided,
-}
-
-/// A range of addresses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AddressRange {
-    /// From, after the base.
-    pub start: Addr,
-    /// To, after the base.
-    pub end: Addr,
-    /// Relative to what.
-    pub base: AddressBase,
-}
+use damo_model::AddrRange;
 
 /// Which areas to draw when no addresses are given.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -227,21 +181,10 @@ impl HeatsOptions {
     }
 }
 
-impl AddressRange {
-    /// The addresses meant, given the start of the guide's area; `None` if that is needed and missing.
-    pub fn resolve(&self, guided: Option<Addr>) -> Option<AddrRange> {
-        let base = match self.base {
-            AddressBase::At(base) => base,
-            AddressBase::Guided => guided?,
-        };
-        let add = |addr: Addr| Addr(base.0.saturating_add(addr.0));
-        Some(AddrRange::new(add(self.start), add(self.end)))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use damo_model::Addr;
 
     #[test]
     fn shared_columns_are_all_given_out_and_none_gets_too_few() {

@@ -6,7 +6,8 @@
 
 use super::HeatsError;
 use super::mappings::MappingNames;
-use super::options::{Cells, DrawRange, HeatsOptions, TimeBase};
+use super::options::{Cells, DrawRange, HeatsOptions};
+use crate::range::{find_mark, listed};
 use crate::survey::{Extent, First, Identity, Survey};
 use damo_frame::Record;
 use damo_model::{Addr, AddrRange, Nanos, Side, TimeSpan};
@@ -98,18 +99,8 @@ fn time_range(records: &[Record], options: &HeatsOptions, known: TimeSpan) -> Re
     let Some(range) = &options.time_range else {
         return Ok(known);
     };
-    let base = match &range.base {
-        TimeBase::At(base) => *base,
-        TimeBase::Began => records.first().map(Record::began).unwrap_or_default(),
-        TimeBase::Guided => known.start,
-        TimeBase::GuidedEnd => known.end,
-        TimeBase::Mark(text) => find_mark(records, text)?,
-    };
-    let (start, end) = (base.saturating_add(range.start), base.saturating_add(range.end));
-    if start >= end {
-        return Err(HeatsError::EmptyRange { what: "time" });
-    }
-    Ok(TimeSpan::new(start, end))
+    let time = range.resolve(records, known)?;
+    if time.start < time.end { Ok(time) } else { Err(HeatsError::EmptyRange { what: "time" }) }
 }
 
 /// The time that is known. Of a target of one snapshot, whose length nothing tells, there is none.
@@ -122,33 +113,6 @@ fn span(extent: &Extent) -> Result<TimeSpan, HeatsError> {
 pub(super) fn window(records: &[Record], options: &HeatsOptions, whole: &Survey) -> Result<TimeSpan, HeatsError> {
     let (_, extent) = pick(options, whole)?;
     time_range(records, options, span(extent)?)
-}
-
-/// When the first mark of this text was set, on its record's clock.
-///
-/// # Errors
-/// If there is none; the error lists those that there are.
-pub fn find_mark(records: &[Record], text: &str) -> Result<Nanos, HeatsError> {
-    let mut known = Vec::new();
-    for record in records {
-        for side in record.side_data()? {
-            if let Side::Mark(mark) = side {
-                if mark.text == text
-                    && let Some(at) = record.on_record_clock(mark.at)
-                {
-                    return Ok(at);
-                }
-                known.push(mark.text.clone());
-            }
-        }
-    }
-    Err(HeatsError::NoSuchMark { wanted: text.to_owned(), known: listed(&known) })
-}
-
-/// Names for an error.
-fn listed<T: AsRef<str>>(names: &[T]) -> String {
-    let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
-    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
 /// The first mark after a time.

@@ -5,9 +5,8 @@
 
 use super::tracks::{self, Track};
 use super::{Group, HtmlError, after};
-use crate::heats::{
-    self, AddressBase, AddressRange, Columns, Grid, HeatsError, HeatsOptions, HeatsReport, TimeBase, TimeRange,
-};
+use crate::heats::{self, Columns, Grid, HeatsError, HeatsOptions, HeatsReport};
+use crate::range::{AddressBase, AddressRange, TimeBase, TimeRange};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use damo_frame::Record;

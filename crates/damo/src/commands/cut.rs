@@ -13,7 +13,8 @@ use damo_frame::Record;
 use damo_model::human::{Show, count_text, time_text};
 use damo_model::{AddrRange, Nanos, TargetKey, TimeSpan};
 use damo_report::filter::{Filter, TargetFilter};
-use damo_report::heats::{HeatsError, MappingNames, TimeBase, TimeRange, find_mark};
+use damo_report::heats::{HeatsError, MappingNames};
+use damo_report::range::TimeRange;
 use damo_report::selection::nothing_left;
 use damo_report::survey::Identity;
 use std::collections::{BTreeMap, BTreeSet};
@@ -172,13 +173,7 @@ fn mapped(
 /// A time range on the record's clock.
 fn resolve(record: &Record, range: &TimeRange) -> Result<TimeSpan> {
     let span = record.time_span().with_context(|| format!("{}: the record has no snapshot", record.name()))?;
-    let base = match &range.base {
-        TimeBase::At(base) => *base,
-        TimeBase::Began | TimeBase::Guided => span.start,
-        TimeBase::GuidedEnd => span.end,
-        TimeBase::Mark(text) => find_mark(std::slice::from_ref(record), text)?,
-    };
-    let wanted = TimeSpan::new(base.saturating_add(range.start), base.saturating_add(range.end));
+    let wanted = range.resolve(std::slice::from_ref(record), span)?;
     if !wanted.overlaps(span) {
         let [from, to] = [wanted.start, wanted.end].map(|at| time(at.saturating_sub(span.start)));
         let length = time(span.length());

@@ -7,7 +7,7 @@ use clap::{ArgMatches, Args, Command, FromArgMatches};
 use damo_model::human::{self, ParseError};
 use damo_model::{AddrRange, Bytes, Nanos};
 use damo_report::filter::{Bounds, Filter, TargetFilter};
-use damo_report::heats::TimeBase;
+use damo_report::range::TimeBase;
 use std::path::PathBuf;
 
 /// Which part of the records a report looks at, as it is said on the command line.

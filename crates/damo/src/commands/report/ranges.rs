@@ -5,7 +5,7 @@ use anyhow::{Context, Result, bail};
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use damo_model::human::{self, ParseError, TimeUnit};
 use damo_model::{Addr, Nanos};
-use damo_report::heats::{AddressBase, AddressRange, TimeBase, TimeRange};
+use damo_report::range::{AddressBase, AddressRange, TimeBase, TimeRange};
 use std::path::{Path, PathBuf};
 
 /// `--time_range`, for reports that are not maps.

@@ -10,7 +10,8 @@ use clap::Args;
 use damo_model::human::Style;
 use damo_model::{Addr, AddrRange, Nanos};
 use damo_report::filter::{Bounds, Filter};
-use damo_report::heats::{AddressBase, AddressRange, HeatsLayout, HeatsOptions, RawStyle, TimeBase, TimeRange};
+use damo_report::heats::{HeatsLayout, HeatsOptions, RawStyle};
+use damo_report::range::{AddressBase, AddressRange, TimeBase, TimeRange};
 use damo_report::raw::{RawOptions, RawReport, raw};
 use damo_report::several::Apart;
 
