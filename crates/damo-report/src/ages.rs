@@ -199,18 +199,15 @@ impl Report for AgesReport {
         Ok(())
     }
 
-    /// Tables: `ages` (target, from_ns, to_ns or null, bytes, percent, pid or null).
     fn tables(&self) -> Result<Vec<Table>, ReportError> {
-        let rows = &self.rows;
-        let columns = vec![
-            ("target", rows.iter().map(|row| row.target.clone()).collect::<Vec<_>>().into()),
-            ("from_ns", rows.iter().map(|row| row.from.0).collect::<Vec<_>>().into()),
-            ("to_ns", rows.iter().map(|row| row.to.map(|to| to.0)).collect::<Vec<_>>().into()),
-            ("bytes", rows.iter().map(|row| row.bytes.0).collect::<Vec<_>>().into()),
-            ("percent", rows.iter().map(|row| row.percent).collect::<Vec<_>>().into()),
-            ("pid", rows.iter().map(|row| row.pid.map(i64::from)).collect::<Vec<Option<i64>>>().into()),
-        ];
-        Ok(vec![Table::new("ages", columns)?])
+        let ages = Table::of("ages", &self.rows)
+            .col("target", "the target", |row| row.target.as_str())
+            .col("from_ns", "not accessed for at least so long", |row| row.from.0)
+            .col("to_ns", "and less than so long; `null`: no limit", |row| row.to.map(|to| to.0))
+            .col("bytes", "", |row| row.bytes.0)
+            .col("percent", "of the target's memory", |row| row.percent)
+            .col("pid", "of the target", |row| row.pid.map(i64::from));
+        Ok(vec![ages.table()?])
     }
 
     fn picture(&self, _: &()) -> Result<Box<dyn Picture + '_>, ReportError> {

@@ -2,7 +2,6 @@
 //! reports share.
 
 use crate::ReportError;
-use crate::table::{Cells, Table};
 use damo_model::human::{Style, format_size_f64, size_text, uint_text};
 use std::io::{self, Write};
 
@@ -81,7 +80,7 @@ pub struct Errors {
 }
 
 /// Ranges of a histogram, unless asked for otherwise.
-pub const RANGES: usize = 10;
+const RANGES: usize = 10;
 
 /// How many values lie in a range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -225,48 +224,34 @@ fn bar(value: u64, max: u64, cols: usize) -> String {
     format!("{}{}", "*".repeat(stars), " ".repeat(cols - stars))
 }
 
-/// The percentiles of several distributions as a table: the labels, `percentile` (u32), `value_name` (u64), and
-/// if wanted `error` (f64, or null where nobody asked for it).
-pub(crate) fn percentile_table<'a>(
-    label: &str,
-    value_name: &str,
-    with_errors: bool,
-    series: impl Iterator<Item = (String, &'a Distribution)>,
-) -> Result<Table, ReportError> {
-    let (mut labels, mut percentiles, mut values) = (Vec::new(), Vec::new(), Vec::new());
-    let mut errors: Vec<Option<f64>> = Vec::new();
-    for (name, distribution) in series {
-        for (i, (percentile, value)) in distribution.percentiles.iter().enumerate() {
-            errors.push(distribution.errors.as_ref().and_then(|errors| errors.percentiles.get(i)).copied());
-            labels.push(name.clone());
-            percentiles.push(u32::from(*percentile));
-            values.push(*value);
-        }
-    }
-    let mut columns =
-        vec![(label, Cells::from(labels)), ("percentile", percentiles.into()), (value_name, values.into())];
-    columns.extend(with_errors.then(|| ("error", errors.into())));
-    Table::new("percentiles", columns)
+/// A row of a table of percentiles.
+pub(crate) struct PercentileRow<'s, S> {
+    pub series: &'s S,
+    pub percentile: u32,
+    pub value: u64,
+    /// Standard error, if anybody asked for it.
+    pub error: Option<f64>,
 }
 
-/// Histograms of several distributions as a table: the labels, `from`, `to` and `count` (u64).
-pub(crate) fn histogram_table<'a>(
-    label: &str,
-    ranges: usize,
-    series: impl Iterator<Item = (String, &'a Distribution)>,
-) -> Result<Table, ReportError> {
-    let rows: Vec<(String, Bin)> = series
-        .flat_map(|(name, distribution)| distribution.histogram(ranges).into_iter().map(move |bin| (name.clone(), bin)))
-        .collect();
-    Table::new(
-        "histogram",
-        vec![
-            (label, rows.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>().into()),
-            ("from", rows.iter().map(|(_, bin)| bin.from).collect::<Vec<_>>().into()),
-            ("to", rows.iter().map(|(_, bin)| bin.to).collect::<Vec<_>>().into()),
-            ("count", rows.iter().map(|(_, bin)| bin.count).collect::<Vec<_>>().into()),
-        ],
-    )
+/// The percentiles of several series.
+pub(crate) fn percentile_rows<S>(series: &[S], of: impl Fn(&S) -> &Distribution) -> Vec<PercentileRow<'_, S>> {
+    let mut rows = Vec::new();
+    for series in series {
+        let Distribution { percentiles, errors, .. } = of(series);
+        rows.extend(percentiles.iter().enumerate().map(|(i, (percentile, value))| PercentileRow {
+            series,
+            percentile: u32::from(*percentile),
+            value: *value,
+            error: errors.as_ref().and_then(|errors| errors.percentiles.get(i)).copied(),
+        }));
+    }
+    rows
+}
+
+/// The histograms of several series.
+pub(crate) fn histogram_rows<S>(series: &[S], of: impl Fn(&S) -> &Distribution) -> Vec<(&S, Bin)> {
+    let bins = |series| of(series).histogram(RANGES).into_iter().map(move |bin| (series, bin)).collect::<Vec<_>>();
+    series.iter().flat_map(bins).collect()
 }
 
 #[cfg(test)]

@@ -3,9 +3,7 @@
 //! Footprints of all processes seen at one moment add up. They come from the record itself or from a side file of the
 //! Python tool, opened as a record. Beside what is allocated, the working set can be shown: what is touched of it.
 
-use crate::distribution::{
-    Distribution, DistributionText, PercentileRange, RANGES, SortBy, histogram_table, percentile_table,
-};
+use crate::distribution::{Distribution, DistributionText, PercentileRange, SortBy, histogram_rows, percentile_rows};
 use crate::picture::{Chart, Picture, Unit};
 use crate::range::TimeRange;
 use crate::series_chart::series_chart;
@@ -280,23 +278,25 @@ impl Report for FootprintsReport {
         Ok(())
     }
 
-    /// Tables: `percentiles` (metric, percentile, bytes, error: null), `series` (metric, time_ns, bytes) and `histogram`
-    /// (metric, from, to in bytes, count).
     fn tables(&self) -> Result<Vec<Table>, ReportError> {
-        let series = || self.series.iter().map(|s| (s.metric.name().to_owned(), &s.distribution));
-        let percentiles = percentile_table("metric", "bytes", false, series())?;
-        let histogram = histogram_table("metric", RANGES, series())?;
-        let points =
-            || self.series.iter().flat_map(|s| s.points.iter().map(|(at, value)| (s.metric.name(), at, value)));
-        let series = Table::new(
-            "series",
-            vec![
-                ("metric", points().map(|(name, ..)| name.to_owned()).collect::<Vec<_>>().into()),
-                ("time_ns", points().map(|(_, at, _)| at.0).collect::<Vec<_>>().into()),
-                ("bytes", points().map(|(.., value)| value.0).collect::<Vec<_>>().into()),
-            ],
-        )?;
-        Ok(vec![percentiles, series, histogram])
+        let percentiles = percentile_rows(&self.series, |series| &series.distribution);
+        let histogram = histogram_rows(&self.series, |series| &series.distribution);
+        let points: Vec<_> = self.series.iter().flat_map(|s| s.points.iter().map(move |point| (s, point))).collect();
+        let metrics = "`vsz`, `rss`, `pss`, `swap`, `cgroup`, `sys_used` or `wss`";
+        let percentiles = Table::of("percentiles", &percentiles)
+            .col("metric", metrics, |row| row.series.metric.name())
+            .col("percentile", "0 to 100", |row| row.percentile)
+            .col("bytes", "", |row| row.value);
+        let points = Table::of("series", &points)
+            .col("metric", "", |(series, _)| series.metric.name())
+            .col("time_ns", "of the reading", |(_, (at, _))| at.0)
+            .col("bytes", "", |(_, (_, value))| value.0);
+        let histogram = Table::of("histogram", &histogram)
+            .col("metric", "", |(series, _)| series.metric.name())
+            .col("from", "bytes, included", |(_, bin)| bin.from)
+            .col("to", "not included", |(_, bin)| bin.to)
+            .col("count", "readings", |(_, bin)| bin.count);
+        Ok(vec![percentiles.table()?, points.table()?, histogram.table()?])
     }
 
     fn picture(&self, text: &DistributionText) -> Result<Box<dyn Picture + '_>, ReportError> {

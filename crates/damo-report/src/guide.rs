@@ -127,26 +127,20 @@ impl Report for GuideReport {
         Ok(())
     }
 
-    /// Table: `areas` (kdamond, context, scheme, target_id or null, start_ns, end_ns, region, start, end in bytes).
     fn tables(&self) -> Result<Vec<Table>, ReportError> {
-        let rows =
-            || self.guides.iter().flat_map(|guide| guide.areas.iter().enumerate().map(move |area| (guide, area)));
-        let id = |pick: fn(&Identity) -> Option<u32>| rows().map(|(g, _)| pick(&g.identity)).collect::<Vec<_>>().into();
-        let areas = Table::new(
-            "areas",
-            vec![
-                ("kdamond", id(|identity| identity.kdamond)),
-                ("context", id(|identity| identity.context)),
-                ("scheme", id(|identity| identity.scheme)),
-                ("target_id", rows().map(|(guide, _)| guide.identity.target_id).collect::<Vec<_>>().into()),
-                ("start_ns", rows().map(|(guide, _)| guide.time.start.0).collect::<Vec<_>>().into()),
-                ("end_ns", rows().map(|(guide, _)| guide.time.end.0).collect::<Vec<_>>().into()),
-                ("region", rows().map(|(_, (i, _))| i as u64).collect::<Vec<_>>().into()),
-                ("start", rows().map(|(_, (_, area))| area.start.0).collect::<Vec<_>>().into()),
-                ("end", rows().map(|(_, (_, area))| area.end.0).collect::<Vec<_>>().into()),
-            ],
-        )?;
-        Ok(vec![areas])
+        let rows: Vec<(&Guide, (u64, &AddrRange))> =
+            self.guides.iter().flat_map(|guide| (0..).zip(&guide.areas).map(move |area| (guide, area))).collect();
+        let areas = Table::of("areas", &rows)
+            .col("kdamond", "index", |(guide, _)| guide.identity.kdamond)
+            .col("context", "index", |(guide, _)| guide.identity.context)
+            .col("scheme", "index; `null` for plain monitoring", |(guide, _)| guide.identity.scheme)
+            .col("target_id", "the kernel's", |(guide, _)| guide.identity.target_id)
+            .col("start_ns", "of the record, with what ages tell of the time before", |(guide, _)| guide.time.start.0)
+            .col("end_ns", "", |(guide, _)| guide.time.end.0)
+            .col("region", "number of the area", |(_, (number, _))| *number)
+            .col("start", "first byte", |(_, (_, area))| area.start.0)
+            .col("end", "first byte behind it", |(_, (_, area))| area.end.0);
+        Ok(vec![areas.table()?])
     }
 
     fn picture(&self, _: &Style) -> Result<Box<dyn Picture + '_>, ReportError> {

@@ -13,7 +13,7 @@ use crate::confidence::{Confidence, confidence};
 use crate::distribution::{Distribution, SortBy};
 use crate::filter::{Filter, TargetFilter};
 use crate::footprints::{self, FootprintsReport, Metric};
-use crate::heats::{HeatsError, HeatsOptions, HeatsReport, TerminalStyle, heats};
+use crate::heats::{Grid, HeatsError, HeatsOptions, HeatsReport, TerminalStyle, heats};
 use crate::nr_regions::{self, NrRegionsReport, nr_regions};
 use crate::picture::Picture;
 use crate::survey::monitored;
@@ -172,33 +172,22 @@ impl HolisticReport {
     }
 
     fn map_table(&self) -> Result<Table, ReportError> {
-        let panels: Vec<_> =
-            self.maps.iter().flat_map(|map| map.panels.iter().enumerate().map(move |p| (map, p))).collect();
+        let rows: Vec<(&HeatsReport, (u64, &Grid))> =
+            self.maps.iter().flat_map(|map| (0..).zip(&map.panels).map(move |panel| (map, panel))).collect();
         let bytes = |at: i128| u64::try_from(at).unwrap_or(0);
-        let target = |map: &HeatsReport| map.identity.target_id.map(|id| id.to_string());
         let mean = |cells: &[f64]| {
             let known: Vec<f64> = cells.iter().copied().filter(|heat| !heat.is_nan()).collect();
             (!known.is_empty()).then(|| known.iter().sum::<f64>() / known.len() as f64)
         };
-        Table::new(
-            "maps",
-            vec![
-                ("target", panels.iter().map(|(map, _)| target(map)).collect::<Vec<_>>().into()),
-                (
-                    "pid",
-                    panels
-                        .iter()
-                        .map(|(m, _)| m.process.as_ref().map(|p| p.pid.into()))
-                        .collect::<Vec<Option<i64>>>()
-                        .into(),
-                ),
-                ("panel", panels.iter().map(|(_, (i, _))| *i as u64).collect::<Vec<_>>().into()),
-                ("name", panels.iter().map(|(map, (_, grid))| map.panel_name(grid)).collect::<Vec<_>>().into()),
-                ("start", panels.iter().map(|(_, (_, grid))| bytes(grid.space.start())).collect::<Vec<_>>().into()),
-                ("end", panels.iter().map(|(_, (_, grid))| bytes(grid.space.end())).collect::<Vec<_>>().into()),
-                ("mean_heat", panels.iter().map(|(_, (_, grid))| mean(&grid.heat)).collect::<Vec<_>>().into()),
-            ],
-        )
+        Table::of("maps", &rows)
+            .col("target", "the target", |(map, _)| map.identity.target_id.map(|id| id.to_string()))
+            .col("pid", "", |(map, _)| map.process.as_ref().map(|process| i64::from(process.pid)))
+            .col("panel", "number within the target", |(_, (number, _))| *number)
+            .col("name", "the mapping, or the address", |(map, (_, grid))| map.panel_name(grid))
+            .col("start", "", |(_, (_, grid))| bytes(grid.space.start()))
+            .col("end", "", |(_, (_, grid))| bytes(grid.space.end()))
+            .col("mean_heat", "Hz, or samples where intervals are not known", |(_, (_, grid))| mean(&grid.heat))
+            .table()
     }
 }
 
@@ -256,10 +245,9 @@ impl Report for HolisticReport {
         Ok(String::from_utf8_lossy(&text).lines().try_for_each(|line| write_wrapped(out, line, style.width))?)
     }
 
-    /// Tables: `distributions` (metric, ranked by `size` or `time`, percentile, value), `regions` (target, percentile,
-    /// nr_regions), those of the ages report, and `maps` (target, process or null, panel, name, start, end, mean_heat).
+    /// Those of its own, and those of the reports on numbers of regions and on ages.
     fn tables(&self) -> Result<Vec<Table>, ReportError> {
-        let mut rows: Vec<(String, &str, u8, u64)> = Vec::new();
+        let mut rows: Vec<(&str, &str, u8, u64)> = Vec::new();
         let by = [
             ("size", &self.wss, self.footprints.as_ref()),
             ("time", &self.wss_by_time, self.footprints_by_time.as_ref()),
@@ -268,19 +256,15 @@ impl Report for HolisticReport {
             let touched = wss.series.iter().map(|series| ("wss", &series.distribution));
             let held = footprints.into_iter().flat_map(|report| &report.series);
             for (name, distribution) in touched.chain(held.map(|s| (s.metric.name(), &s.distribution))) {
-                rows.extend(distribution.percentiles.iter().map(|(p, value)| (name.to_owned(), ranked, *p, *value)));
+                rows.extend(distribution.percentiles.iter().map(|(p, value)| (name, ranked, *p, *value)));
             }
         }
-        let distributions = Table::new(
-            "distributions",
-            vec![
-                ("metric", rows.iter().map(|row| row.0.clone()).collect::<Vec<_>>().into()),
-                ("ranked_by", rows.iter().map(|row| row.1.to_owned()).collect::<Vec<_>>().into()),
-                ("percentile", rows.iter().map(|row| u32::from(row.2)).collect::<Vec<_>>().into()),
-                ("value", rows.iter().map(|row| row.3).collect::<Vec<_>>().into()),
-            ],
-        )?;
-        let mut tables = vec![distributions, self.map_table()?];
+        let distributions = Table::of("distributions", &rows)
+            .col("metric", "`wss`, `rss`, `vsz`, …", |row| row.0)
+            .col("ranked_by", "`size` or `time`", |row| row.1)
+            .col("percentile", "0 to 100", |row| u32::from(row.2))
+            .col("value", "bytes", |row| row.3);
+        let mut tables = vec![distributions.table()?, self.map_table()?];
         for mut table in self.nr_regions.tables()?.into_iter().take(1) {
             table.name = "regions";
             tables.push(table);

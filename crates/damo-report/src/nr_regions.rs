@@ -1,6 +1,6 @@
 //! Into how many regions DAMON cut the memory: what its overhead and its accuracy depend on.
 
-use crate::distribution::{Distribution, PercentileRange, SortBy, percentile_table};
+use crate::distribution::{Distribution, PercentileRange, SortBy, percentile_rows};
 use crate::filter::Filter;
 use crate::picture::{Chart, Picture, Unit};
 use crate::series::{Point, Used, by_target, measure, usable};
@@ -129,20 +129,18 @@ impl Report for NrRegionsReport {
         Ok(())
     }
 
-    /// Tables: `percentiles` (target, percentile, nr_regions) and `series` (target, end_ns, nr_regions).
     fn tables(&self) -> Result<Vec<Table>, ReportError> {
-        let series = self.series.iter().map(|s| (s.label.clone(), &s.distribution));
-        let percentiles = percentile_table("target", "nr_regions", false, series)?;
-        let points = || self.series.iter().flat_map(|s| s.points.iter().map(|point| (s.label.clone(), point)));
-        let series = Table::new(
-            "series",
-            vec![
-                ("target", points().map(|(label, _)| label).collect::<Vec<_>>().into()),
-                ("end_ns", points().map(|(_, point)| point.end.0).collect::<Vec<_>>().into()),
-                ("nr_regions", points().map(|(_, point)| point.value).collect::<Vec<_>>().into()),
-            ],
-        )?;
-        Ok(vec![percentiles, series])
+        let percentiles = percentile_rows(&self.series, |series| &series.distribution);
+        let percentiles = Table::of("percentiles", &percentiles)
+            .col("target", "the target", |row| row.series.label.as_str())
+            .col("percentile", "0 to 100", |row| row.percentile)
+            .col("nr_regions", "", |row| row.value);
+        let points: Vec<_> = self.series.iter().flat_map(|s| s.points.iter().map(move |point| (s, point))).collect();
+        let points = Table::of("series", &points)
+            .col("target", "the target", |(series, _)| series.label.as_str())
+            .col("end_ns", "end of the snapshot", |(_, point)| point.end.0)
+            .col("nr_regions", "", |(_, point)| point.value);
+        Ok(vec![percentiles.table()?, points.table()?])
     }
 
     fn picture(&self, sort: &SortBy) -> Result<Box<dyn Picture + '_>, ReportError> {

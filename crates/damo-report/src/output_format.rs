@@ -92,14 +92,11 @@ mod tests {
     use super::*;
 
     fn tables() -> Vec<Table> {
-        let main = vec![
-            ("name", vec!["a".to_owned(), "b, \"c\"\n|d".to_owned()].into()),
-            ("bytes", vec![1u64, u64::MAX].into()),
-            ("share", vec![Some(0.5), None].into()),
-            ("full", vec![true, false].into()),
-        ];
-        let other = vec![("time_ns", vec![-5i64].into()), ("count", vec![7u32].into())];
-        vec![Table::new("main", main).unwrap(), Table::new("other", other).unwrap()]
+        let rows = [("a", 1u64, Some(0.5), true), ("b, \"c\"\n|d", u64::MAX, None, false)];
+        let main = Table::of("main", &rows).col("name", "", |row| row.0).col("bytes", "", |row| row.1);
+        let main = main.col("share", "", |row| row.2).col("full", "", |row| row.3);
+        let other = Table::of("other", &[(-5i64, 7u32)]).col("time_ns", "", |row| row.0).col("count", "", |row| row.1);
+        vec![main.table().unwrap(), other.table().unwrap()]
     }
 
     fn text(form: Form, only: Option<&str>) -> String {

@@ -217,27 +217,21 @@ impl Report for ProfileReport {
         Ok(())
     }
 
-    /// Tables: `profile` (snapshots, window_ns, windows, mean, p0, p25, p50, p75, p100 in bytes).
     fn tables(&self) -> Result<Vec<Table>, ReportError> {
-        let steps = &self.steps;
-        let column = |percentile: u8| {
-            let value = |step: &ProfileStep| {
-                step.distribution.percentiles.iter().find(|(p, _)| *p == percentile).map(|(_, value)| *value)
-            };
-            steps.iter().map(value).collect::<Vec<Option<u64>>>()
+        let at = |step: &ProfileStep, wanted: u8| {
+            step.distribution.percentiles.iter().find(|(percentile, _)| *percentile == wanted).map(|(_, value)| *value)
         };
-        let columns = vec![
-            ("snapshots", steps.iter().map(|step| step.snapshots).collect::<Vec<_>>().into()),
-            ("window_ns", steps.iter().map(|step| step.length.0).collect::<Vec<_>>().into()),
-            ("windows", steps.iter().map(|step| step.distribution.values.len() as u64).collect::<Vec<_>>().into()),
-            ("mean", steps.iter().map(|step| step.distribution.mean).collect::<Vec<_>>().into()),
-            ("p0", column(0).into()),
-            ("p25", column(25).into()),
-            ("p50", column(50).into()),
-            ("p75", column(75).into()),
-            ("p100", column(100).into()),
-        ];
-        Ok(vec![Table::new("profile", columns)?])
+        let profile = Table::of("profile", &self.steps)
+            .col("snapshots", "per window", |step| step.snapshots)
+            .col("window_ns", "mean length of a window", |step| step.length.0)
+            .col("windows", "how many there are", |step| step.distribution.values.len() as u64)
+            .col("mean", "bytes", |step| step.distribution.mean)
+            .col("p0", "percentile, bytes", |step| at(step, 0))
+            .col("p25", "percentile, bytes", |step| at(step, 25))
+            .col("p50", "percentile, bytes", |step| at(step, 50))
+            .col("p75", "percentile, bytes", |step| at(step, 75))
+            .col("p100", "percentile, bytes", |step| at(step, 100));
+        Ok(vec![profile.table()?])
     }
 
     fn picture(&self, _: &()) -> Result<Box<dyn Picture + '_>, ReportError> {

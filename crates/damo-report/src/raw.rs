@@ -12,9 +12,10 @@ use crate::target::{target_id_text, target_labels};
 use crate::{Report, ReportError};
 use damo_frame::Record;
 use damo_model::human::{Show, Style, Text, format_time, hex12_text, size_text, uint_text};
-use damo_model::{Nanos, Target, TargetKey};
+use damo_model::{Nanos, Target, TargetKey, TimeSpan};
 use std::collections::HashMap;
 use std::io::Write;
+use std::rc::Rc;
 
 /// What to print.
 #[derive(Clone, Debug, Default)]
@@ -125,13 +126,31 @@ impl Report for RawReport<'_> {
     }
 
     fn pieces(&self, push: &mut dyn FnMut(Table) -> Result<(), ReportError>) -> Result<(), ReportError> {
-        let mut piece = Piece::default();
+        let mut piece: Vec<Row> = Vec::new();
+        let mut label: Rc<str> = Rc::default();
         self.for_each(|place, rows| {
+            if place.is_first {
+                label = place.label.into();
+            }
             let Some(rows) = rows else { return Ok(()) };
-            piece.push(place.label, rows);
-            if piece.start.len() < PIECE { Ok(()) } else { push(std::mem::take(&mut piece).table()?) }
+            let (time, partial) = (rows.head.time_span(), !rows.is_complete());
+            let regions = rows.start.iter().zip(rows.end).zip(rows.nr_accesses).enumerate();
+            piece.extend(regions.map(|(i, ((start, end), nr_accesses))| Row {
+                label: label.clone(),
+                time,
+                start: *start,
+                end: *end,
+                nr_accesses: *nr_accesses,
+                age: rows.age.and_then(|ages| ages.get(i)).copied(),
+                partial,
+            }));
+            if piece.len() >= PIECE {
+                push(table(&piece)?)?;
+                piece.clear();
+            }
+            Ok(())
         })?;
-        push(piece.table()?)
+        push(table(&piece)?)
     }
 
     fn picture(&self, _: &Style) -> Result<Box<dyn Picture + '_>, ReportError> {
@@ -142,48 +161,28 @@ impl Report for RawReport<'_> {
 /// Rows of a piece of the table.
 const PIECE: usize = 1 << 15;
 
-#[derive(Default)]
-struct Piece {
-    target: Vec<String>,
-    from: Vec<i64>,
-    to: Vec<i64>,
-    start: Vec<u64>,
-    end: Vec<u64>,
-    nr_accesses: Vec<u32>,
-    age: Vec<Option<u32>>,
-    partial: Vec<bool>,
+/// A row of the table.
+struct Row {
+    label: Rc<str>,
+    time: TimeSpan,
+    start: u64,
+    end: u64,
+    nr_accesses: u32,
+    age: Option<u32>,
+    partial: bool,
 }
 
-impl Piece {
-    fn push(&mut self, label: &str, rows: &Rows<'_>) {
-        self.target.resize(self.target.len() + rows.len(), label.to_owned());
-        self.from.resize(self.from.len() + rows.len(), rows.head.start.0);
-        self.to.resize(self.to.len() + rows.len(), rows.head.end.0);
-        self.partial.resize(self.partial.len() + rows.len(), !rows.is_complete());
-        self.start.extend_from_slice(rows.start);
-        self.end.extend_from_slice(rows.end);
-        self.nr_accesses.extend_from_slice(rows.nr_accesses);
-        match rows.age {
-            Some(ages) => self.age.extend(ages.iter().copied().map(Some)),
-            None => self.age.resize(self.age.len() + rows.len(), None),
-        }
-    }
-
-    fn table(self) -> Result<Table, ReportError> {
-        Table::new(
-            "regions",
-            vec![
-                ("target", self.target.into()),
-                ("start_ns", self.from.into()),
-                ("end_ns", self.to.into()),
-                ("start", self.start.into()),
-                ("end", self.end.into()),
-                ("nr_accesses", self.nr_accesses.into()),
-                ("age", self.age.into()),
-                ("partial", self.partial.into()),
-            ],
-        )
-    }
+fn table(rows: &[Row]) -> Result<Table, ReportError> {
+    Table::of("regions", rows)
+        .col("target", "the target", |row| &*row.label)
+        .col("start_ns", "start of the snapshot", |row| row.time.start.0)
+        .col("end_ns", "end of the snapshot", |row| row.time.end.0)
+        .col("start", "first byte", |row| row.start)
+        .col("end", "first byte behind it", |row| row.end)
+        .col("nr_accesses", "samples", |row| row.nr_accesses)
+        .col("age", "aggregations; `null` before Linux 5.16", |row| row.age)
+        .col("partial", "whether regions of the snapshot are missing", |row| row.partial)
+        .table()
 }
 
 fn push_target(buffer: &mut Vec<u8>, target: &Target, base: Nanos, style: Style) {

@@ -1,14 +1,26 @@
 //! A report's result as tables: what every output form but text is made from.
 //!
-//! Columns have the types and units that the report documents and keep their names; new columns are added at the end.
+//! A column is defined where it is made: its name, what it is, and its type, which follows from the values. docs/tables.md is
+//! generated from that. Columns keep their names, types and units; new ones are added at the end.
 
 use crate::ReportError;
 use crate::zero::Zero;
 use damo_model::Nanos;
-use polars::prelude::{Column, DataFrame, NamedFrom, Series};
+use polars::prelude::{ChunkApply, Column, DataFrame, IntoSeries, NamedFrom, Series};
 
 /// Columns of moments. All other columns of nanoseconds are durations.
 pub const MOMENTS: [&str; 5] = ["start_ns", "end_ns", "at_ns", "time_ns", "mean_from_ns"];
+
+/// What a column is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ColumnInfo {
+    /// Its name, with its unit if that is not bytes.
+    pub name: &'static str,
+    /// What it holds, in words; empty where the name says all.
+    pub about: &'static str,
+    /// Whether a value may be unknown.
+    pub may_be_null: bool,
+}
 
 /// A named table. The first table of a report is its main one.
 #[derive(Clone, Debug)]
@@ -17,33 +29,66 @@ pub struct Table {
     pub name: &'static str,
     /// The rows.
     pub frame: DataFrame,
+    /// What the columns are, in their order.
+    pub columns: Vec<ColumnInfo>,
 }
 
-/// The values of one column.
-#[derive(Debug)]
-pub struct Cells(Series);
+/// A value of a cell.
+pub trait CellValue: Sized {
+    /// Whether it may be unknown.
+    const MAY_BE_NULL: bool;
 
-macro_rules! cells_from {
-    ($($type:ty),*) => {
-        $(impl From<Vec<$type>> for Cells {
-            fn from(values: Vec<$type>) -> Self {
-                Cells(Series::new("".into(), values))
+    /// Values below one another.
+    fn series(values: Vec<Self>) -> Series;
+}
+
+macro_rules! cell_values {
+    ($($type:ty: $null:literal),*) => {
+        $(impl CellValue for $type {
+            const MAY_BE_NULL: bool = $null;
+
+            fn series(values: Vec<Self>) -> Series {
+                Series::new("".into(), values)
             }
         })*
     };
 }
 
-cells_from!(u64, u32, i64, f64, bool, String, Option<u64>, Option<u32>, Option<i64>, Option<f64>, Option<String>);
+cell_values!(u64: false, u32: false, i64: false, f64: false, bool: false, String: false, &str: false);
+cell_values!(Option<u64>: true, Option<u32>: true, Option<i64>: true, Option<f64>: true, Option<String>: true);
+cell_values!(Option<&str>: true);
 
-impl Table {
-    /// A table of columns of equal length.
+/// A table in the making: its rows, and the columns that were taken of them.
+#[derive(Debug)]
+pub(crate) struct TableRows<'r, R> {
+    rows: &'r [R],
+    columns: Vec<Column>,
+    table: Table,
+}
+
+impl<'r, R> TableRows<'r, R> {
+    /// Adds a column: its name, what it is, and its value of each row.
+    pub fn col<V: CellValue>(mut self, name: &'static str, about: &'static str, value: impl Fn(&'r R) -> V) -> Self {
+        let values = V::series(self.rows.iter().map(value).collect());
+        self.columns.push(values.with_name(name.into()).into());
+        self.table.columns.push(ColumnInfo { name, about, may_be_null: V::MAY_BE_NULL });
+        self
+    }
+
+    /// The table.
     ///
     /// # Errors
-    /// If they differ in length.
-    pub fn new(name: &'static str, columns: Vec<(&str, Cells)>) -> Result<Self, ReportError> {
-        let rows = columns.first().map_or(0, |(_, cells)| cells.0.len());
-        let columns = columns.into_iter().map(|(name, cells)| Column::from(cells.0.with_name(name.into())));
-        Ok(Self { name, frame: DataFrame::new(rows, columns.collect())? })
+    /// If two columns have one name.
+    pub fn table(mut self) -> Result<Table, ReportError> {
+        self.table.frame = DataFrame::new(self.rows.len(), self.columns)?;
+        Ok(self.table)
+    }
+}
+
+impl Table {
+    /// Begins a table with a row for each of `rows`.
+    pub(crate) fn of<'r, R>(name: &'static str, rows: &'r [R]) -> TableRows<'r, R> {
+        TableRows { rows, columns: Vec::new(), table: Table { name, frame: DataFrame::empty(), columns: Vec::new() } }
     }
 
     /// The same with its moments counted from `zero`; they are made on the record's clock.
@@ -53,8 +98,8 @@ impl Table {
     pub fn since(mut self, zero: Zero) -> Result<Self, ReportError> {
         for name in MOMENTS {
             let Ok(column) = self.frame.column(name) else { continue };
-            let moments = column.i64()?.iter().map(|at| at.map(|at| zero.since(Nanos(at)).0)).collect::<Vec<_>>();
-            self.push(name, moments.into())?;
+            let moments = column.i64()?.apply_values(|at| zero.since(Nanos(at)).0);
+            self.frame.with_column(moments.into_series().into())?;
         }
         Ok(self)
     }
@@ -64,8 +109,9 @@ impl Table {
     /// # Errors
     /// If Polars refuses.
     pub fn of_record(mut self, record: &str) -> Result<Self, ReportError> {
-        let names = vec![record.to_owned(); self.frame.height()];
-        self.push("record", names.into())?;
+        let names = vec![record; self.frame.height()];
+        self.frame.with_column(Column::new("record".into(), names))?;
+        self.columns.push(ColumnInfo { name: "record", about: "the record's name", may_be_null: false });
         Ok(self)
     }
 
@@ -75,15 +121,6 @@ impl Table {
     /// If the columns differ.
     pub fn append(&mut self, other: &Table) -> Result<(), ReportError> {
         self.frame.vstack_mut(&other.frame)?;
-        Ok(())
-    }
-
-    /// Adds a column at the end.
-    ///
-    /// # Errors
-    /// If it is longer or shorter than the others.
-    pub fn push(&mut self, name: &str, cells: Cells) -> Result<(), ReportError> {
-        self.frame.with_column(Column::from(cells.0.with_name(name.into())))?;
         Ok(())
     }
 }

@@ -118,15 +118,13 @@ impl Report for TimesReport {
         Ok(())
     }
 
-    /// Tables: `spans` (target, start_ns, end_ns, snapshots).
     fn tables(&self) -> Result<Vec<Table>, ReportError> {
-        let columns = vec![
-            ("target", self.spans.iter().map(|span| span.target.clone()).collect::<Vec<_>>().into()),
-            ("start_ns", self.spans.iter().map(|span| span.start.0).collect::<Vec<_>>().into()),
-            ("end_ns", self.spans.iter().map(|span| span.end.0).collect::<Vec<_>>().into()),
-            ("snapshots", self.spans.iter().map(|span| span.snapshots).collect::<Vec<_>>().into()),
-        ];
-        Ok(vec![Table::new("spans", columns)?])
+        let spans = Table::of("spans", &self.spans)
+            .col("target", "the target", |span| span.target.as_str())
+            .col("start_ns", "", |span| span.start.0)
+            .col("end_ns", "", |span| span.end.0)
+            .col("snapshots", "in the span", |span| span.snapshots);
+        Ok(vec![spans.table()?])
     }
 
     fn picture(&self, _: &()) -> Result<Box<dyn Picture + '_>, ReportError> {

@@ -9,9 +9,7 @@ mod per_mapping;
 mod picture;
 
 use crate::confidence::working_set_variance;
-use crate::distribution::{
-    Distribution, DistributionText, PercentileRange, RANGES, SortBy, histogram_table, percentile_table,
-};
+use crate::distribution::{Distribution, DistributionText, PercentileRange, SortBy, histogram_rows, percentile_rows};
 use crate::filter::{Filter, Rows};
 use crate::picture::Picture;
 use crate::series::{Point, Used, by_target, measure_with_error, sum_at_instants, usable};
@@ -159,11 +157,6 @@ pub fn wss(records: &[Record], options: &WssOptions) -> Result<WssReport, Report
     Ok(WssReport { series, targets, zero: Zero::of(records) })
 }
 
-/// The mapping of each point of some series.
-fn rows_of_points(series: &[WssSeries]) -> Vec<Option<String>> {
-    series.iter().flat_map(|s| std::iter::repeat_n(s.mapping.clone(), s.points.len())).collect()
-}
-
 /// Bytes in regions with at least `acc_thres` accesses and `sz_thres` bytes.
 pub(crate) fn working_set(rows: &Rows<'_>, acc_thres: NrAccesses, sz_thres: Bytes) -> u64 {
     let mut sum = 0u64;
@@ -218,33 +211,32 @@ impl Report for WssReport {
         Ok(())
     }
 
-    /// Tables: `percentiles` (target, percentile, wss in bytes, error in bytes or null, mapping or null), `series` (target,
-    /// start_ns, end_ns, wss, error, mapping) and `histogram` (target, from, to in bytes, count, mapping).
     fn tables(&self) -> Result<Vec<Table>, ReportError> {
-        let all = || self.series.iter().map(|s| (s.label.clone(), &s.distribution));
-        let mut percentiles = percentile_table("target", "wss", true, all())?;
-        let mut histogram = histogram_table("target", RANGES, all())?;
-        let rows = |count: fn(&Distribution) -> usize| {
-            let names = self.series.iter().map(move |s| (s.mapping.clone(), count(&s.distribution)));
-            names.flat_map(|(name, count)| std::iter::repeat_n(name, count)).collect::<Vec<_>>()
-        };
-        percentiles.push("mapping", rows(|d| d.percentiles.len()).into())?;
-        histogram.push("mapping", rows(|d| d.histogram(RANGES).len()).into())?;
-        let points = || self.series.iter().flat_map(|s| s.points.iter().map(move |point| (s.label.clone(), point)));
-        let error = |s: &WssSeries, point: &Point| s.distribution.errors.is_some().then(|| point.variance.sqrt());
-        let errors = self.series.iter().flat_map(|s| s.points.iter().map(move |point| error(s, point)));
-        let series = Table::new(
-            "series",
-            vec![
-                ("target", points().map(|(label, _)| label).collect::<Vec<_>>().into()),
-                ("start_ns", points().map(|(_, point)| point.start.0).collect::<Vec<_>>().into()),
-                ("end_ns", points().map(|(_, point)| point.end.0).collect::<Vec<_>>().into()),
-                ("wss", points().map(|(_, point)| point.value).collect::<Vec<_>>().into()),
-                ("error", errors.collect::<Vec<Option<f64>>>().into()),
-                ("mapping", rows_of_points(&self.series).into()),
-            ],
-        )?;
-        Ok(vec![percentiles, series, histogram])
+        let percentiles = percentile_rows(&self.series, |series| &series.distribution);
+        let histogram = histogram_rows(&self.series, |series| &series.distribution);
+        let points: Vec<_> = self.series.iter().flat_map(|s| s.points.iter().map(move |point| (s, point))).collect();
+        let percentiles = Table::of("percentiles", &percentiles)
+            .col("target", "`0` for all together", |row| row.series.label.as_str())
+            .col("percentile", "0 to 100", |row| row.percentile)
+            .col("wss", "bytes", |row| row.value)
+            .col("error", "standard error, bytes; `null` with `--work_time`", |row| row.error)
+            .col("mapping", "with `--per_mapping`", |row| row.series.mapping.as_deref());
+        let points = Table::of("series", &points)
+            .col("target", "a row for each snapshot (or work time) used", |(series, _)| series.label.as_str())
+            .col("start_ns", "", |(_, point)| point.start.0)
+            .col("end_ns", "", |(_, point)| point.end.0)
+            .col("wss", "bytes", |(_, point)| point.value)
+            .col("error", "standard error, bytes", |(series, point)| {
+                series.distribution.errors.is_some().then(|| point.variance.sqrt())
+            })
+            .col("mapping", "", |(series, _)| series.mapping.as_deref());
+        let histogram = Table::of("histogram", &histogram)
+            .col("target", "the target", |(series, _)| series.label.as_str())
+            .col("from", "bytes, included", |(_, bin)| bin.from)
+            .col("to", "not included", |(_, bin)| bin.to)
+            .col("count", "snapshots", |(_, bin)| bin.count)
+            .col("mapping", "", |(series, _)| series.mapping.as_deref());
+        Ok(vec![percentiles.table()?, points.table()?, histogram.table()?])
     }
 
     /// Percentiles or the course of things, or with `histogram` how many snapshots have which sizes.

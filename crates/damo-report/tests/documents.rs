@@ -7,11 +7,7 @@ use damo_report::access::{self, Style};
 use damo_report::filter::Filter;
 use damo_report::footprints::{self, footprints};
 use damo_report::heats::{HeatsOptions, heats};
-use damo_report::several::Apart;
-use damo_report::{Form, Report, Table, ages, guide, holistic, nr_regions, profile, raw, suggest, times, whatif, wss};
-use polars::prelude::DataFrame;
-use polars_io::prelude::{ParquetReader, SerReader};
-use std::collections::BTreeSet;
+use damo_report::{Report, Table, ages, guide, holistic, nr_regions, profile, raw, suggest, times, whatif, wss};
 use std::path::{Path, PathBuf};
 
 fn top() -> PathBuf {
@@ -22,102 +18,100 @@ fn open(name: &str) -> [Record; 1] {
     [Record::open(&top().join("testdata/real").join(name), &OpenOptions::default()).expect("the recording is readable")]
 }
 
-fn columns(report: &str, table: &str, frame: &DataFrame) -> Vec<String> {
-    let schema = frame.schema();
-    schema.iter().map(|(name, kind)| format!("{report} {table} {name} {kind}")).collect()
-}
-
-/// Every column of every report: `report table column type`.
-fn of_the_code() -> BTreeSet<String> {
+/// The tables of every report, in the order of the document.
+fn all_tables() -> Vec<(&'static str, Vec<Table>)> {
     let stairs = open("stairs/damon.data");
-    let mut found = BTreeSet::new();
-    let mut take = |report: &str, tables: Vec<Table>| {
-        for table in tables {
-            found.extend(columns(report, table.name, &table.frame));
-        }
-    };
-    take("wss", wss::wss(&stairs, &wss::WssOptions::default()).expect("a report").tables().expect("tables"));
     let [record] = &stairs;
-    take(
-        "wss_profile",
-        profile::profile(record, &profile::ProfileOptions::default()).expect("ok").tables().expect("tables"),
-    );
-    take(
-        "footprints",
-        footprints(&stairs, &footprints::FootprintsOptions::default()).expect("ok").tables().expect("tables"),
-    );
-    take("nr_regions", nr_regions::nr_regions(&stairs, &Default::default()).expect("ok").tables().expect("tables"));
-    take("ages", ages::ages(&stairs, &ages::AgesOptions::default()).expect("a report").tables().expect("tables"));
-    take("times", times::times(&stairs, &Filter::default()).expect("a report").tables().expect("tables"));
-    take("record_info", guide::guide(&stairs).expect("a report").tables().expect("tables"));
     let page = holistic::HolisticOptions { heats: HeatsOptions { rows: 4, ..HeatsOptions::overview() }, long: false };
-    take("holistic", holistic::holistic(&stairs, &page).expect("a page").tables().expect("tables"));
-    take("heats", heats(&open("schemes/trace.txt"), &page.heats).expect("a map").tables().expect("tables"));
+    let mut regions = Vec::new();
+    let raw = raw::raw(&stairs, raw::RawOptions::default()).expect("a report");
+    raw.pieces(&mut |piece| {
+        regions.push(piece);
+        Ok(())
+    })
+    .expect("tables");
+    let mut of_access: Vec<Table> = Vec::new();
     for style in [Style::Detailed, Style::RecencySzHist, Style::RecencyPercentiles] {
         let options = access::AccessOptions { style, ..access::AccessOptions::default() };
         let report = access::AccessReport { records: &stairs, options };
-        take("access", report.tables().expect("tables"));
-        take("access", report.large_table("regions").expect("a table").into_iter().collect());
+        let large = report.large_table("regions").expect("a table");
+        let tables = report.tables().expect("tables").into_iter().rev().chain(large);
+        of_access
+            .extend(tables.filter(|table| of_access.iter().all(|known| known.name != table.name)).collect::<Vec<_>>());
     }
     let scheme = serde_json::from_str(
         r#"{"action": "pageout", "filters": [{"filter_type": "anon", "matching": true, "allow": false}]}"#,
     );
     let what_if =
         whatif::what_if(record, &[scheme.expect("a scheme")], &whatif::WhatIfOptions::default()).expect("a report");
-    take("schemes", what_if.tables().expect("tables"));
     let search = suggest::SuggestOptions {
         action: Action::Pageout,
         goals: Vec::new(),
         whatif: whatif::WhatIfOptions::default(),
     };
-    take("suggest", suggest::suggest(record, &search).expect("ok").tables().expect("tables"));
-    let mut regions = Vec::new();
-    let found = Apart::look(&stairs, |records| raw::raw(records, raw::RawOptions::default())).expect("a report");
-    found.write_tables(Form::Parquet, None, false, &mut regions).expect("written");
-    let regions = ParquetReader::new(std::io::Cursor::new(regions)).finish().expect("Parquet");
-    found.extend(columns("raw", "regions", &regions));
-    found
-}
-
-/// What stands in the document: a heading for each report, and rows of table, column and type.
-fn of_the_document() -> BTreeSet<String> {
-    let text = std::fs::read_to_string(top().join("docs/tables.md")).expect("docs/tables.md");
-    let mut found = BTreeSet::new();
-    let (mut report, mut table) = (String::new(), String::new());
-    for line in text.lines() {
-        if let Some(name) = line.strip_prefix("## `") {
-            report = name.trim_end_matches('`').to_owned();
-        }
-        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
-        if let ["", of, column, kind, ..] = cells[..]
-            && let Some(column) = column.strip_prefix('`')
-        {
-            if !of.is_empty() {
-                table = of.trim_matches('`').to_owned();
-            }
-            let kind = kind.split(',').next().unwrap_or_default();
-            found.insert(format!("{report} {table} {} {kind}", column.trim_end_matches('`')));
-        }
+    fn of<R: Report>(report: R) -> (&'static str, Vec<Table>) {
+        (R::NAME, report.tables().expect("tables"))
     }
-    found
+    vec![
+        ("raw", regions),
+        ("access", of_access),
+        of(heats(&open("schemes/trace.txt"), &page.heats).expect("a map")),
+        of(holistic::holistic(&stairs, &page).expect("a page")),
+        of(wss::wss(&stairs, &wss::WssOptions::default()).expect("a report")),
+        of(profile::profile(record, &profile::ProfileOptions::default()).expect("a report")),
+        of(footprints(&stairs, &footprints::FootprintsOptions::default()).expect("a report")),
+        of(nr_regions::nr_regions(&stairs, &Default::default()).expect("a report")),
+        of(ages::ages(&stairs, &ages::AgesOptions::default()).expect("a report")),
+        of(times::times(&stairs, &Filter::default()).expect("a report")),
+        of(guide::guide(&stairs).expect("a report")),
+        of(what_if),
+        of(suggest::suggest(record, &search).expect("a suggestion")),
+    ]
 }
 
+/// What the document says of the tables: a heading for each report, and a row for each column.
+fn generated() -> String {
+    let mut text = String::new();
+    for (report, tables) in all_tables() {
+        text += &format!("## `{report}`\n\n| table | column | type | what it is |\n|---|---|---|---|\n");
+        for table in tables {
+            let schema = table.frame.schema();
+            assert_eq!(schema.len(), table.columns.len(), "{report} {}", table.name);
+            for (i, (column, (name, kind))) in table.columns.iter().zip(schema.iter()).enumerate() {
+                assert_eq!(column.name, name.as_str());
+                let of = if i == 0 { format!("`{}` ", table.name) } else { String::new() };
+                let null = if column.may_be_null { ", null" } else { "" };
+                let row = format!("| {of}| `{name}` | {kind}{null} | {} |", column.about);
+                text += &(row.replace("|  |", "| |") + "\n");
+            }
+        }
+        text.push('\n');
+    }
+    text.trim_end().to_owned() + "\n"
+}
+
+/// With `BLESS=1` the document is written instead of compared.
 #[test]
 fn the_document_of_tables_lists_every_column_and_its_type() {
-    let (code, document) = (of_the_code(), of_the_document());
-    let missing: Vec<_> = code.difference(&document).collect();
-    let invented: Vec<_> = document.difference(&code).collect();
-    assert!(missing.is_empty() && invented.is_empty(), "not in the document: {missing:#?}; only there: {invented:#?}");
+    let path = top().join("docs/tables.md");
+    let text = std::fs::read_to_string(&path).expect("docs/tables.md");
+    let (prose, _) = text.split_once("## `").expect("a heading for each report");
+    let wanted = prose.to_owned() + &generated();
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(&path, &wanted).expect("docs/tables.md can be written");
+    }
+    assert_eq!(std::fs::read_to_string(&path).expect("docs/tables.md"), wanted, "BLESS=1 writes the document");
 }
 
 #[test]
 fn every_column_of_nanoseconds_is_a_moment_or_a_known_duration() {
     // What `damo report` counts from when the recording began must be known by name.
     let durations = ["age_ns", "from_ns", "to_ns", "window_ns", "waited_ns"];
-    for column in of_the_code() {
-        let name = column.split(' ').nth(2).unwrap_or_default();
-        let known = damo_report::table::MOMENTS.contains(&name) || durations.contains(&name);
-        assert!(known || !name.ends_with("_ns"), "{column}");
+    for (report, tables) in all_tables() {
+        for name in tables.iter().flat_map(|table| &table.columns).map(|column| column.name) {
+            let known = damo_report::table::MOMENTS.contains(&name) || durations.contains(&name);
+            assert!(known || !name.ends_with("_ns"), "{report} {name}");
+        }
     }
 }
 

@@ -3,34 +3,45 @@
 use super::AccessOptions;
 use super::histogram::{self, Metric};
 use super::percentile;
-use super::snapshot::Snapshot;
+use super::snapshot::{Region, Snapshot};
 use super::styles::Style;
 use super::write::{for_each_snapshot, parts};
 use crate::ReportError;
-use crate::table::{Cells, Table};
+use crate::table::{Table, TableRows};
 use damo_frame::Record;
+use std::rc::Rc;
 
-/// Whose and when: the first columns of every table.
-#[derive(Default)]
-struct Keys {
-    target: Vec<String>,
-    start: Vec<i64>,
-    end: Vec<i64>,
+/// A row of a table: whose and when, and what else.
+struct Row<T> {
+    target: Rc<str>,
+    time: (i64, i64),
+    of: T,
 }
 
-impl Keys {
-    fn push(&mut self, target: &str, snapshot: &Snapshot) {
-        self.target.push(target.to_owned());
-        self.start.push(snapshot.start.0);
-        self.end.push(snapshot.end.0);
-    }
+/// A table that begins with whose and when.
+fn table<'r, T>(name: &'static str, about: [&'static str; 3], rows: &'r [Row<T>]) -> TableRows<'r, Row<T>> {
+    let [target, start, end] = about;
+    Table::of(name, rows).col("target", target, |row| &*row.target).col("start_ns", start, |row| row.time.0).col(
+        "end_ns",
+        end,
+        |row| row.time.1,
+    )
+}
 
-    fn columns(self, more: Vec<(&'static str, Cells)>) -> Vec<(&'static str, Cells)> {
-        let mut columns: Vec<(&'static str, Cells)> =
-            vec![("target", self.target.into()), ("start_ns", self.start.into()), ("end_ns", self.end.into())];
-        columns.extend(more);
-        columns
-    }
+/// Rows of each snapshot.
+fn rows<T>(
+    records: &[Record],
+    options: &AccessOptions,
+    mut of: impl FnMut(&Snapshot) -> Vec<T>,
+) -> Result<Vec<Row<T>>, ReportError> {
+    let mut rows = Vec::new();
+    each(records, options, |target, snapshot| {
+        let target: Rc<str> = target.into();
+        let time = (snapshot.start.0, snapshot.end.0);
+        rows.extend(of(&snapshot).into_iter().map(|of| Row { target: target.clone(), time, of }));
+        Ok(())
+    })?;
+    Ok(rows)
 }
 
 /// Calls `f` for each snapshot, with what its target is called.
@@ -62,34 +73,38 @@ pub(super) fn access_tables(records: &[Record], options: &AccessOptions) -> Resu
 }
 
 fn snapshots(records: &[Record], options: &AccessOptions) -> Result<Table, ReportError> {
-    let mut keys = Keys::default();
-    let (mut nr_regions, mut total, mut accessed) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut bandwidth, mut partial) = (Vec::new(), Vec::new());
-    let (mut accessed_error, mut bandwidth_error) = (Vec::new(), Vec::new());
-    each(records, options, |target, snapshot| {
-        keys.push(target, &snapshot);
-        nr_regions.push(snapshot.regions.len() as u64);
-        total.push(snapshot.total());
+    struct Sums {
+        nr_regions: u64,
+        total: u64,
+        accessed: u64,
+        bandwidth: f64,
+        partial: bool,
+        accessed_error: f64,
+        bandwidth_error: f64,
+    }
+    let rows = rows(records, options, |snapshot| {
         let hot = snapshot.regions.iter().filter(|region| region.nr_accesses > 0);
-        accessed.push(hot.fold(0u64, |sum, region| sum.saturating_add(region.size())));
-        bandwidth.push(snapshot.bandwidth(false));
-        partial.push(snapshot.partial.is_some());
-        accessed_error.push(snapshot.working_set_error());
         let seconds = snapshot.intervals.aggregation.as_secs_f64();
         let (_, error) = snapshot.accessed_per_sample();
-        bandwidth_error.push(if seconds > 0.0 { error * snapshot.max_nr_accesses() / seconds } else { 0.0 });
-        Ok(())
+        vec![Sums {
+            nr_regions: snapshot.regions.len() as u64,
+            total: snapshot.total(),
+            accessed: hot.fold(0u64, |sum, region| sum.saturating_add(region.size())),
+            bandwidth: snapshot.bandwidth(false),
+            partial: snapshot.partial.is_some(),
+            accessed_error: snapshot.working_set_error(),
+            bandwidth_error: if seconds > 0.0 { error * snapshot.max_nr_accesses() / seconds } else { 0.0 },
+        }]
     })?;
-    let more = vec![
-        ("nr_regions", nr_regions.into()),
-        ("total_bytes", total.into()),
-        ("accessed_bytes", accessed.into()),
-        ("bytes_per_second", bandwidth.into()),
-        ("partial", partial.into()),
-        ("accessed_error", accessed_error.into()),
-        ("bandwidth_error", bandwidth_error.into()),
-    ];
-    Table::new("snapshots", keys.columns(more))
+    table("snapshots", ["the target", "", ""], &rows)
+        .col("nr_regions", "", |row| row.of.nr_regions)
+        .col("total_bytes", "of all regions", |row| row.of.total)
+        .col("accessed_bytes", "of those with an access", |row| row.of.accessed)
+        .col("bytes_per_second", "estimated memory bandwidth", |row| row.of.bandwidth)
+        .col("partial", "whether regions are missing", |row| row.of.partial)
+        .col("accessed_error", "standard error, bytes", |row| row.of.accessed_error)
+        .col("bandwidth_error", "standard error, bytes per second", |row| row.of.bandwidth_error)
+        .table()
 }
 
 /// Temperatures and times fit 64 bits for all that anybody measures.
@@ -97,10 +112,10 @@ fn narrow(value: i128) -> i64 {
     i64::try_from(value).unwrap_or(if value < 0 { i64::MIN } else { i64::MAX })
 }
 
-fn metric_name(metric: Metric) -> String {
+fn metric_name(metric: Metric) -> &'static str {
     match metric {
-        Metric::Temperature => "temperature".to_owned(),
-        Metric::Idle => "idle_us".to_owned(),
+        Metric::Temperature => "temperature",
+        Metric::Idle => "idle_us",
     }
 }
 
@@ -109,79 +124,49 @@ fn values(snapshot: &Snapshot, options: &AccessOptions, metric: Metric) -> Vec<(
 }
 
 fn histogram(records: &[Record], options: &AccessOptions, metric: Metric) -> Result<Table, ReportError> {
-    let mut keys = Keys::default();
-    let (mut from, mut to, mut bytes) = (Vec::new(), Vec::new(), Vec::new());
-    each(records, options, |target, snapshot| {
-        for (low, high, size) in histogram::ranges(&options.histogram, &values(&snapshot, options, metric)) {
-            keys.push(target, &snapshot);
-            from.push(narrow(low));
-            to.push(narrow(high));
-            bytes.push(size);
-        }
-        Ok(())
-    })?;
-    let more = vec![
-        ("metric", vec![metric_name(metric); bytes.len()].into()),
-        ("from", from.into()),
-        ("to", to.into()),
-        ("bytes", bytes.into()),
-    ];
-    Table::new("histogram", keys.columns(more))
+    let rows =
+        rows(records, options, |snapshot| histogram::ranges(&options.histogram, &values(snapshot, options, metric)))?;
+    table("histogram", ["with the histogram styles", "of the snapshot", "of the snapshot"], &rows)
+        .col("metric", "`idle_us` or `temperature`", |_| metric_name(metric))
+        .col("from", "of the metric, included", |row| narrow(row.of.0))
+        .col("to", "not included", |row| narrow(row.of.1))
+        .col("bytes", "memory within", |row| row.of.2)
+        .table()
 }
 
 fn percentiles(records: &[Record], options: &AccessOptions, metric: Metric) -> Result<Table, ReportError> {
-    let mut keys = Keys::default();
-    let (mut percentile, mut value, mut low, mut high) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    each(records, options, |target, snapshot| {
-        let regions = values(&snapshot, options, metric);
-        let bounds = percentile::bounds(&options.percentiles, &snapshot, regions.clone());
-        let found = percentile::values(&options.percentiles, regions);
-        for ((wanted, at), (from, to)) in found.into_iter().zip(bounds) {
-            keys.push(target, &snapshot);
-            percentile.push(wanted);
-            value.push(narrow(at));
-            low.push(narrow(from));
-            high.push(narrow(to));
-        }
-        Ok(())
+    let rows = rows(records, options, |snapshot| {
+        let regions = values(snapshot, options, metric);
+        let bounds = percentile::bounds(&options.percentiles, snapshot, regions.clone());
+        percentile::values(&options.percentiles, regions).into_iter().zip(bounds).collect()
     })?;
-    let more = vec![
-        ("metric", vec![metric_name(metric); value.len()].into()),
-        ("percentile", percentile.into()),
-        ("value", value.into()),
-        ("low", low.into()),
-        ("high", high.into()),
-    ];
-    Table::new("percentiles", keys.columns(more))
+    table("percentiles", ["with the percentile styles", "of the snapshot", "of the snapshot"], &rows)
+        .col("metric", "`idle_us` or `temperature`", |_| metric_name(metric))
+        .col("percentile", "of the bytes, 0 to 100", |row| row.of.0.0)
+        .col("value", "of the metric", |row| narrow(row.of.0.1))
+        .col("low", "value where one standard error of the bytes less is below", |row| narrow(row.of.1.0))
+        .col("high", "value where one standard error of the bytes more is below", |row| narrow(row.of.1.1))
+        .table()
 }
 
 /// All regions, in the order of the text.
 pub(super) fn regions(records: &[Record], options: &AccessOptions) -> Result<Table, ReportError> {
-    let mut keys = Keys::default();
-    let (mut start, mut end, mut counts) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut hz, mut ages, mut temperatures) = (Vec::new(), Vec::new(), Vec::new());
-    each(records, options, |target, snapshot| {
+    let rows = rows(records, options, |snapshot| {
         let intervals = snapshot.intervals;
-        for region in snapshot.sorted(&options.sort_by, &options.descending, options.weights) {
-            keys.push(target, &snapshot);
-            start.push(region.start);
-            end.push(region.end);
-            counts.push(region.nr_accesses);
-            hz.push(intervals.rate(f64::from(region.nr_accesses)).0);
-            ages.push(region.age.map(|age| intervals.aggregation.0.saturating_mul(age.into())));
-            temperatures.push(narrow(region.temperature(options.weights, intervals)));
-        }
-        Ok(())
+        let sorted = snapshot.sorted(&options.sort_by, &options.descending, options.weights).into_iter();
+        let age = |age: u32| intervals.aggregation.0.saturating_mul(age.into());
+        let hz = |nr_accesses: u32| intervals.rate(f64::from(nr_accesses)).0;
+        let temperature = |region: &Region| narrow(region.temperature(options.weights, intervals));
+        sorted.map(|r| (r.start, r.end, r.nr_accesses, hz(r.nr_accesses), r.age.map(age), temperature(r))).collect()
     })?;
-    let more = vec![
-        ("start", start.into()),
-        ("end", end.into()),
-        ("nr_accesses", counts.into()),
-        ("access_hz", hz.into()),
-        ("age_ns", ages.into()),
-        ("temperature", temperatures.into()),
-    ];
-    Table::new("regions", keys.columns(more))
+    table("regions", ["only if named by `--table`", "of the snapshot", "of the snapshot"], &rows)
+        .col("start", "first byte", |row| row.of.0)
+        .col("end", "first byte behind it", |row| row.of.1)
+        .col("nr_accesses", "samples", |row| row.of.2)
+        .col("access_hz", "accesses per second", |row| row.of.3)
+        .col("age_ns", "not accessed differently for so long", |row| row.of.4)
+        .col("temperature", "by `--temperature_weights`", |row| row.of.5)
+        .table()
 }
 
 /// Each target's last snapshot: what pictures show.

@@ -3,11 +3,11 @@
 use super::{Columns, Grid, HeatsOptions, HeatsReport, Unit};
 use crate::colormap::Rgb;
 use crate::events::EventKind;
-use crate::picture::axis::draw_below;
+use crate::picture::axis::{LABEL_EVERY, draw_below, time_labels};
 use crate::picture::canvas::{
     Align, COLDEST, Font, HATCH, Indexed, NO_DATA, OVERLAY, OVERLAYS, PALETTE, Rect, fit, frame, text_width,
 };
-use crate::picture::ticks::{byte_step, byte_tick, bytes_text, multiples, number_step, number_text, times};
+use crate::picture::ticks::{byte_step, byte_tick, bytes_text, multiples, number_step, number_text};
 use crate::picture::{BELOW, Canvas, MARGIN, Picture, SMALL, Style, TEXT_SIZE, top};
 use damo_model::{Addr, AddrRange, Nanos, TimeSpan};
 
@@ -210,12 +210,10 @@ impl HeatMap<'_> {
 
     fn draw_times(&self, canvas: &mut dyn Canvas, style: &Style, rect: Rect) {
         let [start, end] = [self.report.time.start, self.report.time.end].map(|at| self.report.since(at.0.into()));
-        let length = end - start;
-        let at = |at: i128| rect.x + (at - start) as f64 / length.max(1) as f64 * rect.w;
-        let labels = times(start, end, rect.w, &|text| text_width(text, SMALL) + 18.0);
+        let labels = time_labels((start, end), (rect.x, rect.right()), LABEL_EVERY);
         let name = fit(&self.report.time_axis_name(), SMALL, rect.w);
         let below = (name.as_str(), rect.x + rect.w / 2.0, rect.bottom());
-        draw_below(canvas, style, labels.into_iter().map(|(since, text)| (at(since), text)), below, |canvas, x| {
+        draw_below(canvas, style, labels, below, |canvas, x| {
             canvas.line(&[(x, rect.bottom()), (x, rect.bottom() + 5.0)], style.theme.muted(), 1.0);
         });
     }

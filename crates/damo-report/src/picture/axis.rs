@@ -1,8 +1,11 @@
 //! Axes: what they count, where their labels stand and what these say.
 
 use super::canvas::{Align, Font, text_width};
-use super::ticks::{byte_step, byte_tick, number_step, number_text, time_step, time_text, time_tick};
+use super::ticks::{byte_step, byte_tick, multiples_within, number_step, number_text, time_step, time_text, time_tick};
 use super::{Canvas, SMALL, Style};
+
+/// Pixels of a horizontal axis for each of its labels, about: in charts and in heat maps, which stand below one another.
+pub(crate) const LABEL_EVERY: f64 = 90.0;
 
 /// What an axis counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,16 +84,27 @@ fn ticks(unit: Unit, x: Scale, step: f64) -> impl Iterator<Item = f64> {
 }
 
 /// Where labels of a horizontal axis stand on the picture, with what they say: about one in `every` pixels.
-pub(super) fn labels(unit: Unit, x: Scale, every: f64) -> impl Iterator<Item = (f64, String)> {
+pub(super) fn labels(unit: Unit, x: Scale, every: f64) -> Vec<(f64, String)> {
+    if unit == Unit::Time {
+        return time_labels((x.low as i128, x.high as i128), (x.from, x.to), every);
+    }
     let step = step(unit, x.high - x.low, ((x.to - x.from) / every) as usize);
-    ticks(unit, x, step).map(move |value| (x.at(value), label(unit, value)))
+    ticks(unit, x, step).map(|value| (x.at(value), label(unit, value))).collect()
+}
+
+/// The same for an axis of times between two moments, which lies between two edges of the picture: at round times.
+pub(crate) fn time_labels((start, end): (i128, i128), (left, right): (f64, f64), every: f64) -> Vec<(f64, String)> {
+    let length = (end - start).max(1);
+    let step = time_step(length, ((right - left) / every) as usize);
+    let at = |time: i128| left + (time - start) as f64 / length as f64 * (right - left);
+    multiples_within(start, end, step).map(|time| (at(time), time_tick(time))).collect()
 }
 
 /// Labels and name of a horizontal axis, below its line at `y`; `mark` draws what leads from a label to the data.
 pub(crate) fn draw_below(
     canvas: &mut dyn Canvas,
     style: &Style,
-    labels: impl Iterator<Item = (f64, String)>,
+    labels: Vec<(f64, String)>,
     (name, middle, y): (&str, f64, f64),
     mark: impl Fn(&mut dyn Canvas, f64),
 ) {

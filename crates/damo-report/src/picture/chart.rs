@@ -1,6 +1,6 @@
 //! Charts of numbers: over time, or as percentiles.
 
-use super::axis::{Scale, Unit, draw_below, label, labels, step};
+use super::axis::{LABEL_EVERY, Scale, Unit, draw_below, label, labels, step};
 use super::canvas::{Align, Font, Point, Rect, fit};
 use super::{BELOW, Canvas, MARGIN, Picture, SMALL, Style, TEXT_SIZE, font};
 use crate::colormap::Rgb;
@@ -70,7 +70,7 @@ impl Chart {
             canvas.text((x.from - 8.0, y.at(value) + SMALL * 0.32), &label(self.y.1, value), muted);
         }
         let below = (self.x.0.as_str(), (x.from + x.to) / 2.0, y.from);
-        draw_below(canvas, style, labels(self.x.1, x, 90.0), below, |canvas, at| {
+        draw_below(canvas, style, labels(self.x.1, x, LABEL_EVERY), below, |canvas, at| {
             canvas.line(&[(at, y.from), (at, y.from + 5.0)], theme.muted(), 1.0);
         });
         canvas.line(&[(x.from, y.from), (x.to, y.from)], theme.muted(), 1.0);

@@ -188,27 +188,27 @@ impl Report for Suggestion {
         }?)
     }
 
-    /// Tables: `suggestion` (the whole grid); docs/tables.md has its columns.
+    /// The whole grid.
     fn tables(&self) -> Result<Vec<Table>, ReportError> {
-        let all = || self.tried.iter();
-        let share = |of: &dyn Fn(&Tried) -> f64| all().map(of).collect::<Vec<f64>>();
-        Ok(vec![Table::new(
-            "suggestion",
-            vec![
-                ("age_ns", all().map(|t| t.age.0).collect::<Vec<_>>().into()),
-                ("rate_percent", share(&|t| t.rate).into()),
-                ("saved", all().map(|t| t.outcome.mean.saved().round() as i64).collect::<Vec<_>>().into()),
-                ("saved_share", share(&|t| t.outcome.mean.saved_share()).into()),
-                ("moved", all().map(|t| t.outcome.mean.moved.round() as u64).collect::<Vec<_>>().into()),
-                ("refault_share", share(&|t| t.outcome.back_share()).into()),
-                ("refault_share_at_most", share(&|t| t.outcome.back_share_at_most()).into()),
-                ("waiting_share", share(&|t| waiting(&t.outcome, self.length)).into()),
-                ("meets", all().map(|t| t.meets).collect::<Vec<_>>().into()),
-                ("best_trade_off", all().map(|t| t.best).collect::<Vec<_>>().into()),
-                ("chosen", (0..self.tried.len()).map(|i| self.chosen == Some(i)).collect::<Vec<_>>().into()),
-                ("json", all().map(|t| whatif::json(&t.outcome.scheme)).collect::<Vec<_>>().into()),
-            ],
-        )?])
+        let rows: Vec<(usize, &Tried)> = self.tried.iter().enumerate().collect();
+        let suggestion = Table::of("suggestion", &rows)
+            .col("age_ns", "least age", |(_, t)| t.age.0)
+            .col("rate_percent", "bound of the access rate", |(_, t)| t.rate)
+            .col("saved", "bytes, mean", |(_, t)| t.outcome.mean.saved().round() as i64)
+            .col("saved_share", "", |(_, t)| t.outcome.mean.saved_share())
+            .col("moved", "bytes, mean", |(_, t)| t.outcome.mean.moved.round() as u64)
+            .col("refault_share", "of the bytes acted on", |(_, t)| t.outcome.back_share())
+            .col(
+                "refault_share_at_most",
+                "the same if all that the record does not show were accessed again",
+                |(_, t)| t.outcome.back_share_at_most(),
+            )
+            .col("waiting_share", "of the time", |(_, t)| waiting(&t.outcome, self.length))
+            .col("meets", "all goals", |(_, t)| t.meets)
+            .col("best_trade_off", "no other one saves (or places) as much with a lower refault", |(_, t)| t.best)
+            .col("chosen", "the one to start", |(nth, _)| self.chosen == Some(*nth))
+            .col("json", "to start it with", |(_, t)| whatif::json(&t.outcome.scheme));
+        Ok(vec![suggestion.table()?])
     }
 
     fn picture(&self, _: &()) -> Result<Box<dyn Picture + '_>, ReportError> {

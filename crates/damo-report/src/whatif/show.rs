@@ -302,92 +302,87 @@ impl Report for WhatIf {
 
 impl WhatIf {
     fn schemes_table(&self) -> Result<Table, ReportError> {
-        let all = || self.outcomes.iter();
-        let number = |of: fn(&Outcome) -> f64| all().map(|o| whole(of(o))).collect::<Vec<u64>>();
-        let count = |of: fn(&Outcome) -> u64| all().map(of).collect::<Vec<u64>>();
-        let share = |of: fn(&Outcome) -> f64| all().map(of).collect::<Vec<f64>>();
-        Table::new(
-            "schemes",
-            vec![
-                ("scheme", (0..self.outcomes.len() as u64).collect::<Vec<_>>().into()),
-                ("what", all().map(|o| describe(&o.scheme)).collect::<Vec<_>>().into()),
-                ("resident_without", number(|o| o.mean.without).into()),
-                ("resident_with", number(|o| o.mean.with).into()),
-                ("saved", all().map(|o| o.mean.saved().round() as i64).collect::<Vec<_>>().into()),
-                ("saved_share", share(|o| o.mean.saved_share()).into()),
-                ("moved", number(|o| o.mean.moved).into()),
-                ("applications", count(|o| o.sums.applications).into()),
-                ("matched_regions", count(|o| o.sums.matched_regions).into()),
-                ("matched", number(|o| o.sums.matched).into()),
-                ("matched_regions_mean", share(|o| o.sums.matched_each().0).into()),
-                ("matched_mean", share(|o| o.sums.matched_each().1).into()),
-                ("applied_regions", count(|o| o.sums.applied_regions).into()),
-                ("applied", number(|o| o.sums.applied).into()),
-                ("kept_out", number(|o| o.kept.iter().map(|(_, kept)| kept).sum()).into()),
-                ("changed", number(|o| o.sums.changed).into()),
-                ("back", number(|o| o.sums.back).into()),
-                ("back_soon", number(|o| o.sums.back_soon).into()),
-                ("back_undecided", number(|o| o.undecided).into()),
-                ("back_share", share(Outcome::back_share).into()),
-                ("back_share_at_most", share(Outcome::back_share_at_most).into()),
-                ("waited_ns", all().map(|o| o.sums.waited.0).collect::<Vec<_>>().into()),
-                ("quota_used_up", count(|o| o.sums.used_up).into()),
-                ("mean_from_ns", all().map(|_| self.means_from.0).collect::<Vec<_>>().into()),
-                ("json", all().map(|o| json(&o.scheme)).collect::<Vec<_>>().into()),
-            ],
-        )
+        let rows: Vec<(u64, &Outcome)> = (0..).zip(&self.outcomes).collect();
+        let each_time = "bytes in all, the same memory each time";
+        Table::of("schemes", &rows)
+            .col("scheme", "from 0, as in the kernel", |(nth, _)| *nth)
+            .col("what", "the scheme in words", |(_, o)| describe(&o.scheme))
+            .col("resident_without", "bytes, mean from `mean_from_ns` on; the same for all schemes", |(_, o)| {
+                whole(o.mean.without)
+            })
+            .col("resident_with", "bytes, likewise", |(_, o)| whole(o.mean.with))
+            .col("saved", "bytes, likewise", |(_, o)| o.mean.saved().round() as i64)
+            .col("saved_share", "of what is resident without", |(_, o)| o.mean.saved_share())
+            .col("moved", "bytes on other nodes or lists, likewise", |(_, o)| whole(o.mean.moved))
+            .col("applications", "times that the scheme was applied", |(_, o)| o.sums.applications)
+            .col("matched_regions", "in all", |(_, o)| o.sums.matched_regions)
+            .col("matched", each_time, |(_, o)| whole(o.sums.matched))
+            .col("matched_regions_mean", "mean of an application", |(_, o)| o.sums.matched_each().0)
+            .col("matched_mean", "bytes, mean of an application: `matched` / `applications`", |(_, o)| {
+                o.sums.matched_each().1
+            })
+            .col("applied_regions", "in all", |(_, o)| o.sums.applied_regions)
+            .col("applied", each_time, |(_, o)| whole(o.sums.applied))
+            .col("kept_out", "bytes in all, by filters", |(_, o)| whole(o.kept.iter().map(|(_, kept)| kept).sum()))
+            .col("changed", "bytes in all that were not so before", |(_, o)| whole(o.sums.changed))
+            .col("back", "bytes in all accessed again", |(_, o)| whole(o.sums.back))
+            .col("back_soon", "of them within `--refault_within`", |(_, o)| whole(o.sums.back_soon))
+            .col(
+                "back_undecided",
+                "bytes changed less than `--refault_within` before the record ends and not accessed again in it",
+                |(_, o)| whole(o.undecided),
+            )
+            .col("back_share", "`back_soon` of `changed`", |(_, o)| o.back_share())
+            .col("back_share_at_most", "the same if all of `back_undecided` were accessed again", |(_, o)| {
+                o.back_share_at_most()
+            })
+            .col("waited_ns", "for memory to come back", |(_, o)| o.sums.waited.0)
+            .col("quota_used_up", "times", |(_, o)| o.sums.used_up)
+            .col("mean_from_ns", "the record's beginning, or `--settle` later", |_| self.means_from.0)
+            .col("json", "to start it with", |(_, o)| json(&o.scheme))
+            .table()
     }
 
     fn course_table(&self) -> Result<Table, ReportError> {
-        let all = || self.outcomes.iter().zip(0u64..).flat_map(|(o, nth)| o.course.iter().map(move |p| (nth, p)));
-        let number = |of: fn(&Point) -> f64| all().map(|(_, p)| whole(of(p))).collect::<Vec<u64>>();
-        let count = |of: fn(&Counts) -> u64| all().map(|(_, p)| of(&p.counts)).collect::<Vec<u64>>();
-        let memory =
-            |of: fn(&Memory) -> f64| all().map(|(_, p)| p.memory.as_ref().map(|m| whole(of(m)))).collect::<Vec<_>>();
-        Table::new(
-            "course",
-            vec![
-                ("scheme", all().map(|(nth, _)| nth).collect::<Vec<_>>().into()),
-                ("start_ns", all().map(|(_, p)| p.time.start.0).collect::<Vec<_>>().into()),
-                ("end_ns", all().map(|(_, p)| p.time.end.0).collect::<Vec<_>>().into()),
-                ("applications", count(|c| c.applications).into()),
-                ("matched_regions", count(|c| c.matched_regions).into()),
-                ("matched", number(|p| p.counts.matched).into()),
-                ("applied_regions", count(|c| c.applied_regions).into()),
-                ("applied", number(|p| p.counts.applied).into()),
-                ("kept_out", number(|p| p.kept).into()),
-                ("changed", number(|p| p.counts.changed).into()),
-                ("back", number(|p| p.counts.back).into()),
-                ("back_soon", number(|p| p.counts.back_soon).into()),
-                ("waited_ns", all().map(|(_, p)| p.counts.waited.0).collect::<Vec<_>>().into()),
-                ("resident_without", memory(|m| m.without).into()),
-                ("resident_with", memory(|m| m.with).into()),
-                ("moved", memory(|m| m.moved).into()),
-            ],
-        )
+        let outcomes = (0..).zip(&self.outcomes);
+        let rows: Vec<(u64, &Point)> =
+            outcomes.flat_map(|(nth, o)| o.course.iter().map(move |point| (nth, point))).collect();
+        let memory = |point: &Point, of: fn(&Memory) -> f64| point.memory.as_ref().map(|m| whole(of(m)));
+        Table::of("course", &rows)
+            .col("scheme", "from 0, as in the kernel", |(nth, _)| *nth)
+            .col("start_ns", "a span of time", |(_, p)| p.time.start.0)
+            .col("end_ns", "", |(_, p)| p.time.end.0)
+            .col("applications", "within the span, as all sums below", |(_, p)| p.counts.applications)
+            .col("matched_regions", "", |(_, p)| p.counts.matched_regions)
+            .col("matched", "bytes", |(_, p)| whole(p.counts.matched))
+            .col("applied_regions", "", |(_, p)| p.counts.applied_regions)
+            .col("applied", "bytes", |(_, p)| whole(p.counts.applied))
+            .col("kept_out", "bytes", |(_, p)| whole(p.kept))
+            .col("changed", "bytes", |(_, p)| whole(p.counts.changed))
+            .col("back", "bytes", |(_, p)| whole(p.counts.back))
+            .col("back_soon", "bytes", |(_, p)| whole(p.counts.back_soon))
+            .col("waited_ns", "", |(_, p)| p.counts.waited.0)
+            .col("resident_without", "bytes, mean of the span", |(_, p)| memory(p, |m| m.without))
+            .col("resident_with", "bytes, mean of the span", |(_, p)| memory(p, |m| m.with))
+            .col("moved", "bytes, mean of the span", |(_, p)| memory(p, |m| m.moved))
+            .table()
     }
 
     fn filters_table(&self) -> Result<Table, ReportError> {
-        let all = || {
-            let of = |(o, nth): (&'_ Outcome, u64)| {
-                let filters = o.scheme.filters.iter().zip(&o.kept).zip(0u64..);
-                filters
-                    .map(|((f, (knowledge, kept)), i)| (nth, i, f.kind.as_str(), *knowledge, *kept))
-                    .collect::<Vec<_>>()
-            };
-            self.outcomes.iter().zip(0u64..).flat_map(of)
+        let filters = |(nth, o): (u64, &Outcome)| {
+            let filters = o.scheme.filters.iter().zip(&o.kept).zip(0u64..);
+            filters.map(|((f, (knowledge, kept)), i)| (nth, i, f.kind.as_str(), *knowledge, *kept)).collect::<Vec<_>>()
         };
-        let kept = all().map(|(.., knowledge, kept)| (knowledge != super::Knowledge::Unknown).then(|| whole(kept)));
-        Table::new(
-            "filters",
-            vec![
-                ("scheme", all().map(|(nth, ..)| nth).collect::<Vec<_>>().into()),
-                ("filter", all().map(|(_, i, ..)| i).collect::<Vec<_>>().into()),
-                ("type", all().map(|(_, _, kind, ..)| kind.to_owned()).collect::<Vec<_>>().into()),
-                ("kept_out", kept.collect::<Vec<Option<u64>>>().into()),
-                ("known", all().map(|(.., knowledge, _)| knowledge.name().to_owned()).collect::<Vec<_>>().into()),
-            ],
-        )
+        let rows: Vec<_> = self.outcomes.iter().zip(0..).flat_map(|(o, nth)| filters((nth, o))).collect();
+        Table::of("filters", &rows)
+            .col("scheme", "from 0, as in the kernel", |(nth, ..)| *nth)
+            .col("filter", "from 0, as in the kernel", |(_, number, ..)| *number)
+            .col("type", "", |(_, _, kind, ..)| *kind)
+            .col("kept_out", "bytes; `null` if `known` is `unknown`", |(.., knowledge, kept)| {
+                (*knowledge != super::Knowledge::Unknown).then(|| whole(*kept))
+            })
+            .col("known", "`exact`, `estimated`, `unknown` or `ignored`", |(.., knowledge, _)| knowledge.name())
+            .table()
     }
 }
 
