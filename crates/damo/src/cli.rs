@@ -38,7 +38,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Commands {
     /// Record data accesses of processes, of physical memory, or of a simulated workload
-    Record(damo_record::args::RecordArgs),
+    Record(Box<damo_record::args::RecordArgs>),
     /// Show a record as text, tables or pictures
     Report(report::ReportArgs),
     /// Show what is in a record: source, targets, time span, counts, size
