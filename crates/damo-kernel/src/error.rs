@@ -55,6 +55,18 @@ pub enum Error {
         /// The release that brought it.
         since: &'static str,
     },
+    /// The kernel was built without one of DAMON's modules, or hides it.
+    #[error("{module} cannot be used: {path}: {source}. The kernel must have been built with {option}")]
+    NoModule {
+        /// Name of the module.
+        module: &'static str,
+        /// The build option that brings it, and since when there is one.
+        option: &'static str,
+        /// The directory of its parameters.
+        path: PathBuf,
+        /// The reason that the system gave.
+        source: io::Error,
+    },
     /// This kernel does not know a word that was asked for.
     #[error("{what} is `{}`, which {path} of this kernel does not take: it came with Linux {since}", value.shown())]
     Unknown {

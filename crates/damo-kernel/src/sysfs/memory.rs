@@ -93,6 +93,14 @@ impl MemorySysfs {
         self.lock().files.insert(rel.to_owned(), File { value: value.to_owned(), writable: false });
     }
 
+    /// Puts a module of DAMON there: its parameters, and the results that it only shows.
+    pub fn put_module(&self, module: &str, params: &[(&str, &str)], results: &[(&str, &str)]) {
+        let mut tree = self.lock();
+        let dir = format!("sys/module/{module}/parameters");
+        tree.rw(&dir, params);
+        tree.ro(&dir, results);
+    }
+
     /// Takes a file away, or all files below a directory: what a kernel does not have.
     pub fn remove(&self, rel: &str) {
         let below = format!("{rel}/");
@@ -343,7 +351,8 @@ impl MemorySysfs {
             let count: usize = value.parse().map_err(|_| errno(libc::EINVAL))?;
             self.make(tree, dir, name, count);
         }
-        tree.set(rel, value);
+        // Taken by the next aggregation interval, which is at once here.
+        tree.set(rel, if name == "commit_inputs" { "N" } else { value });
         Ok(())
     }
 

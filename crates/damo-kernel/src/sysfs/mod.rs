@@ -36,7 +36,7 @@ mod write;
 
 pub use leftover::Leftover;
 pub use memory::MemorySysfs;
-pub use modules::{MODULES, ModuleKdamond};
+pub use modules::{IdleTimes, Module, ModuleKdamond};
 pub use saved::SavedTree;
 pub use staged::{Prepared, Staged};
 pub use status::{KdamondStatus, SchemeStatus, TriedRegion};
