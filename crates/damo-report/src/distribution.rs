@@ -218,7 +218,7 @@ impl DistributionText {
 }
 
 /// A bar of stars, as long as `value` is of `max`, in `cols` columns.
-fn bar(value: u64, max: u64, cols: usize) -> String {
+pub(crate) fn bar(value: u64, max: u64, cols: usize) -> String {
     let per_star = if max == 0 { 1.0 } else { max as f64 / cols as f64 };
     let stars = ((value as f64 / per_star) as usize).min(cols);
     format!("{}{}", "*".repeat(stars), " ".repeat(cols - stars))

@@ -61,6 +61,7 @@ pub mod guide;
 pub mod heats;
 pub mod holistic;
 pub mod html;
+pub mod idle;
 pub mod nr_regions;
 pub mod output_format;
 pub mod picture;

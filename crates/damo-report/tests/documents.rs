@@ -50,6 +50,12 @@ fn all_tables() -> Vec<(&'static str, Vec<Table>)> {
         goals: Vec::new(),
         whatif: whatif::WhatIfOptions::default(),
     };
+    let idle = damo_report::idle::IdleReport {
+        idle: vec![damo_model::Nanos(0); 101],
+        bandwidth: None,
+        aggregation: None,
+        shown: Vec::new(),
+    };
     fn of<R: Report>(report: R) -> (&'static str, Vec<Table>) {
         (R::NAME, report.tables().expect("tables"))
     }
@@ -64,6 +70,7 @@ fn all_tables() -> Vec<(&'static str, Vec<Table>)> {
         of(nr_regions::nr_regions(&stairs, &Default::default()).expect("a report")),
         of(ages::ages(&stairs, &ages::AgesOptions::default()).expect("a report")),
         of(times::times(&stairs, &Filter::default()).expect("a report")),
+        of(idle),
         of(guide::guide(&stairs).expect("a report")),
         of(what_if),
         of(suggest::suggest(record, &search).expect("a suggestion")),
@@ -110,7 +117,7 @@ fn the_document_of_tables_lists_every_column_and_its_type() {
 #[test]
 fn every_column_of_nanoseconds_is_a_moment_or_a_known_duration() {
     // What `damo report` counts from when the recording began must be known by name.
-    let durations = ["age_ns", "from_ns", "to_ns", "window_ns", "waited_ns"];
+    let durations = ["age_ns", "from_ns", "to_ns", "window_ns", "waited_ns", "idle_ns", "aggregation_ns"];
     for (report, tables) in all_tables() {
         for name in tables.iter().flat_map(|table| &table.columns).map(|column| column.name) {
             let known = damo_report::table::MOMENTS.contains(&name) || durations.contains(&name);

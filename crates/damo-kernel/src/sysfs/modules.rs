@@ -104,8 +104,8 @@ impl Sysfs {
     /// # Errors
     /// If the kernel was built without it, or lets only root see.
     pub fn module(&self, module: Module) -> Result<ModuleKdamond> {
-        let dir = module.file("");
-        let listed = self.root.io().list(dir.trim_end_matches('/'));
+        let dir = format!("sys/module/{}/parameters", module.name());
+        let listed = self.root.io().list(&dir);
         let names = listed.map_err(|source| Error::NoModule {
             module: module.name(),
             option: module.option(),

@@ -8,6 +8,7 @@ pub mod demo;
 pub mod doctor;
 pub mod info;
 pub mod merge;
+pub mod module;
 pub mod repair;
 pub mod report;
 pub mod schemes;
@@ -43,6 +44,9 @@ pub fn run(command: Commands) -> Result<Outcome> {
         Commands::Tune(args) => Ok(Outcome::Exit(steer::tune(&args)?)),
         Commands::Stop(args) => Ok(Outcome::Exit(steer::stop(&args)?)),
         Commands::Status(args) => exits(|out| steer::status(&args, out)),
+        Commands::Module(args) => module::run(&args),
+        Commands::Reclaim(args) => module::run_one(damo_kernel::sysfs::Module::Reclaim, &args),
+        Commands::LruSort(args) => module::run_one(damo_kernel::sysfs::Module::LruSort, &args),
         Commands::Schemes(args) => schemes::run(&args),
         Commands::Args(args) => exits(|out| steer::print(&args, out)),
         Commands::Doctor(args) => doctor::run(&args),

@@ -7,6 +7,7 @@ pub mod form;
 mod heats;
 mod holistic;
 mod html;
+mod idle;
 mod nr_regions;
 pub mod options;
 pub mod part;
@@ -44,7 +45,7 @@ const fn entry<C: ReportCommand + Args + 'static>(names: &'static [&'static str]
 }
 
 /// All reports.
-const REPORTS: [Entry; 12] = [
+const REPORTS: [Entry; 13] = [
     entry::<Asked<raw::RawArgs>>(&["raw"], "All snapshots with their regions, as recorded"),
     entry::<Asked<access::AccessArgs>>(
         &["access"],
@@ -76,6 +77,10 @@ const REPORTS: [Entry; 12] = [
         "Time span and address ranges of each target, for --time_range and --address_range",
     ),
     entry::<Asked<ages::AgesArgs>>(&["ages"], "Memory by age: how much of it has not been accessed for how long"),
+    entry::<idle::IdleArgs>(
+        &["idle"],
+        "For how long this machine's memory has been idle, from DAMON_STAT; needs no record",
+    ),
     entry::<Asked<profile::ProfileArgs>>(
         &["wss_profile"],
         "Working set size for windows of different length (powers of two)",
