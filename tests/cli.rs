@@ -312,7 +312,9 @@ fn nothing_but_the_function_for_messages_prints_to_standard_error() {
             assert!(!program.contains("eprint"), "{} prints to standard error by itself", path.display());
         }
     }
-    for krate in ["damo", "damo-record", "damo-report", "damo-frame", "damo-edit", "damo-format", "damo-import"] {
+    let crates =
+        ["damo", "damo-cli", "damo-steer", "damo-record", "damo-report", "damo-frame", "damo-edit", "damo-format"];
+    for krate in crates.into_iter().chain(["damo-import"]) {
         visit(&common::top().join("crates").join(krate).join("src"));
     }
 }

@@ -581,10 +581,9 @@ fn no_other_code_than_the_guard_makes_files() {
         "damo-format/src/file.rs",
         "damo-format/src/new_file.rs",
         "damo-kernel/src/io.rs",
-        "damo-kernel/src/steer.rs",
-        "damo-kernel/src/steer/settings_lock.rs",
-        "damo-record/src/owner.rs",
-        "damo-record/src/status_line.rs",
+        "damo-steer/src/notes.rs",
+        "damo-steer/src/notes/settings_lock.rs",
+        "damo-cli/src/status_line.rs",
     ];
     let makes = ["File::create", "fs::write", "OpenOptions::new", "File::options", "fs::copy", "create_new(true)"];
     let mut found = Vec::new();

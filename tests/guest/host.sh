@@ -6,9 +6,9 @@
 check() {
     local programs code=0 names=("$@") boots boot name group main own=$series words=$append
     local series=$series append=$append kernels keep=$keep # of the boot at hand
-    programs=$(build damo-record damo-testbed) || die "building failed"
+    programs=$(build damo-cli damo-testbed) || die "building failed"
     local test
-    test=$(build_test damo-kernel real_kernel) || die "building failed"
+    test=$(build_test damo-steer real_kernel) || die "building failed"
     bins=("$programs/damo-record" "$programs/damo-workload" "$programs/damo-score" "$test" "${bins[@]}")
     files+=("$top/tests/guest")
     [ "$limit" != 120 ] || limit=1200
@@ -73,7 +73,7 @@ afterwards() {
 # The measurements that docs/benchmarks.md quotes.
 figures() {
     local programs
-    programs=$(build damo-record damo-testbed) || die "building failed"
+    programs=$(build damo-cli damo-testbed) || die "building failed"
     # The `cat` that people have, beside the guest's own.
     bins+=("$programs/damo-record" "$programs/damo-workload" "$programs/damo-score" "$(command -v cat)")
     files+=("$top/tests/guest")

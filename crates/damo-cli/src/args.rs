@@ -1,24 +1,30 @@
-//! The command line of a recording, one definition for `damo record` and for the `damo-record` binary.
+//! The command line of a recording, one definition for `damo record` and for the `damo-record` binary; and of the commands
+//! around it.
 //!
 //! The spellings are the Python tool's, old ones and present ones, so that scripts and habits keep working; the
 //! values take human units. [`RecordArgs::request`] turns what was typed into a [`Request`], which is what the
 //! sessions work with: every contradiction is found here, before anything is opened or started.
 
+mod damos;
 mod help;
 mod monitor;
 mod spelling;
+pub mod steer;
 
+pub use damos::DamosArgs;
 pub use help::{named, offered, with_short_help};
 pub use monitor::MonitorArgs;
 pub use spelling::{matches, with_underscores};
 
-use crate::request::{Limits, Output, Request, RequestSource, Rotation, Snapshots};
+use crate::error::{UsageError, usage};
 use crate::values;
 use clap::Args;
 use clap::builder::TypedValueParser;
 use damo_model::human::Show;
 use damo_model::kdamond::parse_count;
-use damo_model::{Bytes, Nanos, ParamError};
+use damo_model::{Bytes, Nanos};
+use damo_record::request::{Limits, Output, Request, RequestSource, Rotation, Snapshots};
+use damo_steer::plan::TargetSpec;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -209,22 +215,6 @@ pub struct FeaturesArgs {
     pub root: PathBuf,
 }
 
-/// What is wrong with a command line, with the remedy.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct UsageError(pub String);
-
-impl From<ParamError> for UsageError {
-    fn from(error: ParamError) -> Self {
-        // Keys and values from a file are quoted in it.
-        UsageError(error.to_string().shown().to_string())
-    }
-}
-
-fn usage<T>(text: impl Into<String>) -> Result<T, UsageError> {
-    Err(UsageError(text.into()))
-}
-
 impl RecordArgs {
     /// Checks what was typed against itself and gives the recording that it asks for.
     ///
@@ -270,9 +260,9 @@ impl RecordArgs {
             return Ok(RequestSource::Simulate { configs: self.simulate.clone(), ranges, seed: self.seed });
         }
         if !self.command.is_empty() {
-            return Ok(RequestSource::Command { words: self.command.clone(), ranges });
+            return Ok(TargetSpec::Command { words: self.command.clone(), ranges }.into());
         }
-        self.monitor.what()
+        Ok(self.monitor.targets()?.map_or(RequestSource::Attach, RequestSource::Targets))
     }
 
     fn output(&self) -> Result<Output, UsageError> {

@@ -2,9 +2,9 @@
 //! as `damo record`, `damo start` and so on, under this name or, if it is called so, under that of `damo`.
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
-use damo_record::args::{DoctorArgs, FeaturesArgs, MarkArgs, RecordArgs, matches, with_short_help, with_underscores};
-use damo_record::steer::args::{PrintArgs, StartArgs, StatusArgs, StopArgs, TuneArgs};
-use damo_record::{RecordError, doctor, marks, messages, steer};
+use damo_cli::args::steer::{ForegroundArgs, PrintArgs, StartArgs, StatusArgs, StopArgs, TuneArgs};
+use damo_cli::args::{DoctorArgs, FeaturesArgs, MarkArgs, RecordArgs, matches, with_short_help, with_underscores};
+use damo_cli::{CliError, UsageError, messages, steer};
 use std::process::ExitCode;
 
 /// musl's own malloc returns memory to the kernel and asks for it again all the time: a simulated recording takes twice the
@@ -45,7 +45,7 @@ enum Other {
     /// Stop what `start` started, and restore DAMON's previous settings.
     Stop(StopArgs),
     /// Apply schemes in the foreground, until the targets end or Ctrl-C.
-    Schemes(steer::schemes::ForegroundArgs),
+    Schemes(ForegroundArgs),
     /// Show running kdamonds, their parameters and statistics of schemes.
     Status(StatusArgs),
     /// Print the parameters that options result in, as JSON or as writes to sysfs; changes nothing.
@@ -70,28 +70,28 @@ fn main() -> ExitCode {
     })
 }
 
-fn run(cli: &Cli) -> Result<ExitCode, RecordError> {
+fn run(cli: &Cli) -> Result<ExitCode, CliError> {
     let prints = matches!(
         cli.command,
         Some(Other::Status(_) | Other::Args(_) | Other::Doctor(_) | Other::Features(_) | Other::Start(_))
     );
     if prints && damo_record::stdout_is_closed() {
         let why = "standard output is closed, so what is printed would be lost: open it".to_string();
-        return Err(damo_record::args::UsageError(why).into());
+        return Err(UsageError(why).into());
     }
     let out = &mut std::io::stdout();
     match &cli.command {
-        Some(Other::Record(args)) => damo_record::run(args),
-        Some(Other::Mark(args)) => marks::run(args).map(|()| ExitCode::SUCCESS),
+        Some(Other::Record(args)) => damo_cli::record(args),
+        Some(Other::Mark(args)) => damo_cli::mark(args).map(|()| ExitCode::SUCCESS),
         Some(Other::Start(args)) => steer::start(args, out),
         Some(Other::Tune(args)) => steer::tune(args),
         Some(Other::Stop(args)) => steer::stop(args),
-        Some(Other::Schemes(args)) => steer::schemes::run(args, out),
+        Some(Other::Schemes(args)) => steer::schemes(args, out),
         Some(Other::Status(args)) => steer::status(args, out),
         Some(Other::Args(args)) => steer::print(args, out),
-        Some(Other::Doctor(args)) => doctor::doctor(args, out),
-        Some(Other::Features(args)) => doctor::list_features(args, out),
-        None => damo_record::run(&cli.record),
+        Some(Other::Doctor(args)) => damo_cli::doctor(args, out),
+        Some(Other::Features(args)) => damo_cli::features(args, out),
+        None => damo_cli::record(&cli.record),
     }
 }
 

@@ -1,52 +1,60 @@
 //! `damo start`, `tune`, `stop` and `status`: DAMON and its schemes beyond the life of one command; and `damo schemes`,
-//! which stays in front of them. What is typed becomes kdamonds' parameters here; [`damo_kernel::steer`] does the rest,
-//! and keeps its notes where recordings keep theirs.
+//! which stays in front of them. What is typed becomes kdamonds' parameters here; [`damo_steer`] does the rest.
 
-pub mod args;
-mod damos;
-pub mod schemes;
-mod show;
 mod tune;
 
-pub use damos::DamosArgs;
 pub use tune::tune;
 
-use crate::args::{MonitorArgs, UsageError};
-use crate::error::RecordError;
-use crate::live::{Machine, plan, ready};
+use crate::args::steer::{ForegroundArgs, ParameterFormat, PrintArgs, StartArgs, StatusArgs, StopArgs};
+use crate::args::{DamosArgs, MonitorArgs};
+use crate::error::{CliError, UsageError, usage};
 use crate::messages;
-use crate::owner;
-use crate::request::RequestSource;
-use args::{ParameterFormat, PrintArgs, StartArgs, StatusArgs, StopArgs};
-use damo_kernel::Root;
-use damo_kernel::steer::Steer;
+use crate::status_line::StatusLine;
+use crate::values;
 use damo_model::human::{Show, plain_json};
 use damo_model::kdamond::{self, Kdamond};
 use damo_model::scheme::Scheme;
+use damo_steer::foreground::ForegroundSchemes;
+use damo_steer::plan::{self, Monitoring, TargetSpec};
+use damo_steer::show::{self, print as say};
+use damo_steer::signals::Signals;
+use damo_steer::{Machine, SteerError, explain};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+/// Runs a command on the machine below `root`. An error that something of the machine explains is replaced by that.
+fn on_machine<T>(root: &Path, command: impl FnOnce(&Machine) -> Result<T, CliError>) -> Result<T, CliError> {
+    let machine = Machine::at(root);
+    command(&machine).map_err(|error| explained(&machine, error))
+}
+
+fn explained(machine: &Machine, error: CliError) -> CliError {
+    match error {
+        CliError::Steer(error) => explain::explained(&machine.root, error).into(),
+        error => error,
+    }
+}
+
 /// Sets DAMON up, switches it on and leaves it on.
 ///
 /// # Errors
 /// What is wrong with the command line or the machine, each with the remedy; then everything is as before.
-pub fn start(args: &StartArgs, out: &mut dyn Write) -> Result<ExitCode, RecordError> {
-    let place = SteeredKernel::of(&args.root);
-    start_on(&place, args, out).map_err(|error| place.explained(error))
+pub fn start(args: &StartArgs, out: &mut dyn Write) -> Result<ExitCode, CliError> {
+    on_machine(&args.root, |machine| start_on(machine, args, out))
 }
 
-fn start_on(place: &SteeredKernel, args: &StartArgs, out: &mut dyn Write) -> Result<ExitCode, RecordError> {
+fn start_on(machine: &Machine, args: &StartArgs, out: &mut dyn Write) -> Result<ExitCode, CliError> {
     let wanted = Wanted::of(&args.monitor, &args.damos)?;
     if args.json {
-        return print_parameters(place, &wanted, ParameterFormat::Json, out);
+        return print_parameters(machine, &wanted, ParameterFormat::Json, out);
     }
-    let kdamonds = wanted.kdamonds(place)?;
+    let kdamonds = wanted.kdamonds(machine)?;
     if args.dry_run {
-        return print_writes(&Machine::new(place.root.clone()).sysfs.dry_run(&kdamonds)?, out);
+        return print_writes(&machine.sysfs.dry_run(&kdamonds).map_err(SteerError::from)?, out);
     }
-    let started = place.steer().start(&kdamonds)?;
+    let started = machine.steer().start(&kdamonds)?;
     let each: Vec<String> =
         started.iter().map(|(index, thread)| format!("kdamond {index} (thread {thread})")).collect();
     messages::done(format_args!(
@@ -60,11 +68,11 @@ fn start_on(place: &SteeredKernel, args: &StartArgs, out: &mut dyn Write) -> Res
 ///
 /// # Errors
 /// As [`start`].
-pub fn print(args: &PrintArgs, out: &mut dyn Write) -> Result<ExitCode, RecordError> {
-    print_on(&SteeredKernel::of(&args.root), args, out)
+pub fn print(args: &PrintArgs, out: &mut dyn Write) -> Result<ExitCode, CliError> {
+    print_on(&Machine::at(&args.root), args, out)
 }
 
-fn print_on(place: &SteeredKernel, args: &PrintArgs, out: &mut dyn Write) -> Result<ExitCode, RecordError> {
+fn print_on(machine: &Machine, args: &PrintArgs, out: &mut dyn Write) -> Result<ExitCode, CliError> {
     let mut monitor = args.monitor.clone();
     // `damo args damon …`: the Python tool has other kinds of options to print.
     if monitor.targets.first().is_some_and(|word| word == "damon") {
@@ -73,20 +81,20 @@ fn print_on(place: &SteeredKernel, args: &PrintArgs, out: &mut dyn Write) -> Res
     let wanted = Wanted::of(&monitor, &args.damos)?;
     if args.dry_run {
         // What the options mean has nothing to do with what runs here at present.
-        let kdamonds = wanted.kdamonds(place)?;
-        return print_writes(&Machine::new(place.root.clone()).sysfs.dry_run_afresh(&kdamonds)?, out);
+        let kdamonds = wanted.kdamonds(machine)?;
+        return print_writes(&machine.sysfs.dry_run_afresh(&kdamonds).map_err(SteerError::from)?, out);
     }
-    print_parameters(place, &wanted, args.format, out)
+    print_parameters(machine, &wanted, args.format, out)
 }
 
 /// Schemes as they were typed: in percent and time, not in the units of the kernel.
 fn print_parameters(
-    place: &SteeredKernel,
+    machine: &Machine,
     wanted: &Wanted,
     format: ParameterFormat,
     out: &mut dyn Write,
-) -> Result<ExitCode, RecordError> {
-    let mut kdamonds = wanted.kdamonds(place)?;
+) -> Result<ExitCode, CliError> {
+    let mut kdamonds = wanted.kdamonds(machine)?;
     if let Some(schemes) = &wanted.schemes {
         for context in kdamonds.iter_mut().flat_map(|kdamond| &mut kdamond.contexts) {
             context.schemes.clone_from(schemes);
@@ -100,7 +108,7 @@ fn print_parameters(
     Ok(ExitCode::SUCCESS)
 }
 
-fn print_writes(writes: &[(PathBuf, String)], out: &mut dyn Write) -> Result<ExitCode, RecordError> {
+fn print_writes(writes: &[(PathBuf, String)], out: &mut dyn Write) -> Result<ExitCode, CliError> {
     let lines: Vec<String> = writes.iter().map(|(path, value)| format!("{value} > {}", path.shown())).collect();
     say(out, &lines.join("\n"))?;
     Ok(ExitCode::SUCCESS)
@@ -110,9 +118,8 @@ fn print_writes(writes: &[(PathBuf, String)], out: &mut dyn Write) -> Result<Exi
 ///
 /// # Errors
 /// If nothing runs, or what runs is someone else's, or something could not be put back.
-pub fn stop(args: &StopArgs) -> Result<ExitCode, RecordError> {
-    let place = SteeredKernel::of(&args.root);
-    let stopped = place.steer().stop(args.adopt).map_err(|error| place.explained(error.into()))?;
+pub fn stop(args: &StopArgs) -> Result<ExitCode, CliError> {
+    let stopped = on_machine(&args.root, |machine| Ok(machine.steer().stop(args.adopt)?))?;
     let each: Vec<String> = stopped.iter().map(|index| format!("kdamond {index}")).collect();
     messages::done(format_args!("Stopped {}.", each.join(" and ")));
     Ok(ExitCode::SUCCESS)
@@ -122,115 +129,106 @@ pub fn stop(args: &StopArgs) -> Result<ExitCode, RecordError> {
 ///
 /// # Errors
 /// If DAMON's files cannot be read or `out` cannot be written to.
-pub fn status(args: &StatusArgs, out: &mut dyn Write) -> Result<ExitCode, RecordError> {
-    let place = SteeredKernel::of(&args.root);
-    status_on(&place, args, out).map_err(|error| place.explained(error))
+pub fn status(args: &StatusArgs, out: &mut dyn Write) -> Result<ExitCode, CliError> {
+    on_machine(&args.root, |machine| status_on(machine, args, out))
 }
 
-fn status_on(place: &SteeredKernel, args: &StatusArgs, out: &mut dyn Write) -> Result<ExitCode, RecordError> {
-    let steer = place.steer();
+fn status_on(machine: &Machine, args: &StatusArgs, out: &mut dyn Write) -> Result<ExitCode, CliError> {
+    let steer = machine.steer();
     loop {
         let status = steer.status(args.tried_regions, args.adopt)?;
         let text = match (args.json, args.watch) {
             // One line each, so that a script can read them as they come.
             (true, Some(_)) => plain_json(&show::json(&status).to_string()).into_owned(),
             (true, None) => plain_json(&format!("{:#}", show::json(&status))).into_owned(),
-            // Home, and nothing left of the time before.
-            (false, Some(_)) if args.redraw() => format!("\x1b[H\x1b[J{}", show::text(&status, &place.root).trim_end()),
-            (false, Some(_)) => show::text(&status, &place.root),
-            (false, None) => show::text(&status, &place.root).trim_end().to_owned(),
+            // The cursor goes home, and what was shown before is erased.
+            (false, Some(_)) if args.redraw() => {
+                format!("\x1b[H\x1b[J{}", show::text(&status, &machine.root).trim_end())
+            }
+            (false, Some(_)) => show::text(&status, &machine.root),
+            (false, None) => show::text(&status, &machine.root).trim_end().to_owned(),
         };
-        let read = say(out, &text)?;
+        let is_read = say(out, &text)?;
         match args.watch {
-            Some(pause) if read => std::thread::sleep(Duration::from_nanos(pause.0.max(0).unsigned_abs())),
+            Some(pause) if is_read => std::thread::sleep(Duration::from_nanos(pause.0.max(0).unsigned_abs())),
             _ => return Ok(ExitCode::SUCCESS),
         }
     }
 }
 
-/// The kernel that is steered, and where notes on it are kept.
-struct SteeredKernel {
-    root: Root,
-    notes: PathBuf,
+/// Applies schemes until the targets end, a signal comes or the time is over, and writes to `out` what they did.
+///
+/// # Errors
+/// As [`start`].
+pub fn schemes(args: &ForegroundArgs, out: &mut dyn Write) -> Result<ExitCode, CliError> {
+    let signals = Signals::listen()?;
+    on_machine(&args.root, |machine| schemes_on(machine, args, &signals, out))
 }
 
-impl SteeredKernel {
-    fn of(root: &Path) -> Self {
-        Self { root: Root::new(root), notes: owner::directory(root) }
-    }
+fn schemes_on(
+    machine: &Machine,
+    args: &ForegroundArgs,
+    signals: &Signals,
+    out: &mut dyn Write,
+) -> Result<ExitCode, CliError> {
+    let schemes = args.damos.schemes()?;
+    let mut monitor = args.monitor.clone();
+    monitor.targets.extend_from_slice(args.damos.targets());
+    let targets = if args.command.is_empty() {
+        monitor.targets()?.unwrap_or(TargetSpec::PADDR)
+    } else if monitor.kinds() > 0 || !monitor.target_pid.is_empty() {
+        return Ok(usage("give either a command after `--` or another target, not both")?);
+    } else {
+        TargetSpec::Command { words: args.command.clone(), ranges: values::ranges(&monitor.regions)? }
+    };
+    let monitoring = args.monitor.monitoring()?;
+    let foreground =
+        ForegroundSchemes { targets: changed(targets, &args.monitor)?, monitoring, schemes, timeout: args.timeout };
+    Ok(foreground.run(machine, signals, &mut StatusLine::new(false), out)?)
+}
 
-    fn steer(&self) -> Steer {
-        Steer::new(&self.root, &self.notes)
+/// Parameters that are given whole, with what was named beside them.
+fn changed(mut targets: TargetSpec, monitor: &MonitorArgs) -> Result<TargetSpec, UsageError> {
+    if let TargetSpec::Kdamonds(kdamonds) = &mut targets {
+        monitor.change(kdamonds)?;
     }
-
-    /// The error, or what of the machine is behind it.
-    fn explained(&self, error: RecordError) -> RecordError {
-        ready::explained(&self.root, error)
-    }
+    Ok(targets)
 }
 
 /// What was typed, understood.
 struct Wanted {
-    what: RequestSource,
-    monitor: MonitorArgs,
+    targets: TargetSpec,
+    monitoring: Monitoring,
     /// `None`: none were named.
     schemes: Option<Vec<Scheme>>,
-    /// Whether someone to monitor was named.
-    targets: bool,
+    /// Whether targets were named.
+    has_targets: bool,
 }
 
 impl Wanted {
     /// # Errors
     /// A sentence on what contradicts itself or cannot be.
-    fn of(monitor: &MonitorArgs, damos: &DamosArgs) -> Result<Self, RecordError> {
+    fn of(monitor: &MonitorArgs, damos: &DamosArgs) -> Result<Self, UsageError> {
         let mut monitor = monitor.clone();
         monitor.targets.extend_from_slice(damos.targets());
-        let targets = monitor.names_targets();
-        let what = match monitor.what()? {
-            RequestSource::Attach => RequestSource::Paddr { ranges: Vec::new(), nodes: Vec::new() },
-            RequestSource::Command { words, .. } => {
+        let targets = match monitor.targets()?.unwrap_or(TargetSpec::PADDR) {
+            TargetSpec::Command { words, .. } => {
                 let name = words.first().map(|word| word.to_string_lossy().into_owned()).unwrap_or_default();
-                let why = format!(
+                return usage(format!(
                     "`{name}` is no process id: start the program and give its id, $(pidof {name}); or let `damo schemes \
                      -- {name}` start it and stay until it ends"
-                );
-                return Err(UsageError(why).into());
+                ));
             }
-            what => what,
+            targets => targets,
         };
-        monitor.monitoring()?;
-        Ok(Self { what, monitor, schemes: damos.schemes()?, targets })
+        let monitoring = monitor.monitoring()?;
+        let targets = changed(targets, &monitor)?;
+        Ok(Self { targets, monitoring, schemes: damos.schemes()?, has_targets: monitor.names_targets() })
     }
 
     /// All parameters, for the machine at hand.
-    fn kdamonds(&self, place: &SteeredKernel) -> Result<Vec<Kdamond>, RecordError> {
-        planned(&self.what, &self.monitor, self.schemes.as_deref(), place, None)
-    }
-}
-
-fn planned(
-    what: &RequestSource,
-    monitor: &MonitorArgs,
-    schemes: Option<&[Scheme]>,
-    place: &SteeredKernel,
-    command: Option<i32>,
-) -> Result<Vec<Kdamond>, RecordError> {
-    let machine = Machine::new(place.root.clone());
-    let mut kdamonds = plan::of(what, &monitor.monitoring()?, plan::Children::NONE, &machine, command)?.kdamonds;
-    if let RequestSource::Kdamonds(_) = what {
-        monitor.change(&mut kdamonds)?;
-    }
-    if let Some(schemes) = schemes {
-        plan::apply_schemes(schemes, &mut kdamonds)?;
-    }
-    Ok(kdamonds)
-}
-
-/// Writes a line. Gives whether someone still reads: a reader that has seen enough is no failure.
-fn say(out: &mut dyn Write, text: &str) -> Result<bool, RecordError> {
-    match writeln!(out, "{text}").and_then(|()| out.flush()) {
-        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
-        other => other.map(|()| true).map_err(|e| RecordError::io("writing to standard output", e)),
+    fn kdamonds(&self, machine: &Machine) -> Result<Vec<Kdamond>, SteerError> {
+        plan::parameters(&self.targets, &self.monitoring, self.schemes.as_deref(), machine, None)
     }
 }
 

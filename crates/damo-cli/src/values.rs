@@ -1,7 +1,7 @@
 //! Values as they are typed: numbers with units (in the grammar of [`damo_model::human`]), address ranges, JSON
 //! or YAML given as a text or as a file, and programs given without `--`.
 
-use crate::args::UsageError;
+use crate::error::UsageError;
 use damo_model::human::{self, TimeUnit};
 use damo_model::kdamond::{self, Kdamond};
 use damo_model::scheme::{self, Scheme};
@@ -155,9 +155,4 @@ pub(crate) fn find_program(name: &str, path: Option<&std::ffi::OsStr>) -> Option
         return Some(PathBuf::from(name)).filter(|candidate| runs(candidate));
     }
     std::env::split_paths(path?).map(|dir| dir.join(name)).find(|candidate| runs(candidate))
-}
-
-/// A time for people.
-pub(crate) fn time(time: Nanos) -> String {
-    human::time_text(time)
 }

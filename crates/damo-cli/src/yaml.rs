@@ -2,7 +2,7 @@
 //!
 //! The parser (`saphyr-parser`) gives events; what is bounded is bounded here: depth, and the size of what aliases repeat.
 
-use crate::args::UsageError;
+use crate::error::UsageError;
 use saphyr_parser::{Event, Parser, ScalarStyle, Span, Tag};
 use serde_json::{Map, Number, Value};
 use std::borrow::Cow;

@@ -141,48 +141,6 @@ pub enum Error {
         /// The thread as which it was switched on again with the parameters from before, or why it is off, if known.
         again: std::result::Result<i32, Option<Box<Error>>>,
     },
-    /// Something is to be changed that runs, but nothing runs.
-    #[error("no kdamond is on; `damo start` switches one on")]
-    NothingOn,
-    /// Something is to be changed that was not started by us.
-    #[error(
-        "{} on, but not started by `damo start` (or restarted since): add --adopt to change or stop it all the same",
-        kdamonds(.indices)
-    )]
-    NotStartedHere {
-        /// The kdamonds that run.
-        indices: Vec<usize>,
-    },
-    /// What was started before still runs.
-    #[error(
-        "{} on already since the last `damo start`: change it with `damo tune`, or end it with `damo stop` first",
-        kdamonds(.indices)
-    )]
-    Started {
-        /// The kdamonds that run.
-        indices: Vec<usize>,
-    },
-    /// The note of what was started cannot be kept.
-    #[error(
-        "the note of what was started, {path}: {source}. If it is damaged, remove it, and stop DAMON with `damo stop --adopt`"
-    )]
-    Note {
-        /// Which file.
-        path: PathBuf,
-        /// What is wrong.
-        source: io::Error,
-    },
-    /// The lock that keeps two of us from changing DAMON's settings at once cannot be taken.
-    #[error(
-        "the lock under which DAMON's settings are changed, {path}, cannot be taken: {source}. See that there is room at \
-         /run and that it is mounted for writing; `damo doctor` tells"
-    )]
-    Lock {
-        /// Which file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
     /// The kernel did not do something in time.
     #[error("{what} did not happen within {waited:?}")]
     Timeout {
@@ -242,8 +200,6 @@ impl Error {
             Error::Read { source, .. }
             | Error::Write { source, .. }
             | Error::Perf { source, .. }
-            | Error::Note { source, .. }
-            | Error::Lock { source, .. }
             | Error::Wait { source } => Some(source.kind()),
             Error::Rollback { first, .. } => first.kind(),
             _ => None,
@@ -256,24 +212,10 @@ impl Error {
             Error::Read { source, .. }
             | Error::Write { source, .. }
             | Error::Perf { source, .. }
-            | Error::Note { source, .. }
-            | Error::Lock { source, .. }
             | Error::Wait { source } => source.raw_os_error(),
             Error::Rollback { first, .. } => first.errno(),
             _ => None,
         }
-    }
-}
-
-/// `kdamond 0 is`, `kdamonds 0 and 1 are`.
-fn kdamonds(indices: &[usize]) -> String {
-    match indices {
-        [one] => format!("kdamond {one} is"),
-        [most @ .., last] => {
-            let most: Vec<String> = most.iter().map(usize::to_string).collect();
-            format!("kdamonds {} and {last} are", most.join(", "))
-        }
-        [] => "no kdamond is".to_owned(),
     }
 }
 

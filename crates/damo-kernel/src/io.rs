@@ -227,7 +227,7 @@ impl Root {
     }
 
     /// The same files, of which each is read only once from now on, and each directory listed once.
-    pub(crate) fn remembering(&self) -> Self {
+    pub fn remembering(&self) -> Self {
         Self::with_io(Arc::new(Remembering { io: self.io.clone(), read: Mutex::default(), listed: Mutex::default() }))
     }
 

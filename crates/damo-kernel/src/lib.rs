@@ -5,16 +5,14 @@
 //! a few system calls.
 //!
 //! - [`sysfs`]: DAMON's tree: read, set up, start, tune, stop, put back
-//! - [`steer`]: DAMON that stays on: start, tune, stop, status
 //! - [`tracefs`]: how the running kernel lays out DAMON's events, and decoding them
 //! - [`ring`]: the events themselves, through perf
-//! - [`features`]: what this kernel's DAMON can do; [`readiness`]: whether we can record here, and what to do if not
+//! - [`features`]: what this kernel's DAMON can do
 //! - [`rights`]: a program with the rights of the user who called sudo
 //! - [`signals`]: who sent one, and whether it was ignored when we were started
 //! - [`procfs`]: processes, memory, pressure, CPU time
 //!
-//! How a recording goes, in order: [`readiness`] if something is amiss; [`tracefs::Tracefs::recording_events`];
-//! [`ring::Ring::per_cpu`]; [`sysfs::Sysfs::stage`] and [`sysfs::Staged::start`]; [`ring::Ring::narrow`]; then
+//! How a recording goes, in order: [`tracefs::Tracefs::recording_events`]; [`ring::Ring::per_cpu`]; [`sysfs::Sysfs::stage`] and [`sysfs::Staged::start`]; [`ring::Ring::narrow`]; then
 //! [`ring::Ring::wait`] and [`ring::Ring::drain`], through a [`tracefs::Decoder`] into a [`damo_trace::assemble::Assembler`]
 //! per kdamond thread, until [`sysfs::Staged::is_running`] is false or a signal came; [`sysfs::Staged::stop`]; a last
 //! drain; [`sysfs::Staged::undo`]. `examples/watch.rs` is all of that in one small program.
@@ -45,11 +43,9 @@ pub mod features;
 mod io;
 mod needs;
 pub mod procfs;
-pub mod readiness;
 pub mod rights;
 pub mod ring;
 pub mod signals;
-pub mod steer;
 pub mod sysfs;
 mod system;
 pub mod tracefs;

@@ -1,10 +1,10 @@
 //! Why a recording could not be made, or not to its end. Every message says what happened, where, and what to do next.
 
-use crate::args::UsageError;
-use crate::problem::Problem;
-use crate::status_line::shell_word;
+use crate::summary::shell_word;
 use damo_format::WriteError;
 use damo_model::human::Show;
+use damo_steer::problem::Problem;
+use damo_steer::{HasProblem, SteerError};
 use std::io;
 use std::path::PathBuf;
 
@@ -12,12 +12,32 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RecordError {
-    /// The command line contradicts itself.
+    /// DAMON could not be set up, or this machine is not ready for it.
     #[error(transparent)]
-    Usage(#[from] UsageError),
-    /// The machine is not ready for this recording.
-    #[error(transparent)]
-    NotReady(#[from] Problem),
+    Steer(#[from] SteerError),
+    /// Snapshots were asked for of kdamonds that run already.
+    #[error("--snapshot needs a kdamond of its own, because it adds a scheme: give a target, or leave --snapshot out")]
+    SnapshotsOfOthers,
+    /// Snapshots were asked for of what schemes are applied to.
+    #[error("--snapshot reads all regions; leave --schemes_target_regions out")]
+    SnapshotsOfSchemes,
+    /// The record would go to a terminal.
+    #[error("a record is not for terminals: name a file with -o FILE, or send it on: -o - | PROGRAM")]
+    ToTerminal,
+    /// The record would go to standard output, and that is closed.
+    #[error(
+        "standard output is closed, so the record would be lost: name a file with -o FILE, or send it on: -o - | PROGRAM"
+    )]
+    ToClosedOutput,
+    /// Several files would go to a pipe or device.
+    #[error("rotation and --keep write several files: give a file's name with -o, not a pipe's or device's")]
+    SeveralToPipe,
+    /// A mark without text.
+    #[error("an empty mark says nothing: give it a text")]
+    EmptyMark,
+    /// A mark is for one of several recordings, and it is not known for which.
+    #[error("several recordings are being made; name one with --record: {}", names(.0))]
+    SeveralRecordings(Vec<PathBuf>),
     /// A workload description is wrong.
     #[error("{file}: {why}", file = .file.shown())]
     Workload {
@@ -79,9 +99,6 @@ pub enum RecordError {
         /// What the kernel said the last time.
         error: Box<RecordError>,
     },
-    /// Talking to the kernel failed.
-    #[error(transparent)]
-    Talk(#[from] damo_kernel::Error),
     /// The kernel's data is not understood.
     #[error("{what}: {why}")]
     Kernel {
@@ -90,21 +107,12 @@ pub enum RecordError {
         /// Why, and what to do.
         why: String,
     },
-    /// Reading or writing something else failed.
-    #[error("{what}: {error}")]
-    Io {
-        /// What was tried.
-        what: String,
-        /// What the system said.
-        #[source]
-        error: io::Error,
-    },
 }
 
 impl RecordError {
     /// An error of the system, with what was tried.
     pub(crate) fn io(what: impl Into<String>, error: io::Error) -> Self {
-        RecordError::Io { what: what.into(), error }
+        SteerError::io(what, error).into()
     }
 
     /// A record's error, its cause looked up in the chain of sources.
@@ -152,6 +160,32 @@ impl RecordError {
     pub fn is_closed_pipe(&self) -> bool {
         matches!(self, RecordError::Record { pipe_closed: true, .. })
     }
+}
+
+impl From<damo_kernel::Error> for RecordError {
+    fn from(error: damo_kernel::Error) -> Self {
+        RecordError::Steer(error.into())
+    }
+}
+
+impl From<Problem> for RecordError {
+    fn from(problem: Problem) -> Self {
+        RecordError::Steer(problem.into())
+    }
+}
+
+impl HasProblem for RecordError {
+    fn problem(&self) -> Option<&Problem> {
+        match self {
+            RecordError::Steer(error) => error.problem(),
+            _ => None,
+        }
+    }
+}
+
+/// Record names for a message.
+fn names(records: &[PathBuf]) -> String {
+    records.iter().map(|record| record.shown().to_string()).collect::<Vec<_>>().join(", ")
 }
 
 /// Said of a record whose end could not be written.

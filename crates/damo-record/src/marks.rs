@@ -4,11 +4,10 @@
 //! line up to 4 KiB arrives whole, and because opening one without a reader fails: so `damo mark` knows at once when no
 //! recording listens, and a recording knows that a FIFO it finds was left by one that was killed.
 
-use crate::args::{MarkArgs, UsageError};
 use crate::error::RecordError;
-use crate::status_line::StatusLine;
 use damo_kernel::rights::Rights;
 use damo_model::human::Show;
+use damo_steer::Notifier;
 use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat, open};
 use rustix::io::Errno;
 use std::fs::{File, Metadata};
@@ -41,7 +40,7 @@ impl Marks {
     ///
     /// # Errors
     /// If something is in its way.
-    pub(crate) fn listen(record: &Path, line: &mut StatusLine) -> Result<Option<Self>, RecordError> {
+    pub(crate) fn listen(record: &Path, notifier: &mut dyn Notifier) -> Result<Option<Self>, RecordError> {
         // Beside a pipe or device nobody looks for one.
         if std::fs::symlink_metadata(record).is_ok_and(|found| !found.is_file()) {
             return Ok(None);
@@ -52,7 +51,7 @@ impl Marks {
             Ok(fifo) => fifo,
             Err(error) => {
                 let error = io::Error::from(error);
-                line.warn(&format!(
+                notifier.warn(&format!(
                     "`damo mark` will not work for this recording, because the FIFO {} could not be created: {error}. Write the \
                      record to a file system that supports FIFOs (-o FILE) to use marks.",
                     path.shown()
@@ -149,16 +148,16 @@ fn remove_left_over(path: &Path) -> Result<(), RecordError> {
     }
 }
 
-/// `damo mark`: writes a mark into the recording that is meant.
+/// `damo mark`: writes a mark into the recording that is meant: `record`, or the only one there is.
 ///
 /// # Errors
 /// If no recording listens, or several do and none was named.
-pub fn run(args: &MarkArgs) -> Result<(), RecordError> {
-    let record = match &args.record {
-        Some(record) => record.clone(),
-        None => the_one_meant(Path::new("damon.damo"), &args.root)?,
+pub fn run(record: Option<&Path>, text: &str, root: &Path) -> Result<(), RecordError> {
+    let record = match record {
+        Some(record) => record.to_path_buf(),
+        None => the_one_meant(Path::new("damon.damo"), root)?,
     };
-    mark(&record, &args.text.join(" ")).map(|_| ())
+    mark(&record, text).map(|_| ())
 }
 
 /// The recording in this directory under its usual name, else the only one that runs on this machine.
@@ -171,9 +170,7 @@ fn the_one_meant(usual: &Path, root: &Path) -> Result<PathBuf, RecordError> {
         (Some(record), true) => Ok(record),
         (Some(record), false) => {
             records.push(record);
-            let names: Vec<String> = records.iter().map(|record| record.shown().to_string()).collect();
-            let text = format!("several recordings are being made; name one with --record: {}", names.join(", "));
-            Err(UsageError(text).into())
+            Err(RecordError::SeveralRecordings(records))
         }
         // The message says what to do.
         (None, _) => Ok(usual.to_path_buf()),
@@ -209,9 +206,7 @@ fn listening(root: &Path) -> Vec<PathBuf> {
 /// If no recording listens there, with what to do.
 pub fn mark(record: &Path, text: &str) -> Result<PathBuf, RecordError> {
     let path = fifo_of(record);
-    let mut line: Vec<u8> = clean(text.as_bytes())
-        .ok_or_else(|| UsageError("an empty mark says nothing: give it a text".to_string()))?
-        .into_bytes();
+    let mut line: Vec<u8> = clean(text.as_bytes()).ok_or(RecordError::EmptyMark)?.into_bytes();
     line.truncate(LONGEST);
     line.push(b'\n');
     let what = || format!("marking {}", record.shown());
@@ -234,9 +229,10 @@ pub fn mark(record: &Path, text: &str) -> Result<PathBuf, RecordError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use damo_steer::notifier::Silent;
 
     fn listen(record: &Path) -> Result<Marks, RecordError> {
-        Marks::listen(record, &mut StatusLine::new(true)).map(|marks| marks.expect("a FIFO was made"))
+        Marks::listen(record, &mut Silent).map(|marks| marks.expect("a FIFO was made"))
     }
 
     #[test]
@@ -283,7 +279,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         // As vfat refuses any FIFO, every file system refuses one of a name so long.
         let record = dir.path().join("a".repeat(253));
-        assert!(Marks::listen(&record, &mut StatusLine::new(true)).unwrap().is_none());
+        assert!(Marks::listen(&record, &mut Silent).unwrap().is_none());
     }
 
     #[test]
@@ -309,7 +305,7 @@ mod tests {
             std::os::unix::fs::symlink(path, dir.join(fd.to_string())).unwrap();
         };
         assert_eq!(the_one_meant(&usual, root.path()).unwrap(), usual, "which the message names");
-        let _first = Marks::listen(&first, &mut StatusLine::new(true)).unwrap();
+        let _first = Marks::listen(&first, &mut Silent).unwrap();
         // Its recorder, one who just writes a mark, and other files of such a name.
         opens(7, 5, &fifo_of(&first));
         opens(8, 3, &fifo_of(&first));
@@ -317,11 +313,11 @@ mod tests {
         opens(8, 4, &dir.path().join("c.mark"));
         opens(8, 5, &dir.path().join("gone.mark"));
         assert_eq!(the_one_meant(&usual, root.path()).unwrap(), first);
-        let _second = Marks::listen(&second, &mut StatusLine::new(true)).unwrap();
+        let _second = Marks::listen(&second, &mut Silent).unwrap();
         opens(9, 3, &fifo_of(&second));
         let said = the_one_meant(&usual, root.path()).unwrap_err().to_string();
         assert!(said.contains("several") && said.contains("a.damo, ") && said.contains("--record"), "{said}");
-        let _usual = Marks::listen(&usual, &mut StatusLine::new(true)).unwrap();
+        let _usual = Marks::listen(&usual, &mut Silent).unwrap();
         assert_eq!(the_one_meant(&usual, root.path()).unwrap(), usual);
     }
 }

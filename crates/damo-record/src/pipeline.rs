@@ -12,11 +12,11 @@
 
 use crate::error::RecordError;
 use crate::record_output::{Dump, Ended, Progress, RecordOutput};
-use crate::signals::Signals;
-use crate::status_line::StatusLine;
 use damo_format::WriteError;
 use damo_model::human::Show;
 use damo_model::{Item, Nanos, Region, Side, Sink, SinkError};
+use damo_steer::Notifier;
+use damo_steer::signals::Signals;
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -229,14 +229,14 @@ impl Pipeline {
 
     /// Writes what waits, then the record's end. That may take its time; but after a signal another one ends it, and so
     /// does a pipe that takes nothing more.
-    pub(crate) fn finish(self, line: &mut StatusLine) -> Ended {
-        self.end(Fate::Finished, line)
+    pub(crate) fn finish(self, notifier: &mut dyn Notifier) -> Ended {
+        self.end(Fate::Finished, notifier)
     }
 
     /// The same, with what becomes of the record.
-    pub(crate) fn end(mut self, fate: Fate, line: &mut StatusLine) -> Ended {
+    pub(crate) fn end(mut self, fate: Fate, notifier: &mut dyn Notifier) -> Ended {
         self.close(fate);
-        self.wait_for_end(&mut |text| line.warn(text))
+        self.wait_for_end(&mut |text| notifier.warn(text))
     }
 
     fn wait_for_end(&mut self, say: &mut dyn FnMut(&str)) -> Ended {
@@ -476,6 +476,7 @@ mod tests {
     use crate::request::Output;
     use damo_format::{Reader, StreamReader, WriterOptions};
     use damo_model::{Addr, Meta, Nanos, NrAccesses, Snapshot, Target, TargetKey};
+    use damo_steer::notifier::Silent;
 
     fn output(path: PathBuf) -> Output {
         Output { path: Some(path), ..Output::default() }
@@ -510,7 +511,7 @@ mod tests {
             give(&pipeline, snapshot(n, 2000)).unwrap();
             assert!(pipeline.shared.lock().waiting <= MOST_WAITING);
         }
-        let ended = pipeline.finish(&mut StatusLine::new(true));
+        let ended = pipeline.finish(&mut Silent);
         assert!(ended.error.is_none());
         assert_eq!(Reader::open(&path).unwrap().totals().snapshots, 600);
     }
@@ -532,7 +533,7 @@ mod tests {
             assert!(Instant::now() < patience, "it never came");
             std::thread::sleep(Duration::from_millis(20));
         }
-        assert!(pipeline.finish(&mut StatusLine::new(true)).error.is_none());
+        assert!(pipeline.finish(&mut Silent).error.is_none());
     }
 
     #[test]
@@ -552,7 +553,7 @@ mod tests {
             told.extend(pipeline.take_warning());
         }
         assert!(told.len() == 1 && told[0].contains("a.damo.part, which is being written, was removed"), "{told:?}");
-        assert!(pipeline.finish(&mut StatusLine::new(true)).error.is_none());
+        assert!(pipeline.finish(&mut Silent).error.is_none());
         assert_eq!(Reader::open(&path).unwrap().totals().snapshots, given as u64);
     }
 
@@ -564,7 +565,7 @@ mod tests {
         give(&pipeline, snapshot(0, 1)).unwrap();
         give(&pipeline, Item::Snapshot(Snapshot::new(TargetKey(9), Nanos(0), Nanos(1), None))).unwrap();
         give(&pipeline, snapshot(1, 1)).unwrap();
-        let ended = pipeline.finish(&mut StatusLine::new(true));
+        let ended = pipeline.finish(&mut Silent);
         assert!(ended.error.is_none());
         assert_eq!(ended.rejected.unwrap().0, 1);
         assert_eq!(ended.written.snapshots, 2);
@@ -609,7 +610,7 @@ mod tests {
                 give(&pipeline, rough(n)).unwrap();
             }
             assert!(pipeline.shared.lock().waiting > MOST_WAITING, "nothing is dropped");
-            let ended = pipeline.finish(&mut StatusLine::new(true));
+            let ended = pipeline.finish(&mut Silent);
             finished.store(true, Ordering::Relaxed);
             ended
         });
@@ -639,7 +640,7 @@ mod tests {
                 Ok(snapshots)
             })
         });
-        assert!(pipeline.finish(&mut StatusLine::new(true)).error.is_none());
+        assert!(pipeline.finish(&mut Silent).error.is_none());
         assert_eq!(reader.join().unwrap().unwrap(), 200, "what waited is written when it can be");
     }
 
@@ -653,7 +654,7 @@ mod tests {
         let of = |key| Item::Snapshot(Snapshot::new(TargetKey(key), Nanos(0), Nanos(1), None));
         pipeline.give_all((1..most + 2).map(target)).unwrap();
         pipeline.give_all([of(most), of(most + 1), of(most - 1), of(0)]).unwrap();
-        let ended = pipeline.finish(&mut StatusLine::new(true));
+        let ended = pipeline.finish(&mut Silent);
         assert!(ended.error.is_none());
         assert!(ended.was_full);
         assert_eq!(ended.rejected, None, "nothing is wrong with what was left out");

@@ -1,12 +1,11 @@
 //! What a recording shall do, checked and without any trace of how it was typed.
 
-use damo_model::kdamond::Kdamond;
 use damo_model::scheme::Scheme;
-use damo_model::{AddrRange, Bytes, Intervals, IntervalsGoal, Nanos, NrRegions, Ops};
-use std::ffi::OsString;
+use damo_model::{AddrRange, Bytes, Nanos};
+use damo_steer::plan::{Monitoring, TargetSpec};
 use std::path::PathBuf;
 
-/// Whom to monitor.
+/// What to record.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum RequestSource {
@@ -19,60 +18,15 @@ pub enum RequestSource {
         /// Seed of the pseudo-random numbers.
         seed: u64,
     },
-    /// Processes; with ranges only those addresses of each.
-    Pids {
-        /// Process ids in the recorder's pid namespace.
-        pids: Vec<i32>,
-        /// Fixed address ranges; empty means all mappings.
-        ranges: Vec<AddrRange>,
-    },
-    /// A program to start.
-    Command {
-        /// The program and its arguments.
-        words: Vec<OsString>,
-        /// Fixed address ranges; empty means all mappings.
-        ranges: Vec<AddrRange>,
-    },
-    /// Physical memory.
-    Paddr {
-        /// Physical ranges; empty means all System RAM (of the nodes).
-        ranges: Vec<AddrRange>,
-        /// NUMA nodes; empty means all.
-        nodes: Vec<u32>,
-    },
-    /// All processes of a control group.
-    Cgroup(PathBuf),
-    /// Full parameters.
-    Kdamonds(Vec<Kdamond>),
+    /// These targets, monitored by kdamonds of our own.
+    Targets(TargetSpec),
     /// Whatever runs already.
     Attach,
 }
 
-/// How closely to look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Monitoring {
-    /// Sampling, aggregation and update intervals.
-    pub intervals: Intervals,
-    /// Bounds on the number of regions.
-    pub nr_regions: NrRegions,
-    /// Interval tuning, if wanted.
-    pub goal: Option<IntervalsGoal>,
-    /// Operations set, if told.
-    pub ops: Option<Ops>,
-    /// Whether the bounds were given rather than left at their default.
-    pub given_nr_regions: bool,
-}
-
-impl Default for Monitoring {
-    /// The kernel documents' defaults.
-    fn default() -> Self {
-        Self {
-            intervals: Intervals::default(),
-            nr_regions: NrRegions::default(),
-            goal: None,
-            ops: None,
-            given_nr_regions: false,
-        }
+impl From<TargetSpec> for RequestSource {
+    fn from(targets: TargetSpec) -> Self {
+        RequestSource::Targets(targets)
     }
 }
 
@@ -159,4 +113,25 @@ pub struct Request {
     pub root: PathBuf,
     /// Remarks on accepted but needless options.
     pub notes: Vec<String>,
+}
+
+impl Request {
+    /// The recording of `what` with the defaults of the command line, to the file `path` or to standard output.
+    pub fn new(what: impl Into<RequestSource>, path: Option<PathBuf>) -> Self {
+        Self {
+            what: what.into(),
+            monitoring: Monitoring::default(),
+            output: Output { path, ..Output::default() },
+            limits: Limits::default(),
+            schemes: None,
+            schemes_target_regions: false,
+            follow_children: true,
+            ring_size: None,
+            stop_stale: false,
+            quiet: false,
+            host_name: true,
+            root: PathBuf::from("/"),
+            notes: Vec::new(),
+        }
+    }
 }

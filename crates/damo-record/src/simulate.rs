@@ -4,14 +4,15 @@ use crate::error::RecordError;
 use crate::pipeline::{Fate, Patience, Pipeline};
 use crate::record_output::RecordOutput;
 use crate::request::{Request, RequestSource};
-use crate::signals::Signals;
-use crate::status_line::{self, StatusLine};
+use crate::summary;
 use damo_format::WriterOptions;
 use damo_model::human::{Show, Style, format_size, time_text};
 use damo_model::scheme::Scheme;
 use damo_model::{Nanos, Ops};
 use damo_sim::builtin::{self, Builtin};
 use damo_sim::{Options, Outcome, Workload, simulate};
+use damo_steer::Notifier;
+use damo_steer::signals::Signals;
 use std::fmt::Write;
 use std::io;
 use std::ops::ControlFlow;
@@ -24,50 +25,46 @@ const LARGEST_CONFIG: u64 = 16 << 20;
 /// Records the simulation that `request` asks for.
 ///
 /// # Errors
-/// A mistake in a configuration file, with its line and the remedy; a record that cannot be written.
-pub fn run(request: &Request) -> Result<ExitCode, RecordError> {
+/// A mistake in a configuration file, with its notifier and the remedy; a record that cannot be written.
+pub fn run(request: &Request, notifier: &mut dyn Notifier) -> Result<ExitCode, RecordError> {
     let (workloads, options) = prepare(request)?;
     let signals = Signals::listen()?;
-    let mut line = StatusLine::new(request.quiet);
-    for note in &request.notes {
-        line.note(note);
-    }
     // No clock cuts blocks here: the same simulation gives the same bytes.
     let output = RecordOutput::open(&request.output, WriterOptions::default())?;
-    output.notes().iter().for_each(|note| line.note(note));
+    output.notes().iter().for_each(|note| notifier.note(note));
     let mut pipeline = Pipeline::start(output, None, Patience::new(&signals, None))?;
     let result = simulate(&workloads, &options, &mut pipeline, &mut |progress| {
-        line.draw(|| {
+        notifier.draw(&|| {
             let share = progress.at.0 as f64 * 100.0 / progress.end.0.max(1) as f64;
             format!(
                 "simulating: {} of {} ({share:.0} %), {} snapshots, {} regions",
                 time(progress.at),
                 time(progress.end),
-                status_line::grouped(progress.snapshots),
-                status_line::grouped(progress.regions)
+                summary::grouped(progress.snapshots),
+                summary::grouped(progress.regions)
             )
         });
         if signals.stop().is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
     // A simulation that failed can be run again: an earlier record is worth more than a part of it.
     let fate = if result.is_ok() { Fate::Finished } else { Fate::Discarded };
-    let ended = pipeline.end(fate, &mut line);
-    line.clear();
+    let ended = pipeline.end(fate, notifier);
+    notifier.clear();
     if let Some(error) = ended.error {
         if !error.is_closed_pipe() {
             return Err(error);
         }
-        line.say(crate::live::READER_GONE);
+        notifier.say(crate::live::READER_GONE);
         return Ok(ExitCode::SUCCESS);
     }
     let outcome = result.map_err(|e| RecordError::Simulation(e.to_string()))?;
     if !outcome.complete {
-        line.say(&format!("Stopped at {} of the simulation.", time(outcome.end)));
+        notifier.say(&format!("Stopped at {} of the simulation.", time(outcome.end)));
     }
-    line.say(&status_line::summary(&ended.written, Some(outcome.end)));
-    tell_schemes(&mut line, &options.schemes, &outcome);
-    if let Some(next) = status_line::next_command(&ended.written) {
-        line.say(&next);
+    notifier.say(&summary::summary(&ended.written, Some(outcome.end)));
+    tell_schemes(notifier, &options.schemes, &outcome);
+    if let Some(next) = summary::next_command(&ended.written) {
+        notifier.say(&next);
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -106,19 +103,19 @@ fn prepare(request: &Request) -> Result<(Vec<Workload>, Options), RecordError> {
     options.ranges.clone_from(ranges);
     options.duration = request.limits.timeout.or(options.duration);
     options.tool = crate::tool();
-    options.command = crate::command_line();
+    options.command = damo_steer::command_line();
     options.check().map_err(|e| RecordError::Simulation(e.to_string()))?;
     Ok((workloads, options))
 }
 
-/// What each scheme did, a line each.
-fn tell_schemes(line: &mut StatusLine, schemes: &[Scheme], outcome: &Outcome) {
+/// What each scheme did, a notifier each.
+fn tell_schemes(notifier: &mut dyn Notifier, schemes: &[Scheme], outcome: &Outcome) {
     let size = |bytes| format_size(bytes, Style::Human);
     for (i, (scheme, stats)) in schemes.iter().zip(&outcome.schemes).enumerate() {
         let mut text = format!(
             "Scheme {i} ({}): tried on {} regions, {}; changed {}",
             scheme.action,
-            status_line::grouped(stats.counts.nr_tried),
+            summary::grouped(stats.counts.nr_tried),
             size(stats.counts.sz_tried),
             size(stats.sz_changed)
         );
@@ -127,23 +124,23 @@ fn tell_schemes(line: &mut StatusLine, schemes: &[Scheme], outcome: &Outcome) {
                 text,
                 "; quota {} at the end, used up {} times",
                 size(quota),
-                status_line::grouped(stats.counts.qt_exceeds)
+                summary::grouped(stats.counts.qt_exceeds)
             );
         }
-        line.say(&text);
+        notifier.say(&text);
     }
     if !schemes.is_empty() {
-        line.say(&format!(
+        notifier.say(&format!(
             "Resident at the end: {}; swapped out: {}; {} pages came back.",
             size(outcome.memory.rss),
             size(outcome.memory.swapped),
-            status_line::grouped(outcome.refaults)
+            summary::grouped(outcome.refaults)
         ));
     }
 }
 
 fn time(time: Nanos) -> String {
-    time_text(status_line::tenths(time))
+    time_text(summary::tenths(time))
 }
 
 /// A workload that comes with the program, unless there is a file of that name.
@@ -178,24 +175,18 @@ fn read(file: &Path) -> Result<Workload, RecordError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::args::RecordArgs;
-    use clap::Parser;
+    use damo_model::scheme::list_from_json;
 
-    #[derive(Parser)]
-    struct Cli {
-        #[command(flatten)]
-        args: RecordArgs,
-    }
-
-    fn prepared(words: &[&str]) -> Result<(Vec<Workload>, Options), RecordError> {
-        let cli = Cli::try_parse_from(["damo-record"].iter().chain(words)).unwrap();
-        prepare(&cli.args.request()?)
+    fn prepared(config: &str, schemes: Option<&str>) -> Result<(Vec<Workload>, Options), RecordError> {
+        let what = RequestSource::Simulate { configs: vec![config.into()], ranges: Vec::new(), seed: 0 };
+        let schemes = schemes.map(|text| list_from_json(&serde_json::from_str(text).unwrap()).unwrap());
+        prepare(&Request { schemes, ..Request::new(what, None) })
     }
 
     #[test]
     fn a_built_in_workload_brings_all_of_its_options() {
         for builtin in builtin::ALL {
-            let (workloads, options) = prepared(&["--simulate", builtin.name]).unwrap();
+            let (workloads, options) = prepared(builtin.name, None).unwrap();
             assert_eq!(workloads, builtin.workloads());
             let expected = builtin.options();
             assert_eq!(Options { tool: expected.tool.clone(), command: Vec::new(), ..options }, expected);
@@ -204,7 +195,7 @@ mod tests {
 
     #[test]
     fn a_configuration_that_is_not_there_gets_the_names_of_those_that_are_built_in() {
-        let error = prepared(&["--simulate", "/no/such/file.cfg"]).unwrap_err().to_string();
+        let error = prepared("/no/such/file.cfg", None).unwrap_err().to_string();
         assert!(error.starts_with("/no/such/file.cfg: there is no such file"), "{error}");
         assert!(builtin::ALL.iter().all(|builtin| error.contains(builtin.name)), "{error}");
     }
@@ -213,11 +204,9 @@ mod tests {
     fn schemes_act_on_simulated_memory_and_their_mistakes_are_told() {
         let pageout =
             r#"[{"action": "pageout", "access_pattern": {"nr_accesses": {"max": "0 %"}, "age": {"min": "2 s"}}}]"#;
-        let (_, options) = prepared(&["--simulate", "stairs", "--schemes", pageout]).unwrap();
+        let (_, options) = prepared("stairs", Some(pageout)).unwrap();
         assert_eq!(options.schemes.len(), 1);
-        let error = prepared(&["--simulate", "stairs", "--schemes", r#"[{"action": "page_out"}]"#]).unwrap_err();
-        assert!(error.to_string().contains("action: `page_out` is no action"), "{error}");
-        let error = prepared(&["--simulate", "stairs", "--schemes", r#"[{"action": "lru_prio"}]"#]).unwrap_err();
+        let error = prepared("stairs", Some(r#"[{"action": "lru_prio"}]"#)).unwrap_err();
         assert!(error.to_string().contains("scheme 0: vaddr cannot lru_prio"), "{error}");
     }
 }

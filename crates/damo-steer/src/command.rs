@@ -5,11 +5,11 @@
 //! and its exit code is ours. A failed recording is the exception: then it is waited for all the same, and the error
 //! comes after it.
 
-use super::process_tracker::monitorable;
-use crate::error::RecordError;
+use crate::Notifier;
+use crate::error::{HasProblem, Result, SteerError};
 use crate::problem::Problem;
+use crate::processes::monitorable;
 use crate::signals::{self, Signals};
-use crate::status_line::StatusLine;
 use damo_kernel::procfs::Procfs;
 use damo_kernel::rights::Rights;
 use rustix::process::{Pid, Signal, getpgid, getpgrp, kill_process, set_child_subreaper};
@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 const DYING: Duration = Duration::from_secs(1);
 
 /// A program that was started.
-pub(crate) struct Started {
+pub struct Started {
     child: Child,
     name: String,
     follow: bool,
@@ -31,14 +31,15 @@ pub(crate) struct Started {
 impl Started {
     /// Starts it. When this returns, the program itself runs under that id, no longer a copy of us. `follow`: all that it
     /// starts stays below us until [`pass_on`], also when the parent in between ends.
-    pub(crate) fn spawn(words: &[OsString], follow: bool) -> Result<Self, RecordError> {
-        let (program, arguments) = words.split_first().ok_or_else(|| {
-            RecordError::from(crate::args::UsageError("no command after `--`: give a program to start".to_string()))
-        })?;
+    ///
+    /// # Errors
+    /// If it cannot be started, or not with the rights of the user who called sudo.
+    pub fn spawn(words: &[OsString], follow: bool) -> Result<Self> {
+        let (program, arguments) = words.split_first().ok_or(SteerError::NoCommand)?;
         let mut command = Command::new(program);
         command.args(arguments);
         damo_kernel::signals::ignore_in(&mut command, signals::ignored_in_programs());
-        let rights = Rights::of_invoker().map_err(|e| RecordError::io("dropping root's rights", e))?;
+        let rights = Rights::of_invoker().map_err(|e| SteerError::io("dropping root's rights", e))?;
         if let Some(rights) = &rights {
             rights.apply(&mut command);
         }
@@ -48,22 +49,23 @@ impl Started {
         }
         let child = command.spawn().map_err(|e| {
             let who = rights.map_or_else(String::new, |rights| format!(" as user {}", rights.name));
-            RecordError::io(format!("starting `{}`{who}", program.to_string_lossy()), e)
+            SteerError::io(format!("starting `{}`{who}", program.to_string_lossy()), e)
         })?;
         Ok(Self { child, name: program.to_string_lossy().into_owned(), follow })
     }
 
-    pub(crate) fn pid(&self) -> i32 {
+    /// Its process id.
+    pub fn pid(&self) -> i32 {
         self.child.id().cast_signed()
     }
 
     /// Whether the program ended.
-    pub(crate) fn has_ended(&mut self) -> bool {
+    pub fn has_ended(&mut self) -> bool {
         !matches!(self.child.try_wait(), Ok(None))
     }
 
     /// The recording could not begin: the program must not run on unrecorded, as if all was well.
-    pub(crate) fn abandon(mut self) {
+    pub fn abandon(mut self) {
         self.signal(Signal::TERM);
         for _ in 0..20 {
             if !matches!(self.child.try_wait(), Ok(None)) {
@@ -77,10 +79,10 @@ impl Started {
     }
 
     /// Waits for the program and hands signals on to it, but those that it has already. Gives its exit code.
-    fn wait(&mut self, signals: &Signals) -> Result<u8, RecordError> {
+    fn wait(&mut self, signals: &Signals) -> Result<u8> {
         let mut told = None;
         loop {
-            if let Some(status) = self.child.try_wait().map_err(|e| RecordError::io("waiting for the command", e))? {
+            if let Some(status) = self.child.try_wait().map_err(|e| SteerError::io("waiting for the command", e))? {
                 return Ok(code(status));
             }
             let stop_request = signals.stop_request();
@@ -97,9 +99,9 @@ impl Started {
     }
 
     /// Whether it cannot be monitored because it is ending or has ended.
-    fn was_too_short(&mut self, error: &RecordError) -> bool {
+    fn was_too_short(&mut self, error: &dyn HasProblem) -> bool {
         // A process without memory looks like a kernel thread; ours is none.
-        if !matches!(error, RecordError::NotReady(Problem::TargetGone { .. } | Problem::KernelThread { .. })) {
+        if !matches!(error.problem(), Some(Problem::TargetGone { .. } | Problem::KernelThread { .. })) {
             return false;
         }
         let begun = Instant::now();
@@ -114,7 +116,7 @@ impl Started {
 
     /// If it cannot be monitored because it has ended: a process that it left behind, as a program does that goes into
     /// the background.
-    pub(crate) fn heir(&mut self, error: &RecordError, procfs: &Procfs) -> Option<i32> {
+    pub fn heir(&mut self, error: &SteerError, procfs: &Procfs) -> Option<i32> {
         if !self.follow || !self.was_too_short(error) {
             return None;
         }
@@ -136,15 +138,18 @@ impl Started {
 }
 
 /// What to do when the recording could not begin: a program that was over before that is no error, any other is stopped.
-pub(crate) fn not_begun(
+///
+/// # Errors
+/// The same one, if the program did not end by itself.
+pub fn not_begun<E: HasProblem>(
     command: &mut Option<Started>,
-    error: RecordError,
-    line: &mut StatusLine,
-) -> Result<(), RecordError> {
+    error: E,
+    notifier: &mut dyn Notifier,
+) -> std::result::Result<(), E> {
     if let Some(started) = command
         && started.was_too_short(&error)
     {
-        line.warn(&format!("`{}` ended before DAMON was on, so nothing was recorded.", started.name));
+        notifier.warn(&format!("`{}` ended before DAMON was on, so nothing was recorded.", started.name));
         return Ok(());
     }
     if let Some(started) = command.take() {
@@ -155,12 +160,15 @@ pub(crate) fn not_begun(
 
 /// What to do when the recording is done, well or not: waits for the program and gives its exit code, or after it the
 /// recording's error.
-pub(crate) fn pass_on(
+///
+/// # Errors
+/// The recording's error.
+pub fn pass_on<E: From<SteerError> + std::fmt::Display>(
     command: Option<Started>,
-    recorded: Result<(), RecordError>,
+    recorded: std::result::Result<(), E>,
     signals: &Signals,
-    line: &mut StatusLine,
-) -> Result<ExitCode, RecordError> {
+    notifier: &mut dyn Notifier,
+) -> std::result::Result<ExitCode, E> {
     let Some(mut command) = command else { return recorded.map(|()| ExitCode::SUCCESS) };
     if command.follow {
         // Nobody looks after orphans any more.
@@ -169,11 +177,12 @@ pub(crate) fn pass_on(
     if let Err(error) = &recorded
         && !command.has_ended()
     {
-        line.warn(&format!("the recording ended early: {error}. `{}` still runs; waiting for its end.", command.name));
+        notifier
+            .warn(&format!("the recording ended early: {error}. `{}` still runs; waiting for its end.", command.name));
     }
     let code = command.wait(signals)?;
     if recorded.is_err() {
-        line.warn(&format!("`{}` ended with exit code {code}.", command.name));
+        notifier.warn(&format!("`{}` ended with exit code {code}.", command.name));
     }
     recorded.map(|()| ExitCode::from(code))
 }
@@ -185,16 +194,16 @@ fn code(status: ExitStatus) -> u8 {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use super::*;
+    use crate::notifier::Silent;
     use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
     use std::io::{BufRead, BufReader, Write};
-    use std::path::PathBuf;
     use std::process::Stdio;
     use std::sync::{Mutex, MutexGuard, PoisonError};
 
     /// For tests that start programs: whoever waits for all children of this process must be alone with its own.
-    pub(crate) fn alone() -> MutexGuard<'static, ()> {
+    fn alone() -> MutexGuard<'static, ()> {
         static ALONE: Mutex<()> = Mutex::new(());
         ALONE.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -203,12 +212,8 @@ pub(crate) mod tests {
         Started::spawn(&["sh", "-c", script].map(OsString::from), false).unwrap()
     }
 
-    fn full() -> RecordError {
-        RecordError::Record { file: PathBuf::from("a.damo"), why: "full".into(), system: true, pipe_closed: false }
-    }
-
-    fn line() -> StatusLine {
-        StatusLine::new(true)
+    fn full() -> SteerError {
+        SteerError::io("a.damo", std::io::Error::other("full"))
     }
 
     #[test]
@@ -217,7 +222,7 @@ pub(crate) mod tests {
         let dir = tempfile::tempdir().unwrap();
         let script = format!("sleep 0.2; touch {}; exit 7", dir.path().join("done").display());
         for (recorded, expected) in [(Ok(()), Ok(ExitCode::from(7))), (Err(full()), Err(()))] {
-            let code = pass_on(Some(start(&script)), recorded, &Signals::default(), &mut line());
+            let code = pass_on(Some(start(&script)), recorded, &Signals::default(), &mut Silent);
             assert_eq!(code.map_err(|_| ()), expected);
             std::fs::remove_file(dir.path().join("done")).expect("it ran to its end");
         }
@@ -228,9 +233,12 @@ pub(crate) mod tests {
         let _alone = alone();
         let mut command = Some(start("exit 3"));
         let pid = command.as_ref().unwrap().pid();
-        let gone = Problem::TargetGone { pid }.into();
-        not_begun(&mut command, gone, &mut line()).unwrap();
-        assert_eq!(pass_on(command, Ok(()), &Signals::default(), &mut line()).unwrap(), ExitCode::from(3));
+        let gone = SteerError::from(Problem::TargetGone { pid });
+        not_begun(&mut command, gone, &mut Silent).unwrap();
+        assert_eq!(
+            pass_on(command, Ok::<(), SteerError>(()), &Signals::default(), &mut Silent).unwrap(),
+            ExitCode::from(3)
+        );
     }
 
     #[test]
@@ -239,8 +247,8 @@ pub(crate) mod tests {
         for script in ["sleep 60", "true"] {
             let mut command = Some(start(script));
             let pid = Pid::from_raw(command.as_ref().unwrap().pid()).unwrap();
-            let busy = Problem::Busy { who: "kdamond 0".into() }.into();
-            not_begun(&mut command, busy, &mut line()).unwrap_err();
+            let busy = SteerError::from(Problem::Busy { who: "kdamond 0".into() });
+            not_begun(&mut command, busy, &mut Silent).unwrap_err();
             assert!(command.is_none());
             assert!(rustix::process::test_kill_process(pid).is_err(), "{script} still runs");
         }
@@ -255,7 +263,7 @@ pub(crate) mod tests {
         // Only `wait` sees each signal when it comes; what a shell has in the background ignores this one.
         let script = "n=0; trap 'n=$((n + 1))' INT; sleep 2 & echo ready >&2
                       while kill -0 $! 2>/dev/null; do wait $!; done; echo \"got $n\" >&2";
-        pass_on(Some(start(script)), Ok(()), &signals, &mut line()).unwrap();
+        pass_on(Some(start(script)), Ok::<(), SteerError>(()), &signals, &mut Silent).unwrap();
         let heard = signals
             .stop_request()
             .map_or("nothing", |stop_request| if stop_request.of_a_key { "a key" } else { "a process" });
@@ -269,7 +277,7 @@ pub(crate) mod tests {
             return counts_in_a_terminal(&terminal);
         }
         let _alone = alone();
-        let name = "live::command::tests::ctrl_c_reaches_the_program_once_and_kill_of_the_recorder_too";
+        let name = "command::tests::ctrl_c_reaches_the_program_once_and_kill_of_the_recorder_too";
         for (script, press, program_got, we_heard) in [
             ("exec \"$@\"", true, "got 1", "we heard a key"),
             ("exec \"$@\"", false, "got 1", "we heard a process"),
@@ -292,7 +300,7 @@ pub(crate) mod tests {
                 .stdout(Stdio::null())
                 .spawn()
                 .unwrap();
-            let mut said = BufReader::new(recorder.stderr.take().unwrap()).lines().map(Result::unwrap);
+            let mut said = BufReader::new(recorder.stderr.take().unwrap()).lines().map(std::result::Result::unwrap);
             assert!(said.any(|line| line == "ready"));
             if press {
                 std::fs::File::from(shows.try_clone().unwrap()).write_all(b"\x03").unwrap();

@@ -1,11 +1,10 @@
 //! `damo doctor` and `damo features`: whether this machine can record, what is amiss, and what its DAMON can do. The
-//! facts are [`damo_kernel::readiness`]'s and [`damo_kernel::features`]'s; here they become a table or JSON.
+//! facts are [`crate::readiness`]'s and [`damo_kernel::features`]'s; here they become a table or JSON.
 
-use crate::args::{DoctorArgs, FeaturesArgs, FeaturesWanted};
-use crate::error::RecordError;
+use crate::error::{Result, SteerError};
+use crate::readiness::{Check, Verdict, checks, overall};
 use damo_kernel::Root;
 use damo_kernel::features::{Feature, Support, features};
-use damo_kernel::readiness::{Check, Verdict, checks, overall};
 use damo_model::human::{Show, plain_json};
 use serde_json::json;
 use std::io::{self, Write};
@@ -17,10 +16,10 @@ use std::process::ExitCode;
 ///
 /// # Errors
 /// If `out` cannot be written to.
-pub fn doctor(args: &DoctorArgs, out: &mut dyn Write) -> Result<ExitCode, RecordError> {
-    let checks = checks(&root_of(&args.root));
+pub fn doctor(root: &Root, json: bool, out: &mut dyn Write) -> Result<ExitCode> {
+    let checks = checks(root);
     let ready = overall(&checks) < Verdict::Bad;
-    let written = if args.json {
+    let written = if json {
         let value = json!({ "ready": ready, "checks": checks });
         writeln!(out, "{}", plain_json(&format!("{value:#}")))
     } else {
@@ -30,19 +29,31 @@ pub fn doctor(args: &DoctorArgs, out: &mut dyn Write) -> Result<ExitCode, Record
     Ok(if ready { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
-/// Writes which features of DAMON this kernel has to `out`.
+/// Which features to list.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FeatureFilter {
+    /// All features that this version knows.
+    #[default]
+    All,
+    /// Features that this kernel has, or should have by its release.
+    Supported,
+    /// Features that this kernel does not have.
+    Unsupported,
+}
+
+/// Writes which features of DAMON this kernel has to `out`, as a table or as JSON.
 ///
 /// # Errors
 /// If `out` cannot be written to.
-pub fn list_features(args: &FeaturesArgs, out: &mut dyn Write) -> Result<ExitCode, RecordError> {
-    let wanted = |feature: &Feature| match args.which {
-        FeaturesWanted::All | FeaturesWanted::Json => true,
-        FeaturesWanted::Supported => feature.support.is_expected(),
-        FeaturesWanted::Unsupported => !feature.support.is_expected(),
+pub fn list_features(root: &Root, which: FeatureFilter, as_json: bool, out: &mut dyn Write) -> Result<ExitCode> {
+    let wanted = |feature: &Feature| match which {
+        FeatureFilter::All => true,
+        FeatureFilter::Supported => feature.support.is_expected(),
+        FeatureFilter::Unsupported => !feature.support.is_expected(),
     };
-    let mut found: Vec<Feature> = features(&root_of(&args.root)).into_iter().filter(wanted).collect();
+    let mut found: Vec<Feature> = features(root).into_iter().filter(wanted).collect();
     found.sort_by_key(|feature| feature.name);
-    let written = if args.json || args.which == FeaturesWanted::Json {
+    let written = if as_json {
         writeln!(out, "{}", plain_json(&format!("{:#}", json!(found))))
     } else {
         found.iter().try_for_each(|feature| {
@@ -115,15 +126,11 @@ fn verdict(verdict: Verdict) -> &'static str {
     }
 }
 
-fn root_of(path: &std::path::Path) -> Root {
-    if path.as_os_str().is_empty() { Root::host() } else { Root::new(path) }
-}
-
 /// A reader that has seen enough is no failure.
-fn finish(written: io::Result<()>) -> Result<(), RecordError> {
+fn finish(written: io::Result<()>) -> Result<()> {
     match written {
         Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        other => other.map_err(|e| RecordError::io("writing to standard output", e)),
+        other => other.map_err(|e| SteerError::io("writing to standard output", e)),
     }
 }
 
@@ -134,9 +141,8 @@ mod tests {
     #[test]
     fn a_machine_without_anything_gets_a_remedy_for_each_thing_missing_and_exit_code_1() {
         let empty = tempfile::tempdir().unwrap();
-        let args = DoctorArgs { json: false, root: empty.path().to_path_buf() };
         let mut text = Vec::new();
-        assert_eq!(doctor(&args, &mut text).unwrap(), ExitCode::from(1));
+        assert_eq!(doctor(&Root::new(empty.path()), false, &mut text).unwrap(), ExitCode::from(1));
         let text = String::from_utf8(text).unwrap();
         let missing = text.lines().filter(|line| line.starts_with("MISSING")).count();
         assert!(missing >= 3, "{text}");
@@ -188,7 +194,7 @@ mod tests {
     fn the_same_as_json_can_be_read_by_a_script() {
         let empty = tempfile::tempdir().unwrap();
         let mut text = Vec::new();
-        doctor(&DoctorArgs { json: true, root: empty.path().to_path_buf() }, &mut text).unwrap();
+        doctor(&Root::new(empty.path()), true, &mut text).unwrap();
         let value: serde_json::Value = serde_json::from_slice(&text).unwrap();
         assert_eq!(value["ready"], false);
         let tracefs = value["checks"].as_array().unwrap().iter().find(|check| check["name"] == "tracefs").unwrap();
@@ -202,15 +208,14 @@ mod tests {
         std::fs::write(tree.path().join("proc/sys/kernel/osrelease"), "6.12.1\n").unwrap();
         let list = |which| {
             let mut text = Vec::new();
-            let args = FeaturesArgs { which, json: false, root: tree.path().to_path_buf() };
-            list_features(&args, &mut text).unwrap();
+            list_features(&Root::new(tree.path()), which, false, &mut text).unwrap();
             String::from_utf8(text).unwrap()
         };
-        assert!(list(FeaturesWanted::Supported).contains("sysfs/tried_regions"));
-        assert!(list(FeaturesWanted::Unsupported).contains("sysfs/intervals_goal"));
+        assert!(list(FeatureFilter::Supported).contains("sysfs/tried_regions"));
+        assert!(list(FeatureFilter::Unsupported).contains("sysfs/intervals_goal"));
         assert_eq!(
-            list(FeaturesWanted::All).lines().count(),
-            list(FeaturesWanted::Supported).lines().count() + list(FeaturesWanted::Unsupported).lines().count()
+            list(FeatureFilter::All).lines().count(),
+            list(FeatureFilter::Supported).lines().count() + list(FeatureFilter::Unsupported).lines().count()
         );
     }
 }

@@ -1,11 +1,11 @@
-//! Whether this machine can do what is asked for: before a recording touches anything, and to explain what failed.
+//! Whether this machine can do what is asked for, before a recording touches anything; and which of its faults explains an
+//! error.
 
-use super::Machine;
-use crate::error::RecordError;
+use crate::command_line;
+use crate::error::{Result, SteerError};
 use crate::problem::{Lack, Problem};
-use crate::request::{Request, RequestSource};
+use crate::readiness::{self, Check, Verdict};
 use damo_kernel::Root;
-use damo_kernel::readiness::{self, Check, Verdict};
 
 /// What follows from something that is amiss by itself, and would only hide it: names of checks.
 const FOLLOWS: [(&str, &[&str]); 5] = [
@@ -27,21 +27,32 @@ const FOR_STEERING: [&str; 8] = [
     "proc",
 ];
 
-/// Refuses with all that is missing, the most basic thing first.
-pub(crate) fn check(request: &Request, machine: &Machine) -> Result<(), RecordError> {
-    let attaches = request.what == RequestSource::Attach;
-    // Attaching reads, and asks for nothing but events.
-    let with_events = attaches || request.limits.snapshots.is_none();
-    let by_process_id = !attaches && !matches!(request.what, RequestSource::Paddr { .. });
+/// What a recording needs of the machine.
+#[derive(Clone, Copy, Debug)]
+pub struct RecordingNeeds {
+    /// It records kdamonds that run already, so that nothing is written to DAMON's files.
+    pub attaches: bool,
+    /// It takes events, rather than to read snapshots now and then.
+    pub with_events: bool,
+    /// Its targets are processes.
+    pub by_process_id: bool,
+}
+
+/// Refuses a recording with all that is missing, the most basic thing first.
+///
+/// # Errors
+/// [`Problem::Missing`].
+pub fn check(needs: RecordingNeeds, root: &Root) -> Result<()> {
+    let RecordingNeeds { attaches, with_events, by_process_id } = needs;
     let needed = |check: &Check| match check.name {
         "damon_sysfs_writable" | "run_writable" => !attaches,
         "proc" => by_process_id,
         _ => with_events || !check.is_for_events_alone(),
     };
-    if lacks(&readiness::checks_at_work(&machine.root), needed).is_empty() {
+    if lacks(&readiness::checks_at_work(root), needed).is_empty() {
         return Ok(());
     }
-    let checks = readiness::checks(&machine.root);
+    let checks = readiness::checks(root);
     let lacks = lacks(&checks, needed);
     let events_alone = !attaches && lacks.iter().all(|check| check.is_for_events_alone());
     let in_the_way = in_the_way(&checks);
@@ -52,9 +63,8 @@ pub(crate) fn check(request: &Request, machine: &Machine) -> Result<(), RecordEr
 }
 
 /// Why steering failed, if something of the machine explains it; or else the error itself.
-pub(crate) fn explained(root: &Root, error: RecordError) -> RecordError {
-    let RecordError::Talk(talk) = &error else { return error };
-    if talk.kind().is_none() {
+pub fn explained(root: &Root, error: SteerError) -> SteerError {
+    if error.kind().is_none() {
         return error;
     }
     let checks = readiness::checks(root);
@@ -63,8 +73,8 @@ pub(crate) fn explained(root: &Root, error: RecordError) -> RecordError {
 }
 
 /// Why the ring could not be opened although all looked well: what may forbid it, with the present values.
-pub(crate) fn no_ring(request: &Request, root: &Root, error: RecordError) -> RecordError {
-    let RecordError::Talk(damo_kernel::Error::Perf { event, on, source, .. }) = &error else { return error };
+pub fn no_ring(attaches: bool, root: &Root, error: SteerError) -> SteerError {
+    let SteerError::Kernel(damo_kernel::Error::Perf { event, on, source, .. }) = &error else { return error };
     if source.kind() != std::io::ErrorKind::PermissionDenied {
         return error;
     }
@@ -83,7 +93,7 @@ pub(crate) fn no_ring(request: &Request, root: &Root, error: RecordError) -> Rec
             "run it as root on the host; a container needs --privileged, or {capabilities} that allows perf_event_open"
         ),
     };
-    let without = (request.what != RequestSource::Attach && in_the_way(&checks).is_empty()).then(with_snapshots);
+    let without = (!attaches && in_the_way(&checks).is_empty()).then(with_snapshots);
     Problem::Missing { purpose: "recording", lacks: vec![lack], without }.into()
 }
 
@@ -101,7 +111,7 @@ fn lacks(checks: &[Check], needed: impl Fn(&Check) -> bool) -> Vec<&Check> {
     bad.iter().copied().filter(|check| !follows(check)).collect()
 }
 
-fn missing(purpose: &'static str, lacks: &[&Check], checks: &[Check], without: Option<String>) -> RecordError {
+fn missing(purpose: &'static str, lacks: &[&Check], checks: &[Check], without: Option<String>) -> SteerError {
     // That this is a container, or like one, explains the rest. That /proc is another's needs no explanation.
     let is_amiss = |name: &str| checks.iter().find(|check| check.name == name && check.verdict == Verdict::Limited);
     let explains = lacks.iter().any(|check| check.name != "proc");
@@ -111,7 +121,7 @@ fn missing(purpose: &'static str, lacks: &[&Check], checks: &[Check], without: O
 }
 
 fn lack(check: &Check) -> Lack {
-    let typed = crate::command_line();
+    let typed = command_line();
     let remedy = if check.remedy.starts_with("sudo damo record") {
         format!("sudo {}", typed.join(" "))
     } else {
@@ -122,7 +132,7 @@ fn lack(check: &Check) -> Lack {
 
 /// The command that was typed, with snapshots read now and then in place of events.
 fn with_snapshots() -> String {
-    let mut words = crate::command_line();
+    let mut words = command_line();
     let at = if words.get(1).is_some_and(|word| word == "record") { 2 } else { 1 };
     words.splice(at.min(words.len())..at.min(words.len()), ["--snapshot", "1s", "60"].map(str::to_owned));
     words.join(" ")

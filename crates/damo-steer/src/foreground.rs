@@ -1,141 +1,92 @@
 //! `damo schemes`: schemes in the foreground. Like `start`, wait, `stop`; what was started ends with the command that
 //! started it, or with its targets.
 
-use super::{DamosArgs, SteeredKernel, planned, say, show};
-use crate::args::{MonitorArgs, UsageError};
-use crate::error::RecordError;
-use crate::live::command::{self, Started};
-use crate::messages;
-use crate::request::RequestSource;
+use crate::command::{self, Started};
+use crate::error::{Result, SteerError};
+use crate::plan::{self, Monitoring, TargetSpec};
+use crate::show;
 use crate::signals::Signals;
-use crate::status_line::StatusLine;
-use crate::values;
-use clap::Args;
-use damo_kernel::Error;
-use damo_kernel::steer::{Status, Steer};
+use crate::steer::{Status, Steer};
+use crate::{Machine, Notifier};
 use damo_model::Nanos;
 use damo_model::scheme::Scheme;
-use std::ffi::OsString;
 use std::io::Write;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-/// Between two looks at what the schemes did; the last one before the end is what is told.
+/// Time between two looks at what the schemes did; the last one before the end is what is shown.
 const LOOK: Duration = Duration::from_secs(1);
-/// Between two looks at whether it is over.
+/// Time between two looks at whether it is over.
 const STEP: Duration = Duration::from_millis(100);
 
-/// Options of schemes that run in the foreground.
-#[derive(Args, Clone, Debug, Default)]
-pub struct ForegroundArgs {
-    /// Targets and monitoring parameters.
-    #[command(flatten)]
-    pub monitor: MonitorArgs,
-
-    /// Schemes.
-    #[command(flatten)]
-    pub damos: DamosArgs,
-
-    /// A program to start, with its arguments, and to apply the schemes to. Its exit code is passed on.
-    ///
-    /// It is waited for even if the schemes stop before it. Under sudo it runs with the rights of the user who called sudo, not as root.
-    #[arg(last = true, value_name = "COMMAND", help_heading = "Targets")]
-    pub command: Vec<OsString>,
-
-    /// Stop after this time; a bare number is seconds.
-    #[arg(long, value_name = "TIME", value_parser = values::seconds)]
+/// Schemes to apply until their targets end.
+pub struct ForegroundSchemes {
+    /// The targets, or a program to start.
+    pub targets: TargetSpec,
+    /// Monitoring parameters.
+    pub monitoring: Monitoring,
+    /// The schemes; `None` for those that come with the targets' parameters.
+    pub schemes: Option<Vec<Scheme>>,
+    /// Time after which they end.
     pub timeout: Option<Nanos>,
-
-    /// Take the kernel's files from under this directory instead of `/`.
-    #[arg(long, value_name = "DIR", default_value = "/", hide = true)]
-    pub root: PathBuf,
 }
 
-/// Sets DAMON up with the schemes, waits until the targets end, a signal comes or the time is over, puts DAMON's settings
-/// back, and writes to `out` what the schemes did.
-///
-/// # Errors
-/// What is wrong with the command line or the machine, each with the remedy; then everything is as before.
-pub fn run(args: &ForegroundArgs, out: &mut dyn Write) -> Result<ExitCode, RecordError> {
-    let signals = Signals::listen()?;
-    let place = SteeredKernel::of(&args.root);
-    run_on(&place, args, &signals, out).map_err(|error| place.explained(error))
-}
+impl ForegroundSchemes {
+    /// Sets DAMON up with the schemes, waits until the targets end, a signal comes or the time is over, puts DAMON's settings
+    /// back, and writes to `out` what the schemes did. Gives the exit code of the program that was started, if one was.
+    ///
+    /// # Errors
+    /// What is wrong with the parameters or the machine, each with the remedy; then everything is as before.
+    pub fn run(
+        &self,
+        machine: &Machine,
+        signals: &Signals,
+        notifier: &mut dyn Notifier,
+        out: &mut dyn Write,
+    ) -> Result<ExitCode> {
+        let mut started = match &self.targets {
+            TargetSpec::Command { words, .. } => Some(Started::spawn(words, false)?),
+            _ => None,
+        };
+        let steer = machine.steer();
+        let applied = match self.begin(machine, &steer, started.as_ref().map(Started::pid)) {
+            Ok(()) => {
+                notifier.say("Schemes are applied until the targets end; Ctrl-C stops them.");
+                self.apply(machine, &steer, signals, started.as_mut(), out)
+            }
+            Err(error) => command::not_begun(&mut started, error, notifier),
+        };
+        command::pass_on(started, applied, signals, notifier)
+    }
 
-pub(super) fn run_on(
-    place: &SteeredKernel,
-    args: &ForegroundArgs,
-    signals: &Signals,
-    out: &mut dyn Write,
-) -> Result<ExitCode, RecordError> {
-    let schemes = args.damos.schemes()?;
-    let what = what(args)?;
-    let mut started = match &what {
-        RequestSource::Command { words, .. } => Some(Started::spawn(words, false)?),
-        _ => None,
-    };
-    let steer = place.steer();
-    let mut line = StatusLine::new(false);
-    let applied = match begin(place, args, &what, schemes.as_deref(), &steer, started.as_ref().map(Started::pid)) {
-        Ok(()) => apply(&steer, place, args, signals, started.as_mut(), out),
-        Err(error) => command::not_begun(&mut started, error, &mut line),
-    };
-    command::pass_on(started, applied, signals, &mut line)
-}
+    fn begin(&self, machine: &Machine, steer: &Steer, command: Option<i32>) -> Result<()> {
+        let kdamonds = plan::parameters(&self.targets, &self.monitoring, self.schemes.as_deref(), machine, command)?;
+        if kdamonds.iter().flat_map(|kdamond| &kdamond.contexts).all(|context| context.schemes.is_empty()) {
+            return Err(SteerError::NoScheme);
+        }
+        steer.start(&kdamonds).map(|_| ())
+    }
 
-/// Waits until it is over, puts the settings back, and tells what the schemes did.
-fn apply(
-    steer: &Steer,
-    place: &SteeredKernel,
-    args: &ForegroundArgs,
-    signals: &Signals,
-    command: Option<&mut Started>,
-    out: &mut dyn Write,
-) -> Result<(), RecordError> {
-    messages::done("Schemes are applied until the targets end; Ctrl-C stops them.");
-    let watched = watch(steer, args.timeout, signals, command);
-    match steer.stop(false) {
-        // The targets ended, and the kdamond with them; the settings are back.
-        Ok(_) | Err(Error::NothingOn) => {}
-        Err(error) => return Err(error.into()),
+    /// Waits until it is over, puts the settings back, and shows what the schemes did.
+    fn apply(
+        &self,
+        machine: &Machine,
+        steer: &Steer,
+        signals: &Signals,
+        command: Option<&mut Started>,
+        out: &mut dyn Write,
+    ) -> Result<()> {
+        let watched = watch(steer, self.timeout, signals, command);
+        match steer.stop(false) {
+            // The targets ended, and the kdamond with them; the settings are back.
+            Ok(_) | Err(SteerError::NothingOn) => {}
+            Err(error) => return Err(error),
+        }
+        match watched? {
+            Some(status) => show::print(out, show::text(&status, &machine.root).trim_end()).map(|_| ()),
+            None => Ok(()),
+        }
     }
-    match watched? {
-        Some(status) => say(out, show::text(&status, &place.root).trim_end()).map(|_| ()),
-        None => Ok(()),
-    }
-}
-
-/// Whom to monitor: as for `start`, and a program to start.
-fn what(args: &ForegroundArgs) -> Result<RequestSource, RecordError> {
-    let mut monitor = args.monitor.clone();
-    monitor.targets.extend_from_slice(args.damos.targets());
-    if args.command.is_empty() {
-        return Ok(match monitor.what()? {
-            RequestSource::Attach => RequestSource::Paddr { ranges: Vec::new(), nodes: Vec::new() },
-            what => what,
-        });
-    }
-    if monitor.kinds() > 0 || !monitor.target_pid.is_empty() {
-        return Err(UsageError("give either a command after `--` or another target, not both".to_owned()).into());
-    }
-    Ok(RequestSource::Command { words: args.command.clone(), ranges: values::ranges(&monitor.regions)? })
-}
-
-fn begin(
-    place: &SteeredKernel,
-    args: &ForegroundArgs,
-    what: &RequestSource,
-    schemes: Option<&[Scheme]>,
-    steer: &Steer,
-    command: Option<i32>,
-) -> Result<(), RecordError> {
-    let kdamonds = planned(what, &args.monitor, schemes, place, command)?;
-    if kdamonds.iter().flat_map(|kdamond| &kdamond.contexts).all(|context| context.schemes.is_empty()) {
-        return Err(UsageError("no scheme: give --damos_action, or --schemes with a list of schemes".to_owned()).into());
-    }
-    steer.start(&kdamonds)?;
-    Ok(())
 }
 
 /// Until it is over. Gives the last status that was seen while it ran: counters cannot be asked for afterwards.
@@ -144,7 +95,7 @@ fn watch(
     timeout: Option<Nanos>,
     signals: &Signals,
     mut command: Option<&mut Started>,
-) -> Result<Option<Status>, RecordError> {
+) -> Result<Option<Status>> {
     let begin = Instant::now();
     let limit = timeout.map(|time| Duration::from_nanos(time.0.max(0).unsigned_abs()));
     // A program of ours that ended is there until it was waited for, and its kdamond goes on as long.

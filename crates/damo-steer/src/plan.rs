@@ -1,98 +1,186 @@
-//! From whom to monitor to what DAMON is told: kdamonds with their contexts and targets, and the processes behind them.
+//! From the targets that were asked for to the parameters that DAMON is given: kdamonds with their contexts and targets, and
+//! the processes behind them.
 
-use super::Machine;
-use super::process_tracker::{CHILD_MIN_AGE, Origin, monitorable, older_than};
-use crate::args::UsageError;
-use crate::error::RecordError;
+use crate::Machine;
+use crate::error::Result;
 use crate::problem::Problem;
-use crate::request::{Monitoring, Request, RequestSource};
-use damo_kernel::procfs::joined;
-use damo_kernel::readiness;
+use crate::processes::{CHILD_MIN_AGE, monitorable, older_than};
+use damo_kernel::procfs::{foreign_pid_namespace, joined};
 use damo_model::kdamond::{Context, ContextTarget, Kdamond};
 use damo_model::scheme::Scheme;
-use damo_model::{AddrRange, Nanos, Ops, Process};
-use std::path::Path;
+use damo_model::{AddrRange, Intervals, IntervalsGoal, Nanos, NrRegions, Ops, Process};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+/// Targets of kdamonds of our own.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TargetSpec {
+    /// Processes; with ranges only those addresses of each.
+    Pids {
+        /// Process ids in the recorder's pid namespace.
+        pids: Vec<i32>,
+        /// Fixed address ranges; empty means all mappings.
+        ranges: Vec<AddrRange>,
+    },
+    /// A program to start.
+    Command {
+        /// The program and its arguments.
+        words: Vec<OsString>,
+        /// Fixed address ranges; empty means all mappings.
+        ranges: Vec<AddrRange>,
+    },
+    /// Physical memory.
+    Paddr {
+        /// Physical ranges; empty means all System RAM (of the nodes).
+        ranges: Vec<AddrRange>,
+        /// NUMA nodes; empty means all.
+        nodes: Vec<u32>,
+    },
+    /// All processes of a control group.
+    Cgroup(PathBuf),
+    /// Full parameters.
+    Kdamonds(Vec<Kdamond>),
+}
+
+impl TargetSpec {
+    /// All physical memory.
+    pub const PADDR: Self = Self::Paddr { ranges: Vec::new(), nodes: Vec::new() };
+
+    /// The fixed ranges that each process is monitored in; empty means all mappings.
+    pub fn ranges(&self) -> &[AddrRange] {
+        match self {
+            TargetSpec::Pids { ranges, .. } | TargetSpec::Command { ranges, .. } => ranges,
+            _ => &[],
+        }
+    }
+}
+
+/// Monitoring parameters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Monitoring {
+    /// Sampling, aggregation and update intervals.
+    pub intervals: Intervals,
+    /// Bounds on the number of regions.
+    pub nr_regions: NrRegions,
+    /// Interval tuning, if wanted.
+    pub goal: Option<IntervalsGoal>,
+    /// Operations set, if told.
+    pub ops: Option<Ops>,
+    /// Whether the bounds were given rather than left at their default.
+    pub given_nr_regions: bool,
+}
+
+impl Default for Monitoring {
+    /// The kernel documents' defaults.
+    fn default() -> Self {
+        Self {
+            intervals: Intervals::default(),
+            nr_regions: NrRegions::default(),
+            goal: None,
+            ops: None,
+            given_nr_regions: false,
+        }
+    }
+}
+
+/// Where processes come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// These and, if wanted, their descendants.
+    Roots {
+        /// Whether descendants are wanted.
+        follow: bool,
+    },
+    /// The processes of a control group.
+    Cgroup(String),
+}
 
 /// What to start.
-pub(crate) struct Plan {
-    pub(crate) kdamonds: Vec<Kdamond>,
-    pub(crate) processes: Vec<Process>,
-    pub(crate) origin: Origin,
+pub struct Plan {
+    /// The parameters.
+    pub kdamonds: Vec<Kdamond>,
+    /// The target processes.
+    pub processes: Vec<Process>,
+    /// Where further target processes come from.
+    pub origin: Origin,
 }
 
 /// Which processes are targets beside those that were named.
 #[derive(Clone, Copy)]
-pub(crate) struct Children {
+pub struct Children {
     /// Whether children are.
-    pub(crate) follow: bool,
+    pub follow: bool,
     /// Children and members of control groups that are younger are left out.
-    pub(crate) least_age: Nanos,
+    pub least_age: Nanos,
 }
 
 impl Children {
     /// No children; all members of control groups that are not just beginning.
-    pub(crate) const NONE: Self = Self { follow: false, least_age: CHILD_MIN_AGE };
+    pub const NONE: Self = Self { follow: false, least_age: CHILD_MIN_AGE };
 }
 
-/// Plans for everything but attaching. `command` is the pid of the command that was started, if one was asked for. Children
-/// and members of control groups that began less than `least_age` ago are left out.
-pub(crate) fn plan(
-    request: &Request,
-    machine: &Machine,
-    command: Option<i32>,
-    least_age: Nanos,
-) -> Result<Plan, RecordError> {
-    let children = Children { follow: request.follow_children, least_age };
-    let mut plan = of(&request.what, &request.monitoring, children, machine, command)?;
-    if let Some(schemes) = &request.schemes {
-        apply_schemes(schemes, &mut plan.kdamonds)?;
-    }
-    Ok(plan)
-}
-
-/// The same for these targets, without schemes (but those that come with all parameters).
-pub(crate) fn of(
-    what: &RequestSource,
+/// Plans for these targets, without schemes but those that come with all parameters. `command` is the pid of the program that
+/// was started, if one was asked for.
+///
+/// # Errors
+/// If a process or control group cannot be monitored.
+pub fn of(
+    what: &TargetSpec,
     monitoring: &Monitoring,
     children: Children,
     machine: &Machine,
     command: Option<i32>,
-) -> Result<Plan, RecordError> {
+) -> Result<Plan> {
     let roots = Origin::Roots { follow: children.follow };
     Ok(match what {
-        RequestSource::Pids { pids, ranges } => plan_processes(machine, pids, ranges, monitoring, children)?,
-        RequestSource::Command { ranges, .. } => {
+        TargetSpec::Pids { pids, ranges } => plan_processes(machine, pids, ranges, monitoring, children)?,
+        TargetSpec::Command { ranges, .. } => {
             let pids: Vec<i32> = command.into_iter().collect();
             plan_processes(machine, &pids, ranges, monitoring, children)?
         }
-        RequestSource::Cgroup(path) => {
+        TargetSpec::Cgroup(path) => {
             // In its own words: where no name will do, another directory is no remedy.
             machine.procfs.cgroup_tree(&path.to_string_lossy())?;
             cgroup(machine, path, monitoring, children.least_age)?
         }
-        RequestSource::Paddr { ranges, nodes } => {
+        TargetSpec::Paddr { ranges, nodes } => {
             let ranges = physical(machine, ranges, nodes)?;
             let mut context = context(monitoring, Ops::Paddr);
             context.targets = vec![ContextTarget { regions: ranges, ..ContextTarget::default() }];
             Plan { kdamonds: vec![kdamond(context)], processes: Vec::new(), origin: Origin::Roots { follow: false } }
         }
-        RequestSource::Kdamonds(kdamonds) => {
+        TargetSpec::Kdamonds(kdamonds) => {
             check_page_filters(kdamonds)?;
-            let processes = people_of(machine, kdamonds)?;
+            let processes = processes_of(machine, kdamonds)?;
             let origin = if kdamonds.len() == 1 { roots } else { Origin::Roots { follow: false } };
             Plan { kdamonds: kdamonds.clone(), processes, origin }
         }
-        RequestSource::Simulate { .. } | RequestSource::Attach => {
-            Plan { kdamonds: Vec::new(), processes: Vec::new(), origin: Origin::Roots { follow: false } }
-        }
     })
+}
+
+/// The parameters for these targets, without children of processes; with `schemes` in place of those that come with them.
+///
+/// # Errors
+/// As [`of`] and [`apply_schemes`].
+pub fn parameters(
+    what: &TargetSpec,
+    monitoring: &Monitoring,
+    schemes: Option<&[Scheme]>,
+    machine: &Machine,
+    command: Option<i32>,
+) -> Result<Vec<Kdamond>> {
+    let mut kdamonds = of(what, monitoring, Children::NONE, machine, command)?.kdamonds;
+    if let Some(schemes) = schemes {
+        apply_schemes(schemes, &mut kdamonds)?;
+    }
+    Ok(kdamonds)
 }
 
 /// Gives every context these schemes, with rates and ages as numbers of samples and aggregations under its intervals.
 ///
 /// # Errors
 /// If the kernel would pass over a filter, and do what shall not be done.
-pub(crate) fn apply_schemes(schemes: &[Scheme], kdamonds: &mut [Kdamond]) -> Result<(), UsageError> {
+pub fn apply_schemes(schemes: &[Scheme], kdamonds: &mut [Kdamond]) -> Result<()> {
     for context in kdamonds.iter_mut().flat_map(|kdamond| &mut kdamond.contexts) {
         context.schemes = schemes.iter().map(|scheme| scheme.resolved(&context.intervals)).collect();
     }
@@ -101,7 +189,7 @@ pub(crate) fn apply_schemes(schemes: &[Scheme], kdamonds: &mut [Kdamond]) -> Res
 
 /// # Errors
 /// As [`apply_schemes`].
-pub(crate) fn check_page_filters(kdamonds: &[Kdamond]) -> Result<(), UsageError> {
+pub fn check_page_filters(kdamonds: &[Kdamond]) -> Result<()> {
     let mut contexts = kdamonds.iter().flat_map(|kdamond| &kdamond.contexts);
     Ok(contexts.try_for_each(Context::check_page_filters)?)
 }
@@ -125,7 +213,7 @@ fn plan_processes(
     ranges: &[AddrRange],
     monitoring: &Monitoring,
     children: Children,
-) -> Result<Plan, RecordError> {
+) -> Result<Plan> {
     let mut processes: Vec<Process> = Vec::new();
     for pid in pids {
         processes.push(monitorable(&machine.procfs, *pid).ok_or_else(|| why_not(machine, *pid))?);
@@ -145,11 +233,11 @@ fn plan_processes(
 }
 
 /// A process as a context's target.
-pub(crate) fn target(pid: i32, ranges: &[AddrRange]) -> ContextTarget {
+pub fn target(pid: i32, ranges: &[AddrRange]) -> ContextTarget {
     ContextTarget { pid: Some(pid), regions: ranges.to_vec(), ..ContextTarget::default() }
 }
 
-fn cgroup(machine: &Machine, path: &Path, monitoring: &Monitoring, least_age: Nanos) -> Result<Plan, RecordError> {
+fn cgroup(machine: &Machine, path: &Path, monitoring: &Monitoring, least_age: Nanos) -> Result<Plan> {
     let name = path.to_string_lossy().into_owned();
     let pids = machine
         .procfs
@@ -173,7 +261,7 @@ fn cgroup(machine: &Machine, path: &Path, monitoring: &Monitoring, least_age: Na
     Ok(Plan { kdamonds: vec![kdamond(context)], processes, origin: Origin::Cgroup(name) })
 }
 
-fn physical(machine: &Machine, ranges: &[AddrRange], nodes: &[u32]) -> Result<Vec<AddrRange>, RecordError> {
+fn physical(machine: &Machine, ranges: &[AddrRange], nodes: &[u32]) -> Result<Vec<AddrRange>> {
     if !ranges.is_empty() {
         return Ok(ranges.to_vec());
     }
@@ -189,7 +277,7 @@ fn physical(machine: &Machine, ranges: &[AddrRange], nodes: &[u32]) -> Result<Ve
 }
 
 /// The processes that parameters name.
-pub(crate) fn people_of(machine: &Machine, kdamonds: &[Kdamond]) -> Result<Vec<Process>, RecordError> {
+fn processes_of(machine: &Machine, kdamonds: &[Kdamond]) -> Result<Vec<Process>> {
     let mut processes: Vec<Process> = Vec::new();
     let targets = kdamonds.iter().flat_map(|kdamond| &kdamond.contexts).flat_map(|context| &context.targets);
     for pid in targets.filter_map(|target| target.pid) {
@@ -209,7 +297,7 @@ fn why_not(machine: &Machine, pid: i32) -> Problem {
     match machine.procfs.process(pid) {
         Ok(process) if machine.procfs.alive(pid) => Problem::KernelThread { pid, comm: process.comm, here },
         _ if !here.is_empty() => Problem::PidNamespace { pid, here },
-        _ => match readiness::foreign_pid_namespace(&machine.root) {
+        _ => match foreign_pid_namespace(&machine.root) {
             Some(namespace) => Problem::NotInNamespace { pid, namespace },
             None => Problem::TargetGone { pid },
         },

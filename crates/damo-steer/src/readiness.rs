@@ -1,12 +1,11 @@
 //! Whether we can record here: each thing that is needed, its present value, and the command that mends it. Data, not
 //! text: `damo doctor` prints it as a table or as JSON, and a failing recorder shows what is amiss.
 
-use crate::features::parse_release;
-use crate::io::Root;
-use crate::procfs::Procfs;
-use crate::sysfs::{KDAMONDS, Sysfs};
-use crate::system;
-use crate::tracefs::Tracefs;
+use damo_kernel::features::parse_release;
+use damo_kernel::procfs::{INITIAL_PID_NAMESPACE, Procfs};
+use damo_kernel::sysfs::{KDAMONDS, Sysfs};
+use damo_kernel::tracefs::Tracefs;
+use damo_kernel::{Error, Root};
 use serde::Serialize;
 use std::cell::OnceCell;
 use std::io::{ErrorKind, Read};
@@ -130,7 +129,7 @@ fn rights(root: &Root) -> Check {
     // The second number of `Uid:` is the effective one.
     let uid = status_field(&status, "Uid:")
         .and_then(|ids| ids.split_whitespace().nth(1)?.parse().ok())
-        .unwrap_or_else(system::effective_uid);
+        .unwrap_or_else(|| rustix::process::geteuid().as_raw());
     let (caps, lacking) = (capabilities(&status), missing_capabilities(root));
     let mut present = format!("uid {uid}");
     if let Some(caps) = caps {
@@ -309,7 +308,7 @@ fn writable(root: &Root) -> Check {
     }
 }
 
-/// Where the lock and the notes of what was started are: see `steer`.
+/// Where the lock and the notes of what was started are: see [`crate::notes`].
 fn run_directory(root: &Root) -> Check {
     let (name, needed) = ("run_writable", "/run mounted for writing, as it is noted there what was started");
     let Ok(mounts) = root.read_text("proc/mounts") else {
@@ -344,7 +343,7 @@ fn mount_of<'a>(mounts: &'a str, path: &str) -> Option<Mount<'a>> {
     mounts.lines().filter_map(mount).max_by_key(|mount| mount.dir.len())
 }
 
-fn is_denied(error: &crate::Error) -> bool {
+fn is_denied(error: &Error) -> bool {
     error.kind() == Some(ErrorKind::PermissionDenied)
 }
 
@@ -354,9 +353,9 @@ fn denied(root: &Root) -> Verdict {
 }
 
 /// The kernel's own words, without ours around it.
-fn short(error: &crate::Error) -> String {
+fn short(error: &Error) -> String {
     match error {
-        crate::Error::Read { source, .. } => source.to_string(),
+        Error::Read { source, .. } => source.to_string(),
         other => other.to_string(),
     }
 }
@@ -371,7 +370,7 @@ fn tracefs(root: &Root) -> Check {
     };
     if is_denied(&error) {
         let present = match &error {
-            crate::Error::Read { path, source, .. } => format!("{}: {source}", path.display()),
+            Error::Read { path, source, .. } => format!("{}: {source}", path.display()),
             other => other.to_string(),
         };
         return Check::new("tracefs", needed, denied(root), present).remedy("run it as root");
@@ -477,14 +476,6 @@ fn container(root: &Root) -> Check {
             .remedy("run it on the host; or start the container with --privileged --pid=host -v /sys:/sys"),
         None => Check::new("container", needed, Verdict::Good, "no sign of a container"),
     }
-}
-
-/// The number of the initial pid namespace, which is fixed.
-const INITIAL_PID_NAMESPACE: &str = "pid:[4026531836]";
-
-/// The pid namespace that we are in, if it is not the initial one, which has all processes.
-pub fn foreign_pid_namespace(root: &Root) -> Option<String> {
-    root.io().link("proc/self/ns/pid").ok().filter(|link| link != INITIAL_PID_NAMESPACE)
 }
 
 fn pid_namespace(root: &Root) -> Check {

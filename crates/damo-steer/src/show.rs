@@ -1,23 +1,36 @@
 //! What there is, as text for people (80 columns) and as JSON for scripts.
 
+use crate::error::{Result, SteerError};
+use crate::steer::{Status, Steered};
 use damo_kernel::Root;
 use damo_kernel::procfs::Procfs;
-use damo_kernel::steer::{Status, Steered};
 use damo_kernel::sysfs::{ModuleKdamond, SchemeStatus};
 use damo_model::human::{Show, Style, count_text, format_hex_range, format_nr, format_size, time_text};
 use damo_model::kdamond::{Context, ContextTarget, Kdamond};
 use damo_model::scheme::{FilterKind, Goal, Metric, Scheme, SchemeFilter};
 use damo_model::{AddrRange, Bytes, Intervals, Nanos};
 use serde_json::{Map, Value, json};
+use std::io::{ErrorKind, Write};
 
 /// Lines that name parameters of modules are broken here.
 const WIDTH: usize = 80;
 /// More ranges than this are counted instead of listed.
 const MANY: usize = 4;
 
+/// Writes a line and flushes it. Gives whether somebody still reads: a reader that has seen enough is no failure.
+///
+/// # Errors
+/// If `out` takes no more for another reason.
+pub fn print(out: &mut dyn Write, text: &str) -> Result<bool> {
+    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+        Err(e) if e.kind() == ErrorKind::BrokenPipe => Ok(false),
+        other => other.map(|()| true).map_err(|e| SteerError::io("writing to standard output", e)),
+    }
+}
+
 /// The parameters in the Python tool's schema, with state, owner and statistics where that schema has them.
 /// `docs/steering.md` tells every key.
-pub(super) fn json(status: &Status) -> Value {
+pub fn json(status: &Status) -> Value {
     let kdamonds: Vec<Value> = status.kdamonds.iter().map(kdamond_json).collect();
     let modules: Vec<Value> = status.modules.iter().map(module_json).collect();
     json!({ "kdamonds": kdamonds, "modules": modules })
@@ -66,7 +79,8 @@ fn module_json(module: &ModuleKdamond) -> Value {
     json!({ "module": module.module, "enabled": module.enabled, "pid": module.pid, "params": params })
 }
 
-pub(super) fn text(status: &Status, root: &Root) -> String {
+/// For people, in lines of at most 80 columns.
+pub fn text(status: &Status, root: &Root) -> String {
     let procfs = Procfs::new(root);
     let mut lines = Vec::new();
     if status.kdamonds.is_empty() {
@@ -304,7 +318,7 @@ fn statistics(done: &SchemeStatus) -> Said {
 }
 
 /// What a change of intervals did to schemes that were not named: they count in samples and aggregations.
-pub(super) fn changed_meaning(before: &[Kdamond], after: &[Kdamond]) -> Vec<String> {
+pub fn changed_meaning(before: &[Kdamond], after: &[Kdamond]) -> Vec<String> {
     let contexts = |kdamonds: &[Kdamond]| -> Vec<Context> {
         kdamonds.iter().flat_map(|kdamond| kdamond.contexts.clone()).collect()
     };

@@ -6,7 +6,7 @@
 //! has them ignored so that the terminal's keys do not end us, but may well send us one with `kill`. So those are caught
 //! all the same, and what the terminal sends is left alone if they were ignored.
 
-use crate::error::RecordError;
+use crate::error::{Result, SteerError};
 use damo_kernel::signals;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGXFSZ};
 use signal_hook::flag;
@@ -27,10 +27,11 @@ const OF_A_KEY: usize = 1 << 8;
 
 /// One that asks to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct StopRequest {
-    pub(crate) signal: i32,
+pub struct StopRequest {
+    /// Its number.
+    pub signal: i32,
     /// A key of the terminal sent it to all in the foreground.
-    pub(crate) of_a_key: bool,
+    pub of_a_key: bool,
 }
 
 /// Which of ours whoever started us had ignored.
@@ -47,7 +48,7 @@ pub(crate) fn ignored_in_programs() -> Vec<i32> {
 
 /// What signals have asked for so far.
 #[derive(Clone, Default)]
-pub(crate) struct Signals {
+pub struct Signals {
     stop: Arc<AtomicUsize>,
     /// One that asks to stop came since this was looked at last.
     again: Arc<AtomicUsize>,
@@ -58,8 +59,8 @@ pub(crate) struct Signals {
 
 impl Signals {
     /// Begins to listen. From here on the signals no longer kill the process.
-    pub(crate) fn listen() -> Result<Self, RecordError> {
-        let failed = |e| RecordError::io("listening for signals", e);
+    pub fn listen() -> Result<Self> {
+        let failed = |e| SteerError::io("listening for signals", e);
         let (wakeup, waker) = UnixStream::pair().map_err(failed)?;
         wakeup.set_nonblocking(true).map_err(failed)?;
         let signals = Signals { wakeup: Some(Arc::new(wakeup)), ..Signals::default() };
@@ -74,7 +75,7 @@ impl Signals {
             };
             for flag in [&signals.stop, &signals.again] {
                 signals::note(signal, flag, by_kernel, number)
-                    .map_err(|e| RecordError::io(format!("listening for signal {signal}"), e))?;
+                    .map_err(|e| SteerError::io(format!("listening for signal {signal}"), e))?;
             }
         }
         if listens(SIGUSR1) {
@@ -93,43 +94,42 @@ impl Signals {
     }
 
     /// Can be read when a signal came, until [`Signals::clear_wakeup`].
-    pub(crate) fn wakeup(&self) -> Option<BorrowedFd<'_>> {
+    pub fn wakeup(&self) -> Option<BorrowedFd<'_>> {
         self.wakeup.as_ref().map(|wakeup| wakeup.as_fd())
     }
 
     /// Before the flags are looked at: what comes later rings again.
-    pub(crate) fn clear_wakeup(&self) {
+    pub fn clear_wakeup(&self) {
         let mut rings = [0; 64];
         while self.wakeup.as_deref().is_some_and(|mut wakeup| wakeup.read(&mut rings).is_ok_and(|n| n == rings.len())) {
         }
     }
 
     /// The signal that asked to stop, by name.
-    pub(crate) fn stop(&self) -> Option<&'static str> {
+    pub fn stop(&self) -> Option<&'static str> {
         let stop_request = self.stop_request()?;
         STOPS.into_iter().find(|(number, _)| *number == stop_request.signal).map(|(_, name)| name)
     }
 
     /// The latest of those that asked to stop.
-    pub(crate) fn stop_request(&self) -> Option<StopRequest> {
+    pub fn stop_request(&self) -> Option<StopRequest> {
         let stop = self.stop.load(Ordering::Relaxed);
         (stop != 0).then_some(StopRequest { signal: (stop & !OF_A_KEY) as i32, of_a_key: stop & OF_A_KEY != 0 })
     }
 
     /// Whether one that asks to stop came since the last call.
-    pub(crate) fn take_again(&self) -> bool {
+    pub fn take_again(&self) -> bool {
         self.again.swap(0, Ordering::Relaxed) != 0
     }
 
-    /// As if the signal came.
-    #[cfg(test)]
-    pub(crate) fn raise(&self, signal: i32) {
+    /// As if a process sent the signal: for tests.
+    pub fn raise(&self, signal: i32) {
         self.stop.store(signal as usize, Ordering::Relaxed);
         self.again.store(signal as usize, Ordering::Relaxed);
     }
 
     /// Whether a dump was asked for since the last call.
-    pub(crate) fn take_dump(&self) -> bool {
+    pub fn take_dump(&self) -> bool {
         self.dump.swap(false, Ordering::Relaxed)
     }
 }

@@ -1,24 +1,25 @@
 //! DAMON that stays on when the program that started it is gone: start, tune, stop, status.
 //!
-//! What was started is noted in a directory (`/run/damo` on a live machine, emptied at boot as DAMON is): which kdamonds,
-//! as which threads, and how the tree was found. Stopping puts it back like that. Kdamonds without a note, or with
+//! What was started is noted in the [`NoteStore`] (`/run/damo` on a live machine): which kdamonds, as which threads, and how
+//! the tree was found. Stopping puts it back like that. Kdamonds without a note, or with
 //! another thread than noted, are someone else's and are touched only when the user says so (`adopt`).
 //!
 //! ```
-//! use damo_kernel::{Root, steer::Steer, sysfs::MemorySysfs};
+//! use damo_kernel::{Root, sysfs::MemorySysfs};
+//! use damo_steer::{SteerError, notes::NoteStore, steer::Steer};
 //! use damo_model::kdamond::{Context, ContextTarget, Kdamond};
 //! use damo_model::scheme::{Action, Scheme};
 //! use damo_model::{Nanos, Ops};
 //! # use std::sync::Arc;
 //! # let dir = tempfile::tempdir()?;
 //! # let (root, notes) = (Root::with_io(Arc::new(MemorySysfs::new((6, 12)))), dir.path());
-//! let steer = Steer::new(&root, notes); // Root::host() and "/run/damo" on a live machine
+//! let steer = Steer::new(&root, NoteStore::new(notes)); // Root::host() and "/run/damo" on a live machine
 //! let target = ContextTarget { pid: Some(4242), ..ContextTarget::default() };
 //! let schemes = vec![Scheme::new(Action::Pageout)];
 //! let context = Context { targets: vec![target], schemes, ..Context::new(Ops::Vaddr) };
 //! steer.start(&[Kdamond { contexts: vec![context], ..Kdamond::default() }])?;
 //! // Another process, later:
-//! steer.tune(false, |kdamonds| -> damo_kernel::Result<()> {
+//! steer.tune(false, |kdamonds| -> Result<(), SteerError> {
 //!     kdamonds[0].contexts[0].intervals.sample = Nanos::from_millis(10);
 //!     Ok(())
 //! })?;
@@ -27,26 +28,17 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod settings_lock;
-
-pub use settings_lock::SettingsLock;
-
-use crate::error::{Error, Result};
-use crate::io::Root;
-use crate::sysfs::{KdamondStatus, Leftover, ModuleKdamond, Staged, Sysfs};
+use crate::error::{Result, SteerError};
+use crate::notes::NoteStore;
+use damo_kernel::Root;
+use damo_kernel::sysfs::{KdamondStatus, Leftover, ModuleKdamond, Staged, Sysfs};
 use damo_model::kdamond::Kdamond;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// No note is longer: a tree with thousands of regions takes some hundred KiB.
-const MAX_NOTE: u64 = 64 << 20;
-/// Status commands are done once per aggregation.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// The kernel does what a state file is told once per aggregation.
+const STATUS_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// For another one of us to be done: longer than a command waits for the end of a usual aggregation.
+/// Time for another `damo` to be done: longer than a command waits for the end of a usual aggregation.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Everything that `damo status` shows.
@@ -73,40 +65,41 @@ pub struct Steered {
 #[derive(Clone, Debug)]
 pub struct Steer {
     sysfs: Sysfs,
-    notes: PathBuf,
+    notes: NoteStore,
 }
 
 impl Steer {
-    /// DAMON below `root`, notes in the directory `notes`.
-    pub fn new(root: &Root, notes: impl Into<PathBuf>) -> Self {
-        Self { sysfs: Sysfs::new(root), notes: notes.into() }
+    /// DAMON below `root`, with its notes in `notes`.
+    pub fn new(root: &Root, notes: NoteStore) -> Self {
+        Self { sysfs: Sysfs::new(root), notes }
     }
 
-    /// Sets up and switches on. Gives index and thread of each kdamond. They stay on until [`Steer::stop`], or until
+    /// Sets DAMON up and switches it on. Gives index and thread of each kdamond. They stay on until [`Steer::stop`], or until
     /// their targets are gone.
     ///
     /// # Errors
-    /// As [`Sysfs::stage`] and [`Staged::start`], with everything as it was before; [`Error::Started`] if what an
+    /// As [`Sysfs::stage`] and [`Staged::start`], with everything as it was before; [`SteerError::Started`] if what an
     /// earlier call started still runs.
     pub fn start(&self, kdamonds: &[Kdamond]) -> Result<Vec<(usize, i32)>> {
-        let _settings_lock = self.settings_lock()?;
-        if let Some(leftover) = self.read()? {
+        let _settings_lock = self.notes.lock(LOCK_TIMEOUT)?;
+        if let Some(leftover) = self.notes.started()? {
             let still: Vec<usize> = self.ours_of(&leftover)?;
             if !still.is_empty() {
-                return Err(Error::Started { indices: still });
+                return Err(SteerError::Started { indices: still });
             }
             // It ended by itself: the tree is put back before it is changed anew, so that what was found is not lost.
             self.put_back(leftover)?;
         }
         // Noted before each step: if we are killed, the next run knows what to put back.
         let prepared = self.sysfs.prepare(kdamonds)?;
-        self.write(&prepared.leftover())?;
-        let mut staged = prepared.stage().map_err(|first| first.and_then_undone(self.forget()))?;
+        self.notes.write_started(&prepared.leftover())?;
+        let mut staged =
+            prepared.stage().map_err(|first| SteerError::from(first).and_then_undone(self.notes.forget_started()))?;
         let mut leftover = staged.leftover();
-        let started = self.write(&leftover).and_then(|()| staged.start());
+        let started = self.notes.write_started(&leftover).and_then(|()| Ok(staged.start()?));
         leftover.note_started(&staged);
-        if let Err(first) = started.and_then(|()| self.write(&leftover)) {
-            let undone = staged.undo().and_then(|()| self.forget());
+        if let Err(first) = started.and_then(|()| self.notes.write_started(&leftover)) {
+            let undone = staged.undo().map_err(SteerError::from).and_then(|()| self.notes.forget_started());
             return Err(first.and_then_undone(undone));
         }
         let threads = staged.started();
@@ -119,23 +112,23 @@ impl Steer {
     /// is written.
     ///
     /// # Errors
-    /// [`Error::NothingOn`], [`Error::NotStartedHere`], what `change` says; or as [`Staged::commit`], with the parameters
+    /// [`SteerError::NothingOn`], [`SteerError::NotStartedHere`], what `change` says; or as [`Staged::commit`], with the parameters
     /// as before. What had to be switched on again for that is as much ours as it was.
-    pub fn tune<E: From<Error>>(
+    pub fn tune<E: From<SteerError>>(
         &self,
         adopt: bool,
         change: impl FnOnce(&mut Vec<Kdamond>) -> std::result::Result<(), E>,
     ) -> std::result::Result<(), E> {
-        let _settings_lock = self.settings_lock()?;
+        let _settings_lock = self.notes.lock(LOCK_TIMEOUT)?;
         let mut staged = self.take(adopt)?;
-        let tuned = staged.current().map_err(E::from).and_then(|mut kdamonds| {
+        let tuned = staged.current().map_err(|error| E::from(error.into())).and_then(|mut kdamonds| {
             change(&mut kdamonds)?;
             let before = staged.started();
             let committed = staged.commit(&kdamonds);
             let followed = self.follow(&before, &staged.started());
             match committed {
                 Ok(()) => Ok(followed?),
-                Err(first) => Err(first.and_then_undone(followed).into()),
+                Err(first) => Err(SteerError::from(first).and_then_undone(followed).into()),
             }
         });
         staged.keep();
@@ -146,10 +139,10 @@ impl Steer {
     /// everything that runs. Gives the indices.
     ///
     /// # Errors
-    /// [`Error::NothingOn`], [`Error::NotStartedHere`], or what could not be undone.
+    /// [`SteerError::NothingOn`], [`SteerError::NotStartedHere`], or what could not be undone.
     pub fn stop(&self, adopt: bool) -> Result<Vec<usize>> {
-        let _settings_lock = self.settings_lock()?;
-        if let Some(leftover) = self.read()? {
+        let _settings_lock = self.notes.lock(LOCK_TIMEOUT)?;
+        if let Some(leftover) = self.notes.started()? {
             let indices = self.ours_of(&leftover)?;
             self.put_back(leftover)?;
             // What ended by itself is put back now, but it was not running.
@@ -178,14 +171,14 @@ impl Steer {
     /// # Errors
     /// If the tree cannot be read.
     pub fn status(&self, tried: bool, adopt: bool) -> Result<Status> {
-        let leftover = self.read()?;
+        let leftover = self.notes.started()?;
         let ours = leftover.map(|leftover| self.ours_of(&leftover)).transpose()?.unwrap_or_default();
         let kdamond = |index| {
             let ours = ours.contains(&index);
             // To ask for new figures is a write to the state file.
             let fresh = ours || adopt;
             let status =
-                if fresh { self.sysfs.refreshed(index, tried, PATIENCE)? } else { self.sysfs.kdamond(index)? };
+                if fresh { self.sysfs.refreshed(index, tried, STATUS_TIMEOUT)? } else { self.sysfs.kdamond(index)? };
             Ok(Steered { ours, fresh, status })
         };
         let kdamonds = (0..self.sysfs.nr_kdamonds()?).map(kdamond).collect::<Result<_>>()?;
@@ -195,7 +188,7 @@ impl Steer {
     /// What is ours, or with `adopt` everything that runs.
     fn take(&self, adopt: bool) -> Result<Staged> {
         let running = self.running()?;
-        if let Some(leftover) = self.read()? {
+        if let Some(leftover) = self.notes.started()? {
             let ours = self.ours_of(&leftover)?;
             if !ours.is_empty()
                 && (!adopt || running.iter().all(|index| ours.contains(index)))
@@ -207,11 +200,15 @@ impl Steer {
         if running.is_empty() || !adopt {
             return Err(self.none(&running));
         }
-        self.sysfs.adopt(&running)
+        Ok(self.sysfs.adopt(&running)?)
     }
 
-    fn none(&self, running: &[usize]) -> Error {
-        if running.is_empty() { Error::NothingOn } else { Error::NotStartedHere { indices: running.to_vec() } }
+    fn none(&self, running: &[usize]) -> SteerError {
+        if running.is_empty() {
+            SteerError::NothingOn
+        } else {
+            SteerError::NotStartedHere { indices: running.to_vec() }
+        }
     }
 
     fn running(&self) -> Result<Vec<usize>> {
@@ -228,65 +225,21 @@ impl Steer {
         if let Some(staged) = self.sysfs.take_over(leftover)? {
             staged.undo()?;
         }
-        self.forget()
+        self.notes.forget_started()
     }
 
     /// Keeps the note true after a change: other settings, and kdamonds of it that were switched on again as other
     /// threads.
     fn follow(&self, before: &[(usize, i32)], now: &[(usize, i32)]) -> Result<()> {
-        let Some(mut leftover) = self.read()? else { return Ok(()) };
+        let Some(mut leftover) = self.notes.started()? else { return Ok(()) };
         for (index, from) in before {
             if let Some((_, to)) = now.iter().find(|(at, to)| at == index && to != from) {
                 leftover.moved(*index, *from, *to);
             }
         }
         leftover.note_settings(&self.sysfs);
-        self.write(&leftover)
+        self.notes.write_started(&leftover)
     }
-
-    fn path(&self) -> PathBuf {
-        self.notes.join("started")
-    }
-
-    fn read(&self) -> Result<Option<Leftover>> {
-        let path = self.path();
-        let file = match File::open(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            other => other.map_err(|source| note(&path, source))?,
-        };
-        let mut text = Vec::new();
-        file.take(MAX_NOTE).read_to_end(&mut text).map_err(|source| note(&path, source))?;
-        serde_json::from_slice(&text).map(Some).map_err(|source| note(&path, source.into()))
-    }
-
-    /// Written aside and renamed: a note is whole or not there.
-    fn write(&self, leftover: &Leftover) -> Result<()> {
-        let (path, part) = (self.path(), self.notes.join("started.part"));
-        let put = || -> io::Result<()> {
-            let text = serde_json::to_vec(leftover)?;
-            let _ = fs::remove_file(&part);
-            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&part)?;
-            file.write_all(&text)?;
-            fs::rename(&part, &path)
-        };
-        put().map_err(|source| note(&path, source))
-    }
-
-    fn forget(&self) -> Result<()> {
-        match fs::remove_file(self.path()) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(note(&self.path(), error)),
-            _ => Ok(()),
-        }
-    }
-
-    /// Held while something is changed, so that two of us do not mix.
-    fn settings_lock(&self) -> Result<SettingsLock> {
-        SettingsLock::take(&self.notes, LOCK_TIMEOUT)
-    }
-}
-
-fn note(path: &Path, source: io::Error) -> Error {
-    Error::Note { path: path.to_owned(), source }
 }
 
 #[cfg(test)]

@@ -2,17 +2,20 @@
 //! guest only (its check `40-library`), which says so by `DAMO_IN_GUEST=1`; anywhere else they are ignored, and return at
 //! once if they are run all the same. One at a time, please: `--test-threads=1`.
 
+use damo_kernel::Root;
 use damo_kernel::procfs::Procfs;
 use damo_kernel::ring::{Record, Ring, RingOptions, Until};
-use damo_kernel::steer::Steer;
 use damo_kernel::sysfs::{Command as Ask, Leftover, Sysfs};
 use damo_kernel::tracefs::{Decoder, Event, Tracefs};
-use damo_kernel::{Root, readiness};
 use damo_model::kdamond::{Context, ContextTarget, Kdamond};
 use damo_model::scheme::{
     Action, FilterKind, Goal, Metric, Rate, Scheme, SchemeFilter, Span, WatermarkMetric, Watermarks,
 };
 use damo_model::{Addr, AddrRange, Bytes, Intervals, Nanos, Ops, Snapshot, SnapshotState};
+use damo_steer::SteerError;
+use damo_steer::notes::NoteStore;
+use damo_steer::readiness;
+use damo_steer::steer::Steer;
 use damo_trace::assemble::{Assembler, AssemblerOptions, EventKey, RegionEvent};
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
@@ -210,14 +213,14 @@ fn what_is_started_stays_on_is_tuned_scheme_by_scheme_and_stopped_without_a_trac
     let Some((root, sysfs)) = guest() else { return };
     let notes = tempfile::tempdir().expect("writable");
     let (first, second) = (Sleeper::new(), Sleeper::new());
-    let steer = || Steer::new(&root, notes.path());
+    let steer = || Steer::new(&root, NoteStore::new(notes.path()));
     let before = sysfs.kdamonds().expect("readable");
     let started = steer().start(&[processes(&[first.pid()]), processes(&[second.pid()])]).expect("goes on");
     steer()
         .tune(false, |kdamonds| {
             kdamonds[0].contexts[0].intervals.aggregation = Nanos::from_millis(200);
             kdamonds[1].contexts[0].schemes.push(Scheme::new(Action::Stat));
-            Ok::<(), damo_kernel::Error>(())
+            Ok::<(), SteerError>(())
         })
         .expect("takes it");
     std::thread::sleep(Duration::from_secs(1));
@@ -231,7 +234,7 @@ fn what_is_started_stays_on_is_tuned_scheme_by_scheme_and_stopped_without_a_trac
     let change = |kdamonds: &mut Vec<Kdamond>| {
         kdamonds[0].contexts[0].nr_regions.max = 77;
         kdamonds[1].contexts[0].targets[0].pid = Some(dead);
-        Ok::<(), damo_kernel::Error>(())
+        Ok::<(), SteerError>(())
     };
     let error = steer().tune(false, change).expect_err("a dead process").to_string();
     assert!(error.contains("`commit`"), "{error}");

@@ -38,7 +38,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Commands {
     /// Record data accesses of processes, of physical memory, or of a simulated workload
-    Record(Box<damo_record::args::RecordArgs>),
+    Record(Box<damo_cli::args::RecordArgs>),
     /// Show a record as text, tables or pictures
     Report(report::ReportArgs),
     /// Show what is in a record: source, targets, time span, counts, size
@@ -61,13 +61,13 @@ pub enum Commands {
     /// Record a simulated workload and show it: a first look without DAMON and root
     Demo(demo::DemoArgs),
     /// Start DAMON, optionally with schemes, and leave it running
-    Start(damo_record::steer::args::StartArgs),
+    Start(damo_cli::args::steer::StartArgs),
     /// Change parameters of DAMON while it runs
-    Tune(damo_record::steer::args::TuneArgs),
+    Tune(damo_cli::args::steer::TuneArgs),
     /// Stop what `start` started, and restore DAMON's previous settings
-    Stop(damo_record::steer::args::StopArgs),
+    Stop(damo_cli::args::steer::StopArgs),
     /// Show running kdamonds, their parameters and statistics of schemes
-    Status(damo_record::steer::args::StatusArgs),
+    Status(damo_cli::args::steer::StatusArgs),
     /// Show, switch and set the kernel's modules that use DAMON: DAMON_STAT, DAMON_RECLAIM, DAMON_LRU_SORT
     Module(module::ModuleArgs),
     /// Show, switch and set DAMON_RECLAIM, the kernel module that pages out idle memory
@@ -78,13 +78,13 @@ pub enum Commands {
     /// Try schemes on a record, search for a good scheme, or apply schemes in the foreground
     Schemes(Box<schemes::SchemesArgs>),
     /// Print the parameters that options result in, as JSON or as writes to sysfs; changes nothing
-    Args(damo_record::steer::args::PrintArgs),
+    Args(damo_cli::args::steer::PrintArgs),
     /// Check whether this machine can record, or whether a record is good enough for conclusions
     Doctor(doctor::Doctor),
     /// List the DAMON features of this kernel
-    Features(damo_record::args::FeaturesArgs),
+    Features(damo_cli::args::FeaturesArgs),
     /// Add a mark with a text to a running recording
-    Mark(damo_record::args::MarkArgs),
+    Mark(damo_cli::args::MarkArgs),
     /// Print the completion script of a shell
     Completions(shell::CompletionsArgs),
     /// Write the manual pages
@@ -97,9 +97,9 @@ pub enum Commands {
 /// Clap's own: a mistake, or a request for help or the version.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Commands, clap::Error> {
     let command = command();
-    let mut args = damo_record::args::with_underscores(&command, args);
+    let mut args = damo_cli::args::with_underscores(&command, args);
     negative_times(&mut args);
-    let matches = damo_record::args::matches(&command, &args).map_err(|error| with_suggestion(error, &command))?;
+    let matches = damo_cli::args::matches(&command, &args).map_err(|error| with_suggestion(error, &command))?;
     Ok(Cli::from_arg_matches(&matches)?.command)
 }
 
@@ -124,7 +124,7 @@ fn negative_times(args: &mut [OsString]) {
 
 /// The whole tree.
 pub fn command() -> Command {
-    damo_record::args::with_short_help(Cli::command())
+    damo_cli::args::with_short_help(Cli::command())
 }
 
 /// Adds what was probably meant: `damo heats` is `damo report heats`.

@@ -1,7 +1,7 @@
 //! From results to exit codes, which are an API: 0 fine, 1 a gate failed, 2 error, 3 only a part could be read. And how
 //! errors, warnings and notes are said: nothing else writes sentences to standard error.
 
-pub use damo_record::messages::{done, error, note, usage, warn};
+pub use damo_cli::messages::{done, error, note, usage, warn};
 
 use std::io;
 use std::process::ExitCode;

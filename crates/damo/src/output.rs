@@ -39,7 +39,7 @@ pub fn bytes_to_stdout(write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Resu
 /// # Errors
 /// If whoever started us closed it.
 pub fn check_stdout() -> Result<()> {
-    if damo_record::stdout_is_closed() {
+    if damo_cli::stdout_is_closed() {
         bail!("standard output is closed, so what is printed would be lost: open it, or name a file with -o FILE");
     }
     Ok(())
@@ -160,7 +160,7 @@ pub fn depth(when: ColorWhen) -> Depth {
     let colorful = match when {
         ColorWhen::Always => true,
         ColorWhen::Never => false,
-        ColorWhen::Auto => is_terminal() && set("NO_COLOR").is_none() && damo_record::messages::has_colors(&term),
+        ColorWhen::Auto => is_terminal() && set("NO_COLOR").is_none() && damo_cli::messages::has_colors(&term),
     };
     match set("COLORTERM") {
         _ if !colorful => Depth::Plain,
@@ -181,7 +181,6 @@ pub fn theme() -> Theme {
 /// Columns and rows of the terminal: what it says itself, else COLUMNS and LINES, else 80 x 24.
 pub fn terminal_size() -> (usize, usize) {
     let variable = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok()).filter(|n: &usize| *n > 0);
-    let asked = terminal_size::terminal_size_of(io::stdout());
-    let (width, height) = asked.map_or((80, 24), |(w, h)| (usize::from(w.0), usize::from(h.0)));
+    let (width, height) = damo_cli::terminal::size(io::stdout()).unwrap_or((80, 24));
     (variable("COLUMNS").unwrap_or(width), variable("LINES").unwrap_or(height))
 }

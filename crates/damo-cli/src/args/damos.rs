@@ -1,7 +1,8 @@
 //! `--schemes` and the `--damos_*` options: schemes as typed on a command line. The n-th occurrence of an option belongs
 //! to the n-th `--damos_action`. Values are set by [`Scheme::set`], which also reads what `--schemes` takes.
 
-use crate::args::{UsageError, offered};
+use super::offered;
+use crate::error::{UsageError, usage};
 use crate::values;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 use damo_model::ParamError;
@@ -134,10 +135,6 @@ impl FromArgMatches for DamosArgs {
         *self = Self::from_arg_matches(matches)?;
         Ok(())
     }
-}
-
-fn usage<T>(text: impl Into<String>) -> Result<T, UsageError> {
-    Err(UsageError(text.into()))
 }
 
 impl DamosArgs {

@@ -1,12 +1,12 @@
-//! Whom to monitor and how closely: one definition for everything that sets DAMON up, so that recordings and schemes are
+//! Targets and monitoring parameters: one definition for everything that sets DAMON up, so that recordings and schemes are
 //! typed alike.
 
-use super::{UsageError, usage};
-use crate::request::{Monitoring, RequestSource};
+use crate::error::{UsageError, usage};
 use crate::values;
 use clap::Args;
-use damo_model::kdamond::{parse_basis_points, parse_count};
+use damo_model::kdamond::{Kdamond, parse_basis_points, parse_count};
 use damo_model::{AddrRange, Intervals, IntervalsGoal, Nanos, NrRegions, Ops};
+use damo_steer::plan::{Monitoring, TargetSpec};
 use std::path::PathBuf;
 
 /// Targets and monitoring parameters.
@@ -115,16 +115,16 @@ impl MonitorArgs {
         kinds.into_iter().filter(|given| *given).count()
     }
 
-    /// Whether someone to monitor is named.
+    /// Whether a target is named.
     pub(crate) fn names_targets(&self) -> bool {
         self.kinds() > 0 || !self.target_pid.is_empty() || !self.regions.is_empty() || self.ops.is_some()
     }
 
-    /// Whom to monitor; without any target, what runs already.
+    /// What to monitor; `None` without any target.
     ///
     /// # Errors
     /// A sentence on the contradiction.
-    pub(crate) fn what(&self) -> Result<RequestSource, UsageError> {
+    pub(crate) fn targets(&self) -> Result<Option<TargetSpec>, UsageError> {
         if self.kinds() > 1 {
             return usage(
                 "more than one kind of target: give either process ids, `paddr`, --cgroup, --numa_node or --kdamonds",
@@ -132,27 +132,27 @@ impl MonitorArgs {
         }
         let ranges = values::ranges(&self.regions)?;
         if let Some(text) = &self.kdamonds {
-            return Ok(RequestSource::Kdamonds(values::kdamonds(text)?));
+            return Ok(Some(TargetSpec::Kdamonds(values::kdamonds(text)?)));
         }
         if let Some(path) = &self.cgroup {
-            return Ok(RequestSource::Cgroup(path.clone()));
+            return Ok(Some(TargetSpec::Cgroup(path.clone())));
         }
         if !self.numa_node.is_empty() {
-            return Ok(RequestSource::Paddr { ranges, nodes: self.numa_node.clone() });
+            return Ok(Some(TargetSpec::Paddr { ranges, nodes: self.numa_node.clone() }));
         }
-        self.positional(ranges, !self.target_pid.is_empty())
+        self.positional(ranges)
     }
 
-    fn positional(&self, ranges: Vec<AddrRange>, pids_given: bool) -> Result<RequestSource, UsageError> {
+    fn positional(&self, ranges: Vec<AddrRange>) -> Result<Option<TargetSpec>, UsageError> {
         let words: Vec<&str> = self.targets.iter().map(String::as_str).collect();
         let mut pids = self.target_pid.clone();
         match words.as_slice() {
-            [] if pids_given => return Ok(RequestSource::Pids { pids, ranges }),
+            [] if !pids.is_empty() => return Ok(Some(TargetSpec::Pids { pids, ranges })),
             [] if self.ops == Some(Ops::Paddr) || !ranges.is_empty() => {
-                return Ok(RequestSource::Paddr { ranges, nodes: Vec::new() });
+                return Ok(Some(TargetSpec::Paddr { ranges, nodes: Vec::new() }));
             }
-            [] | ["ongoing"] => return Ok(RequestSource::Attach),
-            ["paddr"] => return Ok(RequestSource::Paddr { ranges, nodes: Vec::new() }),
+            [] | ["ongoing"] => return Ok(None),
+            ["paddr"] => return Ok(Some(TargetSpec::Paddr { ranges, nodes: Vec::new() })),
             ["vaddr" | "fvaddr"] => {
                 return usage(format!("`{}` needs a process: give its id, `$(pidof app)`", words[0]));
             }
@@ -168,39 +168,56 @@ impl MonitorArgs {
             }
             let mut seen = std::collections::HashSet::new();
             pids.retain(|pid| seen.insert(*pid));
-            return Ok(RequestSource::Pids { pids, ranges });
+            return Ok(Some(TargetSpec::Pids { pids, ranges }));
         }
         if let [word] = words.as_slice()
             && (word.trim_start().starts_with('{') || word.ends_with(".json") || values::is_yaml_name(word))
         {
-            return Ok(RequestSource::Kdamonds(values::kdamonds(word)?));
+            return Ok(Some(TargetSpec::Kdamonds(values::kdamonds(word)?)));
         }
-        values::command_words(&words).map(|words| RequestSource::Command { words, ranges })
+        values::command_words(&words).map(|words| Some(TargetSpec::Command { words, ranges }))
     }
 
-    /// How closely.
+    /// The monitoring parameters.
     ///
     /// # Errors
     /// A sentence on what cannot be.
     pub(crate) fn monitoring(&self) -> Result<Monitoring, UsageError> {
-        let mut intervals = Intervals::default();
-        if let [sample, aggregation, update] = self.monitoring_intervals[..] {
-            intervals = Intervals { sample, aggregation, update };
-        }
-        intervals.sample = self.sample.unwrap_or(intervals.sample);
-        intervals.aggregation = self.aggr.unwrap_or(intervals.aggregation);
-        intervals.update = self.updr.unwrap_or(intervals.update);
+        let (mut intervals, mut nr_regions) = (Intervals::default(), NrRegions::default());
+        self.set(&mut intervals, &mut nr_regions);
         intervals.check()?;
-        let mut nr_regions = NrRegions::default();
-        if let [min, max] = self.monitoring_nr_regions_range[..] {
-            nr_regions = NrRegions { min, max };
-        }
-        nr_regions.min = self.minr.unwrap_or(nr_regions.min);
-        nr_regions.max = self.maxr.unwrap_or(nr_regions.max);
         nr_regions.check()?;
         let given_nr_regions =
             self.minr.is_some() || self.maxr.is_some() || !self.monitoring_nr_regions_range.is_empty();
         Ok(Monitoring { intervals, nr_regions, goal: self.goal()?, ops: self.ops, given_nr_regions })
+    }
+
+    /// Changes what was named in the parameters of each context, and leaves the rest.
+    ///
+    /// # Errors
+    /// A sentence on what cannot be.
+    pub(crate) fn change(&self, kdamonds: &mut [Kdamond]) -> Result<(), UsageError> {
+        let goal = self.goal()?;
+        for context in kdamonds.iter_mut().flat_map(|kdamond| &mut kdamond.contexts) {
+            self.set(&mut context.intervals, &mut context.nr_regions);
+            context.intervals_goal = goal.or(context.intervals_goal);
+        }
+        Ok(())
+    }
+
+    /// Sets what was named.
+    fn set(&self, intervals: &mut Intervals, nr_regions: &mut NrRegions) {
+        if let [sample, aggregation, update] = self.monitoring_intervals[..] {
+            *intervals = Intervals { sample, aggregation, update };
+        }
+        intervals.sample = self.sample.unwrap_or(intervals.sample);
+        intervals.aggregation = self.aggr.unwrap_or(intervals.aggregation);
+        intervals.update = self.updr.unwrap_or(intervals.update);
+        if let [min, max] = self.monitoring_nr_regions_range[..] {
+            *nr_regions = NrRegions { min, max };
+        }
+        nr_regions.min = self.minr.unwrap_or(nr_regions.min);
+        nr_regions.max = self.maxr.unwrap_or(nr_regions.max);
     }
 
     /// What the intervals shall be tuned to, if at all.

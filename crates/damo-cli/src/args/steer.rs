@@ -1,38 +1,12 @@
-//! The command line of `damo start`, `tune`, `stop` and `status`. Targets and parameters are typed as for `damo record`.
+//! The command line of `damo start`, `tune`, `stop`, `status` and `schemes`. Targets and parameters are typed as for `damo
+//! record`.
 
-use super::damos::DamosArgs;
-use crate::args::{MonitorArgs, UsageError};
+use super::{DamosArgs, MonitorArgs};
 use crate::values;
 use clap::Args;
 use damo_model::Nanos;
-use damo_model::kdamond::Kdamond;
+use std::ffi::OsString;
 use std::path::PathBuf;
-
-impl MonitorArgs {
-    /// Changes what was named in the parameters of each context, and leaves the rest.
-    ///
-    /// # Errors
-    /// A sentence on what cannot be.
-    pub(crate) fn change(&self, kdamonds: &mut [Kdamond]) -> Result<(), UsageError> {
-        let goal = self.goal()?;
-        for context in kdamonds.iter_mut().flat_map(|kdamond| &mut kdamond.contexts) {
-            if let [sample, aggregation, update] = self.monitoring_intervals[..] {
-                context.intervals = damo_model::Intervals { sample, aggregation, update };
-            }
-            let intervals = &mut context.intervals;
-            intervals.sample = self.sample.unwrap_or(intervals.sample);
-            intervals.aggregation = self.aggr.unwrap_or(intervals.aggregation);
-            intervals.update = self.updr.unwrap_or(intervals.update);
-            if let [min, max] = self.monitoring_nr_regions_range[..] {
-                context.nr_regions = damo_model::NrRegions { min, max };
-            }
-            context.nr_regions.min = self.minr.unwrap_or(context.nr_regions.min);
-            context.nr_regions.max = self.maxr.unwrap_or(context.nr_regions.max);
-            context.intervals_goal = goal.or(context.intervals_goal);
-        }
-        Ok(())
-    }
-}
 
 /// Options of `damo start`.
 #[derive(Args, Clone, Debug, Default)]
@@ -130,6 +104,32 @@ pub struct TuneArgs {
     pub root: PathBuf,
 }
 
+/// Options of schemes that run in the foreground.
+#[derive(Args, Clone, Debug, Default)]
+pub struct ForegroundArgs {
+    /// Targets and monitoring parameters.
+    #[command(flatten)]
+    pub monitor: MonitorArgs,
+
+    /// Schemes.
+    #[command(flatten)]
+    pub damos: DamosArgs,
+
+    /// A program to start, with its arguments, and to apply the schemes to. Its exit code is passed on.
+    ///
+    /// It is waited for even if the schemes stop before it. Under sudo it runs with the rights of the user who called sudo, not as root.
+    #[arg(last = true, value_name = "COMMAND", help_heading = "Targets")]
+    pub command: Vec<OsString>,
+
+    /// Stop after this time; a bare number is seconds.
+    #[arg(long, value_name = "TIME", value_parser = values::seconds)]
+    pub timeout: Option<Nanos>,
+
+    /// Take the kernel's files from under this directory instead of `/`.
+    #[arg(long, value_name = "DIR", default_value = "/", hide = true)]
+    pub root: PathBuf,
+}
+
 /// Options of `damo stop`.
 #[derive(Args, Clone, Debug, Default)]
 pub struct StopArgs {
@@ -168,7 +168,7 @@ pub struct StatusArgs {
 
 impl StatusArgs {
     /// Whether to draw over what was shown before, rather than to add to it.
-    pub(super) fn redraw(&self) -> bool {
+    pub(crate) fn redraw(&self) -> bool {
         std::io::IsTerminal::is_terminal(&std::io::stdout())
     }
 }

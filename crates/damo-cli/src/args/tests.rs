@@ -31,30 +31,30 @@ fn the_definition_is_sound() {
 #[test]
 fn several_process_ids_are_taken_as_pidof_prints_them() {
     let pids = vec![10, 20];
-    assert_eq!(asked("10 20").what, RequestSource::Pids { pids: pids.clone(), ranges: vec![] });
+    assert_eq!(asked("10 20").what, TargetSpec::Pids { pids: pids.clone(), ranges: vec![] }.into());
     // Quoted: one word. And twice the same process is one target.
     let monitor = MonitorArgs { targets: vec!["10 20 10".into()], ..MonitorArgs::default() };
     let quoted = RecordArgs { monitor, out: "x".into(), ..RecordArgs::default() };
-    assert_eq!(quoted.request().unwrap().what, RequestSource::Pids { pids, ranges: vec![] });
+    assert_eq!(quoted.request().unwrap().what, TargetSpec::Pids { pids, ranges: vec![] }.into());
 }
 
 #[test]
 fn nothing_or_ongoing_attaches_and_paddr_is_physical_memory() {
     assert_eq!(asked("").what, RequestSource::Attach);
     assert_eq!(asked("ongoing").what, RequestSource::Attach);
-    assert_eq!(asked("paddr").what, RequestSource::Paddr { ranges: vec![], nodes: vec![] });
-    assert_eq!(asked("--numa_node 0 1").what, RequestSource::Paddr { ranges: vec![], nodes: vec![0, 1] });
+    assert_eq!(asked("paddr").what, TargetSpec::Paddr { ranges: vec![], nodes: vec![] }.into());
+    assert_eq!(asked("--numa_node 0 1").what, TargetSpec::Paddr { ranges: vec![], nodes: vec![0, 1] }.into());
 }
 
 #[test]
 fn words_after_two_dashes_are_a_command_whatever_they_look_like() {
-    let RequestSource::Command { words, .. } = asked("-s 10ms -- 1234 -s").what else { panic!() };
+    let RequestSource::Targets(TargetSpec::Command { words, .. }) = asked("-s 10ms -- 1234 -s").what else { panic!() };
     assert_eq!(words, ["1234", "-s"]);
 }
 
 #[test]
 fn a_program_on_the_path_may_stand_without_dashes() {
-    let RequestSource::Command { words, .. } = asked("sh nothing").what else { panic!() };
+    let RequestSource::Targets(TargetSpec::Command { words, .. }) = asked("sh nothing").what else { panic!() };
     assert_eq!(words, ["sh", "nothing"]);
     assert!(refused("no-such-program-anywhere").contains("after `--`"));
 }

@@ -1,22 +1,23 @@
 //! The commands against a fake kernel in memory. Nothing here touches the machine's own DAMON.
 
-use super::args::{PrintArgs, StartArgs, StatusArgs, TuneArgs};
-use super::schemes::ForegroundArgs;
 use super::tune::tune_on;
 use super::*;
+use crate::args::steer::TuneArgs;
 use clap::{Args, Command, FromArgMatches};
+use damo_kernel::Root;
 use damo_kernel::sysfs::MemorySysfs;
+use damo_steer::notes::NoteStore;
 use std::sync::Arc;
 use tempfile::TempDir;
 
 /// In the fake tree.
 const CONTEXT: &str = "sys/kernel/mm/damon/admin/kdamonds/0/contexts/0";
 
-fn place() -> (TempDir, Arc<MemorySysfs>, SteeredKernel) {
+fn place() -> (TempDir, Arc<MemorySysfs>, Machine) {
     let notes = tempfile::tempdir().unwrap();
     let fake = Arc::new(MemorySysfs::new((6, 12)));
     fake.put("proc/iomem", "00001000-0009ffff : System RAM\n00100000-7fffffff : System RAM\n");
-    let place = SteeredKernel { root: Root::with_io(fake.clone()), notes: notes.path().to_owned() };
+    let place = Machine::new(Root::with_io(fake.clone()), NoteStore::new(notes.path()));
     (notes, fake, place)
 }
 
@@ -25,13 +26,13 @@ fn parse<T: Args + FromArgMatches>(words: &[&str]) -> T {
     T::from_arg_matches(&matches).unwrap()
 }
 
-fn start(place: &SteeredKernel, words: &[&str]) -> Result<String, RecordError> {
+fn start(place: &Machine, words: &[&str]) -> Result<String, CliError> {
     let mut out = Vec::new();
     start_on(place, &parse::<StartArgs>(words), &mut out)?;
     Ok(String::from_utf8(out).unwrap())
 }
 
-fn status(place: &SteeredKernel) -> String {
+fn status(place: &Machine) -> String {
     let mut out = Vec::new();
     status_on(place, &parse::<StatusArgs>(&[]), &mut out).unwrap();
     String::from_utf8(out).unwrap()
@@ -111,7 +112,7 @@ fn options_without_an_action_and_programs_are_refused_before_anything_is_written
     assert!(!parse::<MonitorArgs>(&[]).names_targets());
 }
 
-fn print(place: &SteeredKernel, words: &[&str]) -> Result<String, RecordError> {
+fn print(place: &Machine, words: &[&str]) -> Result<String, CliError> {
     let mut out = Vec::new();
     print_on(place, &parse::<PrintArgs>(words), &mut out)?;
     Ok(String::from_utf8(out).unwrap())
@@ -294,11 +295,11 @@ fn schemes_in_the_foreground_end_with_their_time_and_tell_what_they_did() {
     let before = fake.files();
     let args: ForegroundArgs = parse(&[&PAGEOUT[..], &["--timeout", "0"]].concat());
     let mut out = Vec::new();
-    schemes::run_on(&place, &args, &crate::signals::Signals::default(), &mut out).unwrap();
+    schemes_on(&place, &args, &Signals::default(), &mut out).unwrap();
     assert!(String::from_utf8(out).unwrap().contains("scheme 0: pageout"));
     assert_eq!(fake.files(), before);
     let none: ForegroundArgs = parse(&["paddr"]);
-    let error = schemes::run_on(&place, &none, &crate::signals::Signals::default(), &mut Vec::new()).unwrap_err();
+    let error = schemes_on(&place, &none, &Signals::default(), &mut Vec::new()).unwrap_err();
     assert!(error.to_string().contains("--damos_action"), "{error}");
     assert_eq!(fake.files(), before);
 }
@@ -410,12 +411,12 @@ fn what_the_machine_lacks_is_told_when_steering_fails_and_only_then() {
     fake.put("proc/self/status", "Uid:\t1000\t1000\t1000\t1000\nCapEff:\t0000000000000000");
     fake.fail_next("nr_kdamonds", 13);
     let error = start(&place, &["paddr", "--regions", "4096-8192"]).unwrap_err();
-    let said = place.explained(error).to_string();
+    let said = explained(&place, error).to_string();
     for word in ["not ready for steering DAMON", "uid 1000", "Try: sudo ", "--simulate"] {
         assert!(said.contains(word), "{word}: {said}");
     }
     // What was typed wrong has nothing to do with the machine.
     let error = start(&place, &["paddr", "--regions", "8192-4096"]).unwrap_err();
     let before = error.to_string();
-    assert_eq!(place.explained(error).to_string(), before);
+    assert_eq!(explained(&place, error).to_string(), before);
 }

@@ -1,45 +1,43 @@
 //! `damo tune`: what is named changes, the rest stays. Options of schemes without an action change the schemes that run,
-//! with one they are the schemes from then on; `--replace` is for everything but the targets.
+//! with one they are the schemes from then on; `--replace` replaces everything but the targets.
 
-use super::args::TuneArgs;
-use super::{DamosArgs, SteeredKernel, Wanted, show};
-use crate::args::UsageError;
-use crate::error::RecordError;
-use crate::live::plan;
+use super::{Wanted, on_machine};
+use crate::args::DamosArgs;
+use crate::args::steer::TuneArgs;
+use crate::error::{CliError, UsageError, usage};
 use crate::messages;
-use crate::request::RequestSource;
 use damo_model::kdamond::{Context, Kdamond};
+use damo_steer::plan::{self, TargetSpec};
+use damo_steer::{Machine, show};
 use std::process::ExitCode;
 
 /// Changes parameters of what runs.
 ///
 /// # Errors
 /// As [`super::start`]; then the parameters are as before.
-pub fn tune(args: &TuneArgs) -> Result<ExitCode, RecordError> {
-    let place = SteeredKernel::of(&args.root);
-    let said = tune_on(&place, args).map_err(|error| place.explained(error))?;
-    said.iter().for_each(messages::note);
+pub fn tune(args: &TuneArgs) -> Result<ExitCode, CliError> {
+    let notes = on_machine(&args.root, |machine| tune_on(machine, args))?;
+    notes.iter().for_each(messages::note);
     Ok(ExitCode::SUCCESS)
 }
 
 /// Gives remarks on what the change means.
-pub(super) fn tune_on(place: &SteeredKernel, args: &TuneArgs) -> Result<Vec<String>, RecordError> {
+pub(super) fn tune_on(machine: &Machine, args: &TuneArgs) -> Result<Vec<String>, CliError> {
     let of_running = !args.replace && args.damos.are_changes();
     let none = DamosArgs::default();
     let wanted = Wanted::of(&args.monitor, if of_running { &none } else { &args.damos })?;
-    let whole = args.replace || matches!(wanted.what, RequestSource::Kdamonds(_));
+    let whole = args.replace || matches!(wanted.targets, TargetSpec::Kdamonds(_));
     // Whatever is wrong with what was typed is found out before anything is touched.
-    let typed = if args.replace || wanted.targets { Some(wanted.kdamonds(place)?) } else { None };
+    let typed = if args.replace || wanted.has_targets { Some(wanted.kdamonds(machine)?) } else { None };
     if typed.is_none() && wanted.schemes.is_none() && !of_running && !args.monitor.gave_parameters() {
-        let why = "nothing to change: name intervals, numbers of regions, targets or schemes";
-        return Err(UsageError(why.to_owned()).into());
+        return Ok(usage("nothing to change: name intervals, numbers of regions, targets or schemes")?);
     }
     let mut notes = Vec::new();
-    place.steer().tune(args.adopt, |kdamonds| {
+    machine.steer().tune(args.adopt, |kdamonds| {
         let before = kdamonds.clone();
         match typed {
             Some(mut typed) if whole => {
-                if !wanted.targets {
+                if !wanted.has_targets {
                     keep_targets(&mut typed, kdamonds);
                 }
                 *kdamonds = typed;
@@ -61,7 +59,7 @@ pub(super) fn tune_on(place: &SteeredKernel, args: &TuneArgs) -> Result<Vec<Stri
             plan::check_page_filters(kdamonds)?;
         }
         notes = show::changed_meaning(&before, kdamonds);
-        Ok::<(), RecordError>(())
+        Ok::<(), CliError>(())
     })?;
     Ok(notes)
 }
@@ -88,7 +86,7 @@ fn change_targets(present: &mut [Kdamond], new: Vec<Kdamond>) -> Result<(), Usag
     Ok(())
 }
 
-/// Replacing all parameters is not about whom they are for.
+/// Replacing all parameters leaves the targets as they are.
 fn keep_targets(new: &mut Vec<Kdamond>, present: &[Kdamond]) {
     if let [one] = &new[..] {
         // What was typed is for all of them.

@@ -25,6 +25,14 @@ use damo_model::{Bytes, ClockPair, CpuTime, Footprint, Mapping, Nanos, Pressure,
 use std::collections::{HashMap, VecDeque};
 use std::os::fd::OwnedFd;
 
+/// The number of the initial pid namespace, which is fixed.
+pub const INITIAL_PID_NAMESPACE: &str = "pid:[4026531836]";
+
+/// The pid namespace that we are in, if it is not the initial one, which has all processes.
+pub fn foreign_pid_namespace(root: &Root) -> Option<String> {
+    root.io().link("proc/self/ns/pid").ok().filter(|link| link != INITIAL_PID_NAMESPACE)
+}
+
 /// Reads `/proc` below a root.
 #[derive(Clone, Debug)]
 pub struct Procfs {

@@ -41,7 +41,7 @@ pub use records::{Record, RecordRun, Sample, SampleLayout, merge, sample_type};
 
 use crate::error::{Error, Result};
 use crate::io::Root;
-use crate::readiness::foreign_pid_namespace;
+use crate::procfs::foreign_pid_namespace;
 use crate::system;
 use crate::tracefs::EventFormat;
 use damo_model::Bytes;
@@ -179,7 +179,7 @@ impl Ring {
     }
 
     /// A ring for each of these kdamond threads, on whatever CPU they run. What DAMON's files tell as ids are ids only in
-    /// the initial pid namespace: see [`crate::readiness::foreign_pid_namespace`].
+    /// the initial pid namespace: see [`foreign_pid_namespace`].
     ///
     /// # Errors
     /// [`Error::Perf`]; a thread that is gone gives ESRCH.

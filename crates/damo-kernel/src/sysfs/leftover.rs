@@ -113,13 +113,13 @@ impl Leftover {
     }
 
     /// Notes that a kdamond runs as another thread. Whether it was noted, that is, whether `from` was.
-    pub(crate) fn moved(&mut self, index: usize, from: i32, to: i32) -> bool {
+    pub fn moved(&mut self, index: usize, from: i32, to: i32) -> bool {
         let slot = self.slots.iter_mut().find(|slot| slot.index == index && slot.thread == Some(from));
         slot.map(|slot| slot.thread = Some(to)).is_some()
     }
 
     /// Notes the settings that are in the tree now.
-    pub(crate) fn note_settings(&mut self, sysfs: &Sysfs) {
+    pub fn note_settings(&mut self, sysfs: &Sysfs) {
         self.staged = self.before.again(&sysfs.root, &self.slots).ok();
     }
 

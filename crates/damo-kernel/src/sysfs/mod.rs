@@ -50,7 +50,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 /// The tree that user space configures DAMON through.
-pub(crate) const KDAMONDS: &str = "sys/kernel/mm/damon/admin/kdamonds";
+pub const KDAMONDS: &str = "sys/kernel/mm/damon/admin/kdamonds";
 
 /// Whether a kdamond runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

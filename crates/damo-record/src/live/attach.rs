@@ -3,22 +3,24 @@
 use super::events::{Events, TargetSlot, Watched, processes_in};
 use super::follow::{Following, give};
 use super::param_watcher::ParamWatcher;
-use super::process_tracker::{Origin, ProcessTracker, monitorable};
+use super::process_tracker::ProcessTracker;
 use super::side_data::SideDataSampler;
 use super::source::Open;
 use super::target_controller::{TargetController, decoder, formats, meta, params_of};
-use super::{Machine, open_output, start_pipeline};
-use crate::args::UsageError;
+use super::{open_output, start_pipeline};
 use crate::error::RecordError;
 use crate::marks::Marks;
-use crate::problem::Problem;
 use crate::request::Request;
-use crate::signals::Signals;
-use crate::status_line::StatusLine;
 use damo_kernel::procfs::now;
 use damo_kernel::sysfs::{KdamondStatus, ModuleKdamond};
 use damo_model::kdamond::{ContextTarget, Kdamond};
 use damo_model::{Item, Process, Side, Source, Stamp};
+use damo_steer::Machine;
+use damo_steer::Notifier;
+use damo_steer::plan::Origin;
+use damo_steer::problem::Problem;
+use damo_steer::processes::monitorable;
+use damo_steer::signals::Signals;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -73,7 +75,7 @@ impl TargetController for Attached<'_> {
         false
     }
 
-    fn admit(&mut self, _: &[Process], _: &mut StatusLine) -> Result<bool, RecordError> {
+    fn admit(&mut self, _: &[Process], _: &mut dyn Notifier) -> Result<bool, RecordError> {
         Ok(false)
     }
 
@@ -119,12 +121,10 @@ pub(crate) fn run(
     machine: &Machine,
     open: &dyn Open,
     signals: &Signals,
-    line: &mut StatusLine,
+    notifier: &mut dyn Notifier,
 ) -> Result<ExitCode, RecordError> {
     if request.limits.snapshots.is_some() {
-        let text =
-            "--snapshot needs a kdamond of its own, because it adds a scheme: give a target, or leave --snapshot out";
-        return Err(UsageError(text.to_string()).into());
+        return Err(RecordError::SnapshotsOfOthers);
     }
     let found = RunningKdamonds::look(machine)?;
     // Also of kdamonds without schemes: their owner may add some meanwhile.
@@ -152,15 +152,15 @@ pub(crate) fn run(
     let source = open.running(&machine.root, &formats, &threads.clone().unwrap_or_default())?;
     let params: Vec<Kdamond> = found.kdamonds.iter().map(|kdamond| kdamond.params.clone()).collect();
     let meta = meta(request, machine, &formats, &params, Source::Kernel);
-    let output = open_output(request, line)?;
-    let marks = match request.output.path.as_deref().map(|path| Marks::listen(path, line)).transpose() {
+    let output = open_output(request, notifier)?;
+    let marks = match request.output.path.as_deref().map(|path| Marks::listen(path, notifier)).transpose() {
         Ok(marks) => marks.flatten(),
         Err(error) => {
             output.discard();
             return Err(error);
         }
     };
-    line.say(&found.sentence());
+    notifier.say(&found.sentence());
     let pipeline = start_pipeline(output, request, signals)?;
     give(&pipeline, Item::Meta(meta))?;
     let at = Stamp::Record(now());
@@ -181,7 +181,7 @@ pub(crate) fn run(
         marks,
         pipeline,
         signals,
-        line,
+        notifier,
         begun: Instant::now(),
         outbox: Vec::new(),
     };

@@ -10,12 +10,13 @@ use crate::error::RecordError;
 use crate::marks::Marks;
 use crate::pipeline::{LIVE_BLOCK_AGE, Pipeline};
 use crate::request::Request;
-use crate::signals::Signals;
-use crate::status_line::{self, StatusLine};
+use crate::summary;
 use damo_kernel::procfs::now;
 use damo_kernel::ring::Until;
 use damo_model::human::{Show, Style, format_size};
 use damo_model::{Bytes, Intervals, Item, Mark, Nanos, Process, Side, Stamp, TargetKey};
+use damo_steer::Notifier;
+use damo_steer::signals::Signals;
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
@@ -72,7 +73,7 @@ pub(crate) struct Following<'a> {
     pub(crate) marks: Option<Marks>,
     pub(crate) pipeline: Pipeline,
     pub(crate) signals: &'a Signals,
-    pub(crate) line: &'a mut StatusLine,
+    pub(crate) notifier: &'a mut dyn Notifier,
     pub(crate) begun: Instant,
     /// What waits to be given to the pipeline, all at once.
     pub(crate) outbox: Vec<Item>,
@@ -203,12 +204,12 @@ impl Following<'_> {
     fn dump(&mut self) {
         match self.pipeline.dump() {
             Ok(Some(dump)) => {
-                let held = status_line::whole_seconds(dump.held);
+                let held = summary::whole_seconds(dump.held);
                 let short = if dump.is_short { ", all that memory has room for" } else { "" };
-                self.line.say(&format!("Wrote {}: the last {held}{short}.", dump.file.shown()));
+                self.notifier.say(&format!("Wrote {}: the last {held}{short}.", dump.file.shown()));
             }
-            Ok(None) => self.line.say("SIGUSR1: nothing to do, because the record is written continuously (SIGUSR1 is for recordings with --keep)."),
-            Err(error) => self.line.warn(&format!("SIGUSR1: {error}")),
+            Ok(None) => self.notifier.say("SIGUSR1: nothing to do, because the record is written continuously (SIGUSR1 is for recordings with --keep)."),
+            Err(error) => self.notifier.warn(&format!("SIGUSR1: {error}")),
         }
     }
 
@@ -222,7 +223,7 @@ impl Following<'_> {
                 return Ok(Some(Ending::RecordStopped));
             }
             self.tell(control.without(&changes.gone));
-            if control.admit(&changes.born, self.line)? {
+            if control.admit(&changes.born, self.notifier)? {
                 if self.drain(Until::Now).is_err() {
                     return Ok(Some(Ending::RecordStopped));
                 }
@@ -283,37 +284,34 @@ impl Following<'_> {
 
     fn draw(&mut self) {
         if let Some(warning) = self.pipeline.take_warning() {
-            self.line.warn(&warning);
+            self.notifier.warn(&warning);
         }
         if let Some(held) = self.pipeline.take_short() {
-            let keep = self
-                .request
-                .output
-                .keep
-                .map_or_else(String::new, |keep| format!(" {}", status_line::whole_seconds(keep)));
-            self.line.warn(&format!(
+            let keep =
+                self.request.output.keep.map_or_else(String::new, |keep| format!(" {}", summary::whole_seconds(keep)));
+            self.notifier.warn(&format!(
                 "--keep{keep} does not fit into the {} of memory that it may take: only about the last {} are kept. Fewer \
                  regions (-m) or a longer aggregation interval (-a) make room for more; --rotate_time and --rotate_keep \
                  keep the rest on disk.",
                 format_size(Bytes(crate::record_output::MOST_BYTES as u64), Style::Human),
-                status_line::whole_seconds(held)
+                summary::whole_seconds(held)
             ));
         }
         let (seen, written) = (self.events.seen(), self.pipeline.progress());
         let (begun, share) = (self.begun, self.side_data.kdamond_share());
-        self.line.draw(|| {
+        self.notifier.draw(&|| {
             let time = Nanos(i64::try_from(begun.elapsed().as_nanos()).unwrap_or(i64::MAX));
             let share = share.map_or_else(String::new, |percent| format!(", DAMON {percent:.1} % of a CPU"));
             let lost = if seen.lost == 0 {
                 "nothing lost".to_string()
             } else {
-                format!("{} LOST", status_line::grouped(seen.lost))
+                format!("{} LOST", summary::grouped(seen.lost))
             };
             format!(
                 "{}: {} snapshots, {} regions, {}, {lost}{share}",
-                status_line::whole_seconds(time),
-                status_line::grouped(seen.snapshots),
-                status_line::grouped(seen.regions),
+                summary::whole_seconds(time),
+                summary::grouped(seen.snapshots),
+                summary::grouped(seen.regions),
                 format_size(Bytes(written.bytes), Style::Human),
             )
         });

@@ -1,25 +1,23 @@
 //! Kdamonds of our own: set up, noted, started, kept up with the processes, stopped, and undone.
 
-use super::Machine;
 use super::events::{TargetSlot, processes_in};
-use super::plan::{self, Plan};
-use super::process_tracker;
 use super::target_controller::TargetController;
 use crate::error::RecordError;
-use crate::owner::{self, Note, Ownership};
-use crate::problem::Problem;
 use crate::request::{Request, RequestSource};
-use crate::status_line::StatusLine;
 use damo_kernel::procfs::Procfs;
-use damo_kernel::steer::SettingsLock;
 use damo_kernel::sysfs::Staged;
 use damo_model::human::Show;
 use damo_model::kdamond::{ContextTarget, Kdamond};
 use damo_model::{AddrRange, Intervals, Nanos, Process};
+use damo_steer::Machine;
+use damo_steer::Notifier;
+use damo_steer::notes::{Note, NoteStore, Ownership, SettingsLock};
+use damo_steer::plan::{self, Plan};
+use damo_steer::problem::Problem;
+use damo_steer::processes;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::time::{Duration, Instant};
 
@@ -41,7 +39,7 @@ pub(crate) struct ManagedDamon {
     /// All whom DAMON was told of last, newcomers or not, and when that was done.
     committed_targets: Option<(Instant, Vec<Process>)>,
     has_processes: bool,
-    root: PathBuf,
+    notes: NoteStore,
     procfs: Procfs,
     /// While DAMON is being set up or put back. Behind the rest, so that it is dropped last.
     settings_lock: Option<SettingsLock>,
@@ -83,13 +81,13 @@ impl ManagedDamon {
         plan: &Plan,
         least_age: Nanos,
     ) -> Result<Self, RecordError> {
-        let settings_lock = owner::settings_lock(&request.root, LOCK_TIMEOUT)?;
-        let prepared = machine.sysfs.prepare(&plan.kdamonds).map_err(|e| busy(&request.root, e))?;
+        let settings_lock = machine.notes.lock(LOCK_TIMEOUT)?;
+        let prepared = machine.sysfs.prepare(&plan.kdamonds).map_err(|e| busy(&machine.notes, e))?;
         let record = request.output.path.as_deref().map(|path| std::path::absolute(path).unwrap_or(path.to_path_buf()));
         // Noted before each step: if we are killed, the next run knows what to put back.
         let note = Note { pid: std::process::id(), record, leftover: prepared.leftover() };
-        let mut ownership = Ownership::take(&request.root, note)?;
-        let staged = prepared.stage().map_err(|e| busy(&request.root, e))?;
+        let mut ownership = machine.notes.record(note)?;
+        let staged = prepared.stage().map_err(|e| busy(&machine.notes, e))?;
         ownership.owns(staged.leftover())?;
         let indices = staged.indices();
         let places = |kdamond: &Kdamond| {
@@ -99,7 +97,7 @@ impl ManagedDamon {
         let kdamonds: Vec<(u32, Vec<TargetSlot>)> =
             indices.iter().map(|index| *index as u32).zip(plan.kdamonds.iter().map(places)).collect();
         let ranges = match &request.what {
-            RequestSource::Pids { ranges, .. } | RequestSource::Command { ranges, .. } => ranges.clone(),
+            RequestSource::Targets(targets) => targets.ranges().to_vec(),
             _ => Vec::new(),
         };
         Ok(Self {
@@ -114,7 +112,7 @@ impl ManagedDamon {
             note_is_old: false,
             committed_targets: None,
             has_processes: !plan.processes.is_empty(),
-            root: request.root.clone(),
+            notes: machine.notes.clone(),
             procfs: machine.procfs.clone(),
             settings_lock: Some(settings_lock),
         })
@@ -122,7 +120,7 @@ impl ManagedDamon {
 
     /// Switches it on. Gives the threads.
     pub(crate) fn start(&mut self) -> Result<Vec<(usize, i32)>, RecordError> {
-        self.staged.start().map_err(|e| busy(&self.root, e))?;
+        self.staged.start().map_err(|e| busy(&self.notes, e))?;
         self.ownership.started(&self.staged)?;
         self.settings_lock = None;
         Ok(self.staged.started())
@@ -133,7 +131,7 @@ impl ManagedDamon {
         // Until everything is put back: who finds DAMON off must not take our parameters for those to go back to. But
         // whatever another one does, DAMON goes off.
         if self.settings_lock.is_none() {
-            self.settings_lock = owner::settings_lock(&self.root, FINAL_LOCK_TIMEOUT).ok();
+            self.settings_lock = self.notes.lock(FINAL_LOCK_TIMEOUT).ok();
         }
         let stopped = self.staged.stop();
         if let Some(pending) = self.pending.take()
@@ -172,7 +170,7 @@ impl ManagedDamon {
         }
         let nobody_left = self.places_of_processes().next().is_none();
         let ended_it = |(at, targets): &(Instant, Vec<Process>)| {
-            at.elapsed() < ENDS_SOON && targets.iter().any(|process| !process_tracker::is_same(&self.procfs, process))
+            at.elapsed() < ENDS_SOON && targets.iter().any(|process| !processes::is_same(&self.procfs, process))
         };
         nobody_left || self.committed_targets.as_ref().is_some_and(ended_it)
     }
@@ -189,14 +187,11 @@ impl ManagedDamon {
     /// Sets DAMON up again, after it ended, for all who are alive now, `born` among them. To be switched on by
     /// [`ManagedDamon::start_again`]. Gives the intervals; `None` if nobody is alive.
     pub(crate) fn restage(&mut self, born: Vec<Process>) -> Result<Option<Intervals>, RecordError> {
-        self.min_target_age = process_tracker::longer_min_age(self.min_target_age);
+        self.min_target_age = processes::longer_min_age(self.min_target_age);
         self.waiting.extend(born);
-        self.waiting.retain(|process| process_tracker::is_same(&self.procfs, process));
-        let mut processes: Vec<Process> = self
-            .places_of_processes()
-            .filter(|process| process_tracker::is_same(&self.procfs, process))
-            .cloned()
-            .collect();
+        self.waiting.retain(|process| processes::is_same(&self.procfs, process));
+        let mut processes: Vec<Process> =
+            self.places_of_processes().filter(|process| processes::is_same(&self.procfs, process)).cloned().collect();
         processes.extend(self.old_enough());
         if processes.is_empty() {
             processes.clone_from(&self.waiting);
@@ -206,8 +201,8 @@ impl ManagedDamon {
         }
         self.waiting.retain(|process| !processes.contains(process));
         let next: Vec<TargetSlot> = processes.into_iter().map(TargetSlot::Process).collect();
-        self.settings_lock = Some(owner::settings_lock(&self.root, LOCK_TIMEOUT)?);
-        let staged = self.staged.restage(0, 0, &self.targets(&next)).map_err(|e| busy(&self.root, e));
+        self.settings_lock = Some(self.notes.lock(LOCK_TIMEOUT)?);
+        let staged = self.staged.restage(0, 0, &self.targets(&next)).map_err(|e| busy(&self.notes, e));
         if let Some((_, places)) = self.kdamonds.first_mut() {
             *places = next;
         }
@@ -245,7 +240,7 @@ impl ManagedDamon {
     /// Those of the waiting whom DAMON should be told of: most processes end soon after they begin, and those are not worth
     /// it.
     fn old_enough(&self) -> Vec<Process> {
-        let is_old_enough = process_tracker::older_than(&self.procfs, self.min_target_age);
+        let is_old_enough = processes::older_than(&self.procfs, self.min_target_age);
         self.waiting.iter().filter(|process| is_old_enough(process)).cloned().collect()
     }
 
@@ -268,7 +263,7 @@ impl ManagedDamon {
     }
 
     /// What came of pending the kernel, if it has ended: whether it took the newcomers, so that places changed.
-    fn finish_commit(&mut self, line: &mut StatusLine) -> Result<Option<bool>, RecordError> {
+    fn finish_commit(&mut self, notifier: &mut dyn Notifier) -> Result<Option<bool>, RecordError> {
         let Some(PendingCommit { newcomers, all, next, ended: Some(ended), .. }) =
             self.pending.take_if(|it| it.ended.is_some())
         else {
@@ -290,7 +285,7 @@ impl ManagedDamon {
                 if let Err(error) = self.ownership.owns(self.staged.leftover())
                     && !std::mem::replace(&mut self.note_is_old, true)
                 {
-                    line.warn(&format!(
+                    notifier.warn(&format!(
                         "{error}. The recording goes on, but if it is killed, DAMON's parameters may not be restored."
                     ));
                 }
@@ -302,7 +297,8 @@ impl ManagedDamon {
                 if self.refusals == REFUSALS_TO_TELL {
                     let names: Vec<String> =
                         newcomers.iter().map(|process| format!("{} ({})", process.pid, process.comm.shown())).collect();
-                    line.warn(&format!("new processes could not be added as targets: {}: {error}", names.join(", ")));
+                    notifier
+                        .warn(&format!("new processes could not be added as targets: {}: {error}", names.join(", ")));
                 }
                 Ok(Some(false))
             }
@@ -311,12 +307,12 @@ impl ManagedDamon {
 }
 
 /// Says whose kdamond is in the way, if it is one of another recording.
-fn busy(root: &Path, error: damo_kernel::Error) -> RecordError {
+fn busy(notes: &NoteStore, error: damo_kernel::Error) -> RecordError {
     let damo_kernel::Error::Busy { index, pid, .. } = error else { return error.into() };
-    let others = owner::others(root);
+    let others = notes.recordings();
     let recording = others.iter().find(|found| found.note.leftover.started().contains(&(index, pid)));
     let Some(found) = recording else { return error.into() };
-    let record = found.note.record.as_ref().map_or("standard output".to_string(), |path| path.shown().to_string());
+    let record = found.note.record_name();
     let who = format!("kdamond {index} (thread {pid}) is of a recording (process {}, to {record})", found.note.pid);
     Problem::Busy { who }.into()
 }
@@ -344,10 +340,10 @@ impl TargetController for ManagedDamon {
         !self.waiting.is_empty() || self.pending.is_some()
     }
 
-    fn admit(&mut self, born: &[Process], line: &mut StatusLine) -> Result<bool, RecordError> {
+    fn admit(&mut self, born: &[Process], notifier: &mut dyn Notifier) -> Result<bool, RecordError> {
         self.waiting.extend_from_slice(born);
         self.has_news();
-        let committed = self.finish_commit(line)?;
+        let committed = self.finish_commit(notifier)?;
         let changed = committed == Some(true);
         // One at a time, and not at once again what was refused just now.
         let newcomers = self.old_enough();

@@ -332,7 +332,7 @@ mod tests {
     #[test]
     fn with_tuned_intervals_those_in_the_files_do_not_count_until_they_change() {
         let fake = Arc::new(MemorySysfs::new((6, 17)));
-        let machine = Machine::new(Root::with_io(fake.clone()));
+        let machine = Machine::new(Root::with_io(fake.clone()), damo_steer::notes::NoteStore::new("/nowhere"));
         let goal = IntervalsGoal { access_bp: 400, aggregations: 3, min_sample: at(5), max_sample: at(10_000) };
         let target = ContextTarget { pid: Some(77), ..ContextTarget::default() };
         let context = Context { targets: vec![target], intervals_goal: Some(goal), ..Context::new(Ops::Vaddr) };

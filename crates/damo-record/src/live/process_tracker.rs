@@ -9,18 +9,11 @@
 
 use damo_kernel::procfs::{Procfs, Stat};
 use damo_model::{Nanos, Process};
+use damo_steer::plan::Origin;
+use damo_steer::processes::{is_same, monitorable, present_stat};
 use rustix::process::{Pid, WaitOptions, waitpid};
 use std::collections::{HashMap, HashSet};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-
-/// Where processes come from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Origin {
-    /// These and, if wanted, their descendants.
-    Roots { follow: bool },
-    /// The processes of a control group.
-    Cgroup(String),
-}
 
 /// A monitored process.
 struct TrackedProcess {
@@ -78,11 +71,6 @@ const MOST_WATCHED: usize = 64;
 const MOST_GONE: usize = 1024;
 /// Some programs show in their name what they do at present; that is not worth an entry each second.
 const MOST_RENAMES: u32 = 16;
-/// DAMON is not told of a child that is younger. Many live for less, DAMON takes another second to see their memory, and a
-/// process that is gone when DAMON is to take it makes kernels refuse all, or end DAMON (6.12).
-pub(crate) const CHILD_MIN_AGE: Nanos = Nanos(1_000_000_000);
-/// The most that a child must have lived before DAMON is told of it, where younger ones went too soon.
-pub(crate) const CHILD_MIN_AGE_LIMIT: Nanos = Nanos(60_000_000_000);
 /// Start times are told in clock ticks.
 const TICK: Nanos = Nanos(20_000_000);
 
@@ -121,7 +109,7 @@ impl ProcessTracker {
         for process in processes {
             let exit = (free > 0).then(|| self.procfs.exit_of(process.pid)).flatten();
             // Opened first and compared then: so it is this process's, not a later one's of the same id.
-            let stat = same(&self.procfs, &process);
+            let stat = present_stat(&self.procfs, &process);
             let exit = exit.filter(|_| stat.is_some());
             free -= usize::from(exit.is_some());
             let group = stat.map_or(0, |stat| stat.group);
@@ -138,37 +126,37 @@ impl ProcessTracker {
 
     /// What can be read when one of them ends.
     pub(crate) fn exits(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        self.processes.iter().filter_map(|person| Some(person.exit.as_ref()?.as_fd()))
+        self.processes.iter().filter_map(|tracked| Some(tracked.exit.as_ref()?.as_fd()))
     }
 
     /// Those alive at the last look, in the order in which they joined.
     pub(crate) fn alive(&self) -> impl Iterator<Item = &Process> {
-        self.processes.iter().filter(|person| person.alive).map(|person| &person.process)
+        self.processes.iter().filter(|tracked| tracked.alive).map(|tracked| &tracked.process)
     }
 
     /// Whether someone is gone: a cheap look, so that a recording ends soon after its target. `stirred`: whether one of
     /// [`ProcessTracker::exits`] may have been readable. Who has none is looked at, if among the first.
     pub(crate) fn someone_is_gone(&self, stirred: bool) -> bool {
-        let alive = || self.processes.iter().filter(|person| person.alive);
-        let unwatched = alive().filter(|person| person.exit.is_none()).take(CHEAP);
-        let watched = alive().filter(|person| stirred && person.exit.is_some());
-        unwatched.chain(watched).any(|person| !is_same(&self.procfs, &person.process))
+        let alive = || self.processes.iter().filter(|tracked| tracked.alive);
+        let unwatched = alive().filter(|tracked| tracked.exit.is_none()).take(CHEAP);
+        let watched = alive().filter(|tracked| stirred && tracked.exit.is_some());
+        unwatched.chain(watched).any(|tracked| !is_same(&self.procfs, &tracked.process))
     }
 
     /// Looks again.
     pub(crate) fn look(&mut self) -> ProcessChanges {
         let mut changes = ProcessChanges::default();
-        for person in self.processes.iter_mut().filter(|person| person.alive) {
-            match same(&self.procfs, &person.process) {
+        for tracked in self.processes.iter_mut().filter(|tracked| tracked.alive) {
+            match present_stat(&self.procfs, &tracked.process) {
                 Some(stat) => {
-                    person.group = stat.group;
-                    changes.renamed.extend(person.renamed(&self.procfs, &mut self.names, &stat));
+                    tracked.group = stat.group;
+                    changes.renamed.extend(tracked.renamed(&self.procfs, &mut self.names, &stat));
                 }
                 None => {
-                    person.alive = false;
-                    person.exit = None;
-                    self.names.remove(&identity(&person.process));
-                    changes.gone.push(person.process.clone());
+                    tracked.alive = false;
+                    tracked.exit = None;
+                    self.names.remove(&identity(&tracked.process));
+                    changes.gone.push(tracked.process.clone());
                 }
             }
         }
@@ -261,24 +249,25 @@ impl ProcessTracker {
         }
         // In a group of someone else's only what began since the last look can have had a parent that was not seen.
         let is_new = self.looked.is_some_and(|looked| stat.started.saturating_add(TICK) >= looked);
-        is_new && self.processes.iter().any(|person| person.group == stat.group && began_before(&person.process, &stat))
+        is_new
+            && self.processes.iter().any(|tracked| tracked.group == stat.group && began_before(&tracked.process, &stat))
     }
 
     /// Whether a session or group, which `stat` has, is that of a process here as its leader.
     fn is_ours(&self, leader: i32, stat: &Stat) -> bool {
-        let mut processes = self.processes.iter().filter(|person| person.process.pid == leader);
-        processes.any(|person| {
-            began_before(&person.process, stat)
+        let mut processes = self.processes.iter().filter(|tracked| tracked.process.pid == leader);
+        processes.any(|tracked| {
+            began_before(&tracked.process, stat)
                 // The number may have gone to another process meanwhile.
-                && (person.alive || self.procfs.stat(leader).is_err() || same_start(&self.procfs, &person.process))
+                && (tracked.alive || self.procfs.stat(leader).is_err() || same_start(&self.procfs, &tracked.process))
         })
     }
 
     fn forget(&mut self) {
-        let gone = self.processes.iter().filter(|person| !person.alive).count();
+        let gone = self.processes.iter().filter(|tracked| !tracked.alive).count();
         let mut surplus = gone.saturating_sub(MOST_GONE);
-        self.processes.retain(|person| {
-            let drop = !person.alive && surplus > 0;
+        self.processes.retain(|tracked| {
+            let drop = !tracked.alive && surplus > 0;
             surplus -= usize::from(drop);
             !drop
         });
@@ -347,39 +336,6 @@ fn began_before(process: &Process, stat: &Stat) -> bool {
 
 fn same_start(procfs: &Procfs, process: &Process) -> bool {
     procfs.stat(process.pid).is_ok_and(|stat| process.started == Some(stat.started))
-}
-
-/// Whether the process still runs, and is the same. A zombie counts as gone.
-pub(crate) fn is_same(procfs: &Procfs, process: &Process) -> bool {
-    same(procfs, process).is_some()
-}
-
-/// The process's stat line, if it still runs and is the same.
-fn same(procfs: &Procfs, process: &Process) -> Option<Stat> {
-    procfs.stat(process.pid).ok().filter(|stat| {
-        !matches!(stat.state, 'Z' | 'X' | 'x') && process.started.is_none_or(|started| started == stat.started)
-    })
-}
-
-/// The least age of children after one went that had this age: children that live so short are not worth what they cost
-/// the others.
-pub(crate) fn longer_min_age(least_age: Nanos) -> Nanos {
-    Nanos(least_age.0.saturating_mul(2)).min(CHILD_MIN_AGE_LIMIT)
-}
-
-/// Tells whether a process began so long ago.
-pub(crate) fn older_than(procfs: &Procfs, age: Nanos) -> impl Fn(&Process) -> bool + use<> {
-    let now = procfs.uptime().ok();
-    move |process| now.zip(process.started).is_none_or(|(now, began)| now.saturating_sub(began) >= age)
-}
-
-/// The process, if DAMON can monitor it: alive, not ourselves, with an address space.
-pub(crate) fn monitorable(procfs: &Procfs, pid: i32) -> Option<Process> {
-    if pid == std::process::id().cast_signed() || !procfs.alive(pid) {
-        return None;
-    }
-    let has_memory = procfs.footprint(pid, false).is_ok_and(|footprint| footprint.vsz.is_some_and(|vsz| vsz.0 > 0));
-    if has_memory { procfs.process(pid).ok() } else { None }
 }
 
 #[cfg(test)]
@@ -485,12 +441,11 @@ mod tests {
 
     #[test]
     fn orphans_of_the_started_command_are_found_in_any_session_and_waited_for() {
-        let _alone = crate::live::command::tests::alone();
         let dir = tempfile::tempdir().unwrap();
         let note = dir.path().join("pid");
         let script = format!("setsid sleep 600 & echo $! >{}", note.display());
         let words = ["sh", "-c", &script].map(std::ffi::OsString::from);
-        let mut command = crate::live::command::Started::spawn(&words, true).unwrap();
+        let mut command = damo_steer::command::Started::spawn(&words, true).unwrap();
         let procfs = Procfs::new(&Root::host());
         let first = procfs.process(command.pid()).unwrap();
         while !command.has_ended() {}

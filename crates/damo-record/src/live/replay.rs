@@ -7,11 +7,11 @@ use crate::error::RecordError;
 use crate::pipeline::{LIVE_BLOCK_AGE, Patience, Pipeline};
 use crate::record_output::{RecordOutput, Written};
 use crate::request::Output;
-use crate::status_line::StatusLine;
 use damo_format::WriterOptions;
 use damo_kernel::ring::{RecordRun, SampleLayout, merge};
 use damo_kernel::tracefs::EventFormat;
 use damo_model::{Intervals, Item, Meta};
+use damo_steer::notifier::Silent;
 
 /// A live session without a kernel.
 pub struct Replay {
@@ -62,7 +62,7 @@ impl Replay {
     pub fn finish(mut self) -> Result<Written, RecordError> {
         self.events.finish();
         give_all(&self.pipeline, self.events.ready())?;
-        let ended = self.pipeline.finish(&mut StatusLine::new(true));
+        let ended = self.pipeline.finish(&mut Silent);
         ended.error.map_or(Ok(ended.written), Err)
     }
 }

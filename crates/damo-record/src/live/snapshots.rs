@@ -5,21 +5,17 @@
 //! gets a scheme of its own with a target filter; kernels without that filter (before 6.6) are given one scheme, and a
 //! target ends where addresses go backwards.
 
-use super::command::{self, Started};
 use super::follow::{Ending, LOOK, give, give_all};
 use super::managed_damon::ManagedDamon;
-use super::plan::{self, Plan};
-use super::process_tracker::{Origin, ProcessTracker};
+use super::process_tracker::ProcessTracker;
 use super::side_data::SideDataSampler;
 use super::target_controller::{NotStarted, meta, params_of, until_nobody_went};
-use super::{Machine, open_output, start_pipeline};
-use crate::args::UsageError;
+use super::{open_output, start_pipeline};
 use crate::error::RecordError;
 use crate::marks::Marks;
 use crate::pipeline::{Fate, Pipeline};
 use crate::request::{Request, RequestSource, Snapshots};
-use crate::signals::Signals;
-use crate::status_line::{self, StatusLine};
+use crate::summary;
 use damo_kernel::procfs::now;
 use damo_kernel::sysfs::{Command, TriedRegion};
 use damo_model::human::{Style, format_size};
@@ -29,6 +25,11 @@ use damo_model::{
     Bytes, ColumnId, ExtraColumn, Intervals, Item, Mark, Nanos, Process, Side, Snapshot, Source, Stamp, Target,
     TargetKey,
 };
+use damo_steer::Machine;
+use damo_steer::Notifier;
+use damo_steer::command::{self, Started};
+use damo_steer::plan::{Origin, Plan, TargetSpec};
+use damo_steer::signals::Signals;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use std::process::ExitCode;
@@ -54,15 +55,14 @@ pub(crate) fn run(
     wanted: Snapshots,
     machine: &Machine,
     signals: &Signals,
-    line: &mut StatusLine,
+    notifier: &mut dyn Notifier,
 ) -> Result<ExitCode, RecordError> {
     if request.schemes_target_regions {
-        let text = "--snapshot reads all regions; leave --schemes_target_regions out";
-        return Err(UsageError(text.to_string()).into());
+        return Err(RecordError::SnapshotsOfSchemes);
     }
     let mut command = None;
-    let recorded = record(request, wanted, machine, signals, line, &mut command);
-    command::pass_on(command, recorded, signals, line)
+    let recorded = record(request, wanted, machine, signals, notifier, &mut command);
+    command::pass_on(command, recorded, signals, notifier)
 }
 
 /// The same, but for the end of the command.
@@ -71,23 +71,23 @@ fn record(
     wanted: Snapshots,
     machine: &Machine,
     signals: &Signals,
-    line: &mut StatusLine,
+    notifier: &mut dyn Notifier,
     command: &mut Option<Started>,
 ) -> Result<(), RecordError> {
-    let output = open_output(request, line)?;
-    let (mut own, session) = match begin(request, machine, command, line) {
+    let output = open_output(request, notifier)?;
+    let (mut own, session) = match begin(request, machine, command, notifier) {
         Ok(begun) => begun,
         Err(error) => {
             output.discard();
-            return command::not_begun(command, error, line);
+            return command::not_begun(command, error, notifier);
         }
     };
     let pipeline = match start_pipeline(output, request, signals) {
         Ok(pipeline) => pipeline,
-        Err(error) => return command::not_begun(command, error, line),
+        Err(error) => return command::not_begun(command, error, notifier),
     };
     if request.follow_children && !session.plan.processes.is_empty() {
-        line.note("processes that start from now on are not monitored: --snapshot does not follow children");
+        notifier.note("processes that start from now on are not monitored: --snapshot does not follow children");
     }
     let mut reading = Reading {
         request,
@@ -105,26 +105,26 @@ fn record(
         taken: 0,
         regions: 0,
     };
-    let read = reading.read_all(&session, &mut own, line);
+    let read = reading.read_all(&session, &mut own, notifier);
     // First of all, whatever the output does.
     let undone = own.undo();
     let fate = if read.is_ok() { Fate::Finished } else { Fate::FinishedIfAny };
-    let ended = pipeline.end(fate, line);
-    line.clear();
+    let ended = pipeline.end(fate, notifier);
+    notifier.clear();
     if ended.error.as_ref().is_some_and(RecordError::is_closed_pipe) {
-        line.say(super::READER_GONE);
+        notifier.say(super::READER_GONE);
     } else if let Ok(Some(ending)) = &read {
-        line.say(&ending.sentence());
+        notifier.say(&ending.sentence());
     }
     if !ended.written.files.is_empty() || ended.error.is_none() && !ended.was_discarded {
-        line.say(&status_line::summary(&ended.written, None));
+        notifier.say(&summary::summary(&ended.written, None));
     }
     // After a failure the error has the last word.
-    if let Some(next) = status_line::next_command(&ended.written).filter(|_| ended.error.is_none()) {
-        line.say(&next);
+    if let Some(next) = summary::next_command(&ended.written).filter(|_| ended.error.is_none()) {
+        notifier.say(&next);
     }
     if ended.error.is_none() && !ended.was_discarded && ended.written.snapshots == 0 {
-        line.warn(&format!("{} With --snapshot: longer than DELAY.", super::NO_SNAPSHOT));
+        notifier.warn(&format!("{} With --snapshot: longer than DELAY.", super::NO_SNAPSHOT));
     }
     undone?;
     match ended.error {
@@ -145,13 +145,13 @@ fn begin(
     request: &Request,
     machine: &Machine,
     command: &mut Option<Started>,
-    line: &mut StatusLine,
+    notifier: &mut dyn Notifier,
 ) -> Result<(ManagedDamon, Session), RecordError> {
-    if let RequestSource::Command { words, .. } = &request.what {
+    if let RequestSource::Targets(TargetSpec::Command { words, .. }) = &request.what {
         *command = Some(Started::spawn(words, false)?);
     }
-    until_nobody_went(machine, line, |least_age| {
-        let plan = plan::plan(request, machine, command.as_ref().map(Started::pid), least_age)?;
+    until_nobody_went(machine, notifier, |least_age| {
+        let plan = super::plan(request, machine, command.as_ref().map(Started::pid), least_age)?;
         let processes = plan.processes.clone();
         start(request, machine, plan, least_age).map_err(NotStarted::with(&processes))
     })
@@ -240,10 +240,10 @@ impl Reading<'_> {
         &mut self,
         session: &Session,
         own: &mut ManagedDamon,
-        line: &mut StatusLine,
+        notifier: &mut dyn Notifier,
     ) -> Result<Option<Ending>, RecordError> {
         let path = self.request.output.path.as_deref();
-        self.marks = path.map(|path| Marks::listen(path, line)).transpose()?.flatten();
+        self.marks = path.map(|path| Marks::listen(path, notifier)).transpose()?.flatten();
         let kdamonds = &session.plan.kdamonds;
         let meta = meta(self.request, self.machine, &[], kdamonds, Source::KernelSnapshots);
         give(self.pipeline, Item::Meta(meta))?;
@@ -262,7 +262,7 @@ impl Reading<'_> {
         self.begun = Instant::now();
         loop {
             let due = self.begun + nth(self.wanted.delay, self.taken + 1);
-            if let Some(ending) = self.wait(due, session, own, line)? {
+            if let Some(ending) = self.wait(due, session, own, notifier)? {
                 return Ok(Some(ending));
             }
             let Some(regions) = self.read_one(session, own)? else { continue };
@@ -288,7 +288,7 @@ impl Reading<'_> {
         due: Instant,
         session: &Session,
         own: &mut ManagedDamon,
-        line: &mut StatusLine,
+        notifier: &mut dyn Notifier,
     ) -> Result<Option<Ending>, RecordError> {
         loop {
             self.signals.clear_wakeup();
@@ -310,9 +310,9 @@ impl Reading<'_> {
                 return Ok(Some(Ending::DamonStopped));
             }
             if let Some(warning) = self.pipeline.take_warning() {
-                line.warn(&warning);
+                notifier.warn(&warning);
             }
-            line.draw(|| self.progress());
+            notifier.draw(&|| self.progress());
             let mut patience = due.saturating_duration_since(Instant::now()).min(LOOK);
             if patience.is_zero() {
                 return Ok(None);
@@ -385,16 +385,13 @@ impl Reading<'_> {
 
     fn progress(&self) -> String {
         let time = Nanos(i64::try_from(self.begun.elapsed().as_nanos()).unwrap_or(i64::MAX));
-        let of = if self.wanted.count > 0 {
-            format!(" of {}", status_line::grouped(self.wanted.count))
-        } else {
-            String::new()
-        };
+        let of =
+            if self.wanted.count > 0 { format!(" of {}", summary::grouped(self.wanted.count)) } else { String::new() };
         format!(
             "{}: {}{of} snapshots read, {} regions, {}",
-            status_line::whole_seconds(time),
-            status_line::grouped(self.taken),
-            status_line::grouped(self.regions),
+            summary::whole_seconds(time),
+            summary::grouped(self.taken),
+            summary::grouped(self.regions),
             format_size(Bytes(self.pipeline.progress().bytes), Style::Human),
         )
     }

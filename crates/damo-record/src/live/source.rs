@@ -3,7 +3,7 @@
 use super::events::Events;
 use crate::error::RecordError;
 use damo_kernel::Root;
-use damo_kernel::readiness::foreign_pid_namespace;
+use damo_kernel::procfs::foreign_pid_namespace;
 use damo_kernel::ring::{Ring, RingOptions, Until};
 use damo_kernel::tracefs::EventFormat;
 use damo_model::Bytes;

@@ -1,25 +1,28 @@
 //! A recording with kdamonds of our own, from the command that is started to the record's end; and what it has in common
 //! with one of kdamonds that run already.
 
-use super::command::{self, Started};
 use super::events::{Events, TargetSlot, Watched};
 use super::follow::{Ending, Following, give};
 use super::managed_damon::ManagedDamon;
 use super::param_watcher::ParamWatcher;
-use super::plan::{self, Plan};
-use super::process_tracker::{CHILD_MIN_AGE, Origin, ProcessTracker, is_same, longer_min_age};
+use super::process_tracker::ProcessTracker;
 use super::side_data::SideDataSampler;
 use super::source::Open;
-use super::{Machine, open_output, start_pipeline};
+use super::{open_output, start_pipeline};
 use crate::error::RecordError;
 use crate::marks::Marks;
 use crate::request::{Request, RequestSource};
-use crate::signals::Signals;
-use crate::status_line::StatusLine;
 use damo_kernel::procfs::{clock_pair, now};
 use damo_kernel::tracefs::{Decoder, EventFormat, Tracefs};
+use damo_model::human::time_text;
 use damo_model::kdamond::{Context, ContextTarget, Kdamond};
 use damo_model::{Clock, Item, Meta, Nanos, Params, Process, Side, Source, Stamp, TracepointFormat};
+use damo_steer::Machine;
+use damo_steer::Notifier;
+use damo_steer::command::{self, Started};
+use damo_steer::plan::{Origin, Plan, TargetSpec};
+use damo_steer::processes::{CHILD_MIN_AGE, is_same, longer_min_age};
+use damo_steer::signals::Signals;
 use std::os::fd::BorrowedFd;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -31,7 +34,7 @@ pub(crate) trait TargetController {
     /// Whether some processes could not be told to DAMON yet.
     fn has_waiting(&self) -> bool;
     /// Begins to tell DAMON of newcomers. Whether places changed, because it was told of earlier ones.
-    fn admit(&mut self, born: &[Process], line: &mut StatusLine) -> Result<bool, RecordError>;
+    fn admit(&mut self, born: &[Process], notifier: &mut dyn Notifier) -> Result<bool, RecordError>;
     /// Can be read when DAMON has taken newcomers or refused them.
     fn wakeup(&self) -> Option<BorrowedFd<'_>> {
         None
@@ -61,11 +64,11 @@ pub(crate) fn run(
     machine: &Machine,
     open: &dyn Open,
     signals: &Signals,
-    line: &mut StatusLine,
+    notifier: &mut dyn Notifier,
 ) -> Result<ExitCode, RecordError> {
     let mut command = None;
-    let recorded = record(request, machine, open, signals, line, &mut command);
-    command::pass_on(command, recorded, signals, line)
+    let recorded = record(request, machine, open, signals, notifier, &mut command);
+    command::pass_on(command, recorded, signals, notifier)
 }
 
 /// The same, but for the end of the command.
@@ -74,23 +77,23 @@ fn record(
     machine: &Machine,
     open: &dyn Open,
     signals: &Signals,
-    line: &mut StatusLine,
+    notifier: &mut dyn Notifier,
     command: &mut Option<Started>,
 ) -> Result<(), RecordError> {
-    let output = open_output(request, line)?;
-    let begun = begin(request, machine, open, command, line);
+    let output = open_output(request, notifier)?;
+    let begun = begin(request, machine, open, command, notifier);
     let formats;
     let (mut own, mut following) = match begun {
         Ok(Begun { own, source, formats: of_source, events, mut plan, meta, marks }) => {
             formats = of_source;
             if let Some(why) = unfollowed(request, &plan) {
-                line.note(&why);
+                notifier.note(&why);
                 plan.origin = Origin::Roots { follow: false };
             }
             // From here on there is something to record, so there will be a record.
             let pipeline = match start_pipeline(output, request, signals) {
                 Ok(pipeline) => pipeline,
-                Err(error) => return command::not_begun(command, error, line),
+                Err(error) => return command::not_begun(command, error, notifier),
             };
             give(&pipeline, Item::Meta(meta))?;
             for params in parameters(&own, &plan) {
@@ -108,7 +111,7 @@ fn record(
                 marks,
                 pipeline,
                 signals,
-                line,
+                notifier,
                 begun: Instant::now(),
                 outbox: Vec::new(),
             };
@@ -116,7 +119,7 @@ fn record(
         }
         Err(error) => {
             output.discard();
-            return command::not_begun(command, error, line);
+            return command::not_begun(command, error, notifier);
         }
     };
     let mut ending = following.follow(&mut own);
@@ -126,7 +129,7 @@ fn record(
             Ok(true) => {
                 if !std::mem::replace(&mut told, true) {
                     following
-                        .line
+                        .notifier
                         .say("DAMON stopped because a target ended, and was started again for the other targets.");
                 }
                 following.follow(&mut own)
@@ -176,7 +179,10 @@ fn go_on(
 /// Why children are not followed, although that is usual: parameters that are given whole may leave open what a child
 /// would be given.
 fn unfollowed(request: &Request, plan: &Plan) -> Option<String> {
-    if !request.follow_children || !matches!(request.what, RequestSource::Kdamonds(_)) || plan.processes.is_empty() {
+    if !request.follow_children
+        || !matches!(request.what, RequestSource::Targets(TargetSpec::Kdamonds(_)))
+        || plan.processes.is_empty()
+    {
         return None;
     }
     let contexts = || plan.kdamonds.iter().flat_map(|kdamond| &kdamond.contexts);
@@ -217,9 +223,9 @@ impl NotStarted {
 }
 
 /// DAMON was not set up yet.
-impl From<RecordError> for NotStarted {
-    fn from(error: RecordError) -> Self {
-        Self { error, processes: Vec::new() }
+impl<E: Into<RecordError>> From<E> for NotStarted {
+    fn from(error: E) -> Self {
+        Self { error: error.into(), processes: Vec::new() }
     }
 }
 
@@ -228,7 +234,7 @@ impl From<RecordError> for NotStarted {
 /// done again, each time with twice the age, so that children which come and go do not keep a recording from beginning.
 pub(crate) fn until_nobody_went<T>(
     machine: &Machine,
-    line: &mut StatusLine,
+    notifier: &mut dyn Notifier,
     mut attempt: impl FnMut(Nanos) -> Result<T, NotStarted>,
 ) -> Result<T, RecordError> {
     let (mut least_age, mut tries) = (CHILD_MIN_AGE, 1);
@@ -237,11 +243,11 @@ pub(crate) fn until_nobody_went<T>(
         let NotStarted { error, processes } = match attempt(least_age) {
             Ok(started) => {
                 if let Some(Process { pid, comm, .. }) = went {
-                    line.note(&format!(
+                    notifier.note(&format!(
                         "process {pid} ({}) ended while DAMON was being set up, so it was set up again. Children are \
                          monitored from an age of {} on.",
                         comm.escape_debug(),
-                        crate::values::time(least_age)
+                        time_text(least_age)
                     ));
                 }
                 return Ok(started);
@@ -267,13 +273,13 @@ fn start(
     open: &dyn Open,
     formats: &[EventFormat],
     command: &mut Option<Started>,
-    line: &mut StatusLine,
+    notifier: &mut dyn Notifier,
 ) -> Result<Running, RecordError> {
-    until_nobody_went(machine, line, |least_age| {
-        let plan = plan::plan(request, machine, command.as_ref().map(Started::pid), least_age);
+    until_nobody_went(machine, notifier, |least_age| {
+        let plan = super::plan(request, machine, command.as_ref().map(Started::pid), least_age);
         let plan =
             plan.or_else(|error| match command.as_mut().and_then(|command| command.heir(&error, &machine.procfs)) {
-                Some(heir) => plan::plan(request, machine, Some(heir), least_age),
+                Some(heir) => super::plan(request, machine, Some(heir), least_age),
                 None => Err(error),
             })?;
         let because_of = NotStarted::with(&plan.processes);
@@ -290,17 +296,17 @@ fn begin(
     machine: &Machine,
     open: &dyn Open,
     command: &mut Option<Started>,
-    line: &mut StatusLine,
+    notifier: &mut dyn Notifier,
 ) -> Result<Begun, RecordError> {
     // Parameters given whole may have schemes; if not, their event just never comes.
-    let schemes = request.schemes.is_some() || matches!(request.what, RequestSource::Kdamonds(_));
+    let schemes = request.schemes.is_some() || matches!(request.what, RequestSource::Targets(TargetSpec::Kdamonds(_)));
     let formats = formats(machine, request.schemes_target_regions, schemes)?;
     let decoder = decoder(&formats)?;
-    let marks = request.output.path.as_deref().map(|path| Marks::listen(path, line)).transpose()?.flatten();
-    if let RequestSource::Command { words, .. } = &request.what {
+    let marks = request.output.path.as_deref().map(|path| Marks::listen(path, notifier)).transpose()?.flatten();
+    if let RequestSource::Targets(TargetSpec::Command { words, .. }) = &request.what {
         *command = Some(Started::spawn(words, request.follow_children)?);
     }
-    let (plan, own, mut source, threads) = start(request, machine, open, &formats, command, line)?;
+    let (plan, own, mut source, threads) = start(request, machine, open, &formats, command, notifier)?;
     let tids: Vec<i32> = threads.iter().map(|(_, tid)| *tid).collect();
     source.narrow(&tids)?;
     let mut events = Events::new(decoder, false);
@@ -358,7 +364,7 @@ pub(crate) fn meta(
         clock_pair: Some(clock_pair()),
         boot_id: machine.procfs.boot_id(),
         host: if request.host_name { machine.procfs.host_name() } else { String::new() },
-        command: crate::command_line(),
+        command: damo_steer::command_line(),
         history: Vec::new(),
     }
 }

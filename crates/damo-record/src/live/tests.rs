@@ -4,15 +4,17 @@
 use super::events::Events;
 use super::source::{Open, Source};
 use super::*;
-use crate::owner::{Note, Ownership};
-use crate::request::{Limits, Monitoring, Output};
+use crate::request::Limits;
 use damo_format::Reader;
+use damo_kernel::Root;
 use damo_kernel::ring::{Record, Sample, Until};
-use damo_kernel::sysfs::MemorySysfs;
+use damo_kernel::sysfs::{MemorySysfs, Sysfs};
 use damo_kernel::tracefs::EventFormat;
 use damo_model::kdamond::{Context, ContextTarget, Kdamond};
 use damo_model::scheme::{Action, Scheme};
 use damo_model::{Addr, Nanos, Ops, Selection, Side, SnapshotState};
+use damo_steer::notes::{Note, NoteStore};
+use damo_steer::notifier::Silent;
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -145,27 +147,23 @@ impl Lab {
         self.dir.path().join("a.damo")
     }
 
-    fn request(&self, what: RequestSource) -> Request {
+    fn request(&self, what: impl Into<RequestSource>) -> Request {
         Request {
-            what,
-            monitoring: Monitoring::default(),
-            output: Output { path: Some(self.record()), ..Output::default() },
             limits: Limits { timeout: Some(Nanos::from_secs(5)), snapshots: None },
-            schemes: None,
-            schemes_target_regions: false,
-            follow_children: true,
-            ring_size: None,
-            stop_stale: false,
             quiet: true,
             host_name: false,
             root: self.dir.path().to_path_buf(),
-            notes: Vec::new(),
+            ..Request::new(what, Some(self.record()))
         }
     }
 
     fn run(&self, request: &Request) -> Result<ExitCode, RecordError> {
-        let machine = Machine::new(Root::with_io(self.fake.clone()));
-        session(request, &machine, &self.script, &Signals::default(), &mut StatusLine::new(true))
+        let machine = self.machine();
+        session(request, &machine, &self.script, &Signals::default(), &mut Silent)
+    }
+
+    fn machine(&self) -> Machine {
+        Machine::new(Root::with_io(self.fake.clone()), NoteStore::below(self.dir.path()))
     }
 
     fn damon(&self) -> Vec<(String, String)> {
@@ -183,8 +181,8 @@ impl Lab {
     }
 }
 
-fn pids(pid: i32) -> RequestSource {
-    RequestSource::Pids { pids: vec![pid], ranges: vec![] }
+fn pids(pid: i32) -> TargetSpec {
+    TargetSpec::Pids { pids: vec![pid], ranges: vec![] }
 }
 
 /// A process in the fake tree; `children` as the kernel lists them.
@@ -248,7 +246,7 @@ fn a_recording_ends_with_its_target_and_leaves_damon_as_it_was_found() {
     ] {
         assert!(there, "{what} missing");
     }
-    assert!(crate::owner::others(lab.dir.path()).is_empty());
+    assert!(lab.machine().notes.recordings().is_empty());
     assert!(!crate::marks::fifo_of(&lab.record()).exists());
 }
 
@@ -446,7 +444,7 @@ fn no_snapshot_is_read_of_a_target_that_has_ended_nor_of_whoever_gets_its_number
         process(&fake, 77, 'Z', "");
         before
     });
-    lab.run(&Request { limits, ..lab.request(RequestSource::Pids { pids: vec![77, 78], ranges: vec![] }) }).unwrap();
+    lab.run(&Request { limits, ..lab.request(TargetSpec::Pids { pids: vec![77, 78], ranges: vec![] }) }).unwrap();
     let before = end.join().unwrap();
     let (reader, batch) = all(&lab.record());
     let of = |pid| {
@@ -486,8 +484,8 @@ fn after_a_signal_damon_is_off_and_restored_although_the_output_is_stalled() {
         let _reader = reader;
         let session = scope.spawn(|| {
             crate::record_output::tests::PIPE.set(Some(std::os::fd::OwnedFd::from(writer).into()));
-            let machine = Machine::new(Root::with_io(lab.fake.clone()));
-            session(&request, &machine, &lab.script, &signals, &mut StatusLine::new(true))
+            let machine = lab.machine();
+            session(&request, &machine, &lab.script, &signals, &mut Silent)
         });
         // Until it stands still: the pipe is full, and what may wait for it.
         let mut left = lab.script.steps.lock().unwrap().len();

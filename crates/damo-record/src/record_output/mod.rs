@@ -11,7 +11,6 @@ mod rotate;
 pub(crate) use flight_recorder::{FlightRecorder, MOST_BYTES};
 pub(crate) use rotate::Rotating;
 
-use crate::args::UsageError;
 use crate::error::RecordError;
 use crate::request::Output;
 use damo_format::{Kind, NewFile, Owner, RecordFile, Rules, Summary, WriteError, Writer, WriterOptions};
@@ -117,13 +116,10 @@ impl RecordOutput {
         let Some(path) = &output.path else {
             let out = standard_output().map_err(|e| RecordError::record(STANDARD_OUTPUT, &e))?;
             if out.is_terminal() {
-                let text = "a record is not for terminals: name a file with -o FILE, or send it on: -o - | PROGRAM";
-                return Err(UsageError(text.to_string()).into());
+                return Err(RecordError::ToTerminal);
             }
             if is_in_place_of_a_closed_one(&out) {
-                let text = "standard output is closed, so the record would be lost: name a file with -o FILE, or send it on: \
-                            -o - | PROGRAM";
-                return Err(UsageError(text.to_string()).into());
+                return Err(RecordError::ToClosedOutput);
             }
             return stream(out, options, PathBuf::from(STANDARD_OUTPUT));
         };
@@ -131,9 +127,7 @@ impl RecordOutput {
             NewFile::open_direct(path, &Rules::new(Kind::Record)).map_err(|e| RecordError::record(path, &e))?;
         if let Some(out) = direct {
             if output.keep.is_some() || output.rotation.is_on() {
-                let text =
-                    "rotation and --keep write several files: give a file's name with -o, not a pipe's or device's";
-                return Err(UsageError(text.to_string()).into());
+                return Err(RecordError::SeveralToPipe);
             }
             return stream(out, options, path.clone());
         }

@@ -1,17 +1,18 @@
-//! Whose turn it is to change DAMON's settings: a lock on a file beside the notes. The tree is one for all, so between
-//! finding that nothing runs and switching on, and between switching off and putting back, nobody else of us may write.
+//! The lock under which DAMON's settings are changed, on a file beside the notes. The tree is one for all programs, so between
+//! finding that nothing runs and switching on, and between switching off and putting back, no other `damo` may write.
 
-use crate::error::{Error, Result};
+use crate::error::{Result, SteerError};
+use damo_kernel::Error;
 use damo_model::human::Show;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// Between two tries.
+/// Time between two tries to take the lock.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Our turn, as long as this value lives (and the process does).
+/// The lock, held as long as this value lives (and the process does).
 #[derive(Debug)]
 #[must_use = "dropping it lets others change DAMON's settings"]
 pub struct SettingsLock {
@@ -19,13 +20,13 @@ pub struct SettingsLock {
 }
 
 impl SettingsLock {
-    /// Waits for our turn, at most `patience`. The lock is in the directory `notes`, which is made if need be.
+    /// Waits for the lock, at most `patience`. Its file is in the directory `notes`, which is made if need be.
     ///
     /// # Errors
-    /// [`Error::Lock`] if there can be no such file, [`Error::Timeout`].
-    pub fn take(notes: &Path, patience: Duration) -> Result<Self> {
+    /// [`SteerError::Lock`] if there can be no such file, [`Error::Timeout`].
+    pub(super) fn take(notes: &Path, patience: Duration) -> Result<Self> {
         let path = notes.join("lock");
-        let failed = |source| Error::Lock { path: path.clone(), source };
+        let failed = |source| SteerError::Lock { path: path.clone(), source };
         DirBuilder::new().recursive(true).mode(0o700).create(notes).map_err(failed)?;
         let file =
             OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path).map_err(failed)?;
@@ -36,7 +37,7 @@ impl SettingsLock {
                 Err(TryLockError::WouldBlock) if begin.elapsed() < patience => std::thread::sleep(PAUSE),
                 Err(TryLockError::WouldBlock) => {
                     let what = format!("the end of what another `damo` does to DAMON (its lock: {})", path.shown());
-                    return Err(Error::Timeout { what, waited: patience });
+                    return Err(Error::Timeout { what, waited: patience }.into());
                 }
                 Err(TryLockError::Error(source)) => return Err(failed(source)),
             }

@@ -1,7 +1,8 @@
 //! A machine on which everything is right, and then one thing after the other amiss.
 
 use super::*;
-use crate::sysfs::MemorySysfs;
+use damo_kernel::procfs::foreign_pid_namespace;
+use damo_kernel::sysfs::MemorySysfs;
 use damo_model::kdamond::{Context, ContextTarget, Kdamond};
 use damo_model::{Addr, AddrRange, Ops};
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! Start, tune and stop by several processes' worth of calls, against an in-memory kernel.
 
 use super::*;
-use crate::sysfs::MemorySysfs;
+use damo_kernel::sysfs::MemorySysfs;
 use damo_model::kdamond::{Context, ContextTarget};
 use damo_model::scheme::{Action, FilterKind, Goal, Metric, Scheme, SchemeFilter};
 use damo_model::{Nanos, Ops};
@@ -22,7 +22,7 @@ impl Machine {
 
     /// Each call as a process of its own: nothing but the kernel and the notes is shared.
     fn steer(&self) -> Steer {
-        Steer::new(&self.root, self.notes.path())
+        Steer::new(&self.root, NoteStore::new(self.notes.path()))
     }
 
     fn settings(&self) -> BTreeMap<String, String> {
@@ -33,7 +33,7 @@ impl Machine {
     fn tune(&self) {
         let change = |kdamonds: &mut Vec<Kdamond>| {
             kdamonds[0].contexts[0].nr_regions.max = 77;
-            Ok::<(), Error>(())
+            Ok::<(), SteerError>(())
         };
         self.steer().tune(false, change).expect("takes it");
     }
@@ -65,7 +65,7 @@ fn what_was_started_goes_on_until_it_is_stopped_and_then_all_is_as_before() {
     assert_eq!(status.kdamonds[0].status.pid, Some(started[0].1));
     assert_eq!(machine.steer().stop(false).expect("goes off"), [0]);
     assert_eq!(machine.settings(), before);
-    assert!(matches!(machine.steer().stop(false), Err(Error::NothingOn)));
+    assert!(matches!(machine.steer().stop(false), Err(SteerError::NothingOn)));
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn tuning_changes_what_is_named_and_leaves_the_rest() {
     machine.steer().start(std::slice::from_ref(&kdamond)).expect("goes on");
     let change = |kdamonds: &mut Vec<Kdamond>| {
         kdamonds[0].contexts[0].intervals.aggregation = Nanos::from_millis(200);
-        Ok::<(), Error>(())
+        Ok::<(), SteerError>(())
     };
     machine.steer().tune(false, change).expect("takes it");
     kdamond.contexts[0].intervals.aggregation = Nanos::from_millis(200);
@@ -96,7 +96,7 @@ fn a_refused_change_leaves_the_parameters_of_all_kdamonds_as_they_were() {
         for kdamond in kdamonds {
             kdamond.contexts[0].intervals.sample = Nanos::from_millis(9);
         }
-        Ok::<(), Error>(())
+        Ok::<(), SteerError>(())
     };
     let error = machine.steer().tune(false, change).expect_err("refused").to_string();
     assert!(error.contains("`commit`") && error.contains("kdamonds/1/state"), "{error}");
@@ -124,8 +124,8 @@ fn what_someone_else_started_is_left_alone_unless_adopted() {
     let machine = Machine::new();
     machine.someone_else_starts(1);
     let before = machine.settings();
-    assert!(matches!(machine.steer().start(&[process(7)]), Err(Error::Busy { .. })));
-    for error in [machine.steer().stop(false).map(|_| ()), machine.steer().tune(false, |_| Ok::<(), Error>(()))] {
+    assert!(matches!(machine.steer().start(&[process(7)]), Err(SteerError::Kernel(damo_kernel::Error::Busy { .. }))));
+    for error in [machine.steer().stop(false).map(|_| ()), machine.steer().tune(false, |_| Ok::<(), SteerError>(()))] {
         let error = error.expect_err("not ours").to_string();
         assert!(error.contains("--adopt"), "{error}");
     }
@@ -138,7 +138,7 @@ fn what_someone_else_started_is_left_alone_unless_adopted() {
     assert!(status.kdamonds[0].fresh && asked(&machine) > 0);
     let change = |kdamonds: &mut Vec<Kdamond>| {
         kdamonds[0].contexts[0].nr_regions.max = 77;
-        Ok::<(), Error>(())
+        Ok::<(), SteerError>(())
     };
     machine.steer().tune(true, change).expect("adopted");
     let status = machine.steer().status(false, false).expect("readable");
@@ -154,7 +154,7 @@ fn ours_that_someone_else_restarted_is_theirs() {
     machine.fake.end(0);
     machine.root.io().write("sys/kernel/mm/damon/admin/kdamonds/0/state", "on").expect("fake tree: someone");
     assert!(!machine.steer().status(false, false).expect("readable").kdamonds[0].ours);
-    assert!(matches!(machine.steer().stop(false), Err(Error::NotStartedHere { .. })));
+    assert!(matches!(machine.steer().stop(false), Err(SteerError::NotStartedHere { .. })));
     assert!(machine.steer().status(false, false).expect("readable").kdamonds[0].status.on);
 }
 
@@ -165,7 +165,7 @@ fn a_start_that_fails_leaves_neither_settings_nor_a_note() {
     machine.fake.fail_next("0/state", libc::ENOMEM);
     machine.steer().start(&[process(7)]).expect_err("refused");
     assert_eq!(machine.settings(), before);
-    assert!(!machine.steer().path().exists());
+    assert!(!machine.notes.path().join("started").exists());
     machine.steer().start(&[process(7)]).expect("the next one goes on");
 }
 
@@ -173,8 +173,8 @@ fn a_start_that_fails_leaves_neither_settings_nor_a_note() {
 fn a_note_that_cannot_be_written_means_that_nothing_is_started() {
     let machine = Machine::new();
     let before = machine.settings();
-    std::fs::create_dir(machine.notes.path().join("started.part")).expect("writable");
-    std::fs::write(machine.notes.path().join("started.part/x"), "").expect("writable");
+    std::fs::create_dir(machine.notes.path().join("part-started")).expect("writable");
+    std::fs::write(machine.notes.path().join("part-started/x"), "").expect("writable");
     let error = machine.steer().start(&[process(7)]).expect_err("no note").to_string();
     assert!(error.contains("started"), "{error}");
     assert_eq!(machine.settings(), before);
@@ -183,7 +183,7 @@ fn a_note_that_cannot_be_written_means_that_nothing_is_started() {
 #[test]
 fn a_damaged_note_is_told_with_its_name() {
     let machine = Machine::new();
-    std::fs::write(machine.steer().path(), "{").expect("writable");
+    std::fs::write(machine.notes.path().join("started"), "{").expect("writable");
     let error = machine.steer().stop(false).expect_err("damaged").to_string();
     assert!(error.contains("started") && error.contains("--adopt"), "{error}");
 }
@@ -253,12 +253,12 @@ fn a_change_that_cannot_be_is_not_begun() {
     let machine = Machine::new();
     machine.steer().start(&rich()).expect("goes on");
     let log = machine.fake.log();
-    let refuse = |_: &mut Vec<Kdamond>| Err(Error::NothingOn);
-    assert!(matches!(machine.steer().tune(false, refuse), Err(Error::NothingOn)));
+    let refuse = |_: &mut Vec<Kdamond>| Err(SteerError::NothingOn);
+    assert!(matches!(machine.steer().tune(false, refuse), Err(SteerError::NothingOn)));
     let two = |kdamonds: &mut Vec<Kdamond>| {
         let context = kdamonds[1].contexts[0].clone();
         kdamonds[1].contexts.push(context);
-        Ok::<(), Error>(())
+        Ok::<(), SteerError>(())
     };
     let error = machine.steer().tune(false, two).expect_err("one context each").to_string();
     assert!(error.contains("kdamonds[1].contexts: kernels take one, not 2"), "{error}");
@@ -274,7 +274,7 @@ fn what_a_refused_change_ended_is_on_again_and_still_ours_to_stop() {
     let started = machine.steer().start(&[process(7)]).expect("goes on");
     let change = |kdamonds: &mut Vec<Kdamond>| {
         kdamonds[0].contexts[0].targets[0].pid = Some(9);
-        Ok::<(), Error>(())
+        Ok::<(), SteerError>(())
     };
     let error = machine.steer().tune(false, change).expect_err("9 is dead").to_string();
     assert!(error.contains("on again"), "{error}");
@@ -296,7 +296,7 @@ fn of_two_starts_at_once_one_succeeds_and_the_other_names_the_obstacle() {
             (seven.join().expect("no panic"), eight.join().expect("no panic"))
         });
         let (winner, loser) = if seven.is_ok() { (7, eight) } else { (8, seven) };
-        assert!(matches!(loser, Err(Error::Started { .. })), "{loser:?}");
+        assert!(matches!(loser, Err(SteerError::Started { .. })), "{loser:?}");
         let status = machine.steer().status(false, false).expect("readable").kdamonds.remove(0);
         assert!(status.ours);
         assert_eq!(status.status.params, process(winner));
@@ -309,7 +309,7 @@ fn a_start_that_was_killed_right_after_switching_on_is_still_ours_to_stop() {
     let before = machine.settings();
     machine.fake.put("proc/uptime", "100.00 90.00");
     let staged = Sysfs::new(&machine.root).stage(&[process(7)]).expect("fits");
-    machine.steer().write(&staged.leftover()).expect("writable");
+    machine.steer().notes.write_started(&staged.leftover()).expect("writable");
     staged.keep();
     machine.root.io().write("sys/kernel/mm/damon/admin/kdamonds/0/state", "on").expect("goes on");
     machine.fake.put("proc/1001/stat", "1001 (kdamond.0) S 2 0 0 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 10001 0 0");
@@ -328,7 +328,7 @@ fn settings_that_someone_staged_after_ours_ended_are_left_by_stop_and_start() {
     let sample = "sys/kernel/mm/damon/admin/kdamonds/0/contexts/0/monitoring_attrs/intervals/sample_us";
     machine.root.io().write(sample, "7777").expect("someone");
     let theirs = machine.settings();
-    assert!(matches!(machine.steer().stop(false), Err(Error::NothingOn)));
+    assert!(matches!(machine.steer().stop(false), Err(SteerError::NothingOn)));
     assert_eq!(machine.settings(), theirs);
     machine.steer().start(&[process(7)]).expect("goes on");
     machine.steer().stop(false).expect("goes off");
@@ -342,6 +342,6 @@ fn settings_that_were_tuned_and_ended_by_themselves_are_put_back() {
     machine.steer().start(&[process(7)]).expect("goes on");
     machine.tune();
     machine.fake.end(0);
-    assert!(matches!(machine.steer().stop(false), Err(Error::NothingOn)));
+    assert!(matches!(machine.steer().stop(false), Err(SteerError::NothingOn)));
     assert_eq!(machine.settings(), before);
 }

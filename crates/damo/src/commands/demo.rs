@@ -31,14 +31,14 @@ pub fn run(args: &DemoArgs) -> Result<Outcome> {
         "A workload touches ten areas of 10 MB one after the other. DAMON's algorithm watches it, simulated, for a minute:",
     )?;
     say_command(&["record", "--simulate", "stairs", "--seed", &seed, "-o", &text(&record)])?;
-    let recording = damo_record::args::RecordArgs {
+    let recording = damo_cli::args::RecordArgs {
         simulate: vec!["stairs".into()],
         seed: args.seed,
         out: record.clone(),
         quiet: true,
-        ..damo_record::args::RecordArgs::default()
+        ..damo_cli::args::RecordArgs::default()
     };
-    damo_record::run(&recording)?;
+    damo_cli::record(&recording)?;
     for (why, words) in [
         ("What is in the record:", vec!["info"]),
         ("When was which memory how hot; the staircase is the workload's phases:", vec!["report", "heats"]),

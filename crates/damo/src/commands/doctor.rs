@@ -20,7 +20,7 @@ pub struct Doctor {
     #[command(flatten)]
     known: Known,
     #[command(flatten)]
-    machine: damo_record::args::DoctorArgs,
+    machine: damo_cli::args::DoctorArgs,
 }
 
 /// Looks at the machine, or at records.
@@ -29,7 +29,7 @@ pub struct Doctor {
 /// If a record cannot be read, or stdout takes no more.
 pub fn run(args: &Doctor) -> Result<Outcome> {
     if args.records.is_empty() {
-        return super::exits(|out| damo_record::doctor::doctor(&args.machine, out));
+        return super::exits(|out| damo_cli::doctor(&args.machine, out));
     }
     let opened = args.known.open(&args.records)?;
     let mut findings = 0;

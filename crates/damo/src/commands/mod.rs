@@ -19,7 +19,7 @@ use crate::cli::Commands;
 use crate::errors::Outcome;
 use crate::output;
 use anyhow::Result;
-use damo_record::steer;
+use damo_cli::steer;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -29,7 +29,7 @@ use std::process::ExitCode;
 /// Whatever it could not do, with where and what to do next.
 pub fn run(command: Commands) -> Result<Outcome> {
     match command {
-        Commands::Record(args) => Ok(Outcome::Exit(damo_record::run(&args)?)),
+        Commands::Record(args) => Ok(Outcome::Exit(damo_cli::record(&args)?)),
         Commands::Report(args) => report::run(&args),
         Commands::Info(args) => info::run(&args),
         Commands::Repair(args) => repair::run(&args),
@@ -50,15 +50,15 @@ pub fn run(command: Commands) -> Result<Outcome> {
         Commands::Schemes(args) => schemes::run(&args),
         Commands::Args(args) => exits(|out| steer::print(&args, out)),
         Commands::Doctor(args) => doctor::run(&args),
-        Commands::Features(args) => exits(|out| damo_record::doctor::list_features(&args, out)),
-        Commands::Mark(args) => damo_record::marks::run(&args).map(|()| Outcome::Fine).map_err(Into::into),
+        Commands::Features(args) => exits(|out| damo_cli::features(&args, out)),
+        Commands::Mark(args) => damo_cli::mark(&args).map(|()| Outcome::Fine).map_err(Into::into),
         Commands::Completions(args) => shell::completions(&args),
         Commands::Man(args) => shell::man(&args),
     }
 }
 
 /// A command of the recorder's library that writes to stdout and has an exit code of its own.
-fn exits(command: impl FnOnce(&mut dyn Write) -> Result<ExitCode, damo_record::RecordError>) -> Result<Outcome> {
+fn exits(command: impl FnOnce(&mut dyn Write) -> Result<ExitCode, damo_cli::CliError>) -> Result<Outcome> {
     let mut code = ExitCode::SUCCESS;
     output::to_stdout(|out| {
         code = command(out)?;

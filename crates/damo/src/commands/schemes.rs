@@ -10,11 +10,12 @@ use crate::inputs::Known;
 use crate::{outputs, progress};
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
+use damo_cli::args::named;
+use damo_cli::args::steer::ForegroundArgs;
+use damo_cli::steer;
 use damo_model::Nanos;
 use damo_model::human::Show;
 use damo_model::scheme::Action;
-use damo_record::args::named;
-use damo_record::steer::schemes::{self as foreground, ForegroundArgs};
 use damo_report::suggest::{self, Goal, suggest};
 use damo_report::whatif::{self, what_if};
 use std::path::PathBuf;
@@ -119,7 +120,7 @@ pub fn run(args: &SchemesArgs) -> Result<Outcome> {
         if args.known.is_some() {
             bail!("--intervals and --clock_tick are for records: name one with --what-if RECORD");
         }
-        return exits(|out| foreground::run(&args.foreground, out));
+        return exits(|out| steer::schemes(&args.foreground, out));
     };
     if !args.foreground.monitor.targets.is_empty() || !args.foreground.command.is_empty() {
         bail!("--what-if {} tries schemes on that record: leave out other targets", path.shown());

@@ -109,9 +109,9 @@ fn intervals_that_somebody_stages_count_from_their_commit_on() {
     steps.push(look());
     lab.script.steps.lock().unwrap().extend(steps);
 
-    let machine = Machine::new(Root::new(&root));
+    let machine = Machine::at(&root);
     let request = lab.request(RequestSource::Attach);
-    session(&request, &machine, &lab.script, &Signals::default(), &mut StatusLine::new(true)).unwrap();
+    session(&request, &machine, &lab.script, &Signals::default(), &mut Silent).unwrap();
     let (reader, batch) = all(&lab.record());
     let intervals: Vec<_> = batch.snapshots.iter().map(|head| head.intervals.unwrap().aggregation).collect();
     assert_eq!(intervals, [vec![ms(100); 30], vec![ms(400); 8]].concat());

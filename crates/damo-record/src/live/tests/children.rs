@@ -41,7 +41,7 @@ fn a_child_becomes_a_target_of_its_own_and_takes_the_place_of_one_that_is_gone()
 fn a_child_is_recorded_although_there_is_no_room_for_a_new_note_of_what_was_set_up() {
     let lab = Lab::new(vec![Step::Snapshot(0, 0, ms(1000), &[0x1000]), Step::Do(Box::new(forks))]);
     // What stands where the note is written first keeps it from being written, as a full disk does.
-    let in_the_way = crate::owner::directory(lab.dir.path()).join(format!("part-{}", std::process::id()));
+    let in_the_way = lab.dir.path().join(format!("run/damo/part-{}", std::process::id()));
     let full = Step::Do(Box::new(move |fake| {
         std::fs::create_dir(&in_the_way).unwrap();
         until_committed(fake);
@@ -98,9 +98,9 @@ fn a_child_that_ends_before_damon_is_on_does_not_prevent_the_recording() {
     process(&lab.fake, 77, 'S', "78");
     lab.fake.set_alive(&[77]);
     let before = lab.damon();
-    let machine = Machine::new(Root::with_io(lab.fake.clone()));
-    let (request, mut line) = (lab.request(pids(77)), StatusLine::new(true));
-    session(&request, &machine, &ChildEnds(&lab.script), &Signals::default(), &mut line).unwrap();
+    let machine = lab.machine();
+    let (request, mut notifier) = (lab.request(pids(77)), Silent);
+    session(&request, &machine, &ChildEnds(&lab.script), &Signals::default(), &mut notifier).unwrap();
     assert_eq!(lab.damon(), before);
     let (reader, batch) = all(&lab.record());
     let by_pid: Vec<i32> = reader.targets().iter().map(|target| target.process.clone().unwrap().pid).collect();
@@ -146,9 +146,9 @@ impl Open for ChildrenComeAndGo<'_> {
 fn children_that_always_go_while_damon_is_set_up_are_left_out_by_their_age() {
     let lab = Lab::new(vec![Step::Snapshot(0, 0, ms(1000), &[0x1000]), exits(77)]);
     let open = ChildrenComeAndGo::new(&lab, 3);
-    let machine = Machine::new(Root::with_io(lab.fake.clone()));
-    let (request, mut line) = (lab.request(pids(77)), StatusLine::new(true));
-    session(&request, &machine, &open, &Signals::default(), &mut line).unwrap();
+    let machine = lab.machine();
+    let (request, mut notifier) = (lab.request(pids(77)), Silent);
+    session(&request, &machine, &open, &Signals::default(), &mut notifier).unwrap();
     let (reader, batch) = all(&lab.record());
     assert_eq!(reader.targets()[0].process.clone().unwrap().pid, 77);
     assert_eq!(batch.snapshots.len(), 1);
@@ -159,9 +159,9 @@ fn a_start_that_children_prevent_again_and_again_says_that_a_process_went() {
     let lab = Lab::new(vec![]);
     let before = lab.damon();
     let open = ChildrenComeAndGo::new(&lab, 100);
-    let machine = Machine::new(Root::with_io(lab.fake.clone()));
-    let (request, mut line) = (lab.request(pids(77)), StatusLine::new(true));
-    let error = session(&request, &machine, &open, &Signals::default(), &mut line).unwrap_err();
+    let machine = lab.machine();
+    let (request, mut notifier) = (lab.request(pids(77)), Silent);
+    let error = session(&request, &machine, &open, &Signals::default(), &mut notifier).unwrap_err();
     let said = error.to_string();
     assert!(said.contains("(app 1010) ended while DAMON was being set up"), "{said}");
     assert!(said.contains("at each of 10 tries") && said.contains("--exclude_child_tasks"), "{said}");
@@ -247,7 +247,7 @@ fn regions_given_with_all_parameters_are_never_lost_to_a_child() {
         let look = Step::Do(Box::new(|_| {}));
         let later = Step::Do(Box::new(|_| std::thread::sleep(Duration::from_millis(300))));
         lab.script.steps.lock().unwrap().extend([look, later, exits(77), exits(78)]);
-        lab.run(&lab.request(RequestSource::Kdamonds(
+        lab.run(&lab.request(TargetSpec::Kdamonds(
             damo_model::kdamond::from_json(&serde_json::from_str(&json).unwrap()).unwrap(),
         )))
         .unwrap();

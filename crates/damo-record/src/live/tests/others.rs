@@ -1,6 +1,7 @@
 //! Other recorders, killed ones and somebody's kdamonds beside ours.
 
 use super::*;
+use damo_steer::processes::CHILD_MIN_AGE;
 
 #[test]
 fn someone_elses_kdamond_is_neither_stopped_nor_changed_for_ours() {
@@ -17,13 +18,12 @@ fn several_starts_at_once_record_each_its_own_process_or_say_who_is_in_the_way()
     for _ in 0..10 {
         let lab = Lab::new(vec![]);
         process(&lab.fake, 78, 'S', "");
-        let machine = Machine::new(Root::with_io(lab.fake.clone()));
+        let machine = lab.machine();
         // A recording up to the moment at which it runs; its note is of another process each, as in life.
         let start = |pid: i32| {
             let request = Request { follow_children: false, ..lab.request(pids(pid)) };
-            let plan = plan::plan(&request, &machine, None, process_tracker::CHILD_MIN_AGE)?;
-            let mut own =
-                managed_damon::ManagedDamon::stage(&request, &machine, &plan, process_tracker::CHILD_MIN_AGE)?;
+            let plan = plan(&request, &machine, None, CHILD_MIN_AGE)?;
+            let mut own = managed_damon::ManagedDamon::stage(&request, &machine, &plan, CHILD_MIN_AGE)?;
             own.start()?;
             Ok::<_, RecordError>(own)
         };
@@ -50,8 +50,8 @@ fn killed(lab: &Lab) {
     staged.start().unwrap();
     let note = Note { pid: 4_000_009, record: Some("/old.damo".into()), leftover: staged.leftover() };
     staged.keep();
-    drop(Ownership::take(lab.dir.path(), note.clone()).unwrap());
-    let path = crate::owner::directory(lab.dir.path()).join("record-4000009");
+    drop(lab.machine().notes.record(note.clone()).unwrap());
+    let path = lab.dir.path().join("run/damo/record-4000009");
     std::fs::write(path, serde_json::to_vec(&note).unwrap()).unwrap();
 }
 
@@ -86,7 +86,7 @@ fn a_second_recording_is_told_whose_kdamond_is_in_its_way() {
     let mut first = sysfs.stage(&[Kdamond { refresh: None, contexts: vec![Context::new(Ops::Paddr)] }]).unwrap();
     first.start().unwrap();
     let note = Note { pid: 4_000_010, record: Some("/first.damo".into()), leftover: first.leftover() };
-    let _alive = Ownership::take(lab.dir.path(), note).unwrap();
+    let _alive = lab.machine().notes.record(note).unwrap();
     let said = lab.run(&lab.request(pids(77))).unwrap_err().to_string();
     assert!(said.contains("/first.damo") && said.contains("without a target"), "{said}");
     assert_eq!(sysfs.running().unwrap().len(), 1);
@@ -107,13 +107,13 @@ fn settings_of_a_killed_recording_are_restored_unless_staged_anew_since() {
         // Who only attaches changes nothing, and leaves the note for who does.
         lab.run(&lab.request(RequestSource::Attach)).unwrap_err();
         assert_eq!(lab.damon(), found);
-        assert_eq!(crate::owner::others(lab.dir.path()).len(), 1);
+        assert_eq!(lab.machine().notes.recordings().len(), 1);
         lab.run(&lab.request(pids(77))).unwrap();
         let settings = |files: Vec<(String, String)>| -> Vec<_> {
             files.into_iter().filter(|(path, _)| !path.ends_with("/.ran")).collect()
         };
         assert_eq!(settings(lab.damon()), settings(if theirs { found } else { before }));
-        assert_eq!(crate::owner::others(lab.dir.path()), []);
+        assert_eq!(lab.machine().notes.recordings(), []);
     }
 }
 

@@ -141,7 +141,7 @@ fn a_proc_of_another_pid_namespace_prevents_processes_and_not_physical_memory() 
     foreign(&lab.fake);
     lab.fake.put("proc/iomem", "00001000-0009ffff : System RAM");
     let limits = Limits { timeout: Some(ms(50)), snapshots: None };
-    lab.run(&Request { limits, ..lab.request(RequestSource::Paddr { ranges: vec![], nodes: vec![] }) }).unwrap();
+    lab.run(&Request { limits, ..lab.request(TargetSpec::Paddr { ranges: vec![], nodes: vec![] }) }).unwrap();
 }
 
 #[test]
@@ -159,7 +159,7 @@ fn memory_nodes_that_share_a_block_are_recorded_and_one_without_memory_is_refuse
     ] {
         lab.fake.put(path, text);
     }
-    let request = |nodes| lab.request(RequestSource::Paddr { ranges: vec![], nodes });
+    let request = |nodes| lab.request(TargetSpec::Paddr { ranges: vec![], nodes });
     let limits = Limits { timeout: Some(ms(50)), snapshots: None };
     lab.run(&Request { limits, ..request(vec![2, 3]) }).unwrap();
     let written = |number: usize, end: &str| {
@@ -194,8 +194,8 @@ fn a_ring_that_is_forbidden_unexpectedly_is_reported_with_possible_reasons() {
     let lab = Lab::new(vec![]);
     lab.fake.put("sys/kernel/security/lockdown", "none integrity [confidentiality]");
     let before = lab.damon();
-    let machine = Machine::new(Root::with_io(lab.fake.clone()));
-    let ended = session(&lab.request(pids(77)), &machine, &Closed, &Signals::default(), &mut StatusLine::new(true));
+    let machine = lab.machine();
+    let ended = session(&lab.request(pids(77)), &machine, &Closed, &Signals::default(), &mut Silent);
     let said = ended.unwrap_err().to_string();
     for word in [
         "damon:damon_aggregated on CPU 0",

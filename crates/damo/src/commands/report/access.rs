@@ -10,8 +10,8 @@ use super::shared::{ReportArgs, Request};
 use crate::output::{self, ColorWhen};
 use anyhow::{Result, bail};
 use clap::{ArgMatches, Args, Command, FromArgMatches};
+use damo_cli::args::named;
 use damo_model::human::Show;
-use damo_record::args::named;
 use damo_report::access::{AccessOptions, AccessReport, Area, HistogramOptions, Percentiles, SortKey, Style};
 use damo_report::heats::{ColorSet, Depth};
 use damo_report::raw::{RawOptions, raw};
@@ -253,7 +253,7 @@ impl Args for Formats {
                 .num_args(1..=3)
                 .action(clap::ArgAction::Append)
                 .help_heading("Output")
-                .value_parser(damo_record::args::offered([&FORMS[..], &["set", "append"]].concat()))
+                .value_parser(damo_cli::args::offered([&FORMS[..], &["set", "append"]].concat()))
                 .help(
                     "text, json, csv, markdown, parquet, png or svg; or change a template of the text: AREA is record_head, \
                      snapshot_head, region, snapshot_tail or record_tail, and TEXT has <keyword>s (repeatable)",

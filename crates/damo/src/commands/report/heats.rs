@@ -12,9 +12,9 @@ use crate::output::{self, ColorWhen};
 use crate::progress;
 use anyhow::{Result, bail};
 use clap::Args;
+use damo_cli::args::named;
 use damo_frame::Record;
 use damo_model::human::{Show, Style};
-use damo_record::args::named;
 use damo_report::filter::TargetFilter;
 use damo_report::guide::guide;
 use damo_report::heats::{

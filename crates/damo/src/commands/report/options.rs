@@ -2,9 +2,9 @@
 
 use anyhow::{Result, bail};
 use clap::Args;
+use damo_cli::args::named;
 use damo_model::human::{self, ParseError, Style, TimeUnit};
 use damo_model::{Bytes, Nanos};
-use damo_record::args::named;
 use damo_report::ReportError;
 use damo_report::distribution::{PercentileRange, SortBy};
 use damo_report::series::{SETTLING, Used};

@@ -1,18 +1,11 @@
 //! A line on stderr for work longer than a second. On a terminal only: logs and pipes never see it.
 
+use damo_cli::status_line::StatusLine;
 use damo_frame::Record;
 use damo_model::human::time_text;
 use damo_model::{Item, Nanos, Sink, SinkError};
-use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::thread;
-use std::time::{Duration, Instant};
-
-/// Work shorter than this needs no progress line.
-const PATIENCE: Duration = Duration::from_secs(1);
-/// Between two updates of the line.
-const PERIOD: Duration = Duration::from_millis(200);
+use std::time::Duration;
 
 /// Does `work` on the records. If it takes long, and stderr is a terminal, a line tells how far it is; or, without
 /// records, that it goes on.
@@ -21,7 +14,7 @@ pub fn during<T>(records: &[Record], work: impl FnOnce() -> T) -> T {
         let (read, planned) = records.iter().map(Record::progress).fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
         line("reading the record", read, planned, elapsed)
     };
-    with_line(text, work)
+    StatusLine::during(text, work)
 }
 
 /// How much of some work is done.
@@ -51,7 +44,7 @@ pub fn counted<T>(all: u64, work: impl FnOnce(&Count) -> T) -> T {
         done if all == 0 => format!("writing: {done} snapshots"),
         done => line("writing", done, all, elapsed),
     };
-    with_line(text, || work(&count))
+    StatusLine::during(text, || work(&count))
 }
 
 /// Counts snapshots on their way.
@@ -67,30 +60,6 @@ impl Sink for Passing<'_> {
         self.count.snapshot(item);
         self.out.put(item)
     }
-}
-
-fn with_line<T>(text: impl Fn(Duration) -> String + Send, work: impl FnOnce() -> T) -> T {
-    if !io::stderr().is_terminal() {
-        return work();
-    }
-    let (done, waiting) = channel::<()>();
-    let begun = Instant::now();
-    thread::scope(|scope| {
-        scope.spawn(move || {
-            let mut wait = PATIENCE;
-            while waiting.recv_timeout(wait) == Err(RecvTimeoutError::Timeout) {
-                wait = PERIOD;
-                // Nobody reads a line that cannot be written.
-                let _ = write!(io::stderr(), "\r{}\x1b[K", text(begun.elapsed()));
-            }
-            if wait == PERIOD {
-                let _ = write!(io::stderr(), "\r\x1b[K");
-            }
-        });
-        let result = work();
-        drop(done);
-        result
-    })
 }
 
 /// How far it is, and how long the rest will take if it goes on like this.
