@@ -23,7 +23,7 @@ use clap::builder::TypedValueParser;
 use damo_model::human::Show;
 use damo_model::kdamond::parse_count;
 use damo_model::{Bytes, Nanos};
-use damo_record::request::{Limits, Output, Request, RequestSource, Rotation, Snapshots};
+use damo_record::request::{Limits, Output, Request, RequestSource, Rotation, Simulation, Snapshots};
 use damo_steer::plan::TargetSpec;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -238,7 +238,7 @@ impl RecordArgs {
             root: if self.root.as_os_str().is_empty() { PathBuf::from("/") } else { self.root.clone() },
             notes: self.notes(),
         };
-        if matches!(request.what, RequestSource::Simulate { .. }) && request.limits.snapshots.is_some() {
+        if matches!(request.what, RequestSource::Simulate(_)) && request.limits.snapshots.is_some() {
             return usage("--snapshot reads DAMON's files, and a simulation has none: leave it out, and see --timeout");
         }
         if matches!(request.what, RequestSource::Attach) {
@@ -257,7 +257,7 @@ impl RecordArgs {
         }
         let ranges = values::ranges(&self.monitor.regions)?;
         if !self.simulate.is_empty() {
-            return Ok(RequestSource::Simulate { configs: self.simulate.clone(), ranges, seed: self.seed });
+            return Ok(Simulation { configs: self.simulate.clone(), ranges, seed: self.seed }.into());
         }
         if !self.command.is_empty() {
             return Ok(TargetSpec::Command { words: self.command.clone(), ranges }.into());

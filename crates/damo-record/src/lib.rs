@@ -3,8 +3,7 @@
 //!
 //! - [`request`]: what is asked for, checked
 //! - [`run`]: makes the recording
-//! - [`simulate`]: the session that needs no DAMON
-//! - [`live`]: the session with the running kernel's DAMON
+//! - `session`: begin, follow, conclude, whatever is recorded: [`live`], from the running kernel's DAMON, or `simulate`
 //! - [`marks`]: remarks from outside, as `damo mark` makes them
 #![forbid(unsafe_code)]
 
@@ -14,13 +13,15 @@ pub mod marks;
 mod pipeline;
 mod record_output;
 pub mod request;
-pub mod simulate;
+mod session;
+mod simulate;
 mod summary;
 
 pub use error::RecordError;
 pub use record_output::{Written, stdout_is_closed};
 
 use damo_steer::Notifier;
+use damo_steer::signals::Signals;
 use request::{Request, RequestSource};
 use std::process::ExitCode;
 
@@ -31,9 +32,10 @@ use std::process::ExitCode;
 /// What is wrong with the request, this machine or the record's file, each with the remedy.
 pub fn run(request: &Request, notifier: &mut dyn Notifier) -> Result<ExitCode, RecordError> {
     request.notes.iter().for_each(|note| notifier.note(note));
-    match request.what {
-        RequestSource::Simulate { .. } => simulate::run(request, notifier),
-        _ => live::run(request, notifier),
+    let signals = Signals::listen()?;
+    match &request.what {
+        RequestSource::Simulate(simulation) => simulate::run(request, simulation, &signals, notifier),
+        _ => live::record(request, &signals, notifier),
     }
 }
 

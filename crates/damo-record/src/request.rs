@@ -10,14 +10,7 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum RequestSource {
     /// Simulated workloads.
-    Simulate {
-        /// masim configuration files, or names of workloads that come with the program; one process each.
-        configs: Vec<PathBuf>,
-        /// Fixed address ranges; empty means all mappings, or all memory.
-        ranges: Vec<AddrRange>,
-        /// Seed of the pseudo-random numbers.
-        seed: u64,
-    },
+    Simulate(Simulation),
     /// These targets, monitored by kdamonds of our own.
     Targets(TargetSpec),
     /// Whatever runs already.
@@ -28,6 +21,23 @@ impl From<TargetSpec> for RequestSource {
     fn from(targets: TargetSpec) -> Self {
         RequestSource::Targets(targets)
     }
+}
+
+impl From<Simulation> for RequestSource {
+    fn from(simulation: Simulation) -> Self {
+        RequestSource::Simulate(simulation)
+    }
+}
+
+/// Simulated workloads.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Simulation {
+    /// masim configuration files, or names of workloads that come with the program; one process each.
+    pub configs: Vec<PathBuf>,
+    /// Fixed address ranges; empty means all mappings, or all memory.
+    pub ranges: Vec<AddrRange>,
+    /// Seed of the pseudo-random numbers.
+    pub seed: u64,
 }
 
 /// When to begin a new file.

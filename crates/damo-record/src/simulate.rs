@@ -1,11 +1,9 @@
 //! A recording without DAMON: the embedded monitor watches simulated workloads in virtual time.
 
 use crate::error::RecordError;
-use crate::pipeline::{Fate, Patience, Pipeline};
-use crate::record_output::RecordOutput;
-use crate::request::{Request, RequestSource};
-use crate::summary;
-use damo_format::WriterOptions;
+use crate::request::{Request, Simulation};
+use crate::session::{Ending, Findings, Recording, Session, run as record};
+use crate::summary::{grouped, tenths};
 use damo_model::human::{Show, Style, format_size, time_text};
 use damo_model::scheme::Scheme;
 use damo_model::{Nanos, Ops};
@@ -22,58 +20,63 @@ use std::process::ExitCode;
 /// A configuration file describes a handful of phases; more than this is another kind of file.
 const LARGEST_CONFIG: u64 = 16 << 20;
 
-/// Records the simulation that `request` asks for.
+/// Records a simulation.
 ///
 /// # Errors
-/// A mistake in a configuration file, with its notifier and the remedy; a record that cannot be written.
-pub fn run(request: &Request, notifier: &mut dyn Notifier) -> Result<ExitCode, RecordError> {
-    let (workloads, options) = prepare(request)?;
-    let signals = Signals::listen()?;
-    // No clock cuts blocks here: the same simulation gives the same bytes.
-    let output = RecordOutput::open(&request.output, WriterOptions::default())?;
-    output.notes().iter().for_each(|note| notifier.note(note));
-    let mut pipeline = Pipeline::start(output, None, Patience::new(&signals, None))?;
-    let result = simulate(&workloads, &options, &mut pipeline, &mut |progress| {
-        notifier.draw(&|| {
-            let share = progress.at.0 as f64 * 100.0 / progress.end.0.max(1) as f64;
-            format!(
-                "simulating: {} of {} ({share:.0} %), {} snapshots, {} regions",
-                time(progress.at),
-                time(progress.end),
-                summary::grouped(progress.snapshots),
-                summary::grouped(progress.regions)
-            )
+/// A mistake in a configuration file, with its line and the remedy; a record that cannot be written.
+pub(crate) fn run(
+    request: &Request,
+    simulation: &Simulation,
+    signals: &Signals,
+    notifier: &mut dyn Notifier,
+) -> Result<ExitCode, RecordError> {
+    let (workloads, options) = prepare(request, simulation)?;
+    record(request, signals, notifier, |_, _| {
+        Ok((SimulatedRecording { workloads, options, outcome: None }, Vec::new()))
+    })
+}
+
+/// A recording of simulated workloads.
+struct SimulatedRecording {
+    workloads: Vec<Workload>,
+    options: Options,
+    outcome: Option<Outcome>,
+}
+
+impl Recording for SimulatedRecording {
+    const IS_LIVE: bool = false;
+
+    fn follow(&mut self, session: &mut Session<'_>) -> Result<Ending, RecordError> {
+        let Session { pipeline, notifier, signals, .. } = session;
+        let outcome = simulate(&self.workloads, &self.options, pipeline, &mut |progress| {
+            notifier.draw(&|| {
+                let share = progress.at.0 as f64 * 100.0 / progress.end.0.max(1) as f64;
+                format!(
+                    "simulating: {} of {} ({share:.0} %), {} snapshots, {} regions",
+                    time(progress.at),
+                    time(progress.end),
+                    grouped(progress.snapshots),
+                    grouped(progress.regions)
+                )
+            });
+            if signals.stop().is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
-        if signals.stop().is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    });
-    // A simulation that failed can be run again: an earlier record is worth more than a part of it.
-    let fate = if result.is_ok() { Fate::Finished } else { Fate::Discarded };
-    let ended = pipeline.end(fate, notifier);
-    notifier.clear();
-    if let Some(error) = ended.error {
-        if !error.is_closed_pipe() {
-            return Err(error);
-        }
-        notifier.say(crate::live::READER_GONE);
-        return Ok(ExitCode::SUCCESS);
+        let outcome = outcome.map_err(|e| RecordError::Simulation(e.to_string()))?;
+        let ending = if outcome.complete { Ending::Complete } else { Ending::SimulationStopped(outcome.end) };
+        self.outcome = Some(outcome);
+        Ok(ending)
     }
-    let outcome = result.map_err(|e| RecordError::Simulation(e.to_string()))?;
-    if !outcome.complete {
-        notifier.say(&format!("Stopped at {} of the simulation.", time(outcome.end)));
+
+    fn end(self, _: &mut Session<'_>) -> Findings {
+        let span = self.outcome.as_ref().map(|outcome| outcome.end);
+        let details = self.outcome.map(|outcome| of_schemes(&self.options.schemes, &outcome)).unwrap_or_default();
+        Findings { span, details, ..Findings::new(Ok(()), Ok(())) }
     }
-    notifier.say(&summary::summary(&ended.written, Some(outcome.end)));
-    tell_schemes(notifier, &options.schemes, &outcome);
-    if let Some(next) = summary::next_command(&ended.written) {
-        notifier.say(&next);
-    }
-    Ok(ExitCode::SUCCESS)
 }
 
 /// What is simulated, and how.
-fn prepare(request: &Request) -> Result<(Vec<Workload>, Options), RecordError> {
-    let RequestSource::Simulate { configs, ranges, seed } = &request.what else {
-        return Err(RecordError::Simulation("no configuration file was given".to_string()));
-    };
+fn prepare(request: &Request, simulation: &Simulation) -> Result<(Vec<Workload>, Options), RecordError> {
+    let Simulation { configs, ranges, seed } = simulation;
     let mut workloads = Vec::new();
     let mut options = Options::default();
     for config in configs {
@@ -108,39 +111,37 @@ fn prepare(request: &Request) -> Result<(Vec<Workload>, Options), RecordError> {
     Ok((workloads, options))
 }
 
-/// What each scheme did, a notifier each.
-fn tell_schemes(notifier: &mut dyn Notifier, schemes: &[Scheme], outcome: &Outcome) {
+/// What each scheme did, a line each.
+fn of_schemes(schemes: &[Scheme], outcome: &Outcome) -> Vec<String> {
+    let mut lines = Vec::new();
     let size = |bytes| format_size(bytes, Style::Human);
     for (i, (scheme, stats)) in schemes.iter().zip(&outcome.schemes).enumerate() {
         let mut text = format!(
             "Scheme {i} ({}): tried on {} regions, {}; changed {}",
             scheme.action,
-            summary::grouped(stats.counts.nr_tried),
+            grouped(stats.counts.nr_tried),
             size(stats.counts.sz_tried),
             size(stats.sz_changed)
         );
         if let Some(quota) = stats.effective_quota {
-            let _ = write!(
-                text,
-                "; quota {} at the end, used up {} times",
-                size(quota),
-                summary::grouped(stats.counts.qt_exceeds)
-            );
+            let _ =
+                write!(text, "; quota {} at the end, used up {} times", size(quota), grouped(stats.counts.qt_exceeds));
         }
-        notifier.say(&text);
+        lines.push(text);
     }
     if !schemes.is_empty() {
-        notifier.say(&format!(
+        lines.push(format!(
             "Resident at the end: {}; swapped out: {}; {} pages came back.",
             size(outcome.memory.rss),
             size(outcome.memory.swapped),
-            summary::grouped(outcome.refaults)
+            grouped(outcome.refaults)
         ));
     }
+    lines
 }
 
 fn time(time: Nanos) -> String {
-    time_text(summary::tenths(time))
+    time_text(tenths(time))
 }
 
 /// A workload that comes with the program, unless there is a file of that name.
@@ -178,9 +179,9 @@ mod tests {
     use damo_model::scheme::list_from_json;
 
     fn prepared(config: &str, schemes: Option<&str>) -> Result<(Vec<Workload>, Options), RecordError> {
-        let what = RequestSource::Simulate { configs: vec![config.into()], ranges: Vec::new(), seed: 0 };
+        let simulation = Simulation { configs: vec![config.into()], ..Simulation::default() };
         let schemes = schemes.map(|text| list_from_json(&serde_json::from_str(text).unwrap()).unwrap());
-        prepare(&Request { schemes, ..Request::new(what, None) })
+        prepare(&Request { schemes, ..Request::new(simulation.clone(), None) }, &simulation)
     }
 
     #[test]

@@ -1,28 +1,21 @@
 //! Recording what runs already: kdamonds of others and of kernel modules, which are left exactly as they are.
 
+use super::description::{decoder, first_items, formats, meta};
 use super::events::{Events, TargetSlot, Watched, processes_in};
-use super::follow::{Following, give};
-use super::param_watcher::ParamWatcher;
+use super::follow::EventFollower;
 use super::process_tracker::ProcessTracker;
-use super::side_data::SideDataSampler;
 use super::source::Open;
-use super::target_controller::{TargetController, decoder, formats, meta, params_of};
-use super::{open_output, start_pipeline};
+use super::target_controller::TargetController;
 use crate::error::RecordError;
-use crate::marks::Marks;
 use crate::request::Request;
-use damo_kernel::procfs::now;
+use crate::session::{Ending, Findings, Recording, Session};
 use damo_kernel::sysfs::{KdamondStatus, ModuleKdamond};
 use damo_model::kdamond::{ContextTarget, Kdamond};
-use damo_model::{Item, Process, Side, Source, Stamp};
-use damo_steer::Machine;
-use damo_steer::Notifier;
+use damo_model::{Item, Process, Source};
 use damo_steer::plan::Origin;
 use damo_steer::problem::Problem;
 use damo_steer::processes::monitorable;
-use damo_steer::signals::Signals;
-use std::process::ExitCode;
-use std::time::Instant;
+use damo_steer::{Machine, Notifier};
 
 /// What was found running.
 struct RunningKdamonds {
@@ -115,81 +108,64 @@ impl TargetController for Attached<'_> {
     }
 }
 
-/// Records what runs, until it stops or we are stopped.
-pub(crate) fn run(
-    request: &Request,
-    machine: &Machine,
-    open: &dyn Open,
-    signals: &Signals,
-    notifier: &mut dyn Notifier,
-) -> Result<ExitCode, RecordError> {
-    if request.limits.snapshots.is_some() {
-        return Err(RecordError::SnapshotsOfOthers);
+/// A recording of what runs already.
+pub(crate) struct AttachedRecording<'a> {
+    attached: Attached<'a>,
+    follower: EventFollower,
+}
+
+impl Recording for AttachedRecording<'_> {
+    fn follow(&mut self, session: &mut Session<'_>) -> Result<Ending, RecordError> {
+        self.follower.follow(session, &mut self.attached)
     }
-    let found = RunningKdamonds::look(machine)?;
-    // Also of kdamonds without schemes: their owner may add some meanwhile.
-    let formats = formats(machine, request.schemes_target_regions, true)?;
-    let threads = found.threads();
-    let mut events = Events::new(decoder(&formats)?, threads.is_none());
-    let mut processes: Vec<Process> = Vec::new();
-    let mut places = Vec::new();
-    for kdamond in &found.kdamonds {
-        let targets = kdamond.params.contexts.first().map(|context| context.targets.as_slice()).unwrap_or_default();
-        let here = places_of(machine, targets);
-        processes.extend(processes_in(&here).cloned());
-        let index = kdamond.index as u32;
-        let intervals = kdamond.params.contexts.first().map(|context| context.intervals);
-        let tid = kdamond.pid.unwrap_or_default();
-        events.watch(Watched { tid, kdamond: Some(index), intervals, data_source: String::new() }, here.clone());
-        places.push((index, here));
+
+    fn end(self, session: &mut Session<'_>) -> Findings {
+        self.follower.end(session, Ok(()))
     }
-    for module in &found.modules {
-        if let Some(tid) = module.pid {
-            let data_source = module.module.clone();
-            events.watch(Watched { tid, kdamond: None, intervals: None, data_source }, Vec::new());
+}
+
+impl<'a> AttachedRecording<'a> {
+    /// Opens a source of the events of all that runs.
+    pub(crate) fn begin(
+        request: &Request,
+        machine: &'a Machine,
+        open: &dyn Open,
+        notifier: &mut dyn Notifier,
+    ) -> Result<(Self, Vec<Item>), RecordError> {
+        let found = RunningKdamonds::look(machine)?;
+        // Also of kdamonds without schemes: their owner may add some meanwhile.
+        let formats = formats(machine, request.schemes_target_regions, true)?;
+        let threads = found.threads();
+        let mut events = Events::new(decoder(&formats)?, threads.is_none());
+        let mut processes: Vec<Process> = Vec::new();
+        let mut places = Vec::new();
+        for kdamond in &found.kdamonds {
+            let context = kdamond.params.contexts.first();
+            let here = places_of(machine, context.map(|context| context.targets.as_slice()).unwrap_or_default());
+            processes.extend(processes_in(&here).cloned());
+            let index = kdamond.index as u32;
+            let intervals = context.map(|context| context.intervals);
+            let tid = kdamond.pid.unwrap_or_default();
+            events.watch(Watched { tid, kdamond: Some(index), intervals, data_source: String::new() }, here.clone());
+            places.push((index, here));
         }
-    }
-    let source = open.running(&machine.root, &formats, &threads.clone().unwrap_or_default())?;
-    let params: Vec<Kdamond> = found.kdamonds.iter().map(|kdamond| kdamond.params.clone()).collect();
-    let meta = meta(request, machine, &formats, &params, Source::Kernel);
-    let output = open_output(request, notifier)?;
-    let marks = match request.output.path.as_deref().map(|path| Marks::listen(path, notifier)).transpose() {
-        Ok(marks) => marks.flatten(),
-        Err(error) => {
-            output.discard();
-            return Err(error);
+        for module in &found.modules {
+            if let Some(tid) = module.pid {
+                let data_source = module.module.clone();
+                events.watch(Watched { tid, kdamond: None, intervals: None, data_source }, Vec::new());
+            }
         }
-    };
-    notifier.say(&found.sentence());
-    let pipeline = start_pipeline(output, request, signals)?;
-    give(&pipeline, Item::Meta(meta))?;
-    let at = Stamp::Record(now());
-    for kdamond in &found.kdamonds {
-        for params in params_of(at, kdamond.index as u32, &kdamond.params) {
-            give(&pipeline, Item::Side(Side::Params(params)))?;
-        }
+        let threads = threads.unwrap_or_default();
+        let source = open.running(&machine.root, &formats, &threads)?;
+        let params: Vec<Kdamond> = found.kdamonds.iter().map(|kdamond| kdamond.params.clone()).collect();
+        let indices: Vec<u32> = found.kdamonds.iter().map(|kdamond| kdamond.index as u32).collect();
+        let meta = meta(request, machine, &formats, &params, Source::Kernel);
+        notifier.say(&found.sentence());
+        let processes = ProcessTracker::new(machine.procfs.clone(), Origin::Roots { follow: false }, processes);
+        let follower = EventFollower::new(machine, source, events, processes, threads, &indices);
+        let items = first_items(meta, indices, &params);
+        Ok((Self { attached: Attached { machine, found, places }, follower }, items))
     }
-    let indices: Vec<u32> = found.kdamonds.iter().map(|kdamond| kdamond.index as u32).collect();
-    let mut following = Following {
-        request,
-        source,
-        events,
-        processes: ProcessTracker::new(machine.procfs.clone(), Origin::Roots { follow: false }, processes),
-        kdamonds: threads.unwrap_or_default(),
-        changes: ParamWatcher::new(machine, &indices),
-        side_data: SideDataSampler::new(machine.procfs.clone()),
-        marks,
-        pipeline,
-        signals,
-        notifier,
-        begun: Instant::now(),
-        outbox: Vec::new(),
-    };
-    let mut control = Attached { machine, found, places };
-    let ending = following.follow(&mut control);
-    let rest = following.rest();
-    super::conclude(following, ending, rest)?;
-    Ok(ExitCode::SUCCESS)
 }
 
 fn places_of(machine: &Machine, targets: &[ContextTarget]) -> Vec<TargetSlot> {

@@ -13,9 +13,9 @@
 //! was staged before the recording began and never committed is taken for what is in force: nothing tells.
 
 use super::Machine;
+use super::description::params_of;
 use super::events::Events;
 use super::interval_tracker::Change;
-use super::target_controller::params_of;
 use damo_kernel::procfs::now;
 use damo_kernel::sysfs::Sysfs;
 use damo_model::kdamond::{ContextTarget, Kdamond};
@@ -339,7 +339,7 @@ mod tests {
         let mut staged = machine.sysfs.stage(&[Kdamond { contexts: vec![context], ..Kdamond::default() }]).unwrap();
         staged.start().unwrap();
         let format = include_str!("../../../../testdata/kernel/formats/6.12-damon_aggregated.txt");
-        let decoder = super::super::target_controller::decoder(&[EventFormat::parse(format).unwrap()]).unwrap();
+        let decoder = super::super::description::decoder(&[EventFormat::parse(format).unwrap()]).unwrap();
         let mut events = Events::new(decoder, false);
         // As tuning chose them.
         let tuned = Intervals { sample: at(40), aggregation: at(800), ..Intervals::default() };

@@ -2,7 +2,6 @@
 //! the writer. It is how the recorder's own cost is measured on a machine without DAMON.
 
 use super::events::{Events, Watched};
-use super::follow::{give, give_all};
 use crate::error::RecordError;
 use crate::pipeline::{LIVE_BLOCK_AGE, Patience, Pipeline};
 use crate::record_output::{RecordOutput, Written};
@@ -33,14 +32,14 @@ impl Replay {
         intervals: Intervals,
         output: &Output,
     ) -> Result<Self, RecordError> {
-        let mut events = Events::new(super::target_controller::decoder(formats)?, false);
+        let mut events = Events::new(super::description::decoder(formats)?, false);
         events.watch(
             Watched { tid, kdamond: Some(0), intervals: Some(intervals), data_source: String::new() },
             Vec::new(),
         );
         let output = RecordOutput::open(output, WriterOptions::live())?;
         let pipeline = Pipeline::start(output, Some(LIVE_BLOCK_AGE), Patience::default())?;
-        give(&pipeline, Item::Meta(Meta { tool: crate::tool(), ..Meta::default() }))?;
+        give(&pipeline, [Item::Meta(Meta { tool: crate::tool(), ..Meta::default() })])?;
         Ok(Self { events, pipeline, layout })
     }
 
@@ -52,7 +51,7 @@ impl Replay {
         let mut run = [RecordRun::new(self.layout, ring, &[])];
         let events = &mut self.events;
         merge(&mut run, u64::MAX, |record| events.take(record));
-        give_all(&self.pipeline, self.events.ready())
+        give(&self.pipeline, self.events.ready())
     }
 
     /// Ends the record.
@@ -61,8 +60,12 @@ impl Replay {
     /// If it could not be written.
     pub fn finish(mut self) -> Result<Written, RecordError> {
         self.events.finish();
-        give_all(&self.pipeline, self.events.ready())?;
+        give(&self.pipeline, self.events.ready())?;
         let ended = self.pipeline.finish(&mut Silent);
         ended.error.map_or(Ok(ended.written), Err)
     }
+}
+
+fn give(pipeline: &Pipeline, items: impl IntoIterator<Item = Item>) -> Result<(), RecordError> {
+    pipeline.give_all(items).map_err(|e| RecordError::record("record", &e))
 }

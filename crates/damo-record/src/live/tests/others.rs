@@ -22,7 +22,7 @@ fn several_starts_at_once_record_each_its_own_process_or_say_who_is_in_the_way()
         // A recording up to the moment at which it runs; its note is of another process each, as in life.
         let start = |pid: i32| {
             let request = Request { follow_children: false, ..lab.request(pids(pid)) };
-            let plan = plan(&request, &machine, None, CHILD_MIN_AGE)?;
+            let plan = starting::plan(&request, &pids(pid), &machine, None, CHILD_MIN_AGE)?;
             let mut own = managed_damon::ManagedDamon::stage(&request, &machine, &plan, CHILD_MIN_AGE)?;
             own.start()?;
             Ok::<_, RecordError>(own)
