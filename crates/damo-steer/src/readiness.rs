@@ -1,14 +1,16 @@
 //! Whether we can record here: each thing that is needed, its present value, and the command that mends it. Data, not
 //! text: `damo doctor` prints it as a table or as JSON, and a failing recorder shows what is amiss.
 
+mod kernel_config;
+
 use damo_kernel::features::parse_release;
 use damo_kernel::procfs::{INITIAL_PID_NAMESPACE, Procfs};
 use damo_kernel::sysfs::{KDAMONDS, Sysfs};
 use damo_kernel::tracefs::Tracefs;
 use damo_kernel::{Error, Root};
+use kernel_config::{KernelConfig, config_checks};
 use serde::Serialize;
-use std::cell::OnceCell;
-use std::io::{ErrorKind, Read};
+use std::io::ErrorKind;
 
 /// How a check came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -74,7 +76,7 @@ pub fn checks_at_work(root: &Root) -> Vec<Check> {
 fn run(root: &Root, with_config: bool) -> Vec<Check> {
     let root = &root.remembering();
     let release = Procfs::new(root).kernel_release();
-    let config = Config::new(root, &release);
+    let config = KernelConfig::new(root, &release);
     let mut checks = vec![rights(root), kernel(root, &release)];
     if with_config {
         checks.extend(config_checks(&config));
@@ -180,87 +182,7 @@ fn kernel(root: &Root, release: &str) -> Check {
     Check::new("kernel", needed, verdict, present).remedy("boot a newer kernel; 6.6 or later is well tried")
 }
 
-/// The kernel's build configuration, read when it is asked for.
-struct Config<'a> {
-    root: &'a Root,
-    release: &'a str,
-    /// The file and its text; `None` if there is none.
-    found: OnceCell<Option<(String, String)>>,
-}
-
-/// No configuration is longer.
-const MAX_CONFIG: u64 = 8 << 20;
-
-impl<'a> Config<'a> {
-    fn new(root: &'a Root, release: &'a str) -> Self {
-        Self { root, release, found: OnceCell::new() }
-    }
-
-    fn found(&self) -> Option<&(String, String)> {
-        self.found.get_or_init(|| self.packed().or_else(|| self.plain())).as_ref()
-    }
-
-    fn packed(&self) -> Option<(String, String)> {
-        let bytes = self.root.io().read("proc/config.gz").ok()?;
-        let mut text = String::new();
-        flate2::read::GzDecoder::new(bytes.as_slice()).take(MAX_CONFIG).read_to_string(&mut text).ok()?;
-        Some(("/proc/config.gz".to_owned(), text))
-    }
-
-    fn plain(&self) -> Option<(String, String)> {
-        let release = self.release;
-        let places = [
-            format!("boot/config-{release}"),
-            format!("lib/modules/{release}/config"),
-            format!("usr/lib/modules/{release}/config"),
-            format!("lib/modules/{release}/build/.config"),
-        ];
-        places.into_iter().find_map(|rel| Some((format!("/{rel}"), self.root.read_text(&rel).ok()?)))
-    }
-
-    fn value(&self, option: &str) -> Option<&str> {
-        let (_, text) = self.found()?;
-        text.lines().find_map(|line| line.strip_prefix(option)?.strip_prefix('=')).map(str::trim)
-    }
-
-    /// An option with its value and the file that tells, as far as known.
-    fn tell(&self, option: &str) -> String {
-        match self.found() {
-            Some((from, _)) => {
-                let value = self.value(option).map_or(" is not set".to_owned(), |value| format!("={value}"));
-                format!("{option}{value} ({from})")
-            }
-            None => format!("{option} is not known"),
-        }
-    }
-
-    /// `None` if the configuration is not known.
-    fn is_on(&self, option: &str) -> Option<bool> {
-        self.found()?;
-        Some(matches!(self.value(option), Some("y" | "m")))
-    }
-}
-
-fn config_checks(config: &Config<'_>) -> Vec<Check> {
-    let options = [
-        ("config_damon", "CONFIG_DAMON", "a kernel built with DAMON", Verdict::Bad),
-        ("config_damon_sysfs", "CONFIG_DAMON_SYSFS", "a kernel built with DAMON's sysfs interface", Verdict::Bad),
-        ("config_damon_vaddr", "CONFIG_DAMON_VADDR", "monitoring of processes", Verdict::Limited),
-        ("config_damon_paddr", "CONFIG_DAMON_PADDR", "monitoring of physical memory", Verdict::Limited),
-        ("config_perf_events", "CONFIG_PERF_EVENTS", "perf rings, which events are taken through", Verdict::Bad),
-        ("config_event_tracing", "CONFIG_EVENT_TRACING", "tracepoints that user space can take", Verdict::Bad),
-    ];
-    let check = |(name, option, needed, missing)| match config.is_on(option) {
-        Some(true) => Check::new(name, needed, Verdict::Good, config.tell(option)),
-        Some(false) => Check::new(name, needed, missing, config.tell(option))
-            .remedy(format!("boot a kernel built with {option}=y; to find one: grep -l {option}=y /boot/config-*")),
-        None => Check::new(name, needed, Verdict::Unknown, "neither /proc/config.gz nor /boot/config-* is there")
-            .remedy("modprobe configs, to see the kernel's configuration in /proc/config.gz"),
-    };
-    options.into_iter().map(check).collect()
-}
-
-fn sysfs(root: &Root, config: &Config<'_>) -> Check {
+fn sysfs(root: &Root, config: &KernelConfig<'_>) -> Check {
     let needed = "DAMON's control files";
     let sysfs = Sysfs::new(root);
     let shown = sysfs.shown().display().to_string();
@@ -389,7 +311,7 @@ fn tracefs(root: &Root) -> Check {
     }
 }
 
-fn events(root: &Root, config: &Config<'_>) -> Check {
+fn events(root: &Root, config: &KernelConfig<'_>) -> Check {
     let needed = "DAMON's tracepoint damon_aggregated";
     let Ok(tracefs) = Tracefs::find(root) else {
         return Check::new("events", needed, Verdict::Unknown, "tracefs cannot be read")

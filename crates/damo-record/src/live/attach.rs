@@ -1,11 +1,12 @@
 //! Recording what runs already: kdamonds of others and of kernel modules, which are left exactly as they are.
 
 use super::description::{decoder, first_items, formats, meta};
-use super::events::{Events, TargetSlot, Watched, processes_in};
+use super::events::{Events, Watched};
 use super::follow::EventFollower;
 use super::process_tracker::ProcessTracker;
 use super::source::Open;
 use super::target_controller::TargetController;
+use super::target_slots::{TargetSlot, place_in, processes_in};
 use crate::error::RecordError;
 use crate::request::Request;
 use crate::session::{Ending, Findings, Recording, Session};
@@ -86,7 +87,7 @@ impl TargetController for Attached<'_> {
     }
 
     fn place_of(&self, pid: i32) -> Option<(u32, usize)> {
-        super::managed_damon::place_in(&self.places, pid)
+        place_in(&self.places, pid)
     }
 
     fn ends_with_targets(&self) -> bool {

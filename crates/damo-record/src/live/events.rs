@@ -3,73 +3,20 @@
 //! One assembler per kdamond thread, because intervals differ between kdamonds and tuning changes them one by one. A
 //! target is announced when it first appears, with the process that [`Events::processes`] says is at its place.
 
+mod stream;
+
+pub(crate) use stream::Watched;
+
 use super::interval_tracker::{Adopted, Change, IntervalTracker};
+use super::target_slots::TargetSlot;
 use damo_kernel::ring::Record;
 use damo_kernel::tracefs::{Decoder, Event};
 use damo_model::{
-    Intervals, Item, Lost, Nanos, Params, Process, Region, SchemeProgress, Side, Snapshot, Stamp, Target, TargetKey,
+    Intervals, Item, Lost, Nanos, Params, Process, Region, SchemeProgress, Side, Snapshot, Stamp, TargetKey,
 };
 use damo_trace::assemble::{Assembler, AssemblerOptions, EventKey, RegionEvent, StreamId};
 use std::collections::HashMap;
-
-/// A kdamond whose events are recorded.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Watched {
-    /// Its thread.
-    pub(crate) tid: i32,
-    /// Its index in sysfs; `None` for a kernel module's.
-    pub(crate) kdamond: Option<u32>,
-    /// Intervals in force.
-    pub(crate) intervals: Option<Intervals>,
-    /// How the source got at the data, if not by monitoring as such: `damon_reclaim`.
-    pub(crate) data_source: String,
-}
-
-/// What stands at a place in a kdamond's list of targets.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) enum TargetSlot {
-    /// Not a process: physical addresses, or not known.
-    #[default]
-    NotAProcess,
-    /// A process.
-    Process(Process),
-    /// A process that is gone. The kernel goes on reporting its last regions, but nothing is measured any more.
-    Gone,
-}
-
-impl TargetSlot {
-    /// Whether it is the same, whatever its process is called now.
-    fn is(&self, other: &TargetSlot) -> bool {
-        match (self, other) {
-            (TargetSlot::Process(one), TargetSlot::Process(other)) => {
-                (one.pid, one.started) == (other.pid, other.started)
-            }
-            _ => self == other,
-        }
-    }
-}
-
-/// The processes at some places.
-pub(crate) fn processes_in(places: &[TargetSlot]) -> impl Iterator<Item = &Process> {
-    places.iter().filter_map(|place| if let TargetSlot::Process(process) = place { Some(process) } else { None })
-}
-
-/// One kdamond's events.
-struct Stream {
-    watched: Watched,
-    assembler: Assembler,
-    /// Where the intervals are known.
-    tracker: Option<IntervalTracker>,
-    /// By the assembler's own keys.
-    keys: Vec<Option<TargetKey>>,
-    /// A process that moves to another place stays the same target: its key, and the kernel's index at first.
-    by_process: HashMap<(i32, Option<Nanos>), (TargetKey, u64)>,
-    /// What is at each of the kernel's target indices, and how often that changed: a place that was taken over by
-    /// another process is another target.
-    places: Vec<(TargetSlot, u64)>,
-    /// What was told last of schemes, by context and index.
-    schemes: HashMap<(u32, u32), SchemeProgress>,
-}
+use stream::Stream;
 
 /// A target that monitoring reports on, region after region, and where its regions go.
 #[derive(Clone, Copy)]
@@ -508,38 +455,5 @@ impl Events {
         self.seen.regions += snapshot.regions.len() as u64;
         self.seen.first.get_or_insert(snapshot.start);
         self.seen.latest = self.seen.latest.max(Some(snapshot.end));
-    }
-}
-
-impl Stream {
-    /// A target as the record has it.
-    fn describe_target(
-        &self,
-        key: TargetKey,
-        scheme: Option<(u32, u32)>,
-        target_id: u64,
-        process: Option<Process>,
-    ) -> Target {
-        Target {
-            key,
-            kdamond: self.watched.kdamond,
-            context: scheme.map(|(context, _)| context).or(self.watched.kdamond.map(|_| 0)),
-            scheme: scheme.map(|(_, scheme)| scheme),
-            target_id: Some(target_id),
-            process,
-            data_source: self.watched.data_source.clone(),
-            scheme_filters: String::new(),
-        }
-    }
-
-    /// Where the events of a target belong. A place that was taken over by another process has a number of its own.
-    fn key(&self, target_id: u64, generation: u64, scheme: Option<(u32, u32)>) -> EventKey {
-        EventKey {
-            kdamond: self.watched.kdamond,
-            thread: Some(self.watched.tid),
-            context: scheme.map(|(context, _)| context),
-            scheme: scheme.map(|(_, scheme)| scheme),
-            target_id: target_id | generation << 32,
-        }
     }
 }

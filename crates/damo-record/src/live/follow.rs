@@ -1,11 +1,12 @@
 //! The loop in the middle of a recording of events: ring to items, side data, marks, signals, until there is a reason to end.
 
-use super::events::{Events, TargetSlot};
+use super::events::Events;
 use super::param_watcher::ParamWatcher;
 use super::process_tracker::{ProcessChanges, ProcessTracker};
 use super::side_data::SideDataSampler;
 use super::source::Source;
 use super::target_controller::TargetController;
+use super::target_slots::TargetSlot;
 use crate::error::RecordError;
 use crate::pipeline::LIVE_BLOCK_AGE;
 use crate::session::{Ending, Findings, Session};

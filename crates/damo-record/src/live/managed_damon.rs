@@ -1,7 +1,7 @@
 //! Kdamonds of our own: set up, noted, started, kept up with the processes, stopped, and undone.
 
-use super::events::{TargetSlot, processes_in};
 use super::target_controller::TargetController;
+use super::target_slots::{TargetSlot, arrange, place_in, processes_in};
 use crate::error::RecordError;
 use crate::request::{Request, RequestSource};
 use damo_kernel::procfs::Procfs;
@@ -391,64 +391,5 @@ impl TargetController for ManagedDamon {
     fn is_running(&self) -> Result<bool, RecordError> {
         // While a commit waits some kernels tell nothing; it ends soon after the kdamond.
         Ok(self.pending.is_some() || self.staged.is_running()?)
-    }
-}
-
-/// Where a process is.
-pub(crate) fn place_in(kdamonds: &[(u32, Vec<TargetSlot>)], pid: i32) -> Option<(u32, usize)> {
-    kdamonds.iter().find_map(|(kdamond, places)| {
-        let is_it = |place: &TargetSlot| matches!(place, TargetSlot::Process(process) if process.pid == pid);
-        Some((*kdamond, places.iter().position(is_it)?))
-    })
-}
-
-/// A list of targets without those who are gone (the kernel refuses their ids) and with the newcomers. Who is alive
-/// keeps its place as far as possible, because a place's regions stay with the place until the next update.
-fn arrange(present: &[TargetSlot], born: &[Process]) -> Vec<TargetSlot> {
-    let mut newcomers = born.iter().cloned();
-    let mut next: Vec<TargetSlot> = present.to_vec();
-    for place in next.iter_mut().filter(|place| **place == TargetSlot::Gone) {
-        if let Some(process) = newcomers.next() {
-            *place = TargetSlot::Process(process);
-        }
-    }
-    next.extend(newcomers.map(TargetSlot::Process));
-    // Holes that are left are filled from the end.
-    while let Some(hole) = next.iter().position(|place| *place == TargetSlot::Gone) {
-        if let Some(last) = next.pop()
-            && last != TargetSlot::Gone
-            && hole < next.len()
-        {
-            next[hole] = last;
-        }
-    }
-    next
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn who(pid: i32) -> TargetSlot {
-        TargetSlot::Process(Process { pid, ..Process::default() })
-    }
-
-    fn born(pids: &[i32]) -> Vec<Process> {
-        pids.iter().map(|pid| Process { pid: *pid, ..Process::default() }).collect()
-    }
-
-    #[test]
-    fn newcomers_take_the_places_of_the_gone_and_the_living_stay_where_they_are() {
-        let present = [who(1), TargetSlot::Gone, who(3)];
-        assert_eq!(arrange(&present, &born(&[4])), [who(1), who(4), who(3)]);
-        assert_eq!(arrange(&present, &born(&[4, 5])), [who(1), who(4), who(3), who(5)]);
-    }
-
-    #[test]
-    fn no_place_of_a_gone_process_is_left_for_the_kernel_to_refuse() {
-        assert_eq!(arrange(&[who(1), TargetSlot::Gone, TargetSlot::Gone], &born(&[4])), [who(1), who(4)]);
-        assert_eq!(arrange(&[TargetSlot::Gone, TargetSlot::Gone, who(3)], &born(&[4])), [who(4), who(3)]);
-        assert_eq!(arrange(&[TargetSlot::Gone, TargetSlot::Gone, who(3)], &[]), [who(3)]);
-        assert_eq!(arrange(&[TargetSlot::Gone], &[]), []);
     }
 }

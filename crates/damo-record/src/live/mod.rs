@@ -23,6 +23,7 @@ mod snapshots;
 mod source;
 mod starting;
 mod target_controller;
+mod target_slots;
 
 use crate::error::RecordError;
 use crate::request::{Request, RequestSource};

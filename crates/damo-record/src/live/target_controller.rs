@@ -1,6 +1,6 @@
 //! What a recording does with targets that come and go, which depends on whose kdamonds it records.
 
-use super::events::TargetSlot;
+use super::target_slots::TargetSlot;
 use crate::error::RecordError;
 use damo_model::Process;
 use damo_model::kdamond::ContextTarget;

@@ -1,5 +1,6 @@
 //! A machine on which everything is right, and then one thing after the other amiss.
 
+use super::kernel_config::MAX_CONFIG_BYTES;
 use super::*;
 use damo_kernel::procfs::foreign_pid_namespace;
 use damo_kernel::sysfs::MemorySysfs;
@@ -306,12 +307,12 @@ fn a_packed_configuration_is_read_and_a_bomb_of_one_is_cut() {
         packer.write_all(text).expect("in memory");
         std::fs::write(dir.path().join("proc/config.gz"), packer.finish().expect("in memory")).expect("writable");
         let root = Root::new(dir.path());
-        let config = Config::new(&root, RELEASE);
+        let config = KernelConfig::new(&root, RELEASE);
         (config.is_on("CONFIG_DAMON"), config.found().map(|(_, text)| text.len()))
     };
     assert_eq!(pack(CONFIG.as_bytes()), (Some(true), Some(CONFIG.len())));
-    let bomb = pack(&vec![b'\n'; 3 * MAX_CONFIG as usize]);
-    assert_eq!(bomb, (Some(false), Some(MAX_CONFIG as usize)));
+    let bomb = pack(&vec![b'\n'; 3 * MAX_CONFIG_BYTES as usize]);
+    assert_eq!(bomb, (Some(false), Some(MAX_CONFIG_BYTES as usize)));
 }
 
 #[test]

@@ -1,0 +1,70 @@
+//! The events of one kdamond.
+
+use crate::live::interval_tracker::IntervalTracker;
+use crate::live::target_slots::TargetSlot;
+use damo_model::{Intervals, Nanos, Process, SchemeProgress, Target, TargetKey};
+use damo_trace::assemble::{Assembler, EventKey};
+use std::collections::HashMap;
+
+/// A kdamond whose events are recorded.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Watched {
+    /// Its thread.
+    pub(crate) tid: i32,
+    /// Its index in sysfs; `None` for a kernel module's.
+    pub(crate) kdamond: Option<u32>,
+    /// Intervals in force.
+    pub(crate) intervals: Option<Intervals>,
+    /// How the source got at the data, if not by monitoring as such: `damon_reclaim`.
+    pub(crate) data_source: String,
+}
+
+/// One kdamond's events.
+pub(super) struct Stream {
+    pub(super) watched: Watched,
+    pub(super) assembler: Assembler,
+    /// Where the intervals are known.
+    pub(super) tracker: Option<IntervalTracker>,
+    /// By the assembler's own keys.
+    pub(super) keys: Vec<Option<TargetKey>>,
+    /// A process that moves to another place stays the same target: its key, and the kernel's index at first.
+    pub(super) by_process: HashMap<(i32, Option<Nanos>), (TargetKey, u64)>,
+    /// What is at each of the kernel's target indices, and how often that changed: a place that was taken over by
+    /// another process is another target.
+    pub(super) places: Vec<(TargetSlot, u64)>,
+    /// What was told last of schemes, by context and index.
+    pub(super) schemes: HashMap<(u32, u32), SchemeProgress>,
+}
+
+impl Stream {
+    /// A target as the record has it.
+    pub(super) fn describe_target(
+        &self,
+        key: TargetKey,
+        scheme: Option<(u32, u32)>,
+        target_id: u64,
+        process: Option<Process>,
+    ) -> Target {
+        Target {
+            key,
+            kdamond: self.watched.kdamond,
+            context: scheme.map(|(context, _)| context).or(self.watched.kdamond.map(|_| 0)),
+            scheme: scheme.map(|(_, scheme)| scheme),
+            target_id: Some(target_id),
+            process,
+            data_source: self.watched.data_source.clone(),
+            scheme_filters: String::new(),
+        }
+    }
+
+    /// Where the events of a target belong. A place that was taken over by another process has a number of its own.
+    pub(super) fn key(&self, target_id: u64, generation: u64, scheme: Option<(u32, u32)>) -> EventKey {
+        EventKey {
+            kdamond: self.watched.kdamond,
+            thread: Some(self.watched.tid),
+            context: scheme.map(|(context, _)| context),
+            scheme: scheme.map(|(_, scheme)| scheme),
+            target_id: target_id | generation << 32,
+        }
+    }
+}
