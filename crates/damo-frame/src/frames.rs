@@ -5,7 +5,7 @@
 
 use crate::chunk::column;
 use crate::{Chunk, FrameError, Record};
-use damo_model::{Bytes, Nanos, Selection, Side, SnapshotState, Stamp};
+use damo_model::{Bytes, Footprint, Nanos, ProcessFootprint, Selection, Side, SnapshotState, Stamp, SystemFootprint};
 use polars::prelude::DataFrame;
 
 /// A stamp as two columns: record clock and wall clock, one of them null unless the record relates its clocks.
@@ -92,71 +92,56 @@ impl Record {
         Ok(whole)
     }
 
-    /// Memory use over time, one row per process or cgroup and moment: `record_ns`, `wall_ns` (i64, null if unknown), `pid`
-    /// (i32), `target` (u32, null if unknown), then bytes (u64, null where not recorded): `vsz`, `rss`, `shared`, `text`,
-    /// `data`, `pss`, `swap`, `cgroup`.
+    /// Memory use over time, in record order: a row for each reading of a process or cgroup, and for each of the system, whose
+    /// `pid` is null. `record_ns`, `wall_ns` (i64, null if unknown), `pid` (i32), `target` (u32, null if unknown), then bytes
+    /// (u64, null where not recorded). Of a process: `vsz`, `rss`, `shared`, `text`, `data`, `pss`, `swap`, `cgroup`; of the
+    /// system: `total`, `free`, `available`, `buffers`, `cached`, `swap_used`.
     ///
     /// # Errors
     /// When the record cannot be read.
-    pub fn footprints(&self) -> Result<DataFrame, FrameError> {
+    pub fn readings(&self) -> Result<DataFrame, FrameError> {
         let mut stamps = Stamps::default();
         let mut rows = Vec::new();
         for side in self.side_data()? {
-            if let Side::Process(row) = side {
-                stamps.push(self, row.at);
-                rows.push(row);
-            }
+            let (at, row) = match side {
+                Side::Process(process) => (process.at, (Some(process), None)),
+                Side::System(system) => (system.at, (None, Some(system))),
+                _ => continue,
+            };
+            stamps.push(self, at);
+            rows.push(row);
         }
-        let bytes = |pick: fn(&damo_model::Footprint) -> Option<Bytes>| -> Vec<Option<u64>> {
-            rows.iter().map(|row| pick(&row.footprint).map(|bytes| bytes.0)).collect()
+        let process = |name, pick: fn(&Footprint) -> Option<Bytes>| {
+            let of = |row: &ProcessFootprint| pick(&row.footprint).map(|bytes| bytes.0);
+            column(name, rows.iter().map(|(process, _)| process.and_then(of)).collect::<Vec<_>>())
         };
+        let system = |name, pick: fn(&SystemFootprint) -> Option<Bytes>| {
+            let of = |row: &SystemFootprint| pick(row).map(|bytes| bytes.0);
+            column(name, rows.iter().map(|(_, system)| system.and_then(of)).collect::<Vec<_>>())
+        };
+        let pids: Vec<Option<i32>> = rows.iter().map(|(process, _)| Some(process.as_ref()?.pid)).collect();
+        let targets: Vec<Option<u32>> = rows.iter().map(|(process, _)| Some(process.as_ref()?.target?.0)).collect();
         Ok(DataFrame::new(
             rows.len(),
             vec![
                 column("record_ns", stamps.record),
                 column("wall_ns", stamps.wall),
-                column("pid", rows.iter().map(|row| row.pid).collect::<Vec<_>>()),
-                column("target", rows.iter().map(|row| row.target.map(|key| key.0)).collect::<Vec<_>>()),
-                column("vsz", bytes(|f| f.vsz)),
-                column("rss", bytes(|f| f.rss)),
-                column("shared", bytes(|f| f.shared)),
-                column("text", bytes(|f| f.text)),
-                column("data", bytes(|f| f.data)),
-                column("pss", bytes(|f| f.pss)),
-                column("swap", bytes(|f| f.swap)),
-                column("cgroup", bytes(|f| f.cgroup)),
-            ],
-        )?)
-    }
-
-    /// The system's memory over time: `record_ns`, `wall_ns` (i64, null if unknown), then bytes (u64, null where not
-    /// recorded): `total`, `free`, `available`, `buffers`, `cached`, `swap_used`.
-    ///
-    /// # Errors
-    /// When the record cannot be read.
-    pub fn system_footprints(&self) -> Result<DataFrame, FrameError> {
-        let mut stamps = Stamps::default();
-        let mut rows = Vec::new();
-        for side in self.side_data()? {
-            if let Side::System(row) = side {
-                stamps.push(self, row.at);
-                rows.push(row);
-            }
-        }
-        let bytes = |pick: fn(&damo_model::SystemFootprint) -> Option<Bytes>| -> Vec<Option<u64>> {
-            rows.iter().map(|row| pick(row).map(|bytes| bytes.0)).collect()
-        };
-        Ok(DataFrame::new(
-            rows.len(),
-            vec![
-                column("record_ns", stamps.record),
-                column("wall_ns", stamps.wall),
-                column("total", bytes(|f| Some(f.total))),
-                column("free", bytes(|f| Some(f.free))),
-                column("available", bytes(|f| f.available)),
-                column("buffers", bytes(|f| f.buffers)),
-                column("cached", bytes(|f| f.cached)),
-                column("swap_used", bytes(|f| f.swap_used)),
+                column("pid", pids),
+                column("target", targets),
+                process("vsz", |f| f.vsz),
+                process("rss", |f| f.rss),
+                process("shared", |f| f.shared),
+                process("text", |f| f.text),
+                process("data", |f| f.data),
+                process("pss", |f| f.pss),
+                process("swap", |f| f.swap),
+                process("cgroup", |f| f.cgroup),
+                system("total", |f| Some(f.total)),
+                system("free", |f| Some(f.free)),
+                system("available", |f| f.available),
+                system("buffers", |f| f.buffers),
+                system("cached", |f| f.cached),
+                system("swap_used", |f| f.swap_used),
             ],
         )?)
     }

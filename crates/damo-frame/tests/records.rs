@@ -104,7 +104,7 @@ fn frames_have_a_row_per_snapshot_and_per_region() {
     assert_eq!(regions.column("age").unwrap().null_count(), 10);
     assert_eq!(regions.column("filter_passed").unwrap().u64().unwrap().iter().flatten().sum::<u64>(), 45);
     assert_eq!(record.snapshots(&Selection::all()).unwrap().height(), 40);
-    assert_eq!(record.footprints().unwrap().height(), 0);
+    assert_eq!(record.readings().unwrap().height(), 0);
     assert_eq!(record.mappings().unwrap().height(), 0);
 }
 
@@ -148,7 +148,7 @@ fn foreign_records_are_taken_wherever_a_record_is() {
     let json = Record::open(&real("stairs/damon.data"), &options).unwrap();
     let perf = Record::open(&real("stairs/perf.data"), &options).unwrap();
     assert_eq!(json.totals().regions, perf.totals().regions);
-    assert!(json.footprints().unwrap().height() > 0, "side files beside the record are taken in");
+    assert!(json.readings().unwrap().height() > 0, "side files beside the record are taken in");
     let bytes = std::fs::read(real("stairs/damon.data")).unwrap();
     let stream = Record::from_stream(bytes.as_slice(), "-", &options).unwrap();
     let all = Selection::all();

@@ -13,8 +13,9 @@ use crate::zero::Zero;
 use crate::{Report, ReportError};
 use damo_frame::Record;
 use damo_model::human::time_text;
-use damo_model::{Bytes, Footprint, Nanos, Side, Stamp, SystemFootprint, TimeSpan};
-use std::collections::HashMap;
+use damo_model::{Bytes, Nanos, TimeSpan};
+use polars::prelude::{Column, DataFrame, Expr, Int32Chunked, Int64Chunked, IntoLazy, NULL, col, lit, when};
+use std::collections::HashSet;
 use std::io::Write;
 
 /// What is measured.
@@ -51,17 +52,6 @@ impl Metric {
             Metric::Cgroup => "cgroup",
             Metric::SysUsed => "sys_used",
             Metric::Wss => "wss",
-        }
-    }
-
-    fn of_process(self, footprint: &Footprint) -> Option<Bytes> {
-        match self {
-            Metric::Vsz => footprint.vsz,
-            Metric::Rss => footprint.rss,
-            Metric::Pss => footprint.pss,
-            Metric::Swap => footprint.swap,
-            Metric::Cgroup => footprint.cgroup,
-            Metric::SysUsed | Metric::Wss => None,
         }
     }
 }
@@ -110,65 +100,68 @@ pub struct FootprintsReport {
     pub zero: Zero,
 }
 
-/// What was seen at one moment.
-#[derive(Debug)]
-struct Moment {
-    /// As the record has it.
-    at: Stamp,
-    /// On the record's clock, where the record tells how it relates to the wall clock.
-    time: Nanos,
-    processes: HashMap<i32, Footprint>,
-    system: Option<SystemFootprint>,
-}
-
-/// Samples of one round follow one another within this time.
+/// Readings of one round follow one another within this time.
 const ROUND: Nanos = Nanos(50_000_000);
 
-fn nanos(stamp: Stamp) -> Nanos {
-    match stamp {
-        Stamp::Record(at) | Stamp::Wall(at) => at,
-    }
+/// The number of each reading's round: a new one begins when the first reading of the last one is too long ago, or when a
+/// process, or the system, is read again. That depends on all readings of the round before, so that it is no expression.
+fn rounds(at: &Int64Chunked, pids: &Int32Chunked) -> Vec<u32> {
+    let (mut round, mut first) = (0, None);
+    let mut seen: HashSet<Option<i32>> = HashSet::new();
+    let number = |(at, pid): (Option<i64>, Option<i32>)| {
+        let near = first.zip(at).is_some_and(|(first, at): (i64, i64)| at.saturating_sub(first).abs() < ROUND.0);
+        if !near || seen.contains(&pid) {
+            (round, first) = (round + 1, at);
+            seen.clear();
+        }
+        seen.insert(pid);
+        round
+    };
+    at.iter().zip(pids.iter()).map(number).collect()
 }
 
-/// Puts together what was sampled in one round: each process once, and the system once.
-fn moments(side_data: &[Side]) -> Vec<Moment> {
-    let mut moments: Vec<Moment> = Vec::new();
-    for side in side_data {
-        let at = match side {
-            Side::Process(process) => process.at,
-            Side::System(system) => system.at,
-            _ => continue,
-        };
-        let same_round = moments.last().is_some_and(|last| {
-            let near = nanos(at).saturating_sub(nanos(last.at)).0.abs() < ROUND.0;
-            near && match side {
-                Side::Process(process) => !last.processes.contains_key(&process.pid),
-                _ => last.system.is_none(),
-            }
-        });
-        if !same_round {
-            moments.push(Moment { at, time: nanos(at), processes: HashMap::new(), system: None });
-        }
-        let Some(moment) = moments.last_mut() else { continue };
-        match side {
-            Side::Process(process) => drop(moment.processes.insert(process.pid, process.footprint)),
-            Side::System(system) => moment.system = Some(*system),
-            _ => {}
-        }
-    }
-    moments
+/// The system's used memory in a frame of readings, null where it was not read.
+pub(crate) fn used_memory() -> Expr {
+    col("total") - when(col("free").gt(col("total"))).then(col("total")).otherwise(col("free"))
 }
 
-fn value(moment: &Moment, metric: Metric) -> Option<Bytes> {
-    if metric == Metric::SysUsed {
-        return moment.system.map(|system| Bytes(system.total.0.saturating_sub(system.free.0)));
-    }
-    let values = moment.processes.values().filter_map(|footprint| metric.of_process(footprint));
-    // One cgroup may hold several of the processes: its charge is not a sum.
-    match metric {
-        Metric::Cgroup => values.max(),
-        _ => values.reduce(Bytes::saturating_add),
-    }
+/// Memory at each moment, of all processes together: `time_ns` on the record's clock, and a column for each metric but the
+/// working set, null where nobody told it. And whether readings that carry wall times only were laid beside snapshots.
+fn moments(record: &Record) -> Result<(DataFrame, bool), ReportError> {
+    let readings = record.readings()?.lazy().with_column(col("record_ns").fill_null(col("wall_ns")).alias("time_ns"));
+    let mut readings = readings.collect()?;
+    let rounds = rounds(readings.column("time_ns")?.i64()?, readings.column("pid")?.i32()?);
+    readings.with_column(Column::new("round".into(), rounds))?;
+    let untold = readings.column("record_ns")?.i64()?.first().is_none();
+    let first = readings.column("time_ns")?.i64()?.first();
+    let (shift, aligned) = match (first.filter(|_| untold), record.time_span()) {
+        (Some(first), Some(span)) => (span.start.0.saturating_sub(first), true),
+        _ => (0, false),
+    };
+    // A sum of nothing is not known, and not zero.
+    let sum = |metric: Metric| {
+        let of = col(metric.name());
+        when(of.clone().count().gt(lit(0u32))).then(of.sum()).otherwise(lit(NULL)).alias(metric.name())
+    };
+    let moments = readings.lazy().group_by_stable([col("round")]).agg([
+        col("time_ns").first() + lit(shift),
+        sum(Metric::Vsz),
+        sum(Metric::Rss),
+        sum(Metric::Pss),
+        sum(Metric::Swap),
+        // One cgroup may hold several of the processes: its charge is not a sum.
+        col(Metric::Cgroup.name()).max(),
+        used_memory().max().alias(Metric::SysUsed.name()),
+    ]);
+    Ok((moments.collect()?, aligned))
+}
+
+/// The moments and values of a metric, where it is known.
+fn points(moments: &DataFrame, metric: Metric) -> Result<Vec<(Nanos, Bytes)>, ReportError> {
+    let values = moments.column(metric.name())?.u64()?;
+    let times = moments.column("time_ns")?.i64()?;
+    let points = times.iter().zip(values.iter());
+    Ok(points.filter_map(|(at, value)| Some((Nanos(at?), Bytes(value?)))).collect())
 }
 
 /// Footprints over the records' time.
@@ -177,42 +170,30 @@ fn value(moment: &Moment, metric: Metric) -> Option<Bytes> {
 /// When a record cannot be read, the options have no meaning, or no record holds footprints.
 pub fn footprints(records: &[Record], options: &FootprintsOptions) -> Result<FootprintsReport, ReportError> {
     let percentiles = options.range.percentiles()?;
-    let with_wss = options.metrics.contains(&Metric::Wss);
-    let mut aligned = false;
-    let mut all = Vec::new();
+    let (mut all, mut aligned) = (DataFrame::empty(), false);
     for record in records {
-        let mut own = moments(record.side_data()?);
-        for moment in &mut own {
-            moment.time = record.on_record_clock(moment.at).unwrap_or(moment.time);
-        }
-        let first = own.first().filter(|first| record.on_record_clock(first.at).is_none()).map(|first| first.time);
-        if let (Some(first), Some(TimeSpan { start, .. })) = (first, record.time_span()) {
-            aligned = true;
-            own.iter_mut().for_each(|moment| moment.time = moment.time.saturating_sub(first).saturating_add(start));
-        }
-        all.extend(own);
+        let (moments, is_guess) = moments(record)?;
+        aligned |= is_guess;
+        all = if all.height() == 0 { moments } else { all.vstack(&moments)? };
     }
-    if all.is_empty() {
+    if all.height() == 0 {
         let names: Vec<_> = records.iter().map(Record::name).collect();
         return Err(ReportError::invalid(format!(
             "no memory footprints in {}: record them with it, or name a .mem_footprint file",
             names.join(", ")
         )));
     }
-    let touched = if with_wss { working_sets(records)? } else { Vec::new() };
-    let span = all.first().zip(all.last()).map_or_else(Default::default, |(a, b)| TimeSpan::new(a.time, b.time));
+    let times = all.column("time_ns")?.i64()?;
+    let span = TimeSpan::new(Nanos(times.first().unwrap_or(0)), Nanos(times.last().unwrap_or(0)));
     let window = options.time.as_ref().map(|range| range.resolve(records, span)).transpose()?;
-    let wanted = |at: Nanos| window.is_none_or(|window| window.contains(at));
-    let series = options.metrics.iter().map(|metric| {
-        let values: Vec<(Nanos, Bytes)> = match metric {
-            Metric::Wss => touched.clone(),
-            _ => all.iter().filter_map(|moment| Some((moment.time, value(moment, *metric)?))).collect(),
-        };
-        let points: Vec<_> = values.into_iter().filter(|(at, _)| wanted(*at)).collect();
+    let mut series = Vec::new();
+    for metric in options.metrics.iter().copied() {
+        let mut points = if metric == Metric::Wss { working_sets(records)? } else { points(&all, metric)? };
+        points.retain(|(at, _)| window.is_none_or(|window| window.contains(*at)));
         let values = points.iter().map(|(_, value)| value.0).collect();
-        FootprintSeries { metric: *metric, distribution: Distribution::new(values, &percentiles, options.sort), points }
-    });
-    let series: Vec<FootprintSeries> = series.collect();
+        let distribution = Distribution::new(values, &percentiles, options.sort);
+        series.push(FootprintSeries { metric, points, distribution });
+    }
     if window.is_some() && series.iter().all(|series| series.points.is_empty()) {
         let zero = Zero::of(records);
         let [from, to] = [span.start, span.end].map(|at| time_text(zero.since(at)));
@@ -307,25 +288,28 @@ impl Report for FootprintsReport {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use damo_model::ProcessFootprint;
+    use damo_model::{Footprint, Item, Meta, ProcessFootprint, Side, Stamp};
 
-    fn process(at: i64, pid: i32, rss: u64) -> Side {
-        let footprint = Footprint { rss: Some(Bytes(rss)), ..Footprint::default() };
-        Side::Process(ProcessFootprint { at: Stamp::Wall(Nanos(at)), pid, target: None, footprint })
+    fn rss_and_swap(readings: &[(i64, i32, u64)]) -> [Vec<Option<u64>>; 2] {
+        let item = |(at, pid, rss): &(i64, i32, u64)| {
+            let footprint = Footprint { rss: Some(Bytes(*rss)), ..Footprint::default() };
+            Item::Side(Side::Process(ProcessFootprint {
+                at: Stamp::Wall(Nanos(*at)),
+                pid: *pid,
+                target: None,
+                footprint,
+            }))
+        };
+        let items: Vec<Item> = std::iter::once(Item::Meta(Meta::default())).chain(readings.iter().map(item)).collect();
+        let (moments, _) = moments(&Record::from_items(&items).unwrap()).unwrap();
+        ["rss", "swap"].map(|metric| moments.column(metric).unwrap().u64().unwrap().to_vec())
     }
 
     #[test]
-    fn processes_of_one_moment_add_up() {
+    fn processes_of_one_moment_add_up_and_what_nobody_told_is_absent() {
         const SECOND: i64 = 1_000_000_000;
-        let side_data = [process(0, 1, 10), process(0, 2, 5), process(SECOND, 1, 20), process(2 * SECOND, 2, 7)];
-        let values: Vec<_> = moments(&side_data).iter().map(|moment| value(moment, Metric::Rss)).collect();
-        assert_eq!(values, [Some(Bytes(15)), Some(Bytes(20)), Some(Bytes(7))]);
-    }
-
-    #[test]
-    fn what_nobody_told_is_absent_and_not_zero() {
-        let moments = moments(&[process(0, 1, 10)]);
-        assert_eq!(value(&moments[0], Metric::Swap), None);
-        assert_eq!(value(&moments[0], Metric::SysUsed), None);
+        let [rss, swap] = rss_and_swap(&[(0, 1, 10), (0, 2, 5), (SECOND, 1, 20), (2 * SECOND, 2, 7)]);
+        assert_eq!(rss, [Some(15), Some(20), Some(7)]);
+        assert_eq!(swap, [None; 3]);
     }
 }

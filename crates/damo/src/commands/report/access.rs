@@ -6,7 +6,7 @@ use super::part::FilterArgs;
 use super::picture::PlotArgs;
 use super::ranges::occurrences;
 use super::raw;
-use super::shared::{ReportArgs, Request};
+use super::shared::{Asked, ReportArgs, Request};
 use crate::output::{self, ColorWhen};
 use anyhow::{Result, bail};
 use clap::{ArgMatches, Args, Command, FromArgMatches};
@@ -140,6 +140,11 @@ impl ReportArgs for AccessArgs {
     type Report<'r> = AccessReport<'r>;
     type Part = FilterArgs;
     type Form = AccessForm;
+
+    fn check(asked: &Asked<Self>, form: &FormArgs) -> Result<()> {
+        asked.own.options(form)?;
+        asked.form.formats.templates().map(drop)
+    }
 
     /// `--raw_form`: the report raw.
     fn instead(request: &Request<'_, Self>) -> Result<bool> {

@@ -3,7 +3,7 @@
 use super::form::FormArgs;
 use super::options::{ClockArgs, seconds_or_minutes};
 use super::part::FilterArgs;
-use super::shared::{ReportArgs, Request};
+use super::shared::{Asked, ReportArgs, Request};
 use anyhow::Result;
 use clap::Args;
 use damo_frame::Record;
@@ -30,11 +30,12 @@ impl ReportArgs for AgesArgs {
     type Part = FilterArgs;
     type Form = FormArgs;
 
+    fn check(asked: &Asked<Self>, _: &FormArgs) -> Result<()> {
+        asked.own.edges().map(drop)
+    }
+
     fn find(request: &Request<'_, Self>) -> Result<Apart<AgesReport>> {
-        let edges = match &request.own().edges {
-            Some(edges) => ages::parse_edges(edges)?,
-            None => AgesOptions::default().edges,
-        };
+        let edges = request.own().edges()?;
         request.each(|records, filter| {
             let at = request.own().at.map(|at| moment(records, at, request.asked.clock)).transpose()?;
             Ok(ages::ages(records, &AgesOptions { edges: edges.clone(), at, filter })?)
@@ -43,6 +44,15 @@ impl ReportArgs for AgesArgs {
 
     fn layout(_: &Request<'_, Self>, _: &Apart<AgesReport>) -> Result<()> {
         Ok(())
+    }
+}
+
+impl AgesArgs {
+    fn edges(&self) -> Result<Vec<Nanos>> {
+        Ok(match &self.edges {
+            Some(edges) => ages::parse_edges(edges)?,
+            None => AgesOptions::default().edges,
+        })
     }
 }
 

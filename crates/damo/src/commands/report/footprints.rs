@@ -73,6 +73,10 @@ impl ReportArgs for FootprintsArgs {
         Inputs::default().paths(&metrics_and_files(asked).1)
     }
 
+    fn check(asked: &Asked<Self>, _: &FormArgs) -> Result<()> {
+        asked.own.distribution.range().map(drop)
+    }
+
     fn find(request: &Request<'_, Self>) -> Result<Apart<FootprintsReport>> {
         let Self { distribution, with_wss, .. } = request.own();
         let options = FootprintsOptions {

@@ -6,7 +6,7 @@ use super::form::{AnyForm, FormArgs, FormOptions, form};
 use super::part::MapPart;
 use super::picture::{PictureArgs, ScaleArgs};
 use super::ranges::BareTimes;
-use super::shared::{ReportArgs, Request};
+use super::shared::{Asked, ReportArgs, Request};
 use crate::errors;
 use crate::output::{self, ColorWhen};
 use crate::progress;
@@ -163,6 +163,10 @@ impl ReportArgs for HeatsArgs {
     type Part = MapPart;
     type Form = HeatsForm;
 
+    fn check(asked: &Asked<Self>, form: &FormArgs) -> Result<()> {
+        options(asked, form).map(drop)
+    }
+
     /// `--guide`: what there is to zoom into.
     fn instead(request: &Request<'_, Self>) -> Result<bool> {
         let style = match request.own() {
@@ -177,9 +181,8 @@ impl ReportArgs for HeatsArgs {
     }
 
     fn find(request: &Request<'_, Self>) -> Result<Apart<HeatsReport>> {
-        let destination = Destination::of(request);
-        let options = options(request, destination)?;
-        match destination {
+        let options = options(request.asked, &request.form)?;
+        match Destination::of(request.asked, &request.form) {
             Destination::Terminal => Window::of(request)?.maps(request, &options),
             Destination::Numbers => one_map(request, &options),
             Destination::Tables => maps(request, &|_| options.clone()),
@@ -189,7 +192,7 @@ impl ReportArgs for HeatsArgs {
 
     fn layout(request: &Request<'_, Self>, found: &Apart<HeatsReport>) -> Result<HeatsLayout> {
         let (abs_time, abs_addr) = (request.asked.clock.abs_time, request.own().abs_addr);
-        Ok(match Destination::of(request) {
+        Ok(match Destination::of(request.asked, &request.form) {
             Destination::Terminal => HeatsLayout::Terminal(Window::of(request)?.style(found.parts.len())),
             _ => HeatsLayout::Numbers(RawStyle { abs_time, abs_addr }),
         })
@@ -339,11 +342,11 @@ enum Destination {
 }
 
 impl Destination {
-    fn of(request: &Request<'_, HeatsArgs>) -> Self {
-        match request.form.format() {
+    fn of(asked: &Asked<HeatsArgs>, form: &FormArgs) -> Self {
+        match form.format() {
             AnyForm::Picture(_) => Self::Picture,
             AnyForm::Tables(_) => Self::Tables,
-            AnyForm::Text if request.asked.form.output == "raw" => Self::Numbers,
+            AnyForm::Text if asked.form.output == "raw" => Self::Numbers,
             AnyForm::Text => Self::Terminal,
         }
     }
@@ -377,13 +380,14 @@ impl FormOptions for HeatsForm {
 }
 
 /// The library's options.
-fn options(request: &Request<'_, HeatsArgs>, destination: Destination) -> Result<HeatsOptions> {
-    let (own, part) = (request.own(), &request.asked.part);
+fn options(asked: &Asked<HeatsArgs>, form: &FormArgs) -> Result<HeatsOptions> {
+    let (own, part) = (&asked.own, &asked.part);
+    let destination = Destination::of(asked, form);
     let mut options = match destination {
         Destination::Terminal => HeatsOptions::terminal(),
         Destination::Numbers => HeatsOptions::default(),
         Destination::Tables => HeatsOptions { rows: 100, columns: Columns::Each(100), ..HeatsOptions::overview() },
-        Destination::Picture => request.form.plot.picture.heats_options(),
+        Destination::Picture => form.plot.picture.heats_options(),
     };
     if let [rows, columns] = own.resol[..] {
         if rows == 0 || columns == 0 {
@@ -397,7 +401,7 @@ fn options(request: &Request<'_, HeatsArgs>, destination: Destination) -> Result
         scheme: part.target.scheme_idx,
         target_id: part.target.tid,
     };
-    options.time_range = part.ranges.time(BareTimes::Clock, request.asked.clock)?;
+    options.time_range = part.ranges.time(BareTimes::Clock, asked.clock)?;
     options.address_ranges = part.ranges.address_ranges()?;
     options.mapping.clone_from(&own.mapping);
     options.draw_range = own.draw_range.unwrap_or(options.draw_range);

@@ -3,7 +3,7 @@
 use super::form::FormArgs;
 use super::options::{DistributionArgs, SettlingArgs};
 use super::part::FilterArgs;
-use super::shared::{ReportArgs, Request};
+use super::shared::{Asked, ReportArgs, Request};
 use anyhow::Result;
 use clap::Args;
 use damo_report::distribution::SortBy;
@@ -23,6 +23,10 @@ impl ReportArgs for NrRegionsArgs {
     type Report<'r> = NrRegionsReport;
     type Part = FilterArgs;
     type Form = FormArgs;
+
+    fn check(asked: &Asked<Self>, _: &FormArgs) -> Result<()> {
+        asked.own.distribution.range().map(drop)
+    }
 
     fn find(request: &Request<'_, Self>) -> Result<Apart<NrRegionsReport>> {
         let Self { distribution, settling } = request.own();

@@ -36,7 +36,8 @@ impl PartOptions for WholeRecord {
 
 /// A time that the report looks up itself.
 impl PartOptions for TimeArgs {
-    fn filter(&self, _: ClockArgs) -> Result<Filter> {
+    fn filter(&self, clock: ClockArgs) -> Result<Filter> {
+        self.range(clock)?;
         Ok(Filter::default())
     }
 }

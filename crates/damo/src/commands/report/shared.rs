@@ -56,6 +56,14 @@ pub trait ReportArgs: Args + Debug + 'static {
         asked.inputs.paths(&[&asked.files[..], asked.form.files(), asked.part.files()].concat())
     }
 
+    /// Sees that the options make sense, before a record is opened.
+    ///
+    /// # Errors
+    /// If one does not.
+    fn check(_: &Asked<Self>, _: &FormArgs) -> Result<()> {
+        Ok(())
+    }
+
     /// Does what some options ask for instead of the report. Gives whether one did.
     ///
     /// # Errors
@@ -164,6 +172,7 @@ impl<A: ReportArgs> ReportCommand for Asked<A> {
     fn run(&self) -> Result<Outcome> {
         // Mistakes in options are told before a long record is read.
         let (form, filter) = (self.form.form()?, self.part.filter(self.clock)?);
+        A::check(self, &form)?;
         let opened = self.inputs.known.open(&A::paths(self)?)?;
         opened.has_target(&filter.target)?;
         form.check()?;

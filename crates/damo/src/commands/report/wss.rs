@@ -3,7 +3,7 @@
 use super::form::{AnyForm, FormArgs};
 use super::options::{DistributionArgs, RawNumber, SettlingArgs, microseconds, size};
 use super::part::FilterArgs;
-use super::shared::{ReportArgs, Request};
+use super::shared::{Asked, ReportArgs, Request};
 use anyhow::Result;
 use clap::Args;
 use damo_model::{Bytes, Nanos, NrAccesses};
@@ -58,6 +58,10 @@ impl ReportArgs for WssArgs {
     type Report<'r> = WssReport;
     type Part = FilterArgs;
     type Form = FormArgs;
+
+    fn check(asked: &Asked<Self>, _: &FormArgs) -> Result<()> {
+        asked.own.distribution.range().map(drop)
+    }
 
     fn find(request: &Request<'_, Self>) -> Result<Apart<WssReport>> {
         let own = request.own();
