@@ -13,7 +13,7 @@ impl Rgb {
     }
 
     /// `part` of the way to another colour, 0..=1.
-    pub fn toward(self, other: Rgb, part: f64) -> Rgb {
+    pub(crate) fn toward(self, other: Rgb, part: f64) -> Rgb {
         let mix = |a: u8, b: u8| (f64::from(a) + (f64::from(b) - f64::from(a)) * part).round() as u8;
         Rgb(mix(self.0, other.0), mix(self.1, other.1), mix(self.2, other.2))
     }
@@ -22,7 +22,7 @@ impl Rgb {
     ///
     /// Nearest to the eye: in red, green and blue the dusky neighbours of a strong colour are as near as its strong ones,
     /// which puts a muddy step into a map. A colour that is weaker than wanted therefore counts as further away.
-    pub fn ansi256(self) -> u8 {
+    pub(crate) fn ansi256(self) -> u8 {
         let (wanted, strength) = (self.oklab(), self.strength());
         let distance = |code: u8| {
             let color = Rgb::of_ansi256(code);
@@ -33,7 +33,7 @@ impl Rgb {
     }
 
     /// What a terminal shows for a number of its 256 colours, from 16 upwards; the 16 below are the user's own.
-    pub fn of_ansi256(code: u8) -> Rgb {
+    pub(crate) fn of_ansi256(code: u8) -> Rgb {
         const LEVELS: [u8; 6] = [0, 95, 135, 175, 215, 255];
         let level = |i: u8| LEVELS[usize::from(i % 6)];
         match code {
@@ -73,7 +73,7 @@ impl Rgb {
     }
 
     /// How bright the colour looks, 0..=1.
-    pub fn lightness(self) -> f64 {
+    pub(crate) fn lightness(self) -> f64 {
         self.oklab()[0]
     }
 
@@ -127,11 +127,6 @@ impl ColorMap {
         ("gray", ColorMap::Gray),
     ];
 
-    /// The map of a name.
-    pub fn named(name: &str) -> Option<ColorMap> {
-        Self::ALL.iter().find(|(known, _)| *known == name).map(|(_, map)| *map)
-    }
-
     fn anchors(self) -> &'static [u32] {
         match self {
             ColorMap::Inferno => &INFERNO,
@@ -152,7 +147,7 @@ impl ColorMap {
     }
 
     /// The colour of 0..=1 on dark ground: brighter is more.
-    pub fn on_dark(self, position: f64) -> Rgb {
+    pub(crate) fn on_dark(self, position: f64) -> Rgb {
         let from = match self {
             ColorMap::Viridis | ColorMap::Cividis => 0.0,
             ColorMap::Inferno | ColorMap::Magma | ColorMap::Gray => 0.12,
@@ -161,7 +156,7 @@ impl ColorMap {
     }
 
     /// The colour of 0..=1 on light ground: darker is more.
-    pub fn on_light(self, position: f64) -> Rgb {
+    pub(crate) fn on_light(self, position: f64) -> Rgb {
         let to = match self {
             ColorMap::Viridis | ColorMap::Cividis => 1.0,
             ColorMap::Inferno | ColorMap::Magma | ColorMap::Gray => 0.88,
@@ -179,7 +174,7 @@ impl ColorMap {
 
     /// The map in a terminal's 256 colours, from cold to hot in equal steps: no step is darker than the one before on dark
     /// ground, or brighter on light ground.
-    pub fn ansi256(self, dark: bool) -> Vec<u8> {
+    pub(crate) fn ansi256(self, dark: bool) -> Vec<u8> {
         let mut steps: Vec<u8> = Vec::with_capacity(STEPS);
         for i in 0..STEPS {
             let code = self.color(dark, i as f64 / (STEPS - 1) as f64).ansi256();

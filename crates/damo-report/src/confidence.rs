@@ -78,12 +78,12 @@ impl Confidence {
     }
 
     /// Accesses found, of the possible ones.
-    pub fn observed_ratio(&self) -> f64 {
+    pub(crate) fn observed_ratio(&self) -> f64 {
         if self.monitored > 0.0 { self.accessed / self.monitored } else { 0.0 }
     }
 
     /// The sampling interval that the kernel's tuning would head for; `None` without intervals or accesses.
-    pub fn wanted_sample(&self) -> Option<Nanos> {
+    pub(crate) fn wanted_sample(&self) -> Option<Nanos> {
         let sample = self.intervals?.sample;
         let ratio = self.observed_ratio();
         if ratio <= 0.0 {
@@ -248,7 +248,7 @@ pub(crate) fn variance(count: f64, n: f64) -> f64 {
 }
 
 /// The square of the standard error of a snapshot's working set; 0 where the intervals are not known.
-pub fn working_set_variance(rows: &Rows<'_>, acc_thres: NrAccesses, sz_thres: Bytes) -> f64 {
+pub(crate) fn working_set_variance(rows: &Rows<'_>, acc_thres: NrAccesses, sz_thres: Bytes) -> f64 {
     let sizes = rows.start.iter().zip(rows.end).map(|(start, end)| end.saturating_sub(*start));
     let large = sizes.enumerate().filter(|(_, size)| *size >= sz_thres.0);
     large.map(|(i, size)| size as f64 * size as f64 * membership_variance(rows, i, acc_thres)).sum()
@@ -256,7 +256,7 @@ pub fn working_set_variance(rows: &Rows<'_>, acc_thres: NrAccesses, sz_thres: By
 
 /// q(1−q) of a region: how uncertain it is that the region belongs to the working set. 0 where the intervals are not
 /// known.
-pub fn membership_variance(rows: &Rows<'_>, region: usize, acc_thres: NrAccesses) -> f64 {
+pub(crate) fn membership_variance(rows: &Rows<'_>, region: usize, acc_thres: NrAccesses) -> f64 {
     let (Some(intervals), Some(count)) = (rows.intervals, rows.nr_accesses.get(region)) else { return 0.0 };
     let age = rows.age.and_then(|age| age.get(region)).copied();
     doubt(intervals, *count, age, acc_thres)

@@ -95,7 +95,7 @@ pub struct Bin {
 
 impl Distribution {
     /// Ranks numbers that come with the squares of their standard errors, in time order.
-    pub fn with_errors(mut values: Vec<(u64, f64)>, wanted: &[u8], sort: SortBy) -> Self {
+    pub(crate) fn with_errors(mut values: Vec<(u64, f64)>, wanted: &[u8], sort: SortBy) -> Self {
         if sort == SortBy::Size {
             values.sort_by_key(|(value, _)| *value);
         }
@@ -173,7 +173,7 @@ impl DistributionText {
     ///
     /// # Errors
     /// When `out` takes no more.
-    pub fn write_sizes(self, distribution: &Distribution, out: &mut dyn Write) -> io::Result<()> {
+    pub(crate) fn write_sizes(self, distribution: &Distribution, out: &mut dyn Write) -> io::Result<()> {
         if distribution.values.is_empty() {
             return writeln!(out, "# no snapshot");
         }

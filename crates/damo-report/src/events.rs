@@ -35,7 +35,7 @@ impl EventKind {
     }
 
     /// Whether it is worth knowing on the map of another process.
-    pub fn is_about_processes(self) -> bool {
+    pub(crate) fn is_about_processes(self) -> bool {
         matches!(self, EventKind::Start | EventKind::Exit | EventKind::Intervals)
     }
 }

@@ -127,7 +127,7 @@ impl Filter {
 
     /// With its times put on the record's clock.
     #[must_use]
-    pub fn on_clock_of(&self, record: &Record) -> Filter {
+    pub(crate) fn on_clock_of(&self, record: &Record) -> Filter {
         let mut filter = self.clone();
         let began = record.began();
         // The ends of what is possible stay there.
@@ -160,7 +160,7 @@ impl Filter {
     }
 
     /// Whether passing depends on what came before.
-    pub fn needs_order(&self) -> bool {
+    pub(crate) fn needs_order(&self) -> bool {
         !self.snapshot_idx.is_empty()
     }
 
@@ -421,7 +421,7 @@ impl<'f> RegionFilter<'f> {
 ///
 /// # Errors
 /// The first of reading, filtering, or `f`.
-pub fn for_each_rows(
+pub(crate) fn for_each_rows(
     record: &Record,
     filter: &Filter,
     mut f: impl FnMut(&Chunk, Rows<'_>) -> Result<(), ReportError>,

@@ -132,9 +132,9 @@ fn moments(record: &Record) -> Result<(DataFrame, bool), ReportError> {
     let mut readings = readings.collect()?;
     let rounds = rounds(readings.column("time_ns")?.i64()?, readings.column("pid")?.i32()?);
     readings.with_column(Column::new("round".into(), rounds))?;
-    let untold = readings.column("record_ns")?.i64()?.first().is_none();
-    let first = readings.column("time_ns")?.i64()?.first();
-    let (shift, aligned) = match (first.filter(|_| untold), record.time_span()) {
+    let first = |column: &str| Ok::<_, ReportError>(readings.column(column)?.i64()?.iter().next().flatten());
+    let is_untold = first("record_ns")?.is_none();
+    let (shift, aligned) = match (first("time_ns")?.filter(|_| is_untold), record.time_span()) {
         (Some(first), Some(span)) => (span.start.0.saturating_sub(first), true),
         _ => (0, false),
     };
@@ -183,6 +183,7 @@ pub fn footprints(records: &[Record], options: &FootprintsOptions) -> Result<Foo
             names.join(", ")
         )));
     }
+    // Neither is empty.
     let times = all.column("time_ns")?.i64()?;
     let span = TimeSpan::new(Nanos(times.first().unwrap_or(0)), Nanos(times.last().unwrap_or(0)));
     let window = options.time.as_ref().map(|range| range.resolve(records, span)).transpose()?;

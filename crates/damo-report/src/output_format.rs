@@ -50,11 +50,6 @@ impl Form {
         Form::ALL.into_iter().find(|form| form.name() == name || (name == "md" && *form == Form::Markdown))
     }
 
-    /// Whether it holds a single table.
-    pub fn holds_one_table(self) -> bool {
-        matches!(self, Form::Csv | Form::Parquet)
-    }
-
     /// Writes a report's tables. `only` names the one table wanted; without it, forms for one table take the first.
     ///
     /// # Errors

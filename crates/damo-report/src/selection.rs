@@ -25,7 +25,7 @@ impl From<FrameError> for Stop {
 ///
 /// # Errors
 /// If none does, with what there is; or if the record cannot be read.
-pub fn something_passes(record: &Record, filter: &Filter) -> Result<(), ReportError> {
+pub(crate) fn something_passes(record: &Record, filter: &Filter) -> Result<(), ReportError> {
     if record.totals().snapshots == 0 {
         return Err(ReportError::invalid(format!("{}: the record holds no snapshot", record.name())));
     }

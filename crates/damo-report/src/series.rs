@@ -77,7 +77,7 @@ pub fn measure(
 ///
 /// # Errors
 /// As [`measure`].
-pub fn measure_with_error(
+pub(crate) fn measure_with_error(
     record: &Record,
     filter: &Filter,
     value: impl Fn(&Rows<'_>) -> (u64, f64) + Sync,
@@ -147,7 +147,7 @@ pub fn by_target(points: &[Point]) -> Vec<(TargetKey, Vec<Point>)> {
 /// closer together than half of their length, one per target. A target without a snapshot in the group (it has other
 /// intervals) counts with the snapshot that covers the instant, and one that has not begun or has ended with nothing. A
 /// sum is partial if one of its parts is.
-pub fn sum_at_instants(points: &[Point]) -> Vec<Point> {
+pub(crate) fn sum_at_instants(points: &[Point]) -> Vec<Point> {
     let mut series = by_target(points);
     for (_, points) in &mut series {
         points.sort_by_key(|point| point.end);
@@ -207,7 +207,7 @@ pub fn sum_at_instants(points: &[Point]) -> Vec<Point> {
 }
 
 /// Leaves out the first points (see [`left_out`]) and the partial ones, and counts.
-pub fn usable(points: &[Point], exclude: Option<u64>) -> (Vec<Point>, Used) {
+pub(crate) fn usable(points: &[Point], exclude: Option<u64>) -> (Vec<Point>, Used) {
     let skip = left_out(exclude, points.len() as u64);
     let kept = points.get(usize::try_from(skip).unwrap_or(usize::MAX)..).unwrap_or_default();
     let complete: Vec<Point> = kept.iter().filter(|point| !point.partial).copied().collect();

@@ -106,7 +106,7 @@ impl<T> Apart<T> {
     }
 
     /// Whether there is more than one record.
-    pub fn are_several(&self) -> bool {
+    pub(crate) fn are_several(&self) -> bool {
         self.parts.iter().any(|part| part.number > 0)
     }
 }

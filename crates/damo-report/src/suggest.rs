@@ -7,7 +7,8 @@
 mod goal;
 mod show;
 
-pub use goal::{Goal, Measure, default_goals};
+use goal::default_goals;
+pub use goal::{Goal, Measure};
 
 use crate::ReportError;
 use crate::whatif::{self, Outcome, what_if};
@@ -21,7 +22,7 @@ use damo_model::{Nanos, TimeSpan};
 pub struct SuggestOptions {
     /// What is done.
     pub action: Action,
-    /// All of them are to be met; [`default_goals`] if empty.
+    /// All of them are to be met; if empty those that go with the action.
     pub goals: Vec<Goal>,
     /// How to reckon.
     pub whatif: whatif::WhatIfOptions,

@@ -61,7 +61,7 @@ pub struct Area {
 
 impl Area {
     /// Byte samples per byte: how often an average byte of the area was seen accessed.
-    pub fn density(&self) -> f64 {
+    pub(crate) fn density(&self) -> f64 {
         self.heat as f64 / self.range.size().0.max(1) as f64
     }
 }
@@ -114,7 +114,7 @@ pub fn intervals_of(record: &Record, view: &SnapshotView<'_>) -> Option<Interval
 
 impl Survey {
     /// Takes in a chunk of the `number`-th record.
-    pub fn add_chunk(&mut self, record: &Record, number: usize, chunk: &Chunk) {
+    pub(crate) fn add_chunk(&mut self, record: &Record, number: usize, chunk: &Chunk) {
         let mut last: Option<(TargetKey, usize)> = None;
         for view in chunk.snapshots() {
             let at = match last {
@@ -155,7 +155,7 @@ impl Survey {
 
 impl Extent {
     /// From where anything is known (ages reach back before the first snapshot) to the end of the last snapshot.
-    pub fn known_span(&self) -> Option<TimeSpan> {
+    pub(crate) fn known_span(&self) -> Option<TimeSpan> {
         let TimeSpan { start, end } = self.span?;
         let reached = self.first.map_or(start, |first| first.start.saturating_sub(first.reach));
         Some(TimeSpan::new(start.min(reached), end))

@@ -5,13 +5,13 @@ use damo_model::{Target, TargetKey};
 use std::collections::HashMap;
 
 /// The kernel's target id, or `None` where the source does not tell.
-pub fn target_id_text(target: &Target) -> String {
+pub(crate) fn target_id_text(target: &Target) -> String {
     target.target_id.map_or_else(|| "None".to_owned(), |id| id.to_string())
 }
 
 /// A label for each of a record's targets: the kernel's target id, and where several share it, what tells them apart. A
 /// scheme's view of a target is told apart by the scheme.
-pub fn target_labels(record: &Record) -> HashMap<TargetKey, String> {
+pub(crate) fn target_labels(record: &Record) -> HashMap<TargetKey, String> {
     // A record may have tens of thousands of targets: nothing here looks at all of them for each.
     let mut sharing: HashMap<Option<u64>, Vec<&Target>> = HashMap::new();
     for target in record.targets() {

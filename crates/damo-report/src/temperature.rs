@@ -47,7 +47,7 @@ impl Weights {
 }
 
 /// The access rate in whole percent of the possible, cut off.
-pub fn access_percent(nr_accesses: u32, intervals: Intervals) -> u64 {
+pub(crate) fn access_percent(nr_accesses: u32, intervals: Intervals) -> u64 {
     if intervals.sample.0 <= 0 || intervals.aggregation.0 <= 0 {
         return 0;
     }
@@ -56,7 +56,7 @@ pub fn access_percent(nr_accesses: u32, intervals: Intervals) -> u64 {
 }
 
 /// The age in microseconds.
-pub fn age_usec(age: u32, intervals: Intervals) -> i128 {
+pub(crate) fn age_usec(age: u32, intervals: Intervals) -> i128 {
     i128::from(age) * i128::from(intervals.aggregation.0) / 1000
 }
 

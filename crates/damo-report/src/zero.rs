@@ -34,7 +34,7 @@ impl Zero {
     }
 
     /// The same for times as axes have them.
-    pub fn since_wide(self, at: i128) -> i128 {
+    pub(crate) fn since_wide(self, at: i128) -> i128 {
         match self {
             Zero::Began(began) => at - i128::from(began.0),
             Zero::Clock => at,

@@ -125,21 +125,6 @@ pub enum ColorWhen {
     Never,
 }
 
-impl ColorWhen {
-    /// From the option's value.
-    ///
-    /// # Errors
-    /// If it is none of the three.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        match text {
-            "auto" => Ok(Self::Auto),
-            "always" => Ok(Self::Always),
-            "never" => Ok(Self::Never),
-            _ => Err("auto, always or never is wanted".into()),
-        }
-    }
-}
-
 /// The command line as it was typed, for the metadata of pictures.
 pub fn command_line() -> String {
     let mut words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());

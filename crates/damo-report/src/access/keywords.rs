@@ -23,7 +23,7 @@ macro_rules! keys {
 
         impl Key {
             /// The width that values are padded to.
-            pub fn min_chars(self) -> usize {
+            pub(crate) fn min_chars(self) -> usize {
                 match self { $(Key::$key => $width),* }
             }
         }
@@ -83,7 +83,7 @@ keys! {
 
 impl Key {
     /// The keyword of an area that `text` begins with.
-    pub fn at_start_of(area: Area, text: &str) -> Option<(&'static str, Key)> {
+    pub(crate) fn at_start_of(area: Area, text: &str) -> Option<(&'static str, Key)> {
         let found = KEYS.iter().find(|(name, _, areas)| areas.contains(&area) && text.starts_with(name));
         found.map(|(name, key, _)| (*name, *key))
     }
@@ -127,7 +127,7 @@ impl Values<'_> {
         }
     }
 
-    pub fn of_series(&self, key: Key, out: &mut String) {
+    pub(crate) fn of_series(&self, key: Key, out: &mut String) {
         let Series { target, start, end, intervals, goal, .. } = &self.series;
         let index = |index: Option<u32>| index.map_or_else(|| "None".to_owned(), |index| index.to_string());
         out.push_str(&match key {
@@ -159,7 +159,7 @@ impl Values<'_> {
         format!("target {access} accesses per {aggregations} aggrs, [{min}, {max}] sampling interval")
     }
 
-    pub fn of_snapshot(&self, key: Key, snapshot: &Snapshot, out: &mut String) {
+    pub(crate) fn of_snapshot(&self, key: Key, snapshot: &Snapshot, out: &mut String) {
         let since = |time: Nanos| self.time(time.saturating_sub(self.series.start));
         let size = |bytes: u64| format_size(Bytes(bytes), self.numbers());
         let bandwidth = |passed| format!("{} per second", format_size_f64(snapshot.bandwidth(passed), self.numbers()));
@@ -252,7 +252,7 @@ impl Values<'_> {
         format!("sample {} aggr {} (max access hz {max})", self.usec(sample), self.usec(aggregation))
     }
 
-    pub fn of_region(&self, key: Key, snapshot: &Snapshot, index: usize, region: &Region, out: &mut String) {
+    pub(crate) fn of_region(&self, key: Key, snapshot: &Snapshot, index: usize, region: &Region, out: &mut String) {
         let intervals = snapshot.intervals;
         let size = |bytes: u64| format_size(Bytes(bytes), self.numbers());
         out.push_str(&match key {

@@ -27,7 +27,7 @@ impl Region {
         access_percent(self.nr_accesses, intervals)
     }
 
-    pub fn age_usec(&self, intervals: Intervals) -> i128 {
+    pub(crate) fn age_usec(&self, intervals: Intervals) -> i128 {
         age_usec(self.age.unwrap_or(0), intervals)
     }
 
@@ -36,7 +36,7 @@ impl Region {
     }
 
     /// How long nothing was accessed: 0 if something was, else the age and the aggregation it was seen in.
-    pub fn idle_usec(&self, intervals: Intervals) -> i128 {
+    pub(crate) fn idle_usec(&self, intervals: Intervals) -> i128 {
         if self.percent(intervals) > 0 {
             return 0;
         }
@@ -113,7 +113,7 @@ impl Snapshot {
         self.regions.iter().fold(0, |sum, region| sum.saturating_add(region.size()))
     }
 
-    pub fn total_passed(&self) -> u64 {
+    pub(crate) fn total_passed(&self) -> u64 {
         self.regions.iter().fold(0, |sum, region| sum.saturating_add(region.passed.unwrap_or(0)))
     }
 
@@ -134,7 +134,7 @@ impl Snapshot {
     }
 
     /// Bytes accessed per sampling interval, and their standard error.
-    pub fn accessed_per_sample(&self) -> (f64, f64) {
+    pub(crate) fn accessed_per_sample(&self) -> (f64, f64) {
         let n = f64::from(self.intervals.max_nr_accesses().0.max(1));
         let (mut sum, mut square) = (0.0, 0.0);
         for region in &self.regions {
@@ -146,7 +146,7 @@ impl Snapshot {
     }
 
     /// The standard error of the bytes in regions that were found accessed.
-    pub fn working_set_error(&self) -> f64 {
+    pub(crate) fn working_set_error(&self) -> f64 {
         let square = |region: &Region| {
             let size = region.size() as f64;
             size * size * doubt(self.intervals, region.nr_accesses, region.age, NrAccesses(1))
@@ -160,7 +160,7 @@ impl Snapshot {
     }
 
     /// Access rates found, in percent of the most that there could have been, all regions alike.
-    pub fn positive_percent(&self) -> f64 {
+    pub(crate) fn positive_percent(&self) -> f64 {
         let sum: f64 = self.regions.iter().map(|region| f64::from(region.nr_accesses)).sum();
         let most = self.max_nr_accesses() * self.regions.len() as f64;
         if most > 0.0 { sum * 100.0 / most } else { 0.0 }

@@ -125,19 +125,19 @@ impl GridSums {
     }
 
     /// Whether checks are counted.
-    pub fn counts_checks(&self) -> bool {
+    pub(crate) fn counts_checks(&self) -> bool {
         self.checks.is_some()
     }
 
     /// Says that a region was checked so often for one row.
-    pub fn add_checks(&mut self, space: &Axis, row: usize, from: i128, to: i128, checks: u32) {
+    pub(crate) fn add_checks(&mut self, space: &Axis, row: usize, from: i128, to: i128, checks: u32) {
         if let (Some(counts), Some((from, to))) = (&mut self.checks, space.clip(from, to)) {
             counts.add(space, row * space.len(), from, to, checks);
         }
     }
 
     /// Adds a region's accesses in one row. `accesses` is samples × ns of the row that its snapshot covers.
-    pub fn add_heat(&mut self, space: &Axis, row: usize, from: i128, to: i128, accesses: i128) {
+    pub(crate) fn add_heat(&mut self, space: &Axis, row: usize, from: i128, to: i128, accesses: i128) {
         if accesses > 0
             && let Some((from, to)) = space.clip(from, to)
         {
@@ -146,7 +146,7 @@ impl GridSums {
     }
 
     /// Says that `[from, to)` is covered for `time` ns of one row.
-    pub fn add_cover(&mut self, space: &Axis, row: usize, from: i128, to: i128, time: i128) {
+    pub(crate) fn add_cover(&mut self, space: &Axis, row: usize, from: i128, to: i128, time: i128) {
         if let Some((from, to)) = space.clip(from, to) {
             self.cover.add(space, row * space.len(), from, to, time);
         }

@@ -105,7 +105,7 @@ impl MappingNames {
 
     /// The parts of an area that were ever mapped, without small holes: DAMON's areas have holes that only the two or
     /// three largest gaps of an address space are spared. The area itself if nothing is known of it.
-    pub fn mapped_parts(&self, area: AddrRange) -> Vec<AddrRange> {
+    pub(crate) fn mapped_parts(&self, area: AddrRange) -> Vec<AddrRange> {
         let mut runs: Vec<AddrRange> = Vec::new();
         for (mapping, _) in &self.mappings {
             let Some(part) = mapping.intersection(area) else { continue };

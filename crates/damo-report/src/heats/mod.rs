@@ -278,7 +278,7 @@ impl HeatsReport {
     }
 
     /// Whether each row of cells lies in a time with incomplete data.
-    pub fn incomplete_rows(&self, time: &Axis) -> Vec<bool> {
+    pub(crate) fn incomplete_rows(&self, time: &Axis) -> Vec<bool> {
         let overlaps = |row: usize| {
             let (from, to) = (time.bound(row), time.bound(row + 1));
             let first = self.partial.partition_point(|time| i128::from(time.end.0) <= from);

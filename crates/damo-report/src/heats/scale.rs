@@ -72,7 +72,7 @@ impl HeatsReport {
     ///
     /// # Errors
     /// As [`HeatsReport::set_scale`].
-    pub fn top_of(&self, scale: Scale) -> Result<f64, HeatsError> {
+    pub(crate) fn top_of(&self, scale: Scale) -> Result<f64, HeatsError> {
         Ok(match (scale, self.unit, self.possible) {
             (Scale::Hz(top), Unit::Hz, _) => top,
             (Scale::Percent(percent), Unit::Hz, Some(possible)) if possible > 0.0 => possible * percent / 100.0,

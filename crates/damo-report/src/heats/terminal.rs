@@ -24,16 +24,6 @@ pub enum ColorSet {
 }
 
 impl ColorSet {
-    /// The set of a name.
-    pub fn named(name: &str) -> Option<ColorSet> {
-        match name {
-            "gray" => Some(ColorSet::Gray),
-            "flame" => Some(ColorSet::Flame),
-            "emotion" => Some(ColorSet::Emotion),
-            _ => None,
-        }
-    }
-
     /// Background and foreground of a level, as numbers of the terminal's 256 colours.
     pub(crate) fn codes(self, level: usize) -> (u8, u8) {
         const FLAME: [u8; 10] = [232, 1, 1, 2, 3, 3, 20, 21, 26, 27];

@@ -112,7 +112,7 @@ impl<'a> Clock<'a> {
 }
 
 /// The working sets of all targets, snapshot by snapshot.
-pub fn working_sets(record: &Record) -> Result<WssReport, ReportError> {
+pub(crate) fn working_sets(record: &Record) -> Result<WssReport, ReportError> {
     let options = wss::WssOptions { exclude_samples: Some(0), per_target: true, ..Default::default() };
     wss::wss(std::slice::from_ref(record), &options)
 }
@@ -159,7 +159,7 @@ pub fn of_target(
 }
 
 /// CPU time and pressure.
-pub fn of_machine(record: &Record, start: Nanos) -> Result<Vec<Track>, ReportError> {
+pub(crate) fn of_machine(record: &Record, start: Nanos) -> Result<Vec<Track>, ReportError> {
     let clock = Clock::new(record, start)?;
     let side_data = record.side_data()?;
     let tracks = [

@@ -6,15 +6,15 @@ use damo_model::human::Show;
 /// Size of the heat map palette: [`NO_DATA`], [`HATCH`], colours of overlays, and colours from cold to hot.
 pub const PALETTE: usize = 256;
 /// Palette index of cells without data.
-pub const NO_DATA: u8 = 0;
+pub(crate) const NO_DATA: u8 = 0;
 /// Palette index of the lines over times with incomplete data.
-pub const HATCH: u8 = 1;
+pub(crate) const HATCH: u8 = 1;
 /// Palette index of the first overlay's colour; there are [`OVERLAYS`] of them.
-pub const OVERLAY: u8 = 2;
+pub(crate) const OVERLAY: u8 = 2;
 /// How many overlays can be told apart.
-pub const OVERLAYS: u8 = 6;
+pub(crate) const OVERLAYS: u8 = 6;
 /// Palette index of the coldest colour; the hottest is 255.
-pub const COLDEST: u8 = OVERLAY + OVERLAYS;
+pub(crate) const COLDEST: u8 = OVERLAY + OVERLAYS;
 
 /// A point in pixels, from the upper left corner.
 pub type Point = (f64, f64);

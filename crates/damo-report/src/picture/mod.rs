@@ -85,17 +85,8 @@ pub enum Theme {
 }
 
 impl Theme {
-    /// The theme of a name.
-    pub fn named(name: &str) -> Option<Theme> {
-        match name {
-            "light" => Some(Theme::Light),
-            "dark" => Some(Theme::Dark),
-            _ => None,
-        }
-    }
-
     /// Whether the ground is dark, and hot bright.
-    pub fn is_dark(self) -> bool {
+    pub(crate) fn is_dark(self) -> bool {
         self == Theme::Dark
     }
 

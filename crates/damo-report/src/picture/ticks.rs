@@ -27,7 +27,7 @@ const TIME_STEPS: [i128; 18] = [
 ];
 
 /// The smallest round step of time with at most `count` steps in `length` ns.
-pub fn time_step(length: i128, count: usize) -> i128 {
+pub(crate) fn time_step(length: i128, count: usize) -> i128 {
     let least = length / count.max(1) as i128;
     if least < S {
         return decimal_step(least);
@@ -52,7 +52,7 @@ fn decimal_step(least: i128) -> i128 {
 }
 
 /// A power of two, at least `least` bytes.
-pub fn byte_step(length: i128, count: usize) -> i128 {
+pub(crate) fn byte_step(length: i128, count: usize) -> i128 {
     let least = length / count.max(1) as i128;
     let mut step = 1;
     while step < least {
@@ -62,7 +62,7 @@ pub fn byte_step(length: i128, count: usize) -> i128 {
 }
 
 /// 1, 2 or 5 times a power of ten so that at most `count` steps fit in `length`; 1 for lengths that are no number.
-pub fn number_step(length: f64, count: usize) -> f64 {
+pub(crate) fn number_step(length: f64, count: usize) -> f64 {
     let least = length / count.max(1) as f64;
     if !least.is_finite() || least <= 0.0 {
         return 1.0;
@@ -79,7 +79,7 @@ const UNITS: [&str; 7] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
 
 /// A size of three digits, without superfluous zeros: `32 MiB`, `1.26 GiB`, `0`. For what stands on an axis, see
 /// [`byte_tick`].
-pub fn bytes_text(bytes: f64) -> String {
+pub(crate) fn bytes_text(bytes: f64) -> String {
     if bytes == 0.0 {
         return "0".to_owned();
     }
@@ -94,7 +94,7 @@ pub fn bytes_text(bytes: f64) -> String {
 }
 
 /// The exact size at a tick: in the largest unit of which it is so many quarters, `1.25 GiB` or else `1088 MiB`.
-pub fn byte_tick(bytes: i128) -> String {
+pub(crate) fn byte_tick(bytes: i128) -> String {
     if bytes == 0 {
         return "0".to_owned();
     }
@@ -113,7 +113,7 @@ pub fn byte_tick(bytes: i128) -> String {
 }
 
 /// A number without superfluous zeros.
-pub fn number_text(value: f64) -> String {
+pub(crate) fn number_text(value: f64) -> String {
     let digits = if value == 0.0 || value.abs() >= 100.0 { 0 } else { 2 };
     if value != 0.0 && value.abs() < 0.01 {
         return format!("{value:.1e}");
@@ -132,7 +132,7 @@ pub fn time_text(nanos: i128) -> String {
 }
 
 /// The exact time at a tick, as short as it can be: `1 h 30 min`, `2.25 s`, `40 ms`.
-pub fn time_tick(nanos: i128) -> String {
+pub(crate) fn time_tick(nanos: i128) -> String {
     let size = nanos.unsigned_abs() as i128;
     let decimals = |size: i128, unit: i128, name: &str| {
         let digits = unit.ilog10() as usize;
@@ -179,14 +179,14 @@ fn trimmed(text: &str) -> String {
 }
 
 /// Multiples of `step` from `from` to `to`.
-pub fn multiples_within(from: i128, to: i128, step: i128) -> impl Iterator<Item = i128> {
+pub(crate) fn multiples_within(from: i128, to: i128, step: i128) -> impl Iterator<Item = i128> {
     let step = step.max(1);
     let first = from.div_euclid(step) + i128::from(from.rem_euclid(step) > 0);
     (first..=to.div_euclid(step)).map(move |i| i * step)
 }
 
 /// Multiples of `step` from 0 to `length`.
-pub fn multiples(length: i128, step: i128) -> Vec<i128> {
+pub(crate) fn multiples(length: i128, step: i128) -> Vec<i128> {
     (0..=length / step.max(1)).map(|i| i * step).collect()
 }
 

@@ -73,7 +73,7 @@ impl Goal {
     }
 
     /// Whether `outcome` meets it. `length` is the record's.
-    pub fn is_met(&self, outcome: &Outcome, length: Nanos) -> bool {
+    pub(crate) fn is_met(&self, outcome: &Outcome, length: Nanos) -> bool {
         let value = self.measure.of(outcome, length);
         if self.measure == Measure::Saving { value > self.bound } else { value < self.bound }
     }
@@ -98,7 +98,7 @@ fn short(value: f64) -> f64 {
 ///
 /// A tenth accessed again means that nine tenths of the work was of use. One millisecond each second is a memory pressure
 /// of 0.1 %, which production hosts are commonly held to when their idle memory is paged out.
-pub fn default_goals(action: Action) -> Vec<Goal> {
+pub(crate) fn default_goals(action: Action) -> Vec<Goal> {
     let refault = Goal { measure: Measure::Refault, bound: 0.1 };
     let waiting = Goal { measure: Measure::Waiting, bound: 0.001 };
     if action == Action::Pageout { vec![refault, waiting] } else { vec![refault] }

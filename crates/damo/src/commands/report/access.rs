@@ -1,16 +1,15 @@
 //! `damo report access`: snapshots as tables, boxes, histograms and percentiles.
 
 use super::form::{AnyForm, FORMS, FormArgs, FormOptions, PagerArgs, form};
-use super::options::RawNumber;
+use super::options::{COLOR_SETS, COLOR_WHEN, RawNumber, choice};
 use super::part::FilterArgs;
 use super::picture::PlotArgs;
 use super::ranges::occurrences;
 use super::raw;
 use super::shared::{Asked, ReportArgs, Request};
 use crate::output::{self, ColorWhen};
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use clap::{ArgMatches, Args, Command, FromArgMatches};
-use damo_cli::args::named;
 use damo_model::human::Show;
 use damo_report::access::{AccessOptions, AccessReport, Area, HistogramOptions, Percentiles, SortKey, Style};
 use damo_report::heats::{ColorSet, Depth};
@@ -26,7 +25,7 @@ pub struct AccessArgs {
     #[arg(long = "raw_form", help_heading = "Output")]
     raw_form: bool,
     /// How snapshots are shown: as tables, boxes, histograms or percentiles
-    #[arg(long, value_name = "STYLE", value_parser = named(Style::NAMES.map(|(name, _)| name), style), default_value = "detailed", help_heading = "Output")]
+    #[arg(long, value_name = "STYLE", value_parser = choice(Style::NAMES), default_value = "detailed", help_heading = "Output")]
     style: Style,
     #[command(flatten)]
     raw_number: RawNumber,
@@ -34,7 +33,7 @@ pub struct AccessArgs {
     #[arg(long = "total_sz_only", help_heading = "Output")]
     total_sz_only: bool,
     /// Sort regions by address, access_rate, age, size or temperature; the last named counts most
-    #[arg(long = "sort_regions_by", value_name = "KEY", num_args = 1.., value_parser = named(["address", "access_rate", "age", "size", "temperature"], sort_key), help_heading = "Output")]
+    #[arg(long = "sort_regions_by", value_name = "KEY", num_args = 1.., value_parser = choice(SORT_KEYS), help_heading = "Output")]
     sort_regions_by: Vec<SortKey>,
     /// The keys that descend, or `all`
     #[arg(long = "sort_regions_dsc", value_name = "KEY", num_args = 1.., help_heading = "Output")]
@@ -66,13 +65,13 @@ pub struct AccessArgs {
     #[arg(long = "snapshot_heatmap_static", help_heading = "Output")]
     snapshot_heatmap_static: bool,
     /// Its colours: gray, flame or emotion
-    #[arg(long = "snapshot_heatmap_colorset", value_name = "SET", value_parser = named(["gray", "flame", "emotion"], color_set), default_value = "gray", help_heading = "Output")]
+    #[arg(long = "snapshot_heatmap_colorset", value_name = "SET", value_parser = choice(COLOR_SETS), default_value = "gray", help_heading = "Output")]
     snapshot_heatmap_colorset: ColorSet,
     /// A box beside each region
     #[arg(long = "region_box", help_heading = "Output")]
     region_box: bool,
     /// Colours on the terminal; `auto` respects NO_COLOR and TERM
-    #[arg(long, value_name = "WHEN", default_value = "auto", value_parser = named(["auto", "always", "never"], ColorWhen::parse), help_heading = "Output")]
+    #[arg(long, value_name = "WHEN", default_value = "auto", value_parser = choice(COLOR_WHEN), help_heading = "Output")]
     color: ColorWhen,
     /// Print standard errors: what each snapshot's figures, and percentiles, would vary by if DAMON checked the same memory
     /// again
@@ -116,25 +115,14 @@ impl FormOptions for AccessForm {
     }
 }
 
-fn style(text: &str) -> Result<Style, String> {
-    let known = Style::NAMES.iter().find(|(name, _)| *name == text).map(|(_, style)| *style);
-    known.ok_or_else(|| format!("one of {} is wanted", Style::NAMES.map(|(name, _)| name).join(", ")))
-}
-
-fn color_set(text: &str) -> Result<ColorSet, String> {
-    ColorSet::named(text).ok_or_else(|| "gray, flame or emotion".into())
-}
-
-fn sort_key(text: &str) -> Result<SortKey, String> {
-    match text {
-        "address" => Ok(SortKey::Address),
-        "access_rate" => Ok(SortKey::AccessRate),
-        "age" => Ok(SortKey::Age),
-        "size" => Ok(SortKey::Size),
-        "temperature" => Ok(SortKey::Temperature),
-        _ => Err("address, access_rate, age, size or temperature".into()),
-    }
-}
+/// What regions are sorted by, by its names.
+const SORT_KEYS: [(&str, SortKey); 5] = [
+    ("address", SortKey::Address),
+    ("access_rate", SortKey::AccessRate),
+    ("age", SortKey::Age),
+    ("size", SortKey::Size),
+    ("temperature", SortKey::Temperature),
+];
 
 impl ReportArgs for AccessArgs {
     type Report<'r> = AccessReport<'r>;
@@ -181,8 +169,9 @@ impl AccessArgs {
         let descending = if self.sort_regions_dsc == ["all"] {
             SortKey::ALL.to_vec()
         } else {
-            let keys = self.sort_regions_dsc.iter().map(|key| sort_key(key));
-            keys.collect::<Result<_, _>>().map_err(|error| anyhow::anyhow!("--sort_regions_dsc: {error}, or all"))?
+            let key = |word: &String| SORT_KEYS.iter().find(|(name, _)| name == word).map(|(_, key)| *key);
+            let keys = self.sort_regions_dsc.iter().map(key).collect::<Option<_>>();
+            keys.context("--sort_regions_dsc: address, access_rate, age, size or temperature, or all")?
         };
         let weights = match self.temperature_weights[..] {
             [size, access_rate, age] => Weights { size, access_rate, age },

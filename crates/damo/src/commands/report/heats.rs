@@ -3,6 +3,7 @@
 mod window;
 
 use super::form::{AnyForm, FormArgs, FormOptions, form};
+use super::options::{COLOR_SETS, COLOR_WHEN, choice};
 use super::part::MapPart;
 use super::picture::{PictureArgs, ScaleArgs};
 use super::ranges::BareTimes;
@@ -12,7 +13,6 @@ use crate::output::{self, ColorWhen};
 use crate::progress;
 use anyhow::{Result, bail};
 use clap::Args;
-use damo_cli::args::named;
 use damo_frame::Record;
 use damo_model::human::{Show, Style};
 use damo_report::filter::TargetFilter;
@@ -46,14 +46,14 @@ pub struct HeatsArgs {
     /// How the terminal map looks: `blocks`, as large as the window, time from left to right and low addresses at the
     /// bottom as in pictures; or `digits`, 40 x 80 with time from top to bottom as the Python tool has it
     /// [default: blocks on a terminal, else digits]
-    #[arg(long, value_name = "blocks|digits", value_parser = named(["blocks", "digits"], glyphs), help_heading = "Output")]
+    #[arg(long, value_name = "blocks|digits", value_parser = choice([("blocks", Glyphs::HalfBlocks), ("digits", Glyphs::Digits)]), help_heading = "Output")]
     style: Option<Glyphs>,
     /// Colours of the digits: gray, flame or emotion
     #[arg(
         long = "stdout_colorset",
         aliases = ["stdout_heatmap_color", "ascii_color", "plot_ascii"],
         value_name = "SET",
-        value_parser = named(["gray", "flame", "emotion"], color_set),
+        value_parser = choice(COLOR_SETS),
         default_value = "gray",
         help_heading = "Output"
     )]
@@ -62,12 +62,12 @@ pub struct HeatsArgs {
     #[arg(long = "stdout_skip_colorset_example", alias = "stdout_heatmap_skip_color_example", help_heading = "Output")]
     skip_example: bool,
     /// Colours on the terminal; `auto` respects NO_COLOR and TERM
-    #[arg(long, value_name = "WHEN", default_value = "auto", value_parser = named(["auto", "always", "never"], ColorWhen::parse), help_heading = "Output")]
+    #[arg(long, value_name = "WHEN", default_value = "auto", value_parser = choice(COLOR_WHEN), help_heading = "Output")]
     color: ColorWhen,
     #[command(flatten)]
     scale: ScaleArgs,
     /// Without address ranges: draw the hottest area per byte, or all
-    #[arg(long = "draw_range", value_name = "hottest|all", value_parser = named(["hottest", "all"], draw_range), help_heading = "Selection")]
+    #[arg(long = "draw_range", value_name = "hottest|all", value_parser = choice([("hottest", DrawRange::Hottest), ("all", DrawRange::All)]), help_heading = "Selection")]
     draw_range: Option<DrawRange>,
     /// Draw the mappings of this name only, e.g. '[heap]' or libc.so.6
     #[arg(long, value_name = "NAME", help_heading = "Selection")]
@@ -76,7 +76,7 @@ pub struct HeatsArgs {
     #[arg(long, value_name = "TEXT", help_heading = "Selection", conflicts_with = "time_range")]
     mark: Option<String>,
     /// Show where schemes were applied, if the record tells (`damo record --schemes_target_regions`)
-    #[arg(long, value_name = "on|off", default_value = "on", value_parser = named(["on", "off"], on_off), action = clap::ArgAction::Set, help_heading = "Output")]
+    #[arg(long, value_name = "on|off", default_value = "on", value_parser = choice([("on", true), ("off", false)]), action = clap::ArgAction::Set, help_heading = "Output")]
     schemes: bool,
     /// Mark cells that rest on fewer checks of DAMON's than this: the standard error of an access rate is up to half of
     /// the possible over the square root of its checks. 0 marks none
@@ -128,34 +128,6 @@ pub struct HeatsForm {
     force: bool,
     #[command(flatten)]
     picture: PictureArgs,
-}
-
-fn glyphs(text: &str) -> Result<Glyphs, String> {
-    match text {
-        "blocks" => Ok(Glyphs::HalfBlocks),
-        "digits" => Ok(Glyphs::Digits),
-        _ => Err("blocks or digits".into()),
-    }
-}
-
-fn on_off(text: &str) -> Result<bool, String> {
-    match text {
-        "on" => Ok(true),
-        "off" => Ok(false),
-        _ => Err("on or off".into()),
-    }
-}
-
-fn color_set(text: &str) -> Result<ColorSet, String> {
-    ColorSet::named(text).ok_or_else(|| "gray, flame or emotion".into())
-}
-
-fn draw_range(text: &str) -> Result<DrawRange, String> {
-    match text {
-        "hottest" => Ok(DrawRange::Hottest),
-        "all" => Ok(DrawRange::All),
-        _ => Err("hottest or all".into()),
-    }
 }
 
 impl ReportArgs for HeatsArgs {

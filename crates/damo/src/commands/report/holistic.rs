@@ -1,6 +1,7 @@
 //! `damo report holistic`: one page with map, distributions, footprints and confidence.
 
 use super::form::FormArgs;
+use super::options::{COLOR_WHEN, choice};
 use super::part::WholeRecord;
 use super::picture::ScaleArgs;
 use super::shared::{Asked, ReportArgs, Request};
@@ -8,7 +9,6 @@ use crate::output::{self, ColorWhen};
 use crate::progress;
 use anyhow::{Result, bail};
 use clap::Args;
-use damo_cli::args::named;
 use damo_frame::Record;
 use damo_report::filter::TargetFilter;
 use damo_report::heats::{Depth, Fit, Glyphs, HeatsOptions, TerminalStyle};
@@ -38,7 +38,7 @@ pub struct HolisticArgs {
     #[arg(long, help_heading = "Output")]
     long: bool,
     /// Colours on the terminal; `auto` respects NO_COLOR and TERM
-    #[arg(long, value_name = "WHEN", default_value = "auto", value_parser = named(["auto", "always", "never"], ColorWhen::parse), help_heading = "Output")]
+    #[arg(long, value_name = "WHEN", default_value = "auto", value_parser = choice(COLOR_WHEN), help_heading = "Output")]
     color: ColorWhen,
     #[command(flatten)]
     scale: ScaleArgs,

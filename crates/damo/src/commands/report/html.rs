@@ -1,6 +1,7 @@
 //! `damo report html`.
 
-use super::picture::{self, ScaleArgs};
+use super::options::choice;
+use super::picture::ScaleArgs;
 use super::shared::ReportCommand;
 use crate::errors::{self, Outcome};
 use crate::inputs::Inputs;
@@ -11,6 +12,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use damo_format::Kind;
 use damo_model::human::Show;
+use damo_report::colormap::ColorMap;
 use damo_report::html::{self, HtmlOptions};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -37,8 +39,8 @@ pub struct HtmlArgs {
     #[arg(long, help_heading = "Output")]
     force: bool,
     /// Colours of heat: inferno, magma, viridis, cividis or gray
-    #[arg(long, value_name = "NAME", value_parser = picture::colormap, default_value = "inferno", help_heading = "Output")]
-    colormap: damo_report::colormap::ColorMap,
+    #[arg(long, value_name = "NAME", value_parser = choice(ColorMap::ALL), default_value = "inferno", help_heading = "Output")]
+    colormap: ColorMap,
     /// Open the page in a browser when it is written (with `xdg-open`)
     #[arg(long, help_heading = "Output")]
     open: bool,

@@ -45,7 +45,7 @@ const fn entry<C: ReportCommand + Args + 'static>(names: &'static [&'static str]
 }
 
 /// All reports.
-const REPORTS: [Entry; 13] = [
+const REPORTS: &[Entry] = &[
     entry::<Asked<raw::RawArgs>>(&["raw"], "All snapshots with their regions, as recorded"),
     entry::<Asked<access::AccessArgs>>(
         &["access"],

@@ -1,12 +1,14 @@
 //! Options that several reports share, and their values.
 
+use crate::output::ColorWhen;
 use anyhow::{Result, bail};
 use clap::Args;
-use damo_cli::args::named;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use damo_model::human::{self, ParseError, Style, TimeUnit};
 use damo_model::{Bytes, Nanos};
 use damo_report::ReportError;
 use damo_report::distribution::{PercentileRange, SortBy};
+use damo_report::heats::ColorSet;
 use damo_report::series::{SETTLING, Used};
 
 /// A size, in bytes or with a unit.
@@ -33,6 +35,22 @@ pub fn microseconds(text: &str) -> Result<Nanos, ParseError> {
 pub fn seconds(text: &str) -> Result<Nanos, ParseError> {
     human::parse_time(text, TimeUnit::Secs)
 }
+
+/// One of some words, each of which stands for a value; help and completion offer them.
+pub fn choice<T: Copy + Send + Sync + 'static, const N: usize>(
+    words: [(&'static str, T); N],
+) -> impl TypedValueParser<Value = T> {
+    let value = move |name: String| words.iter().find(|(word, _)| *word == name).map(|(_, value)| *value);
+    PossibleValuesParser::new(words.map(|(word, _)| word)).try_map(move |name| value(name).ok_or("no such word"))
+}
+
+/// When to use colours, by its words.
+pub const COLOR_WHEN: [(&str, ColorWhen); 3] =
+    [("auto", ColorWhen::Auto), ("always", ColorWhen::Always), ("never", ColorWhen::Never)];
+
+/// The colours of digits, by their names.
+pub const COLOR_SETS: [(&str, ColorSet); 3] =
+    [("gray", ColorSet::Gray), ("flame", ColorSet::Flame), ("emotion", ColorSet::Emotion)];
 
 /// `--raw_number` and its spellings.
 #[derive(Args, Clone, Copy, Debug, Default)]
@@ -64,16 +82,8 @@ pub struct DistributionArgs {
     )]
     range: Vec<i64>,
     /// Rank by value, or by time to see the course of things
-    #[arg(short, long, value_name = "size|time", default_value = "size", value_parser = named(["size", "time"], sort_by), help_heading = "Output")]
+    #[arg(short, long, value_name = "size|time", default_value = "size", value_parser = choice([("size", SortBy::Size), ("time", SortBy::Time)]), help_heading = "Output")]
     sortby: SortBy,
-}
-
-fn sort_by(text: &str) -> Result<SortBy, String> {
-    match text {
-        "size" => Ok(SortBy::Size),
-        "time" => Ok(SortBy::Time),
-        _ => Err("give size or time".into()),
-    }
 }
 
 impl DistributionArgs {

@@ -1,11 +1,11 @@
 //! Options of pictures, and writing them: PNG or SVG by the file's ending.
 
+use super::options::choice;
 use crate::errors;
 use crate::inputs::Opened;
 use crate::outputs::{self, Manner};
 use anyhow::Result;
 use clap::Args;
-use damo_cli::args::named;
 use damo_model::human::Show;
 use damo_report::colormap::ColorMap;
 use damo_report::heats::{HeatMap, HeatsOptions, Scale};
@@ -19,10 +19,10 @@ pub struct PictureArgs {
     #[arg(long, value_name = "WIDTHxHEIGHT", value_parser = size, default_value = "1200x720", help_heading = "Pictures")]
     size: (usize, usize),
     /// Background: hot memory is dark on light, and bright on dark [default: light; on a terminal its own, else dark]
-    #[arg(long, value_name = "THEME", value_parser = named(["light", "dark"], theme), help_heading = "Pictures")]
+    #[arg(long, value_name = "THEME", value_parser = choice([("light", Theme::Light), ("dark", Theme::Dark)]), help_heading = "Pictures")]
     theme: Option<Theme>,
     /// Colours of access rates
-    #[arg(long, value_name = "NAME", value_parser = named(ColorMap::ALL.map(|(name, _)| name), colormap), default_value = "inferno", help_heading = "Pictures")]
+    #[arg(long, value_name = "NAME", value_parser = choice(ColorMap::ALL), default_value = "inferno", help_heading = "Pictures")]
     colormap: ColorMap,
 }
 
@@ -59,15 +59,6 @@ fn size(text: &str) -> Result<(usize, usize), String> {
         Some((Ok(width), Ok(height))) => Ok((width, height)),
         _ => Err("give width and height in pixels, as in 1200x720".into()),
     }
-}
-
-fn theme(text: &str) -> Result<Theme, String> {
-    Theme::named(text).ok_or_else(|| "give light or dark".into())
-}
-
-/// A colour map by its name.
-pub fn colormap(text: &str) -> Result<ColorMap, String> {
-    ColorMap::named(text).ok_or_else(|| "there is no such colour map".into())
 }
 
 fn picture_file(text: &str) -> Result<PathBuf, String> {
