@@ -106,7 +106,7 @@ def meta(raw):
     m = {"tool": b.string(), "kernel_release": b.string(), "features": b.list(b.string)}
     m["formats"] = b.list(lambda: [b.string(), b.string()])
     number = b.uint()
-    m["source"] = {"kind": ("unknown", "kernel", "kernel snapshots", "simulator", "imported")[number]}
+    m["source"] = {"kind": ("unknown", "kernel", "kernel snapshots", "simulator", "imported", "referenced pages")[number]}
     if number == 3:
         m["source"].update(seed=b.uint(), workload=b.string())
     if number == 4:

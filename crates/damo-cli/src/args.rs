@@ -23,7 +23,7 @@ use clap::builder::TypedValueParser;
 use damo_model::human::Show;
 use damo_model::kdamond::parse_count;
 use damo_model::{Bytes, Nanos};
-use damo_record::request::{Limits, Output, Request, RequestSource, Rotation, Simulation, Snapshots};
+use damo_record::request::{Limits, Output, Request, RequestSource, Rotation, Simulation, Snapshots, SourceChoice};
 use damo_steer::plan::TargetSpec;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -109,6 +109,14 @@ pub struct RecordArgs {
     /// followed.
     #[arg(long, value_names = ["DELAY", "COUNT"], num_args = 2, help_heading = "Stopping")]
     pub snapshot: Vec<String>,
+
+    /// What snapshots are made from: `damon`, or `referenced` pages, which needs neither DAMON nor root for one's own
+    /// processes [default: damon, and where that cannot be had, referenced].
+    ///
+    /// With `referenced`, /proc tells how much of each mapping was accessed: exact in bytes, but where in a mapping is not
+    /// known. Intervals are 100 ms and 1 s then, and longer for large processes, so that it takes about 1 % of a CPU.
+    #[arg(long, value_enum, value_name = "SOURCE", help_heading = "Targets")]
+    pub source: Option<SourceName>,
 
     /// Simulate the workloads that these masim configuration files describe, instead of using the kernel's DAMON.
     ///
@@ -215,6 +223,27 @@ pub struct FeaturesArgs {
     pub root: PathBuf,
 }
 
+/// A source of snapshots on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum SourceName {
+    /// DAMON, and nothing else
+    Damon,
+    /// How much of each mapping was referenced
+    Referenced,
+    /// The embedded monitor, with --simulate
+    Simulate,
+}
+
+impl From<SourceName> for SourceChoice {
+    fn from(name: SourceName) -> Self {
+        match name {
+            SourceName::Damon => SourceChoice::Damon,
+            SourceName::Referenced => SourceChoice::Referenced,
+            SourceName::Simulate => SourceChoice::Auto,
+        }
+    }
+}
+
 impl RecordArgs {
     /// Checks what was typed against itself and gives the recording that it asks for.
     ///
@@ -224,6 +253,7 @@ impl RecordArgs {
         let snapshots = self.snapshots()?;
         let request = Request {
             what: self.what()?,
+            source: self.source.map_or(SourceChoice::Auto, SourceChoice::from),
             monitoring: self.monitor.monitoring()?,
             output: self.output()?,
             limits: Limits { timeout: self.timeout, snapshots },
@@ -238,6 +268,16 @@ impl RecordArgs {
             root: if self.root.as_os_str().is_empty() { PathBuf::from("/") } else { self.root.clone() },
             notes: self.notes(),
         };
+        match (&request.what, self.source) {
+            (RequestSource::Simulate(_), Some(SourceName::Damon | SourceName::Referenced)) => {
+                return usage("--simulate and --source name two sources: leave one of them out");
+            }
+            (RequestSource::Simulate(_), _) => {}
+            (_, Some(SourceName::Simulate)) => {
+                return usage("--source simulate needs a workload: --simulate stairs, or a masim configuration");
+            }
+            _ => {}
+        }
         if matches!(request.what, RequestSource::Simulate(_)) && request.limits.snapshots.is_some() {
             return usage("--snapshot reads DAMON's files, and a simulation has none: leave it out, and see --timeout");
         }

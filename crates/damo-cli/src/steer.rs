@@ -12,7 +12,6 @@ use crate::messages;
 use crate::status_line::StatusLine;
 use crate::values;
 use damo_model::human::{Show, plain_json};
-use damo_model::kdamond::RunningKdamond;
 use damo_model::kdamond::{self, Kdamond};
 use damo_model::scheme::Scheme;
 use damo_steer::foreground::ForegroundSchemes;
@@ -56,7 +55,8 @@ fn start_on(machine: &Machine, args: &StartArgs, out: &mut dyn Write) -> Result<
         return print_writes(&machine.sysfs.dry_run(&kdamonds).map_err(SteerError::from)?, out);
     }
     let started = machine.steer().start(&kdamonds)?;
-    let each: Vec<String> = started.iter().map(RunningKdamond::to_string).collect();
+    let each: Vec<String> =
+        started.iter().map(|(index, thread)| format!("kdamond {index} (thread {thread})")).collect();
     messages::done(format_args!(
         "Started {}. See it: damo status. Record it: damo record. End it: damo stop.",
         each.join(" and ")

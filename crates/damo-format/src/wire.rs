@@ -14,8 +14,8 @@ use crate::layout::MAX_RAW;
 use bincode::config::{Configuration, Limit, LittleEndian, Varint};
 use bincode::{Decode, Encode};
 use damo_model::{
-    Bytes, Clock, ClockPair, Intervals, IntervalsGoal, KdamondIndex, Meta, Nanos, NrRegions, Ops, Process, Source,
-    Target, TargetKey, TracepointFormat,
+    Bytes, Clock, ClockPair, Intervals, IntervalsGoal, Meta, Nanos, NrRegions, Ops, Process, Source, Target, TargetKey,
+    TracepointFormat,
 };
 
 /// Nothing is decoded that claims more memory than a block may have.
@@ -123,6 +123,7 @@ enum WireSource {
     KernelSnapshots,
     Simulator { seed: u64, workload: String },
     Imported { format: String },
+    Referenced,
 }
 
 /// What a meta block holds, but for the history.
@@ -180,6 +181,7 @@ impl From<&Meta> for WireMeta {
                 Source::KernelSnapshots => WireSource::KernelSnapshots,
                 Source::Simulator { seed, workload } => WireSource::Simulator { seed, workload },
                 Source::Imported { format } => WireSource::Imported { format },
+                Source::Referenced => WireSource::Referenced,
             },
             ops: ops.map_or(0, ops_number),
             intervals: intervals.map(Into::into),
@@ -214,6 +216,7 @@ impl From<WireMeta> for Meta {
                 WireSource::KernelSnapshots => Source::KernelSnapshots,
                 WireSource::Simulator { seed, workload } => Source::Simulator { seed, workload },
                 WireSource::Imported { format } => Source::Imported { format },
+                WireSource::Referenced => Source::Referenced,
             },
             ops: ops_of(w.ops),
             intervals: w.intervals.map(Into::into),
@@ -284,16 +287,7 @@ impl From<&Target> for WireTarget {
             comm,
             cmdline,
         });
-        WireTarget {
-            key: key.0,
-            kdamond: kdamond.map(|index| index.0),
-            context,
-            scheme,
-            target_id,
-            process,
-            data_source,
-            scheme_filters,
-        }
+        WireTarget { key: key.0, kdamond, context, scheme, target_id, process, data_source, scheme_filters }
     }
 }
 
@@ -301,7 +295,7 @@ impl From<WireTarget> for Target {
     fn from(w: WireTarget) -> Self {
         Target {
             key: TargetKey(w.key),
-            kdamond: w.kdamond.map(KdamondIndex),
+            kdamond: w.kdamond,
             context: w.context,
             scheme: w.scheme,
             target_id: w.target_id,

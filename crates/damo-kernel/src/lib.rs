@@ -43,6 +43,7 @@ pub mod features;
 mod io;
 mod needs;
 pub mod procfs;
+pub mod referenced;
 pub mod rights;
 pub mod ring;
 pub mod signals;

@@ -60,6 +60,8 @@ pub enum Source {
         /// The workload's name, usually the configuration file's.
         workload: String,
     },
+    /// Referenced pages of processes, mapping by mapping, where there is no DAMON.
+    Referenced,
     /// A foreign record.
     Imported {
         /// Name of the foreign format, as in `damo convert --help`.

@@ -32,6 +32,15 @@ pub enum RecordError {
     /// Several files would go to a pipe or device.
     #[error("rotation and --keep write several files: give a file's name with -o, not a pipe's or device's")]
     SeveralToPipe,
+    /// Only DAMON can do it.
+    #[error(
+        "{what} can only be had with DAMON, not with referenced pages (--source referenced): leave it out, or record as root on \
+         a kernel with DAMON; `damo doctor` tells what that needs"
+    )]
+    NeedsDamon {
+        /// What was asked for.
+        what: &'static str,
+    },
     /// A mark without text.
     #[error("an empty mark says nothing: give it a text")]
     EmptyMark,

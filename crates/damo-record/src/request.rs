@@ -40,6 +40,18 @@ pub struct Simulation {
     pub seed: u64,
 }
 
+/// What snapshots of processes are made from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SourceChoice {
+    /// DAMON; where it cannot be had, referenced pages.
+    #[default]
+    Auto,
+    /// DAMON and nothing else.
+    Damon,
+    /// Which pages were referenced, by mapping.
+    Referenced,
+}
+
 /// When to begin a new file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rotation {
@@ -99,6 +111,8 @@ pub struct Limits {
 pub struct Request {
     /// Whom to monitor.
     pub what: RequestSource,
+    /// What snapshots are made from.
+    pub source: SourceChoice,
     /// How closely.
     pub monitoring: Monitoring,
     /// Where to.
@@ -130,6 +144,7 @@ impl Request {
     pub fn new(what: impl Into<RequestSource>, path: Option<PathBuf>) -> Self {
         Self {
             what: what.into(),
+            source: SourceChoice::Auto,
             monitoring: Monitoring::default(),
             output: Output { path, ..Output::default() },
             limits: Limits::default(),

@@ -57,7 +57,7 @@ pub fn parse_edges(text: &str) -> Result<Vec<Nanos>, ReportError> {
 pub struct AgeRow {
     /// The target's label.
     pub target: String,
-    /// Process id of the target, where known.
+    /// Its process.
     pub pid: Option<i32>,
     /// At least so long ago.
     pub from: Nanos,
@@ -69,7 +69,7 @@ pub struct AgeRow {
     pub percent: f64,
 }
 
-/// Idle times of the memory of some records.
+/// The result.
 #[derive(Clone, Debug)]
 pub struct AgesReport {
     /// Rows, target after target.

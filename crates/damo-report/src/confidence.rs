@@ -57,7 +57,7 @@ pub struct Confidence {
 }
 
 impl Confidence {
-    /// The number of complete snapshots.
+    /// Complete snapshots.
     pub fn snapshots(&self) -> u64 {
         self.used.snapshots.saturating_sub(self.used.partial)
     }

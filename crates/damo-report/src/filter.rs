@@ -12,12 +12,12 @@ use damo_model::{Addr, AddrRange, Bytes, Intervals, Nanos, Selection, SnapshotHe
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-/// Bounds that are included.
+/// Inclusive bounds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Bounds<T> {
-    /// The smallest value within.
+    /// Smallest.
     pub min: T,
-    /// The largest value within.
+    /// Largest.
     pub max: T,
 }
 
@@ -36,15 +36,15 @@ impl<T: PartialOrd> Bounds<T> {
 /// Which of a record's targets: all fields that are set must match.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TargetFilter {
-    /// Index of the kdamond, from 0.
+    /// kdamond index.
     pub kdamond: Option<u32>,
-    /// Index of the context, from 0.
+    /// Context index.
     pub context: Option<u32>,
-    /// Index of the scheme, from 0.
+    /// Scheme index.
     pub scheme: Option<u32>,
     /// The kernel's target id.
     pub target_id: Option<u64>,
-    /// Process id of the target.
+    /// Process id.
     pub pid: Option<i32>,
     /// The target's key in its record.
     pub key: Option<TargetKey>,
@@ -61,7 +61,7 @@ impl TargetFilter {
     /// Whether `target` passes.
     pub fn holds(&self, target: &Target) -> bool {
         let pid = target.process.as_ref().map(|process| process.pid);
-        (self.kdamond.is_none() || self.kdamond == target.kdamond.map(|index| index.0))
+        (self.kdamond.is_none() || self.kdamond == target.kdamond)
             && (self.context.is_none() || self.context == target.context)
             && (self.scheme.is_none() || self.scheme == target.scheme)
             && (self.target_id.is_none() || self.target_id == target.target_id)
@@ -74,7 +74,7 @@ impl TargetFilter {
 /// What to look at. The default is everything.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Filter {
-    /// The targets that pass.
+    /// Targets.
     pub target: TargetFilter,
     /// Sizes of regions.
     pub sz_region: Option<Bounds<Bytes>>,

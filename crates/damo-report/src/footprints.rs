@@ -21,13 +21,13 @@ use std::io::Write;
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Metric {
-    /// Virtual size: what is mapped.
+    /// Virtual size.
     Vsz,
     /// Resident set size.
     Rss,
     /// Proportional set size.
     Pss,
-    /// What of it is swapped out.
+    /// Swapped out.
     Swap,
     /// Charged to the cgroup.
     Cgroup,
@@ -59,9 +59,9 @@ impl Metric {
 /// What to report.
 #[derive(Clone, Debug)]
 pub struct FootprintsOptions {
-    /// The metrics, in the order in which they are shown.
+    /// Which metrics.
     pub metrics: Vec<Metric>,
-    /// The percentiles that are shown.
+    /// Which percentiles.
     pub range: PercentileRange,
     /// Ranked by size or by time.
     pub sort: SortBy,
@@ -80,15 +80,15 @@ impl Default for FootprintsOptions {
 /// The values of one metric.
 #[derive(Clone, Debug)]
 pub struct FootprintSeries {
-    /// The metric that the values are of.
+    /// Which metric.
     pub metric: Metric,
     /// Moments and values, in time order. A moment at which nobody told the metric is not there.
     pub points: Vec<(Nanos, Bytes)>,
-    /// The values, ranked.
+    /// Ranked.
     pub distribution: Distribution,
 }
 
-/// What the footprints of some records are.
+/// The result.
 #[derive(Clone, Debug)]
 pub struct FootprintsReport {
     /// One for each metric asked for.

@@ -39,7 +39,7 @@ pub struct HolisticOptions {
     pub long: bool,
 }
 
-/// All that the page says of some records.
+/// The page.
 #[derive(Debug)]
 pub struct HolisticReport {
     /// A map for each monitored target.

@@ -12,13 +12,13 @@ use std::collections::HashMap;
 /// One number of one snapshot.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Point {
-    /// The target that it is of.
+    /// Whose.
     pub target: TargetKey,
     /// When the snapshot began.
     pub start: Nanos,
     /// When it ended.
     pub end: Nanos,
-    /// The number: bytes, or a count.
+    /// The number.
     pub value: u64,
     /// Whether regions are missing, so that the number is not to be trusted.
     pub partial: bool,
@@ -51,7 +51,7 @@ pub fn left_out(wanted: Option<u64>, snapshots: u64) -> u64 {
 }
 
 impl Used {
-    /// What both sets of snapshots are together.
+    /// Both together.
     pub fn plus(self, other: Used) -> Used {
         Used {
             snapshots: self.snapshots + other.snapshots,

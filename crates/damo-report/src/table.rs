@@ -27,7 +27,7 @@ pub struct ColumnInfo {
 pub struct Table {
     /// Stable name, such as `percentiles`.
     pub name: &'static str,
-    /// The rows, in columns.
+    /// The rows.
     pub frame: DataFrame,
     /// What the columns are, in their order.
     pub columns: Vec<ColumnInfo>,

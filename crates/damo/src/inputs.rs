@@ -178,8 +178,13 @@ pub fn open_with(paths: &[PathBuf], options: &OpenOptions) -> Result<Opened> {
 impl Opened {
     /// The records' names, without their directories.
     pub fn names(&self) -> String {
-        let names: Vec<&str> = self.records.iter().map(|r| r.name().rsplit('/').next().unwrap_or_default()).collect();
-        names.join(", ")
+        let name = |record: &Record| {
+            let name = record.name().rsplit('/').next().unwrap_or_default();
+            // Where in a mapping such memory lies is not known, which a picture should not hide.
+            let coarse = record.meta().source == damo_model::Source::Referenced;
+            format!("{name}{}", if coarse { " (referenced pages, by mapping)" } else { "" })
+        };
+        self.records.iter().map(name).collect::<Vec<_>>().join(", ")
     }
 
     /// Tells records apart: the same for the same bytes. Made from the checksums of their blocks, so it costs no reading.

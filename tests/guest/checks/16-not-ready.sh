@@ -9,6 +9,9 @@ says "kernel.perf_event_paranoid = $(cat /proc/sys/kernel/perf_event_paranoid)" 
 says_not "control files"
 doctor 1 root=MISSING,damon_sysfs=unknown,perf_event_paranoid=MISSING as_nobody
 says "sudo damo record" --simulate
+as_nobody "damo-record --timeout 3 -o own.damo -- sleep 4" 2>said || fail "a process of one's own cannot be recorded without root"
+says "DAMON cannot be used here (uid 65534"
+is_complete own.damo
 refused as_nobody "damo start $pid"
 says "not ready for steering DAMON" "Try: sudo damo start $pid" --simulate
 refused as_nobody damo status
@@ -17,9 +20,13 @@ says "Try: sudo damo status"
 mkdir empty
 mount --bind empty /sys/kernel/mm/damon # of the guest
 trap 'umount /sys/kernel/mm/damon' EXIT # of the guest
-refused damo-record "$pid" --timeout 1 -o none.damo
+refused damo-record --source damon "$pid" --timeout 1 -o none.damo
 says "kdamonds is not there" "CONFIG_DAMON_SYSFS=y (/boot/config-$(uname -r))" "hidden here" --simulate
 says_not --snapshot
+damo-record "$pid" --timeout 3 -o referenced.damo 2>said || fail "referenced pages are not recorded in its place"
+says "DAMON cannot be used here" "--source damon"
+is_complete referenced.damo
+expect "there are snapshots of referenced pages" "$s_snapshots" -ge 1
 doctor 1 config_damon=ok,damon_sysfs=MISSING
 refused damo start "$pid"
 says "kdamonds is not there" "hidden here"

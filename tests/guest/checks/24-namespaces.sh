@@ -37,7 +37,7 @@ mount -t tmpfs tmpfs /run && touch /run/.containerenv
 mount -o remount,bind,ro /sys
 exec "$@"
 END
-refused $isolated sh contained.sh damo-record 1 --timeout 1 -o none.damo
+refused $isolated sh contained.sh damo-record --source damon 1 --timeout 1 -o none.damo
 says "/sys is mounted read-only (/proc/mounts)" "mount -o remount,rw /sys" "--privileged" --simulate
 says "this is a container: /run/.containerenv is there" "--pid=host"
 says_not --snapshot
@@ -45,7 +45,7 @@ doctor 1 damon_sysfs_writable=MISSING,container=limited $isolated sh contained.s
 refused $isolated sh contained.sh damo start paddr
 says "not ready for steering DAMON" "/sys is mounted read-only" "this is a container"
 few="/usr/bin/setpriv --inh-caps=-all --bounding-set=-all,+chown,+dac_override,+fowner,+kill,+setgid,+setuid,+sys_chroot,+mknod"
-refused $isolated sh contained.sh $few damo-record 1 --timeout 1 -o none.damo
+refused $isolated sh contained.sh $few damo-record --source damon 1 --timeout 1 -o none.damo
 says "without CAP_SYS_ADMIN and CAP_PERFMON" "with --privileged" "this is a container" --simulate
 says "kernel.perf_event_paranoid = $(cat /proc/sys/kernel/perf_event_paranoid)"
 doctor 1 root=MISSING,perf_event_paranoid=MISSING $isolated sh contained.sh $few

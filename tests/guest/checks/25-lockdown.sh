@@ -13,7 +13,7 @@ says_not "mount -t tracefs"
 enabled=/sys/module/damon_reclaim/parameters/enabled
 if [ -e $enabled ]; then
     echo Y >$enabled
-    refused damo-record "$pid" --timeout 1 -o none.damo
+    refused damo-record --source damon "$pid" --timeout 1 -o none.damo
     says "enabled: damon_reclaim" "echo N > $enabled"
     says_not --snapshot
     echo N >$enabled

@@ -15,8 +15,10 @@
 
 pub mod parse;
 mod places;
+mod smaps;
 
 pub use parse::{Stat, joined, parse_id_list};
+pub use smaps::MappingUse;
 
 use crate::error::{Error, Result};
 use crate::io::Root;

@@ -74,7 +74,7 @@ pub fn maps(bytes: &[u8]) -> Vec<Mapping> {
     bytes.split(|b| *b == b'\n').filter_map(maps_line).collect()
 }
 
-fn maps_line(line: &[u8]) -> Option<Mapping> {
+pub(super) fn maps_line(line: &[u8]) -> Option<Mapping> {
     let line = String::from_utf8_lossy(line);
     let mut rest = line.as_ref();
     let mut word = || {
@@ -133,7 +133,7 @@ pub fn kb_lines(bytes: &[u8]) -> HashMap<String, Bytes> {
     text.lines().filter_map(kb_line).map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-fn kb_line(line: &str) -> Option<(&str, Bytes)> {
+pub(super) fn kb_line(line: &str) -> Option<(&str, Bytes)> {
     let (name, rest) = line.split_once(':')?;
     let kb: u64 = rest.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some((name, Bytes(kb.saturating_mul(1024))))

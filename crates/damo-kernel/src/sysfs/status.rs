@@ -1,7 +1,5 @@
 //! What DAMON's sysfs tree holds beside parameters: which kdamonds run, and what their schemes did.
 
-use damo_model::KdamondIndex;
-use damo_model::KdamondThread;
 use damo_model::kdamond::Kdamond;
 use damo_model::{Bytes, Region, SchemeCounts};
 
@@ -9,11 +7,11 @@ use damo_model::{Bytes, Region, SchemeCounts};
 #[derive(Clone, Debug, PartialEq)]
 pub struct KdamondStatus {
     /// Its index.
-    pub index: KdamondIndex,
+    pub index: usize,
     /// Whether it runs.
     pub on: bool,
     /// Its thread, while it runs.
-    pub pid: Option<KdamondThread>,
+    pub pid: Option<i32>,
     /// Its parameters, as staged (what runs is what was last committed).
     pub params: Kdamond,
     /// Per context and scheme, what the kernel wrote at the last update command.

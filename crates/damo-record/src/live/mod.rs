@@ -17,6 +17,7 @@ mod managed;
 mod managed_damon;
 mod param_watcher;
 mod process_tracker;
+mod referenced;
 pub mod replay;
 mod side_data;
 mod snapshots;
@@ -26,7 +27,7 @@ mod target_controller;
 mod target_slots;
 
 use crate::error::RecordError;
-use crate::request::{Request, RequestSource};
+use crate::request::{Request, RequestSource, SourceChoice};
 use crate::session::run;
 use attach::AttachedRecording;
 use damo_steer::Machine;
@@ -36,6 +37,7 @@ use damo_steer::plan::TargetSpec;
 use damo_steer::signals::Signals;
 use damo_steer::stale::{self, StalePolicy};
 use managed::ManagedRecording;
+use referenced::ReferencedRecording;
 use snapshots::SnapshotRecording;
 use std::process::ExitCode;
 
@@ -69,7 +71,25 @@ fn session(
         with_events: attaches || request.limits.snapshots.is_none(),
         by_process_id: targets.is_some_and(|targets| !matches!(targets, TargetSpec::Paddr { .. })),
     };
-    explain::check(needs, &machine.root)?;
+    let with_referenced = |targets, notifier: &mut dyn Notifier| {
+        run(request, signals, notifier, |command, _| ReferencedRecording::begin(request, targets, machine, command))
+    };
+    match (request.source, targets) {
+        (SourceChoice::Referenced, None) => {
+            return Err(RecordError::NeedsDamon { what: "a recording of what runs already, without a target," });
+        }
+        (SourceChoice::Referenced, Some(targets)) => return with_referenced(targets, notifier),
+        _ => {}
+    }
+    if let Err(error) = explain::check(needs, &machine.root) {
+        let instead = request.source == SourceChoice::Auto && referenced::is_instead(&error);
+        let is_possible = |targets: &&TargetSpec| instead && referenced::is_possible(request, targets, machine);
+        let Some(targets) = targets.filter(is_possible) else {
+            return Err(error.into());
+        };
+        notifier.warn(&referenced::instead(&error));
+        return with_referenced(targets, notifier);
+    }
     let policy = match request.stop_stale {
         true => StalePolicy::Stop,
         false if attaches => StalePolicy::Keep,

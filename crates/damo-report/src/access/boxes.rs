@@ -12,7 +12,7 @@ pub enum BoxValue {
     Size,
     /// Access rate in percent.
     AccessRate,
-    /// The age of the region.
+    /// Age.
     Age,
     /// Nothing: always the smallest.
     None,
@@ -21,7 +21,7 @@ pub enum BoxValue {
 /// How values become lengths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Scale {
-    /// In proportion to the value.
+    /// In proportion.
     Linear,
     /// By the logarithm.
     Log,
@@ -30,9 +30,9 @@ pub enum Scale {
 /// On which side boxes are flush.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Align {
-    /// At the left edge.
+    /// Left.
     Left,
-    /// At the right edge.
+    /// Right.
     Right,
 }
 
@@ -47,9 +47,9 @@ pub struct BoxOptions {
     pub length: (usize, usize),
     /// Smallest and largest height in lines.
     pub height: (usize, usize),
-    /// The colours of the boxes.
+    /// Colours.
     pub colors: ColorSet,
-    /// Where a box stands that is narrower than the widest.
+    /// Alignment.
     pub align: Align,
 }
 

@@ -15,7 +15,7 @@ use damo_model::{Bytes, Hz, Intervals, IntervalsGoal, Nanos, Target};
 
 macro_rules! keys {
     ($($key:ident: $name:literal, [$($area:ident),*], $width:literal;)*) => {
-        /// A keyword, which stands for a value.
+        /// A keyword.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub(super) enum Key { $($key),* }
 
@@ -91,7 +91,7 @@ impl Key {
 
 /// A target's series of snapshots.
 #[derive(Clone, Debug)]
-pub(super) struct TargetSeries<'a> {
+pub(super) struct Series<'a> {
     pub target: &'a Target,
     pub start: Nanos,
     pub end: Nanos,
@@ -107,7 +107,7 @@ pub(super) struct Values<'a> {
     pub options: &'a AccessOptions,
     pub boxes: BoxOptions,
     pub bounds: BoxBounds,
-    pub series: TargetSeries<'a>,
+    pub series: Series<'a>,
 }
 
 impl Values<'_> {
@@ -128,11 +128,11 @@ impl Values<'_> {
     }
 
     pub(crate) fn of_series(&self, key: Key, out: &mut String) {
-        let TargetSeries { target, start, end, intervals, goal, .. } = &self.series;
+        let Series { target, start, end, intervals, goal, .. } = &self.series;
         let index = |index: Option<u32>| index.map_or_else(|| "None".to_owned(), |index| index.to_string());
         out.push_str(&match key {
             // Records that do not tell their kdamond and context are of the first ones, as in the Python tool since 3.4.
-            Key::KdamondIndex => target.kdamond.unwrap_or_default().to_string(),
+            Key::KdamondIndex => target.kdamond.unwrap_or(0).to_string(),
             Key::ContextIndex => target.context.unwrap_or(0).to_string(),
             Key::SchemeIndex => index(target.scheme),
             Key::TargetId => target_id_text(target),

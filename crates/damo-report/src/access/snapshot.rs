@@ -6,7 +6,7 @@ use crate::temperature::{Weights, access_percent, age_usec};
 use damo_frame::Chunk;
 use damo_model::{Bytes, ColumnId, Intervals, Nanos, NrAccesses, SnapshotHead};
 
-/// A region of a snapshot, with what is derived from it.
+/// One region.
 #[derive(Clone, Debug)]
 pub(super) struct Region {
     pub start: u64,
@@ -47,20 +47,20 @@ impl Region {
 /// What regions can be sorted by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SortKey {
-    /// The first byte of the region.
+    /// First byte.
     Address,
-    /// The access rate of the region.
+    /// Access rate.
     AccessRate,
-    /// For how long the access rate has been about the same.
+    /// Age.
     Age,
-    /// The size of the region in bytes.
+    /// Size.
     Size,
-    /// The temperature, by the weights of the report.
+    /// Temperature.
     Temperature,
 }
 
 impl SortKey {
-    /// All keys, for options that take them all.
+    /// All keys.
     pub const ALL: [SortKey; 5] =
         [SortKey::Address, SortKey::AccessRate, SortKey::Age, SortKey::Size, SortKey::Temperature];
 }

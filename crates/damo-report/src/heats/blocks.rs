@@ -61,7 +61,7 @@ pub struct Fit {
     pub rows: usize,
     /// Cells in addresses.
     pub columns: Columns,
-    /// The most panels that there is room for.
+    /// Panels.
     pub most_panels: usize,
 }
 

@@ -44,7 +44,7 @@ impl ColorSet {
 pub enum Depth {
     /// No colours: not a terminal, or NO_COLOR is set.
     Plain,
-    /// The 256 colours that most terminals have.
+    /// 256 colours.
     #[default]
     Ansi256,
     /// 24 bits (COLORTERM=truecolor).

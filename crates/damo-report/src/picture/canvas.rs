@@ -22,23 +22,23 @@ pub type Point = (f64, f64);
 /// A rectangle in pixels.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rect {
-    /// The left edge, in pixels.
+    /// Left edge.
     pub x: f64,
-    /// The upper edge, in pixels from the top.
+    /// Upper edge.
     pub y: f64,
-    /// The width in pixels.
+    /// Width.
     pub w: f64,
-    /// The height in pixels.
+    /// Height.
     pub h: f64,
 }
 
 impl Rect {
-    /// Where it ends at the right.
+    /// Right edge.
     pub fn right(&self) -> f64 {
         self.x + self.w
     }
 
-    /// Where it ends at the bottom.
+    /// Lower edge.
     pub fn bottom(&self) -> f64 {
         self.y + self.h
     }
@@ -47,11 +47,11 @@ impl Rect {
 /// Where a text stands relative to its point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Align {
-    /// The text begins there.
+    /// Begins there.
     Left,
     /// Is centred there.
     Center,
-    /// The text ends there.
+    /// Ends there.
     Right,
 }
 
@@ -60,7 +60,7 @@ pub enum Align {
 pub struct Font {
     /// Size in pixels, from the top of the tallest to the bottom of the lowest letter.
     pub size: f64,
-    /// The colour of the text.
+    /// Colour.
     pub color: Rgb,
     /// Where it stands.
     pub align: Align,
@@ -71,9 +71,9 @@ pub struct Font {
 pub struct Indexed {
     /// Pixels in a row.
     pub width: usize,
-    /// Rows of pixels.
+    /// Rows.
     pub height: usize,
-    /// Indices into the palette, row after row.
+    /// Palette indices.
     pub pixels: Vec<u8>,
 }
 

@@ -290,6 +290,7 @@ fn source(source: &Source) -> String {
         Source::Unknown => "not known".into(),
         Source::Kernel => "the kernel's tracepoint".into(),
         Source::KernelSnapshots => "the kernel's tried regions, read now and then".into(),
+        Source::Referenced => "referenced pages of processes; addresses within a mapping are not known".into(),
         Source::Simulator { seed, workload } => format!("simulator, workload {workload}, seed {seed}"),
         Source::Imported { format } => format!("imported from {format}"),
     }
@@ -298,9 +299,7 @@ fn source(source: &Source) -> String {
 /// Who a target is, in words.
 fn identity(target: &Target) -> String {
     let mut words = Vec::new();
-    for (name, value) in
-        [("kdamond", target.kdamond.map(|index| index.0)), ("context", target.context), ("scheme", target.scheme)]
-    {
+    for (name, value) in [("kdamond", target.kdamond), ("context", target.context), ("scheme", target.scheme)] {
         if let Some(value) = value {
             words.push(format!("{name} {value}"));
         }
@@ -363,7 +362,7 @@ mod tests {
         assert_eq!(identity(&Target::default()), "unknown");
         let process = damo_model::Process { pid: 7, comm: "a b".into(), ..Default::default() };
         let target = Target {
-            kdamond: Some(damo_model::KdamondIndex(1)),
+            kdamond: Some(1),
             context: Some(0),
             target_id: Some(0),
             process: Some(process),

@@ -2,8 +2,6 @@
 
 use crate::live::interval_tracker::IntervalTracker;
 use crate::live::target_slots::TargetSlot;
-use damo_model::KdamondIndex;
-use damo_model::KdamondThread;
 use damo_model::{Intervals, Nanos, Process, SchemeProgress, Target, TargetKey};
 use damo_trace::assemble::{Assembler, EventKey};
 use std::collections::HashMap;
@@ -12,9 +10,9 @@ use std::collections::HashMap;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Watched {
     /// Its thread.
-    pub(crate) thread: KdamondThread,
+    pub(crate) tid: i32,
     /// Its index in sysfs; `None` for a kernel module's.
-    pub(crate) kdamond: Option<KdamondIndex>,
+    pub(crate) kdamond: Option<u32>,
     /// Intervals in force.
     pub(crate) intervals: Option<Intervals>,
     /// How the source got at the data, if not by monitoring as such: `damon_reclaim`.
@@ -63,7 +61,7 @@ impl Stream {
     pub(super) fn key(&self, target_id: u64, generation: u64, scheme: Option<(u32, u32)>) -> EventKey {
         EventKey {
             kdamond: self.watched.kdamond,
-            thread: Some(self.watched.thread.0),
+            thread: Some(self.watched.tid),
             context: scheme.map(|(context, _)| context),
             scheme: scheme.map(|(_, scheme)| scheme),
             target_id: target_id | generation << 32,

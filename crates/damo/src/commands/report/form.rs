@@ -66,12 +66,12 @@ pub const FORMS: [&str; 7] = ["text", "json", "csv", "markdown", "parquet", "png
 /// Any form that a report can have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AnyForm {
-    /// Text for people.
+    /// For people.
     #[default]
     Text,
-    /// Tables for programs.
+    /// Tables.
     Tables(Form),
-    /// A picture, of pixels or of lines.
+    /// A picture.
     Picture(Format),
 }
 
