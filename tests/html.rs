@@ -36,6 +36,38 @@ fn the_page_is_one_file_below_two_megabytes_that_asks_for_nothing_else() {
 }
 
 #[test]
+fn open_hands_the_written_page_to_the_desktop_or_says_where_it_is() {
+    use std::os::unix::fs::PermissionsExt;
+    let here = tempfile::tempdir().expect("temporary directory");
+    common::ok(here.path(), "record --quiet --simulate stairs --timeout 5s");
+    let opener = here.path().join("xdg-open");
+    fs::write(&opener, "#!/bin/sh\nprintf '%s' \"$1\" > opened.new && mv opened.new opened\n").expect("write");
+    fs::set_permissions(&opener, fs::Permissions::from_mode(0o755)).expect("may be run");
+    let open = |display: &str| {
+        let path = format!("{}:{}", here.path().display(), std::env::var("PATH").unwrap_or_default());
+        let mut damo = common::damo(here.path());
+        damo.args(["report", "html", "--output=-page.html", "--open"]).env("PATH", path).env("DISPLAY", display);
+        damo.env_remove("WAYLAND_DISPLAY").output().expect("damo runs")
+    };
+    let out = open("");
+    assert!(out.status.success() && String::from_utf8_lossy(&out.stderr).contains("there is no display here"));
+    assert!(!here.path().join("opened").exists());
+    let out = open(":0");
+    assert!(out.status.success(), "{out:?}");
+    // Nobody waits for a browser.
+    let patience = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    let opened = loop {
+        if let Ok(opened) = fs::read_to_string(here.path().join("opened")) {
+            break opened;
+        }
+        assert!(std::time::Instant::now() < patience, "it was not opened");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    };
+    let page = here.path().canonicalize().expect("a directory").join("-page.html");
+    assert_eq!(opened, page.display().to_string());
+}
+
+#[test]
 fn an_hour_of_a_thousand_regions_is_below_two_megabytes() {
     let here = tempfile::tempdir().expect("temporary directory");
     common::ok(here.path(), "record --quiet --simulate bench-h");

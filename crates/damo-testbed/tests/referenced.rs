@@ -1,5 +1,7 @@
 //! Recordings of referenced pages, of a real process on this machine: its working set is known to the page.
 
+#![allow(clippy::unwrap_used)]
+
 use damo_format::Reader;
 use damo_model::human::TimeUnit;
 use damo_model::{Bytes, Intervals, Nanos, Selection, Side, Source};
