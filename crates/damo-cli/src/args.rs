@@ -7,6 +7,7 @@
 
 mod damos;
 mod help;
+pub mod module;
 mod monitor;
 mod spelling;
 pub mod steer;

@@ -2,9 +2,11 @@
 //! as `damo record`, `damo start` and so on, under this name or, if it is called so, under that of `damo`.
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use damo_cli::args::module::{ModuleActionArgs, ModuleArgs};
 use damo_cli::args::steer::{ForegroundArgs, PrintArgs, StartArgs, StatusArgs, StopArgs, TuneArgs};
 use damo_cli::args::{DoctorArgs, FeaturesArgs, MarkArgs, RecordArgs, matches, with_short_help, with_underscores};
 use damo_cli::{CliError, UsageError, messages, steer};
+use damo_kernel::sysfs::Module;
 use std::process::ExitCode;
 
 /// musl's own malloc returns memory to the kernel and asks for it again all the time: a simulated recording takes twice the
@@ -48,6 +50,13 @@ enum Other {
     Schemes(ForegroundArgs),
     /// Show running kdamonds, their parameters and statistics of schemes.
     Status(StatusArgs),
+    /// Show, switch and set the kernel's modules that use DAMON.
+    Module(ModuleArgs),
+    /// Show, switch and set DAMON_RECLAIM.
+    Reclaim(ModuleActionArgs),
+    /// Show, switch and set DAMON_LRU_SORT.
+    #[command(name = "lru_sort", alias = "lru-sort")]
+    LruSort(ModuleActionArgs),
     /// Print the parameters that options result in, as JSON or as writes to sysfs; changes nothing.
     Args(PrintArgs),
     /// Check whether this machine can record, and what to do if not.
@@ -73,7 +82,14 @@ fn main() -> ExitCode {
 fn run(cli: &Cli) -> Result<ExitCode, CliError> {
     let prints = matches!(
         cli.command,
-        Some(Other::Status(_) | Other::Args(_) | Other::Doctor(_) | Other::Features(_) | Other::Start(_))
+        Some(
+            Other::Status(_)
+                | Other::Module(_)
+                | Other::Args(_)
+                | Other::Doctor(_)
+                | Other::Features(_)
+                | Other::Start(_)
+        )
     );
     if prints && damo_record::stdout_is_closed() {
         let why = "standard output is closed, so what is printed would be lost: open it".to_string();
@@ -88,6 +104,9 @@ fn run(cli: &Cli) -> Result<ExitCode, CliError> {
         Some(Other::Stop(args)) => steer::stop(args),
         Some(Other::Schemes(args)) => steer::schemes(args, out),
         Some(Other::Status(args)) => steer::status(args, out),
+        Some(Other::Module(args)) => steer::module(args, out),
+        Some(Other::Reclaim(args)) => steer::one_module(Some(Module::Reclaim), args, out),
+        Some(Other::LruSort(args)) => steer::one_module(Some(Module::LruSort), args, out),
         Some(Other::Args(args)) => steer::print(args, out),
         Some(Other::Doctor(args)) => damo_cli::doctor(args, out),
         Some(Other::Features(args)) => damo_cli::features(args, out),

@@ -1,8 +1,10 @@
 //! `damo start`, `tune`, `stop` and `status`: DAMON and its schemes beyond the life of one command; and `damo schemes`,
 //! which stays in front of them. What is typed becomes kdamonds' parameters here; [`damo_steer`] does the rest.
 
+mod module;
 mod tune;
 
+pub use module::{module, one_module};
 pub use tune::tune;
 
 use crate::args::steer::{ForegroundArgs, ParameterFormat, PrintArgs, StartArgs, StatusArgs, StopArgs};

@@ -33,7 +33,7 @@ pub use escape::{Screen, Show, Shown, is_plain, plain_json, sentence};
 pub(crate) use format::format_time_exact;
 pub use format::{
     count_text, format_bp, format_hex_range, format_hz, format_hz_number, format_nr, format_percent, format_size,
-    format_size_accurate, format_size_f64, format_time, format_time_in, time_text,
+    format_size_accurate, format_size_f64, format_time, format_time_in, idle_text, time_text,
 };
 pub use number::Number;
 pub(crate) use parse::parse_permil;

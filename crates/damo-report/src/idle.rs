@@ -4,7 +4,7 @@ use crate::distribution::bar;
 use crate::picture::{Chart, Picture, Series, Unit};
 use crate::table::Table;
 use crate::{Report, ReportError};
-use damo_model::human::{Style, format_size, time_text};
+use damo_model::human::{Style, format_size, idle_text, time_text};
 use damo_model::{Bytes, Nanos};
 use std::fmt::Write as _;
 use std::io::Write;
@@ -58,14 +58,6 @@ impl IdleReport {
             gauge(name, "seconds", help, aggregation.as_secs_f64());
         }
         text + "# EOF\n"
-    }
-}
-
-/// `3 min`, or for memory that is accessed `accessed (12 s)`.
-pub fn idle_text(idle: Nanos) -> String {
-    match idle.0 {
-        ..0 => format!("accessed ({})", time_text(Nanos(idle.0.saturating_neg()))),
-        _ => time_text(idle),
     }
 }
 

@@ -1,6 +1,7 @@
 //! What there is, as text for people (80 columns) and as JSON for scripts.
 
 use crate::error::{Result, SteerError};
+use crate::modules;
 use crate::steer::{Status, Steered};
 use damo_kernel::Root;
 use damo_kernel::procfs::Procfs;
@@ -9,7 +10,7 @@ use damo_model::human::{Show, Style, count_text, format_hex_range, format_nr, fo
 use damo_model::kdamond::{Context, ContextTarget, Kdamond};
 use damo_model::scheme::{FilterKind, Goal, Metric, Scheme, SchemeFilter};
 use damo_model::{AddrRange, Bytes, Intervals, Nanos};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use std::io::{ErrorKind, Write};
 
 /// Lines that name parameters of modules are broken here.
@@ -32,7 +33,7 @@ pub fn print(out: &mut dyn Write, text: &str) -> Result<bool> {
 /// `docs/steering.md` tells every key.
 pub fn json(status: &Status) -> Value {
     let kdamonds: Vec<Value> = status.kdamonds.iter().map(kdamond_json).collect();
-    let modules: Vec<Value> = status.modules.iter().map(module_json).collect();
+    let modules: Vec<Value> = status.modules.iter().map(modules::to_json).collect();
     json!({ "kdamonds": kdamonds, "modules": modules })
 }
 
@@ -72,11 +73,6 @@ fn kdamond_json(kdamond: &Steered) -> Value {
         }
     }
     value
-}
-
-fn module_json(module: &ModuleKdamond) -> Value {
-    let params: Map<String, Value> = module.params.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
-    json!({ "module": module.module, "enabled": module.enabled, "pid": module.pid, "params": params })
 }
 
 /// For people, in lines of at most 80 columns.
@@ -123,17 +119,12 @@ pub fn text(status: &Status, root: &Root) -> String {
 }
 
 fn module(module: &ModuleKdamond, lines: &mut Vec<String>) {
-    let state = match (module.enabled, module.pid) {
-        (true, Some(pid)) => format!("enabled (thread {pid})"),
-        (true, None) => "enabled".to_owned(),
-        (false, _) => "not enabled".to_owned(),
-    };
-    lines.push(format!("module {}: {state}", module.module));
+    lines.push(format!("module {}: {}", module.module, modules::state(module)));
     if !module.enabled {
         return;
     }
     let mut line = String::new();
-    for (name, value) in module.params.iter().filter(|(name, _)| name != "enabled" && name != "kdamond_pid") {
+    for (name, value) in modules::short_params(module) {
         let word = format!(" {name}={value}");
         if 2 + line.len() + word.len() > WIDTH {
             lines.push(format!(" {line}"));
@@ -144,6 +135,7 @@ fn module(module: &ModuleKdamond, lines: &mut Vec<String>) {
     if !line.is_empty() {
         lines.push(format!(" {line}"));
     }
+    lines.extend(modules::idle(module).map(|idle| format!("  idle memory: {idle}")));
 }
 
 fn bounds(context: &Context) -> String {

@@ -39,7 +39,7 @@ use std::time::Duration;
 const STATUS_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Time for another `damo` to be done: longer than a command waits for the end of a usual aggregation.
-const LOCK_TIMEOUT: Duration = Duration::from_secs(60);
+pub(crate) const LOCK_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Everything that `damo status` shows.
 #[derive(Clone, Debug, PartialEq)]

@@ -4,7 +4,7 @@
 //! argparse did.
 
 use crate::commands::{
-    adjust, anonymize, convert, cut, demo, doctor, info, merge, module, repair, report, schemes, shell, validate,
+    adjust, anonymize, convert, cut, demo, doctor, info, merge, repair, report, schemes, shell, validate,
 };
 use clap::error::{ContextKind, ContextValue};
 use clap::{Command, CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -69,12 +69,12 @@ pub enum Commands {
     /// Show running kdamonds, their parameters and statistics of schemes
     Status(damo_cli::args::steer::StatusArgs),
     /// Show, switch and set the kernel's modules that use DAMON: DAMON_STAT, DAMON_RECLAIM, DAMON_LRU_SORT
-    Module(module::ModuleArgs),
+    Module(damo_cli::args::module::ModuleArgs),
     /// Show, switch and set DAMON_RECLAIM, the kernel module that pages out idle memory
-    Reclaim(module::ActionArgs),
+    Reclaim(damo_cli::args::module::ModuleActionArgs),
     /// Show, switch and set DAMON_LRU_SORT, the kernel module that sorts the LRU lists by access rate
     #[command(name = "lru_sort", alias = "lru-sort")]
-    LruSort(module::ActionArgs),
+    LruSort(damo_cli::args::module::ModuleActionArgs),
     /// Try schemes on a record, search for a good scheme, or apply schemes in the foreground
     Schemes(Box<schemes::SchemesArgs>),
     /// Print the parameters that options result in, as JSON or as writes to sysfs; changes nothing

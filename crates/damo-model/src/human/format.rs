@@ -71,6 +71,14 @@ pub fn time_text(time: Nanos) -> String {
     units_text(time.0 as f64, "min")
 }
 
+/// For how long memory has been idle: `3 min`; a negative time means that it is accessed: `accessed (12 s)`.
+pub fn idle_text(idle: Nanos) -> String {
+    match idle.0 {
+        ..0 => format!("accessed ({})", time_text(Nanos(idle.0.saturating_neg()))),
+        _ => time_text(idle),
+    }
+}
+
 /// A computed time in nanoseconds: as [`format_time`].
 pub(crate) fn format_time_f64(nanos: f64, style: Style) -> String {
     match style {

@@ -8,7 +8,6 @@ pub mod demo;
 pub mod doctor;
 pub mod info;
 pub mod merge;
-pub mod module;
 pub mod repair;
 pub mod report;
 pub mod schemes;
@@ -20,6 +19,7 @@ use crate::errors::Outcome;
 use crate::output;
 use anyhow::Result;
 use damo_cli::steer;
+use damo_kernel::sysfs::Module;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -44,9 +44,9 @@ pub fn run(command: Commands) -> Result<Outcome> {
         Commands::Tune(args) => Ok(Outcome::Exit(steer::tune(&args)?)),
         Commands::Stop(args) => Ok(Outcome::Exit(steer::stop(&args)?)),
         Commands::Status(args) => exits(|out| steer::status(&args, out)),
-        Commands::Module(args) => module::run(&args),
-        Commands::Reclaim(args) => module::run_one(damo_kernel::sysfs::Module::Reclaim, &args),
-        Commands::LruSort(args) => module::run_one(damo_kernel::sysfs::Module::LruSort, &args),
+        Commands::Module(args) => exits(|out| steer::module(&args, out)),
+        Commands::Reclaim(args) => exits(|out| steer::one_module(Some(Module::Reclaim), &args, out)),
+        Commands::LruSort(args) => exits(|out| steer::one_module(Some(Module::LruSort), &args, out)),
         Commands::Schemes(args) => schemes::run(&args),
         Commands::Args(args) => exits(|out| steer::print(&args, out)),
         Commands::Doctor(args) => doctor::run(&args),
