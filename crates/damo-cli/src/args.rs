@@ -141,6 +141,11 @@ pub struct RecordArgs {
     #[arg(long = "stop_stale", help_heading = "Other options")]
     pub stop_stale: bool,
 
+    /// Switch kernel modules that use DAMON (DAMON_STAT and others) off for the recording without asking, and on again
+    /// afterwards.
+    #[arg(long = "pause_modules", help_heading = "Other options")]
+    pub pause_modules: bool,
+
     /// Print no progress and no summary, only warnings and errors.
     #[arg(short = 'q', long, help_heading = "Other options")]
     pub quiet: bool,
@@ -263,6 +268,7 @@ impl RecordArgs {
             follow_children: !self.exclude_child_tasks,
             ring_size: self.ring_size,
             stop_stale: self.stop_stale,
+            pause_modules: self.pause_modules,
             quiet: self.quiet,
             host_name: !self.no_host_name,
             // A value made by `default()` means the machine itself, too.

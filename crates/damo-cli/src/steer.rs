@@ -17,6 +17,7 @@ use damo_model::human::{Show, plain_json};
 use damo_model::kdamond::{self, Kdamond};
 use damo_model::scheme::Scheme;
 use damo_steer::foreground::ForegroundSchemes;
+use damo_steer::paused_modules::{PausePolicy, PausedFor, PausedModules};
 use damo_steer::plan::{self, Monitoring, TargetSpec};
 use damo_steer::show::{self, print as say};
 use damo_steer::signals::Signals;
@@ -56,7 +57,11 @@ fn start_on(machine: &Machine, args: &StartArgs, out: &mut dyn Write) -> Result<
     if args.dry_run {
         return print_writes(&machine.sysfs.dry_run(&kdamonds).map_err(SteerError::from)?, out);
     }
-    let started = machine.steer().start(&kdamonds)?;
+    let paused = pause_modules(machine, args.pause_modules)?;
+    let started = machine.steer().start(&kdamonds).inspect_err(|_| {
+        // The error of starting is the one to tell; the next run tries again.
+        let _ = paused.is_some().then(|| machine.resume_modules_of_start());
+    })?;
     let each: Vec<String> =
         started.iter().map(|(index, thread)| format!("kdamond {index} (thread {thread})")).collect();
     messages::done(format_args!(
@@ -64,6 +69,17 @@ fn start_on(machine: &Machine, args: &StartArgs, out: &mut dyn Write) -> Result<
         each.join(" and ")
     ));
     Ok(ExitCode::SUCCESS)
+}
+
+/// Switches kernel modules that use DAMON off until `stop`, without asking if `agreed`.
+fn pause_modules(machine: &Machine, agreed: bool) -> Result<Option<PausedModules>, CliError> {
+    let mut notifier = StatusLine::new(false);
+    machine.resume_abandoned_modules(&mut notifier);
+    if machine.sysfs.enabled_modules().is_empty() {
+        return Ok(None);
+    }
+    let policy = if agreed { PausePolicy::Pause } else { PausePolicy::Ask };
+    Ok(PausedModules::pause(machine, policy, PausedFor::Start, &Signals::listen()?, &mut notifier)?)
 }
 
 /// Prints what options mean, without touching anything: as JSON or YAML for `--kdamonds`, or as the writes to DAMON's files.
@@ -121,9 +137,13 @@ fn print_writes(writes: &[(PathBuf, String)], out: &mut dyn Write) -> Result<Exi
 /// # Errors
 /// If nothing runs, or what runs is someone else's, or something could not be put back.
 pub fn stop(args: &StopArgs) -> Result<ExitCode, CliError> {
-    let stopped = on_machine(&args.root, |machine| Ok(machine.steer().stop(args.adopt)?))?;
+    let (stopped, modules) = on_machine(&args.root, |machine| {
+        let stopped = machine.steer().stop(args.adopt)?;
+        Ok((stopped, machine.resume_modules_of_start()?))
+    })?;
     let each: Vec<String> = stopped.iter().map(|index| format!("kdamond {index}")).collect();
-    messages::done(format_args!("Stopped {}.", each.join(" and ")));
+    let on_again = if modules.is_empty() { String::new() } else { format!(" Switched {modules} on again.") };
+    messages::done(format_args!("Stopped {}.{on_again}", each.join(" and ")));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -184,8 +204,13 @@ fn schemes_on(
         TargetSpec::Command { words: args.command.clone(), ranges: values::ranges(&monitor.regions)? }
     };
     let monitoring = args.monitor.monitoring()?;
-    let foreground =
-        ForegroundSchemes { targets: changed(targets, &args.monitor)?, monitoring, schemes, timeout: args.timeout };
+    let foreground = ForegroundSchemes {
+        targets: changed(targets, &args.monitor)?,
+        monitoring,
+        schemes,
+        timeout: args.timeout,
+        pause_modules: args.pause_modules,
+    };
     Ok(foreground.run(machine, signals, &mut StatusLine::new(false), out)?)
 }
 

@@ -129,6 +129,8 @@ pub struct Request {
     pub ring_size: Option<Bytes>,
     /// Stop kdamonds that killed recordings left on, without asking.
     pub stop_stale: bool,
+    /// Switch kernel modules that use DAMON off for the recording, without asking.
+    pub pause_modules: bool,
     /// No talk.
     pub quiet: bool,
     /// Whether the record may name the host.
@@ -153,6 +155,7 @@ impl Request {
             follow_children: true,
             ring_size: None,
             stop_stale: false,
+            pause_modules: false,
             quiet: false,
             host_name: true,
             root: PathBuf::from("/"),

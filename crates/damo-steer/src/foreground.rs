@@ -3,6 +3,7 @@
 
 use crate::command::{self, Started};
 use crate::error::{Result, SteerError};
+use crate::paused_modules::{PausePolicy, PausedFor, PausedModules};
 use crate::plan::{self, Monitoring, TargetSpec};
 use crate::show;
 use crate::signals::Signals;
@@ -29,6 +30,8 @@ pub struct ForegroundSchemes {
     pub schemes: Option<Vec<Scheme>>,
     /// Time after which they end.
     pub timeout: Option<Nanos>,
+    /// Switch kernel modules that use DAMON off meanwhile, without asking.
+    pub pause_modules: bool,
 }
 
 impl ForegroundSchemes {
@@ -44,6 +47,9 @@ impl ForegroundSchemes {
         notifier: &mut dyn Notifier,
         out: &mut dyn Write,
     ) -> Result<ExitCode> {
+        machine.resume_abandoned_modules(notifier);
+        let policy = if self.pause_modules { PausePolicy::Pause } else { PausePolicy::Ask };
+        let paused = PausedModules::pause(machine, policy, PausedFor::ThisProcess, signals, notifier)?;
         let mut started = match &self.targets {
             TargetSpec::Command { words, .. } => Some(Started::spawn(words, false)?),
             _ => None,
@@ -56,6 +62,7 @@ impl ForegroundSchemes {
             }
             Err(error) => command::not_begun(&mut started, error, notifier),
         };
+        let applied = applied.and(paused.map_or(Ok(()), PausedModules::resume));
         command::pass_on(started, applied, signals, notifier)
     }
 

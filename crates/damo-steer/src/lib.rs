@@ -3,7 +3,7 @@
 //!
 //! - [`plan`]: from the targets that were asked for to the parameters that DAMON is given; [`processes`]: who can be a target
 //! - [`steer`]: DAMON that stays on: start, tune, stop, status; [`show`] prints the status
-//! - [`modules`]: the kernel's own users of DAMON
+//! - [`modules`]: the kernel's own users of DAMON; [`paused_modules`]: switching them off for a while
 //! - [`foreground`]: schemes that end with the command that started them; [`command`]: a program that is started for it
 //! - [`notes`]: the one store in `/run/damo`, of what was started and by whom; [`stale`]: what killed recordings left
 //! - [`readiness`]: what recording and steering need of this machine; [`doctor`] prints it, [`explain`] finds in it why
@@ -20,6 +20,7 @@ pub mod foreground;
 pub mod modules;
 pub mod notes;
 pub mod notifier;
+pub mod paused_modules;
 pub mod plan;
 pub mod problem;
 pub mod processes;

@@ -95,6 +95,11 @@ impl NoteStore {
         found
     }
 
+    /// Where the notes are.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
     /// Writes a note aside, locks it and gives it its name.
     fn write(&self, path: &Path, note: &impl Serialize) -> io::Result<File> {
         let text = serde_json::to_vec(note)?;
@@ -113,6 +118,20 @@ impl NoteStore {
 fn part(path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     path.with_file_name(format!("part-{}", name.strip_prefix(RECORDING).unwrap_or(&name)))
+}
+
+/// Writes a note of this name, and gives its path and the file with the lock on it.
+pub(crate) fn note_of_modules(store: &NoteStore, name: &str, note: &impl Serialize) -> Result<(PathBuf, File)> {
+    let path = store.directory.join(name);
+    match store.write(&path, note) {
+        Ok(file) => Ok((path, file)),
+        Err(source) => Err(SteerError::Note { path, source }),
+    }
+}
+
+/// Reads a note.
+pub(crate) fn read_note<T: serde::de::DeserializeOwned>(path: &Path) -> io::Result<T> {
+    Ok(serde_json::from_slice(&read(path)?)?)
 }
 
 /// A whole note.

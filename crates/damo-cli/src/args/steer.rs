@@ -24,6 +24,10 @@ pub struct StartArgs {
     #[command(flatten)]
     pub damos: DamosArgs,
 
+    /// Switch kernel modules that use DAMON (DAMON_STAT and others) off without asking; `stop` switches them on again.
+    #[arg(long = "pause_modules")]
+    pub pause_modules: bool,
+
     /// Write nothing to the kernel: print each write that would be made, in order.
     #[arg(long = "dry_run")]
     pub dry_run: bool,
@@ -124,6 +128,10 @@ pub struct ForegroundArgs {
     /// Stop after this time; a bare number is seconds.
     #[arg(long, value_name = "TIME", value_parser = values::seconds)]
     pub timeout: Option<Nanos>,
+
+    /// Switch kernel modules that use DAMON (DAMON_STAT and others) off meanwhile without asking, and on again at the end.
+    #[arg(long = "pause_modules")]
+    pub pause_modules: bool,
 
     /// Take the kernel's files from under this directory instead of `/`.
     #[arg(long, value_name = "DIR", default_value = "/", hide = true)]

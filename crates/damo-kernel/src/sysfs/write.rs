@@ -275,7 +275,8 @@ fn in_the_way(root: &Root, rel: &str, value: &str, error: &io::Error) -> Option<
     let enabled = root.shown(&format!("sys/module/{module}/parameters/enabled"));
     Some(format!(
         "The kernel module {module} runs a kdamond, and while it does the kernel starts no other. Switch it off first: echo \
-         N > {}; or record what it does: `damo record` without a target",
+         N > {}; or let it be switched off and on again: --pause_modules; or record what it does: `damo record` without a \
+         target",
         enabled.display()
     ))
 }

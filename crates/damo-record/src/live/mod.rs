@@ -28,11 +28,12 @@ mod target_slots;
 
 use crate::error::RecordError;
 use crate::request::{Request, RequestSource, SourceChoice};
-use crate::session::run;
+use crate::session::{Ending, Findings, Recording, Session, run};
 use attach::AttachedRecording;
 use damo_steer::Machine;
 use damo_steer::Notifier;
 use damo_steer::explain::{self, RecordingNeeds};
+use damo_steer::paused_modules::{PausePolicy, PausedFor, PausedModules};
 use damo_steer::plan::TargetSpec;
 use damo_steer::signals::Signals;
 use damo_steer::stale::{self, StalePolicy};
@@ -96,6 +97,13 @@ fn session(
         false => StalePolicy::Ask,
     };
     let stopped = stale::settle(machine, policy, signals, notifier)?;
+    if !attaches {
+        machine.resume_abandoned_modules(notifier);
+    }
+    let pause = |notifier: &mut dyn Notifier| {
+        let policy = if request.pause_modules { PausePolicy::Pause } else { PausePolicy::Ask };
+        PausedModules::pause(machine, policy, PausedFor::ThisProcess, signals, notifier)
+    };
     let recorded = match (targets, request.limits.snapshots) {
         // `--stop_stale` alone: that was all there was to do.
         (None, _) if stopped && machine.sysfs.running()?.is_empty() => return Ok(ExitCode::SUCCESS),
@@ -105,10 +113,14 @@ fn session(
         }
         (Some(_), Some(_)) if request.schemes_target_regions => return Err(RecordError::SnapshotsOfSchemes),
         (Some(targets), Some(wanted)) => run(request, signals, notifier, |command, notifier| {
-            SnapshotRecording::begin(request, targets, wanted, machine, command, notifier)
+            let modules = pause(notifier)?;
+            let (recording, items) = SnapshotRecording::begin(request, targets, wanted, machine, command, notifier)?;
+            Ok((WithoutModules { recording, modules }, items))
         }),
         (Some(targets), None) => run(request, signals, notifier, |command, notifier| {
-            ManagedRecording::begin(request, targets, machine, open, command, notifier)
+            let modules = pause(notifier)?;
+            let (recording, items) = ManagedRecording::begin(request, targets, machine, open, command, notifier)?;
+            Ok((WithoutModules { recording, modules }, items))
         }),
     };
     recorded.map_err(|error| match error {
@@ -116,6 +128,26 @@ fn session(
         RecordError::Steer(error) => explain::no_ring(attaches, &machine.root, error).into(),
         error => error,
     })
+}
+
+/// A recording for which kernel modules may have been switched off.
+struct WithoutModules<R> {
+    recording: R,
+    modules: Option<PausedModules>,
+}
+
+impl<R: Recording> Recording for WithoutModules<R> {
+    const IS_LIVE: bool = R::IS_LIVE;
+
+    fn follow(&mut self, session: &mut Session<'_>) -> Result<Ending, RecordError> {
+        self.recording.follow(session)
+    }
+
+    fn end(self, session: &mut Session<'_>) -> Findings {
+        let findings = self.recording.end(session);
+        let resumed = self.modules.map_or(Ok(()), PausedModules::resume);
+        Findings { undone: findings.undone.and(resumed.map_err(RecordError::from)), ..findings }
+    }
 }
 
 /// Said of an empty record.

@@ -127,3 +127,27 @@ fn a_kdamond_that_someone_started_at_the_place_of_the_killed_ones_is_not_touched
     lab.run(&Request { stop_stale: true, ..lab.request(pids(77)) }).unwrap_err();
     assert_eq!(lab.damon(), before);
 }
+
+#[test]
+fn a_module_in_the_way_is_off_for_the_recording_if_the_user_agrees_and_on_again_afterwards() {
+    const ENABLED: &str = "sys/module/damon_stat/parameters/enabled";
+    let lab = Lab::new(vec![Step::Snapshot(0, 0, ms(1000), &[0x1000]), exits(77)]);
+    lab.fake.put_module("damon_stat", &[("enabled", "Y")], &[]);
+    lab.run(&Request { pause_modules: true, ..lab.request(pids(77)) }).unwrap();
+    let log = lab.fake.log();
+    let at = |end: &str, value: &str| log.iter().position(|(path, text)| path.ends_with(end) && text == value).unwrap();
+    let order = [at(ENABLED, "N"), at("0/state", "on"), at("0/state", "off"), at(ENABLED, "Y")];
+    assert!(order.is_sorted(), "{order:?}");
+    assert_eq!(lab.fake.files()[ENABLED], "Y");
+    // A recording that fails leaves it on as well.
+    let lab = Lab::new(vec![]);
+    lab.fake.put_module("damon_stat", &[("enabled", "Y")], &[]);
+    lab.fake.fail_next("0/state", rustix::io::Errno::NOMEM.raw_os_error());
+    lab.run(&Request { pause_modules: true, ..lab.request(pids(77)) }).unwrap_err();
+    assert_eq!(lab.fake.files()[ENABLED], "Y");
+    // Without consent nothing is switched.
+    let lab = Lab::new(vec![Step::Snapshot(0, 0, ms(1000), &[0x1000]), exits(77)]);
+    lab.fake.put_module("damon_stat", &[("enabled", "Y")], &[]);
+    let _ = lab.run(&lab.request(pids(77)));
+    assert!(lab.fake.log().iter().all(|(path, _)| path != ENABLED));
+}
