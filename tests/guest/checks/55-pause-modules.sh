@@ -9,11 +9,13 @@ is_complete a.damo
 expect "there are snapshots" "$s_snapshots" -gt 5
 expect "it is on again at the end" "$(cat $enabled)" = Y
 start_record --pause_modules "$pid" -o b.damo
+wait_for 20 damon_is_on
 expect "it is off meanwhile" "$(cat $enabled)" = N
 kill -TERM $recorder
 end_record 20
 expect "it is on again after a signal" "$(cat $enabled)" = Y
 start_record --pause_modules "$pid" -o c.damo
+wait_for 20 damon_is_on
 kill -KILL $recorder
 wait $recorder 2>/dev/null
 expect "after a kill it is still off" "$(cat $enabled)" = N
