@@ -5,7 +5,7 @@
 
 use crate::chunk::column;
 use crate::{Chunk, FrameError, Record};
-use damo_model::{Bytes, Footprint, Nanos, ProcessFootprint, Selection, Side, SnapshotState, Stamp, SystemFootprint};
+use damo_model::{Bytes, Footprint, ProcessFootprint, Selection, Side, Stamp, SystemFootprint};
 use polars::prelude::DataFrame;
 
 /// A stamp as two columns: record clock and wall clock, one of them null unless the record relates its clocks.
@@ -28,49 +28,6 @@ impl Stamps {
 }
 
 impl Record {
-    /// The wanted snapshots: `snapshot` (u64, position in the record), `target` (u32), `start`, `end` (i64, ns on the
-    /// record's clock), `sample`, `aggregation`, `update` (i64, ns, null if unknown), `regions` (u32: in the selection),
-    /// `missing` (u32: announced but not there, 0 for complete snapshots).
-    ///
-    /// # Errors
-    /// When the record cannot be read.
-    pub fn snapshots(&self, selection: &Selection) -> Result<DataFrame, FrameError> {
-        let heads = self.fold(
-            selection,
-            Vec::new,
-            |heads, chunk| {
-                heads.extend_from_slice(chunk.heads());
-                Ok::<_, FrameError>(())
-            },
-            |mut a, b| {
-                a.extend(b);
-                a
-            },
-        )?;
-        let interval = |pick: fn(&damo_model::Intervals) -> Nanos| -> Vec<Option<i64>> {
-            heads.iter().map(|head| head.intervals.as_ref().map(|all| pick(all).0)).collect()
-        };
-        let regions = |head: &damo_model::SnapshotHead| u32::try_from(head.regions.len()).unwrap_or(u32::MAX);
-        let missing = |head: &damo_model::SnapshotHead| match head.state {
-            SnapshotState::Complete => 0,
-            SnapshotState::Partial { expected } => expected.saturating_sub(regions(head)),
-        };
-        Ok(DataFrame::new(
-            heads.len(),
-            vec![
-                column("snapshot", heads.iter().map(|head| head.index).collect::<Vec<_>>()),
-                column("target", heads.iter().map(|head| head.target.0).collect::<Vec<_>>()),
-                column("start", heads.iter().map(|head| head.start.0).collect::<Vec<_>>()),
-                column("end", heads.iter().map(|head| head.end.0).collect::<Vec<_>>()),
-                column("sample", interval(|all| all.sample)),
-                column("aggregation", interval(|all| all.aggregation)),
-                column("update", interval(|all| all.update)),
-                column("regions", heads.iter().map(regions).collect::<Vec<_>>()),
-                column("missing", heads.iter().map(missing).collect::<Vec<_>>()),
-            ],
-        )?)
-    }
-
     /// The wanted regions, one row each: see [`Chunk::into_regions`]. A column that only some blocks have is 0 in the
     /// others.
     ///
@@ -142,38 +99,6 @@ impl Record {
                 system("buffers", |f| f.buffers),
                 system("cached", |f| f.cached),
                 system("swap_used", |f| f.swap_used),
-            ],
-        )?)
-    }
-
-    /// Memory mappings over time, one row per mapping and reading: `record_ns`, `wall_ns` (i64, null if unknown), `pid`
-    /// (i32), `target` (u32, null if unknown), `start`, `end` (u64), `perms`, `offset` (u64), `name`.
-    ///
-    /// # Errors
-    /// When the record cannot be read.
-    pub fn mappings(&self) -> Result<DataFrame, FrameError> {
-        let mut stamps = Stamps::default();
-        let mut rows = Vec::new();
-        for side in self.side_data()? {
-            if let Side::Mappings(all) = side {
-                for mapping in &all.mappings {
-                    stamps.push(self, all.at);
-                    rows.push((all.pid, all.target, mapping));
-                }
-            }
-        }
-        Ok(DataFrame::new(
-            rows.len(),
-            vec![
-                column("record_ns", stamps.record),
-                column("wall_ns", stamps.wall),
-                column("pid", rows.iter().map(|(pid, _, _)| *pid).collect::<Vec<_>>()),
-                column("target", rows.iter().map(|(_, key, _)| key.map(|key| key.0)).collect::<Vec<_>>()),
-                column("start", rows.iter().map(|(_, _, m)| m.start.0).collect::<Vec<_>>()),
-                column("end", rows.iter().map(|(_, _, m)| m.end.0).collect::<Vec<_>>()),
-                column("perms", rows.iter().map(|(_, _, m)| m.perms.clone()).collect::<Vec<_>>()),
-                column("offset", rows.iter().map(|(_, _, m)| m.offset.0).collect::<Vec<_>>()),
-                column("name", rows.iter().map(|(_, _, m)| m.name.clone()).collect::<Vec<_>>()),
             ],
         )?)
     }

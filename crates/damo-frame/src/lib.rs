@@ -4,7 +4,7 @@
 //! - [`Record::open`]: `.damo` files, foreign records, standard input
 //! - [`Record::fold`]: over every region on all cores, memory bounded by a block per thread
 //! - [`Record::for_each`]: the same in order, for output that streams
-//! - [`Record::snapshots`], [`Record::regions`], [`Record::readings`], [`Record::mappings`]: whole frames
+//! - [`Record::regions`], [`Record::readings`]: whole frames
 //!
 //! ```
 //! use damo_frame::{FrameError, Record};

@@ -38,7 +38,7 @@ use std::io::Write;
 /// How the text is to be.
 #[derive(Clone, Debug)]
 pub struct AccessOptions {
-    /// Ready-made templates.
+    /// The ready-made templates.
     pub style: Style,
     /// For people or for programs.
     pub numbers: human::Style,
@@ -60,7 +60,7 @@ pub struct AccessOptions {
     pub histogram: HistogramOptions,
     /// Characters of a snapshot's heat map.
     pub heatmap_width: usize,
-    /// Its colours.
+    /// The colours of that heat map.
     pub heatmap_colors: ColorSet,
     /// Whether gaps of the address space are drawn to scale in it.
     pub heatmap_static: bool,

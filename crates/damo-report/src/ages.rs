@@ -57,7 +57,7 @@ pub fn parse_edges(text: &str) -> Result<Vec<Nanos>, ReportError> {
 pub struct AgeRow {
     /// The target's label.
     pub target: String,
-    /// Its process.
+    /// Process id of the target, where known.
     pub pid: Option<i32>,
     /// At least so long ago.
     pub from: Nanos,
@@ -69,7 +69,7 @@ pub struct AgeRow {
     pub percent: f64,
 }
 
-/// The result.
+/// Idle times of the memory of some records.
 #[derive(Clone, Debug)]
 pub struct AgesReport {
     /// Rows, target after target.

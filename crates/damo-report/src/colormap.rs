@@ -7,7 +7,7 @@
 pub struct Rgb(pub u8, pub u8, pub u8);
 
 impl Rgb {
-    /// From 0xRRGGBB.
+    /// The colour 0xRRGGBB.
     pub const fn hex(value: u32) -> Rgb {
         Rgb((value >> 16) as u8, (value >> 8) as u8, value as u8)
     }
@@ -100,7 +100,7 @@ pub enum ColorMap {
     Viridis,
     /// Blue, grey, yellow: made for red-green blindness.
     Cividis,
-    /// Greys.
+    /// Greys from black to white.
     Gray,
 }
 

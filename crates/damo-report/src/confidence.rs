@@ -57,7 +57,7 @@ pub struct Confidence {
 }
 
 impl Confidence {
-    /// Complete snapshots.
+    /// The number of complete snapshots.
     pub fn snapshots(&self) -> u64 {
         self.used.snapshots.saturating_sub(self.used.partial)
     }

@@ -8,7 +8,7 @@ use std::io::{self, Write};
 /// Which percentiles, as Python's `range(start, stop, step)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PercentileRange {
-    /// First.
+    /// The first percentile.
     pub start: i64,
     /// Where to stop, not included.
     pub stop: i64,
@@ -57,7 +57,7 @@ pub enum SortBy {
     Time,
 }
 
-/// Numbers, ranked.
+/// Numbers in their ranking, and what follows from it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Distribution {
     /// In ranking order.
@@ -85,11 +85,11 @@ const RANGES: usize = 10;
 /// How many values lie in a range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bin {
-    /// From, included.
+    /// The smallest value that it may hold.
     pub from: u64,
     /// To, not included.
     pub to: u64,
-    /// How many.
+    /// How many values it holds.
     pub count: u64,
 }
 

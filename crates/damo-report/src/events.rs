@@ -49,7 +49,7 @@ pub struct Event {
     pub kind: EventKind,
     /// To whom, if to a process.
     pub pid: Option<i32>,
-    /// In words.
+    /// What happened, in words.
     pub text: String,
 }
 

@@ -12,12 +12,12 @@ use damo_model::{Addr, AddrRange, Bytes, Intervals, Nanos, Selection, SnapshotHe
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-/// Inclusive bounds.
+/// Bounds that are included.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Bounds<T> {
-    /// Smallest.
+    /// The smallest value within.
     pub min: T,
-    /// Largest.
+    /// The largest value within.
     pub max: T,
 }
 
@@ -36,15 +36,15 @@ impl<T: PartialOrd> Bounds<T> {
 /// Which of a record's targets: all fields that are set must match.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TargetFilter {
-    /// kdamond index.
+    /// Index of the kdamond, from 0.
     pub kdamond: Option<u32>,
-    /// Context index.
+    /// Index of the context, from 0.
     pub context: Option<u32>,
-    /// Scheme index.
+    /// Index of the scheme, from 0.
     pub scheme: Option<u32>,
     /// The kernel's target id.
     pub target_id: Option<u64>,
-    /// Process id.
+    /// Process id of the target.
     pub pid: Option<i32>,
     /// The target's key in its record.
     pub key: Option<TargetKey>,
@@ -74,7 +74,7 @@ impl TargetFilter {
 /// What to look at. The default is everything.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Filter {
-    /// Targets.
+    /// The targets that pass.
     pub target: TargetFilter,
     /// Sizes of regions.
     pub sz_region: Option<Bounds<Bytes>>,

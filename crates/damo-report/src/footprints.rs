@@ -21,13 +21,13 @@ use std::io::Write;
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Metric {
-    /// Virtual size.
+    /// Virtual size: what is mapped.
     Vsz,
     /// Resident set size.
     Rss,
     /// Proportional set size.
     Pss,
-    /// Swapped out.
+    /// What of it is swapped out.
     Swap,
     /// Charged to the cgroup.
     Cgroup,
@@ -59,9 +59,9 @@ impl Metric {
 /// What to report.
 #[derive(Clone, Debug)]
 pub struct FootprintsOptions {
-    /// Which metrics.
+    /// The metrics, in the order in which they are shown.
     pub metrics: Vec<Metric>,
-    /// Which percentiles.
+    /// The percentiles that are shown.
     pub range: PercentileRange,
     /// Ranked by size or by time.
     pub sort: SortBy,
@@ -80,15 +80,15 @@ impl Default for FootprintsOptions {
 /// The values of one metric.
 #[derive(Clone, Debug)]
 pub struct FootprintSeries {
-    /// Which metric.
+    /// The metric that the values are of.
     pub metric: Metric,
     /// Moments and values, in time order. A moment at which nobody told the metric is not there.
     pub points: Vec<(Nanos, Bytes)>,
-    /// Ranked.
+    /// The values, ranked.
     pub distribution: Distribution,
 }
 
-/// The result.
+/// What the footprints of some records are.
 #[derive(Clone, Debug)]
 pub struct FootprintsReport {
     /// One for each metric asked for.

@@ -13,7 +13,7 @@ use std::io::Write;
 /// What there is to see of one target.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Guide {
-    /// Whose.
+    /// The target that it is of.
     pub identity: Identity,
     /// From where anything is known to the end of the last snapshot.
     pub time: TimeSpan,

@@ -39,7 +39,7 @@ pub struct HolisticOptions {
     pub long: bool,
 }
 
-/// The page.
+/// All that the page says of some records.
 #[derive(Debug)]
 pub struct HolisticReport {
     /// A map for each monitored target.

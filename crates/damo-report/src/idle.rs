@@ -1,7 +1,7 @@
 //! For how long the memory of the whole machine has been idle, as DAMON_STAT says it at this moment. It needs no record.
 
 use crate::distribution::bar;
-use crate::picture::{Chart, Picture, Series, Unit};
+use crate::picture::{Chart, Line, Picture, Unit};
 use crate::table::Table;
 use crate::{Report, ReportError};
 use damo_model::human::{Style, format_size, idle_text, time_text};
@@ -101,7 +101,7 @@ impl Report for IdleReport {
 
     fn picture(&self, _: &()) -> Result<Box<dyn Picture + '_>, ReportError> {
         let points = self.idle.iter().enumerate().map(|(p, idle)| (p as f64, idle.0.max(0) as f64)).collect();
-        let series = Series { name: "idle time".to_owned(), points, steps: true, filled: true };
+        let series = Line { name: "idle time".to_owned(), points, steps: true, filled: true };
         let (x, y) = (("percentile of the memory", Unit::Percent), ("time since the last access", Unit::Time));
         Ok(Box::new(Chart::new("Idle time of the machine's memory", x, y, vec![series])))
     }

@@ -16,7 +16,7 @@ use std::io::Write;
 /// What to count.
 #[derive(Clone, Debug)]
 pub struct NrRegionsOptions {
-    /// Which percentiles.
+    /// The percentiles that are shown.
     pub range: PercentileRange,
     /// How many first snapshots are left out, because the first regions are a guess; `None` by the common rule
     /// ([`crate::series::left_out`]).
@@ -38,17 +38,17 @@ impl Default for NrRegionsOptions {
 pub struct NrRegionsSeries {
     /// What to call it.
     pub label: String,
-    /// Which target.
+    /// The target, by its key in the record.
     pub target: TargetKey,
     /// In time order.
     pub points: Vec<Point>,
-    /// Ranked.
+    /// The numbers, ranked.
     pub distribution: Distribution,
     /// What it is based on.
     pub used: Used,
 }
 
-/// The result.
+/// The numbers of regions of some records.
 #[derive(Clone, Debug)]
 pub struct NrRegionsReport {
     /// One for each target of each record.
@@ -84,13 +84,6 @@ impl NrRegionsReport {
         self.series.iter().map(|series| series.used)
     }
 
-    /// What could be used, over all series.
-    pub fn used(&self) -> Used {
-        self.series.iter().fold(Used::default(), |sum, series| sum.plus(series.used))
-    }
-}
-
-impl NrRegionsReport {
     /// Numbers of regions, in time or as percentiles.
     fn chart(&self, sort: SortBy) -> Chart {
         let lines = self

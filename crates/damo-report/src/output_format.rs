@@ -17,7 +17,7 @@ use crate::ReportError;
 use crate::table::Table;
 use std::io::Write;
 
-/// A form.
+/// A form in which tables leave the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Form {
@@ -27,12 +27,12 @@ pub enum Form {
     Csv,
     /// Tables as GitHub shows them.
     Markdown,
-    /// Apache Parquet.
+    /// Apache Parquet, for other programs.
     Parquet,
 }
 
 impl Form {
-    /// All forms.
+    /// All forms, in the order of the help.
     pub const ALL: [Form; 4] = [Form::Json, Form::Csv, Form::Markdown, Form::Parquet];
 
     /// Its name in options.

@@ -7,7 +7,7 @@
 
 use crate::distribution::Distribution;
 use crate::filter::{Filter, for_each_rows};
-use crate::picture::{Chart, Picture, Series, Unit};
+use crate::picture::{Chart, Line, Picture, Unit};
 use crate::series::{Point, SETTLING, Used, sum_at_instants};
 use crate::table::Table;
 use crate::window::{Piece, add, pieces};
@@ -43,11 +43,11 @@ pub struct ProfileStep {
     pub snapshots: u64,
     /// How long a window is, on average.
     pub length: Nanos,
-    /// Their sizes.
+    /// Their sizes in bytes, ranked.
     pub distribution: Distribution,
 }
 
-/// The result.
+/// Working set sizes by length of the window.
 #[derive(Clone, Debug)]
 pub struct ProfileReport {
     /// Shortest windows first. The longest still have one full window.
@@ -158,7 +158,7 @@ fn without(record: &Record, options: &ProfileOptions, first: u64) -> Result<Prof
 impl ProfileReport {
     /// Working set size against length of window.
     fn chart(&self) -> Chart {
-        let line = |name: &str, pick: &dyn Fn(&Distribution) -> f64| Series {
+        let line = |name: &str, pick: &dyn Fn(&Distribution) -> f64| Line {
             name: name.to_owned(),
             points: self.steps.iter().map(|s| ((s.length.0.max(1) as f64).log2(), pick(&s.distribution))).collect(),
             steps: false,

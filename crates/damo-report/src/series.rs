@@ -12,13 +12,13 @@ use std::collections::HashMap;
 /// One number of one snapshot.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Point {
-    /// Whose.
+    /// The target that it is of.
     pub target: TargetKey,
     /// When the snapshot began.
     pub start: Nanos,
     /// When it ended.
     pub end: Nanos,
-    /// The number.
+    /// The number: bytes, or a count.
     pub value: u64,
     /// Whether regions are missing, so that the number is not to be trusted.
     pub partial: bool,
@@ -51,7 +51,7 @@ pub fn left_out(wanted: Option<u64>, snapshots: u64) -> u64 {
 }
 
 impl Used {
-    /// Both together.
+    /// What both sets of snapshots are together.
     pub fn plus(self, other: Used) -> Used {
         Used {
             snapshots: self.snapshots + other.snapshots,

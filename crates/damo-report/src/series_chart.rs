@@ -1,7 +1,7 @@
 //! Charts of what is counted per snapshot or per reading: in time, or ranked by size, as percentiles.
 
 use crate::distribution::{Distribution, SortBy};
-use crate::picture::{Chart, Series, Unit};
+use crate::picture::{Chart, Line, Unit};
 use crate::series::Point;
 use crate::zero::Zero;
 use damo_model::Nanos;
@@ -10,7 +10,7 @@ use damo_model::Nanos;
 const RANKS: usize = 2000;
 
 /// A line: its name, values from moments on, and the same values ranked.
-pub(crate) type Line<'a> = (String, Vec<(Nanos, f64)>, &'a Distribution);
+pub(crate) type NamedSeries<'a> = (String, Vec<(Nanos, f64)>, &'a Distribution);
 
 /// A value holds for its snapshot: from its start to its end.
 pub(crate) fn of_points(points: &[Point]) -> Vec<(Nanos, f64)> {
@@ -35,7 +35,7 @@ pub(crate) fn series_chart(
     (what, unit): (&str, Unit),
     of: &str,
     (sort, zero): (SortBy, Zero),
-    lines: Vec<Line<'_>>,
+    lines: Vec<NamedSeries<'_>>,
 ) -> Chart {
     let filled = lines.len() == 1;
     let series = lines.into_iter().map(|(name, points, distribution)| {
@@ -43,7 +43,7 @@ pub(crate) fn series_chart(
             SortBy::Time => points.into_iter().map(|(at, value)| (zero.since(at).0 as f64, value)).collect(),
             SortBy::Size => percentiles(distribution),
         };
-        Series { name, points, steps: true, filled }
+        Line { name, points, steps: true, filled }
     });
     let (title, x) = match sort {
         SortBy::Time => (format!("{title} over time"), (zero.axis().to_owned(), Unit::Time)),

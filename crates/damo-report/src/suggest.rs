@@ -31,7 +31,7 @@ pub struct SuggestOptions {
 /// A point of the grid.
 #[derive(Clone, Debug)]
 pub struct Tried {
-    /// Least age.
+    /// The least age that memory must have.
     pub age: Nanos,
     /// Bound of the access rate, in percent: at most for cold memory, at least for hot.
     pub rate: f64,
@@ -43,7 +43,7 @@ pub struct Tried {
     pub best: bool,
 }
 
-/// The result.
+/// The schemes that were tried, and the one to start.
 #[derive(Clone, Debug)]
 pub struct Suggestion {
     /// The record's name.
@@ -52,7 +52,7 @@ pub struct Suggestion {
     pub length: Nanos,
     /// What counts as accessed again soon.
     pub refault_within: Nanos,
-    /// The goals.
+    /// The goals that a scheme had to meet.
     pub goals: Vec<Goal>,
     /// Whether they are the default ones.
     pub by_default: bool,

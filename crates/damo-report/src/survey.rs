@@ -16,7 +16,7 @@ use damo_model::{Addr, AddrRange, Bytes, Intervals, Nanos, SnapshotState, Target
 pub struct Identity {
     /// kdamond index; `None` where the source does not tell.
     pub kdamond: Option<u32>,
-    /// Context index.
+    /// Index of the context, from 0.
     pub context: Option<u32>,
     /// Scheme index; `None` for plain monitoring.
     pub scheme: Option<u32>,
@@ -53,7 +53,7 @@ pub fn monitored(records: &[Record], filter: &TargetFilter) -> Vec<Identity> {
 /// A contiguous stretch of monitored addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Area {
-    /// Where.
+    /// The addresses that it covers.
     pub range: AddrRange,
     /// Sum of size × `nr_accesses` of its regions over all snapshots, in byte samples.
     pub heat: u128,
@@ -73,7 +73,7 @@ pub struct First {
     pub record: usize,
     /// Its position in that record.
     pub index: u64,
-    /// Its start.
+    /// Its start on the record's clock.
     pub start: Nanos,
     /// How far back its oldest region reaches before `start`.
     pub reach: Nanos,

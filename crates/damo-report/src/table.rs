@@ -27,7 +27,7 @@ pub struct ColumnInfo {
 pub struct Table {
     /// Stable name, such as `percentiles`.
     pub name: &'static str,
-    /// The rows.
+    /// The rows, in columns.
     pub frame: DataFrame,
     /// What the columns are, in their order.
     pub columns: Vec<ColumnInfo>,

@@ -19,13 +19,13 @@ pub struct Span {
     pub target: String,
     /// From when, on the record's clock.
     pub start: Nanos,
-    /// Until when.
+    /// Until when, not included.
     pub end: Nanos,
     /// Over how many snapshots.
     pub snapshots: u64,
 }
 
-/// The result.
+/// The spans of time of some records.
 #[derive(Clone, Debug)]
 pub struct TimesReport {
     /// Spans, target after target, in time order.

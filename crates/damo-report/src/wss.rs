@@ -27,7 +27,7 @@ use std::io::Write;
 /// What to count. The default is the Python tool's.
 #[derive(Clone, Debug)]
 pub struct WssOptions {
-    /// Which percentiles.
+    /// The percentiles that are shown.
     pub range: PercentileRange,
     /// How many first snapshots are left out, because the first regions are a guess; `None` by the common rule
     /// ([`crate::series::left_out`]).
@@ -80,13 +80,13 @@ pub struct WssSeries {
     pub mapping: Option<String>,
     /// In time order.
     pub points: Vec<Point>,
-    /// Ranked.
+    /// The sizes, ranked.
     pub distribution: Distribution,
     /// What it is based on.
     pub used: Used,
 }
 
-/// The result.
+/// The working sets of some records.
 #[derive(Clone, Debug)]
 pub struct WssReport {
     /// One for each target, or one for each record.
@@ -172,11 +172,6 @@ impl WssReport {
     /// What could be used of each series.
     pub fn each_used(&self) -> impl Iterator<Item = Used> {
         self.series.iter().map(|series| series.used)
-    }
-
-    /// What could be used, over all series.
-    pub fn used(&self) -> Used {
-        self.series.iter().fold(Used::default(), |sum, series| sum.plus(series.used))
     }
 }
 

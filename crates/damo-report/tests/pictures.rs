@@ -10,7 +10,7 @@ use damo_report::footprints::{self, footprints};
 use damo_report::heats::{HeatMap, HeatsReport, Scale, heats};
 use damo_report::nr_regions::{self, nr_regions};
 use damo_report::picture::canvas::{Align, Canvas, Font, Indexed, PALETTE, Point, Rect, text_width};
-use damo_report::picture::{Chart, Format, Picture, PictureError, Series, Style, Theme, Unit, draw};
+use damo_report::picture::{Chart, Format, Line, Picture, PictureError, Style, Theme, Unit, draw};
 use damo_report::wss::{self, wss};
 use proptest::prelude::*;
 use std::path::{Path, PathBuf};
@@ -286,8 +286,8 @@ proptest! {
         x in prop_oneof![Just(Unit::Time), Just(Unit::Bytes), Just(Unit::Count)], y in prop_oneof![Just(Unit::Bytes), Just(Unit::Hz)],
     ) {
         let points = vec![(from as f64, most as f64 / 2.0), ((from + length) as f64, most as f64)];
-        let series = Series { name: "rss".to_owned(), points, steps: true, filled: false };
-        let chart = Chart::new("a chart", ("x", x), ("y", y), vec![series.clone(), Series { name: "vsz".to_owned(), ..series }]);
+        let series = Line { name: "rss".to_owned(), points, steps: true, filled: false };
+        let chart = Chart::new("a chart", ("x", x), ("y", y), vec![series.clone(), Line { name: "vsz".to_owned(), ..series }]);
         let style = Style { width, height, ..Style::default() };
         let mut boxes = Boxes { size: (width as f64, height as f64), ..Boxes::default() };
         chart.draw(&mut boxes, &style, 60.0);
@@ -366,7 +366,7 @@ impl Canvas for Strokes {
 /// A chart of so many lines, all of them the same.
 fn same_lines(count: usize) -> Chart {
     let points = vec![(0.0, 1e6), (5e9, 1e6), (1e10, 1e6)];
-    let line = |i: usize| Series { name: format!("line {i}"), points: points.clone(), steps: true, filled: false };
+    let line = |i: usize| Line { name: format!("line {i}"), points: points.clone(), steps: true, filled: false };
     Chart::new("lines that coincide", ("time", Unit::Time), ("memory", Unit::Bytes), (0..count).map(line).collect())
 }
 

@@ -2,7 +2,7 @@
 
 use crate::{Out, Result};
 use damo_model::{AddrRange, Item, Nanos, Sink, SinkError};
-use damo_report::picture::{Chart, Series, Unit};
+use damo_report::picture::{Chart, Line, Unit};
 use damo_sim::{GroundTruth, Options, Outcome, PAGE_SIZE, SimError, Workload, simulate};
 use std::ops::ControlFlow;
 
@@ -81,7 +81,7 @@ pub(crate) fn run(out: &Out) -> Result<()> {
         "one scan at the sampling's cost",
     ];
     out.table("sampling", &columns, &rows)?;
-    let line = |name: &str, points| Series { name: name.to_owned(), points, steps: false, filled: false };
+    let line = |name: &str, points| Line { name: name.to_owned(), points, steps: false, filled: false };
     let chart = Chart {
         x_range: Some((0.0, 5.0)),
         ..Chart::new(

@@ -3,7 +3,7 @@
 use crate::{Out, Result};
 use damo_model::scheme::Scheme;
 use damo_model::{Item, Nanos, Side, Sink, SinkError, Stamp};
-use damo_report::picture::{Chart, Series, Unit};
+use damo_report::picture::{Chart, Line, Unit};
 use damo_sim::{Options, Outcome, builtin, simulate};
 use std::ops::ControlFlow;
 
@@ -72,9 +72,9 @@ impl Run {
         ]
     }
 
-    fn course(&self, name: &str) -> Series {
+    fn course(&self, name: &str) -> Line {
         let points = self.resident.iter().filter(|(at, _)| *at <= DRAWN).map(|(at, rss)| (at.0 as f64, *rss));
-        Series { name: name.to_owned(), points: points.collect(), steps: true, filled: false }
+        Line { name: name.to_owned(), points: points.collect(), steps: true, filled: false }
     }
 }
 
@@ -138,7 +138,7 @@ fn quotas(out: &Out, plain: &Run) -> Result<()> {
                 }
             }
         }
-        trade.push(Series { name: format!("idle for {age}"), points, steps: false, filled: false });
+        trade.push(Line { name: format!("idle for {age}"), points, steps: false, filled: false });
     }
     out.table("quotas", &columns("at most, each second"), &rows)?;
     let x = ("cost: waiting and acting, milliseconds each second", Unit::Count);

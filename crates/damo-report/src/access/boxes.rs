@@ -12,7 +12,7 @@ pub enum BoxValue {
     Size,
     /// Access rate in percent.
     AccessRate,
-    /// Age.
+    /// The age of the region.
     Age,
     /// Nothing: always the smallest.
     None,
@@ -21,7 +21,7 @@ pub enum BoxValue {
 /// How values become lengths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Scale {
-    /// In proportion.
+    /// In proportion to the value.
     Linear,
     /// By the logarithm.
     Log,
@@ -30,9 +30,9 @@ pub enum Scale {
 /// On which side boxes are flush.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Align {
-    /// Left.
+    /// At the left edge.
     Left,
-    /// Right.
+    /// At the right edge.
     Right,
 }
 
@@ -47,9 +47,9 @@ pub struct BoxOptions {
     pub length: (usize, usize),
     /// Smallest and largest height in lines.
     pub height: (usize, usize),
-    /// Colours.
+    /// The colours of the boxes.
     pub colors: ColorSet,
-    /// Alignment.
+    /// Where a box stands that is narrower than the widest.
     pub align: Align,
 }
 

@@ -15,7 +15,7 @@ use damo_model::{Bytes, Hz, Intervals, IntervalsGoal, Nanos, Target};
 
 macro_rules! keys {
     ($($key:ident: $name:literal, [$($area:ident),*], $width:literal;)*) => {
-        /// A keyword.
+        /// A keyword, which stands for a value.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub(super) enum Key { $($key),* }
 
@@ -91,7 +91,7 @@ impl Key {
 
 /// A target's series of snapshots.
 #[derive(Clone, Debug)]
-pub(super) struct Series<'a> {
+pub(super) struct TargetSeries<'a> {
     pub target: &'a Target,
     pub start: Nanos,
     pub end: Nanos,
@@ -107,7 +107,7 @@ pub(super) struct Values<'a> {
     pub options: &'a AccessOptions,
     pub boxes: BoxOptions,
     pub bounds: BoxBounds,
-    pub series: Series<'a>,
+    pub series: TargetSeries<'a>,
 }
 
 impl Values<'_> {
@@ -128,7 +128,7 @@ impl Values<'_> {
     }
 
     pub(crate) fn of_series(&self, key: Key, out: &mut String) {
-        let Series { target, start, end, intervals, goal, .. } = &self.series;
+        let TargetSeries { target, start, end, intervals, goal, .. } = &self.series;
         let index = |index: Option<u32>| index.map_or_else(|| "None".to_owned(), |index| index.to_string());
         out.push_str(&match key {
             // Records that do not tell their kdamond and context are of the first ones, as in the Python tool since 3.4.

@@ -7,7 +7,7 @@ use super::percentile;
 use super::styles::Style;
 use super::tables::{course, last_snapshots};
 use crate::ReportError;
-use crate::picture::{Bar, Bars, Chart, Picture, Series, Unit};
+use crate::picture::{Bar, Bars, Chart, Line, Picture, Unit};
 use crate::zero::Zero;
 use damo_frame::Record;
 use damo_model::human::{Style as Numbers, format_size, time_text};
@@ -69,7 +69,7 @@ fn curves(records: &[Record], options: &AccessOptions, metric: Metric) -> Result
             .collect();
         let scale = if metric == Metric::Idle { 1000.0 } else { 1.0 };
         let points = percentile::values(&all, regions).into_iter();
-        Series {
+        Line {
             name: format!("target {target} at {}", time_text(zero(records, options).since(snapshot.end))),
             points: points.map(|(percentile, value)| (f64::from(percentile), value as f64 * scale)).collect(),
             steps: true,
@@ -100,7 +100,7 @@ fn over_time(records: &[Record], options: &AccessOptions) -> Result<Chart, Repor
     let line = |name: String, filled: bool, rows: &[(i64, i64, u64, u64)], pick: fn(&(i64, i64, u64, u64)) -> u64| {
         let mut points: Vec<(f64, f64)> = rows.iter().map(|row| (since(row.0), pick(row) as f64)).collect();
         points.extend(rows.last().map(|row| (since(row.1), pick(row) as f64)));
-        Series { name, points, steps: true, filled }
+        Line { name, points, steps: true, filled }
     };
     let series = course.iter().flat_map(|(target, rows)| {
         [

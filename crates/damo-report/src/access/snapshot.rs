@@ -6,7 +6,7 @@ use crate::temperature::{Weights, access_percent, age_usec};
 use damo_frame::Chunk;
 use damo_model::{Bytes, ColumnId, Intervals, Nanos, NrAccesses, SnapshotHead};
 
-/// One region.
+/// A region of a snapshot, with what is derived from it.
 #[derive(Clone, Debug)]
 pub(super) struct Region {
     pub start: u64,
@@ -47,20 +47,20 @@ impl Region {
 /// What regions can be sorted by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SortKey {
-    /// First byte.
+    /// The first byte of the region.
     Address,
-    /// Access rate.
+    /// The access rate of the region.
     AccessRate,
-    /// Age.
+    /// For how long the access rate has been about the same.
     Age,
-    /// Size.
+    /// The size of the region in bytes.
     Size,
-    /// Temperature.
+    /// The temperature, by the weights of the report.
     Temperature,
 }
 
 impl SortKey {
-    /// All keys.
+    /// All keys, for options that take them all.
     pub const ALL: [SortKey; 5] =
         [SortKey::Address, SortKey::AccessRate, SortKey::Age, SortKey::Size, SortKey::Temperature];
 }

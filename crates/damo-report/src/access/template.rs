@@ -11,7 +11,7 @@ pub enum Area {
     RecordHead,
     /// Before a snapshot's regions.
     SnapshotHead,
-    /// A region.
+    /// The line of a region.
     Region,
     /// After a snapshot's regions.
     SnapshotTail,

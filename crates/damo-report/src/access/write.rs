@@ -1,7 +1,7 @@
 //! The access report: two passes over each record, one to learn what the layout depends on, one that writes.
 
 use super::boxes::{BoxBounds, BoxOptions};
-use super::keywords::{Key, Series, Values};
+use super::keywords::{Key, TargetSeries, Values};
 use super::snapshot::{Snapshot, SortKey};
 use super::styles::{Facts, Style, template};
 use super::template::{Area, Template};
@@ -140,7 +140,7 @@ pub(super) fn write_access(
         }
     }
     for part in &parts {
-        let series = Series {
+        let series = TargetSeries {
             target: part.target,
             start: part.start,
             end: part.end,

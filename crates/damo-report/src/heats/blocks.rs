@@ -61,7 +61,7 @@ pub struct Fit {
     pub rows: usize,
     /// Cells in addresses.
     pub columns: Columns,
-    /// Panels.
+    /// The most panels that there is room for.
     pub most_panels: usize,
 }
 

@@ -106,7 +106,7 @@ pub struct GridSums {
 pub struct Grid {
     /// Times, ns on the record's clock.
     pub time: Axis,
-    /// Addresses, bytes.
+    /// The axis of addresses, in bytes.
     pub space: Axis,
     /// Mean over the whole cell, row after row; NaN where nothing covers the cell.
     pub heat: Vec<f64>,

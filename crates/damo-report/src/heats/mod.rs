@@ -95,15 +95,15 @@ pub enum HeatsError {
     /// More cells than memory may be spent on.
     #[error("{cells} cells are more than the {limit} that fit: ask for a lower --resol or fewer ranges")]
     TooManyCells {
-        /// Asked for.
+        /// The number that was asked for.
         cells: usize,
-        /// The limit.
+        /// The most that memory is spent on.
         limit: usize,
     },
     /// A map of two recordings would show neither.
     #[error("{records} records cannot be one heat map: each has a clock and addresses of its own; draw each by itself")]
     SeveralRecords {
-        /// How many.
+        /// The number of records.
         records: usize,
     },
     /// A scale of rates for a record of counts.
@@ -129,7 +129,7 @@ pub enum Unit {
 }
 
 impl Unit {
-    /// As printed.
+    /// The name of the unit, as it is printed.
     pub fn name(self) -> &'static str {
         match self {
             Unit::Hz => "hz",
@@ -141,7 +141,7 @@ impl Unit {
 /// A heat map: a panel per range of addresses.
 #[derive(Clone, Debug)]
 pub struct HeatsReport {
-    /// Whose.
+    /// The target that the map is of.
     pub identity: Identity,
     /// The process behind it, where known.
     pub process: Option<Process>,

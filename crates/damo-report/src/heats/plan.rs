@@ -18,7 +18,7 @@ const MAX_CELLS: usize = 1 << 26;
 /// Which cells to fill.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
-    /// Whose snapshots.
+    /// The target whose snapshots fill the cells.
     pub identity: Identity,
     /// From and to, on the record's clock.
     pub time: TimeSpan,

@@ -44,7 +44,7 @@ impl ColorSet {
 pub enum Depth {
     /// No colours: not a terminal, or NO_COLOR is set.
     Plain,
-    /// 256 colours.
+    /// The 256 colours that most terminals have.
     #[default]
     Ansi256,
     /// 24 bits (COLORTERM=truecolor).

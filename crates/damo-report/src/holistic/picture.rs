@@ -6,7 +6,7 @@ use crate::footprints::Metric;
 use crate::heats::{HeatMap, HeatsOptions, edges};
 use crate::picture::canvas::Rect;
 use crate::picture::stack::draw_strips;
-use crate::picture::{BELOW, Canvas, Chart, MARGIN, Picture, Series, Style, Unit, part};
+use crate::picture::{BELOW, Canvas, Chart, Line, MARGIN, Picture, Style, Unit, part};
 use crate::series_chart::of_points;
 use damo_model::{Nanos, TimeSpan};
 
@@ -90,15 +90,15 @@ impl HolisticReport {
         // The system's and the virtual sizes would make the others a flat line.
         let held = held.filter(|series| matches!(series.metric, Metric::Rss | Metric::Swap));
         let held = held.filter(|series| series.points.iter().any(|(_, size)| size.0 > 0));
-        let mut series: Vec<Series> = held
-            .map(|series| Series {
+        let mut series: Vec<Line> = held
+            .map(|series| Line {
                 name: format!("{} (held){whom}", series.metric.name()),
                 points: series.points.iter().map(|(at, size)| (since(*at), size.0 as f64)).collect(),
                 steps: true,
                 filled: false,
             })
             .collect();
-        series.extend(self.wss_by_time.series.iter().map(|touched| Series {
+        series.extend(self.wss_by_time.series.iter().map(|touched| Line {
             name: format!("wss (touched){whom}"),
             points: of_points(&touched.points).into_iter().map(|(at, value)| (since(at), value)).collect(),
             steps: true,

@@ -6,7 +6,7 @@ use polars::prelude::{
     UInt64Chunked,
 };
 
-/// One value.
+/// The value of a cell.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Cell<'a> {
     Null,
@@ -17,7 +17,7 @@ pub(super) enum Cell<'a> {
     Text(&'a str),
 }
 
-/// One column.
+/// The values of a column.
 pub(super) enum Cells<'a> {
     U64(&'a UInt64Chunked),
     U32(&'a UInt32Chunked),

@@ -20,7 +20,7 @@ pub struct Bar {
 /// Bars on a common axis.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Bars {
-    /// Headline.
+    /// The headline of the picture.
     pub title: String,
     /// What runs from left to right.
     pub x: (String, Unit),

@@ -22,23 +22,23 @@ pub type Point = (f64, f64);
 /// A rectangle in pixels.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rect {
-    /// Left edge.
+    /// The left edge, in pixels.
     pub x: f64,
-    /// Upper edge.
+    /// The upper edge, in pixels from the top.
     pub y: f64,
-    /// Width.
+    /// The width in pixels.
     pub w: f64,
-    /// Height.
+    /// The height in pixels.
     pub h: f64,
 }
 
 impl Rect {
-    /// Right edge.
+    /// Where it ends at the right.
     pub fn right(&self) -> f64 {
         self.x + self.w
     }
 
-    /// Lower edge.
+    /// Where it ends at the bottom.
     pub fn bottom(&self) -> f64 {
         self.y + self.h
     }
@@ -47,11 +47,11 @@ impl Rect {
 /// Where a text stands relative to its point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Align {
-    /// Begins there.
+    /// The text begins there.
     Left,
     /// Is centred there.
     Center,
-    /// Ends there.
+    /// The text ends there.
     Right,
 }
 
@@ -60,7 +60,7 @@ pub enum Align {
 pub struct Font {
     /// Size in pixels, from the top of the tallest to the bottom of the lowest letter.
     pub size: f64,
-    /// Colour.
+    /// The colour of the text.
     pub color: Rgb,
     /// Where it stands.
     pub align: Align,
@@ -71,9 +71,9 @@ pub struct Font {
 pub struct Indexed {
     /// Pixels in a row.
     pub width: usize,
-    /// Rows.
+    /// Rows of pixels.
     pub height: usize,
-    /// Palette indices.
+    /// Indices into the palette, row after row.
     pub pixels: Vec<u8>,
 }
 

@@ -7,7 +7,7 @@ use crate::colormap::Rgb;
 
 /// A line of a chart.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Series {
+pub struct Line {
     /// What the legend calls it.
     pub name: String,
     /// Points by ascending x; a y that is not a number interrupts the line.
@@ -21,14 +21,14 @@ pub struct Series {
 /// Some series on common axes. The vertical axis begins at 0.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Chart {
-    /// Headline.
+    /// The headline of the picture.
     pub title: String,
     /// What runs from left to right.
     pub x: (String, Unit),
     /// What runs upwards.
     pub y: (String, Unit),
-    /// The lines.
-    pub series: Vec<Series>,
+    /// The lines, in the order of the legend.
+    pub series: Vec<Line>,
     /// Remarks on the horizontal axis.
     pub marks: Vec<(f64, String)>,
     /// Which colour the first line has, so that one thing has one colour in charts that belong together.
@@ -43,7 +43,7 @@ const PER_PIXEL: usize = 2;
 
 impl Chart {
     /// Lines on axes, each with its name and what it counts: what runs from left to right, then what runs upwards.
-    pub fn new(title: impl Into<String>, x: (&str, Unit), y: (&str, Unit), series: Vec<Series>) -> Self {
+    pub fn new(title: impl Into<String>, x: (&str, Unit), y: (&str, Unit), series: Vec<Line>) -> Self {
         let [x, y] = [x, y].map(|(name, unit)| (name.to_owned(), unit));
         Self { title: title.into(), x, y, series, marks: Vec::new(), first_color: 0, x_range: None }
     }
@@ -128,7 +128,7 @@ const WIDTH: f64 = 2.0;
 
 impl Chart {
     /// The series and their numbers as they are drawn: those with tinted ground lie below the others.
-    fn by_layer(&self) -> impl Iterator<Item = (usize, &Series)> {
+    fn by_layer(&self) -> impl Iterator<Item = (usize, &Line)> {
         let of = |filled: bool| self.series.iter().enumerate().filter(move |(_, series)| series.filled == filled);
         of(true).chain(of(false))
     }

@@ -18,7 +18,7 @@ pub(crate) mod ticks;
 pub use axis::Unit;
 pub use bars::{Bar, Bars};
 pub use canvas::Canvas;
-pub use chart::{Chart, Series};
+pub use chart::{Chart, Line};
 pub use panels::Panels;
 pub use stack::{Stack, part, with_room};
 
@@ -42,13 +42,13 @@ pub enum PictureError {
     /// A size that nothing can be drawn on, or too much for memory.
     #[error("a picture of {width} × {height} pixels cannot be drawn: between {least} and {most} each way are possible")]
     Size {
-        /// Wanted width.
+        /// The width that was asked for.
         width: usize,
-        /// Wanted height.
+        /// The height that was asked for.
         height: usize,
-        /// Smallest size.
+        /// The smallest size of a side.
         least: usize,
-        /// Largest size.
+        /// The largest size of a side.
         most: usize,
     },
 }
@@ -56,7 +56,7 @@ pub enum PictureError {
 /// What file a picture is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
-    /// Pixels.
+    /// A picture of pixels.
     #[default]
     Png,
     /// Shapes and text.

@@ -20,7 +20,7 @@ const PLOTTERS_BASELINE: f64 = 0.76;
 
 /// plotters' SVG backend, with images and metadata.
 pub struct Svg {
-    /// In units.
+    /// Its size, in the backend's units.
     size: (u32, u32),
     file: String,
 }

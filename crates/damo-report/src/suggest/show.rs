@@ -2,7 +2,7 @@
 
 use super::goal::waiting;
 use super::{Goal, Measure, Suggestion, Tried, gain, is_for_hot};
-use crate::picture::{Chart, Picture, Series, Unit};
+use crate::picture::{Chart, Line, Picture, Unit};
 use crate::table::Table;
 use crate::whatif::{self, Outcome, describe, percent, write_rows};
 use crate::{Report, ReportError};
@@ -144,11 +144,11 @@ impl Suggestion {
             let mut points: Vec<_> = self.tried.iter().filter(|t| t.rate == rate).map(point).collect();
             points.sort_by(|a, b| a.0.total_cmp(&b.0));
             let bound = if is_for_hot(self.action) { "rate from" } else { "rate to" };
-            series.push(Series { name: format!("{bound} {rate} %"), points, steps: false, filled: false });
+            series.push(Line { name: format!("{bound} {rate} %"), points, steps: false, filled: false });
         }
         // Last, to lie above the others.
         let points = self.trade_offs().into_iter().map(point).collect();
-        series.push(Series { name: "best trade-offs".to_owned(), points, steps: false, filled: false });
+        series.push(Line { name: "best trade-offs".to_owned(), points, steps: false, filled: false });
         let most = self.tried.iter().map(|t| point(t).0).fold(0.0, f64::max);
         let marks = self.choice().map(|choice| (point(choice).0, describe(&choice.outcome.scheme)));
         let gained = if self.action == Action::Pageout { "resident bytes saved, mean" } else { "bytes placed, mean" };

@@ -40,7 +40,7 @@ pub struct WhatIfOptions {
     pub spans: usize,
     /// What acting is taken to cost.
     pub costs: Costs,
-    /// Which targets.
+    /// The targets that the schemes are tried on.
     pub target: TargetFilter,
 }
 
@@ -56,7 +56,7 @@ impl Default for WhatIfOptions {
     }
 }
 
-/// The result.
+/// What each scheme would have done.
 #[derive(Clone, Debug)]
 pub struct WhatIf {
     /// The record's name.
@@ -80,7 +80,7 @@ pub struct WhatIf {
 /// What one scheme would have done.
 #[derive(Clone, Debug)]
 pub struct Outcome {
-    /// The scheme.
+    /// The scheme that was tried.
     pub scheme: Scheme,
     /// Sums over the whole record.
     pub sums: Counts,
@@ -91,7 +91,7 @@ pub struct Outcome {
     pub undecided: f64,
     /// What each filter kept out over the whole record, in their order.
     pub kept: Vec<(Knowledge, f64)>,
-    /// Over time.
+    /// What it did over time.
     pub course: Vec<Point>,
 }
 
@@ -102,7 +102,7 @@ pub struct Counts {
     pub applications: u64,
     /// Regions that fitted its pattern.
     pub matched_regions: u64,
-    /// Their bytes.
+    /// Bytes of the regions that matched.
     pub matched: f64,
     /// Regions that it was applied to, under its quota and filters.
     pub applied_regions: u64,

@@ -9,7 +9,7 @@ use polars::prelude::{Expr, IntoLazy, LazyFrame, SortMultipleOptions, col, lit, 
 /// A figure over time.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Readings {
-    /// By time.
+    /// Times and values, by time.
     points: Vec<(Nanos, Bytes)>,
     next: usize,
 }

@@ -3,7 +3,7 @@
 use super::candidate::Effect;
 use super::describe::{describe, describe_apart};
 use super::{Counts, Memory, Outcome, Point, WhatIf, bytes};
-use crate::picture::{Chart, Panels, Picture, Series, Unit};
+use crate::picture::{Chart, Line, Panels, Picture, Unit};
 use crate::table::Table;
 use crate::{Report, ReportError};
 use damo_model::human::{Style, format_size, time_text};
@@ -412,16 +412,16 @@ fn compare_chart(report: &WhatIf) -> Panels {
     let resident = report.outcomes.iter().any(|o| matches!(Effect::of(o.scheme.action), Effect::Out | Effect::Huge));
     if let (true, Some(first)) = (resident, report.outcomes.first()) {
         let points = line(first, &|p| p.memory.map_or(f64::NAN, |m| m.without));
-        memory.push(Series { name: "without a scheme".to_owned(), points, steps: true, filled: false });
+        memory.push(Line { name: "without a scheme".to_owned(), points, steps: true, filled: false });
     }
     for (nth, outcome) in report.outcomes.iter().enumerate().take(LINES) {
         let held = line(outcome, &|p| p.memory.map_or(f64::NAN, |m| if resident { m.with } else { m.moved }));
-        memory.push(Series { name: name(nth), points: held, steps: true, filled: single });
+        memory.push(Line { name: name(nth), points: held, steps: true, filled: single });
         let rate = |p: &Point| {
             let seconds = p.time.length().as_secs_f64();
             if seconds > 0.0 { p.counts.back / seconds } else { 0.0 }
         };
-        back.push(Series { name: name(nth), points: line(outcome, &rate), steps: true, filled: single });
+        back.push(Line { name: name(nth), points: line(outcome, &rate), steps: true, filled: single });
     }
     let title = match &report.outcomes[..] {
         [only] => format!("What if: {}", describe(&only.scheme)),

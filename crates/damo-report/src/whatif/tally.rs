@@ -14,7 +14,7 @@ pub(super) struct Moment {
     pub(super) changed: f64,
     pub(super) back: f64,
     pub(super) back_soon: f64,
-    /// Nanoseconds.
+    /// Time that programs waited, in nanoseconds.
     pub(super) waited: f64,
     pub(super) used_up: u64,
 }

@@ -4,7 +4,7 @@ use super::{WssReport, WssSeries};
 use crate::distribution::{Bin, Distribution, SortBy};
 use crate::picture::{Bar, Bars, Chart, Picture, Stack, Unit};
 use crate::series::Point;
-use crate::series_chart::{Line, of_points, series_chart};
+use crate::series_chart::{NamedSeries, of_points, series_chart};
 use damo_model::Bytes;
 use damo_model::human::{Style, format_size};
 
@@ -42,7 +42,7 @@ impl WssReport {
         let shown = if mapped && group.len() > MOST_LINES { MOST_LINES - 1 } else { group.len() };
         let (shown, others) = group.split_at(shown);
         let others = (!others.is_empty()).then(|| together(others, sort));
-        let mut lines: Vec<Line<'_>> =
+        let mut lines: Vec<NamedSeries<'_>> =
             shown.iter().map(|series| (name(series), of_points(&series.points), &series.distribution)).collect();
         if let Some((name, points, distribution)) = &others {
             lines.push((name.clone(), of_points(points), distribution));

@@ -18,7 +18,6 @@ use damo_report::several::Apart;
 use damo_report::temperature::Weights;
 use std::path::PathBuf;
 
-/// Arguments.
 #[derive(Args, Debug)]
 pub struct AccessArgs {
     /// Every snapshot with its regions, as recorded: the same as `damo report raw`

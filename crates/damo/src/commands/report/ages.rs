@@ -14,7 +14,6 @@ use damo_report::ages::{self, AgesOptions, AgesReport};
 use damo_report::selection::nothing_left;
 use damo_report::several::Apart;
 
-/// Arguments.
 #[derive(Args, Debug)]
 pub struct AgesArgs {
     /// Where one class of ages ends and the next begins, e.g. 0,5s,30s,10min,2h

@@ -13,7 +13,6 @@ use damo_report::footprints::{FootprintsOptions, FootprintsReport, Metric, footp
 use damo_report::several::Apart;
 use std::path::PathBuf;
 
-/// Arguments.
 #[derive(Args, Debug)]
 pub struct FootprintsArgs {
     #[command(flatten)]

@@ -66,12 +66,12 @@ pub const FORMS: [&str; 7] = ["text", "json", "csv", "markdown", "parquet", "png
 /// Any form that a report can have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AnyForm {
-    /// For people.
+    /// Text for people.
     #[default]
     Text,
-    /// Tables.
+    /// Tables for programs.
     Tables(Form),
-    /// A picture.
+    /// A picture, of pixels or of lines.
     Picture(Format),
 }
 

@@ -27,7 +27,6 @@ use damo_report::survey::{Identity, monitored};
 use std::path::PathBuf;
 use window::Window;
 
-/// Arguments.
 #[derive(Args, Debug)]
 pub struct HeatsArgs {
     /// Cells: so many in time, so many in address space [default: what fits the terminal; 500 500 for numbers, 100 100 for

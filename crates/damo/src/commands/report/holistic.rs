@@ -22,7 +22,6 @@ use std::path::PathBuf;
 const LINES: usize = 24;
 const LINES_OF_SEVERAL: usize = 16;
 
-/// Arguments.
 #[derive(Args, Debug)]
 pub struct HolisticArgs {
     /// The record to read, as the Python tool calls it

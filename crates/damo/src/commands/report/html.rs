@@ -17,7 +17,6 @@ use damo_report::html::{self, HtmlOptions};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Arguments.
 #[derive(Args, Debug)]
 pub struct HtmlArgs {
     /// The record to read

@@ -10,7 +10,6 @@ use damo_kernel::Root;
 use damo_kernel::sysfs::{Module, Sysfs};
 use damo_report::idle::IdleReport;
 
-/// Arguments.
 #[derive(Args, Debug)]
 #[command(
     after_help = "It reads what the kernel's module DAMON_STAT says at this moment (Linux 6.17 or later), and no record. \

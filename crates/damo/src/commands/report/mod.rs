@@ -44,7 +44,7 @@ const fn entry<C: ReportCommand + Args + 'static>(names: &'static [&'static str]
     }
 }
 
-/// All reports.
+/// All reports, in the order of the help.
 const REPORTS: &[Entry] = &[
     entry::<Asked<raw::RawArgs>>(&["raw"], "All snapshots with their regions, as recorded"),
     entry::<Asked<access::AccessArgs>>(

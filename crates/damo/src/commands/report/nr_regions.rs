@@ -10,7 +10,6 @@ use damo_report::distribution::SortBy;
 use damo_report::nr_regions::{NrRegionsOptions, NrRegionsReport, nr_regions};
 use damo_report::several::Apart;
 
-/// Arguments.
 #[derive(Args, Debug)]
 pub struct NrRegionsArgs {
     #[command(flatten)]

@@ -45,7 +45,7 @@ impl PartOptions for TimeArgs {
 /// The targets, times and addresses of a map.
 #[derive(Args, Clone, Debug)]
 pub struct MapPart {
-    /// Which targets.
+    /// The targets that a report looks at.
     #[command(flatten)]
     pub target: TargetArgs,
     /// Ranges of time and addresses.
@@ -85,7 +85,7 @@ pub struct FilterArgs {
     repeated: RepeatedFilters,
 }
 
-/// Which targets.
+/// The targets that a report looks at.
 #[derive(Args, Clone, Debug, Default)]
 pub struct TargetArgs {
     /// The target with this id, as the kernel calls it

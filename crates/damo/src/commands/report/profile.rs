@@ -10,7 +10,6 @@ use damo_model::NrAccesses;
 use damo_report::profile::{ProfileOptions, ProfileReport, profile};
 use damo_report::several::Apart;
 
-/// Arguments.
 #[derive(Args, Debug)]
 pub struct ProfileArgs {
     #[command(flatten)]

@@ -36,7 +36,7 @@ impl TimeArgs {
 pub enum BareTimes {
     /// Nanoseconds on the record's clock: as the Python tool's options have them, and as `--guide` prints them.
     Clock,
-    /// Nobody knows.
+    /// They are refused: nobody knows their unit.
     Refused,
 }
 

@@ -15,7 +15,6 @@ use damo_report::range::{AddressBase, AddressRange, TimeBase, TimeRange};
 use damo_report::raw::{RawOptions, RawReport, raw};
 use damo_report::several::Apart;
 
-/// Arguments.
 #[derive(Args, Debug)]
 pub struct RawArgs {
     #[command(flatten)]

@@ -10,7 +10,6 @@ use damo_model::human::Style;
 use damo_report::guide::{GuideReport, guide};
 use damo_report::several::Apart;
 
-/// Arguments.
 #[derive(Args, Debug)]
 pub struct RecordInfoArgs {
     #[command(flatten)]

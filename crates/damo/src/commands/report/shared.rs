@@ -118,13 +118,13 @@ pub struct Asked<A: ReportArgs> {
 
 /// Options that make sense by themselves, and the records that they are for.
 pub struct Request<'r, A: ReportArgs> {
-    /// The options.
+    /// The options as they were given.
     pub asked: &'r Asked<A>,
     /// In which form the result is shown.
     pub form: FormArgs,
     /// Which part of the records; times since the recording began are not on a record's clock yet.
     pub filter: Filter,
-    /// The records.
+    /// The records that are open.
     pub opened: &'r Opened,
 }
 

@@ -9,7 +9,7 @@ use damo_report::several::Apart;
 use damo_report::times::{TimesReport, times};
 use std::path::PathBuf;
 
-/// Arguments: none of its own.
+/// It has no options of its own.
 #[derive(Args, Debug)]
 pub struct TimesArgs {}
 

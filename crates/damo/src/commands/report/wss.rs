@@ -12,7 +12,6 @@ use damo_report::filter::Filter;
 use damo_report::several::Apart;
 use damo_report::wss::{WssOptions, WssReport, wss};
 
-/// Arguments.
 #[derive(Args, Debug)]
 pub struct WssArgs {
     #[command(flatten)]
