@@ -1,5 +1,8 @@
 //! Percentiles of a series of numbers, and their text form with bars: what the working set, footprint and region-count
 //! reports share.
+//!
+//! Sorting and ranking are done here and not as Polars expressions: these took three times as long for a million values, and
+//! ten times as long for the hundreds that a record of a minute has. Means are of sums that do not fit 64 bits.
 
 use crate::ReportError;
 use damo_model::human::{Style, format_size_f64, size_text, uint_text};

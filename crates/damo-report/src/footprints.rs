@@ -121,7 +121,7 @@ fn rounds(at: &Int64Chunked, pids: &Int32Chunked) -> Vec<u32> {
 }
 
 /// The system's used memory in a frame of readings, null where it was not read.
-pub(crate) fn used_memory() -> Expr {
+fn used_memory() -> Expr {
     col("total") - when(col("free").gt(col("total"))).then(col("total")).otherwise(col("free"))
 }
 

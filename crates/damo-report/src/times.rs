@@ -1,4 +1,7 @@
 //! When the memory looked as asked for: spans of time whose snapshots have a region that passes the filter.
+//!
+//! Spans are runs of snapshots, found in one pass. As an expression (gaps to the snapshot before, summed up over each target
+//! to a number that is grouped by) the same took more than a hundred times as long.
 
 use crate::filter::Filter;
 use crate::picture::{Bar, Bars, Picture, Unit};
