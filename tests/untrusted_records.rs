@@ -49,7 +49,7 @@ fn evil_items() -> Vec<Item> {
         let process = Process { pid, started: Some(Nanos(5)), comm: evil(), cmdline: evil() };
         Item::Target(Target {
             key: TargetKey(key),
-            kdamond: Some(0),
+            kdamond: Some(damo_model::KdamondIndex(0)),
             context: Some(0),
             scheme: None,
             target_id: Some(key.into()),
@@ -75,7 +75,7 @@ fn evil_items() -> Vec<Item> {
     let mut side_data = vec![
         Side::Params(Params {
             at: at(0),
-            kdamond: Some(0),
+            kdamond: Some(damo_model::KdamondIndex(0)),
             context: Some(0),
             ops: None,
             intervals: Some(Intervals::default()),

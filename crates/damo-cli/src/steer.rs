@@ -14,6 +14,7 @@ use crate::messages;
 use crate::status_line::StatusLine;
 use crate::values;
 use damo_model::human::{Show, plain_json};
+use damo_model::kdamond::RunningKdamond;
 use damo_model::kdamond::{self, Kdamond};
 use damo_model::scheme::Scheme;
 use damo_steer::foreground::ForegroundSchemes;
@@ -62,8 +63,7 @@ fn start_on(machine: &Machine, args: &StartArgs, out: &mut dyn Write) -> Result<
         // The error of starting is the one to tell; the next run tries again.
         let _ = paused.is_some().then(|| machine.resume_modules_of_start());
     })?;
-    let each: Vec<String> =
-        started.iter().map(|(index, thread)| format!("kdamond {index} (thread {thread})")).collect();
+    let each: Vec<String> = started.iter().map(RunningKdamond::to_string).collect();
     messages::done(format_args!(
         "Started {}. See it: damo status. Record it: damo record. End it: damo stop.",
         each.join(" and ")

@@ -12,7 +12,8 @@ use crate::clock::{on_record_clock, stamp_mut, stamp_of};
 use crate::error::EditError;
 use areas::{Areas, Moves};
 use damo_model::{
-    Bytes, Clock, ClockPair, Item, Meta, Nanos, Ops, Side, Sink, SinkError, Source, Stamp, Target, TargetKey,
+    Bytes, Clock, ClockPair, Item, KdamondIndex, Meta, Nanos, Ops, Side, Sink, SinkError, Source, Stamp, Target,
+    TargetKey,
 };
 use names::Names;
 use std::collections::BTreeMap;
@@ -29,7 +30,7 @@ enum Space {
     Process(i32),
     Physical,
     /// Of a target of which no process is known: kdamond, context, target id.
-    Target(Option<u32>, Option<u32>, Option<u64>),
+    Target(Option<KdamondIndex>, Option<u32>, Option<u64>),
 }
 
 /// What must be known of the whole record before it can be changed.

@@ -7,8 +7,8 @@
 
 use crate::clock::{on_record_clock, stamp_of};
 use damo_model::{
-    AddrRange, ClockPair, ColumnId, ExtraColumn, Item, Mappings, Params, Region, Side, Sink, SinkError, Snapshot,
-    Target, TargetKey, TimeSpan,
+    AddrRange, ClockPair, ColumnId, ExtraColumn, Item, KdamondIndex, Mappings, Params, Region, Side, Sink, SinkError,
+    Snapshot, Target, TargetKey, TimeSpan,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -47,7 +47,7 @@ pub struct Cut<'a> {
     targets: BTreeMap<TargetKey, Target>,
     declared: BTreeSet<TargetKey>,
     /// In force when the part begins; handed on when something needs them.
-    params: BTreeMap<(Option<u32>, Option<u32>), Params>,
+    params: BTreeMap<(Option<KdamondIndex>, Option<u32>), Params>,
     mappings: BTreeMap<(i32, Option<TargetKey>), Mappings>,
     kept: Kept,
     out: &'a mut dyn Sink,
@@ -140,7 +140,7 @@ impl<'a> Cut<'a> {
         }
     }
 
-    fn wants_kdamond(&self, kdamond: Option<u32>) -> bool {
+    fn wants_kdamond(&self, kdamond: Option<KdamondIndex>) -> bool {
         self.wanted_targets().any(|target| kdamond.is_none() || target.kdamond.is_none() || target.kdamond == kdamond)
     }
 

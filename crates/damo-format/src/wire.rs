@@ -14,8 +14,8 @@ use crate::layout::MAX_RAW;
 use bincode::config::{Configuration, Limit, LittleEndian, Varint};
 use bincode::{Decode, Encode};
 use damo_model::{
-    Bytes, Clock, ClockPair, Intervals, IntervalsGoal, Meta, Nanos, NrRegions, Ops, Process, Source, Target, TargetKey,
-    TracepointFormat,
+    Bytes, Clock, ClockPair, Intervals, IntervalsGoal, KdamondIndex, Meta, Nanos, NrRegions, Ops, Process, Source,
+    Target, TargetKey, TracepointFormat,
 };
 
 /// Nothing is decoded that claims more memory than a block may have.
@@ -287,7 +287,16 @@ impl From<&Target> for WireTarget {
             comm,
             cmdline,
         });
-        WireTarget { key: key.0, kdamond, context, scheme, target_id, process, data_source, scheme_filters }
+        WireTarget {
+            key: key.0,
+            kdamond: kdamond.map(|index| index.0),
+            context,
+            scheme,
+            target_id,
+            process,
+            data_source,
+            scheme_filters,
+        }
     }
 }
 
@@ -295,7 +304,7 @@ impl From<WireTarget> for Target {
     fn from(w: WireTarget) -> Self {
         Target {
             key: TargetKey(w.key),
-            kdamond: w.kdamond,
+            kdamond: w.kdamond.map(KdamondIndex),
             context: w.context,
             scheme: w.scheme,
             target_id: w.target_id,

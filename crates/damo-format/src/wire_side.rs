@@ -6,8 +6,8 @@ use crate::layout::{MAX_SIDE_MAPPINGS, MAX_SIDES};
 use crate::wire::{WireGoal, WireIntervals, WireNrRegions, decode, encode, ops_number, ops_of};
 use bincode::{Decode, Encode};
 use damo_model::{
-    Addr, Bytes, CpuTime, Footprint, Lost, Mapping, Mappings, Mark, Nanos, Params, Pressure, ProcessFootprint,
-    SchemeCounts, SchemeProgress, Side, Stamp, SystemFootprint, TargetKey,
+    Addr, Bytes, CpuTime, Footprint, KdamondIndex, Lost, Mapping, Mappings, Mark, Nanos, Params, Pressure,
+    ProcessFootprint, SchemeCounts, SchemeProgress, Side, Stamp, SystemFootprint, TargetKey,
 };
 
 mod number {
@@ -188,7 +188,7 @@ pub(crate) fn put(side: &Side, scratch: &mut Vec<u8>, out: &mut Vec<u8>) -> Resu
         Side::Params(Params { at, kdamond, context, ops, intervals, intervals_goal, nr_regions, json }) => {
             let wire = WireParams {
                 at: at.into(),
-                kdamond,
+                kdamond: kdamond.map(|index| index.0),
                 context,
                 ops: ops.map_or(0, ops_number),
                 intervals: intervals.map(Into::into),
@@ -218,7 +218,17 @@ pub(crate) fn put(side: &Side, scratch: &mut Vec<u8>, out: &mut Vec<u8>) -> Resu
                 nr_snapshots: counts.nr_snapshots,
             });
             let effective_quota = effective_quota.map(|b| b.0);
-            encode(WireScheme { at: at.into(), kdamond, context, scheme, effective_quota, counts }, scratch)?;
+            encode(
+                WireScheme {
+                    at: at.into(),
+                    kdamond: kdamond.map(|index| index.0),
+                    context,
+                    scheme,
+                    effective_quota,
+                    counts,
+                },
+                scratch,
+            )?;
             number::SCHEME
         }
         // The enum is open; a kind without a number here cannot be written.
@@ -337,7 +347,7 @@ fn entry_of(number: u32, bytes: &[u8]) -> Result<Option<Side>, Fault> {
             let w = decode::<WireParams>(bytes)?.0;
             Side::Params(Params {
                 at: w.at.into(),
-                kdamond: w.kdamond,
+                kdamond: w.kdamond.map(KdamondIndex),
                 context: w.context,
                 ops: ops_of(w.ops),
                 intervals: w.intervals.map(Into::into),
@@ -358,7 +368,7 @@ fn entry_of(number: u32, bytes: &[u8]) -> Result<Option<Side>, Fault> {
             let w = decode::<WireScheme>(bytes)?.0;
             Side::Scheme(SchemeProgress {
                 at: w.at.into(),
-                kdamond: w.kdamond,
+                kdamond: w.kdamond.map(KdamondIndex),
                 context: w.context,
                 scheme: w.scheme,
                 effective_quota: w.effective_quota.map(Bytes),

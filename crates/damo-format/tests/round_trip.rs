@@ -72,7 +72,7 @@ fn everything_known_of_the_record_and_its_targets_comes_back() {
     };
     let known = Target {
         key: TargetKey(2),
-        kdamond: Some(1),
+        kdamond: Some(damo_model::KdamondIndex(1)),
         context: Some(0),
         scheme: Some(3),
         target_id: Some(u64::MAX),
@@ -139,7 +139,7 @@ fn side_data_of_every_kind_comes_back_in_order() {
         Side::Pressure(Pressure { at, resource: "memory".into(), some: Nanos(3), full: None }),
         Side::Params(Params {
             at,
-            kdamond: Some(0),
+            kdamond: Some(damo_model::KdamondIndex(0)),
             context: None,
             ops: Some(Ops::Paddr),
             intervals: Some(Intervals::default()),
@@ -152,7 +152,7 @@ fn side_data_of_every_kind_comes_back_in_order() {
         Side::Lost(Lost { at, events: 1, reason: "import".into() }),
         Side::Scheme(SchemeProgress {
             at,
-            kdamond: Some(1),
+            kdamond: Some(damo_model::KdamondIndex(1)),
             context: 0,
             scheme: 2,
             effective_quota: Some(Bytes(u64::MAX)),

@@ -161,7 +161,7 @@ fn targets(keys: &[EventKey], stream: &dyn Stream, side_data: &SideFiles, import
     }
     let target = |(at, key): (usize, &EventKey)| Target {
         key: damo_model::TargetKey(u32::try_from(at).unwrap_or(u32::MAX)),
-        kdamond: key.kdamond.or_else(|| threads.get(&key.thread?).copied().flatten()),
+        kdamond: key.kdamond.or_else(|| threads.get(&key.thread?).copied().flatten().map(damo_model::KdamondIndex)),
         context: key.context,
         scheme: key.scheme,
         target_id: Some(key.target_id),

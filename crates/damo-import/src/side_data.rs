@@ -10,7 +10,8 @@ use crate::Imported;
 use crate::error::{ImportError, excerpt};
 use damo_model::human::{Show, TimeUnit, parse_bp, parse_number, parse_time};
 use damo_model::{
-    Intervals, IntervalsGoal, Item, Meta, Nanos, NrRegions, Ops, Params, Process, Side, Sink, Stamp, Target,
+    Intervals, IntervalsGoal, Item, KdamondIndex, Meta, Nanos, NrRegions, Ops, Params, Process, Side, Sink, Stamp,
+    Target,
 };
 use rows::{FootprintRow, StatRow, VmaRow};
 use serde_json::Value;
@@ -202,7 +203,7 @@ impl SideFiles {
             give(Side::Params(Params {
                 // In force from the start.
                 at: Stamp::Record(Nanos(0)),
-                kdamond: Some(context.kdamond),
+                kdamond: Some(KdamondIndex(context.kdamond)),
                 context: Some(context.index),
                 ops: context.ops,
                 intervals: context.intervals,

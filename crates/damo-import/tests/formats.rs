@@ -146,7 +146,7 @@ fn percents_and_microseconds_are_converted_by_the_intervals_in_both_forms() {
         );
         let (imported, sink) = import(json.as_bytes());
         let target = sink.targets()[0];
-        assert_eq!((target.kdamond, target.context, target.scheme), (Some(1), Some(2), Some(3)));
+        assert_eq!((target.kdamond.map(|index| index.0), target.context, target.scheme), (Some(1), Some(2), Some(3)));
         assert_eq!(target.data_source, "damon_stat");
         assert_eq!(target.scheme_filters, r#"[{"filter_type":"anon"}]"#);
         let snapshot = sink.snapshots()[0];

@@ -71,7 +71,7 @@ fn watch(pid: i32, seconds: u64, more: &[i64]) -> Result<()> {
             return;
         };
         let Event::Aggregated { target_id, nr_regions, region } = decoded.event else { return };
-        if ours.contains(&decoded.pid) {
+        if ours.contains(&damo_model::KdamondThread(decoded.pid)) {
             let key = EventKey { thread: Some(decoded.pid), target_id, ..EventKey::default() };
             let event = RegionEvent { key, time: sample.time, nr_regions, region, extras: &[] };
             odd += u64::from(assembler.push(&event).is_err());
@@ -93,7 +93,7 @@ fn watch(pid: i32, seconds: u64, more: &[i64]) -> Result<()> {
         ring.drain(Until::Now, |record| take(record, &mut assembler));
         count(&mut assembler);
         if let Some(thread) = staged.threads().first() {
-            kdamond = procfs.cpu_time(*thread, Stamp::Record(procfs::now()), true).ok().or(kdamond);
+            kdamond = procfs.cpu_time(thread.0, Stamp::Record(procfs::now()), true).ok().or(kdamond);
         }
     }
     let running = procfs.stat(std::process::id() as i32)?;

@@ -1,6 +1,8 @@
 //! What can go wrong between us and the kernel. Each error names the file, the value, the errno and, where one is
 //! known, the remedy: the kernel itself only ever says `EINVAL`.
 
+use damo_model::KdamondIndex;
+use damo_model::KdamondThread;
 use damo_model::human::Show;
 use std::io;
 use std::path::PathBuf;
@@ -100,9 +102,9 @@ pub enum Error {
     )]
     Busy {
         /// Its index.
-        index: usize,
+        index: KdamondIndex,
         /// Its thread; -1 if unknown.
-        pid: i32,
+        pid: KdamondThread,
         /// Its state file.
         state: PathBuf,
     },
@@ -113,7 +115,7 @@ pub enum Error {
     )]
     Changed {
         /// Its index.
-        index: usize,
+        index: KdamondIndex,
         /// Of what, as in "targets of context 0".
         what: String,
         /// What was set up.
@@ -125,9 +127,9 @@ pub enum Error {
     #[error("kdamond {index} is not the one that was started here (its thread is now {pid:?}); leaving it as it is")]
     NotOurs {
         /// Its index.
-        index: usize,
+        index: KdamondIndex,
         /// The thread that runs now.
-        pid: Option<i32>,
+        pid: Option<KdamondThread>,
     },
     /// The kernel ended a kdamond that was to take new parameters. It has the parameters from before.
     #[error(
@@ -137,9 +139,9 @@ pub enum Error {
     )]
     Ended {
         /// Its index.
-        index: usize,
+        index: KdamondIndex,
         /// The thread as which it was switched on again with the parameters from before, or why it is off, if known.
-        again: std::result::Result<i32, Option<Box<Error>>>,
+        again: std::result::Result<KdamondThread, Option<Box<Error>>>,
     },
     /// The kernel did not do something in time.
     #[error("{what} did not happen within {waited:?}")]
@@ -220,7 +222,7 @@ impl Error {
 }
 
 /// What came of a kdamond that ended, and what to do.
-fn after_end(again: &std::result::Result<i32, Option<Box<Error>>>) -> String {
+fn after_end(again: &std::result::Result<KdamondThread, Option<Box<Error>>>) -> String {
     match again {
         Ok(thread) => format!(
             "and it is on again with them (thread {thread}; its regions and ages begin anew). See that all target processes \

@@ -9,6 +9,7 @@ use crate::features::{Feature, Support, features, parse_release};
 use crate::io::Root;
 use crate::procfs::Procfs;
 use crate::sysfs::KDAMONDS;
+use damo_model::KdamondIndex;
 use damo_model::kdamond::{Context, Kdamond};
 use damo_model::scheme::{FilterKind, Goal, GoalTuner, Scheme, SchemeFilter};
 use std::cell::OnceCell;
@@ -42,7 +43,7 @@ const WORDS: [(&str, &str); 20] = [
 /// # Errors
 /// [`Error::Missing`] or [`Error::Unknown`] for the first thing that this kernel lacks, with the release that brought it;
 /// [`Error::Invalid`] for a memory cgroup that is not there.
-pub(crate) fn check(root: &Root, kdamonds: &[Kdamond], indices: &[usize]) -> Result<()> {
+pub(crate) fn check(root: &Root, kdamonds: &[Kdamond], indices: &[KdamondIndex]) -> Result<()> {
     let kernel = Kernel { root, known: OnceCell::new() };
     for (k, (kdamond, index)) in kdamonds.iter().zip(indices).enumerate() {
         let place = ParamLocation { at: format!("kdamond {k}"), dir: format!("{KDAMONDS}/{index}") };
@@ -480,8 +481,8 @@ mod tests {
                 s.filters.push(filter(FilterKind::Memcg(path.into())));
             })
         };
-        check(&root, &[of("/here")], &[0]).expect("there");
-        let error = check(&root, &[of("/elsewhere")], &[0]).expect_err("not there").to_string();
+        check(&root, &[of("/here")], &[KdamondIndex(0)]).expect("there");
+        let error = check(&root, &[of("/elsewhere")], &[KdamondIndex(0)]).expect_err("not there").to_string();
         assert!(error.contains("scheme 0, filter 0, memcg_path") && error.contains("/elsewhere"), "{error}");
     }
 }

@@ -10,7 +10,8 @@ pub use json::{from_json, to_json};
 pub use crate::json::{parse_basis_points, parse_count};
 
 use crate::scheme::Scheme;
-use crate::{AddrRange, Intervals, IntervalsGoal, Nanos, NrRegions, Ops};
+use crate::{AddrRange, Intervals, IntervalsGoal, KdamondIndex, KdamondThread, Nanos, NrRegions, Ops};
+use std::fmt;
 
 /// Parameters of one kdamond.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -68,6 +69,21 @@ impl Context {
             targets: Vec::new(),
             schemes: Vec::new(),
         }
+    }
+}
+
+/// A kdamond that is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RunningKdamond {
+    /// Its number in sysfs.
+    pub index: KdamondIndex,
+    /// The thread as which it runs, which tells it from a later one at the same place.
+    pub thread: KdamondThread,
+}
+
+impl fmt::Display for RunningKdamond {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "kdamond {} (thread {})", self.index, self.thread)
     }
 }
 

@@ -54,4 +54,4 @@ pub use side::{
 };
 pub use target::{Process, Target, TargetKey};
 pub use time_span::TimeSpan;
-pub use units::{Addr, AddrRange, Age, Bytes, Hz, Nanos, NrAccesses};
+pub use units::{Addr, AddrRange, Age, Bytes, Hz, KdamondIndex, KdamondThread, Nanos, NrAccesses};

@@ -1,6 +1,6 @@
 //! What is recorded beside snapshots.
 
-use crate::{Addr, Bytes, Intervals, IntervalsGoal, Nanos, NrRegions, Ops, TargetKey};
+use crate::{Addr, Bytes, Intervals, IntervalsGoal, KdamondIndex, Nanos, NrRegions, Ops, TargetKey};
 use serde::{Deserialize, Serialize};
 
 /// When something was seen: on the record's clock, or (in foreign side files) on the wall clock only.
@@ -129,7 +129,7 @@ pub struct Params {
     /// The moment from which they are in force.
     pub at: Stamp,
     /// kdamond index; `None` if the source does not tell.
-    pub kdamond: Option<u32>,
+    pub kdamond: Option<KdamondIndex>,
     /// Index of the context within the kdamond.
     pub context: Option<u32>,
     /// What is monitored, and how.
@@ -169,7 +169,7 @@ pub struct SchemeProgress {
     /// When the counters were read.
     pub at: Stamp,
     /// kdamond index; `None` if the source does not tell.
-    pub kdamond: Option<u32>,
+    pub kdamond: Option<KdamondIndex>,
     /// Index of the context within the kdamond.
     pub context: u32,
     /// Scheme index in the context.

@@ -1,6 +1,6 @@
 //! Who is monitored. The kernel's `target_id` is an index that two kdamonds share; a [`Target`] is unambiguous.
 
-use crate::Nanos;
+use crate::{KdamondIndex, Nanos};
 use serde::{Deserialize, Serialize};
 
 /// A target's key within one record: its position in the record's list of targets.
@@ -27,7 +27,7 @@ pub struct Target {
     /// Key in this record.
     pub key: TargetKey,
     /// kdamond index in sysfs; `None` where the source does not tell (foreign records).
-    pub kdamond: Option<u32>,
+    pub kdamond: Option<KdamondIndex>,
     /// Context index in the kdamond.
     pub context: Option<u32>,
     /// Scheme whose applications these snapshots are (`damos_before_apply`, tried regions); `None` for plain monitoring.

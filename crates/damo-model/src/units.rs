@@ -4,6 +4,7 @@
 //! recorded (hence untrusted) values saturates.
 
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 macro_rules! quantity {
     ($(#[$doc:meta])* $name:ident($inner:ty)) => {
@@ -34,6 +35,27 @@ quantity! {
 quantity! {
     /// For how many aggregation intervals the region has kept its access rate.
     Age(u32)
+}
+
+quantity! {
+    /// The number of a kdamond: that of its directory in DAMON's sysfs tree.
+    KdamondIndex(u32)
+}
+quantity! {
+    /// The id of the thread that runs a kdamond.
+    KdamondThread(i32)
+}
+
+impl fmt::Display for KdamondIndex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Display for KdamondThread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
 }
 
 /// Accesses per second: `nr_accesses / aggregation interval`.

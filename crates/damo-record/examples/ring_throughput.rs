@@ -63,7 +63,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         keep: None,
         inputs: Vec::new(),
     };
-    let mut replay = Replay::new(&[format], layout, THREAD, Intervals::default(), &output)?;
+    let mut replay = Replay::new(&[format], layout, damo_model::KdamondThread(THREAD), Intervals::default(), &output)?;
     let procfs = Procfs::new(&Root::host());
     let cpu = || -> Result<Nanos, Box<dyn Error>> {
         let used = procfs.cpu_time(std::process::id() as i32, Stamp::Record(Nanos(0)), false)?;

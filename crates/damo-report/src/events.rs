@@ -7,7 +7,7 @@
 
 use damo_frame::{FrameError, Record};
 use damo_model::human::{Style, format_size, time_text};
-use damo_model::{Bytes, Clock, Intervals, Mapping, Nanos, Side, TimeSpan};
+use damo_model::{Bytes, Clock, Intervals, KdamondIndex, Mapping, Nanos, Side, TimeSpan};
 use std::collections::{BTreeMap, HashSet};
 
 /// What kind of thing happened.
@@ -65,7 +65,7 @@ pub fn events(record: &Record) -> Result<Vec<Event>, FrameError> {
     let mut events = Vec::new();
     let mut lives: BTreeMap<i32, (Nanos, Nanos)> = BTreeMap::new();
     let mut mapped: BTreeMap<i32, &[Mapping]> = BTreeMap::new();
-    let mut intervals: BTreeMap<(Option<u32>, Option<u32>), Intervals> = BTreeMap::new();
+    let mut intervals: BTreeMap<(Option<KdamondIndex>, Option<u32>), Intervals> = BTreeMap::new();
     let mut last_reading = begin;
     for side in record.side_data()? {
         match side {

@@ -61,7 +61,7 @@ impl TargetFilter {
     /// Whether `target` passes.
     pub fn holds(&self, target: &Target) -> bool {
         let pid = target.process.as_ref().map(|process| process.pid);
-        (self.kdamond.is_none() || self.kdamond == target.kdamond)
+        (self.kdamond.is_none() || self.kdamond == target.kdamond.map(|index| index.0))
             && (self.context.is_none() || self.context == target.context)
             && (self.scheme.is_none() || self.scheme == target.scheme)
             && (self.target_id.is_none() || self.target_id == target.target_id)

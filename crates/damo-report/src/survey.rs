@@ -26,7 +26,12 @@ pub struct Identity {
 
 impl From<&Target> for Identity {
     fn from(target: &Target) -> Self {
-        Self { kdamond: target.kdamond, context: target.context, scheme: target.scheme, target_id: target.target_id }
+        Self {
+            kdamond: target.kdamond.map(|index| index.0),
+            context: target.context,
+            scheme: target.scheme,
+            target_id: target.target_id,
+        }
     }
 }
 

@@ -51,7 +51,7 @@ impl DistinguishingParts {
             told.any(|other| Some(other) != first)
         };
         Self {
-            kdamond: differs(|target| target.kdamond.map(u64::from)),
+            kdamond: differs(|target| target.kdamond.map(|index| u64::from(index.0))),
             context: differs(|target| target.context.map(u64::from)),
             scheme: targets.len() > 1,
             pid: differs(|target| target.process.as_ref().map(|process| process.pid.unsigned_abs().into())),
@@ -60,7 +60,7 @@ impl DistinguishingParts {
 
     fn label(&self, target: &Target) -> String {
         let numbers = [
-            ("kdamond", target.kdamond.filter(|_| self.kdamond)),
+            ("kdamond", target.kdamond.map(|index| index.0).filter(|_| self.kdamond)),
             ("context", target.context.filter(|_| self.context)),
             ("scheme", target.scheme.filter(|_| self.scheme)),
         ];

@@ -6,8 +6,8 @@ use crate::machine::Machine;
 use crate::options::{Options, PAGE_SIZE};
 use crate::params::kdamond;
 use damo_model::{
-    Bytes, Clock, Footprint, Intervals, Item, Mappings, Mark, Meta, Nanos, Ops, Params, Pressure, ProcessFootprint,
-    Side, Sink, Source, Stamp, SystemFootprint, Target, TargetKey,
+    Bytes, Clock, Footprint, Intervals, Item, KdamondIndex, Mappings, Mark, Meta, Nanos, Ops, Params, Pressure,
+    ProcessFootprint, Side, Sink, Source, Stamp, SystemFootprint, Target, TargetKey,
 };
 
 /// pid of the first process.
@@ -51,7 +51,7 @@ impl Teller<'_> {
             let filters = filters.filter(|filters| !filters.is_empty());
             sink.put(&Item::Target(Target {
                 key: TargetKey(key as u32),
-                kdamond: Some(0),
+                kdamond: Some(KdamondIndex(0)),
                 context: Some(0),
                 scheme: scheme.map(|scheme| scheme as u32),
                 target_id: Some(target as u64),
@@ -102,7 +102,7 @@ impl Teller<'_> {
     pub(crate) fn params(&self, sink: &mut dyn Sink) -> Result<(), SimError> {
         let params = Params {
             at: Stamp::Record(self.now),
-            kdamond: Some(0),
+            kdamond: Some(KdamondIndex(0)),
             context: Some(0),
             ops: Some(self.options.ops),
             intervals: Some(self.intervals),

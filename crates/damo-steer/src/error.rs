@@ -1,6 +1,7 @@
 //! Why DAMON could not be steered. Every message says what happened, where, and what to do next.
 
 use crate::problem::Problem;
+use damo_model::KdamondIndex;
 use std::io;
 use std::path::PathBuf;
 
@@ -45,7 +46,7 @@ pub enum SteerError {
     )]
     NotStartedHere {
         /// The kdamonds that run.
-        indices: Vec<usize>,
+        indices: Vec<KdamondIndex>,
     },
     /// What was started before still runs.
     #[error(
@@ -54,7 +55,7 @@ pub enum SteerError {
     )]
     Started {
         /// The kdamonds that run.
-        indices: Vec<usize>,
+        indices: Vec<KdamondIndex>,
     },
     /// The note of what was started cannot be kept.
     #[error(
@@ -128,11 +129,11 @@ impl HasProblem for SteerError {
 }
 
 /// `kdamond 0 is`, `kdamonds 0 and 1 are`.
-fn kdamonds(indices: &[usize]) -> String {
+fn kdamonds(indices: &[KdamondIndex]) -> String {
     match indices {
         [one] => format!("kdamond {one} is"),
         [most @ .., last] => {
-            let most: Vec<String> = most.iter().map(usize::to_string).collect();
+            let most: Vec<String> = most.iter().map(KdamondIndex::to_string).collect();
             format!("kdamonds {} and {last} are", most.join(", "))
         }
         [] => "no kdamond is".to_owned(),

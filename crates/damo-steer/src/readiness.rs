@@ -8,6 +8,8 @@ use damo_kernel::procfs::{INITIAL_PID_NAMESPACE, Procfs};
 use damo_kernel::sysfs::{KDAMONDS, Sysfs};
 use damo_kernel::tracefs::Tracefs;
 use damo_kernel::{Error, Root};
+use damo_model::KdamondIndex;
+use damo_model::KdamondThread;
 use kernel_config::{KernelConfig, config_checks};
 use serde::Serialize;
 use std::io::ErrorKind;
@@ -432,7 +434,7 @@ fn kdamonds(root: &Root) -> Check {
     match Sysfs::new(root).running() {
         Ok(running) if running.is_empty() => Check::new("kdamonds", needed, Verdict::Good, "none runs"),
         Ok(running) => {
-            let one = |(index, pid): &(usize, Option<i32>)| match pid {
+            let one = |(index, pid): &(KdamondIndex, Option<KdamondThread>)| match pid {
                 Some(pid) => format!("kdamond {index} runs as thread {pid}"),
                 None => format!("kdamond {index} runs"),
             };

@@ -6,6 +6,7 @@ use crate::notes::FoundNote;
 use crate::problem::Problem;
 use crate::signals::Signals;
 use crate::{Machine, Notifier};
+use damo_model::kdamond::RunningKdamond;
 use std::time::Duration;
 
 /// Time for another `damo` to be done with DAMON: longer than a command waits for the end of a usual aggregation.
@@ -85,7 +86,6 @@ fn capitalized(sentence: &str) -> String {
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
-fn names(kdamonds: &[(usize, i32)]) -> String {
-    let one = |(index, pid): &(usize, i32)| format!("kdamond {index} (thread {pid})");
-    kdamonds.iter().map(one).collect::<Vec<_>>().join(" and ")
+fn names(kdamonds: &[RunningKdamond]) -> String {
+    kdamonds.iter().map(RunningKdamond::to_string).collect::<Vec<_>>().join(" and ")
 }

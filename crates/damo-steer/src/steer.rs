@@ -32,7 +32,9 @@ use crate::error::{Result, SteerError};
 use crate::notes::NoteStore;
 use damo_kernel::Root;
 use damo_kernel::sysfs::{KdamondStatus, Leftover, ModuleKdamond, Staged, Sysfs};
+use damo_model::KdamondIndex;
 use damo_model::kdamond::Kdamond;
+use damo_model::kdamond::RunningKdamond;
 use std::time::Duration;
 
 /// The kernel does what a state file is told once per aggregation.
@@ -80,10 +82,10 @@ impl Steer {
     /// # Errors
     /// As [`Sysfs::stage`] and [`Staged::start`], with everything as it was before; [`SteerError::Started`] if what an
     /// earlier call started still runs.
-    pub fn start(&self, kdamonds: &[Kdamond]) -> Result<Vec<(usize, i32)>> {
+    pub fn start(&self, kdamonds: &[Kdamond]) -> Result<Vec<RunningKdamond>> {
         let _settings_lock = self.notes.lock(LOCK_TIMEOUT)?;
         if let Some(leftover) = self.notes.started()? {
-            let still: Vec<usize> = self.ours_of(&leftover)?;
+            let still: Vec<KdamondIndex> = self.ours_of(&leftover)?;
             if !still.is_empty() {
                 return Err(SteerError::Started { indices: still });
             }
@@ -140,7 +142,7 @@ impl Steer {
     ///
     /// # Errors
     /// [`SteerError::NothingOn`], [`SteerError::NotStartedHere`], or what could not be undone.
-    pub fn stop(&self, adopt: bool) -> Result<Vec<usize>> {
+    pub fn stop(&self, adopt: bool) -> Result<Vec<KdamondIndex>> {
         let _settings_lock = self.notes.lock(LOCK_TIMEOUT)?;
         if let Some(leftover) = self.notes.started()? {
             let indices = self.ours_of(&leftover)?;
@@ -181,7 +183,7 @@ impl Steer {
                 if fresh { self.sysfs.refreshed(index, tried, STATUS_TIMEOUT)? } else { self.sysfs.kdamond(index)? };
             Ok(Steered { ours, fresh, status })
         };
-        let kdamonds = (0..self.sysfs.nr_kdamonds()?).map(kdamond).collect::<Result<_>>()?;
+        let kdamonds = self.sysfs.indices()?.map(kdamond).collect::<Result<_>>()?;
         Ok(Status { kdamonds, modules: self.sysfs.modules() })
     }
 
@@ -203,7 +205,7 @@ impl Steer {
         Ok(self.sysfs.adopt(&running)?)
     }
 
-    fn none(&self, running: &[usize]) -> SteerError {
+    fn none(&self, running: &[KdamondIndex]) -> SteerError {
         if running.is_empty() {
             SteerError::NothingOn
         } else {
@@ -211,13 +213,13 @@ impl Steer {
         }
     }
 
-    fn running(&self) -> Result<Vec<usize>> {
+    fn running(&self) -> Result<Vec<KdamondIndex>> {
         Ok(self.sysfs.running()?.into_iter().map(|(index, _)| index).collect())
     }
 
     /// Indices of a note's kdamonds that still run as the same threads.
-    fn ours_of(&self, leftover: &Leftover) -> Result<Vec<usize>> {
-        Ok(self.sysfs.left_on(leftover)?.into_iter().map(|(index, _)| index).collect())
+    fn ours_of(&self, leftover: &Leftover) -> Result<Vec<KdamondIndex>> {
+        Ok(self.sysfs.left_on(leftover)?.into_iter().map(|on| on.index).collect())
     }
 
     /// Undoes what a note tells of, and is done with it. Settings that are not those noted any more are someone else's.
@@ -230,11 +232,11 @@ impl Steer {
 
     /// Keeps the note true after a change: other settings, and kdamonds of it that were switched on again as other
     /// threads.
-    fn follow(&self, before: &[(usize, i32)], now: &[(usize, i32)]) -> Result<()> {
+    fn follow(&self, before: &[RunningKdamond], now: &[RunningKdamond]) -> Result<()> {
         let Some(mut leftover) = self.notes.started()? else { return Ok(()) };
-        for (index, from) in before {
-            if let Some((_, to)) = now.iter().find(|(at, to)| at == index && to != from) {
-                leftover.moved(*index, *from, *to);
+        for from in before {
+            if let Some(to) = now.iter().find(|now| now.index == from.index && now.thread != from.thread) {
+                leftover.moved(*from, to.thread);
             }
         }
         leftover.note_settings(&self.sysfs);

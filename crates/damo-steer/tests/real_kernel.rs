@@ -11,7 +11,7 @@ use damo_model::kdamond::{Context, ContextTarget, Kdamond};
 use damo_model::scheme::{
     Action, FilterKind, Goal, Metric, Rate, Scheme, SchemeFilter, Span, WatermarkMetric, Watermarks,
 };
-use damo_model::{Addr, AddrRange, Bytes, Intervals, Nanos, Ops, Snapshot, SnapshotState};
+use damo_model::{Addr, AddrRange, Bytes, Intervals, KdamondIndex, KdamondThread, Nanos, Ops, Snapshot, SnapshotState};
 use damo_steer::SteerError;
 use damo_steer::notes::NoteStore;
 use damo_steer::readiness;
@@ -196,7 +196,7 @@ fn a_process_is_added_to_a_running_kdamond_and_commands_bring_statistics() {
     for ask in [Ask::UpdateStats, Ask::UpdateTriedRegions, Ask::UpdateEffectiveQuotas] {
         staged.command(ask, Duration::from_secs(20)).expect("done within some aggregations");
     }
-    let found = sysfs.kdamond(0).expect("readable");
+    let found = sysfs.kdamond(KdamondIndex(0)).expect("readable");
     let status = &found.schemes[0][0];
     assert!(status.stats.nr_tried > 0 && status.stats.sz_tried > Bytes(0), "{:?}", status.stats);
     assert!(!status.tried.is_empty());
@@ -226,7 +226,10 @@ fn what_is_started_stays_on_is_tuned_scheme_by_scheme_and_stopped_without_a_trac
     std::thread::sleep(Duration::from_secs(1));
     let status = steer().status(true, false).expect("readable");
     assert!(status.kdamonds.iter().all(|kdamond| kdamond.ours && kdamond.status.on));
-    assert_eq!(status.kdamonds.iter().filter_map(|k| k.status.pid).collect::<Vec<_>>(), [started[0].1, started[1].1]);
+    assert_eq!(
+        status.kdamonds.iter().filter_map(|k| k.status.pid).collect::<Vec<_>>(),
+        [started[0].thread, started[1].thread]
+    );
     assert_eq!(status.kdamonds[0].status.params.contexts[0].intervals.aggregation, Nanos::from_millis(200));
     assert!(status.kdamonds[1].status.schemes[0][0].stats.nr_tried > 0, "{:?}", status.kdamonds[1].status.schemes);
     // A change that the kernel refuses: both go on with what they had.
@@ -238,12 +241,12 @@ fn what_is_started_stays_on_is_tuned_scheme_by_scheme_and_stopped_without_a_trac
     };
     let error = steer().tune(false, change).expect_err("a dead process").to_string();
     assert!(error.contains("`commit`"), "{error}");
-    assert_eq!(sysfs.kdamond(0).expect("readable").params.contexts[0].nr_regions.max, 1000);
+    assert_eq!(sysfs.kdamond(KdamondIndex(0)).expect("readable").params.contexts[0].nr_regions.max, 1000);
     // One that the kernel ended over it is on again, maybe as another thread, and is still ours.
     let status = steer().status(false, false).expect("readable");
     assert!(status.kdamonds.iter().all(|kdamond| kdamond.ours && kdamond.status.on), "{error}");
     assert_eq!(status.kdamonds[1].status.params.contexts[0].targets[0].pid, Some(second.pid()));
-    assert_eq!(steer().stop(false).expect("goes off"), [0, 1]);
+    assert_eq!(steer().stop(false).expect("goes off"), [0, 1].map(KdamondIndex));
     assert_eq!(sysfs.kdamonds().expect("readable"), before);
 }
 
@@ -252,7 +255,7 @@ fn what_is_started_stays_on_is_tuned_scheme_by_scheme_and_stopped_without_a_trac
 fn commands_to_a_kdamond_that_is_off_are_refused_with_a_sentence() {
     let Some((root, sysfs)) = guest() else { return };
     let staged = sysfs.stage(&[physical(&root)]).expect("fits");
-    let error = sysfs.command(0, Ask::UpdateStats, Duration::from_secs(5)).expect_err("off").to_string();
+    let error = sysfs.command(KdamondIndex(0), Ask::UpdateStats, Duration::from_secs(5)).expect_err("off").to_string();
     assert!(error.contains("update_schemes_stats") && error.contains("does not run"), "{error}");
     staged.undo().expect("goes back");
 }
@@ -315,7 +318,7 @@ fn a_ring_for_a_thread_that_is_gone_is_refused() {
     let Some((root, _)) = guest() else { return };
     let formats = Tracefs::find(&root).expect("mounted").recording_events(false).expect("there");
     let gone = Sleeper::new().pid();
-    let error = Ring::threads(&[gone], &formats, &RingOptions::default()).expect_err("gone").to_string();
+    let error = Ring::threads(&[KdamondThread(gone)], &formats, &RingOptions::default()).expect_err("gone").to_string();
     assert!(error.contains("The thread is gone"), "{error}");
 }
 

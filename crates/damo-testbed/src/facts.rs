@@ -98,7 +98,7 @@ impl Facts {
         self.add("targets", targets.len());
         self.add("target_pids", pids.collect::<BTreeSet<_>>().len());
         self.add("target_ids", distinct(targets.iter().map(|t| t.target_id).collect()));
-        self.add("kdamonds", distinct(targets.iter().map(|t| t.kdamond.map(u64::from)).collect()));
+        self.add("kdamonds", distinct(targets.iter().map(|t| t.kdamond.map(|index| u64::from(index.0))).collect()));
         self.add("schemes", distinct(targets.iter().map(|t| t.scheme.map(u64::from)).collect()));
         for (target, process) in targets.iter().filter_map(|target| Some((target, target.process.as_ref()?))) {
             // Writing to a string cannot fail.
@@ -252,7 +252,7 @@ mod tests {
             let process = Process { pid: 40 + key as i32, ..Process::default() };
             let target = Target {
                 key: TargetKey(key),
-                kdamond: Some(key),
+                kdamond: Some(damo_model::KdamondIndex(key)),
                 target_id: Some(0),
                 process: Some(process),
                 ..Target::default()

@@ -18,7 +18,7 @@
 //! Such a snapshot is complete if all announced regions are in it, and partial otherwise. For a scheme's events a part
 //! of the regions is the rule, not a loss; see [`EventKey::scheme`].
 
-use damo_model::{ColumnId, ExtraColumn, Intervals, Nanos, Region, Snapshot, SnapshotState, TargetKey};
+use damo_model::{ColumnId, ExtraColumn, Intervals, KdamondIndex, Nanos, Region, Snapshot, SnapshotState, TargetKey};
 use std::collections::{HashMap, VecDeque};
 
 mod lengths;
@@ -34,7 +34,7 @@ use walk::Walk;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventKey {
     /// kdamond index, where the source tells.
-    pub kdamond: Option<u32>,
+    pub kdamond: Option<KdamondIndex>,
     /// The thread that emitted the event, where the source tells: two kdamonds both have a target 0.
     pub thread: Option<i32>,
     /// Context index, where the event tells.

@@ -49,7 +49,7 @@ fn secret_record() -> Vec<Item> {
         Side::Pressure(Pressure { at, resource: "acme".into(), some: Nanos(0), full: None }),
         Side::Params(Params {
             at,
-            kdamond: Some(0),
+            kdamond: Some(damo_model::KdamondIndex(0)),
             context: None,
             ops: None,
             intervals: None,
@@ -62,7 +62,7 @@ fn secret_record() -> Vec<Item> {
         Side::Mark(Mark { at, text: "jane".into() }),
         Side::Scheme(SchemeProgress {
             at,
-            kdamond: Some(0),
+            kdamond: Some(damo_model::KdamondIndex(0)),
             context: 0,
             scheme: 0,
             effective_quota: Some(damo_model::Bytes(1)),
@@ -188,7 +188,7 @@ fn record_of_tokens() -> Vec<Item> {
     let process = Process { pid: 987_654, started: None, comm: token("comm"), cmdline: token("cmdline") };
     let target = Target {
         key: TargetKey(0),
-        kdamond: Some(0),
+        kdamond: Some(damo_model::KdamondIndex(0)),
         context: Some(0),
         scheme: None,
         target_id: Some(0xffff_8765_4321_0123),

@@ -9,7 +9,13 @@ fn boot(id: &str) -> Meta {
 
 fn process(key: u32, kdamond: u32, pid: i32, started: i64) -> Target {
     let process = Some(Process { pid, started: Some(Nanos(started)), ..Process::default() });
-    Target { key: TargetKey(key), kdamond: Some(kdamond), target_id: Some(key.into()), process, ..Target::default() }
+    Target {
+        key: TargetKey(key),
+        kdamond: Some(damo_model::KdamondIndex(kdamond)),
+        target_id: Some(key.into()),
+        process,
+        ..Target::default()
+    }
 }
 
 fn snapshot(key: u32, n: i64) -> Snapshot {

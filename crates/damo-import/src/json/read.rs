@@ -6,8 +6,8 @@ use super::scalar::{MODERATE, Scalar, Small, small, time, unsigned};
 use crate::side_data::{self, SideFiles, shown};
 use damo_model::human::Number;
 use damo_model::{
-    ColumnId, ExtraColumn, Intervals, IntervalsGoal, Item, Nanos, Sink, SinkError, Snapshot, SnapshotState, Target,
-    TargetKey,
+    ColumnId, ExtraColumn, Intervals, IntervalsGoal, Item, KdamondIndex, Nanos, Sink, SinkError, Snapshot,
+    SnapshotState, Target, TargetKey,
 };
 use damo_trace::assemble::{Lengths, believed, is_gap};
 use serde::Deserialize;
@@ -47,7 +47,7 @@ impl Record {
         let context = self.context.unwrap_or(0);
         Target {
             key,
-            kdamond: self.kdamond,
+            kdamond: self.kdamond.map(KdamondIndex),
             context: self.context,
             scheme: self.scheme,
             target_id: self.target_id,

@@ -172,7 +172,7 @@ impl<W: Write> JsonWriter<W> {
         let text = &mut self.text;
         text.clear();
         text.extend_from_slice(if at == 0 { b"[\n    {\n" } else { b",\n    {\n" });
-        writeln!(text, "        \"kdamond_idx\": {},", Null(target.kdamond))?;
+        writeln!(text, "        \"kdamond_idx\": {},", Null(target.kdamond.map(|index| index.0)))?;
         writeln!(text, "        \"context_idx\": {},", Null(target.context))?;
         match record.intervals {
             None => text.extend_from_slice(b"        \"intervals\": null,\n"),

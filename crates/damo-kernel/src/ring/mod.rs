@@ -45,6 +45,7 @@ use crate::procfs::foreign_pid_namespace;
 use crate::system;
 use crate::tracefs::EventFormat;
 use damo_model::Bytes;
+use damo_model::KdamondThread;
 use mmap::{Map, On};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
@@ -126,7 +127,7 @@ impl One {
             event: format!("damon:{event}"),
             on: match on {
                 On::Cpu(cpu) => format!("CPU {cpu}"),
-                On::Thread(tid) => format!("thread {tid}"),
+                On::Thread(thread) => format!("thread {thread}"),
             },
             remedy: remedy(&source).to_owned(),
             source,
@@ -183,10 +184,10 @@ impl Ring {
     ///
     /// # Errors
     /// [`Error::Perf`]; a thread that is gone gives ESRCH.
-    pub fn threads(tids: &[i32], events: &[EventFormat], options: &RingOptions) -> Result<Self> {
-        let rings = tids
+    pub fn threads(threads: &[KdamondThread], events: &[EventFormat], options: &RingOptions) -> Result<Self> {
+        let rings = threads
             .iter()
-            .map(|tid| One::open(events, On::Thread(*tid), ring_size(options.size.0)))
+            .map(|thread| One::open(events, On::Thread(thread.0), ring_size(options.size.0)))
             .collect::<Result<Vec<_>>>()?;
         Self::of(rings, events, options, false)
     }
@@ -203,11 +204,11 @@ impl Ring {
     /// From a ring on each CPU to one per kdamond thread, if that loses nothing: `false` if events came already, or the
     /// kernel does not let us follow a thread, or this is a pid namespace of its own, which these ids are not of; then the
     /// rings stay as they are, which is as good but for taking more memory and seeing foreign kdamonds too.
-    pub fn narrow(&mut self, tids: &[i32]) -> bool {
-        if !self.per_cpu || !self.knows_threads || tids.is_empty() {
+    pub fn narrow(&mut self, threads: &[KdamondThread]) -> bool {
+        if !self.per_cpu || !self.knows_threads || threads.is_empty() {
             return false;
         }
-        let Ok(narrow) = Self::threads(tids, &self.events, &self.options) else { return false };
+        let Ok(narrow) = Self::threads(threads, &self.events, &self.options) else { return false };
         // From here on each event of these threads is in both. If the old rings have none so far, the new ones have all.
         let empty = |one: &One| one.map.unread().0.is_empty() && one.lost().unwrap_or(0) == 0;
         if !self.rings.iter().all(empty) {
@@ -227,9 +228,9 @@ impl Ring {
     ///
     /// # Errors
     /// As [`Ring::threads`].
-    pub fn add_thread(&mut self, tid: i32) -> Result<()> {
+    pub fn add_thread(&mut self, thread: KdamondThread) -> Result<()> {
         if !self.per_cpu {
-            self.rings.push(One::open(&self.events, On::Thread(tid), ring_size(self.options.size.0))?);
+            self.rings.push(One::open(&self.events, On::Thread(thread.0), ring_size(self.options.size.0))?);
         }
         Ok(())
     }

@@ -163,7 +163,7 @@ fn in_a_pid_namespace_no_ring_follows_an_id_that_is_another_threads() {
         let root = crate::Root::new(dir.path());
         let mut ring = super::Ring::per_cpu(&root, &[], &super::RingOptions::default()).expect("no CPU");
         assert_eq!(ring.knows_threads, is_initial);
-        assert!(!ring.narrow(&[1]) && ring.is_per_cpu());
+        assert!(!ring.narrow(&[damo_model::KdamondThread(1)]) && ring.is_per_cpu());
     }
 }
 

@@ -7,15 +7,18 @@ use super::{KDAMONDS, Staged, Sysfs};
 use crate::error::Result;
 use crate::io::Root;
 use crate::procfs::Procfs;
+use damo_model::KdamondIndex;
+use damo_model::KdamondThread;
 use damo_model::Nanos;
+use damo_model::kdamond::RunningKdamond;
 use serde::{Deserialize, Serialize};
 
 /// One kdamond of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Slot {
-    pub(super) index: usize,
+    pub(super) index: KdamondIndex,
     /// Its thread since we switched it on; `None` while we have not.
-    pub(super) thread: Option<i32>,
+    pub(super) thread: Option<KdamondThread>,
 }
 
 impl Slot {
@@ -56,7 +59,7 @@ impl Settings {
     }
 
     /// The tree of one kdamond: the slot at a position in the list of slots, with its index.
-    pub(super) fn of(&self, at: usize, index: usize) -> Option<&SavedTree> {
+    pub(super) fn of(&self, at: usize, index: KdamondIndex) -> Option<&SavedTree> {
         match self {
             Settings::All(tree) => tree.dir(&index.to_string()),
             Settings::Some(trees) => trees.get(at),
@@ -102,8 +105,8 @@ impl Leftover {
     }
 
     /// The kdamonds that were noted as started: index and thread. [`Sysfs::left_on`] tells which run.
-    pub fn started(&self) -> Vec<(usize, i32)> {
-        self.slots.iter().filter_map(|slot| Some((slot.index, slot.thread?))).collect()
+    pub fn started(&self) -> Vec<RunningKdamond> {
+        self.slots.iter().filter_map(|slot| Some(RunningKdamond { index: slot.index, thread: slot.thread? })).collect()
     }
 
     /// Notes the threads of all, now that they are on; their settings are those that were noted before.
@@ -113,8 +116,8 @@ impl Leftover {
     }
 
     /// Notes that a kdamond runs as another thread. Whether it was noted, that is, whether `from` was.
-    pub fn moved(&mut self, index: usize, from: i32, to: i32) -> bool {
-        let slot = self.slots.iter_mut().find(|slot| slot.index == index && slot.thread == Some(from));
+    pub fn moved(&mut self, from: RunningKdamond, to: KdamondThread) -> bool {
+        let slot = self.slots.iter_mut().find(|slot| slot.index == from.index && slot.thread == Some(from.thread));
         slot.map(|slot| slot.thread = Some(to)).is_some()
     }
 
@@ -131,9 +134,9 @@ impl Leftover {
 
     /// Whether a thread that runs as the kdamond at a position is ours, though there was no time left to note it: it
     /// runs since we were about to switch that kdamond on, with what we staged.
-    fn started_unnoted(&self, root: &Root, at: usize, thread: i32) -> bool {
+    fn started_unnoted(&self, root: &Root, at: usize, thread: KdamondThread) -> bool {
         let slot = self.slots[at];
-        let since = || Procfs::new(root).stat(thread).is_ok_and(|stat| Some(stat.started) >= self.starting);
+        let since = || Procfs::new(root).stat(thread.0).is_ok_and(|stat| Some(stat.started) >= self.starting);
         let staged = self.staged.as_ref().and_then(|staged| staged.of(at, slot.index));
         self.starting.is_some()
             && since()
@@ -147,15 +150,15 @@ impl Sysfs {
     ///
     /// # Errors
     /// If the tree cannot be read.
-    pub fn left_on(&self, leftover: &Leftover) -> Result<Vec<(usize, i32)>> {
-        let is_of = |(index, thread): (usize, Option<i32>)| {
+    pub fn left_on(&self, leftover: &Leftover) -> Result<Vec<RunningKdamond>> {
+        let is_of = |(index, thread): (KdamondIndex, Option<KdamondThread>)| {
             let at = leftover.slots.iter().position(|slot| slot.index == index)?;
             let thread = thread?;
             let is_ours = match leftover.slots[at].thread {
                 Some(noted) => noted == thread,
                 None => leftover.started_unnoted(&self.root, at, thread),
             };
-            is_ours.then_some((index, thread))
+            is_ours.then_some(RunningKdamond { index, thread })
         };
         Ok(self.running()?.into_iter().filter_map(is_of).collect())
     }
@@ -173,7 +176,7 @@ impl Sysfs {
         if on.is_empty() && !half && !leftover.is_in(&self.root) {
             return Ok(None);
         }
-        let thread = |slot: &Slot| on.iter().find(|(index, _)| *index == slot.index).map(|(_, thread)| *thread);
+        let thread = |slot: &Slot| on.iter().find(|on| on.index == slot.index).map(|on| on.thread);
         let slots = leftover.slots.iter().map(|slot| Slot { thread: thread(slot).or(slot.thread), ..*slot }).collect();
         Ok(Some(Staged::armed(self, slots, leftover.before)))
     }

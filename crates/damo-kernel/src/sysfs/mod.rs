@@ -43,8 +43,8 @@ pub use status::{KdamondStatus, SchemeStatus, TriedRegion};
 
 use crate::error::{Error, Result};
 use crate::io::Root;
-use damo_model::Intervals;
 use damo_model::kdamond::Kdamond;
+use damo_model::{Intervals, KdamondIndex, KdamondThread};
 use read::Reader;
 use std::io;
 use std::time::{Duration, Instant};
@@ -58,7 +58,7 @@ pub struct State {
     /// Whether it is on.
     pub on: bool,
     /// Its thread, while it is on.
-    pub pid: Option<i32>,
+    pub pid: Option<KdamondThread>,
 }
 
 /// A command to a running kdamond. None of them changes what it does, except the two that commit.
@@ -133,11 +133,19 @@ impl Sysfs {
         })
     }
 
+    /// The numbers of all kdamonds, on or off.
+    ///
+    /// # Errors
+    /// As [`Sysfs::nr_kdamonds`].
+    pub fn indices(&self) -> Result<impl Iterator<Item = KdamondIndex> + use<>> {
+        Ok((0..self.nr_kdamonds()? as u32).map(KdamondIndex))
+    }
+
     /// Whether a kdamond runs.
     ///
     /// # Errors
     /// If there is no such kdamond.
-    pub fn state(&self, index: usize) -> Result<State> {
+    pub fn state(&self, index: KdamondIndex) -> Result<State> {
         let on = match self.root.read_line(&file(index, "state"))?.as_str() {
             "on" => true,
             "off" => false,
@@ -150,16 +158,16 @@ impl Sysfs {
             }
         };
         let pid: i32 = self.root.read_number(&file(index, "pid"))?;
-        Ok(State { on, pid: (on && pid > 0).then_some(pid) })
+        Ok(State { on, pid: (on && pid > 0).then_some(KdamondThread(pid)) })
     }
 
     /// The kdamonds that are on: index and thread. Those of kernel modules are not among them, see [`Sysfs::modules`].
     ///
     /// # Errors
     /// If the tree cannot be read.
-    pub fn running(&self) -> Result<Vec<(usize, Option<i32>)>> {
+    pub fn running(&self) -> Result<Vec<(KdamondIndex, Option<KdamondThread>)>> {
         let mut running = Vec::new();
-        for index in 0..self.nr_kdamonds()? {
+        for index in self.indices()? {
             let state = self.state(index)?;
             if state.on {
                 running.push((index, state.pid));
@@ -172,7 +180,7 @@ impl Sysfs {
     ///
     /// # Errors
     /// If there is no such kdamond, or a file of it holds something unexpected.
-    pub fn kdamond(&self, index: usize) -> Result<KdamondStatus> {
+    pub fn kdamond(&self, index: KdamondIndex) -> Result<KdamondStatus> {
         let state = self.state(index)?;
         let dir = format!("{KDAMONDS}/{index}");
         let reader = Reader::new(&self.root, &dir);
@@ -189,7 +197,7 @@ impl Sysfs {
     ///
     /// # Errors
     /// As [`Sysfs::kdamond`].
-    pub fn parameters(&self, index: usize) -> Result<Kdamond> {
+    pub fn parameters(&self, index: KdamondIndex) -> Result<Kdamond> {
         Reader::new(&self.root, &format!("{KDAMONDS}/{index}")).kdamond()
     }
 
@@ -197,12 +205,12 @@ impl Sysfs {
     ///
     /// # Errors
     /// As [`Sysfs::kdamond`].
-    pub fn intervals(&self, index: usize) -> Result<Intervals> {
+    pub fn intervals(&self, index: KdamondIndex) -> Result<Intervals> {
         Reader::new(&self.root, &format!("{KDAMONDS}/{index}/contexts/0/monitoring_attrs/intervals")).intervals()
     }
 
     /// The file through which a kdamond is told what to do, to be watched; `None` where there are no real files.
-    pub fn state_file(&self, index: usize) -> Option<std::path::PathBuf> {
+    pub fn state_file(&self, index: KdamondIndex) -> Option<std::path::PathBuf> {
         self.root.io().real(&file(index, "state"))
     }
 
@@ -211,14 +219,14 @@ impl Sysfs {
     /// # Errors
     /// As [`Sysfs::kdamond`].
     pub fn kdamonds(&self) -> Result<Vec<KdamondStatus>> {
-        (0..self.nr_kdamonds()?).map(|index| self.kdamond(index)).collect()
+        self.indices()?.map(|index| self.kdamond(index)).collect()
     }
 
     /// The regions that a scheme was last tried on, as of the last [`Command::UpdateTriedRegions`].
     ///
     /// # Errors
     /// If a file cannot be read.
-    pub fn tried_regions(&self, kdamond: usize, context: usize, scheme: usize) -> Result<Vec<TriedRegion>> {
+    pub fn tried_regions(&self, kdamond: KdamondIndex, context: usize, scheme: usize) -> Result<Vec<TriedRegion>> {
         let dir = format!("{KDAMONDS}/{kdamond}/contexts/{context}/schemes/{scheme}");
         Reader::new(&self.root, &dir).tried_regions()
     }
@@ -229,7 +237,7 @@ impl Sysfs {
     ///
     /// # Errors
     /// [`Error::Write`] with the remedy, or [`Error::Timeout`].
-    pub fn command(&self, index: usize, command: Command, timeout: Duration) -> Result<()> {
+    pub fn command(&self, index: KdamondIndex, command: Command, timeout: Duration) -> Result<()> {
         let begin = Instant::now();
         let mut pause = Duration::from_millis(5);
         loop {
@@ -251,7 +259,7 @@ impl Sysfs {
     ///
     /// # Errors
     /// As [`Sysfs::kdamond`] and [`Sysfs::command`].
-    pub fn refreshed(&self, index: usize, tried: bool, timeout: Duration) -> Result<KdamondStatus> {
+    pub fn refreshed(&self, index: KdamondIndex, tried: bool, timeout: Duration) -> Result<KdamondStatus> {
         let found = self.kdamond(index)?;
         if !found.on {
             return Ok(found);
@@ -276,7 +284,7 @@ impl Sysfs {
     }
 
     /// Writes to a state file on a thread of its own, because that write may block for as long as the kernel likes.
-    fn send(&self, index: usize, word: &'static str, timeout: Duration) -> Result<()> {
+    fn send(&self, index: KdamondIndex, word: &'static str, timeout: Duration) -> Result<()> {
         let (done, wait) = std::sync::mpsc::channel();
         let root = self.root.clone();
         let writer = std::thread::Builder::new().name("damo-command".to_owned());
@@ -292,7 +300,7 @@ impl Sysfs {
     }
 
     /// Waits until a kdamond is on or off.
-    fn await_state(&self, index: usize, on: bool, timeout: Duration) -> Result<State> {
+    fn await_state(&self, index: KdamondIndex, on: bool, timeout: Duration) -> Result<State> {
         let begin = Instant::now();
         loop {
             let state = self.state(index)?;
@@ -314,7 +322,7 @@ impl Sysfs {
 }
 
 /// A file of a kdamond.
-fn file(index: usize, name: &str) -> String {
+fn file(index: KdamondIndex, name: &str) -> String {
     format!("{KDAMONDS}/{index}/{name}")
 }
 

@@ -4,6 +4,7 @@
 
 use super::Sysfs;
 use crate::error::{Error, Result, excerpt};
+use damo_model::KdamondThread;
 use damo_model::human::{self, Style, TimeUnit};
 use damo_model::{Bytes, Nanos};
 use std::time::{Duration, Instant};
@@ -32,7 +33,7 @@ pub struct ModuleKdamond {
     /// Whether it is enabled.
     pub enabled: bool,
     /// Its thread; `None` while it does not run, or where the module does not tell (DAMON_STAT before 7.0).
-    pub pid: Option<i32>,
+    pub pid: Option<KdamondThread>,
     /// All its parameters as text, by name.
     pub params: Vec<(String, String)>,
 }
@@ -120,7 +121,7 @@ impl Sysfs {
         let get = |name: &str| params.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str());
         let enabled = get("enabled").is_some_and(is_yes);
         let pid = get("kdamond_pid").and_then(|pid| pid.parse().ok()).filter(|pid: &i32| *pid > 0);
-        Ok(ModuleKdamond { module: module.name().to_owned(), enabled, pid, params })
+        Ok(ModuleKdamond { module: module.name().to_owned(), enabled, pid: pid.map(KdamondThread), params })
     }
 
     /// Switches a module on or off.

@@ -11,6 +11,9 @@ use super::write::{Writer, write_file};
 use super::{Command, KDAMONDS, Sysfs, file};
 use crate::error::{Error, Result};
 use crate::{needs, validate};
+use damo_model::KdamondIndex;
+use damo_model::KdamondThread;
+use damo_model::kdamond::RunningKdamond;
 use damo_model::kdamond::{ContextTarget, Kdamond};
 use std::time::{Duration, Instant};
 
@@ -61,18 +64,18 @@ impl Staged {
     }
 
     /// Indices of our kdamonds, in the order in which they were given.
-    pub fn indices(&self) -> Vec<usize> {
+    pub fn indices(&self) -> Vec<KdamondIndex> {
         self.slots.iter().map(|slot| slot.index).collect()
     }
 
     /// Threads of those that were started.
-    pub fn threads(&self) -> Vec<i32> {
+    pub fn threads(&self) -> Vec<KdamondThread> {
         self.slots.iter().filter_map(|slot| slot.thread).collect()
     }
 
     /// Index and thread of those that were started.
-    pub fn started(&self) -> Vec<(usize, i32)> {
-        self.slots.iter().filter_map(|slot| Some((slot.index, slot.thread?))).collect()
+    pub fn started(&self) -> Vec<RunningKdamond> {
+        self.slots.iter().filter_map(|slot| Some(RunningKdamond { index: slot.index, thread: slot.thread? })).collect()
     }
 
     /// What to keep in a file in case we are killed. Write it before [`Staged::start`], so that what is on is known to
@@ -187,7 +190,10 @@ impl Staged {
         if let Ok(state) = &on {
             self.slots[at].thread = state.pid;
         }
-        Error::Ended { index, again: on.map(|state| state.pid.unwrap_or(-1)).map_err(|why| Some(Box::new(why))) }
+        Error::Ended {
+            index,
+            again: on.map(|state| state.pid.unwrap_or(KdamondThread(-1))).map_err(|why| Some(Box::new(why))),
+        }
     }
 
     /// [`Staged::set_targets`] for another thread: it takes up to an aggregation interval, and meanwhile this can stop
@@ -249,7 +255,7 @@ impl Staged {
     ///
     /// # Errors
     /// As [`Staged::start`], but nothing is undone: it is off then, and can be staged anew.
-    pub fn start_again(&mut self, at: usize) -> Result<Option<i32>> {
+    pub fn start_again(&mut self, at: usize) -> Result<Option<KdamondThread>> {
         self.switch_on(at)?;
         match self.check_unchanged(at) {
             Ok(()) => Ok(self.slots[at].thread),

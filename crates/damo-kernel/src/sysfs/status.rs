@@ -1,5 +1,7 @@
 //! What DAMON's sysfs tree holds beside parameters: which kdamonds run, and what their schemes did.
 
+use damo_model::KdamondIndex;
+use damo_model::KdamondThread;
 use damo_model::kdamond::Kdamond;
 use damo_model::{Bytes, Region, SchemeCounts};
 
@@ -7,11 +9,11 @@ use damo_model::{Bytes, Region, SchemeCounts};
 #[derive(Clone, Debug, PartialEq)]
 pub struct KdamondStatus {
     /// Its index.
-    pub index: usize,
+    pub index: KdamondIndex,
     /// Whether it runs.
     pub on: bool,
     /// Its thread, while it runs.
-    pub pid: Option<i32>,
+    pub pid: Option<KdamondThread>,
     /// Its parameters, as staged (what runs is what was last committed).
     pub params: Kdamond,
     /// Per context and scheme, what the kernel wrote at the last update command.

@@ -147,11 +147,11 @@ fn someone_elses_kdamond_is_neither_stopped_nor_changed() {
 fn a_kdamond_that_is_off_is_used_beside_one_of_someone_else_and_put_back() {
     let (fake, sysfs) = kernel((6, 12));
     sysfs.stage(&[everything(), physical()]).expect("fits").keep();
-    sysfs.root.io().write(&file(0, "state"), "on").expect("goes on");
+    sysfs.root.io().write(&file(KdamondIndex(0), "state"), "on").expect("goes on");
     let before = settings(&fake);
     let mut staged = sysfs.stage(&[process(9)]).expect("kdamond 1 is off");
     staged.start().expect("goes on");
-    assert_eq!(staged.indices(), [1]);
+    assert_eq!(staged.indices(), [KdamondIndex(1)]);
     staged.undo().expect("goes back");
     assert_eq!(settings(&fake), before);
 }
@@ -162,8 +162,8 @@ fn a_kdamond_that_another_one_restarted_meanwhile_is_not_ours_any_more() {
     let mut staged = sysfs.stage(&[process(7)]).expect("fits");
     staged.start().expect("goes on");
     let io = sysfs.root.io();
-    io.write(&file(0, "state"), "off").expect("someone");
-    io.write(&file(0, "state"), "on").expect("someone");
+    io.write(&file(KdamondIndex(0), "state"), "off").expect("someone");
+    io.write(&file(KdamondIndex(0), "state"), "on").expect("someone");
     assert!(!staged.is_running().expect("readable"));
     let error = staged.commit(&[process(8)]).expect_err("not ours").to_string();
     assert!(error.contains("kdamond 0 is not the one that was started here"), "{error}");
@@ -194,7 +194,12 @@ fn what_a_killed_run_left_on_can_be_taken_over_from_its_note_and_undone() {
     let leftover: Leftover = serde_json::from_str(&note).expect("as written");
     assert_eq!(
         leftover.started(),
-        sysfs.running().expect("readable").iter().map(|(i, p)| (*i, p.expect("on"))).collect::<Vec<_>>()
+        sysfs
+            .running()
+            .expect("readable")
+            .iter()
+            .map(|(i, p)| damo_model::kdamond::RunningKdamond { index: *i, thread: p.expect("on") })
+            .collect::<Vec<_>>()
     );
     sysfs.take_over(leftover).expect("readable").expect("still there").undo().expect("goes back");
     assert_eq!(fake.files(), before);
@@ -209,7 +214,7 @@ fn what_a_killed_run_left_on_and_someone_removed_since_is_nothing_to_undo() {
     let leftover = staged.leftover();
     std::mem::forget(staged);
     let io = sysfs.root.io();
-    io.write(&file(0, "state"), "off").expect("someone");
+    io.write(&file(KdamondIndex(0), "state"), "off").expect("someone");
     io.write(&format!("{KDAMONDS}/nr_kdamonds"), "0").expect("someone");
     assert!(sysfs.take_over(leftover).expect("readable").is_none());
     assert_eq!(fake.files(), before);
@@ -237,16 +242,16 @@ fn a_kdamond_that_the_kernel_ends_at_commit_is_started_again_as_it_was() {
         let mut wanted = [process(7), process(9)];
         wanted[0].contexts[0].nr_regions.max = 77;
         let error = staged.commit(&wanted).expect_err("9 is dead");
-        assert!(matches!(error, Error::Ended { index: 1, again: Ok(_) }), "{error}");
+        assert!(matches!(error, Error::Ended { index: KdamondIndex(1), again: Ok(_) }), "{error}");
         let text = error.to_string();
         assert!(text.contains("kdamond 1") && text.contains("`commit`") && text.contains("on again"), "{text}");
         assert_eq!(staged.params().expect("readable"), before);
         let now = staged.threads();
         assert_eq!((now[0], now[1] == threads[1]), (threads[0], false), "only the one that ended is another thread");
-        let running: Vec<_> = now.iter().enumerate().map(|(index, thread)| (index, Some(*thread))).collect();
+        let running: Vec<_> = (0..).map(KdamondIndex).zip(now.iter().copied().map(Some)).collect();
         assert_eq!(sysfs.running().expect("readable"), running);
         // The first has been told to go back.
-        let (path, value) = (file(0, "state"), "commit".to_owned());
+        let (path, value) = (file(KdamondIndex(0), "state"), "commit".to_owned());
         assert_eq!(fake.log().iter().filter(|write| **write == (path.clone(), value.clone())).count(), 2);
     }
 }
@@ -334,7 +339,7 @@ fn commands_are_tried_again_while_the_kernel_is_busy_and_given_up_in_time() {
     fake.fail_next("state", libc::EBUSY);
     staged.command(Command::UpdateStats, Duration::from_secs(5)).expect("the third time");
     fake.fail_next("state", libc::EBUSY);
-    let error = sysfs.command(0, Command::UpdateStats, Duration::ZERO).expect_err("no time at all");
+    let error = sysfs.command(KdamondIndex(0), Command::UpdateStats, Duration::ZERO).expect_err("no time at all");
     assert!(matches!(error, Error::Timeout { .. }) || error.errno() == Some(libc::EBUSY), "{error}");
 }
 
@@ -351,7 +356,7 @@ fn statistics_and_tried_regions_are_read_in_the_order_of_their_numbers() {
             fake.put(&format!("{scheme}/tried_regions/{number}/{name}"), &value.to_string());
         }
     }
-    let found = sysfs.kdamond(0).expect("readable");
+    let found = sysfs.kdamond(KdamondIndex(0)).expect("readable");
     let status = &found.schemes[0][0];
     assert_eq!(status.stats.sz_applied, Bytes(8192));
     assert_eq!(status.tried.iter().map(|tried| tried.region.start.0).collect::<Vec<_>>(), [0, 8192]);
@@ -364,7 +369,7 @@ fn module_kdamonds_are_told_with_their_parameters() {
     fake.put("sys/module/damon_reclaim/parameters/enabled", "Y");
     fake.put("sys/module/damon_reclaim/parameters/kdamond_pid", "77");
     let modules = sysfs.modules();
-    assert_eq!((modules.len(), modules[0].enabled, modules[0].pid), (1, true, Some(77)));
+    assert_eq!((modules.len(), modules[0].enabled, modules[0].pid), (1, true, Some(KdamondThread(77))));
 }
 
 #[test]
@@ -440,24 +445,24 @@ fn a_dry_run_says_what_the_release_lacks_and_who_is_in_the_way() {
 fn what_someone_else_started_is_tuned_and_stopped_only_after_it_was_adopted() {
     let (_, sysfs) = kernel((6, 12));
     sysfs.stage(&[process(1)]).and_then(|mut staged| staged.start().map(|()| staged.keep())).expect("goes on");
-    let mut adopted = sysfs.adopt(&[0]).expect("is on");
+    let mut adopted = sysfs.adopt(&[KdamondIndex(0)]).expect("is on");
     adopted.commit(&[everything()]).expect("takes it");
     adopted.keep();
     assert_eq!(sysfs.running().expect("readable").len(), 1);
-    sysfs.adopt(&[0]).expect("is on").undo().expect("stops");
+    sysfs.adopt(&[KdamondIndex(0)]).expect("is on").undo().expect("stops");
     assert!(sysfs.running().expect("readable").is_empty());
-    assert_eq!(sysfs.kdamond(0).expect("still staged").params, everything().resolved());
-    assert!(sysfs.adopt(&[0]).is_err(), "off");
+    assert_eq!(sysfs.kdamond(KdamondIndex(0)).expect("still staged").params, everything().resolved());
+    assert!(sysfs.adopt(&[KdamondIndex(0)]).is_err(), "off");
 }
 
 #[test]
 fn a_status_asks_for_what_only_commands_bring_and_only_from_what_runs() {
     let (fake, sysfs) = kernel((6, 12));
     sysfs.stage(&[everything()]).expect("fits").keep();
-    sysfs.refreshed(0, true, Duration::from_secs(5)).expect("off");
+    sysfs.refreshed(KdamondIndex(0), true, Duration::from_secs(5)).expect("off");
     assert!(!fake.log().iter().any(|(_, value)| value.starts_with("update")));
-    sysfs.root.io().write(&file(0, "state"), "on").expect("goes on");
-    sysfs.refreshed(0, true, Duration::from_secs(5)).expect("on");
+    sysfs.root.io().write(&file(KdamondIndex(0), "state"), "on").expect("goes on");
+    sysfs.refreshed(KdamondIndex(0), true, Duration::from_secs(5)).expect("on");
     let asked: Vec<_> =
         fake.log().into_iter().map(|(_, value)| value).filter(|value| value.starts_with("update")).collect();
     assert_eq!(asked, ["update_schemes_stats", "update_schemes_effective_quotas", "update_schemes_tried_regions"]);

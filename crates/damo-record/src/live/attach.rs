@@ -11,6 +11,8 @@ use crate::error::RecordError;
 use crate::request::Request;
 use crate::session::{Ending, Findings, Recording, Session};
 use damo_kernel::sysfs::{KdamondStatus, ModuleKdamond};
+use damo_model::KdamondIndex;
+use damo_model::KdamondThread;
 use damo_model::kdamond::{ContextTarget, Kdamond};
 use damo_model::{Item, Process, Source};
 use damo_steer::plan::Origin;
@@ -36,7 +38,7 @@ impl RunningKdamonds {
     }
 
     /// All threads, if every one is known; else only rings that see everything will do.
-    fn threads(&self) -> Option<Vec<i32>> {
+    fn threads(&self) -> Option<Vec<KdamondThread>> {
         let kdamonds = self.kdamonds.iter().map(|kdamond| kdamond.pid);
         kdamonds.chain(self.modules.iter().map(|module| module.pid)).collect()
     }
@@ -52,11 +54,11 @@ impl RunningKdamonds {
 struct Attached<'a> {
     machine: &'a Machine,
     found: RunningKdamonds,
-    places: Vec<(u32, Vec<TargetSlot>)>,
+    places: Vec<(KdamondIndex, Vec<TargetSlot>)>,
 }
 
 impl TargetController for Attached<'_> {
-    fn without(&mut self, gone: &[Process]) -> Vec<(u32, Vec<TargetSlot>)> {
+    fn without(&mut self, gone: &[Process]) -> Vec<(KdamondIndex, Vec<TargetSlot>)> {
         for place in self.places.iter_mut().flat_map(|(_, places)| places) {
             if matches!(place, TargetSlot::Process(process) if gone.contains(process)) {
                 *place = TargetSlot::Gone;
@@ -73,7 +75,7 @@ impl TargetController for Attached<'_> {
         Ok(false)
     }
 
-    fn retargeted(&mut self, kdamond: u32, targets: &[ContextTarget]) -> Option<Vec<Process>> {
+    fn retargeted(&mut self, kdamond: KdamondIndex, targets: &[ContextTarget]) -> Option<Vec<Process>> {
         let here = places_of(self.machine, targets);
         let processes = processes_in(&here).cloned().collect();
         if let Some((_, places)) = self.places.iter_mut().find(|(index, _)| *index == kdamond) {
@@ -82,11 +84,11 @@ impl TargetController for Attached<'_> {
         Some(processes)
     }
 
-    fn places(&self) -> Vec<(u32, Vec<TargetSlot>)> {
+    fn places(&self) -> Vec<(KdamondIndex, Vec<TargetSlot>)> {
         self.places.clone()
     }
 
-    fn place_of(&self, pid: i32) -> Option<(u32, usize)> {
+    fn place_of(&self, pid: i32) -> Option<(KdamondIndex, usize)> {
         place_in(&self.places, pid)
     }
 
@@ -144,22 +146,22 @@ impl<'a> AttachedRecording<'a> {
             let context = kdamond.params.contexts.first();
             let here = places_of(machine, context.map(|context| context.targets.as_slice()).unwrap_or_default());
             processes.extend(processes_in(&here).cloned());
-            let index = kdamond.index as u32;
+            let index = kdamond.index;
             let intervals = context.map(|context| context.intervals);
-            let tid = kdamond.pid.unwrap_or_default();
-            events.watch(Watched { tid, kdamond: Some(index), intervals, data_source: String::new() }, here.clone());
+            let thread = kdamond.pid.unwrap_or_default();
+            events.watch(Watched { thread, kdamond: Some(index), intervals, data_source: String::new() }, here.clone());
             places.push((index, here));
         }
         for module in &found.modules {
-            if let Some(tid) = module.pid {
+            if let Some(thread) = module.pid {
                 let data_source = module.module.clone();
-                events.watch(Watched { tid, kdamond: None, intervals: None, data_source }, Vec::new());
+                events.watch(Watched { thread, kdamond: None, intervals: None, data_source }, Vec::new());
             }
         }
         let threads = threads.unwrap_or_default();
         let source = open.running(&machine.root, &formats, &threads)?;
         let params: Vec<Kdamond> = found.kdamonds.iter().map(|kdamond| kdamond.params.clone()).collect();
-        let indices: Vec<u32> = found.kdamonds.iter().map(|kdamond| kdamond.index as u32).collect();
+        let indices: Vec<KdamondIndex> = found.kdamonds.iter().map(|kdamond| kdamond.index).collect();
         let meta = meta(request, machine, &formats, &params, Source::Kernel);
         notifier.say(&found.sentence());
         let processes = ProcessTracker::new(machine.procfs.clone(), Origin::Roots { follow: false }, processes);

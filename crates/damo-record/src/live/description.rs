@@ -4,6 +4,7 @@ use crate::error::RecordError;
 use crate::request::Request;
 use damo_kernel::procfs::{clock_pair, now};
 use damo_kernel::tracefs::{Decoder, EventFormat, Tracefs};
+use damo_model::KdamondIndex;
 use damo_model::kdamond::{Context, Kdamond};
 use damo_model::{Clock, Item, Meta, Params, Side, Source, Stamp, TracepointFormat};
 use damo_steer::Machine;
@@ -59,14 +60,18 @@ pub(crate) fn meta(
 }
 
 /// The items that a live record begins with: its metadata, and the parameters of these kdamonds.
-pub(crate) fn first_items(meta: Meta, indices: impl IntoIterator<Item = u32>, kdamonds: &[Kdamond]) -> Vec<Item> {
+pub(crate) fn first_items(
+    meta: Meta,
+    indices: impl IntoIterator<Item = KdamondIndex>,
+    kdamonds: &[Kdamond],
+) -> Vec<Item> {
     let at = Stamp::Record(now());
     let params = indices.into_iter().zip(kdamonds).flat_map(|(index, kdamond)| params_of(at, index, kdamond));
     std::iter::once(Item::Meta(meta)).chain(params.map(|params| Item::Side(Side::Params(params)))).collect()
 }
 
 /// A kdamond's parameters as side data.
-pub(crate) fn params_of(at: Stamp, index: u32, kdamond: &Kdamond) -> Vec<Params> {
+pub(crate) fn params_of(at: Stamp, index: KdamondIndex, kdamond: &Kdamond) -> Vec<Params> {
     let json = kdamond.to_json().to_string();
     let one = |(at_context, context): (usize, &Context)| Params {
         at,

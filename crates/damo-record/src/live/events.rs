@@ -11,6 +11,8 @@ use super::interval_tracker::{Adopted, Change, IntervalTracker};
 use super::target_slots::TargetSlot;
 use damo_kernel::ring::Record;
 use damo_kernel::tracefs::{Decoder, Event};
+use damo_model::KdamondIndex;
+use damo_model::KdamondThread;
 use damo_model::{
     Intervals, Item, Lost, Nanos, Params, Process, Region, SchemeProgress, Side, Snapshot, Stamp, TargetKey,
 };
@@ -21,7 +23,7 @@ use stream::Stream;
 /// A target that monitoring reports on, region after region, and where its regions go.
 #[derive(Clone, Copy)]
 struct Run {
-    tid: i32,
+    thread: KdamondThread,
     target_id: u64,
     stream: usize,
     series: StreamId,
@@ -48,7 +50,7 @@ pub(crate) struct EventCounts {
 pub(crate) struct Events {
     decoder: Decoder,
     streams: Vec<Stream>,
-    by_thread: HashMap<i32, usize>,
+    by_thread: HashMap<KdamondThread, usize>,
     /// The target of the last region: events come in runs.
     run: Option<Run>,
     /// Whether threads that nobody announced are recorded too.
@@ -78,7 +80,7 @@ impl Events {
         let options =
             AssemblerOptions { intervals: watched.intervals, losses_are_told: true, ..AssemblerOptions::default() };
         let at = self.streams.len();
-        self.by_thread.insert(watched.tid, at);
+        self.by_thread.insert(watched.thread, at);
         self.streams.push(Stream {
             tracker: watched.intervals.map(IntervalTracker::new),
             watched,
@@ -94,7 +96,13 @@ impl Events {
 
     /// Goes on with a kdamond that runs as another thread from now on, with these intervals and places. Processes that were
     /// targets before stay the same targets.
-    pub(crate) fn goes_on(&mut self, kdamond: u32, tid: i32, intervals: Option<Intervals>, places: Vec<TargetSlot>) {
+    pub(crate) fn goes_on(
+        &mut self,
+        kdamond: KdamondIndex,
+        thread: KdamondThread,
+        intervals: Option<Intervals>,
+        places: Vec<TargetSlot>,
+    ) {
         let Some(at) = self.streams.iter().position(|stream| stream.watched.kdamond == Some(kdamond)) else { return };
         self.streams[at].assembler.finish();
         self.collect(at);
@@ -104,14 +112,14 @@ impl Events {
         self.by_thread.retain(|_, stream| *stream != at);
         let moved = self.streams.len();
         self.by_thread.values_mut().filter(|stream| **stream == moved).for_each(|stream| *stream = at);
-        self.watch(Watched { tid, intervals, ..old.watched }, places);
+        self.watch(Watched { thread, intervals, ..old.watched }, places);
         if let Some(new) = self.streams.last_mut() {
             new.by_process = old.by_process;
         }
     }
 
     /// Tells what is at the places of kdamond `kdamond` from now on.
-    pub(crate) fn places(&mut self, kdamond: u32, places: Vec<TargetSlot>) {
+    pub(crate) fn places(&mut self, kdamond: KdamondIndex, places: Vec<TargetSlot>) {
         self.run = None;
         for stream in self.streams.iter_mut().filter(|stream| stream.watched.kdamond == Some(kdamond)) {
             for (at, place) in places.iter().enumerate() {
@@ -146,7 +154,7 @@ impl Events {
     }
 
     /// Announces a place's target now, so that side data can refer to it before its first snapshot.
-    pub(crate) fn announce(&mut self, kdamond: u32, place: usize) -> Option<TargetKey> {
+    pub(crate) fn announce(&mut self, kdamond: KdamondIndex, place: usize) -> Option<TargetKey> {
         let at = self.streams.iter().position(|stream| stream.watched.kdamond == Some(kdamond))?;
         let (_, generation) = self.streams[at].places.get(place)?;
         let key = self.streams[at].key(place as u64, *generation, None);
@@ -154,39 +162,39 @@ impl Events {
     }
 
     /// Intervals in force.
-    pub(crate) fn in_force(&self, kdamond: u32) -> Option<Intervals> {
+    pub(crate) fn in_force(&self, kdamond: KdamondIndex) -> Option<Intervals> {
         self.pace_of(kdamond).map(IntervalTracker::intervals)
     }
 
     /// Whether it is not clear yet if a change is in force.
-    pub(crate) fn is_undecided(&self, kdamond: u32) -> bool {
+    pub(crate) fn is_undecided(&self, kdamond: KdamondIndex) -> bool {
         self.pace_of(kdamond).is_some_and(IntervalTracker::is_undecided)
     }
 
     /// Other intervals are staged, and the kdamond may be told to take them: see [`super::interval_tracker`].
-    pub(crate) fn hold(&mut self, kdamond: u32, since: Nanos) {
+    pub(crate) fn hold(&mut self, kdamond: KdamondIndex, since: Nanos) {
         self.each_tracker(kdamond, |tracker| tracker.hold(since));
     }
 
     /// It was not told so.
-    pub(crate) fn release(&mut self, kdamond: u32) {
+    pub(crate) fn release(&mut self, kdamond: KdamondIndex) {
         self.each_tracker(kdamond, IntervalTracker::release);
         self.settle_all(None);
     }
 
     /// It seems that it was.
-    pub(crate) fn written(&mut self, kdamond: u32, at: Nanos, change: &Change) {
+    pub(crate) fn written(&mut self, kdamond: KdamondIndex, at: Nanos, change: &Change) {
         self.each_tracker(kdamond, |tracker| tracker.written(at, change.clone()));
         self.settle_all(None);
     }
 
     /// Other intervals are staged, and only what comes can tell whether they are in force.
-    pub(crate) fn staged(&mut self, kdamond: u32, change: &Change) {
+    pub(crate) fn staged(&mut self, kdamond: KdamondIndex, change: &Change) {
         self.each_tracker(kdamond, |tracker| tracker.staged(change.clone()));
     }
 
     /// The intervals that are staged are those in force.
-    pub(crate) fn nothing_staged(&mut self, kdamond: u32) {
+    pub(crate) fn nothing_staged(&mut self, kdamond: KdamondIndex) {
         self.each_tracker(kdamond, IntervalTracker::nothing_staged);
     }
 
@@ -200,11 +208,11 @@ impl Events {
         self.settle_all(Some(now));
     }
 
-    fn pace_of(&self, kdamond: u32) -> Option<&IntervalTracker> {
+    fn pace_of(&self, kdamond: KdamondIndex) -> Option<&IntervalTracker> {
         self.streams.iter().find(|stream| stream.watched.kdamond == Some(kdamond))?.tracker.as_ref()
     }
 
-    fn each_tracker(&mut self, kdamond: u32, tell: impl Fn(&mut IntervalTracker)) {
+    fn each_tracker(&mut self, kdamond: KdamondIndex, tell: impl Fn(&mut IntervalTracker)) {
         let streams = self.streams.iter_mut().filter(|stream| stream.watched.kdamond == Some(kdamond));
         streams.filter_map(|stream| stream.tracker.as_mut()).for_each(tell);
     }
@@ -238,7 +246,7 @@ impl Events {
         match record {
             // By reference: a decoded event is large next to what is done with it.
             Record::Sample(sample) => match &self.decoder.decode(sample.raw) {
-                Ok(Some(decoded)) => self.event(sample.time, decoded.pid, &decoded.event),
+                Ok(Some(decoded)) => self.event(sample.time, KdamondThread(decoded.pid), &decoded.event),
                 Ok(None) => {}
                 // A record that cannot be read is as good as lost: its snapshot must not pass for complete.
                 Err(_) => self.lost(sample.time, 1),
@@ -281,26 +289,26 @@ impl Events {
     }
 
     #[inline(always)]
-    fn event(&mut self, time: Nanos, tid: i32, event: &Event<'_>) {
+    fn event(&mut self, time: Nanos, thread: KdamondThread, event: &Event<'_>) {
         if let Event::Aggregated { target_id, nr_regions, region } = *event
             && let Some(run) = self.run
             && run.target_id == target_id
-            && run.tid == tid
+            && run.thread == thread
             && let Some(stream) = self.streams.get_mut(run.stream)
             && stream.assembler.extend(run.series, time, nr_regions, region)
         {
             return;
         }
-        self.any_event(time, tid, event);
+        self.any_event(time, thread, event);
     }
 
     #[inline(never)]
-    fn any_event(&mut self, time: Nanos, tid: i32, event: &Event<'_>) {
-        let Some(at) = self.stream(tid) else { return };
+    fn any_event(&mut self, time: Nanos, thread: KdamondThread, event: &Event<'_>) {
+        let Some(at) = self.stream(thread) else { return };
         match *event {
             Event::Aggregated { target_id, nr_regions, region } => {
                 let series = self.region(at, time, target_id, nr_regions, region, None);
-                self.run = series.map(|series| Run { tid, target_id, stream: at, series });
+                self.run = series.map(|series| Run { thread, target_id, stream: at, series });
             }
             Event::BeforeApply { context_idx, scheme_idx, target_idx, nr_regions, region } => {
                 self.region(at, time, target_idx, nr_regions, region, Some((context_idx, scheme_idx)));
@@ -316,15 +324,15 @@ impl Events {
         }
     }
 
-    fn stream(&mut self, tid: i32) -> Option<usize> {
-        if let Some(at) = self.by_thread.get(&tid) {
+    fn stream(&mut self, thread: KdamondThread) -> Option<usize> {
+        if let Some(at) = self.by_thread.get(&thread) {
             return Some(*at);
         }
         if !self.strangers {
             return None;
         }
-        self.watch(Watched { tid, ..Watched::default() }, Vec::new());
-        self.by_thread.get(&tid).copied()
+        self.watch(Watched { thread, ..Watched::default() }, Vec::new());
+        self.by_thread.get(&thread).copied()
     }
 
     /// Gives where the target's regions go, unless they are left out.
@@ -404,7 +412,7 @@ impl Events {
 
     fn tuned(&mut self, at: usize, time: Nanos, sample: Nanos) {
         let stream = &mut self.streams[at];
-        stream.assembler.tuned(Some(stream.watched.tid), sample);
+        stream.assembler.tuned(Some(stream.watched.thread.0), sample);
         let Some(known) = stream.watched.intervals else { return };
         let samples = i64::from(known.max_nr_accesses().0.max(1));
         let intervals = Intervals { sample, aggregation: Nanos(sample.0.saturating_mul(samples)), ..known };

@@ -13,7 +13,10 @@ use crate::session::{Ending, Findings, Session};
 use crate::summary::{grouped, whole_seconds};
 use damo_kernel::procfs::now;
 use damo_kernel::ring::Until;
+use damo_model::KdamondIndex;
+use damo_model::KdamondThread;
 use damo_model::human::{Show, Style, format_size};
+use damo_model::kdamond::RunningKdamond;
 use damo_model::{Bytes, Intervals, Item, Nanos, Process, TargetKey};
 use damo_steer::Machine;
 use std::os::fd::BorrowedFd;
@@ -38,7 +41,7 @@ pub(crate) struct EventFollower {
     processes: ProcessTracker,
     changes: ParamWatcher,
     /// kdamond threads whose cost is recorded.
-    kdamonds: Vec<i32>,
+    kdamonds: Vec<KdamondThread>,
     side_data: SideDataSampler,
     /// Items that wait to be given to the pipeline, all at once.
     outbox: Vec<Item>,
@@ -51,8 +54,8 @@ impl EventFollower {
         source: Box<dyn Source>,
         events: Events,
         processes: ProcessTracker,
-        kdamonds: Vec<i32>,
-        indices: &[u32],
+        kdamonds: Vec<KdamondThread>,
+        indices: &[KdamondIndex],
     ) -> Self {
         let changes = ParamWatcher::new(machine, indices);
         let side_data = SideDataSampler::new(machine.procfs.clone());
@@ -123,17 +126,17 @@ impl EventFollower {
     pub(crate) fn goes_on(
         &mut self,
         source: Box<dyn Source>,
-        threads: Vec<i32>,
-        started: Option<(u32, i32)>,
+        threads: Vec<KdamondThread>,
+        started: Option<RunningKdamond>,
         intervals: Intervals,
-        places: Vec<(u32, Vec<TargetSlot>)>,
+        places: Vec<(KdamondIndex, Vec<TargetSlot>)>,
     ) {
         self.source = source;
         self.kdamonds = threads;
         for (kdamond, mut places) in places {
             self.name(&mut places);
-            if let Some((_, tid)) = started.filter(|(index, _)| *index == kdamond) {
-                self.events.goes_on(kdamond, tid, Some(intervals), places);
+            if let Some(started) = started.filter(|started| started.index == kdamond) {
+                self.events.goes_on(kdamond, started.thread, Some(intervals), places);
             }
         }
     }
@@ -221,7 +224,7 @@ impl EventFollower {
         Ok(())
     }
 
-    fn tell(&mut self, places: Vec<(u32, Vec<TargetSlot>)>) {
+    fn tell(&mut self, places: Vec<(KdamondIndex, Vec<TargetSlot>)>) {
         for (kdamond, mut places) in places {
             self.name(&mut places);
             self.events.places(kdamond, places);

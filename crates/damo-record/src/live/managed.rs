@@ -85,12 +85,11 @@ impl<'a> ManagedRecording<'a> {
             Ok((plan, damon, source, threads))
         })?;
         let (mut plan, damon, mut source, threads): (Plan, ManagedDamon, Box<dyn Source>, _) = running;
-        let tids: Vec<i32> = threads.iter().map(|(_, tid)| *tid).collect();
-        source.narrow(&tids)?;
+        source.narrow(&damon.threads())?;
         let mut events = Events::new(decoder, false);
-        for (((kdamond, places), (_, tid)), planned) in damon.places().iter().zip(&threads).zip(&plan.kdamonds) {
+        for (((kdamond, places), on), planned) in damon.places().iter().zip(&threads).zip(&plan.kdamonds) {
             let intervals = planned.contexts.first().map(|context| context.intervals);
-            let watched = Watched { tid: *tid, kdamond: Some(*kdamond), intervals, data_source: String::new() };
+            let watched = Watched { thread: on.thread, kdamond: Some(*kdamond), intervals, data_source: String::new() };
             events.watch(watched, places.clone());
         }
         let meta = meta(request, machine, &formats, &plan.kdamonds, MetaSource::Kernel);

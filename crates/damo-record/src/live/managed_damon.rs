@@ -6,7 +6,10 @@ use crate::error::RecordError;
 use crate::request::{Request, RequestSource};
 use damo_kernel::procfs::Procfs;
 use damo_kernel::sysfs::Staged;
+use damo_model::KdamondIndex;
+use damo_model::KdamondThread;
 use damo_model::human::Show;
+use damo_model::kdamond::RunningKdamond;
 use damo_model::kdamond::{ContextTarget, Kdamond};
 use damo_model::{AddrRange, Intervals, Nanos, Process};
 use damo_steer::Machine;
@@ -26,7 +29,7 @@ pub(crate) struct ManagedDamon {
     staged: Staged,
     ownership: Ownership,
     /// Per kdamond of ours: its index and what is at the places of its first context.
-    kdamonds: Vec<(u32, Vec<TargetSlot>)>,
+    kdamonds: Vec<(KdamondIndex, Vec<TargetSlot>)>,
     /// Fixed ranges of each process, if any.
     ranges: Vec<AddrRange>,
     waiting: Vec<Process>,
@@ -94,8 +97,8 @@ impl ManagedDamon {
             let targets = kdamond.contexts.first().map(|context| context.targets.as_slice()).unwrap_or_default();
             targets.iter().map(|target| place(target, &plan.processes)).collect()
         };
-        let kdamonds: Vec<(u32, Vec<TargetSlot>)> =
-            indices.iter().map(|index| *index as u32).zip(plan.kdamonds.iter().map(places)).collect();
+        let kdamonds: Vec<(KdamondIndex, Vec<TargetSlot>)> =
+            indices.into_iter().zip(plan.kdamonds.iter().map(places)).collect();
         let ranges = match &request.what {
             RequestSource::Targets(targets) => targets.ranges().to_vec(),
             _ => Vec::new(),
@@ -119,7 +122,7 @@ impl ManagedDamon {
     }
 
     /// Switches it on. Gives the threads.
-    pub(crate) fn start(&mut self) -> Result<Vec<(usize, i32)>, RecordError> {
+    pub(crate) fn start(&mut self) -> Result<Vec<RunningKdamond>, RecordError> {
         self.staged.start().map_err(|e| busy(&self.notes, e))?;
         self.ownership.started(&self.staged)?;
         self.settings_lock = None;
@@ -157,7 +160,7 @@ impl ManagedDamon {
     }
 
     /// Indices of our kdamonds in sysfs, in the order of the plan.
-    pub(crate) fn indices(&self) -> Vec<u32> {
+    pub(crate) fn indices(&self) -> Vec<KdamondIndex> {
         self.kdamonds.iter().map(|(index, _)| *index).collect()
     }
 
@@ -212,16 +215,17 @@ impl ManagedDamon {
     }
 
     /// Switches on what was set up again. Gives the index and the thread.
-    pub(crate) fn start_again(&mut self) -> Result<Option<(u32, i32)>, RecordError> {
+    pub(crate) fn start_again(&mut self) -> Result<Option<RunningKdamond>, RecordError> {
         let started = self.staged.start_again(0);
         self.settings_lock = None;
-        let tid = started?;
+        let thread = started?;
         self.ownership.started(&self.staged)?;
-        Ok(self.kdamonds.first().map(|(index, _)| *index).zip(tid))
+        let index = self.kdamonds.first().map(|(index, _)| *index);
+        Ok(index.zip(thread).map(|(index, thread)| RunningKdamond { index, thread }))
     }
 
     /// Their threads.
-    pub(crate) fn threads(&self) -> Vec<i32> {
+    pub(crate) fn threads(&self) -> Vec<KdamondThread> {
         self.staged.threads()
     }
 
@@ -309,11 +313,11 @@ impl ManagedDamon {
 /// Says whose kdamond is in the way, if it is one of another recording.
 fn busy(notes: &NoteStore, error: damo_kernel::Error) -> RecordError {
     let damo_kernel::Error::Busy { index, pid, .. } = error else { return error.into() };
+    let busy = RunningKdamond { index, thread: pid };
     let others = notes.recordings();
-    let recording = others.iter().find(|found| found.note.leftover.started().contains(&(index, pid)));
+    let recording = others.iter().find(|found| found.note.leftover.started().contains(&busy));
     let Some(found) = recording else { return error.into() };
-    let record = found.note.record_name();
-    let who = format!("kdamond {index} (thread {pid}) is of a recording (process {}, to {record})", found.note.pid);
+    let who = format!("{busy} is of a recording (process {}, to {})", found.note.pid, found.note.record_name());
     Problem::Busy { who }.into()
 }
 
@@ -323,7 +327,7 @@ fn place(target: &ContextTarget, processes: &[Process]) -> TargetSlot {
 }
 
 impl TargetController for ManagedDamon {
-    fn without(&mut self, gone: &[Process]) -> Vec<(u32, Vec<TargetSlot>)> {
+    fn without(&mut self, gone: &[Process]) -> Vec<(KdamondIndex, Vec<TargetSlot>)> {
         let next = self.pending.iter_mut().flat_map(|pending| &mut pending.next);
         for place in self.kdamonds.iter_mut().flat_map(|(_, places)| places).chain(next) {
             if let TargetSlot::Process(process) = place
@@ -376,11 +380,11 @@ impl TargetController for ManagedDamon {
         pending.ended.is_some()
     }
 
-    fn places(&self) -> Vec<(u32, Vec<TargetSlot>)> {
+    fn places(&self) -> Vec<(KdamondIndex, Vec<TargetSlot>)> {
         self.kdamonds.clone()
     }
 
-    fn place_of(&self, pid: i32) -> Option<(u32, usize)> {
+    fn place_of(&self, pid: i32) -> Option<(KdamondIndex, usize)> {
         place_in(&self.kdamonds, pid)
     }
 

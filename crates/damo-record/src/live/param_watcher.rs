@@ -18,6 +18,7 @@ use super::events::Events;
 use super::interval_tracker::Change;
 use damo_kernel::procfs::now;
 use damo_kernel::sysfs::Sysfs;
+use damo_model::KdamondIndex;
 use damo_model::kdamond::{ContextTarget, Kdamond};
 use damo_model::{Intervals, Nanos, Stamp};
 use rustix::fs::inotify;
@@ -42,7 +43,7 @@ pub(crate) struct ParamWatcher {
 }
 
 struct Known {
-    index: u32,
+    index: KdamondIndex,
     /// Told last, without what is not compared.
     committed: Kdamond,
     /// Intervals as they were in the files last, and whether the kernel tunes them.
@@ -110,17 +111,17 @@ impl StateFile {
 
 impl ParamWatcher {
     /// Follows these kdamonds, whose parameters are those in their files.
-    pub(crate) fn new(machine: &Machine, kdamonds: &[u32]) -> Self {
+    pub(crate) fn new(machine: &Machine, kdamonds: &[KdamondIndex]) -> Self {
         let sysfs = machine.sysfs.clone();
-        let known = |index: &u32| {
-            let committed = sysfs.parameters(*index as usize).ok()?;
+        let known = |index: &KdamondIndex| {
+            let committed = sysfs.parameters(*index).ok()?;
             let staged = intervals_of(&committed);
             let (targets, retargeted) = (targets_of(&committed), None);
             let (committed, asked, file) = (comparable(&committed), None, StateFile::default());
             Some(Known { index: *index, committed, staged, targets, retargeted, asked, file })
         };
         let kdamonds: Vec<Known> = kdamonds.iter().filter_map(known).collect();
-        let files: Option<Vec<_>> = kdamonds.iter().map(|known| sysfs.state_file(known.index as usize)).collect();
+        let files: Option<Vec<_>> = kdamonds.iter().map(|known| sysfs.state_file(known.index)).collect();
         let watch = files.and_then(|files| InotifyWatch::on(&files));
         Self { sysfs, watch, kdamonds }
     }
@@ -143,7 +144,7 @@ impl ParamWatcher {
     }
 
     /// The first contexts' targets that were taken over since the last call, by index of the kdamond.
-    pub(crate) fn take_targets(&mut self) -> Vec<(u32, Vec<ContextTarget>)> {
+    pub(crate) fn take_targets(&mut self) -> Vec<(KdamondIndex, Vec<ContextTarget>)> {
         self.kdamonds.iter_mut().filter_map(|known| Some((known.index, known.retargeted.take()?))).collect()
     }
 
@@ -171,7 +172,7 @@ impl Known {
         if is_written {
             self.written(at, sysfs, events);
         } else if event == StateFileEvent::Opened
-            && let Ok(staged) = sysfs.intervals(self.index as usize)
+            && let Ok(staged) = sysfs.intervals(self.index)
             && self.may_be_new(staged, events)
         {
             events.hold(self.index, at);
@@ -183,7 +184,7 @@ impl Known {
 
     /// A command was carried out. If parameters differ, it probably was `commit`.
     fn written(&mut self, at: Nanos, sysfs: &Sysfs, events: &mut Events) {
-        let Ok(found) = sysfs.parameters(self.index as usize) else { return };
+        let Ok(found) = sysfs.parameters(self.index) else { return };
         self.note_targets(targets_of(&found));
         self.settle(events);
         let Some((intervals, tuning)) = intervals_of(&found) else { return };
@@ -209,16 +210,16 @@ impl Known {
 
     /// Without a watch: only the intervals can be told by what follows. Targets are taken for those in force.
     fn look(&mut self, sysfs: &Sysfs, events: &mut Events) {
-        if let Ok(found) = sysfs.parameters(self.index as usize) {
+        if let Ok(found) = sysfs.parameters(self.index) {
             self.note_targets(targets_of(&found));
         }
         self.settle(events);
-        let Ok(staged) = sysfs.intervals(self.index as usize) else { return };
+        let Ok(staged) = sysfs.intervals(self.index) else { return };
         if !self.may_be_new(staged, events) {
             events.nothing_staged(self.index);
             return;
         }
-        if let Ok(found) = sysfs.parameters(self.index as usize)
+        if let Ok(found) = sysfs.parameters(self.index)
             && let Some((intervals, tuning)) = intervals_of(&found)
         {
             let params = params_of(Stamp::Record(now()), self.index, &found);
@@ -320,7 +321,7 @@ mod tests {
     use damo_kernel::sysfs::MemorySysfs;
     use damo_kernel::tracefs::EventFormat;
     use damo_model::kdamond::Context;
-    use damo_model::{IntervalsGoal, Ops};
+    use damo_model::{IntervalsGoal, KdamondThread, Ops};
     use std::fs::{File, OpenOptions};
     use std::io::Write;
     use std::sync::Arc;
@@ -343,16 +344,24 @@ mod tests {
         let mut events = Events::new(decoder, false);
         // As tuning chose them.
         let tuned = Intervals { sample: at(40), aggregation: at(800), ..Intervals::default() };
-        events.watch(Watched { tid: 1, kdamond: Some(0), intervals: Some(tuned), ..Watched::default() }, Vec::new());
-        let mut changes = ParamWatcher::new(&machine, &[0]);
+        events.watch(
+            Watched {
+                thread: KdamondThread(1),
+                kdamond: Some(KdamondIndex(0)),
+                intervals: Some(tuned),
+                ..Watched::default()
+            },
+            Vec::new(),
+        );
+        let mut changes = ParamWatcher::new(&machine, &[KdamondIndex(0)]);
         let known = &mut changes.kdamonds[0];
         known.written(at(1), &machine.sysfs, &mut events);
-        assert_eq!((events.in_force(0), events.ready().count()), (Some(tuned), 0));
+        assert_eq!((events.in_force(KdamondIndex(0)), events.ready().count()), (Some(tuned), 0));
         // Somebody else begins anew.
         let dir = "sys/kernel/mm/damon/admin/kdamonds/0/contexts/0/monitoring_attrs/intervals";
         machine.root.io().write(&format!("{dir}/aggr_us"), "200000").unwrap();
         known.written(at(2), &machine.sysfs, &mut events);
-        assert_eq!(events.in_force(0), Some(Intervals { aggregation: at(200), ..Intervals::default() }));
+        assert_eq!(events.in_force(KdamondIndex(0)), Some(Intervals { aggregation: at(200), ..Intervals::default() }));
         assert_eq!(events.ready().count(), 1, "which is told");
     }
 

@@ -9,6 +9,8 @@ use crate::request::Output;
 use damo_format::WriterOptions;
 use damo_kernel::ring::{RecordRun, SampleLayout, merge};
 use damo_kernel::tracefs::EventFormat;
+use damo_model::KdamondIndex;
+use damo_model::KdamondThread;
 use damo_model::{Intervals, Item, Meta};
 use damo_steer::notifier::Silent;
 
@@ -20,7 +22,7 @@ pub struct Replay {
 }
 
 impl Replay {
-    /// Records events in these formats, emitted by the kdamond thread `tid` with these intervals, to `output`. `layout`
+    /// Records events in these formats, emitted by the kdamond thread `thread` with these intervals, to `output`. `layout`
     /// is that of the ring's samples.
     ///
     /// # Errors
@@ -28,13 +30,13 @@ impl Replay {
     pub fn new(
         formats: &[EventFormat],
         layout: SampleLayout,
-        tid: i32,
+        thread: KdamondThread,
         intervals: Intervals,
         output: &Output,
     ) -> Result<Self, RecordError> {
         let mut events = Events::new(super::description::decoder(formats)?, false);
         events.watch(
-            Watched { tid, kdamond: Some(0), intervals: Some(intervals), data_source: String::new() },
+            Watched { thread, kdamond: Some(KdamondIndex(0)), intervals: Some(intervals), data_source: String::new() },
             Vec::new(),
         );
         let output = RecordOutput::open(output, WriterOptions::live())?;

@@ -5,6 +5,7 @@
 //! times as long, so that sampling never takes more than a twentieth of one CPU.
 
 use damo_kernel::procfs::{Procfs, now, parse};
+use damo_model::KdamondThread;
 use damo_model::{Footprint, Item, Mappings, Nanos, Process, ProcessFootprint, Side, Stamp, TargetKey};
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -68,7 +69,12 @@ impl SideDataSampler {
     }
 
     /// Samples into `out`, whether due or not.
-    pub(crate) fn sample(&mut self, processes: &[(Process, Option<TargetKey>)], kdamonds: &[i32], out: &mut Vec<Item>) {
+    pub(crate) fn sample(
+        &mut self,
+        processes: &[(Process, Option<TargetKey>)],
+        kdamonds: &[KdamondThread],
+        out: &mut Vec<Item>,
+    ) {
         let begun = Instant::now();
         if self.rounds.is_multiple_of(ROLLUP_ROUNDS) {
             self.cgroups.clear();
@@ -144,13 +150,13 @@ impl SideDataSampler {
     }
 
     /// DAMON's own cost.
-    fn kdamonds(&mut self, kdamonds: &[i32], out: &mut Vec<Item>) {
+    fn kdamonds(&mut self, kdamonds: &[KdamondThread], out: &mut Vec<Item>) {
         let time = now();
         let at = Stamp::Record(time);
         let mut used = Nanos(0);
-        for tid in kdamonds {
+        for thread in kdamonds {
             // In a pid namespace of its own the id is none, or another process's.
-            if let Ok(cpu) = self.procfs.cpu_time(*tid, at, true)
+            if let Ok(cpu) = self.procfs.cpu_time(thread.0, at, true)
                 && cpu.comm.starts_with("kdamond")
             {
                 used = used.saturating_add(cpu.user).saturating_add(cpu.system);
@@ -231,7 +237,7 @@ mod tests {
             fake.put(&format!("proc/{tid}/stat"), &stat);
         }
         let mut out = Vec::new();
-        SideDataSampler::new(Procfs::new(&Root::with_io(fake))).kdamonds(&[5, 6], &mut out);
+        SideDataSampler::new(Procfs::new(&Root::with_io(fake))).kdamonds(&[5, 6].map(KdamondThread), &mut out);
         assert!(matches!(out.as_slice(), [Item::Side(Side::Cpu(cpu))] if cpu.pid == 5), "{out:?}");
     }
 }

@@ -17,6 +17,8 @@ use crate::session::{Ending, Findings, Recording, Session, duration};
 use crate::summary::{grouped, whole_seconds};
 use damo_kernel::procfs::now;
 use damo_kernel::sysfs::{Command, TriedRegion};
+use damo_model::KdamondIndex;
+use damo_model::KdamondThread;
 use damo_model::human::{Style, format_size};
 use damo_model::kdamond::Kdamond;
 use damo_model::scheme::{Action, FilterKind, Scheme, SchemeFilter};
@@ -54,7 +56,7 @@ pub(crate) struct SnapshotRecording<'a> {
     regions: Vec<SchemeRegions>,
     targets: Vec<Target>,
     /// Threads of the kdamonds, whose cost is recorded.
-    threads: Vec<i32>,
+    threads: Vec<KdamondThread>,
     processes: ProcessTracker,
     side_data: SideDataSampler,
     /// Whether the targets are processes, so that the recording ends with them.
@@ -107,7 +109,7 @@ impl<'a> SnapshotRecording<'a> {
     }
 }
 
-type StartedSnapshots = (Plan, ManagedDamon, Vec<SchemeRegions>, Vec<Target>, Vec<i32>);
+type StartedSnapshots = (Plan, ManagedDamon, Vec<SchemeRegions>, Vec<Target>, Vec<KdamondThread>);
 
 fn start(
     request: &Request,
@@ -123,10 +125,10 @@ fn start(
     }
     let mut damon = ManagedDamon::stage(request, machine, &plan, least_age)?;
     for target in &mut targets {
-        let at = target.kdamond.unwrap_or_default() as usize;
+        let at = target.kdamond.unwrap_or_default().0 as usize;
         target.kdamond = damon.indices().get(at).copied();
     }
-    let threads = damon.start()?.into_iter().map(|(_, tid)| tid).collect();
+    let threads = damon.start()?.into_iter().map(|on| on.thread).collect();
     Ok((plan, damon, regions, targets, threads))
 }
 
@@ -146,7 +148,7 @@ fn add_schemes(
         keys.push(key);
         targets.push(Target {
             key,
-            kdamond: Some(at as u32),
+            kdamond: Some(KdamondIndex(at as u32)),
             context: Some(0),
             target_id: Some(index as u64),
             process: target.pid.and_then(|pid| processes.iter().find(|process| process.pid == pid).cloned()),
@@ -276,7 +278,7 @@ impl SnapshotRecording<'_> {
                 continue;
             }
             let Some(index) = indices.get(read.at) else { continue };
-            let tried = self.machine.sysfs.tried_regions(*index as usize, 0, read.scheme)?;
+            let tried = self.machine.sysfs.tried_regions(*index, 0, read.scheme)?;
             let parts = read.targets.iter().zip(by_target(&tried, read.targets.len()));
             for (key, regions) in parts.filter(|(key, _)| !ended.contains(key)) {
                 count += regions.len() as u64;

@@ -7,6 +7,7 @@ use damo_kernel::procfs::foreign_pid_namespace;
 use damo_kernel::ring::{Ring, RingOptions, Until};
 use damo_kernel::tracefs::EventFormat;
 use damo_model::Bytes;
+use damo_model::KdamondThread;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
@@ -25,7 +26,7 @@ pub(crate) trait Source {
     /// Whether [`Source::hung_up`] can tell.
     fn tells_end(&self) -> bool;
     /// These kdamonds run now: follow them alone, if that loses nothing.
-    fn narrow(&mut self, tids: &[i32]) -> Result<(), RecordError>;
+    fn narrow(&mut self, threads: &[KdamondThread]) -> Result<(), RecordError>;
 }
 
 /// Opens sources. The session decides when: before DAMON starts.
@@ -33,7 +34,12 @@ pub(crate) trait Open {
     /// For kdamonds that do not run yet.
     fn before_start(&self, root: &Root, events: &[EventFormat]) -> Result<Box<dyn Source>, RecordError>;
     /// For kdamonds that run already; none named means all there are.
-    fn running(&self, root: &Root, events: &[EventFormat], tids: &[i32]) -> Result<Box<dyn Source>, RecordError>;
+    fn running(
+        &self,
+        root: &Root,
+        events: &[EventFormat],
+        threads: &[KdamondThread],
+    ) -> Result<Box<dyn Source>, RecordError>;
 }
 
 /// The kernel's perf ring.
@@ -63,14 +69,19 @@ impl Open for Perf {
         Ok(Box::new(Ring::per_cpu(root, events, &self.options())?))
     }
 
-    fn running(&self, root: &Root, events: &[EventFormat], tids: &[i32]) -> Result<Box<dyn Source>, RecordError> {
+    fn running(
+        &self,
+        root: &Root,
+        events: &[EventFormat],
+        threads: &[KdamondThread],
+    ) -> Result<Box<dyn Source>, RecordError> {
         allow_many_files();
         let options = self.options();
-        let ring = if tids.is_empty() || foreign_pid_namespace(root).is_some() {
+        let ring = if threads.is_empty() || foreign_pid_namespace(root).is_some() {
             // Also where the ids that DAMON tells are not ours. Whose an event is, it tells itself, by the same ids.
             Ring::per_cpu(root, events, &options)?
         } else {
-            Ring::threads(tids, events, &options)?
+            Ring::threads(threads, events, &options)?
         };
         Ok(Box::new(ring))
     }
@@ -97,8 +108,8 @@ impl Source for Ring {
         !self.is_per_cpu()
     }
 
-    fn narrow(&mut self, tids: &[i32]) -> Result<(), RecordError> {
-        Ring::narrow(self, tids);
+    fn narrow(&mut self, threads: &[KdamondThread]) -> Result<(), RecordError> {
+        Ring::narrow(self, threads);
         Ok(())
     }
 }
@@ -117,7 +128,7 @@ mod tests {
         // Without a CPU nothing of this machine is opened; and no thread has this id.
         std::fs::write(online, "\n").unwrap();
         let root = Root::new(dir.path());
-        let follows = || Perf { size: None }.running(&root, &[], &[i32::MAX]);
+        let follows = || Perf { size: None }.running(&root, &[], &[KdamondThread(i32::MAX)]);
         assert!(follows().is_err(), "a thread is to be followed");
         std::os::unix::fs::symlink("pid:[4026532141]", link).unwrap();
         assert!(!follows().unwrap().tells_end());

@@ -2,6 +2,7 @@
 
 use super::target_slots::TargetSlot;
 use crate::error::RecordError;
+use damo_model::KdamondIndex;
 use damo_model::Process;
 use damo_model::kdamond::ContextTarget;
 use damo_steer::Notifier;
@@ -10,7 +11,7 @@ use std::os::fd::BorrowedFd;
 /// How the loop keeps DAMON and the processes together.
 pub(crate) trait TargetController {
     /// The places, now that these are gone.
-    fn without(&mut self, gone: &[Process]) -> Vec<(u32, Vec<TargetSlot>)>;
+    fn without(&mut self, gone: &[Process]) -> Vec<(KdamondIndex, Vec<TargetSlot>)>;
     /// Whether some processes could not be told to DAMON yet.
     fn has_waiting(&self) -> bool;
     /// Begins to tell DAMON of newcomers. Whether places changed, because it was told of earlier ones.
@@ -24,14 +25,14 @@ pub(crate) trait TargetController {
         false
     }
     /// The owner of a kdamond gave it these targets. Gives the processes among them; `None` if the owner is us.
-    fn retargeted(&mut self, kdamond: u32, targets: &[ContextTarget]) -> Option<Vec<Process>> {
+    fn retargeted(&mut self, kdamond: KdamondIndex, targets: &[ContextTarget]) -> Option<Vec<Process>> {
         let _ = (kdamond, targets);
         None
     }
     /// What is at each place of each kdamond.
-    fn places(&self) -> Vec<(u32, Vec<TargetSlot>)>;
+    fn places(&self) -> Vec<(KdamondIndex, Vec<TargetSlot>)>;
     /// The kdamond and place of a process.
-    fn place_of(&self, pid: i32) -> Option<(u32, usize)>;
+    fn place_of(&self, pid: i32) -> Option<(KdamondIndex, usize)>;
     /// Whether the recording is over when all targets are gone.
     fn ends_with_targets(&self) -> bool;
     /// Whether DAMON still runs.

@@ -1,5 +1,6 @@
 //! What is at each place in a kdamond's list of targets.
 
+use damo_model::KdamondIndex;
 use damo_model::Process;
 
 /// What stands at a place in a kdamond's list of targets.
@@ -32,7 +33,7 @@ pub(crate) fn processes_in(places: &[TargetSlot]) -> impl Iterator<Item = &Proce
 }
 
 /// Where a process is.
-pub(crate) fn place_in(kdamonds: &[(u32, Vec<TargetSlot>)], pid: i32) -> Option<(u32, usize)> {
+pub(crate) fn place_in(kdamonds: &[(KdamondIndex, Vec<TargetSlot>)], pid: i32) -> Option<(KdamondIndex, usize)> {
     kdamonds.iter().find_map(|(kdamond, places)| {
         let is_it = |place: &TargetSlot| matches!(place, TargetSlot::Process(process) if process.pid == pid);
         Some((*kdamond, places.iter().position(is_it)?))

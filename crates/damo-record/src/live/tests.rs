@@ -12,7 +12,7 @@ use damo_kernel::sysfs::{MemorySysfs, Sysfs};
 use damo_kernel::tracefs::EventFormat;
 use damo_model::kdamond::{Context, ContextTarget, Kdamond};
 use damo_model::scheme::{Action, Scheme};
-use damo_model::{Addr, Nanos, Ops, Selection, Side, SnapshotState};
+use damo_model::{Addr, KdamondIndex, KdamondThread, Nanos, Ops, Selection, Side, SnapshotState};
 use damo_steer::notes::{Note, NoteStore};
 use damo_steer::notifier::Silent;
 use std::os::fd::BorrowedFd;
@@ -147,7 +147,7 @@ fn effective_quotas_and_statistics_of_schemes_are_recorded_when_they_change() {
     let counts: Vec<_> = schemes.iter().filter_map(|told| told.counts).collect();
     assert_eq!(counts.iter().map(|counts| counts.nr_tried).collect::<Vec<_>>(), [7, 9]);
     assert_eq!((counts[0].sz_applied.0, counts[0].sz_ops_filter_passed.unwrap().0), (8192, 4096));
-    assert!(schemes.iter().all(|told| told.kdamond == Some(0)));
+    assert!(schemes.iter().all(|told| told.kdamond == Some(KdamondIndex(0))));
     let formats: Vec<_> = reader.meta().formats.iter().map(|format| format.event.as_str()).collect();
     assert_eq!(formats, ["damon:damon_aggregated", "damon:damos_esz", "damon:damos_stat_after_apply_interval"]);
 }

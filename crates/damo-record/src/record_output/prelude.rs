@@ -1,6 +1,7 @@
 //! What every file of a rotated recording must begin with to be a record by itself: the meta data, the targets that
 //! appear in it, and the parameters and mappings that were in force when it began.
 
+use damo_model::KdamondIndex;
 use damo_model::{Item, Mapping, Mappings, Meta, Params, Side, Sink, SinkError, Target, TargetKey};
 use std::collections::{BTreeMap, HashSet};
 
@@ -16,7 +17,7 @@ const MOST_MAPPING_BYTES: usize = 8 << 20;
 pub(crate) struct Prelude {
     meta: Option<Meta>,
     targets: BTreeMap<TargetKey, Known>,
-    params: BTreeMap<(Option<u32>, Option<u32>), Params>,
+    params: BTreeMap<(Option<KdamondIndex>, Option<u32>), Params>,
     mappings: BTreeMap<i32, Mappings>,
     mapping_bytes: usize,
     declared: HashSet<TargetKey>,

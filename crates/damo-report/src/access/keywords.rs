@@ -132,7 +132,7 @@ impl Values<'_> {
         let index = |index: Option<u32>| index.map_or_else(|| "None".to_owned(), |index| index.to_string());
         out.push_str(&match key {
             // Records that do not tell their kdamond and context are of the first ones, as in the Python tool since 3.4.
-            Key::KdamondIndex => target.kdamond.unwrap_or(0).to_string(),
+            Key::KdamondIndex => target.kdamond.unwrap_or_default().to_string(),
             Key::ContextIndex => target.context.unwrap_or(0).to_string(),
             Key::SchemeIndex => index(target.scheme),
             Key::TargetId => target_id_text(target),

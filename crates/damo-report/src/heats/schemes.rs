@@ -89,7 +89,7 @@ fn is_view_of(target: &Target, identity: Identity) -> bool {
     let agree = |a: Option<u32>, b: Option<u32>| a.is_none() || b.is_none() || a == b;
     target.scheme.is_some()
         && target.target_id == identity.target_id
-        && agree(target.kdamond, identity.kdamond)
+        && agree(target.kdamond.map(|index| index.0), identity.kdamond)
         && agree(target.context, identity.context)
 }
 

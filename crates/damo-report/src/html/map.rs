@@ -133,7 +133,9 @@ fn scheme_name(group: &Group<'_>, side_data: &[Side]) -> String {
     let number = group.identity.scheme.unwrap_or_default();
     let path = format!("/contexts/{}/schemes/{number}/action", group.identity.context.unwrap_or_default());
     let action = side_data.iter().find_map(|side| match side {
-        Side::Params(params) if params.kdamond.is_none() || params.kdamond == group.identity.kdamond => {
+        Side::Params(params)
+            if params.kdamond.is_none() || params.kdamond.map(|index| index.0) == group.identity.kdamond =>
+        {
             let json: serde_json::Value = serde_json::from_str(&params.json).ok()?;
             Some(json.pointer(&path)?.as_str()?.to_owned())
         }

@@ -4,7 +4,7 @@ use super::*;
 use damo_kernel::sysfs::MemorySysfs;
 use damo_model::kdamond::{Context, ContextTarget};
 use damo_model::scheme::{Action, FilterKind, Goal, Metric, Scheme, SchemeFilter};
-use damo_model::{Nanos, Ops};
+use damo_model::{KdamondIndex, Nanos, Ops};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -62,8 +62,8 @@ fn what_was_started_goes_on_until_it_is_stopped_and_then_all_is_as_before() {
     let status = machine.steer().status(false, false).expect("readable");
     assert_eq!(status.kdamonds.len(), 1);
     assert!(status.kdamonds[0].ours && status.kdamonds[0].status.on);
-    assert_eq!(status.kdamonds[0].status.pid, Some(started[0].1));
-    assert_eq!(machine.steer().stop(false).expect("goes off"), [0]);
+    assert_eq!(status.kdamonds[0].status.pid, Some(started[0].thread));
+    assert_eq!(machine.steer().stop(false).expect("goes off"), [KdamondIndex(0)]);
     assert_eq!(machine.settings(), before);
     assert!(matches!(machine.steer().stop(false), Err(SteerError::NothingOn)));
 }
@@ -143,7 +143,7 @@ fn what_someone_else_started_is_left_alone_unless_adopted() {
     machine.steer().tune(true, change).expect("adopted");
     let status = machine.steer().status(false, false).expect("readable");
     assert_eq!((status.kdamonds[0].status.on, status.kdamonds[0].status.params.contexts[0].nr_regions.max), (true, 77));
-    assert_eq!(machine.steer().stop(true).expect("adopted"), [0]);
+    assert_eq!(machine.steer().stop(true).expect("adopted"), [KdamondIndex(0)]);
     assert!(!machine.steer().status(false, false).expect("readable").kdamonds[0].status.on);
 }
 
@@ -280,9 +280,9 @@ fn what_a_refused_change_ended_is_on_again_and_still_ours_to_stop() {
     assert!(error.contains("on again"), "{error}");
     let status = machine.steer().status(false, false).expect("readable");
     assert!(status.kdamonds[0].ours && status.kdamonds[0].status.on);
-    assert_ne!(status.kdamonds[0].status.pid, Some(started[0].1));
+    assert_ne!(status.kdamonds[0].status.pid, Some(started[0].thread));
     assert_eq!(status.kdamonds[0].status.params, process(7));
-    assert_eq!(machine.steer().stop(false).expect("ours"), [0]);
+    assert_eq!(machine.steer().stop(false).expect("ours"), [KdamondIndex(0)]);
     assert_eq!(machine.settings(), before);
 }
 
@@ -314,7 +314,7 @@ fn a_start_that_was_killed_right_after_switching_on_is_still_ours_to_stop() {
     machine.root.io().write("sys/kernel/mm/damon/admin/kdamonds/0/state", "on").expect("goes on");
     machine.fake.put("proc/1001/stat", "1001 (kdamond.0) S 2 0 0 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 10001 0 0");
     assert!(machine.steer().status(false, false).expect("readable").kdamonds[0].ours);
-    assert_eq!(machine.steer().stop(false).expect("ours"), [0]);
+    assert_eq!(machine.steer().stop(false).expect("ours"), [KdamondIndex(0)]);
     let now: BTreeMap<_, _> = machine.settings().into_iter().filter(|(path, _)| !path.starts_with("proc/")).collect();
     assert_eq!(now, before.into_iter().filter(|(path, _)| !path.starts_with("proc/")).collect());
 }

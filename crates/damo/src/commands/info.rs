@@ -299,7 +299,9 @@ fn source(source: &Source) -> String {
 /// Who a target is, in words.
 fn identity(target: &Target) -> String {
     let mut words = Vec::new();
-    for (name, value) in [("kdamond", target.kdamond), ("context", target.context), ("scheme", target.scheme)] {
+    for (name, value) in
+        [("kdamond", target.kdamond.map(|index| index.0)), ("context", target.context), ("scheme", target.scheme)]
+    {
         if let Some(value) = value {
             words.push(format!("{name} {value}"));
         }
@@ -362,7 +364,7 @@ mod tests {
         assert_eq!(identity(&Target::default()), "unknown");
         let process = damo_model::Process { pid: 7, comm: "a b".into(), ..Default::default() };
         let target = Target {
-            kdamond: Some(1),
+            kdamond: Some(damo_model::KdamondIndex(1)),
             context: Some(0),
             target_id: Some(0),
             process: Some(process),

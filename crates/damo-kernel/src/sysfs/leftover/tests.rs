@@ -46,11 +46,14 @@ fn what_was_switched_on_right_before_a_kill_is_ours_though_its_thread_was_not_no
     let before = settings(&fake);
     let leftover = killed(sysfs.stage(&[process(7)]).expect("fits"));
     assert_eq!(leftover.started(), []);
-    write(&sysfs, &file(0, "state"), "on");
-    let pid = sysfs.state(0).expect("readable").pid.expect("on");
+    write(&sysfs, &file(KdamondIndex(0), "state"), "on");
+    let pid = sysfs.state(KdamondIndex(0)).expect("readable").pid.expect("on");
     // In the same hundredth of a second.
-    thread(&fake, pid, 10_000);
-    assert_eq!(sysfs.left_on(&leftover).expect("readable"), [(0, pid)]);
+    thread(&fake, pid.0, 10_000);
+    assert_eq!(
+        sysfs.left_on(&leftover).expect("readable"),
+        [damo_model::kdamond::RunningKdamond { index: KdamondIndex(0), thread: pid }]
+    );
     sysfs.take_over(leftover).expect("readable").expect("ours").undo().expect("goes back");
     assert_eq!(settings(&fake), before);
 }
@@ -61,8 +64,8 @@ fn a_thread_that_began_before_the_note_or_has_other_settings_is_someone_elses() 
         let (fake, sysfs) = kernel((6, 12));
         let leftover = killed(sysfs.stage(&[process(7)]).expect("fits"));
         write(&sysfs, &format!("{KDAMONDS}/0/contexts/0/targets/0/pid_target"), pid_target);
-        write(&sysfs, &file(0, "state"), "on");
-        thread(&fake, sysfs.state(0).expect("readable").pid.expect("on"), started);
+        write(&sysfs, &file(KdamondIndex(0), "state"), "on");
+        thread(&fake, sysfs.state(KdamondIndex(0)).expect("readable").pid.expect("on").0, started);
         assert_eq!(sysfs.left_on(&leftover).expect("readable"), [], "{started} {pid_target}");
     }
 }
@@ -128,16 +131,16 @@ fn a_left_kdamond_with_settings_of_somebody_else_is_stopped_and_they_stay() {
 fn one_that_someone_switched_on_in_between_is_named_as_what_is_in_the_way() {
     let (_, sysfs) = kernel((6, 12));
     let mut staged = sysfs.stage(&[process(7)]).expect("fits");
-    write(&sysfs, &file(0, "state"), "on");
-    assert!(matches!(staged.start(), Err(Error::Busy { index: 0, .. })));
+    write(&sysfs, &file(KdamondIndex(0), "state"), "on");
+    assert!(matches!(staged.start(), Err(Error::Busy { index: KdamondIndex(0), .. })));
     drop(staged);
     assert_eq!(sysfs.running().expect("readable").len(), 1, "theirs stays on");
     // And while the tree is being set up.
     let (fake, sysfs) = kernel((6, 12));
     sysfs.stage(&[process(1)]).expect("fits").keep();
     fake.fail_next("nr_kdamonds", libc::EBUSY);
-    fake.meddle_after("nr_kdamonds", &file(0, "state"), "on");
-    assert!(matches!(sysfs.stage(&[process(7), process(8)]), Err(Error::Busy { index: 0, .. })));
+    fake.meddle_after("nr_kdamonds", &file(KdamondIndex(0), "state"), "on");
+    assert!(matches!(sysfs.stage(&[process(7), process(8)]), Err(Error::Busy { index: KdamondIndex(0), .. })));
     assert_eq!(sysfs.running().expect("readable").len(), 1, "theirs stays on");
 }
 

@@ -5,6 +5,8 @@ use crate::error::{Error, Result};
 use crate::io::Root;
 use crate::sysfs::{KDAMONDS, MemorySysfs, Sysfs, file};
 use crate::{needs, validate};
+use damo_model::KdamondIndex;
+use damo_model::KdamondThread;
 use damo_model::kdamond::Kdamond;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -62,12 +64,12 @@ impl Sysfs {
         let running = self.running()?;
         let (indices, before) = match running.first() {
             None => {
-                let indices: Vec<usize> = (0..kdamonds.len()).collect();
+                let indices: Vec<KdamondIndex> = (0..kdamonds.len() as u32).map(KdamondIndex).collect();
                 (indices, Settings::All(SavedTree::take(&self.root, KDAMONDS)?))
             }
             Some((index, pid)) => {
-                let off = |index: &usize| running.iter().all(|(on, _)| on != index);
-                let indices: Vec<usize> = (0..self.nr_kdamonds()?).filter(off).take(kdamonds.len()).collect();
+                let off = |index: &KdamondIndex| running.iter().all(|(on, _)| on != index);
+                let indices: Vec<KdamondIndex> = self.indices()?.filter(off).take(kdamonds.len()).collect();
                 if indices.len() < kdamonds.len() {
                     return Err(self.is_busy(*index, *pid));
                 }
@@ -89,7 +91,7 @@ impl Sysfs {
     ///
     /// # Errors
     /// If one of them is not on.
-    pub fn adopt(&self, indices: &[usize]) -> Result<Staged> {
+    pub fn adopt(&self, indices: &[KdamondIndex]) -> Result<Staged> {
         let mut slots = Vec::with_capacity(indices.len());
         let mut before = Vec::with_capacity(indices.len());
         for index in indices {
@@ -125,12 +127,12 @@ impl Sysfs {
         self.rehearse(MemorySysfs::as_booted(&self.root), kdamonds)
     }
 
-    pub(super) fn is_busy(&self, index: usize, pid: Option<i32>) -> Error {
-        Error::Busy { index, pid: pid.unwrap_or(-1), state: self.root.shown(&file(index, "state")) }
+    pub(super) fn is_busy(&self, index: KdamondIndex, pid: Option<KdamondThread>) -> Error {
+        Error::Busy { index, pid: pid.unwrap_or(KdamondThread(-1)), state: self.root.shown(&file(index, "state")) }
     }
 
     /// What the kernel calls EBUSY only, if one of these kdamonds was switched on since we looked.
-    pub(super) fn busy(&self, error: Error, which: impl Fn(usize) -> bool) -> Error {
+    pub(super) fn busy(&self, error: Error, which: impl Fn(KdamondIndex) -> bool) -> Error {
         if error.errno() != Some(libc::EBUSY) {
             return error;
         }

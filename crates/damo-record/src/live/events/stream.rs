@@ -2,6 +2,8 @@
 
 use crate::live::interval_tracker::IntervalTracker;
 use crate::live::target_slots::TargetSlot;
+use damo_model::KdamondIndex;
+use damo_model::KdamondThread;
 use damo_model::{Intervals, Nanos, Process, SchemeProgress, Target, TargetKey};
 use damo_trace::assemble::{Assembler, EventKey};
 use std::collections::HashMap;
@@ -10,9 +12,9 @@ use std::collections::HashMap;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Watched {
     /// Its thread.
-    pub(crate) tid: i32,
+    pub(crate) thread: KdamondThread,
     /// Its index in sysfs; `None` for a kernel module's.
-    pub(crate) kdamond: Option<u32>,
+    pub(crate) kdamond: Option<KdamondIndex>,
     /// Intervals in force.
     pub(crate) intervals: Option<Intervals>,
     /// How the source got at the data, if not by monitoring as such: `damon_reclaim`.
@@ -61,7 +63,7 @@ impl Stream {
     pub(super) fn key(&self, target_id: u64, generation: u64, scheme: Option<(u32, u32)>) -> EventKey {
         EventKey {
             kdamond: self.watched.kdamond,
-            thread: Some(self.watched.tid),
+            thread: Some(self.watched.thread.0),
             context: scheme.map(|(context, _)| context),
             scheme: scheme.map(|(_, scheme)| scheme),
             target_id: target_id | generation << 32,

@@ -19,8 +19,8 @@ fn attaching_writes_nothing_and_keeps_kdamonds_with_equal_target_ids_apart() {
     assert_eq!(lab.fake.log().len(), writes);
     let (reader, batch) = all(&lab.record());
     assert_eq!(batch.snapshots.len(), 3);
-    let kdamonds: Vec<Option<u32>> = reader.targets().iter().map(|target| target.kdamond).collect();
-    assert_eq!(kdamonds, [Some(0), Some(1)]);
+    let kdamonds: Vec<Option<KdamondIndex>> = reader.targets().iter().map(|target| target.kdamond).collect();
+    assert_eq!(kdamonds, [0, 1].map(|index| Some(KdamondIndex(index))));
     assert_eq!(batch.snapshots[1].target, reader.targets()[1].key);
 }
 

@@ -86,8 +86,13 @@ impl Open for ChildEnds<'_> {
         self.0.before_start(root, events)
     }
 
-    fn running(&self, root: &Root, events: &[EventFormat], tids: &[i32]) -> Result<Box<dyn Source>, RecordError> {
-        self.0.running(root, events, tids)
+    fn running(
+        &self,
+        root: &Root,
+        events: &[EventFormat],
+        threads: &[KdamondThread],
+    ) -> Result<Box<dyn Source>, RecordError> {
+        self.0.running(root, events, threads)
     }
 }
 
@@ -137,8 +142,13 @@ impl Open for ChildrenComeAndGo<'_> {
         self.0.before_start(root, events)
     }
 
-    fn running(&self, root: &Root, events: &[EventFormat], tids: &[i32]) -> Result<Box<dyn Source>, RecordError> {
-        self.0.running(root, events, tids)
+    fn running(
+        &self,
+        root: &Root,
+        events: &[EventFormat],
+        threads: &[KdamondThread],
+    ) -> Result<Box<dyn Source>, RecordError> {
+        self.0.running(root, events, threads)
     }
 }
 

@@ -32,7 +32,7 @@ impl Open for Script {
         Ok(Box::new(Script { fake: self.fake.clone(), steps: self.steps.clone() }))
     }
 
-    fn running(&self, _: &Root, _: &[EventFormat], _: &[i32]) -> Result<Box<dyn Source>, RecordError> {
+    fn running(&self, _: &Root, _: &[EventFormat], _: &[KdamondThread]) -> Result<Box<dyn Source>, RecordError> {
         Ok(Box::new(Script { fake: self.fake.clone(), steps: self.steps.clone() }))
     }
 }
@@ -80,7 +80,7 @@ impl Source for Script {
         false
     }
 
-    fn narrow(&mut self, _: &[i32]) -> Result<(), RecordError> {
+    fn narrow(&mut self, _: &[KdamondThread]) -> Result<(), RecordError> {
         Ok(())
     }
 }

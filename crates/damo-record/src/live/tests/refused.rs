@@ -184,7 +184,12 @@ impl Open for Closed {
         Err(damo_kernel::Error::Perf { event, on, source, remedy: String::new() }.into())
     }
 
-    fn running(&self, root: &Root, events: &[EventFormat], _: &[i32]) -> Result<Box<dyn Source>, RecordError> {
+    fn running(
+        &self,
+        root: &Root,
+        events: &[EventFormat],
+        _: &[KdamondThread],
+    ) -> Result<Box<dyn Source>, RecordError> {
         self.before_start(root, events)
     }
 }
