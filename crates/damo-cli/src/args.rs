@@ -22,6 +22,7 @@ use crate::values;
 use clap::Args;
 use clap::builder::TypedValueParser;
 use damo_model::human::Show;
+use damo_model::human::parse_bytes;
 use damo_model::kdamond::parse_count;
 use damo_model::{Bytes, Nanos};
 use damo_record::request::{Limits, Output, Request, RequestSource, Rotation, Simulation, Snapshots, SourceChoice};
@@ -74,7 +75,7 @@ pub struct RecordArgs {
     pub force: bool,
 
     /// Begin a new file when this one has this size (bytes, or with K, M, G): FILE.0001.damo, FILE.0002.damo and so on.
-    #[arg(long = "rotate_size", value_name = "SIZE", value_parser = values::size, help_heading = "Output")]
+    #[arg(long = "rotate_size", value_name = "SIZE", value_parser = parse_bytes, help_heading = "Output")]
     pub rotate_size: Option<Bytes>,
 
     /// Begin a new file after this time, such as 10min or 1h. A bare number is seconds, as for the Python tool's
@@ -134,7 +135,7 @@ pub struct RecordArgs {
     ///
     /// Until its thread is known, and as long as it is not (kernel modules that do not tell it, containers), all CPUs share
     /// this memory, each with 128 KiB to 1 MiB of it at least.
-    #[arg(long = "ring_size", value_name = "SIZE", value_parser = values::size, help_heading = "Other options")]
+    #[arg(long = "ring_size", value_name = "SIZE", value_parser = parse_bytes, help_heading = "Other options")]
     pub ring_size: Option<Bytes>,
 
     /// Stop a kdamond that a killed recording left on, without asking.

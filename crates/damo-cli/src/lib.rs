@@ -21,6 +21,7 @@ mod yaml;
 
 pub use damo_record::stdout_is_closed;
 pub use error::{CliError, UsageError};
+pub use values::ValueError;
 
 use args::{DoctorArgs, FeaturesArgs, FeaturesWanted, MarkArgs, RecordArgs};
 use damo_steer::Machine;

@@ -2,48 +2,51 @@
 //! or YAML given as a text or as a file, and programs given without `--`.
 
 use crate::error::UsageError;
-use damo_model::human::{self, TimeUnit};
+use damo_model::human::{self, ParseError, TimeUnit};
 use damo_model::kdamond::{self, Kdamond};
 use damo_model::scheme::{self, Scheme};
-use damo_model::{AddrRange, Bytes, Nanos};
+use damo_model::{AddrRange, Nanos};
 use std::ffi::OsString;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+/// Why a value of an option is not taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ValueError {
+    /// It is not in the grammar of numbers with units.
+    #[error(transparent)]
+    Parse(#[from] ParseError),
+    /// It is out of bounds or of another kind: the sentence says what is wanted.
+    #[error("{0}")]
+    Unwanted(&'static str),
+}
+
 /// An interval of DAMON: a bare number is microseconds, as in the kernel's files. Positive.
-pub(crate) fn interval(text: &str) -> Result<Nanos, String> {
-    let time = human::parse_time(text, TimeUnit::Micros).map_err(|e| e.to_string())?;
+pub(crate) fn interval(text: &str) -> Result<Nanos, ValueError> {
+    let time = human::parse_time(text, TimeUnit::Micros)?;
     if time.0 < 1_000 {
-        return Err("the kernel counts in whole microseconds: give at least 1us".to_string());
+        return Err(ValueError::Unwanted("the kernel counts in whole microseconds: give at least 1us"));
     }
     Ok(time)
 }
 
 /// A duration whose bare number is seconds, as the Python tool's scripts give it. Not negative.
-pub(crate) fn seconds(text: &str) -> Result<Nanos, String> {
-    not_negative(human::parse_time(text, TimeUnit::Secs).map_err(|e| e.to_string())?)
+pub(crate) fn seconds(text: &str) -> Result<Nanos, ValueError> {
+    not_negative(human::parse_time(text, TimeUnit::Secs)?)
 }
 
 /// A duration of minutes, rather than of seconds, but nobody knows: a unit is wanted. Not negative.
-pub(crate) fn minutes(text: &str) -> Result<Nanos, String> {
-    not_negative(human::parse_time_with_unit(text, ["min", "s"]).map_err(|e| e.to_string())?)
+pub(crate) fn minutes(text: &str) -> Result<Nanos, ValueError> {
+    not_negative(human::parse_time_with_unit(text, ["min", "s"])?)
 }
 
 /// A duration of seconds, rather than of minutes, but nobody knows: a unit is wanted. Not negative.
-pub(crate) fn some_seconds(text: &str) -> Result<Nanos, String> {
-    not_negative(human::parse_time_with_unit(text, ["s", "min"]).map_err(|e| e.to_string())?)
+pub(crate) fn some_seconds(text: &str) -> Result<Nanos, ValueError> {
+    not_negative(human::parse_time_with_unit(text, ["s", "min"])?)
 }
 
-fn not_negative(time: Nanos) -> Result<Nanos, String> {
-    if time.0 < 0 {
-        return Err("a time must not be negative here".to_string());
-    }
-    Ok(time)
-}
-
-/// A size.
-pub(crate) fn size(text: &str) -> Result<Bytes, String> {
-    human::parse_bytes(text).map_err(|e| e.to_string())
+fn not_negative(time: Nanos) -> Result<Nanos, ValueError> {
+    if time.0 < 0 { Err(ValueError::Unwanted("a time must not be negative here")) } else { Ok(time) }
 }
 
 /// Ascending disjoint ranges.

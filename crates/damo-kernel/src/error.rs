@@ -18,7 +18,7 @@ pub enum Error {
     /// A file could not be read.
     #[error("reading {path} failed: {source}{}", hint(.remedy))]
     Read {
-        /// Which file.
+        /// The file, below the root that was given.
         path: PathBuf,
         /// What the kernel said.
         source: io::Error,
@@ -28,7 +28,7 @@ pub enum Error {
     /// A file refused a value.
     #[error("writing `{}` to {path} failed: {source}{}", value.shown(), hint(.remedy))]
     Write {
-        /// Which file.
+        /// The file, below the root that was given.
         path: PathBuf,
         /// The value that was refused.
         value: String,
@@ -40,7 +40,7 @@ pub enum Error {
     /// A file holds something unexpected.
     #[error("{path} should hold {expected}, but holds `{}`; please report it together with `uname -r`", found.shown())]
     Content {
-        /// Which file.
+        /// The file, below the root that was given.
         path: PathBuf,
         /// What was expected.
         expected: &'static str,
@@ -74,7 +74,7 @@ pub enum Error {
     Unknown {
         /// The parameter, as in "kdamond 0, context 0, scheme 0, action".
         what: String,
-        /// The word.
+        /// The word that the kernel does not know.
         value: String,
         /// The file that would take it.
         path: PathBuf,
@@ -86,7 +86,7 @@ pub enum Error {
     Invalid {
         /// Which parameter, as in "kdamond 0, context 0, aggregation interval".
         what: String,
-        /// Its value.
+        /// The value that was asked for.
         value: String,
         /// What it must be.
         why: String,
@@ -101,7 +101,7 @@ pub enum Error {
          --adopt`, or echo off > {state}"
     )]
     Busy {
-        /// Its index.
+        /// Its number in sysfs.
         index: KdamondIndex,
         /// Its thread; -1 if unknown.
         pid: KdamondThread,
@@ -114,7 +114,7 @@ pub enum Error {
          DAMON up at the same time, without `damo`'s lock. It was switched off again; try again when they are done"
     )]
     Changed {
-        /// Its index.
+        /// Its number in sysfs.
         index: KdamondIndex,
         /// Of what, as in "targets of context 0".
         what: String,
@@ -126,7 +126,7 @@ pub enum Error {
     /// A kdamond is not (or no longer) the one that we started, so it is left alone.
     #[error("kdamond {index} is not the one that was started here (its thread is now {pid:?}); leaving it as it is")]
     NotOurs {
-        /// Its index.
+        /// Its number in sysfs.
         index: KdamondIndex,
         /// The thread that runs now.
         pid: Option<KdamondThread>,
@@ -138,7 +138,7 @@ pub enum Error {
         after_end(.again)
     )]
     Ended {
-        /// Its index.
+        /// Its number in sysfs.
         index: KdamondIndex,
         /// The thread as which it was switched on again with the parameters from before, or why it is off, if known.
         again: std::result::Result<KdamondThread, Option<Box<Error>>>,
@@ -162,7 +162,7 @@ pub enum Error {
     /// A tracepoint could not be opened through perf.
     #[error("opening a perf ring for {event} on {on} failed: {source}{}", hint(.remedy))]
     Perf {
-        /// Which event.
+        /// The event, as in `damon:damon_aggregated`.
         event: String,
         /// Which CPU or thread.
         on: String,

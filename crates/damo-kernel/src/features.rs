@@ -31,7 +31,7 @@ impl Support {
     }
 }
 
-/// One feature.
+/// Something that DAMON can do since some release.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Feature {
     /// Its name: `sysfs/intervals_goal`, `trace/damon_aggregated`.

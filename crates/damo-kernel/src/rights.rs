@@ -11,7 +11,7 @@ use std::process::Command;
 /// A user's rights.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rights {
-    /// User id.
+    /// Numeric id of the user.
     pub uid: u32,
     /// Primary group id.
     pub gid: u32,

@@ -50,7 +50,7 @@ pub enum RecordError {
     /// A workload description is wrong.
     #[error("{file}: {why}", file = .file.shown())]
     Workload {
-        /// The file.
+        /// The masim configuration.
         file: PathBuf,
         /// What is wrong in it, with the line and the remedy.
         why: String,
@@ -58,7 +58,7 @@ pub enum RecordError {
     /// Something stands where the record should go.
     #[error("{} {what}.\nTry: {}", file.shown(), makes_way(*.replaceable))]
     Occupied {
-        /// Its name.
+        /// The name that is taken.
         file: PathBuf,
         /// What it is.
         what: &'static str,
@@ -84,7 +84,7 @@ pub enum RecordError {
     Record {
         /// The record, or `standard output`.
         file: PathBuf,
-        /// What happened.
+        /// What happened, and what became of the record.
         why: String,
         /// Whether the system refused, a full disk for example: then nothing more can be written.
         system: bool,
@@ -99,7 +99,7 @@ pub enum RecordError {
         comm = .comm.escape_debug()
     )]
     ProcessWent {
-        /// Its id.
+        /// Its process id.
         pid: i32,
         /// Its command name.
         comm: String,

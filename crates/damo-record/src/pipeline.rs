@@ -29,8 +29,8 @@ const MOST_WAITING: usize = 4 << 20;
 /// So many bytes are written without waiting for the clock.
 const MUCH: usize = 256 << 10;
 /// Of a live recording: a block is finished at most so long after its first item was given, whether or not more items
-/// come. Items are given every half second, so that a block has three of these gifts and the next one begins with the
-/// fourth; to wait longer than for the third would make no fewer blocks. A kill loses at most this, the half second before,
+/// come. Items are given every half second, so that a block has the items of three times and the next block begins with
+/// the fourth; to wait longer than for the third would make no fewer blocks. A kill loses at most this, the half second before,
 /// and the aggregation at hand: with the usual 100 ms that leaves 0.3 s of the two for a machine that is busy.
 pub(crate) const LIVE_BLOCK_AGE: Duration = Duration::from_millis(1100);
 
@@ -97,7 +97,7 @@ impl Shared {
     }
 }
 
-/// Items go in here and come out on the tape.
+/// The queue of items on their way to the output, and the thread that writes them.
 pub(crate) struct Pipeline {
     shared: Arc<Shared>,
     /// From the writer thread. None when it was waited for.

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum RequestSource {
-    /// Simulated workloads.
+    /// Workloads that the embedded monitor simulates.
     Simulate(Simulation),
     /// These targets, monitored by kdamonds of our own.
     Targets(TargetSpec),
@@ -29,7 +29,7 @@ impl From<Simulation> for RequestSource {
     }
 }
 
-/// Simulated workloads.
+/// Workloads to simulate, and how.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Simulation {
     /// masim configuration files, or names of workloads that come with the program; one process each.
@@ -91,7 +91,7 @@ pub struct Output {
 /// Snapshots read now and then instead of a stream of events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Snapshots {
-    /// Between two.
+    /// Time between two snapshots.
     pub delay: Nanos,
     /// How many; 0 means until stopped.
     pub count: u64,
@@ -109,15 +109,15 @@ pub struct Limits {
 /// A recording to make.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// Whom to monitor.
+    /// What to record.
     pub what: RequestSource,
     /// What snapshots are made from.
     pub source: SourceChoice,
-    /// How closely.
+    /// Monitoring parameters.
     pub monitoring: Monitoring,
-    /// Where to.
+    /// Where the record goes.
     pub output: Output,
-    /// How long.
+    /// When to end by itself.
     pub limits: Limits,
     /// Schemes to run meanwhile.
     pub schemes: Option<Vec<Scheme>>,
@@ -131,7 +131,7 @@ pub struct Request {
     pub stop_stale: bool,
     /// Switch kernel modules that use DAMON off for the recording, without asking.
     pub pause_modules: bool,
-    /// No talk.
+    /// Whether only warnings and errors are said.
     pub quiet: bool,
     /// Whether the record may name the host.
     pub host_name: bool,

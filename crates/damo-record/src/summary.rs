@@ -40,7 +40,7 @@ pub(crate) fn next_command(written: &Written) -> Option<String> {
     Some(format!("Next: {sudo}damo report heats{input}    (also: wss, raw, footprints, record_info)"))
 }
 
-/// A duration rounded to tenths of a second, for people.
+/// A duration cut to tenths of a second, for messages.
 pub(crate) fn tenths(time: Nanos) -> Nanos {
     Nanos(time.0 / 100_000_000 * 100_000_000)
 }
@@ -48,13 +48,13 @@ pub(crate) fn tenths(time: Nanos) -> Nanos {
 /// A duration cut to whole seconds, for a line that is drawn again and again: `0 s`, `1 min 5 s`.
 pub(crate) fn whole_seconds(time: Nanos) -> String {
     match Nanos(time.0 / 1_000_000_000 * 1_000_000_000) {
-        // Which people would be told as `0 ns`.
+        // The text of a time of 0 would be `0 ns`.
         Nanos(0) => "0 s".to_string(),
         whole => human::time_text(whole),
     }
 }
 
-/// `1,234,567`.
+/// A number with a comma before each three digits: `1,234,567`.
 pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);

@@ -62,7 +62,7 @@ pub enum SteerError {
         "the note of what was started, {path}: {source}. If it is damaged, remove it, and stop DAMON with `damo stop --adopt`"
     )]
     Note {
-        /// Which file.
+        /// The file in the store of notes.
         path: PathBuf,
         /// What is wrong.
         source: io::Error,
@@ -73,7 +73,7 @@ pub enum SteerError {
          /run and that it is mounted for writing; `damo doctor` tells"
     )]
     Lock {
-        /// Which file.
+        /// The file in the store of notes.
         path: PathBuf,
         /// What the system said.
         source: io::Error,

@@ -24,7 +24,7 @@ const STEP: Duration = Duration::from_millis(100);
 pub struct ForegroundSchemes {
     /// The targets, or a program to start.
     pub targets: TargetSpec,
-    /// Monitoring parameters.
+    /// Intervals, numbers of regions and operations set.
     pub monitoring: Monitoring,
     /// The schemes; `None` for those that come with the targets' parameters.
     pub schemes: Option<Vec<Scheme>>,

@@ -45,7 +45,7 @@ use steer::Steer;
 pub struct Machine {
     /// The kernel's files.
     pub root: Root,
-    /// Its processes.
+    /// Processes and memory, from `/proc`.
     pub procfs: Procfs,
     /// DAMON's control files.
     pub sysfs: Sysfs,

@@ -257,7 +257,7 @@ impl Drop for Ownership {
 /// A note of another recording.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FoundNote {
-    /// The file.
+    /// The file that holds the note.
     pub path: PathBuf,
     /// What it says.
     pub note: Note,

@@ -29,7 +29,7 @@ pub enum TargetSpec {
         /// Fixed address ranges; empty means all mappings.
         ranges: Vec<AddrRange>,
     },
-    /// Physical memory.
+    /// Physical memory, all or a part.
     Paddr {
         /// Physical ranges; empty means all System RAM (of the nodes).
         ranges: Vec<AddrRange>,
@@ -38,7 +38,7 @@ pub enum TargetSpec {
     },
     /// All processes of a control group.
     Cgroup(PathBuf),
-    /// Full parameters.
+    /// Parameters of whole kdamonds, targets included.
     Kdamonds(Vec<Kdamond>),
 }
 
@@ -55,7 +55,7 @@ impl TargetSpec {
     }
 }
 
-/// Monitoring parameters.
+/// Monitoring parameters as they were asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Monitoring {
     /// Sampling, aggregation and update intervals.
@@ -97,7 +97,7 @@ pub enum Origin {
 
 /// What to start.
 pub struct Plan {
-    /// The parameters.
+    /// Parameters of each kdamond, for DAMON.
     pub kdamonds: Vec<Kdamond>,
     /// The target processes.
     pub processes: Vec<Process>,

@@ -40,7 +40,7 @@ pub enum Problem {
          Try: damo record $(pidof -s PROGRAM), or damo record -- PROGRAM to start it\n{MEANWHILE}"
     )]
     TargetGone {
-        /// Its id.
+        /// Its process id.
         pid: i32,
     },
     /// The process does not exist where we are, which is not where all processes are.
@@ -50,7 +50,7 @@ pub enum Problem {
          Try: the same command on the host, or in a container that was started with --pid=host\n{MEANWHILE}"
     )]
     NotInNamespace {
-        /// Its id.
+        /// Its process id.
         pid: i32,
         /// The pid namespace that we are in.
         namespace: String,
@@ -63,7 +63,7 @@ pub enum Problem {
         in_container(.pid, .here)
     )]
     KernelThread {
-        /// Its id.
+        /// Its process id.
         pid: i32,
         /// Its command name.
         comm: String,
@@ -85,7 +85,7 @@ pub enum Problem {
     /// The recorder itself.
     #[error("process {pid} is this recorder itself.\nTry: the process id that `pidof PROGRAM` prints")]
     Myself {
-        /// Its id.
+        /// Its process id.
         pid: i32,
     },
     /// Attaching to nothing.
@@ -112,15 +112,15 @@ pub enum Problem {
     Stale {
         /// The killed recorder.
         pid: u32,
-        /// Its record.
+        /// The name of its record.
         record: String,
-        /// Which kdamonds.
+        /// The kdamonds that are on, with their threads.
         kdamonds: String,
     },
     /// An empty or missing control group.
     #[error("control group {path}: {why}.\nTry: a directory below /sys/fs/cgroup that holds running processes")]
     Cgroup {
-        /// Its directory.
+        /// The directory that was named.
         path: PathBuf,
         /// What is wrong.
         why: String,

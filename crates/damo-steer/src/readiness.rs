@@ -18,7 +18,7 @@ use std::io::ErrorKind;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// As needed.
+    /// The machine is as it is needed.
     Good,
     /// Could not be told.
     Unknown,

@@ -20,7 +20,7 @@ use std::sync::{Arc, OnceLock};
 /// Those that ask to stop, with their names.
 const STOPS: [(i32, &str); 4] = [(SIGINT, "SIGINT"), (SIGTERM, "SIGTERM"), (SIGHUP, "SIGHUP"), (SIGQUIT, "SIGQUIT")];
 
-/// Those that a terminal's keys send, to us and to whom we started.
+/// Those that a terminal's keys send, to this process and to the program that it started.
 const KEYS: [i32; 2] = [SIGINT, SIGQUIT];
 /// Beside the number of one that the kernel sent for a key.
 const OF_A_KEY: usize = 1 << 8;
@@ -28,7 +28,7 @@ const OF_A_KEY: usize = 1 << 8;
 /// One that asks to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StopRequest {
-    /// Its number.
+    /// The number of the signal.
     pub signal: i32,
     /// A key of the terminal sent it to all in the foreground.
     pub of_a_key: bool,

@@ -7,6 +7,7 @@ use crate::inputs::{Inputs, Opened};
 use crate::progress;
 use anyhow::{Result, bail};
 use clap::Args;
+use damo_cli::ValueError;
 use damo_frame::Record;
 use damo_model::{Item, Sink, SinkError};
 use std::path::PathBuf;
@@ -35,9 +36,9 @@ pub struct OutputArgs {
     force: bool,
 }
 
-fn permission(text: &str) -> Result<u32, String> {
+fn permission(text: &str) -> Result<u32, ValueError> {
     let bits = u32::from_str_radix(text, 8).ok().filter(|bits| *bits <= 0o777);
-    bits.ok_or_else(|| "give an octal number from 0 to 777".into())
+    bits.ok_or(ValueError::Unwanted("give an octal number from 0 to 777"))
 }
 
 impl OutputArgs {

@@ -5,6 +5,7 @@ use crate::errors::{self, Outcome};
 use crate::{outputs, progress};
 use anyhow::{Result, bail};
 use clap::Args;
+use damo_cli::ValueError;
 use damo_frame::{OpenOptions, Record};
 use damo_import::Tick;
 use damo_model::human::{self, TimeUnit};
@@ -50,8 +51,8 @@ pub struct Known {
 }
 
 /// A time with its unit, or a frequency.
-fn clock_tick(text: &str) -> Result<Tick, String> {
-    let wanted = || "a time such as 10ms, or a frequency such as 2.4GHz is wanted".to_owned();
+fn clock_tick(text: &str) -> Result<Tick, ValueError> {
+    let wanted = || ValueError::Unwanted("a time such as 10ms, or a frequency such as 2.4GHz is wanted");
     let text = text.trim();
     if let Some(number) = text.strip_suffix("Hz").or_else(|| text.strip_suffix("hz")) {
         let (number, factor) = match number.trim_end().char_indices().next_back() {
@@ -151,7 +152,7 @@ impl Inputs {
     }
 }
 
-/// Open records.
+/// Records that were opened, and what the user was told of them.
 pub struct Opened {
     /// In the order named.
     pub records: Vec<Record>,

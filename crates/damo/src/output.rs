@@ -121,7 +121,7 @@ pub enum ColorWhen {
     Auto,
     /// Always, as the Python tool does.
     Always,
-    /// Never.
+    /// Never, whatever the terminal can show.
     Never,
 }
 

@@ -43,7 +43,7 @@ pub struct Manner {
     pub kind: Kind,
     /// Replace any file of the user that is not read by this command.
     pub force: bool,
-    /// Permission bits.
+    /// Permission bits of a new file.
     pub mode: u32,
 }
 
@@ -70,9 +70,9 @@ impl Manner {
 
 /// Standard output, or a file that appears when it is whole.
 pub enum Out {
-    /// Standard output.
+    /// Standard output, or a pipe or device.
     Stdout(Stdout),
-    /// A file.
+    /// A file that appears when it is whole.
     File(NewFile),
 }
 

@@ -9,9 +9,9 @@ use std::collections::HashMap;
 pub struct Stat {
     /// Command name; may hold anything.
     pub comm: String,
-    /// State letter.
+    /// State as one letter: `R`, `S`, `Z` for a zombie, and so on.
     pub state: char,
-    /// Parent's pid.
+    /// The process id of its parent.
     pub parent: i32,
     /// Process group: the pid of its leader.
     pub group: i32,
@@ -139,7 +139,7 @@ pub(super) fn kb_line(line: &str) -> Option<(&str, Bytes)> {
     Some((name, Bytes(kb.saturating_mul(1024))))
 }
 
-/// `/proc/meminfo`.
+/// Memory of the whole system, from the text of `/proc/meminfo`.
 pub fn meminfo(bytes: &[u8], at: Stamp) -> Option<SystemFootprint> {
     const NAMES: [&str; 7] = ["MemTotal", "MemFree", "MemAvailable", "Buffers", "Cached", "SwapTotal", "SwapFree"];
     let mut values = [None; NAMES.len()];

@@ -50,7 +50,7 @@ struct PerfEventAttr {
 }
 const _: () = assert!(size_of::<PerfEventAttr>() == 112);
 
-/// Whom an event is taken from.
+/// The CPU or thread that an event is taken from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum On {
     Cpu(u32),

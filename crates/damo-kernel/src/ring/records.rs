@@ -6,21 +6,21 @@ use damo_model::Nanos;
 
 /// Bits of `sample_type`, as in `linux/perf_event.h`.
 pub mod sample_type {
-    /// Instruction pointer.
+    /// The record has the instruction pointer.
     pub const IP: u64 = 1 << 0;
     /// Process and thread id.
     pub const TID: u64 = 1 << 1;
-    /// Time stamp.
+    /// The record has a time stamp.
     pub const TIME: u64 = 1 << 2;
-    /// Address.
+    /// The record has an address.
     pub const ADDR: u64 = 1 << 3;
-    /// Event id.
+    /// The record has the id of its event.
     pub const ID: u64 = 1 << 6;
-    /// CPU.
+    /// The record has the number of its CPU.
     pub const CPU: u64 = 1 << 7;
-    /// Period.
+    /// The record has its period.
     pub const PERIOD: u64 = 1 << 8;
-    /// Stream id.
+    /// The record has the id of its stream.
     pub const STREAM_ID: u64 = 1 << 9;
     /// The tracepoint's record.
     pub const RAW: u64 = 1 << 10;
@@ -31,7 +31,7 @@ use sample_type as st;
 
 const LOST: u32 = 2;
 const SAMPLE: u32 = 9;
-/// `struct perf_event_header`.
+/// Size of `struct perf_event_header` in bytes.
 const HEADER: usize = 8;
 /// What may stand before and in place of what we need, 8 bytes each, in the order of the kernel's documents.
 const BEFORE_RAW: [u64; 9] =
@@ -43,13 +43,13 @@ const TRAILER: [u64; 6] = [st::TID, st::TIME, st::ID, st::STREAM_ID, st::CPU, st
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Record<'a> {
-    /// An event.
+    /// An event with its data.
     Sample(Sample<'a>),
     /// The kernel dropped this many events because the ring was full.
     Lost {
         /// When it was noticed.
         time: Nanos,
-        /// How many.
+        /// How many events were lost.
         events: u64,
     },
 }

@@ -98,7 +98,7 @@ impl Command {
     }
 }
 
-/// The tree.
+/// DAMON's sysfs tree below a root.
 #[derive(Clone, Debug)]
 pub struct Sysfs {
     root: Root,

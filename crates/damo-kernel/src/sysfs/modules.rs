@@ -159,7 +159,7 @@ impl Sysfs {
             if !self.root.io().writable(&module.file(name)) {
                 return Err(invalid("the kernel only shows it; it cannot be set".to_owned()));
             }
-            plan.push((name, before, unit_of(name).parse(text).map_err(invalid)?));
+            plan.push((name, before, unit_of(name).parse(text).map_err(|error| invalid(error.to_string()))?));
         }
         for (done, (name, _, value)) in plan.iter().enumerate() {
             if let Err(error) = self.write_module(module, name, value) {
@@ -280,29 +280,37 @@ fn unit_of(name: &str) -> Unit {
     }
 }
 
+/// Why a text is no value of a parameter.
+#[derive(Debug, thiserror::Error)]
+enum UnitError {
+    #[error(transparent)]
+    Parse(#[from] human::ParseError),
+    #[error("it must not be negative")]
+    Negative,
+}
+
 impl Unit {
     /// The kernel's number for what people write.
-    fn parse(self, text: &str) -> std::result::Result<String, String> {
+    fn parse(self, text: &str) -> std::result::Result<String, UnitError> {
         let whole = |number: human::Number| match u64::try_from(number.round()) {
             Ok(value) => Ok(value.to_string()),
-            Err(_) => Err("it must not be negative".to_owned()),
+            Err(_) => Err(UnitError::Negative),
         };
-        let said = |error: human::ParseError| error.to_string();
         match self {
-            Unit::Time(unit) => whole(human::parse_time_number(text, unit).map_err(said)?),
-            Unit::Bytes => human::parse_bytes(text).map(|bytes| bytes.0.to_string()).map_err(said),
+            Unit::Time(unit) => whole(human::parse_time_number(text, unit)?),
+            Unit::Bytes => Ok(human::parse_bytes(text)?.0.to_string()),
             // A bare number is the kernel's own; with a percent sign it is converted.
             Unit::Permil if text.trim().ends_with('%') => {
-                let percent = human::parse_percent(text).map_err(said)?;
+                let percent = human::parse_percent(text)?;
                 whole(human::Number::Float(percent.as_f64() * 10.0))
             }
-            Unit::BasisPoints if text.trim().ends_with('%') => whole(human::parse_bp(text).map_err(said)?),
+            Unit::BasisPoints if text.trim().ends_with('%') => whole(human::parse_bp(text)?),
             Unit::YesNo => match text.trim() {
                 "1" => Ok("Y".to_owned()),
                 "0" => Ok("N".to_owned()),
-                text => human::parse_bool(text).map(|yes| if yes { "Y" } else { "N" }.to_owned()).map_err(said),
+                text => Ok(if human::parse_bool(text)? { "Y" } else { "N" }.to_owned()),
             },
-            _ => whole(human::parse_number(text).map_err(said)?),
+            _ => whole(human::parse_number(text)?),
         }
     }
 

@@ -8,7 +8,7 @@ use damo_model::{Bytes, Region, SchemeCounts};
 /// A kdamond as found.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KdamondStatus {
-    /// Its index.
+    /// Its number in sysfs.
     pub index: KdamondIndex,
     /// Whether it runs.
     pub on: bool,
@@ -36,7 +36,7 @@ pub struct SchemeStatus {
 /// A region that a scheme was tried on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TriedRegion {
-    /// The region.
+    /// Addresses, accesses and age.
     pub region: Region,
     /// Bytes of it that passed the filters (6.14 and later).
     pub filter_passed: Option<Bytes>,

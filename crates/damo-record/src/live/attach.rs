@@ -50,7 +50,7 @@ impl RunningKdamonds {
     }
 }
 
-/// Looks only.
+/// Kdamonds of others, which are looked at and never written to.
 struct Attached<'a> {
     machine: &'a Machine,
     found: RunningKdamonds,

@@ -36,7 +36,7 @@ pub(crate) struct EventCounts {
     pub(crate) snapshots: u64,
     /// Regions in them.
     pub(crate) regions: u64,
-    /// Events lost.
+    /// Events that the kernel could not hand over.
     pub(crate) lost: u64,
     /// Events that came too late to be placed.
     pub(crate) late: u64,

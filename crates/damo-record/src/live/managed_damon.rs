@@ -39,7 +39,7 @@ pub(crate) struct ManagedDamon {
     min_target_age: Nanos,
     /// It was told that the note could not be brought up to date.
     note_is_old: bool,
-    /// All whom DAMON was told of last, newcomers or not, and when that was done.
+    /// The processes that the last commit gave DAMON as targets, and when it was done.
     committed_targets: Option<(Instant, Vec<Process>)>,
     has_processes: bool,
     notes: NoteStore,
@@ -224,7 +224,7 @@ impl ManagedDamon {
         Ok(index.zip(thread).map(|(index, thread)| RunningKdamond { index, thread }))
     }
 
-    /// Their threads.
+    /// The threads as which our kdamonds run.
     pub(crate) fn threads(&self) -> Vec<KdamondThread> {
         self.staged.threads()
     }
@@ -241,14 +241,14 @@ impl ManagedDamon {
         places.iter().map(target).collect()
     }
 
-    /// Those of the waiting whom DAMON should be told of: most processes end soon after they begin, and those are not worth
+    /// The waiting processes that DAMON should be given as targets: most processes end soon after they begin, and those are not worth
     /// it.
     fn old_enough(&self) -> Vec<Process> {
         let is_old_enough = processes::older_than(&self.procfs, self.min_target_age);
         self.waiting.iter().filter(|process| is_old_enough(process)).cloned().collect()
     }
 
-    /// Begins to tell the kernel who is there now: `next` of our first kdamond, with `newcomers` in it, all of whom were
+    /// Begins a commit of the present targets: `next` of our first kdamond, with `newcomers` in it, all of which were
     /// alive just now.
     fn begin_commit(&mut self, newcomers: Vec<Process>, next: Vec<TargetSlot>) -> Result<(), RecordError> {
         let work = self.staged.telling_targets(0, 0, self.targets(&next));

@@ -32,9 +32,9 @@ struct TrackedProcess {
 /// What a look at the system showed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ProcessChanges {
-    /// Joined.
+    /// Processes that joined since the last look.
     pub(crate) born: Vec<Process>,
-    /// Gone.
+    /// Processes that ended since the last look.
     pub(crate) gone: Vec<Process>,
     /// The same processes as before, now with another name: mostly since they are another program.
     pub(crate) renamed: Vec<Process>,
@@ -143,7 +143,7 @@ impl ProcessTracker {
         unwatched.chain(watched).any(|tracked| !is_same(&self.procfs, &tracked.process))
     }
 
-    /// Looks again.
+    /// Looks which processes joined, ended or changed their names.
     pub(crate) fn look(&mut self) -> ProcessChanges {
         let mut changes = ProcessChanges::default();
         for tracked in self.processes.iter_mut().filter(|tracked| tracked.alive) {

@@ -9,7 +9,7 @@ pub(crate) enum TargetSlot {
     /// Not a process: physical addresses, or not known.
     #[default]
     NotAProcess,
-    /// A process.
+    /// A process that is monitored.
     Process(Process),
     /// A process that is gone. The kernel goes on reporting its last regions, but nothing is measured any more.
     Gone,

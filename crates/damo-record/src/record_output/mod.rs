@@ -87,9 +87,9 @@ pub(crate) struct Ended {
 /// How far the writing is: for the live line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
-    /// Snapshots taken.
+    /// Snapshots that were put into the record.
     pub snapshots: u64,
-    /// Regions taken.
+    /// Regions of these snapshots.
     pub regions: u64,
     /// Bytes written (or held, by the flight recorder).
     pub bytes: u64,
@@ -175,7 +175,7 @@ impl RecordOutput {
         }
     }
 
-    /// Writes what the flight recorder holds to a file of its own. Other tapes have nothing to dump.
+    /// Writes what the flight recorder holds to a file of its own. Other outputs have nothing to dump.
     pub(crate) fn dump(&mut self) -> Result<Option<Dump>, RecordError> {
         match self {
             RecordOutput::FlightRecorder(recorder) => recorder.dump().map(Some),
@@ -313,7 +313,7 @@ fn is_in_place_of_a_closed_one(output: impl AsFd) -> bool {
         && fcntl_getfl(&output).is_ok_and(|flags| flags & OFlags::ACCMODE == OFlags::RDWR)
 }
 
-/// A tape for what is written to as it comes.
+/// An output that is written to as items come: standard output, a pipe or a device.
 fn stream(out: File, options: WriterOptions, name: PathBuf) -> Result<RecordOutput, RecordError> {
     let writer = Writer::new(out, options).map_err(|e| RecordError::record(&name, &e))?;
     Ok(RecordOutput::Stream(Box::new(writer), name))

@@ -7,6 +7,7 @@ use crate::errors::{self, Outcome};
 use crate::inputs::Inputs;
 use anyhow::{Result, bail};
 use clap::Args;
+use damo_cli::ValueError;
 use damo_edit::{Aggregate, AggregateOptions, Aggregated};
 use damo_frame::{Chunk, Record};
 use damo_model::human::{Show, count_text, time_text};
@@ -130,9 +131,9 @@ impl AdjustArgs {
     }
 }
 
-fn interval(text: &str) -> Result<Nanos, String> {
-    let time = microseconds(text).map_err(|error| error.to_string())?;
-    if time > Nanos(0) { Ok(time) } else { Err("an interval must be longer than 0".into()) }
+fn interval(text: &str) -> Result<Nanos, ValueError> {
+    let time = microseconds(text)?;
+    if time > Nanos(0) { Ok(time) } else { Err(ValueError::Unwanted("an interval must be longer than 0")) }
 }
 
 fn human(time: Nanos) -> String {

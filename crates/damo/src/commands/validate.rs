@@ -6,6 +6,7 @@ use crate::inputs::Inputs;
 use crate::output;
 use anyhow::Result;
 use clap::Args;
+use damo_cli::ValueError;
 use damo_edit::check::{Check, Fault, Limits};
 use damo_frame::Record;
 use damo_model::{AddrRange, Nanos, human};
@@ -48,16 +49,16 @@ pub struct ValidateArgs {
     regions_boundary: Vec<AddrRange>,
 }
 
-fn percent(text: &str) -> Result<f64, String> {
-    let number = human::parse_percent(text).map_err(|error| error.to_string())?.as_f64();
-    if (0.0..=100.0).contains(&number) { Ok(number) } else { Err("give a number of percent from 0 to 100".into()) }
+fn percent(text: &str) -> Result<f64, ValueError> {
+    let number = human::parse_percent(text)?.as_f64();
+    let is_share = (0.0..=100.0).contains(&number);
+    if is_share { Ok(number) } else { Err(ValueError::Unwanted("give a number of percent from 0 to 100")) }
 }
 
-fn boundary(text: &str) -> Result<AddrRange, String> {
-    let (start, end) = text.split_once('-').ok_or("give a range as START-END")?;
-    let addr = |text| human::parse_addr(text).map_err(|error| error.to_string());
-    let range = AddrRange::new(addr(start)?, addr(end)?);
-    if range.start < range.end { Ok(range) } else { Err("it ends before it starts".into()) }
+fn boundary(text: &str) -> Result<AddrRange, ValueError> {
+    let (start, end) = text.split_once('-').ok_or(ValueError::Unwanted("give a range as START-END"))?;
+    let range = AddrRange::new(human::parse_addr(start)?, human::parse_addr(end)?);
+    if range.start < range.end { Ok(range) } else { Err(ValueError::Unwanted("it ends before it starts")) }
 }
 
 fn pair<T: Copy>(values: &[T]) -> Option<(T, T)> {

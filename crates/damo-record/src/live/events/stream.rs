@@ -11,7 +11,7 @@ use std::collections::HashMap;
 /// A kdamond whose events are recorded.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Watched {
-    /// Its thread.
+    /// The thread that emits its events.
     pub(crate) thread: KdamondThread,
     /// Its index in sysfs; `None` for a kernel module's.
     pub(crate) kdamond: Option<KdamondIndex>,
