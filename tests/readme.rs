@@ -109,7 +109,7 @@ fn the_glossary_names_types_that_exist_and_is_sorted() {
             sources(&common::top().join("crates").join(name.replace('_', "-")).join("src"), &mut files);
             // Units are defined by a macro, each as `Name(u64)`.
             let forms = ["struct", "enum", "trait"].map(|form| format!("pub {form} {class} "));
-            let unit = ["u32", "u64", "i64"].map(|width| format!("    {class}({width})"));
+            let unit = ["u32", "i32", "u64", "i64"].map(|width| format!("    {class}({width})"));
             let has = |text: &str| forms.iter().chain(&unit).any(|form| text.contains(form));
             let tuple = format!("pub struct {class}(");
             let found = files.iter().any(|file| {
