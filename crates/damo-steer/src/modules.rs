@@ -91,7 +91,12 @@ mod tests {
         let params =
             [("enabled", "Y".to_owned()), (IDLE_LIST, list.join(",")), ("aggr_interval_us", "100000".to_owned())];
         let params = params.map(|(name, value)| (name.to_owned(), value)).to_vec();
-        let module = ModuleKdamond { module: "damon_stat".to_owned(), enabled: true, pid: Some(7), params };
+        let module = ModuleKdamond {
+            module: "damon_stat".to_owned(),
+            enabled: true,
+            pid: Some(damo_model::KdamondThread(7)),
+            params,
+        };
         let wanted = "0 % accessed (2 s), 25 % 500 ms, 50 % 3 s, 75 % 5.500 s, 100 % 8 s ▁▁▃▅█";
         assert_eq!(idle(&module).as_deref(), Some(wanted));
         let wanted_lines = [
