@@ -126,7 +126,7 @@ mod tests {
         report().write_text(&mut out, &()).unwrap();
         let bar = |stars: usize| format!("{}{}", "*".repeat(stars), " ".repeat(BAR - stars));
         let wanted = format!(
-            "Memory of this machine by idle time (DAMON_STAT, aggregation interval 1.2 s)\n\
+            "Memory of this machine by idle time (DAMON_STAT, aggregation interval 1.200 s)\n\
              estimated memory bandwidth: 3.000 MiB per second\n\
              accessed at present: 10 % of the memory\n\n\
              percentile              idle for\n         \

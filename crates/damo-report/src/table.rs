@@ -68,7 +68,12 @@ pub(crate) struct TableRows<'r, R> {
 
 impl<'r, R> TableRows<'r, R> {
     /// Adds a column: its name, what it is, and its value of each row.
-    pub fn col<V: CellValue>(mut self, name: &'static str, about: &'static str, value: impl Fn(&'r R) -> V) -> Self {
+    pub(crate) fn col<V: CellValue>(
+        mut self,
+        name: &'static str,
+        about: &'static str,
+        value: impl Fn(&'r R) -> V,
+    ) -> Self {
         let values = V::series(self.rows.iter().map(value).collect());
         self.columns.push(values.with_name(name.into()).into());
         self.table.columns.push(ColumnInfo { name, about, may_be_null: V::MAY_BE_NULL });
@@ -79,7 +84,7 @@ impl<'r, R> TableRows<'r, R> {
     ///
     /// # Errors
     /// If two columns have one name.
-    pub fn table(mut self) -> Result<Table, ReportError> {
+    pub(crate) fn table(mut self) -> Result<Table, ReportError> {
         self.table.frame = DataFrame::new(self.rows.len(), self.columns)?;
         Ok(self.table)
     }

@@ -6,7 +6,7 @@ use std::io;
 use std::path::PathBuf;
 
 /// Result of this crate.
-pub type Result<T> = std::result::Result<T, SteerError>;
+pub(crate) type Result<T> = std::result::Result<T, SteerError>;
 
 /// Why DAMON could not be steered.
 #[derive(Debug, thiserror::Error)]

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 /// What a file holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum FileType {
+pub(crate) enum FileType {
     /// Our record
     Damo,
     /// The Python tool's JSON
@@ -30,7 +30,7 @@ impl FileType {
     ///
     /// # Errors
     /// If the name does not say.
-    pub fn of(path: &Path, wanted: Option<FileType>) -> Result<FileType> {
+    pub(crate) fn of(path: &Path, wanted: Option<FileType>) -> Result<FileType> {
         if let Some(wanted) = wanted {
             return Ok(wanted);
         }
@@ -52,7 +52,7 @@ impl FileType {
 }
 
 /// A file in the making.
-pub struct Destination {
+pub(crate) struct Destination {
     path: PathBuf,
     form: Form,
 }
@@ -69,7 +69,7 @@ impl Destination {
     ///
     /// # Errors
     /// If something stands there that must not be replaced, or the system refuses.
-    pub fn create(path: &Path, file_type: FileType, force: bool, mode: u32) -> Result<Self> {
+    pub(crate) fn create(path: &Path, file_type: FileType, force: bool, mode: u32) -> Result<Self> {
         let bytes = matches!(file_type, FileType::Damo | FileType::JsonCompressed);
         if outputs::is_stdout(path) && bytes && output::is_terminal() {
             bail!("a record is not for terminals: send it into a file or pipe, or ask for text: json or perf_script");
@@ -92,7 +92,7 @@ impl Destination {
     ///
     /// # Errors
     /// If the system refuses.
-    pub fn finish(self) -> Result<()> {
+    pub(crate) fn finish(self) -> Result<()> {
         let written = self.form.finish().with_context(|| format!("writing {}", self.path.display()))?;
         let Some(written) = written else { return Ok(()) };
         let name = self.path.display();

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 
 /// Where the new record goes.
 #[derive(Args, Clone, Debug)]
-pub struct OutputArgs {
+pub(crate) struct OutputArgs {
     /// The new record; `-` is standard output [default: named after what was done: damon.adjusted.damo,
     /// damon.cut.damo, damon.merged.damo, damon.anonymous.damo]
     #[arg(short, long = "output", alias = "out", value_name = "FILE", help_heading = "Output")]
@@ -46,7 +46,7 @@ impl OutputArgs {
     ///
     /// # Errors
     /// Whatever `work` returns; or if the file cannot be written.
-    pub fn write<T>(&self, default: &str, work: impl FnOnce(&mut dyn Sink) -> Result<T>) -> Result<T> {
+    pub(crate) fn write<T>(&self, default: &str, work: impl FnOnce(&mut dyn Sink) -> Result<T>) -> Result<T> {
         let path = self.path(default);
         let file_type = FileType::of(&path, self.output_type)?;
         let mut out = Destination::create(&path, file_type, self.force, self.output_permission)?;
@@ -57,7 +57,7 @@ impl OutputArgs {
     }
 
     /// The new file's name.
-    pub fn path(&self, default: &str) -> PathBuf {
+    pub(crate) fn path(&self, default: &str) -> PathBuf {
         self.output.clone().unwrap_or_else(|| default.into())
     }
 }
@@ -66,7 +66,7 @@ impl OutputArgs {
 ///
 /// # Errors
 /// If several are named, or it cannot be read.
-pub fn open_one(inputs: &Inputs, files: &[PathBuf]) -> Result<Opened> {
+pub(crate) fn open_one(inputs: &Inputs, files: &[PathBuf]) -> Result<Opened> {
     let paths = inputs.paths(files)?;
     if paths.len() > 1 {
         bail!("one record is changed at a time, and {} are named; `damo merge` makes one of several", paths.len());
@@ -78,7 +78,7 @@ pub fn open_one(inputs: &Inputs, files: &[PathBuf]) -> Result<Opened> {
 ///
 /// # Errors
 /// If it cannot be read, or the sink takes no more.
-pub fn pass(record: &Record, sink: &mut dyn Sink) -> Result<Outcome> {
+pub(crate) fn pass(record: &Record, sink: &mut dyn Sink) -> Result<Outcome> {
     let mut items = record.reader().stream()?;
     progress::counted(record.totals().snapshots, |count| {
         while let Some(item) = items.next_item()? {
@@ -91,7 +91,7 @@ pub fn pass(record: &Record, sink: &mut dyn Sink) -> Result<Outcome> {
 }
 
 /// Tells of damage that was not seen when the record was opened: of large ones only the index is read then.
-pub fn late_damage(record: &Record, damage: &[damo_format::Damage]) -> Outcome {
+pub(crate) fn late_damage(record: &Record, damage: &[damo_format::Damage]) -> Outcome {
     if !record.damage().is_empty() || damage.is_empty() {
         return Outcome::Fine;
     }
@@ -102,7 +102,7 @@ pub fn late_damage(record: &Record, damage: &[damo_format::Damage]) -> Outcome {
 }
 
 /// The worse of what was known when the records were opened and what came to light later.
-pub fn outcome(opened: &Opened, late: Outcome) -> Outcome {
+pub(crate) fn outcome(opened: &Opened, late: Outcome) -> Outcome {
     match opened.outcome() {
         Outcome::Fine => late,
         known => known,
@@ -110,14 +110,14 @@ pub fn outcome(opened: &Opened, late: Outcome) -> Outcome {
 }
 
 /// Adds a line to the history of the record that passes through.
-pub struct History<'a> {
+pub(crate) struct History<'a> {
     line: String,
     out: &'a mut dyn Sink,
 }
 
 impl<'a> History<'a> {
     /// `what` was done, in words without names or times of day: the same input must give the same record.
-    pub fn new(what: &str, out: &'a mut dyn Sink) -> Self {
+    pub(crate) fn new(what: &str, out: &'a mut dyn Sink) -> Self {
         Self { line: format!("damo {}: {what}", env!("CARGO_PKG_VERSION")), out }
     }
 }

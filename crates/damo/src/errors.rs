@@ -1,14 +1,14 @@
 //! From results to exit codes, which are an API: 0 fine, 1 a gate failed, 2 error, 3 only a part could be read. And how
 //! errors, warnings and notes are said: nothing else writes sentences to standard error.
 
-pub use damo_cli::messages::{done, error, note, usage, warn};
+pub(crate) use damo_cli::messages::{done, error, note, usage, warn};
 
 use std::io;
 use std::process::ExitCode;
 
 /// How a command that did not fail ended.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// All is well.
     Fine,
     /// What the user asked to be checked does not hold.
@@ -20,7 +20,7 @@ pub enum Outcome {
 }
 
 /// The process's exit code. Prints the error, with its causes, on stderr.
-pub fn exit_code(result: anyhow::Result<Outcome>) -> ExitCode {
+pub(crate) fn exit_code(result: anyhow::Result<Outcome>) -> ExitCode {
     match result {
         Ok(Outcome::Fine) => ExitCode::SUCCESS,
         Ok(Outcome::GateFailed) => ExitCode::from(1),
@@ -36,7 +36,7 @@ pub fn exit_code(result: anyhow::Result<Outcome>) -> ExitCode {
 }
 
 /// Prints an error, with its causes, on stderr.
-pub fn say(failure: &anyhow::Error) {
+pub(crate) fn say(failure: &anyhow::Error) {
     error(sentence(failure));
 }
 
@@ -54,7 +54,7 @@ fn sentence(error: &anyhow::Error) -> String {
 }
 
 /// Whether the error, at its root, says that the reader of our output went away.
-pub fn is_closed_pipe(error: &anyhow::Error) -> bool {
+pub(crate) fn is_closed_pipe(error: &anyhow::Error) -> bool {
     error
         .chain()
         .any(|cause| cause.downcast_ref::<io::Error>().is_some_and(|io| io.kind() == io::ErrorKind::BrokenPipe))

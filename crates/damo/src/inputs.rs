@@ -19,7 +19,7 @@ const DEFAULTS: [&str; 2] = ["damon.damo", "damon.data"];
 
 /// The records to read.
 #[derive(Args, Clone, Debug, Default)]
-pub struct Inputs {
+pub(crate) struct Inputs {
     /// Records to read: .damo, or what the Python tool, perf or trace-cmd wrote; `-` is standard input
     /// [default: damon.damo, then damon.data]
     #[arg(
@@ -39,7 +39,7 @@ pub struct Inputs {
 
 /// What is known beyond the records.
 #[derive(Args, Clone, Debug, Default)]
-pub struct Known {
+pub(crate) struct Known {
     /// Sampling and aggregation interval of records that do not tell them (perf.data, trace text), as in `5ms 100ms`.
     /// Where auto-tuning changed them, those that it began with
     #[arg(long, num_args = 2, value_names = ["SAMPLE", "AGGREGATION"], value_parser = milliseconds_or_microseconds, help_heading = "Input")]
@@ -76,7 +76,7 @@ fn clock_tick(text: &str) -> Result<Tick, ValueError> {
 
 impl Known {
     /// Whether anything is.
-    pub fn is_some(&self) -> bool {
+    pub(crate) fn is_some(&self) -> bool {
         !self.intervals.is_empty() || self.clock_tick.is_some()
     }
 
@@ -84,7 +84,7 @@ impl Known {
     ///
     /// # Errors
     /// If the intervals cannot be.
-    pub fn options(&self) -> Result<damo_import::Options> {
+    pub(crate) fn options(&self) -> Result<damo_import::Options> {
         let intervals = match self.intervals[..] {
             [sample, aggregation] if sample.0 <= 0 || aggregation < sample => bail!(
                 "--intervals: the sampling interval is above 0 and at most the aggregation interval, as in 5ms 100ms"
@@ -99,7 +99,7 @@ impl Known {
     ///
     /// # Errors
     /// If one is no record, or the intervals cannot be.
-    pub fn open(&self, paths: &[PathBuf]) -> Result<Opened> {
+    pub(crate) fn open(&self, paths: &[PathBuf]) -> Result<Opened> {
         let options = OpenOptions { import: self.options()?, ..OpenOptions::default() };
         let opened = open_with(paths, &options)?;
         if self.intervals.is_empty() {
@@ -125,7 +125,7 @@ impl Inputs {
     ///
     /// # Errors
     /// If there is none, or one is no record.
-    pub fn open(&self, more: &[PathBuf]) -> Result<Opened> {
+    pub(crate) fn open(&self, more: &[PathBuf]) -> Result<Opened> {
         self.known.open(&self.paths(more)?)
     }
 
@@ -133,7 +133,7 @@ impl Inputs {
     ///
     /// # Errors
     /// If nothing is named and no default exists.
-    pub fn paths(&self, more: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    pub(crate) fn paths(&self, more: &[PathBuf]) -> Result<Vec<PathBuf>> {
         let named: Vec<PathBuf> = self.input.iter().chain(more).cloned().collect();
         if !named.is_empty() {
             return Ok(named);
@@ -153,7 +153,7 @@ impl Inputs {
 }
 
 /// Records that were opened, and what the user was told of them.
-pub struct Opened {
+pub(crate) struct Opened {
     /// In the order named.
     pub records: Vec<Record>,
 }
@@ -162,7 +162,7 @@ pub struct Opened {
 ///
 /// # Errors
 /// If one is no record, or cannot be read.
-pub fn open_with(paths: &[PathBuf], options: &OpenOptions) -> Result<Opened> {
+pub(crate) fn open_with(paths: &[PathBuf], options: &OpenOptions) -> Result<Opened> {
     let mut records = Vec::with_capacity(paths.len());
     // All of them before anything is written.
     paths.iter().for_each(|path| outputs::reads(path));
@@ -178,7 +178,7 @@ pub fn open_with(paths: &[PathBuf], options: &OpenOptions) -> Result<Opened> {
 
 impl Opened {
     /// The records' names, without their directories.
-    pub fn names(&self) -> String {
+    pub(crate) fn names(&self) -> String {
         let name = |record: &Record| {
             let name = record.name().rsplit('/').next().unwrap_or_default();
             // Where in a mapping such memory lies is not known, which a picture should not hide.
@@ -189,7 +189,7 @@ impl Opened {
     }
 
     /// Tells records apart: the same for the same bytes. Made from the checksums of their blocks, so it costs no reading.
-    pub fn hash(&self) -> String {
+    pub(crate) fn hash(&self) -> String {
         let hashes: Vec<String> =
             self.records.iter().map(|record| format!("{:016x}", record.reader().fingerprint())).collect();
         hashes.join(" ")
@@ -199,7 +199,7 @@ impl Opened {
     ///
     /// # Errors
     /// If none of the records has such a target.
-    pub fn has_target(&self, filter: &TargetFilter) -> Result<()> {
+    pub(crate) fn has_target(&self, filter: &TargetFilter) -> Result<()> {
         let named = TargetFilter { plain_only: false, ..filter.clone() };
         let mut targets = self.records.iter().flat_map(|record| record.targets());
         if named.is_all() || targets.any(|target| named.holds(target)) {
@@ -210,7 +210,7 @@ impl Opened {
     }
 
     /// Says on stderr what is missing from the records, and gives the exit code that goes with it.
-    pub fn outcome(&self) -> Outcome {
+    pub(crate) fn outcome(&self) -> Outcome {
         let mut outcome = Outcome::Fine;
         for record in &self.records {
             let name = record.name();

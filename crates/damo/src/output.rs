@@ -15,7 +15,7 @@ use std::sync::atomic::AtomicBool;
 ///
 /// # Errors
 /// Whatever `write` returns, or the final flush.
-pub fn to_stdout(write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
+pub(crate) fn to_stdout(write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
     bytes_to_stdout(|out| {
         let mut screen = Screen::new(out, true);
         write(&mut screen)?;
@@ -27,7 +27,7 @@ pub fn to_stdout(write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()>
 ///
 /// # Errors
 /// As [`to_stdout`].
-pub fn bytes_to_stdout(write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
+pub(crate) fn bytes_to_stdout(write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
     check_stdout()?;
     let mut out = buffered(io::stdout().lock());
     write(&mut out)?;
@@ -38,7 +38,7 @@ pub fn bytes_to_stdout(write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Resu
 ///
 /// # Errors
 /// If whoever started us closed it.
-pub fn check_stdout() -> Result<()> {
+pub(crate) fn check_stdout() -> Result<()> {
     if damo_cli::stdout_is_closed() {
         bail!("standard output is closed, so what is printed would be lost: open it, or name a file with -o FILE");
     }
@@ -50,7 +50,7 @@ pub fn check_stdout() -> Result<()> {
 ///
 /// # Errors
 /// As [`to_stdout`]. That the user left the pager before the end is no error.
-pub fn to_pager(no_pager: bool, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
+pub(crate) fn to_pager(no_pager: bool, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
     let child = if no_pager || !is_terminal() { None } else { pager().and_then(|mut pager| pager.spawn().ok()) };
     let Some(mut child) = child else { return to_stdout(write) };
     // Ctrl-C is for the pager, which goes on; we end when it does.
@@ -109,13 +109,13 @@ fn pager() -> Option<Command> {
 }
 
 /// A large buffer before `out`.
-pub fn buffered<W: Write>(out: W) -> BufWriter<W> {
+pub(crate) fn buffered<W: Write>(out: W) -> BufWriter<W> {
     BufWriter::with_capacity(1 << 16, out)
 }
 
 /// When to use colours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ColorWhen {
+pub(crate) enum ColorWhen {
     /// On a terminal, unless NO_COLOR is set.
     #[default]
     Auto,
@@ -126,7 +126,7 @@ pub enum ColorWhen {
 }
 
 /// The command line as it was typed, for the metadata of pictures.
-pub fn command_line() -> String {
+pub(crate) fn command_line() -> String {
     let mut words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
     // Where the program lies says nothing of the picture.
     words.next();
@@ -134,12 +134,12 @@ pub fn command_line() -> String {
 }
 
 /// Whether stdout is a terminal.
-pub fn is_terminal() -> bool {
+pub(crate) fn is_terminal() -> bool {
     io::stdout().is_terminal()
 }
 
 /// How many colours stdout shows: by its kind, NO_COLOR, COLORTERM and TERM.
-pub fn depth(when: ColorWhen) -> Depth {
+pub(crate) fn depth(when: ColorWhen) -> Depth {
     let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let term = set("TERM").unwrap_or_default();
     let colorful = match when {
@@ -155,7 +155,7 @@ pub fn depth(when: ColorWhen) -> Depth {
 }
 
 /// Whether the terminal's ground is dark, as far as it says so: `15;0` in COLORFGBG is white on black. Most are.
-pub fn theme() -> Theme {
+pub(crate) fn theme() -> Theme {
     let ground = std::env::var("COLORFGBG").ok().and_then(|text| text.rsplit(';').next()?.parse::<u8>().ok());
     match ground {
         Some(7 | 9..=15) => Theme::Light,
@@ -164,7 +164,7 @@ pub fn theme() -> Theme {
 }
 
 /// Columns and rows of the terminal: what it says itself, else COLUMNS and LINES, else 80 x 24.
-pub fn terminal_size() -> (usize, usize) {
+pub(crate) fn terminal_size() -> (usize, usize) {
     let variable = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok()).filter(|n: &usize| *n > 0);
     let (width, height) = damo_cli::terminal::size(io::stdout()).unwrap_or((80, 24));
     (variable("COLUMNS").unwrap_or(width), variable("LINES").unwrap_or(height))

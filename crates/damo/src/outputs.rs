@@ -20,7 +20,7 @@ const BESIDE: [&str; 4] = [".kdamonds", ".mem_footprint", ".vmas", ".proc_stats"
 static INPUTS: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
 /// Notes that a file is read by this command: nothing is written over it then.
-pub fn reads(path: &Path) {
+pub(crate) fn reads(path: &Path) {
     let beside = BESIDE.iter().map(|ending| {
         let mut name = path.as_os_str().to_owned();
         name.push(ending);
@@ -32,13 +32,13 @@ pub fn reads(path: &Path) {
 }
 
 /// Whether a name stands for standard output.
-pub fn is_stdout(path: &Path) -> bool {
+pub(crate) fn is_stdout(path: &Path) -> bool {
     ["-", "/dev/stdout"].iter().any(|name| path.as_os_str() == *name)
 }
 
 /// How a file is written.
 #[derive(Clone, Copy, Debug)]
-pub struct Manner {
+pub(crate) struct Manner {
     /// What it will hold.
     pub kind: Kind,
     /// Replace any file of the user that is not read by this command.
@@ -49,12 +49,12 @@ pub struct Manner {
 
 impl Manner {
     /// The usual one: readable by the owner only, and nothing forced.
-    pub fn new(kind: Kind) -> Self {
+    pub(crate) fn new(kind: Kind) -> Self {
         Self { kind, force: false, mode: 0o600 }
     }
 
     /// What is checked before a file is written.
-    pub fn rules(self) -> Rules {
+    pub(crate) fn rules(self) -> Rules {
         // What makes no sense in sudo's variables is told where a program is run by them.
         let invoker = Rights::of_invoker().ok().flatten();
         Rules {
@@ -69,7 +69,7 @@ impl Manner {
 }
 
 /// Standard output, or a file that appears when it is whole.
-pub enum Out {
+pub(crate) enum Out {
     /// Standard output, or a pipe or device.
     Stdout(Stdout),
     /// A file that appears when it is whole.
@@ -81,7 +81,7 @@ impl Out {
     ///
     /// # Errors
     /// If a file stands there that must not be replaced, the system refuses, or bytes would go to a terminal.
-    pub fn create(path: &Path, manner: Manner) -> Result<BufWriter<Self>> {
+    pub(crate) fn create(path: &Path, manner: Manner) -> Result<BufWriter<Self>> {
         let out = if is_stdout(path) {
             check_stdout(manner.kind)?;
             Self::Stdout(io::stdout())
@@ -96,7 +96,7 @@ impl Out {
     ///
     /// # Errors
     /// If the place takes no more, or something has come to the name that must not be replaced.
-    pub fn commit(out: BufWriter<Self>) -> Result<()> {
+    pub(crate) fn commit(out: BufWriter<Self>) -> Result<()> {
         match out.into_inner().map_err(io::IntoInnerError::into_error)? {
             Self::Stdout(mut out) => out.flush().context("writing to standard output"),
             Self::File(file) => Ok(file.commit()?),
@@ -124,7 +124,11 @@ impl Write for Out {
 ///
 /// # Errors
 /// Whatever `write` returns; or as [`Out::create`] and [`Out::commit`].
-pub fn write<T>(path: Option<&Path>, manner: Manner, write: impl FnOnce(&mut dyn Write) -> Result<T>) -> Result<T> {
+pub(crate) fn write<T>(
+    path: Option<&Path>,
+    manner: Manner,
+    write: impl FnOnce(&mut dyn Write) -> Result<T>,
+) -> Result<T> {
     let mut out = Out::create(path.unwrap_or(Path::new("-")), manner)?;
     let done = write(&mut out)?;
     Out::commit(out)?;
@@ -135,7 +139,7 @@ pub fn write<T>(path: Option<&Path>, manner: Manner, write: impl FnOnce(&mut dyn
 ///
 /// # Errors
 /// As [`Out::create`].
-pub fn check(path: Option<&Path>, manner: Manner) -> Result<()> {
+pub(crate) fn check(path: Option<&Path>, manner: Manner) -> Result<()> {
     match path.filter(|path| !is_stdout(path)) {
         Some(path) => Ok(NewFile::check(path, &manner.rules())?),
         None => check_stdout(manner.kind),
@@ -156,7 +160,7 @@ fn check_stdout(kind: Kind) -> Result<()> {
 }
 
 /// Removes unfinished files when a signal ends the program, and lets a limit on file sizes come as an error.
-pub fn clean_up_on_signals() {
+pub(crate) fn clean_up_on_signals() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let ends = [SIGINT, SIGTERM, SIGHUP, SIGQUIT].into_iter().filter(|signal| !is_ignored(*signal));

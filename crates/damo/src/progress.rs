@@ -9,7 +9,7 @@ use std::time::Duration;
 
 /// Does `work` on the records. If it takes long, and stderr is a terminal, a line tells how far it is; or, without
 /// records, that it goes on.
-pub fn during<T>(records: &[Record], work: impl FnOnce() -> T) -> T {
+pub(crate) fn during<T>(records: &[Record], work: impl FnOnce() -> T) -> T {
     let text = |elapsed| {
         let (read, planned) = records.iter().map(Record::progress).fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
         line("reading the record", read, planned, elapsed)
@@ -19,18 +19,18 @@ pub fn during<T>(records: &[Record], work: impl FnOnce() -> T) -> T {
 
 /// How much of some work is done.
 #[derive(Debug, Default)]
-pub struct Count {
+pub(crate) struct Count {
     done: AtomicU64,
 }
 
 impl Count {
     /// So much of all is done.
-    pub fn set(&self, done: u64) {
+    pub(crate) fn set(&self, done: u64) {
         self.done.store(done, Ordering::Relaxed);
     }
 
     /// Another snapshot, if the item is one.
-    pub fn snapshot(&self, item: &Item) {
+    pub(crate) fn snapshot(&self, item: &Item) {
         if matches!(item, Item::Snapshot(_)) {
             self.done.fetch_add(1, Ordering::Relaxed);
         }
@@ -38,7 +38,7 @@ impl Count {
 }
 
 /// Does `work` that writes a file, and tells how much of `all` it counted as done; or, if `all` is 0, how many snapshots.
-pub fn counted<T>(all: u64, work: impl FnOnce(&Count) -> T) -> T {
+pub(crate) fn counted<T>(all: u64, work: impl FnOnce(&Count) -> T) -> T {
     let count = Count::default();
     let text = |elapsed| match count.done.load(Ordering::Relaxed) {
         done if all == 0 => format!("writing: {done} snapshots"),
@@ -48,7 +48,7 @@ pub fn counted<T>(all: u64, work: impl FnOnce(&Count) -> T) -> T {
 }
 
 /// Counts snapshots on their way.
-pub struct Passing<'a> {
+pub(crate) struct Passing<'a> {
     /// Where they are counted.
     pub count: &'a Count,
     /// Where they go.

@@ -86,7 +86,7 @@ pub(crate) struct Ended {
 
 /// How far the writing is: for the live line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Progress {
+pub(crate) struct Progress {
     /// Snapshots that were put into the record.
     pub snapshots: u64,
     /// Regions of these snapshots.

@@ -82,7 +82,7 @@ impl BoxOptions {
 pub(super) struct BoxBounds([Option<(f64, f64)>; 3]);
 
 impl BoxBounds {
-    pub fn take(&mut self, options: &BoxOptions, snapshot: &Snapshot) {
+    pub(super) fn take(&mut self, options: &BoxOptions, snapshot: &Snapshot) {
         for region in &snapshot.regions {
             for (bounds, value) in self.0.iter_mut().zip(options.values) {
                 let value = value_of(value, region, snapshot);

@@ -30,7 +30,7 @@ enum Pixel {
 
 impl Heatmap {
     /// The map and a line that explains its digits.
-    pub fn draw(&self, snapshot: &Snapshot) -> String {
+    pub(super) fn draw(&self, snapshot: &Snapshot) -> String {
         let wanted = |region: &&Region| !self.passed_only || region.passed.unwrap_or(0) > 0;
         let regions: Vec<&Region> = snapshot.regions.iter().filter(wanted).collect();
         let (Some(first), Some(last)) = (regions.first(), regions.last()) else {

@@ -15,14 +15,14 @@ pub(super) enum Metric {
 }
 
 impl Metric {
-    pub fn of(self, region: &Region, snapshot: &Snapshot, weights: Weights) -> i128 {
+    pub(super) fn of(self, region: &Region, snapshot: &Snapshot, weights: Weights) -> i128 {
         match self {
             Metric::Temperature => region.temperature(Weights { size: 0, ..weights }, snapshot.intervals),
             Metric::Idle => region.idle_usec(snapshot.intervals),
         }
     }
 
-    pub fn format(self, value: i128, numbers: Style) -> String {
+    pub(super) fn format(self, value: i128, numbers: Style) -> String {
         match self {
             Metric::Temperature => format_nr(value, numbers),
             Metric::Idle => format_time_in(damo_model::human::Number::Int(value), TimeUnit::Micros, numbers),

@@ -19,11 +19,11 @@ pub(super) struct Region {
 }
 
 impl Region {
-    pub fn size(&self) -> u64 {
+    pub(super) fn size(&self) -> u64 {
         self.end.saturating_sub(self.start)
     }
 
-    pub fn percent(&self, intervals: Intervals) -> u64 {
+    pub(super) fn percent(&self, intervals: Intervals) -> u64 {
         access_percent(self.nr_accesses, intervals)
     }
 
@@ -31,7 +31,7 @@ impl Region {
         age_usec(self.age.unwrap_or(0), intervals)
     }
 
-    pub fn temperature(&self, weights: Weights, intervals: Intervals) -> i128 {
+    pub(super) fn temperature(&self, weights: Weights, intervals: Intervals) -> i128 {
         weights.temperature(Bytes(self.size()), self.nr_accesses, self.age, intervals)
     }
 
@@ -78,7 +78,7 @@ pub(super) struct Snapshot {
 
 impl Snapshot {
     /// The snapshot of some rows. `probes` and the filter-passed sizes come from the chunk's extra columns.
-    pub fn new(chunk: &Chunk, rows: &Rows<'_>, intervals: Intervals) -> Self {
+    pub(super) fn new(chunk: &Chunk, rows: &Rows<'_>, intervals: Intervals) -> Self {
         let passed = chunk.extra(ColumnId::FILTER_PASSED);
         let probes: Vec<&[u64]> = chunk
             .extras()
@@ -109,7 +109,7 @@ impl Snapshot {
         Self { start, end, intervals, partial, regions }
     }
 
-    pub fn total(&self) -> u64 {
+    pub(super) fn total(&self) -> u64 {
         self.regions.iter().fold(0, |sum, region| sum.saturating_add(region.size()))
     }
 
@@ -118,7 +118,7 @@ impl Snapshot {
     }
 
     /// Bytes per second, were each access found an access to the whole region.
-    pub fn bandwidth(&self, passed: bool) -> f64 {
+    pub(super) fn bandwidth(&self, passed: bool) -> f64 {
         let bytes = |region: &Region| if passed { region.passed.unwrap_or(0) } else { region.size() };
         let sum: u128 =
             self.regions.iter().map(|region| u128::from(bytes(region)) * u128::from(region.nr_accesses)).sum();
@@ -127,7 +127,7 @@ impl Snapshot {
     }
 
     /// Bytes that samples found accessed, and the most that they could have.
-    pub fn observed(&self) -> (f64, f64) {
+    pub(super) fn observed(&self) -> (f64, f64) {
         let sum: u128 =
             self.regions.iter().map(|region| u128::from(region.size()) * u128::from(region.nr_accesses)).sum();
         (sum as f64, self.total() as f64 * self.max_nr_accesses())
@@ -154,7 +154,7 @@ impl Snapshot {
         self.regions.iter().map(square).sum::<f64>().sqrt()
     }
 
-    pub fn max_nr_accesses(&self) -> f64 {
+    pub(super) fn max_nr_accesses(&self) -> f64 {
         let Intervals { sample, aggregation, .. } = self.intervals;
         if sample.0 > 0 { aggregation.0 as f64 / sample.0 as f64 } else { 0.0 }
     }
@@ -167,7 +167,7 @@ impl Snapshot {
     }
 
     /// The regions in the order of the keys, the last of which counts most.
-    pub fn sorted(&self, by: &[SortKey], descending: &[SortKey], weights: Weights) -> Vec<&Region> {
+    pub(super) fn sorted(&self, by: &[SortKey], descending: &[SortKey], weights: Weights) -> Vec<&Region> {
         let mut regions: Vec<&Region> = self.regions.iter().collect();
         for key in by {
             let value = |region: &Region| match key {

@@ -63,7 +63,7 @@ pub(super) struct Template(Vec<Piece>);
 impl Template {
     /// Cuts a text into pieces. What is in angle brackets but no keyword of the area stays as it is; the two characters
     /// `\n` become a line break. `min_chars` are widths that keywords are padded to, over the usual ones.
-    pub fn new(area: Area, text: &str, min_chars: &[(String, usize)]) -> Self {
+    pub(super) fn new(area: Area, text: &str, min_chars: &[(String, usize)]) -> Self {
         let mut pieces = Vec::new();
         let mut literal = String::new();
         let mut rest = text;
@@ -90,16 +90,16 @@ impl Template {
         Template(pieces)
     }
 
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    pub fn uses(&self, key: Key) -> bool {
+    pub(super) fn uses(&self, key: Key) -> bool {
         self.0.iter().any(|piece| matches!(piece, Piece::Value(k, _) if *k == key))
     }
 
     /// Appends the template to `out`, with `value` for each keyword, padded on the right.
-    pub fn fill(&self, out: &mut String, mut value: impl FnMut(Key, &mut String)) {
+    pub(super) fn fill(&self, out: &mut String, mut value: impl FnMut(Key, &mut String)) {
         for piece in &self.0 {
             match piece {
                 Piece::Text(text) => out.push_str(text),

@@ -95,7 +95,7 @@ impl Checks {
 
 /// Heat and coverage of one panel while they are being added up: rows are times, columns are addresses.
 #[derive(Clone, Debug)]
-pub struct GridSums {
+pub(super) struct GridSums {
     heat: Sums,
     cover: Sums,
     checks: Option<Checks>,
@@ -118,7 +118,7 @@ pub struct Grid {
 
 impl GridSums {
     /// Empty, for as many cells as the axes have.
-    pub fn new(time: &Axis, space: &Axis, count_checks: bool) -> Self {
+    pub(super) fn new(time: &Axis, space: &Axis, count_checks: bool) -> Self {
         let cells = time.len() * space.len();
         let checks = count_checks.then(|| Checks(vec![0; cells]));
         GridSums { heat: Sums::new(cells), cover: Sums::new(cells), checks }
@@ -153,7 +153,7 @@ impl GridSums {
     }
 
     /// Adds what another thread gathered on the same axes.
-    pub fn merge(&mut self, other: &GridSums) {
+    pub(super) fn merge(&mut self, other: &GridSums) {
         self.heat.merge(&other.heat);
         self.cover.merge(&other.cover);
         if let (Some(ours), Some(theirs)) = (&mut self.checks, &other.checks) {
@@ -163,7 +163,7 @@ impl GridSums {
 
     /// Means per cell; `unit` is what one sample counts for (1 / aggregation in seconds for Hz, 1 for samples), `most` the
     /// largest value that any contribution had.
-    pub fn finish(self, time: &Axis, space: &Axis, unit: f64, most: f64) -> Grid {
+    pub(super) fn finish(self, time: &Axis, space: &Axis, unit: f64, most: f64) -> Grid {
         let cells = time.len() * space.len();
         let (mut heat, mut cover) = (Vec::with_capacity(cells), Vec::with_capacity(cells));
         for row in 0..time.len() {

@@ -17,7 +17,7 @@ const MAX_CELLS: usize = 1 << 26;
 
 /// Which cells to fill.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Plan {
+pub(super) struct Plan {
     /// The target whose snapshots fill the cells.
     pub identity: Identity,
     /// From and to, on the record's clock.
@@ -34,7 +34,7 @@ pub struct Plan {
 
 impl Plan {
     /// Makes a plan: `whole` tells of times, `areas` of addresses (the same survey, or one of the wanted time only).
-    pub fn make(
+    pub(super) fn make(
         records: &[Record],
         options: &HeatsOptions,
         whole: &Survey,

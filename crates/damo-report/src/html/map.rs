@@ -25,7 +25,7 @@ const FEW_ADDRESSES: usize = 128;
 
 /// A target's map and what goes with it.
 #[derive(Serialize)]
-pub struct TargetMap {
+pub(super) struct TargetMap {
     name: String,
     panels: Vec<Panel>,
     /// Names of the schemes that were applied to it; panels have cells for each.
@@ -67,14 +67,18 @@ struct MappingAt {
 
 impl TargetMap {
     /// The highest heat of a cell.
-    pub fn peak(&self) -> Option<f64> {
+    pub(super) fn peak(&self) -> Option<f64> {
         self.panels.iter().map(|panel| panel.peak).reduce(f64::max)
     }
 }
 
 /// The maps of a record's targets with the reports they were made of. What schemes were applied to is part of the map
 /// of the monitored target, where there is one.
-pub fn targets(record: &Record, span: TimeSpan, cells: usize) -> Result<Vec<(TargetMap, HeatsReport)>, HtmlError> {
+pub(super) fn targets(
+    record: &Record,
+    span: TimeSpan,
+    cells: usize,
+) -> Result<Vec<(TargetMap, HeatsReport)>, HtmlError> {
     let groups = Group::all(record);
     let (schemes, shown): (Vec<_>, Vec<_>) =
         groups.iter().partition(|group| groups.iter().any(|plain| group.is_scheme_of(plain)));

@@ -15,7 +15,7 @@ const POINTS: usize = 1500;
 
 /// Some series in one unit.
 #[derive(Serialize)]
-pub struct Track {
+pub(super) struct Track {
     name: &'static str,
     /// `bytes` or `share`.
     unit: &'static str,
@@ -43,7 +43,7 @@ struct Series {
 type Point = (i64, Option<f64>);
 
 /// A key figure: its name and value, for people.
-pub type Figure = (&'static str, String);
+pub(super) type Figure = (&'static str, String);
 
 impl Series {
     /// Means over stretches of time where there are more values than can be seen.
@@ -118,12 +118,12 @@ pub(crate) fn working_sets(record: &Record) -> Result<WssReport, ReportError> {
 }
 
 /// The same without those of regions that had not settled: what figures are of, here as in the other reports.
-pub fn settled(record: &Record) -> Result<WssReport, ReportError> {
+pub(super) fn settled(record: &Record) -> Result<WssReport, ReportError> {
     wss::wss(std::slice::from_ref(record), &wss::WssOptions { per_target: true, ..Default::default() })
 }
 
 /// The memory of one target, touched and allocated, and its key figures.
-pub fn of_target(
+pub(super) fn of_target(
     record: &Record,
     group: &Group<'_>,
     (working_sets, settled): (&WssReport, &WssReport),

@@ -34,7 +34,7 @@ pub(super) struct Scale {
 }
 
 impl Scale {
-    pub fn at(&self, value: f64) -> f64 {
+    pub(super) fn at(&self, value: f64) -> f64 {
         let length = self.high - self.low;
         let part = if length > 0.0 { (value - self.low) / length } else { 0.0 };
         self.from + part.clamp(0.0, 1.0) * (self.to - self.from)

@@ -10,13 +10,13 @@ const BYTES: &[u8] = include_bytes!("../../assets/DejaVuSans.ttf");
 static REGISTERED: LazyLock<bool> = LazyLock::new(|| register_font(FAMILY, FontStyle::Normal, BYTES).is_ok());
 
 /// The font in a size (from the top of the tallest to the bottom of the lowest letter, in pixels).
-pub fn font(size: f64) -> FontDesc<'static> {
+pub(super) fn font(size: f64) -> FontDesc<'static> {
     LazyLock::force(&REGISTERED);
     FontDesc::new(FontFamily::Name(FAMILY), size, FontStyle::Normal)
 }
 
 /// Width of a text in pixels.
-pub fn width(text: &str, size: f64) -> f64 {
+pub(super) fn width(text: &str, size: f64) -> f64 {
     // Layout is in whole pixels: measure large.
     const SCALE: f64 = 16.0;
     font(size * SCALE).box_size(text).map_or(0.0, |(width, _)| f64::from(width) / SCALE)

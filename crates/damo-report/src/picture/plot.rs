@@ -9,13 +9,13 @@ use plotters_backend::text_anchor::{HPos, Pos, VPos};
 use plotters_backend::{DrawingBackend, DrawingErrorKind};
 
 /// A backend whose coordinates, which are whole numbers, are fractions of a pixel of the picture.
-pub trait FineBackend: DrawingBackend {
+pub(super) trait FineBackend: DrawingBackend {
     /// Units of its coordinates in a pixel.
     const UNITS: i32;
 }
 
 /// A picture in the making on a backend.
-pub struct Plot<B> {
+pub(super) struct Plot<B> {
     backend: B,
     /// The first error, because shapes are drawn without asking for the result of each.
     failed: Option<String>,
@@ -23,7 +23,7 @@ pub struct Plot<B> {
 
 impl<B: FineBackend> Plot<B> {
     /// A picture on an empty backend, filled with a background.
-    pub fn new(backend: B, background: Rgb) -> Self {
+    pub(super) fn new(backend: B, background: Rgb) -> Self {
         let mut plot = Self { backend, failed: None };
         let (w, h) = plot.size();
         plot.rect(Rect { x: 0.0, y: 0.0, w, h }, background, 1.0);
@@ -34,7 +34,7 @@ impl<B: FineBackend> Plot<B> {
     ///
     /// # Errors
     /// If something could not be drawn.
-    pub fn finish(mut self) -> Result<B, PictureError> {
+    pub(super) fn finish(mut self) -> Result<B, PictureError> {
         let presented = self.backend.present();
         self.note(presented);
         self.failed.map_or(Ok(self.backend), |error| Err(PictureError::Draw(error)))

@@ -14,7 +14,7 @@ const SCALE: usize = 2;
 const RGB: usize = 3;
 
 /// plotters' bitmap backend at a multiple of the size.
-pub struct Supersampled {
+pub(super) struct Supersampled {
     /// In pixels of the picture.
     width: usize,
     height: usize,
@@ -26,7 +26,7 @@ type Drawn = Result<(), DrawingErrorKind<BitMapError>>;
 
 impl Supersampled {
     /// An empty picture.
-    pub fn new(width: usize, height: usize) -> Self {
+    pub(super) fn new(width: usize, height: usize) -> Self {
         Self { width, height, buffer: vec![0; width * height * SCALE * SCALE * RGB] }
     }
 
@@ -55,7 +55,7 @@ impl Supersampled {
     ///
     /// # Errors
     /// When the image cannot be packed.
-    pub fn file(&self, texts: &[(&str, String)]) -> Result<Vec<u8>, PictureError> {
+    pub(super) fn file(&self, texts: &[(&str, String)]) -> Result<Vec<u8>, PictureError> {
         let mut bytes = Vec::new();
         let mut encoder = png::Encoder::new(&mut bytes, self.width as u32, self.height as u32);
         encoder.set_color(png::ColorType::Rgb);

@@ -19,7 +19,7 @@ const PLOTTERS_LINE_PER_EM: f64 = 1.24;
 const PLOTTERS_BASELINE: f64 = 0.76;
 
 /// plotters' SVG backend, with images and metadata.
-pub struct Svg {
+pub(super) struct Svg {
     /// Its size, in the backend's units.
     size: (u32, u32),
     file: String,
@@ -29,7 +29,7 @@ type Drawn = Result<(), DrawingErrorKind<io::Error>>;
 
 impl Svg {
     /// An empty picture; `texts` are keywords and what they say.
-    pub fn new(width: usize, height: usize, title: &str, texts: &[(&str, String)]) -> Self {
+    pub(super) fn new(width: usize, height: usize, title: &str, texts: &[(&str, String)]) -> Self {
         let units = Self::UNITS as usize;
         let (w, h) = (width * units, height * units);
         let mut file = format!(
@@ -45,7 +45,7 @@ impl Svg {
     }
 
     /// The finished file.
-    pub fn file(self) -> Vec<u8> {
+    pub(super) fn file(self) -> Vec<u8> {
         (self.file + "</svg>\n").into_bytes()
     }
 

@@ -122,7 +122,7 @@ pub(crate) fn number_text(value: f64) -> String {
 }
 
 /// A time to the millisecond, or to three digits if it is shorter: `0`, `250 ms`, `1 min 30 s`.
-pub fn time_text(nanos: i128) -> String {
+pub(crate) fn time_text(nanos: i128) -> String {
     let unit = match nanos.unsigned_abs() {
         0..10_000 => 1,
         10_000..10_000_000 => 1_000,
@@ -159,7 +159,7 @@ pub(crate) fn time_tick(nanos: i128) -> String {
 
 /// Round times from `start` to `end` with their texts, on an axis of `room`: as many as fit, of which `wide` tells the
 /// space that a text takes, the gap to its neighbour included.
-pub fn times(start: i128, end: i128, room: f64, wide: &dyn Fn(&str) -> f64) -> Vec<(i128, String)> {
+pub(crate) fn times(start: i128, end: i128, room: f64, wide: &dyn Fn(&str) -> f64) -> Vec<(i128, String)> {
     let length = (end - start).max(1);
     let most = (room / wide("0 s").max(1.0)) as usize;
     for count in (2..=most.clamp(2, 30)).rev() {

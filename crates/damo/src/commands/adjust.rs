@@ -55,7 +55,7 @@ pub struct AdjustArgs {
 ///
 /// # Errors
 /// If the record cannot be read, an option makes no sense for it, or the new one cannot be written.
-pub fn run(args: &AdjustArgs) -> Result<Outcome> {
+pub(crate) fn run(args: &AdjustArgs) -> Result<Outcome> {
     let filter = args.filter.filter(args.clock)?;
     if args.aggregate_interval.is_none() && filter.is_all() {
         bail!("nothing to adjust: give --aggregate_interval, or a filter such as --address or --access_rate");

@@ -39,7 +39,7 @@ pub struct AnonymizeArgs {
 ///
 /// # Errors
 /// If the record cannot be read, its addresses cannot be moved, or the new one cannot be written.
-pub fn run(args: &AnonymizeArgs) -> Result<Outcome> {
+pub(crate) fn run(args: &AnonymizeArgs) -> Result<Outcome> {
     let opened = edits::open_one(&args.inputs, &args.files)?;
     let mut late = Outcome::Fine;
     for record in &opened.records {

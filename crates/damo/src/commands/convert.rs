@@ -51,7 +51,7 @@ pub struct ConvertArgs {
 ///
 /// # Errors
 /// If the input is no record, or the output cannot be written.
-pub fn run(args: &ConvertArgs) -> Result<Outcome> {
+pub(crate) fn run(args: &ConvertArgs) -> Result<Outcome> {
     let input = args.input.as_ref().or(args.record_file.as_ref()).context("no record to convert")?;
     let named = args.output.as_ref().or(args.out.as_ref()).or(args.output_file.as_ref());
     let path = named.context("no file to write")?;

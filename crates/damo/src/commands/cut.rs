@@ -57,7 +57,7 @@ pub struct CutArgs {
 ///
 /// # Errors
 /// If the record cannot be read, has nothing of what is wanted, or the part cannot be written.
-pub fn run(args: &CutArgs) -> Result<Outcome> {
+pub(crate) fn run(args: &CutArgs) -> Result<Outcome> {
     let time = args.ranges.time(BareTimes::Refused, args.clock)?;
     let ids = TargetFilter { key: args.target.map(TargetKey), ..args.ids.filter() };
     if time.is_none() && args.ranges.addresses.is_empty() && args.mapping.is_none() && ids.is_all() {

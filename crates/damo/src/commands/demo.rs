@@ -22,7 +22,7 @@ pub struct DemoArgs {
 ///
 /// # Errors
 /// If the directory cannot be written.
-pub fn run(args: &DemoArgs) -> Result<Outcome> {
+pub(crate) fn run(args: &DemoArgs) -> Result<Outcome> {
     let directory = &args.directory;
     fs::create_dir_all(directory).with_context(|| format!("creating {}", directory.display()))?;
     let record = directory.join("damon.damo");

@@ -27,7 +27,7 @@ pub struct Doctor {
 ///
 /// # Errors
 /// If a record cannot be read, or stdout takes no more.
-pub fn run(args: &Doctor) -> Result<Outcome> {
+pub(crate) fn run(args: &Doctor) -> Result<Outcome> {
     if args.records.is_empty() {
         return super::exits(|out| damo_cli::doctor(&args.machine, out));
     }

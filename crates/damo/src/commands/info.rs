@@ -40,7 +40,7 @@ enum Form {
 ///
 /// # Errors
 /// If one cannot be read, or stdout cannot be written.
-pub fn run(args: &InfoArgs) -> Result<Outcome> {
+pub(crate) fn run(args: &InfoArgs) -> Result<Outcome> {
     let opened = args.inputs.open(&args.files)?;
     output::to_stdout(|out| {
         for (i, record) in opened.records.iter().enumerate() {

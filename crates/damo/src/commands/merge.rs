@@ -37,7 +37,7 @@ pub struct MergeArgs {
 ///
 /// # Errors
 /// If a record cannot be read, they do not go together, or the merged one cannot be written.
-pub fn run(args: &MergeArgs) -> Result<Outcome> {
+pub(crate) fn run(args: &MergeArgs) -> Result<Outcome> {
     let paths = args.inputs.paths(&args.files)?;
     if paths.len() < 2 {
         bail!("name the records to merge, two or more");

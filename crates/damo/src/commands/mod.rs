@@ -1,18 +1,18 @@
 //! One file per command: takes its parsed arguments, calls the libraries, says what happened.
 
-pub mod adjust;
-pub mod anonymize;
-pub mod convert;
-pub mod cut;
-pub mod demo;
-pub mod doctor;
-pub mod info;
-pub mod merge;
-pub mod repair;
-pub mod report;
-pub mod schemes;
-pub mod shell;
-pub mod validate;
+pub(crate) mod adjust;
+pub(crate) mod anonymize;
+pub(crate) mod convert;
+pub(crate) mod cut;
+pub(crate) mod demo;
+pub(crate) mod doctor;
+pub(crate) mod info;
+pub(crate) mod merge;
+pub(crate) mod repair;
+pub(crate) mod report;
+pub(crate) mod schemes;
+pub(crate) mod shell;
+pub(crate) mod validate;
 
 use crate::cli::Commands;
 use crate::errors::Outcome;
@@ -27,7 +27,7 @@ use std::process::ExitCode;
 ///
 /// # Errors
 /// Whatever it could not do, with where and what to do next.
-pub fn run(command: Commands) -> Result<Outcome> {
+pub(crate) fn run(command: Commands) -> Result<Outcome> {
     match command {
         Commands::Record(args) => Ok(Outcome::Exit(damo_cli::record(&args)?)),
         Commands::Report(args) => report::run(&args),

@@ -30,7 +30,7 @@ pub struct RepairArgs {
 ///
 /// # Errors
 /// If the input is not a `.damo` record, or the output cannot be written.
-pub fn run(args: &RepairArgs) -> Result<Outcome> {
+pub(crate) fn run(args: &RepairArgs) -> Result<Outcome> {
     let output = args.output.as_ref().or(args.out.as_ref()).context("no file to write")?;
     outputs::reads(&args.input);
     // Its directory, limits and signals are looked after as for all files.

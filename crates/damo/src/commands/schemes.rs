@@ -109,7 +109,7 @@ impl ReckoningArgs {
 ///
 /// # Errors
 /// If the record cannot be read, a scheme or goal makes no sense, or the result cannot be written.
-pub fn run(args: &SchemesArgs) -> Result<Outcome> {
+pub(crate) fn run(args: &SchemesArgs) -> Result<Outcome> {
     if let Some(SchemesCommand::Suggest(args)) = &args.command {
         return run_suggest(args);
     }

@@ -41,7 +41,7 @@ pub struct ManArgs {
 ///
 /// # Errors
 /// If stdout cannot be written.
-pub fn completions(args: &CompletionsArgs) -> Result<Outcome> {
+pub(crate) fn completions(args: &CompletionsArgs) -> Result<Outcome> {
     output::to_stdout(|out| {
         clap_complete::generate(args.shell, &mut cli::command(), "damo", &mut &mut *out);
         Ok(())
@@ -53,7 +53,7 @@ pub fn completions(args: &CompletionsArgs) -> Result<Outcome> {
 ///
 /// # Errors
 /// If the directory cannot be written.
-pub fn man(args: &ManArgs) -> Result<Outcome> {
+pub(crate) fn man(args: &ManArgs) -> Result<Outcome> {
     let directory = &args.directory;
     fs::create_dir_all(directory).with_context(|| format!("creating {}", directory.shown()))?;
     let mut command = cli::command().disable_help_subcommand(true);

@@ -72,7 +72,7 @@ fn pair<T: Copy>(values: &[T]) -> Option<(T, T)> {
 ///
 /// # Errors
 /// If one cannot be read at all, or stdout takes no more.
-pub fn run(args: &ValidateArgs) -> Result<Outcome> {
+pub(crate) fn run(args: &ValidateArgs) -> Result<Outcome> {
     let limits = Limits {
         aggregation: pair(&args.aggr),
         nr_regions: pair(&args.nr_regions),

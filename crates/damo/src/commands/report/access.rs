@@ -19,7 +19,7 @@ use damo_report::temperature::Weights;
 use std::path::PathBuf;
 
 #[derive(Args, Debug)]
-pub struct AccessArgs {
+pub(super) struct AccessArgs {
     /// Every snapshot with its regions, as recorded: the same as `damo report raw`
     #[arg(long = "raw_form", help_heading = "Output")]
     raw_form: bool,
@@ -82,7 +82,7 @@ pub struct AccessArgs {
 
 /// In which form the report is shown.
 #[derive(Args, Debug)]
-pub struct AccessForm {
+pub(super) struct AccessForm {
     #[command(flatten)]
     formats: Formats,
     /// Which of the report's tables: what the style shows, `snapshots`, or `regions` (as large as the record)

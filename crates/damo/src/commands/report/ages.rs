@@ -15,7 +15,7 @@ use damo_report::selection::nothing_left;
 use damo_report::several::Apart;
 
 #[derive(Args, Debug)]
-pub struct AgesArgs {
+pub(super) struct AgesArgs {
     /// Where one class of ages ends and the next begins, e.g. 0,5s,30s,10min,2h
     #[arg(long, value_name = "TIMES", help_heading = "Output")]
     edges: Option<String>,

@@ -14,7 +14,7 @@ use damo_report::several::Apart;
 use std::path::PathBuf;
 
 #[derive(Args, Debug)]
-pub struct FootprintsArgs {
+pub(super) struct FootprintsArgs {
     #[command(flatten)]
     distribution: DistributionArgs,
     /// The working set beside the footprints: what is touched of what is held. Together with `--sortby time --plot FILE`,

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 /// `--no_pager`, for reports that may be long.
 #[derive(Args, Clone, Copy, Debug, Default)]
-pub struct PagerArgs {
+pub(crate) struct PagerArgs {
     /// Do not show the text through a pager ($PAGER, else less), as on a terminal otherwise
     #[arg(long = "no_pager", help_heading = "Output")]
     pub no_pager: bool,
@@ -22,7 +22,7 @@ pub struct PagerArgs {
 
 /// In which form the result is written, and where to.
 #[derive(Args, Clone, Debug)]
-pub struct FormArgs {
+pub(crate) struct FormArgs {
     /// The picture, if the result is one.
     #[command(flatten)]
     pub plot: PlotArgs,
@@ -41,7 +41,7 @@ pub struct FormArgs {
 }
 
 /// How a report's own options say in which form it is shown.
-pub trait FormOptions: Args + std::fmt::Debug {
+pub(crate) trait FormOptions: Args + std::fmt::Debug {
     /// The form.
     ///
     /// # Errors
@@ -61,11 +61,11 @@ impl FormOptions for FormArgs {
 }
 
 /// The forms by their names.
-pub const FORMS: [&str; 7] = ["text", "json", "csv", "markdown", "parquet", "png", "svg"];
+pub(crate) const FORMS: [&str; 7] = ["text", "json", "csv", "markdown", "parquet", "png", "svg"];
 
 /// Any form that a report can have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum AnyForm {
+pub(crate) enum AnyForm {
     /// Text for people.
     #[default]
     Text,
@@ -79,7 +79,7 @@ pub enum AnyForm {
 ///
 /// # Errors
 /// If there is none of that name.
-pub fn form(name: &str) -> Result<AnyForm, String> {
+pub(crate) fn form(name: &str) -> Result<AnyForm, String> {
     match name {
         "text" => Ok(AnyForm::Text),
         "png" => Ok(AnyForm::Picture(Format::Png)),
@@ -92,7 +92,7 @@ pub fn form(name: &str) -> Result<AnyForm, String> {
 
 impl AnyForm {
     /// The form that a file's ending asks for.
-    pub fn of_name(path: &Path) -> Option<Self> {
+    pub(crate) fn of_name(path: &Path) -> Option<Self> {
         match Kind::of_name(path)? {
             Kind::Text => Some(Self::Text),
             Kind::Json => Some(Self::Tables(Form::Json)),
@@ -106,7 +106,7 @@ impl AnyForm {
     }
 
     /// What a file of this form is.
-    pub fn kind(self) -> Kind {
+    pub(crate) fn kind(self) -> Kind {
         match self {
             Self::Text => Kind::Text,
             Self::Tables(Form::Json) => Kind::Json,
@@ -123,17 +123,17 @@ impl AnyForm {
 
 impl FormArgs {
     /// Which form: the one that was asked for, else as the file's name ends.
-    pub fn format(&self) -> AnyForm {
+    pub(crate) fn format(&self) -> AnyForm {
         self.format.or_else(|| AnyForm::of_name(self.out()?)).unwrap_or_default()
     }
 
     /// The file to write to; `None` for standard output.
-    pub fn out(&self) -> Option<&Path> {
+    pub(crate) fn out(&self) -> Option<&Path> {
         self.out.as_deref().filter(|path| !outputs::is_stdout(path))
     }
 
     /// How files of a kind are written.
-    pub fn manner(&self, kind: Kind) -> Manner {
+    pub(crate) fn manner(&self, kind: Kind) -> Manner {
         Manner { force: self.force, ..Manner::new(kind) }
     }
 
@@ -141,7 +141,7 @@ impl FormArgs {
     ///
     /// # Errors
     /// If something stands at the name that must not be replaced, or the name's ending is that of another form.
-    pub fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         let manner = self.manner(self.format().kind());
         let Some(path) = self.out() else { return outputs::check(None, manner) };
         let named = Kind::of_name(path);
@@ -159,7 +159,7 @@ impl FormArgs {
     }
 
     /// Where the picture goes, if the result is one: as `--plot` says, or `--format` and `--output`.
-    pub fn picture_output(&self) -> Option<PictureOutput<'_>> {
+    pub(crate) fn picture_output(&self) -> Option<PictureOutput<'_>> {
         let of = |format, path| PictureOutput { format, path, manner: self.manner(AnyForm::Picture(format).kind()) };
         if let Some(path) = self.plot.file() {
             return Format::of(path).map(|format| of(format, Some(path)));
@@ -175,7 +175,7 @@ impl FormArgs {
     ///
     /// # Errors
     /// Whatever `write` returns; or if the place takes no more.
-    pub fn write(&self, pager: PagerArgs, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
+    pub(crate) fn write(&self, pager: PagerArgs, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
         if self.out.is_none() && self.format() == AnyForm::Text {
             return crate::output::to_pager(pager.no_pager, write);
         }

@@ -28,7 +28,7 @@ use std::path::PathBuf;
 use window::Window;
 
 #[derive(Args, Debug)]
-pub struct HeatsArgs {
+pub(super) struct HeatsArgs {
     /// Cells: so many in time, so many in address space [default: what fits the terminal; 500 500 for numbers, 100 100 for
     /// tables]
     #[arg(long, num_args = 2, value_names = ["TIMES", "ADDRESSES"], help_heading = "Output")]
@@ -101,7 +101,7 @@ pub struct HeatsArgs {
 
 /// Where the map goes, and in which form.
 #[derive(Args, Debug)]
-pub struct HeatsForm {
+pub(super) struct HeatsForm {
     /// Where to: `stdout` draws on the terminal, `raw` prints numbers (time, address, heat), FILE is written in the form of
     /// its ending: .png or .svg a picture, .csv, .json, .md or .parquet the cells, .txt the map as text
     #[arg(
@@ -178,7 +178,7 @@ const MOST_MAPS: usize = 12;
 ///
 /// # Errors
 /// If a record cannot be read, or nothing is left to be shown.
-pub fn maps<A: ReportArgs>(
+pub(super) fn maps<A: ReportArgs>(
     request: &Request<'_, A>,
     options: &dyn Fn(usize) -> HeatsOptions,
 ) -> Result<Apart<HeatsReport>> {

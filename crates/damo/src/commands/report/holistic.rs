@@ -23,7 +23,7 @@ const LINES: usize = 24;
 const LINES_OF_SEVERAL: usize = 16;
 
 #[derive(Args, Debug)]
-pub struct HolisticArgs {
+pub(super) struct HolisticArgs {
     /// The record to read, as the Python tool calls it
     #[arg(long = "access_pattern", value_name = "FILE", help_heading = "Input")]
     access_pattern: Option<PathBuf>,

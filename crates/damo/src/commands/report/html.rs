@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 #[derive(Args, Debug)]
-pub struct HtmlArgs {
+pub(super) struct HtmlArgs {
     /// The record to read
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,

@@ -15,7 +15,7 @@ use damo_report::idle::IdleReport;
     after_help = "It reads what the kernel's module DAMON_STAT says at this moment (Linux 6.17 or later), and no record. \
     `damo module stat enable` switches the module on."
 )]
-pub struct IdleArgs {
+pub(super) struct IdleArgs {
     /// Percentiles of the memory that the text shows
     #[arg(
         short = 'p',

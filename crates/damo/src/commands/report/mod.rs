@@ -3,20 +3,20 @@
 mod access;
 mod ages;
 mod footprints;
-pub mod form;
+pub(crate) mod form;
 mod heats;
 mod holistic;
 mod html;
 mod idle;
 mod nr_regions;
-pub mod options;
-pub mod part;
-pub mod picture;
+pub(crate) mod options;
+pub(crate) mod part;
+pub(crate) mod picture;
 mod profile;
-pub mod ranges;
+pub(crate) mod ranges;
 mod raw;
 mod record_info;
-pub mod shared;
+pub(crate) mod shared;
 mod times;
 mod wss;
 
@@ -144,6 +144,6 @@ impl FromArgMatches for AnyReport {
 ///
 /// # Errors
 /// If a record cannot be read, an option makes no sense for it, or the result cannot be written.
-pub fn run(args: &ReportArgs) -> Result<Outcome> {
+pub(crate) fn run(args: &ReportArgs) -> Result<Outcome> {
     args.report.0.run()
 }

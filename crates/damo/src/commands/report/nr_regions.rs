@@ -11,7 +11,7 @@ use damo_report::nr_regions::{NrRegionsOptions, NrRegionsReport, nr_regions};
 use damo_report::several::Apart;
 
 #[derive(Args, Debug)]
-pub struct NrRegionsArgs {
+pub(super) struct NrRegionsArgs {
     #[command(flatten)]
     distribution: DistributionArgs,
     #[command(flatten)]

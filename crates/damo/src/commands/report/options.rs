@@ -12,32 +12,32 @@ use damo_report::heats::ColorSet;
 use damo_report::series::{SETTLING, Used};
 
 /// A size, in bytes or with a unit.
-pub fn size(text: &str) -> Result<Bytes, ParseError> {
+pub(crate) fn size(text: &str) -> Result<Bytes, ParseError> {
     human::parse_bytes(text)
 }
 
 /// A time with a unit, of which seconds or minutes are likely.
-pub fn seconds_or_minutes(text: &str) -> Result<Nanos, ParseError> {
+pub(crate) fn seconds_or_minutes(text: &str) -> Result<Nanos, ParseError> {
     human::parse_time_with_unit(text, ["s", "min"])
 }
 
 /// A time with a unit, of which milliseconds or microseconds are likely.
-pub fn milliseconds_or_microseconds(text: &str) -> Result<Nanos, ParseError> {
+pub(crate) fn milliseconds_or_microseconds(text: &str) -> Result<Nanos, ParseError> {
     human::parse_time_with_unit(text, ["ms", "us"])
 }
 
 /// A time; a bare number is microseconds, as in scripts for the Python tool.
-pub fn microseconds(text: &str) -> Result<Nanos, ParseError> {
+pub(crate) fn microseconds(text: &str) -> Result<Nanos, ParseError> {
     human::parse_time(text, TimeUnit::Micros)
 }
 
 /// A time; a bare number is seconds, as in scripts for the Python tool.
-pub fn seconds(text: &str) -> Result<Nanos, ParseError> {
+pub(crate) fn seconds(text: &str) -> Result<Nanos, ParseError> {
     human::parse_time(text, TimeUnit::Secs)
 }
 
 /// One of some words, each of which stands for a value; help and completion offer them.
-pub fn choice<T: Copy + Send + Sync + 'static, const N: usize>(
+pub(crate) fn choice<T: Copy + Send + Sync + 'static, const N: usize>(
     words: [(&'static str, T); N],
 ) -> impl TypedValueParser<Value = T> {
     let value = move |name: String| words.iter().find(|(word, _)| *word == name).map(|(_, value)| *value);
@@ -45,16 +45,16 @@ pub fn choice<T: Copy + Send + Sync + 'static, const N: usize>(
 }
 
 /// When to use colours, by its words.
-pub const COLOR_WHEN: [(&str, ColorWhen); 3] =
+pub(crate) const COLOR_WHEN: [(&str, ColorWhen); 3] =
     [("auto", ColorWhen::Auto), ("always", ColorWhen::Always), ("never", ColorWhen::Never)];
 
 /// The colours of digits, by their names.
-pub const COLOR_SETS: [(&str, ColorSet); 3] =
+pub(crate) const COLOR_SETS: [(&str, ColorSet); 3] =
     [("gray", ColorSet::Gray), ("flame", ColorSet::Flame), ("emotion", ColorSet::Emotion)];
 
 /// `--raw_number` and its spellings.
 #[derive(Args, Clone, Copy, Debug, Default)]
-pub struct RawNumber {
+pub(crate) struct RawNumber {
     /// Plain numbers, without units
     #[arg(long = "raw_number", visible_alias = "raw_numbers", help_heading = "Output")]
     raw_number: bool,
@@ -62,14 +62,14 @@ pub struct RawNumber {
 
 impl RawNumber {
     /// The library's word for it.
-    pub fn style(self) -> Style {
+    pub(crate) fn style(self) -> Style {
         if self.raw_number { Style::Raw } else { Style::Human }
     }
 }
 
 /// Which percentiles of a distribution, and how they are ranked.
 #[derive(Args, Clone, Debug)]
-pub struct DistributionArgs {
+pub(crate) struct DistributionArgs {
     /// Percentiles to print: from START to STOP (not included) by STEP
     #[arg(
         short,
@@ -91,7 +91,7 @@ impl DistributionArgs {
     ///
     /// # Errors
     /// If the step is 0.
-    pub fn range(&self) -> Result<PercentileRange> {
+    pub(crate) fn range(&self) -> Result<PercentileRange> {
         match self.range[..] {
             [_, _, 0] => bail!("--range {} {} 0 never ends: the step must not be 0", self.range[0], self.range[1]),
             [start, stop, step] => Ok(PercentileRange { start, stop, step }),
@@ -100,14 +100,14 @@ impl DistributionArgs {
     }
 
     /// How they are ranked.
-    pub fn sort(&self) -> SortBy {
+    pub(crate) fn sort(&self) -> SortBy {
         self.sortby
     }
 }
 
 /// Which clock times are of.
 #[derive(Args, Clone, Copy, Debug, Default)]
-pub struct ClockArgs {
+pub(crate) struct ClockArgs {
     /// Times on the record's own clock instead of since the recording began, in what is shown and in the options that take
     /// times
     #[arg(long = "abs_time", help_heading = "Output")]
@@ -116,7 +116,7 @@ pub struct ClockArgs {
 
 /// How many snapshots are left out at the beginning.
 #[derive(Args, Clone, Copy, Debug, Default)]
-pub struct SettlingArgs {
+pub(crate) struct SettlingArgs {
     /// Snapshots to leave out at the start, while DAMON's regions settle [default: 20, or none where there are no more than
     /// that]
     #[arg(long = "exclude_samples", value_name = "NUMBER", help_heading = "Selection")]
@@ -128,7 +128,7 @@ impl SettlingArgs {
     ///
     /// # Errors
     /// If no complete snapshot is left.
-    pub fn judge(self, record: &str, used: impl IntoIterator<Item = Used>) -> Result<(), ReportError> {
+    pub(crate) fn judge(self, record: &str, used: impl IntoIterator<Item = Used>) -> Result<(), ReportError> {
         let mut all = Used::default();
         let mut unsettled = false;
         for used in used {

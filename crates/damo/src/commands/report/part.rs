@@ -11,7 +11,7 @@ use damo_report::range::TimeBase;
 use std::path::PathBuf;
 
 /// Which part of the records a report looks at, as it is said on the command line.
-pub trait PartOptions: Args + std::fmt::Debug {
+pub(crate) trait PartOptions: Args + std::fmt::Debug {
     /// The filter.
     ///
     /// # Errors
@@ -26,7 +26,7 @@ pub trait PartOptions: Args + std::fmt::Debug {
 
 /// All of the records.
 #[derive(Args, Clone, Copy, Debug)]
-pub struct WholeRecord {}
+pub(crate) struct WholeRecord {}
 
 impl PartOptions for WholeRecord {
     fn filter(&self, _: ClockArgs) -> Result<Filter> {
@@ -44,7 +44,7 @@ impl PartOptions for TimeArgs {
 
 /// The targets, times and addresses of a map.
 #[derive(Args, Clone, Debug)]
-pub struct MapPart {
+pub(crate) struct MapPart {
     /// The targets that a report looks at.
     #[command(flatten)]
     pub target: TargetArgs,
@@ -69,7 +69,7 @@ fn percent(text: &str) -> Result<f64, ParseError> {
 
 /// Which part of the records.
 #[derive(Args, Clone, Debug, Default)]
-pub struct FilterArgs {
+pub(crate) struct FilterArgs {
     #[command(flatten)]
     target: TargetArgs,
     /// Regions of these sizes only
@@ -87,7 +87,7 @@ pub struct FilterArgs {
 
 /// The targets that a report looks at.
 #[derive(Args, Clone, Debug, Default)]
-pub struct TargetArgs {
+pub(crate) struct TargetArgs {
     /// The target with this id, as the kernel calls it
     #[arg(long = "tid", visible_alias = "target_id", value_name = "ID", help_heading = "Selection")]
     pub tid: Option<u64>,
@@ -107,7 +107,7 @@ pub struct TargetArgs {
 
 impl TargetArgs {
     /// The library's word for it.
-    pub fn filter(&self) -> TargetFilter {
+    pub(crate) fn filter(&self) -> TargetFilter {
         TargetFilter {
             kdamond: self.kdamond_idx,
             context: self.context_idx,

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 /// How pictures look.
 #[derive(Args, Clone, Copy, Debug)]
-pub struct PictureArgs {
+pub(crate) struct PictureArgs {
     /// Size of the picture in pixels; several maps below one another make it higher
     #[arg(long, value_name = "WIDTHxHEIGHT", value_parser = size, default_value = "1200x720", help_heading = "Pictures")]
     size: (usize, usize),
@@ -28,7 +28,7 @@ pub struct PictureArgs {
 
 /// `--scale`, for reports with heat in them.
 #[derive(Args, Clone, Copy, Debug, Default)]
-pub struct ScaleArgs {
+pub(crate) struct ScaleArgs {
     /// What the hottest colour stands for, so that maps can be compared: 0..50% of the highest rate possible, or 0..200Hz.
     /// What is hotter has the last colour, and the legend says so [default: the hottest cell]
     #[arg(long, value_name = "0..MAX", help_heading = "Output")]
@@ -37,14 +37,14 @@ pub struct ScaleArgs {
 
 impl ScaleArgs {
     /// The scale, if one was asked for.
-    pub fn scale(self) -> Option<Scale> {
+    pub(crate) fn scale(self) -> Option<Scale> {
         self.scale
     }
 }
 
 /// `--plot`, for reports that are text by default.
 #[derive(Args, Clone, Debug)]
-pub struct PlotArgs {
+pub(crate) struct PlotArgs {
     /// Draw a picture instead: FILE.png or FILE.svg
     #[arg(long, value_name = "FILE", value_parser = picture_file, conflicts_with = "out", help_heading = "Pictures")]
     plot: Option<PathBuf>,
@@ -71,7 +71,7 @@ fn picture_file(text: &str) -> Result<PathBuf, String> {
 
 /// What a picture is written as, and where to.
 #[derive(Clone, Copy, Debug)]
-pub struct PictureOutput<'a> {
+pub(crate) struct PictureOutput<'a> {
     /// PNG or SVG.
     pub format: Format,
     /// The file; `None` for standard output.
@@ -82,22 +82,22 @@ pub struct PictureOutput<'a> {
 
 impl PictureArgs {
     /// Colours of heat.
-    pub fn colormap(self) -> ColorMap {
+    pub(crate) fn colormap(self) -> ColorMap {
         self.colormap
     }
 
     /// Whether hot memory is bright or dark on the terminal.
-    pub fn terminal_theme(self) -> Theme {
+    pub(crate) fn terminal_theme(self) -> Theme {
         self.theme.unwrap_or_else(crate::output::theme)
     }
 
     /// A map that fills the picture.
-    pub fn heats_options(self) -> HeatsOptions {
+    pub(crate) fn heats_options(self) -> HeatsOptions {
         HeatMap::options(&self.with_subtitle())
     }
 
     /// The same options for one of so many maps below one another.
-    pub fn heats_part(self, maps: usize, options: &HeatsOptions) -> HeatsOptions {
+    pub(crate) fn heats_part(self, maps: usize, options: &HeatsOptions) -> HeatsOptions {
         if maps < 2 || (options.rows, options.columns) != (self.heats_options().rows, self.heats_options().columns) {
             return options.clone();
         }
@@ -107,7 +107,7 @@ impl PictureArgs {
     }
 
     /// Size, theme and colours, with room for the line under the headline.
-    pub fn with_subtitle(self) -> Style {
+    pub(crate) fn with_subtitle(self) -> Style {
         Style { subtitle: Some(String::new()), ..self.style() }
     }
 
@@ -120,7 +120,7 @@ impl PictureArgs {
     ///
     /// # Errors
     /// If the size is out of bounds, or the place takes no more.
-    pub fn draw(self, picture: &dyn Picture, opened: &Opened, place: &PictureOutput<'_>) -> Result<()> {
+    pub(crate) fn draw(self, picture: &dyn Picture, opened: &Opened, place: &PictureOutput<'_>) -> Result<()> {
         let style = Style {
             subtitle: Some(opened.names()),
             command: Some(crate::output::command_line()),
@@ -139,7 +139,7 @@ impl PictureArgs {
 
 impl PlotArgs {
     /// The picture's file.
-    pub fn file(&self) -> Option<&Path> {
+    pub(crate) fn file(&self) -> Option<&Path> {
         self.plot.as_deref()
     }
 }

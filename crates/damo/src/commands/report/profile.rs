@@ -11,7 +11,7 @@ use damo_report::profile::{ProfileOptions, ProfileReport, profile};
 use damo_report::several::Apart;
 
 #[derive(Args, Debug)]
-pub struct ProfileArgs {
+pub(super) struct ProfileArgs {
     #[command(flatten)]
     settling: SettlingArgs,
     /// From how many accesses on a region belongs to the working set

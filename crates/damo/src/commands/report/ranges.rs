@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 /// `--time_range`, for reports that are not maps.
 #[derive(Args, Clone, Debug, Default)]
-pub struct TimeArgs {
+pub(crate) struct TimeArgs {
     /// Only this time since the recording began, as in `5s 1min`; with BASE, since that: a time, `guided` (the first
     /// reading), `guided_end` (the last one), or the text of a mark
     #[arg(long = "time_range", num_args = 2..=3, value_names = ["START", "END", "BASE"], allow_negative_numbers = true, help_heading = "Selection")]
@@ -22,7 +22,7 @@ impl TimeArgs {
     ///
     /// # Errors
     /// If one is no time, or the end is not after the start.
-    pub fn range(&self, clock: ClockArgs) -> Result<Option<TimeRange>> {
+    pub(crate) fn range(&self, clock: ClockArgs) -> Result<Option<TimeRange>> {
         if self.time_range.is_empty() {
             Ok(None)
         } else {
@@ -33,7 +33,7 @@ impl TimeArgs {
 
 /// What bare numbers mean where a moment is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BareTimes {
+pub(crate) enum BareTimes {
     /// Nanoseconds on the record's clock: as the Python tool's options have them, and as `--guide` prints them.
     Clock,
     /// They are refused: nobody knows their unit.
@@ -56,7 +56,7 @@ fn moment(text: &str, bare: BareTimes) -> Result<(Nanos, bool), ParseError> {
 ///
 /// # Errors
 /// If START or END is no time, one has a unit and the other has not, or the end is not after the start.
-pub fn time_range(words: &[String], bare: BareTimes, clock: ClockArgs) -> Result<TimeRange> {
+pub(crate) fn time_range(words: &[String], bare: BareTimes, clock: ClockArgs) -> Result<TimeRange> {
     let said = || format!("--time_range {}", words.join(" "));
     let (start, end, base) = three(words);
     let (from, from_bare) = moment(start, bare).with_context(said)?;
@@ -94,7 +94,7 @@ fn three(words: &[String]) -> (&str, &str, Option<&str>) {
 }
 
 /// FROM and TO of `--snapshot_time`, which may be the same moment.
-pub fn time_bounds(words: &[String]) -> Result<TimeRange> {
+pub(crate) fn time_bounds(words: &[String]) -> Result<TimeRange> {
     let said = || format!("--snapshot_time {}", words.join(" "));
     let [from, to] = words else { bail!("{}: two times are wanted, FROM and TO", said()) };
     let (from, from_bare) = moment(from, BareTimes::Clock).with_context(said)?;
@@ -110,14 +110,14 @@ pub fn time_bounds(words: &[String]) -> Result<TimeRange> {
 }
 
 /// Groups of the values of an option, one for each time that it was given.
-pub fn occurrences(matches: &ArgMatches, id: &str) -> Vec<Vec<String>> {
+pub(crate) fn occurrences(matches: &ArgMatches, id: &str) -> Vec<Vec<String>> {
     let text = |word: &std::ffi::OsStr| word.to_string_lossy().into_owned();
     let groups = matches.get_raw_occurrences(id);
     groups.into_iter().flatten().map(|group| group.map(text).collect()).collect()
 }
 
 /// An option with several values that may be given several times.
-pub fn repeated(id: &'static str, names: &[&'static str], help: &'static str) -> clap::Arg {
+pub(crate) fn repeated(id: &'static str, names: &[&'static str], help: &'static str) -> clap::Arg {
     clap::Arg::new(id)
         .long(id)
         .value_names(names.to_vec())
@@ -130,7 +130,7 @@ pub fn repeated(id: &'static str, names: &[&'static str], help: &'static str) ->
 
 /// Ranges of time and addresses.
 #[derive(Clone, Debug, Default)]
-pub struct Ranges {
+pub(crate) struct Ranges {
     time: Option<Vec<String>>,
     /// A group of words for each time that the option was given.
     pub addresses: Vec<Vec<String>>,
@@ -140,7 +140,7 @@ pub struct Ranges {
 
 impl Ranges {
     /// Records that stood right behind a range.
-    pub fn files(&self) -> &[PathBuf] {
+    pub(crate) fn files(&self) -> &[PathBuf] {
         &self.files
     }
 
@@ -148,7 +148,7 @@ impl Ranges {
     ///
     /// # Errors
     /// If a time is none, or the range ends before it starts.
-    pub fn time(&self, bare: BareTimes, clock: ClockArgs) -> Result<Option<TimeRange>> {
+    pub(crate) fn time(&self, bare: BareTimes, clock: ClockArgs) -> Result<Option<TimeRange>> {
         self.time.as_deref().map(|words| time_range(words, bare, clock)).transpose()
     }
 
@@ -156,7 +156,7 @@ impl Ranges {
     ///
     /// # Errors
     /// If an address is none, or a range ends before it starts.
-    pub fn address_ranges(&self) -> Result<Vec<AddressRange>> {
+    pub(crate) fn address_ranges(&self) -> Result<Vec<AddressRange>> {
         self.addresses.iter().map(|words| address_range(words)).collect()
     }
 }

@@ -16,7 +16,7 @@ use damo_report::raw::{RawOptions, RawReport, raw};
 use damo_report::several::Apart;
 
 #[derive(Args, Debug)]
-pub struct RawArgs {
+pub(super) struct RawArgs {
     #[command(flatten)]
     raw_number: RawNumber,
     #[command(flatten)]
@@ -25,7 +25,7 @@ pub struct RawArgs {
 
 /// Which part of the records.
 #[derive(Args, Debug)]
-pub struct RawPart {
+pub(super) struct RawPart {
     #[command(flatten)]
     filter: FilterArgs,
     /// Only this part, counted from when the recording began; a bare number is seconds
@@ -75,7 +75,7 @@ impl ReportArgs for RawArgs {
 ///
 /// # Errors
 /// If regions are filtered by anything else, as a map would show those left out as not monitored; or as [`maps`].
-pub fn draw<A: ReportArgs>(request: &Request<'_, A>, duration: Option<Bounds<Nanos>>) -> Result<bool> {
+pub(super) fn draw<A: ReportArgs>(request: &Request<'_, A>, duration: Option<Bounds<Nanos>>) -> Result<bool> {
     let (filter, picture) = (&request.filter, request.form.plot.picture);
     let Some(place) = request.form.picture_output() else { return Ok(false) };
     if *filter != (Filter { target: filter.target.clone(), addresses: filter.addresses.clone(), ..Filter::default() }) {

@@ -11,7 +11,7 @@ use damo_report::guide::{GuideReport, guide};
 use damo_report::several::Apart;
 
 #[derive(Args, Debug)]
-pub struct RecordInfoArgs {
+pub(super) struct RecordInfoArgs {
     #[command(flatten)]
     raw_number: RawNumber,
 }

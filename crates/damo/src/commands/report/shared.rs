@@ -18,7 +18,7 @@ use std::fmt::Debug;
 use std::path::PathBuf;
 
 /// A report on the command line.
-pub trait ReportCommand: Debug {
+pub(crate) trait ReportCommand: Debug {
     /// Changes what clap knows of the options that all reports have.
     fn adapt(command: Command) -> Command
     where
@@ -35,7 +35,7 @@ pub trait ReportCommand: Debug {
 }
 
 /// What a report has of its own on the command line.
-pub trait ReportArgs: Args + Debug + 'static {
+pub(crate) trait ReportArgs: Args + Debug + 'static {
     /// The report; those that read records while they are written borrow them.
     type Report<'r>: Report;
     /// The options that say which part of the records it looks at.
@@ -95,7 +95,7 @@ pub trait ReportArgs: Args + Debug + 'static {
 
 /// The options of a report: its own, and those that all reports have.
 #[derive(Args, Debug)]
-pub struct Asked<A: ReportArgs> {
+pub(crate) struct Asked<A: ReportArgs> {
     /// Records to read
     #[arg(value_name = "FILE")]
     pub files: Vec<PathBuf>,
@@ -117,7 +117,7 @@ pub struct Asked<A: ReportArgs> {
 }
 
 /// Options that make sense by themselves, and the records that they are for.
-pub struct Request<'r, A: ReportArgs> {
+pub(crate) struct Request<'r, A: ReportArgs> {
     /// The options as they were given.
     pub asked: &'r Asked<A>,
     /// In which form the result is shown.
@@ -130,7 +130,7 @@ pub struct Request<'r, A: ReportArgs> {
 
 impl<'r, A: ReportArgs> Request<'r, A> {
     /// The report's own options.
-    pub fn own(&self) -> &'r A {
+    pub(crate) fn own(&self) -> &'r A {
         &self.asked.own
     }
 
@@ -138,7 +138,7 @@ impl<'r, A: ReportArgs> Request<'r, A> {
     ///
     /// # Errors
     /// If nothing passes, or the first that `look` returns.
-    pub fn each<T>(&self, mut look: impl FnMut(&'r [Record], Filter) -> Result<T>) -> Result<Apart<T>> {
+    pub(crate) fn each<T>(&self, mut look: impl FnMut(&'r [Record], Filter) -> Result<T>) -> Result<Apart<T>> {
         progress::during(&self.opened.records, || {
             Apart::look(&self.opened.records, |records| look(records, selected(records, &self.filter)?))
         })
@@ -148,7 +148,7 @@ impl<'r, A: ReportArgs> Request<'r, A> {
     ///
     /// # Errors
     /// If it cannot be written, or there is no such table.
-    pub fn show<R: Report>(&self, found: &Apart<R>, layout: &R::Layout) -> Result<()> {
+    pub(crate) fn show<R: Report>(&self, found: &Apart<R>, layout: &R::Layout) -> Result<()> {
         let form = &self.form;
         if let Some(place) = form.picture_output() {
             let picture = progress::during(&self.opened.records, || found.picture(layout))?;
@@ -192,7 +192,7 @@ impl<A: ReportArgs> ReportCommand for Asked<A> {
 ///
 /// # Errors
 /// As [`Request::show`].
-pub fn show_one<R: Report<Layout = ()>>(report: &R, form: &FormArgs, opened: &Opened) -> Result<()> {
+pub(crate) fn show_one<R: Report<Layout = ()>>(report: &R, form: &FormArgs, opened: &Opened) -> Result<()> {
     if let Some(place) = form.picture_output() {
         return form.plot.picture.draw(&report.picture(&())?, opened, &place);
     }

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 /// It has no options of its own.
 #[derive(Args, Debug)]
-pub struct TimesArgs {}
+pub(super) struct TimesArgs {}
 
 impl ReportArgs for TimesArgs {
     type Report<'r> = TimesReport;

@@ -13,7 +13,7 @@ use damo_report::several::Apart;
 use damo_report::wss::{WssOptions, WssReport, wss};
 
 #[derive(Args, Debug)]
-pub struct WssArgs {
+pub(super) struct WssArgs {
     #[command(flatten)]
     distribution: DistributionArgs,
     #[command(flatten)]

@@ -15,7 +15,7 @@ const PROMPT: usize = 1;
 const LEAST_LINES: usize = 10;
 
 /// What maps on the terminal are fitted to.
-pub struct Window {
+pub(super) struct Window {
     style: TerminalStyle,
     /// Whether the map is looked at on a terminal: not in a file, and not in a pipe.
     to_terminal: bool,
@@ -34,7 +34,7 @@ impl Window {
     ///
     /// # Errors
     /// If a record cannot be read.
-    pub fn of(request: &Request<'_, HeatsArgs>) -> Result<Self> {
+    pub(super) fn of(request: &Request<'_, HeatsArgs>) -> Result<Self> {
         let (own, form, records) = (request.own(), &request.form, &request.opened.records);
         let to_terminal = output::is_terminal() && form.out().is_none();
         let default = if to_terminal && own.resol.is_empty() { Glyphs::HalfBlocks } else { Glyphs::Digits };
@@ -62,7 +62,7 @@ impl Window {
     }
 
     /// How so many maps are laid out. What is below the maps is cut to the window, unless they are a page to scroll.
-    pub fn style(self, maps: usize) -> TerminalStyle {
+    pub(super) fn style(self, maps: usize) -> TerminalStyle {
         let lines = (self.fits && (self.to_terminal || maps == 1)).then(|| self.lines_of_each(maps) + PROMPT);
         TerminalStyle { lines, ..self.style }
     }
@@ -71,7 +71,7 @@ impl Window {
     ///
     /// # Errors
     /// If a record cannot be read, or nothing is left to be shown.
-    pub fn maps(&self, request: &Request<'_, HeatsArgs>, options: &HeatsOptions) -> Result<Apart<HeatsReport>> {
+    pub(super) fn maps(&self, request: &Request<'_, HeatsArgs>, options: &HeatsOptions) -> Result<Apart<HeatsReport>> {
         if self.style.glyphs != Glyphs::HalfBlocks {
             return one_map(request, options);
         }
