@@ -133,7 +133,7 @@ impl Chunk {
 
     /// The regions as a frame: `snapshot` (u64: position in the record), `target` (u32), `start`, `end` (u64, bytes),
     /// `nr_accesses` (u32, samples), `age` (u32, aggregation intervals; null where unknown), and a u64 column for each
-    /// extra ([`extra_name`]).
+    /// extra (`extra_name`).
     ///
     /// # Errors
     /// When Polars refuses the columns (they differ in length: a fault of the reader).

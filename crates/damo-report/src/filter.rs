@@ -88,7 +88,7 @@ pub struct Filter {
     pub sz_snapshot: Vec<Bounds<Bytes>>,
     /// Spans of time on the record's clock; a snapshot lies within one of them.
     pub snapshot_time: Vec<Bounds<Nanos>>,
-    /// The same since the recording began: to be put on a record's clock by [`Filter::on_clock_of`] first.
+    /// The same since the recording began: to be put on a record's clock by `Filter::on_clock_of` first.
     pub since_began: Vec<Bounds<Nanos>>,
     /// Positions in the target's series of snapshots, from 0, after the filters above.
     pub snapshot_idx: Vec<Bounds<u64>>,

@@ -57,7 +57,7 @@ pub(crate) fn something_passes(record: &Record, filter: &Filter) -> Result<(), R
 /// The filter for a record, with its times on the record's clock, of which something is left.
 ///
 /// # Errors
-/// As [`something_passes`].
+/// If nothing is left, with what there is; or if the record cannot be read.
 pub fn selected(records: &[Record], filter: &Filter) -> Result<Filter, ReportError> {
     let Some(record) = records.first() else { return Ok(filter.clone()) };
     let filter = filter.on_clock_of(record);

@@ -415,6 +415,11 @@ fn pid_namespace(root: &Root) -> Check {
     }
 }
 
+/// Whether /proc is of the pid namespace that we are in: else its process ids are not those that we are given.
+pub fn is_own_proc(root: &Root) -> bool {
+    proc_of_namespace(root).verdict == Verdict::Good
+}
+
 fn proc_of_namespace(root: &Root) -> Check {
     let needed = "/proc mounted for this pid namespace, as its process ids are those that the kernel takes";
     let status = root.read_text("proc/self/status").unwrap_or_default();

@@ -23,7 +23,7 @@ use damo_steer::command::Started;
 use damo_steer::plan::TargetSpec;
 use damo_steer::problem::Problem;
 use damo_steer::processes::CHILD_MIN_AGE;
-use damo_steer::{HasProblem, Machine, Notifier, SteerError};
+use damo_steer::{HasProblem, Machine, Notifier, SteerError, readiness};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::time::{ClockId, clock_gettime};
@@ -317,6 +317,7 @@ impl Recording for ReferencedRecording<'_> {
 pub(super) fn is_possible(request: &Request, targets: &TargetSpec, machine: &Machine) -> bool {
     let readable = |pid: &i32| machine.procfs.mapping_use(*pid).is_ok_and(|found| !found.is_empty());
     check(request, targets).is_ok()
+        && readiness::is_own_proc(&machine.root)
         && match targets {
             TargetSpec::Pids { pids, .. } => pids.iter().all(readable),
             TargetSpec::Cgroup(path) => {

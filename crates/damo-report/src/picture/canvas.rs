@@ -3,7 +3,7 @@
 use crate::colormap::Rgb;
 use damo_model::human::Show;
 
-/// Size of the heat map palette: [`NO_DATA`], [`HATCH`], colours of overlays, and colours from cold to hot.
+/// Size of the heat map palette: `NO_DATA`, `HATCH`, colours of overlays, and colours from cold to hot.
 pub const PALETTE: usize = 256;
 /// Palette index of cells without data.
 pub(crate) const NO_DATA: u8 = 0;
