@@ -76,7 +76,7 @@ pub fn usage(error: &clap::Error) -> ExitCode {
 }
 
 /// Whether standard error shows colours: it is a terminal, `TERM` names one that has colours, and `NO_COLOR` is not set.
-pub fn is_colored() -> bool {
+pub(crate) fn is_colored() -> bool {
     let variable = |name| std::env::var_os(name);
     io::stderr().is_terminal() && wants_color(variable("NO_COLOR").as_deref(), variable("TERM").as_deref())
 }

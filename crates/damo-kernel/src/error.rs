@@ -209,7 +209,7 @@ impl Error {
     }
 
     /// The errno behind it, if there is one.
-    pub fn errno(&self) -> Option<i32> {
+    pub(crate) fn errno(&self) -> Option<i32> {
         match self {
             Error::Read { source, .. }
             | Error::Write { source, .. }

@@ -255,7 +255,7 @@ impl Root {
     ///
     /// # Errors
     /// [`Error::Read`], with what is usually behind it.
-    pub fn read_bytes(&self, rel: &str) -> Result<Vec<u8>> {
+    pub(crate) fn read_bytes(&self, rel: &str) -> Result<Vec<u8>> {
         // DAMON's files answer EBUSY while the kernel carries out a command of another thread or program.
         let mut tries = BUSY_TRIES;
         loop {

@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 const LONGEST: usize = 511;
 
 /// The FIFO's name for a record's name.
-pub fn fifo_of(record: &Path) -> PathBuf {
+pub(crate) fn fifo_of(record: &Path) -> PathBuf {
     let mut name = record.as_os_str().to_os_string();
     name.push(".mark");
     PathBuf::from(name)

@@ -32,7 +32,7 @@ impl IdleReport {
     }
 
     /// The share of the memory that is accessed, 0 to 100 percent.
-    pub fn accessed_percent(&self) -> usize {
+    pub(crate) fn accessed_percent(&self) -> usize {
         self.idle.iter().filter(|idle| idle.0 < 0).count().min(100)
     }
 

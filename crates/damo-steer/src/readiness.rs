@@ -49,7 +49,7 @@ impl Check {
     }
 
     /// Whether only the stream of events needs it: snapshots through tried regions work without.
-    pub fn is_for_events_alone(&self) -> bool {
+    pub(crate) fn is_for_events_alone(&self) -> bool {
         const FOR_EVENTS: [&str; 6] =
             ["tracefs", "events", "perf_event_paranoid", "lockdown", "config_perf_events", "config_event_tracing"];
         FOR_EVENTS.contains(&self.name)
@@ -71,7 +71,7 @@ pub fn checks(root: &Root) -> Vec<Check> {
 
 /// All checks but those of the kernel's build configuration, a file of some hundred KiB: what it lacks shows in the others,
 /// and why it is missing can be asked then.
-pub fn checks_at_work(root: &Root) -> Vec<Check> {
+pub(crate) fn checks_at_work(root: &Root) -> Vec<Check> {
     run(root, false)
 }
 
@@ -99,7 +99,7 @@ fn run(root: &Root, with_config: bool) -> Vec<Check> {
 }
 
 /// The worst verdict of all.
-pub fn overall(checks: &[Check]) -> Verdict {
+pub(crate) fn overall(checks: &[Check]) -> Verdict {
     checks.iter().map(|check| check.verdict).max().unwrap_or(Verdict::Unknown)
 }
 
@@ -117,7 +117,7 @@ fn capabilities(status: &str) -> Option<u64> {
 }
 
 /// The capabilities that recording needs and this process does not have. What is not told counts as there.
-pub fn missing_capabilities(root: &Root) -> Vec<&'static str> {
+pub(crate) fn missing_capabilities(root: &Root) -> Vec<&'static str> {
     let Some(caps) = capabilities(&root.read_text("proc/self/status").unwrap_or_default()) else { return Vec::new() };
     let has = |cap: u32| caps & (1 << cap) != 0;
     let needed = [
@@ -339,7 +339,7 @@ fn events(root: &Root, config: &KernelConfig<'_>) -> Check {
 pub const SNAPSHOTS: &str = "damo record --snapshot 1s 60 …";
 
 /// Whether a kdamond or a module of DAMON is on, beside which no kdamond of ours can be started.
-pub fn something_runs(root: &Root) -> bool {
+pub(crate) fn something_runs(root: &Root) -> bool {
     let sysfs = Sysfs::new(root);
     sysfs.running().is_ok_and(|running| !running.is_empty()) || !sysfs.enabled_modules().is_empty()
 }

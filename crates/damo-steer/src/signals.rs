@@ -112,7 +112,7 @@ impl Signals {
     }
 
     /// The latest of those that asked to stop.
-    pub fn stop_request(&self) -> Option<StopRequest> {
+    pub(crate) fn stop_request(&self) -> Option<StopRequest> {
         let stop = self.stop.load(Ordering::Relaxed);
         (stop != 0).then_some(StopRequest { signal: (stop & !OF_A_KEY) as i32, of_a_key: stop & OF_A_KEY != 0 })
     }

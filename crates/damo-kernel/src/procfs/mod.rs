@@ -17,7 +17,8 @@ pub mod parse;
 mod places;
 mod smaps;
 
-pub use parse::{Stat, joined, parse_id_list};
+pub(crate) use parse::parse_id_list;
+pub use parse::{Stat, joined};
 pub use smaps::MappingUse;
 
 use crate::error::{Error, Result};
@@ -149,11 +150,6 @@ impl Procfs {
     /// before 5.3, without descriptors to spare, below a root that is not this machine's, or if the process is gone.
     pub fn exit_of(&self, pid: i32) -> Option<OwnedFd> {
         self.root.io().is_machine().then(|| system::pidfd(pid).ok()).flatten()
-    }
-
-    /// The whole machine's CPU time, busy and total over all CPUs; `None` if it cannot be told.
-    pub fn system_cpu_time(&self) -> Option<(Nanos, Nanos)> {
-        parse::system_cpu(&self.root.read_bytes("proc/stat").ok()?, self.ticks)
     }
 
     /// `/proc/meminfo`.

@@ -128,7 +128,7 @@ pub fn numbers<T: std::str::FromStr>(bytes: &[u8]) -> Vec<T> {
 }
 
 /// Lines such as `Pss:   12 kB`, in bytes.
-pub fn kb_lines(bytes: &[u8]) -> HashMap<String, Bytes> {
+pub(crate) fn kb_lines(bytes: &[u8]) -> HashMap<String, Bytes> {
     let text = String::from_utf8_lossy(bytes);
     text.lines().filter_map(kb_line).map(|(name, value)| (name.to_owned(), value)).collect()
 }
@@ -164,23 +164,8 @@ pub fn pressure(bytes: &[u8]) -> Option<(Nanos, Option<Nanos>)> {
     Some((total("some")?, total("full")))
 }
 
-/// `/proc/stat`: busy and total time over all CPUs.
-pub fn system_cpu(bytes: &[u8], ticks: i64) -> Option<(Nanos, Nanos)> {
-    let line = bytes.split(|b| *b == b'\n').next()?.strip_prefix(b"cpu ")?;
-    let values: Vec<u64> = numbers(line);
-    // user nice system idle iowait irq softirq steal; guest times are part of user and nice.
-    let sum = |values: &[u64]| values.iter().fold(0u64, |sum, v| sum.saturating_add(*v));
-    let all = sum(values.get(..values.len().min(8))?);
-    let idle = sum(values.get(3..5)?);
-    let ns = |count: u64| {
-        let ns = i128::from(count) * 1_000_000_000 / i128::from(ticks.max(1));
-        Nanos(i64::try_from(ns).unwrap_or(i64::MAX))
-    };
-    Some((ns(all.saturating_sub(idle)), ns(all)))
-}
-
 /// `0-3,8` as single numbers; `None` if it is not such a list, or an absurdly long one.
-pub fn parse_id_list(text: &str) -> Option<Vec<u32>> {
+pub(crate) fn parse_id_list(text: &str) -> Option<Vec<u32>> {
     let mut ids = Vec::new();
     for part in text.trim().split(',').filter(|part| !part.is_empty()) {
         let (first, last) = match part.split_once('-') {

@@ -29,7 +29,7 @@ impl Procfs {
     ///
     /// # Errors
     /// If they cannot be told.
-    pub fn numa_nodes(&self) -> Result<Vec<u32>> {
+    pub(crate) fn numa_nodes(&self) -> Result<Vec<u32>> {
         let rel = "sys/devices/system/node/has_memory";
         let text = self.root.read_line(rel)?;
         parse::parse_id_list(&text).ok_or_else(|| self.nonsense(rel, "a list of nodes", text.as_bytes()))
@@ -80,7 +80,7 @@ impl Procfs {
     }
 
     /// Where the unified cgroup tree is mounted, relative to the root; `None` if it is not.
-    pub fn cgroup_mount(&self) -> Option<String> {
+    pub(crate) fn cgroup_mount(&self) -> Option<String> {
         let mounts = self.root.read_text("proc/mounts").ok()?;
         mounts.lines().find_map(|line| {
             let mut words = line.split(' ');
@@ -149,7 +149,7 @@ impl Procfs {
         text.lines().find_map(|line| line.strip_prefix("0::")).map(str::to_owned)
     }
 
-    /// As [`Procfs::cgroup_mount`], to look for the cgroup `path` in.
+    /// Where the unified hierarchy of control groups is mounted, to look for the cgroup `path` in.
     ///
     /// # Errors
     /// If it is not mounted, with what to do instead.

@@ -224,17 +224,6 @@ impl Ring {
         self.per_cpu
     }
 
-    /// Follows one more thread, when a kdamond was switched on later. Without effect on per-CPU rings.
-    ///
-    /// # Errors
-    /// As [`Ring::threads`].
-    pub fn add_thread(&mut self, thread: KdamondThread) -> Result<()> {
-        if !self.per_cpu {
-            self.rings.push(One::open(&self.events, On::Thread(thread.0), ring_size(self.options.size.0))?);
-        }
-        Ok(())
-    }
-
     /// Waits until a ring is a quarter full, or one of `others` can be read, or `timeout` is over, or a signal came.
     /// Whether one of `others` can be read. Draining is right whatever woke us, for the watermark says nothing of a few
     /// events.

@@ -90,20 +90,6 @@ impl Tracefs {
         EventFormat::parse(&text).map_err(|source| Error::Format { path: self.root.shown(&rel), source })
     }
 
-    /// The layouts of all DAMON events of this kernel.
-    ///
-    /// # Errors
-    /// As [`Tracefs::event`]; also if there is no `damon_aggregated`.
-    pub fn damon_events(&self) -> Result<Vec<EventFormat>> {
-        let mut formats = vec![self.event("damon_aggregated")?];
-        for name in self.damon_event_names() {
-            if name != "damon_aggregated" {
-                formats.push(self.event(&name)?);
-            }
-        }
-        Ok(formats)
-    }
-
     /// The events that a recording takes: regions, chosen intervals where the kernel tunes them, and with `schemes` what
     /// schemes are applied to, their quotas in effect, and their statistics. First the one that is always there.
     ///
