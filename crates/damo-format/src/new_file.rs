@@ -78,8 +78,13 @@ impl NewFile {
         }
         guard::check(&path, &rules, None)?;
         remove_leftovers(&path);
-        let (file, beside) = create_beside(&path)?;
-        unfinished().push(beside.clone());
+        let (file, beside) = {
+            // Held over both, so that a signal finds the name of every file that there is.
+            let mut names = unfinished();
+            let (file, beside) = create_beside(&path)?;
+            names.push(beside.clone());
+            (file, beside)
+        };
         // From here on the file is removed if anything fails.
         let mut new = NewFile { file, path, beside: Some(beside), rules, writer: 0 };
         // Where the file system has no locks, leftovers are told by their process alone.
