@@ -13,7 +13,7 @@
 //! ```no_run
 //! # use damo_kernel::{Root, ring::{Record, Ring, RingOptions, Until}, tracefs::{Decoder, Tracefs}};
 //! # use std::time::Duration;
-//! # fn switch_on() -> i32 { 1 }
+//! # fn switch_on() -> damo_model::KdamondThread { damo_model::KdamondThread(1) }
 //! let root = Root::host();
 //! let formats = Tracefs::find(&root)?.recording_events(true)?;
 //! let decoder = Decoder::new(&formats).expect("known layouts");
