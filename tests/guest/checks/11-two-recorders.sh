@@ -28,6 +28,8 @@ start_workload steady
 steady=$pid
 start_workload large
 large=$pid
+# Until it has been through all of its memory once, each page is accessed once only, which is not hot.
+wait_for 60 sh -c "[ \$(awk '/^VmRSS/ {print \$2}' /proc/$large/status) -gt 185000 ]"
 both=0
 for i in 1 2 3 4 5 6 7 8; do
     damo-record "$steady" --timeout 3 -o steady.damo 2>steady.log &
