@@ -72,7 +72,7 @@ impl Notifier for StatusLine {
         if !self.live || !due {
             return;
         }
-        let columns = terminal::size(io::stderr()).map_or(80, |(columns, _)| columns.max(20));
+        let columns = terminal::size(io::stderr()).0.map_or(80, |columns| columns.max(20));
         let line: String = text().shown().to_string().chars().take(columns - 1).collect();
         // A terminal that is gone is no reason to stop recording.
         self.out.write(&format!("\r{line}\x1b[K"), Duration::ZERO);

@@ -166,6 +166,7 @@ pub(crate) fn theme() -> Theme {
 /// Columns and rows of the terminal: what it says itself, else COLUMNS and LINES, else 80 x 24.
 pub(crate) fn terminal_size() -> (usize, usize) {
     let variable = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok()).filter(|n: &usize| *n > 0);
-    let (width, height) = damo_cli::terminal::size(io::stdout()).unwrap_or((80, 24));
+    let (width, height) = damo_cli::terminal::size(io::stdout());
+    let (width, height) = (width.unwrap_or(80), height.unwrap_or(24));
     (variable("COLUMNS").unwrap_or(width), variable("LINES").unwrap_or(height))
 }
