@@ -113,8 +113,8 @@ impl PausedModules {
         if self.stays || self.note.as_os_str().is_empty() {
             return Ok(());
         }
-        for module in std::mem::take(&mut self.modules) {
-            self.machine.sysfs.enable_module(module, true)?;
+        for module in &self.modules {
+            self.machine.sysfs.enable_module(*module, true)?;
         }
         let note = std::mem::take(&mut self.note);
         fs::remove_file(&note).map_err(|e| SteerError::io(format!("removing {}", note.display()), e))
@@ -259,6 +259,19 @@ mod tests {
         std::mem::forget(paused);
         machine.resume_abandoned_modules(&mut Silent);
         assert_eq!((fake.files()[ENABLED].as_str(), left.exists(), note.exists()), ("Y", false, true));
+    }
+
+    #[test]
+    fn the_note_stays_where_a_module_cannot_be_switched_on_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let (fake, machine) = machine(&dir);
+        let paused = pause(&machine, PausePolicy::Pause, PausedFor::ThisProcess).unwrap();
+        // Once when it is asked for, and once when it is dropped.
+        (0..2).for_each(|_| fake.fail_next(ENABLED, rustix::io::Errno::BUSY.raw_os_error()));
+        assert!(paused.resume().is_err());
+        assert_eq!(machine.notes_of_modules().len(), 1);
+        machine.resume_abandoned_modules(&mut Silent);
+        assert_eq!((fake.files()[ENABLED].as_str(), machine.notes_of_modules().len()), ("Y", 0));
     }
 
     #[test]
