@@ -14,6 +14,8 @@ use damo_model::{Item, Mark, Nanos, Side, Stamp};
 use damo_steer::Notifier;
 use damo_steer::command::{self, Started};
 use damo_steer::signals::Signals;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use std::os::fd::BorrowedFd;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -182,6 +184,30 @@ impl Session<'_> {
         match self.signals.stop() {
             Some(name) => Some(Ending::Signal(name)),
             None => self.time_left().is_some_and(|left| left.is_zero()).then_some(Ending::Timeout),
+        }
+    }
+
+    /// Puts the marks that came into the record, and gives a reason to end if there is one.
+    pub(crate) fn look(&mut self) -> Result<Option<Ending>, RecordError> {
+        self.signals.clear_wakeup();
+        let marks = self.take_marks();
+        self.give_all(marks)?;
+        Ok(self.asked_to_end())
+    }
+
+    /// Waits for a signal, a mark, one of `others` or the end of the time, but no longer than `patience`.
+    pub(crate) fn sleep<'s>(
+        &'s self,
+        others: impl Iterator<Item = BorrowedFd<'s>>,
+        patience: Duration,
+    ) -> Result<(), RecordError> {
+        let patience = self.time_left().map_or(patience, |left| patience.min(left));
+        let wakeups = self.wakeups().chain(others);
+        let mut wakeups: Vec<PollFd<'_>> = wakeups.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
+        let (seconds, nanoseconds) = (patience.as_secs() as i64, patience.subsec_nanos().into());
+        match poll(&mut wakeups, Some(&Timespec { tv_sec: seconds, tv_nsec: nanoseconds })) {
+            Ok(_) | Err(Errno::INTR) => Ok(()),
+            Err(error) => Err(RecordError::io("waiting for the next snapshot", error.into())),
         }
     }
 

@@ -8,6 +8,7 @@
 use super::description::meta;
 use super::process_tracker::ProcessTracker;
 use super::side_data::SideDataSampler;
+use super::snapshots::is_same;
 use super::starting::plan;
 use crate::error::RecordError;
 use crate::request::Request;
@@ -24,8 +25,6 @@ use damo_steer::plan::TargetSpec;
 use damo_steer::problem::Problem;
 use damo_steer::processes::CHILD_MIN_AGE;
 use damo_steer::{HasProblem, Machine, Notifier, SteerError, readiness};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
 use rustix::time::{ClockId, clock_gettime};
 use std::time::{Duration, Instant};
 
@@ -152,10 +151,9 @@ impl<'a> ReferencedRecording<'a> {
     fn look(&mut self, session: &Session<'_>) -> Result<(), RecordError> {
         let changes = self.processes.look();
         let mut items = Vec::new();
-        let is = |one: &Process, other: &Process| (one.pid, one.started) == (other.pid, other.started);
-        self.targets.retain(|known| !changes.gone.iter().any(|gone| is(gone, &known.process)));
+        self.targets.retain(|known| !changes.gone.iter().any(|gone| is_same(gone, &known.process)));
         for process in &changes.renamed {
-            for known in self.targets.iter_mut().filter(|known| is(&known.process, process)) {
+            for known in self.targets.iter_mut().filter(|known| is_same(&known.process, process)) {
                 known.target.process = Some(process.clone());
                 items.push(Item::Target(known.target.clone()));
             }
@@ -167,10 +165,7 @@ impl<'a> ReferencedRecording<'a> {
     /// Waits until `due`, or gives a reason to end.
     fn wait(&mut self, session: &mut Session<'_>, due: Instant) -> Result<Option<Ending>, RecordError> {
         loop {
-            session.signals.clear_wakeup();
-            let marks = session.take_marks();
-            session.give_all(marks)?;
-            if let Some(ending) = session.asked_to_end() {
+            if let Some(ending) = session.look()? {
                 return Ok(Some(ending));
             }
             if self.processes.someone_is_gone(true) {
@@ -184,14 +179,7 @@ impl<'a> ReferencedRecording<'a> {
             if left.is_zero() {
                 return Ok(None);
             }
-            let patience = session.time_left().map_or(left, |time| left.min(time)).min(super::follow::LOOK);
-            let wakeups = session.wakeups().chain(self.processes.exits());
-            let mut wakeups: Vec<PollFd<'_>> = wakeups.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
-            let (seconds, nanoseconds) = (patience.as_secs() as i64, patience.subsec_nanos().into());
-            match poll(&mut wakeups, Some(&Timespec { tv_sec: seconds, tv_nsec: nanoseconds })) {
-                Ok(_) | Err(Errno::INTR) => {}
-                Err(error) => return Err(RecordError::io("waiting for the end of an interval", error.into())),
-            }
+            session.sleep(self.processes.exits(), left.min(super::follow::LOOK))?;
         }
     }
 

@@ -26,8 +26,6 @@ use damo_model::{Bytes, ColumnId, ExtraColumn, Intervals, Item, Nanos, Process, 
 use damo_steer::command::Started;
 use damo_steer::plan::{Origin, Plan, TargetSpec};
 use damo_steer::{Machine, Notifier};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
 use std::time::{Duration, Instant};
 
 /// The release that brought target filters.
@@ -209,10 +207,7 @@ impl SnapshotRecording<'_> {
     /// Waits until the next snapshot is due, or gives a reason to end.
     fn wait(&mut self, session: &mut Session<'_>, due: Instant) -> Result<Option<Ending>, RecordError> {
         loop {
-            session.signals.clear_wakeup();
-            let marks = session.take_marks();
-            session.give_all(marks)?;
-            if let Some(ending) = session.asked_to_end() {
+            if let Some(ending) = session.look()? {
                 return Ok(Some(ending));
             }
             self.look(session)?;
@@ -227,7 +222,7 @@ impl SnapshotRecording<'_> {
             if patience.is_zero() {
                 return Ok(None);
             }
-            self.sleep(session, session.time_left().map_or(patience, |left| patience.min(left)))?;
+            session.sleep(self.processes.exits(), patience)?;
         }
     }
 
@@ -246,17 +241,6 @@ impl SnapshotRecording<'_> {
     /// Whether the process was there at the last look.
     fn is_alive(&self, process: &Process) -> bool {
         self.processes.alive().any(|alive| is_same(alive, process))
-    }
-
-    /// Waits for a signal, a mark or the end of a process, but no longer than `patience`.
-    fn sleep(&self, session: &Session<'_>, patience: Duration) -> Result<(), RecordError> {
-        let wakeups = session.wakeups().chain(self.processes.exits());
-        let mut wakeups: Vec<PollFd<'_>> = wakeups.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
-        let (seconds, nanoseconds) = (patience.as_secs() as i64, patience.subsec_nanos().into());
-        match poll(&mut wakeups, Some(&Timespec { tv_sec: seconds, tv_nsec: nanoseconds })) {
-            Ok(_) | Err(Errno::INTR) => Ok(()),
-            Err(error) => Err(RecordError::io("waiting for the next snapshot", error.into())),
-        }
     }
 
     /// Reads the regions of all targets that are left: of one that has ended DAMON goes on to list the last ones. Gives
@@ -305,7 +289,7 @@ impl SnapshotRecording<'_> {
 }
 
 /// Whether it is one process, whatever its name is now.
-fn is_same(one: &Process, other: &Process) -> bool {
+pub(super) fn is_same(one: &Process, other: &Process) -> bool {
     (one.pid, one.started) == (other.pid, other.started)
 }
 
