@@ -131,6 +131,31 @@ fn a_layout_with_moved_fields_is_followed() {
 }
 
 #[test]
+fn a_recording_of_the_newer_event_of_regions_says_the_same() {
+    let mut small = stairs().small(200);
+    let expected = snapshots(&small.file());
+    let newer = include_bytes!("../../../testdata/kernel/formats/newer-damon_region_aggregated.txt");
+    // A format's text stands behind its length.
+    let older = b"name: damon_aggregated";
+    let text = small.tracing.windows(older.len()).position(|window| window == older).expect("in the formats");
+    let len = u64::from_le_bytes(small.tracing[text - 8..text].try_into().expect("8 bytes")) as usize;
+    let new = [&newer.len().to_le_bytes()[..], newer].concat();
+    small.tracing.splice(text - 8..text + len, new);
+    for sample in small.records.iter_mut().filter(|record| kind(record) == 9) {
+        let raw = sample[RAW_AT..].to_vec();
+        let new = &mut sample[RAW_AT..];
+        new[..2].copy_from_slice(&801_u16.to_le_bytes());
+        new[16..24].copy_from_slice(&raw[24..32]);
+        new[24..32].copy_from_slice(&raw[32..40]);
+        new[32..36].copy_from_slice(&raw[16..20]);
+        new[36..44].copy_from_slice(&raw[40..48]);
+        // No probe found anything: an array of no bytes at the end of the fields.
+        new[44..48].copy_from_slice(&48_u32.to_le_bytes());
+    }
+    assert_eq!(snapshots(&small.file()), expected);
+}
+
+#[test]
 fn what_cannot_be_read_says_why_and_what_to_do() {
     let mut swapped = real_bytes("stairs/perf.data");
     swapped[..8].reverse();

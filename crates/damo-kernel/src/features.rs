@@ -60,7 +60,7 @@ enum Shows {
 }
 use Shows::*;
 
-const FEATURES: [(&str, &str, &str, Shows); 32] = [
+const FEATURES: [(&str, &str, &str, Shows); 33] = [
     ("sysfs", "control through sysfs", "5.18", Tree("nr_kdamonds")),
     ("sysfs/avail_operations", "list of operations sets", "5.19", Context("avail_operations")),
     ("sysfs/tried_regions", "regions that schemes were tried on", "6.2", Scheme("tried_regions")),
@@ -89,6 +89,12 @@ const FEATURES: [(&str, &str, &str, Shows); 32] = [
     ("sysfs/fail_charge", "charge for failed actions", "7.1 or later", Scheme("quotas/fail_charge_num")),
     ("sysfs/pause", "pausing a context", "7.1 or later", Context("pause")),
     ("trace/damon_aggregated", "snapshots through tracing", "5.15", Event("damon_aggregated")),
+    (
+        "trace/damon_region_aggregated",
+        "snapshots with probe hits through tracing",
+        "7.3",
+        Event("damon_region_aggregated"),
+    ),
     ("trace/damos_before_apply", "scheme applications through tracing", "6.7", Event("damos_before_apply")),
     ("trace/damon_monitor_intervals_tune", "chosen intervals", "6.17", Event("damon_monitor_intervals_tune")),
     ("trace/damos_esz", "quota in effect through tracing", "6.17", Event("damos_esz")),

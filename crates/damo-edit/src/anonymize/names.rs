@@ -11,7 +11,7 @@ const KERNEL_MAPPINGS: [&str; 8] =
 const FILTERS: [&str; 8] = ["anon", "active", "memcg", "young", "hugepage_size", "unmapped", "addr", "target"];
 
 /// DAMON's features by the names that `damo features` has for them.
-pub(super) const FEATURES: [&str; 32] = [
+pub(super) const FEATURES: [&str; 33] = [
     "sysfs",
     "sysfs/avail_operations",
     "sysfs/tried_regions",
@@ -40,6 +40,7 @@ pub(super) const FEATURES: [&str; 32] = [
     "sysfs/fail_charge",
     "sysfs/pause",
     "trace/damon_aggregated",
+    "trace/damon_region_aggregated",
     "trace/damos_before_apply",
     "trace/damon_monitor_intervals_tune",
     "trace/damos_esz",

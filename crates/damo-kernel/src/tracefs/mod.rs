@@ -21,6 +21,9 @@ use std::io;
 /// Where tracefs is mounted if /proc/mounts does not say.
 const USUAL: [&str; 2] = ["sys/kernel/tracing", "sys/kernel/debug/tracing"];
 
+/// The event of a region's snapshot, and the one that is meant to replace it: kernels have the first, both, or the second.
+const REGION_EVENTS: [&str; 2] = ["damon_aggregated", "damon_region_aggregated"];
+
 /// Events with figures of schemes.
 const SCHEME_FIGURES: [&str; 2] = ["damos_esz", "damos_stat_after_apply_interval"];
 
@@ -93,19 +96,26 @@ impl Tracefs {
     /// The events that a recording takes: regions, chosen intervals where the kernel tunes them, and with `schemes` what
     /// schemes are applied to, their quotas in effect, and their statistics. First the one that is always there.
     ///
-    /// `damon_region_aggregated` repeats `damon_aggregated` with what data probes found, and is left out: a recording
-    /// of probes asks for it by [`Tracefs::event`], instead of the other.
+    /// The event of regions is one of the two that [`Tracefs::region_event`] knows, never both: they repeat each other.
     ///
     /// # Errors
-    /// As [`Tracefs::event`]; also if there is no `damon_aggregated`.
+    /// As [`Tracefs::event`]; also if there is no event of regions.
     pub fn recording_events(&self, schemes: bool) -> Result<Vec<EventFormat>> {
-        let mut formats = vec![self.event("damon_aggregated")?];
+        let mut formats = vec![self.event(self.region_event().unwrap_or(REGION_EVENTS[0]))?];
         formats.extend(self.those_there(&["damon_monitor_intervals_tune"])?);
         if schemes {
             formats.extend(self.those_there(&["damos_before_apply"])?);
             formats.extend(self.those_there(&SCHEME_FIGURES)?);
         }
         Ok(formats)
+    }
+
+    /// The event that says each region of a snapshot: `damon_aggregated`, or `damon_region_aggregated`, which says the same
+    /// with what data probes found, on kernels that have only that. `None` if there is neither. A recording of probes asks
+    /// for the second by [`Tracefs::event`], instead of the first.
+    pub fn region_event(&self) -> Option<&'static str> {
+        let names = self.damon_event_names();
+        REGION_EVENTS.into_iter().find(|event| names.iter().any(|name| name == event))
     }
 
     /// The events that a recording takes of what schemes are applied to alone, without the monitoring.

@@ -143,6 +143,26 @@ fn tracefs_is_found_where_it_is_mounted_and_its_absence_tells_the_command() {
     assert!(error.contains("damos_before_apply/format") && error.contains("CONFIG_DAMON"), "{error}");
 }
 
+#[test]
+fn of_the_two_events_that_say_regions_one_is_recorded() {
+    let there = |names: &[&str]| {
+        let dir = tempfile::tempdir().expect("temp dir");
+        for name in names {
+            let event = dir.path().join("sys/kernel/tracing/events/damon").join(name.split_once('-').expect("named").1);
+            std::fs::create_dir_all(&event).expect("writable");
+            std::fs::copy(testdata(&format!("formats/{name}.txt")), event.join("format")).expect("writable");
+        }
+        let tracefs = Tracefs::new(&crate::Root::new(dir.path()), "sys/kernel/tracing");
+        let formats = tracefs.recording_events(true).map_err(|error| error.to_string())?;
+        Ok::<_, String>(formats.into_iter().map(|format| format.name).collect::<Vec<_>>())
+    };
+    let (old, new) = ("6.12-damon_aggregated", "newer-damon_region_aggregated");
+    assert_eq!(there(&[old]).expect("there"), ["damon_aggregated"]);
+    assert_eq!(there(&[old, new]).expect("there"), ["damon_aggregated"]);
+    assert_eq!(there(&[new]).expect("there"), ["damon_region_aggregated"]);
+    assert!(there(&["6.17-damos_esz"]).expect_err("no regions").contains("damon_aggregated/format"));
+}
+
 /// All records of a recorded `trace_pipe_raw`.
 fn real_records(cpu: u32) -> Vec<(u64, Vec<u8>)> {
     let bytes = std::fs::read(testdata(&format!("tracefs/raw.cpu{cpu}"))).expect("in testdata");

@@ -290,7 +290,8 @@ impl Events {
 
     #[inline(always)]
     fn event(&mut self, time: Nanos, thread: KdamondThread, event: &Event<'_>) {
-        if let Event::Aggregated { target_id, nr_regions, region } = *event
+        if let Event::Aggregated { target_id, nr_regions, region }
+        | Event::RegionAggregated { target_id, nr_regions, region, .. } = *event
             && let Some(run) = self.run
             && run.target_id == target_id
             && run.thread == thread
@@ -306,7 +307,8 @@ impl Events {
     fn any_event(&mut self, time: Nanos, thread: KdamondThread, event: &Event<'_>) {
         let Some(at) = self.stream(thread) else { return };
         match *event {
-            Event::Aggregated { target_id, nr_regions, region } => {
+            Event::Aggregated { target_id, nr_regions, region }
+            | Event::RegionAggregated { target_id, nr_regions, region, .. } => {
                 let series = self.region(at, time, target_id, nr_regions, region, None);
                 self.run = series.map(|series| Run { thread, target_id, stream: at, series });
             }

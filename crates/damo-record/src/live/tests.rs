@@ -153,6 +153,30 @@ fn effective_quotas_and_statistics_of_schemes_are_recorded_when_they_change() {
 }
 
 #[test]
+fn a_kernel_with_only_the_newer_event_of_regions_is_recorded_by_that() {
+    const NEWER: &str = include_str!("../../../../testdata/kernel/formats/newer-damon_region_aggregated.txt");
+    let region = |time, start| {
+        let values = [("nr_regions", 2), ("start", start), ("end", start + 0x1000), ("nr_accesses", 3), ("age", 5)];
+        Step::Raw(ms(time), Box::new(move |tid| raw_of(NEWER, tid, &values)))
+    };
+    let lab = Lab::new(vec![
+        region(1000, 0x1000),
+        region(1000, 0x2000),
+        region(1100, 0x1000),
+        region(1100, 0x2000),
+        exits(77),
+    ]);
+    lab.fake.remove("sys/kernel/tracing/events/damon/damon_aggregated/format");
+    lab.fake.put("sys/kernel/tracing/events/damon/damon_region_aggregated/format", NEWER);
+    lab.run(&lab.request(pids(77))).unwrap();
+    let (reader, batch) = all(&lab.record());
+    assert!(batch.snapshots.iter().all(|head| head.state == SnapshotState::Complete));
+    assert_eq!((batch.snapshots.len(), &batch.start[..]), (2, &[0x1000, 0x2000, 0x1000, 0x2000][..]));
+    let formats: Vec<_> = reader.meta().formats.iter().map(|format| format.event.as_str()).collect();
+    assert_eq!(formats, ["damon:damon_region_aggregated"]);
+}
+
+#[test]
 fn a_mark_from_outside_is_in_the_record() {
     let lab = Lab::new(vec![]);
     let fifo = lab.record();

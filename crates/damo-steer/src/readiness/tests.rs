@@ -76,6 +76,15 @@ fn what_is_amiss_is_told_with_its_present_value_and_a_command() {
 }
 
 #[test]
+fn a_kernel_with_only_the_newer_event_of_regions_is_ready() {
+    let fake = Arc::new(MemorySysfs::new((6, 12)));
+    fake.put("proc/mounts", MOUNTS);
+    fake.put("sys/kernel/tracing/events/damon/damon_region_aggregated/format", "name: damon_region_aggregated");
+    let found = check(&fake, "events");
+    assert_eq!((found.verdict, found.needed), (Verdict::Good, "DAMON's tracepoint damon_region_aggregated"));
+}
+
+#[test]
 fn an_old_release_is_no_hindrance_if_the_kernel_was_given_damons_control_files() {
     let fake = ready();
     fake.put("proc/sys/kernel/osrelease", "5.14.0-611.el9.x86_64");
