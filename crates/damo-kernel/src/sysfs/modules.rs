@@ -6,7 +6,7 @@ use super::Sysfs;
 use crate::error::{Error, Result, excerpt};
 use damo_model::KdamondThread;
 use damo_model::human::{self, Style, TimeUnit};
-use damo_model::{Bytes, Nanos};
+use damo_model::{Bytes, Intervals, Nanos, NrRegions};
 use std::time::{Duration, Instant};
 
 /// How long a module may take to take new parameters: longer than any usual aggregation interval.
@@ -49,6 +49,9 @@ pub struct IdleTimes {
     /// The aggregation interval, which DAMON_STAT tunes itself.
     pub aggregation: Option<Nanos>,
 }
+
+/// In how many samples of an aggregation DAMON_STAT counts accesses; tuning of intervals keeps the number.
+const STAT_SAMPLES: i64 = 20;
 
 /// What the number of a parameter means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -227,13 +230,45 @@ impl ModuleKdamond {
         names.filter(move |name| sysfs.root.io().writable(&module.file(name)))
     }
 
+    /// Intervals in force, as far as the parameters tell. DAMON_STAT tells its aggregation interval alone, from five seconds
+    /// after its start on and up to five seconds late: it tunes its intervals. Another module tells what it was set to,
+    /// which says nothing where it tunes them. The update interval means nothing, as all modules monitor physical memory.
+    pub fn intervals(&self) -> Option<Intervals> {
+        let micros = |name: &str| {
+            let micros = self.param(name)?.parse::<i64>().ok().filter(|micros| *micros > 0)?;
+            Some(Nanos(micros.checked_mul(1000)?))
+        };
+        if self.module == Module::Stat.name() {
+            let aggregation = micros("aggr_interval_us")?;
+            return Some(Intervals {
+                sample: Nanos(aggregation.0 / STAT_SAMPLES),
+                aggregation,
+                ..Intervals::default()
+            });
+        }
+        if self.param("autotune_monitoring_intervals").is_some_and(is_yes) {
+            return None;
+        }
+        let (sample, aggregation) = (micros("sample_interval")?, micros("aggr_interval")?);
+        Some(Intervals { sample, aggregation, ..Intervals::default() })
+    }
+
+    /// The least and the most regions, where the parameters tell.
+    pub fn nr_regions(&self) -> Option<NrRegions> {
+        let number = |name: &str| self.param(name)?.parse().ok();
+        Some(NrRegions { min: number("min_nr_regions")?, max: number("max_nr_regions")? })
+    }
+
+    fn param(&self, name: &str) -> Option<&str> {
+        self.params.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
     /// What DAMON_STAT found; `None` of other modules, and of kernels whose DAMON_STAT does not say.
     ///
     /// # Errors
     /// If the kernel's list is not one of times.
     pub fn idle_times(&self) -> Result<Option<IdleTimes>> {
-        let get = |name: &str| self.params.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
-        let Some(list) = get("memory_idle_ms_percentiles") else { return Ok(None) };
+        let Some(list) = self.param("memory_idle_ms_percentiles") else { return Ok(None) };
         let content = || Error::Content {
             path: format!("/sys/module/{}/parameters/memory_idle_ms_percentiles", self.module).into(),
             expected: "101 times in milliseconds",
@@ -250,10 +285,8 @@ impl ModuleKdamond {
         }
         Ok(Some(IdleTimes {
             percentiles,
-            bandwidth: get("estimated_memory_bandwidth").and_then(|value| value.parse().ok()).map(Bytes),
-            aggregation: get("aggr_interval_us")
-                .and_then(|value| value.parse().ok())
-                .map(|micros: i64| Nanos(micros.saturating_mul(1000))),
+            bandwidth: self.param("estimated_memory_bandwidth").and_then(|value| value.parse().ok()).map(Bytes),
+            aggregation: self.intervals().map(|intervals| intervals.aggregation),
         }))
     }
 }

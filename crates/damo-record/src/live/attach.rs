@@ -1,6 +1,6 @@
 //! Recording what runs already: kdamonds of others and of kernel modules, which are left exactly as they are.
 
-use super::description::{decoder, first_items, formats, meta};
+use super::description::{decoder, first_items, formats, meta, module_params};
 use super::events::{Events, Watched};
 use super::follow::EventFollower;
 use super::process_tracker::ProcessTracker;
@@ -10,11 +10,12 @@ use super::target_slots::{TargetSlot, place_in, processes_in};
 use crate::error::RecordError;
 use crate::request::Request;
 use crate::session::{Ending, Findings, Recording, Session};
+use damo_kernel::procfs::now;
 use damo_kernel::sysfs::{KdamondStatus, ModuleKdamond};
 use damo_model::KdamondIndex;
 use damo_model::KdamondThread;
 use damo_model::kdamond::{ContextTarget, Kdamond};
-use damo_model::{Item, Process, Source};
+use damo_model::{Item, Params, Process, Side, Source, Stamp};
 use damo_steer::plan::Origin;
 use damo_steer::problem::Problem;
 use damo_steer::processes::monitorable;
@@ -41,6 +42,15 @@ impl RunningKdamonds {
     fn threads(&self) -> Option<Vec<KdamondThread>> {
         let kdamonds = self.kdamonds.iter().map(|kdamond| kdamond.pid);
         kdamonds.chain(self.modules.iter().map(|module| module.pid)).collect()
+    }
+
+    /// How events of threads are recorded that nobody told: as those of the one module that does not tell its thread.
+    fn strangers(&self) -> Option<Watched> {
+        let mut silent = self.modules.iter().filter(|module| module.pid.is_none());
+        match (silent.next(), silent.next()) {
+            (Some(only), None) => Some(watched_module_as(only, KdamondThread::default())),
+            _ => self.threads().is_none().then(Watched::default),
+        }
     }
 
     fn sentence(&self) -> String {
@@ -139,7 +149,7 @@ impl<'a> AttachedRecording<'a> {
         // Also of kdamonds without schemes: their owner may add some meanwhile.
         let formats = formats(machine, request.schemes_target_regions, true)?;
         let threads = found.threads();
-        let mut events = Events::new(decoder(&formats)?, threads.is_none());
+        let mut events = Events::new(decoder(&formats)?, found.strangers());
         let mut processes: Vec<Process> = Vec::new();
         let mut places = Vec::new();
         for kdamond in &found.kdamonds {
@@ -152,23 +162,35 @@ impl<'a> AttachedRecording<'a> {
             events.watch(Watched { thread, kdamond: Some(index), intervals, data_source: String::new() }, here.clone());
             places.push((index, here));
         }
-        for module in &found.modules {
-            if let Some(thread) = module.pid {
-                let data_source = module.module.clone();
-                events.watch(Watched { thread, kdamond: None, intervals: None, data_source }, Vec::new());
-            }
+        for watched in found.modules.iter().filter_map(watched_module) {
+            events.watch(watched, Vec::new());
         }
         let threads = threads.unwrap_or_default();
         let source = open.running(&machine.root, &formats, &threads)?;
         let params: Vec<Kdamond> = found.kdamonds.iter().map(|kdamond| kdamond.params.clone()).collect();
         let indices: Vec<KdamondIndex> = found.kdamonds.iter().map(|kdamond| kdamond.index).collect();
-        let meta = meta(request, machine, &formats, &params, Source::Kernel);
+        let mut meta = meta(request, machine, &formats, &params, Source::Kernel);
+        let at = Stamp::Record(now());
+        let of_modules: Vec<Params> = found.modules.iter().map(|module| module_params(at, module)).collect();
+        // What a module alone monitors is what the whole record is of.
+        if let ([only], []) = (&of_modules[..], &params[..]) {
+            (meta.ops, meta.intervals, meta.nr_regions) = (only.ops, only.intervals, only.nr_regions);
+        }
         notifier.say(&found.sentence());
         let processes = ProcessTracker::new(machine.procfs.clone(), Origin::Roots { follow: false }, processes);
         let follower = EventFollower::new(machine, source, events, processes, threads, &indices);
-        let items = first_items(meta, indices, &params);
+        let mut items = first_items(meta, indices, &params);
+        items.extend(of_modules.into_iter().map(|params| Item::Side(Side::Params(params))));
         Ok((Self { attached: Attached { machine, found, places }, follower }, items))
     }
+}
+
+fn watched_module(module: &ModuleKdamond) -> Option<Watched> {
+    Some(watched_module_as(module, module.pid?))
+}
+
+fn watched_module_as(module: &ModuleKdamond, thread: KdamondThread) -> Watched {
+    Watched { thread, kdamond: None, intervals: module.intervals(), data_source: module.module.clone() }
 }
 
 fn places_of(machine: &Machine, targets: &[ContextTarget]) -> Vec<TargetSlot> {

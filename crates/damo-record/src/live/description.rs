@@ -3,10 +3,11 @@
 use crate::error::RecordError;
 use crate::request::Request;
 use damo_kernel::procfs::{clock_pair, now};
+use damo_kernel::sysfs::ModuleKdamond;
 use damo_kernel::tracefs::{Decoder, EventFormat, Tracefs};
 use damo_model::KdamondIndex;
 use damo_model::kdamond::{Context, Kdamond};
-use damo_model::{Clock, Item, Meta, Params, Side, Source, Stamp, TracepointFormat};
+use damo_model::{Clock, Item, Meta, Ops, Params, Side, Source, Stamp, TracepointFormat};
 use damo_steer::Machine;
 
 /// The events to record: every region, and with `schemes` what they are applied to and how they do as well; or with
@@ -84,4 +85,18 @@ pub(crate) fn params_of(at: Stamp, index: KdamondIndex, kdamond: &Kdamond) -> Ve
         json: json.clone(),
     };
     kdamond.contexts.iter().enumerate().map(one).collect()
+}
+
+/// A kernel module's parameters as side data, as far as they are known: all modules monitor physical memory.
+pub(crate) fn module_params(at: Stamp, module: &ModuleKdamond) -> Params {
+    Params {
+        at,
+        kdamond: None,
+        context: None,
+        ops: Some(Ops::Paddr),
+        intervals: module.intervals(),
+        intervals_goal: None,
+        nr_regions: module.nr_regions(),
+        json: String::new(),
+    }
 }

@@ -53,16 +53,16 @@ pub(crate) struct Events {
     by_thread: HashMap<KdamondThread, usize>,
     /// The target of the last region: events come in runs.
     run: Option<Run>,
-    /// Whether threads that nobody announced are recorded too.
-    strangers: bool,
+    /// How a thread is recorded that nobody announced; its number is the thread's own.
+    strangers: Option<Watched>,
     next_key: u32,
     seen: EventCounts,
     ready: Vec<Item>,
 }
 
 impl Events {
-    /// `strangers`: whether to record kdamonds that are not announced by [`Events::watch`].
-    pub(crate) fn new(decoder: Decoder, strangers: bool) -> Self {
+    /// `strangers`: as what to record kdamonds that are not announced by [`Events::watch`], if at all.
+    pub(crate) fn new(decoder: Decoder, strangers: Option<Watched>) -> Self {
         Self {
             decoder,
             streams: Vec::new(),
@@ -88,6 +88,7 @@ impl Events {
             keys: Vec::new(),
             by_process: HashMap::new(),
             places: places.into_iter().map(|place| (place, 0)).collect(),
+            is_tuned: false,
             schemes: HashMap::new(),
         });
         // A new thread may have an old one's number.
@@ -169,6 +170,14 @@ impl Events {
     /// Whether it is not clear yet if a change is in force.
     pub(crate) fn is_undecided(&self, kdamond: KdamondIndex) -> bool {
         self.pace_of(kdamond).is_some_and(IntervalTracker::is_undecided)
+    }
+
+    /// A kernel module's parameters tell these intervals.
+    pub(crate) fn module_told(&mut self, module: &str, time: Nanos, intervals: Intervals) {
+        for stream in self.streams.iter_mut().filter(|stream| stream.watched.data_source == module) {
+            let params = stream.module_told(time, intervals);
+            self.ready.extend(params.map(|params| Item::Side(Side::Params(params))));
+        }
     }
 
     /// Other intervals are staged, and the kdamond may be told to take them: see [`super::interval_tracker`].
@@ -315,7 +324,10 @@ impl Events {
             Event::BeforeApply { context_idx, scheme_idx, target_idx, nr_regions, region } => {
                 self.region(at, time, target_idx, nr_regions, region, Some((context_idx, scheme_idx)));
             }
-            Event::IntervalsTune { sample } => self.tuned(at, time, sample),
+            Event::IntervalsTune { sample } => {
+                let params = self.streams[at].tuned(time, sample);
+                self.ready.extend(params.map(|params| Item::Side(Side::Params(params))));
+            }
             Event::EffectiveQuota { context_idx, scheme_idx, size } => {
                 self.scheme(at, time, (context_idx, scheme_idx), |last| last.effective_quota = Some(size));
             }
@@ -330,10 +342,8 @@ impl Events {
         if let Some(at) = self.by_thread.get(&thread) {
             return Some(*at);
         }
-        if !self.strangers {
-            return None;
-        }
-        self.watch(Watched { thread, ..Watched::default() }, Vec::new());
+        let stranger = self.strangers.clone()?;
+        self.watch(Watched { thread, ..stranger }, Vec::new());
         self.by_thread.get(&thread).copied()
     }
 
@@ -410,25 +420,6 @@ impl Events {
             change(&mut status);
             self.ready.push(Item::Side(Side::Scheme(status)));
         }
-    }
-
-    fn tuned(&mut self, at: usize, time: Nanos, sample: Nanos) {
-        let stream = &mut self.streams[at];
-        stream.assembler.tuned(Some(stream.watched.thread.0), sample);
-        let Some(known) = stream.watched.intervals else { return };
-        let samples = i64::from(known.max_nr_accesses().0.max(1));
-        let intervals = Intervals { sample, aggregation: Nanos(sample.0.saturating_mul(samples)), ..known };
-        stream.tracker.iter_mut().for_each(|tracker| tracker.tuned(intervals));
-        self.ready.push(Item::Side(Side::Params(Params {
-            at: Stamp::Record(time),
-            kdamond: stream.watched.kdamond,
-            context: stream.watched.kdamond.map(|_| 0),
-            ops: None,
-            intervals: Some(intervals),
-            intervals_goal: None,
-            nr_regions: None,
-            json: String::new(),
-        })));
     }
 
     fn collect_all(&mut self) {

@@ -86,7 +86,7 @@ impl<'a> ManagedRecording<'a> {
         })?;
         let (mut plan, damon, mut source, threads): (Plan, ManagedDamon, Box<dyn Source>, _) = running;
         source.narrow(&damon.threads())?;
-        let mut events = Events::new(decoder, false);
+        let mut events = Events::new(decoder, None);
         for (((kdamond, places), on), planned) in damon.places().iter().zip(&threads).zip(&plan.kdamonds) {
             let intervals = planned.contexts.first().map(|context| context.intervals);
             let watched = Watched { thread: on.thread, kdamond: Some(*kdamond), intervals, data_source: String::new() };

@@ -9,6 +9,8 @@
 //! Where the kernel tunes intervals, the files keep those that it began with until somebody asks for the chosen ones, so that
 //! they are taken for a change only if they are others than last.
 //!
+//! DAMON_STAT has no such files. Its parameter tells its aggregation interval, which is read about once a second.
+//!
 //! Where the file cannot be watched, the intervals are read once a second, and their change alone is noticed. A change that
 //! was staged before the recording began and never committed is taken for what is in force: nothing tells.
 
@@ -17,7 +19,7 @@ use super::description::params_of;
 use super::events::Events;
 use super::interval_tracker::Change;
 use damo_kernel::procfs::now;
-use damo_kernel::sysfs::Sysfs;
+use damo_kernel::sysfs::{Module, Sysfs};
 use damo_model::KdamondIndex;
 use damo_model::kdamond::{ContextTarget, Kdamond};
 use damo_model::{Intervals, Nanos, Stamp};
@@ -40,6 +42,8 @@ pub(crate) struct ParamWatcher {
     sysfs: Sysfs,
     watch: Option<InotifyWatch>,
     kdamonds: Vec<Known>,
+    /// What DAMON_STAT told last, where it is on.
+    stat: Option<Option<Intervals>>,
 }
 
 struct Known {
@@ -123,7 +127,8 @@ impl ParamWatcher {
         let kdamonds: Vec<Known> = kdamonds.iter().filter_map(known).collect();
         let files: Option<Vec<_>> = kdamonds.iter().map(|known| sysfs.state_file(known.index)).collect();
         let watch = files.and_then(|files| InotifyWatch::on(&files));
-        Self { sysfs, watch, kdamonds }
+        let stat = stat_intervals(&sysfs);
+        Self { sysfs, watch, kdamonds, stat }
     }
 
     /// Can be read when there is something for [`ParamWatcher::handle_events`].
@@ -162,8 +167,21 @@ impl ParamWatcher {
                 known.look(&self.sysfs, events);
             }
         }
+        // Only what is new: the parameter is behind what tuning told.
+        if let Some(last) = self.stat
+            && let Some(found) = stat_intervals(&self.sysfs)
+            && found != last
+        {
+            self.stat = Some(found);
+            found.into_iter().for_each(|found| events.module_told(Module::Stat.name(), now(), found));
+        }
         events.settle(now());
     }
+}
+
+/// The intervals that DAMON_STAT tells; `None` where it is not on.
+fn stat_intervals(sysfs: &Sysfs) -> Option<Option<Intervals>> {
+    sysfs.module(Module::Stat).ok().filter(|stat| stat.enabled).map(|stat| stat.intervals())
 }
 
 impl Known {
@@ -341,7 +359,7 @@ mod tests {
         staged.start().unwrap();
         let format = include_str!("../../../../testdata/kernel/formats/6.12-damon_aggregated.txt");
         let decoder = super::super::description::decoder(&[EventFormat::parse(format).unwrap()]).unwrap();
-        let mut events = Events::new(decoder, false);
+        let mut events = Events::new(decoder, None);
         // As tuning chose them.
         let tuned = Intervals { sample: at(40), aggregation: at(800), ..Intervals::default() };
         events.watch(

@@ -34,7 +34,7 @@ impl Replay {
         intervals: Intervals,
         output: &Output,
     ) -> Result<Self, RecordError> {
-        let mut events = Events::new(super::description::decoder(formats)?, false);
+        let mut events = Events::new(super::description::decoder(formats)?, None);
         events.watch(
             Watched { thread, kdamond: Some(KdamondIndex(0)), intervals: Some(intervals), data_source: String::new() },
             Vec::new(),

@@ -110,3 +110,19 @@ fn values_are_shown_with_the_units_that_they_have() {
         .map(|(name, value)| ModuleKdamond::in_words(name, value));
     assert_eq!(shown, ["2 min", "128.000 MiB", "50 %", "N"]);
 }
+
+#[test]
+fn a_module_tells_its_intervals_as_far_as_its_parameters_say() {
+    let intervals = |module: &str, params: &[(&str, &str)]| {
+        let params = params.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let module = ModuleKdamond { module: module.to_owned(), enabled: true, pid: None, params };
+        module.intervals().map(|intervals| (intervals.sample.as_micros(), intervals.aggregation.as_micros()))
+    };
+    assert_eq!(intervals("damon_stat", &[("aggr_interval_us", "2000000")]), Some((100_000, 2_000_000)));
+    assert_eq!(intervals("damon_stat", &[("aggr_interval_us", "0")]), None, "it has not looked yet");
+    assert_eq!(intervals("damon_stat", &[]), None);
+    let set = [("sample_interval", "5000"), ("aggr_interval", "100000")];
+    assert_eq!(intervals("damon_reclaim", &set), Some((5000, 100_000)));
+    let tuned = [&set[..], &[("autotune_monitoring_intervals", "Y")]].concat();
+    assert_eq!(intervals("damon_reclaim", &tuned), None);
+}

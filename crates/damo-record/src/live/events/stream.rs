@@ -4,7 +4,7 @@ use crate::live::interval_tracker::IntervalTracker;
 use crate::live::target_slots::TargetSlot;
 use damo_model::KdamondIndex;
 use damo_model::KdamondThread;
-use damo_model::{Intervals, Nanos, Process, SchemeProgress, Target, TargetKey};
+use damo_model::{Intervals, Nanos, Params, Process, SchemeProgress, Stamp, Target, TargetKey};
 use damo_trace::assemble::{Assembler, EventKey};
 use std::collections::HashMap;
 
@@ -34,6 +34,8 @@ pub(super) struct Stream {
     /// What is at each of the kernel's target indices, and how often that changed: a place that was taken over by
     /// another process is another target.
     pub(super) places: Vec<(TargetSlot, u64)>,
+    /// Whether the kernel's tuning told the sampling interval.
+    pub(super) is_tuned: bool,
     /// What was told last of schemes, by context and index.
     pub(super) schemes: HashMap<(u32, u32), SchemeProgress>,
 }
@@ -56,6 +58,42 @@ impl Stream {
             process,
             data_source: self.watched.data_source.clone(),
             scheme_filters: String::new(),
+        }
+    }
+
+    /// Tuning set the sampling interval; gives what is to be told of it.
+    pub(super) fn tuned(&mut self, time: Nanos, sample: Nanos) -> Option<Params> {
+        self.is_tuned = true;
+        self.assembler.tuned(Some(self.watched.thread.0), sample);
+        let known = self.watched.intervals?;
+        let samples = i64::from(known.max_nr_accesses().0.max(1));
+        let intervals = Intervals { sample, aggregation: Nanos(sample.0.saturating_mul(samples)), ..known };
+        self.tracker.iter_mut().for_each(|tracker| tracker.tuned(intervals));
+        Some(self.params(time, intervals))
+    }
+
+    /// A kernel module tells its intervals. They count unless tuning told them: the module is late then. Gives what is to be
+    /// told of it.
+    pub(super) fn module_told(&mut self, time: Nanos, intervals: Intervals) -> Option<Params> {
+        if self.is_tuned || self.watched.intervals == Some(intervals) {
+            return None;
+        }
+        self.watched.intervals = Some(intervals);
+        self.assembler.set_intervals(intervals, time);
+        self.tracker.get_or_insert_with(|| IntervalTracker::new(intervals)).tuned(intervals);
+        Some(self.params(time, intervals))
+    }
+
+    fn params(&self, time: Nanos, intervals: Intervals) -> Params {
+        Params {
+            at: Stamp::Record(time),
+            kdamond: self.watched.kdamond,
+            context: self.watched.kdamond.map(|_| 0),
+            ops: None,
+            intervals: Some(intervals),
+            intervals_goal: None,
+            nr_regions: None,
+            json: String::new(),
         }
     }
 

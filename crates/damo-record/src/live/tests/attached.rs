@@ -125,6 +125,62 @@ fn intervals_that_somebody_stages_count_from_their_commit_on() {
     assert_eq!(params[1].sample, ms(20));
 }
 
+const STAT: &str = "sys/module/damon_stat/parameters";
+
+/// Records DAMON_STAT's kdamond; gives the snapshots' sampling and aggregation intervals in milliseconds, and the record.
+fn record_stat(steps: Vec<Step>, pid: &str) -> (Vec<(i64, i64)>, Reader) {
+    let ends = Step::Do(Box::new(|fake| fake.put(&format!("{STAT}/enabled"), "N")));
+    let lab = Lab::new(steps.into_iter().chain([ends]).collect());
+    lab.fake.put_module("damon_stat", &[("enabled", "Y")], &[("aggr_interval_us", "2000000"), ("kdamond_pid", pid)]);
+    const TUNE: &str = include_str!("../../../../../testdata/kernel/formats/6.17-damon_monitor_intervals_tune.txt");
+    lab.fake.put("sys/kernel/tracing/events/damon/damon_monitor_intervals_tune/format", TUNE);
+    lab.run(&lab.request(RequestSource::Attach)).unwrap();
+    let (reader, batch) = all(&lab.record());
+    let in_ms = |time: Nanos| time.0 / 1_000_000;
+    let intervals = batch.snapshots.iter().map(|head| head.intervals.unwrap());
+    (intervals.map(|intervals| (in_ms(intervals.sample), in_ms(intervals.aggregation))).collect(), reader)
+}
+
+#[test]
+fn damon_stat_is_recorded_with_the_intervals_that_its_parameter_and_its_tuning_tell() {
+    const TUNE: &str = include_str!("../../../../../testdata/kernel/formats/6.17-damon_monitor_intervals_tune.txt");
+    let told = |micros: &'static str| {
+        Step::Do(Box::new(move |fake| {
+            fake.put(&format!("{STAT}/aggr_interval_us"), micros);
+            std::thread::sleep(crate::live::follow::LOOK);
+        }))
+    };
+    for pid in [STRANGER.to_string(), "-1".to_owned()] {
+        let (intervals, reader) = record_stat(
+            vec![
+                Step::Stranger(ms(2000)),
+                Step::Stranger(ms(4000)),
+                Step::Raw(ms(4001), Box::new(|tid| raw_of(TUNE, tid, &[("sample_us", 200_000)]))),
+                Step::Stranger(ms(8001)),
+                // Of before the tuning, read late.
+                told("3000000"),
+                Step::Stranger(ms(12_001)),
+            ],
+            &pid,
+        );
+        assert_eq!(intervals, [(100, 2000), (100, 2000), (200, 4000), (200, 4000)]);
+        assert_eq!(reader.targets()[0].data_source, "damon_stat");
+        let meta = reader.meta();
+        assert_eq!((meta.ops, meta.intervals.unwrap().aggregation), (Some(Ops::Paddr), ms(2000)));
+        let params = reader.side_data().unwrap().into_iter().filter(|side| matches!(side, Side::Params(_)));
+        assert_eq!(params.count(), 2);
+    }
+    // Where tuning tells nothing, the parameter does.
+    let now = damo_kernel::procfs::now();
+    let before = |ms: i64| now.saturating_sub(Nanos::from_millis(ms));
+    let after = now.saturating_add(Nanos::from_secs(3600));
+    let (intervals, _) = record_stat(
+        vec![Step::Stranger(before(4000)), Step::Stranger(before(2000)), told("4000000"), Step::Stranger(after)],
+        &STRANGER.to_string(),
+    );
+    assert_eq!(intervals, [(100, 2000), (100, 2000), (200, 4000)]);
+}
+
 #[test]
 fn without_a_target_and_with_nothing_running_the_message_says_what_to_type() {
     let lab = Lab::new(vec![]);

@@ -6,6 +6,9 @@ pub(super) const FORMAT: &str = include_str!("../../../../../testdata/kernel/for
 /// In the fake tree.
 pub(super) const KDAMONDS: &str = "sys/kernel/mm/damon/admin/kdamonds";
 
+/// The thread of a kdamond that is not in the fake tree.
+pub(super) const STRANGER: i32 = 4242;
+
 /// What the script lets happen at a look into the ring.
 pub(super) enum Step {
     /// A snapshot of a kdamond's target: index, target, end, start addresses of its regions of 4 KiB.
@@ -15,7 +18,7 @@ pub(super) enum Step {
     /// Only the first of so many regions came.
     Half(Nanos, u32),
     Lost(u64),
-    /// Any record of kdamond 0, made when its thread is known.
+    /// Any record of kdamond 0, made when its thread is known, or of the stranger where there is none.
     Raw(Nanos, Box<dyn Fn(i32) -> Vec<u8> + Send>),
     Do(Box<dyn Fn(&MemorySysfs) + Send>),
 }
@@ -57,11 +60,12 @@ impl Source for Script {
                     event(thread(index), target, time, starts.len() as u32, *start);
                 }
             }
-            Step::Stranger(time) => event(4242, 0, time, 1, 0x1000),
+            Step::Stranger(time) => event(STRANGER, 0, time, 1, 0x1000),
             Step::Half(time, of) => event(thread(0), 0, time, of, 0x1000),
             Step::Lost(lost) => events.take(Record::Lost { time: Nanos(0), events: lost }),
             Step::Raw(time, record) => {
-                let raw = record(thread(0));
+                let first = self.fake.files().get(&format!("{KDAMONDS}/0/pid")).and_then(|pid| pid.parse().ok());
+                let raw = record(first.unwrap_or(STRANGER));
                 events.take(Record::Sample(Sample { time, cpu: Some(0), raw: &raw }));
             }
             Step::Do(what) => what(&self.fake),
