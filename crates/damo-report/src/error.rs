@@ -1,7 +1,7 @@
 //! What can go wrong in a report.
 
-use crate::range::RangeError;
 use damo_frame::{FrameError, Record};
+use damo_model::human::Show;
 use std::io;
 
 /// Why a report could not be made or written.
@@ -17,9 +17,37 @@ pub enum ReportError {
     /// An option, or a combination of options and record, that has no meaning. A whole sentence with the remedy.
     #[error("{0}")]
     Invalid(String),
-    /// The wanted time is nowhere.
-    #[error(transparent)]
-    Range(RangeError),
+    /// Nothing to draw.
+    #[error("the record has no snapshot, hence no heat")]
+    NoSnapshots,
+    /// No target of the record has the wanted ids.
+    #[error("no target fits the given kdamond, context, scheme and target ids; the record has target ids {known}")]
+    NoSuchTarget {
+        /// Target ids that exist.
+        known: String,
+    },
+    /// The wanted mapping does not exist.
+    #[error("no mapping is called '{}'; the record has: {}", wanted.shown(), known.shown())]
+    NoSuchMapping {
+        /// What was asked for.
+        wanted: String,
+        /// Mappings that exist.
+        known: String,
+    },
+    /// More cells than memory may be spent on.
+    #[error("{cells} cells are more than the {limit} that fit: ask for a lower --resol or fewer ranges")]
+    TooManyCells {
+        /// The number that was asked for.
+        cells: usize,
+        /// The most that memory is spent on.
+        limit: usize,
+    },
+    /// A map of two recordings would show neither.
+    #[error("{records} records cannot be one heat map: each has a clock and addresses of its own; draw each by itself")]
+    SeveralRecords {
+        /// The number of records.
+        records: usize,
+    },
     /// Polars refused a table.
     #[error("data frame: {0}")]
     Polars(#[from] polars::error::PolarsError),

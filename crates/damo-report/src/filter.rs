@@ -277,7 +277,6 @@ impl<'f> RegionFilter<'f> {
     /// If the filter asks for temperatures and the intervals are unknown.
     pub fn pass<'a>(&'a mut self, view: &SnapshotView<'a>) -> Result<Option<Rows<'a>>, ReportError> {
         let intervals = view.head.intervals.or(self.record_intervals);
-        let filter = self.filter;
         let head = view.head;
         if self.regions_pass {
             let all = Rows {
@@ -293,26 +292,24 @@ impl<'f> RegionFilter<'f> {
             return Ok(passes.then_some(all));
         }
         self.clear();
+        let mut total = Bytes(0);
         for (i, (start, end)) in view.start.iter().zip(view.end).enumerate() {
-            let (Some(nr_accesses), age) = (view.nr_accesses.get(i), view.age.and_then(|age| age.get(i))) else {
+            let (Some(nr_accesses), age) = (view.nr_accesses.get(i), view.age.and_then(|age| age.get(i)).copied())
+            else {
                 break;
             };
-            if self.region_passes(*start, *end, *nr_accesses, age.copied(), intervals) {
+            if self.region_passes(*start, *end, *nr_accesses, age, intervals) {
                 let row = head.regions.start + i;
-                self.push_clipped(*start, *end, *nr_accesses, age.copied().unwrap_or(0), row);
+                total = total.saturating_add(self.push_clipped((*start, *end), *nr_accesses, age, row, intervals));
             }
         }
-        let total = self.start.iter().zip(&self.end).fold(0u64, |sum, (s, e)| sum.saturating_add(e.saturating_sub(*s)));
-        if !self.snapshot_passes(head, || Bytes(total)) {
+        if !self.snapshot_passes(head, || total) {
             return Ok(None);
         }
-        if !filter.temperature.is_empty() {
-            let Some(intervals) = intervals else {
-                return Err(ReportError::invalid(
-                    "a filter by temperature needs to know the monitoring intervals, which this record does not contain",
-                ));
-            };
-            self.keep_temperatures(view.age.is_some(), intervals);
+        if !self.filter.temperature.is_empty() && intervals.is_none() {
+            return Err(ReportError::invalid(
+                "a filter by temperature needs to know the monitoring intervals, which this record does not contain",
+            ));
         }
         Ok(Some(Rows {
             head,
@@ -333,14 +330,6 @@ impl<'f> RegionFilter<'f> {
         self.rows.clear();
     }
 
-    fn push(&mut self, start: u64, end: u64, nr_accesses: u32, age: u32, row: usize) {
-        self.start.push(start);
-        self.end.push(end);
-        self.nr_accesses.push(nr_accesses);
-        self.age.push(age);
-        self.rows.push(row);
-    }
-
     fn region_passes(&self, start: u64, end: u64, nr: u32, age: Option<u32>, intervals: Option<Intervals>) -> bool {
         let filter = self.filter;
         let size = Bytes(end.saturating_sub(start));
@@ -359,17 +348,34 @@ impl<'f> RegionFilter<'f> {
         filter.age.is_none_or(|bounds| age.is_some_and(|age| bounds.holds(&age)))
     }
 
-    fn push_clipped(&mut self, start: u64, end: u64, nr_accesses: u32, age: u32, row: usize) {
-        let filter = self.filter;
-        if filter.addresses.is_empty() {
-            return self.push(start, end, nr_accesses, age, row);
-        }
+    /// Keeps the parts of a region that lie in the wanted addresses and have a wanted temperature. Gives the bytes of all parts
+    /// in the addresses, because a snapshot's size counts before temperatures do.
+    fn push_clipped(
+        &mut self,
+        (start, end): (u64, u64),
+        nr_accesses: u32,
+        age: Option<u32>,
+        row: usize,
+        intervals: Option<Intervals>,
+    ) -> Bytes {
+        let Filter { addresses, temperature, weights, .. } = self.filter;
         let region = AddrRange::new(Addr(start), Addr(end));
-        for range in &filter.addresses {
-            if let Some(part) = region.intersection(*range) {
-                self.push(part.start.0, part.end.0, nr_accesses, age, row);
+        let whole = addresses.is_empty().then_some(region);
+        let mut total = Bytes(0);
+        for part in addresses.iter().filter_map(|range| region.intersection(*range)).chain(whole) {
+            total = total.saturating_add(part.size());
+            let of = |intervals| weights.temperature(part.size(), nr_accesses, age, intervals);
+            if temperature.is_empty()
+                || intervals.map(of).is_some_and(|degrees| temperature.iter().any(|bounds| bounds.holds(&degrees)))
+            {
+                self.start.push(part.start.0);
+                self.end.push(part.end.0);
+                self.nr_accesses.push(nr_accesses);
+                self.age.push(age.unwrap_or(0));
+                self.rows.push(row);
             }
         }
+        total
     }
 
     fn snapshot_passes(&mut self, head: &SnapshotHead, total: impl FnOnce() -> Bytes) -> bool {
@@ -391,29 +397,6 @@ impl<'f> RegionFilter<'f> {
         let index = *seen;
         *seen += 1;
         filter.snapshot_idx.iter().any(|bounds| bounds.holds(&index))
-    }
-
-    fn keep_temperatures(&mut self, has_age: bool, intervals: Intervals) {
-        let filter = self.filter;
-        let mut kept = 0;
-        for i in 0..self.start.len() {
-            let size = Bytes(self.end[i].saturating_sub(self.start[i]));
-            let age = has_age.then_some(self.age[i]);
-            let temperature = filter.weights.temperature(size, self.nr_accesses[i], age, intervals);
-            if filter.temperature.iter().any(|bounds| bounds.holds(&temperature)) {
-                self.start[kept] = self.start[i];
-                self.end[kept] = self.end[i];
-                self.nr_accesses[kept] = self.nr_accesses[i];
-                self.age[kept] = self.age[i];
-                self.rows[kept] = self.rows[i];
-                kept += 1;
-            }
-        }
-        self.start.truncate(kept);
-        self.end.truncate(kept);
-        self.nr_accesses.truncate(kept);
-        self.age.truncate(kept);
-        self.rows.truncate(kept);
     }
 }
 

@@ -13,7 +13,7 @@ use crate::confidence::{Confidence, confidence};
 use crate::distribution::{Distribution, SortBy};
 use crate::filter::{Filter, TargetFilter};
 use crate::footprints::{self, FootprintsReport, Metric};
-use crate::heats::{Grid, HeatsError, HeatsOptions, HeatsReport, TerminalStyle, heats};
+use crate::heats::{Grid, HeatsOptions, HeatsReport, TerminalStyle, heats};
 use crate::nr_regions::{self, NrRegionsReport, nr_regions};
 use crate::picture::Picture;
 use crate::survey::monitored;
@@ -22,7 +22,7 @@ use crate::text_width::{width, wrapped};
 use crate::wss::{self, WssReport, wss};
 use crate::zero::Zero;
 use crate::{Report, ReportError};
-use damo_frame::{FrameError, Record};
+use damo_frame::Record;
 use damo_model::human::{Style, format_percent, format_size, size_text, time_text};
 use std::io::{self, Write};
 
@@ -63,38 +63,23 @@ pub struct HolisticReport {
     long: bool,
 }
 
-/// Why there is no page.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum HolisticError {
-    /// A record could not be read.
-    #[error(transparent)]
-    Frame(#[from] FrameError),
-    /// A map could not be made.
-    #[error(transparent)]
-    Heats(#[from] HeatsError),
-    /// Another part could not be made.
-    #[error(transparent)]
-    Report(#[from] ReportError),
-}
-
 /// Makes the page of some records.
 ///
 /// # Errors
 /// When a record cannot be read, or there is no snapshot.
-pub fn holistic(records: &[Record], options: &HolisticOptions) -> Result<HolisticReport, HolisticError> {
+pub fn holistic(records: &[Record], options: &HolisticOptions) -> Result<HolisticReport, ReportError> {
     let mut maps = Vec::new();
     for identity in monitored(records, &TargetFilter::default()) {
         let wanted = HeatsOptions { identity, ..options.heats.clone() };
         match heats(records, &wanted) {
             Ok(map) => maps.push(map),
             // A target that never reported.
-            Err(HeatsError::NoSuchTarget { .. }) => {}
-            Err(error) => return Err(error.into()),
+            Err(ReportError::NoSuchTarget { .. }) => {}
+            Err(error) => return Err(error),
         }
     }
     if maps.is_empty() {
-        return Err(HeatsError::NoSnapshots.into());
+        return Err(ReportError::NoSnapshots);
     }
     let sets = |sort| wss(records, &wss::WssOptions { sort, ..wss::WssOptions::default() });
     let metrics = vec![Metric::Rss, Metric::Vsz, Metric::Pss, Metric::Swap, Metric::Cgroup, Metric::SysUsed];

@@ -12,7 +12,7 @@ mod tracks;
 
 use crate::ReportError;
 use crate::colormap::ColorMap;
-use crate::heats::{HeatsError, HeatsReport, Scale, Unit};
+use crate::heats::{HeatsReport, Scale, Unit};
 use crate::survey::Identity;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -57,24 +57,6 @@ pub struct HtmlOptions {
     pub colormap: ColorMap,
     /// What the hottest colour stands for, so that pages can be compared; `None`: the hottest cell.
     pub scale: Option<Scale>,
-}
-
-/// Why a page could not be made.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum HtmlError {
-    /// A map could not be made.
-    #[error(transparent)]
-    Heats(#[from] HeatsError),
-    /// A track could not be made.
-    #[error(transparent)]
-    Report(#[from] ReportError),
-    /// The page could not be written.
-    #[error("writing the page failed: {0}")]
-    Write(#[from] io::Error),
-    /// The record has nothing to show.
-    #[error("{0}: no snapshots, so there is nothing to draw; `damo info {0}` shows what it holds")]
-    Empty(String),
 }
 
 /// What the page's program reads. Times are nanoseconds from the record's start, sizes bytes.
@@ -127,7 +109,7 @@ struct MarkAt {
 ///
 /// # Errors
 /// If the record cannot be read or holds no snapshots, or `out` takes no more.
-pub fn write_html(record: &Record, options: &HtmlOptions, out: &mut dyn Write) -> Result<(), HtmlError> {
+pub fn write_html(record: &Record, options: &HtmlOptions, out: &mut dyn Write) -> Result<(), ReportError> {
     let mut cells = CELLS;
     let data = loop {
         let json = serde_json::to_string(&page(record, options, cells)?).map_err(io::Error::from)?;
@@ -202,8 +184,12 @@ fn harmless(json: &str) -> String {
     safe
 }
 
-fn page(record: &Record, options: &HtmlOptions, cells: usize) -> Result<Page, HtmlError> {
-    let empty = || HtmlError::Empty(record.name().to_owned());
+fn page(record: &Record, options: &HtmlOptions, cells: usize) -> Result<Page, ReportError> {
+    let empty = || {
+        let name = record.name();
+        let what = "no snapshots, so there is nothing to draw";
+        ReportError::invalid(format!("{name}: {what}; `damo info {name}` shows what it holds"))
+    };
     let span = record.time_span().ok_or_else(empty)?;
     let seen = map::targets(record, span, cells)?;
     let (_, first) = seen.first().ok_or_else(empty)?;

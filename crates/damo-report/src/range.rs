@@ -1,8 +1,7 @@
 //! Ranges of time and of addresses as people name them, and where they are in a record.
 
 use crate::ReportError;
-use crate::heats::HeatsError;
-use damo_frame::{FrameError, Record};
+use damo_frame::Record;
 use damo_model::human::Show;
 use damo_model::{Addr, AddrRange, Nanos, Side, TimeSpan};
 
@@ -53,41 +52,12 @@ pub struct AddressRange {
     pub base: AddressBase,
 }
 
-/// Why a range is nowhere in a record.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum RangeError {
-    /// The record could not be read.
-    #[error(transparent)]
-    Frame(#[from] FrameError),
-    /// The wanted mark does not exist.
-    #[error("no mark is called '{}'; the record has: {}", wanted.shown(), known.shown())]
-    NoSuchMark {
-        /// What was asked for.
-        wanted: String,
-        /// Marks that exist.
-        known: String,
-    },
-}
-
-impl From<RangeError> for HeatsError {
-    fn from(error: RangeError) -> Self {
-        HeatsError::Range(error)
-    }
-}
-
-impl From<RangeError> for ReportError {
-    fn from(error: RangeError) -> Self {
-        ReportError::Range(error)
-    }
-}
-
 impl TimeRange {
     /// The same range on the clock of the records, of which `known` is the time that anything is known of.
     ///
     /// # Errors
     /// If the range is relative to a mark that does not exist, or a record cannot be read.
-    pub fn resolve(&self, records: &[Record], known: TimeSpan) -> Result<TimeSpan, RangeError> {
+    pub fn resolve(&self, records: &[Record], known: TimeSpan) -> Result<TimeSpan, ReportError> {
         let base = match &self.base {
             TimeBase::At(base) => *base,
             TimeBase::Began => records.first().map(Record::began).unwrap_or_default(),
@@ -112,7 +82,7 @@ impl AddressRange {
 }
 
 /// When the first mark of this text was set, on its record's clock. The error lists the marks that exist.
-pub(crate) fn find_mark(records: &[Record], text: &str) -> Result<Nanos, RangeError> {
+pub(crate) fn find_mark(records: &[Record], text: &str) -> Result<Nanos, ReportError> {
     let mut known = Vec::new();
     for record in records {
         for side in record.side_data()? {
@@ -126,7 +96,8 @@ pub(crate) fn find_mark(records: &[Record], text: &str) -> Result<Nanos, RangeEr
             }
         }
     }
-    Err(RangeError::NoSuchMark { wanted: text.to_owned(), known: listed(&known) })
+    let known = listed(&known);
+    Err(ReportError::invalid(format!("no mark is called '{}'; the record has: {}", text.shown(), known.shown())))
 }
 
 /// Names for an error.

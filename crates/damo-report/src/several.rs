@@ -1,7 +1,6 @@
 //! Several records in one command: each is looked at by itself, because two recordings have neither a clock nor a memory in
 //! common. This is the one place that keeps them apart, in texts, tables and pictures.
 
-use crate::heats::HeatsError;
 use crate::output_format::{Form, Stream, no_table};
 use crate::picture::{Picture, Stack};
 use crate::table::Table;
@@ -195,7 +194,7 @@ impl<R: Report> Apart<R> {
 }
 
 /// Why a map of several records at once is refused.
-pub(crate) fn one_record(records: &[Record]) -> Result<(), HeatsError> {
+pub(crate) fn one_record(records: &[Record]) -> Result<(), ReportError> {
     let with_snapshots = records.iter().filter(|record| record.totals().snapshots > 0).count();
-    if with_snapshots > 1 { Err(HeatsError::SeveralRecords { records: with_snapshots }) } else { Ok(()) }
+    if with_snapshots > 1 { Err(ReportError::SeveralRecords { records: with_snapshots }) } else { Ok(()) }
 }

@@ -6,7 +6,7 @@ use damo_model::{
     TimeSpan,
 };
 use damo_report::Report;
-use damo_report::heats::{Cells, Columns, DrawRange, Grid, HeatsError, HeatsOptions, HeatsReport, heats};
+use damo_report::heats::{Cells, Columns, DrawRange, Grid, HeatsOptions, HeatsReport, heats};
 use damo_report::range::{AddressBase, AddressRange, TimeBase, TimeRange};
 use damo_report::survey::Identity;
 use std::ops::ControlFlow;
@@ -155,7 +155,7 @@ fn two_recordings_are_never_one_map() {
     let with = record(Some(Intervals::default()), &[(0, 100, &[(0, 100, 3, 0)])]);
     let without = record(None, &[(100, 200, &[(0, 100, 3, 0)])]);
     let error = heats(&[with, without], &HeatsOptions::default()).expect_err("two records");
-    assert!(matches!(error, HeatsError::SeveralRecords { records: 2 }), "{error}");
+    assert!(matches!(error, ReportError::SeveralRecords { records: 2 }), "{error}");
 }
 
 #[test]
@@ -226,9 +226,9 @@ fn what_does_not_exist_is_said_with_what_does() {
     let error = heats(&[make()], &HeatsOptions { mapping, ..HeatsOptions::default() }).expect_err("no mappings");
     assert!(error.to_string().contains("heap"), "{error}");
     let empty = record(None, &[]);
-    assert!(matches!(heats(&[empty], &HeatsOptions::default()), Err(HeatsError::NoSnapshots)));
+    assert!(matches!(heats(&[empty], &HeatsOptions::default()), Err(ReportError::NoSnapshots)));
     let huge = HeatsOptions { rows: usize::MAX, ..HeatsOptions::default() };
-    assert!(matches!(heats(&[make()], &huge), Err(HeatsError::TooManyCells { .. })));
+    assert!(matches!(heats(&[make()], &huge), Err(ReportError::TooManyCells { .. })));
 }
 
 #[test]

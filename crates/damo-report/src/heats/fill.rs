@@ -4,7 +4,8 @@ use super::grid::GridSums;
 use super::mappings::MappingNames;
 use super::plan::{Plan, window};
 use super::schemes::{Applied, Layers};
-use super::{Axis, HeatsError, HeatsOptions, HeatsReport, Unit};
+use super::{Axis, HeatsOptions, HeatsReport, Unit};
+use crate::ReportError;
 use crate::survey::{Extent, First, Identity, Survey, intervals_of};
 use crate::zero::Zero;
 use damo_frame::{Chunk, Coverage, FrameError, Record, SnapshotView};
@@ -35,7 +36,7 @@ struct Pass<'a> {
     surveys: bool,
 }
 
-pub(super) fn run(records: &[Record], options: &HeatsOptions) -> Result<HeatsReport, HeatsError> {
+pub(super) fn run(records: &[Record], options: &HeatsOptions) -> Result<HeatsReport, ReportError> {
     crate::several::one_record(records)?;
     let sampled = sample(records, &Selection::all())?;
     let mut plan = Plan::make(records, options, &sampled, &sampled)?;
@@ -88,7 +89,7 @@ fn fill(
     plan: &Plan,
     windowed: bool,
     surveys: bool,
-) -> Result<Sums, HeatsError> {
+) -> Result<Sums, ReportError> {
     let (time, space) = options.axes(plan);
     // Where one aggregation makes enough checks, no cell can rest on fewer.
     let count = plan.checks.is_some_and(|checks| checks < options.min_checks);
@@ -131,7 +132,7 @@ impl Sums {
 }
 
 impl Pass<'_> {
-    fn add_chunk(&self, sums: &mut Sums, chunk: &Chunk) -> Result<(), HeatsError> {
+    fn add_chunk(&self, sums: &mut Sums, chunk: &Chunk) -> Result<(), ReportError> {
         if self.surveys {
             sums.survey.add_chunk(self.record, self.number, chunk);
         }
@@ -146,7 +147,7 @@ impl Pass<'_> {
             }
             let intervals = intervals_of(self.record, &view);
             if intervals.is_some() != self.plan.aggregation.is_some() {
-                return Err(HeatsError::MixedIntervals);
+                return Err(ReportError::invalid("Some records have intervals while some not.  Cannot proceed."));
             }
             let passed = passed.and_then(|passed| passed.get(view.head.regions.clone()));
             self.add_snapshot(sums, &view, intervals, passed);
@@ -310,7 +311,7 @@ fn report(
     whole: &Survey,
     found: &Survey,
     sums: Sums,
-) -> Result<HeatsReport, HeatsError> {
+) -> Result<HeatsReport, ReportError> {
     let (time, space) = options.axes(plan);
     let unit = match plan.aggregation {
         Some(aggregation) => 1.0 / aggregation.as_secs_f64(),

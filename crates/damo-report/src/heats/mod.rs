@@ -34,90 +34,17 @@ pub use terminal::{ColorSet, Depth, Glyphs, TerminalStyle};
 
 use crate::events::Event;
 use crate::picture::Picture;
-use crate::range::RangeError;
 use crate::survey::Identity;
 use crate::table::Table;
 use crate::zero::Zero;
 use crate::{Report, ReportError};
-use damo_frame::{Coverage, FrameError, Record};
+use damo_frame::{Coverage, Record};
 use damo_model::human::{Show, Style, format_size, time_text};
 use damo_model::{Addr, AddrRange, Bytes, Nanos, Process, TimeSpan};
 use std::io::Write;
 
 /// What memory without owners is called.
 const PHYSICAL: &str = "physical memory";
-
-/// Why there is no heat map.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum HeatsError {
-    /// A record could not be read.
-    #[error(transparent)]
-    Frame(#[from] FrameError),
-    /// Nothing to draw.
-    #[error("the record has no snapshot, hence no heat")]
-    NoSnapshots,
-    /// Snapshots without a length.
-    #[error(
-        "the length of the target's only snapshot is not known (a trace tells when an aggregation ended, not when it \
-         began), so that there is nothing to draw over time; tell the intervals, as in --intervals 5ms 100ms"
-    )]
-    NoLength,
-    /// The wanted ids fit nothing.
-    #[error("no target fits the given kdamond, context, scheme and target ids; the record has target ids {known}")]
-    NoSuchTarget {
-        /// Target ids that exist.
-        known: String,
-    },
-    /// The wanted time is nowhere.
-    #[error(transparent)]
-    Range(RangeError),
-    /// The wanted mapping does not exist.
-    #[error("no mapping is called '{}'; the record has: {}", wanted.shown(), known.shown())]
-    NoSuchMapping {
-        /// What was asked for.
-        wanted: String,
-        /// Mappings that exist.
-        known: String,
-    },
-    /// More guided ranges than areas.
-    #[error("'guided' address ranges name the areas in order, and the record has {areas} only (see --guide)")]
-    NoSuchArea {
-        /// Number of areas.
-        areas: usize,
-    },
-    /// A range that ends where it starts or before.
-    #[error("the {what} range is empty: its end must lie after its start")]
-    EmptyRange {
-        /// `time` or `address`.
-        what: &'static str,
-    },
-    /// More cells than memory may be spent on.
-    #[error("{cells} cells are more than the {limit} that fit: ask for a lower --resol or fewer ranges")]
-    TooManyCells {
-        /// The number that was asked for.
-        cells: usize,
-        /// The most that memory is spent on.
-        limit: usize,
-    },
-    /// A map of two recordings would show neither.
-    #[error("{records} records cannot be one heat map: each has a clock and addresses of its own; draw each by itself")]
-    SeveralRecords {
-        /// The number of records.
-        records: usize,
-    },
-    /// A scale of rates for a record of counts.
-    #[error(
-        "the record has no intervals, so its heat is in samples: give --intervals, or a scale such as 0..20samples"
-    )]
-    ScaleInSamples,
-    /// A scale of counts for a record of rates.
-    #[error("the record's heat is in accesses per second: give a scale such as 0..200Hz or 0..50%")]
-    ScaleInHz,
-    /// Rates and counts do not mix.
-    #[error("Some records have intervals while some not.  Cannot proceed.")]
-    MixedIntervals,
-}
 
 /// What the heat of a cell counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -181,7 +108,7 @@ pub struct HeatsReport {
 ///
 /// # Errors
 /// When a record cannot be read, or the options do not fit it.
-pub fn heats(records: &[Record], options: &HeatsOptions) -> Result<HeatsReport, HeatsError> {
+pub fn heats(records: &[Record], options: &HeatsOptions) -> Result<HeatsReport, ReportError> {
     fill::run(records, options)
 }
 

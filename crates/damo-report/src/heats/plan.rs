@@ -4,9 +4,9 @@
 //! records once only, the plan is made from a few sampled blocks; the pass that fills the cells surveys the
 //! record as well, and if the plan made from that differs, the pass is repeated with the right plan.
 
-use super::HeatsError;
 use super::mappings::MappingNames;
 use super::options::{Cells, DrawRange, HeatsOptions};
+use crate::ReportError;
 use crate::range::{find_mark, listed};
 use crate::survey::{Extent, First, Identity, Survey};
 use damo_frame::Record;
@@ -39,7 +39,7 @@ impl Plan {
         options: &HeatsOptions,
         whole: &Survey,
         areas: &Survey,
-    ) -> Result<Plan, HeatsError> {
+    ) -> Result<Plan, ReportError> {
         let (identity, extent) = pick(options, whole)?;
         let time = time_range(records, options, span(extent)?)?;
         let here = areas.get(identity).unwrap_or(extent);
@@ -47,7 +47,7 @@ impl Plan {
         let columns = options.columns.of(&ranges).into_iter().fold(0, usize::saturating_add);
         let cells = options.rows.saturating_mul(columns);
         if cells > MAX_CELLS {
-            return Err(HeatsError::TooManyCells { cells, limit: MAX_CELLS });
+            return Err(ReportError::TooManyCells { cells, limit: MAX_CELLS });
         }
         let aggregation = extent.intervals.map(|intervals| intervals.aggregation);
         let checks = extent.intervals.map(|intervals| intervals.max_nr_accesses().0);
@@ -58,7 +58,7 @@ impl Plan {
 /// The very identity that is wanted, if it names a target, else the extent with most space of those that fit it; the
 /// first of equals. What schemes were applied to is a part of what was monitored: it is picked only if asked for, or if
 /// there is nothing else.
-fn pick<'a>(options: &HeatsOptions, survey: &'a Survey) -> Result<(Identity, &'a Extent), HeatsError> {
+fn pick<'a>(options: &HeatsOptions, survey: &'a Survey) -> Result<(Identity, &'a Extent), ReportError> {
     let wanted = &options.identity;
     let fits = |known: &Identity| {
         (wanted.kdamond.is_none() || wanted.kdamond == known.kdamond)
@@ -81,42 +81,53 @@ fn pick<'a>(options: &HeatsOptions, survey: &'a Survey) -> Result<(Identity, &'a
     };
     match fitting.reduce(larger) {
         Some((identity, extent)) => Ok((*identity, extent)),
-        None if survey.extents.is_empty() => Err(HeatsError::NoSnapshots),
+        None if survey.extents.is_empty() => Err(ReportError::NoSnapshots),
         None => {
             let ids = survey.extents.iter().filter_map(|(known, _)| known.target_id);
             let ids: Vec<String> = ids.map(|id| id.to_string()).collect();
-            Err(HeatsError::NoSuchTarget { known: ids.join(", ") })
+            Err(ReportError::NoSuchTarget { known: ids.join(", ") })
         }
     }
 }
 
-fn time_range(records: &[Record], options: &HeatsOptions, known: TimeSpan) -> Result<TimeSpan, HeatsError> {
+fn time_range(records: &[Record], options: &HeatsOptions, known: TimeSpan) -> Result<TimeSpan, ReportError> {
     if let Some(text) = &options.mark {
         let start = find_mark(records, text)?;
         let end = next_mark(records, start)?.unwrap_or(known.end);
-        return if start < end { Ok(TimeSpan::new(start, end)) } else { Err(HeatsError::EmptyRange { what: "time" }) };
+        return not_empty(TimeSpan::new(start, end));
     }
     let Some(range) = &options.time_range else {
         return Ok(known);
     };
-    let time = range.resolve(records, known)?;
-    if time.start < time.end { Ok(time) } else { Err(HeatsError::EmptyRange { what: "time" }) }
+    not_empty(range.resolve(records, known)?)
+}
+
+fn not_empty(time: TimeSpan) -> Result<TimeSpan, ReportError> {
+    if time.start < time.end { Ok(time) } else { Err(empty_range("time")) }
+}
+
+fn empty_range(what: &str) -> ReportError {
+    ReportError::invalid(format!("the {what} range is empty: its end must lie after its start"))
 }
 
 /// The time that is known. Of a target of one snapshot, whose length nothing tells, there is none.
-fn span(extent: &Extent) -> Result<TimeSpan, HeatsError> {
-    let TimeSpan { start, end } = extent.known_span().ok_or(HeatsError::NoSnapshots)?;
-    if start < end { Ok(TimeSpan::new(start, end)) } else { Err(HeatsError::NoLength) }
+const NO_LENGTH: &str = "the length of the target's only snapshot is not known (a trace tells when an aggregation ended, not \
+                         when it began), so that there is nothing to draw over time; tell the intervals, as in \
+                         --intervals 5ms 100ms";
+
+fn span(extent: &Extent) -> Result<TimeSpan, ReportError> {
+    let TimeSpan { start, end } = extent.known_span().ok_or(ReportError::NoSnapshots)?;
+    if start < end { Ok(TimeSpan::new(start, end)) } else { Err(ReportError::invalid(NO_LENGTH)) }
 }
 
 /// The wanted time range where it does not depend on anything but the first and last snapshots.
-pub(super) fn window(records: &[Record], options: &HeatsOptions, whole: &Survey) -> Result<TimeSpan, HeatsError> {
+pub(super) fn window(records: &[Record], options: &HeatsOptions, whole: &Survey) -> Result<TimeSpan, ReportError> {
     let (_, extent) = pick(options, whole)?;
     time_range(records, options, span(extent)?)
 }
 
 /// The first mark after a time.
-fn next_mark(records: &[Record], after: Nanos) -> Result<Option<Nanos>, HeatsError> {
+fn next_mark(records: &[Record], after: Nanos) -> Result<Option<Nanos>, ReportError> {
     let mut next: Option<Nanos> = None;
     for record in records {
         let marks = record.side_data()?.iter().filter_map(|side| match side {
@@ -133,17 +144,22 @@ fn ranges(
     options: &HeatsOptions,
     identity: Identity,
     extent: &Extent,
-) -> Result<Vec<AddrRange>, HeatsError> {
+) -> Result<Vec<AddrRange>, ReportError> {
     let areas: Vec<AddrRange> = extent.areas.iter().map(|area| area.range).collect();
     let ranges: Vec<AddrRange> = if !options.address_ranges.is_empty() {
         let guided = |i: usize| areas.get(i).map(|area| area.start);
         let resolved = options.address_ranges.iter().enumerate().map(|(i, range)| range.resolve(guided(i)));
-        resolved.collect::<Option<_>>().ok_or(HeatsError::NoSuchArea { areas: areas.len() })?
+        resolved.collect::<Option<_>>().ok_or_else(|| {
+            let areas = areas.len();
+            ReportError::invalid(format!(
+                "'guided' address ranges name the areas in order, and the record has {areas} only (see --guide)"
+            ))
+        })?
     } else if let Some(name) = &options.mapping {
         let names = MappingNames::of(records, identity)?;
         let found = names.find(name);
         if found.is_empty() {
-            return Err(HeatsError::NoSuchMapping { wanted: name.clone(), known: listed(&names.names()) });
+            return Err(ReportError::NoSuchMapping { wanted: name.clone(), known: listed(&names.names()) });
         }
         found
     } else {
@@ -157,7 +173,7 @@ fn ranges(
         }
     };
     if ranges.iter().any(|range| range.start >= range.end) {
-        return Err(HeatsError::EmptyRange { what: "address" });
+        return Err(empty_range("address"));
     }
     Ok(ranges)
 }

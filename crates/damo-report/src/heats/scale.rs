@@ -1,6 +1,7 @@
 //! What the hottest colour stands for: the highest heat seen, or a wanted value, so that two maps can be compared.
 
-use super::{HeatsError, HeatsReport, Unit};
+use super::{HeatsReport, Unit};
+use crate::ReportError;
 use damo_model::human::{self, ParseError};
 
 /// The top of a scale of heat; scales begin at 0.
@@ -63,7 +64,7 @@ impl HeatsReport {
     ///
     /// # Errors
     /// If the record's heat is not in the scale's unit: without intervals, samples are not rates.
-    pub fn set_scale(&mut self, scale: Scale) -> Result<(), HeatsError> {
+    pub fn set_scale(&mut self, scale: Scale) -> Result<(), ReportError> {
         self.scale = Some(self.top_of(scale)?);
         Ok(())
     }
@@ -72,13 +73,21 @@ impl HeatsReport {
     ///
     /// # Errors
     /// As [`HeatsReport::set_scale`].
-    pub(crate) fn top_of(&self, scale: Scale) -> Result<f64, HeatsError> {
+    pub(crate) fn top_of(&self, scale: Scale) -> Result<f64, ReportError> {
         Ok(match (scale, self.unit, self.possible) {
             (Scale::Hz(top), Unit::Hz, _) => top,
             (Scale::Percent(percent), Unit::Hz, Some(possible)) if possible > 0.0 => possible * percent / 100.0,
             (Scale::Samples(top), Unit::Samples, _) => top,
-            (_, Unit::Samples, _) => return Err(HeatsError::ScaleInSamples),
-            (_, Unit::Hz, _) => return Err(HeatsError::ScaleInHz),
+            (_, Unit::Samples, _) => {
+                return Err(ReportError::invalid(
+                    "the record has no intervals, so its heat is in samples: give --intervals, or a scale such as 0..20samples",
+                ));
+            }
+            (_, Unit::Hz, _) => {
+                return Err(ReportError::invalid(
+                    "the record's heat is in accesses per second: give a scale such as 0..200Hz or 0..50%",
+                ));
+            }
         })
     }
 

@@ -4,8 +4,9 @@
 //! take exact means over any number of cells.
 
 use super::tracks::{self, Track};
-use super::{Group, HtmlError, after};
-use crate::heats::{self, Columns, Grid, HeatsError, HeatsOptions, HeatsReport};
+use super::{Group, after};
+use crate::ReportError;
+use crate::heats::{self, Columns, Grid, HeatsOptions, HeatsReport};
 use crate::range::{AddressBase, AddressRange, TimeBase, TimeRange};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -78,7 +79,7 @@ pub(super) fn targets(
     record: &Record,
     span: TimeSpan,
     cells: usize,
-) -> Result<Vec<(TargetMap, HeatsReport)>, HtmlError> {
+) -> Result<Vec<(TargetMap, HeatsReport)>, ReportError> {
     let groups = Group::all(record);
     let (schemes, shown): (Vec<_>, Vec<_>) =
         groups.iter().partition(|group| groups.iter().any(|plain| group.is_scheme_of(plain)));
@@ -88,7 +89,7 @@ pub(super) fn targets(
     let times = 1 << (per_target / addresses).clamp(64, 2048).ilog2();
     let columns = Columns::Shared { total: addresses, least: 24, between: 0 };
     let time_range = Some(TimeRange { start: span.start, end: span.end, base: TimeBase::At(Nanos(0)) });
-    let side_data = record.side_data().map_err(HeatsError::from)?;
+    let side_data = record.side_data()?;
     let (working_sets, settled) = (tracks::working_sets(record)?, tracks::settled(record)?);
     let mut maps = Vec::new();
     for group in shown {
@@ -124,10 +125,10 @@ pub(super) fn targets(
 }
 
 /// A target that was never seen in a snapshot has no map.
-fn seen(report: Result<HeatsReport, HeatsError>) -> Result<Option<HeatsReport>, HeatsError> {
+fn seen(report: Result<HeatsReport, ReportError>) -> Result<Option<HeatsReport>, ReportError> {
     match report {
         Ok(report) => Ok(Some(report)),
-        Err(HeatsError::NoSnapshots | HeatsError::NoSuchTarget { .. }) => Ok(None),
+        Err(ReportError::NoSnapshots | ReportError::NoSuchTarget { .. }) => Ok(None),
         Err(error) => Err(error),
     }
 }
@@ -161,7 +162,7 @@ fn cover_at(grid: &Grid, column: usize, row: usize) -> f64 {
     grid.cover.get(column * grid.space.len() + row).copied().unwrap_or(0.0)
 }
 
-fn panel(grid: &Grid, report: &HeatsReport) -> Result<Panel, HtmlError> {
+fn panel(grid: &Grid, report: &HeatsReport) -> Result<Panel, ReportError> {
     let range = range(grid);
     let times = 0..grid.time.len();
     let heats = times.flat_map(|column| (0..grid.space.len()).map(move |row| grid.covered_heat_at(column, row)));

@@ -196,34 +196,6 @@ pub trait Picture {
     }
 }
 
-impl<P: Picture + ?Sized> Picture for &P {
-    fn title(&self) -> String {
-        (**self).title()
-    }
-
-    fn draw(&self, canvas: &mut dyn Canvas, style: &Style, top: f64) {
-        (**self).draw(canvas, style, top);
-    }
-
-    fn parts(&self) -> usize {
-        (**self).parts()
-    }
-}
-
-impl<P: Picture + ?Sized> Picture for Box<P> {
-    fn title(&self) -> String {
-        (**self).title()
-    }
-
-    fn draw(&self, canvas: &mut dyn Canvas, style: &Style, top: f64) {
-        (**self).draw(canvas, style, top);
-    }
-
-    fn parts(&self) -> usize {
-        (**self).parts()
-    }
-}
-
 /// Margin around everything, in pixels.
 pub(crate) const MARGIN: f64 = 20.0;
 pub(crate) const TITLE_SIZE: f64 = 22.0;

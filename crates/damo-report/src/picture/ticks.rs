@@ -5,26 +5,8 @@ const M: i128 = 60 * S;
 const H: i128 = 60 * M;
 
 /// Steps of time that people count in, beyond powers of ten below a second.
-const TIME_STEPS: [i128; 18] = [
-    S,
-    2 * S,
-    5 * S,
-    10 * S,
-    15 * S,
-    30 * S,
-    M,
-    2 * M,
-    5 * M,
-    10 * M,
-    15 * M,
-    30 * M,
-    H,
-    2 * H,
-    3 * H,
-    6 * H,
-    12 * H,
-    24 * H,
-];
+const TIME_STEPS_SECS: [i128; 18] =
+    [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400];
 
 /// The smallest round step of time with at most `count` steps in `length` ns.
 pub(crate) fn time_step(length: i128, count: usize) -> i128 {
@@ -32,7 +14,8 @@ pub(crate) fn time_step(length: i128, count: usize) -> i128 {
     if least < S {
         return decimal_step(least);
     }
-    TIME_STEPS
+    TIME_STEPS_SECS
+        .map(|seconds| seconds * S)
         .into_iter()
         .find(|step| *step >= least)
         .unwrap_or_else(|| decimal_step((least + 24 * H - 1) / (24 * H)) * 24 * H)

@@ -106,7 +106,7 @@ pub(crate) fn default_goals(action: Action) -> Vec<Goal> {
 
 /// Waiting as a share of all time.
 pub(super) fn waiting(outcome: &Outcome, length: Nanos) -> f64 {
-    outcome.sums.waited.as_secs_f64() / length.as_secs_f64().max(1e-9)
+    outcome.sums.waited.trunc() / 1e9 / length.as_secs_f64().max(1e-9)
 }
 
 #[cfg(test)]

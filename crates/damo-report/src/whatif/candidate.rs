@@ -5,10 +5,10 @@
 //! memory, to another list or node, into huge pages) is kept, and how much younger it would be: acting on a region makes
 //! its age 0, while the record's age runs on.
 
+use super::Counts;
 use super::page_filter::{Knowledge, PageFilter};
 use super::readings::Readings;
 use super::region_state::RegionState;
-use super::tally::Moment;
 use damo_model::scheme::{Action, Costs, Goal, Metric, ResolvedPattern, Scheme, SchemeClock, priority};
 use damo_model::{Addr, AddrRange, Age, Bytes, Intervals, Nanos, NrAccesses};
 
@@ -110,7 +110,7 @@ impl Candidate {
     }
 
     /// What happened in the interval that ends now: memory moves to the new regions, and comes back where accessed.
-    pub(super) fn follow(&mut self, target: usize, state: &RegionState, now: &Now, moment: &mut Moment) {
+    pub(super) fn follow(&mut self, target: usize, state: &RegionState, now: &Now, moment: &mut Counts) {
         let (effect, Some(track)) = (self.effect, self.tracks.get_mut(target)) else { return };
         track.carry(state);
         track.blend_ages(state);
@@ -187,7 +187,7 @@ impl Candidate {
     }
 
     /// Applies the scheme, if it is due, to all targets of its context.
-    pub(super) fn apply(&mut self, scenes: &[&RegionState], now: &Now, moved: f64, moment: &mut Moment) {
+    pub(super) fn apply(&mut self, scenes: &[&RegionState], now: &Now, moved: f64, moment: &mut Counts) {
         if !self.clock.is_due(&self.scheme, now.at) || !self.is_active(now, moved) {
             return;
         }
@@ -249,7 +249,7 @@ impl Candidate {
         pattern: &ResolvedPattern,
         now: &Now,
         moved: f64,
-        moment: &mut Moment,
+        moment: &mut Counts,
     ) {
         let saved = if self.effect == Effect::Out { moved } else { 0.0 };
         let waited = Nanos(self.waited as i64);
@@ -271,7 +271,7 @@ impl Candidate {
         priority(self.scheme.action, nr_accesses, age, &self.scheme.quotas.weights, intervals)
     }
 
-    fn try_whole(&mut self, target: usize, state: &RegionState, i: usize, now: &Now, moment: &mut Moment) {
+    fn try_whole(&mut self, target: usize, state: &RegionState, i: usize, now: &Now, moment: &mut Counts) {
         let bytes = state.size(i);
         if let Some(pass) = self.filter(target, state, i, bytes, moment) {
             self.act(target, state, i, &Portion { bytes, pass }, now, moment);
@@ -279,7 +279,7 @@ impl Candidate {
     }
 
     /// Acts on as much of a region as the quota leaves, going on where it ended last time.
-    fn try_limited(&mut self, target: usize, state: &RegionState, i: usize, now: &Now, moment: &mut Moment) {
+    fn try_limited(&mut self, target: usize, state: &RegionState, i: usize, now: &Now, moment: &mut Counts) {
         if self.clock.charge.is_used_up() {
             return;
         }
@@ -314,7 +314,7 @@ impl Candidate {
     }
 
     /// The share of `bytes` of a region that passes the filters; `None` if the core keeps it out.
-    fn filter(&mut self, target: usize, state: &RegionState, i: usize, bytes: u64, moment: &mut Moment) -> Option<f32> {
+    fn filter(&mut self, target: usize, state: &RegionState, i: usize, bytes: u64, moment: &mut Counts) -> Option<f32> {
         if self.page_filter.is_empty() {
             return Some(1.0);
         }
@@ -334,7 +334,7 @@ impl Candidate {
         i: usize,
         portion: &Portion,
         now: &Now,
-        moment: &mut Moment,
+        moment: &mut Counts,
     ) -> f64 {
         let Some(track) = self.tracks.get_mut(target) else { return 0.0 };
         let size = state.size(i).max(1);

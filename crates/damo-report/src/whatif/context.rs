@@ -8,8 +8,8 @@ use super::candidate::{Candidate, Effect, HUGE_PAGE, Now, System};
 use super::page_filter::PageFilter;
 use super::readings::Readings;
 use super::region_state::{Columns, MIN_CELL, RegionState};
-use super::tally::{Held, Moment, Tally};
-use super::{Times, WhatIfOptions};
+use super::tally::{Held, Tally};
+use super::{Counts, Times, WhatIfOptions};
 use crate::ReportError;
 use crate::filter::Filter;
 use damo_frame::Record;
@@ -207,7 +207,7 @@ impl<'a> Context<'a> {
         }
         for Followed { candidate, tally, division, .. } in &mut self.candidates {
             let scenes = divisions.get(*division).map_or(&[][..], Vec::as_slice);
-            let mut moment = Moment { kept: vec![0.0; candidate.nr_filters()], ..Moment::default() };
+            let mut moment = Counts { kept: vec![0.0; candidate.nr_filters()], ..Counts::default() };
             let (mut moved, mut bloat) = (0.0, 0.0);
             for (t, state) in scenes.iter().enumerate().filter(|(_, state)| state.len() > 0) {
                 candidate.follow(t, state, &now, &mut moment);

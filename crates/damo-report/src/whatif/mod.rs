@@ -26,7 +26,6 @@ use damo_frame::Record;
 use damo_model::scheme::{Costs, FilterKind, Metric, Scheme};
 use damo_model::{Bytes, Nanos, SnapshotState, TargetKey, TimeSpan};
 use region_state::Columns;
-use tally::Moment;
 
 /// How to reckon.
 #[derive(Clone, Debug, PartialEq)]
@@ -96,7 +95,7 @@ pub struct Outcome {
 }
 
 /// What was done in a span of time. Bytes are sums over applications: the same memory counts each time.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Counts {
     /// Times that the scheme was applied to all regions.
     pub applications: u64,
@@ -114,13 +113,31 @@ pub struct Counts {
     pub back: f64,
     /// Bytes of these for which it was so within [`WhatIfOptions::refault_within`].
     pub back_soon: f64,
-    /// Time that programs would wait for memory to come back.
-    pub waited: Nanos,
+    /// Time that programs would wait for memory to come back, in nanoseconds.
+    pub waited: f64,
     /// Windows in which the quota was used up.
     pub used_up: u64,
+    /// Bytes that each filter kept out.
+    pub kept: Vec<f64>,
 }
 
 impl Counts {
+    /// Adds what was done at another moment, by the same scheme.
+    fn add(&mut self, other: &Counts) {
+        self.applications += other.applications;
+        self.matched_regions += other.matched_regions;
+        self.matched += other.matched;
+        self.applied_regions += other.applied_regions;
+        self.applied += other.applied;
+        self.changed += other.changed;
+        self.back += other.back;
+        self.back_soon += other.back_soon;
+        self.waited += other.waited;
+        self.used_up += other.used_up;
+        self.kept.resize(self.kept.len().max(other.kept.len()), 0.0);
+        self.kept.iter_mut().zip(&other.kept).for_each(|(sum, kept)| *sum += kept);
+    }
+
     /// Mean of one application: regions and bytes that fitted the pattern. Times [`Counts::applications`] they are the sums.
     pub fn matched_each(&self) -> (f64, f64) {
         let times = self.applications.max(1) as f64;
@@ -158,8 +175,6 @@ pub struct Point {
     pub time: TimeSpan,
     /// What was done in it.
     pub counts: Counts,
-    /// Kept out by all filters together, bytes.
-    pub kept: f64,
     /// Mean memory; `None` without a snapshot.
     pub memory: Option<Memory>,
 }
@@ -302,7 +317,7 @@ fn outcome(contexts: &[Context<'_>], nth: usize, scheme: &Scheme, times: &Times)
         let gone = if leaves { moved.min(without) } else { 0.0 };
         Memory { without, with: without - gone + mean(span.bloat), moved }
     };
-    let mut sums = Moment::default();
+    let mut sums = Counts::default();
     let mut course = Vec::with_capacity(tally.spans.len());
     let length = tally.length();
     for (i, span) in tally.spans.iter().enumerate() {
@@ -314,34 +329,18 @@ fn outcome(contexts: &[Context<'_>], nth: usize, scheme: &Scheme, times: &Times)
         sums.add(&span.sum);
         course.push(Point {
             time: TimeSpan::new(begin, begin.saturating_add(length).min(times.end)),
-            counts: counts(&span.sum),
-            kept: span.sum.kept.iter().sum(),
+            counts: span.sum.clone(),
             memory: (span.time > 0.0).then(|| memory(span)),
         });
     }
     Some(Outcome {
         scheme: scheme.clone(),
-        sums: counts(&sums),
         mean: memory(&tally.settled),
         undecided: undecided.min(sums.changed - sums.back_soon).max(0.0),
-        kept: candidate.knowledge().into_iter().zip(sums.kept).collect(),
+        kept: candidate.knowledge().into_iter().zip(sums.kept.iter().copied()).collect(),
         course,
+        sums,
     })
-}
-
-fn counts(moment: &Moment) -> Counts {
-    Counts {
-        applications: moment.applications,
-        matched_regions: moment.matched_regions,
-        matched: moment.matched,
-        applied_regions: moment.applied_regions,
-        applied: moment.applied,
-        changed: moment.changed,
-        back: moment.back,
-        back_soon: moment.back_soon,
-        waited: Nanos(moment.waited as i64),
-        used_up: moment.used_up,
-    }
 }
 
 /// What of the schemes cannot be told from any record.

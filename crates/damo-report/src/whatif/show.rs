@@ -110,9 +110,9 @@ fn write_outcome(outcome: &Outcome, report: &WhatIf, out: &mut dyn Write) -> io:
 }
 
 /// A time each second, over the whole record.
-fn per_second(time: Nanos, report: &WhatIf) -> String {
+fn per_second(nanos: f64, report: &WhatIf) -> String {
     let seconds = report.time.length().as_secs_f64().max(1e-9);
-    format!("{:.3} ms/s", time.0 as f64 / 1e6 / seconds)
+    format!("{:.3} ms/s", nanos.trunc() / 1e6 / seconds)
 }
 
 /// Points put together to at most `rows`.
@@ -123,23 +123,12 @@ fn condensed(course: &[Point], rows: usize) -> Vec<Point> {
         let known: Vec<Memory> = points.iter().filter_map(|point| point.memory).collect();
         let mean = |of: fn(&Memory) -> f64| known.iter().map(of).sum::<f64>() / known.len().max(1) as f64;
         for Point { counts: more, .. } in points {
-            counts.applications += more.applications;
-            counts.matched_regions += more.matched_regions;
-            counts.matched += more.matched;
-            counts.applied_regions += more.applied_regions;
-            counts.applied += more.applied;
-            counts.changed += more.changed;
-            counts.back += more.back;
-            counts.back_soon += more.back_soon;
-            counts.waited = counts.waited.saturating_add(more.waited);
-            counts.used_up += more.used_up;
+            counts.add(more);
         }
         let memory = Memory { without: mean(|m| m.without), with: mean(|m| m.with), moved: mean(|m| m.moved) };
-        let kept = points.iter().map(|point| point.kept).sum();
         Some(Point {
             time: TimeSpan::new(first.time.start, last.time.end),
             counts,
-            kept,
             memory: (!known.is_empty()).then_some(memory),
         })
     };
@@ -166,11 +155,11 @@ fn write_course(outcome: &Outcome, report: &WhatIf, out: &mut dyn Write) -> io::
         Effect::None => vec![],
     });
     let mut rows = vec![head.into_iter().map(str::to_owned).collect::<Vec<_>>()];
-    for Point { time, counts, kept, memory } in condensed(&outcome.course, ROWS) {
+    for Point { time, counts, memory } in condensed(&outcome.course, ROWS) {
         let until = time_text(Nanos(time.end.saturating_sub(report.time.start).0 / 100_000_000 * 100_000_000));
         let mut row = vec![until, size(counts.matched_each().1), size(counts.applied)];
         if has_filters {
-            row.push(size(kept));
+            row.push(size(counts.kept.iter().sum()));
         }
         if effect != Effect::None {
             row.push(size(counts.changed));
@@ -336,7 +325,7 @@ impl WhatIf {
             .col("back_share_at_most", "the same if all of `back_undecided` were accessed again", |(_, o)| {
                 o.back_share_at_most()
             })
-            .col("waited_ns", "for memory to come back", |(_, o)| o.sums.waited.0)
+            .col("waited_ns", "for memory to come back", |(_, o)| o.sums.waited as i64)
             .col("quota_used_up", "times", |(_, o)| o.sums.used_up)
             .col("mean_from_ns", "the record's beginning, or `--settle` later", |_| self.means_from.0)
             .col("json", "to start it with", |(_, o)| json(&o.scheme))
@@ -357,11 +346,11 @@ impl WhatIf {
             .col("matched", "bytes", |(_, p)| whole(p.counts.matched))
             .col("applied_regions", "", |(_, p)| p.counts.applied_regions)
             .col("applied", "bytes", |(_, p)| whole(p.counts.applied))
-            .col("kept_out", "bytes", |(_, p)| whole(p.kept))
+            .col("kept_out", "bytes", |(_, p)| whole(p.counts.kept.iter().sum()))
             .col("changed", "bytes", |(_, p)| whole(p.counts.changed))
             .col("back", "bytes", |(_, p)| whole(p.counts.back))
             .col("back_soon", "bytes", |(_, p)| whole(p.counts.back_soon))
-            .col("waited_ns", "", |(_, p)| p.counts.waited.0)
+            .col("waited_ns", "", |(_, p)| p.counts.waited as i64)
             .col("resident_without", "bytes, mean of the span", |(_, p)| memory(p, |m| m.without))
             .col("resident_with", "bytes, mean of the span", |(_, p)| memory(p, |m| m.with))
             .col("moved", "bytes, mean of the span", |(_, p)| memory(p, |m| m.moved))

@@ -1,53 +1,18 @@
 //! What is counted of a candidate, by moments and by spans of time: bounded, whatever the record's length.
 
+use super::Counts;
 use damo_model::Nanos;
-
-/// What happened at one moment.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Moment {
-    pub(super) applications: u64,
-    pub(super) matched_regions: u64,
-    pub(super) matched: f64,
-    pub(super) applied_regions: u64,
-    pub(super) applied: f64,
-    pub(super) kept: Vec<f64>,
-    pub(super) changed: f64,
-    pub(super) back: f64,
-    pub(super) back_soon: f64,
-    /// Time that programs waited, in nanoseconds.
-    pub(super) waited: f64,
-    pub(super) used_up: u64,
-}
 
 /// A span of time.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Span {
-    pub(super) sum: Moment,
+    pub(super) sum: Counts,
     /// Nanoseconds that are covered by snapshots.
     pub(super) time: f64,
     /// Byte-nanoseconds: resident without the scheme, moved, and added by huge pages.
     pub(super) resident: f64,
     pub(super) moved: f64,
     pub(super) bloat: f64,
-}
-
-impl Moment {
-    pub(super) fn add(&mut self, other: &Moment) {
-        self.applications += other.applications;
-        self.matched_regions += other.matched_regions;
-        self.matched += other.matched;
-        self.applied_regions += other.applied_regions;
-        self.applied += other.applied;
-        self.changed += other.changed;
-        self.back += other.back;
-        self.back_soon += other.back_soon;
-        self.waited += other.waited;
-        self.used_up += other.used_up;
-        self.kept.resize(self.kept.len().max(other.kept.len()), 0.0);
-        for (sum, kept) in self.kept.iter_mut().zip(&other.kept) {
-            *sum += kept;
-        }
-    }
 }
 
 impl Span {
@@ -98,11 +63,11 @@ impl Tally {
     }
 
     /// Adds what happened at `at`, and what memory was held in the time before.
-    pub(super) fn add(&mut self, at: Nanos, moment: &Moment, held: Held) {
+    pub(super) fn add(&mut self, at: Nanos, counts: &Counts, held: Held) {
         let nth = (at.saturating_sub(self.begin).0.max(1) - 1) / self.length.max(1);
         let settled = (at > self.settles).then_some(&mut self.settled);
         for span in self.spans.get_mut(nth as usize).into_iter().chain(settled) {
-            span.sum.add(moment);
+            span.sum.add(counts);
             span.time += held.time;
             span.resident += held.resident * held.time;
             span.moved += held.moved * held.time;

@@ -12,8 +12,9 @@ use damo_edit::{Cut, Part};
 use damo_frame::Record;
 use damo_model::human::{Show, count_text, time_text};
 use damo_model::{AddrRange, Nanos, TargetKey, TimeSpan};
+use damo_report::ReportError;
 use damo_report::filter::{Filter, TargetFilter};
-use damo_report::heats::{HeatsError, MappingNames};
+use damo_report::heats::MappingNames;
 use damo_report::range::TimeRange;
 use damo_report::selection::nothing_left;
 use damo_report::survey::Identity;
@@ -165,7 +166,7 @@ fn mapped(
             none if none.is_empty() => "none".to_owned(),
             known => known,
         };
-        return Err(HeatsError::NoSuchMapping { wanted: name.to_owned(), known }).context("--mapping");
+        return Err(ReportError::NoSuchMapping { wanted: name.to_owned(), known }).context("--mapping");
     }
     Ok(found)
 }

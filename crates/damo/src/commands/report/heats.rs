@@ -15,11 +15,11 @@ use anyhow::{Result, bail};
 use clap::Args;
 use damo_frame::Record;
 use damo_model::human::{Show, Style};
+use damo_report::ReportError;
 use damo_report::filter::TargetFilter;
 use damo_report::guide::guide;
 use damo_report::heats::{
-    ColorSet, Columns, DrawRange, FEW_CHECKS, Glyphs, HeatsError, HeatsLayout, HeatsOptions, HeatsReport, RawStyle,
-    heats,
+    ColorSet, Columns, DrawRange, FEW_CHECKS, Glyphs, HeatsLayout, HeatsOptions, HeatsReport, RawStyle, heats,
 };
 use damo_report::selection::nothing_left;
 use damo_report::several::{Apart, apart};
@@ -236,7 +236,7 @@ fn some_maps(
                     left -= 1;
                 }
                 Ok(_) => {}
-                Err(error @ (HeatsError::NoSuchMapping { .. } | HeatsError::NoSuchTarget { .. })) => {
+                Err(error @ (ReportError::NoSuchMapping { .. } | ReportError::NoSuchTarget { .. })) => {
                     missing = Some(error);
                 }
                 Err(error) => return Err(error.into()),
@@ -256,7 +256,7 @@ fn nothing_shown(records: &[Record]) -> anyhow::Error {
         Some(record) if record.totals().snapshots > 0 => {
             nothing_left(record, "no snapshot covers the given time and addresses").into()
         }
-        _ => HeatsError::NoSnapshots.into(),
+        _ => ReportError::NoSnapshots.into(),
     }
 }
 

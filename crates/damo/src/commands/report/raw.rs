@@ -89,6 +89,6 @@ pub(super) fn draw<A: ReportArgs>(request: &Request<'_, A>, duration: Option<Bou
     };
     let maps = maps(request, &|parts| picture.heats_part(parts, &options))?;
     let drawn = maps.picture(&HeatsLayout::Numbers(RawStyle::default()))?;
-    picture.draw(&drawn, request.opened, &place)?;
+    picture.draw(&*drawn, request.opened, &place)?;
     Ok(true)
 }

@@ -152,7 +152,7 @@ impl<'r, A: ReportArgs> Request<'r, A> {
         let form = &self.form;
         if let Some(place) = form.picture_output() {
             let picture = progress::during(&self.opened.records, || found.picture(layout))?;
-            return form.plot.picture.draw(&picture, self.opened, &place);
+            return form.plot.picture.draw(&*picture, self.opened, &place);
         }
         let (only, clock) = (form.table.as_deref(), self.asked.clock.abs_time);
         form.write(self.own().pager(), |out| {
@@ -194,7 +194,7 @@ impl<A: ReportArgs> ReportCommand for Asked<A> {
 /// As [`Request::show`].
 pub(crate) fn show_one<R: Report<Layout = ()>>(report: &R, form: &FormArgs, opened: &Opened) -> Result<()> {
     if let Some(place) = form.picture_output() {
-        return form.plot.picture.draw(&report.picture(&())?, opened, &place);
+        return form.plot.picture.draw(&*report.picture(&())?, opened, &place);
     }
     form.write(PagerArgs { no_pager: true }, |out| {
         Ok(match form.format() {
