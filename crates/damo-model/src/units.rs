@@ -98,6 +98,17 @@ impl AddrRange {
         let end = self.end.min(other.end);
         (start < end).then_some(AddrRange { start, end })
     }
+
+    /// Ranges in order, those that touch or overlap as one.
+    pub fn joined(mut ranges: Vec<AddrRange>) -> Vec<AddrRange> {
+        ranges.sort_unstable();
+        ranges.dedup_by(|range, last| {
+            let joins = range.start <= last.end;
+            last.end = if joins { last.end.max(range.end) } else { last.end };
+            joins
+        });
+        ranges
+    }
 }
 
 impl Bytes {

@@ -146,36 +146,6 @@ pub fn ages(records: &[Record], options: &AgesOptions) -> Result<AgesReport, Rep
     Ok(AgesReport { rows, page_size: page_size.unwrap_or(Bytes(4096)) })
 }
 
-impl AgesReport {
-    /// How much memory has been idle for how long.
-    fn bars(&self) -> Bars {
-        let mut groups: Vec<(String, Vec<Bar>)> = Vec::new();
-        for row in &self.rows {
-            let heading = row.pid.map_or_else(|| format!("target {}", row.target), |pid| format!("pid {pid}"));
-            if groups.last().is_none_or(|(last, _)| *last != heading) {
-                groups.push((heading.clone(), Vec::new()));
-            }
-            let from = ticks::time_text(row.from.0.into());
-            let bar = Bar {
-                label: row.to.map_or_else(
-                    || format!("{from} or more"),
-                    |to| format!("{from} – {}", ticks::time_text(to.0.into())),
-                ),
-                spans: vec![(0.0, row.bytes.0 as f64)],
-                text: format!("{} ({})", format_size(row.bytes, Style::Human), percent(row.percent)),
-                color: groups.len() - 1,
-            };
-            if let Some((_, bars)) = groups.last_mut() {
-                bars.push(bar);
-            }
-        }
-        if let [(heading, _)] = &mut groups[..] {
-            heading.clear();
-        }
-        Bars { title: "Time since the last access".to_owned(), x: ("memory".to_owned(), Unit::Bytes), groups }
-    }
-}
-
 fn percent(value: f64) -> String {
     format_percent((value * 10.0).round() / 10.0, Style::Human)
 }
@@ -211,7 +181,34 @@ impl Report for AgesReport {
     }
 
     fn picture(&self, _: &()) -> Result<Box<dyn Picture + '_>, ReportError> {
-        Ok(Box::new(self.bars()))
+        let mut groups: Vec<(String, Vec<Bar>)> = Vec::new();
+        for row in &self.rows {
+            let heading = row.pid.map_or_else(|| format!("target {}", row.target), |pid| format!("pid {pid}"));
+            if groups.last().is_none_or(|(last, _)| *last != heading) {
+                groups.push((heading.clone(), Vec::new()));
+            }
+            let from = ticks::time_text(row.from.0.into());
+            let bar = Bar {
+                label: row.to.map_or_else(
+                    || format!("{from} or more"),
+                    |to| format!("{from} – {}", ticks::time_text(to.0.into())),
+                ),
+                spans: vec![(0.0, row.bytes.0 as f64)],
+                text: format!("{} ({})", format_size(row.bytes, Style::Human), percent(row.percent)),
+                color: groups.len() - 1,
+            };
+            if let Some((_, bars)) = groups.last_mut() {
+                bars.push(bar);
+            }
+        }
+        if let [(heading, _)] = &mut groups[..] {
+            heading.clear();
+        }
+        Ok(Box::new(Bars {
+            title: "Time since the last access".to_owned(),
+            x: ("memory".to_owned(), Unit::Bytes),
+            groups,
+        }))
     }
 }
 

@@ -127,6 +127,11 @@ impl Distribution {
         bins
     }
 
+    /// The value of one of the percentiles that were wanted.
+    pub(crate) fn at(&self, percentile: u8) -> Option<u64> {
+        self.percentiles.iter().find(|(known, _)| *known == percentile).map(|(_, value)| *value)
+    }
+
     /// Ranks `values`, which come in time order.
     pub fn new(mut values: Vec<u64>, wanted: &[u8], sort: SortBy) -> Self {
         if sort == SortBy::Size {

@@ -4,7 +4,7 @@
 //! Python tool, opened as a record. Beside what is allocated, the working set can be shown: what is touched of it.
 
 use crate::distribution::{Distribution, DistributionText, PercentileRange, SortBy, histogram_rows, percentile_rows};
-use crate::picture::{Chart, Picture, Unit};
+use crate::picture::{Picture, Unit};
 use crate::range::TimeRange;
 use crate::series_chart::series_chart;
 use crate::table::Table;
@@ -220,26 +220,6 @@ fn working_sets(records: &[Record]) -> Result<Vec<(Nanos, Bytes)>, ReportError> 
     Ok(points)
 }
 
-impl FootprintsReport {
-    /// Memory footprints, in time or as percentiles.
-    fn chart(&self, sort: SortBy) -> Chart {
-        let lines = self.series.iter().map(|series| {
-            let points = series.points.iter().map(|(at, size)| (*at, size.0 as f64)).collect();
-            (series.metric.name().to_owned(), points, &series.distribution)
-        });
-        let touched = self.series.iter().any(|series| series.metric == Metric::Wss);
-        let title = if touched { "Memory allocated and touched" } else { "Memory footprint" };
-        let mut chart = series_chart(title, ("memory", Unit::Bytes), "readings", (sort, self.zero), lines.collect());
-        for (series, line) in self.series.iter().zip(&mut chart.series) {
-            if series.metric == Metric::Wss {
-                line.filled = true;
-                line.name = "wss (touched)".to_owned();
-            }
-        }
-        chart
-    }
-}
-
 impl Report for FootprintsReport {
     const NAME: &'static str = "footprints";
     type Layout = DistributionText;
@@ -282,7 +262,21 @@ impl Report for FootprintsReport {
     }
 
     fn picture(&self, text: &DistributionText) -> Result<Box<dyn Picture + '_>, ReportError> {
-        Ok(Box::new(self.chart(text.sort)))
+        let lines = self.series.iter().map(|series| {
+            let points = series.points.iter().map(|(at, size)| (*at, size.0 as f64)).collect();
+            (series.metric.name().to_owned(), points, &series.distribution)
+        });
+        let touched = self.series.iter().any(|series| series.metric == Metric::Wss);
+        let title = if touched { "Memory allocated and touched" } else { "Memory footprint" };
+        let mut chart =
+            series_chart(title, ("memory", Unit::Bytes), "readings", (text.sort, self.zero), lines.collect());
+        for (series, line) in self.series.iter().zip(&mut chart.series) {
+            if series.metric == Metric::Wss {
+                line.filled = true;
+                line.name = "wss (touched)".to_owned();
+            }
+        }
+        Ok(Box::new(chart))
     }
 }
 

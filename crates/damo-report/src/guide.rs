@@ -71,23 +71,6 @@ impl GuideReport {
         });
         Self { guides: guides.collect(), zero: Zero::default() }
     }
-
-    /// How large each target's areas are.
-    fn bars(&self) -> Bars {
-        let groups = self.guides.iter().enumerate().map(|(color, guide)| {
-            let id = guide.identity.target_id.map_or_else(|| "target".to_owned(), |id| format!("target {id}"));
-            let scheme = guide.identity.scheme.map_or_else(String::new, |scheme| format!(", scheme {scheme}"));
-            let [from, to] = [guide.time.start, guide.time.end].map(|at| time_text(self.zero.since(at)));
-            let bar = |area: &damo_model::AddrRange| Bar {
-                label: format!("{:#x} – {:#x}", area.start.0, area.end.0),
-                spans: vec![(0.0, area.size().0 as f64)],
-                text: format_size(area.size(), Style::Human),
-                color,
-            };
-            (format!("{id}{scheme}: {from} to {to}"), guide.areas.iter().map(bar).collect())
-        });
-        Bars { title: "Monitored areas".to_owned(), x: ("size".to_owned(), Unit::Bytes), groups: groups.collect() }
-    }
 }
 
 impl Report for GuideReport {
@@ -144,6 +127,22 @@ impl Report for GuideReport {
     }
 
     fn picture(&self, _: &Style) -> Result<Box<dyn Picture + '_>, ReportError> {
-        Ok(Box::new(self.bars()))
+        let groups = self.guides.iter().enumerate().map(|(color, guide)| {
+            let id = guide.identity.target_id.map_or_else(|| "target".to_owned(), |id| format!("target {id}"));
+            let scheme = guide.identity.scheme.map_or_else(String::new, |scheme| format!(", scheme {scheme}"));
+            let [from, to] = [guide.time.start, guide.time.end].map(|at| time_text(self.zero.since(at)));
+            let bar = |area: &damo_model::AddrRange| Bar {
+                label: format!("{:#x} – {:#x}", area.start.0, area.end.0),
+                spans: vec![(0.0, area.size().0 as f64)],
+                text: format_size(area.size(), Style::Human),
+                color,
+            };
+            (format!("{id}{scheme}: {from} to {to}"), guide.areas.iter().map(bar).collect())
+        });
+        Ok(Box::new(Bars {
+            title: "Monitored areas".to_owned(),
+            x: ("size".to_owned(), Unit::Bytes),
+            groups: groups.collect(),
+        }))
     }
 }

@@ -13,7 +13,7 @@ use crate::confidence::{Confidence, confidence};
 use crate::distribution::{Distribution, SortBy};
 use crate::filter::{Filter, TargetFilter};
 use crate::footprints::{self, FootprintsReport, Metric};
-use crate::heats::{Grid, HeatsOptions, HeatsReport, TerminalStyle, heats};
+use crate::heats::{Grid, HeatsOptions, HeatsReport, TerminalStyle, address, heats};
 use crate::nr_regions::{self, NrRegionsReport, nr_regions};
 use crate::picture::Picture;
 use crate::survey::monitored;
@@ -159,7 +159,6 @@ impl HolisticReport {
     fn map_table(&self) -> Result<Table, ReportError> {
         let rows: Vec<(&HeatsReport, (u64, &Grid))> =
             self.maps.iter().flat_map(|map| (0..).zip(&map.panels).map(move |panel| (map, panel))).collect();
-        let bytes = |at: i128| u64::try_from(at).unwrap_or(0);
         let mean = |cells: &[f64]| {
             let known: Vec<f64> = cells.iter().copied().filter(|heat| !heat.is_nan()).collect();
             (!known.is_empty()).then(|| known.iter().sum::<f64>() / known.len() as f64)
@@ -169,8 +168,8 @@ impl HolisticReport {
             .col("pid", "", |(map, _)| map.process.as_ref().map(|process| i64::from(process.pid)))
             .col("panel", "number within the target", |(_, (number, _))| *number)
             .col("name", "the mapping, or the address", |(map, (_, grid))| map.panel_name(grid))
-            .col("start", "", |(_, (_, grid))| bytes(grid.space.start()))
-            .col("end", "", |(_, (_, grid))| bytes(grid.space.end()))
+            .col("start", "", |(_, (_, grid))| address(grid.space.start()))
+            .col("end", "", |(_, (_, grid))| address(grid.space.end()))
             .col("mean_heat", "Hz, or samples where intervals are not known", |(_, (_, grid))| mean(&grid.heat))
             .table()
     }
@@ -187,7 +186,7 @@ fn write_wrapped(out: &mut dyn Write, text: &str, columns: usize) -> io::Result<
 
 /// The values at the five percentiles; nothing where there are none.
 fn values(distribution: &Distribution) -> [Option<u64>; 5] {
-    PERCENTILES.map(|wanted| distribution.percentiles.iter().find(|(p, _)| *p == wanted).map(|(_, value)| *value))
+    PERCENTILES.map(|percentile| distribution.at(percentile))
 }
 
 impl Report for HolisticReport {

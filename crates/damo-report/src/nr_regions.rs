@@ -2,7 +2,7 @@
 
 use crate::distribution::{Distribution, PercentileRange, SortBy, percentile_rows};
 use crate::filter::Filter;
-use crate::picture::{Chart, Picture, Unit};
+use crate::picture::{Picture, Unit};
 use crate::series::{Point, Used, by_target, measure, usable};
 use crate::series_chart::{of_points, series_chart};
 use crate::table::Table;
@@ -83,15 +83,6 @@ impl NrRegionsReport {
     pub fn each_used(&self) -> impl Iterator<Item = Used> {
         self.series.iter().map(|series| series.used)
     }
-
-    /// Numbers of regions, in time or as percentiles.
-    fn chart(&self, sort: SortBy) -> Chart {
-        let lines = self
-            .series
-            .iter()
-            .map(|series| (format!("target {}", series.label), of_points(&series.points), &series.distribution));
-        series_chart("Number of regions", ("regions", Unit::Count), "running time", (sort, self.zero), lines.collect())
-    }
 }
 
 impl Report for NrRegionsReport {
@@ -137,6 +128,16 @@ impl Report for NrRegionsReport {
     }
 
     fn picture(&self, sort: &SortBy) -> Result<Box<dyn Picture + '_>, ReportError> {
-        Ok(Box::new(self.chart(*sort)))
+        let lines = self
+            .series
+            .iter()
+            .map(|series| (format!("target {}", series.label), of_points(&series.points), &series.distribution));
+        Ok(Box::new(series_chart(
+            "Number of regions",
+            ("regions", Unit::Count),
+            "running time",
+            (*sort, self.zero),
+            lines.collect(),
+        )))
     }
 }

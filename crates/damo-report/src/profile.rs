@@ -155,34 +155,6 @@ fn without(record: &Record, options: &ProfileOptions, first: u64) -> Result<Prof
     Ok(ProfileReport { steps: steps.collect(), used })
 }
 
-impl ProfileReport {
-    /// Working set size against length of window.
-    fn chart(&self) -> Chart {
-        let line = |name: &str, pick: &dyn Fn(&Distribution) -> f64| Line {
-            name: name.to_owned(),
-            points: self.steps.iter().map(|s| ((s.length.0.max(1) as f64).log2(), pick(&s.distribution))).collect(),
-            steps: false,
-            filled: false,
-        };
-        let at = |percentile: u8| {
-            move |d: &Distribution| {
-                d.percentiles.iter().find(|(p, _)| *p == percentile).map_or(f64::NAN, |(_, value)| *value as f64)
-            }
-        };
-        Chart::new(
-            "Working set size by length of window",
-            ("length of the window", Unit::LogTime),
-            ("working set", Unit::Bytes),
-            vec![
-                line("largest", &at(100)),
-                line("mean", &|d| d.mean),
-                line("median", &at(50)),
-                line("smallest", &at(0)),
-            ],
-        )
-    }
-}
-
 impl Report for ProfileReport {
     const NAME: &'static str = "wss_profile";
     type Layout = ();
@@ -199,10 +171,7 @@ impl Report for ProfileReport {
             return Ok(writeln!(out, "# no snapshot")?);
         }
         for step in &self.steps {
-            let at = |percentile: u8| {
-                let found = step.distribution.percentiles.iter().find(|(p, _)| *p == percentile);
-                size_text(found.map_or(0, |(_, value)| *value))
-            };
+            let at = |percentile: u8| size_text(step.distribution.at(percentile).unwrap_or(0));
             writeln!(
                 out,
                 "  {:>14} {:>8} {:>12} {:>12} {:>12} {:>12}",
@@ -218,23 +187,37 @@ impl Report for ProfileReport {
     }
 
     fn tables(&self) -> Result<Vec<Table>, ReportError> {
-        let at = |step: &ProfileStep, wanted: u8| {
-            step.distribution.percentiles.iter().find(|(percentile, _)| *percentile == wanted).map(|(_, value)| *value)
-        };
         let profile = Table::of("profile", &self.steps)
             .col("snapshots", "per window", |step| step.snapshots)
             .col("window_ns", "mean length of a window", |step| step.length.0)
             .col("windows", "how many there are", |step| step.distribution.values.len() as u64)
             .col("mean", "bytes", |step| step.distribution.mean)
-            .col("p0", "percentile, bytes", |step| at(step, 0))
-            .col("p25", "percentile, bytes", |step| at(step, 25))
-            .col("p50", "percentile, bytes", |step| at(step, 50))
-            .col("p75", "percentile, bytes", |step| at(step, 75))
-            .col("p100", "percentile, bytes", |step| at(step, 100));
+            .col("p0", "percentile, bytes", |step| step.distribution.at(0))
+            .col("p25", "percentile, bytes", |step| step.distribution.at(25))
+            .col("p50", "percentile, bytes", |step| step.distribution.at(50))
+            .col("p75", "percentile, bytes", |step| step.distribution.at(75))
+            .col("p100", "percentile, bytes", |step| step.distribution.at(100));
         Ok(vec![profile.table()?])
     }
 
     fn picture(&self, _: &()) -> Result<Box<dyn Picture + '_>, ReportError> {
-        Ok(Box::new(self.chart()))
+        let line = |name: &str, pick: &dyn Fn(&Distribution) -> f64| Line {
+            name: name.to_owned(),
+            points: self.steps.iter().map(|s| ((s.length.0.max(1) as f64).log2(), pick(&s.distribution))).collect(),
+            steps: false,
+            filled: false,
+        };
+        let at = |percentile: u8| move |d: &Distribution| d.at(percentile).map_or(f64::NAN, |value| value as f64);
+        Ok(Box::new(Chart::new(
+            "Working set size by length of window",
+            ("length of the window", Unit::LogTime),
+            ("working set", Unit::Bytes),
+            vec![
+                line("largest", &at(100)),
+                line("mean", &|d| d.mean),
+                line("median", &at(50)),
+                line("smallest", &at(0)),
+            ],
+        )))
     }
 }

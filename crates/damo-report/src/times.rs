@@ -79,32 +79,6 @@ fn joins(end: Nanos, next: &Point) -> bool {
     next.start.saturating_sub(end).0 <= next.end.saturating_sub(next.start).0 / 2
 }
 
-impl TimesReport {
-    /// When a filter passes, target by target.
-    fn bars(&self) -> Bars {
-        let mut bars: Vec<Bar> = Vec::new();
-        for span in &self.spans {
-            let label = format!("target {}", span.target);
-            if bars.last().is_none_or(|bar| bar.label != label) {
-                bars.push(Bar { label, color: bars.len(), ..Bar::default() });
-            }
-            if let Some(bar) = bars.last_mut() {
-                let since = |at: Nanos| self.zero.since(at).0 as f64;
-                bar.spans.push((since(span.start), since(span.end)));
-            }
-        }
-        for bar in &mut bars {
-            let sum: f64 = bar.spans.iter().map(|(from, to)| to - from).sum();
-            bar.text = time_text(Nanos(sum as i64));
-        }
-        Bars {
-            title: "Times in which a region passes the filters".to_owned(),
-            x: (self.zero.axis().to_owned(), Unit::Time),
-            groups: vec![(String::new(), bars)],
-        }
-    }
-}
-
 impl Report for TimesReport {
     const NAME: &'static str = "times";
     type Layout = ();
@@ -131,6 +105,25 @@ impl Report for TimesReport {
     }
 
     fn picture(&self, _: &()) -> Result<Box<dyn Picture + '_>, ReportError> {
-        Ok(Box::new(self.bars()))
+        let mut bars: Vec<Bar> = Vec::new();
+        for span in &self.spans {
+            let label = format!("target {}", span.target);
+            if bars.last().is_none_or(|bar| bar.label != label) {
+                bars.push(Bar { label, color: bars.len(), ..Bar::default() });
+            }
+            if let Some(bar) = bars.last_mut() {
+                let since = |at: Nanos| self.zero.since(at).0 as f64;
+                bar.spans.push((since(span.start), since(span.end)));
+            }
+        }
+        for bar in &mut bars {
+            let sum: f64 = bar.spans.iter().map(|(from, to)| to - from).sum();
+            bar.text = time_text(Nanos(sum as i64));
+        }
+        Ok(Box::new(Bars {
+            title: "Times in which a region passes the filters".to_owned(),
+            x: (self.zero.axis().to_owned(), Unit::Time),
+            groups: vec![(String::new(), bars)],
+        }))
     }
 }

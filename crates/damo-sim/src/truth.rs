@@ -115,26 +115,13 @@ impl GroundTruth {
             let before = i.checked_sub(1).and_then(|i| self.spans.get(i)).map_or(Nanos(0), |s| s.end);
             t = start.saturating_add(span.end.saturating_sub(before));
         }
-        union(ranges)
+        AddrRange::joined(ranges)
     }
 
     /// Pages of the program itself that are accessed all the time.
     pub fn busy(&self) -> &[AddrRange] {
         &self.busy
     }
-}
-
-/// Sorts ranges and joins those that touch or overlap.
-fn union(mut ranges: Vec<AddrRange>) -> Vec<AddrRange> {
-    ranges.sort();
-    let mut result: Vec<AddrRange> = Vec::with_capacity(ranges.len());
-    for range in ranges {
-        match result.last_mut() {
-            Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
-            _ => result.push(range),
-        }
-    }
-    result
 }
 
 #[cfg(test)]

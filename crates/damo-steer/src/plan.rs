@@ -5,7 +5,7 @@ use crate::Machine;
 use crate::error::Result;
 use crate::problem::Problem;
 use crate::processes::{CHILD_MIN_AGE, monitorable, older_than};
-use damo_kernel::procfs::{foreign_pid_namespace, joined};
+use damo_kernel::procfs::foreign_pid_namespace;
 use damo_model::kdamond::{Context, ContextTarget, Kdamond};
 use damo_model::scheme::Scheme;
 use damo_model::{AddrRange, Intervals, IntervalsGoal, Nanos, NrRegions, Ops, Process};
@@ -273,7 +273,7 @@ fn physical(machine: &Machine, ranges: &[AddrRange], nodes: &[u32]) -> Result<Ve
         found.extend(machine.procfs.node_ranges(*node)?);
     }
     // A block of memory may be in several nodes.
-    Ok(joined(found))
+    Ok(AddrRange::joined(found))
 }
 
 /// The processes that parameters name.

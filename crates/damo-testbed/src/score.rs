@@ -86,7 +86,7 @@ impl<'a> Scorer<'a> {
     /// The phases' scores; hot is what was accessed in at least `hot_share` (0 to 1) of the samples.
     pub fn scores(&self, hot_share: f64) -> Vec<PhaseScore> {
         let score = |(phase, heat): (&RanPhase, &Heat)| {
-            let accessed = union(&phase.ranges);
+            let accessed = AddrRange::joined(phase.ranges.clone());
             let hot = heat.hot(hot_share);
             PhaseScore {
                 name: phase.name.clone(),
@@ -118,20 +118,6 @@ impl Heat {
         }
         hot
     }
-}
-
-/// Sorted and disjoint.
-fn union(ranges: &[AddrRange]) -> Vec<AddrRange> {
-    let mut sorted = ranges.to_vec();
-    sorted.sort();
-    let mut out: Vec<AddrRange> = Vec::new();
-    for range in sorted {
-        match out.last_mut() {
-            Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
-            _ => out.push(range),
-        }
-    }
-    out
 }
 
 fn size(ranges: &[AddrRange]) -> Bytes {

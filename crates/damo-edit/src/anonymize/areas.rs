@@ -23,13 +23,7 @@ impl Areas {
             return;
         }
         runs.append(&mut self.0);
-        runs.sort_unstable();
-        for run in runs {
-            match self.0.last_mut() {
-                Some(last) if run.start <= last.end => last.end = last.end.max(run.end),
-                _ => self.0.push(run),
-            }
-        }
+        self.0 = AddrRange::joined(runs);
     }
 
     fn holds(&self, run: &AddrRange) -> bool {

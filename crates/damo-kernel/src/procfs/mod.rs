@@ -17,8 +17,8 @@ pub mod parse;
 mod places;
 mod smaps;
 
+pub use parse::Stat;
 pub(crate) use parse::parse_id_list;
-pub use parse::{Stat, joined};
 pub use smaps::MappingUse;
 
 use crate::error::{Error, Result};

@@ -193,18 +193,5 @@ pub fn system_ram(bytes: &[u8]) -> Vec<AddrRange> {
         let range = hex_range(range.trim_start_matches(' '))?;
         (range.end > range.start).then(|| AddrRange::new(range.start, Addr(range.end.0.saturating_add(1))))
     };
-    joined(text.lines().filter_map(range).collect())
-}
-
-/// Ranges in order, those that touch or overlap as one.
-pub fn joined(mut ranges: Vec<AddrRange>) -> Vec<AddrRange> {
-    ranges.sort_unstable();
-    let mut joined: Vec<AddrRange> = Vec::with_capacity(ranges.len());
-    for range in ranges {
-        match joined.last_mut().filter(|last| range.start <= last.end) {
-            Some(last) => last.end = last.end.max(range.end),
-            None => joined.push(range),
-        }
-    }
-    joined
+    AddrRange::joined(text.lines().filter_map(range).collect())
 }

@@ -57,7 +57,7 @@ impl Procfs {
             AddrRange::new(Addr(start), Addr(start.saturating_add(size)))
         };
         let numbers = names.iter().filter_map(|name| name.strip_prefix("memory")?.parse().ok());
-        let mut ranges = parse::joined(numbers.map(block).collect());
+        let mut ranges = AddrRange::joined(numbers.map(block).collect());
         if let Ok(ram) = self.system_ram() {
             ranges = ranges.iter().flat_map(|range| ram.iter().filter_map(|ram| ram.intersection(*range))).collect();
         }

@@ -75,7 +75,7 @@ fn main_memory_is_what_drivers_added_below_their_devices_too_with_an_exclusive_e
 fn ranges_of_several_nodes_are_joined_where_they_touch_or_overlap() {
     let range = |start, end| AddrRange::new(Addr(start), Addr(end));
     let ranges = vec![range(8, 12), range(0, 4), range(10, 11), range(4, 6), range(8, 12), range(11, 20)];
-    assert_eq!(joined(ranges), [range(0, 6), range(8, 20)]);
+    assert_eq!(AddrRange::joined(ranges), [range(0, 6), range(8, 20)]);
 }
 
 #[test]

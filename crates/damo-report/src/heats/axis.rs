@@ -1,5 +1,7 @@
 //! One axis of a map: a range cut into cells.
 
+use damo_model::{Addr, AddrRange, Nanos};
+
 /// A range cut into cells by `bounds`, ascending: cell `i` is `[bounds[i], bounds[i + 1])`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Axis {
@@ -20,7 +22,22 @@ impl PartialEq for AxisScale {
 
 impl Eq for AxisScale {}
 
+/// A bound of an axis of time; what no record can hold is the nearest that it can.
+pub(super) fn nanos(at: i128) -> Nanos {
+    Nanos(i64::try_from(at).unwrap_or(if at < 0 { i64::MIN } else { i64::MAX }))
+}
+
+/// A bound or a length on an axis of addresses, likewise.
+pub(crate) fn address(at: i128) -> u64 {
+    u64::try_from(at).unwrap_or(if at < 0 { 0 } else { u64::MAX })
+}
+
 impl Axis {
+    /// From its first to its last bound, as addresses.
+    pub(crate) fn addresses(&self) -> AddrRange {
+        AddrRange::new(Addr(address(self.start())), Addr(address(self.end())))
+    }
+
     /// Cells of one size, as the Python tool cuts: the size is rounded down, what remains at the end is left out. A
     /// range shorter than `cells` units gets a cell per unit.
     pub fn even(start: i128, end: i128, cells: usize) -> Axis {
@@ -100,6 +117,14 @@ impl Axis {
             return (first, first);
         }
         (first, self.cell(to - 1))
+    }
+
+    /// The cells that `from..to` reaches into, each with how much of it.
+    pub(super) fn parts(&self, from: i128, to: i128) -> impl Iterator<Item = (usize, i128)> + '_ {
+        self.clip(from, to).into_iter().flat_map(move |(from, to)| {
+            let (first, last) = self.cells(from, to);
+            (first..=last).map(move |cell| (cell, to.min(self.bound(cell + 1)) - from.max(self.bound(cell))))
+        })
     }
 }
 

@@ -4,6 +4,7 @@
 //! Everything is counted in columns and lines first, so that header, map and legend fit the window: names are cut in the
 //! middle, and what does not fit of the remarks below the map is counted instead.
 
+use super::axis::{address, nanos};
 use super::overlay::Overlay;
 use super::terminal::{Depth, END, TerminalStyle};
 use super::{Axis, Columns, Grid, HeatsReport};
@@ -206,7 +207,7 @@ impl HeatsReport {
     /// Whose map, how much memory, how long, and what times are counted from.
     fn title_line(&self, whole: usize) -> String {
         let bytes: i128 = self.panels.iter().map(|grid| grid.space.end() - grid.space.start()).sum();
-        let size = format_size(Bytes(u64::try_from(bytes).unwrap_or(0)), Style::Human);
+        let size = format_size(Bytes(address(bytes)), Style::Human);
         let length = ticks::time_text(i128::from(self.time.end.0) - i128::from(self.time.start.0));
         let axis = self.time_axis_name();
         let subject = self.subject().shown().to_string();
@@ -222,8 +223,7 @@ impl HeatsReport {
 
     /// A panel's name, and where it is.
     fn panel_line(&self, grid: &Grid, whole: usize) -> String {
-        let size = u64::try_from(grid.space.end() - grid.space.start()).unwrap_or(0);
-        let size = format_size(Bytes(size), Style::Human);
+        let size = format_size(Bytes(address(grid.space.end() - grid.space.start())), Style::Human);
         let place = if self.by_temperature {
             format!("{size}, hottest above")
         } else {
@@ -447,10 +447,6 @@ fn address_labels(space: &Axis, lines: usize) -> Vec<String> {
         }
     }
     labels
-}
-
-fn nanos(value: i128) -> Nanos {
-    Nanos(i64::try_from(value).unwrap_or(if value < 0 { i64::MIN } else { i64::MAX }))
 }
 
 #[cfg(test)]

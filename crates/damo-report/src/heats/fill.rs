@@ -185,32 +185,21 @@ impl Pass<'_> {
                 Some(weights) => by_temperature(space, view, intervals, weights, passed),
                 None => by_address(space, view, passed),
             };
-            if let Some((from, to)) = self.time.clip(start, end) {
-                let (first, last) = self.time.cells(from, to);
-                for row in first..=last {
-                    let time = to.min(self.time.bound(row + 1)) - from.max(self.time.bound(row));
-                    add_row(grid, space, row, time, scale, &regions);
-                    if let (true, Some(intervals)) = (grid.counts_checks(), intervals) {
-                        let checks = intervals.max_nr_accesses().0;
-                        regions.iter().for_each(|r| grid.add_checks(space, row, r.from, r.to, checks));
+            for (row, time) in self.time.parts(start, end) {
+                add_row(grid, space, row, time, scale, &regions);
+                if let (true, Some(intervals)) = (grid.counts_checks(), intervals) {
+                    let checks = intervals.max_nr_accesses().0;
+                    regions.iter().for_each(|r| grid.add_checks(space, row, r.from, r.to, checks));
+                }
+            }
+            // Before the first snapshot, a region had its rate for as long as its age says.
+            if age_unit > 0 {
+                for region in &regions {
+                    for (row, time) in self.time.parts(start - age_unit * i128::from(region.age), start) {
+                        add_row(grid, space, row, time, scale, std::slice::from_ref(region));
                     }
                 }
             }
-            if age_unit > 0 {
-                for region in &regions {
-                    self.reach_back(grid, space, start - age_unit * i128::from(region.age), start, scale, region);
-                }
-            }
-        }
-    }
-
-    /// Before the first snapshot, a region had its rate for as long as its age says.
-    fn reach_back(&self, grid: &mut GridSums, space: &Axis, from: i128, to: i128, scale: f64, region: &Laid) {
-        let Some((from, to)) = self.time.clip(from, to) else { return };
-        let (first, last) = self.time.cells(from, to);
-        for row in first..=last {
-            let time = to.min(self.time.bound(row + 1)) - from.max(self.time.bound(row));
-            add_row(grid, space, row, time, scale, std::slice::from_ref(region));
         }
     }
 }

@@ -7,6 +7,7 @@
 //! floating-point differences would leave small negative heats behind.
 
 use super::axis::Axis;
+use crate::picture::axis::bounds;
 
 /// What one panel has gathered so far.
 #[derive(Clone, Debug)]
@@ -203,11 +204,7 @@ impl Grid {
 
     /// Lowest and highest heat of covered cells; `None` if nothing is covered.
     pub fn range(&self) -> Option<(f64, f64)> {
-        let known = self.heat.iter().copied().filter(|heat| !heat.is_nan());
-        known.fold(None, |range, heat| match range {
-            None => Some((heat, heat)),
-            Some((low, high)) => Some((heat.min(low), heat.max(high))),
-        })
+        bounds(self.heat.iter().copied())
     }
 }
 

@@ -2,8 +2,8 @@
 
 use crate::survey::Identity;
 use damo_frame::{FrameError, Record};
-use damo_model::{Addr, AddrRange, Mapping, Side};
-use std::collections::BTreeMap;
+use damo_model::{Addr, AddrRange, Side};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Holes between mappings of one area are cut out of pictures from this share of what is mapped there.
 const CUT_SHARE: u64 = 8;
@@ -21,7 +21,7 @@ impl MappingNames {
     /// # Errors
     /// When a record cannot be read.
     pub fn of(records: &[Record], identity: Identity) -> Result<Self, FrameError> {
-        let mut found: BTreeMap<(Addr, Addr, &str), ()> = BTreeMap::new();
+        let mut found: BTreeSet<(Addr, Addr, &str)> = BTreeSet::new();
         for record in records {
             let targets: Vec<_> = record.targets().iter().filter(|t| Identity::from(*t) == identity).collect();
             let only = record.targets().len() == 1;
@@ -32,12 +32,11 @@ impl MappingNames {
                         || all.target.is_none() && target.process.as_ref().is_some_and(|process| process.pid == all.pid)
                 });
                 if ours || (only && all.target.is_none() && !targets.is_empty()) {
-                    let key = |mapping: &'_ Mapping| (mapping.start, mapping.end);
-                    found.extend(all.mappings.iter().map(|m| ((key(m).0, key(m).1, m.name.as_str()), ())));
+                    found.extend(all.mappings.iter().map(|m| (m.start, m.end, m.name.as_str())));
                 }
             }
         }
-        let named = found.into_keys().map(|(start, end, name)| (AddrRange::new(start, end), name.to_owned()));
+        let named = found.into_iter().map(|(start, end, name)| (AddrRange::new(start, end), name.to_owned()));
         Ok(Self { mappings: named.filter(|(range, _)| range.size().0 > 0).collect() })
     }
 
@@ -106,14 +105,7 @@ impl MappingNames {
     /// The parts of an area that were ever mapped, without small holes: DAMON's areas have holes that only the two or
     /// three largest gaps of an address space are spared. The area itself if nothing is known of it.
     pub(crate) fn mapped_parts(&self, area: AddrRange) -> Vec<AddrRange> {
-        let mut runs: Vec<AddrRange> = Vec::new();
-        for (mapping, _) in &self.mappings {
-            let Some(part) = mapping.intersection(area) else { continue };
-            match runs.last_mut() {
-                Some(last) if last.end >= part.start => last.end = last.end.max(part.end),
-                _ => runs.push(part),
-            }
-        }
+        let runs = AddrRange::joined(self.mappings.iter().filter_map(|(range, _)| range.intersection(area)).collect());
         let mapped: u64 = runs.iter().map(|run| run.size().0).sum();
         let mut parts: Vec<AddrRange> = Vec::new();
         for run in runs {
@@ -130,14 +122,7 @@ impl MappingNames {
     pub fn find(&self, wanted: &str) -> Vec<AddrRange> {
         let bare = |name: &str| name.trim_start_matches('[').trim_end_matches(']').to_owned();
         let fits = |name: &str| name == wanted || short(name) == wanted || bare(&short(name)) == bare(wanted);
-        let mut ranges: Vec<AddrRange> = Vec::new();
-        for (range, _) in self.mappings.iter().filter(|(_, name)| fits(name)) {
-            match ranges.last_mut() {
-                Some(last) if last.end >= range.start => last.end = last.end.max(range.end),
-                _ => ranges.push(*range),
-            }
-        }
-        ranges
+        AddrRange::joined(self.mappings.iter().filter(|(_, name)| fits(name)).map(|(range, _)| *range).collect())
     }
 
     /// The names there are, short, each once.

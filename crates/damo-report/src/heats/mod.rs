@@ -21,6 +21,7 @@ mod tables;
 mod terminal;
 
 pub use axis::Axis;
+pub(crate) use axis::address;
 pub use blocks::Fit;
 pub use grid::Grid;
 pub use mappings::MappingNames;
@@ -40,7 +41,7 @@ use crate::zero::Zero;
 use crate::{Report, ReportError};
 use damo_frame::{Coverage, Record};
 use damo_model::human::{Show, Style, format_size, time_text};
-use damo_model::{Addr, AddrRange, Bytes, Nanos, Process, TimeSpan};
+use damo_model::{Bytes, Nanos, Process, TimeSpan};
 use std::io::Write;
 
 /// What memory without owners is called.
@@ -159,8 +160,7 @@ impl HeatsReport {
 
     /// What a panel is called: the mapping in it, or else where it is.
     pub fn panel_name(&self, grid: &Grid) -> String {
-        let addr = |at: i128| Addr(u64::try_from(at).unwrap_or(u64::MAX));
-        let range = AddrRange::new(addr(grid.space.start()), addr(grid.space.end()));
+        let range = grid.space.addresses();
         match (self.names.title(range), self.physical) {
             (Some(title), _) => title,
             (None, true) => PHYSICAL.to_owned(),
@@ -198,7 +198,7 @@ impl HeatsReport {
             None => String::new(),
         };
         let bytes: i128 = self.panels.iter().map(|grid| grid.space.end() - grid.space.start()).sum();
-        let size = format_size(Bytes(u64::try_from(bytes).unwrap_or(0)), Style::Human);
+        let size = format_size(Bytes(address(bytes)), Style::Human);
         let ranges = if self.panels.len() == 1 { "range" } else { "ranges" };
         let time = time_text(self.time.length());
         format!("# target {id}{scheme}{process}: {size} in {} {ranges} over {time}", self.panels.len())

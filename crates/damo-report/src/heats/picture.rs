@@ -9,7 +9,7 @@ use crate::picture::canvas::{
 };
 use crate::picture::ticks::{byte_step, byte_tick, bytes_text, multiples, number_step, number_text};
 use crate::picture::{BELOW, Canvas, MARGIN, Picture, SMALL, Style, TEXT_SIZE, top};
-use damo_model::{Addr, AddrRange, Nanos, TimeSpan};
+use damo_model::{Addr, Nanos, TimeSpan};
 
 /// Room for address labels left of the panels.
 const LEFT: f64 = 92.0;
@@ -162,8 +162,7 @@ impl HeatMap<'_> {
 
     /// Where several mappings share a panel: their borders and, where they fit, their names, at its right edge.
     fn draw_mappings(&self, canvas: &mut dyn Canvas, style: &Style, grid: &Grid, rect: Rect) {
-        let addr = |at: i128| Addr(u64::try_from(at).unwrap_or(u64::MAX));
-        let spans = self.report.names.spans(AddrRange::new(addr(grid.space.start()), addr(grid.space.end())));
+        let spans = self.report.names.spans(grid.space.addresses());
         if spans.len() < 2 || self.report.by_temperature {
             return;
         }

@@ -117,12 +117,12 @@ impl Applied {
         let Some((_, times, panels)) = self.layers.get_mut(layer) else { return };
         let (start, end) = (i128::from(view.head.start.0), i128::from(view.head.end.0));
         let start = start.max(length.map_or(start, |length| end - i128::from(length.0)));
-        let Some((from, to)) = time.clip(start, end) else { return };
+        if time.clip(start, end).is_none() {
+            return;
+        }
         *times += 1;
-        let (first, last) = time.cells(from, to);
         for (space, sums) in space.iter().zip(panels) {
-            for row in first..=last {
-                let held = to.min(time.bound(row + 1)) - from.max(time.bound(row));
+            for (row, held) in time.parts(start, end) {
                 for (start, end) in view.start.iter().zip(view.end) {
                     if let Some((low, high)) = space.clip((*start).into(), (*end).into()) {
                         sums.add(space, row * space.len(), low, high, held);

@@ -1,5 +1,6 @@
 //! A heat map as tables, for the forms that hold tables.
 
+use super::axis::{address, nanos};
 use super::{Grid, HeatsReport};
 use crate::ReportError;
 use crate::table::{Table, TableRows};
@@ -17,12 +18,12 @@ struct Cell<'a> {
 impl Cell<'_> {
     /// When it begins, or the cell `after` later ones.
     fn time(self, after: usize) -> i64 {
-        nanos(self.grid.time.bound(self.at / self.grid.space.len().max(1) + after))
+        nanos(self.grid.time.bound(self.at / self.grid.space.len().max(1) + after)).0
     }
 
     /// Where it begins, or the cell `after` higher ones.
     fn address(self, after: usize) -> u64 {
-        bytes(self.grid.space.bound(self.at % self.grid.space.len().max(1) + after))
+        address(self.grid.space.bound(self.at % self.grid.space.len().max(1) + after))
     }
 }
 
@@ -69,8 +70,8 @@ impl HeatsReport {
             Table::of("panels", &rows)
                 .col("panel", "number", |(number, _)| *number)
                 .col("name", "the mapping, or the address", |(_, grid)| self.panel_name(grid))
-                .col("start", "", |(_, grid)| bytes(grid.space.start()))
-                .col("end", "", |(_, grid)| bytes(grid.space.end())),
+                .col("start", "", |(_, grid)| address(grid.space.start()))
+                .col("end", "", |(_, grid)| address(grid.space.end())),
         )
     }
 
@@ -108,12 +109,4 @@ impl HeatsReport {
                 .col("text", "", |row| row.3.as_str()),
         )
     }
-}
-
-fn nanos(value: i128) -> i64 {
-    i64::try_from(value).unwrap_or(if value < 0 { i64::MIN } else { i64::MAX })
-}
-
-fn bytes(value: i128) -> u64 {
-    u64::try_from(value).unwrap_or(if value < 0 { 0 } else { u64::MAX })
 }

@@ -4,11 +4,12 @@
 //! from left to right, times from top to bottom. [`Glyphs::HalfBlocks`] is that of the pictures, in `blocks`: time from
 //! left to right, low addresses at the bottom.
 
+use super::axis::{address, nanos};
 use super::{Grid, HeatsReport};
 use crate::colormap::ColorMap;
 use crate::picture::Theme;
+use damo_model::Bytes;
 use damo_model::human::{Style, format_size, format_size_accurate, format_time};
-use damo_model::{Bytes, Nanos};
 use std::io::{self, Write};
 
 /// The Python tool's sets of terminal colours.
@@ -165,7 +166,7 @@ impl HeatsReport {
         } else {
             writeln!(out, "# no snapshot covers this range")?;
         }
-        let sizes = |bytes: i128| Bytes(u64::try_from(bytes).unwrap_or(0));
+        let sizes = |bytes: i128| Bytes(address(bytes));
         let accurate = |bytes: i128| format_size_accurate(sizes(bytes), Style::Human);
         let (space, time) = (&grid.space, &grid.time);
         writeln!(
@@ -191,10 +192,6 @@ impl HeatsReport {
             format_time(nanos(time.size(0)), Style::Human)
         )
     }
-}
-
-fn nanos(value: i128) -> Nanos {
-    Nanos(i64::try_from(value).unwrap_or(if value < 0 { i64::MIN } else { i64::MAX }))
 }
 
 /// Ten levels of equal width between the lowest and the highest heat. (The Python tool's widths are a ninth of one hertz

@@ -11,7 +11,7 @@ use crate::range::{AddressBase, AddressRange, TimeBase, TimeRange};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use damo_frame::Record;
-use damo_model::{Addr, AddrRange, Nanos, Side, TimeSpan};
+use damo_model::{Addr, Nanos, Side, TimeSpan};
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
 use serde::Serialize;
@@ -103,7 +103,7 @@ pub(super) fn targets(
         let mut names = Vec::new();
         for scheme in schemes.iter().filter(|scheme| scheme.is_scheme_of(group)) {
             let address_ranges = report.panels.iter().map(|grid| {
-                let range = range(grid);
+                let range = grid.space.addresses();
                 AddressRange { start: range.start, end: range.end, base: AddressBase::At(Addr(0)) }
             });
             let options =
@@ -152,18 +152,12 @@ fn scheme_name(group: &Group<'_>, side_data: &[Side]) -> String {
     }
 }
 
-fn range(grid: &Grid) -> AddrRange {
-    let start = u64::try_from(grid.space.start()).unwrap_or_default();
-    let end = u64::try_from(grid.space.end()).unwrap_or(u64::MAX);
-    AddrRange::new(Addr(start), Addr(end))
-}
-
 fn cover_at(grid: &Grid, column: usize, row: usize) -> f64 {
     grid.cover.get(column * grid.space.len() + row).copied().unwrap_or(0.0)
 }
 
 fn panel(grid: &Grid, report: &HeatsReport) -> Result<Panel, ReportError> {
-    let range = range(grid);
+    let range = grid.space.addresses();
     let times = 0..grid.time.len();
     let heats = times.flat_map(|column| (0..grid.space.len()).map(move |row| grid.covered_heat_at(column, row)));
     let peak = heats.filter(|heat| !heat.is_nan()).fold(0.0, f64::max);

@@ -122,3 +122,9 @@ pub(crate) fn draw_below(
     }
     canvas.text((middle, y + 40.0), name, Font { color: style.theme.ink(), ..muted });
 }
+
+/// The smallest and the largest of the values that are numbers.
+pub(crate) fn bounds(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
+    let known = values.filter(|value| value.is_finite()).map(|value| (value, value));
+    known.reduce(|(low, high), (value, _)| (value.min(low), value.max(high)))
+}

@@ -1,6 +1,6 @@
 //! Horizontal bars under one another: how much of what, or from when to when.
 
-use super::axis::{Scale, Unit, draw_below, labels};
+use super::axis::{Scale, Unit, bounds, draw_below, labels};
 use super::canvas::{Align, Font, Rect, fit};
 use super::{BELOW, Canvas, MARGIN, Picture, SMALL, Style, TEXT_SIZE, font};
 
@@ -35,11 +35,7 @@ const HEADING: f64 = 26.0;
 
 impl Bars {
     fn range(&self) -> Option<(f64, f64)> {
-        let ends = self.groups.iter().flat_map(|(_, bars)| bars).flat_map(|bar| &bar.spans);
-        ends.flat_map(|(from, to)| [*from, *to]).filter(|at| at.is_finite()).fold(None, |range, at| match range {
-            None => Some((at, at)),
-            Some((low, high)) => Some((at.min(low), at.max(high))),
-        })
+        bounds(self.bars().flat_map(|bar| &bar.spans).flat_map(|(from, to)| [*from, *to]))
     }
 
     fn bars(&self) -> impl Iterator<Item = &Bar> {

@@ -1,6 +1,6 @@
 //! Charts of numbers: over time, or as percentiles.
 
-use super::axis::{LABEL_EVERY, Scale, Unit, draw_below, label, labels, step};
+use super::axis::{LABEL_EVERY, Scale, Unit, bounds, draw_below, label, labels, step};
 use super::canvas::{Align, Font, Point, Rect, fit};
 use super::{BELOW, Canvas, MARGIN, Picture, SMALL, Style, TEXT_SIZE, font};
 use crate::colormap::Rgb;
@@ -49,12 +49,7 @@ impl Chart {
     }
 
     fn range(&self, pick: fn(&(f64, f64)) -> f64) -> Option<(f64, f64)> {
-        let values = self.series.iter().flat_map(|series| series.points.iter().map(pick));
-        let known = values.filter(|value| value.is_finite());
-        known.fold(None, |range, value| match range {
-            None => Some((value, value)),
-            Some((low, high)) => Some((value.min(low), value.max(high))),
-        })
+        bounds(self.series.iter().flat_map(|series| series.points.iter().map(pick)))
     }
 
     fn draw_axes(&self, canvas: &mut dyn Canvas, style: &Style, x: Scale, y: Scale) {

@@ -128,15 +128,7 @@ impl CutArgs {
             };
             ranges.push(range);
         }
-        ranges.sort();
-        let mut joined: Vec<AddrRange> = Vec::new();
-        for range in ranges {
-            match joined.last_mut() {
-                Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
-                _ => joined.push(range),
-            }
-        }
-        Ok(joined)
+        Ok(AddrRange::joined(ranges))
     }
 }
 
