@@ -10,7 +10,7 @@ use crate::layout::{
 };
 use crate::reader::{TOO_MANY_SIDES, check_header, count_targets, passing_side_limit};
 use crate::scan::find_header;
-use crate::wire::{WireTarget, decode, decode_meta};
+use crate::wire::{Wire, decode_meta};
 use crate::wire_side;
 use damo_model::{Batch, Bytes, Item, Target};
 use std::collections::VecDeque;
@@ -238,8 +238,8 @@ impl<R: Read> StreamReader<R> {
             kind::TARGETS => {
                 count_targets(&mut self.target_bytes, header.raw_len)?;
                 self.unpacker.unpack(header.codec, payload, header.raw_len, &mut self.raw)?;
-                let targets = decode::<Vec<WireTarget>>(&self.raw)?.0;
-                self.items.extend(targets.into_iter().map(|target| Item::Target(Target::from(target))));
+                let targets = Vec::<Target>::take(&mut self.raw.as_slice())?;
+                self.items.extend(targets.into_iter().map(Item::Target));
             }
             kind::SIDES => {
                 let limit = passing_side_limit(self.length.max(self.offset + header.total_len()));

@@ -1,21 +1,21 @@
-//! Meta, targets and index entries as bincode sees them.
+//! Meta, targets and the parts of side data as bytes.
 //!
-//! These are mirrors of the vocabulary's types on purpose: what is written must not change when a field is added
-//! there, and bincode (2.0.1, no longer maintained) must stay replaceable without changing a byte. A mirror is
-//! taken apart field by field, so a new field does not compile until somebody decides how it is written:
-//! always behind what is there, as readers ignore what follows the fields they know.
+//! [`Wire`] is implemented here, field by field, for the vocabulary's types: what is written must not change when a field
+//! is added there. [`wire!`] takes a type apart by the names of its fields, so a new field does not compile until somebody
+//! decides how it is written: always behind what is there, as readers ignore what follows the fields they know.
 //!
-//! bincode's "standard" configuration: little-endian, integers below 251 in one byte, larger ones as 251, 252 or 253
-//! and then 2, 4 or 8 bytes; signed ones zigzag first; strings and lists with their length in front; options as 0 or 1
-//! and the value; enums as their number and the fields.
+//! Numbers, texts and index entries are written by bincode (2.0.1, no longer maintained; it must stay replaceable without
+//! changing a byte) in its "standard" configuration: little-endian, integers below 251 in one byte, larger ones as 251, 252
+//! or 253 and then 2, 4 or 8 bytes; signed ones zigzag first; strings and lists with their length in front; options as 0 or
+//! 1 and the value; enums as their number and the fields.
 
 use crate::error::Fault;
 use crate::layout::MAX_RAW;
 use bincode::config::{Configuration, Limit, LittleEndian, Varint};
 use bincode::{Decode, Encode};
 use damo_model::{
-    Bytes, Clock, ClockPair, Intervals, IntervalsGoal, KdamondIndex, Meta, Nanos, NrRegions, Ops, Process, Source,
-    Target, TargetKey, TracepointFormat,
+    Addr, Bytes, Clock, ClockPair, Intervals, IntervalsGoal, KdamondIndex, Meta, Nanos, NrRegions, Ops, Process,
+    Source, Target, TargetKey, TracepointFormat,
 };
 
 /// Nothing is decoded that claims more memory than a block may have.
@@ -32,290 +32,208 @@ pub(crate) fn decode<T: Decode<()>>(bytes: &[u8]) -> Result<(T, usize), Fault> {
     bincode::decode_from_slice(bytes, CONFIG).map_err(|e| Fault::Library(e.to_string()))
 }
 
-/// Intervals, in ns.
-#[derive(Encode, Decode)]
-pub struct WireIntervals {
-    sample: i64,
-    aggregation: i64,
-    update: i64,
-}
+/// How a value is written in a record.
+pub(crate) trait Wire: Sized {
+    /// Writes it behind what `out` holds already.
+    fn put(&self, out: &mut Vec<u8>) -> Result<(), Fault>;
 
-impl From<Intervals> for WireIntervals {
-    fn from(Intervals { sample, aggregation, update }: Intervals) -> Self {
-        WireIntervals { sample: sample.0, aggregation: aggregation.0, update: update.0 }
+    /// Takes it from the front of `bytes`.
+    fn take(bytes: &mut &[u8]) -> Result<Self, Fault>;
+
+    /// Writes what may be absent.
+    fn put_option(value: Option<&Self>, out: &mut Vec<u8>) -> Result<(), Fault> {
+        u8::from(value.is_some()).put(out)?;
+        value.map_or(Ok(()), |value| value.put(out))
     }
-}
 
-impl From<WireIntervals> for Intervals {
-    fn from(w: WireIntervals) -> Self {
-        Intervals { sample: Nanos(w.sample), aggregation: Nanos(w.aggregation), update: Nanos(w.update) }
-    }
-}
-
-/// A tuning goal.
-#[derive(Encode, Decode)]
-pub struct WireGoal {
-    access_bp: u64,
-    aggregations: u64,
-    min_sample: i64,
-    max_sample: i64,
-}
-
-impl From<IntervalsGoal> for WireGoal {
-    fn from(IntervalsGoal { access_bp, aggregations, min_sample, max_sample }: IntervalsGoal) -> Self {
-        WireGoal { access_bp, aggregations, min_sample: min_sample.0, max_sample: max_sample.0 }
-    }
-}
-
-impl From<WireGoal> for IntervalsGoal {
-    fn from(w: WireGoal) -> Self {
-        IntervalsGoal {
-            access_bp: w.access_bp,
-            aggregations: w.aggregations,
-            min_sample: Nanos(w.min_sample),
-            max_sample: Nanos(w.max_sample),
+    /// Takes what may be absent.
+    fn take_option(bytes: &mut &[u8]) -> Result<Option<Self>, Fault> {
+        match u8::take(bytes)? {
+            0 => Ok(None),
+            1 => Self::take(bytes).map(Some),
+            _ => Err("what may be absent is neither there nor absent".into()),
         }
     }
 }
 
-/// Least and greatest number of regions.
-#[derive(Encode, Decode)]
-pub struct WireNrRegions {
-    min: u64,
-    max: u64,
-}
+/// Implements [`Wire`] for structs whose fields follow one another in this order; a field behind `|` is left out.
+macro_rules! wire {
+    ($($type:ident { $($field:ident),* $(| $later:ident)? })*) => {
+        $(impl $crate::wire::Wire for $type {
+            fn put(&self, out: &mut Vec<u8>) -> Result<(), $crate::error::Fault> {
+                let $type { $($field,)* $($later: _)? } = self;
+                $($field.put(out)?;)*
+                Ok(())
+            }
 
-impl From<NrRegions> for WireNrRegions {
-    fn from(NrRegions { min, max }: NrRegions) -> Self {
-        WireNrRegions { min, max }
+            fn take(bytes: &mut &[u8]) -> Result<Self, $crate::error::Fault> {
+                Ok($type { $($field: $crate::wire::Wire::take(bytes)?,)* $($later: Default::default())? })
+            }
+        })*
+    };
+}
+pub(crate) use wire;
+
+/// Implements [`Wire`] for what bincode writes by itself.
+macro_rules! plain {
+    ($($type:ty),*) => {
+        $(impl Wire for $type {
+            fn put(&self, out: &mut Vec<u8>) -> Result<(), Fault> {
+                encode(self, out)
+            }
+
+            fn take(bytes: &mut &[u8]) -> Result<Self, Fault> {
+                let (value, used) = decode(bytes)?;
+                *bytes = bytes.get(used..).unwrap_or_default();
+                Ok(value)
+            }
+        })*
+    };
+}
+plain!(bool, u8, u32, u64, i32, i64, String);
+
+/// Implements [`Wire`] for names of numbers, which are written as the number.
+macro_rules! quantities {
+    ($($type:ident),*) => {
+        $(impl Wire for $type {
+            fn put(&self, out: &mut Vec<u8>) -> Result<(), Fault> {
+                self.0.put(out)
+            }
+
+            fn take(bytes: &mut &[u8]) -> Result<Self, Fault> {
+                Wire::take(bytes).map($type)
+            }
+        })*
+    };
+}
+quantities!(Addr, Bytes, KdamondIndex, Nanos, TargetKey);
+
+impl<T: Wire> Wire for Option<T> {
+    fn put(&self, out: &mut Vec<u8>) -> Result<(), Fault> {
+        T::put_option(self.as_ref(), out)
+    }
+
+    fn take(bytes: &mut &[u8]) -> Result<Self, Fault> {
+        T::take_option(bytes)
     }
 }
 
-impl From<WireNrRegions> for NrRegions {
-    fn from(w: WireNrRegions) -> Self {
-        NrRegions { min: w.min, max: w.max }
+impl<T: Wire> Wire for Vec<T> {
+    fn put(&self, out: &mut Vec<u8>) -> Result<(), Fault> {
+        put_list(self.iter(), out)
+    }
+
+    fn take(bytes: &mut &[u8]) -> Result<Self, Fault> {
+        let count = u64::take(bytes)?;
+        if count.saturating_mul(size_of::<T>() as u64) > u64::from(MAX_RAW) {
+            return Err("a list claims more memory than a block may have".into());
+        }
+        (0..count).map(|_| T::take(bytes)).collect()
     }
 }
 
-/// Operations sets by number.
-pub(crate) fn ops_number(ops: Ops) -> u8 {
-    match ops {
-        Ops::Vaddr => 1,
-        Ops::Fvaddr => 2,
-        Ops::Paddr => 3,
+/// Writes a list, as `Vec` does.
+pub(crate) fn put_list<'a, T: Wire + 'a>(
+    list: impl ExactSizeIterator<Item = &'a T>,
+    out: &mut Vec<u8>,
+) -> Result<(), Fault> {
+    (list.len() as u64).put(out)?;
+    list.into_iter().try_for_each(|value| value.put(out))
+}
+
+wire! {
+    Intervals { sample, aggregation, update }
+    IntervalsGoal { access_bp, aggregations, min_sample, max_sample }
+    NrRegions { min, max }
+    TracepointFormat { event, text }
+    ClockPair { record, wall }
+    Process { pid, started, comm, cmdline }
+    Target { key, kdamond, context, scheme, target_id, process, data_source, scheme_filters }
+    Meta {
+        tool, kernel_release, features, formats, source, ops, intervals, intervals_goal, nr_regions, page_size, clock,
+        clock_pair, boot_id, host, command | history
     }
 }
 
-/// And back; a number of a later version reads as unknown.
-pub(crate) fn ops_of(number: u8) -> Option<Ops> {
-    match number {
-        1 => Some(Ops::Vaddr),
-        2 => Some(Ops::Fvaddr),
-        3 => Some(Ops::Paddr),
-        _ => None,
+/// Operations sets from 1 on; 0 is none.
+const OPS: [Ops; 3] = [Ops::Vaddr, Ops::Fvaddr, Ops::Paddr];
+
+/// Clocks from 0 on.
+const CLOCKS: [Clock; 5] = [Clock::Unknown, Clock::Monotonic, Clock::TraceLocal, Clock::Wall, Clock::Virtual];
+
+impl Wire for Ops {
+    fn put(&self, out: &mut Vec<u8>) -> Result<(), Fault> {
+        Self::put_option(Some(self), out)
+    }
+
+    fn take(bytes: &mut &[u8]) -> Result<Self, Fault> {
+        Self::take_option(bytes)?.ok_or_else(|| "an operations set is missing".into())
+    }
+
+    fn put_option(ops: Option<&Self>, out: &mut Vec<u8>) -> Result<(), Fault> {
+        let number = OPS.iter().position(|known| Some(known) == ops).map_or(0, |at| at + 1);
+        (number as u8).put(out)
+    }
+
+    /// `None` also for one of a later version.
+    fn take_option(bytes: &mut &[u8]) -> Result<Option<Self>, Fault> {
+        let number = usize::from(u8::take(bytes)?);
+        Ok(number.checked_sub(1).and_then(|at| OPS.get(at)).copied())
     }
 }
 
-#[derive(Encode, Decode)]
-enum WireSource {
-    Unknown,
-    Kernel,
-    KernelSnapshots,
-    Simulator { seed: u64, workload: String },
-    Imported { format: String },
-    Referenced,
+impl Wire for Clock {
+    fn put(&self, out: &mut Vec<u8>) -> Result<(), Fault> {
+        let number = CLOCKS.iter().position(|known| known == self).unwrap_or(0);
+        (number as u8).put(out)
+    }
+
+    fn take(bytes: &mut &[u8]) -> Result<Self, Fault> {
+        Ok(CLOCKS.get(usize::from(u8::take(bytes)?)).copied().unwrap_or_default())
+    }
 }
 
-/// What a meta block holds, but for the history.
-#[derive(Encode, Decode)]
-struct WireMeta {
-    tool: String,
-    kernel_release: String,
-    features: Vec<String>,
-    formats: Vec<(String, String)>,
-    source: WireSource,
-    /// [`ops_number`], 0 for none.
-    ops: u8,
-    intervals: Option<WireIntervals>,
-    intervals_goal: Option<WireGoal>,
-    nr_regions: Option<WireNrRegions>,
-    page_size: Option<u64>,
-    /// 0 unknown, 1 monotonic, 2 trace local, 3 wall, 4 virtual.
-    clock: u8,
-    /// On the record's clock, on the wall clock.
-    clock_pair: Option<(i64, i64)>,
-    boot_id: String,
-    host: String,
-    command: Vec<String>,
-}
-
-impl From<&Meta> for WireMeta {
-    fn from(meta: &Meta) -> Self {
-        let Meta {
-            tool,
-            kernel_release,
-            features,
-            formats,
-            source,
-            ops,
-            intervals,
-            intervals_goal,
-            nr_regions,
-            page_size,
-            clock,
-            clock_pair,
-            boot_id,
-            host,
-            command,
-            // Behind the structure, see `encode_meta`.
-            history: _,
-        } = meta.clone();
-        WireMeta {
-            tool,
-            kernel_release,
-            features,
-            formats: formats.into_iter().map(|TracepointFormat { event, text }| (event, text)).collect(),
-            source: match source {
-                Source::Unknown => WireSource::Unknown,
-                Source::Kernel => WireSource::Kernel,
-                Source::KernelSnapshots => WireSource::KernelSnapshots,
-                Source::Simulator { seed, workload } => WireSource::Simulator { seed, workload },
-                Source::Imported { format } => WireSource::Imported { format },
-                Source::Referenced => WireSource::Referenced,
-            },
-            ops: ops.map_or(0, ops_number),
-            intervals: intervals.map(Into::into),
-            intervals_goal: intervals_goal.map(Into::into),
-            nr_regions: nr_regions.map(Into::into),
-            page_size: page_size.map(|size| size.0),
-            clock: match clock {
-                Clock::Unknown => 0,
-                Clock::Monotonic => 1,
-                Clock::TraceLocal => 2,
-                Clock::Wall => 3,
-                Clock::Virtual => 4,
-            },
-            clock_pair: clock_pair.map(|ClockPair { record, wall }| (record.0, wall.0)),
-            boot_id,
-            host,
-            command,
+impl Wire for Source {
+    fn put(&self, out: &mut Vec<u8>) -> Result<(), Fault> {
+        match self {
+            Source::Unknown => 0u32.put(out),
+            Source::Kernel => 1u32.put(out),
+            Source::KernelSnapshots => 2u32.put(out),
+            Source::Simulator { seed, workload } => {
+                3u32.put(out)?;
+                seed.put(out)?;
+                workload.put(out)
+            }
+            Source::Imported { format } => {
+                4u32.put(out)?;
+                format.put(out)
+            }
+            Source::Referenced => 5u32.put(out),
         }
     }
-}
 
-impl From<WireMeta> for Meta {
-    fn from(w: WireMeta) -> Self {
-        Meta {
-            tool: w.tool,
-            kernel_release: w.kernel_release,
-            features: w.features,
-            formats: w.formats.into_iter().map(|(event, text)| TracepointFormat { event, text }).collect(),
-            source: match w.source {
-                WireSource::Unknown => Source::Unknown,
-                WireSource::Kernel => Source::Kernel,
-                WireSource::KernelSnapshots => Source::KernelSnapshots,
-                WireSource::Simulator { seed, workload } => Source::Simulator { seed, workload },
-                WireSource::Imported { format } => Source::Imported { format },
-                WireSource::Referenced => Source::Referenced,
-            },
-            ops: ops_of(w.ops),
-            intervals: w.intervals.map(Into::into),
-            intervals_goal: w.intervals_goal.map(Into::into),
-            nr_regions: w.nr_regions.map(Into::into),
-            page_size: w.page_size.map(Bytes),
-            clock: match w.clock {
-                1 => Clock::Monotonic,
-                2 => Clock::TraceLocal,
-                3 => Clock::Wall,
-                4 => Clock::Virtual,
-                _ => Clock::Unknown,
-            },
-            clock_pair: w.clock_pair.map(|(record, wall)| ClockPair { record: Nanos(record), wall: Nanos(wall) }),
-            boot_id: w.boot_id,
-            host: w.host,
-            command: w.command,
-            history: Vec::new(),
-        }
+    fn take(bytes: &mut &[u8]) -> Result<Self, Fault> {
+        Ok(match u32::take(bytes)? {
+            0 => Source::Unknown,
+            1 => Source::Kernel,
+            2 => Source::KernelSnapshots,
+            3 => Source::Simulator { seed: Wire::take(bytes)?, workload: Wire::take(bytes)? },
+            4 => Source::Imported { format: Wire::take(bytes)? },
+            5 => Source::Referenced,
+            _ => return Err("the record is from a source that this version does not know".into()),
+        })
     }
 }
 
-/// A meta block's payload. The history comes last and only if there is one: records from before there were histories
-/// end without it.
+/// Meta; what was done to the record before comes last, and only if there is any.
 pub(crate) fn encode_meta(meta: &Meta, out: &mut Vec<u8>) -> Result<(), Fault> {
-    encode(WireMeta::from(meta), out)?;
-    if meta.history.is_empty() { Ok(()) } else { encode(&meta.history, out) }
+    meta.put(out)?;
+    if meta.history.is_empty() { Ok(()) } else { meta.history.put(out) }
 }
 
-/// Reads what [`encode_meta`] wrote.
-pub(crate) fn decode_meta(bytes: &[u8]) -> Result<Meta, Fault> {
-    let (wire, length) = decode::<WireMeta>(bytes)?;
-    let mut meta = Meta::from(wire);
-    let rest = bytes.get(length..).unwrap_or_default();
-    if !rest.is_empty() {
-        meta.history = decode(rest)?.0;
-    }
-    Ok(meta)
-}
-
-#[derive(Encode, Decode)]
-struct WireProcess {
-    pid: i32,
-    started: Option<i64>,
-    comm: String,
-    cmdline: String,
-}
-
-/// One target of a targets block.
-#[derive(Encode, Decode)]
-pub struct WireTarget {
-    key: u32,
-    kdamond: Option<u32>,
-    context: Option<u32>,
-    scheme: Option<u32>,
-    target_id: Option<u64>,
-    process: Option<WireProcess>,
-    data_source: String,
-    scheme_filters: String,
-}
-
-impl From<&Target> for WireTarget {
-    fn from(target: &Target) -> Self {
-        let Target { key, kdamond, context, scheme, target_id, process, data_source, scheme_filters } = target.clone();
-        let process = process.map(|Process { pid, started, comm, cmdline }| WireProcess {
-            pid,
-            started: started.map(|t| t.0),
-            comm,
-            cmdline,
-        });
-        WireTarget {
-            key: key.0,
-            kdamond: kdamond.map(|index| index.0),
-            context,
-            scheme,
-            target_id,
-            process,
-            data_source,
-            scheme_filters,
-        }
-    }
-}
-
-impl From<WireTarget> for Target {
-    fn from(w: WireTarget) -> Self {
-        Target {
-            key: TargetKey(w.key),
-            kdamond: w.kdamond.map(KdamondIndex),
-            context: w.context,
-            scheme: w.scheme,
-            target_id: w.target_id,
-            process: w.process.map(|p| Process {
-                pid: p.pid,
-                started: p.started.map(Nanos),
-                comm: p.comm,
-                cmdline: p.cmdline,
-            }),
-            data_source: w.data_source,
-            scheme_filters: w.scheme_filters,
-        }
-    }
+/// The inverse of [`encode_meta`].
+pub(crate) fn decode_meta(mut bytes: &[u8]) -> Result<Meta, Fault> {
+    let meta = Meta::take(&mut bytes)?;
+    let history = if bytes.is_empty() { Vec::new() } else { Wire::take(&mut bytes)? };
+    Ok(Meta { history, ..meta })
 }

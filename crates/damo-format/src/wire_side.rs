@@ -1,13 +1,12 @@
-//! Side data as bincode sees it: one mirror per kind, numbered, each with its length in front, so that a reader steps
-//! over kinds of later versions. See [`crate::wire`] for why mirrors.
+//! Side data as bytes: each piece with the number of its kind and its length in front, so that a reader steps over kinds of
+//! later versions.
 
 use crate::error::Fault;
 use crate::layout::{MAX_SIDE_MAPPINGS, MAX_SIDES};
-use crate::wire::{WireGoal, WireIntervals, WireNrRegions, decode, encode, ops_number, ops_of};
-use bincode::{Decode, Encode};
+use crate::wire::{Wire, decode, encode, put_list, wire};
 use damo_model::{
-    Addr, Bytes, CpuTime, Footprint, KdamondIndex, Lost, Mapping, Mappings, Mark, Nanos, Params, Pressure,
-    ProcessFootprint, SchemeCounts, SchemeProgress, Side, Stamp, SystemFootprint, TargetKey,
+    Bytes, CpuTime, Footprint, Lost, Mapping, Mappings, Mark, Params, Pressure, ProcessFootprint, SchemeCounts,
+    SchemeProgress, Side, Stamp, SystemFootprint,
 };
 
 mod number {
@@ -22,218 +21,70 @@ mod number {
     pub(super) const SCHEME: u32 = 9;
 }
 
-#[derive(Encode, Decode, Clone, Copy)]
-enum WireStamp {
-    Record(i64),
-    Wall(i64),
-}
+impl Wire for Stamp {
+    fn put(&self, out: &mut Vec<u8>) -> Result<(), Fault> {
+        let (clock, at) = match self {
+            Stamp::Record(at) => (0u32, at),
+            Stamp::Wall(at) => (1, at),
+        };
+        clock.put(out)?;
+        at.put(out)
+    }
 
-impl From<Stamp> for WireStamp {
-    fn from(stamp: Stamp) -> Self {
-        match stamp {
-            Stamp::Record(at) => WireStamp::Record(at.0),
-            Stamp::Wall(at) => WireStamp::Wall(at.0),
+    fn take(bytes: &mut &[u8]) -> Result<Self, Fault> {
+        match u32::take(bytes)? {
+            0 => Wire::take(bytes).map(Stamp::Record),
+            1 => Wire::take(bytes).map(Stamp::Wall),
+            _ => Err("a time is of a clock that this version does not know".into()),
         }
     }
 }
 
-impl From<WireStamp> for Stamp {
-    fn from(w: WireStamp) -> Self {
-        match w {
-            WireStamp::Record(at) => Stamp::Record(Nanos(at)),
-            WireStamp::Wall(at) => Stamp::Wall(Nanos(at)),
-        }
+/// A list, which a later version may make longer.
+impl Wire for Footprint {
+    fn put(&self, out: &mut Vec<u8>) -> Result<(), Fault> {
+        let Footprint { vsz, rss, shared, text, data, pss, swap, cgroup } = self;
+        put_list([vsz, rss, shared, text, data, pss, swap, cgroup].into_iter(), out)
+    }
+
+    fn take(bytes: &mut &[u8]) -> Result<Self, Fault> {
+        let mut figures = Vec::<Option<Bytes>>::take(bytes)?;
+        figures.resize(figures.len().max(8), None);
+        let [vsz, rss, shared, text, data, pss, swap, cgroup] = std::array::from_fn(|i| figures[i]);
+        Ok(Footprint { vsz, rss, shared, text, data, pss, swap, cgroup })
     }
 }
 
-#[derive(Encode, Decode)]
-struct WireMapping {
-    start: u64,
-    end: u64,
-    perms: String,
-    offset: u64,
-    name: String,
-}
-
-#[derive(Encode, Decode)]
-struct WireMappings {
-    at: WireStamp,
-    pid: i32,
-    target: Option<u32>,
-    mappings: Vec<WireMapping>,
-}
-
-#[derive(Encode, Decode)]
-struct WireProcess {
-    at: WireStamp,
-    pid: i32,
-    target: Option<u32>,
-    /// vsz, rss, shared, text, data, pss, swap, cgroup.
-    figures: Vec<Option<u64>>,
-}
-
-#[derive(Encode, Decode)]
-struct WireSystem {
-    at: WireStamp,
-    total: u64,
-    free: u64,
-    available: Option<u64>,
-    buffers: Option<u64>,
-    cached: Option<u64>,
-    swap_used: Option<u64>,
-}
-
-#[derive(Encode, Decode)]
-struct WireCpu {
-    at: WireStamp,
-    pid: i32,
-    comm: String,
-    kdamond: bool,
-    user: i64,
-    system: i64,
-}
-
-#[derive(Encode, Decode)]
-struct WirePressure {
-    at: WireStamp,
-    resource: String,
-    some: i64,
-    full: Option<i64>,
-}
-
-#[derive(Encode, Decode)]
-struct WireParams {
-    at: WireStamp,
-    kdamond: Option<u32>,
-    context: Option<u32>,
-    ops: u8,
-    intervals: Option<WireIntervals>,
-    intervals_goal: Option<WireGoal>,
-    nr_regions: Option<WireNrRegions>,
-    json: String,
-}
-
-#[derive(Encode, Decode)]
-struct WireLost {
-    at: WireStamp,
-    events: u64,
-    reason: String,
-}
-
-#[derive(Encode, Decode)]
-struct WireMark {
-    at: WireStamp,
-    text: String,
-}
-
-#[derive(Encode, Decode)]
-struct WireCounts {
-    nr_tried: u64,
-    sz_tried: u64,
-    nr_applied: u64,
-    sz_applied: u64,
-    sz_ops_filter_passed: Option<u64>,
-    qt_exceeds: u64,
-    nr_snapshots: Option<u64>,
-}
-
-#[derive(Encode, Decode)]
-struct WireScheme {
-    at: WireStamp,
-    kdamond: Option<u32>,
-    context: u32,
-    scheme: u32,
-    effective_quota: Option<u64>,
-    counts: Option<WireCounts>,
+wire! {
+    Mapping { start, end, perms, offset, name }
+    Mappings { at, pid, target, mappings }
+    ProcessFootprint { at, pid, target, footprint }
+    SystemFootprint { at, total, free, available, buffers, cached, swap_used }
+    CpuTime { at, pid, comm, kdamond, user, system }
+    Pressure { at, resource, some, full }
+    Params { at, kdamond, context, ops, intervals, intervals_goal, nr_regions, json }
+    Lost { at, events, reason }
+    Mark { at, text }
+    SchemeCounts { nr_tried, sz_tried, nr_applied, sz_applied, sz_ops_filter_passed, qt_exceeds, nr_snapshots }
+    SchemeProgress { at, kdamond, context, scheme, effective_quota, counts }
 }
 
 /// Appends one entry: its number, its length, itself. `scratch` is overwritten.
 pub(crate) fn put(side: &Side, scratch: &mut Vec<u8>, out: &mut Vec<u8>) -> Result<(), Fault> {
     scratch.clear();
-    let number = match side.clone() {
-        Side::Mappings(Mappings { at, pid, target, mappings }) => {
-            let mappings = mappings.into_iter().map(|Mapping { start, end, perms, offset, name }| WireMapping {
-                start: start.0,
-                end: end.0,
-                perms,
-                offset: offset.0,
-                name,
-            });
-            let target = target.map(|t| t.0);
-            encode(WireMappings { at: at.into(), pid, target, mappings: mappings.collect() }, scratch)?;
-            number::MAPPINGS
-        }
-        Side::Process(ProcessFootprint { at, pid, target, footprint }) => {
-            let Footprint { vsz, rss, shared, text, data, pss, swap, cgroup } = footprint;
-            let figures = [vsz, rss, shared, text, data, pss, swap, cgroup].map(|f| f.map(|b| b.0)).to_vec();
-            encode(WireProcess { at: at.into(), pid, target: target.map(|t| t.0), figures }, scratch)?;
-            number::PROCESS
-        }
-        Side::System(SystemFootprint { at, total, free, available, buffers, cached, swap_used }) => {
-            let [available, buffers, cached, swap_used] =
-                [available, buffers, cached, swap_used].map(|f| f.map(|b| b.0));
-            let wire =
-                WireSystem { at: at.into(), total: total.0, free: free.0, available, buffers, cached, swap_used };
-            encode(wire, scratch)?;
-            number::SYSTEM
-        }
-        Side::Cpu(CpuTime { at, pid, comm, kdamond, user, system }) => {
-            encode(WireCpu { at: at.into(), pid, comm, kdamond, user: user.0, system: system.0 }, scratch)?;
-            number::CPU
-        }
-        Side::Pressure(Pressure { at, resource, some, full }) => {
-            encode(WirePressure { at: at.into(), resource, some: some.0, full: full.map(|f| f.0) }, scratch)?;
-            number::PRESSURE
-        }
-        Side::Params(Params { at, kdamond, context, ops, intervals, intervals_goal, nr_regions, json }) => {
-            let wire = WireParams {
-                at: at.into(),
-                kdamond: kdamond.map(|index| index.0),
-                context,
-                ops: ops.map_or(0, ops_number),
-                intervals: intervals.map(Into::into),
-                intervals_goal: intervals_goal.map(Into::into),
-                nr_regions: nr_regions.map(Into::into),
-                json,
-            };
-            encode(wire, scratch)?;
-            number::PARAMS
-        }
-        Side::Lost(Lost { at, events, reason }) => {
-            encode(WireLost { at: at.into(), events, reason }, scratch)?;
-            number::LOST
-        }
-        Side::Mark(Mark { at, text }) => {
-            encode(WireMark { at: at.into(), text }, scratch)?;
-            number::MARK
-        }
-        Side::Scheme(SchemeProgress { at, kdamond, context, scheme, effective_quota, counts }) => {
-            let counts = counts.map(|counts| WireCounts {
-                nr_tried: counts.nr_tried,
-                sz_tried: counts.sz_tried.0,
-                nr_applied: counts.nr_applied,
-                sz_applied: counts.sz_applied.0,
-                sz_ops_filter_passed: counts.sz_ops_filter_passed.map(|b| b.0),
-                qt_exceeds: counts.qt_exceeds,
-                nr_snapshots: counts.nr_snapshots,
-            });
-            let effective_quota = effective_quota.map(|b| b.0);
-            encode(
-                WireScheme {
-                    at: at.into(),
-                    kdamond: kdamond.map(|index| index.0),
-                    context,
-                    scheme,
-                    effective_quota,
-                    counts,
-                },
-                scratch,
-            )?;
-            number::SCHEME
-        }
-        // The enum is open; a kind without a number here cannot be written.
+    let (number, written) = match side {
+        Side::Mappings(all) => (number::MAPPINGS, all.put(scratch)),
+        Side::Process(row) => (number::PROCESS, row.put(scratch)),
+        Side::System(row) => (number::SYSTEM, row.put(scratch)),
+        Side::Cpu(row) => (number::CPU, row.put(scratch)),
+        Side::Pressure(row) => (number::PRESSURE, row.put(scratch)),
+        Side::Params(params) => (number::PARAMS, params.put(scratch)),
+        Side::Lost(lost) => (number::LOST, lost.put(scratch)),
+        Side::Mark(mark) => (number::MARK, mark.put(scratch)),
+        Side::Scheme(progress) => (number::SCHEME, progress.put(scratch)),
         _ => return Err(Fault::Rule("this kind of side data has no place in the format")),
     };
+    written?;
     encode((number, scratch.len() as u32), out)?;
     out.extend_from_slice(scratch);
     Ok(())
@@ -282,107 +133,18 @@ pub(crate) fn take_all(all: &[u8], mut take: impl FnMut(Side), mut unknown: impl
     Ok(memory(all.len(), entries, mappings))
 }
 
-fn entry_of(number: u32, bytes: &[u8]) -> Result<Option<Side>, Fault> {
+fn entry_of(number: u32, mut entry: &[u8]) -> Result<Option<Side>, Fault> {
+    let entry = &mut entry;
     Ok(Some(match number {
-        number::MAPPINGS => {
-            let w = decode::<WireMappings>(bytes)?.0;
-            let mappings = w.mappings.into_iter().map(|m| Mapping {
-                start: Addr(m.start),
-                end: Addr(m.end),
-                perms: m.perms,
-                offset: Bytes(m.offset),
-                name: m.name,
-            });
-            let target = w.target.map(TargetKey);
-            Side::Mappings(Mappings { at: w.at.into(), pid: w.pid, target, mappings: mappings.collect() })
-        }
-        number::PROCESS => {
-            let w = decode::<WireProcess>(bytes)?.0;
-            let figure = |i: usize| w.figures.get(i).copied().flatten().map(Bytes);
-            let footprint = Footprint {
-                vsz: figure(0),
-                rss: figure(1),
-                shared: figure(2),
-                text: figure(3),
-                data: figure(4),
-                pss: figure(5),
-                swap: figure(6),
-                cgroup: figure(7),
-            };
-            Side::Process(ProcessFootprint { at: w.at.into(), pid: w.pid, target: w.target.map(TargetKey), footprint })
-        }
-        number::SYSTEM => {
-            let w = decode::<WireSystem>(bytes)?.0;
-            Side::System(SystemFootprint {
-                at: w.at.into(),
-                total: Bytes(w.total),
-                free: Bytes(w.free),
-                available: w.available.map(Bytes),
-                buffers: w.buffers.map(Bytes),
-                cached: w.cached.map(Bytes),
-                swap_used: w.swap_used.map(Bytes),
-            })
-        }
-        number::CPU => {
-            let w = decode::<WireCpu>(bytes)?.0;
-            Side::Cpu(CpuTime {
-                at: w.at.into(),
-                pid: w.pid,
-                comm: w.comm,
-                kdamond: w.kdamond,
-                user: Nanos(w.user),
-                system: Nanos(w.system),
-            })
-        }
-        number::PRESSURE => {
-            let w = decode::<WirePressure>(bytes)?.0;
-            Side::Pressure(Pressure {
-                at: w.at.into(),
-                resource: w.resource,
-                some: Nanos(w.some),
-                full: w.full.map(Nanos),
-            })
-        }
-        number::PARAMS => {
-            let w = decode::<WireParams>(bytes)?.0;
-            Side::Params(Params {
-                at: w.at.into(),
-                kdamond: w.kdamond.map(KdamondIndex),
-                context: w.context,
-                ops: ops_of(w.ops),
-                intervals: w.intervals.map(Into::into),
-                intervals_goal: w.intervals_goal.map(Into::into),
-                nr_regions: w.nr_regions.map(Into::into),
-                json: w.json,
-            })
-        }
-        number::LOST => {
-            let w = decode::<WireLost>(bytes)?.0;
-            Side::Lost(Lost { at: w.at.into(), events: w.events, reason: w.reason })
-        }
-        number::MARK => {
-            let w = decode::<WireMark>(bytes)?.0;
-            Side::Mark(Mark { at: w.at.into(), text: w.text })
-        }
-        number::SCHEME => {
-            let w = decode::<WireScheme>(bytes)?.0;
-            Side::Scheme(SchemeProgress {
-                at: w.at.into(),
-                kdamond: w.kdamond.map(KdamondIndex),
-                context: w.context,
-                scheme: w.scheme,
-                effective_quota: w.effective_quota.map(Bytes),
-                counts: w.counts.map(|counts| SchemeCounts {
-                    nr_tried: counts.nr_tried,
-                    sz_tried: Bytes(counts.sz_tried),
-                    nr_applied: counts.nr_applied,
-                    sz_applied: Bytes(counts.sz_applied),
-                    sz_ops_filter_passed: counts.sz_ops_filter_passed.map(Bytes),
-                    qt_exceeds: counts.qt_exceeds,
-                    nr_snapshots: counts.nr_snapshots,
-                }),
-            })
-        }
+        number::MAPPINGS => Side::Mappings(Wire::take(entry)?),
+        number::PROCESS => Side::Process(Wire::take(entry)?),
+        number::SYSTEM => Side::System(Wire::take(entry)?),
+        number::CPU => Side::Cpu(Wire::take(entry)?),
+        number::PRESSURE => Side::Pressure(Wire::take(entry)?),
+        number::PARAMS => Side::Params(Wire::take(entry)?),
+        number::LOST => Side::Lost(Wire::take(entry)?),
+        number::MARK => Side::Mark(Wire::take(entry)?),
+        number::SCHEME => Side::Scheme(Wire::take(entry)?),
         _ => return Ok(None),
     }))
 }

@@ -9,7 +9,7 @@ use crate::layout::{
     self, BLOCK_HEADER_LEN, BlockHeader, MAX_EXTRA_CELLS, MAX_EXTRA_COLUMNS, MAX_RAW, MAX_REGIONS, MAX_SIDE_MAPPINGS,
     MAX_SIDES, MAX_SNAPSHOTS, MAX_TARGET_BYTES, MAX_TARGETS, codec, kind,
 };
-use crate::wire::{WireTarget, encode, encode_meta};
+use crate::wire::{encode, encode_meta, put_list};
 use crate::wire_side;
 use damo_model::{Batch, Bytes, ColumnId, Item, Meta, Nanos, Side, Sink, SinkError, Snapshot, Target, TargetKey};
 use std::collections::BTreeMap;
@@ -233,15 +233,15 @@ impl<W: Write> Writer<W> {
                 self.write_targets_block(std::mem::take(&mut piece))?;
                 size = 0;
             }
-            piece.push(WireTarget::from(target));
+            piece.push(target);
             size += target_size(target);
         }
         if piece.is_empty() { Ok(()) } else { self.write_targets_block(piece) }
     }
 
-    fn write_targets_block(&mut self, targets: Vec<WireTarget>) -> Result<(), WriteError> {
+    fn write_targets_block(&mut self, targets: Vec<&Target>) -> Result<(), WriteError> {
         let mut raw = Vec::new();
-        encode(targets, &mut raw).map_err(WriteError::Pack)?;
+        put_list(targets.into_iter(), &mut raw).map_err(WriteError::Pack)?;
         check_size("a list of targets", raw.len())?;
         self.write_packed(kind::TARGETS, &raw)
     }

@@ -246,168 +246,80 @@ mod tests {
         SchemeFilter { kind, matching: true, allow: false }
     }
 
+    /// What kernels refuse before the release that brought it: `LAST WITHOUT, FIRST WITH; where; file; since when`.
+    fn newer_things() -> Vec<(&'static str, Kdamond)> {
+        let quota = |of: Goal| {
+            of_scheme(|scheme| {
+                scheme.quotas.goals.push(of);
+                scheme.quotas.reset_interval = Nanos::from_secs(1);
+            })
+        };
+        let filtered = |of: SchemeFilter| of_scheme(|scheme| scheme.filters.push(of));
+        let (min_sample, max_sample) = (Nanos::from_millis(5), Nanos::from_secs(10));
+        let tuned = IntervalsGoal { access_bp: 400, aggregations: 3, min_sample, max_sample };
+        let obsolete = ContextTarget { obsolete: true, ..ContextTarget::default() };
+        let memcg = Goal { nid: Some(0), memcg_path: Some("/a".into()), ..goal(Metric::NodeMemcgUsedBp) };
+        let mut goal_tuner = quota(goal(Metric::UserInput));
+        goal_tuner.contexts[0].schemes[0].quotas.goal_tuner = Some(GoalTuner::Temporal);
+        let charge = |scheme: &mut Scheme| {
+            (scheme.quotas.fail_charge_num, scheme.quotas.fail_charge_denom) = (Some(1), Some(4096));
+        };
+        let dests = vec![Dest { id: 1, weight: 1 }];
+        let migrates = of_scheme(|s| (s.action, s.target_nid) = (Action::MigrateHot, Some(1)));
+        let spreads = of_scheme(|s| (s.action, s.dests) = (Action::MigrateHot, dests));
+        let on_node = quota(Goal { nid: Some(0), ..goal(Metric::NodeMemUsedBp) });
+        let allows = filtered(SchemeFilter { allow: true, ..filter(FilterKind::Anon) });
+        let refreshed = Kdamond { refresh: Some(Nanos::from_secs(1)), ..kdamond(|_| {}) };
+        let second = Nanos::from_secs(1);
+        vec![
+            (
+                "6.14, 6.15; context 0, intervals.intervals_goal; intervals_goal; 6.15",
+                kdamond(|c| c.intervals_goal = Some(tuned)),
+            ),
+            ("6.17, 6.18; context 0, addr_unit; 0/addr_unit; 6.18", kdamond(|c| c.addr_unit = Some(4096))),
+            (
+                "6.18, 6.19; target 0, obsolete; targets/0/obsolete_target; 6.19",
+                kdamond(|c| c.targets = vec![obsolete]),
+            ),
+            ("5.19, 6.0; scheme 0, action; lru_prio; 6.0", of_scheme(|s| s.action = Action::LruPrio)),
+            ("6.10, 6.11; scheme 0, action; migrate_hot; 6.11", migrates),
+            ("6.16, 6.17; scheme 0, dests; schemes/0/dests; 6.17", spreads),
+            (
+                "6.6, 6.7; scheme 0, apply_interval_us; schemes/0/apply_interval_us; 6.7",
+                of_scheme(|s| s.apply_interval = second),
+            ),
+            ("6.7, 6.8; scheme 0, quotas.goals; quotas/goals; 6.8", quota(goal(Metric::UserInput))),
+            ("6.8, 6.9; scheme 0, goal 0, metric; goals/0/target_metric; 6.9", quota(goal(Metric::SomeMemPsiUs))),
+            ("6.15, 6.16; scheme 0, goal 0, metric; node_mem_used_bp; 6.16", on_node),
+            ("6.18, 6.19; scheme 0, goal 0, metric; node_memcg_used_bp; 6.19", quota(memcg)),
+            ("6.2, 6.3; scheme 0, filters; filters; 6.3", filtered(filter(FilterKind::Anon))),
+            ("6.9, 6.10; scheme 0, filter 0, filter_type; filters/0/type; 6.10", filtered(filter(FilterKind::Young))),
+            ("6.13, 6.14; scheme 0, filter 0, allow; filters/0/allow; 6.14", allows),
+            ("6.14, 6.15; scheme 0, filter 0, filter_type; unmapped; 6.15", filtered(filter(FilterKind::Unmapped))),
+            (
+                "6.19, 7.0; scheme 0, max_nr_snapshots; stats/max_nr_snapshots; 7.0",
+                of_scheme(|s| s.max_nr_snapshots = Some(3)),
+            ),
+            ("6.19, 7.0; scheme 0, goal 0, metric; active_mem_bp; 7.0", quota(goal(Metric::ActiveMemBp))),
+            ("7.0, 7.1; scheme 0, quotas.goal_tuner; quotas/goal_tuner; 7.1", goal_tuner),
+            ("7.0, 7.2; scheme 0, quotas.fail_charge_num; quotas/fail_charge_num; 7.1 or later", of_scheme(charge)),
+            ("7.0, 7.2; scheme 0, action; collapse; 7.1 or later", of_scheme(|s| s.action = Action::Collapse)),
+            ("7.0, 7.2; context 0, pause; 0/pause; 7.1 or later", kdamond(|c| c.pause = Some(true))),
+            ("6.16, 6.17; kdamond 0, refresh_ms; 0/refresh_ms; 6.17", refreshed),
+        ]
+    }
+
     #[test]
     fn what_a_kernel_lacks_is_refused_before_the_first_write_with_the_release() {
-        let quota = |scheme: &mut Scheme, of: Goal| {
-            scheme.quotas.goals.push(of);
-            scheme.quotas.reset_interval = Nanos::from_secs(1);
-        };
-        let tuned = IntervalsGoal {
-            access_bp: 400,
-            aggregations: 3,
-            min_sample: Nanos::from_millis(5),
-            max_sample: Nanos::from_secs(10),
-        };
-        /// The last release without it, the first one with it, and what the message must name.
-        type Case = ((u32, u32), (u32, u32), Kdamond, [&'static str; 3]);
-        let cases: Vec<Case> = vec![
-            (
-                (6, 14),
-                (6, 15),
-                kdamond(|context| context.intervals_goal = Some(tuned)),
-                ["context 0, intervals.intervals_goal", "intervals_goal", "6.15"],
-            ),
-            (
-                (6, 17),
-                (6, 18),
-                kdamond(|context| context.addr_unit = Some(4096)),
-                ["context 0, addr_unit", "0/addr_unit", "6.18"],
-            ),
-            (
-                (6, 18),
-                (6, 19),
-                kdamond(|context| {
-                    context.targets = vec![ContextTarget { obsolete: true, ..ContextTarget::default() }];
-                }),
-                ["target 0, obsolete", "targets/0/obsolete_target", "6.19"],
-            ),
-            ((5, 19), (6, 0), of_scheme(|s| s.action = Action::LruPrio), ["scheme 0, action", "lru_prio", "6.0"]),
-            (
-                (6, 10),
-                (6, 11),
-                of_scheme(|s| (s.action, s.target_nid) = (Action::MigrateHot, Some(1))),
-                ["scheme 0, action", "migrate_hot", "6.11"],
-            ),
-            (
-                (6, 16),
-                (6, 17),
-                of_scheme(|s| {
-                    s.action = Action::MigrateHot;
-                    s.dests = vec![Dest { id: 1, weight: 1 }];
-                }),
-                ["scheme 0, dests", "schemes/0/dests", "6.17"],
-            ),
-            (
-                (6, 6),
-                (6, 7),
-                of_scheme(|s| s.apply_interval = Nanos::from_secs(1)),
-                ["scheme 0, apply_interval_us", "schemes/0/apply_interval_us", "6.7"],
-            ),
-            (
-                (6, 7),
-                (6, 8),
-                of_scheme(|s| quota(s, goal(Metric::UserInput))),
-                ["scheme 0, quotas.goals", "quotas/goals", "6.8"],
-            ),
-            (
-                (6, 8),
-                (6, 9),
-                of_scheme(|s| quota(s, goal(Metric::SomeMemPsiUs))),
-                ["scheme 0, goal 0, metric", "goals/0/target_metric", "6.9"],
-            ),
-            (
-                (6, 15),
-                (6, 16),
-                of_scheme(|s| quota(s, Goal { nid: Some(0), ..goal(Metric::NodeMemUsedBp) })),
-                ["scheme 0, goal 0, metric", "node_mem_used_bp", "6.16"],
-            ),
-            (
-                (6, 18),
-                (6, 19),
-                of_scheme(|s| {
-                    quota(s, Goal { nid: Some(0), memcg_path: Some("/a".into()), ..goal(Metric::NodeMemcgUsedBp) })
-                }),
-                ["scheme 0, goal 0, metric", "node_memcg_used_bp", "6.19"],
-            ),
-            (
-                (6, 2),
-                (6, 3),
-                of_scheme(|s| s.filters.push(filter(FilterKind::Anon))),
-                ["scheme 0, filters", "filters", "6.3"],
-            ),
-            (
-                (6, 9),
-                (6, 10),
-                of_scheme(|s| s.filters.push(filter(FilterKind::Young))),
-                ["scheme 0, filter 0, filter_type", "filters/0/type", "6.10"],
-            ),
-            (
-                (6, 13),
-                (6, 14),
-                of_scheme(|s| s.filters.push(SchemeFilter { allow: true, ..filter(FilterKind::Anon) })),
-                ["scheme 0, filter 0, allow", "filters/0/allow", "6.14"],
-            ),
-            (
-                (6, 14),
-                (6, 15),
-                of_scheme(|s| s.filters.push(filter(FilterKind::Unmapped))),
-                ["scheme 0, filter 0, filter_type", "unmapped", "6.15"],
-            ),
-            (
-                (6, 19),
-                (7, 0),
-                of_scheme(|s| s.max_nr_snapshots = Some(3)),
-                ["scheme 0, max_nr_snapshots", "stats/max_nr_snapshots", "7.0"],
-            ),
-            (
-                (6, 19),
-                (7, 0),
-                of_scheme(|s| quota(s, goal(Metric::ActiveMemBp))),
-                ["scheme 0, goal 0, metric", "active_mem_bp", "7.0"],
-            ),
-            (
-                (7, 0),
-                (7, 1),
-                of_scheme(|s| {
-                    quota(s, goal(Metric::UserInput));
-                    s.quotas.goal_tuner = Some(GoalTuner::Temporal);
-                }),
-                ["scheme 0, quotas.goal_tuner", "quotas/goal_tuner", "7.1"],
-            ),
-            (
-                (7, 0),
-                (7, 2),
-                of_scheme(|s| {
-                    s.quotas.fail_charge_num = Some(1);
-                    s.quotas.fail_charge_denom = Some(4096);
-                }),
-                ["scheme 0, quotas.fail_charge_num", "quotas/fail_charge_num", "7.1 or later"],
-            ),
-            (
-                (7, 0),
-                (7, 2),
-                of_scheme(|s| s.action = Action::Collapse),
-                ["scheme 0, action", "collapse", "7.1 or later"],
-            ),
-            (
-                (7, 0),
-                (7, 2),
-                kdamond(|context| context.pause = Some(true)),
-                ["context 0, pause", "0/pause", "7.1 or later"],
-            ),
-            (
-                (6, 16),
-                (6, 17),
-                Kdamond { refresh: Some(Nanos::from_secs(1)), ..kdamond(|_| {}) },
-                ["kdamond 0, refresh_ms", "0/refresh_ms", "6.17"],
-            ),
-        ];
-        for (without, with, kdamond, named) in cases {
-            let error = refused(without, &kdamond).unwrap_or_else(|| panic!("{named:?} on {without:?}"));
-            for word in named {
+        for (case, kdamond) in newer_things() {
+            let mut words = case.split("; ");
+            let (without, with) = words.next().and_then(|releases| releases.split_once(", ")).expect("two releases");
+            let [without, with] = [without, with].map(|release| parse_release(release).expect("a release"));
+            let error = refused(without, &kdamond).unwrap_or_else(|| panic!("{case}"));
+            for word in words {
                 assert!(error.contains(word), "{word}: {error}");
             }
-            assert_eq!(refused(with, &kdamond), None, "{named:?}");
+            assert_eq!(refused(with, &kdamond), None, "{case}");
         }
     }
 

@@ -6,7 +6,7 @@ use crate::error::{Damage, Fault, ReadError};
 use crate::layout::{BLOCK_HEADER_LEN, END_PAYLOAD_LEN, FILE_HEADER_LEN, MAX_TARGETS, MINOR, kind, parse_end};
 use crate::scan::{self, Found};
 use crate::source::Bytestore;
-use crate::wire::{WireTarget, decode, decode_meta};
+use crate::wire::{Wire, decode, decode_meta};
 use crate::wire_side;
 use damo_model::{Bytes, Meta, Side, Target, TargetKey};
 use std::collections::BTreeMap;
@@ -76,8 +76,7 @@ impl Building {
             kind::TARGETS => {
                 count_targets(&mut self.target_bytes, header.raw_len)?;
                 self.unpacker.unpack(header.codec, payload, header.raw_len, &mut self.raw)?;
-                for target in decode::<Vec<WireTarget>>(&self.raw)?.0 {
-                    let target = Target::from(target);
+                for target in Vec::<Target>::take(&mut self.raw.as_slice())? {
                     if self.targets.len() >= MAX_TARGETS && !self.targets.contains_key(&target.key) {
                         return Err("there are more targets than a record may have".into());
                     }
