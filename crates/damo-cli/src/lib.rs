@@ -15,12 +15,14 @@ mod error;
 pub mod messages;
 pub mod status_line;
 pub mod steer;
+mod steering;
 pub mod terminal;
 mod values;
 mod yaml;
 
 pub use damo_record::stdout_is_closed;
 pub use error::{CliError, UsageError};
+pub use steering::Steering;
 pub use values::ValueError;
 
 use args::{DoctorArgs, FeaturesArgs, FeaturesWanted, MarkArgs, RecordArgs};

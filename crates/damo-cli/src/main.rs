@@ -2,11 +2,9 @@
 //! as `damo record`, `damo start` and so on, under this name or, if it is called so, under that of `damo`.
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
-use damo_cli::args::module::{ModuleActionArgs, ModuleArgs};
-use damo_cli::args::steer::{ForegroundArgs, PrintArgs, StartArgs, StatusArgs, StopArgs, TuneArgs};
+use damo_cli::args::steer::{ForegroundArgs, PrintArgs};
 use damo_cli::args::{DoctorArgs, FeaturesArgs, MarkArgs, RecordArgs, matches, with_short_help, with_underscores};
-use damo_cli::{CliError, UsageError, messages, steer};
-use damo_kernel::sysfs::Module;
+use damo_cli::{CliError, Steering, UsageError, messages, steer};
 use std::process::ExitCode;
 
 /// musl's own malloc returns memory to the kernel and asks for it again all the time: a simulated recording takes twice the
@@ -40,23 +38,10 @@ enum Other {
     Record(Box<RecordArgs>),
     /// Add a mark with a text to a running recording.
     Mark(MarkArgs),
-    /// Start DAMON, optionally with schemes, and leave it running.
-    Start(StartArgs),
-    /// Change parameters of DAMON while it runs.
-    Tune(TuneArgs),
-    /// Stop what `start` started, and restore DAMON's previous settings.
-    Stop(StopArgs),
+    #[command(flatten)]
+    Steering(Steering),
     /// Apply schemes in the foreground, until the targets end or Ctrl-C.
     Schemes(ForegroundArgs),
-    /// Show running kdamonds, their parameters and statistics of schemes.
-    Status(StatusArgs),
-    /// Show, switch and set the kernel's modules that use DAMON.
-    Module(ModuleArgs),
-    /// Show, switch and set DAMON_RECLAIM.
-    Reclaim(ModuleActionArgs),
-    /// Show, switch and set DAMON_LRU_SORT.
-    #[command(name = "lru_sort", alias = "lru-sort")]
-    LruSort(ModuleActionArgs),
     /// Print the parameters that options result in, as JSON or as writes to sysfs; changes nothing.
     Args(PrintArgs),
     /// Check whether this machine can record, and what to do if not.
@@ -80,17 +65,10 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> Result<ExitCode, CliError> {
-    let prints = matches!(
-        cli.command,
-        Some(
-            Other::Status(_)
-                | Other::Module(_)
-                | Other::Args(_)
-                | Other::Doctor(_)
-                | Other::Features(_)
-                | Other::Start(_)
-        )
-    );
+    let prints = match &cli.command {
+        Some(Other::Steering(command)) => command.prints(),
+        command => matches!(command, Some(Other::Args(_) | Other::Doctor(_) | Other::Features(_))),
+    };
     if prints && damo_record::stdout_is_closed() {
         let why = "standard output is closed, so what is printed would be lost: open it".to_string();
         return Err(UsageError(why).into());
@@ -99,14 +77,8 @@ fn run(cli: &Cli) -> Result<ExitCode, CliError> {
     match &cli.command {
         Some(Other::Record(args)) => damo_cli::record(args),
         Some(Other::Mark(args)) => damo_cli::mark(args).map(|()| ExitCode::SUCCESS),
-        Some(Other::Start(args)) => steer::start(args, out),
-        Some(Other::Tune(args)) => steer::tune(args),
-        Some(Other::Stop(args)) => steer::stop(args),
+        Some(Other::Steering(command)) => command.run(out),
         Some(Other::Schemes(args)) => steer::schemes(args, out),
-        Some(Other::Status(args)) => steer::status(args, out),
-        Some(Other::Module(args)) => steer::module(args, out),
-        Some(Other::Reclaim(args)) => steer::one_module(Some(Module::Reclaim), args, out),
-        Some(Other::LruSort(args)) => steer::one_module(Some(Module::LruSort), args, out),
         Some(Other::Args(args)) => steer::print(args, out),
         Some(Other::Doctor(args)) => damo_cli::doctor(args, out),
         Some(Other::Features(args)) => damo_cli::features(args, out),

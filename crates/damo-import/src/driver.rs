@@ -8,9 +8,16 @@ use crate::error::{FilePosition, ImportError};
 use crate::side_data::SideFiles;
 use crate::{Context, Format, Imported};
 use damo_model::human::time_text;
-use damo_model::{Intervals, Item, Lost, Mark, Meta, Nanos, Side, Sink, Source, Stamp, Target};
-use damo_trace::assemble::{Assembler, AssemblerOptions, EventKey, LearnedLengths, RegionEvent};
+use damo_model::{ColumnId, Intervals, Item, Lost, Mark, Meta, Nanos, Region, Side, Sink, Source, Stamp, Target};
+use damo_trace::assemble::{Assembler, AssemblerOptions, EventKey, LearnedLengths, RegionEvent, Tally};
+use damo_trace::{Decoded, Event as Said};
 use std::collections::BTreeMap;
+
+/// What is noted of regions without a size.
+pub(crate) const EMPTY_REGIONS: &str =
+    "regions that end where they start or before, left out, their snapshots marked as partial";
+/// What is noted of events that are not of regions.
+pub(crate) const OTHER_EVENTS: &str = "events of schemes' quotas and statistics, left out";
 
 /// One thing that a foreign stream says, in time order.
 #[derive(Clone, Copy, Debug)]
@@ -220,22 +227,24 @@ fn second_run(
     forward(&mut assembler, sink)?;
     // Within the record's time, though the line that told may stand before it.
     anywhere.into_iter().try_for_each(|reason| put_lost(None, now, reason, sink, imported))?;
-    let tally = assembler.tally();
+    note(&assembler.tally(), late, imported);
+    if tuned && intervals.is_none() {
+        imported.notes.push(TUNED_FROM_UNKNOWN.to_owned());
+    }
+    Ok(())
+}
+
+const TUNED_FROM_UNKNOWN: &str = "auto-tuning changed the intervals while this was recorded, but the intervals that it began with are not known, so \
+     that there are no rates and ages in time; tell them, as in --intervals 5ms 100ms";
+
+/// Counts what was assembled, and notes what was strange.
+fn note(tally: &Tally, late: u64, imported: &mut Imported) {
     imported.snapshots += tally.snapshots;
     imported.partial_snapshots += tally.partial;
     imported.regions += tally.events - tally.empty_regions - tally.repeated;
-    if tally.empty_regions > 0 {
-        imported.notes.push(format!(
-            "regions that end where they start or before, left out, their snapshots marked as partial: {}",
-            tally.empty_regions
-        ));
-    }
-    if tally.repeated > 0 {
-        imported.notes.push(format!("events that are in it twice, taken once: {}", tally.repeated));
-    }
-    if late > 0 {
-        imported.notes.push(format!("events that came too late to be put in order, counted as lost: {late}"));
-    }
+    imported.note_count(EMPTY_REGIONS, tally.empty_regions);
+    imported.note_count("events that are in it twice, taken once", tally.repeated);
+    imported.note_count("events that came too late to be put in order, counted as lost", late);
     if tally.gaps > 0 {
         let s = if tally.gaps == 1 { "" } else { "s" };
         imported.notes.push(format!(
@@ -245,14 +254,6 @@ fn second_run(
             time_text(tally.longest_gap)
         ));
     }
-    if tuned && intervals.is_none() {
-        imported.notes.push(
-            "auto-tuning changed the intervals while this was recorded, but the intervals that it began with are not \
-             known, so that there are no rates and ages in time; tell them, as in --intervals 5ms 100ms"
-                .to_owned(),
-        );
-    }
-    Ok(())
 }
 
 fn forward(assembler: &mut Assembler, sink: &mut dyn Sink) -> Result<(), ImportError> {
@@ -275,4 +276,27 @@ fn put_lost(
     let lost = Lost { at: Stamp::Record(at), events, reason: reason.to_owned() };
     sink.put(&Item::Side(Side::Lost(lost)))?;
     Ok(())
+}
+
+/// Whose region a decoded event tells of, how many there are, the region, and what probes found if they were asked.
+pub(crate) fn region_of<'a>(decoded: &Decoded<'a>) -> Option<(EventKey, u32, Region, Option<&'a [u8]>)> {
+    let key = EventKey { thread: Some(decoded.pid), ..EventKey::default() };
+    match decoded.event {
+        Said::Aggregated { target_id, nr_regions, region } => {
+            Some((EventKey { target_id, ..key }, nr_regions, region, None))
+        }
+        Said::RegionAggregated { target_id, nr_regions, region, probe_hits } => {
+            Some((EventKey { target_id, ..key }, nr_regions, region, Some(probe_hits)))
+        }
+        Said::BeforeApply { context_idx, scheme_idx, target_idx, nr_regions, region } => {
+            let (context, scheme) = (Some(context_idx), Some(scheme_idx));
+            Some((EventKey { context, scheme, target_id: target_idx, ..key }, nr_regions, region, None))
+        }
+        _ => None,
+    }
+}
+
+/// Hits of probes as columns.
+pub(crate) fn probe_columns(hits: &[u8]) -> impl Iterator<Item = (ColumnId, u64)> {
+    (0..0x100_u16).zip(hits).map(|(probe, hits)| (ColumnId(ColumnId::PROBE_HITS.0 + probe), u64::from(*hits)))
 }

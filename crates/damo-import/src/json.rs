@@ -70,7 +70,7 @@ pub(crate) fn import(
     imported.snapshots = state.snapshots;
     imported.partial_snapshots = state.partial;
     imported.regions = state.regions;
-    state.notes(&mut imported.notes);
+    state.notes(imported);
     let (last, salvageable) = (state.last_end, fault.as_ref().is_none_or(|fault| is_salvageable(fault, &state)));
     drop(state);
     let damage = match fault {

@@ -66,9 +66,7 @@ impl<'a> Legacy<'a> {
             imported.damaged = true;
             imported.notes.push(format!("damaged{}: {what}; what comes after is lost", FilePosition::Byte(at)));
         }
-        if seen.empty > 0 {
-            imported.notes.push(format!("moments at which a target had no regions, left out: {}", seen.empty));
-        }
+        imported.note_count("moments at which a target had no regions, left out", seen.empty);
     }
 
     /// Walks over all targets of all moments; stops where `visit` does. Returns where the data stop making sense.

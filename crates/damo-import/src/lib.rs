@@ -77,6 +77,13 @@ pub struct Imported {
 }
 
 impl Imported {
+    /// Notes how often something happened, if it did.
+    fn note_count(&mut self, what: &str, count: u64) {
+        if count > 0 {
+            self.notes.push(format!("{what}: {count}"));
+        }
+    }
+
     fn of(format: Format) -> Self {
         Self {
             format,

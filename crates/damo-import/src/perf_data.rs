@@ -13,7 +13,7 @@ mod records;
 mod sample;
 mod tracing;
 
-use crate::driver::{Receive, Stream};
+use crate::driver::{OTHER_EVENTS, Receive, Stream};
 use crate::error::{FilePosition, ImportError};
 use crate::{Context, Imported};
 use attr::Attr;
@@ -104,18 +104,14 @@ impl<'a> PerfData<'a> {
             imported.damaged = true;
             imported.notes.push(format!("damaged{place}: {what}; what comes after is lost"));
         }
-        if seen.unreadable > 0 {
-            imported.notes.push(format!("samples that do not fit their layout, counted as lost: {}", seen.unreadable));
-        }
+        imported.note_count("samples that do not fit their layout, counted as lost", seen.unreadable);
         if seen.lost > 0 {
             imported.notes.push(format!(
                 "events that perf lost because its ring was full: {}; record with a larger one: perf record -m 4M",
                 seen.lost
             ));
         }
-        if seen.others > 0 {
-            imported.notes.push(format!("events of schemes' quotas and statistics, left out: {}", seen.others));
-        }
+        imported.note_count(OTHER_EVENTS, seen.others);
     }
 }
 

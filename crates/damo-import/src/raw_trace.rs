@@ -4,13 +4,13 @@
 //! The pages do not tell how events are laid out, so that the events' `format` files must be copied as well. Each
 //! processor's pages are a file; their events are merged by time.
 
-use crate::driver::{self, Event, Receive, Stream};
+use crate::driver::{self, Event, OTHER_EVENTS, Receive, Stream, probe_columns, region_of};
 use crate::error::{FilePosition, ImportError, excerpt};
 use crate::side_data::SideFiles;
 use crate::{Context, Format, Imported, Options, Tick};
 use damo_model::human::Show;
-use damo_model::{Clock, ColumnId, Meta, Nanos, Region, Sink, TracepointFormat};
-use damo_trace::assemble::{EventKey, RegionEvent};
+use damo_model::{Clock, Meta, Nanos, Sink, TracepointFormat};
+use damo_trace::assemble::RegionEvent;
 use damo_trace::{Decoded, Decoder, Event as Said, EventFormat, RawPage};
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -193,14 +193,8 @@ impl<'a> Cpu<'a> {
 
 impl Pages<'_> {
     fn note(&self, imported: &mut Imported) {
-        if self.unreadable.get() > 0 {
-            imported
-                .notes
-                .push(format!("events that do not fit their layout, counted as lost: {}", self.unreadable.get()));
-        }
-        if self.others.get() > 0 {
-            imported.notes.push(format!("events of schemes' quotas and statistics, left out: {}", self.others.get()));
-        }
+        imported.note_count("events that do not fit their layout, counted as lost", self.unreadable.get());
+        imported.note_count(OTHER_EVENTS, self.others.get());
         let rest: usize = self.trace.cpus.iter().map(|pages| pages.len() % self.trace.page_size()).sum();
         if rest > 0 {
             imported.damaged = true;
@@ -209,25 +203,14 @@ impl Pages<'_> {
     }
 
     fn give(&self, decoded: Decoded<'_>, time: Nanos, receive: &mut Receive<'_>) -> Result<(), ImportError> {
-        let key = EventKey { thread: Some(decoded.pid), ..EventKey::default() };
-        let plain = |key, nr_regions, region: Region| RegionEvent { key, time, nr_regions, region, extras: &[] };
-        let event = match decoded.event {
-            Said::Aggregated { target_id, nr_regions, region } => {
-                Event::Region(plain(EventKey { target_id, ..key }, nr_regions, region))
+        let extras: Vec<_>;
+        let event = match (region_of(&decoded), decoded.event) {
+            (Some((key, nr_regions, region, probes)), _) => {
+                extras = probe_columns(probes.unwrap_or_default()).collect();
+                let event = RegionEvent { key, time, nr_regions, region, extras: &extras };
+                if probes.is_some() { Event::Probed(event) } else { Event::Region(event) }
             }
-            Said::BeforeApply { context_idx, scheme_idx, target_idx, nr_regions, region } => {
-                let (context, scheme) = (Some(context_idx), Some(scheme_idx));
-                Event::Region(plain(EventKey { context, scheme, target_id: target_idx, ..key }, nr_regions, region))
-            }
-            Said::RegionAggregated { target_id, nr_regions, region, probe_hits } => {
-                let extras: Vec<_> = (0..0x100_u16)
-                    .zip(probe_hits)
-                    .map(|(probe, hits)| (ColumnId(ColumnId::PROBE_HITS.0 + probe), u64::from(*hits)))
-                    .collect();
-                let event = plain(EventKey { target_id, ..key }, nr_regions, region);
-                return receive(Event::Probed(RegionEvent { extras: &extras, ..event }), FilePosition::Whole);
-            }
-            Said::IntervalsTune { sample } => Event::Tuned(key.thread, sample, time),
+            (None, Said::IntervalsTune { sample }) => Event::Tuned(Some(decoded.pid), sample, time),
             _ => {
                 self.others.set(self.others.get() + 1);
                 return Ok(());

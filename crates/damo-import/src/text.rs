@@ -10,7 +10,7 @@ mod lines;
 mod lost;
 mod strange;
 
-use crate::driver::{Event, Receive, Stream};
+use crate::driver::{Event, OTHER_EVENTS, Receive, Stream};
 use crate::error::{FilePosition, ImportError, excerpt};
 use crate::{Context, Format, Imported};
 pub use clock::Tick;
@@ -67,9 +67,7 @@ impl<'a> TextStream<'a> {
                 seen.unreadable
             ));
         }
-        if seen.others > 0 {
-            imported.notes.push(format!("events of schemes' quotas and statistics, left out: {}", seen.others));
-        }
+        imported.note_count(OTHER_EVENTS, seen.others);
         if seen.lost_chunks > 0 {
             let chunks = seen.lost_chunks;
             let s = if chunks == 1 { "" } else { "s" };

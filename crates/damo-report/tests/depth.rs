@@ -196,7 +196,7 @@ fn working_sets_come_with_their_errors_and_as_histograms() {
     assert_eq!(plain.series[0].distribution.percentiles, report.series[0].distribution.percentiles);
     kept_picture(
         "wss-histogram",
-        &report.picture(&DistributionText { histogram: Some(10), ..DistributionText::default() }).expect("a picture"),
+        &*report.picture(&DistributionText { histogram: Some(10), ..DistributionText::default() }).expect("a picture"),
         &style(Theme::Light),
     );
 }
@@ -271,7 +271,7 @@ fn footprints_stand_beside_the_working_set_within_a_time() {
     kept_text("stairs-footprints-wss", |out| report.write_text(out, &DistributionText::default()).expect("text"));
     kept_picture(
         "footprints-wss",
-        &report.picture(&DistributionText { sort: SortBy::Time, ..DistributionText::default() }).expect("a picture"),
+        &*report.picture(&DistributionText { sort: SortBy::Time, ..DistributionText::default() }).expect("a picture"),
         &style(Theme::Light),
     );
     let readings = [open("stairs/damon.data.mem_footprint")];
@@ -306,20 +306,20 @@ fn reports_of_amounts_and_spans_are_bars() {
     let style = style(Theme::Light);
     let hot = Filter { access_rate: Some(damo_report::filter::Bounds::new(50.0, 100.0)), ..Filter::default() };
     let times = times::times(&stairs(), &hot).expect("a report");
-    kept_picture("times", &times.picture(&()).expect("a picture"), &style);
+    kept_picture("times", &*times.picture(&()).expect("a picture"), &style);
     let ages = ages(&stairs(), &ages::AgesOptions::default()).expect("a report");
-    kept_picture("ages", &ages.picture(&()).expect("a picture"), &style);
+    kept_picture("ages", &*ages.picture(&()).expect("a picture"), &style);
     kept_picture(
         "record_info",
-        &guide(&stairs()).expect("a report").picture(&damo_model::human::Style::Human).expect("a picture"),
+        &*guide(&stairs()).expect("a report").picture(&damo_model::human::Style::Human).expect("a picture"),
         &style,
     );
     let [record] = stairs();
     let profile = profile(&record, &profile::ProfileOptions::default()).expect("a report");
-    kept_picture("wss_profile", &profile.picture(&()).expect("a picture"), &style);
+    kept_picture("wss_profile", &*profile.picture(&()).expect("a picture"), &style);
     // Nothing at all can be drawn, too.
     let none = times::TimesReport { spans: Vec::new(), used: Default::default(), zero: Default::default() };
-    draw(&none.picture(&()).expect("a picture"), Format::Png, &style).expect("drawn");
+    draw(&*none.picture(&()).expect("a picture"), Format::Png, &style).expect("drawn");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use damo_model::{
     TimeSpan,
 };
 use damo_report::Report;
+use damo_report::ReportError;
 use damo_report::heats::{Cells, Columns, DrawRange, Grid, HeatsOptions, HeatsReport, heats};
 use damo_report::range::{AddressBase, AddressRange, TimeBase, TimeRange};
 use damo_report::survey::Identity;

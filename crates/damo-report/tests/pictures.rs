@@ -139,9 +139,9 @@ fn charts_look_as_they_did() {
         ),
     ];
     for (name, chart) in charts {
-        let svg = draw(&chart, Format::Svg, &style(Theme::Light)).expect("drawn");
+        let svg = draw(&*chart, Format::Svg, &style(Theme::Light)).expect("drawn");
         kept(&format!("{name}.svg"), &svg, same_text);
-        let png = draw(&chart, Format::Png, &style(Theme::Dark)).expect("drawn");
+        let png = draw(&*chart, Format::Png, &style(Theme::Dark)).expect("drawn");
         kept(&format!("{name}.png"), &png, near);
     }
 }

@@ -31,12 +31,12 @@ use std::ffi::OsString;
 )]
 pub struct Cli {
     #[command(subcommand)]
-    command: Commands,
+    pub(crate) command: Commands,
 }
 
 /// What to do.
 #[derive(Debug, Subcommand)]
-pub enum Commands {
+pub(crate) enum Commands {
     /// Record data accesses of processes, of physical memory, or of a simulated workload
     Record(Box<damo_cli::args::RecordArgs>),
     /// Show a record as text, tables or pictures
@@ -60,21 +60,8 @@ pub enum Commands {
     Validate(validate::ValidateArgs),
     /// Record a simulated workload and show it: a first look without DAMON and root
     Demo(demo::DemoArgs),
-    /// Start DAMON, optionally with schemes, and leave it running
-    Start(damo_cli::args::steer::StartArgs),
-    /// Change parameters of DAMON while it runs
-    Tune(damo_cli::args::steer::TuneArgs),
-    /// Stop what `start` started, and restore DAMON's previous settings
-    Stop(damo_cli::args::steer::StopArgs),
-    /// Show running kdamonds, their parameters and statistics of schemes
-    Status(damo_cli::args::steer::StatusArgs),
-    /// Show, switch and set the kernel's modules that use DAMON: DAMON_STAT, DAMON_RECLAIM, DAMON_LRU_SORT
-    Module(damo_cli::args::module::ModuleArgs),
-    /// Show, switch and set DAMON_RECLAIM, the kernel module that pages out idle memory
-    Reclaim(damo_cli::args::module::ModuleActionArgs),
-    /// Show, switch and set DAMON_LRU_SORT, the kernel module that sorts the LRU lists by access rate
-    #[command(name = "lru_sort", alias = "lru-sort")]
-    LruSort(damo_cli::args::module::ModuleActionArgs),
+    #[command(flatten)]
+    Steering(damo_cli::Steering),
     /// Try schemes on a record, search for a good scheme, or apply schemes in the foreground
     Schemes(Box<schemes::SchemesArgs>),
     /// Print the parameters that options result in, as JSON or as writes to sysfs; changes nothing
@@ -95,12 +82,12 @@ pub enum Commands {
 ///
 /// # Errors
 /// Clap's own: a mistake, or a request for help or the version.
-pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Commands, clap::Error> {
+pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
     let command = command();
     let mut args = damo_cli::args::with_underscores(&command, args);
     negative_times(&mut args);
     let matches = damo_cli::args::matches(&command, &args).map_err(|error| with_suggestion(error, &command))?;
-    Ok(Cli::from_arg_matches(&matches)?.command)
+    Cli::from_arg_matches(&matches)
 }
 
 /// Puts a blank before negative times with units where moments are given: `-5s` looks like an option to clap.
@@ -142,7 +129,7 @@ fn with_suggestion(mut error: clap::Error, command: &Command) -> clap::Error {
 mod tests {
     use super::*;
 
-    fn parses(line: &str) -> Result<Commands, clap::Error> {
+    fn parses(line: &str) -> Result<Cli, clap::Error> {
         parse(line.split(' ').map(OsString::from))
     }
 

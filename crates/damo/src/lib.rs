@@ -24,7 +24,7 @@ use std::process::ExitCode;
 /// Runs the command that `args` ask for (the first is the program's name).
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     match cli::parse(args) {
-        Ok(command) => errors::exit_code(commands::run(command)),
+        Ok(cli) => errors::exit_code(commands::run(cli.command)),
         // Help and version are answers (stdout, 0); everything else is a mistake (stderr, 2).
         Err(error) => errors::usage(&error),
     }

@@ -1,5 +1,7 @@
 //! What can be wrong with a snapshot's regions, and how it is put right.
 
+use crate::Imported;
+use crate::driver::EMPTY_REGIONS;
 use damo_model::{Addr, ColumnId, ExtraColumn, Region, Snapshot, SnapshotState};
 
 /// Counters of what was wrong.
@@ -14,16 +16,17 @@ pub(super) struct Faults {
 
 impl Faults {
     /// Adds what a user should know.
-    pub(super) fn notes(&self, notes: &mut Vec<String>) {
-        let mut note = |count: u64, what: &str| {
-            if count > 0 {
-                notes.push(format!("{what}: {count}"));
-            }
-        };
-        note(self.empty, "regions that end where they start or before, left out, their snapshots marked as partial");
-        note(self.overlapping, "regions that overlap another one, left out, their snapshots marked as partial");
-        note(self.repeated, "regions that are in their snapshot twice, taken once");
-        note(self.regrouped, "snapshots that began with the last regions of the one before, which got them back");
+    pub(super) fn notes(&self, imported: &mut Imported) {
+        imported.note_count(EMPTY_REGIONS, self.empty);
+        imported.note_count(
+            "regions that overlap another one, left out, their snapshots marked as partial",
+            self.overlapping,
+        );
+        imported.note_count("regions that are in their snapshot twice, taken once", self.repeated);
+        imported.note_count(
+            "snapshots that began with the last regions of the one before, which got them back",
+            self.regrouped,
+        );
     }
 
     /// Whether the last [`Faults::regroup`] took all regions of a snapshot.

@@ -2,7 +2,8 @@
 
 use super::faults::Faults;
 use super::region::{Read, RegionSeed};
-use super::scalar::{MODERATE, Scalar, Small, small, time, unsigned};
+use super::scalar::{MODERATE, Scalar, Small, seed, small, time, unsigned};
+use crate::Imported;
 use crate::side_data::{self, SideFiles, shown};
 use damo_model::human::Number;
 use damo_model::{
@@ -11,7 +12,7 @@ use damo_model::{
 };
 use damo_trace::assemble::{Lengths, believed, is_gap};
 use serde::Deserialize;
-use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::fmt;
 
 /// More targets than any record has.
@@ -117,15 +118,10 @@ impl<'s> State<'s> {
     }
 
     /// Adds what a user should know.
-    pub(super) fn notes(&self, notes: &mut Vec<String>) {
-        self.faults.notes(notes);
-        let mut note = |count: u64, what: &str| {
-            if count > 0 {
-                notes.push(format!("{what}: {count}"));
-            }
-        };
-        note(self.without_accesses, "regions without an access count, taken as not accessed");
-        note(self.with_stats, "snapshots with statistics of schemes (damos_stats), which were left out");
+    pub(super) fn notes(&self, imported: &mut Imported) {
+        self.faults.notes(imported);
+        imported.note_count("regions without an access count, taken as not accessed", self.without_accesses);
+        imported.note_count("snapshots with statistics of schemes (damos_stats), which were left out", self.with_stats);
     }
 
     fn give<E: Error>(&mut self, start: Option<Nanos>, end: Nanos, sample: Option<Nanos>) -> Result<(), E> {
@@ -225,22 +221,10 @@ fn blank() -> Snapshot {
     Snapshot::new(TargetKey(0), Nanos(0), Nanos(0), None)
 }
 
-macro_rules! seed {
-    ($name:ident, $how:ident, $value:ty) => {
-        impl<'de> DeserializeSeed<'de> for $name<'_, '_> {
-            type Value = $value;
-
-            fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-                deserializer.$how(self)
-            }
-        }
-    };
-}
-
 /// The list of records.
 pub(super) struct Top<'a, 's>(pub(super) &'a mut State<'s>);
 
-seed!(Top, deserialize_seq, ());
+seed!(Top<'_, '_>, deserialize_seq, ());
 
 impl<'de> Visitor<'de> for Top<'_, '_> {
     type Value = ();
@@ -263,7 +247,7 @@ impl<'de> Visitor<'de> for Top<'_, '_> {
 
 struct RecordSeed<'a, 's>(&'a mut State<'s>);
 
-seed!(RecordSeed, deserialize_map, ());
+seed!(RecordSeed<'_, '_>, deserialize_map, ());
 
 #[derive(Deserialize)]
 #[serde(field_identifier, rename_all = "snake_case")]
@@ -354,7 +338,7 @@ impl<'de> Visitor<'de> for RecordSeed<'_, '_> {
 
 struct Snapshots<'a, 's>(&'a mut State<'s>);
 
-seed!(Snapshots, deserialize_seq, ());
+seed!(Snapshots<'_, '_>, deserialize_seq, ());
 
 impl<'de> Visitor<'de> for Snapshots<'_, '_> {
     type Value = ();
@@ -371,7 +355,7 @@ impl<'de> Visitor<'de> for Snapshots<'_, '_> {
 
 struct SnapshotSeed<'a, 's>(&'a mut State<'s>);
 
-seed!(SnapshotSeed, deserialize_map, ());
+seed!(SnapshotSeed<'_, '_>, deserialize_map, ());
 
 #[derive(Deserialize)]
 #[serde(field_identifier, rename_all = "snake_case")]
@@ -427,7 +411,7 @@ impl<'de> Visitor<'de> for SnapshotSeed<'_, '_> {
 /// Gives whether the only region is the mark of where one more snapshot would have ended.
 struct Regions<'a, 's>(&'a mut State<'s>);
 
-seed!(Regions, deserialize_seq, bool);
+seed!(Regions<'_, '_>, deserialize_seq, bool);
 
 impl<'de> Visitor<'de> for Regions<'_, '_> {
     type Value = bool;

@@ -1,10 +1,10 @@
 //! One region of the JSON record, in any of the ways that it was ever written.
 
-use super::scalar::{Scalar, small, unsigned};
+use super::scalar::{Scalar, seed, small, unsigned};
 use damo_model::human::Number;
 use damo_model::{Addr, Age, Intervals, NrAccesses, Region};
 use serde::Deserialize;
-use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::fmt;
 
 /// What a region says.
@@ -43,13 +43,10 @@ enum Key {
     Other,
 }
 
-impl<'de> DeserializeSeed<'de> for RegionSeed<'_> {
-    type Value = Read;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Read, D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
+seed!(RegionSeed<'_>, deserialize_map, Read);
+seed!(PairSeed, deserialize_any, Option<[Option<Number>; 2]>);
+seed!(Which, deserialize_identifier, Option<usize>);
+seed!(Hits<'_>, deserialize_any, ());
 
 impl<'de> Visitor<'de> for RegionSeed<'_> {
     type Value = Read;
@@ -125,14 +122,6 @@ struct PairSeed {
     keys: [&'static str; 2],
 }
 
-impl<'de> DeserializeSeed<'de> for PairSeed {
-    type Value = Option<[Option<Number>; 2]>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
 impl<'de> Visitor<'de> for PairSeed {
     type Value = Option<[Option<Number>; 2]>;
 
@@ -159,7 +148,7 @@ impl<'de> Visitor<'de> for PairSeed {
             match which {
                 Some(0) => pair[0] = map.next_value_seed(Scalar::Plain)?,
                 Some(_) if self.keys[1] == "usec" => pair[1] = map.next_value_seed(Scalar::Micros)?,
-                Some(_) => pair[1] = map.next_value_seed(Percent)?,
+                Some(_) => pair[1] = map.next_value_seed(Scalar::Percent)?,
                 None => drop(map.next_value::<IgnoredAny>()?),
             }
         }
@@ -169,14 +158,6 @@ impl<'de> Visitor<'de> for PairSeed {
 
 /// Which of two keys.
 struct Which([&'static str; 2]);
-
-impl<'de> DeserializeSeed<'de> for Which {
-    type Value = Option<usize>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_identifier(self)
-    }
-}
 
 impl Visitor<'_> for Which {
     type Value = Option<usize>;
@@ -190,55 +171,8 @@ impl Visitor<'_> for Which {
     }
 }
 
-/// `12`, or `"12 %"`.
-struct Percent;
-
-impl<'de> DeserializeSeed<'de> for Percent {
-    type Value = Option<Number>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Percent {
-    type Value = Option<Number>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("percents")
-    }
-
-    fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
-        Ok(None)
-    }
-
-    fn visit_u64<E: Error>(self, number: u64) -> Result<Self::Value, E> {
-        Ok(Some(Number::Int(number.into())))
-    }
-
-    fn visit_f64<E: Error>(self, number: f64) -> Result<Self::Value, E> {
-        Ok(Some(Number::Float(number)))
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
-        let number = damo_model::human::parse_percent(text).map_err(E::custom)?;
-        if !number.is_finite() {
-            return Err(E::custom(format_args!("'{text}' where a finite number belongs")));
-        }
-        Ok(Some(number))
-    }
-}
-
 /// Hits of data probes: a list of numbers.
 struct Hits<'a>(&'a mut Vec<u64>);
-
-impl<'de> DeserializeSeed<'de> for Hits<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
 
 impl<'de> Visitor<'de> for Hits<'_> {
     type Value = ();

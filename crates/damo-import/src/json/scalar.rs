@@ -1,10 +1,28 @@
 //! Values that may be numbers, or text with or without units, or null.
 
 use damo_model::Nanos;
-use damo_model::human::{Number, ParseError, TimeUnit, parse_bytes_number, parse_number, parse_time_number};
-use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use damo_model::human::{
+    Number, ParseError, TimeUnit, parse_bytes_number, parse_number, parse_percent, parse_time_number,
+};
+use serde::de::{Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 use std::fmt;
+
+/// A visitor that is the seed of its value.
+macro_rules! seed {
+    ($name:ty, $how:ident, $value:ty) => {
+        impl<'de> serde::de::DeserializeSeed<'de> for $name {
+            type Value = $value;
+
+            fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<$value, D::Error> {
+                deserializer.$how(self)
+            }
+        }
+    };
+}
+pub(super) use seed;
+seed!(Scalar, deserialize_any, Option<Number>);
+seed!(Small<'_>, deserialize_any, Value);
 
 /// What a bare number or a unit means.
 #[derive(Clone, Copy, Debug)]
@@ -13,6 +31,8 @@ pub(super) enum Scalar {
     Bytes,
     Nanos,
     Micros,
+    /// Percents; `%` may follow.
+    Percent,
 }
 
 impl Scalar {
@@ -25,6 +45,7 @@ impl Scalar {
             Scalar::Bytes => parse_bytes_number(text),
             Scalar::Nanos => parse_time_number(text, TimeUnit::Nanos),
             Scalar::Micros => parse_time_number(text, TimeUnit::Micros),
+            Scalar::Percent => parse_percent(text),
         }
     }
 }
@@ -43,14 +64,6 @@ fn grouped(text: &str) -> Option<Number> {
         }
     }
     Some(Number::Int(number))
-}
-
-impl<'de> DeserializeSeed<'de> for Scalar {
-    type Value = Option<Number>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_any(self)
-    }
 }
 
 impl Visitor<'_> for Scalar {
@@ -117,14 +130,6 @@ impl Small<'_> {
     fn spend<E: Error>(&mut self) -> Result<(), E> {
         *self.0 = self.0.checked_sub(1).ok_or_else(|| E::custom("more values than any record has here"))?;
         Ok(())
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for Small<'_> {
-    type Value = Value;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        deserializer.deserialize_any(self)
     }
 }
 

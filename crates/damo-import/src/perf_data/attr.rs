@@ -86,14 +86,11 @@ impl Attr {
         let mut body = Cursor(body);
         let mut time = None;
         // In the order of the kernel's ABI, which is not that of the bits.
-        for (field, words) in
-            [(IDENTIFIER, 1), (IP, 1), (TID, 1), (TIME, 1), (ADDR, 1), (ID, 1), (STREAM_ID, 1), (CPU, 1), (PERIOD, 1)]
-        {
+        for field in [IDENTIFIER, IP, TID, TIME, ADDR, ID, STREAM_ID, CPU, PERIOD] {
             if self.sample_type & field == 0 {
                 continue;
             }
             let value = body.u64()?;
-            debug_assert_eq!(words, 1);
             if field == TIME {
                 time = i64::try_from(value).ok().map(Nanos);
             }

@@ -5,7 +5,7 @@ use super::bytes::{text, u32_at, u64_at};
 use super::order::Order;
 use super::records::{self, Record};
 use super::{PerfData, SessionFacts};
-use crate::driver::{Event, Receive};
+use crate::driver::{Event, Receive, probe_columns, region_of};
 use crate::error::{FilePosition, ImportError};
 use damo_model::{ColumnId, Nanos, Region};
 use damo_trace::Event as Said;
@@ -127,21 +127,11 @@ impl<'p, 'r, 's> Run<'p, 'r, 's> {
             }
         };
         let thread = decoded.pid;
-        let key = EventKey { thread: Some(thread), ..EventKey::default() };
-        let held = match decoded.event {
-            Said::Aggregated { target_id, nr_regions, region } => {
-                Held::Region { key: EventKey { target_id, ..key }, nr_regions, region, probes: None, at }
+        let held = match (region_of(&decoded), decoded.event) {
+            (Some((key, nr_regions, region, probes)), _) => {
+                Held::Region { key, nr_regions, region, probes: probes.map(Into::into), at }
             }
-            Said::RegionAggregated { target_id, nr_regions, region, probe_hits } => {
-                let probes = Some(probe_hits.into());
-                Held::Region { key: EventKey { target_id, ..key }, nr_regions, region, probes, at }
-            }
-            Said::BeforeApply { context_idx, scheme_idx, target_idx, nr_regions, region } => {
-                let key =
-                    EventKey { context: Some(context_idx), scheme: Some(scheme_idx), target_id: target_idx, ..key };
-                Held::Region { key, nr_regions, region, probes: None, at }
-            }
-            Said::IntervalsTune { sample } => Held::Tuned { thread, sample, at },
+            (None, Said::IntervalsTune { sample }) => Held::Tuned { thread, sample, at },
             _ => {
                 self.seen.others += 1;
                 return Ok(());
@@ -179,9 +169,7 @@ impl<'p, 'r, 's> Run<'p, 'r, 's> {
         let (event, at) = match held {
             Held::Region { key, nr_regions, region, probes, at } => {
                 self.extras.clear();
-                for (probe, hits) in (0..0x100_u16).zip(probes.as_deref().unwrap_or_default()) {
-                    self.extras.push((ColumnId(ColumnId::PROBE_HITS.0 + probe), u64::from(*hits)));
-                }
+                self.extras.extend(probe_columns(probes.as_deref().unwrap_or_default()));
                 let event = RegionEvent { key, time, nr_regions, region, extras: &self.extras };
                 (if probes.is_some() { Event::Probed(event) } else { Event::Region(event) }, at)
             }

@@ -87,8 +87,7 @@ fn lost_events_are_counted_and_their_snapshot_is_partial() {
         Step::Snapshot(0, 0, ms(1200), &[0x1000, 0x2000]),
         exits(77),
     ]);
-    lab.run(&lab.request(pids(77))).unwrap();
-    let (reader, batch) = all(&lab.record());
+    let (reader, batch) = lab.recorded();
     assert_eq!(reader.totals().lost_events, 1);
     let states: Vec<bool> =
         batch.snapshots.iter().map(|head| matches!(head.state, SnapshotState::Partial { .. })).collect();
@@ -123,7 +122,7 @@ fn effective_quotas_and_statistics_of_schemes_are_recorded_when_they_change() {
         Step::Raw(ms(time), Box::new(move |tid| raw_of(STAT, tid, &values)))
     };
     let lab = Lab::new(vec![
-        Step::Snapshot(0, 0, ms(1000), &[0x1000]),
+        one_snapshot(),
         quota(1000, 1 << 20),
         stat(1001, 7),
         quota(1100, 1 << 20),
@@ -183,7 +182,7 @@ fn a_mark_from_outside_is_in_the_record() {
     let marks = Step::Do(Box::new(move |_| {
         crate::marks::mark(&fifo, "gc starts").unwrap();
     }));
-    lab.script.steps.lock().unwrap().extend([marks, exits(77)]);
+    lab.then([marks, exits(77)]);
     lab.run(&lab.request(pids(77))).unwrap();
     let side_data = all(&lab.record()).0.side_data().unwrap();
     assert!(side_data.iter().any(|side| matches!(side, Side::Mark(mark) if mark.text == "gc starts")));
@@ -192,14 +191,14 @@ fn a_mark_from_outside_is_in_the_record() {
 #[test]
 fn a_signal_ends_a_recording_at_once_though_damon_has_not_taken_a_newcomer_yet() {
     let lab = Lab::new(vec![
-        Step::Snapshot(0, 0, ms(1000), &[0x1000]),
+        one_snapshot(),
         Step::Do(Box::new(|fake| {
             fake.hold_commits(true);
             process(fake, 78, 'S', "");
             process(fake, 77, 'S', "78");
             std::thread::sleep(super::follow::LOOK);
         })),
-        Step::Do(Box::new(|_| {})),
+        nothing(),
         // The commit is waiting by now, and the ring is still emptied.
         Step::Do(Box::new(|fake| {
             while !fake.log().iter().any(|(path, value)| path.ends_with("targets/1/pid_target") && value == "78") {

@@ -86,7 +86,7 @@ fn command(words: &[&str], directory: &Path, record: &Path) -> Result<()> {
     words.extend(["-i".into(), text(record)]);
     say_command(&words)?;
     let typed = std::iter::once("damo".to_owned()).chain(words).map(Into::into);
-    super::run(crate::cli::parse(typed)?)?;
+    super::run(crate::cli::parse(typed)?.command)?;
     Ok(())
 }
 

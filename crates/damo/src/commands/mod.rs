@@ -19,7 +19,6 @@ use crate::errors::Outcome;
 use crate::output;
 use anyhow::Result;
 use damo_cli::steer;
-use damo_kernel::sysfs::Module;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -40,13 +39,8 @@ pub(crate) fn run(command: Commands) -> Result<Outcome> {
         Commands::Anonymize(args) => anonymize::run(&args),
         Commands::Validate(args) => validate::run(&args),
         Commands::Demo(args) => demo::run(&args),
-        Commands::Start(args) => exits(|out| steer::start(&args, out)),
-        Commands::Tune(args) => Ok(Outcome::Exit(steer::tune(&args)?)),
-        Commands::Stop(args) => Ok(Outcome::Exit(steer::stop(&args)?)),
-        Commands::Status(args) => exits(|out| steer::status(&args, out)),
-        Commands::Module(args) => exits(|out| steer::module(&args, out)),
-        Commands::Reclaim(args) => exits(|out| steer::one_module(Some(Module::Reclaim), &args, out)),
-        Commands::LruSort(args) => exits(|out| steer::one_module(Some(Module::LruSort), &args, out)),
+        Commands::Steering(command) if command.prints() => exits(|out| command.run(out)),
+        Commands::Steering(command) => Ok(Outcome::Exit(command.run(&mut std::io::stdout())?)),
         Commands::Schemes(args) => schemes::run(&args),
         Commands::Args(args) => exits(|out| steer::print(&args, out)),
         Commands::Doctor(args) => doctor::run(&args),

@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn attaching_writes_nothing_and_keeps_kdamonds_with_equal_target_ids_apart() {
     let lab = Lab::new(vec![
-        Step::Snapshot(0, 0, ms(1000), &[0x1000]),
+        one_snapshot(),
         Step::Snapshot(1, 0, ms(1010), &[0x5000]),
         Step::Snapshot(0, 0, ms(1100), &[0x1000]),
         Step::Do(Box::new(|fake| {
@@ -29,7 +29,7 @@ fn what_schemes_are_applied_to_is_recorded_also_if_they_came_after_attaching() {
     const APPLIES: &str = include_str!("../../../../../testdata/kernel/formats/6.12-damos_before_apply.txt");
     let values = [("start", 0x1000), ("end", 0x2000), ("nr_regions", 1)];
     let lab = Lab::new(vec![
-        Step::Snapshot(0, 0, ms(1000), &[0x1000]),
+        one_snapshot(),
         Step::Raw(ms(1050), Box::new(move |tid| raw_of(APPLIES, tid, &values))),
         Step::Snapshot(0, 0, ms(1100), &[0x1000]),
         Step::Do(Box::new(|fake| fake.end(0))),
@@ -49,10 +49,9 @@ fn a_process_that_replaces_another_in_a_foreign_kdamond_is_another_target() {
         fake.put(&format!("{KDAMONDS}/0/contexts/0/targets/0/pid_target"), "78");
         std::thread::sleep(crate::live::follow::LOOK);
     };
-    let nothing = || Step::Do(Box::new(|_| {}));
     let lab = Lab::new(vec![
-        Step::Snapshot(0, 0, ms(1000), &[0x1000]),
-        Step::Do(Box::new(other)),
+        one_snapshot(),
+        does(other),
         nothing(),
         nothing(),
         Step::Snapshot(0, 0, ms(2000), &[0x9000]),
@@ -61,8 +60,7 @@ fn a_process_that_replaces_another_in_a_foreign_kdamond_is_another_target() {
     lab.others(1);
     lab.run(&lab.request(RequestSource::Attach)).unwrap();
     let (reader, batch) = all(&lab.record());
-    let by_pid: Vec<i32> = reader.targets().iter().map(|target| target.process.clone().unwrap().pid).collect();
-    assert_eq!(by_pid, [77, 78]);
+    assert_eq!(pids_of(&reader), [77, 78]);
     assert_eq!(batch.snapshots[1].target, reader.targets()[1].key);
     let of_78 = |side: &Side| matches!(side, Side::Process(footprint) if footprint.pid == 78);
     assert!(reader.side_data().unwrap().iter().any(of_78), "and its side data is recorded");
@@ -102,12 +100,12 @@ fn intervals_that_somebody_stages_count_from_their_commit_on() {
     steps.push(Step::Do(Box::new(staged(&intervals, "aggr_us", "400000"))));
     steps.extend([look(), look()]);
     steps.extend((0..10).map(|i| Step::Snapshot(0, 0, at(4000 + i * 100), &[0x1000])));
-    steps.push(Step::Do(Box::new(commit)));
+    steps.push(does(commit));
     steps.extend((0..8).map(|i| Step::Snapshot(0, 0, at(5000 + i * 400), &[0x1000])));
     let end = root.join(KDAMONDS).join("0/state");
     steps.push(Step::Do(Box::new(move |_| std::fs::write(&end, "off").unwrap())));
     steps.push(look());
-    lab.script.steps.lock().unwrap().extend(steps);
+    lab.then(steps);
 
     let machine = Machine::at(&root);
     let request = lab.request(RequestSource::Attach);

@@ -21,51 +21,45 @@ fn until_committed(fake: &MemorySysfs) {
 
 #[test]
 fn a_child_becomes_a_target_of_its_own_and_takes_the_place_of_one_that_is_gone() {
-    let lab = Lab::new(vec![Step::Snapshot(0, 0, ms(1000), &[0x1000]), Step::Do(Box::new(forks))]);
+    let lab = Lab::new(vec![one_snapshot(), does(forks)]);
     // The look after that drains for what was; once DAMON has taken the newcomer, a look drains for what came until then,
     // and for what comes after it.
-    let nothing = || Step::Do(Box::new(|_| {}));
-    let taken = Step::Do(Box::new(until_committed));
+    let taken = does(until_committed);
     let more =
         [nothing(), taken, nothing(), nothing(), Step::Snapshot(0, 1, ms(1200), &[0x9000]), exits(77), exits(78)];
-    lab.script.steps.lock().unwrap().extend(more);
-    lab.run(&lab.request(pids(77))).unwrap();
-    let (reader, batch) = all(&lab.record());
-    let by_pid: Vec<i32> = reader.targets().iter().map(|target| target.process.clone().unwrap().pid).collect();
-    assert_eq!(by_pid, [77, 78]);
+    lab.then(more);
+    let (reader, batch) = lab.recorded();
+    assert_eq!(pids_of(&reader), [77, 78]);
     assert_eq!(batch.snapshots[1].target, reader.targets()[1].key);
     assert!(lab.fake.log().iter().any(|(path, value)| path.ends_with("targets/1/pid_target") && value == "78"));
 }
 
 #[test]
 fn a_child_is_recorded_although_there_is_no_room_for_a_new_note_of_what_was_set_up() {
-    let lab = Lab::new(vec![Step::Snapshot(0, 0, ms(1000), &[0x1000]), Step::Do(Box::new(forks))]);
+    let lab = Lab::new(vec![one_snapshot(), does(forks)]);
     // What stands where the note is written first keeps it from being written, as a full disk does.
     let in_the_way = lab.dir.path().join(format!("run/damo/part-{}", std::process::id()));
     let full = Step::Do(Box::new(move |fake| {
         std::fs::create_dir(&in_the_way).unwrap();
         until_committed(fake);
     }));
-    let nothing = || Step::Do(Box::new(|_| {}));
     let more = [full, nothing(), nothing(), Step::Snapshot(0, 1, ms(1200), &[0x9000]), exits(77), exits(78)];
-    lab.script.steps.lock().unwrap().extend([nothing()].into_iter().chain(more));
-    lab.run(&lab.request(pids(77))).unwrap();
-    let (reader, batch) = all(&lab.record());
+    lab.then([nothing()].into_iter().chain(more));
+    let (reader, batch) = lab.recorded();
     assert_eq!((reader.targets().len(), batch.snapshots.len()), (2, 2));
 }
 
 #[test]
 fn a_child_that_ends_before_damon_takes_it_does_not_end_the_recording() {
-    let lab = Lab::new(vec![Step::Snapshot(0, 0, ms(1000), &[0x1000]), Step::Do(Box::new(forks))]);
+    let lab = Lab::new(vec![one_snapshot(), does(forks)]);
     lab.fake.end_at_refused_commits(None);
     lab.fake.set_alive(&[77]);
     let refused = |fake: &MemorySysfs| {
         until_committed(fake);
         process(fake, 78, 'Z', "");
     };
-    let nothing = Step::Do(Box::new(|_| {}));
-    let rest = [nothing, Step::Do(Box::new(refused)), Step::Snapshot(0, 0, ms(5000), &[0x1000]), exits(77)];
-    lab.script.steps.lock().unwrap().extend(rest);
+    let rest = [nothing(), does(refused), Step::Snapshot(0, 0, ms(5000), &[0x1000]), exits(77)];
+    lab.then(rest);
     let before = lab.damon();
     lab.run(&lab.request(pids(77))).unwrap();
     assert_eq!(lab.damon(), before);
@@ -77,88 +71,41 @@ fn a_child_that_ends_before_damon_takes_it_does_not_end_the_recording() {
     assert_eq!(reader.targets().len(), 1);
 }
 
-/// Child 78 ends while the ring is being opened.
-struct ChildEnds<'a>(&'a Script);
-
-impl Open for ChildEnds<'_> {
-    fn before_start(&self, root: &Root, events: &[EventFormat]) -> Result<Box<dyn Source>, RecordError> {
-        process(&self.0.fake, 78, 'Z', "");
-        self.0.before_start(root, events)
-    }
-
-    fn running(
-        &self,
-        root: &Root,
-        events: &[EventFormat],
-        threads: &[KdamondThread],
-    ) -> Result<Box<dyn Source>, RecordError> {
-        self.0.running(root, events, threads)
-    }
-}
-
 #[test]
 fn a_child_that_ends_before_damon_is_on_does_not_prevent_the_recording() {
-    let lab = Lab::new(vec![Step::Snapshot(0, 0, ms(1000), &[0x1000]), exits(77)]);
+    let lab = Lab::new(vec![one_snapshot(), exits(77)]);
     process(&lab.fake, 78, 'S', "");
     process(&lab.fake, 77, 'S', "78");
     lab.fake.set_alive(&[77]);
     let before = lab.damon();
-    let machine = lab.machine();
-    let (request, mut notifier) = (lab.request(pids(77)), Silent);
-    session(&request, &machine, &ChildEnds(&lab.script), &Signals::default(), &mut notifier).unwrap();
+    lab.run_with(&lab.request(pids(77)), &Before(&lab.script, |fake: &MemorySysfs| process(fake, 78, 'Z', "")))
+        .unwrap();
     assert_eq!(lab.damon(), before);
     let (reader, batch) = all(&lab.record());
-    let by_pid: Vec<i32> = reader.targets().iter().map(|target| target.process.clone().unwrap().pid).collect();
-    assert_eq!((by_pid, batch.snapshots.len()), (vec![77], 1));
+    assert_eq!((pids_of(&reader), batch.snapshots.len()), (vec![77], 1));
 }
 
-/// Each time that the ring is opened the only child of 77 ends and another one begins, which is as old in seconds then as
-/// the second number says.
-struct ChildrenComeAndGo<'a>(&'a Script, i32, Mutex<i32>);
-
-impl<'a> ChildrenComeAndGo<'a> {
-    fn new(lab: &'a Lab, age: i32) -> Self {
-        let this = Self(&lab.script, age, Mutex::new(1000));
-        this.next();
-        this
-    }
-
-    fn next(&self) {
-        let Self(Script { fake, .. }, age, last) = self;
+/// The only child ends, and another comes: as often as this is called. Each is so old, in seconds, when it comes.
+fn children_come_and_go(lab: &Lab, age: i32) -> impl Fn(&MemorySysfs) + Sync + use<> {
+    let last = Mutex::new(1000);
+    let next = move |fake: &MemorySysfs| {
         let mut child = last.lock().unwrap();
         process(fake, *child, 'Z', "");
-        // A process of the tests began in the second that is its id.
         *child += 1;
         process(fake, *child, 'S', "");
         process(fake, 77, 'S', &child.to_string());
         fake.put("proc/uptime", &format!("{}.00 1.00", *child + age));
         fake.set_alive(&[77, *child]);
-    }
-}
-
-impl Open for ChildrenComeAndGo<'_> {
-    fn before_start(&self, root: &Root, events: &[EventFormat]) -> Result<Box<dyn Source>, RecordError> {
-        self.next();
-        self.0.before_start(root, events)
-    }
-
-    fn running(
-        &self,
-        root: &Root,
-        events: &[EventFormat],
-        threads: &[KdamondThread],
-    ) -> Result<Box<dyn Source>, RecordError> {
-        self.0.running(root, events, threads)
-    }
+    };
+    next(&lab.fake);
+    next
 }
 
 #[test]
 fn children_that_always_go_while_damon_is_set_up_are_left_out_by_their_age() {
-    let lab = Lab::new(vec![Step::Snapshot(0, 0, ms(1000), &[0x1000]), exits(77)]);
-    let open = ChildrenComeAndGo::new(&lab, 3);
-    let machine = lab.machine();
-    let (request, mut notifier) = (lab.request(pids(77)), Silent);
-    session(&request, &machine, &open, &Signals::default(), &mut notifier).unwrap();
+    let lab = Lab::new(vec![one_snapshot(), exits(77)]);
+    let open = Before(&lab.script, children_come_and_go(&lab, 3));
+    lab.run_with(&lab.request(pids(77)), &open).unwrap();
     let (reader, batch) = all(&lab.record());
     assert_eq!(reader.targets()[0].process.clone().unwrap().pid, 77);
     assert_eq!(batch.snapshots.len(), 1);
@@ -168,10 +115,8 @@ fn children_that_always_go_while_damon_is_set_up_are_left_out_by_their_age() {
 fn a_start_that_children_prevent_again_and_again_says_that_a_process_went() {
     let lab = Lab::new(vec![]);
     let before = lab.damon();
-    let open = ChildrenComeAndGo::new(&lab, 100);
-    let machine = lab.machine();
-    let (request, mut notifier) = (lab.request(pids(77)), Silent);
-    let error = session(&request, &machine, &open, &Signals::default(), &mut notifier).unwrap_err();
+    let open = Before(&lab.script, children_come_and_go(&lab, 100));
+    let error = lab.run_with(&lab.request(pids(77)), &open).unwrap_err();
     let said = error.to_string();
     assert!(said.contains("(app 1010) ended while DAMON was being set up"), "{said}");
     assert!(said.contains("at each of 10 tries") && said.contains("--exclude_child_tasks"), "{said}");
@@ -187,7 +132,7 @@ fn the_orphan_of_a_sole_target_is_recorded_on_though_damon_ended_with_its_parent
         fake.put(&format!("proc/{pid}/stat"), &stat);
     };
     let lab = Lab::new(vec![
-        Step::Snapshot(0, 0, ms(1000), &[0x1000]),
+        one_snapshot(),
         Step::Do(Box::new(move |fake| {
             person(fake, 78, 1, 'S');
             process(fake, 1, 'S', "78");
@@ -206,18 +151,16 @@ fn the_orphan_of_a_sole_target_is_recorded_on_though_damon_ended_with_its_parent
     lab.run(&lab.request(pids(77))).unwrap();
     assert_eq!(lab.damon(), before);
     let (reader, batch) = all(&lab.record());
-    let by_pid: Vec<i32> = reader.targets().iter().map(|target| target.process.clone().unwrap().pid).collect();
-    assert_eq!(by_pid, [77, 78]);
+    assert_eq!(pids_of(&reader), [77, 78]);
     assert_eq!(batch.snapshots[1].target, reader.targets()[1].key);
 }
 
 #[test]
 fn damon_that_somebody_switches_off_stays_off_though_children_come() {
-    let lab = Lab::new(vec![Step::Snapshot(0, 0, ms(1000), &[0x1000]), Step::Do(Box::new(forks))]);
-    let nothing = || Step::Do(Box::new(|_| {}));
-    let taken = Step::Do(Box::new(until_committed));
+    let lab = Lab::new(vec![one_snapshot(), does(forks)]);
+    let taken = does(until_committed);
     let off = Step::Do(Box::new(|fake| fake.end(0)));
-    lab.script.steps.lock().unwrap().extend([nothing(), taken, nothing(), off]);
+    lab.then([nothing(), taken, nothing(), off]);
     lab.run(&lab.request(pids(77))).unwrap();
     assert_eq!(lab.fake.log().iter().filter(|(_, value)| value == "on").count(), 1);
 }
@@ -225,7 +168,7 @@ fn damon_that_somebody_switches_off_stays_off_though_children_come() {
 #[test]
 fn a_target_that_becomes_another_program_keeps_its_key_and_has_the_last_name() {
     let lab = Lab::new(vec![
-        Step::Snapshot(0, 0, ms(1000), &[0x1000]),
+        one_snapshot(),
         Step::Do(Box::new(|fake| {
             fake.put("proc/77/stat", &fake.files()["proc/77/stat"].replace("app 77", "server"));
             fake.put("proc/77/cmdline", "server\0-d");
@@ -235,8 +178,7 @@ fn a_target_that_becomes_another_program_keeps_its_key_and_has_the_last_name() {
         Step::Snapshot(0, 0, ms(1100), &[0x1000]),
         exits(77),
     ]);
-    lab.run(&lab.request(pids(77))).unwrap();
-    let (reader, batch) = all(&lab.record());
+    let (reader, batch) = lab.recorded();
     assert_eq!(batch.snapshots.len(), 2);
     assert_eq!(batch.snapshots[0].target, batch.snapshots[1].target);
     let names: Vec<String> = reader.targets().iter().map(|target| target.process.clone().unwrap().cmdline).collect();
@@ -252,11 +194,11 @@ fn regions_given_with_all_parameters_are_never_lost_to_a_child() {
             "intervals": {{"sample_us": "5 ms", "aggr_us": "100 ms", "ops_update_us": "1 s"}},
             "nr_regions": {{"min": "10", "max": "1,000"}}, "schemes": []}}]}}]}}"#
         );
-        let lab = Lab::new(vec![Step::Snapshot(0, 0, ms(1000), &[0x1000]), Step::Do(Box::new(forks))]);
+        let lab = Lab::new(vec![one_snapshot(), does(forks)]);
         // A look that finds somebody drains once before DAMON is told; then time enough for a thread that would tell it.
-        let look = Step::Do(Box::new(|_| {}));
+        let look = nothing();
         let later = Step::Do(Box::new(|_| std::thread::sleep(Duration::from_millis(300))));
-        lab.script.steps.lock().unwrap().extend([look, later, exits(77), exits(78)]);
+        lab.then([look, later, exits(77), exits(78)]);
         lab.run(&lab.request(TargetSpec::Kdamonds(
             damo_model::kdamond::from_json(&serde_json::from_str(&json).unwrap()).unwrap(),
         )))

@@ -138,8 +138,27 @@ impl Lab {
     }
 
     pub(super) fn run(&self, request: &Request) -> Result<ExitCode, RecordError> {
-        let machine = self.machine();
-        session(request, &machine, &self.script, &Signals::default(), &mut Silent)
+        self.run_with(request, &self.script)
+    }
+
+    pub(super) fn run_with(&self, request: &Request, open: &dyn Open) -> Result<ExitCode, RecordError> {
+        session(request, &self.machine(), open, &Signals::default(), &mut Silent)
+    }
+
+    /// Records process 77, and reads the record.
+    pub(super) fn recorded(&self) -> (Reader, damo_model::Batch) {
+        self.run(&self.request(pids(77))).unwrap();
+        all(&self.record())
+    }
+
+    /// Why process 77 cannot be recorded.
+    pub(super) fn refused(&self) -> String {
+        self.run(&self.request(pids(77))).unwrap_err().to_string()
+    }
+
+    /// More steps behind those that are there.
+    pub(super) fn then(&self, steps: impl IntoIterator<Item = Step>) {
+        self.script.steps.lock().unwrap().extend(steps);
     }
 
     pub(super) fn machine(&self) -> Machine {
@@ -197,4 +216,39 @@ pub(super) fn all(path: &Path) -> (Reader, damo_model::Batch) {
         }
     }
     (reader, batch)
+}
+
+/// The script, before which something happens each time that DAMON is about to be switched on.
+pub(super) struct Before<'a, F>(pub(super) &'a Script, pub(super) F);
+
+impl<F: Fn(&MemorySysfs) + Sync> Open for Before<'_, F> {
+    fn before_start(&self, root: &Root, events: &[EventFormat]) -> Result<Box<dyn Source>, RecordError> {
+        (self.1)(&self.0.fake);
+        self.0.before_start(root, events)
+    }
+
+    fn running(&self, root: &Root, of: &[EventFormat], on: &[KdamondThread]) -> Result<Box<dyn Source>, RecordError> {
+        self.0.running(root, of, on)
+    }
+}
+
+/// A snapshot of one region.
+pub(super) fn one_snapshot() -> Step {
+    Step::Snapshot(0, 0, ms(1000), &[0x1000])
+}
+
+pub(super) fn does(what: impl Fn(&MemorySysfs) + Send + 'static) -> Step {
+    Step::Do(Box::new(what))
+}
+
+pub(super) fn nothing() -> Step {
+    does(|_| {})
+}
+
+pub(super) fn pids_of(reader: &Reader) -> Vec<i32> {
+    reader.targets().iter().map(|target| target.process.as_ref().unwrap().pid).collect()
+}
+
+pub(super) fn says(said: &str, words: &[&str]) {
+    words.iter().for_each(|word| assert!(said.contains(word), "{word}: {said}"));
 }

@@ -8,7 +8,7 @@ fn someone_elses_kdamond_is_neither_stopped_nor_changed_for_ours() {
     let lab = Lab::new(vec![]);
     lab.others(1);
     let before = lab.damon();
-    let said = lab.run(&lab.request(pids(77))).unwrap_err().to_string();
+    let said = lab.refused();
     assert!(said.contains("already on"), "{said}");
     assert_eq!(lab.damon(), before);
 }
@@ -57,11 +57,11 @@ fn killed(lab: &Lab) {
 
 #[test]
 fn after_a_kill_the_next_run_says_what_was_left_on_and_stops_it_when_told() {
-    let lab = Lab::new(vec![Step::Snapshot(0, 0, ms(1000), &[0x1000]), exits(77)]);
+    let lab = Lab::new(vec![one_snapshot(), exits(77)]);
     let before = lab.damon();
     killed(&lab);
     // No terminal to ask on, so it refuses.
-    let said = lab.run(&lab.request(pids(77))).unwrap_err().to_string();
+    let said = lab.refused();
     assert!(said.contains("kdamond 0") && said.contains("/old.damo") && said.contains("--stop_stale"), "{said}");
     lab.run(&Request { stop_stale: true, ..lab.request(pids(77)) }).unwrap();
     assert_eq!(all(&lab.record()).1.snapshots.len(), 1);
@@ -87,7 +87,7 @@ fn a_second_recording_is_told_whose_kdamond_is_in_its_way() {
     first.start().unwrap();
     let note = Note { pid: 4_000_010, record: Some("/first.damo".into()), leftover: first.leftover() };
     let _alive = lab.machine().notes.record(note).unwrap();
-    let said = lab.run(&lab.request(pids(77))).unwrap_err().to_string();
+    let said = lab.refused();
     assert!(said.contains("/first.damo") && said.contains("without a target"), "{said}");
     assert_eq!(sysfs.running().unwrap().len(), 1);
 }
@@ -131,7 +131,7 @@ fn a_kdamond_that_someone_started_at_the_place_of_the_killed_ones_is_not_touched
 #[test]
 fn a_module_in_the_way_is_off_for_the_recording_if_the_user_agrees_and_on_again_afterwards() {
     const ENABLED: &str = "sys/module/damon_stat/parameters/enabled";
-    let lab = Lab::new(vec![Step::Snapshot(0, 0, ms(1000), &[0x1000]), exits(77)]);
+    let lab = Lab::new(vec![one_snapshot(), exits(77)]);
     lab.fake.put_module("damon_stat", &[("enabled", "Y")], &[]);
     lab.run(&Request { pause_modules: true, ..lab.request(pids(77)) }).unwrap();
     let log = lab.fake.log();
@@ -146,7 +146,7 @@ fn a_module_in_the_way_is_off_for_the_recording_if_the_user_agrees_and_on_again_
     lab.run(&Request { pause_modules: true, ..lab.request(pids(77)) }).unwrap_err();
     assert_eq!(lab.fake.files()[ENABLED], "Y");
     // Without consent nothing is switched.
-    let lab = Lab::new(vec![Step::Snapshot(0, 0, ms(1000), &[0x1000]), exits(77)]);
+    let lab = Lab::new(vec![one_snapshot(), exits(77)]);
     lab.fake.put_module("damon_stat", &[("enabled", "Y")], &[]);
     let _ = lab.run(&lab.request(pids(77)));
     assert!(lab.fake.log().iter().all(|(path, _)| path != ENABLED));

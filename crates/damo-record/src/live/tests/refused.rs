@@ -53,9 +53,7 @@ fn each_thing_that_is_missing_has_its_own_message() {
     };
     let said = refused(not_root, of_77);
     assert_eq!(needs(&said).len(), 2, "{said}");
-    for word in ["uid 1000", "Try: sudo ", "kernel.perf_event_paranoid = 2", "--simulate"] {
-        assert!(said.contains(word), "{word}: {said}");
-    }
+    says(&said, &["uid 1000", "Try: sudo ", "kernel.perf_event_paranoid = 2", "--simulate"]);
 
     let no_tracefs = |fake: &MemorySysfs| {
         fake.put("proc/mounts", "sysfs /sys sysfs rw 0 0");
@@ -63,9 +61,7 @@ fn each_thing_that_is_missing_has_its_own_message() {
     };
     let said = refused(no_tracefs, of_77);
     assert_eq!(needs(&said), ["tracefs, mounted and readable"]);
-    for word in ["mount -t tracefs", "Works without it", " --snapshot 1s 60", "--simulate"] {
-        assert!(said.contains(word), "{word}: {said}");
-    }
+    says(&said, &["mount -t tracefs", "Works without it", " --snapshot 1s 60", "--simulate"]);
 
     let no_room_for_notes = |fake: &MemorySysfs| {
         let mounts = "tracefs /sys/kernel/tracing tracefs rw 0 0\ntmpfs /run tmpfs ro,nosuid 0 0";
@@ -102,10 +98,10 @@ fn a_kernel_without_damon_is_told_by_its_option_and_not_by_all_that_follows() {
     };
     let said = refused(no_damon, |lab| lab.request(pids(77)));
     assert_eq!(needs(&said), ["a kernel built with DAMON"]);
-    for word in ["CONFIG_DAMON is not set (/boot/config-6.12.0)", "grep -l CONFIG_DAMON=y /boot/config-*", "--simulate"]
-    {
-        assert!(said.contains(word), "{word}: {said}");
-    }
+    says(
+        &said,
+        &["CONFIG_DAMON is not set (/boot/config-6.12.0)", "grep -l CONFIG_DAMON=y /boot/config-*", "--simulate"],
+    );
     assert!(!said.contains("Works without it"), "nothing does: {said}");
 }
 
@@ -118,12 +114,10 @@ fn a_read_only_tree_is_refused_before_the_first_write_but_can_be_attached_to() {
     };
     let said = refused(contained, |lab| lab.request(pids(77)));
     assert_eq!(needs(&said).len(), 2, "{said}");
-    for word in ["/sys is mounted read-only", "this is a container: /.dockerenv", "--privileged", "--simulate"] {
-        assert!(said.contains(word), "{word}: {said}");
-    }
+    says(&said, &["/sys is mounted read-only", "this is a container: /.dockerenv", "--privileged", "--simulate"]);
     assert!(!said.contains("Works without it"), "a snapshot needs to write, too: {said}");
 
-    let lab = Lab::new(vec![Step::Snapshot(0, 0, ms(1000), &[0x1000]), exits(77)]);
+    let lab = Lab::new(vec![one_snapshot(), exits(77)]);
     lab.others(1);
     read_only(&lab.fake);
     let limits = Limits { timeout: Some(ms(50)), snapshots: None };
@@ -199,20 +193,20 @@ fn a_ring_that_is_forbidden_unexpectedly_is_reported_with_possible_reasons() {
     let lab = Lab::new(vec![]);
     lab.fake.put("sys/kernel/security/lockdown", "none integrity [confidentiality]");
     let before = lab.damon();
-    let machine = lab.machine();
-    let ended = session(&lab.request(pids(77)), &machine, &Closed, &Signals::default(), &mut Silent);
+    let ended = lab.run_with(&lab.request(pids(77)), &Closed);
     let said = ended.unwrap_err().to_string();
-    for word in [
-        "damon:damon_aggregated on CPU 0",
-        "kernel.perf_event_paranoid = 2",
-        "[confidentiality]",
-        "effective capabilities 0x1ffffffffff",
-        "a seccomp profile that allows perf_event_open",
-        "--snapshot 1s 60",
-        "--simulate",
-    ] {
-        assert!(said.contains(word), "{word}: {said}");
-    }
+    says(
+        &said,
+        &[
+            "damon:damon_aggregated on CPU 0",
+            "kernel.perf_event_paranoid = 2",
+            "[confidentiality]",
+            "effective capabilities 0x1ffffffffff",
+            "a seccomp profile that allows perf_event_open",
+            "--snapshot 1s 60",
+            "--simulate",
+        ],
+    );
     assert!(!said.contains("PERFMON") && !said.contains("SYS_ADMIN"), "it has all capabilities: {said}");
     assert_eq!(lab.damon(), before);
     assert!(!lab.record().exists());
@@ -239,7 +233,7 @@ fn snapshots_are_no_remedy_while_a_module_or_a_kdamond_is_on() {
 fn a_name_that_is_taken_is_told_with_what_frees_it() {
     let lab = Lab::new(vec![]);
     std::fs::write(lab.record(), "notes of somebody").unwrap();
-    let said = lab.run(&lab.request(pids(77))).unwrap_err().to_string();
+    let said = lab.refused();
     let name = lab.record().display().to_string();
     assert_eq!(
         said,
@@ -248,6 +242,6 @@ fn a_name_that_is_taken_is_told_with_what_frees_it() {
     assert_eq!(std::fs::read_to_string(lab.record()).unwrap(), "notes of somebody");
     std::fs::remove_file(lab.record()).unwrap();
     std::os::unix::fs::symlink("elsewhere", lab.record()).unwrap();
-    let said = lab.run(&lab.request(pids(77))).unwrap_err().to_string();
+    let said = lab.refused();
     assert!(said.contains("is a symbolic link") && said.contains("move it away") && !said.contains("-f"), "{said}");
 }
