@@ -1,11 +1,10 @@
 # The host's side of the checks in the guest; part of scripts/guest, which loads it.
 
 # Builds what the guest needs, runs the checks there, leaves what they kept in ${keep:-target/guest}/out. Most share one
-# boot; those that say `# kernel: SERIES` or `# append: WORDS` (boot parameters) get another. A program given with --bin
-# takes the place of ours of the same name: `check --bin "$(scripts/build-static musl)"`.
+# boot. A program given with --bin takes the place of ours of the same name: `check --bin "$(scripts/build-static musl)"`.
 check() {
     local programs code=0 names=("$@") boots boot name group main own=$series words=$append
-    local series=$series append=$append kernels keep=$keep # of the boot at hand
+    local series=$series append=$append nodes=$nodes kernels keep=$keep # of the boot at hand
     programs=$(build damo-cli damo-testbed) || die "building failed"
     local test
     test=$(build_test damo-steer real_kernel) || die "building failed"
@@ -14,15 +13,15 @@ check() {
     [ "$limit" != 120 ] || limit=1200
     main=${keep:-$(dirname "$(dirname "$programs")")/guest}
     [ $# != 0 ] || mapfile -t names < <(cd "$top/tests/guest/checks" && ls -- *.sh | sed 's/\.sh$//')
-    boots=$(for name in "${names[@]}"; do boot_of "$name"; done | awk '!seen[$0]++')
+    boots=$(for name in "${names[@]}"; do boots_of "$name"; done | awk '!seen[$0]++')
     keep=$main resumes=yes
-    while read -r -u 3 series append; do
+    while read -r -u 3 series nodes append; do
         group=()
         for name in "${names[@]}"; do
-            boot=$(series=$own append=$words boot_of "$name")
-            [ "$boot" != "$series $append" ] || group+=("$name")
+            series=$own append=$words boots_of "$name" | grep -qxF "$series $nodes $append" && group+=("$name")
         done
         kernels=$cache/kernel-$series
+        say "kernel $series, $nodes NUMA node(s), $append: ${#group[@]} checks"
         run sh /share/in/guest/run.sh "${group[@]}" || code=$?
         keep=$main-other
     done 3<<<"$boots"
@@ -30,12 +29,24 @@ check() {
     return "$code"
 }
 
-# The kernel and the boot parameters that a check asks for.
-boot_of() {
-    local file=$top/tests/guest/checks/$1.sh kernel words
-    kernel=$(sed -n 's/^# kernel: *//p' "$file" 2>/dev/null || true)
+# The boots that a check is for, a line each: kernel, NUMA nodes, boot parameters. What the check says of itself decides:
+#   # kernel: SERIES…   these kernels, `newest` being the newest that Debian has (without it: the usual one alone)
+#   # nodes: N          so many NUMA nodes (without it: one)
+#   # append: WORDS     these boot parameters (without it: DAMON_STAT off, which newer kernels switch on at boot)
+# With --kernel, a check that names several kernels, or none, runs on the kernel given.
+boots_of() {
+    local file=$top/tests/guest/checks/$1.sh asked words kernel nodes
+    asked=$(sed -n 's/^# kernel: *//p' "$file" 2>/dev/null || true)
     words=$(sed -n 's/^# append: *//p' "$file" 2>/dev/null || true)
-    echo "${kernel:-$series} ${words:-$append}"
+    nodes=$(sed -n 's/^# nodes: *//p' "$file" 2>/dev/null || true)
+    case $asked in
+        '') asked=${series:-6.12} ;;
+        *' '*) asked=${series:-$asked} ;;
+    esac
+    for kernel in $asked; do
+        [ "$kernel" != newest ] || kernel=$(newest_series)
+        echo "$kernel ${nodes:-1} ${words:-${append:-damon_stat.enabled=N}}"
+    done
 }
 
 # Builds PACKAGE's test program TEST as `build` builds programs, and prints where it is, under its plain name.

@@ -161,6 +161,19 @@ same() {
 }
 unstage() { echo 0 >$DAMON/nr_kdamonds; } # of the guest
 
+# kernel_has FILE: whether a context of this kernel has the file, given below the context. DAMON must be off; what was staged
+# is gone then unless it is as somebody_stages leaves it.
+kernel_has() {
+    staged=$(cat $DAMON/nr_kdamonds)
+    echo 1 >$DAMON/nr_kdamonds # of the guest
+    echo 1 >$DAMON/0/contexts/nr_contexts
+    echo 1 >$DAMON/0/contexts/0/schemes/nr_schemes
+    has=1
+    [ ! -e "$DAMON/0/contexts/0/$1" ] || has=0
+    if [ "$staged" = 0 ]; then unstage; else somebody_stages; fi
+    return $has
+}
+
 # A kdamond of someone else's, switched on by hand: on $pid, with a sampling interval of 7 ms.
 someone_else_starts() {
     echo 1 >$DAMON/nr_kdamonds # of the guest

@@ -3,8 +3,7 @@
 # cargo's test runner prints it.
 # Each check is a script in checks/ whose first line says what it shows. It runs in a directory of its own with lib.sh
 # loaded, must not take longer than its limit, and must leave DAMON switched off.
-# The guest's kernel is 6.12. Newer things cannot be shown here, only that asking for them is refused with a clear message
-# (53-no-tuning: interval auto-tuning, of 6.15); that they work is tested on fake kernels of those releases alone.
+# A check that names several kernels asks what the kernel has (kernel_has) and shows that it works, or else that it is refused.
 here=$(dirname "$(realpath "$0")")
 export LIB="$here/lib.sh" CONFIGS="$here/configs" OUT=/share/out
 limit=90

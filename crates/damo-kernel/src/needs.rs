@@ -11,7 +11,7 @@ use crate::procfs::Procfs;
 use crate::sysfs::KDAMONDS;
 use damo_model::KdamondIndex;
 use damo_model::kdamond::{Context, Kdamond};
-use damo_model::scheme::{FilterKind, Goal, GoalTuner, Scheme, SchemeFilter};
+use damo_model::scheme::{Action, FilterKind, Goal, GoalTuner, Scheme, SchemeFilter};
 use std::cell::OnceCell;
 
 /// Words that came later than the files that take them.
@@ -133,6 +133,11 @@ impl Kernel<'_> {
             let field = file.trim_start_matches("stats/").replace('/', ".");
             self.needs(&format!("sysfs/{feature}"), place, &field, file)?;
         }
+        if matches!(scheme.action, Action::MigrateHot | Action::MigrateCold) {
+            let single = scheme.target_nid.and_then(|node| u32::try_from(node).ok());
+            let mut nodes = single.into_iter().chain(scheme.dests.iter().map(|dest| dest.id));
+            nodes.try_for_each(|node| self.node(node, place, "action"))?;
+        }
         if scheme.watermarks.is_on() {
             self.knows(scheme.watermarks.metric.as_str(), place, "watermarks.metric", "watermarks/metric")?;
         }
@@ -145,8 +150,9 @@ impl Kernel<'_> {
 
     fn goal(&self, goal: &Goal, place: &ParamLocation) -> Result<()> {
         self.knows(goal.metric.as_str(), place, "metric", "target_metric")?;
-        if goal.nid.is_some() {
+        if let Some(node) = goal.nid {
             self.needs("sysfs/goal_nid", place, "nid", "nid")?;
+            u32::try_from(node).map_or(Ok(()), |node| self.node(node, place, "nid"))?;
         }
         if let Some(path) = &goal.memcg_path {
             self.needs("sysfs/goal_path", place, "memcg_path", "path")?;
@@ -174,6 +180,19 @@ impl Kernel<'_> {
             what: format!("{}, memcg_path", place.at),
             value: path.to_owned(),
             why: format!("there is no such directory below {}", self.root.shown(MOUNT).display()),
+        })
+    }
+
+    /// The kernel takes any node, and then silently migrates nothing.
+    fn node(&self, node: u32, place: &ParamLocation, field: &str) -> Result<()> {
+        const NODES: &str = "sys/devices/system/node";
+        if !self.root.exists(NODES) || self.root.exists(&format!("{NODES}/node{node}")) {
+            return Ok(());
+        }
+        Err(Error::Invalid {
+            what: format!("{}, {field}", place.at),
+            value: format!("node {node}"),
+            why: format!("there is no such NUMA node; nodes with memory: {}", Procfs::new(self.root).nodes_text()),
         })
     }
 
@@ -214,7 +233,7 @@ mod tests {
     use crate::sysfs::{MemorySysfs, Sysfs};
     use damo_model::Bytes;
     use damo_model::kdamond::ContextTarget;
-    use damo_model::scheme::{Action, Dest, Metric, MinMax};
+    use damo_model::scheme::{Dest, Metric, MinMax};
     use damo_model::{IntervalsGoal, Nanos, Ops};
     use std::sync::Arc;
 
@@ -321,6 +340,32 @@ mod tests {
             }
             assert_eq!(refused(with, &kdamond), None, "{case}");
         }
+    }
+
+    #[test]
+    fn a_node_that_does_not_exist_is_refused_before_the_first_write() {
+        let fake = Arc::new(MemorySysfs::new((7, 3)));
+        fake.put("sys/devices/system/node/has_memory", "0-1");
+        fake.put("sys/devices/system/node/node1/meminfo", "");
+        let stage = |kdamond: Kdamond| {
+            let staged = Sysfs::new(&Root::with_io(fake.clone())).stage(&[kdamond]);
+            staged.map(|staged| staged.undo()).map_err(|error| error.to_string())
+        };
+        let migrating = |node| of_scheme(|s| (s.action, s.target_nid) = (Action::MigrateCold, Some(node)));
+        let weighted = of_scheme(|s| {
+            s.action = Action::MigrateHot;
+            s.dests = vec![Dest { id: 1, weight: 1 }, Dest { id: 5, weight: 1 }];
+        });
+        let with_goal = of_scheme(|s| {
+            s.quotas.goals.push(Goal { nid: Some(5), ..goal(Metric::NodeMemUsedBp) });
+            s.quotas.reset_interval = Nanos::from_secs(1);
+        });
+        for kdamond in [migrating(5), weighted, with_goal] {
+            let error = stage(kdamond).map(|_| ()).unwrap_err();
+            assert!(error.contains("node 5") && error.contains("nodes with memory: 0, 1"), "{error}");
+        }
+        assert_eq!(fake.log(), []);
+        assert!(stage(migrating(1)).is_ok());
     }
 
     #[test]

@@ -6,8 +6,10 @@ reader=$!
 damo-record "$pid" -n 1000 -m 3000 -s 5000 -a 10000 -o - >stalled 2>record.log &
 recorder=$!
 wait_for 45 damon_is_on
-# More than a pipe and what may wait hold.
-sleep 8
+# Until more has come than a pipe and what may wait hold: from then on the recorder waits for the pipe.
+cat /proc/$recorder/task/*/wchan
+wait_for 60 sh -c "cat /proc/$recorder/task/*/wchan | grep -q pipe_w"
+sleep 2
 damon_is_on || fail "the recording has ended before"
 kill -TERM $recorder
 wait_for 20 sh -c "! grep -qx on $DAMON/*/state 2>/dev/null"

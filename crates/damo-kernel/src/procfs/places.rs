@@ -71,7 +71,7 @@ impl Procfs {
         Ok(ranges)
     }
 
-    fn nodes_text(&self) -> String {
+    pub(crate) fn nodes_text(&self) -> String {
         let nodes = self.numa_nodes().unwrap_or_default();
         if nodes.is_empty() {
             return "not known".to_owned();
