@@ -18,7 +18,7 @@ check() {
     while read -r -u 3 series nodes append; do
         group=()
         for name in "${names[@]}"; do
-            series=$own append=$words boots_of "$name" | grep -qxF "$series $nodes $append" && group+=("$name")
+            series=$own append=$words boots_of "$name" | grep -xF "$series $nodes $append" >/dev/null && group+=("$name")
         done
         kernels=$cache/kernel-$series
         say "kernel $series, $nodes NUMA node(s), $append: ${#group[@]} checks"

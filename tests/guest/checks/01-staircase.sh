@@ -1,4 +1,5 @@
 # the demo of the talk: of a staircase recorded by its name each phase is found where and when it really was
+# kernel: 6.12 newest
 group=/sys/fs/cgroup/masim # of the guest
 echo +memory >/sys/fs/cgroup/cgroup.subtree_control
 mkdir $group

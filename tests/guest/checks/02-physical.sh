@@ -1,4 +1,5 @@
 # physical addresses: the busy memory of a process is found in RAM
+# kernel: 6.12 newest
 start_workload steady
 sleep 2
 start_record paddr --timeout 8 -o physical.damo

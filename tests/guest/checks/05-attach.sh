@@ -1,4 +1,5 @@
 # a kdamond that runs already is recorded and left exactly as it was
+# kernel: 6.12 newest
 start_workload steady
 echo 1 >$DAMON/nr_kdamonds # of the guest
 echo 1 >$DAMON/0/contexts/nr_contexts

@@ -1,4 +1,5 @@
 # --snapshot reads so many snapshots of each of two processes, without the tracepoint
+# kernel: 6.12 newest
 start_workload steady
 first=$pid
 start_workload zigzag

@@ -1,4 +1,5 @@
 # with address ranges of a process nothing but these is monitored
+# kernel: 6.12 newest
 start_workload steady
 wait_for 30 grep -q '"phase":"steady"' steady.truth
 range() { sed -n "s/.*\"region\".*\"name\":\"$1\".*\"start\":\([0-9]*\),\"end\":\([0-9]*\).*/\1 \2/p" steady.truth; }

@@ -1,4 +1,5 @@
 # the processes of a control group are monitored, also one that joins later, and none outside of it
+# kernel: 6.12 newest
 group=/sys/fs/cgroup/check # of the guest
 mkdir $group
 start_workload steady

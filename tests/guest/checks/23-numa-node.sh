@@ -1,4 +1,5 @@
 # the memory of a NUMA node is monitored; a node that does not exist is named
+# kernel: 6.12 newest
 start_workload steady
 damo-record --numa_node 7 --timeout 1 -o none.damo 2>said && fail "a node that does not exist was recorded"
 cat said

@@ -1,5 +1,6 @@
 # on a kernel that is locked down from boot on, that is what the message tells, and --snapshot works
-# append: lockdown=confidentiality
+# kernel: 6.12 newest
+# append: lockdown=confidentiality damon_stat.enabled=N
 sleep 1000 &
 pid=$!
 refused damo-record "$pid" --timeout 1 -o none.damo

@@ -1,4 +1,5 @@
 # status tells what runs, as text, as JSON that is read back, again and again, with tried regions and kernel modules
+# kernel: 6.12 newest
 start_workload steady
 sleep 1
 damo start --damos_access_rate 0% 0% --damos_age 1s max --damos_action stat --damos_apply_interval 500ms \

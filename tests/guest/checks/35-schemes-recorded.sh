@@ -1,4 +1,5 @@
 # what schemes are applied to is recorded with context and scheme: with schemes of the recording, and when attaching
+# kernel: 6.12 newest
 start_workload steady
 sleep 1
 schemes='[{"action": "stat", "access_pattern": {"nr_accesses": {"max": "0 %"}}},

@@ -1,4 +1,5 @@
 # schemes in the foreground end with a signal, their time, their target or their program, tell what they did and undo it
+# kernel: 6.12 newest
 start_workload steady
 sleep 1
 settings >found

@@ -1,4 +1,5 @@
 # a DAMON module that runs keeps others from starting: the message names it with the command that switches it off, which helps
+# kernel: 6.12 newest
 start_workload steady
 module=/sys/module/damon_reclaim/parameters # of the guest
 echo Y >$module/enabled

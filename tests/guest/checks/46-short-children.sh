@@ -1,4 +1,5 @@
 # children that are gone before DAMON has taken them neither keep a recording from beginning nor end it, though they end DAMON here
+# kernel: 6.12 newest
 # limit: 200
 cat >family.sh <<'X'
 damo-workload -q --nr_accesses_per_region 2442 --rest 200 --truth "$1.truth" "$CONFIGS/steady.cfg" &

@@ -1,4 +1,5 @@
 # on a terminal a line tells while recording: time, snapshots, regions, bytes, what is lost, and DAMON's share of a CPU
+# kernel: 6.12 newest
 mkdir -p /dev/pts
 [ -e /dev/pts/ptmx ] || mount -t devpts devpts /dev/pts # of the guest
 mkfifo keys

@@ -1,4 +1,5 @@
 # the kernel's modules that use DAMON are shown, set and switched; a value that is refused changes nothing
+# kernel: 6.12 newest
 params=/sys/module/damon_reclaim/parameters
 if [ ! -e $params ]; then
     refused damo reclaim enable

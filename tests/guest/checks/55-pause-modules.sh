@@ -1,4 +1,5 @@
 # a module that is on is switched off for a recording that says so, and on again: at the end, after a signal, after a kill
+# kernel: 6.12 newest
 module=damon_stat
 [ -e /sys/module/damon_stat ] || module=damon_reclaim
 enabled=/sys/module/$module/parameters/enabled

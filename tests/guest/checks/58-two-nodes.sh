@@ -61,7 +61,7 @@ if kernel_has schemes/0/dests; then
     sleep 4
     expect "the goal is for the node" "$(cat $DAMON/0/contexts/0/schemes/0/quotas/goals/0/nid)" = 0
     tell
-    expect "a quota is in effect" "$(told effective_sz)" -gt 0
+    expect "a quota is in effect" "$(told effective_sz_bytes)" -gt 0
     damo stop || fail "does not stop"
 fi
 # A node that does not exist.
