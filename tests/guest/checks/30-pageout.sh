@@ -1,5 +1,4 @@
 # the line of the talk pages out what a staircase leaves idle: its resident size falls by more than half, and it runs on
-# kernel: 6.12 newest
 # limit: 270
 cycle=45
 ln -s "$(command -v damo-workload)" masim

@@ -42,7 +42,7 @@ usleep 300000
 nc 127.0.0.1 2323 <keys >shown &
 client=$!
 exec 4>keys
-wait_for 45 grep -q 'DAMON_STAT is running. Switch it off for this recording, and on again afterwards?' shown
+wait_for 45 grep -q 'Switch off now, and on again afterwards?' shown
 expect "nothing is changed before the answer" "$(cat $stat/enabled)" = Y
 printf 'y\r' >&4
 wait_for 60 test -s code
