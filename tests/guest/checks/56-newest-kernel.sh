@@ -1,5 +1,6 @@
 # on the newest kernel as it is installed, with DAMON_STAT on from boot, recording and steering work
-# kernel: 7.3
+# kernel: newest
+# append: damon_stat.enabled=Y
 stat=/sys/module/damon_stat/parameters
 expect "DAMON_STAT is on" "$(cat $stat/enabled)" = Y
 damo status >said || fail "status fails"
