@@ -25,9 +25,10 @@ fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// A short record, as `damon.damo`.
+/// A short record with a scheme, as `damon.damo`.
 fn record(directory: &Path) {
-    ok(directory, "record --quiet --simulate stairs --timeout 8s");
+    let schemes = r#"[{"action":"stat","access_pattern":{}}]"#;
+    ok(directory, &format!("record --quiet --simulate stairs --timeout 8s --schemes {schemes}"));
 }
 
 /// Names in a directory, sorted.
@@ -59,7 +60,7 @@ const fn writing(line: &'static str, ending: &'static str, replaces: &'static [u
 }
 
 /// Every command that writes a file, with every option that names one. New ones belong here.
-const WRITINGS: [Writing; 54] = [
+const WRITINGS: [Writing; 57] = [
     writing("convert IN OUT", "damo", NONE),
     writing("convert IN -o OUT", "json", NONE),
     writing("convert --record_file IN --output_file OUT", "data", NONE),
@@ -107,6 +108,9 @@ const WRITINGS: [Writing; 54] = [
     writing("report ages IN --plot OUT", "png", PNG),
     writing("report wss_profile IN -o OUT", "csv", TEXT),
     writing("report wss_profile IN --plot OUT", "png", PNG),
+    writing("report schemes IN -o OUT", "csv", TEXT),
+    writing("report schemes IN -o OUT", "parquet", PARQUET),
+    writing("report schemes IN --plot OUT", "svg", SVG),
     writing("report times IN -o OUT", "csv", TEXT),
     writing("report times IN --plot OUT", "png", PNG),
     writing("schemes suggest IN --goal refault<50% -o OUT", "json", TEXT),

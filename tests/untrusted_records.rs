@@ -7,8 +7,8 @@ use common::damo;
 use damo_format::{Writer, WriterOptions};
 use damo_model::{
     Addr, Age, Bytes, Clock, ClockPair, CpuTime, Footprint, Intervals, Item, Lost, Mapping, Mappings, Mark, Meta,
-    Nanos, NrAccesses, Params, Pressure, Process, ProcessFootprint, Region, Side, Snapshot, Source, Stamp,
-    SystemFootprint, Target, TargetKey, TracepointFormat,
+    Nanos, NrAccesses, Params, Pressure, Process, ProcessFootprint, Region, SchemeCounts, SchemeProgress, Side,
+    Snapshot, Source, Stamp, SystemFootprint, Target, TargetKey, TracepointFormat,
 };
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -101,6 +101,11 @@ fn evil_items() -> Vec<Item> {
         let (available, buffers, cached, swap_used) = (None, None, None, None);
         let system = SystemFootprint { at: at(second), total, free, available, buffers, cached, swap_used };
         side_data.push(Side::System(system));
+        let counts = SchemeCounts { sz_applied: Bytes(second as u64 * 4096), ..SchemeCounts::default() };
+        let (kdamond, context, scheme) = (Some(damo_model::KdamondIndex(0)), 0, 0);
+        let (effective_quota, counts) = (Some(Bytes(u64::MAX)), Some(counts));
+        let at = at(second);
+        side_data.push(Side::Scheme(SchemeProgress { at, kdamond, context, scheme, effective_quota, counts }));
     }
     let mut items = vec![Item::Meta(meta), target(0, 7), target(1, 8)];
     items.extend(side_data.into_iter().map(Item::Side));
@@ -273,6 +278,9 @@ const LINES: &[&str] = &[
     "report ages -i R",
     "report ages --format markdown -i R",
     "report wss_profile -i R",
+    "report schemes -i R",
+    "report schemes --interval EVIL -i R",
+    "report schemes --format markdown -i R",
     "report times --access_rate 50% 100% -i R",
     "validate R",
     "doctor R",

@@ -12,6 +12,7 @@
 //! - [`footprints`]: distribution of memory footprints
 //! - [`nr_regions`]: distribution of region counts
 //! - [`times`]: when a filter passes
+//! - [`schemes`]: what schemes did over time, and whether their quotas are in control
 //! - [`whatif`]: what schemes would have done
 //! - [`suggest`]: which thresholds a scheme should have
 //! - [`heats`]: how often which addresses were accessed when
@@ -69,6 +70,7 @@ pub mod profile;
 pub mod range;
 pub mod raw;
 pub mod report;
+pub mod schemes;
 pub mod selection;
 pub mod series;
 mod series_chart;

@@ -56,6 +56,14 @@ fn all_tables() -> Vec<(&'static str, Vec<Table>)> {
         aggregation: None,
         shown: Vec::new(),
     };
+    let progress = |second| {
+        let counts = Some(damo_model::SchemeCounts::default());
+        let (at, kdamond) = (damo_model::Stamp::Record(damo_model::Nanos::from_secs(second)), None);
+        let progress = damo_model::SchemeProgress { at, kdamond, context: 0, scheme: 0, effective_quota: None, counts };
+        damo_model::Item::Side(damo_model::Side::Scheme(progress))
+    };
+    let items = [damo_model::Item::Meta(damo_model::Meta::default()), progress(0), progress(1)];
+    let with_schemes = [damo_frame::Record::from_items(&items).expect("a record")];
     fn of<R: Report>(report: R) -> (&'static str, Vec<Table>) {
         (R::NAME, report.tables().expect("tables"))
     }
@@ -70,6 +78,7 @@ fn all_tables() -> Vec<(&'static str, Vec<Table>)> {
         of(nr_regions::nr_regions(&stairs, &Default::default()).expect("a report")),
         of(ages::ages(&stairs, &ages::AgesOptions::default()).expect("a report")),
         of(times::times(&stairs, &Filter::default()).expect("a report")),
+        of(damo_report::schemes::schemes(&with_schemes, &Default::default()).expect("a report")),
         of(idle),
         of(guide::guide(&stairs).expect("a report")),
         of(what_if),
@@ -117,7 +126,8 @@ fn the_document_of_tables_lists_every_column_and_its_type() {
 #[test]
 fn every_column_of_nanoseconds_is_a_moment_or_a_known_duration() {
     // What `damo report` counts from when the recording began must be known by name.
-    let durations = ["age_ns", "from_ns", "to_ns", "window_ns", "waited_ns", "idle_ns", "aggregation_ns"];
+    let durations =
+        ["age_ns", "from_ns", "to_ns", "window_ns", "waited_ns", "idle_ns", "aggregation_ns", "reset_interval_ns"];
     for (report, tables) in all_tables() {
         for name in tables.iter().flat_map(|table| &table.columns).map(|column| column.name) {
             let known = damo_report::table::MOMENTS.contains(&name) || durations.contains(&name);

@@ -76,6 +76,7 @@ pub fn simulate(
 ) -> Result<Outcome, SimError> {
     let mut session = Session::new(workloads, options)?;
     session.teller().introduce(sink)?;
+    session.tell_schemes(sink)?;
     session.run(sink, progress)?;
     Ok(session.outcome())
 }
@@ -96,6 +97,8 @@ struct Session<'a> {
     /// Regions that schemes were applied to, and since when, by scheme.
     tried: Vec<Tried>,
     applied: Vec<Nanos>,
+    /// What was told last of each scheme.
+    told: Vec<SchemeStats>,
     counts: Outcome,
 }
 
@@ -118,6 +121,7 @@ impl<'a> Session<'a> {
             snapshot: Item::Snapshot(Snapshot::new(TargetKey(0), Nanos(0), Nanos(0), Some(options.intervals))),
             tried: Vec::new(),
             applied: vec![Nanos(0); options.schemes.len()],
+            told: Vec::new(),
             counts: Outcome::default(),
             machine,
             options,
@@ -267,6 +271,7 @@ impl<'a> Session<'a> {
             self.counts.snapshots += 1;
             self.counts.regions += target.pieces.len() as u64;
         }
+        self.tell_schemes(sink)?;
         self.aggregations += 1;
         if let Some(goal) = self.options.intervals_goal
             && goal.aggregations > 0
@@ -283,6 +288,18 @@ impl<'a> Session<'a> {
         self.monitor.reset_and_split();
         self.aggregation_start = self.now;
         self.samples = 0;
+        Ok(())
+    }
+
+    /// Tells what schemes did so far, of those that did something since it was told last.
+    fn tell_schemes(&mut self, sink: &mut dyn Sink) -> Result<(), SimError> {
+        let now = self.damos.stats();
+        for (scheme, stats) in now.iter().enumerate() {
+            if self.told.get(scheme) != Some(stats) {
+                self.teller().scheme(sink, scheme, stats)?;
+            }
+        }
+        self.told = now;
         Ok(())
     }
 

@@ -1,13 +1,14 @@
 //! What a recorder would have told beside snapshots: who is monitored, how, where their memory lies, and how much of it
 //! they use.
 
+use crate::damos::SchemeStats;
 use crate::error::SimError;
 use crate::machine::Machine;
 use crate::options::{Options, PAGE_SIZE};
 use crate::params::kdamond;
 use damo_model::{
     Bytes, Clock, Footprint, Intervals, Item, KdamondIndex, Mappings, Mark, Meta, Nanos, Ops, Params, Pressure,
-    ProcessFootprint, Side, Sink, Source, Stamp, SystemFootprint, Target, TargetKey,
+    ProcessFootprint, SchemeProgress, Side, Sink, Source, Stamp, SystemFootprint, Target, TargetKey,
 };
 
 /// pid of the first process.
@@ -96,6 +97,19 @@ impl Teller<'_> {
         let name = self.machine.processes.get(process).map_or("", |p| p.workload.name());
         let text = if self.machine.processes.len() > 1 { format!("{name}: {phase}") } else { phase.to_owned() };
         Ok(sink.put(&Item::Side(Side::Mark(Mark { at: Stamp::Record(at), text })))?)
+    }
+
+    /// What a scheme did so far.
+    pub(crate) fn scheme(&self, sink: &mut dyn Sink, scheme: usize, stats: &SchemeStats) -> Result<(), SimError> {
+        Ok(sink.put(&Item::Side(Side::Scheme(SchemeProgress {
+            at: Stamp::Record(self.now),
+            kdamond: Some(KdamondIndex(0)),
+            context: 0,
+            scheme: u32::try_from(scheme).unwrap_or(u32::MAX),
+            // 0 before the first reset interval of the quota.
+            effective_quota: stats.effective_quota.filter(|quota| quota.0 > 0),
+            counts: Some(stats.counts),
+        })))?)
     }
 
     /// Parameters in force from now on.

@@ -24,8 +24,11 @@ const USUAL: [&str; 2] = ["sys/kernel/tracing", "sys/kernel/debug/tracing"];
 /// The event of a region's snapshot, and the one that is meant to replace it: kernels have the first, both, or the second.
 const REGION_EVENTS: [&str; 2] = ["damon_aggregated", "damon_region_aggregated"];
 
+/// The event that tells what a scheme did so far (7.0 and later).
+pub const SCHEME_STATISTICS: &str = "damos_stat_after_apply_interval";
+
 /// Events with figures of schemes.
-const SCHEME_FIGURES: [&str; 2] = ["damos_esz", "damos_stat_after_apply_interval"];
+const SCHEME_FIGURES: [&str; 2] = ["damos_esz", SCHEME_STATISTICS];
 
 /// A mounted tracefs.
 #[derive(Clone, Debug)]

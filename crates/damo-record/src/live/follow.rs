@@ -3,6 +3,7 @@
 use super::events::Events;
 use super::param_watcher::ParamWatcher;
 use super::process_tracker::{ProcessChanges, ProcessTracker};
+use super::scheme_sampler::SchemeSampler;
 use super::side_data::SideDataSampler;
 use super::source::Source;
 use super::target_controller::TargetController;
@@ -43,6 +44,8 @@ pub(crate) struct EventFollower {
     /// kdamond threads whose cost is recorded.
     kdamonds: Vec<KdamondThread>,
     side_data: SideDataSampler,
+    /// For schemes of our own of which no event tells.
+    schemes: Option<SchemeSampler>,
     /// Items that wait to be given to the pipeline, all at once.
     outbox: Vec<Item>,
 }
@@ -59,7 +62,12 @@ impl EventFollower {
     ) -> Self {
         let changes = ParamWatcher::new(machine, indices);
         let side_data = SideDataSampler::new(machine.procfs.clone());
-        Self { source, events, processes, changes, kdamonds, side_data, outbox: Vec::new() }
+        Self { source, events, processes, changes, kdamonds, side_data, schemes: None, outbox: Vec::new() }
+    }
+
+    /// The same, which takes figures of schemes as well.
+    pub(crate) fn with_schemes(self, schemes: Option<SchemeSampler>) -> Self {
+        Self { schemes, ..self }
     }
 
     /// Follows until there is a reason to end.
@@ -250,6 +258,7 @@ impl EventFollower {
             .collect();
         self.outbox.extend(self.events.ready());
         self.side_data.sample(&processes, &self.kdamonds, &mut self.outbox);
+        self.schemes.iter_mut().for_each(|schemes| schemes.sample(&mut self.outbox));
     }
 
     fn draw(&self, session: &mut Session<'_>) {

@@ -5,13 +5,14 @@ use super::events::{Events, Watched};
 use super::follow::EventFollower;
 use super::managed_damon::ManagedDamon;
 use super::process_tracker::ProcessTracker;
+use super::scheme_sampler::{SchemeSampler, beginnings};
 use super::source::{Open, Source};
 use super::starting::{NotStarted, TRIES, plan, until_nobody_went};
 use super::target_controller::TargetController;
 use crate::error::RecordError;
 use crate::request::Request;
 use crate::session::{Ending, Findings, Recording, Session};
-use damo_kernel::tracefs::EventFormat;
+use damo_kernel::tracefs::{EventFormat, SCHEME_STATISTICS};
 use damo_model::{Item, Source as MetaSource};
 use damo_steer::command::Started;
 use damo_steer::plan::{Origin, Plan, TargetSpec};
@@ -93,14 +94,19 @@ impl<'a> ManagedRecording<'a> {
             events.watch(watched, places.clone());
         }
         let meta = meta(request, machine, &formats, &plan.kdamonds, MetaSource::Kernel);
-        let items = first_items(meta, damon.indices(), &plan.kdamonds);
+        let mut items = first_items(meta, damon.indices(), &plan.kdamonds);
+        items.extend(beginnings(damon.indices(), &plan.kdamonds));
         if let Some(why) = unfollowed(request, targets, &plan) {
             notifier.note(&why);
             plan.origin = Origin::Roots { follow: false };
         }
         let processes = ProcessTracker::new(machine.procfs.clone(), plan.origin, plan.processes)
             .of_command(command.as_ref().map(Started::pid));
-        let follower = EventFollower::new(machine, source, events, processes, damon.threads(), &damon.indices());
+        let has_schemes = plan.kdamonds.iter().flat_map(|kdamond| &kdamond.contexts).any(|of| !of.schemes.is_empty());
+        let has_event = formats.iter().any(|format| format.name == SCHEME_STATISTICS);
+        let sampler = || SchemeSampler::new(machine.sysfs.clone(), damon.indices().into_iter().collect());
+        let follower = EventFollower::new(machine, source, events, processes, damon.threads(), &damon.indices())
+            .with_schemes((has_schemes && !has_event).then(sampler));
         Ok((Self { damon, follower, machine, open, formats }, items))
     }
 

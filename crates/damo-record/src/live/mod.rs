@@ -19,6 +19,7 @@ mod param_watcher;
 mod process_tracker;
 mod referenced;
 pub mod replay;
+mod scheme_sampler;
 mod side_data;
 mod snapshots;
 mod source;

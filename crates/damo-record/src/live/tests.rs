@@ -144,11 +144,33 @@ fn effective_quotas_and_statistics_of_schemes_are_recorded_when_they_change() {
     let quotas: Vec<_> = schemes.iter().filter_map(|told| Some((told.scheme, told.effective_quota?.0))).collect();
     assert_eq!(quotas, [(1, 1 << 20), (1, 2 << 20)]);
     let counts: Vec<_> = schemes.iter().filter_map(|told| told.counts).collect();
-    assert_eq!(counts.iter().map(|counts| counts.nr_tried).collect::<Vec<_>>(), [7, 9]);
-    assert_eq!((counts[0].sz_applied.0, counts[0].sz_ops_filter_passed.unwrap().0), (8192, 4096));
+    // First what both had done when they began.
+    assert_eq!(counts.iter().map(|counts| counts.nr_tried).collect::<Vec<_>>(), [0, 0, 7, 9]);
+    assert_eq!((counts[2].sz_applied.0, counts[2].sz_ops_filter_passed.unwrap().0), (8192, 4096));
     assert!(schemes.iter().all(|told| told.kdamond == Some(KdamondIndex(0))));
     let formats: Vec<_> = reader.meta().formats.iter().map(|format| format.event.as_str()).collect();
     assert_eq!(formats, ["damon:damon_aggregated", "damon:damos_esz", "damon:damos_stat_after_apply_interval"]);
+}
+
+#[test]
+fn where_no_event_tells_what_schemes_did_the_kernels_files_do() {
+    let applied = |size: &'static str| {
+        Step::Do(Box::new(move |fake| {
+            fake.kernel_writes(&format!("{KDAMONDS}/0/contexts/0/schemes/0/stats/sz_applied"), size);
+            std::thread::sleep(Duration::from_millis(1100));
+        }))
+    };
+    let lab = Lab::new(vec![applied("4096"), applied("8192"), applied("8192"), applied("8192"), exits(77)]);
+    let schemes = Some(vec![Scheme::new(Action::Stat)]);
+    lab.run(&Request { schemes, ..lab.request(pids(77)) }).unwrap();
+    let side_data = all(&lab.record()).0.side_data().unwrap();
+    let counts: Vec<u64> = side_data
+        .iter()
+        .filter_map(|side| if let Side::Scheme(scheme) = side { Some(scheme.counts?.sz_applied.0) } else { None })
+        .collect();
+    assert_eq!(counts.first(), Some(&0));
+    assert!(counts.len() > 1 && counts.is_sorted_by(|a, b| a < b), "{counts:?}");
+    assert_eq!(counts.last(), Some(&8192));
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod profile;
 pub(crate) mod ranges;
 mod raw;
 mod record_info;
+mod schemes;
 pub(crate) mod shared;
 mod times;
 mod wss;
@@ -84,6 +85,10 @@ const REPORTS: &[Entry] = &[
     entry::<Asked<profile::ProfileArgs>>(
         &["wss_profile"],
         "Working set size for windows of different length (powers of two)",
+    ),
+    entry::<Asked<schemes::SchemesArgs>>(
+        &["schemes"],
+        "What schemes did over time, and whether their quotas are in control",
     ),
     entry::<Asked<times::TimesArgs>>(
         &["times"],
