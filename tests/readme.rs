@@ -2,6 +2,7 @@
 
 mod common;
 
+use damo_model::{Item, Source};
 use std::ffi::OsString;
 
 fn commands() -> Vec<String> {
@@ -38,12 +39,56 @@ fn the_first_command_is_the_demo_and_it_shows_and_writes_what_is_promised() {
     assert_eq!(commands()[0], "cargo run --release -- demo");
     let directory = tempfile::tempdir().expect("temporary directory");
     let shown = common::ok(directory.path(), "demo");
+    // Whatever machine this is, its own processes can be read, unless it is said why not.
+    let record = common::items(&directory.path().join("damo-demo/damon.damo"));
+    let is_real = record.iter().any(|item| matches!(item, Item::Meta(meta) if meta.source == Source::Referenced));
+    assert!(is_real || shown.contains("This machine does not tell which pages"), "{shown}");
     assert!(shown.contains("# access_frequency"), "the heat map's legend:\n{shown}");
     assert!(shown.contains("<percentile> <wss>"), "the working set distribution:\n{shown}");
     for file in ["damon.damo", "heats.png", "heats.svg", "wss.png", "footprints.png"] {
         let path = directory.path().join("damo-demo").join(file);
         assert!(path.metadata().is_ok_and(|meta| meta.len() > 500), "{}", path.display());
     }
+}
+
+#[test]
+fn the_demo_shows_the_staircase_of_a_real_process() {
+    let directory = tempfile::tempdir().expect("temporary directory");
+    common::ok(directory.path(), "demo");
+    let items = common::items(&directory.path().join("damo-demo/damon.damo"));
+    if !items.iter().any(|item| matches!(item, Item::Meta(meta) if meta.source == Source::Referenced)) {
+        return;
+    }
+    // The areas are mappings of 1 MiB. Each is hot at some time, and they are hardly ever all hot.
+    let snapshots =
+        items.iter().filter_map(|item| if let Item::Snapshot(snapshot) = item { Some(snapshot) } else { None });
+    let hot: Vec<Vec<u64>> = snapshots
+        .map(|snapshot| {
+            let regions = snapshot.regions.iter();
+            let areas = regions.filter(|region| region.nr_accesses.0 > 0 && region.size().0 == 1 << 20);
+            areas.map(|region| region.start.0).collect()
+        })
+        .collect();
+    let ever: std::collections::BTreeSet<u64> = hot.iter().flatten().copied().collect();
+    assert!(ever.len() >= 10, "{hot:x?}");
+    assert!(hot.iter().filter(|areas| areas.len() >= 8).count() <= 2, "{hot:x?}");
+}
+
+#[test]
+fn where_processes_cannot_be_read_the_demo_says_so_and_simulates() {
+    let directory = tempfile::tempdir().expect("temporary directory");
+    // Without a /proc nothing is known of any process. Where nobody may make a namespace this cannot be tried.
+    let mut command = std::process::Command::new("unshare");
+    let script = r#"mount -t tmpfs none /proc && exec "$0" demo"#;
+    command.current_dir(directory.path()).args(["-r", "-m", "sh", "-c", script]).arg(env!("CARGO_BIN_EXE_damo"));
+    let Ok(output) = command.output() else { return };
+    let (said, why) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    if why.contains("unshare: ") || why.contains("mount: ") {
+        return;
+    }
+    assert!(output.status.success(), "{why}");
+    assert!(said.contains("This machine does not tell") && said.contains("record --simulate stairs"), "{said}\n{why}");
+    assert!(directory.path().join("damo-demo/heats.png").exists());
 }
 
 #[test]

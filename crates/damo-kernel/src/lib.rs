@@ -1,8 +1,8 @@
 //! Everything that talks to the kernel: DAMON's control files, its events, and what is sampled beside them.
 //!
 //! All paths lie under a [`Root`] that the caller gives: `/` on a live machine, a temporary directory or an in-memory
-//! [`sysfs::MemorySysfs`] in tests. This is the only crate with `unsafe`, and within it only [`ring`]'s memory mapping and
-//! a few system calls.
+//! [`sysfs::MemorySysfs`] in tests. This is the only crate with `unsafe`, and within it only the memory mappings of [`ring`]
+//! and [`areas`], and a few system calls.
 //!
 //! - [`sysfs`]: DAMON's tree: read, set up, start, tune, stop, put back
 //! - [`tracefs`]: how the running kernel lays out DAMON's events, and decoding them
@@ -11,6 +11,7 @@
 //! - [`rights`]: a program with the rights of the user who called sudo
 //! - [`signals`]: who sent one, and whether it was ignored when we were started
 //! - [`procfs`]: processes, memory, pressure, CPU time
+//! - [`areas`]: memory in mappings of its own, for a workload
 //!
 //! How a recording goes, in order: [`tracefs::Tracefs::recording_events`]; [`ring::Ring::per_cpu`]; [`sysfs::Sysfs::stage`] and [`sysfs::Staged::start`]; [`ring::Ring::narrow`]; then
 //! [`ring::Ring::wait`] and [`ring::Ring::drain`], through a [`tracefs::Decoder`] into a [`damo_trace::assemble::Assembler`]
@@ -38,6 +39,7 @@
 //! ```
 #![deny(unsafe_op_in_unsafe_fn)]
 
+pub mod areas;
 mod error;
 pub mod features;
 mod io;

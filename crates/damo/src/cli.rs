@@ -24,7 +24,7 @@ use std::ffi::OsString;
     infer_long_args = true,
     max_term_width = 100,
     after_help = "First steps:\n  \
-        damo demo                    record a simulated workload and draw it; needs neither DAMON nor root\n  \
+        damo demo                    record a small process and draw it; needs neither DAMON nor root\n  \
         damo doctor                  check whether this machine can record\n  \
         damo record $(pidof app)     record a running program (as root; Ctrl-C ends it)\n  \
         damo report heats            access rates over time and addresses"
@@ -58,7 +58,7 @@ pub(crate) enum Commands {
     Anonymize(anonymize::AnonymizeArgs),
     /// Check records for damage and implausible snapshots; exit code 1 if there are any
     Validate(validate::ValidateArgs),
-    /// Record a simulated workload and show it: a first look without DAMON and root
+    /// Record a process that goes through its memory, and show it: a first look without DAMON and root
     Demo(demo::DemoArgs),
     #[command(flatten)]
     Steering(damo_cli::Steering),
