@@ -98,7 +98,15 @@ class Bincode:
         return {"min": self.uint(), "max": self.uint()}
 
     def ops(self):
-        return OPS.get(self.byte())
+        self.ops_by_word = self.byte()
+        return OPS.get(self.ops_by_word)
+
+    def with_ops_word(self, found):
+        """`found`, read up to its end, with the operations set that the field behind it names, if it has one."""
+        if self.ops_by_word == 4 and self.at < len(self.data):
+            word = self.string()
+            found["ops"] = word if 1 <= len(word) <= 64 and all("!" <= c <= "~" for c in word) else None
+        return found
 
 
 def meta(raw):
@@ -115,7 +123,7 @@ def meta(raw):
              nr_regions=b.option(b.bounds), page_size=b.option(b.uint), clock=b.byte(),
              clock_pair=b.option(lambda: [b.int(), b.int()]), boot_id=b.string(), host=b.string(),
              command=b.list(b.string), history=b.list(b.string) if b.at < len(b.data) else [])
-    return m
+    return b.with_ops_word(m)
 
 
 def targets(raw):
@@ -140,10 +148,10 @@ SIDES = {
     4: lambda b: {"cpu": {"at": b.stamp(), "pid": b.int(), "comm": b.string(), "kdamond": b.bool(),
                           "user": b.int(), "system": b.int()}},
     5: lambda b: {"pressure": {"at": b.stamp(), "resource": b.string(), "some": b.int(), "full": b.option(b.int)}},
-    6: lambda b: {"params": {"at": b.stamp(), "kdamond": b.option(b.uint), "context": b.option(b.uint),
+    6: lambda b: {"params": b.with_ops_word({"at": b.stamp(), "kdamond": b.option(b.uint), "context": b.option(b.uint),
                              "ops": b.ops(), "intervals": b.option(b.intervals),
                              "intervals_goal": b.option(b.goal), "nr_regions": b.option(b.bounds),
-                             "json": b.string()}},
+                             "json": b.string()})},
     7: lambda b: {"lost": {"at": b.stamp(), "events": b.uint(), "reason": b.string()}},
     8: lambda b: {"mark": {"at": b.stamp(), "text": b.string()}},
     9: lambda b: {"scheme": {"at": b.stamp(), "kdamond": b.option(b.uint), "context": b.uint(), "scheme": b.uint(),

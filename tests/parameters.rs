@@ -142,7 +142,11 @@ fn a_wish_that_cannot_be_met_is_refused_with_its_place() {
         json!({"schemes": [{"action": "stat", "filters": [filter]}]})
     };
     for (context, said) in [
-        (json!({"probes": [{"filters": [], "weight": 3}]}), "contexts[0].probes: attribute probes are not supported"),
+        (
+            json!({"probes": [{"filters": [{"filter_type": "young"}]}]}),
+            "probes[0].filters[0]: `young` is no filter of a probe",
+        ),
+        (json!({"probes": [{"preps": [{"action": "x"}]}]}), "contexts[0].probes[0].preps: preparations of probes"),
         (json!({"sample_control": {"primitives_enabled": {"page_table": true, "page_fault": true}}}), "sample_control"),
         (json!({"sample_control": {"primitives_enabled": {"page_table": false}}}), "primitives_enabled: samples"),
         (json!({"sample_control": {"sample_filters": [{"filter_type": "cpumask"}]}}), "sample_control.sample_filters"),

@@ -5,16 +5,20 @@
 //! values take human units. [`RecordArgs::request`] turns what was typed into a [`Request`], which is what the
 //! sessions work with: every contradiction is found here, before anything is opened or started.
 
+mod counts;
 mod damos;
 mod help;
 pub mod module;
 mod monitor;
+mod probes;
+mod setup;
 mod spelling;
 pub mod steer;
 
 pub use damos::DamosArgs;
 pub use help::{named, offered, with_short_help};
 pub use monitor::MonitorArgs;
+pub use setup::SetupArgs;
 pub use spelling::{matches, with_underscores};
 
 use crate::error::{UsageError, usage};
@@ -42,9 +46,9 @@ use std::path::PathBuf;
     damo record --simulate stairs             without DAMON and root\n\n\
     Sizes are in bytes, or with K, M, G, T (powers of 1024). Times take ns, us, ms, s, m, h.")]
 pub struct RecordArgs {
-    /// Targets and monitoring parameters.
+    /// Targets, monitoring parameters and schemes.
     #[command(flatten)]
-    pub monitor: MonitorArgs,
+    pub setup: SetupArgs,
 
     /// A program to start and monitor, with its arguments. Its exit code is passed on.
     ///
@@ -53,10 +57,6 @@ pub struct RecordArgs {
     /// it runs with the rights of the user who called sudo, not as root.
     #[arg(last = true, value_name = "COMMAND", help_heading = "Targets")]
     pub command: Vec<OsString>,
-
-    /// Run these DAMON-based operation schemes during the recording: a JSON or YAML file, or the JSON list itself.
-    #[arg(short = 'c', long, value_name = "FILE|JSON", help_heading = "Schemes")]
-    pub schemes: Option<String>,
 
     /// Record only the regions that schemes are applied to (`damos_before_apply` events) instead of every region.
     #[arg(long = "schemes_target_regions", help_heading = "Schemes")]
@@ -258,13 +258,19 @@ impl RecordArgs {
     /// A sentence on the contradiction and what to type instead.
     pub fn request(&self) -> Result<Request, UsageError> {
         let snapshots = self.snapshots()?;
+        self.setup.refuse_marks()?;
+        if self.setup.addr_units() {
+            return usage(
+                "--damon_addr_unit: a record's addresses are bytes, and the kernel would report units: leave it out",
+            );
+        }
         let request = Request {
             what: self.what()?,
             source: self.source.map_or(SourceChoice::Auto, SourceChoice::from),
-            monitoring: self.monitor.monitoring()?,
+            monitoring: self.setup.monitoring()?,
             output: self.output()?,
             limits: Limits { timeout: self.timeout, snapshots },
-            schemes: self.schemes.as_deref().map(values::schemes).transpose()?,
+            schemes: self.setup.schemes()?,
             schemes_target_regions: self.schemes_target_regions,
             follow_children: !self.exclude_child_tasks,
             ring_size: self.ring_size,
@@ -297,20 +303,20 @@ impl RecordArgs {
 
     fn what(&self) -> Result<RequestSource, UsageError> {
         let others = usize::from(!self.simulate.is_empty()) + usize::from(!self.command.is_empty());
-        if others + self.monitor.kinds() > 1 {
+        if others + self.setup.kinds() > 1 {
             return usage(
                 "more than one kind of target: give either process ids, `paddr`, --cgroup, --numa_node, --kdamonds, \
                  --simulate, or a command after `--`",
             );
         }
-        let ranges = values::ranges(&self.monitor.regions)?;
+        let ranges = values::ranges(&self.setup.monitor.regions)?;
         if !self.simulate.is_empty() {
             return Ok(Simulation { configs: self.simulate.clone(), ranges, seed: self.seed }.into());
         }
         if !self.command.is_empty() {
             return Ok(TargetSpec::Command { words: self.command.clone(), ranges }.into());
         }
-        Ok(self.monitor.targets()?.map_or(RequestSource::Attach, RequestSource::Targets))
+        Ok(self.setup.targets()?.map_or(RequestSource::Attach, RequestSource::Targets))
     }
 
     fn output(&self) -> Result<Output, UsageError> {
@@ -342,8 +348,8 @@ impl RecordArgs {
 
     /// Files that are read.
     fn inputs(&self) -> Vec<PathBuf> {
-        let values = self.schemes.iter().chain(&self.monitor.kdamonds).map(PathBuf::from);
-        self.simulate.iter().cloned().chain(values).collect()
+        let kdamonds = self.setup.monitor.kdamonds.iter().map(PathBuf::from);
+        self.simulate.iter().cloned().chain(self.setup.damos.files()).chain(kdamonds).collect()
     }
 
     fn snapshots(&self) -> Result<Option<Snapshots>, UsageError> {
@@ -358,7 +364,7 @@ impl RecordArgs {
 
     /// Attaching never changes a running kdamond, so parameters would be ignored: better said than done.
     fn refuse_parameters_when_attaching(&self) -> Result<(), UsageError> {
-        if self.monitor.gave_parameters() || self.schemes.is_some() || self.monitor.ops.is_some() {
+        if self.setup.gave_parameters() || self.setup.monitor.ops.is_some() {
             return usage(
                 "monitoring parameters without a target: attaching to running kdamonds leaves them as they are. Give a \
                  target (a process id, `paddr` or a command), or leave the parameters out",

@@ -8,7 +8,7 @@ pub use module::{module, one_module};
 pub use tune::tune;
 
 use crate::args::steer::{ForegroundArgs, ParameterFormat, PrintArgs, StartArgs, StatusArgs, StopArgs};
-use crate::args::{DamosArgs, MonitorArgs};
+use crate::args::{MonitorArgs, SetupArgs};
 use crate::error::{CliError, UsageError, usage};
 use crate::messages;
 use crate::status_line::StatusLine;
@@ -50,7 +50,7 @@ pub fn start(args: &StartArgs, out: &mut dyn Write) -> Result<ExitCode, CliError
 }
 
 fn start_on(machine: &Machine, args: &StartArgs, out: &mut dyn Write) -> Result<ExitCode, CliError> {
-    let wanted = Wanted::of(&args.monitor, &args.damos)?;
+    let wanted = Wanted::of(&args.setup, false)?;
     if args.json {
         return print_parameters(machine, &wanted, ParameterFormat::Json, out);
     }
@@ -91,12 +91,10 @@ pub fn print(args: &PrintArgs, out: &mut dyn Write) -> Result<ExitCode, CliError
 }
 
 fn print_on(machine: &Machine, args: &PrintArgs, out: &mut dyn Write) -> Result<ExitCode, CliError> {
-    let mut monitor = args.monitor.clone();
+    let mut setup = args.setup.clone();
     // `damo args damon …`: the Python tool has other kinds of options to print.
-    if monitor.targets.first().is_some_and(|word| word == "damon") {
-        monitor.targets.remove(0);
-    }
-    let wanted = Wanted::of(&monitor, &args.damos)?;
+    setup.without_word("damon");
+    let wanted = Wanted::of(&setup, false)?;
     if args.dry_run {
         // What the options mean has nothing to do with what runs here at present.
         let kdamonds = wanted.kdamonds(machine)?;
@@ -113,9 +111,13 @@ fn print_parameters(
     out: &mut dyn Write,
 ) -> Result<ExitCode, CliError> {
     let mut kdamonds = wanted.kdamonds(machine)?;
-    if let Some(schemes) = &wanted.schemes {
-        for context in kdamonds.iter_mut().flat_map(|kdamond| &mut kdamond.contexts) {
-            context.schemes.clone_from(schemes);
+    let typed = |at: usize| match &wanted.targets {
+        TargetSpec::Several(specs) => specs.get(at).map(|spec| &spec.schemes),
+        _ => wanted.schemes.as_ref(),
+    };
+    for (at, kdamond) in kdamonds.iter_mut().enumerate() {
+        for context in &mut kdamond.contexts {
+            context.schemes = typed(at).unwrap_or(&context.schemes).clone();
         }
     }
     let value = kdamond::to_json(&kdamonds);
@@ -193,19 +195,19 @@ fn schemes_on(
     signals: &Signals,
     out: &mut dyn Write,
 ) -> Result<ExitCode, CliError> {
-    let schemes = args.damos.schemes()?;
-    let mut monitor = args.monitor.clone();
-    monitor.targets.extend_from_slice(args.damos.targets());
+    let setup = &args.setup;
+    setup.refuse_marks()?;
+    let schemes = setup.schemes()?;
     let targets = if args.command.is_empty() {
-        monitor.targets()?.unwrap_or(TargetSpec::PADDR)
-    } else if monitor.kinds() > 0 || !monitor.target_pid.is_empty() {
+        setup.targets()?.unwrap_or(TargetSpec::PADDR)
+    } else if setup.kinds() > 0 || !setup.monitor.target_pid.is_empty() {
         return Ok(usage("give either a command after `--` or another target, not both")?);
     } else {
-        TargetSpec::Command { words: args.command.clone(), ranges: values::ranges(&monitor.regions)? }
+        TargetSpec::Command { words: args.command.clone(), ranges: values::ranges(&setup.monitor.regions)? }
     };
-    let monitoring = args.monitor.monitoring()?;
+    let monitoring = setup.monitoring()?;
     let foreground = ForegroundSchemes {
-        targets: changed(targets, &args.monitor)?,
+        targets: changed(targets, &setup.monitor)?,
         monitoring,
         schemes,
         timeout: args.timeout,
@@ -223,7 +225,8 @@ fn changed(mut targets: TargetSpec, monitor: &MonitorArgs) -> Result<TargetSpec,
 }
 
 /// What was typed, understood.
-struct Wanted {
+struct Wanted<'a> {
+    setup: &'a SetupArgs,
     targets: TargetSpec,
     monitoring: Monitoring,
     /// `None`: none were named.
@@ -232,13 +235,13 @@ struct Wanted {
     has_targets: bool,
 }
 
-impl Wanted {
+impl<'a> Wanted<'a> {
+    /// With `of_running` the options of schemes are for those that run, and none is wanted.
+    ///
     /// # Errors
     /// A sentence on what contradicts itself or cannot be.
-    fn of(monitor: &MonitorArgs, damos: &DamosArgs) -> Result<Self, UsageError> {
-        let mut monitor = monitor.clone();
-        monitor.targets.extend_from_slice(damos.targets());
-        let targets = match monitor.targets()?.unwrap_or(TargetSpec::PADDR) {
+    fn of(setup: &'a SetupArgs, of_running: bool) -> Result<Self, UsageError> {
+        let targets = match setup.targets()?.unwrap_or(TargetSpec::PADDR) {
             TargetSpec::Command { words, .. } => {
                 let name = words.first().map(|word| word.to_string_lossy().into_owned()).unwrap_or_default();
                 return usage(format!(
@@ -248,14 +251,17 @@ impl Wanted {
             }
             targets => targets,
         };
-        let monitoring = monitor.monitoring()?;
-        let targets = changed(targets, &monitor)?;
-        Ok(Self { targets, monitoring, schemes: damos.schemes()?, has_targets: monitor.names_targets() })
+        let monitoring = setup.monitoring()?;
+        let targets = changed(targets, &setup.monitor)?;
+        let schemes = if of_running { None } else { setup.schemes()? };
+        Ok(Self { setup, targets, monitoring, schemes, has_targets: setup.names_targets() })
     }
 
     /// All parameters, for the machine at hand.
-    fn kdamonds(&self, machine: &Machine) -> Result<Vec<Kdamond>, SteerError> {
-        plan::parameters(&self.targets, &self.monitoring, self.schemes.as_deref(), machine, None)
+    fn kdamonds(&self, machine: &Machine) -> Result<Vec<Kdamond>, CliError> {
+        let mut kdamonds = plan::parameters(&self.targets, &self.monitoring, self.schemes.as_deref(), machine, None)?;
+        self.setup.mark(&mut kdamonds)?;
+        Ok(kdamonds)
     }
 }
 

@@ -30,6 +30,11 @@ pub(crate) fn interval(text: &str) -> Result<Nanos, ValueError> {
     Ok(time)
 }
 
+/// A duration whose bare number is milliseconds, as in the kernel's file. Not negative.
+pub(crate) fn milliseconds(text: &str) -> Result<Nanos, ValueError> {
+    not_negative(human::parse_time(text, TimeUnit::Millis)?)
+}
+
 /// A duration whose bare number is seconds, as the Python tool's scripts give it. Not negative.
 pub(crate) fn seconds(text: &str) -> Result<Nanos, ValueError> {
     not_negative(human::parse_time(text, TimeUnit::Secs)?)

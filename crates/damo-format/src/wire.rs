@@ -157,6 +157,22 @@ wire! {
 
 /// Operations sets from 1 on; 0 is none.
 const OPS: [Ops; 3] = [Ops::Vaddr, Ops::Fvaddr, Ops::Paddr];
+/// The number of all others, whose word stands behind the structure.
+const OPS_BY_WORD: u8 = 4;
+
+/// Writes the word of an operations set that has no number of its own.
+pub(crate) fn put_ops_word(ops: Option<Ops>, out: &mut Vec<u8>) -> Result<(), Fault> {
+    ops.filter(|ops| !OPS.contains(ops)).map_or(Ok(()), |ops| ops.to_string().put(out))
+}
+
+/// An operations set as it was taken, with its word if that stands here.
+pub(crate) fn take_ops_word(ops: Option<Ops>, bytes: &mut &[u8]) -> Result<Option<Ops>, Fault> {
+    match ops.filter(|ops| !OPS.contains(ops)) {
+        None => Ok(ops),
+        Some(_) if bytes.is_empty() => Ok(None),
+        Some(_) => Ok(Ops::of_file(&String::take(bytes)?)),
+    }
+}
 
 /// Clocks from 0 on.
 const CLOCKS: [Clock; 5] = [Clock::Unknown, Clock::Monotonic, Clock::TraceLocal, Clock::Wall, Clock::Virtual];
@@ -171,14 +187,16 @@ impl Wire for Ops {
     }
 
     fn put_option(ops: Option<&Self>, out: &mut Vec<u8>) -> Result<(), Fault> {
-        let number = OPS.iter().position(|known| Some(known) == ops).map_or(0, |at| at + 1);
-        (number as u8).put(out)
+        let known = ops.map(|ops| OPS.iter().position(|known| known == ops));
+        known.map_or(0, |known| known.map_or(OPS_BY_WORD, |at| at as u8 + 1)).put(out)
     }
 
-    /// `None` also for one of a later version.
+    /// `None` also for one of a later version. Of one that has no number of its own [`take_ops_word`] tells which it is.
     fn take_option(bytes: &mut &[u8]) -> Result<Option<Self>, Fault> {
-        let number = usize::from(u8::take(bytes)?);
-        Ok(number.checked_sub(1).and_then(|at| OPS.get(at)).copied())
+        Ok(match u8::take(bytes)? {
+            OPS_BY_WORD => Some(Ops::of_kernel("?")),
+            number => usize::from(number).checked_sub(1).and_then(|at| OPS.get(at)).copied(),
+        })
     }
 }
 
@@ -225,15 +243,21 @@ impl Wire for Source {
     }
 }
 
-/// Meta; what was done to the record before comes last, and only if there is any.
+/// Meta; what was done to the record before comes last, and only if there is any, or the word of the operations set
+/// behind it.
 pub(crate) fn encode_meta(meta: &Meta, out: &mut Vec<u8>) -> Result<(), Fault> {
     meta.put(out)?;
-    if meta.history.is_empty() { Ok(()) } else { meta.history.put(out) }
+    let has_word = meta.ops.is_some_and(|ops| !OPS.contains(&ops));
+    if !meta.history.is_empty() || has_word {
+        meta.history.put(out)?;
+    }
+    put_ops_word(meta.ops, out)
 }
 
 /// The inverse of [`encode_meta`].
 pub(crate) fn decode_meta(mut bytes: &[u8]) -> Result<Meta, Fault> {
     let meta = Meta::take(&mut bytes)?;
     let history = if bytes.is_empty() { Vec::new() } else { Wire::take(&mut bytes)? };
-    Ok(Meta { history, ..meta })
+    let ops = take_ops_word(meta.ops, &mut bytes)?;
+    Ok(Meta { history, ops, ..meta })
 }

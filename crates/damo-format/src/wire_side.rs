@@ -3,7 +3,7 @@
 
 use crate::error::Fault;
 use crate::layout::{MAX_SIDE_MAPPINGS, MAX_SIDES};
-use crate::wire::{Wire, decode, encode, put_list, wire};
+use crate::wire::{Wire, decode, encode, put_list, put_ops_word, take_ops_word, wire};
 use damo_model::{
     Bytes, CpuTime, Footprint, Lost, Mapping, Mappings, Mark, Params, Pressure, ProcessFootprint, SchemeCounts,
     SchemeProgress, Side, Stamp, SystemFootprint,
@@ -78,7 +78,10 @@ pub(crate) fn put(side: &Side, scratch: &mut Vec<u8>, out: &mut Vec<u8>) -> Resu
         Side::System(row) => (number::SYSTEM, row.put(scratch)),
         Side::Cpu(row) => (number::CPU, row.put(scratch)),
         Side::Pressure(row) => (number::PRESSURE, row.put(scratch)),
-        Side::Params(params) => (number::PARAMS, params.put(scratch)),
+        Side::Params(params) => {
+            let written = params.put(scratch).and_then(|()| put_ops_word(params.ops, scratch));
+            (number::PARAMS, written)
+        }
         Side::Lost(lost) => (number::LOST, lost.put(scratch)),
         Side::Mark(mark) => (number::MARK, mark.put(scratch)),
         Side::Scheme(progress) => (number::SCHEME, progress.put(scratch)),
@@ -141,7 +144,10 @@ fn entry_of(number: u32, mut entry: &[u8]) -> Result<Option<Side>, Fault> {
         number::SYSTEM => Side::System(Wire::take(entry)?),
         number::CPU => Side::Cpu(Wire::take(entry)?),
         number::PRESSURE => Side::Pressure(Wire::take(entry)?),
-        number::PARAMS => Side::Params(Wire::take(entry)?),
+        number::PARAMS => {
+            let params = Params::take(entry)?;
+            Side::Params(Params { ops: take_ops_word(params.ops, entry)?, ..params })
+        }
         number::LOST => Side::Lost(Wire::take(entry)?),
         number::MARK => Side::Mark(Wire::take(entry)?),
         number::SCHEME => Side::Scheme(Wire::take(entry)?),

@@ -89,6 +89,36 @@ fn everything_known_of_the_record_and_its_targets_comes_back() {
 }
 
 #[test]
+fn an_operations_set_that_this_version_does_not_know_comes_back_as_its_word() {
+    let newer = Ops::of_file("iomem");
+    let params = |ops| {
+        Item::Side(Side::Params(Params {
+            at: Stamp::Record(Nanos(1)),
+            kdamond: None,
+            context: None,
+            ops,
+            intervals: None,
+            intervals_goal: None,
+            nr_regions: None,
+            json: "{}".into(),
+        }))
+    };
+    for history in [vec![], vec!["damo 1.2.3: cut".to_string()]] {
+        for ops in [newer, Some(Ops::Paddr), None] {
+            let meta = Meta { ops, history: history.clone(), ..Meta::default() };
+            let items = [Item::Meta(meta.clone()), params(newer), params(ops)];
+            let reader = Reader::from_bytes(write(&items, WriterOptions::default()).0).unwrap();
+            assert_eq!(reader.meta(), &meta);
+            let sides: Vec<Item> = reader.side_data().unwrap().into_iter().map(Item::Side).collect();
+            assert_eq!(sides, items[1..]);
+        }
+    }
+    for word in ["", "a b", "\u{1b}[2J", &"x".repeat(65)] {
+        assert_eq!(Ops::of_file(word), None, "{word:?}");
+    }
+}
+
+#[test]
 fn a_record_streamed_from_its_reader_gives_the_items_as_they_were_written() {
     let mut items = vec![meta(), target(0)];
     items.extend(evolving(0, 30, 20, 5).into_iter().map(Item::Snapshot));

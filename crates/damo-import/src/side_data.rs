@@ -282,7 +282,7 @@ fn pid(value: &Value) -> Option<i32> {
 }
 
 fn ops(value: &Value) -> Option<Ops> {
-    value.as_str()?.parse().ok()
+    Ops::of_file(value.as_str()?)
 }
 
 /// An interval of the Python tool's JSON: microseconds, or with a unit.

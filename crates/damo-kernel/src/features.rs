@@ -88,6 +88,7 @@ const FEATURES: [(&str, &str, &str, Shows); 33] = [
     ("sysfs/goal_tuner", "choice of goal tuners", "7.1", Scheme("quotas/goal_tuner")),
     ("sysfs/fail_charge", "charge for failed actions", "7.1 or later", Scheme("quotas/fail_charge_num")),
     ("sysfs/pause", "pausing a context", "7.1 or later", Context("pause")),
+    ("sysfs/probes", "attribute probes", "7.3", Context("monitoring_attrs/probes")),
     ("trace/damon_aggregated", "snapshots through tracing", "5.15", Event("damon_aggregated")),
     (
         "trace/damon_region_aggregated",

@@ -11,7 +11,7 @@ use crate::procfs::Procfs;
 use crate::sysfs::KDAMONDS;
 use damo_model::KdamondIndex;
 use damo_model::kdamond::{Context, Kdamond};
-use damo_model::scheme::{Action, FilterKind, Goal, GoalTuner, Scheme, SchemeFilter};
+use damo_model::scheme::{Action, Goal, GoalTuner, Scheme, SchemeFilter};
 use std::cell::OnceCell;
 
 /// Words that came later than the files that take them.
@@ -110,6 +110,14 @@ impl Kernel<'_> {
             let file = "monitoring_attrs/intervals/intervals_goal";
             self.needs("sysfs/intervals_goal", place, "intervals.intervals_goal", file)?;
         }
+        if !context.probes.is_empty() {
+            self.needs("sysfs/probes", place, "probes", "monitoring_attrs/probes")?;
+        }
+        for (p, probe) in context.probes.iter().enumerate() {
+            for path in probe.filters.iter().filter_map(|filter| filter.kind.memcg()) {
+                self.cgroup(path, &place.below("probe", "monitoring_attrs/probes", p))?;
+            }
+        }
         for (t, _) in context.targets.iter().enumerate().filter(|(_, target)| target.obsolete) {
             self.needs("sysfs/obsolete_target", &place.below("target", "targets", t), "obsolete", "obsolete_target")?;
         }
@@ -166,7 +174,7 @@ impl Kernel<'_> {
         if filter.allow {
             self.needs("sysfs/filter_allow", place, "allow", "allow")?;
         }
-        if let FilterKind::Memcg(path) = &filter.kind { self.cgroup(path, place) } else { Ok(()) }
+        filter.kind.memcg().map_or(Ok(()), |path| self.cgroup(path, place))
     }
 
     /// The kernel takes any path, and finds out only when it is to start.
@@ -232,8 +240,8 @@ mod tests {
     use super::*;
     use crate::sysfs::{MemorySysfs, Sysfs};
     use damo_model::Bytes;
-    use damo_model::kdamond::ContextTarget;
-    use damo_model::scheme::{Dest, Metric, MinMax};
+    use damo_model::kdamond::{ContextTarget, Probe};
+    use damo_model::scheme::{Dest, FilterKind, Metric, MinMax};
     use damo_model::{IntervalsGoal, Nanos, Ops};
     use std::sync::Arc;
 
@@ -294,6 +302,10 @@ mod tests {
             (
                 "6.14, 6.15; context 0, intervals.intervals_goal; intervals_goal; 6.15",
                 kdamond(|c| c.intervals_goal = Some(tuned)),
+            ),
+            (
+                "7.2, 7.3; context 0, probes; monitoring_attrs/probes; 7.3",
+                kdamond(|c| c.probes.push(Probe::default())),
             ),
             ("6.17, 6.18; context 0, addr_unit; 0/addr_unit; 6.18", kdamond(|c| c.addr_unit = Some(4096))),
             (

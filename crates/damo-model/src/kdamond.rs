@@ -3,9 +3,11 @@
 
 mod check;
 mod json;
+mod probe;
 
 pub use check::check;
 pub use json::{from_json, to_json};
+pub use probe::Probe;
 
 pub use crate::json::{parse_basis_points, parse_count};
 
@@ -50,6 +52,8 @@ pub struct Context {
     pub intervals_goal: Option<IntervalsGoal>,
     /// Bounds on the number of regions.
     pub nr_regions: NrRegions,
+    /// What samples are looked at for beside accesses (7.3 and later).
+    pub probes: Vec<Probe>,
     /// Processes or address ranges that are monitored.
     pub targets: Vec<ContextTarget>,
     /// What is done on findings.
@@ -66,6 +70,7 @@ impl Context {
             intervals: Intervals::default(),
             intervals_goal: None,
             nr_regions: NrRegions::default(),
+            probes: Vec::new(),
             targets: Vec::new(),
             schemes: Vec::new(),
         }

@@ -1,8 +1,9 @@
 //! What is known of a record as a whole.
 
 use crate::keyword::keywords;
-use crate::{Bytes, Intervals, IntervalsGoal, Nanos, NrRegions};
-use serde::{Deserialize, Serialize};
+use crate::{Bytes, Intervals, IntervalsGoal, Nanos, NewerKeyword, NrRegions};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Which clock the record's times are on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -30,8 +31,8 @@ pub struct ClockPair {
 }
 
 /// DAMON's operations set: which address space is monitored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Ops {
     /// Virtual address spaces, regions follow the mappings.
     Vaddr,
@@ -39,9 +40,38 @@ pub enum Ops {
     Fvaddr,
     /// The physical address space.
     Paddr,
+    /// Of a newer kernel: what its addresses mean is not known here.
+    Newer(NewerKeyword),
 }
 
-keywords!(Ops, "operations set", { Vaddr = "vaddr", Fvaddr = "fvaddr", Paddr = "paddr" });
+keywords!(Ops, "operations set", { Vaddr = "vaddr", Fvaddr = "fvaddr", Paddr = "paddr" } Newer);
+
+impl Ops {
+    /// An operations set that a file of somebody else names, also one that this version does not know; `None` if the text
+    /// cannot be the word of a kernel.
+    pub fn of_file(word: &str) -> Option<Ops> {
+        let is_word = (1..=64).contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_graphic());
+        is_word.then(|| Ops::of_kernel(word))
+    }
+
+    /// Whether each target is a process.
+    pub fn has_processes(self) -> bool {
+        matches!(self, Ops::Vaddr | Ops::Fvaddr)
+    }
+}
+
+impl Serialize for Ops {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for Ops {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let word = String::deserialize(deserializer)?;
+        Ops::of_file(&word).ok_or_else(|| D::Error::custom("this is no operations set"))
+    }
+}
 
 /// Where the snapshots came from.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -110,7 +110,7 @@ impl Machine {
                 let ranges = if options.ranges.is_empty() { all_memory } else { options.ranges.clone() };
                 (vec![View::new(physical)], vec![ranges])
             }
-            Ops::Vaddr | Ops::Fvaddr => (0..processes.len())
+            _ => (0..processes.len())
                 .zip(&processes)
                 .map(|(i, process)| (View::new(virtual_places(process, i)), ranges_of(process, options)))
                 .unzip(),
@@ -260,7 +260,7 @@ impl Machine {
 fn ranges_of(process: &Process, options: &Options) -> Vec<AddrRange> {
     match options.ops {
         Ops::Fvaddr => options.ranges.clone(),
-        Ops::Vaddr | Ops::Paddr => three_ranges(&process.space.mappings),
+        _ => three_ranges(&process.space.mappings),
     }
 }
 

@@ -210,6 +210,7 @@ impl Options {
                 return bad("none given for fvaddr".into(), "give at least one range, or use vaddr");
             }
             Ops::Vaddr | Ops::Fvaddr | Ops::Paddr => {}
+            ops => return bad(format!("{ops} is not simulated"), "use vaddr, fvaddr or paddr"),
         }
         let mut last = 0;
         for range in &self.ranges {

@@ -9,7 +9,7 @@ pub(crate) fn kdamond(options: &Options, intervals: &Intervals, nr_processes: us
     let target = |pid| ContextTarget { pid, regions: options.ranges.clone(), ..ContextTarget::default() };
     let targets = match options.ops {
         Ops::Paddr => vec![target(None)],
-        Ops::Vaddr | Ops::Fvaddr => (0..nr_processes).map(|i| target(Some(crate::tell::pid(i)))).collect(),
+        _ => (0..nr_processes).map(|i| target(Some(crate::tell::pid(i)))).collect(),
     };
     let context = Context {
         intervals: *intervals,

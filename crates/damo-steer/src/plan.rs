@@ -6,9 +6,9 @@ use crate::error::Result;
 use crate::problem::Problem;
 use crate::processes::{CHILD_MIN_AGE, monitorable, older_than};
 use damo_kernel::procfs::foreign_pid_namespace;
-use damo_model::kdamond::{Context, ContextTarget, Kdamond};
+use damo_model::kdamond::{Context, ContextTarget, Kdamond, Probe};
 use damo_model::scheme::Scheme;
-use damo_model::{AddrRange, Intervals, IntervalsGoal, Nanos, NrRegions, Ops, Process};
+use damo_model::{Addr, AddrRange, Intervals, IntervalsGoal, Nanos, NrRegions, Ops, Process};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -40,6 +40,19 @@ pub enum TargetSpec {
     Cgroup(PathBuf),
     /// Parameters of whole kdamonds, targets included.
     Kdamonds(Vec<Kdamond>),
+    /// Several kdamonds, each with its own targets and parameters.
+    Several(Vec<KdamondSpec>),
+}
+
+/// One of several kdamonds as it was asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KdamondSpec {
+    /// What its context monitors.
+    pub targets: Vec<TargetSpec>,
+    /// Monitoring parameters.
+    pub monitoring: Monitoring,
+    /// Schemes, with rates and ages as they were written.
+    pub schemes: Vec<Scheme>,
 }
 
 impl TargetSpec {
@@ -56,7 +69,7 @@ impl TargetSpec {
 }
 
 /// Monitoring parameters as they were asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Monitoring {
     /// Sampling, aggregation and update intervals.
     pub intervals: Intervals,
@@ -68,6 +81,12 @@ pub struct Monitoring {
     pub ops: Option<Ops>,
     /// Whether the bounds were given rather than left at their default.
     pub given_nr_regions: bool,
+    /// Bytes per address unit, if told.
+    pub addr_unit: Option<u64>,
+    /// How often the kernel refreshes its files, if told.
+    pub refresh: Option<Nanos>,
+    /// Attribute probes.
+    pub probes: Vec<Probe>,
 }
 
 impl Default for Monitoring {
@@ -79,6 +98,9 @@ impl Default for Monitoring {
             goal: None,
             ops: None,
             given_nr_regions: false,
+            addr_unit: None,
+            refresh: None,
+            probes: Vec::new(),
         }
     }
 }
@@ -144,10 +166,14 @@ pub fn of(
             cgroup(machine, path, monitoring, children.least_age)?
         }
         TargetSpec::Paddr { ranges, nodes } => {
-            let ranges = physical(machine, ranges, nodes)?;
+            let ranges = physical(machine, ranges, nodes, monitoring.addr_unit.unwrap_or(1))?;
             let mut context = context(monitoring, Ops::Paddr);
             context.targets = vec![ContextTarget { regions: ranges, ..ContextTarget::default() }];
-            Plan { kdamonds: vec![kdamond(context)], processes: Vec::new(), origin: Origin::Roots { follow: false } }
+            Plan {
+                kdamonds: vec![kdamond(monitoring, context)],
+                processes: Vec::new(),
+                origin: Origin::Roots { follow: false },
+            }
         }
         TargetSpec::Kdamonds(kdamonds) => {
             check_page_filters(kdamonds)?;
@@ -155,7 +181,41 @@ pub fn of(
             let origin = if kdamonds.len() == 1 { roots } else { Origin::Roots { follow: false } };
             Plan { kdamonds: kdamonds.clone(), processes, origin }
         }
+        TargetSpec::Several(specs) => {
+            // Whose children they are is known of one kdamond only.
+            let follow = children.follow && specs.len() == 1;
+            several(specs, Children { follow, ..children }, machine, command)?
+        }
     })
+}
+
+fn several(specs: &[KdamondSpec], children: Children, machine: &Machine, command: Option<i32>) -> Result<Plan> {
+    let mut whole =
+        Plan { kdamonds: Vec::new(), processes: Vec::new(), origin: Origin::Roots { follow: children.follow } };
+    for spec in specs {
+        let mut joined: Option<Kdamond> = None;
+        for target in &spec.targets {
+            let part = of(target, &spec.monitoring, children, machine, command)?;
+            let new = part.processes.into_iter().filter(|process| !whole.processes.contains(process));
+            let new: Vec<Process> = new.collect();
+            whole.processes.extend(new);
+            for mut kdamond in part.kdamonds {
+                match joined.as_mut().and_then(|joined| joined.contexts.first_mut()) {
+                    Some(context) => {
+                        let more = kdamond.contexts.iter_mut().flat_map(|context| std::mem::take(&mut context.targets));
+                        let known = context.targets.clone();
+                        // A process may be a child of another one, and was found as that before.
+                        context.targets.extend(more.filter(|new| new.pid.is_none() || !known.contains(new)));
+                    }
+                    None => joined = Some(kdamond),
+                }
+            }
+        }
+        let mut kdamonds: Vec<Kdamond> = joined.into_iter().collect();
+        apply_schemes(&spec.schemes, &mut kdamonds)?;
+        whole.kdamonds.append(&mut kdamonds);
+    }
+    Ok(whole)
 }
 
 /// The parameters for these targets, without children of processes; with `schemes` in place of those that come with them.
@@ -199,12 +259,14 @@ fn context(monitoring: &Monitoring, ops: Ops) -> Context {
         intervals: monitoring.intervals,
         intervals_goal: monitoring.goal,
         nr_regions: monitoring.nr_regions,
+        addr_unit: monitoring.addr_unit,
+        probes: monitoring.probes.clone(),
         ..Context::new(monitoring.ops.unwrap_or(ops))
     }
 }
 
-fn kdamond(context: Context) -> Kdamond {
-    Kdamond { refresh: None, contexts: vec![context] }
+fn kdamond(monitoring: &Monitoring, context: Context) -> Kdamond {
+    Kdamond { refresh: monitoring.refresh, contexts: vec![context] }
 }
 
 fn plan_processes(
@@ -229,7 +291,7 @@ fn plan_processes(
     let mut context = context(monitoring, if ranges.is_empty() { Ops::Vaddr } else { Ops::Fvaddr });
     context.targets = processes.iter().map(|process| target(process.pid, ranges)).collect();
     let origin = Origin::Roots { follow: children.follow };
-    Ok(Plan { kdamonds: vec![kdamond(context)], processes, origin })
+    Ok(Plan { kdamonds: vec![kdamond(monitoring, context)], processes, origin })
 }
 
 /// A process as a context's target.
@@ -258,22 +320,22 @@ fn cgroup(machine: &Machine, path: &Path, monitoring: &Monitoring, least_age: Na
     }
     let mut context = context(monitoring, Ops::Vaddr);
     context.targets = processes.iter().map(|process| target(process.pid, &[])).collect();
-    Ok(Plan { kdamonds: vec![kdamond(context)], processes, origin: Origin::Cgroup(name) })
+    Ok(Plan { kdamonds: vec![kdamond(monitoring, context)], processes, origin: Origin::Cgroup(name) })
 }
 
-fn physical(machine: &Machine, ranges: &[AddrRange], nodes: &[u32]) -> Result<Vec<AddrRange>> {
+/// Ranges that are given are in `unit`s already.
+fn physical(machine: &Machine, ranges: &[AddrRange], nodes: &[u32], unit: u64) -> Result<Vec<AddrRange>> {
     if !ranges.is_empty() {
         return Ok(ranges.to_vec());
-    }
-    if nodes.is_empty() {
-        return Ok(machine.procfs.system_ram()?);
     }
     let mut found: Vec<AddrRange> = Vec::new();
     for node in nodes {
         found.extend(machine.procfs.node_ranges(*node)?);
     }
     // A block of memory may be in several nodes.
-    Ok(AddrRange::joined(found))
+    let bytes = if nodes.is_empty() { machine.procfs.system_ram()? } else { AddrRange::joined(found) };
+    let whole = |range: AddrRange| AddrRange::new(Addr(range.start.0.div_ceil(unit)), Addr(range.end.0 / unit));
+    Ok(if unit > 1 { bytes.into_iter().map(whole).collect() } else { bytes })
 }
 
 /// The processes that parameters name.

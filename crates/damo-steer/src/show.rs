@@ -9,7 +9,7 @@ use damo_kernel::sysfs::{ModuleKdamond, SchemeStatus};
 use damo_model::human::{Show, Style, count_text, format_hex_range, format_nr, format_size, time_text};
 use damo_model::kdamond::{Context, ContextTarget, Kdamond};
 use damo_model::scheme::{FilterKind, Goal, Metric, Scheme, SchemeFilter};
-use damo_model::{AddrRange, Bytes, Intervals, Nanos};
+use damo_model::{AddrRange, Bytes, Intervals, Nanos, Ops};
 use serde_json::{Value, json};
 use std::io::{ErrorKind, Write};
 
@@ -100,7 +100,7 @@ pub fn text(status: &Status, root: &Root) -> String {
             lines.push(format!("  context {c}: {}", bounds(context)));
             lines.extend(intervals(context).into_iter().map(|line| format!("    {line}")));
             for (t, target) in context.targets.iter().enumerate() {
-                lines.push(format!("    target {t}: {}", who(target, &procfs)));
+                lines.push(format!("    target {t}: {}", who(context, target, &procfs)));
                 lines.extend(ranges(target).into_iter().map(|line| format!("      {line}")));
             }
             for (s, scheme) in context.schemes.iter().enumerate() {
@@ -166,13 +166,14 @@ fn intervals(context: &Context) -> Vec<String> {
     lines
 }
 
-fn who(target: &ContextTarget, procfs: &Procfs) -> String {
+fn who(context: &Context, target: &ContextTarget, procfs: &Procfs) -> String {
     match target.pid {
         Some(pid) => match procfs.process(pid) {
             Ok(process) => format!("process {pid} ({})", process.comm),
             Err(_) => format!("process {pid}, which is gone"),
         },
-        None => "physical memory".to_owned(),
+        None if context.ops == Ops::Paddr => "physical memory".to_owned(),
+        None => format!("addresses of {}", context.ops),
     }
 }
 

@@ -2,6 +2,7 @@
 //! to the n-th `--damos_action`. Values are set by [`Scheme::set`], which also reads what `--schemes` takes.
 
 use super::offered;
+use super::setup::{flag, occurrences};
 use crate::error::{UsageError, usage};
 use crate::values;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
@@ -90,13 +91,29 @@ const FIELDS: [(&str, &[&str]); 14] = [
 const FILTER_HELP: &str = "allow|reject [none] TYPE, repeated as needed; TYPE is anon, active, young, unmapped, memcg PATH, \
                            addr START END, target INDEX or hugepage_size MIN MAX";
 
-/// What was typed: for each option its occurrences, each with its words.
+const MARKER: &str = "damos_scheme";
+const MARKER_HELP: &str = "Begin another scheme: the options behind it are for this one, up to the next";
+
+/// What was typed.
 #[derive(Clone, Debug, Default)]
-pub struct DamosArgs(Vec<(&'static str, Vec<Vec<String>>)>, Vec<String>);
+pub struct DamosArgs {
+    /// One for each `--damos_scheme`; without any, one for all schemes.
+    parts: Vec<SchemeOptions>,
+    /// Targets that stand right behind an action.
+    targets: Vec<String>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct SchemeOptions {
+    /// Number of its first scheme.
+    first: usize,
+    /// For each option its occurrences, each with its words.
+    options: Vec<(&'static str, Vec<Vec<String>>)>,
+}
 
 impl Args for DamosArgs {
     fn augment_args(command: Command) -> Command {
-        OPTIONS.into_iter().fold(command, |command, (id, names, min, max, help)| {
+        let command = OPTIONS.into_iter().fold(command, |command, (id, names, min, max, help)| {
             let arg = Arg::new(id).long(id).value_names(names.to_vec()).num_args(min..=max).help(help);
             let arg = if id == "schemes" { arg.short('c') } else { arg };
             let arg = match id {
@@ -105,7 +122,8 @@ impl Args for DamosArgs {
                 _ => arg,
             };
             command.arg(arg.action(ArgAction::Append).help_heading("Schemes"))
-        })
+        });
+        command.arg(flag(Arg::new(MARKER).long(MARKER)).help(MARKER_HELP).help_heading("Schemes"))
     }
 
     fn augment_args_for_update(command: Command) -> Command {
@@ -115,20 +133,24 @@ impl Args for DamosArgs {
 
 impl FromArgMatches for DamosArgs {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let words = |id: &str| {
-            let groups = matches.get_raw_occurrences(id);
-            let text = |word: &std::ffi::OsStr| word.to_string_lossy().into_owned();
-            groups.into_iter().flatten().map(|group| group.map(text).collect()).collect()
-        };
-        let mut options: Vec<(&'static str, Vec<Vec<String>>)> = OPTIONS.map(|(id, ..)| (id, words(id))).into();
+        let begins: Vec<usize> = occurrences(matches, MARKER).into_iter().map(|(place, _)| place).collect();
+        let mut parts = vec![SchemeOptions::default(); begins.len() + 1];
         let mut targets = Vec::new();
-        for words in options.iter_mut().filter(|(id, _)| *id == "damos_action").flat_map(|(_, groups)| groups) {
-            // `--damos_action pageout $(pidof app)`: only migrations have more words than the action.
-            if words.first().is_some_and(|action| !action.starts_with("migrate")) {
-                targets.extend(words.drain(1..));
+        for (id, ..) in OPTIONS {
+            for (place, mut words) in occurrences(matches, id) {
+                // `--damos_action pageout $(pidof app)`: only migrations have more words than the action.
+                if id == "damos_action" && words.first().is_some_and(|action| !action.starts_with("migrate")) {
+                    targets.extend(words.drain(1..));
+                }
+                parts[begins.iter().filter(|begin| **begin < place).count()].add(id, words);
             }
         }
-        Ok(Self(options, targets))
+        // What stands ahead of the first marker is a scheme as well, unless there is nothing.
+        if parts[0].options.is_empty() {
+            parts.remove(0);
+        }
+        parts.iter_mut().enumerate().for_each(|(at, part)| part.first = at);
+        Ok(Self { parts, targets })
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
@@ -140,7 +162,12 @@ impl FromArgMatches for DamosArgs {
 impl DamosArgs {
     /// Targets that stand right behind an action.
     pub(crate) fn targets(&self) -> &[String] {
-        &self.1
+        &self.targets
+    }
+
+    /// Whether any option of schemes was typed.
+    pub(crate) fn is_given(&self) -> bool {
+        !self.parts.is_empty()
     }
 
     /// The schemes, checked; `None` if none were named.
@@ -148,40 +175,78 @@ impl DamosArgs {
     /// # Errors
     /// A sentence that names the option or the scheme's field.
     pub fn schemes(&self) -> Result<Option<Vec<Scheme>>, UsageError> {
+        let mut all = Vec::new();
+        for part in &self.parts {
+            all.extend(part.schemes()?);
+        }
+        Ok((!self.parts.is_empty()).then_some(all))
+    }
+
+    /// Files that may be read for the schemes. Of JSON given as text there is no file of that name.
+    pub fn files(&self) -> Vec<std::path::PathBuf> {
+        let given = self.parts.iter().flat_map(|part| part.get("schemes"));
+        given.map(|words| words.concat().into()).collect()
+    }
+
+    /// Whether there are options of schemes, but none that makes one: then they are for those that run.
+    pub(crate) fn are_changes(&self) -> bool {
+        let makes = |part: &SchemeOptions| ["damos_action", "schemes"].iter().any(|id| !part.get(id).is_empty());
+        !self.parts.is_empty() && !self.parts.iter().any(makes)
+    }
+
+    /// Changes what was named of the schemes that run: the n-th occurrence of an option is for the n-th scheme, or with
+    /// `--damos_scheme` all behind the n-th one.
+    ///
+    /// # Errors
+    /// A sentence that names the option or the scheme's field.
+    pub(crate) fn change(&self, running: &mut [Scheme]) -> Result<(), UsageError> {
+        if let [part] = &self.parts[..] {
+            return part.change(running);
+        }
+        if self.parts.len() > running.len() {
+            return usage(format!(
+                "there are {} of --damos_scheme for {} schemes at work",
+                self.parts.len(),
+                running.len()
+            ));
+        }
+        let mut each = self.parts.iter().zip(running);
+        each.try_for_each(|(part, scheme)| part.change(std::slice::from_mut(scheme)))
+    }
+}
+
+impl SchemeOptions {
+    fn of_scheme(&self, at: usize, error: ParamError) -> UsageError {
+        ParamError::new(format!("scheme {}", self.first + at), error).into()
+    }
+
+    fn add(&mut self, id: &'static str, words: Vec<String>) {
+        match self.options.iter_mut().find(|(known, _)| *known == id) {
+            Some((_, groups)) => groups.push(words),
+            None => self.options.push((id, vec![words])),
+        }
+    }
+
+    fn schemes(&self) -> Result<Vec<Scheme>, UsageError> {
         let given = self.get("schemes");
         if given.is_empty() {
             return self.typed();
         }
-        if let Some((id, _)) = self.0.iter().find(|(id, groups)| *id != "schemes" && !groups.is_empty()) {
+        if let Some((id, _)) = self.options.iter().find(|(id, _)| *id != "schemes") {
             return usage(format!("--schemes has all of a scheme: leave out --{id}"));
         }
         let mut all = Vec::new();
         for one in given {
             all.extend(values::schemes(&one.concat())?);
         }
-        Ok(Some(all))
-    }
-
-    /// Files that may be read for the schemes. Of JSON given as text there is no file of that name.
-    pub fn files(&self) -> Vec<std::path::PathBuf> {
-        self.get("schemes").iter().map(|words| words.concat().into()).collect()
+        Ok(all)
     }
 
     fn get(&self, id: &str) -> &[Vec<String>] {
-        self.0.iter().find(|(known, _)| *known == id).map_or(&[], |(_, groups)| groups)
+        self.options.iter().find(|(known, _)| *known == id).map_or(&[], |(_, groups)| groups)
     }
 
-    /// Whether there are options of schemes, but none that makes one: then they are for those that run.
-    pub(crate) fn are_changes(&self) -> bool {
-        let given = |id: &str| !self.get(id).is_empty();
-        !given("damos_action") && !given("schemes") && self.0.iter().any(|(_, groups)| !groups.is_empty())
-    }
-
-    /// Changes what was named of the schemes that run: the n-th occurrence of an option is for the n-th scheme.
-    ///
-    /// # Errors
-    /// A sentence that names the option or the scheme's field.
-    pub(crate) fn change(&self, running: &mut [Scheme]) -> Result<(), UsageError> {
+    fn change(&self, running: &mut [Scheme]) -> Result<(), UsageError> {
         if running.is_empty() {
             return usage("no scheme is at work to be changed: give a --damos_action");
         }
@@ -192,14 +257,14 @@ impl DamosArgs {
             let before = scheme.clone();
             self.apply(at, &goals, &filters, scheme)?;
             if *scheme != before {
-                scheme.check().map_err(|error| of_scheme(at, error))?;
+                scheme.check().map_err(|error| self.of_scheme(at, error))?;
             }
         }
         Ok(())
     }
 
     fn check_counts(&self, schemes: usize, of: &str) -> Result<(), UsageError> {
-        for (id, groups) in &self.0 {
+        for (id, groups) in &self.options {
             let shared =
                 matches!(*id, "damos_quota_goal" | "damos_filter" | "damos_nr_quota_goals" | "damos_nr_filters");
             if !shared && groups.len() > schemes {
@@ -209,13 +274,11 @@ impl DamosArgs {
         Ok(())
     }
 
-    fn typed(&self) -> Result<Option<Vec<Scheme>>, UsageError> {
+    fn typed(&self) -> Result<Vec<Scheme>, UsageError> {
         let actions = self.get("damos_action");
         if actions.is_empty() {
-            return match self.0.iter().find(|(_, groups)| !groups.is_empty()) {
-                Some((id, _)) => usage(format!("--{id} belongs to a scheme: give its --damos_action")),
-                None => Ok(None),
-            };
+            let id = self.options.first().map_or(MARKER, |(id, _)| id);
+            return usage(format!("--{id} belongs to a scheme: give its --damos_action"));
         }
         self.check_counts(actions.len(), "actions")?;
         let goals = self.shared_out("damos_quota_goal", "damos_nr_quota_goals", actions.len())?;
@@ -224,7 +287,7 @@ impl DamosArgs {
         for (at, ((action, goals), filters)) in actions.iter().zip(goals).zip(filters).enumerate() {
             schemes.push(self.scheme(at, action, &goals, &filters)?);
         }
-        Ok(Some(schemes))
+        Ok(schemes)
     }
 
     /// What each action has of an option that it may have several times: all to a single action, else by the numbers
@@ -273,14 +336,14 @@ impl DamosArgs {
         };
         match nodes {
             [] => {}
-            [node] => scheme.set("target_nid", node).map_err(|error| of_scheme(at, error))?,
+            [node] => scheme.set("target_nid", node).map_err(|error| self.of_scheme(at, error))?,
             pairs if pairs.len() % 2 == 0 => {
                 let dest = |pair: &[String]| Ok(Dest { id: number(&pair[0])?, weight: number(&pair[1])? });
                 scheme.dests = pairs.chunks(2).map(dest).collect::<Result<_, UsageError>>()?;
             }
             _ => return usage(format!("--damos_action {name}: give one node, or each node with its weight")),
         }
-        scheme.check().map_err(|error| of_scheme(at, error))?;
+        scheme.check().map_err(|error| self.of_scheme(at, error))?;
         Ok(scheme)
     }
 
@@ -300,7 +363,7 @@ impl DamosArgs {
         }
         for (id, fields) in FIELDS {
             for (field, word) in fields.iter().zip(self.get(id).get(at).into_iter().flatten()) {
-                scheme.set(field, word).map_err(|error| of_scheme(at, error))?;
+                scheme.set(field, word).map_err(|error| self.of_scheme(at, error))?;
             }
         }
         if !goals.is_empty() {
@@ -311,10 +374,6 @@ impl DamosArgs {
         }
         Ok(())
     }
-}
-
-fn of_scheme(at: usize, error: ParamError) -> UsageError {
-    ParamError::new(format!("scheme {at}"), error).into()
 }
 
 /// METRIC TARGET [CURRENT|NODE [CGROUP]]
@@ -339,7 +398,7 @@ fn goal(words: &[String]) -> Result<Goal, UsageError> {
 /// Filters of one occurrence, in the present grammar or in the old one.
 fn filter(words: &[String]) -> Result<Vec<SchemeFilter>, UsageError> {
     let words: Vec<&str> = words.iter().flat_map(|word| word.split_whitespace()).collect();
-    let present = filters_now(&words);
+    let present = filters_now("damos_filter", &words);
     if present.is_err()
         && let Ok(old) = filter_before(&words)
     {
@@ -349,7 +408,7 @@ fn filter(words: &[String]) -> Result<Vec<SchemeFilter>, UsageError> {
 }
 
 /// `allow|reject [none] TYPE [values]`, repeated.
-fn filters_now<'a>(mut words: &'a [&'a str]) -> Result<Vec<SchemeFilter>, UsageError> {
+pub(super) fn filters_now<'a>(option: &str, mut words: &'a [&'a str]) -> Result<Vec<SchemeFilter>, UsageError> {
     let mut filters = Vec::new();
     while let [verb, rest @ ..] = words {
         let allow = match *verb {
@@ -357,7 +416,7 @@ fn filters_now<'a>(mut words: &'a [&'a str]) -> Result<Vec<SchemeFilter>, UsageE
             "reject" | "deny" | "block" => false,
             other => {
                 return usage(format!(
-                    "--damos_filter: `{other}` is neither allow nor reject; a target stands ahead of it or behind --damos_action"
+                    "--{option}: `{other}` is neither allow nor reject; a target stands ahead of it or behind --damos_action"
                 ));
             }
         };
@@ -365,7 +424,7 @@ fn filters_now<'a>(mut words: &'a [&'a str]) -> Result<Vec<SchemeFilter>, UsageE
             ["none", rest @ ..] => (false, rest),
             rest => (true, rest),
         };
-        let (kind, rest) = kind(rest)?;
+        let (kind, rest) = kind(option, rest)?;
         filters.push(SchemeFilter { kind, matching, allow });
         words = rest;
     }
@@ -381,7 +440,7 @@ fn filter_before(words: &[&str]) -> Result<SchemeFilter, UsageError> {
         other => return usage(format!("--damos_filter: `{other}` is neither matching nor nomatching")),
     };
     let words = [&[*name], rest].concat();
-    let (kind, rest) = kind(&words)?;
+    let (kind, rest) = kind("damos_filter", &words)?;
     let allow = match rest {
         [] | ["reject" | "deny" | "block"] => false,
         ["allow" | "pass"] => true,
@@ -391,18 +450,20 @@ fn filter_before(words: &[&str]) -> Result<SchemeFilter, UsageError> {
 }
 
 /// A filter's type with its values, and the words behind them.
-fn kind<'w>(words: &'w [&'w str]) -> Result<(FilterKind, &'w [&'w str]), UsageError> {
-    let [name, rest @ ..] = words else { return usage("--damos_filter: a type is missing behind allow or reject") };
+fn kind<'w>(option: &str, words: &'w [&'w str]) -> Result<(FilterKind, &'w [&'w str]), UsageError> {
+    let [name, rest @ ..] = words else {
+        return usage(format!("--{option}: a type is missing behind allow or reject"));
+    };
     let count = FilterKind::value_keys(name).map(<[&str]>::len).ok().filter(|count| *count <= rest.len());
     let Some(count) = count else {
         return usage(format!(
-            "--damos_filter: `{name}` is no filter, or its values are missing: anon, active, young, unmapped, memcg PATH, \
+            "--{option}: `{name}` is no filter, or its values are missing: anon, active, young, unmapped, memcg PATH, \
              addr START END, target INDEX, hugepage_size MIN MAX"
         ));
     };
     let (values, rest) = rest.split_at(count);
     let kind = FilterKind::parse(name, values);
-    Ok((kind.map_err(|error| UsageError(format!("--damos_filter {name}: {error}")))?, rest))
+    Ok((kind.map_err(|error| UsageError(format!("--{option} {name}: {error}")))?, rest))
 }
 
 #[cfg(test)]

@@ -1,11 +1,13 @@
 //! Targets and monitoring parameters: one definition for everything that sets DAMON up, so that recordings and schemes are
 //! typed alike.
 
+use super::probes::ProbeArgs;
 use crate::error::{UsageError, usage};
 use crate::values;
 use clap::Args;
+use damo_model::human::parse_bytes;
 use damo_model::kdamond::{Kdamond, parse_basis_points, parse_count};
-use damo_model::{AddrRange, Intervals, IntervalsGoal, Nanos, NrRegions, Ops};
+use damo_model::{AddrRange, Bytes, Intervals, IntervalsGoal, Nanos, NrRegions, Ops};
 use damo_steer::plan::{Monitoring, TargetSpec};
 use std::path::PathBuf;
 
@@ -86,6 +88,28 @@ pub struct MonitorArgs {
         help_heading = "Monitoring parameters"
     )]
     pub monitoring_nr_regions_range: Vec<u64>,
+
+    /// Bytes per address unit (6.18 and later), for 32-bit machines with more physical memory than that; ranges that are typed
+    /// are in this unit then.
+    #[arg(long = "damon_addr_unit", value_name = "BYTES", value_parser = parse_bytes, help_heading = "Monitoring parameters")]
+    pub damon_addr_unit: Option<Bytes>,
+
+    /// How often the kernel refreshes the figures in its files by itself (6.17 and later); a bare number is milliseconds, 0 is
+    /// never.
+    #[arg(long = "refresh_stat", value_name = "TIME", value_parser = values::milliseconds, help_heading = "Monitoring parameters")]
+    pub refresh_stat: Option<Nanos>,
+
+    /// Pause these contexts, by their numbers from 0, and let all others go on; without a number all go on (7.2 and later).
+    #[arg(long = "pause_ctx", value_name = "CONTEXT", num_args = 0.., help_heading = "Monitoring parameters")]
+    pub pause_ctx: Option<Vec<usize>>,
+
+    /// Remove these targets, by their numbers from 0; the others keep their regions (6.19 and later).
+    #[arg(long = "obsolete_targets", value_name = "TARGET", num_args = 1.., help_heading = "Targets")]
+    pub obsolete_targets: Vec<usize>,
+
+    /// Attribute probes.
+    #[command(flatten)]
+    pub probes: ProbeArgs,
 
     /// Let the kernel tune the intervals (6.15 and later): aim at this share of access events over so many
     /// aggregations, with the sampling interval within the two bounds; bare times are microseconds.
@@ -189,7 +213,16 @@ impl MonitorArgs {
         nr_regions.check()?;
         let given_nr_regions =
             self.minr.is_some() || self.maxr.is_some() || !self.monitoring_nr_regions_range.is_empty();
-        Ok(Monitoring { intervals, nr_regions, goal: self.goal()?, ops: self.ops, given_nr_regions })
+        Ok(Monitoring {
+            intervals,
+            nr_regions,
+            goal: self.goal()?,
+            ops: self.ops,
+            given_nr_regions,
+            addr_unit: self.damon_addr_unit.map(|unit| unit.0),
+            refresh: self.refresh_stat,
+            probes: self.probes.probes()?.unwrap_or_default(),
+        })
     }
 
     /// Changes what was named in the parameters of each context, and leaves the rest.
@@ -197,8 +230,13 @@ impl MonitorArgs {
     /// # Errors
     /// A sentence on what cannot be.
     pub(crate) fn change(&self, kdamonds: &mut [Kdamond]) -> Result<(), UsageError> {
-        let goal = self.goal()?;
+        let (goal, probes) = (self.goal()?, self.probes.probes()?);
+        for kdamond in &mut *kdamonds {
+            kdamond.refresh = self.refresh_stat.or(kdamond.refresh);
+        }
         for context in kdamonds.iter_mut().flat_map(|kdamond| &mut kdamond.contexts) {
+            context.addr_unit = self.damon_addr_unit.map(|unit| unit.0).or(context.addr_unit);
+            context.probes = probes.clone().unwrap_or_else(|| std::mem::take(&mut context.probes));
             self.set(&mut context.intervals, &mut context.nr_regions);
             context.intervals_goal = goal.or(context.intervals_goal);
         }
@@ -258,5 +296,8 @@ impl MonitorArgs {
             || !self.monitoring_nr_regions_range.is_empty()
             || !self.monitoring_intervals_goal.is_empty()
             || self.monitoring_intervals_autotune
+            || self.damon_addr_unit.is_some()
+            || self.refresh_stat.is_some()
+            || self.probes.is_given()
     }
 }

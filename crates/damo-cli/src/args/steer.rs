@@ -1,7 +1,7 @@
 //! The command line of `damo start`, `tune`, `stop`, `status` and `schemes`. Targets and parameters are typed as for `damo
 //! record`.
 
-use super::{DamosArgs, MonitorArgs};
+use super::SetupArgs;
 use crate::values;
 use clap::Args;
 use damo_model::Nanos;
@@ -16,13 +16,9 @@ use std::path::PathBuf;
     damo start --schemes schemes.json --dry_run\n\n\
     A scheme begins with its --damos_action; of several, the n-th of each option is for the n-th action.")]
 pub struct StartArgs {
-    /// Targets and monitoring parameters.
+    /// Targets, monitoring parameters and schemes.
     #[command(flatten)]
-    pub monitor: MonitorArgs,
-
-    /// Schemes.
-    #[command(flatten)]
-    pub damos: DamosArgs,
+    pub setup: SetupArgs,
 
     /// Switch kernel modules that use DAMON (DAMON_STAT and others) off without asking; `stop` switches them on again.
     #[arg(long = "pause_modules")]
@@ -55,13 +51,9 @@ pub enum ParameterFormat {
 #[derive(Args, Clone, Debug, Default)]
 #[command(after_help = "Example: damo args -a 200ms --damos_action stat $(pidof app) > params.json")]
 pub struct PrintArgs {
-    /// Targets and monitoring parameters.
+    /// Targets, monitoring parameters and schemes.
     #[command(flatten)]
-    pub monitor: MonitorArgs,
-
-    /// Schemes.
-    #[command(flatten)]
-    pub damos: DamosArgs,
+    pub setup: SetupArgs,
 
     /// Print each write to DAMON's files that `damo start` would make, in order, instead of parameters.
     #[arg(long = "dry_run")]
@@ -87,13 +79,9 @@ pub struct PrintArgs {
     With --damos_action or --schemes, what is given are all schemes from now on.\n\n\
     Defaults named above are those of --replace; without it, what is not named stays as it is.")]
 pub struct TuneArgs {
-    /// What to change; the rest stays as it is.
+    /// Targets, monitoring parameters and schemes.
     #[command(flatten)]
-    pub monitor: MonitorArgs,
-
-    /// Schemes to have from now on, instead of those there are.
-    #[command(flatten)]
-    pub damos: DamosArgs,
+    pub setup: SetupArgs,
 
     /// Replace all parameters and schemes: what is not named gets its default, or is no more. Targets stay unless named.
     #[arg(long)]
@@ -111,13 +99,9 @@ pub struct TuneArgs {
 /// Options of schemes that run in the foreground.
 #[derive(Args, Clone, Debug, Default)]
 pub struct ForegroundArgs {
-    /// Targets and monitoring parameters.
+    /// Targets, monitoring parameters and schemes.
     #[command(flatten)]
-    pub monitor: MonitorArgs,
-
-    /// Schemes.
-    #[command(flatten)]
-    pub damos: DamosArgs,
+    pub setup: SetupArgs,
 
     /// A program to start, with its arguments, and to apply the schemes to. Its exit code is passed on.
     ///

@@ -33,8 +33,8 @@ fn several_process_ids_are_taken_as_pidof_prints_them() {
     let pids = vec![10, 20];
     assert_eq!(asked("10 20").what, TargetSpec::Pids { pids: pids.clone(), ranges: vec![] }.into());
     // Quoted: one word. And twice the same process is one target.
-    let monitor = MonitorArgs { targets: vec!["10 20 10".into()], ..MonitorArgs::default() };
-    let quoted = RecordArgs { monitor, out: "x".into(), ..RecordArgs::default() };
+    let mut quoted = RecordArgs { out: "x".into(), ..RecordArgs::default() };
+    quoted.setup.monitor.targets = vec!["10 20 10".into()];
     assert_eq!(quoted.request().unwrap().what, TargetSpec::Pids { pids, ranges: vec![] }.into());
 }
 

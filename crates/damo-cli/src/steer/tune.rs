@@ -2,7 +2,6 @@
 //! with one they are the schemes from then on; `--replace` replaces everything but the targets.
 
 use super::{Wanted, on_machine};
-use crate::args::DamosArgs;
 use crate::args::steer::TuneArgs;
 use crate::error::{CliError, UsageError, usage};
 use crate::messages;
@@ -23,13 +22,13 @@ pub fn tune(args: &TuneArgs) -> Result<ExitCode, CliError> {
 
 /// Gives remarks on what the change means.
 pub(super) fn tune_on(machine: &Machine, args: &TuneArgs) -> Result<Vec<String>, CliError> {
-    let of_running = !args.replace && args.damos.are_changes();
-    let none = DamosArgs::default();
-    let wanted = Wanted::of(&args.monitor, if of_running { &none } else { &args.damos })?;
-    let whole = args.replace || matches!(wanted.targets, TargetSpec::Kdamonds(_));
+    let setup = &args.setup;
+    let of_running = !args.replace && setup.damos.are_changes();
+    let wanted = Wanted::of(setup, of_running)?;
+    let whole = args.replace || matches!(wanted.targets, TargetSpec::Kdamonds(_) | TargetSpec::Several(_));
     // Whatever is wrong with what was typed is found out before anything is touched.
-    let typed = if args.replace || wanted.has_targets { Some(wanted.kdamonds(machine)?) } else { None };
-    if typed.is_none() && wanted.schemes.is_none() && !of_running && !args.monitor.gave_parameters() {
+    let typed = if whole || wanted.has_targets { Some(wanted.kdamonds(machine)?) } else { None };
+    if typed.is_none() && !setup.gave_parameters() {
         return Ok(usage("nothing to change: name intervals, numbers of regions, targets or schemes")?);
     }
     let mut notes = Vec::new();
@@ -43,7 +42,7 @@ pub(super) fn tune_on(machine: &Machine, args: &TuneArgs) -> Result<Vec<String>,
                 *kdamonds = typed;
             }
             typed => {
-                args.monitor.change(kdamonds)?;
+                setup.monitor.change(kdamonds)?;
                 if let Some(typed) = typed {
                     change_targets(kdamonds, typed)?;
                 }
@@ -52,9 +51,10 @@ pub(super) fn tune_on(machine: &Machine, args: &TuneArgs) -> Result<Vec<String>,
                 }
             }
         }
+        setup.mark(kdamonds)?;
         if of_running {
             for context in contexts(kdamonds) {
-                args.damos.change(&mut context.schemes)?;
+                setup.damos.change(&mut context.schemes)?;
             }
             plan::check_page_filters(kdamonds)?;
         }

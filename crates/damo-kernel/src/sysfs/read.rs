@@ -4,13 +4,13 @@
 use super::{SchemeStatus, TriedRegion};
 use crate::error::{Error, Result, excerpt};
 use crate::io::Root;
-use damo_model::kdamond::{Context, ContextTarget, Kdamond};
+use damo_model::kdamond::{Context, ContextTarget, Kdamond, Probe};
 use damo_model::scheme::{
     Action, Dest, FilterKind, Goal, GoalTuner, Metric, MinMax, Quotas, ResolvedPattern, Scheme, SchemeFilter,
     WatermarkMetric, Watermarks, Weights,
 };
 use damo_model::{
-    Addr, AddrRange, Age, Bytes, Intervals, IntervalsGoal, Nanos, NrAccesses, NrRegions, Region, SchemeCounts,
+    Addr, AddrRange, Age, Bytes, Intervals, IntervalsGoal, Nanos, NrAccesses, NrRegions, Ops, Region, SchemeCounts,
 };
 use std::str::FromStr;
 
@@ -97,8 +97,8 @@ impl<'r> Reader<'r> {
     }
 
     fn context(&self) -> Result<Context> {
-        let ops = self.text("operations")?;
-        let ops = ops.parse().map_err(|_| self.content("operations", "vaddr, fvaddr or paddr", &ops))?;
+        let word = self.text("operations")?;
+        let ops = Ops::of_file(&word).ok_or_else(|| self.content("operations", "an operations set", &word))?;
         let attrs = self.below("monitoring_attrs");
         let intervals = attrs.below("intervals");
         let goal = intervals.below("intervals_goal");
@@ -108,9 +108,25 @@ impl<'r> Reader<'r> {
             pause: if self.has("pause") { Some(self.flag("pause")?) } else { None },
             intervals: intervals.intervals()?,
             intervals_goal: if goal.has("access_bp") { goal.goal_of_intervals()? } else { None },
+            probes: if attrs.has("probes") { attrs.each("probes", "nr_probes", Reader::probe)? } else { Vec::new() },
             nr_regions: NrRegions { min: attrs.number("nr_regions/min")?, max: attrs.number("nr_regions/max")? },
             targets: self.each("targets", "nr_targets", Reader::target)?,
             schemes: self.each("schemes", "nr_schemes", Reader::scheme)?,
+        })
+    }
+
+    fn probe(&self) -> Result<Probe> {
+        let filter = |at: &Reader<'r>| {
+            let kind = match at.text("type")?.as_str() {
+                "memcg" => FilterKind::Memcg(at.text("path")?),
+                "anon" => FilterKind::Anon,
+                word => FilterKind::newer(word),
+            };
+            Ok(SchemeFilter { kind, matching: at.flag("matching")?, allow: at.flag("allow")? })
+        };
+        Ok(Probe {
+            filters: self.each("filters", "nr_filters", filter)?,
+            weight: self.optional("weight")?.unwrap_or(0),
         })
     }
 

@@ -163,7 +163,28 @@ impl Staged {
             }
             done.push((at, saved));
         }
+        self.forget_obsolete(kdamonds)
+    }
+
+    /// The kernel has removed targets that were obsolete. They go from the files as well: the next commit pairs the
+    /// files' targets with the kernel's by their numbers.
+    fn forget_obsolete(&self, kdamonds: &[Kdamond]) -> Result<()> {
+        for (slot, kdamond) in self.slots.iter().zip(kdamonds) {
+            for (c, context) in kdamond.contexts.iter().enumerate() {
+                let left: Vec<ContextTarget> =
+                    context.targets.iter().filter(|target| !target.obsolete).cloned().collect();
+                if left.len() < context.targets.len() {
+                    Writer::new(&self.sysfs.root, &format!("{}/contexts/{c}", slot.dir())).targets(&left)?;
+                }
+            }
+        }
         Ok(())
+    }
+
+    /// Whether single targets of a kdamond can be removed while it runs, so that the others keep their regions.
+    pub fn can_remove_targets(&self, at: usize, context: usize) -> bool {
+        let file = |slot: &Slot| format!("{}/contexts/{context}/targets/0/obsolete_target", slot.dir());
+        self.slots.get(at).is_some_and(|slot| self.sysfs.root.exists(&file(slot)))
     }
 
     /// Has the staged parameters taken. Some kernels (6.12) end the kdamond that cannot take them, and the write of

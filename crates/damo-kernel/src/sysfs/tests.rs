@@ -2,8 +2,10 @@
 //! and reading a tree that a real 6.12 kernel had.
 
 use super::*;
-use damo_model::kdamond::{Context, ContextTarget, Kdamond};
-use damo_model::scheme::{Action, FilterKind, Goal, Metric, Scheme, SchemeFilter, Span, WatermarkMetric, Watermarks};
+use damo_model::kdamond::{Context, ContextTarget, Kdamond, Probe};
+use damo_model::scheme::{
+    Action, FilterKind, Goal, GoalTuner, Metric, Scheme, SchemeFilter, Span, WatermarkMetric, Watermarks,
+};
 use damo_model::{Addr, AddrRange, Bytes, IntervalsGoal, Nanos, NrRegions, Ops};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -60,7 +62,7 @@ fn everything() -> Kdamond {
 
 #[test]
 fn what_is_staged_reads_back_the_same_on_every_kernel_that_has_it() {
-    for release in [(6, 12), (6, 14), (6, 15), (6, 19), (7, 0)] {
+    for release in [(6, 12), (6, 14), (6, 15), (6, 19), (7, 0), (7, 3)] {
         let (_, sysfs) = kernel(release);
         let mut wanted = everything();
         if release >= (6, 15) {
@@ -69,6 +71,16 @@ fn what_is_staged_reads_back_the_same_on_every_kernel_that_has_it() {
                 Some(IntervalsGoal { access_bp: 400, aggregations: 3, min_sample, max_sample });
             // Read back in the order of the two directories.
             wanted.contexts[0].schemes[0].filters.reverse();
+        }
+        if release >= (7, 3) {
+            let anon = SchemeFilter { kind: FilterKind::Anon, matching: true, allow: true };
+            let memcg = SchemeFilter { kind: FilterKind::Memcg("/a".into()), matching: false, allow: false };
+            let context = &mut wanted.contexts[0];
+            context.probes = vec![Probe { filters: vec![anon], weight: 3 }, Probe { filters: vec![memcg], weight: 0 }];
+            context.pause = Some(true);
+            context.schemes[0].quotas.goal_tuner = Some(GoalTuner::Temporal);
+            (context.schemes[0].quotas.fail_charge_num, context.schemes[0].quotas.fail_charge_denom) =
+                (Some(1), Some(4096));
         }
         let staged = sysfs.stage(std::slice::from_ref(&wanted)).expect("the kernel has all of it");
         let mut found = staged.params().expect("readable").remove(0);
@@ -453,6 +465,67 @@ fn what_someone_else_started_is_tuned_and_stopped_only_after_it_was_adopted() {
     assert!(sysfs.running().expect("readable").is_empty());
     assert_eq!(sysfs.kdamond(KdamondIndex(0)).expect("still staged").params, everything().resolved());
     assert!(sysfs.adopt(&[KdamondIndex(0)]).is_err(), "off");
+}
+
+#[test]
+fn an_operations_set_of_a_newer_kernel_is_read_and_tuned_as_it_is() {
+    let (fake, sysfs) = kernel((6, 12));
+    let mut staged = sysfs.stage(&[physical()]).unwrap();
+    let context = format!("{KDAMONDS}/0/contexts/0");
+    fake.kernel_writes(&format!("{context}/avail_operations"), "vaddr paddr iomem");
+    fake.kernel_writes(&format!("{context}/operations"), "iomem");
+    let mut params = staged.params().unwrap();
+    assert_eq!(params[0].contexts[0].ops.to_string(), "iomem");
+    sysfs.root.io().write(&format!("{KDAMONDS}/0/state"), "on").unwrap();
+    staged.keep();
+    staged = sysfs.adopt(&[KdamondIndex(0)]).unwrap();
+    params[0].contexts[0].nr_regions.max = 2000;
+    params[0].contexts[0].targets.clear();
+    staged.commit(&params).unwrap();
+    assert_eq!(fake.files()[&format!("{context}/operations")], "iomem");
+    assert_eq!(sysfs.kdamond(KdamondIndex(0)).unwrap().params, params[0]);
+}
+
+#[test]
+fn a_probe_that_was_left_is_reset_by_those_who_want_none_and_comes_back_afterwards() {
+    let (fake, sysfs) = kernel((7, 3));
+    let mut with = physical();
+    let anon = SchemeFilter { kind: FilterKind::Anon, matching: true, allow: true };
+    with.contexts[0].probes.push(Probe { filters: vec![anon], weight: 1 });
+    sysfs.stage(&[with]).unwrap().keep();
+    let before = settings(&fake);
+    let probes = format!("{KDAMONDS}/0/contexts/0/monitoring_attrs/probes");
+    let staged = sysfs.stage(&[physical()]).unwrap();
+    assert_eq!(fake.files()[&format!("{probes}/nr_probes")], "0");
+    staged.undo().unwrap();
+    assert_eq!(settings(&fake), before);
+    assert_eq!(fake.files()[&format!("{probes}/0/weight")], "1");
+}
+
+#[test]
+fn targets_that_are_obsolete_are_in_no_file_any_more_once_the_kernel_has_removed_them() {
+    let (fake, sysfs) = kernel((6, 19));
+    let mut kdamond = process(1);
+    let target = |pid| ContextTarget { pid: Some(pid), ..ContextTarget::default() };
+    kdamond.contexts[0].targets = vec![target(1), target(2), target(3)];
+    let mut staged = sysfs.stage(std::slice::from_ref(&kdamond)).unwrap();
+    staged.start().unwrap();
+    assert!(staged.can_remove_targets(0, 0));
+    kdamond.contexts[0].targets[1].obsolete = true;
+    let first = fake.log().len();
+    staged.commit(&[kdamond]).unwrap();
+    let log = fake.log();
+    let place =
+        |end: &str, word: &str| log[first..].iter().position(|(path, value)| path.ends_with(end) && value == word);
+    assert!(place("targets/1/obsolete_target", "Y") < place("state", "commit"));
+    assert!(place("state", "commit") < place("nr_targets", "2"));
+    let left = staged.params().unwrap().remove(0).contexts.remove(0).targets;
+    assert_eq!(left, [target(1), target(3)]);
+    assert!(!sysfs_of((6, 18)).can_remove_targets(0, 0));
+}
+
+fn sysfs_of(release: (u32, u32)) -> Staged {
+    kernel(release).1.stage(&[process(1)]).unwrap()
 }
 
 #[test]

@@ -5,7 +5,7 @@
 use super::Sysfs;
 use crate::error::{Error, Result};
 use crate::io::Root;
-use damo_model::kdamond::{Context, ContextTarget, Kdamond};
+use damo_model::kdamond::{Context, ContextTarget, Kdamond, Probe};
 use damo_model::scheme::{FilterKind, Goal, GoalTuner, Metric, Quotas, Scheme, SchemeFilter};
 use damo_model::{Intervals, IntervalsGoal, Nanos};
 use std::fmt::Display;
@@ -98,16 +98,29 @@ impl<'r> Writer<'r> {
         intervals.goal(context.intervals_goal)?;
         attrs.set("nr_regions/min", context.nr_regions.min)?;
         attrs.set("nr_regions/max", context.nr_regions.max)?;
-        let pause = |pause: bool| if pause { "Y" } else { "N" };
-        self.set_newer(
-            "pause",
-            pause(context.pause.unwrap_or(false)),
-            "N",
-            since("pausing a context", "7.1 or later"),
-        )?;
+        // Always, where there are probes: one that was left makes 7.3 count no accesses if it has a weight.
+        if attrs.has("probes") {
+            attrs.each("probes", "nr_probes", &context.probes, Writer::probe)?;
+        } else if !context.probes.is_empty() {
+            return Err(attrs.missing("probes", since("attribute probes", "7.3")));
+        }
+        let pause = yes(context.pause.unwrap_or(false));
+        self.set_newer("pause", pause, "N", since("pausing a context", "7.1 or later"))?;
         self.set_newer("addr_unit", context.addr_unit.unwrap_or(1), 1, since("an address unit", "6.18"))?;
-        self.each("targets", "nr_targets", &context.targets, Writer::target)?;
+        self.targets(&context.targets)?;
         self.each("schemes", "nr_schemes", &context.schemes, |dir, scheme| dir.scheme(scheme, &context.intervals))
+    }
+
+    fn probe(&self, probe: &Probe) -> Result<()> {
+        self.set_newer("weight", probe.weight, 0, since("weights of attribute probes", "7.3"))?;
+        self.each("filters", "nr_filters", &probe.filters, |dir, filter| {
+            dir.set("type", &filter.kind)?;
+            if let FilterKind::Memcg(path) = &filter.kind {
+                dir.set("path", path)?;
+            }
+            dir.set("allow", yes(filter.allow))?;
+            dir.set("matching", yes(filter.matching))
+        })
     }
 
     fn goal(&self, goal: Option<IntervalsGoal>) -> Result<()> {
@@ -126,7 +139,11 @@ impl<'r> Writer<'r> {
         dir.set("max_sample_us", micros(goal.max_sample))
     }
 
-    pub(super) fn target(&self, target: &ContextTarget) -> Result<()> {
+    pub(super) fn targets(&self, targets: &[ContextTarget]) -> Result<()> {
+        self.each("targets", "nr_targets", targets, Writer::target)
+    }
+
+    fn target(&self, target: &ContextTarget) -> Result<()> {
         match target.pid {
             Some(pid) => self.set("pid_target", pid)?,
             // The directory may be one that had a process before.

@@ -1,6 +1,6 @@
 //! Parameters that the kernel would refuse with a bare `EINVAL`, or take and misread, are refused here with a sentence.
 
-use super::{Context, Kdamond};
+use super::{Context, Kdamond, Probe};
 use crate::human::{format_hex_range, time_text};
 use crate::json::{ParamError, Result};
 use crate::scheme::{Action, FilterKind};
@@ -107,6 +107,13 @@ impl Context {
         self.intervals.check()?;
         self.nr_regions.check()?;
         self.intervals_goal.map_or(Ok(()), |goal| goal.check())?;
+        if self.addr_unit.is_some_and(|unit| !unit.is_power_of_two()) {
+            return Err(ParamError::new("addr_unit", "is no power of two: the kernel takes 1, 2, 4, 8, … bytes"));
+        }
+        if self.addr_unit.is_some_and(|unit| unit > 1) && self.ops.has_processes() {
+            return Err(ParamError::new("addr_unit", "is for physical addresses: leave it out, or monitor paddr"));
+        }
+        Probe::check(&self.probes)?;
         self.check_targets()?;
         for (s, scheme) in self.schemes.iter().enumerate() {
             let at = |error: ParamError| error.within(format!("schemes[{s}]"));
@@ -125,7 +132,7 @@ impl Context {
     }
 
     fn check_targets(&self) -> Result<()> {
-        if self.targets.is_empty() && self.ops != Ops::Paddr {
+        if self.targets.is_empty() && self.ops.has_processes() {
             return Err(ParamError::new("targets", "there is none, and virtual address spaces need a process each"));
         }
         for (t, target) in self.targets.iter().enumerate() {
@@ -134,7 +141,7 @@ impl Context {
                 (Ops::Paddr, Some(pid)) => {
                     return wrong("pid", format!("{pid} makes no sense: physical addresses belong to no process"));
                 }
-                (Ops::Vaddr | Ops::Fvaddr, None) => {
+                (ops, None) if ops.has_processes() => {
                     return wrong("pid", "is missing: a virtual address space is given by a process".to_owned());
                 }
                 _ => {}
@@ -164,7 +171,7 @@ impl Context {
     /// # Errors
     /// If the kernel would pass over a filter, and do what shall not be done.
     pub fn check_page_filters(&self) -> Result<()> {
-        for (s, scheme) in self.schemes.iter().enumerate().filter(|_| self.ops != Ops::Paddr) {
+        for (s, scheme) in self.schemes.iter().enumerate().filter(|_| self.ops.has_processes()) {
             let harmless = matches!(scheme.action, Action::Stat | Action::MigrateHot | Action::MigrateCold);
             let passed_over = scheme.filters.iter().enumerate().find(|(_, filter)| !harmless && !filter.kind.is_core());
             if let Some((f, filter)) = passed_over {

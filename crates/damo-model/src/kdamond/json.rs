@@ -5,7 +5,7 @@
 //! Keys that this version does not know, and wishes that it cannot meet, are an error rather than silently without effect.
 //! Errors name the place: `kdamonds[0].contexts[0].intervals.sample_us`.
 
-use super::{Context, ContextTarget, Kdamond};
+use super::{Context, ContextTarget, Kdamond, Probe};
 use crate::human::{self, TimeUnit};
 use crate::json::{At, ParamError, Result, parse_basis_points, time};
 use crate::scheme::Scheme;
@@ -49,12 +49,11 @@ fn context(at: &At<'_>) -> Result<Context> {
         "schemes",
         "addr_unit",
         "pause",
-        // Of the Python tool; for kernels that are not released.
         "probes",
+        // Of the Python tool; for kernels that are not released.
         "sample_control",
         "ops_attrs",
     ])?;
-    at.nothing("probes", "attribute probes are not supported by damo, although Linux 7.3 has them; leave them out")?;
     at.nothing("ops_attrs", "attributes of operations sets are not supported; leave them out")?;
     if let Some(control) = at.maybe("sample_control") {
         sample_control(&control)?;
@@ -70,6 +69,8 @@ fn context(at: &At<'_>) -> Result<Context> {
     }
     context.addr_unit = at.maybe("addr_unit").map(|at| at.parse(human::parse_bytes)).transpose()?.map(|unit| unit.0);
     context.pause = at.maybe("pause").map(|at| at.flag()).transpose()?;
+    let probes = at.maybe("probes").map(|at| at.items()).transpose()?.unwrap_or_default();
+    context.probes = probes.iter().map(Probe::from_json).collect::<Result<_>>()?;
     context.targets = at.get("targets")?.items()?.iter().map(target).collect::<Result<_>>()?;
     if let Some(list) = at.maybe("schemes") {
         // Errors of schemes name their field as if the scheme stood alone.
@@ -176,6 +177,9 @@ impl Context {
                 "min_sample_us": time(goal.min_sample),
                 "max_sample_us": time(goal.max_sample),
             });
+        }
+        if !self.probes.is_empty() {
+            value["probes"] = self.probes.iter().map(Probe::to_json).collect();
         }
         if let Some(unit) = self.addr_unit {
             value["addr_unit"] = json!(unit);

@@ -78,7 +78,8 @@ fn what_the_python_tool_prints_for_its_options_is_read() {
         "targets": [{"pid": null, "obsolete": false, "regions": [{"start": "4,096", "end": "26,843,545,600"}]}],
         "intervals": {"sample_us": "5 ms", "aggr_us": "100 ms", "ops_update_us": "1 s", "intervals_goal":
             {"access_bp": "0 %", "aggrs": "0", "min_sample_us": "0 ns", "max_sample_us": "0 ns"}},
-        "nr_regions": {"min": "10", "max": "1,000"}, "probes": [],
+        "nr_regions": {"min": "10", "max": "1,000"}, "probes": [{"preps": [], "weight": 3, "filters": [{"filter_type": "memcg",
+            "matching": false, "allow": true, "path": "a/b", "range_min": null, "range_max": null}]}],
         "sample_control": {"primitives_enabled": {"page_table": true, "page_fault": false}, "sample_filters": []},
         "pause": false, "schemes": [{"action": "pageout", "dests": [],
             "access_pattern": {"sz_bytes": {"min": "0 B", "max": "max"}, "nr_accesses": {"min": "0 %", "max": "0 %"},
@@ -99,6 +100,9 @@ fn what_the_python_tool_prints_for_its_options_is_read() {
     assert_eq!((scheme.quotas.size, scheme.quotas.weights.age), (Bytes(100 << 20), 1));
     assert_eq!((scheme.quotas.fail_charge_num, read[0].contexts[0].addr_unit), (None, Some(1)));
     assert_eq!(read[0].contexts[0].intervals_goal, None);
+    let filter = SchemeFilter { kind: FilterKind::Memcg("/a/b".into()), matching: false, allow: true };
+    assert_eq!(read[0].contexts[0].probes, [Probe { filters: vec![filter], weight: 3 }]);
+    assert_eq!(from_json(&to_json(&read)).unwrap()[0].contexts[0].probes, read[0].contexts[0].probes);
 }
 
 #[test]

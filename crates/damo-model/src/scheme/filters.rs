@@ -95,6 +95,11 @@ impl FilterKind {
         FilterKind::Newer(NewerKeyword::new(word))
     }
 
+    /// The memory cgroup that it looks for.
+    pub fn memcg(&self) -> Option<&str> {
+        if let FilterKind::Memcg(path) = self { Some(path) } else { None }
+    }
+
     /// Whether DAMON's core decides by it, for whole regions; otherwise it is decided page by page.
     pub fn is_core(&self) -> bool {
         matches!(self, FilterKind::Addr(_) | FilterKind::Target(_))

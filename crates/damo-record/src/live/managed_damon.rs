@@ -1,7 +1,7 @@
 //! Kdamonds of our own: set up, noted, started, kept up with the processes, stopped, and undone.
 
 use super::target_controller::TargetController;
-use super::target_slots::{TargetSlot, arrange, place_in, processes_in};
+use super::target_slots::{TargetSlot, append, arrange, place_in, processes_in};
 use crate::error::RecordError;
 use crate::request::{Request, RequestSource};
 use damo_kernel::procfs::Procfs;
@@ -236,7 +236,11 @@ impl ManagedDamon {
     fn targets(&self, places: &[TargetSlot]) -> Vec<ContextTarget> {
         let target = |place: &TargetSlot| match place {
             TargetSlot::Process(process) => plan::target(process.pid, &self.ranges),
-            TargetSlot::NotAProcess | TargetSlot::Gone => ContextTarget::default(),
+            TargetSlot::NotAProcess => ContextTarget::default(),
+            // The kernel looks for the process of each target, and one that is gone it refuses: ours will do.
+            TargetSlot::Gone => {
+                ContextTarget { obsolete: true, ..plan::target(std::process::id().cast_signed(), &self.ranges) }
+            }
         };
         places.iter().map(target).collect()
     }
@@ -262,6 +266,8 @@ impl ManagedDamon {
         });
         spawned.map_err(|e| RecordError::io("pending DAMON of new processes", e))?;
         let all = processes_in(&next).cloned().collect();
+        // What is obsolete is in no list any more once the kernel has removed it.
+        let next = next.into_iter().filter(|place| *place != TargetSlot::Gone).collect();
         self.pending = Some(PendingCommit { newcomers, all, next, end, ended: None, wakeup });
         Ok(())
     }
@@ -355,7 +361,8 @@ impl TargetController for ManagedDamon {
             return Ok(changed);
         }
         if let Some((_, present)) = self.kdamonds.first() {
-            let next = arrange(present, &newcomers);
+            let removes = self.staged.can_remove_targets(0, 0);
+            let next = if removes { append(present, &newcomers) } else { arrange(present, &newcomers) };
             self.begin_commit(newcomers, next)?;
         }
         Ok(changed)

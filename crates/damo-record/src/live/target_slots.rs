@@ -40,6 +40,12 @@ pub(crate) fn place_in(kdamonds: &[(KdamondIndex, Vec<TargetSlot>)], pid: i32) -
     })
 }
 
+/// A list of targets with the newcomers behind the others, where the kernel can remove those who are gone: all others keep
+/// their regions.
+pub(crate) fn append(present: &[TargetSlot], born: &[Process]) -> Vec<TargetSlot> {
+    present.iter().cloned().chain(born.iter().cloned().map(TargetSlot::Process)).collect()
+}
+
 /// A list of targets without those who are gone (the kernel refuses their ids) and with the newcomers. Who is alive
 /// keeps its place as far as possible, because a place's regions stay with the place until the next update.
 pub(crate) fn arrange(present: &[TargetSlot], born: &[Process]) -> Vec<TargetSlot> {

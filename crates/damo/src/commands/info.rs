@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use damo_frame::{FrameError, Record};
 use damo_model::human::{Show, Style, count_text, format_nr, format_size, plain_json, time_text};
-use damo_model::{Bytes, Intervals, Nanos, Selection, Side, Source, Target, TargetKey, TimeSpan};
+use damo_model::{Bytes, Intervals, Nanos, Ops, Selection, Side, Source, Target, TargetKey, TimeSpan};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -156,6 +156,8 @@ impl<'a> Facts<'a> {
         if imported {
             line("as .damo", format!("{}{each}", format_size(totals.file, Style::Human)))?;
         }
+        let ops = meta.ops.filter(|ops| !Ops::ALL.contains(ops));
+        line("operations set", ops.map_or(String::new(), |ops| format!("{ops}, which this version does not know")))?;
         line("recorder", meta.tool.clone())?;
         line("command", meta.command.join(" "))?;
         line("history", meta.history.join("; then "))?;
@@ -227,7 +229,7 @@ impl<'a> Facts<'a> {
             })
             .collect();
         json!({
-            "name": record.name(), "source": source(&meta.source), "recorder": meta.tool, "command": meta.command,
+            "name": record.name(), "source": source(&meta.source), "ops": meta.ops, "recorder": meta.tool, "command": meta.command,
             "history": meta.history,
             "kernel": meta.kernel_release, "host": meta.host, "clock": format!("{:?}", meta.clock),
             "recorded_wall_ns": meta.clock_pair.map(|pair| pair.wall.0),

@@ -122,11 +122,11 @@ pub(crate) fn run(args: &SchemesArgs) -> Result<Outcome> {
         }
         return exits(|out| steer::schemes(&args.foreground, out));
     };
-    if !args.foreground.monitor.targets.is_empty() || !args.foreground.command.is_empty() {
+    if !args.foreground.setup.monitor.targets.is_empty() || !args.foreground.command.is_empty() {
         bail!("--what-if {} tries schemes on that record: leave out other targets", path.shown());
     }
-    args.foreground.damos.files().iter().for_each(|file| outputs::reads(file));
-    let schemes = args.foreground.damos.schemes()?.filter(|schemes| !schemes.is_empty());
+    args.foreground.setup.damos.files().iter().for_each(|file| outputs::reads(file));
+    let schemes = args.foreground.setup.damos.schemes()?.filter(|schemes| !schemes.is_empty());
     let schemes = schemes.context(
         "no scheme to try: give --schemes FILE, or --damos_action and more; `damo schemes suggest RECORD` finds one",
     )?;

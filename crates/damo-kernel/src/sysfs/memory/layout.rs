@@ -13,6 +13,10 @@ impl MemorySysfs {
                 "nr_contexts" => self.context(tree, &dir),
                 "nr_targets" => self.target(tree, &dir),
                 "nr_schemes" => self.scheme(tree, &dir),
+                "nr_probes" => tree.rw(&dir, &[("weight", "0"), ("filters/nr_filters", "0")]),
+                "nr_filters" if dir.contains("/probes/") => {
+                    tree.rw(&dir, &[("type", "anon"), ("matching", "N"), ("allow", "N"), ("path", "")]);
+                }
                 "nr_filters" => self.filter(tree, &dir),
                 "nr_goals" => self.goal(tree, &dir),
                 "nr_dests" => tree.rw(&dir, &[("id", "0"), ("weight", "0")]),
@@ -47,6 +51,9 @@ impl MemorySysfs {
         if self.since(6, 15) {
             let goal = format!("{dir}/monitoring_attrs/intervals/intervals_goal");
             tree.rw(&goal, &[("access_bp", "0"), ("aggrs", "0"), ("min_sample_us", "0"), ("max_sample_us", "0")]);
+        }
+        if self.since(7, 3) {
+            tree.rw(&format!("{dir}/monitoring_attrs/probes"), &[("nr_probes", "0")]);
         }
         if self.since(6, 18) {
             tree.rw(dir, &[("addr_unit", "1")]);

@@ -186,3 +186,20 @@ fn without_a_target_and_with_nothing_running_the_message_says_what_to_type() {
     assert!(said.contains("no kdamond is running") && said.contains("$(pidof PROGRAM)"), "{said}");
     assert!(!lab.record().exists());
 }
+
+#[test]
+fn an_operations_set_of_a_newer_kernel_is_recorded_by_its_word() {
+    let lab = Lab::new(vec![Step::Snapshot(0, 0, ms(1000), &[0x1000]), Step::Do(Box::new(|fake| fake.end(0)))]);
+    lab.others(1);
+    lab.fake.kernel_writes(&format!("{KDAMONDS}/0/contexts/0/operations"), "iomem");
+    lab.run(&lab.request(RequestSource::Attach)).unwrap();
+    let (reader, batch) = all(&lab.record());
+    assert_eq!(batch.snapshots.len(), 1);
+    assert_eq!(reader.meta().ops, Ops::of_file("iomem"));
+    let sides = reader.side_data().unwrap();
+    let params = sides.iter().find_map(|side| match side {
+        Side::Params(params) => Some(params),
+        _ => None,
+    });
+    assert_eq!(params.and_then(|params| params.ops), Ops::of_file("iomem"));
+}

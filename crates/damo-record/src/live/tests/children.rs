@@ -208,3 +208,40 @@ fn regions_given_with_all_parameters_are_never_lost_to_a_child() {
         assert!(!told && log.iter().all(|(_, value)| value != "commit"), "{ops}");
     }
 }
+
+#[test]
+fn a_target_that_is_gone_is_removed_where_the_kernel_can_and_the_others_keep_their_places() {
+    let lab = Lab::on((6, 19), vec![Step::Snapshot(0, 0, ms(1000), &[0x1000]), Step::Do(Box::new(forks))]);
+    let nothing = || Step::Do(Box::new(|_| {}));
+    // 78 is a target then; it ends while 79 begins.
+    let next = |fake: &MemorySysfs| {
+        until_committed(fake);
+        process(fake, 78, 'Z', "");
+        process(fake, 79, 'S', "");
+        process(fake, 77, 'S', "79");
+        std::thread::sleep(crate::live::follow::LOOK);
+    };
+    let removed = |fake: &MemorySysfs| {
+        let patience = std::time::Instant::now() + Duration::from_secs(60);
+        let is_removed = |fake: &MemorySysfs| {
+            fake.log().iter().any(|(path, value)| path.ends_with("targets/1/obsolete_target") && value == "Y")
+                && fake.files()[&format!("{KDAMONDS}/0/contexts/0/targets/nr_targets")] == "2"
+        };
+        while !is_removed(fake) {
+            assert!(std::time::Instant::now() < patience, "nothing was removed");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        std::thread::sleep(Duration::from_millis(200));
+    };
+    let steps =
+        [nothing(), Step::Do(Box::new(next)), nothing(), nothing(), Step::Do(Box::new(removed)), nothing(), nothing()];
+    let end = [Step::Snapshot(0, 1, ms(9000), &[0x9000]), exits(77), exits(79)];
+    lab.script.steps.lock().unwrap().extend(steps.into_iter().chain(end));
+    lab.run(&lab.request(pids(77))).unwrap();
+    let (reader, batch) = all(&lab.record());
+    let of = |snapshot: usize| {
+        let key = batch.snapshots[snapshot].target;
+        reader.targets().iter().find(|target| target.key == key).and_then(|target| target.process.clone()).unwrap().pid
+    };
+    assert_eq!((of(0), of(batch.snapshots.len() - 1)), (77, 79));
+}

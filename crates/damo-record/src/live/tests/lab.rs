@@ -111,10 +111,14 @@ pub(super) struct Lab {
 
 impl Lab {
     pub(super) fn new(steps: Vec<Step>) -> Self {
-        let fake = Arc::new(MemorySysfs::new((6, 12)));
+        Self::on((6, 12), steps)
+    }
+
+    pub(super) fn on(kernel: (u32, u32), steps: Vec<Step>) -> Self {
+        let fake = Arc::new(MemorySysfs::new(kernel));
         fake.put("proc/self/status", "Uid:\t0\t0\t0\t0\nCapEff:\t000001ffffffffff");
         fake.put("proc/mounts", "tracefs /sys/kernel/tracing tracefs rw 0 0");
-        fake.put("proc/sys/kernel/osrelease", "6.12.0");
+        fake.put("proc/sys/kernel/osrelease", &format!("{}.{}.0", kernel.0, kernel.1));
         fake.put("proc/sys/kernel/perf_event_paranoid", "2");
         fake.put("sys/kernel/tracing/events/damon/damon_aggregated/format", FORMAT);
         process(&fake, 77, 'S', "");
