@@ -275,6 +275,7 @@ const LINES: &[&str] = &[
     "report nr_regions -i R",
     "report record_info -i R",
     "report record_info --format markdown -i R",
+    "report probes -i R",
     "report ages -i R",
     "report ages --format markdown -i R",
     "report wss_profile -i R",

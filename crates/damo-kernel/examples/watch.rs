@@ -38,7 +38,7 @@ fn watch(pid: i32, seconds: u64, more: &[i64]) -> Result<()> {
     }
 
     // Before DAMON runs, so that nothing is missed.
-    let events = Tracefs::find(&root)?.recording_events(true)?;
+    let events = Tracefs::find(&root)?.recording_events(true, false)?;
     let decoder = Decoder::new(&events).expect("a layout that this version knows");
     let options = RingOptions { cpu_size: kib(4), ..RingOptions::default() };
     let options = RingOptions { size: kib(5).unwrap_or(options.size), ..options };

@@ -60,7 +60,7 @@ enum Shows {
 }
 use Shows::*;
 
-const FEATURES: [(&str, &str, &str, Shows); 33] = [
+const FEATURES: [(&str, &str, &str, Shows); 34] = [
     ("sysfs", "control through sysfs", "5.18", Tree("nr_kdamonds")),
     ("sysfs/avail_operations", "list of operations sets", "5.19", Context("avail_operations")),
     ("sysfs/tried_regions", "regions that schemes were tried on", "6.2", Scheme("tried_regions")),

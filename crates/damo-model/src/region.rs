@@ -54,6 +54,11 @@ impl ColumnId {
     pub const FILTER_PASSED: ColumnId = ColumnId(1);
     /// The first of the probe-hit columns: probe `i` is `PROBE_HITS + i`.
     pub const PROBE_HITS: ColumnId = ColumnId(0x100);
+
+    /// The columns of hits, probe after probe. No kernel has as many.
+    pub fn of_probes() -> impl Iterator<Item = ColumnId> {
+        (0..64).map(|probe| ColumnId(Self::PROBE_HITS.0 + probe))
+    }
 }
 
 /// One more value per region, for what only some kernels or sources tell.

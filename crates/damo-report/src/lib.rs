@@ -7,6 +7,7 @@
 //! - [`access`]: snapshots region by region, as boxes, histograms, percentiles
 //! - [`wss`]: distribution of working set sizes
 //! - [`profile`]: working set size against length of window
+//! - [`probes`]: what kind of memory was accessed
 //! - [`ages`]: when memory was last accessed
 //! - [`confidence`]: how far a record can be trusted
 //! - [`footprints`]: distribution of memory footprints
@@ -66,6 +67,7 @@ pub mod idle;
 pub mod nr_regions;
 pub mod output_format;
 pub mod picture;
+pub mod probes;
 pub mod profile;
 pub mod range;
 pub mod raw;

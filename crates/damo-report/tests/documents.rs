@@ -7,7 +7,7 @@ use damo_report::access::{self, Style};
 use damo_report::filter::Filter;
 use damo_report::footprints::{self, footprints};
 use damo_report::heats::{HeatsOptions, heats};
-use damo_report::{Report, Table, ages, guide, holistic, nr_regions, profile, raw, suggest, times, whatif, wss};
+use damo_report::{Report, Table, ages, guide, holistic, nr_regions, probes, profile, raw, suggest, times, whatif, wss};
 use std::path::{Path, PathBuf};
 
 fn top() -> PathBuf {
@@ -77,6 +77,7 @@ fn all_tables() -> Vec<(&'static str, Vec<Table>)> {
         of(footprints(&stairs, &footprints::FootprintsOptions::default()).expect("a report")),
         of(nr_regions::nr_regions(&stairs, &Default::default()).expect("a report")),
         of(ages::ages(&stairs, &ages::AgesOptions::default()).expect("a report")),
+        of(probes::probes(&open("../golden/python/probes.json.zlib"), &Filter::default()).expect("a report")),
         of(times::times(&stairs, &Filter::default()).expect("a report")),
         of(damo_report::schemes::schemes(&with_schemes, &Default::default()).expect("a report")),
         of(idle),

@@ -320,7 +320,7 @@ fn events(root: &Root, config: &KernelConfig<'_>) -> Check {
             .remedy("make tracefs readable first");
     };
     let names = tracefs.damon_event_names();
-    if let Some(event) = tracefs.region_event() {
+    if let Some(event) = tracefs.region_event(false) {
         let needed = if event == "damon_aggregated" { needed } else { "DAMON's tracepoint damon_region_aggregated" };
         return Check::new("events", needed, Verdict::Good, names.join(" "));
     }

@@ -58,13 +58,17 @@ fn kdamond_json(kdamond: &Steered) -> Value {
             });
             scheme["quotas"]["effective_sz_bytes"] = json!(done.effective_size.map(|size| size.0));
             let region = |tried: &damo_kernel::sysfs::TriedRegion| {
-                json!({
+                let mut region = json!({
                     "start": tried.region.start.0,
                     "end": tried.region.end.0,
                     "nr_accesses": tried.region.nr_accesses.0,
                     "age": tried.region.age.map(|age| age.0),
                     "sz_filter_passed": tried.filter_passed.map(|size| size.0),
-                })
+                });
+                if !tried.probe_hits.is_empty() {
+                    region["probe_hits"] = json!(tried.probe_hits);
+                }
+                region
             };
             scheme["tried_regions"] = json!({
                 "total_bytes": done.tried_bytes.map(|size| size.0),

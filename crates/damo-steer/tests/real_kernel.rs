@@ -277,7 +277,7 @@ fn commands_to_a_kdamond_that_is_off_are_refused_with_a_sentence() {
 }
 
 fn follow(root: &Root, sysfs: &Sysfs, kdamonds: &[Kdamond], seconds: u64, narrow: bool) -> (Vec<Snapshot>, u64) {
-    let formats = Tracefs::find(root).expect("mounted").recording_events(true).expect("there");
+    let formats = Tracefs::find(root).expect("mounted").recording_events(true, false).expect("there");
     let mut ring = Ring::per_cpu(root, &formats, &RingOptions::default()).expect("root may");
     let mut staged = sysfs.stage(kdamonds).expect("fits");
     staged.start().expect("goes on");
@@ -332,7 +332,7 @@ fn two_kdamonds_with_equal_target_ids_are_kept_apart_through_either_kind_of_ring
 #[ignore = "changes DAMON: runs in the guest"]
 fn a_ring_for_a_thread_that_is_gone_is_refused() {
     let Some((root, _)) = guest() else { return };
-    let formats = Tracefs::find(&root).expect("mounted").recording_events(false).expect("there");
+    let formats = Tracefs::find(&root).expect("mounted").recording_events(false, false).expect("there");
     let gone = Sleeper::new().pid();
     let error = Ring::threads(&[KdamondThread(gone)], &formats, &RingOptions::default()).expect_err("gone").to_string();
     assert!(error.contains("The thread is gone"), "{error}");

@@ -489,7 +489,7 @@ fn two_tiers_of_memory_are_two_kdamonds_on_one_command_line() {
     tune_on(&place, &parse::<TuneArgs>(&other.split_whitespace().collect::<Vec<_>>())).unwrap();
     let after = fake.files();
     let changed: Vec<&str> =
-        after.iter().filter(|(path, value)| files.get(*path) != Some(value)).map(|(path, _)| &path[37..]).collect();
+        after.iter().filter(|(path, value)| files.get(*path) != Some(value)).map(|(path, _)| &path[34..]).collect();
     assert_eq!(changed, ["/0/contexts/0/schemes/0/quotas/bytes", "/1/contexts/0/schemes/0/quotas/bytes"]);
 }
 
@@ -510,7 +510,7 @@ fn markers_begin_targets_and_schemes_of_one_kdamond_too() {
     assert_eq!(context["targets"][1]["regions"][0]["start"], 3);
     assert_eq!(context["intervals"]["sample_us"], "1 ms");
     assert_eq!(context["schemes"][0]["filters"].as_array().unwrap().len(), 2);
-    assert_eq!(context["schemes"][1]["access_pattern"]["sz_bytes"]["min"], "4096");
+    assert_eq!(context["schemes"][1]["access_pattern"]["sz_bytes"]["min"], 4096);
     let two = json("--kdamond paddr -s 1ms --kdamond paddr -s 2ms");
     assert_eq!(two["kdamonds"][1]["contexts"][0]["intervals"]["sample_us"], "2 ms");
     for (line, said) in [

@@ -15,7 +15,7 @@
 //! # use std::time::Duration;
 //! # fn switch_on() -> damo_model::KdamondThread { damo_model::KdamondThread(1) }
 //! let root = Root::host();
-//! let formats = Tracefs::find(&root)?.recording_events(true)?;
+//! let formats = Tracefs::find(&root)?.recording_events(true, false)?;
 //! let decoder = Decoder::new(&formats).expect("known layouts");
 //! let mut ring = Ring::per_cpu(&root, &formats, &RingOptions::default())?;
 //! let kdamond = switch_on();

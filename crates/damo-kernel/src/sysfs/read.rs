@@ -287,6 +287,13 @@ impl<'r> Reader<'r> {
         })
     }
 
+    /// Of one tried region, probe after probe.
+    fn probe_hits(&self) -> Result<Vec<u64>> {
+        let below = self.below("probes");
+        let there = (0..MAX_CHILDREN).map(|probe| format!("{probe}/hits")).take_while(|file| below.has(file));
+        there.map(|file| below.number(&file)).collect()
+    }
+
     pub(super) fn tried_regions(&self) -> Result<Vec<TriedRegion>> {
         let below = self.below("tried_regions");
         let names = self.root.io().list(&below.dir).unwrap_or_default();
@@ -300,6 +307,7 @@ impl<'r> Reader<'r> {
             Ok(TriedRegion {
                 region: Region::new(range.start, range.end, nr_accesses, Some(age)),
                 filter_passed: dir.optional("sz_filter_passed")?.map(Bytes),
+                probe_hits: dir.probe_hits()?,
             })
         };
         numbers.into_iter().map(region).collect()

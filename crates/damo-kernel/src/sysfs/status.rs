@@ -34,10 +34,12 @@ pub struct SchemeStatus {
 }
 
 /// A region that a scheme was tried on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TriedRegion {
     /// Addresses, accesses and age.
     pub region: Region,
     /// Bytes of it that passed the filters (6.14 and later).
     pub filter_passed: Option<Bytes>,
+    /// Samples that hit each of the context's attribute probes; empty without any.
+    pub probe_hits: Vec<u64>,
 }

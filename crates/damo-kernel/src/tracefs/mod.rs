@@ -99,12 +99,13 @@ impl Tracefs {
     /// The events that a recording takes: regions, chosen intervals where the kernel tunes them, and with `schemes` what
     /// schemes are applied to, their quotas in effect, and their statistics. First the one that is always there.
     ///
-    /// The event of regions is one of the two that [`Tracefs::region_event`] knows, never both: they repeat each other.
+    /// The event of regions is one of the two that [`Tracefs::region_event`] knows, never both: they repeat each other. With
+    /// `probes` it is the one that tells their hits, where the kernel has it.
     ///
     /// # Errors
     /// As [`Tracefs::event`]; also if there is no event of regions.
-    pub fn recording_events(&self, schemes: bool) -> Result<Vec<EventFormat>> {
-        let mut formats = vec![self.event(self.region_event().unwrap_or(REGION_EVENTS[0]))?];
+    pub fn recording_events(&self, schemes: bool, probes: bool) -> Result<Vec<EventFormat>> {
+        let mut formats = vec![self.event(self.region_event(probes).unwrap_or(REGION_EVENTS[0]))?];
         formats.extend(self.those_there(&["damon_monitor_intervals_tune"])?);
         if schemes {
             formats.extend(self.those_there(&["damos_before_apply"])?);
@@ -114,11 +115,15 @@ impl Tracefs {
     }
 
     /// The event that says each region of a snapshot: `damon_aggregated`, or `damon_region_aggregated`, which says the same
-    /// with what data probes found, on kernels that have only that. `None` if there is neither. A recording of probes asks
-    /// for the second by [`Tracefs::event`], instead of the first.
-    pub fn region_event(&self) -> Option<&'static str> {
+    /// with what data probes found, on kernels that have only that, and with `probes` on all that have it. `None` if there is
+    /// neither.
+    pub fn region_event(&self, probes: bool) -> Option<&'static str> {
         let names = self.damon_event_names();
-        REGION_EVENTS.into_iter().find(|event| names.iter().any(|name| name == event))
+        let mut events = REGION_EVENTS;
+        if probes {
+            events.reverse();
+        }
+        events.into_iter().find(|event| names.iter().any(|name| name == event))
     }
 
     /// The events that a recording takes of what schemes are applied to alone, without the monitoring.

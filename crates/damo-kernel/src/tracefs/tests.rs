@@ -138,7 +138,7 @@ fn tracefs_is_found_where_it_is_mounted_and_its_absence_tells_the_command() {
     std::fs::write(dir.path().join("proc/mounts"), "none /odd/place tracefs rw 0 0\n").expect("writable");
     let tracefs = Tracefs::find(&root).expect("mounted");
     assert_eq!(tracefs.damon_event_names(), ["damon_aggregated"]);
-    assert_eq!(tracefs.recording_events(true).expect("there").len(), 1);
+    assert_eq!(tracefs.recording_events(true, false).expect("there").len(), 1);
     let error = tracefs.event("damos_before_apply").expect_err("not there").to_string();
     assert!(error.contains("damos_before_apply/format") && error.contains("CONFIG_DAMON"), "{error}");
 }
@@ -153,7 +153,7 @@ fn of_the_two_events_that_say_regions_one_is_recorded() {
             std::fs::copy(testdata(&format!("formats/{name}.txt")), event.join("format")).expect("writable");
         }
         let tracefs = Tracefs::new(&crate::Root::new(dir.path()), "sys/kernel/tracing");
-        let formats = tracefs.recording_events(true).map_err(|error| error.to_string())?;
+        let formats = tracefs.recording_events(true, false).map_err(|error| error.to_string())?;
         Ok::<_, String>(formats.into_iter().map(|format| format.name).collect::<Vec<_>>())
     };
     let (old, new) = ("6.12-damon_aggregated", "newer-damon_region_aggregated");

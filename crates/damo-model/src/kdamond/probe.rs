@@ -3,6 +3,7 @@
 use crate::json::{At, ParamError, Result};
 use crate::scheme::{FilterKind, SchemeFilter, memcg_path};
 use serde_json::{Value, json};
+use std::fmt;
 
 /// What the samples of each region are looked at for. Its hits are counted region by region, as accesses are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,6 +17,18 @@ pub struct Probe {
 
 /// The kernel's limit.
 const MAX_PROBES: usize = 4;
+
+impl fmt::Display for Probe {
+    /// As its filters are typed: `allow anon reject none memcg /a`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, filter) in self.filters.iter().enumerate() {
+            let (between, verb) = (if at > 0 { " " } else { "" }, if filter.allow { "allow" } else { "reject" });
+            write!(f, "{between}{verb} {}{}", if filter.matching { "" } else { "none " }, filter.kind)?;
+            filter.kind.memcg().map_or(Ok(()), |path| write!(f, " {path}"))?;
+        }
+        Ok(())
+    }
+}
 
 impl Probe {
     /// Checks all probes of a context.

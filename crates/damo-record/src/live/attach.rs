@@ -1,6 +1,6 @@
 //! Recording what runs already: kdamonds of others and of kernel modules, which are left exactly as they are.
 
-use super::description::{decoder, first_items, formats, meta, module_params};
+use super::description::{decoder, first_items, formats, have_probes, meta, module_params};
 use super::events::{Events, Watched};
 use super::follow::EventFollower;
 use super::process_tracker::ProcessTracker;
@@ -146,8 +146,9 @@ impl<'a> AttachedRecording<'a> {
         notifier: &mut dyn Notifier,
     ) -> Result<(Self, Vec<Item>), RecordError> {
         let found = RunningKdamonds::look(machine)?;
+        let probes = have_probes(found.kdamonds.iter().map(|kdamond| &kdamond.params));
         // Also of kdamonds without schemes: their owner may add some meanwhile.
-        let formats = formats(machine, request.schemes_target_regions, true)?;
+        let formats = formats(machine, request.schemes_target_regions, true, probes)?;
         let threads = found.threads();
         let mut events = Events::new(decoder(&formats)?, found.strangers());
         let mut processes: Vec<Process> = Vec::new();

@@ -11,10 +11,20 @@ use damo_model::{Clock, Item, Meta, Ops, Params, Side, Source, Stamp, Tracepoint
 use damo_steer::Machine;
 
 /// The events to record: every region, and with `schemes` what they are applied to and how they do as well; or with
-/// `only` nothing but that; and what tuning does to the intervals.
-pub(crate) fn formats(machine: &Machine, only: bool, schemes: bool) -> Result<Vec<EventFormat>, RecordError> {
+/// `only` nothing but that; with `probes` what they found; and what tuning does to the intervals.
+pub(crate) fn formats(
+    machine: &Machine,
+    only: bool,
+    schemes: bool,
+    probes: bool,
+) -> Result<Vec<EventFormat>, RecordError> {
     let tracefs = Tracefs::find(&machine.root)?;
-    Ok(if only { tracefs.scheme_events()? } else { tracefs.recording_events(schemes)? })
+    Ok(if only { tracefs.scheme_events()? } else { tracefs.recording_events(schemes, probes)? })
+}
+
+/// Whether any context has attribute probes.
+pub(crate) fn have_probes<'k>(kdamonds: impl IntoIterator<Item = &'k Kdamond>) -> bool {
+    kdamonds.into_iter().flat_map(|kdamond| &kdamond.contexts).any(|context| !context.probes.is_empty())
 }
 
 pub(crate) fn decoder(formats: &[EventFormat]) -> Result<Decoder, RecordError> {

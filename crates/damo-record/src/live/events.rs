@@ -14,7 +14,7 @@ use damo_kernel::tracefs::{Decoder, Event};
 use damo_model::KdamondIndex;
 use damo_model::KdamondThread;
 use damo_model::{
-    Intervals, Item, Lost, Nanos, Params, Process, Region, SchemeProgress, Side, Snapshot, Stamp, TargetKey,
+    ColumnId, Intervals, Item, Lost, Nanos, Params, Process, Region, SchemeProgress, Side, Snapshot, Stamp, TargetKey,
 };
 use damo_trace::assemble::{Assembler, AssemblerOptions, EventKey, RegionEvent, StreamId};
 use std::collections::HashMap;
@@ -56,6 +56,8 @@ pub(crate) struct Events {
     /// How a thread is recorded that nobody announced; its number is the thread's own.
     strangers: Option<Watched>,
     next_key: u32,
+    /// Values of extra columns of the region that is being taken.
+    extras: Vec<(ColumnId, u64)>,
     seen: EventCounts,
     ready: Vec<Item>,
 }
@@ -70,6 +72,7 @@ impl Events {
             run: None,
             strangers,
             next_key: 0,
+            extras: Vec::new(),
             seen: EventCounts::default(),
             ready: Vec::new(),
         }
@@ -300,7 +303,7 @@ impl Events {
     #[inline(always)]
     fn event(&mut self, time: Nanos, thread: KdamondThread, event: &Event<'_>) {
         if let Event::Aggregated { target_id, nr_regions, region }
-        | Event::RegionAggregated { target_id, nr_regions, region, .. } = *event
+        | Event::RegionAggregated { target_id, nr_regions, region, probe_hits: [] } = *event
             && let Some(run) = self.run
             && run.target_id == target_id
             && run.thread == thread
@@ -316,9 +319,15 @@ impl Events {
     fn any_event(&mut self, time: Nanos, thread: KdamondThread, event: &Event<'_>) {
         let Some(at) = self.stream(thread) else { return };
         match *event {
-            Event::Aggregated { target_id, nr_regions, region }
-            | Event::RegionAggregated { target_id, nr_regions, region, .. } => {
+            Event::Aggregated { target_id, nr_regions, region } => {
                 let series = self.region(at, time, target_id, nr_regions, region, None);
+                self.run = series.map(|series| Run { thread, target_id, stream: at, series });
+            }
+            Event::RegionAggregated { target_id, nr_regions, region, probe_hits } => {
+                self.extras.clear();
+                self.extras.extend(ColumnId::of_probes().zip(probe_hits.iter().map(|hits| u64::from(*hits))));
+                let series = self.region(at, time, target_id, nr_regions, region, None);
+                self.extras.clear();
                 self.run = series.map(|series| Run { thread, target_id, stream: at, series });
             }
             Event::BeforeApply { context_idx, scheme_idx, target_idx, nr_regions, region } => {
@@ -365,7 +374,7 @@ impl Events {
         };
         let key = stream.key(target_id, generation, scheme);
         self.target(at, key, target_id);
-        let event = RegionEvent { key, time, nr_regions, region, extras: &[] };
+        let event = RegionEvent { key, time, nr_regions, region, extras: &self.extras };
         // The ring hands out in order of time; what is older all the same cannot be placed any more.
         if self.streams[at].assembler.push(&event).is_err() {
             self.seen.late += 1;

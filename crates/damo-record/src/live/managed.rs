@@ -1,6 +1,6 @@
 //! A recording of the events of kdamonds of our own, from the command that is started to the record's end.
 
-use super::description::{decoder, first_items, formats, meta};
+use super::description::{decoder, first_items, formats, have_probes, meta};
 use super::events::{Events, Watched};
 use super::follow::EventFollower;
 use super::managed_damon::ManagedDamon;
@@ -64,8 +64,13 @@ impl<'a> ManagedRecording<'a> {
         notifier: &mut dyn Notifier,
     ) -> Result<(Self, Vec<Item>), RecordError> {
         // Parameters given whole may have schemes; if not, their event just never comes.
-        let schemes = request.schemes.is_some() || matches!(targets, TargetSpec::Kdamonds(_));
-        let formats = formats(machine, request.schemes_target_regions, schemes)?;
+        let whole = matches!(targets, TargetSpec::Kdamonds(_) | TargetSpec::Several(_));
+        let probes = match targets {
+            TargetSpec::Kdamonds(kdamonds) => have_probes(kdamonds),
+            TargetSpec::Several(specs) => specs.iter().any(|spec| !spec.monitoring.probes.is_empty()),
+            _ => !request.monitoring.probes.is_empty(),
+        };
+        let formats = formats(machine, request.schemes_target_regions, request.schemes.is_some() || whole, probes)?;
         let decoder = decoder(&formats)?;
         if let TargetSpec::Command { words, .. } = targets {
             *command = Some(Started::spawn(words, request.follow_children)?);

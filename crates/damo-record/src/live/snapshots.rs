@@ -308,6 +308,11 @@ fn snapshot(key: TargetKey, end: Nanos, intervals: Intervals, tried: &[TriedRegi
     if let Some(values) = passed.filter(|values| !values.is_empty()) {
         snapshot.extras.push(ExtraColumn { id: ColumnId::FILTER_PASSED, values });
     }
+    let probes = tried.iter().map(|tried| tried.probe_hits.len()).max().unwrap_or(0);
+    for (probe, id) in (0..probes).zip(ColumnId::of_probes()) {
+        let values = tried.iter().map(|tried| tried.probe_hits.get(probe).copied().unwrap_or(0)).collect();
+        snapshot.extras.push(ExtraColumn { id, values });
+    }
     snapshot
 }
 
@@ -319,7 +324,10 @@ mod tests {
 
     fn tried(ranges: &[(u64, u64)]) -> Vec<TriedRegion> {
         let region = |(start, end): &(u64, u64)| Region::new(Addr(*start), Addr(*end), NrAccesses(0), None);
-        ranges.iter().map(|range| TriedRegion { region: region(range), filter_passed: None }).collect()
+        ranges
+            .iter()
+            .map(|range| TriedRegion { region: region(range), filter_passed: None, probe_hits: Vec::new() })
+            .collect()
     }
 
     #[test]

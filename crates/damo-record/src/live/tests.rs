@@ -10,9 +10,9 @@ use damo_kernel::Root;
 use damo_kernel::ring::{Record, Sample, Until};
 use damo_kernel::sysfs::{MemorySysfs, Sysfs};
 use damo_kernel::tracefs::EventFormat;
-use damo_model::kdamond::{Context, ContextTarget, Kdamond};
-use damo_model::scheme::{Action, Scheme};
-use damo_model::{Addr, KdamondIndex, KdamondThread, Nanos, Ops, Selection, Side, SnapshotState};
+use damo_model::kdamond::{Context, ContextTarget, Kdamond, Probe};
+use damo_model::scheme::{Action, FilterKind, Scheme, SchemeFilter};
+use damo_model::{Addr, ColumnId, KdamondIndex, KdamondThread, Nanos, Ops, Selection, Side, SnapshotState};
 use damo_steer::notes::{Note, NoteStore};
 use damo_steer::notifier::Silent;
 use std::os::fd::BorrowedFd;
@@ -195,6 +195,31 @@ fn a_kernel_with_only_the_newer_event_of_regions_is_recorded_by_that() {
     assert_eq!((batch.snapshots.len(), &batch.start[..]), (2, &[0x1000, 0x2000, 0x1000, 0x2000][..]));
     let formats: Vec<_> = reader.meta().formats.iter().map(|format| format.event.as_str()).collect();
     assert_eq!(formats, ["damon:damon_region_aggregated"]);
+}
+
+#[test]
+fn hits_of_probes_are_recorded_region_by_region_from_the_event_that_tells_them() {
+    const NEWER: &str = include_str!("../../../../testdata/kernel/formats/newer-damon_region_aggregated.txt");
+    let region = |start, hits: [u8; 2]| {
+        let values = [("nr_regions", 2), ("start", start), ("end", start + 0x1000), ("probe_hits", (2 << 16) | 48)];
+        let raw = move |tid| [raw_of(NEWER, tid, &values), hits.to_vec()].concat();
+        Step::Raw(ms(1000), Box::new(raw))
+    };
+    let lab = Lab::on((7, 3), vec![region(0x1000, [20, 0]), region(0x2000, [3, 7]), exits(77)]);
+    lab.fake.put("sys/kernel/tracing/events/damon/damon_region_aggregated/format", NEWER);
+    let mut request = lab.request(pids(77));
+    let anon = SchemeFilter { kind: FilterKind::Anon, matching: true, allow: true };
+    request.monitoring.probes = vec![Probe { filters: vec![anon], weight: 0 }, Probe::default()];
+    lab.run(&request).unwrap();
+    let (reader, batch) = all(&lab.record());
+    let formats: Vec<_> = reader.meta().formats.iter().map(|format| format.event.as_str()).collect();
+    assert_eq!(formats, ["damon:damon_region_aggregated"], "one of the two, never both");
+    let hits: Vec<ColumnId> = ColumnId::of_probes().take(2).collect();
+    assert_eq!(batch.extras, [(hits[0], vec![20, 3]), (hits[1], vec![0, 7])]);
+    let log = lab.fake.log();
+    assert!(log.iter().any(|(path, value)| path.ends_with("probes/nr_probes") && value == "2"));
+    let left = &lab.fake.files()[&format!("{KDAMONDS}/nr_kdamonds")];
+    assert_eq!(left, "0", "put back");
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod nr_regions;
 pub(crate) mod options;
 pub(crate) mod part;
 pub(crate) mod picture;
+mod probes;
 mod profile;
 pub(crate) mod ranges;
 mod raw;
@@ -78,6 +79,10 @@ const REPORTS: &[Entry] = &[
         "Time span and address ranges of each target, for --time_range and --address_range",
     ),
     entry::<Asked<ages::AgesArgs>>(&["ages"], "Memory by age: how much of it has not been accessed for how long"),
+    entry::<Asked<probes::ProbesArgs>>(
+        &["probes"],
+        "How much of the memory, and of what was accessed, is of the kind that attribute probes look for",
+    ),
     entry::<idle::IdleArgs>(
         &["idle"],
         "For how long this machine's memory has been idle, from DAMON_STAT; needs no record",
