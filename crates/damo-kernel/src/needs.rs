@@ -303,10 +303,7 @@ mod tests {
                 "6.14, 6.15; context 0, intervals.intervals_goal; intervals_goal; 6.15",
                 kdamond(|c| c.intervals_goal = Some(tuned)),
             ),
-            (
-                "7.2, 7.3; context 0, probes; monitoring_attrs/probes; 7.3",
-                kdamond(|c| c.probes.push(Probe::default())),
-            ),
+            ("7.2, 7.3; context 0, probes; monitoring_attrs/probes; 7.3", kdamond(|c| c.probes.push(Probe::default()))),
             ("6.17, 6.18; context 0, addr_unit; 0/addr_unit; 6.18", kdamond(|c| c.addr_unit = Some(4096))),
             (
                 "6.18, 6.19; target 0, obsolete; targets/0/obsolete_target; 6.19",

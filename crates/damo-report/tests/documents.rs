@@ -7,7 +7,9 @@ use damo_report::access::{self, Style};
 use damo_report::filter::Filter;
 use damo_report::footprints::{self, footprints};
 use damo_report::heats::{HeatsOptions, heats};
-use damo_report::{Report, Table, ages, guide, holistic, nr_regions, probes, profile, raw, suggest, times, whatif, wss};
+use damo_report::{
+    Report, Table, ages, guide, holistic, nr_regions, probes, profile, raw, suggest, times, whatif, wss,
+};
 use std::path::{Path, PathBuf};
 
 fn top() -> PathBuf {
