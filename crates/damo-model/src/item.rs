@@ -10,6 +10,7 @@ use std::fmt;
 /// more became known of it); snapshots of one target in time order.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
+#[allow(clippy::large_enum_variant, reason = "a record has one meta, and snapshots are taken by reference")]
 pub enum Item {
     /// What is known of the record as a whole.
     Meta(Meta),

@@ -142,13 +142,13 @@ fn kind_of(record: &Record, target: &Target, probe: u32) -> Result<String, Repor
         Side::Params(params) if params.kdamond == target.kdamond && !params.json.is_empty() => Some(params),
         _ => None,
     });
-    let probes = params.filter_map(|params| {
+    let mut probes = params.filter_map(|params| {
         let json = serde_json::from_str(&format!("[{}]", params.json)).ok()?;
         let kdamond = from_json(&json).ok()?.into_iter().next()?;
         let context = kdamond.contexts.into_iter().nth(target.context.unwrap_or(0) as usize)?;
         context.probes.into_iter().nth(probe as usize)
     });
-    Ok(probes.last().as_ref().map(Probe::to_string).unwrap_or_default())
+    Ok(probes.next_back().as_ref().map(Probe::to_string).unwrap_or_default())
 }
 
 impl ProbeSeries {
