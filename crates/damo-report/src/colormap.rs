@@ -174,7 +174,7 @@ impl ColorMap {
 
     /// The map in a terminal's 256 colours, from cold to hot in equal steps: no step is darker than the one before on dark
     /// ground, or brighter on light ground.
-    pub(crate) fn ansi256(self, dark: bool) -> Vec<u8> {
+    pub fn ansi256(self, dark: bool) -> Vec<u8> {
         let mut steps: Vec<u8> = Vec::with_capacity(STEPS);
         for i in 0..STEPS {
             let code = self.color(dark, i as f64 / (STEPS - 1) as f64).ansi256();

@@ -4,7 +4,7 @@
 //! argparse did.
 
 use crate::commands::{
-    adjust, anonymize, convert, cut, demo, doctor, info, merge, repair, report, schemes, shell, validate,
+    adjust, anonymize, convert, cut, demo, doctor, info, merge, monitor, repair, report, schemes, shell, validate,
 };
 use clap::error::{ContextKind, ContextValue};
 use clap::{Command, CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -39,6 +39,9 @@ pub struct Cli {
 pub(crate) enum Commands {
     /// Record data accesses of processes, of physical memory, or of a simulated workload
     Record(Box<damo_cli::args::RecordArgs>),
+    /// Show what is hot while it is recorded, or what a record says as it goes on
+    #[command(visible_alias = "top")]
+    Monitor(Box<monitor::MonitorArgs>),
     /// Show a record as text, tables or pictures
     Report(report::ReportArgs),
     /// Show what is in a record: source, targets, time span, counts, size

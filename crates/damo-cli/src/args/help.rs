@@ -38,7 +38,7 @@ impl TypedValueParser for Offered {
 const FEW: usize = 16;
 
 /// Options that most users need, by their ids. `--help` shows all.
-const COMMON: [&str; 34] = [
+const COMMON: [&str; 39] = [
     "targets",
     "command",
     "cgroup",
@@ -73,6 +73,11 @@ const COMMON: [&str; 34] = [
     "range",
     "sortby",
     "style",
+    "plain",
+    "json_lines",
+    "interval",
+    "count",
+    "speed",
 ];
 
 /// Makes `-h` short, here and in all subcommands: without examples, and with the common options only where there are many.

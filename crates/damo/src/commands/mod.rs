@@ -8,6 +8,7 @@ pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod info;
 pub(crate) mod merge;
+pub(crate) mod monitor;
 pub(crate) mod repair;
 pub(crate) mod report;
 pub(crate) mod schemes;
@@ -29,6 +30,7 @@ use std::process::ExitCode;
 pub(crate) fn run(command: Commands) -> Result<Outcome> {
     match command {
         Commands::Record(args) => Ok(Outcome::Exit(damo_cli::record(&args)?)),
+        Commands::Monitor(args) => monitor::run(&args),
         Commands::Report(args) => report::run(&args),
         Commands::Info(args) => info::run(&args),
         Commands::Repair(args) => repair::run(&args),

@@ -1,0 +1,31 @@
+//! `damo monitor`: shows what a `.damo` stream says while it comes: a record that is being written, a finished one, or a
+//! pipe from a recorder. Nothing here knows a kernel, and memory is bounded however long the stream is.
+//!
+//! - [`Source`]: the stream and at which speed it is taken
+//! - [`Monitor`]: a thread that reads the stream, so that it is always read, and the [`State`] that it fills
+//! - [`plain`]: a block of text, or a line of JSON, for each interval
+//! - `screen` (feature of the same name): the terminal
+#![forbid(unsafe_code)]
+// What only the screen asks for.
+#![cfg_attr(not(feature = "screen"), allow(dead_code))]
+
+mod areas;
+mod error;
+mod history;
+mod monitor;
+mod plain;
+mod reading;
+#[cfg(feature = "screen")]
+mod screen;
+mod series;
+mod source;
+mod state;
+
+pub use error::MonitorError;
+pub use monitor::{End, Monitor};
+pub use plain::{PlainOptions, plain};
+pub use reading::{Reading, SchemeReading, TargetReading};
+#[cfg(feature = "screen")]
+pub use screen::{OnMark, ScreenOptions, ScreenStyle, Tone, screen};
+pub use source::Source;
+pub use state::State;

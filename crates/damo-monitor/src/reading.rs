@@ -1,0 +1,158 @@
+//! The figures of one span of time: what each target's memory was like, what it cost to find out, what schemes did.
+
+use crate::history::{Moment, Sums, bytes};
+use crate::state::State;
+use damo_model::{Bytes, Nanos, SchemeCounts, TargetKey, TimeSpan};
+use std::collections::BTreeMap;
+
+/// CPU time is told over at least so long, because it is read about once a second.
+const CPU_WINDOW: Nanos = Nanos(2_500_000_000);
+
+/// The figures of one span of time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reading {
+    /// The span, on the record's clock.
+    pub span: TimeSpan,
+    /// Those of which there is a snapshot, by key.
+    pub targets: Vec<TargetReading>,
+    /// What all kdamonds took, in percent of one CPU.
+    pub kdamond_cpu: Option<f64>,
+    /// What the recorder took, in percent of one CPU.
+    pub recorder_cpu: Option<f64>,
+    /// Events lost until the end of the span.
+    pub lost_events: u64,
+    /// Schemes as they are doing now, by kdamond, context and number.
+    pub schemes: Vec<SchemeReading>,
+}
+
+/// One target's memory: means over the snapshots that ended in the span.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TargetReading {
+    /// Which target.
+    pub key: TargetKey,
+    /// Its process's id, if it is one.
+    pub pid: Option<i32>,
+    /// What to call it; safe to print.
+    pub name: String,
+    /// Its snapshots are those of a scheme's regions only: they count in no sum.
+    pub of_scheme: bool,
+    /// Accessed at least once in a snapshot.
+    pub working_set: Bytes,
+    /// Accessed in at least half of the samples.
+    pub hot: Bytes,
+    /// Not accessed for five seconds or longer.
+    pub cold: Bytes,
+    /// All that is monitored.
+    pub monitored: Bytes,
+    /// Resident memory at the end of the span.
+    pub rss: Option<Bytes>,
+    /// CPU time in percent of one CPU.
+    pub cpu: Option<f64>,
+    /// Regions of the last snapshot.
+    pub regions: u64,
+    /// How many snapshots the means are of.
+    pub snapshots: u64,
+}
+
+/// How a scheme is doing.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SchemeReading {
+    /// kdamond, context and number, as far as they are told.
+    pub name: String,
+    /// What it does, if the parameters tell.
+    pub action: Option<String>,
+    /// How much it may be applied to in each reset interval.
+    pub effective_quota: Option<Bytes>,
+    /// What it did so far.
+    pub counts: Option<SchemeCounts>,
+}
+
+#[derive(Default)]
+struct Mean {
+    sums: [f64; 4],
+    snapshots: u64,
+    regions: u64,
+}
+
+impl Mean {
+    fn add(&mut self, moment: &Moment) {
+        let Sums { working_set, hot, cold, monitored } = moment.sums;
+        for (sum, value) in self.sums.iter_mut().zip([working_set, hot, cold, monitored]) {
+            *sum += value as f64;
+        }
+        self.snapshots += 1;
+        self.regions = moment.regions.len() as u64;
+    }
+
+    fn values(&self) -> [Bytes; 4] {
+        self.sums.map(|sum| bytes(sum / self.snapshots.max(1) as f64))
+    }
+}
+
+impl State {
+    /// The figures of a span: of the snapshots that end after its start and not after its end.
+    pub fn reading(&self, span: TimeSpan) -> Reading {
+        let mut means: BTreeMap<TargetKey, Mean> = BTreeMap::new();
+        for moment in self.history.within(span) {
+            if moment.span.end > span.start && moment.span.end <= span.end {
+                means.entry(moment.target).or_default().add(moment);
+            }
+        }
+        let targets = means.iter().filter_map(|(key, mean)| self.target_reading(*key, mean, span)).collect();
+        let (kdamond_cpu, recorder_cpu) = self.own_cpu(span);
+        let schemes = self.schemes.iter().map(|((kdamond, context, scheme), state)| SchemeReading {
+            name: match kdamond {
+                Some(kdamond) => format!("{}/{context}/{scheme}", kdamond.0),
+                None => scheme.to_string(),
+            },
+            action: self.actions.get(*scheme as usize).filter(|action| !action.is_empty()).cloned(),
+            effective_quota: state.effective_quota,
+            counts: state.counts,
+        });
+        let schemes = schemes.collect();
+        Reading { span, targets, kdamond_cpu, recorder_cpu, lost_events: self.lost.at(span.end).unwrap_or(0), schemes }
+    }
+
+    fn target_reading(&self, key: TargetKey, mean: &Mean, span: TimeSpan) -> Option<TargetReading> {
+        let state = self.targets.get(&key)?;
+        let pid = state.target.process.as_ref().map(|process| process.pid);
+        let [working_set, hot, cold, monitored] = mean.values();
+        let cpu = pid.and_then(|pid| self.cpu.get(&pid)).and_then(|cpu| cpu.used.growth(cpu_start(span), span.end));
+        Some(TargetReading {
+            key,
+            pid,
+            name: self.name(&state.target),
+            of_scheme: state.target.scheme.is_some(),
+            working_set,
+            hot,
+            cold,
+            monitored,
+            rss: state.rss.at(span.end).map(Bytes),
+            cpu: cpu.map(|share| share * 100.0),
+            regions: mean.regions,
+            snapshots: mean.snapshots,
+        })
+    }
+
+    /// What kdamonds and the recorder took, in percent of one CPU.
+    fn own_cpu(&self, span: TimeSpan) -> (Option<f64>, Option<f64>) {
+        let pids: Vec<i32> =
+            self.targets.values().filter_map(|target| Some(target.target.process.as_ref()?.pid)).collect();
+        let (mut kdamonds, mut recorder) = (None, None);
+        for (pid, cpu) in &self.cpu {
+            let Some(share) = cpu.used.growth(cpu_start(span), span.end) else { continue };
+            let sum = match cpu.kdamond {
+                true => &mut kdamonds,
+                // The recorder's own figures come under its name; it can be a target itself, and is one then.
+                false if cpu.comm.starts_with("damo") && !pids.contains(pid) => &mut recorder,
+                false => continue,
+            };
+            *sum = Some(sum.unwrap_or(0.0) + share * 100.0);
+        }
+        (kdamonds, recorder)
+    }
+}
+
+fn cpu_start(span: TimeSpan) -> Nanos {
+    span.start.min(span.end.saturating_sub(CPU_WINDOW))
+}
