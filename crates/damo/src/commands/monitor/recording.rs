@@ -23,7 +23,7 @@ pub(super) struct Recording {
 impl Recording {
     /// The only target, if there is one and nothing else is to be recorded.
     pub(super) fn only_target(&self) -> Option<&str> {
-        match &self.args.monitor.targets[..] {
+        match &self.args.setup.monitor.targets[..] {
             [word] if self.words.len() == 1 => Some(word),
             _ => None,
         }
@@ -73,7 +73,7 @@ impl FromArgMatches for Recording {
         let args = RecordArgs::from_arg_matches(matches)?;
         let typed = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
         // Targets first: some options take any number of values.
-        let mut words: Vec<OsString> = args.monitor.targets.iter().map(OsString::from).collect();
+        let mut words: Vec<OsString> = args.setup.monitor.targets.iter().map(OsString::from).collect();
         for arg in RecordArgs::augment_args(Command::new("record")).get_arguments() {
             let id = arg.get_id().as_str();
             let Some(long) = arg.get_long().filter(|_| id != "out" && typed(id)) else { continue };
