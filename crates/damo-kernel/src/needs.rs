@@ -20,7 +20,7 @@ const WORDS: [(&str, &str); 20] = [
     ("lru_deprio", "6.0"),
     ("migrate_hot", "6.11"),
     ("migrate_cold", "6.11"),
-    ("collapse", "7.1 or later"),
+    ("collapse", "7.2"),
     ("young", "6.10"),
     ("hugepage_size", "6.15"),
     ("unmapped", "6.15"),
@@ -34,7 +34,7 @@ const WORDS: [(&str, &str); 20] = [
     ("node_memcg_free_bp", "6.19"),
     ("active_mem_bp", "7.0"),
     ("inactive_mem_bp", "7.0"),
-    ("node_eligible_mem_bp", "7.1 or later"),
+    ("node_eligible_mem_bp", "7.2"),
     ("free_mem_rate", "5.16"),
 ];
 
@@ -303,7 +303,7 @@ mod tests {
                 "6.14, 6.15; context 0, intervals.intervals_goal; intervals_goal; 6.15",
                 kdamond(|c| c.intervals_goal = Some(tuned)),
             ),
-            ("7.2, 7.3; context 0, probes; monitoring_attrs/probes; 7.3", kdamond(|c| c.probes.push(Probe::default()))),
+            ("7.1, 7.2; context 0, probes; monitoring_attrs/probes; 7.2", kdamond(|c| c.probes.push(Probe::default()))),
             ("6.17, 6.18; context 0, addr_unit; 0/addr_unit; 6.18", kdamond(|c| c.addr_unit = Some(4096))),
             (
                 "6.18, 6.19; target 0, obsolete; targets/0/obsolete_target; 6.19",
@@ -330,9 +330,9 @@ mod tests {
             ),
             ("6.19, 7.0; scheme 0, goal 0, metric; active_mem_bp; 7.0", quota(goal(Metric::ActiveMemBp))),
             ("7.0, 7.1; scheme 0, quotas.goal_tuner; quotas/goal_tuner; 7.1", goal_tuner),
-            ("7.0, 7.2; scheme 0, quotas.fail_charge_num; quotas/fail_charge_num; 7.1 or later", of_scheme(charge)),
-            ("7.0, 7.2; scheme 0, action; collapse; 7.1 or later", of_scheme(|s| s.action = Action::Collapse)),
-            ("7.0, 7.2; context 0, pause; 0/pause; 7.1 or later", kdamond(|c| c.pause = Some(true))),
+            ("7.1, 7.2; scheme 0, quotas.fail_charge_num; quotas/fail_charge_num; 7.2", of_scheme(charge)),
+            ("7.1, 7.2; scheme 0, action; collapse; 7.2", of_scheme(|s| s.action = Action::Collapse)),
+            ("7.1, 7.2; context 0, pause; 0/pause; 7.2", kdamond(|c| c.pause = Some(true))),
             ("6.16, 6.17; kdamond 0, refresh_ms; 0/refresh_ms; 6.17", refreshed),
         ]
     }

@@ -52,7 +52,7 @@ pub struct Context {
     pub intervals_goal: Option<IntervalsGoal>,
     /// Bounds on the number of regions.
     pub nr_regions: NrRegions,
-    /// What samples are looked at for beside accesses (7.3 and later).
+    /// What samples are looked at for beside accesses (7.2 and later).
     pub probes: Vec<Probe>,
     /// Processes or address ranges that are monitored.
     pub targets: Vec<ContextTarget>,

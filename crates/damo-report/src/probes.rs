@@ -120,7 +120,7 @@ pub fn probes(records: &[Record], filter: &Filter) -> Result<ProbesReport, Repor
         })?;
         if found.is_empty() {
             return Err(ReportError::invalid(format!(
-                "{} has no hits of attribute probes: record with --probe on Linux 7.3 or later, as in `damo record paddr \
+                "{} has no hits of attribute probes: record with --probe on Linux 7.2 or later, as in `damo record paddr \
                  --probe --probe_filter allow anon`",
                 record.name()
             )));

@@ -18,7 +18,7 @@ impl Args for ProbeArgs {
         let arg = |id: &'static str, help: &'static str| Arg::new(id).long(id).help(help).help_heading(HEADING);
         let words = |arg: Arg, name: &'static str| arg.value_name(name).num_args(1..).action(ArgAction::Append);
         command
-            .arg(flag(arg("probe", "Begin an attribute probe (7.3 and later): count of what kind sampled pages are")))
+            .arg(flag(arg("probe", "Begin an attribute probe (7.2 and later): count of what kind sampled pages are")))
             .arg(words(arg("probe_filter", FILTER_HELP), "FILTER"))
             .arg(words(arg("probe_weight", WEIGHT_HELP), "NUMBER"))
     }

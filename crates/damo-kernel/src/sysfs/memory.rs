@@ -263,8 +263,6 @@ const COMMANDS: [&str; 7] = [
     "update_schemes_effective_quotas",
     "update_tuned_intervals",
 ];
-/// Stands for the release that will have what is not in one yet.
-const UNRELEASED: (u32, u32) = (7, 2);
 const ACTIONS: [(&str, (u32, u32)); 11] = [
     ("willneed", (5, 18)),
     ("cold", (5, 18)),
@@ -276,7 +274,7 @@ const ACTIONS: [(&str, (u32, u32)); 11] = [
     ("lru_deprio", (6, 0)),
     ("migrate_hot", (6, 11)),
     ("migrate_cold", (6, 11)),
-    ("collapse", UNRELEASED),
+    ("collapse", (7, 2)),
 ];
 const FILTERS: [(&str, (u32, u32)); 8] = [
     ("anon", (6, 3)),
@@ -297,7 +295,7 @@ const METRICS: [(&str, (u32, u32)); 9] = [
     ("node_memcg_free_bp", (6, 19)),
     ("active_mem_bp", (7, 0)),
     ("inactive_mem_bp", (7, 0)),
-    ("node_eligible_mem_bp", UNRELEASED),
+    ("node_eligible_mem_bp", (7, 2)),
 ];
 
 fn errno(code: i32) -> io::Error {

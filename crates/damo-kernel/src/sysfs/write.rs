@@ -102,10 +102,10 @@ impl<'r> Writer<'r> {
         if attrs.has("probes") {
             attrs.each("probes", "nr_probes", &context.probes, Writer::probe)?;
         } else if !context.probes.is_empty() {
-            return Err(attrs.missing("probes", since("attribute probes", "7.3")));
+            return Err(attrs.missing("probes", since("attribute probes", "7.2")));
         }
         let pause = yes(context.pause.unwrap_or(false));
-        self.set_newer("pause", pause, "N", since("pausing a context", "7.1 or later"))?;
+        self.set_newer("pause", pause, "N", since("pausing a context", "7.2"))?;
         self.set_newer("addr_unit", context.addr_unit.unwrap_or(1), 1, since("an address unit", "6.18"))?;
         self.targets(&context.targets)?;
         self.each("schemes", "nr_schemes", &context.schemes, |dir, scheme| dir.scheme(scheme, &context.intervals))
@@ -205,7 +205,7 @@ impl<'r> Writer<'r> {
         }
         // The directory may be one that had a scheme with other values before.
         let (numerator, denominator) = quotas.fail_charge_num.zip(quotas.fail_charge_denom).unwrap_or((0, 0));
-        let feature = || since("a charge for failed actions", "7.1 or later");
+        let feature = || since("a charge for failed actions", "7.2");
         self.set_newer("fail_charge_num", numerator, 0, feature())?;
         self.set_newer("fail_charge_denom", denominator, 0, feature())?;
         // Before there was a choice it was always this one.

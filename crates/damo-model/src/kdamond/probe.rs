@@ -1,4 +1,4 @@
-//! Attribute probes (Linux 7.3): beside whether a sampled page was accessed, the kernel counts what kind of page it was.
+//! Attribute probes (Linux 7.2; weights 7.3): beside whether a sampled page was accessed, the kernel counts what kind of page it was.
 
 use crate::json::{At, ParamError, Result};
 use crate::scheme::{FilterKind, SchemeFilter, memcg_path};

@@ -1,6 +1,6 @@
 //! Which files and directories a kernel of a given release has, with the values that they have at first.
 
-use super::{MemorySysfs, Tree, UNRELEASED};
+use super::{MemorySysfs, Tree};
 
 impl MemorySysfs {
     /// Makes the directories that a count asks for.
@@ -13,7 +13,12 @@ impl MemorySysfs {
                 "nr_contexts" => self.context(tree, &dir),
                 "nr_targets" => self.target(tree, &dir),
                 "nr_schemes" => self.scheme(tree, &dir),
-                "nr_probes" => tree.rw(&dir, &[("weight", "0"), ("filters/nr_filters", "0")]),
+                "nr_probes" => {
+                    tree.rw(&dir, &[("filters/nr_filters", "0")]);
+                    if self.since(7, 3) {
+                        tree.rw(&dir, &[("weight", "0")]);
+                    }
+                }
                 "nr_filters" if dir.contains("/probes/") => {
                     tree.rw(&dir, &[("type", "anon"), ("matching", "N"), ("allow", "N"), ("path", "")]);
                 }
@@ -52,13 +57,13 @@ impl MemorySysfs {
             let goal = format!("{dir}/monitoring_attrs/intervals/intervals_goal");
             tree.rw(&goal, &[("access_bp", "0"), ("aggrs", "0"), ("min_sample_us", "0"), ("max_sample_us", "0")]);
         }
-        if self.since(7, 3) {
+        if self.since(7, 2) {
             tree.rw(&format!("{dir}/monitoring_attrs/probes"), &[("nr_probes", "0")]);
         }
         if self.since(6, 18) {
             tree.rw(dir, &[("addr_unit", "1")]);
         }
-        if self.since(UNRELEASED.0, UNRELEASED.1) {
+        if self.since(7, 2) {
             tree.rw(dir, &[("pause", "N")]);
         }
     }
@@ -117,7 +122,7 @@ impl MemorySysfs {
         if self.since(7, 1) {
             tree.rw(&quotas, &[("goal_tuner", "consist")]);
         }
-        if self.since(UNRELEASED.0, UNRELEASED.1) {
+        if self.since(7, 2) {
             tree.rw(&quotas, &[("fail_charge_num", "0"), ("fail_charge_denom", "0")]);
         }
     }
