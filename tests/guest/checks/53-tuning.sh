@@ -6,12 +6,17 @@ damo features unsupported | tee features
 if kernel_has monitoring_attrs/intervals/intervals_goal; then
     grep -q intervals_goal features && fail "damo features does not know that it is there"
     # The goal of accesses is far above what this workload reaches with the shortest interval: longer ones must follow.
-    damo-record "$pid" --monitoring_intervals_goal 50% 3 5ms 500ms --timeout 8 -o tuned.damo || fail "the recording did not come about"
+    damo-record "$pid" --monitoring_intervals_goal 50% 3 5ms 500ms --timeout 8 -o tuned.damo 2>said || fail "the recording did not come about"
+    cat said
     is_complete tuned.damo
-    expect "the intervals change, and each change is told" "$s_interval_changes" -ge 1
-    at_least "the last sampling interval in us" "$s_last_sample_us" 5001
-    at_most "the last sampling interval in us" "$s_last_sample_us" 500000
-    note "from 5 ms to $s_last_sample_us us in $s_interval_changes steps"
+    if [ -e $TRACING/events/damon/damon_monitor_intervals_tune ]; then
+        expect "the intervals change, and each change is told" "$s_interval_changes" -ge 1
+        at_least "the last sampling interval in us" "$s_last_sample_us" 5001
+        at_most "the last sampling interval in us" "$s_last_sample_us" 500000
+        note "from 5 ms to $s_last_sample_us us in $s_interval_changes steps"
+    else
+        says "does not tell the ones it chose (Linux 6.17 and later do)"
+    fi
     cp tuned.damo "$OUT/$NAME"
 else
     for wish in --monitoring_intervals_autotune "--monitoring_intervals_goal 4% 3 5ms 10s"; do

@@ -1,6 +1,6 @@
 //! Recording what runs already: kdamonds of others and of kernel modules, which are left exactly as they are.
 
-use super::description::{decoder, first_items, formats, have_probes, meta, module_params};
+use super::description::{decoder, first_items, formats, have_probes, meta, module_params, untold_tuning};
 use super::events::{Events, Watched};
 use super::follow::EventFollower;
 use super::process_tracker::ProcessTracker;
@@ -178,6 +178,9 @@ impl<'a> AttachedRecording<'a> {
             (meta.ops, meta.intervals, meta.nr_regions) = (only.ops, only.intervals, only.nr_regions);
         }
         notifier.say(&found.sentence());
+        if let Some(warning) = untold_tuning(&formats, &params) {
+            notifier.warn(warning);
+        }
         let processes = ProcessTracker::new(machine.procfs.clone(), Origin::Roots { follow: false }, processes);
         let follower = EventFollower::new(machine, source, events, processes, threads, &indices);
         let mut items = first_items(meta, indices, &params);

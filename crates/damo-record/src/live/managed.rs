@@ -1,6 +1,6 @@
 //! A recording of the events of kdamonds of our own, from the command that is started to the record's end.
 
-use super::description::{decoder, first_items, formats, have_probes, meta};
+use super::description::{decoder, first_items, formats, have_probes, meta, untold_tuning};
 use super::events::{Events, Watched};
 use super::follow::EventFollower;
 use super::managed_damon::ManagedDamon;
@@ -97,6 +97,9 @@ impl<'a> ManagedRecording<'a> {
             let intervals = planned.contexts.first().map(|context| context.intervals);
             let watched = Watched { thread: on.thread, kdamond: Some(*kdamond), intervals, data_source: String::new() };
             events.watch(watched, places.clone());
+        }
+        if let Some(warning) = untold_tuning(&formats, &plan.kdamonds) {
+            notifier.warn(warning);
         }
         let meta = meta(request, machine, &formats, &plan.kdamonds, MetaSource::Kernel);
         let mut items = first_items(meta, damon.indices(), &plan.kdamonds);
