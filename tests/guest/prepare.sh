@@ -11,4 +11,4 @@ echo never >/sys/kernel/mm/transparent_hugepage/enabled
 # The slim program answers to both names.
 ln -sf damo-record /usr/bin/damo
 # Space to page out to.
-echo 512M >/sys/block/zram0/disksize && mkswap /dev/zram0 >/dev/null && swapon /dev/zram0
+[ ! -e /sys/block/zram0 ] || { echo 512M >/sys/block/zram0/disksize && mkswap /dev/zram0 >/dev/null && swapon /dev/zram0; }
