@@ -45,8 +45,10 @@ impl Recording {
     pub(super) fn words(&self, out: &Path) -> Vec<OsString> {
         let mut output = OsString::from("--out=");
         output.push(out);
+        // Without a file there is nothing to say of it.
+        let quiet = (self.out.is_none() && !self.args.quiet).then(|| OsString::from("--quiet"));
         // Behind the first word, so that it cannot be taken for a value, and before what follows `--`.
-        [OsString::from("record"), output].into_iter().chain(self.words.iter().cloned()).collect()
+        [OsString::from("record"), output].into_iter().chain(quiet).chain(self.words.iter().cloned()).collect()
     }
 }
 
@@ -58,6 +60,10 @@ impl Args for Recording {
         let args = record.get_arguments().cloned().map(|arg| match arg.get_id().as_str() {
             "out" => arg.hide_default_value(true).help(OUT).long_help(OUT),
             "targets" => arg.help(TARGETS).long_help(TARGETS),
+            // There is so much that the short help is to fit a screen without them.
+            "keep" | "force" | "damos_action" | "damos_sz_region" | "damos_access_rate" | "damos_age" => {
+                arg.hide_short_help(true)
+            }
             _ => arg,
         });
         command.args(args)
@@ -144,6 +150,6 @@ mod tests {
         found.sort();
         expected.sort();
         assert_eq!(found, expected);
-        assert_eq!(words("monitor"), ["record", "--out=x"]);
+        assert_eq!(words("monitor"), ["record", "--out=x", "--quiet"]);
     }
 }
