@@ -1,9 +1,9 @@
 # The host's side of the checks in the guest; part of scripts/guest, which loads it.
 
-# Builds what the guest needs, runs the checks there, leaves what they kept in ${keep:-target/guest}/out. Most share one
-# boot. A program given with --bin takes the place of ours of the same name: `check --bin "$(scripts/build-static musl)"`.
+# Builds what the guest needs, runs the checks there, leaves what they kept in ${keep:-target/guest}/out; of the second boot
+# in …-1/out, and so on. Most share one boot. A program given with --bin takes the place of ours of the same name: `check --bin "$(scripts/build-static musl)"`.
 check() {
-    local programs code=0 names=("$@") boots boot name group main own=$series words=$append
+    local programs code=0 nth=0 names=("$@") boots boot name group main own=$series words=$append
     local series=$series append=$append nodes=$nodes kernels keep=$keep # of the boot at hand
     programs=$(build damo-cli damo-testbed) || die "building failed"
     local test
@@ -23,9 +23,10 @@ check() {
         kernels=$cache/kernel-$series
         say "kernel $series, $nodes NUMA node(s), $append: ${#group[@]} checks"
         run sh /share/in/guest/run.sh "${group[@]}" || code=$?
-        keep=$main-other
+        afterwards "$keep/out" || code=1
+        nth=$((nth + 1))
+        keep=$main-$nth
     done 3<<<"$boots"
-    afterwards "$main/out" || code=1
     return "$code"
 }
 
