@@ -67,7 +67,7 @@ afterwards() {
         name=$(basename "$script" .sh)
         [ -e "$dir/${name#after-}/result" ] || continue
         if [ -z "${DAMO:-}" ]; then
-            (cd "$top" && cargo build --quiet -p damo) >&2 || die "building failed"
+            (cd "$top" && cargo build --quiet --workspace --bin damo) >&2 || die "building failed"
             DAMO=$(cd "$top" && realpath "$(cargo metadata --format-version 1 --no-deps | grep -o '"target_directory":"[^"]*"' | cut -d'"' -f4)/debug/damo")
         fi
         if DAMO=$DAMO bash "$script" "$dir/${name#after-}"; then
