@@ -83,7 +83,7 @@ pub(crate) fn drive(
         ));
     }
     let mut meta = Meta {
-        source: Source::Imported { format: format.name().to_owned() },
+        source: Source::Imported { format: format.as_str().to_owned() },
         intervals: intervals.filter(|_| !first.tuned),
         ..Meta::default()
     };

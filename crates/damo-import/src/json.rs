@@ -43,7 +43,7 @@ pub(crate) fn import(
     let mut intervals = state.records.iter().map(|record| record.intervals.or(default_intervals));
     let first = intervals.next().flatten();
     let mut meta = Meta {
-        source: Source::Imported { format: format.name().to_owned() },
+        source: Source::Imported { format: format.as_str().to_owned() },
         intervals: first.filter(|_| intervals.all(|other| other == first)),
         intervals_goal: state.records.first().and_then(|record| record.goal).filter(|goal| goal.aggregations > 0),
         ..Meta::default()

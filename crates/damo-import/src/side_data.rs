@@ -22,31 +22,18 @@ const MAX_LEN: u64 = 512 << 20;
 /// A kdamonds file describes a few kdamonds.
 const MAX_KDAMONDS_LEN: usize = 16 << 20;
 
-/// Which of the files.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SideKind {
-    /// Parameters of the kdamonds (`.kdamonds`).
-    Kdamonds,
-    /// Memory that processes and the system use (`.mem_footprint`).
-    Footprint,
-    /// Mappings of processes (`.vmas`).
-    Vmas,
-    /// CPU time of processes (`.proc_stats`).
-    Stats,
-}
-
-impl SideKind {
-    /// All of them.
-    pub const ALL: [SideKind; 4] = [SideKind::Kdamonds, SideKind::Footprint, SideKind::Vmas, SideKind::Stats];
-
-    /// What the record's name is followed by.
-    pub fn suffix(self) -> &'static str {
-        match self {
-            SideKind::Kdamonds => ".kdamonds",
-            SideKind::Footprint => ".mem_footprint",
-            SideKind::Vmas => ".vmas",
-            SideKind::Stats => ".proc_stats",
-        }
+damo_model::words! {
+    /// Which of the files.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum SideKind {
+        /// Parameters of the kdamonds (`.kdamonds`).
+        Kdamonds = ".kdamonds",
+        /// Memory that processes and the system use (`.mem_footprint`).
+        Footprint = ".mem_footprint",
+        /// Mappings of processes (`.vmas`).
+        Vmas = ".vmas",
+        /// CPU time of processes (`.proc_stats`).
+        Stats = ".proc_stats",
     }
 }
 
@@ -91,7 +78,7 @@ pub(crate) fn import_footprints(
         imported.notes.push(format!("only read up to a fault: {damage}"));
         imported.damaged = true;
     }
-    let source = damo_model::Source::Imported { format: imported.format.name().to_owned() };
+    let source = damo_model::Source::Imported { format: imported.format.as_str().to_owned() };
     sink.put(&Item::Meta(Meta { source, ..Meta::default() }))?;
     for row in &side_data.footprints {
         for side in row.side_data(|_| None) {
@@ -107,7 +94,7 @@ impl SideFiles {
         let mut side_data = Self::default();
         for kind in SideKind::ALL {
             let mut name = record.as_os_str().to_owned();
-            name.push(kind.suffix());
+            name.push(kind.as_str());
             let path = PathBuf::from(name);
             let shown = path.shown().to_string();
             match std::fs::metadata(&path) {

@@ -5,44 +5,29 @@ use crate::error::ImportError;
 use crate::text::{self, Sniffed};
 use std::io::{self, Read};
 
-/// A foreign format.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Format {
-    /// JSON of the Python tool.
-    DamoJson,
-    /// The same, compressed with zlib: its default.
-    DamoJsonZlib,
-    /// Output of `perf script`.
-    PerfScript,
-    /// Output of `perf trace`.
-    PerfTrace,
-    /// Output of `trace-cmd report`, or tracefs' `trace` and `trace_pipe`.
-    TraceCmdText,
-    /// perf.data, to a file or a pipe.
-    PerfData,
-    /// The binary record of the first DAMON versions.
-    LegacyBinary,
-    /// Pages of tracefs' ring buffer, a directory: [`crate::RawTrace`].
-    TracePages,
-    /// A `.mem_footprint` file of the Python tool by itself: memory use without snapshots.
-    MemFootprint,
-}
-
-impl Format {
-    /// Name for people and for `damo convert`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Format::DamoJson => "json",
-            Format::DamoJsonZlib => "json_compressed",
-            Format::PerfScript => "perf_script",
-            Format::PerfTrace => "perf_trace",
-            Format::TraceCmdText => "trace_text",
-            Format::PerfData => "perf_data",
-            Format::LegacyBinary => "record",
-            Format::TracePages => "trace_pages",
-            Format::MemFootprint => "mem_footprint",
-        }
+damo_model::words! {
+    /// A foreign format.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    #[non_exhaustive]
+    pub enum Format {
+        /// JSON of the Python tool.
+        DamoJson = "json",
+        /// The same, compressed with zlib: its default.
+        DamoJsonZlib = "json_compressed",
+        /// Output of `perf script`.
+        PerfScript = "perf_script",
+        /// Output of `perf trace`.
+        PerfTrace = "perf_trace",
+        /// Output of `trace-cmd report`, or tracefs' `trace` and `trace_pipe`.
+        TraceCmdText = "trace_text",
+        /// perf.data, to a file or a pipe.
+        PerfData = "perf_data",
+        /// The binary record of the first DAMON versions.
+        LegacyBinary = "record",
+        /// Pages of tracefs' ring buffer, a directory: [`crate::RawTrace`].
+        TracePages = "trace_pages",
+        /// A `.mem_footprint` file of the Python tool by itself: memory use without snapshots.
+        MemFootprint = "mem_footprint",
     }
 }
 

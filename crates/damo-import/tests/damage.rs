@@ -131,7 +131,7 @@ fn a_cut_json_record_keeps_its_whole_snapshots_and_says_that_it_is_damaged() {
 fn side_files_with_any_damage_never_keep_a_record_from_being_read() {
     let record = perf_script();
     for kind in SideKind::ALL {
-        let bytes = real_bytes(&format!("stairs/damon.data{}", kind.suffix()));
+        let bytes = real_bytes(&format!("stairs/damon.data{}", kind.as_str()));
         let bytes = &bytes[..bytes.len().min(6000)];
         for at in (0..bytes.len()).step_by(97) {
             let mut damaged = bytes.to_vec();

@@ -78,22 +78,37 @@ impl NewerKeyword {
     }
 
     /// The word as the kernel writes it.
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         self.0
     }
 }
 
-/// Gives an enum of the kernel's words its texts: `ALL`, `WORDS`, `as_str`, `Display` and `FromStr`.
-macro_rules! keywords {
-    ($type:ident, $what:literal, { $($variant:ident = $word:literal),+ $(,)? } $($newer:ident)?) => {
+/// Defines an enum whose variants have a word each: with `ALL`, `WORDS`, `NAMED` and `as_str`. With `or Newer`, a variant
+/// of that name holds words that only newer kernels know.
+#[macro_export]
+macro_rules! words {
+    ($(#[$meta:meta])* pub enum $type:ident $(or $newer:ident)? {
+        $($(#[$doc:meta])* $variant:ident = $word:literal,)+
+    }) => {
+        $(#[$meta])*
+        pub enum $type {
+            $($(#[$doc])* $variant,)+
+            $(
+                /// Of a newer kernel.
+                $newer($crate::NewerKeyword),
+            )?
+        }
+
         impl $type {
             /// All that this version knows.
             pub const ALL: [$type; Self::WORDS.len()] = [$($type::$variant),+];
-            /// The kernel's words for [`Self::ALL`], in the same order.
+            /// The words of [`Self::ALL`], in the same order.
             pub const WORDS: [&'static str; [$($word),+].len()] = [$($word),+];
+            /// Words and what they stand for.
+            pub const NAMED: [(&'static str, $type); Self::WORDS.len()] = [$(($word, $type::$variant)),+];
 
-            /// The kernel's word.
-            pub fn as_str(self) -> &'static str {
+            /// The word that it is written as.
+            pub const fn as_str(self) -> &'static str {
                 match self {
                     $($type::$variant => $word,)+
                     $($type::$newer(word) => word.as_str(),)?
@@ -107,6 +122,14 @@ macro_rules! keywords {
                 }
             )?
         }
+    };
+}
+
+/// An enum of [`words`] of the kernel: it is also read and written as text, and a word that is none of them is an
+/// error that says what it is not.
+macro_rules! keywords {
+    ($what:literal, $(#[$meta:meta])* pub enum $type:ident $(or $newer:ident)? { $($body:tt)* }) => {
+        $crate::words! { $(#[$meta])* pub enum $type $(or $newer)? { $($body)* } }
 
         impl std::fmt::Display for $type {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

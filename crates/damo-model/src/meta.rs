@@ -1,7 +1,7 @@
 //! What is known of a record as a whole.
 
 use crate::keyword::keywords;
-use crate::{Bytes, Intervals, IntervalsGoal, Nanos, NewerKeyword, NrRegions};
+use crate::{Bytes, Intervals, IntervalsGoal, Nanos, NrRegions};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -30,21 +30,20 @@ pub struct ClockPair {
     pub wall: Nanos,
 }
 
-/// DAMON's operations set: which address space is monitored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Ops {
-    /// Virtual address spaces, regions follow the mappings.
-    Vaddr,
-    /// Fixed ranges of virtual address spaces.
-    Fvaddr,
-    /// The physical address space.
-    Paddr,
-    /// Of a newer kernel: what its addresses mean is not known here.
-    Newer(NewerKeyword),
+keywords! { "operations set",
+    /// DAMON's operations set: which address space is monitored. What the addresses of one of a newer kernel mean is not
+    /// known here.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    #[non_exhaustive]
+    pub enum Ops or Newer {
+        /// Virtual address spaces, regions follow the mappings.
+        Vaddr = "vaddr",
+        /// Fixed ranges of virtual address spaces.
+        Fvaddr = "fvaddr",
+        /// The physical address space.
+        Paddr = "paddr",
+    }
 }
-
-keywords!(Ops, "operations set", { Vaddr = "vaddr", Fvaddr = "fvaddr", Paddr = "paddr" } Newer);
 
 impl Ops {
     /// An operations set that a file of somebody else names, also one that this version does not know; `None` if the text

@@ -36,53 +36,39 @@ pub use watermarks::{WatermarkMetric, Watermarks};
 use crate::human::{self, ParseError, Style, TimeUnit};
 use crate::json::{ParamError, Result};
 use crate::keyword::keywords;
-use crate::{Age, Bytes, Intervals, Nanos, NewerKeyword, NrAccesses};
+use crate::{Age, Bytes, Intervals, Nanos, NrAccesses};
 use std::fmt;
 
-/// What is done to regions.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum Action {
-    /// Bring in what is swapped out.
-    Willneed,
-    /// Mark as a good choice for reclaim.
-    Cold,
-    /// Writes the region's pages out (`MADV_PAGEOUT`).
-    Pageout,
-    /// Allow and prefer huge pages.
-    Hugepage,
-    /// Make huge pages now.
-    Collapse,
-    /// Avoid huge pages.
-    Nohugepage,
-    /// Move to the head of the LRU lists.
-    LruPrio,
-    /// Move to the tail of the LRU lists.
-    LruDeprio,
-    /// Migrate to another node, hottest first.
-    MigrateHot,
-    /// Migrate to another node, coldest first.
-    MigrateCold,
-    /// Nothing but statistics.
-    #[default]
-    Stat,
-    /// Of a newer kernel.
-    Newer(NewerKeyword),
+keywords! { "action",
+    /// What is done to regions.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    #[non_exhaustive]
+    pub enum Action or Newer {
+        /// Bring in what is swapped out.
+        Willneed = "willneed",
+        /// Mark as a good choice for reclaim.
+        Cold = "cold",
+        /// Writes the region's pages out (`MADV_PAGEOUT`).
+        Pageout = "pageout",
+        /// Allow and prefer huge pages.
+        Hugepage = "hugepage",
+        /// Make huge pages now.
+        Collapse = "collapse",
+        /// Avoid huge pages.
+        Nohugepage = "nohugepage",
+        /// Move to the head of the LRU lists.
+        LruPrio = "lru_prio",
+        /// Move to the tail of the LRU lists.
+        LruDeprio = "lru_deprio",
+        /// Migrate to another node, hottest first.
+        MigrateHot = "migrate_hot",
+        /// Migrate to another node, coldest first.
+        MigrateCold = "migrate_cold",
+        /// Nothing but statistics.
+        #[default]
+        Stat = "stat",
+    }
 }
-
-keywords!(Action, "action", {
-    Willneed = "willneed",
-    Cold = "cold",
-    Pageout = "pageout",
-    Hugepage = "hugepage",
-    Collapse = "collapse",
-    Nohugepage = "nohugepage",
-    LruPrio = "lru_prio",
-    LruDeprio = "lru_deprio",
-    MigrateHot = "migrate_hot",
-    MigrateCold = "migrate_cold",
-    Stat = "stat",
-} Newer);
 
 /// An access rate as a bound.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -12,6 +12,13 @@ pub enum Stamp {
     Wall(Nanos),
 }
 
+impl Default for Stamp {
+    /// Where the record's clock begins.
+    fn default() -> Self {
+        Stamp::Record(Nanos(0))
+    }
+}
+
 /// One line of /proc/PID/maps.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Mapping {
@@ -124,7 +131,7 @@ pub struct Pressure {
 }
 
 /// Parameters in force from a moment on.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Params {
     /// The moment from which they are in force.
     pub at: Stamp,

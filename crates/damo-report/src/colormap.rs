@@ -88,20 +88,22 @@ const DUSKY: f64 = 6.0;
 /// Steps that a map is looked up in on terminals of 256 colours: more than there are colours to tell apart.
 const STEPS: usize = 32;
 
-/// A colour map.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ColorMap {
-    /// Dark violet, red, orange, pale yellow.
-    #[default]
-    Inferno,
-    /// Dark violet, pink, cream.
-    Magma,
-    /// Blue-violet, teal, yellow-green.
-    Viridis,
-    /// Blue, grey, yellow: made for red-green blindness.
-    Cividis,
-    /// Greys from black to white.
-    Gray,
+damo_model::words! {
+    /// A colour map.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub enum ColorMap {
+        /// Dark violet, red, orange, pale yellow.
+        #[default]
+        Inferno = "inferno",
+        /// Dark violet, pink, cream.
+        Magma = "magma",
+        /// Blue-violet, teal, yellow-green.
+        Viridis = "viridis",
+        /// Blue, grey, yellow: made for red-green blindness.
+        Cividis = "cividis",
+        /// Greys from black to white.
+        Gray = "gray",
+    }
 }
 
 /// Evenly spaced colours of the maps published with matplotlib (public domain, CC0).
@@ -118,15 +120,6 @@ const PAPER: Rgb = Rgb::hex(0xfdfdfb);
 const GRAY: [u32; 2] = [0x000000, 0xffffff];
 
 impl ColorMap {
-    /// All maps by the names that options take.
-    pub const ALL: [(&'static str, ColorMap); 5] = [
-        ("inferno", ColorMap::Inferno),
-        ("magma", ColorMap::Magma),
-        ("viridis", ColorMap::Viridis),
-        ("cividis", ColorMap::Cividis),
-        ("gray", ColorMap::Gray),
-    ];
-
     fn anchors(self) -> &'static [u32] {
         match self {
             ColorMap::Inferno => &INFERNO,
@@ -199,7 +192,7 @@ mod tests {
 
     #[test]
     fn more_is_always_brighter_on_dark_and_darker_on_light() {
-        for (name, map) in ColorMap::ALL {
+        for (name, map) in ColorMap::NAMED {
             for i in 0..100 {
                 let (a, b) = (f64::from(i) / 100.0, f64::from(i + 1) / 100.0);
                 assert!(luminance(map.on_dark(a)) <= luminance(map.on_dark(b)) + 1.0, "{name} at {a}");
@@ -219,7 +212,7 @@ mod tests {
 
     #[test]
     fn no_step_of_256_colours_is_muddy_or_goes_back() {
-        for (name, map) in ColorMap::ALL {
+        for (name, map) in ColorMap::NAMED {
             for dark in [true, false] {
                 let steps = map.ansi256(dark);
                 for (i, code) in steps.iter().enumerate() {

@@ -14,7 +14,7 @@
 //! found, sampling between 5 ms and 10 s).
 
 use crate::ReportError;
-use crate::filter::{Filter, Rows};
+use crate::filter::{Filter, Rows, fold_rows};
 use crate::series::{SETTLING, Used};
 use damo_frame::Record;
 use damo_model::human::{Style, format_percent, format_size_f64, time_text};
@@ -307,37 +307,25 @@ pub fn confidence(record: &Record, filter: &Filter) -> Result<Confidence, Report
         intervals: record.meta().intervals,
         ..Confidence::default()
     };
-    let Some(selection) = filter.selection(record) else {
-        return Ok(empty);
+    let take = |(sums, lengths): &mut (Confidence, Lengths), rows: &Rows<'_>| {
+        sums.intervals = sums.intervals.or(rows.intervals);
+        sums.take(rows);
+        if rows.is_complete() {
+            let (count, time) = lengths.entry(rows.head.target).or_default();
+            *count += 1;
+            *time = time.saturating_add(rows.head.time_span().length());
+        }
     };
-    let record_intervals = record.meta().intervals;
-    let sums = record.fold(
-        &selection,
-        || (empty, crate::filter::RegionFilter::new(filter, record_intervals), Lengths::new()),
-        |(sums, region_filter, lengths), chunk| {
-            for view in chunk.snapshots() {
-                if let Some(rows) = region_filter.pass(&view)? {
-                    sums.intervals = sums.intervals.or(rows.intervals);
-                    sums.take(&rows);
-                    if rows.is_complete() {
-                        let (count, time) = lengths.entry(rows.head.target).or_default();
-                        *count += 1;
-                        *time = time.saturating_add(rows.head.time_span().length());
-                    }
-                }
-            }
-            Ok::<(), ReportError>(())
-        },
-        |(a, region_filter, mut lengths), (b, _, later)| {
-            for (target, (count, time)) in later {
-                let sum = lengths.entry(target).or_default();
-                *sum = (sum.0 + count, sum.1.saturating_add(time));
-            }
-            (Confidence { intervals: a.intervals.or(b.intervals), ..a.plus(b) }, region_filter, lengths)
-        },
-    )?;
-    let longest = sums.2.into_values().max().unwrap_or_default();
-    Ok(Confidence { lost_events: record.coverage().lost_events, longest, ..sums.0 })
+    let plus = |(a, mut lengths): (Confidence, Lengths), (b, later): (Confidence, Lengths)| {
+        for (target, (count, time)) in later {
+            let sum = lengths.entry(target).or_default();
+            *sum = (sum.0 + count, sum.1.saturating_add(time));
+        }
+        (Confidence { intervals: a.intervals.or(b.intervals), ..a.plus(b) }, lengths)
+    };
+    let (sums, lengths) = fold_rows(record, filter, || (empty, Lengths::new()), take, plus)?;
+    let longest = lengths.into_values().max().unwrap_or_default();
+    Ok(Confidence { lost_events: record.coverage().lost_events, longest, ..sums })
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! ten times as long for the hundreds that a record of a minute has. Means are of sums that do not fit 64 bits.
 
 use crate::ReportError;
+use crate::series::Point;
 use damo_model::human::{Style, format_size_f64, size_text, uint_text};
 use std::io::{self, Write};
 
@@ -97,19 +98,19 @@ pub struct Bin {
 }
 
 impl Distribution {
-    /// Ranks numbers that come with the squares of their standard errors, in time order.
-    pub(crate) fn with_errors(mut values: Vec<(u64, f64)>, wanted: &[u8], sort: SortBy) -> Self {
+    /// Ranks the numbers of snapshots, which come in time order; with their standard errors if these are wanted.
+    pub(crate) fn of_points(points: &[Point], wanted: &[u8], sort: SortBy, errors: bool) -> Self {
+        let mut points = points.to_vec();
         if sort == SortBy::Size {
-            values.sort_by_key(|(value, _)| *value);
+            points.sort_by_key(|point| point.value);
         }
-        let variances: Vec<f64> = values.iter().map(|(_, variance)| *variance).collect();
-        let error = |percentile: &u8| Some(variances.get(rank(variances.len(), *percentile)?)?.sqrt());
-        let errors = Errors {
-            mean: variances.iter().sum::<f64>().sqrt() / variances.len().max(1) as f64,
+        let error = |percentile: &u8| Some(points.get(rank(points.len(), *percentile)?)?.variance.sqrt());
+        let errors = errors.then(|| Errors {
+            mean: points.iter().map(|point| point.variance).sum::<f64>().sqrt() / points.len().max(1) as f64,
             percentiles: wanted.iter().filter_map(error).collect(),
-        };
-        let ranked = Self::new(values.into_iter().map(|(value, _)| value).collect(), wanted, SortBy::Time);
-        Self { errors: Some(errors), ..ranked }
+        });
+        let ranked = Self::new(points.iter().map(|point| point.value).collect(), wanted, SortBy::Time);
+        Self { errors, ..ranked }
     }
 
     /// How many values lie in each of some equal ranges from the smallest to the largest; empty without values.
@@ -299,7 +300,10 @@ mod tests {
 
     #[test]
     fn errors_go_with_the_values_they_belong_to() {
-        let distribution = Distribution::with_errors(vec![(3, 9.0), (1, 1.0), (2, 4.0)], &[0, 100], SortBy::Size);
+        let (target, [start, end]) = (damo_model::TargetKey(0), [damo_model::Nanos(0); 2]);
+        let point = |(value, variance)| Point { target, start, end, value, partial: false, variance };
+        let points = [(3, 9.0), (1, 1.0), (2, 4.0)].map(point);
+        let distribution = Distribution::of_points(&points, &[0, 100], SortBy::Size, true);
         let errors = distribution.errors.unwrap();
         assert_eq!(errors.percentiles, [1.0, 3.0]);
         assert!((errors.mean - 14f64.sqrt() / 3.0).abs() < 1e-12);

@@ -10,30 +10,22 @@ use damo_model::human::{Style, format_size, time_text};
 use damo_model::{Bytes, Clock, Intervals, KdamondIndex, Mapping, Nanos, Side, TimeSpan};
 use std::collections::{BTreeMap, HashSet};
 
-/// What kind of thing happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum EventKind {
-    /// A process came.
-    Start,
-    /// A process went.
-    Exit,
-    /// A process mapped or unmapped memory.
-    Mapped,
-    /// The monitoring intervals changed.
-    Intervals,
+damo_model::words! {
+    /// What kind of thing happened.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    pub enum EventKind {
+        /// A process came.
+        Start = "start",
+        /// A process went.
+        Exit = "exit",
+        /// A process mapped or unmapped memory.
+        Mapped = "mappings",
+        /// The monitoring intervals changed.
+        Intervals = "intervals",
+    }
 }
 
 impl EventKind {
-    /// Its name in tables.
-    pub fn name(self) -> &'static str {
-        match self {
-            EventKind::Start => "start",
-            EventKind::Exit => "exit",
-            EventKind::Mapped => "mappings",
-            EventKind::Intervals => "intervals",
-        }
-    }
-
     /// Whether it is worth knowing on the map of another process.
     pub(crate) fn is_about_processes(self) -> bool {
         matches!(self, EventKind::Start | EventKind::Exit | EventKind::Intervals)
@@ -161,16 +153,7 @@ mod tests {
                 items.push(Item::Side(Side::Mappings(Mappings { at: at(second), pid: 1, target: None, mappings })));
                 let aggregation = Nanos::from_millis(100 + second);
                 let intervals = Some(Intervals { aggregation, ..Intervals::default() });
-                let params = Params {
-                    at: at(second),
-                    kdamond: None,
-                    context: None,
-                    ops: None,
-                    intervals,
-                    intervals_goal: None,
-                    nr_regions: None,
-                    json: String::new(),
-                };
+                let params = Params { at: at(second), intervals, ..Params::default() };
                 items.push(Item::Side(Side::Params(params)));
             }
             let (start, end) = (Nanos::from_secs(second), Nanos::from_secs(second + 1));

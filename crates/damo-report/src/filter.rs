@@ -159,11 +159,6 @@ impl Filter {
         regions && snapshots && addresses.is_empty() && target.is_all()
     }
 
-    /// Whether passing depends on what came before.
-    pub(crate) fn needs_order(&self) -> bool {
-        !self.snapshot_idx.is_empty()
-    }
-
     /// The keys of the record's targets that pass.
     pub fn targets(&self, record: &Record) -> Vec<TargetKey> {
         record.targets().iter().filter(|target| self.target.holds(target)).map(|target| target.key).collect()
@@ -398,6 +393,39 @@ impl<'f> RegionFilter<'f> {
         *seen += 1;
         filter.snapshot_idx.iter().any(|bounds| bounds.holds(&index))
     }
+}
+
+/// Folds over the snapshots that pass: on all cores, or in order where passing depends on what came before. What is later in
+/// the record is on the right of `plus`.
+///
+/// # Errors
+/// If the record cannot be read or the filter cannot be applied to it.
+pub(crate) fn fold_rows<T: Send>(
+    record: &Record,
+    filter: &Filter,
+    empty: impl Fn() -> T + Sync,
+    take: impl Fn(&mut T, &Rows<'_>) + Sync,
+    plus: impl Fn(T, T) -> T,
+) -> Result<T, ReportError> {
+    let Some(selection) = filter.selection(record).filter(|_| filter.snapshot_idx.is_empty()) else {
+        let mut all = empty();
+        for_each_rows(record, filter, |_, rows| {
+            take(&mut all, &rows);
+            Ok(())
+        })?;
+        return Ok(all);
+    };
+    let intervals = record.meta().intervals;
+    let begin = || (empty(), RegionFilter::new(filter, intervals));
+    let step = |(all, region_filter): &mut (T, RegionFilter<'_>), chunk: &Chunk| {
+        for view in chunk.snapshots() {
+            if let Some(rows) = region_filter.pass(&view)? {
+                take(all, &rows);
+            }
+        }
+        Ok::<(), ReportError>(())
+    };
+    Ok(record.fold(&selection, begin, step, |(a, region_filter), (b, _)| (plus(a, b), region_filter))?.0)
 }
 
 /// Gives `f` each snapshot that passes, in record order.

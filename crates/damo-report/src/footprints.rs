@@ -18,41 +18,24 @@ use polars::prelude::{Column, DataFrame, Expr, Int32Chunked, Int64Chunked, IntoL
 use std::collections::HashSet;
 use std::io::Write;
 
-/// What is measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Metric {
-    /// Virtual size: what is mapped.
-    Vsz,
-    /// Resident set size.
-    Rss,
-    /// Proportional set size.
-    Pss,
-    /// What of it is swapped out.
-    Swap,
-    /// Charged to the cgroup.
-    Cgroup,
-    /// The system's total less its free memory.
-    SysUsed,
-    /// The working set, of all targets together: not a footprint, but what to compare one with.
-    Wss,
-}
-
-impl Metric {
-    /// All, in the order of reports.
-    pub const ALL: [Metric; 7] =
-        [Metric::Vsz, Metric::Rss, Metric::Pss, Metric::Swap, Metric::Cgroup, Metric::SysUsed, Metric::Wss];
-
-    /// Its name in options and outputs.
-    pub fn name(self) -> &'static str {
-        match self {
-            Metric::Vsz => "vsz",
-            Metric::Rss => "rss",
-            Metric::Pss => "pss",
-            Metric::Swap => "swap",
-            Metric::Cgroup => "cgroup",
-            Metric::SysUsed => "sys_used",
-            Metric::Wss => "wss",
-        }
+damo_model::words! {
+    /// What is measured.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    pub enum Metric {
+        /// Virtual size: what is mapped.
+        Vsz = "vsz",
+        /// Resident set size.
+        Rss = "rss",
+        /// Proportional set size.
+        Pss = "pss",
+        /// What of it is swapped out.
+        Swap = "swap",
+        /// Charged to the cgroup.
+        Cgroup = "cgroup",
+        /// The system's total less its free memory.
+        SysUsed = "sys_used",
+        /// The working set, of all targets together: not a footprint, but what to compare one with.
+        Wss = "wss",
     }
 }
 
@@ -140,8 +123,8 @@ fn moments(record: &Record) -> Result<(DataFrame, bool), ReportError> {
     };
     // A sum of nothing is not known, and not zero.
     let sum = |metric: Metric| {
-        let of = col(metric.name());
-        when(of.clone().count().gt(lit(0u32))).then(of.sum()).otherwise(lit(NULL)).alias(metric.name())
+        let of = col(metric.as_str());
+        when(of.clone().count().gt(lit(0u32))).then(of.sum()).otherwise(lit(NULL)).alias(metric.as_str())
     };
     let moments = readings.lazy().group_by_stable([col("round")]).agg([
         col("time_ns").first() + lit(shift),
@@ -150,15 +133,15 @@ fn moments(record: &Record) -> Result<(DataFrame, bool), ReportError> {
         sum(Metric::Pss),
         sum(Metric::Swap),
         // One cgroup may hold several of the processes: its charge is not a sum.
-        col(Metric::Cgroup.name()).max(),
-        used_memory().max().alias(Metric::SysUsed.name()),
+        col(Metric::Cgroup.as_str()).max(),
+        used_memory().max().alias(Metric::SysUsed.as_str()),
     ]);
     Ok((moments.collect()?, aligned))
 }
 
 /// The moments and values of a metric, where it is known.
 fn points(moments: &DataFrame, metric: Metric) -> Result<Vec<(Nanos, Bytes)>, ReportError> {
-    let values = moments.column(metric.name())?.u64()?;
+    let values = moments.column(metric.as_str())?.u64()?;
     let times = moments.column("time_ns")?.i64()?;
     let points = times.iter().zip(values.iter());
     Ok(points.filter_map(|(at, value)| Some((Nanos(at?), Bytes(value?)))).collect())
@@ -232,8 +215,8 @@ impl Report for FootprintsReport {
     fn write_text(&self, out: &mut dyn Write, text: &DistributionText) -> Result<(), ReportError> {
         for series in &self.series {
             match text.histogram {
-                Some(_) => writeln!(out, "# <{}> <number of readings>", series.metric.name())?,
-                None => writeln!(out, "# <percentile> <{}>", series.metric.name())?,
+                Some(_) => writeln!(out, "# <{}> <number of readings>", series.metric.as_str())?,
+                None => writeln!(out, "# <percentile> <{}>", series.metric.as_str())?,
             }
             text.write_sizes(&series.distribution, out)?;
         }
@@ -246,15 +229,15 @@ impl Report for FootprintsReport {
         let points: Vec<_> = self.series.iter().flat_map(|s| s.points.iter().map(move |point| (s, point))).collect();
         let metrics = "`vsz`, `rss`, `pss`, `swap`, `cgroup`, `sys_used` or `wss`";
         let percentiles = Table::of("percentiles", &percentiles)
-            .col("metric", metrics, |row| row.series.metric.name())
+            .col("metric", metrics, |row| row.series.metric.as_str())
             .col("percentile", "0 to 100", |row| row.percentile)
             .col("bytes", "", |row| row.value);
         let points = Table::of("series", &points)
-            .col("metric", "", |(series, _)| series.metric.name())
+            .col("metric", "", |(series, _)| series.metric.as_str())
             .col("time_ns", "of the reading", |(_, (at, _))| at.0)
             .col("bytes", "", |(_, (_, value))| value.0);
         let histogram = Table::of("histogram", &histogram)
-            .col("metric", "", |(series, _)| series.metric.name())
+            .col("metric", "", |(series, _)| series.metric.as_str())
             .col("from", "bytes, included", |(_, bin)| bin.from)
             .col("to", "not included", |(_, bin)| bin.to)
             .col("count", "readings", |(_, bin)| bin.count);
@@ -264,7 +247,7 @@ impl Report for FootprintsReport {
     fn picture(&self, text: &DistributionText) -> Result<Box<dyn Picture + '_>, ReportError> {
         let lines = self.series.iter().map(|series| {
             let points = series.points.iter().map(|(at, size)| (*at, size.0 as f64)).collect();
-            (series.metric.name().to_owned(), points, &series.distribution)
+            (series.metric.as_str().to_owned(), points, &series.distribution)
         });
         let touched = self.series.iter().any(|series| series.metric == Metric::Wss);
         let title = if touched { "Memory allocated and touched" } else { "Memory footprint" };

@@ -131,7 +131,7 @@ impl HolisticReport {
         self.write_row(out, head, PERCENTILES.map(|percentile| percentile.to_string()))?;
         let touched = wss.series.iter().map(|series| ("wss", &series.distribution));
         let held = footprints.into_iter().flat_map(|report| &report.series);
-        let held = held.map(|series| (series.metric.name(), &series.distribution));
+        let held = held.map(|series| (series.metric.as_str(), &series.distribution));
         for (name, distribution) in touched.chain(held) {
             let cells =
                 values(distribution).map(|value| value.map_or_else(|| "-".to_owned(), |b| size_text(b).to_string()));
@@ -244,7 +244,7 @@ impl Report for HolisticReport {
         for (ranked, wss, footprints) in by {
             let touched = wss.series.iter().map(|series| ("wss", &series.distribution));
             let held = footprints.into_iter().flat_map(|report| &report.series);
-            for (name, distribution) in touched.chain(held.map(|s| (s.metric.name(), &s.distribution))) {
+            for (name, distribution) in touched.chain(held.map(|s| (s.metric.as_str(), &s.distribution))) {
                 rows.extend(distribution.percentiles.iter().map(|(p, value)| (name, ranked, *p, *value)));
             }
         }

@@ -210,7 +210,7 @@ fn page(record: &Record, options: &HtmlOptions, cells: usize) -> Result<Page, Re
         colours: Colours::of(options.colormap),
         scheme_colours,
         duration: span.length().0.max(1),
-        unit: first.unit.name(),
+        unit: first.unit.as_str(),
         max: first.possible.unwrap_or(peak),
         peak,
         top: top.unwrap_or(peak),

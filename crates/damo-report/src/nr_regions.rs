@@ -3,18 +3,17 @@
 use crate::distribution::{Distribution, PercentileRange, SortBy, percentile_rows};
 use crate::filter::Filter;
 use crate::picture::{Picture, Unit};
-use crate::series::{Point, Used, by_target, measure, usable};
+use crate::series::{Series, by_target, measure, point_rows, usable};
 use crate::series_chart::{of_points, series_chart};
 use crate::table::Table;
 use crate::target::target_labels;
 use crate::zero::Zero;
 use crate::{Report, ReportError};
 use damo_frame::Record;
-use damo_model::TargetKey;
 use std::io::Write;
 
 /// What to count.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct NrRegionsOptions {
     /// The percentiles that are shown.
     pub range: PercentileRange,
@@ -27,32 +26,11 @@ pub struct NrRegionsOptions {
     pub filter: Filter,
 }
 
-impl Default for NrRegionsOptions {
-    fn default() -> Self {
-        Self { range: PercentileRange::default(), exclude_samples: None, sort: SortBy::Size, filter: Filter::default() }
-    }
-}
-
-/// The region counts of one target.
-#[derive(Clone, Debug)]
-pub struct NrRegionsSeries {
-    /// What to call it.
-    pub label: String,
-    /// The target, by its key in the record.
-    pub target: TargetKey,
-    /// In time order.
-    pub points: Vec<Point>,
-    /// The numbers, ranked.
-    pub distribution: Distribution,
-    /// What it is based on.
-    pub used: Used,
-}
-
 /// The numbers of regions of some records.
 #[derive(Clone, Debug)]
 pub struct NrRegionsReport {
     /// One for each target of each record.
-    pub series: Vec<NrRegionsSeries>,
+    pub series: Vec<Series>,
     /// From when times are counted in what is shown.
     pub zero: Zero,
 }
@@ -69,20 +47,12 @@ pub fn nr_regions(records: &[Record], options: &NrRegionsOptions) -> Result<NrRe
         let points = measure(record, &options.filter.plain_monitoring(record), |rows| rows.len() as u64)?;
         for (target, points) in by_target(&points) {
             let (points, used) = usable(&points, options.exclude_samples);
-            let values = points.iter().map(|point| point.value).collect();
-            let distribution = Distribution::new(values, &percentiles, options.sort);
-            let label = labels.get(&target).cloned().unwrap_or_default();
-            series.push(NrRegionsSeries { label, target, points, distribution, used });
+            let distribution = Distribution::of_points(&points, &percentiles, options.sort, false);
+            let (record, label) = (record.name().to_owned(), labels.get(&target).cloned().unwrap_or_default());
+            series.push(Series { record, label, target: Some(target), mapping: None, points, distribution, used });
         }
     }
     Ok(NrRegionsReport { series, zero: Zero::of(records) })
-}
-
-impl NrRegionsReport {
-    /// What could be used of each series.
-    pub fn each_used(&self) -> impl Iterator<Item = Used> {
-        self.series.iter().map(|series| series.used)
-    }
 }
 
 impl Report for NrRegionsReport {
@@ -119,7 +89,7 @@ impl Report for NrRegionsReport {
             .col("target", "the target", |row| row.series.label.as_str())
             .col("percentile", "0 to 100", |row| row.percentile)
             .col("nr_regions", "", |row| row.value);
-        let points: Vec<_> = self.series.iter().flat_map(|s| s.points.iter().map(move |point| (s, point))).collect();
+        let points = point_rows(&self.series);
         let points = Table::of("series", &points)
             .col("target", "the target", |(series, _)| series.label.as_str())
             .col("end_ns", "end of the snapshot", |(_, point)| point.end.0)

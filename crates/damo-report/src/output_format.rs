@@ -17,37 +17,26 @@ use crate::ReportError;
 use crate::table::Table;
 use std::io::Write;
 
-/// A form in which tables leave the program.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Form {
-    /// `{"report": NAME, "tables": {TABLE: [{COLUMN: VALUE, …}, …], …}}`.
-    Json,
-    /// Comma-separated, with a header line (RFC 4180).
-    Csv,
-    /// Tables as GitHub shows them.
-    Markdown,
-    /// Apache Parquet, for other programs.
-    Parquet,
+damo_model::words! {
+    /// A form in which tables leave the program.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    #[non_exhaustive]
+    pub enum Form {
+        /// `{"report": NAME, "tables": {TABLE: [{COLUMN: VALUE, …}, …], …}}`.
+        Json = "json",
+        /// Comma-separated, with a header line (RFC 4180).
+        Csv = "csv",
+        /// Tables as GitHub shows them.
+        Markdown = "markdown",
+        /// Apache Parquet, for other programs.
+        Parquet = "parquet",
+    }
 }
 
 impl Form {
-    /// All forms, in the order of the help.
-    pub const ALL: [Form; 4] = [Form::Json, Form::Csv, Form::Markdown, Form::Parquet];
-
-    /// Its name in options.
-    pub fn name(self) -> &'static str {
-        match self {
-            Form::Json => "json",
-            Form::Csv => "csv",
-            Form::Markdown => "markdown",
-            Form::Parquet => "parquet",
-        }
-    }
-
     /// The form of that name; `md` is Markdown as well.
     pub fn by_name(name: &str) -> Option<Form> {
-        Form::ALL.into_iter().find(|form| form.name() == name || (name == "md" && *form == Form::Markdown))
+        Form::ALL.into_iter().find(|form| form.as_str() == name || (name == "md" && *form == Form::Markdown))
     }
 
     /// Writes a report's tables. `only` names the one table wanted; without it, forms for one table take the first.

@@ -5,10 +5,10 @@
 //! accessed, so each length costs no more than joining the lists of the length below. (A "working set" of one length
 //! says little: 100 ms of a server and an hour of it differ by orders of magnitude.)
 
-use crate::distribution::Distribution;
+use crate::distribution::{Distribution, SortBy};
 use crate::filter::{Filter, for_each_rows};
 use crate::picture::{Chart, Line, Picture, Unit};
-use crate::series::{Point, SETTLING, Used, sum_at_instants};
+use crate::series::{Point, Used, sum_at_instants, without_first};
 use crate::table::Table;
 use crate::window::{Piece, add, pieces};
 use crate::{Report, ReportError};
@@ -75,13 +75,8 @@ struct Levels {
 /// # Errors
 /// When the record cannot be read or the filter cannot be applied to it.
 pub fn profile(record: &Record, options: &ProfileOptions) -> Result<ProfileReport, ReportError> {
-    let report = without(record, options, options.exclude_samples.unwrap_or(SETTLING))?;
-    // How many snapshots there are is known only now.
-    if options.exclude_samples.is_none() && report.used.snapshots == 0 {
-        without(record, options, 0)
-    } else {
-        Ok(report)
-    }
+    let nothing = |report: &ProfileReport| report.used.snapshots == 0;
+    without_first(options.exclude_samples, |first| without(record, options, first), nothing)
 }
 
 /// The same, without so many snapshots of each target at the beginning.
@@ -116,14 +111,8 @@ fn without(record: &Record, options: &ProfileOptions, first: u64) -> Result<Prof
                 levels.halves.push(None);
             }
             let (Some(points), Some(half)) = (points.get_mut(level), levels.halves.get_mut(level)) else { break };
-            points.push(Point {
-                target: head.target,
-                start: window.start,
-                end: head.end,
-                value: window.pieces.iter().map(|piece| piece.end - piece.start).sum(),
-                partial: false,
-                variance: 0.0,
-            });
+            let value = window.pieces.iter().map(|piece| piece.end - piece.start).sum();
+            points.push(Point { start: window.start, ..Point::of(&rows, (value, 0.0)) });
             match half.take() {
                 None => {
                     *half = Some(window);
@@ -145,11 +134,7 @@ fn without(record: &Record, options: &ProfileOptions, first: u64) -> Result<Prof
         ProfileStep {
             snapshots: 1 << level,
             length: Nanos(length),
-            distribution: Distribution::new(
-                points.iter().map(|point| point.value).collect(),
-                &PERCENTILES,
-                crate::distribution::SortBy::Size,
-            ),
+            distribution: Distribution::of_points(&points, &PERCENTILES, SortBy::Size, false),
         }
     });
     Ok(ProfileReport { steps: steps.collect(), used })

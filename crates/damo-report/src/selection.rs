@@ -32,9 +32,6 @@ pub(crate) fn something_passes(record: &Record, filter: &Filter) -> Result<(), R
     if filter.is_all() {
         return Ok(());
     }
-    if filter.targets(record).is_empty() {
-        return Err(nothing_left(record, "no target fits the given ids"));
-    }
     let Some(selection) = filter.selection(record) else {
         return Err(nothing_left(record, "no target fits the given ids"));
     };

@@ -4,9 +4,10 @@
 //! cores, and everything else (sorting, percentiles, sums over targets) happens on the numbers.
 
 use crate::ReportError;
-use crate::filter::{Filter, RegionFilter, Rows};
+use crate::distribution::Distribution;
+use crate::filter::{Filter, Rows, fold_rows};
 use damo_frame::Record;
-use damo_model::{Nanos, SnapshotState, TargetKey};
+use damo_model::{Nanos, TargetKey};
 use std::collections::HashMap;
 
 /// One number of one snapshot.
@@ -24,6 +25,39 @@ pub struct Point {
     pub partial: bool,
     /// Square of the number's standard error; 0 where nobody asked for it.
     pub variance: f64,
+}
+
+impl Point {
+    /// The number of a snapshot, with the square of its standard error.
+    pub(crate) fn of(rows: &Rows<'_>, (value, variance): (u64, f64)) -> Self {
+        let head = rows.head;
+        let partial = !rows.is_complete();
+        Point { target: head.target, start: head.start, end: head.end, value, partial, variance }
+    }
+}
+
+/// The numbers of one target, or of all together.
+#[derive(Clone, Debug)]
+pub struct Series {
+    /// The record's name.
+    pub record: String,
+    /// What to call it: the kernel's target id, told apart where several targets share one; `0` for all together.
+    pub label: String,
+    /// Which target; `None` for all together.
+    pub target: Option<TargetKey>,
+    /// What was mapped there, if told apart by that.
+    pub mapping: Option<String>,
+    /// In time order.
+    pub points: Vec<Point>,
+    /// The numbers, ranked.
+    pub distribution: Distribution,
+    /// What it is based on.
+    pub used: Used,
+}
+
+/// The points of several series, each with its series.
+pub(crate) fn point_rows(series: &[Series]) -> Vec<(&Series, &Point)> {
+    series.iter().flat_map(|series| series.points.iter().map(move |point| (series, point))).collect()
 }
 
 /// How many of the snapshots looked at could be used.
@@ -82,47 +116,8 @@ pub(crate) fn measure_with_error(
     filter: &Filter,
     value: impl Fn(&Rows<'_>) -> (u64, f64) + Sync,
 ) -> Result<Vec<Point>, ReportError> {
-    let Some(selection) = filter.selection(record) else {
-        return Ok(Vec::new());
-    };
-    let intervals = record.meta().intervals;
-    let point = |rows: &Rows<'_>| {
-        let (value, variance) = value(rows);
-        Point {
-            target: rows.head.target,
-            start: rows.head.start,
-            end: rows.head.end,
-            value,
-            partial: rows.head.state != SnapshotState::Complete,
-            variance,
-        }
-    };
-    if filter.needs_order() {
-        let mut points = Vec::new();
-        crate::filter::for_each_rows(record, filter, |_, rows| {
-            points.push(point(&rows));
-            Ok(())
-        })?;
-        return Ok(points);
-    }
-    record
-        .fold(
-            &selection,
-            || (Vec::new(), RegionFilter::new(filter, intervals)),
-            |(points, region_filter), chunk| {
-                for view in chunk.snapshots() {
-                    if let Some(rows) = region_filter.pass(&view)? {
-                        points.push(point(&rows));
-                    }
-                }
-                Ok::<(), ReportError>(())
-            },
-            |(mut points, region_filter), (more, _)| {
-                points.extend(more);
-                (points, region_filter)
-            },
-        )
-        .map(|(points, _)| points)
+    let take = |points: &mut Vec<Point>, rows: &Rows<'_>| points.push(Point::of(rows, value(rows)));
+    fold_rows(record, filter, Vec::new, take, |points, more| [points, more].concat())
 }
 
 /// The points of each target, in the order in which the targets first appear.
@@ -204,6 +199,17 @@ pub(crate) fn sum_at_instants(points: &[Point]) -> Vec<Point> {
         group += 1;
     }
     sums
+}
+
+/// What `find` finds without so many snapshots of each target at the beginning (see [`left_out`]); how many snapshots there
+/// are is known only when none is left.
+pub(crate) fn without_first<T>(
+    exclude: Option<u64>,
+    find: impl Fn(u64) -> Result<T, ReportError>,
+    is_nothing: impl Fn(&T) -> bool,
+) -> Result<T, ReportError> {
+    let found = find(exclude.unwrap_or(SETTLING))?;
+    if exclude.is_none() && is_nothing(&found) { find(0) } else { Ok(found) }
 }
 
 /// Leaves out the first points (see [`left_out`]) and the partial ones, and counts.

@@ -6,7 +6,7 @@
 
 use crate::ReportError;
 use crate::filter::{Filter, Rows, for_each_rows};
-use crate::series::{Point, SETTLING};
+use crate::series::{Point, without_first};
 use crate::wss::{WssOptions, working_set};
 use damo_frame::Record;
 use damo_model::{Nanos, TargetKey};
@@ -99,12 +99,7 @@ struct OpenWindow {
 
 /// The working set of each window, per target. Snapshots after the last full window are left out.
 pub(crate) fn working_sets(record: &Record, filter: &Filter, options: &WssOptions) -> Result<Vec<Point>, ReportError> {
-    let points = without(record, filter, options, options.exclude_samples.unwrap_or(SETTLING))?;
-    // How many snapshots there are is known only now.
-    if options.exclude_samples.is_none() && points.is_empty() {
-        return without(record, filter, options, 0);
-    }
-    Ok(points)
+    without_first(options.exclude_samples, |first| without(record, filter, options, first), Vec::is_empty)
 }
 
 /// The same, without so many snapshots of each target at the beginning.
@@ -139,14 +134,9 @@ fn without(record: &Record, filter: &Filter, options: &WssOptions, first: u64) -
                 piece.count >= u64::from(options.acc_thres.0) && piece.end - piece.start >= options.sz_thres.0
             };
             let size: u64 = window.pieces.iter().filter(counts).map(|piece| piece.end - piece.start).sum();
-            points.push(Point {
-                target: head.target,
-                start: window.start,
-                end: head.end,
-                value: if window.snapshots == 1 { window.single } else { size },
-                partial: window.partial,
-                variance: 0.0,
-            });
+            let value = if window.snapshots == 1 { window.single } else { size };
+            let (start, partial) = (window.start, window.partial);
+            points.push(Point { start, partial, ..Point::of(&rows, (value, 0.0)) });
             open.remove(&head.target);
         }
         Ok(())

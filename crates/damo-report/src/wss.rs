@@ -12,7 +12,7 @@ use crate::confidence::working_set_variance;
 use crate::distribution::{Distribution, DistributionText, PercentileRange, SortBy, histogram_rows, percentile_rows};
 use crate::filter::{Filter, Rows};
 use crate::picture::Picture;
-use crate::series::{Point, Used, by_target, measure_with_error, sum_at_instants, usable};
+use crate::series::{Point, Series, by_target, measure_with_error, point_rows, sum_at_instants, usable};
 use crate::table::Table;
 use crate::target::target_labels;
 use crate::window;
@@ -67,30 +67,11 @@ impl Default for WssOptions {
     }
 }
 
-/// The working sets of one target, or of all together.
-#[derive(Clone, Debug)]
-pub struct WssSeries {
-    /// The record's name.
-    pub record: String,
-    /// What to call it: the kernel's target id, told apart where several targets share one; `0` for all together.
-    pub label: String,
-    /// Which target; `None` for all together.
-    pub target: Option<TargetKey>,
-    /// What was mapped there, if told apart by that.
-    pub mapping: Option<String>,
-    /// In time order.
-    pub points: Vec<Point>,
-    /// The sizes, ranked.
-    pub distribution: Distribution,
-    /// What it is based on.
-    pub used: Used,
-}
-
 /// The working sets of some records.
 #[derive(Clone, Debug)]
 pub struct WssReport {
     /// One for each target, or one for each record.
-    pub series: Vec<WssSeries>,
+    pub series: Vec<Series>,
     /// How many targets there are, together in one series or each in its own.
     pub targets: usize,
     /// From when times are counted in what is shown.
@@ -116,15 +97,9 @@ pub fn wss(records: &[Record], options: &WssOptions) -> Result<WssReport, Report
         let skip = if windowed { Some(0) } else { options.exclude_samples };
         let mut push = |label: String, target: Option<TargetKey>, mapping: Option<String>, points: &[Point]| {
             let (points, used) = usable(points, skip);
-            let distribution = if options.errors {
-                let values = points.iter().map(|point| (point.value, point.variance)).collect();
-                Distribution::with_errors(values, &percentiles, options.sort)
-            } else {
-                let values = points.iter().map(|point| point.value).collect();
-                Distribution::new(values, &percentiles, options.sort)
-            };
+            let distribution = Distribution::of_points(&points, &percentiles, options.sort, options.errors);
             let record = record.name().to_owned();
-            series.push(WssSeries { record, label, target, mapping, points, distribution, used });
+            series.push(Series { record, label, target, mapping, points, distribution, used });
         };
         if options.per_mapping {
             let labels = target_labels(record);
@@ -168,13 +143,6 @@ pub(crate) fn working_set(rows: &Rows<'_>, acc_thres: NrAccesses, sz_thres: Byte
     sum
 }
 
-impl WssReport {
-    /// What could be used of each series.
-    pub fn each_used(&self) -> impl Iterator<Item = Used> {
-        self.series.iter().map(|series| series.used)
-    }
-}
-
 impl Report for WssReport {
     const NAME: &'static str = "wss";
     type Layout = DistributionText;
@@ -209,7 +177,7 @@ impl Report for WssReport {
     fn tables(&self) -> Result<Vec<Table>, ReportError> {
         let percentiles = percentile_rows(&self.series, |series| &series.distribution);
         let histogram = histogram_rows(&self.series, |series| &series.distribution);
-        let points: Vec<_> = self.series.iter().flat_map(|s| s.points.iter().map(move |point| (s, point))).collect();
+        let points = point_rows(&self.series);
         let percentiles = Table::of("percentiles", &percentiles)
             .col("target", "`0` for all together", |row| row.series.label.as_str())
             .col("percentile", "0 to 100", |row| row.percentile)

@@ -147,7 +147,7 @@ fn ages_reach_back_before_the_first_snapshot_and_nowhere_else() {
 fn without_intervals_heat_is_in_samples_and_ages_say_nothing() {
     let report = map(record(None, &[(0, 100, &[(0, 100, 3, 5)])]), &HeatsOptions::default());
     assert_eq!(report.time, TimeSpan::new(Nanos(0), Nanos(100 * MS)));
-    assert_eq!(report.unit.name(), "samples");
+    assert_eq!(report.unit.as_str(), "samples");
     assert_eq!(report.range(), Some((3.0, 3.0)));
 }
 

@@ -5,26 +5,17 @@
 use damo_model::{Bytes, Nanos};
 use std::fmt;
 
-/// How a pattern accesses memory. Monitoring sees reads and writes alike.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum RwMode {
-    /// Reads only (`ro`).
-    ReadOnly,
-    /// Writes only (`wo`), masim's default.
-    #[default]
-    WriteOnly,
-    /// Reads and writes (`rw`).
-    ReadWrite,
-}
-
-impl RwMode {
-    /// As written in configuration files.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            RwMode::ReadOnly => "ro",
-            RwMode::WriteOnly => "wo",
-            RwMode::ReadWrite => "rw",
-        }
+damo_model::words! {
+    /// How a pattern accesses memory. Monitoring sees reads and writes alike.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+    pub enum RwMode {
+        /// Reads only (`ro`).
+        ReadOnly = "ro",
+        /// Writes only (`wo`), masim's default.
+        #[default]
+        WriteOnly = "wo",
+        /// Reads and writes (`rw`).
+        ReadWrite = "rw",
     }
 }
 

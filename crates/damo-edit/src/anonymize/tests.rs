@@ -50,12 +50,8 @@ fn secret_record() -> Vec<Item> {
         Side::Params(Params {
             at,
             kdamond: Some(damo_model::KdamondIndex(0)),
-            context: None,
-            ops: None,
-            intervals: None,
-            intervals_goal: None,
-            nr_regions: None,
             json: "{\"pid\": 4242}".into(),
+            ..Params::default()
         }),
         Side::Lost(Lost { at, events: 1, reason: "jane".into() }),
         Side::Mark(Mark { at: Stamp::Wall(Nanos(1_700_000_001_000_000_000)), text: "deploy of acme".into() }),

@@ -15,14 +15,14 @@
 //! use damo_model::human::Show;
 //! assert_eq!("app\u{1b}]0;root\u{7}\n".shown().to_string(), r"app\x1b]0;root\x07\n");
 //! assert_eq!("a\u{202e}b".shown().to_string(), r"a\u{202e}b");
-//! assert_eq!(b"a\xffb"[..].shown().to_string(), r"a\xffb");
+//! # use std::os::unix::ffi::OsStrExt;
+//! assert_eq!(std::ffi::OsStr::from_bytes(b"a\xffb").shown().to_string(), r"a\xffb");
 //! ```
 
 use std::borrow::Cow;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::fmt::{self, Write as _};
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
 
 /// Text from outside as it may be printed within a line: see [`Show`].
 #[derive(Clone, Copy, Debug)]
@@ -34,45 +34,9 @@ pub trait Show {
     fn shown(&self) -> Shown<'_>;
 }
 
-impl Show for [u8] {
+impl<T: AsRef<OsStr> + ?Sized> Show for T {
     fn shown(&self) -> Shown<'_> {
-        Shown(self)
-    }
-}
-
-impl Show for str {
-    fn shown(&self) -> Shown<'_> {
-        Shown(self.as_bytes())
-    }
-}
-
-impl Show for String {
-    fn shown(&self) -> Shown<'_> {
-        Shown(self.as_bytes())
-    }
-}
-
-impl Show for OsStr {
-    fn shown(&self) -> Shown<'_> {
-        Shown(self.as_encoded_bytes())
-    }
-}
-
-impl Show for OsString {
-    fn shown(&self) -> Shown<'_> {
-        self.as_os_str().shown()
-    }
-}
-
-impl Show for Path {
-    fn shown(&self) -> Shown<'_> {
-        self.as_os_str().shown()
-    }
-}
-
-impl Show for PathBuf {
-    fn shown(&self) -> Shown<'_> {
-        self.as_os_str().shown()
+        Shown(self.as_ref().as_encoded_bytes())
     }
 }
 
@@ -312,7 +276,7 @@ mod tests {
     #[test]
     fn shown_text_is_padded_and_cut_by_what_is_seen() {
         assert_eq!(format!("{:>8}|{:<6}|{:.3}", "a\n".shown(), "b".shown(), "abcdef".shown()), r"     a\n|b     |abc");
-        assert_eq!(Path::new("a\tb").shown().to_string(), r"a\tb");
+        assert_eq!(std::path::Path::new("a\tb").shown().to_string(), r"a\tb");
     }
 
     #[test]

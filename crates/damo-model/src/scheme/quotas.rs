@@ -3,7 +3,7 @@
 use crate::human::{self, TimeUnit};
 use crate::json::{ParamError, Result};
 use crate::keyword::keywords;
-use crate::{Bytes, Nanos, NewerKeyword};
+use crate::{Bytes, Nanos};
 
 /// How regions are put in order when a quota is short: parts in thousand, relative to each other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -87,58 +87,44 @@ impl Quotas {
     }
 }
 
-/// How a quota with goals is adapted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum GoalTuner {
-    /// Step by step, keeping what works.
-    Consist,
-    /// As much as possible until the goal is reached, then nothing.
-    Temporal,
-    /// Of a newer kernel.
-    Newer(NewerKeyword),
+keywords! { "goal tuner",
+    /// How a quota with goals is adapted.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    #[non_exhaustive]
+    pub enum GoalTuner or Newer {
+        /// Step by step, keeping what works.
+        Consist = "consist",
+        /// As much as possible until the goal is reached, then nothing.
+        Temporal = "temporal",
+    }
 }
 
-keywords!(GoalTuner, "goal tuner", { Consist = "consist", Temporal = "temporal" } Newer);
-
-/// What a goal measures.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Metric {
-    /// What the user says, again and again.
-    #[default]
-    UserInput,
-    /// Time in which some task waited for memory, microseconds per reset interval.
-    SomeMemPsiUs,
-    /// Used part of a node's memory, basis points.
-    NodeMemUsedBp,
-    /// Free part of a node's memory, basis points.
-    NodeMemFreeBp,
-    /// Part of a node's memory that a cgroup uses, basis points.
-    NodeMemcgUsedBp,
-    /// Part of a node's memory that a cgroup does not use, basis points.
-    NodeMemcgFreeBp,
-    /// Active part of the LRU-listed memory, basis points.
-    ActiveMemBp,
-    /// Inactive part of the LRU-listed memory, basis points.
-    InactiveMemBp,
-    /// Part of the eligible memory that is on a node, basis points.
-    NodeEligibleMemBp,
-    /// Of a newer kernel.
-    Newer(NewerKeyword),
+keywords! { "metric of a goal",
+    /// What a goal measures.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+    #[non_exhaustive]
+    pub enum Metric or Newer {
+        /// What the user says, again and again.
+        #[default]
+        UserInput = "user_input",
+        /// Time in which some task waited for memory, microseconds per reset interval.
+        SomeMemPsiUs = "some_mem_psi_us",
+        /// Used part of a node's memory, basis points.
+        NodeMemUsedBp = "node_mem_used_bp",
+        /// Free part of a node's memory, basis points.
+        NodeMemFreeBp = "node_mem_free_bp",
+        /// Part of a node's memory that a cgroup uses, basis points.
+        NodeMemcgUsedBp = "node_memcg_used_bp",
+        /// Part of a node's memory that a cgroup does not use, basis points.
+        NodeMemcgFreeBp = "node_memcg_free_bp",
+        /// Active part of the LRU-listed memory, basis points.
+        ActiveMemBp = "active_mem_bp",
+        /// Inactive part of the LRU-listed memory, basis points.
+        InactiveMemBp = "inactive_mem_bp",
+        /// Part of the eligible memory that is on a node, basis points.
+        NodeEligibleMemBp = "node_eligible_mem_bp",
+    }
 }
-
-keywords!(Metric, "metric of a goal", {
-    UserInput = "user_input",
-    SomeMemPsiUs = "some_mem_psi_us",
-    NodeMemUsedBp = "node_mem_used_bp",
-    NodeMemFreeBp = "node_mem_free_bp",
-    NodeMemcgUsedBp = "node_memcg_used_bp",
-    NodeMemcgFreeBp = "node_memcg_free_bp",
-    ActiveMemBp = "active_mem_bp",
-    InactiveMemBp = "inactive_mem_bp",
-    NodeEligibleMemBp = "node_eligible_mem_bp",
-} Newer);
 
 impl Metric {
     /// A value of this metric: basis points take a percent sign, pressure a unit of time.

@@ -1,23 +1,21 @@
 //! When a scheme is active.
 
+use crate::Nanos;
 use crate::json::{ParamError, Result};
 use crate::keyword::keywords;
-use crate::{Nanos, NewerKeyword};
 
-/// What decides when a scheme is active.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum WatermarkMetric {
-    /// Nothing: always active.
-    #[default]
-    None,
-    /// The free part of the system's memory, in thousandths.
-    FreeMemRate,
-    /// Of a newer kernel.
-    Newer(NewerKeyword),
+keywords! { "metric of watermarks",
+    /// What decides when a scheme is active.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+    #[non_exhaustive]
+    pub enum WatermarkMetric or Newer {
+        /// Nothing: always active.
+        #[default]
+        None = "none",
+        /// The free part of the system's memory, in thousandths.
+        FreeMemRate = "free_mem_rate",
+    }
 }
-
-keywords!(WatermarkMetric, "metric of watermarks", { None = "none", FreeMemRate = "free_mem_rate" } Newer);
 
 /// When a scheme is active.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

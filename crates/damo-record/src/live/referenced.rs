@@ -116,13 +116,9 @@ impl<'a> ReferencedRecording<'a> {
     fn params(&self) -> Item {
         Item::Side(Side::Params(Params {
             at: Stamp::Record(now()),
-            kdamond: None,
-            context: None,
             ops: Some(Ops::Vaddr),
             intervals: Some(self.intervals),
-            intervals_goal: None,
-            nr_regions: None,
-            json: String::new(),
+            ..Params::default()
         }))
     }
 

@@ -21,19 +21,33 @@ fn give(pipeline: &Pipeline, item: Item) -> Result<(), Stopped> {
     pipeline.give_all([item])
 }
 
-fn begin(path: &std::path::Path, block_age: Option<Duration>) -> Pipeline {
-    let output = RecordOutput::open(&output(path.to_path_buf()), WriterOptions::live()).unwrap();
-    let pipeline = Pipeline::start(output, block_age, Patience::default()).unwrap();
-    give(&pipeline, Item::Meta(Meta::default())).unwrap();
-    give(&pipeline, Item::Target(Target { key: TargetKey(0), ..Target::default() })).unwrap();
+/// A pipeline that has begun: the record is described and its target is known.
+fn begun(output: &Output, block_age: Option<Duration>, patience: Patience) -> Pipeline {
+    let output = RecordOutput::open(output, WriterOptions::live()).unwrap();
+    let pipeline = Pipeline::start(output, block_age, patience).unwrap();
+    let target = Target { key: TargetKey(0), ..Target::default() };
+    pipeline.give_all([Item::Meta(Meta::default()), Item::Target(target)]).unwrap();
     pipeline
+}
+
+/// To a file of a new directory.
+fn begin(block_age: Option<Duration>) -> (tempfile::TempDir, PathBuf, Pipeline) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.damo");
+    let pipeline = begun(&output(path.clone()), block_age, Patience::default());
+    (dir, path, pipeline)
+}
+
+/// To standard output, which is a pipe.
+fn piped(patience: Patience) -> (std::io::PipeReader, Pipeline) {
+    let (reader, writer) = std::io::pipe().unwrap();
+    crate::record_output::tests::PIPE.set(Some(std::os::fd::OwnedFd::from(writer).into()));
+    (reader, begun(&Output::default(), None, patience))
 }
 
 #[test]
 fn more_than_the_queue_holds_waits_and_nothing_is_dropped() {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("a.damo");
-    let pipeline = begin(&path, None);
+    let (_dir, path, pipeline) = begin(None);
     // 600 times 64 KiB, many times what may wait.
     for n in 0..600 {
         give(&pipeline, snapshot(n, 2000)).unwrap();
@@ -46,9 +60,7 @@ fn more_than_the_queue_holds_waits_and_nothing_is_dropped() {
 
 #[test]
 fn a_block_is_finished_by_the_clock_when_nothing_more_comes() {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("a.damo");
-    let pipeline = begin(&path, Some(Duration::from_millis(50)));
+    let (dir, _, pipeline) = begin(Some(Duration::from_millis(50)));
     give(&pipeline, snapshot(0, 3)).unwrap();
     // As a reader sees it that follows the growing file, or that comes after a kill.
     let part = dir.path().join("a.damo.part");
@@ -66,9 +78,7 @@ fn a_block_is_finished_by_the_clock_when_nothing_more_comes() {
 
 #[test]
 fn that_the_record_was_removed_is_told_at_once_and_once_and_it_is_there_in_the_end() {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("a.damo");
-    let pipeline = begin(&path, Some(Duration::from_millis(20)));
+    let (dir, path, pipeline) = begin(Some(Duration::from_millis(20)));
     give(&pipeline, snapshot(0, 3)).unwrap();
     std::fs::remove_file(dir.path().join("a.damo.part")).unwrap();
     let patience = Instant::now() + Duration::from_secs(60);
@@ -87,9 +97,7 @@ fn that_the_record_was_removed_is_told_at_once_and_once_and_it_is_there_in_the_e
 
 #[test]
 fn an_item_that_breaks_the_formats_rules_is_counted_and_the_record_goes_on() {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("a.damo");
-    let pipeline = begin(&path, None);
+    let (_dir, _, pipeline) = begin(None);
     give(&pipeline, snapshot(0, 1)).unwrap();
     give(&pipeline, Item::Snapshot(Snapshot::new(TargetKey(9), Nanos(0), Nanos(1), None))).unwrap();
     give(&pipeline, snapshot(1, 1)).unwrap();
@@ -112,13 +120,8 @@ fn rough(n: i64) -> Item {
 
 #[test]
 fn after_a_signal_a_stalled_output_is_not_waited_for_and_a_second_one_gives_it_up() {
-    let (reader, writer) = std::io::pipe().unwrap();
-    crate::record_output::tests::PIPE.set(Some(std::os::fd::OwnedFd::from(writer).into()));
-    let output = RecordOutput::open(&Output { path: None, ..Output::default() }, WriterOptions::live()).unwrap();
     let signals = Signals::default();
-    let pipeline = Pipeline::start(output, None, Patience::new(&signals, None)).unwrap();
-    give(&pipeline, Item::Meta(Meta::default())).unwrap();
-    give(&pipeline, Item::Target(Target { key: TargetKey(0), ..Target::default() })).unwrap();
+    let (reader, pipeline) = piped(Patience::new(&signals, None));
     let ended = std::thread::scope(|scope| {
         let shared = Arc::clone(&pipeline.shared);
         let finished = Arc::new(std::sync::atomic::AtomicBool::new(false));
@@ -149,13 +152,7 @@ fn after_a_signal_a_stalled_output_is_not_waited_for_and_a_second_one_gives_it_u
 
 #[test]
 fn an_output_that_takes_nothing_holds_nobody_up_when_the_time_is_over() {
-    let (reader, writer) = std::io::pipe().unwrap();
-    crate::record_output::tests::PIPE.set(Some(std::os::fd::OwnedFd::from(writer).into()));
-    let output = RecordOutput::open(&Output { path: None, ..Output::default() }, WriterOptions::live()).unwrap();
-    let patience = Patience::new(&Signals::default(), Some(Nanos::from_millis(300)));
-    let pipeline = Pipeline::start(output, None, patience).unwrap();
-    give(&pipeline, Item::Meta(Meta::default())).unwrap();
-    give(&pipeline, Item::Target(Target { key: TargetKey(0), ..Target::default() })).unwrap();
+    let (reader, pipeline) = piped(Patience::new(&Signals::default(), Some(Nanos::from_millis(300))));
     for n in 0..200 {
         give(&pipeline, rough(n)).unwrap();
     }
@@ -174,9 +171,7 @@ fn an_output_that_takes_nothing_holds_nobody_up_when_the_time_is_over() {
 
 #[test]
 fn a_record_with_all_the_targets_that_it_can_have_goes_on_without_newcomers() {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("a.damo");
-    let pipeline = begin(&path, None);
+    let (_dir, path, pipeline) = begin(None);
     let most = damo_format::MAX_TARGETS as u32;
     let target = |key| Item::Target(Target { key: TargetKey(key), ..Target::default() });
     let of = |key| Item::Snapshot(Snapshot::new(TargetKey(key), Nanos(0), Nanos(1), None));

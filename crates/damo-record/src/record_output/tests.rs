@@ -26,13 +26,33 @@ fn item(n: i64) -> Item {
     Item::Snapshot(snapshot)
 }
 
-fn begin(output: &mut RecordOutput) {
-    output.put(&Item::Meta(Meta { tool: "test".into(), ..Meta::default() })).unwrap();
-    output.put(&Item::Target(Target { key: TargetKey(0), ..Target::default() })).unwrap();
+/// An output that has begun: the record is described and its target is known.
+fn begun(output: &Output, options: WriterOptions) -> RecordOutput {
+    let mut output = RecordOutput::open(output, options).unwrap();
+    beginning().iter().for_each(|item| output.put(item).unwrap());
+    output
+}
+
+fn beginning() -> [Item; 2] {
+    let meta = Meta { tool: "test".into(), ..Meta::default() };
+    [Item::Meta(meta), Item::Target(Target { key: TargetKey(0), ..Target::default() })]
+}
+
+/// All of a recording of 2.5 s.
+fn recorded(output: &Output) -> Written {
+    let mut output = begun(output, WriterOptions::default());
+    (0..25).for_each(|n| output.put(&item(n)).unwrap());
+    output.finish().unwrap()
 }
 
 fn output(path: PathBuf) -> Output {
     Output { path: Some(path), ..Output::default() }
+}
+
+/// A file each second.
+fn each_second(dir: &Path, keep: Option<u32>) -> Output {
+    let rotation = Rotation { time: Some(Nanos::from_secs(1)), keep, ..Rotation::default() };
+    Output { rotation, ..output(dir.join("r.damo")) }
 }
 
 /// Ends of the snapshots of a record, in tenths of seconds.
@@ -48,13 +68,7 @@ fn ends(path: &Path) -> Vec<i64> {
 #[test]
 fn rotation_by_time_makes_whole_records_that_together_hold_everything() {
     let dir = tempfile::tempdir().unwrap();
-    let rotation = Rotation { time: Some(Nanos::from_secs(1)), ..Rotation::default() };
-    let mut output =
-        RecordOutput::open(&Output { rotation, ..output(dir.path().join("r.damo")) }, WriterOptions::default())
-            .unwrap();
-    begin(&mut output);
-    (0..25).for_each(|n| output.put(&item(n)).unwrap());
-    let written = output.finish().unwrap();
+    let written = recorded(&each_second(dir.path(), None));
     let all: Vec<Vec<i64>> = written.files.iter().map(|file| ends(file)).collect();
     assert_eq!(all.concat(), (1..=25).collect::<Vec<_>>());
     assert_eq!(all.iter().map(Vec::len).collect::<Vec<_>>(), [10, 10, 5]);
@@ -66,8 +80,7 @@ fn rotation_by_size_keeps_only_the_newest_files_when_told() {
     let dir = tempfile::tempdir().unwrap();
     let rotation = Rotation { size: Some(Bytes(16 << 10)), keep: Some(2), ..Rotation::default() };
     let options = WriterOptions { max_snapshots_per_block: 8, ..WriterOptions::default() };
-    let mut output = RecordOutput::open(&Output { rotation, ..output(dir.path().join("r.damo")) }, options).unwrap();
-    begin(&mut output);
+    let mut output = begun(&Output { rotation, ..output(dir.path().join("r.damo")) }, options);
     (0..2000).for_each(|n| output.put(&item(n)).unwrap());
     let written = output.finish().unwrap();
     assert_eq!(written.files.len(), 2);
@@ -79,14 +92,7 @@ fn rotation_by_size_keeps_only_the_newest_files_when_told() {
 #[test]
 fn recordings_of_one_name_go_on_behind_each_other_and_the_newest_of_all_are_kept() {
     let dir = tempfile::tempdir().unwrap();
-    let record = |keep| {
-        let rotation = Rotation { time: Some(Nanos::from_secs(1)), keep, ..Rotation::default() };
-        let output = Output { rotation, ..output(dir.path().join("r.damo")) };
-        let mut output = RecordOutput::open(&output, WriterOptions::default()).unwrap();
-        begin(&mut output);
-        (0..25).for_each(|n| output.put(&item(n)).unwrap());
-        output.finish().unwrap().files
-    };
+    let record = |keep| recorded(&each_second(dir.path(), keep)).files;
     let there = || {
         let names = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name());
         let mut names: Vec<String> = names.map(|name| name.into_string().unwrap()).collect();
@@ -118,16 +124,12 @@ fn recordings_of_one_name_go_on_behind_each_other_and_the_newest_of_all_are_kept
 fn a_file_with_the_highest_number_does_not_end_rotation() {
     for planted in ["r.4294967295.damo", "r.999999999.damo"] {
         let dir = tempfile::tempdir().unwrap();
-        let rotation = Rotation { time: Some(Nanos::from_secs(1)), ..Rotation::default() };
-        let output = Output { rotation, ..output(dir.path().join("r.damo")) };
+        let output = each_second(dir.path(), None);
         RecordFile::create(dir.path().join(planted), WriterOptions::default(), false).unwrap().finish().unwrap();
         let before = std::fs::read(dir.path().join(planted)).unwrap();
         let mut files = Vec::new();
         for _ in 0..2 {
-            let mut output = RecordOutput::open(&output, WriterOptions::default()).unwrap();
-            begin(&mut output);
-            (0..25).for_each(|n| output.put(&item(n)).unwrap());
-            files.extend(output.finish().unwrap().files);
+            files.extend(recorded(&output).files);
         }
         assert_eq!(files.len(), 6);
         assert!(files.iter().all(|file| !ends(file).is_empty()), "{files:?}");
@@ -148,13 +150,9 @@ fn the_flight_recorder_notices_a_name_that_is_taken_at_the_beginning() {
 #[test]
 fn a_rotated_recording_that_did_not_begin_removes_nothing() {
     let dir = tempfile::tempdir().unwrap();
-    let rotation = Rotation { time: Some(Nanos::from_secs(1)), keep: Some(1), ..Rotation::default() };
-    let output = Output { rotation, ..output(dir.path().join("r.damo")) };
+    let output = each_second(dir.path(), Some(1));
     for _ in 0..2 {
-        let mut recording = RecordOutput::open(&output, WriterOptions::default()).unwrap();
-        begin(&mut recording);
-        (0..25).for_each(|n| recording.put(&item(n)).unwrap());
-        recording.finish().unwrap();
+        recorded(&output);
         RecordOutput::open(&output, WriterOptions::default()).unwrap().discard();
     }
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
@@ -164,9 +162,7 @@ fn a_rotated_recording_that_did_not_begin_removes_nothing() {
 fn the_flight_recorder_writes_the_last_minutes_and_goes_on() {
     let dir = tempfile::tempdir().unwrap();
     let keep = Some(Nanos::from_secs(10));
-    let mut output =
-        RecordOutput::open(&Output { keep, ..output(dir.path().join("f.damo")) }, WriterOptions::default()).unwrap();
-    begin(&mut output);
+    let mut output = begun(&Output { keep, ..output(dir.path().join("f.damo")) }, WriterOptions::default());
     (0..500).for_each(|n| output.put(&item(n)).unwrap());
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "nothing on disk until asked");
     let dump = output.dump().unwrap().unwrap();
@@ -184,8 +180,7 @@ fn the_flight_recorders_memory_is_bounded_whatever_time_is_asked_for() {
     let dir = tempfile::tempdir().unwrap();
     let mut recorder =
         FlightRecorder::new(dir.path().join("f.damo"), Nanos::from_secs(3600 * 24), Rules::new(Kind::Record)).unwrap();
-    recorder.put(&Item::Meta(Meta { tool: "test".into(), ..Meta::default() })).unwrap();
-    recorder.put(&Item::Target(Target { key: TargetKey(0), ..Target::default() })).unwrap();
+    beginning().iter().for_each(|item| recorder.put(item).unwrap());
     let mut most = 0;
     for n in 0..300_000 {
         recorder.put(&item(n)).unwrap();
@@ -221,8 +216,7 @@ fn a_rotated_recording_begins_the_next_file_when_one_is_full_of_targets() {
     let dir = tempfile::tempdir().unwrap();
     let rotation = Rotation { time: Some(Nanos::from_secs(3600)), ..Rotation::default() };
     let output = Output { rotation, ..output(dir.path().join("r.damo")) };
-    let mut output = RecordOutput::open(&output, WriterOptions::default()).unwrap();
-    begin(&mut output);
+    let mut output = begun(&output, WriterOptions::default());
     newcomers(&mut output, 1..70_000);
     let written = output.finish().unwrap();
     assert_eq!((written.files.len(), written.snapshots), (2, 69_999));
@@ -233,8 +227,7 @@ fn the_flight_recorder_holds_the_newest_targets_if_there_are_too_many() {
     let dir = tempfile::tempdir().unwrap();
     let keep = Some(Nanos::from_secs(3600));
     let path = dir.path().join("f.damo");
-    let mut output = RecordOutput::open(&Output { keep, ..output(path.clone()) }, WriterOptions::default()).unwrap();
-    begin(&mut output);
+    let mut output = begun(&Output { keep, ..output(path.clone()) }, WriterOptions::default());
     newcomers(&mut output, 1..140_000);
     assert!(output.dump().unwrap().unwrap().is_short);
     newcomers(&mut output, 140_000..150_000);

@@ -44,25 +44,21 @@ impl Region {
     }
 }
 
-/// What regions can be sorted by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum SortKey {
-    /// The first byte of the region.
-    Address,
-    /// The access rate of the region.
-    AccessRate,
-    /// For how long the access rate has been about the same.
-    Age,
-    /// The size of the region in bytes.
-    Size,
-    /// The temperature, by the weights of the report.
-    Temperature,
-}
-
-impl SortKey {
-    /// All keys, for options that take them all.
-    pub const ALL: [SortKey; 5] =
-        [SortKey::Address, SortKey::AccessRate, SortKey::Age, SortKey::Size, SortKey::Temperature];
+damo_model::words! {
+    /// What regions can be sorted by.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    pub enum SortKey {
+        /// The first byte of the region.
+        Address = "address",
+        /// The access rate of the region.
+        AccessRate = "access_rate",
+        /// For how long the access rate has been about the same.
+        Age = "age",
+        /// The size of the region in bytes.
+        Size = "size",
+        /// The temperature, by the weights of the report.
+        Temperature = "temperature",
+    }
 }
 
 /// A snapshot whose intervals are known.

@@ -4,44 +4,31 @@ use super::keywords::Key;
 use crate::ReportError;
 use damo_model::human::Show;
 
-/// The five templates.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Area {
-    /// Before a target's snapshots.
-    RecordHead,
-    /// Before a snapshot's regions.
-    SnapshotHead,
-    /// The line of a region.
-    Region,
-    /// After a snapshot's regions.
-    SnapshotTail,
-    /// After a target's snapshots.
-    RecordTail,
+damo_model::words! {
+    /// The five templates.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    pub enum Area {
+        /// Before a target's snapshots.
+        RecordHead = "record_head",
+        /// Before a snapshot's regions.
+        SnapshotHead = "snapshot_head",
+        /// The line of a region.
+        Region = "region",
+        /// After a snapshot's regions.
+        SnapshotTail = "snapshot_tail",
+        /// After a target's snapshots.
+        RecordTail = "record_tail",
+    }
 }
 
 impl Area {
-    /// All areas, in the order of the output.
-    pub const ALL: [Area; 5] =
-        [Area::RecordHead, Area::SnapshotHead, Area::Region, Area::SnapshotTail, Area::RecordTail];
-
-    /// Its name in options.
-    pub fn name(self) -> &'static str {
-        match self {
-            Area::RecordHead => "record_head",
-            Area::SnapshotHead => "snapshot_head",
-            Area::Region => "region",
-            Area::SnapshotTail => "snapshot_tail",
-            Area::RecordTail => "record_tail",
-        }
-    }
-
     /// The area of that name.
     ///
     /// # Errors
     /// If there is none.
     pub fn by_name(name: &str) -> Result<Area, ReportError> {
-        Area::ALL.into_iter().find(|area| area.name() == name).ok_or_else(|| {
-            let names = Area::ALL.map(Area::name).join(", ");
+        Area::ALL.into_iter().find(|area| area.as_str() == name).ok_or_else(|| {
+            let names = Area::WORDS.join(", ");
             ReportError::invalid(format!(
                 "'{}' is no part of the access report's format; there are {names}",
                 name.shown()

@@ -47,22 +47,14 @@ use std::io::Write;
 /// What memory without owners is called.
 const PHYSICAL: &str = "physical memory";
 
-/// What the heat of a cell counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unit {
-    /// Accesses per second.
-    Hz,
-    /// Samples of an aggregation interval, where intervals are not known.
-    Samples,
-}
-
-impl Unit {
-    /// The name of the unit, as it is printed.
-    pub fn name(self) -> &'static str {
-        match self {
-            Unit::Hz => "hz",
-            Unit::Samples => "samples",
-        }
+damo_model::words! {
+    /// What the heat of a cell counts.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Unit {
+        /// Accesses per second.
+        Hz = "hz",
+        /// Samples of an aggregation interval, where intervals are not known.
+        Samples = "samples",
     }
 }
 

@@ -98,7 +98,7 @@ impl HeatsReport {
 
     fn event_table(&self) -> Result<Table, ReportError> {
         let marks = self.marks.iter().map(|(at, text)| (at.0, "mark", None, text));
-        let events = self.events.iter().map(|e| (e.at.0, e.kind.name(), e.pid.map(i64::from), &e.text));
+        let events = self.events.iter().map(|e| (e.at.0, e.kind.as_str(), e.pid.map(i64::from), &e.text));
         let mut rows: Vec<(i64, &str, Option<i64>, &String)> = marks.chain(events).collect();
         rows.sort_by_key(|row| row.0);
         self.of_target(

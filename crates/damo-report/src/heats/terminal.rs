@@ -12,16 +12,18 @@ use damo_model::Bytes;
 use damo_model::human::{Style, format_size, format_size_accurate, format_time};
 use std::io::{self, Write};
 
-/// The Python tool's sets of terminal colours.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ColorSet {
-    /// Grey digits, brighter is more.
-    #[default]
-    Gray,
-    /// Backgrounds from black over red and yellow to blue, hottest last.
-    Flame,
-    /// Backgrounds from black over blue and green to red, hottest last.
-    Emotion,
+damo_model::words! {
+    /// The Python tool's sets of terminal colours.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub enum ColorSet {
+        /// Grey digits, brighter is more.
+        #[default]
+        Gray = "gray",
+        /// Backgrounds from black over red and yellow to blue, hottest last.
+        Flame = "flame",
+        /// Backgrounds from black over blue and green to red, hottest last.
+        Emotion = "emotion",
+    }
 }
 
 impl ColorSet {
@@ -158,7 +160,7 @@ impl HeatsReport {
             if style.legend {
                 write!(out, "# access_frequency: ")?;
                 (0..10).try_for_each(|level| cell(out, level, char::from(b'0' + level as u8)))?;
-                writeln!(out, "{end} ({low:.3}-{high:.3} {})", self.unit.name())?;
+                writeln!(out, "{end} ({low:.3}-{high:.3} {})", self.unit.as_str())?;
                 if let Some(clipped) = self.clipped() {
                     writeln!(out, "# {clipped}")?;
                 }

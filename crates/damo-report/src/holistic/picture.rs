@@ -92,7 +92,7 @@ impl HolisticReport {
         let held = held.filter(|series| series.points.iter().any(|(_, size)| size.0 > 0));
         let mut series: Vec<Line> = held
             .map(|series| Line {
-                name: format!("{} (held){whom}", series.metric.name()),
+                name: format!("{} (held){whom}", series.metric.as_str()),
                 points: series.points.iter().map(|(at, size)| (since(*at), size.0 as f64)).collect(),
                 steps: true,
                 filled: false,

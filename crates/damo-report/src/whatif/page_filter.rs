@@ -45,30 +45,20 @@ enum FilterTest {
     Ignored,
 }
 
-/// What is known of one filter.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Knowledge {
-    /// Decided as the kernel does.
-    #[default]
-    Exact,
-    /// Estimated from what the record tells.
-    Estimated,
-    /// The record does not tell: taken as matching nothing.
-    Unknown,
-    /// The kernel does not ask it for this action on virtual addresses.
-    Ignored,
-}
-
-impl Knowledge {
-    /// A word for it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Knowledge::Exact => "exact",
-            Knowledge::Estimated => "estimated",
-            Knowledge::Unknown => "unknown",
-            Knowledge::Ignored => "ignored",
-        }
+damo_model::words! {
+    /// What is known of one filter.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    #[non_exhaustive]
+    pub enum Knowledge {
+        /// Decided as the kernel does.
+        #[default]
+        Exact = "exact",
+        /// Estimated from what the record tells.
+        Estimated = "estimated",
+        /// The record does not tell: taken as matching nothing.
+        Unknown = "unknown",
+        /// The kernel does not ask it for this action on virtual addresses.
+        Ignored = "ignored",
     }
 }
 

@@ -370,7 +370,7 @@ impl WhatIf {
             .col("kept_out", "bytes; `null` if `known` is `unknown`", |(.., knowledge, kept)| {
                 (*knowledge != super::Knowledge::Unknown).then(|| whole(*kept))
             })
-            .col("known", "`exact`, `estimated`, `unknown` or `ignored`", |(.., knowledge, _)| knowledge.name())
+            .col("known", "`exact`, `estimated`, `unknown` or `ignored`", |(.., knowledge, _)| knowledge.as_str())
             .table()
     }
 }

@@ -90,15 +90,8 @@ pub(super) fn series(
                 }
             });
         }
-        for (points, (value, variance)) in points.iter_mut().zip(sums) {
-            points.push(Point {
-                target: rows.head.target,
-                start: rows.head.start,
-                end: rows.head.end,
-                value,
-                partial: !rows.is_complete(),
-                variance,
-            });
+        for (points, sum) in points.iter_mut().zip(sums) {
+            points.push(Point::of(&rows, sum));
         }
         Ok(())
     })?;

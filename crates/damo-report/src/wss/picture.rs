@@ -1,9 +1,9 @@
 //! Working set sizes as pictures.
 
-use super::{WssReport, WssSeries};
+use super::WssReport;
 use crate::distribution::{Bin, Distribution, SortBy};
 use crate::picture::{Bar, Bars, Chart, Picture, Stack, Unit};
-use crate::series::Point;
+use crate::series::{Point, Series};
 use crate::series_chart::{NamedSeries, of_points, series_chart};
 use damo_model::Bytes;
 use damo_model::human::{Style, format_size};
@@ -16,12 +16,12 @@ impl WssReport {
     /// apart; with mappings, a chart for each target.
     pub(super) fn charts(&self, sort: SortBy) -> Box<dyn Picture + '_> {
         let by_mapping = self.series.iter().any(|series| series.mapping.is_some());
-        let mut groups: Vec<&[WssSeries]> = if by_mapping {
+        let mut groups: Vec<&[Series]> = if by_mapping {
             self.series.chunk_by(|a, b| a.label == b.label).collect()
         } else {
             self.series.chunks(MOST_LINES).collect()
         };
-        let draw = |group: &[WssSeries]| self.chart(group, sort);
+        let draw = |group: &[Series]| self.chart(group, sort);
         match (groups.pop(), groups.is_empty()) {
             (Some(only), true) => Box::new(draw(only)),
             (last, _) => {
@@ -36,7 +36,7 @@ impl WssReport {
     }
 
     /// A chart of some series: of one target's mappings, of some targets, or of all targets together.
-    fn chart(&self, group: &[WssSeries], sort: SortBy) -> Chart {
+    fn chart(&self, group: &[Series], sort: SortBy) -> Chart {
         let mapped = group.iter().any(|series| series.mapping.is_some());
         // Series of mappings come largest first; what cannot be told apart any more is shown as one.
         let shown = if mapped && group.len() > MOST_LINES { MOST_LINES - 1 } else { group.len() };
@@ -79,19 +79,19 @@ impl WssReport {
 }
 
 /// Series of one target, snapshot by snapshot, added up.
-fn together(series: &[WssSeries], sort: SortBy) -> (String, Vec<Point>, Distribution) {
+fn together(series: &[Series], sort: SortBy) -> (String, Vec<Point>, Distribution) {
     let mut sums: Vec<Point> = series.first().map(|first| first.points.clone()).unwrap_or_default();
     for more in series.get(1..).unwrap_or_default() {
         for (sum, point) in sums.iter_mut().zip(&more.points) {
             sum.value = sum.value.saturating_add(point.value);
         }
     }
-    let distribution = Distribution::new(sums.iter().map(|sum| sum.value).collect(), &[], sort);
+    let distribution = Distribution::of_points(&sums, &[], sort, false);
     (format!("{} others", series.len()), sums, distribution)
 }
 
 /// What a line of working sets is called.
-fn name(series: &WssSeries) -> String {
+fn name(series: &Series) -> String {
     match (&series.mapping, series.target) {
         (Some(mapping), _) => mapping.clone(),
         (None, Some(_)) => format!("target {}", series.label),
@@ -100,7 +100,7 @@ fn name(series: &WssSeries) -> String {
 }
 
 /// A series among those of other targets.
-fn heading(series: &WssSeries) -> String {
+fn heading(series: &Series) -> String {
     match &series.mapping {
         Some(mapping) => format!("target {}: {mapping}", series.label),
         None => name(series),

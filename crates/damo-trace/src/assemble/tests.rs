@@ -14,13 +14,21 @@ fn drain(assembler: &mut Assembler) -> Vec<Snapshot> {
     std::iter::from_fn(|| assembler.pop()).collect()
 }
 
-fn assemble(options: AssemblerOptions, events: &[RegionEvent<'_>]) -> Vec<Snapshot> {
+/// All events pushed, and the end.
+fn pushed(options: AssemblerOptions, events: &[RegionEvent<'_>]) -> Assembler {
     let mut assembler = Assembler::new(options);
-    for event in events {
-        assembler.push(event).expect("in order");
-    }
+    events.iter().for_each(|event| assembler.push(event).expect("in order"));
     assembler.finish();
-    drain(&mut assembler)
+    assembler
+}
+
+fn assemble(options: AssemblerOptions, events: &[RegionEvent<'_>]) -> Vec<Snapshot> {
+    drain(&mut pushed(options, events))
+}
+
+/// What is known in advance: the usual intervals.
+fn usual() -> AssemblerOptions {
+    AssemblerOptions { intervals: Some(Intervals::default()), ..AssemblerOptions::default() }
 }
 
 fn shape(snapshot: &Snapshot) -> (u32, i64, usize, bool) {
@@ -28,11 +36,20 @@ fn shape(snapshot: &Snapshot) -> (u32, i64, usize, bool) {
     (snapshot.target.0, snapshot.end.0 / 1_000_000, snapshot.regions.len(), complete)
 }
 
+fn shapes(snapshots: &[Snapshot]) -> Vec<(u32, i64, usize, bool)> {
+    snapshots.iter().map(shape).collect()
+}
+
+/// Of events about which nothing is known in advance.
+fn shapes_of(events: &[RegionEvent<'_>]) -> Vec<(u32, i64, usize, bool)> {
+    shapes(&assemble(AssemblerOptions::default(), events))
+}
+
 #[test]
 fn interleaved_targets_keep_their_regions_apart() {
     let events = [event(0, 100, 2, 0, 10), event(1, 100, 2, 0, 20), event(0, 101, 2, 10, 30), event(1, 101, 2, 20, 40)];
     let snapshots = assemble(AssemblerOptions::default(), &events);
-    assert_eq!(snapshots.iter().map(shape).collect::<Vec<_>>(), [(0, 100, 2, true), (1, 100, 2, true)]);
+    assert_eq!(shapes(&snapshots), [(0, 100, 2, true), (1, 100, 2, true)]);
     assert_eq!(snapshots[1].regions[1].start, Addr(20));
 }
 
@@ -44,8 +61,7 @@ fn kdamonds_that_share_a_target_id_are_different_targets() {
         on(Some(8), event(0, 100, 1, 500, 600)),
         on(Some(7), event(0, 101, 2, 10, 30)),
     ];
-    let snapshots = assemble(AssemblerOptions::default(), &events);
-    assert_eq!(snapshots.iter().map(shape).collect::<Vec<_>>(), [(1, 100, 1, true), (0, 100, 2, true)]);
+    assert_eq!(shapes_of(&events), [(1, 100, 1, true), (0, 100, 2, true)]);
 }
 
 #[test]
@@ -53,15 +69,14 @@ fn an_event_lost_without_notice_does_not_merge_two_snapshots() {
     // The last region of the first snapshot is missing.
     let events = [event(0, 100, 2, 0, 10), event(0, 200, 2, 0, 10), event(0, 201, 2, 10, 20)];
     let snapshots = assemble(AssemblerOptions::default(), &events);
-    assert_eq!(snapshots.iter().map(shape).collect::<Vec<_>>(), [(0, 100, 1, false), (0, 200, 2, true)]);
+    assert_eq!(shapes(&snapshots), [(0, 100, 1, false), (0, 200, 2, true)]);
     assert_eq!(snapshots[0].state, SnapshotState::Partial { expected: 2 });
 }
 
 #[test]
 fn a_changed_number_of_regions_begins_a_new_snapshot() {
     let events = [event(0, 100, 3, 0, 10), event(0, 200, 2, 20, 30), event(0, 201, 2, 30, 40)];
-    let snapshots = assemble(AssemblerOptions::default(), &events);
-    assert_eq!(snapshots.iter().map(shape).collect::<Vec<_>>(), [(0, 100, 1, false), (0, 200, 2, true)]);
+    assert_eq!(shapes_of(&events), [(0, 100, 1, false), (0, 200, 2, true)]);
 }
 
 #[test]
@@ -72,7 +87,7 @@ fn a_loss_smaller_than_what_lacks_leaves_the_snapshot_open_and_a_larger_one_ends
         assembler.lost(lost);
         assembler.push(&event(0, 101, 4, 30, 40)).expect("in order");
         assembler.finish();
-        assert_eq!(drain(&mut assembler).iter().map(shape).collect::<Vec<_>>(), expected, "{lost} lost");
+        assert_eq!(shapes(&drain(&mut assembler)), expected, "{lost} lost");
         assert_eq!(assembler.tally().lost, lost);
     }
 }
@@ -82,13 +97,11 @@ fn a_long_pause_before_a_distant_region_is_an_unnoticed_loss() {
     let mut events: Vec<_> =
         (1..4).flat_map(|i| [event(0, 100 * i, 2, 0, 10), event(0, 100 * i + 1, 2, 10, 20)]).collect();
     events.extend([event(0, 400, 2, 0, 10), event(0, 500, 2, 12, 20)]);
-    let shapes: Vec<_> = assemble(AssemblerOptions::default(), &events).iter().map(shape).collect();
-    assert_eq!(shapes[3..], [(0, 400, 1, false), (0, 500, 1, false)]);
+    assert_eq!(shapes_of(&events)[3..], [(0, 400, 1, false), (0, 500, 1, false)]);
     // The same pause before the region that comes next in the address space is a slow kdamond.
     let last = events.len() - 1;
     events[last] = event(0, 500, 2, 10, 20);
-    let shapes: Vec<_> = assemble(AssemblerOptions::default(), &events).iter().map(shape).collect();
-    assert_eq!(shapes[3..], [(0, 400, 2, true)]);
+    assert_eq!(shapes_of(&events)[3..], [(0, 400, 2, true)]);
 }
 
 #[test]
@@ -97,8 +110,7 @@ fn where_the_source_tells_of_every_loss_a_pause_is_only_a_pause() {
         (1..4).flat_map(|i| [event(0, 100 * i, 2, 0, 10), event(0, 100 * i + 1, 2, 10, 20)]).collect();
     events.extend([event(0, 400, 2, 0, 10), event(0, 500, 2, 12, 20)]);
     let options = AssemblerOptions { losses_are_told: true, ..AssemblerOptions::default() };
-    let shapes: Vec<_> = assemble(options, &events).iter().map(shape).collect();
-    assert_eq!(shapes[3..], [(0, 400, 2, true)]);
+    assert_eq!(shapes(&assemble(options, &events))[3..], [(0, 400, 2, true)]);
 }
 
 #[test]
@@ -112,15 +124,8 @@ fn a_snapshot_starts_where_the_one_before_ended() {
     let intervals = Some(Intervals { aggregation: Nanos::from_millis(90), ..Intervals::default() });
     assert_eq!(starts(AssemblerOptions { intervals, ..AssemblerOptions::default() }), [10, 100, 230]);
     // In a second run the record's own average is known: 120 ms.
-    let mut first = Assembler::new(AssemblerOptions::default());
-    for event in &events {
-        first.push(event).expect("in order");
-    }
-    first.finish();
-    assert_eq!(
-        starts(AssemblerOptions { learned: Some(first.learned_lengths()), ..AssemblerOptions::default() }),
-        [-20, 100, 230]
-    );
+    let learned = Some(pushed(AssemblerOptions::default(), &events).learned_lengths());
+    assert_eq!(starts(AssemblerOptions { learned, ..AssemblerOptions::default() }), [-20, 100, 230]);
 }
 
 fn spans(snapshots: &[Snapshot]) -> Vec<(i64, i64)> {
@@ -129,15 +134,9 @@ fn spans(snapshots: &[Snapshot]) -> Vec<(i64, i64)> {
 
 /// Two runs over the same events, as importers do.
 fn assemble_twice(intervals: Option<Intervals>, events: &[RegionEvent<'_>]) -> Vec<Snapshot> {
-    let mut first = Assembler::new(AssemblerOptions { intervals, ..AssemblerOptions::default() });
-    for event in events {
-        first.push(event).expect("in order");
-    }
-    first.finish();
-    assemble(
-        AssemblerOptions { intervals, learned: Some(first.learned_lengths()), ..AssemblerOptions::default() },
-        events,
-    )
+    let options = AssemblerOptions { intervals, ..AssemblerOptions::default() };
+    let learned = Some(pushed(options.clone(), events).learned_lengths());
+    assemble(AssemblerOptions { learned, ..options }, events)
 }
 
 #[test]
@@ -147,9 +146,8 @@ fn neither_the_first_snapshot_nor_one_behind_a_gap_claims_the_gap() {
         let expected = [(0, 100), (100, 200), (200, 300), (50_200, 50_300), (50_300, 50_400)];
         assert_eq!(spans(&assemble_twice(intervals, &events)), expected);
     }
-    let mut assembler = Assembler::new(AssemblerOptions::default());
-    events.iter().for_each(|event| assembler.push(event).expect("in order"));
-    assert_eq!((assembler.tally().gaps, assembler.tally().longest_gap), (1, Nanos::from_millis(49_900)));
+    let tally = pushed(AssemblerOptions::default(), &events).tally();
+    assert_eq!((tally.gaps, tally.longest_gap), (1, Nanos::from_millis(49_900)));
 }
 
 #[test]
@@ -163,19 +161,10 @@ fn a_slow_kdamond_is_no_gap() {
 #[test]
 fn a_live_stream_has_a_gap_only_where_no_change_of_intervals_explains_it() {
     let events = [100, 200, 4_000, 50_000_000].map(|ms| event(0, ms, 1, 0, 10));
-    let options = AssemblerOptions {
-        intervals: Some(Intervals::default()),
-        losses_are_told: true,
-        ..AssemblerOptions::default()
-    };
+    let options = AssemblerOptions { losses_are_told: true, ..usual() };
     let expected = [(0, 100), (100, 200), (3_900, 4_000), (49_999_900, 50_000_000)];
-    assert_eq!(spans(&assemble(options, &events)), expected);
+    assert_eq!(spans(&assemble(options.clone(), &events)), expected);
     let events = [100, 200, 3_000].map(|ms| event(0, ms, 1, 0, 10));
-    let options = AssemblerOptions {
-        intervals: Some(Intervals::default()),
-        losses_are_told: true,
-        ..AssemblerOptions::default()
-    };
     assert_eq!(spans(&assemble(options, &events))[2], (200, 3_000));
 }
 
@@ -210,7 +199,7 @@ fn regions_in_another_order_make_the_same_snapshot() {
         event(0, 200, 3, 0, 10),
     ];
     let snapshots = assemble(AssemblerOptions::default(), &events);
-    assert_eq!(snapshots.iter().map(shape).collect::<Vec<_>>(), [(0, 100, 3, true), (0, 200, 1, false)]);
+    assert_eq!(shapes(&snapshots), [(0, 100, 3, true), (0, 200, 1, false)]);
     assert_eq!(snapshots[0].regions.iter().map(|region| region.start.0).collect::<Vec<_>>(), [0, 10, 20]);
     assert_eq!(snapshots[0].extras[0].values, [0, 0, 7]);
 }
@@ -219,15 +208,12 @@ fn regions_in_another_order_make_the_same_snapshot() {
 fn a_region_of_the_next_snapshot_is_not_taken_for_one_out_of_order() {
     // The first region of the first snapshot and the last of the second were lost.
     let events = [event(0, 100, 2, 10, 20), event(0, 200, 2, 0, 10), event(0, 300, 2, 0, 10), event(0, 300, 2, 10, 20)];
-    let snapshots = assemble(AssemblerOptions::default(), &events);
-    let shapes = snapshots.iter().map(shape).collect::<Vec<_>>();
-    assert_eq!(shapes, [(0, 100, 1, false), (0, 200, 1, false), (0, 300, 2, true)]);
+    assert_eq!(shapes_of(&events), [(0, 100, 1, false), (0, 200, 1, false), (0, 300, 2, true)]);
 }
 
 #[test]
 fn a_snapshot_after_a_loss_does_not_claim_the_lost_time() {
-    let mut assembler =
-        Assembler::new(AssemblerOptions { intervals: Some(Intervals::default()), ..AssemblerOptions::default() });
+    let mut assembler = Assembler::new(usual());
     assembler.push(&event(0, 100, 1, 0, 10)).expect("in order");
     assembler.lost(5);
     assembler.push(&event(0, 700, 1, 0, 10)).expect("in order");
@@ -250,17 +236,13 @@ fn a_scheme_that_applies_to_few_regions_gives_complete_snapshots_of_its_own() {
         event(0, 200, 1, 0, 10),
     ];
     let snapshots = assemble(AssemblerOptions::default(), &events);
-    assert_eq!(
-        snapshots.iter().map(shape).collect::<Vec<_>>(),
-        [(0, 99, 1, true), (1, 100, 2, true), (0, 199, 2, true), (1, 200, 1, true)]
-    );
+    assert_eq!(shapes(&snapshots), [(0, 99, 1, true), (1, 100, 2, true), (0, 199, 2, true), (1, 200, 1, true)]);
     assert_eq!(snapshots[2].start, Nanos::from_millis(100));
 }
 
 #[test]
 fn tuned_intervals_hold_for_the_snapshots_that_begin_later() {
-    let mut assembler =
-        Assembler::new(AssemblerOptions { intervals: Some(Intervals::default()), ..AssemblerOptions::default() });
+    let mut assembler = Assembler::new(usual());
     assembler.push(&event(0, 100, 1, 0, 10)).expect("in order");
     assembler.tuned(None, Nanos::from_millis(10));
     assembler.push(&event(0, 300, 1, 0, 10)).expect("in order");
@@ -273,12 +255,9 @@ fn tuned_intervals_hold_for_the_snapshots_that_begin_later() {
 
 #[test]
 fn empty_and_reversed_regions_are_counted_and_make_the_snapshot_partial() {
-    let mut assembler = Assembler::new(AssemblerOptions::default());
-    for event in [event(0, 100, 2, 0, 10), event(0, 100, 2, 20, 20), event(0, 200, 1, 30, 20)] {
-        assembler.push(&event).expect("in order");
-    }
-    let shapes: Vec<_> = drain(&mut assembler).iter().map(shape).collect();
-    assert_eq!(shapes, [(0, 100, 1, false), (0, 200, 0, false)]);
+    let events = [event(0, 100, 2, 0, 10), event(0, 100, 2, 20, 20), event(0, 200, 1, 30, 20)];
+    let mut assembler = pushed(AssemblerOptions::default(), &events);
+    assert_eq!(shapes(&drain(&mut assembler)), [(0, 100, 1, false), (0, 200, 0, false)]);
     assert_eq!(assembler.tally().empty_regions, 2);
 }
 
@@ -294,13 +273,9 @@ fn an_event_older_than_the_last_snapshot_is_refused_and_the_rest_goes_on() {
 
 #[test]
 fn an_event_given_twice_does_not_shift_all_later_snapshots() {
-    let mut assembler = Assembler::new(AssemblerOptions::default());
-    for event in [event(0, 100, 2, 0, 10), event(0, 100, 2, 0, 10), event(0, 101, 2, 10, 20), event(0, 200, 2, 0, 10)] {
-        assembler.push(&event).expect("in order");
-    }
-    assembler.finish();
-    let shapes: Vec<_> = drain(&mut assembler).iter().map(shape).collect();
-    assert_eq!(shapes, [(0, 100, 2, true), (0, 200, 1, false)]);
+    let events = [event(0, 100, 2, 0, 10), event(0, 100, 2, 0, 10), event(0, 101, 2, 10, 20), event(0, 200, 2, 0, 10)];
+    let mut assembler = pushed(AssemblerOptions::default(), &events);
+    assert_eq!(shapes(&drain(&mut assembler)), [(0, 100, 2, true), (0, 200, 1, false)]);
     assert_eq!(assembler.tally().repeated, 1);
 }
 
@@ -365,7 +340,7 @@ proptest! {
         losses_are_told in any::<bool>(),
         announced in 1_u32..9,
     ) {
-        let options = AssemblerOptions { intervals: Some(Intervals::default()), losses_are_told, ..AssemblerOptions::default() };
+        let options = AssemblerOptions { losses_are_told, ..usual() };
         let (mut long, mut short) = (Assembler::new(options.clone()), Assembler::new(options));
         let (mut now, mut at) = (100, [0_u64; 3]);
         for (kind, target, scheme, len) in steps {
@@ -413,5 +388,5 @@ fn the_short_way_takes_all_but_the_first_and_the_last_region_of_a_snapshot() {
         extended.push(plain);
     }
     assert_eq!(extended, [false, true, true, true, false]);
-    assert_eq!(drain(&mut assembler).iter().map(shape).collect::<Vec<_>>(), [(0, 100, 5, true)]);
+    assert_eq!(shapes(&drain(&mut assembler)), [(0, 100, 5, true)]);
 }

@@ -89,11 +89,8 @@ impl Stream {
             at: Stamp::Record(time),
             kdamond: self.watched.kdamond,
             context: self.watched.kdamond.map(|_| 0),
-            ops: None,
             intervals: Some(intervals),
-            intervals_goal: None,
-            nr_regions: None,
-            json: String::new(),
+            ..Params::default()
         }
     }
 

@@ -1,7 +1,7 @@
 //! `damo report access`: snapshots as tables, boxes, histograms and percentiles.
 
 use super::form::{AnyForm, FORMS, FormArgs, FormOptions, PagerArgs, form};
-use super::options::{COLOR_SETS, COLOR_WHEN, RawNumber, choice};
+use super::options::{COLOR_WHEN, RawNumber, choice};
 use super::part::FilterArgs;
 use super::picture::PlotArgs;
 use super::ranges::occurrences;
@@ -32,7 +32,7 @@ pub(super) struct AccessArgs {
     #[arg(long = "total_sz_only", help_heading = "Output")]
     total_sz_only: bool,
     /// Sort regions by address, access_rate, age, size or temperature; the last named counts most
-    #[arg(long = "sort_regions_by", value_name = "KEY", num_args = 1.., value_parser = choice(SORT_KEYS), help_heading = "Output")]
+    #[arg(long = "sort_regions_by", value_name = "KEY", num_args = 1.., value_parser = choice(SortKey::NAMED), help_heading = "Output")]
     sort_regions_by: Vec<SortKey>,
     /// The keys that descend, or `all`
     #[arg(long = "sort_regions_dsc", value_name = "KEY", num_args = 1.., help_heading = "Output")]
@@ -64,7 +64,7 @@ pub(super) struct AccessArgs {
     #[arg(long = "snapshot_heatmap_static", help_heading = "Output")]
     snapshot_heatmap_static: bool,
     /// Its colours: gray, flame or emotion
-    #[arg(long = "snapshot_heatmap_colorset", value_name = "SET", value_parser = choice(COLOR_SETS), default_value = "gray", help_heading = "Output")]
+    #[arg(long = "snapshot_heatmap_colorset", value_name = "SET", value_parser = choice(ColorSet::NAMED), default_value = "gray", help_heading = "Output")]
     snapshot_heatmap_colorset: ColorSet,
     /// A box beside each region
     #[arg(long = "region_box", help_heading = "Output")]
@@ -114,15 +114,6 @@ impl FormOptions for AccessForm {
     }
 }
 
-/// What regions are sorted by, by its names.
-const SORT_KEYS: [(&str, SortKey); 5] = [
-    ("address", SortKey::Address),
-    ("access_rate", SortKey::AccessRate),
-    ("age", SortKey::Age),
-    ("size", SortKey::Size),
-    ("temperature", SortKey::Temperature),
-];
-
 impl ReportArgs for AccessArgs {
     type Report<'r> = AccessReport<'r>;
     type Part = FilterArgs;
@@ -168,7 +159,7 @@ impl AccessArgs {
         let descending = if self.sort_regions_dsc == ["all"] {
             SortKey::ALL.to_vec()
         } else {
-            let key = |word: &String| SORT_KEYS.iter().find(|(name, _)| name == word).map(|(_, key)| *key);
+            let key = |word: &String| SortKey::NAMED.iter().find(|(name, _)| name == word).map(|(_, key)| *key);
             let keys = self.sort_regions_dsc.iter().map(key).collect::<Option<_>>();
             keys.context("--sort_regions_dsc: address, access_rate, age, size or temperature, or all")?
         };

@@ -39,7 +39,7 @@ pub(super) struct FootprintsArgs {
 fn metrics_and_files(asked: &Asked<FootprintsArgs>) -> (Vec<Metric>, Vec<PathBuf>) {
     let (mut metrics, mut files) = (Vec::new(), Vec::new());
     for word in asked.files.iter().chain(&asked.inputs.input) {
-        match Metric::ALL.into_iter().find(|metric| word.as_os_str() == metric.name()) {
+        match Metric::ALL.into_iter().find(|metric| word.as_os_str() == metric.as_str()) {
             Some(metric) => metrics.push(metric),
             None if word.as_os_str() == "all" => metrics.extend(FootprintsOptions::default().metrics),
             None => files.push(word.clone()),

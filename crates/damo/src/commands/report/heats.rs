@@ -3,7 +3,7 @@
 mod window;
 
 use super::form::{AnyForm, FormArgs, FormOptions, form};
-use super::options::{COLOR_SETS, COLOR_WHEN, choice};
+use super::options::{COLOR_WHEN, choice};
 use super::part::MapPart;
 use super::picture::{PictureArgs, ScaleArgs};
 use super::ranges::BareTimes;
@@ -52,7 +52,7 @@ pub(super) struct HeatsArgs {
         long = "stdout_colorset",
         aliases = ["stdout_heatmap_color", "ascii_color", "plot_ascii"],
         value_name = "SET",
-        value_parser = choice(COLOR_SETS),
+        value_parser = choice(ColorSet::NAMED),
         default_value = "gray",
         help_heading = "Output"
     )]

@@ -38,7 +38,7 @@ pub(super) struct HtmlArgs {
     #[arg(long, help_heading = "Output")]
     force: bool,
     /// Colours of heat: inferno, magma, viridis, cividis or gray
-    #[arg(long, value_name = "NAME", value_parser = choice(ColorMap::ALL), default_value = "inferno", help_heading = "Output")]
+    #[arg(long, value_name = "NAME", value_parser = choice(ColorMap::NAMED), default_value = "inferno", help_heading = "Output")]
     colormap: ColorMap,
     /// Open the page in a browser when it is written (with `xdg-open`)
     #[arg(long, help_heading = "Output")]

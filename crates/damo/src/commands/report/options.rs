@@ -8,7 +8,6 @@ use damo_model::human::{self, ParseError, Style, TimeUnit};
 use damo_model::{Bytes, Nanos};
 use damo_report::ReportError;
 use damo_report::distribution::{PercentileRange, SortBy};
-use damo_report::heats::ColorSet;
 use damo_report::series::{SETTLING, Used};
 
 /// A size, in bytes or with a unit.
@@ -47,10 +46,6 @@ pub(crate) fn choice<T: Copy + Send + Sync + 'static, const N: usize>(
 /// When to use colours, by its words.
 pub(crate) const COLOR_WHEN: [(&str, ColorWhen); 3] =
     [("auto", ColorWhen::Auto), ("always", ColorWhen::Always), ("never", ColorWhen::Never)];
-
-/// The colours of digits, by their names.
-pub(crate) const COLOR_SETS: [(&str, ColorSet); 3] =
-    [("gray", ColorSet::Gray), ("flame", ColorSet::Flame), ("emotion", ColorSet::Emotion)];
 
 /// `--raw_number` and its spellings.
 #[derive(Args, Clone, Copy, Debug, Default)]

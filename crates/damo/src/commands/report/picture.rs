@@ -22,7 +22,7 @@ pub(crate) struct PictureArgs {
     #[arg(long, value_name = "THEME", value_parser = choice([("light", Theme::Light), ("dark", Theme::Dark)]), help_heading = "Pictures")]
     theme: Option<Theme>,
     /// Colours of access rates
-    #[arg(long, value_name = "NAME", value_parser = choice(ColorMap::ALL), default_value = "inferno", help_heading = "Pictures")]
+    #[arg(long, value_name = "NAME", value_parser = choice(ColorMap::NAMED), default_value = "inferno", help_heading = "Pictures")]
     colormap: ColorMap,
 }
 
