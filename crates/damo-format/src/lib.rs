@@ -60,7 +60,7 @@ pub use file::{Owner, RecordFile};
 pub use guard::{Kind, Rules};
 pub use layout::MAX_TARGETS;
 pub use new_file::{Ending, NewFile, remove_unfinished};
-pub use reader::{CHECK_ALL_UP_TO, MAX_STREAM, Reader, SIDES_AT_LEAST, SIDES_AT_MOST, SIDES_PER_BYTE, Totals, sniff};
+pub use reader::{Reader, Totals, sniff};
 pub use repair::{RepairReport, repair, repair_with};
 pub use sound::SoundReader;
 pub use stream::StreamReader;

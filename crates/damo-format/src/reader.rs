@@ -28,16 +28,16 @@ mod building;
 use building::Building;
 
 /// Files up to this size are checked as a whole when they are opened.
-pub const CHECK_ALL_UP_TO: Bytes = Bytes(256 << 20);
+const CHECK_ALL_UP_TO: Bytes = Bytes(256 << 20);
 /// So much memory the side data of any record may take; more only as [`SIDES_PER_BYTE`] allows.
-pub const SIDES_AT_LEAST: Bytes = Bytes(128 << 20);
+const SIDES_AT_LEAST: Bytes = Bytes(128 << 20);
 /// How much memory side data may take for each byte of the file: a large record has much of it, a small file that claims
 /// to have much was made to fill the memory.
-pub const SIDES_PER_BYTE: u64 = 64;
+const SIDES_PER_BYTE: u64 = 64;
 /// And so much it may take in no record.
-pub const SIDES_AT_MOST: Bytes = Bytes(2 << 30);
+const SIDES_AT_MOST: Bytes = Bytes(2 << 30);
 /// More is not taken from a stream: it is kept in memory.
-pub const MAX_STREAM: Bytes = Bytes(4 << 30);
+const MAX_STREAM: Bytes = Bytes(4 << 30);
 
 /// Sums over a record.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

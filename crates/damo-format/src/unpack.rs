@@ -108,27 +108,12 @@ fn unpack_heads(
             SnapshotState::Complete
         };
         if flags & head_flag::NEW_INTERVALS != 0 {
-            intervals = match input.next().ok_or(CUT)? {
-                0 => None,
-                1 => {
-                    let mut next = || input.next_signed().map(Nanos).ok_or(CUT);
-                    Some(Intervals { sample: next()?, aggregation: next()?, update: next()? })
-                }
-                _ => return Err(CUT),
-            };
+            intervals = next_intervals(&mut input)?;
         }
         if flags & head_flag::NEW_EXTRAS != 0 {
-            let n = input.next().ok_or(CUT)?;
-            if n > MAX_EXTRA_COLUMNS as u64 {
-                return Err("a snapshot names more extra columns than a block may have");
-            }
-            extras.clear();
-            for _ in 0..n {
-                let id = ColumnId(input.next().and_then(|v| u16::try_from(v).ok()).ok_or(CUT)?);
-                if !heads_only && !raw.extras.iter().any(|(known, _)| *known == id) {
-                    return Err("a snapshot names an extra column that is not there");
-                }
-                extras.push(id);
+            extras = next_extras(&mut input)?;
+            if !heads_only && extras.iter().any(|id| !raw.extras.iter().any(|(known, _)| known == id)) {
+                return Err("a snapshot names an extra column that is not there");
             }
         }
         let before = links.push(target).map(|p| &batch.snapshots[p]);
@@ -161,6 +146,27 @@ fn unpack_heads(
         return Err("the snapshots have fewer regions than the block announces");
     }
     Ok(())
+}
+
+/// The intervals of the snapshots from here on.
+fn next_intervals(input: &mut Input<'_>) -> Result<Option<Intervals>> {
+    match input.next().ok_or(CUT)? {
+        0 => Ok(None),
+        1 => {
+            let mut next = || input.next_signed().map(Nanos).ok_or(CUT);
+            Ok(Some(Intervals { sample: next()?, aggregation: next()?, update: next()? }))
+        }
+        _ => Err(CUT),
+    }
+}
+
+/// Which extra columns the snapshots from here on have.
+fn next_extras(input: &mut Input<'_>) -> Result<Vec<ColumnId>> {
+    let n = input.next().ok_or(CUT)?;
+    if n > MAX_EXTRA_COLUMNS as u64 {
+        return Err("a snapshot names more extra columns than a block may have");
+    }
+    (0..n).map(|_| input.next().and_then(|v| u16::try_from(v).ok()).map(ColumnId).ok_or(CUT)).collect()
 }
 
 /// Reads the columns in step.

@@ -3,32 +3,9 @@
 mod common;
 
 use common::frames::{Frame, HEADER, assemble, frame_bytes, frames};
-use common::{Random, evolving, meta, record, snapshots, target, write};
-use damo_format::{ReadError, Reader, StreamReader, WriterOptions, sniff};
-use damo_model::{
-    Bytes, Item, Lost, Mappings, Mark, Nanos, Process, Selection, Side, Snapshot, Stamp, Target, TargetKey,
-};
-
-fn options(level: i32) -> WriterOptions {
-    WriterOptions { level, max_snapshots_per_block: 4, ..WriterOptions::default() }
-}
-
-fn small() -> (Vec<Snapshot>, Vec<u8>) {
-    let written = evolving(0, 18, 6, 4);
-    let bytes = record(&written, options(3));
-    (written, bytes)
-}
-
-fn stream_snapshots(bytes: &[u8]) -> Result<Vec<Snapshot>, ReadError> {
-    let mut stream = StreamReader::new(bytes)?;
-    let mut all = Vec::new();
-    while let Some(item) = stream.next_item()? {
-        if let Item::Snapshot(snapshot) = item {
-            all.push(snapshot);
-        }
-    }
-    Ok(all)
-}
+use common::{Random, evolving, meta, options, record, small, snapshots, stream_snapshots, target, write};
+use damo_format::{ReadError, Reader, StreamReader, sniff};
+use damo_model::{Bytes, Item, Lost, Mappings, Mark, Nanos, Process, Selection, Side, Stamp, Target, TargetKey};
 
 /// Reads everything there is, in every way; what comes does not matter as long as nothing panics.
 fn read_all(bytes: &[u8]) {
@@ -441,98 +418,4 @@ fn false_headers_within_false_headers_take_no_more_than_a_few_passes() {
     let got = snapshots(&reader);
     assert_eq!(got, written);
     assert_eq!(stream_snapshots(&nested).unwrap(), written);
-}
-
-#[test]
-fn what_is_no_record_is_refused_with_a_sentence() {
-    for (bytes, words) in [
-        (&b""[..], "empty"),
-        (&b"perf script text, or anything else that is long enough to hold a header"[..], "does not begin"),
-        (&[0u8; 100][..], "does not begin"),
-    ] {
-        assert!(!sniff(bytes));
-        let error = Reader::from_bytes(bytes).err().unwrap().to_string();
-        assert!(error.contains(words), "{error}");
-        assert!(Reader::from_stream(bytes).is_err());
-        assert!(stream_snapshots(bytes).is_err());
-    }
-    let directory = tempfile::tempdir().unwrap();
-    let error = Reader::open(directory.path()).err().unwrap().to_string();
-    assert!(error.contains("directory"), "{error}");
-}
-
-#[test]
-fn a_later_major_version_is_refused_and_a_later_minor_one_is_read() {
-    let (written, bytes) = small();
-    let with_version = |major: u8, minor: u8| {
-        let mut changed = bytes.clone();
-        (changed[8], changed[9]) = (major, minor);
-        let crc = crc32fast::hash(&changed[..12]);
-        changed[12..16].copy_from_slice(&crc.to_le_bytes());
-        changed
-    };
-    let error = Reader::from_bytes(with_version(2, 5)).err().unwrap().to_string();
-    assert!(error.contains("2.5") && error.contains("newer damo"), "{error}");
-    assert!(matches!(stream_snapshots(&with_version(9, 0)), Err(ReadError::NewerMajor { major: 9, minor: 0 })));
-    let reader = Reader::from_bytes(with_version(1, 7)).unwrap();
-    assert_eq!(snapshots(&reader), written);
-    assert!(reader.notes()[0].contains("later version"));
-    assert_eq!(reader.version(), (1, 7));
-}
-
-#[test]
-fn blocks_columns_and_side_data_of_later_versions_are_stepped_over_and_noted() {
-    let lost = Side::Lost(Lost { at: Stamp::Wall(Nanos(5)), events: 3, reason: "ring".into() });
-    let written = evolving(0, 3, 5, 2);
-    let mut items = vec![meta(), target(0), Item::Side(lost.clone())];
-    items.extend(written.iter().cloned().map(Item::Snapshot));
-    let (bytes, _) = write(&items, options(0));
-    let mut later = frames(&bytes);
-    for frame in &mut later {
-        match frame.kind {
-            // A meta item (its history is empty, which may be left out at the end only) and a target with a field more.
-            1 => frame.payload.extend([0, 1, 2, 3]),
-            2 => frame.payload.extend([1, 2, 3]),
-            3 => frame.payload.extend([50, 0, 2, 2, 9, 9]),
-            4 => frame.payload.extend([99, 4, 1, 2, 3, 4]),
-            _ => continue,
-        }
-        frame.raw_len += if frame.kind == 3 { 2 } else { frame.payload.len() as u32 - frame.raw_len };
-    }
-    later.insert(2, Frame { offset: 0, kind: 99, codec: 77, raw_len: 5, sequence: 2, payload: vec![1, 2] });
-    (0..).zip(&mut later).for_each(|(i, frame)| frame.sequence = i);
-    let reader = Reader::from_bytes(assemble(&bytes, &later)).unwrap();
-    assert_eq!(reader.damage(), []);
-    assert_eq!(snapshots(&reader), written);
-    assert_eq!(reader.side_data().unwrap(), [lost]);
-    assert_eq!(reader.totals().lost_events, 3);
-    let notes = reader.notes().join("; ");
-    assert!(notes.contains("kind 99") && notes.contains("1 pieces of side data"), "{notes}");
-    assert_eq!(stream_snapshots(&assemble(&bytes, &later)).unwrap(), written);
-}
-
-#[test]
-fn a_missing_block_is_noticed_though_all_others_are_whole() {
-    let (written, bytes) = small();
-    let mut fewer = frames(&bytes);
-    assert_eq!(fewer.remove(3).kind, 3);
-    let file = assemble(&bytes, &fewer);
-    let reader = Reader::from_bytes(file.as_slice()).unwrap();
-    assert_eq!(snapshots(&reader).len(), written.len() - 4);
-    assert!(reader.damage()[0].why.to_string().contains("missing"));
-    // Positions stay those of the whole record.
-    assert_eq!(reader.index()[1].first_snapshot, 8);
-    let mut stream = StreamReader::new(file.as_slice()).unwrap();
-    while stream.next_item().unwrap().is_some() {}
-    assert_eq!(stream.lost_snapshots(), 4);
-}
-
-#[test]
-fn snapshots_without_their_targets_block_get_a_bare_target() {
-    let (written, bytes) = small();
-    let mut fewer = frames(&bytes);
-    assert_eq!(fewer.remove(1).kind, 2);
-    let reader = Reader::from_bytes(assemble(&bytes, &fewer)).unwrap();
-    assert_eq!(snapshots(&reader), written);
-    assert_eq!(reader.targets().len(), 1);
 }

@@ -196,28 +196,26 @@ impl Error {
         }
     }
 
-    /// What kind of refusal of the system is behind it, if one is.
-    pub fn kind(&self) -> Option<io::ErrorKind> {
+    /// The system's refusal behind it, if one is.
+    fn refusal(&self) -> Option<&io::Error> {
         match self {
             Error::Read { source, .. }
             | Error::Write { source, .. }
             | Error::Perf { source, .. }
-            | Error::Wait { source } => Some(source.kind()),
-            Error::Rollback { first, .. } => first.kind(),
+            | Error::Wait { source } => Some(source),
+            Error::Rollback { first, .. } => first.refusal(),
             _ => None,
         }
     }
 
+    /// What kind of refusal of the system is behind it, if one is.
+    pub fn kind(&self) -> Option<io::ErrorKind> {
+        self.refusal().map(io::Error::kind)
+    }
+
     /// The errno behind it, if there is one.
     pub(crate) fn errno(&self) -> Option<i32> {
-        match self {
-            Error::Read { source, .. }
-            | Error::Write { source, .. }
-            | Error::Perf { source, .. }
-            | Error::Wait { source } => source.raw_os_error(),
-            Error::Rollback { first, .. } => first.errno(),
-            _ => None,
-        }
+        self.refusal()?.raw_os_error()
     }
 }
 

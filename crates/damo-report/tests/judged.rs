@@ -1,5 +1,8 @@
 //! Reports that the Python tool does not have, on simulated and real records.
 
+mod common;
+
+use common::{MS, simulated};
 use damo_frame::Record;
 use damo_model::{Addr, Age, Bytes, Intervals, Item, Meta, Nanos, NrAccesses, Region, Snapshot, Target, TargetKey};
 use damo_report::Report;
@@ -7,10 +10,8 @@ use damo_report::ages::{self, ages};
 use damo_report::confidence::confidence;
 use damo_report::filter::Filter;
 use damo_report::profile::{self, profile};
-use std::ops::ControlFlow;
 use std::path::Path;
 
-const MS: i64 = 1_000_000;
 const MIB: u64 = 1 << 20;
 
 /// A region: start and end in MiB, nr_accesses, age.
@@ -28,16 +29,6 @@ fn record(snapshots: &[&[Row]]) -> Record {
         snapshot.regions = regions.iter().map(region).collect();
         items.push(Item::Snapshot(snapshot));
     }
-    Record::from_items(&items).expect("items are in order")
-}
-
-fn simulated(name: &str, seconds: i64) -> Record {
-    let builtin = damo_sim::builtin::find(name).expect("built in");
-    let mut options = builtin.options();
-    options.duration = Some(Nanos::from_secs(seconds));
-    let mut items = Vec::new();
-    damo_sim::simulate(&builtin.workloads(), &options, &mut items, &mut |_| ControlFlow::Continue(()))
-        .expect("the built-in workload runs");
     Record::from_items(&items).expect("items are in order")
 }
 

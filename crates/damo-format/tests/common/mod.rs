@@ -3,7 +3,7 @@
 
 pub mod frames;
 
-use damo_format::{Reader, Summary, Writer, WriterOptions};
+use damo_format::{ReadError, Reader, StreamReader, Summary, Writer, WriterOptions};
 use damo_model::{
     Addr, Age, ColumnId, ExtraColumn, Intervals, Item, Meta, Nanos, NrAccesses, Region, Selection, Snapshot,
     SnapshotState, Target, TargetKey,
@@ -151,4 +151,28 @@ prop_compose! {
             extras: extras.into_iter().collect(),
         }
     }
+}
+
+/// Blocks of four snapshots.
+pub fn options(level: i32) -> WriterOptions {
+    WriterOptions { level, max_snapshots_per_block: 4, ..WriterOptions::default() }
+}
+
+/// A small record of several blocks, and what is in it.
+pub fn small() -> (Vec<Snapshot>, Vec<u8>) {
+    let written = evolving(0, 18, 6, 4);
+    let bytes = record(&written, options(3));
+    (written, bytes)
+}
+
+/// The snapshots that a stream of these bytes gives.
+pub fn stream_snapshots(bytes: &[u8]) -> Result<Vec<Snapshot>, ReadError> {
+    let mut stream = StreamReader::new(bytes)?;
+    let mut all = Vec::new();
+    while let Some(item) = stream.next_item()? {
+        if let Item::Snapshot(snapshot) = item {
+            all.push(snapshot);
+        }
+    }
+    Ok(all)
 }

@@ -171,12 +171,12 @@ impl<'a> RecordRun<'a> {
     }
 
     /// The time of the next record; `None` at the end. Records without time count as those before them.
-    pub fn next_time(&self) -> Option<u64> {
+    pub(crate) fn next_time(&self) -> Option<u64> {
         self.next.map(|(_, _, time)| time)
     }
 
     /// How many bytes were taken so far: what may be given back to the kernel.
-    pub fn consumed(&self) -> usize {
+    pub(crate) fn consumed(&self) -> usize {
         self.pos
     }
 

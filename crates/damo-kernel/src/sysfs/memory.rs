@@ -70,7 +70,7 @@ impl MemorySysfs {
     }
 
     /// A freshly booted kernel of the release of `root`.
-    pub fn as_booted(root: &Root) -> Self {
+    pub(crate) fn as_booted(root: &Root) -> Self {
         let release = Procfs::new(root).kernel_release();
         // An unknown kernel, or one that was given DAMON later, is taken for one that has everything: the real one has
         // the last word.

@@ -15,11 +15,13 @@ pub(super) enum Metric {
 }
 
 impl Metric {
-    pub(super) fn of(self, region: &Region, snapshot: &Snapshot, weights: Weights) -> i128 {
-        match self {
+    /// Of each region, with its bytes, or those of them that passed the filters.
+    pub(super) fn values(self, snapshot: &Snapshot, weights: Weights, passed: bool) -> Vec<(i128, u64)> {
+        let of = |region: &Region| match self {
             Metric::Temperature => region.temperature(Weights { size: 0, ..weights }, snapshot.intervals),
             Metric::Idle => region.idle_usec(snapshot.intervals),
-        }
+        };
+        snapshot.regions.iter().map(|region| (of(region), region.bytes(passed))).collect()
     }
 
     pub(super) fn format(self, value: i128, numbers: Style) -> String {
@@ -89,10 +91,7 @@ pub(super) fn draw(
     passed: bool,
     numbers: Style,
 ) -> String {
-    let size = |region: &Region| if passed { region.passed.unwrap_or(0) } else { region.size() };
-    let values: Vec<(i128, u64)> =
-        snapshot.regions.iter().map(|region| (metric.of(region, snapshot, weights), size(region))).collect();
-    let rows = ranges(options, &values);
+    let rows = ranges(options, &metric.values(snapshot, weights, passed));
     let (min, max) = (rows.iter().map(|row| row.2).min().unwrap_or(0), rows.iter().map(|row| row.2).max().unwrap_or(0));
     let per_dot = ((max - min) / BAR as u64).max(1);
     let cells: Vec<(String, String, usize)> = rows

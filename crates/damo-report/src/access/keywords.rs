@@ -173,7 +173,7 @@ impl Values<'_> {
             percentile::draw(percentiles, metric, snapshot, *weights, passed, *numbers, errors)
         };
         out.push_str(&match key {
-            Key::TotalBytes => size(snapshot.total()),
+            Key::TotalBytes => size(snapshot.total(false)),
             Key::Duration => self.time(snapshot.end.saturating_sub(snapshot.start)),
             Key::StartTime => since(snapshot.start),
             Key::EndTime => since(snapshot.end),
@@ -192,7 +192,7 @@ impl Values<'_> {
             Key::PassedHeatmap => self.heatmap(true).draw(snapshot),
             Key::PassedType if self.series.filters.is_empty() => "n/a".to_owned(),
             Key::PassedType => self.series.filters.shown().to_string(),
-            Key::SnapshotPassed => size(snapshot.total_passed()),
+            Key::SnapshotPassed => size(snapshot.total(true)),
             Key::PositiveRatio => format_percent(snapshot.positive_percent(), self.numbers()),
             Key::Bandwidth => bandwidth(false),
             Key::Errors => self.errors(snapshot),

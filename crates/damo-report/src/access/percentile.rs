@@ -1,7 +1,7 @@
 //! Percentiles of memory: the temperature or idle time below which so many percent of the bytes are.
 
 use super::histogram::Metric;
-use super::snapshot::{Region, Snapshot};
+use super::snapshot::Snapshot;
 use crate::ReportError;
 use crate::temperature::Weights;
 use damo_model::human::Style;
@@ -98,9 +98,7 @@ pub(super) fn draw(
     numbers: Style,
     errors: bool,
 ) -> String {
-    let size = |region: &Region| if passed { region.passed.unwrap_or(0) } else { region.size() };
-    let regions = snapshot.regions.iter().map(|region| (metric.of(region, snapshot, weights), size(region)));
-    let regions: Vec<(i128, u64)> = regions.collect();
+    let regions = metric.values(snapshot, weights, passed);
     let bounds = if errors { bounds(wanted, snapshot, regions.clone()) } else { Vec::new() };
     let values = values(wanted, regions);
     let heading = match metric {

@@ -41,11 +41,7 @@ fn metric_title(metric: Metric) -> &'static str {
 fn bars(records: &[Record], options: &AccessOptions, metric: Metric) -> Result<Bars, ReportError> {
     let last = last_snapshots(records, options)?;
     let groups = last.iter().enumerate().map(|(color, (target, snapshot))| {
-        let values: Vec<(i128, u64)> = snapshot
-            .regions
-            .iter()
-            .map(|region| (metric.of(region, snapshot, options.weights), region.size()))
-            .collect();
+        let values = metric.values(snapshot, options.weights, false);
         let rows = histogram::ranges(&options.histogram, &values).into_iter().map(|(from, to, size)| Bar {
             label: format!("{} – {}", metric.format(from, Numbers::Human), metric.format(to, Numbers::Human)),
             spans: vec![(0.0, size as f64)],
@@ -62,11 +58,7 @@ fn curves(records: &[Record], options: &AccessOptions, metric: Metric) -> Result
     let last = last_snapshots(records, options)?;
     let single = last.len() == 1;
     let series = last.into_iter().map(|(target, snapshot)| {
-        let regions = snapshot
-            .regions
-            .iter()
-            .map(|region| (metric.of(region, &snapshot, options.weights), region.size()))
-            .collect();
+        let regions = metric.values(&snapshot, options.weights, false);
         let scale = if metric == Metric::Idle { 1000.0 } else { 1.0 };
         let points = percentile::values(&all, regions).into_iter();
         Line {

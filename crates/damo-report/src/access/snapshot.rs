@@ -19,6 +19,11 @@ pub(super) struct Region {
 }
 
 impl Region {
+    /// Its size, or what of it passed the filters.
+    pub(super) fn bytes(&self, passed: bool) -> u64 {
+        if passed { self.passed.unwrap_or(0) } else { self.size() }
+    }
+
     pub(super) fn size(&self) -> u64 {
         self.end.saturating_sub(self.start)
     }
@@ -105,19 +110,21 @@ impl Snapshot {
         Self { start, end, intervals, partial, regions }
     }
 
-    pub(super) fn total(&self) -> u64 {
-        self.regions.iter().fold(0, |sum, region| sum.saturating_add(region.size()))
+    /// Bytes of all regions, or of what of them passed the filters.
+    pub(super) fn total(&self, passed: bool) -> u64 {
+        self.regions.iter().fold(0, |sum, region| sum.saturating_add(region.bytes(passed)))
     }
 
-    pub(crate) fn total_passed(&self) -> u64 {
-        self.regions.iter().fold(0, |sum, region| sum.saturating_add(region.passed.unwrap_or(0)))
+    /// Bytes of the regions that were found accessed.
+    pub(super) fn accessed(&self) -> u64 {
+        let hot = self.regions.iter().filter(|region| region.nr_accesses > 0);
+        hot.fold(0, |sum, region| sum.saturating_add(region.size()))
     }
 
     /// Bytes per second, were each access found an access to the whole region.
     pub(super) fn bandwidth(&self, passed: bool) -> f64 {
-        let bytes = |region: &Region| if passed { region.passed.unwrap_or(0) } else { region.size() };
         let sum: u128 =
-            self.regions.iter().map(|region| u128::from(bytes(region)) * u128::from(region.nr_accesses)).sum();
+            self.regions.iter().map(|region| u128::from(region.bytes(passed)) * u128::from(region.nr_accesses)).sum();
         let seconds = self.intervals.aggregation.as_secs_f64();
         if seconds > 0.0 { sum as f64 / seconds } else { 0.0 }
     }
@@ -126,7 +133,7 @@ impl Snapshot {
     pub(super) fn observed(&self) -> (f64, f64) {
         let sum: u128 =
             self.regions.iter().map(|region| u128::from(region.size()) * u128::from(region.nr_accesses)).sum();
-        (sum as f64, self.total() as f64 * self.max_nr_accesses())
+        (sum as f64, self.total(false) as f64 * self.max_nr_accesses())
     }
 
     /// Bytes accessed per sampling interval, and their standard error.

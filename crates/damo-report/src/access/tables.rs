@@ -83,13 +83,12 @@ fn snapshots(records: &[Record], options: &AccessOptions) -> Result<Table, Repor
         bandwidth_error: f64,
     }
     let rows = rows(records, options, |snapshot| {
-        let hot = snapshot.regions.iter().filter(|region| region.nr_accesses > 0);
         let seconds = snapshot.intervals.aggregation.as_secs_f64();
         let (_, error) = snapshot.accessed_per_sample();
         vec![Sums {
             nr_regions: snapshot.regions.len() as u64,
-            total: snapshot.total(),
-            accessed: hot.fold(0u64, |sum, region| sum.saturating_add(region.size())),
+            total: snapshot.total(false),
+            accessed: snapshot.accessed(),
             bandwidth: snapshot.bandwidth(false),
             partial: snapshot.partial.is_some(),
             accessed_error: snapshot.working_set_error(),
@@ -119,13 +118,10 @@ fn metric_name(metric: Metric) -> &'static str {
     }
 }
 
-fn values(snapshot: &Snapshot, options: &AccessOptions, metric: Metric) -> Vec<(i128, u64)> {
-    snapshot.regions.iter().map(|region| (metric.of(region, snapshot, options.weights), region.size())).collect()
-}
-
 fn histogram(records: &[Record], options: &AccessOptions, metric: Metric) -> Result<Table, ReportError> {
-    let rows =
-        rows(records, options, |snapshot| histogram::ranges(&options.histogram, &values(snapshot, options, metric)))?;
+    let rows = rows(records, options, |snapshot| {
+        histogram::ranges(&options.histogram, &metric.values(snapshot, options.weights, false))
+    })?;
     table("histogram", ["with the histogram styles", "of the snapshot", "of the snapshot"], &rows)
         .col("metric", "`idle_us` or `temperature`", |_| metric_name(metric))
         .col("from", "of the metric, included", |row| narrow(row.of.0))
@@ -136,7 +132,7 @@ fn histogram(records: &[Record], options: &AccessOptions, metric: Metric) -> Res
 
 fn percentiles(records: &[Record], options: &AccessOptions, metric: Metric) -> Result<Table, ReportError> {
     let rows = rows(records, options, |snapshot| {
-        let regions = values(snapshot, options, metric);
+        let regions = metric.values(snapshot, options.weights, false);
         let bounds = percentile::bounds(&options.percentiles, snapshot, regions.clone());
         percentile::values(&options.percentiles, regions).into_iter().zip(bounds).collect()
     })?;
@@ -191,9 +187,7 @@ pub(super) type Course = Vec<(String, Vec<(i64, i64, u64, u64)>)>;
 pub(super) fn course(records: &[Record], options: &AccessOptions) -> Result<Course, ReportError> {
     let mut course: Course = Vec::new();
     each(records, options, |target, snapshot| {
-        let hot = snapshot.regions.iter().filter(|region| region.nr_accesses > 0);
-        let accessed = hot.fold(0u64, |sum, region| sum.saturating_add(region.size()));
-        let row = (snapshot.start.0, snapshot.end.0, snapshot.total(), accessed);
+        let row = (snapshot.start.0, snapshot.end.0, snapshot.total(false), snapshot.accessed());
         match course.iter_mut().find(|(known, _)| known == target) {
             Some((_, rows)) => rows.push(row),
             None => course.push((target.to_owned(), vec![row])),

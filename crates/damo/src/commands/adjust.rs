@@ -30,7 +30,7 @@ const DEFAULT: &str = "damon.adjusted.damo";
                         Examples:\n  damo adjust --aggregate_interval 1s --skip 0 -o second.damo\n  \
                         damo adjust --access_rate 50 100 -i damon.data -o hot.data"
 )]
-pub struct AdjustArgs {
+pub(crate) struct AdjustArgs {
     /// The record [default: damon.damo, then damon.data]
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
@@ -102,7 +102,7 @@ impl AdjustArgs {
         let Some(interval) = self.aggregate_interval else { return filtered.to_owned() };
         let and = if filter.is_all() { "" } else { " and " };
         let skip = self.skip;
-        format!("{filtered}{and}aggregated to {}, without each target's first {skip} snapshots", human(interval))
+        format!("{filtered}{and}aggregated to {}, without each target's first {skip} snapshots", time_text(interval))
     }
 
     fn tell(&self, done: Aggregated) {
@@ -114,7 +114,7 @@ impl AdjustArgs {
                 self.skip, done.skipped
             ));
         }
-        let interval = self.aggregate_interval.map(human).unwrap_or_default();
+        let interval = self.aggregate_interval.map(time_text).unwrap_or_default();
         if done.snapshots == done.added {
             errors::done(format_args!("  unchanged: no snapshot is shorter than {interval}, so none were aggregated"));
         } else if done.short > 0 {
@@ -134,10 +134,6 @@ impl AdjustArgs {
 fn interval(text: &str) -> Result<Nanos, ValueError> {
     let time = microseconds(text)?;
     if time > Nanos(0) { Ok(time) } else { Err(ValueError::Unwanted("an interval must be longer than 0")) }
-}
-
-fn human(time: Nanos) -> String {
-    time_text(time)
 }
 
 /// The reports' filters, on the way to another sink.

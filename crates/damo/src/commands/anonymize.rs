@@ -22,7 +22,7 @@ const DEFAULT: &str = "damon.anonymous.damo";
                         Mappings keep their kind ([heap], [stack], file #1). Merge before you anonymize: each run moves \
                         addresses its own way.\n\n\
                         Example:\n  damo anonymize damon.damo -o share.damo")]
-pub struct AnonymizeArgs {
+pub(crate) struct AnonymizeArgs {
     /// The record [default: damon.damo, then damon.data]
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,

@@ -21,7 +21,7 @@ const MAX_PIPED: u64 = 4 << 30;
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  damo convert perf.data app.damo\n  damo convert app.damo app.json\n  \
                         damo convert app.damo - --to perf_script | less")]
-pub struct ConvertArgs {
+pub(crate) struct ConvertArgs {
     /// The record: .damo, or what the Python tool, perf or trace-cmd wrote
     #[arg(value_name = "IN", required_unless_present = "record_file")]
     input: Option<PathBuf>,

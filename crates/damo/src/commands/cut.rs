@@ -11,7 +11,7 @@ use clap::Args;
 use damo_edit::{Cut, Part};
 use damo_frame::Record;
 use damo_model::human::{Show, count_text, time_text};
-use damo_model::{AddrRange, Nanos, TargetKey, TimeSpan};
+use damo_model::{AddrRange, TargetKey, TimeSpan};
 use damo_report::ReportError;
 use damo_report::filter::{Filter, TargetFilter};
 use damo_report::heats::MappingNames;
@@ -32,7 +32,7 @@ const DEFAULT: &str = "damon.cut.damo";
                         record's clock, as reports print them.\n\n\
                         Examples:\n  damo cut --time_range 10s 20s\n  damo cut --time_range 0 5s 'load begins' -o load.damo\n  \
                         damo cut --mapping '[heap]' --pid 1234 -o heap.damo")]
-pub struct CutArgs {
+pub(crate) struct CutArgs {
     /// The record [default: damon.damo, then damon.data]
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
@@ -168,8 +168,8 @@ fn resolve(record: &Record, range: &TimeRange) -> Result<TimeSpan> {
     let span = record.time_span().with_context(|| format!("{}: the record has no snapshot", record.name()))?;
     let wanted = range.resolve(std::slice::from_ref(record), span)?;
     if !wanted.overlaps(span) {
-        let [from, to] = [wanted.start, wanted.end].map(|at| time(at.saturating_sub(span.start)));
-        let length = time(span.length());
+        let [from, to] = [wanted.start, wanted.end].map(|at| time_text(at.saturating_sub(span.start)));
+        let length = time_text(span.length());
         bail!(
             "{}: --time_range: {from} to {to} since the recording began is not in the record, which lasts {length}",
             record.name()
@@ -182,7 +182,7 @@ fn resolve(record: &Record, range: &TimeRange) -> Result<TimeSpan> {
 fn describe(record: &Record, part: &Part) -> String {
     let mut words = String::new();
     if let (Some(wanted), Some(whole)) = (part.time, record.time_span()) {
-        let [from, to] = [wanted.start, wanted.end].map(|at| time(at.saturating_sub(whole.start)));
+        let [from, to] = [wanted.start, wanted.end].map(|at| time_text(at.saturating_sub(whole.start)));
         words.push_str(&format!(", from {from} to {to} after the start"));
     }
     if let Some(targets) = &part.targets {
@@ -192,8 +192,4 @@ fn describe(record: &Record, part: &Part) -> String {
         words.push_str(", some addresses only");
     }
     words
-}
-
-fn time(at: Nanos) -> String {
-    time_text(at)
 }

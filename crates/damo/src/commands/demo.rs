@@ -12,7 +12,7 @@ mod workload;
 
 /// Arguments of `damo demo`.
 #[derive(Args, Debug)]
-pub struct DemoArgs {
+pub(crate) struct DemoArgs {
     /// Directory for the record and its pictures
     #[arg(value_name = "DIR", default_value = "damo-demo")]
     directory: PathBuf,

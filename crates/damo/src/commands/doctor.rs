@@ -13,7 +13,7 @@ use std::path::PathBuf;
 /// Arguments of `damo doctor`.
 #[derive(Args, Debug)]
 #[command(after_help = "Exit code: 0 if all is well, 1 if something stands in the way.")]
-pub struct Doctor {
+pub(crate) struct Doctor {
     /// Records to judge instead of this machine: can they support conclusions, and which intervals to try if not
     #[arg(value_name = "RECORD")]
     records: Vec<PathBuf>,

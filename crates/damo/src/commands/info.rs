@@ -16,7 +16,7 @@ use std::path::PathBuf;
 
 /// Arguments of `damo info`.
 #[derive(Args, Debug)]
-pub struct InfoArgs {
+pub(crate) struct InfoArgs {
     /// Records to describe; `-` is standard input [default: damon.damo, then damon.data]
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
@@ -165,8 +165,8 @@ impl<'a> Facts<'a> {
         line("host", meta.host.clone())?;
         line("recorded", meta.clock_pair.map_or(String::new(), |pair| utc(pair.wall)))?;
         if let Some(TimeSpan { start, end }) = record.time_span() {
-            let length = time(end.saturating_sub(start));
-            let clock = format!("{} to {} on its own clock ({:?})", time(start), time(end), meta.clock);
+            let length = time_text(end.saturating_sub(start));
+            let clock = format!("{} to {} on its own clock ({:?})", time_text(start), time_text(end), meta.clock);
             line("time span", format!("0 to {length} since the recording began; {clock}"))?;
         }
         line("intervals", describe(&self.intervals().collect::<Vec<_>>()))?;
@@ -192,7 +192,7 @@ impl<'a> Facts<'a> {
         line("also holds", side_data.join(", "))?;
         for target in record.targets() {
             let counts = self.pass.targets.get(&target.key).copied().unwrap_or_default();
-            let since = |at: Nanos| time(at.saturating_sub(record.began()));
+            let since = |at: Nanos| time_text(at.saturating_sub(record.began()));
             let span = counts.span.map_or(String::new(), |s| format!(", {} to {}", since(s.start), since(s.end)));
             let partial = if counts.partial > 0 { format!(" ({} partial)", nr(counts.partial)) } else { String::new() };
             line(
@@ -262,19 +262,15 @@ fn nr(number: u64) -> String {
     format_nr(number.into(), Style::Human)
 }
 
-fn time(at: Nanos) -> String {
-    time_text(at)
-}
-
 /// So many intervals are told one by one. Tuning may change them a thousand times.
 const MOST_INTERVALS: usize = 4;
 
 fn describe(all: &[Intervals]) -> String {
     let words = |sample, aggregation, update| format!("sampling {sample}, aggregation {aggregation}, update {update}");
-    let one = |i: &Intervals| words(time(i.sample), time(i.aggregation), time(i.update));
+    let one = |i: &Intervals| words(time_text(i.sample), time_text(i.aggregation), time_text(i.update));
     let range = |of: fn(&Intervals) -> Nanos| match (all.iter().map(of).min(), all.iter().map(of).max()) {
-        (Some(min), Some(max)) if min < max => format!("{} to {}", time(min), time(max)),
-        (min, _) => time(min.unwrap_or_default()),
+        (Some(min), Some(max)) if min < max => format!("{} to {}", time_text(min), time_text(max)),
+        (min, _) => time_text(min.unwrap_or_default()),
     };
     match all.len() {
         0 => "not known".to_owned(),

@@ -20,7 +20,7 @@ const DEFAULT: &str = "damon.merged.damo";
                         together without loss or repetition. A process that several records have under the same \
                         kdamond becomes one target; what different kdamonds saw stays side by side.\n\n\
                         Examples:\n  damo merge damon.0*.damo -o damon.damo\n  damo merge web.damo db.damo -o host.damo")]
-pub struct MergeArgs {
+pub(crate) struct MergeArgs {
     /// The records
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,

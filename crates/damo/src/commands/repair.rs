@@ -12,7 +12,7 @@ use std::path::PathBuf;
 /// Arguments of `damo repair`.
 #[derive(Args, Debug)]
 #[command(after_help = "Exit code: 0 if nothing was lost, 3 if a part could not be read.")]
-pub struct RepairArgs {
+pub(crate) struct RepairArgs {
     /// The damaged record
     input: PathBuf,
     /// The new record

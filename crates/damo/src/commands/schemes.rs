@@ -29,7 +29,7 @@ use std::path::PathBuf;
     damo schemes suggest damon.damo --goal \"waiting < 1ms/s\"\n\n\
     With --what-if and `suggest` nothing is changed on this machine: schemes are tried on the record. Without, they act on \
     the targets until these end, or until Ctrl-C.")]
-pub struct SchemesArgs {
+pub(crate) struct SchemesArgs {
     #[command(subcommand)]
     command: Option<SchemesCommand>,
     /// Show what each scheme would have done while this record was made; nothing is changed on this machine

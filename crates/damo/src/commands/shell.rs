@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
     damo completions zsh > ~/.zfunc/_damo      with `fpath+=~/.zfunc` before `compinit` in ~/.zshrc\n  \
     damo completions fish > ~/.config/fish/completions/damo.fish\n\n\
     The directories must exist. For all users: /usr/share/bash-completion/completions/damo, as root.")]
-pub struct CompletionsArgs {
+pub(crate) struct CompletionsArgs {
     /// The shell
     shell: Shell,
 }
@@ -28,7 +28,7 @@ pub struct CompletionsArgs {
 /// Arguments of `damo man`.
 #[derive(Args, Debug)]
 #[command(after_help = "Example: damo man /usr/local/share/man/man1")]
-pub struct ManArgs {
+pub(crate) struct ManArgs {
     /// Directory for the pages (damo.1, damo-record.1, damo-report-heats.1, ...)
     #[arg(value_name = "DIR")]
     directory: PathBuf,

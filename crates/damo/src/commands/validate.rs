@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 #[command(after_help = "Prints a line for each fault, and nothing about a sound record. Checked are every block's \
                         checksum, the order of snapshots and regions, and the bounds above.\n\n\
                         Exit code: 0 if all records are sound, 1 if one is not, 2 if one cannot be read at all.")]
-pub struct ValidateArgs {
+pub(crate) struct ValidateArgs {
     /// The records [default: damon.damo, then damon.data]
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,

@@ -7,7 +7,7 @@ use super::picture::PlotArgs;
 use super::ranges::occurrences;
 use super::raw;
 use super::shared::{Asked, ReportArgs, Request};
-use crate::output::{self, ColorWhen};
+use crate::output::ColorWhen;
 use anyhow::{Context, Result, bail};
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use damo_model::human::Show;
@@ -185,8 +185,7 @@ impl AccessArgs {
             heatmap_static: self.snapshot_heatmap_static,
             region_box: self.region_box,
             errors: self.error,
-            color: (form.out().is_none() || self.color == ColorWhen::Always)
-                && output::depth(self.color) != Depth::Plain,
+            color: form.depth(self.color) != Depth::Plain,
             ..AccessOptions::default()
         })
     }

@@ -1,6 +1,7 @@
 //! In which form a report is shown, and where it goes.
 
 use super::picture::{PictureOutput, PlotArgs};
+use crate::output::{self, ColorWhen};
 use crate::outputs::{self, Manner};
 use anyhow::{Result, bail};
 use clap::Args;
@@ -8,6 +9,7 @@ use damo_cli::args::named;
 use damo_format::Kind;
 use damo_model::human::Show;
 use damo_report::Form;
+use damo_report::heats::Depth;
 use damo_report::picture::Format;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -130,6 +132,11 @@ impl FormArgs {
     /// The file to write to; `None` for standard output.
     pub(crate) fn out(&self) -> Option<&Path> {
         self.out.as_deref().filter(|path| !outputs::is_stdout(path))
+    }
+
+    /// How many colours text has: in a file only if they are asked for.
+    pub(crate) fn depth(&self, color: ColorWhen) -> Depth {
+        if self.out().is_some() && color != ColorWhen::Always { Depth::Plain } else { output::depth(color) }
     }
 
     /// How files of a kind are written.

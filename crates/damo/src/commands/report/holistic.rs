@@ -11,7 +11,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 use damo_frame::Record;
 use damo_report::filter::TargetFilter;
-use damo_report::heats::{Depth, Fit, Glyphs, HeatsOptions, TerminalStyle};
+use damo_report::heats::{Fit, Glyphs, HeatsOptions, TerminalStyle};
 use damo_report::holistic::{HolisticOptions, HolisticReport, Overview, holistic};
 use damo_report::picture::{part, with_room};
 use damo_report::several::{Apart, apart};
@@ -72,7 +72,7 @@ impl ReportArgs for HolisticArgs {
             }
             let lines = if targets > 1 { LINES_OF_SEVERAL } else { LINES } * if own.long { 2 } else { 1 };
             let (width, _) = output::terminal_size();
-            let Fit { rows, columns, most_panels } = Fit::new((width, lines), 0, own.depth(form));
+            let Fit { rows, columns, most_panels } = Fit::new((width, lines), 0, form.depth(own.color));
             HeatsOptions { rows, columns, most_panels, ..HeatsOptions::overview() }
         };
         progress::during(records, || {
@@ -88,19 +88,11 @@ impl ReportArgs for HolisticArgs {
         let (width, _) = output::terminal_size();
         Ok(TerminalStyle {
             glyphs: Glyphs::HalfBlocks,
-            depth: request.own().depth(&request.form),
+            depth: request.form.depth(request.own().color),
             map: drawn.colormap(),
             theme: drawn.terminal_theme(),
             width,
             ..TerminalStyle::default()
         })
-    }
-}
-
-impl HolisticArgs {
-    /// How many colours the text has.
-    fn depth(&self, form: &FormArgs) -> Depth {
-        let plain = form.out().is_some() && self.color != ColorWhen::Always;
-        if plain { Depth::Plain } else { output::depth(self.color) }
     }
 }

@@ -103,7 +103,7 @@ const REPORTS: &[Entry] = &[
 
 /// Arguments of `damo report`.
 #[derive(Args, Debug)]
-pub struct ReportArgs {
+pub(crate) struct ReportArgs {
     #[command(subcommand)]
     report: AnyReport,
 }

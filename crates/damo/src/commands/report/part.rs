@@ -5,9 +5,10 @@ use super::ranges::{Ranges, TimeArgs, occurrences, repeated, time_bounds};
 use anyhow::{Context, Result, bail};
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use damo_model::human::{self, ParseError};
-use damo_model::{AddrRange, Bytes, Nanos};
+use damo_model::{Addr, AddrRange, Bytes, Nanos};
 use damo_report::filter::{Bounds, Filter, TargetFilter};
 use damo_report::range::TimeBase;
+use std::collections::HashMap;
 use std::path::PathBuf;
 
 /// Which part of the records a report looks at, as it is said on the command line.
@@ -128,29 +129,20 @@ impl PartOptions for FilterArgs {
             age: bounds("age", &self.age)?,
             ..Filter::default()
         };
-        for group in &self.repeated.address {
-            let range = pair("address", group, size)?;
-            filter.addresses.push(AddrRange::new(damo_model::Addr(range.min.0), damo_model::Addr(range.max.0)));
-        }
-        let addresses = std::mem::take(&mut filter.addresses);
-        filter.set_addresses(addresses)?;
-        for group in &self.repeated.sz_snapshot {
-            filter.sz_snapshot.push(pair("sz_snapshot", group, size)?);
-        }
-        for group in &self.repeated.snapshot_time {
+        let addresses = self.repeated.bounds("address", size)?.into_iter();
+        filter.set_addresses(addresses.map(|range| AddrRange::new(Addr(range.min.0), Addr(range.max.0))).collect())?;
+        filter.sz_snapshot = self.repeated.bounds("sz_snapshot", size)?;
+        for group in self.repeated.groups("snapshot_time") {
             let range = time_bounds(group)?;
             let clock = range.base == TimeBase::At(Nanos(0)) || clock.abs_time;
             let bounds = Bounds::new(range.start, range.end);
             if clock { filter.snapshot_time.push(bounds) } else { filter.since_began.push(bounds) }
         }
-        for group in &self.repeated.snapshot_idx {
-            filter.snapshot_idx.push(pair("snapshot_idx", group, |text| {
-                text.parse::<u64>().map_err(|_| format!("'{text}' is no position: a whole number from 0 is wanted"))
-            })?);
-        }
-        for group in &self.repeated.temperature {
-            filter.temperature.push(pair("temperature", group, |text| human::parse_number(text).map(|n| n.trunc()))?);
-        }
+        filter.snapshot_idx = self.repeated.bounds("snapshot_idx", |text| {
+            text.parse::<u64>().map_err(|_| format!("'{text}' is no position: a whole number from 0 is wanted"))
+        })?;
+        filter.temperature =
+            self.repeated.bounds("temperature", |text| human::parse_number(text).map(|number| number.trunc()))?;
         Ok(filter)
     }
 }
@@ -175,32 +167,41 @@ fn pair<T: PartialOrd + Copy + std::fmt::Debug, E: std::fmt::Display>(
     bounds(option, &values)?.with_context(|| format!("--{option} takes two values: MIN MAX"))
 }
 
-/// Options that take two values and may be given several times. Clap's derive flattens such values; this keeps the pairs.
+/// Options that take two values and may be given several times: their names, what the values are, and their help.
+const REPEATED: [(&str, [&str; 2], &str); 5] = [
+    ("address", ["START", "END"], "Only this address range (repeatable)"),
+    ("sz_snapshot", ["MIN", "MAX"], "Only snapshots with regions of this size in total (repeatable)"),
+    (
+        "snapshot_time",
+        ["FROM", "TO"],
+        "Only snapshots within this time since the recording began, as in `5s 1min`; bare numbers are nanoseconds on the record's clock (repeatable)",
+    ),
+    ("snapshot_idx", ["FIRST", "LAST"], "Only snapshots at these positions, from 0 (repeatable)"),
+    ("temperature", ["MIN", "MAX"], "Only regions of this temperature (repeatable)"),
+];
+
+/// The pairs of [`REPEATED`], which clap's derive would flatten.
 #[derive(Clone, Debug, Default)]
-struct RepeatedFilters {
-    address: Vec<Vec<String>>,
-    sz_snapshot: Vec<Vec<String>>,
-    snapshot_time: Vec<Vec<String>>,
-    snapshot_idx: Vec<Vec<String>>,
-    temperature: Vec<Vec<String>>,
+struct RepeatedFilters(HashMap<&'static str, Vec<Vec<String>>>);
+
+impl RepeatedFilters {
+    /// The pairs of one option, read by `parse`.
+    fn bounds<T: PartialOrd + Copy + std::fmt::Debug, E: std::fmt::Display>(
+        &self,
+        option: &str,
+        parse: impl Fn(&str) -> Result<T, E>,
+    ) -> Result<Vec<Bounds<T>>> {
+        self.groups(option).iter().map(|group| pair(option, group, &parse)).collect()
+    }
+
+    fn groups(&self, option: &str) -> &[Vec<String>] {
+        self.0.get(option).map_or(&[], Vec::as_slice)
+    }
 }
 
 impl Args for RepeatedFilters {
     fn augment_args(command: Command) -> Command {
-        command
-            .arg(repeated("address", &["START", "END"], "Only this address range (repeatable)"))
-            .arg(repeated(
-                "sz_snapshot",
-                &["MIN", "MAX"],
-                "Only snapshots with regions of this size in total (repeatable)",
-            ))
-            .arg(repeated(
-                "snapshot_time",
-                &["FROM", "TO"],
-                "Only snapshots within this time since the recording began, as in `5s 1min`; bare numbers are nanoseconds on the record's clock (repeatable)",
-            ))
-            .arg(repeated("snapshot_idx", &["FIRST", "LAST"], "Only snapshots at these positions, from 0 (repeatable)"))
-            .arg(repeated("temperature", &["MIN", "MAX"], "Only regions of this temperature (repeatable)"))
+        REPEATED.iter().fold(command, |command, (name, values, help)| command.arg(repeated(name, values, help)))
     }
 
     fn augment_args_for_update(command: Command) -> Command {
@@ -210,13 +211,7 @@ impl Args for RepeatedFilters {
 
 impl FromArgMatches for RepeatedFilters {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        Ok(Self {
-            address: occurrences(matches, "address"),
-            sz_snapshot: occurrences(matches, "sz_snapshot"),
-            snapshot_time: occurrences(matches, "snapshot_time"),
-            snapshot_idx: occurrences(matches, "snapshot_idx"),
-            temperature: occurrences(matches, "temperature"),
-        })
+        Ok(Self(REPEATED.iter().map(|(name, ..)| (*name, occurrences(matches, name))).collect()))
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {

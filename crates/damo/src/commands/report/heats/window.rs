@@ -3,9 +3,9 @@
 use super::super::shared::Request;
 use super::{HeatsArgs, MOST_MAPS, first_maps, one_map, wanted_maps};
 use crate::errors;
-use crate::output::{self, ColorWhen};
+use crate::output;
 use anyhow::Result;
-use damo_report::heats::{Cells, Depth, DrawRange, Fit, Glyphs, HeatsOptions, HeatsReport, TerminalStyle};
+use damo_report::heats::{Cells, DrawRange, Fit, Glyphs, HeatsOptions, HeatsReport, TerminalStyle};
 use damo_report::several::{Apart, apart};
 
 /// Lines of the window that a map leaves free: the next prompt.
@@ -40,10 +40,9 @@ impl Window {
         let default = if to_terminal && own.resol.is_empty() { Glyphs::HalfBlocks } else { Glyphs::Digits };
         let glyphs = own.style.unwrap_or(default);
         let (width, height) = output::terminal_size();
-        let plain = form.out().is_some() && own.color != ColorWhen::Always;
         let style = TerminalStyle {
             glyphs,
-            depth: if plain { Depth::Plain } else { output::depth(own.color) },
+            depth: form.depth(own.color),
             colors: own.colorset,
             map: form.plot.picture.colormap(),
             theme: form.plot.picture.terminal_theme(),
