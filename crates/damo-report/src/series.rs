@@ -117,7 +117,10 @@ pub(crate) fn measure_with_error(
     value: impl Fn(&Rows<'_>) -> (u64, f64) + Sync,
 ) -> Result<Vec<Point>, ReportError> {
     let take = |points: &mut Vec<Point>, rows: &Rows<'_>| points.push(Point::of(rows, value(rows)));
-    fold_rows(record, filter, Vec::new, take, |points, more| [points, more].concat())
+    fold_rows(record, filter, Vec::new, take, |mut points, more| {
+        points.extend(more);
+        points
+    })
 }
 
 /// The points of each target, in the order in which the targets first appear.
