@@ -4,7 +4,7 @@
 //! ```no_run
 //! use damo_kernel::{Root, tracefs::{Decoder, Tracefs}};
 //! let tracefs = Tracefs::find(&Root::host())?;
-//! let formats = tracefs.recording_events(true)?;
+//! let formats = tracefs.recording_events(true, false)?;
 //! let decoder = Decoder::new(&formats).expect("a layout that this version knows");
 //! # Ok::<(), damo_kernel::Error>(())
 //! ```
