@@ -111,7 +111,7 @@ impl Reader {
     /// Reads a stream to its end and keeps it, compressed as it is, in memory.
     ///
     /// # Errors
-    /// As [`Reader::open`]; and if there is more than [`MAX_STREAM`].
+    /// As [`Reader::open`]; and if there are more than 4 GiB.
     pub fn from_stream(stream: impl Read) -> Result<Reader, ReadError> {
         let mut bytes = Vec::new();
         let mut stream = stream.take(MAX_STREAM.0 + 1);
