@@ -29,7 +29,7 @@ pub struct ModuleActionArgs {
     #[arg(value_name = "ACTION")]
     pub action: Option<ModuleAction>,
 
-    /// Parameters for `enable` and `set`: times, sizes and percentages may have units.
+    /// Parameters for `enable` and `set`, also written as PARAMETER VALUE: times, sizes and percentages may have units.
     #[arg(value_name = "PARAMETER=VALUE")]
     pub parameters: Vec<String>,
 
