@@ -160,7 +160,9 @@ impl<'a> AttachedRecording<'a> {
             let index = kdamond.index;
             let intervals = context.map(|context| context.intervals);
             let thread = kdamond.pid.unwrap_or_default();
-            events.watch(Watched { thread, kdamond: Some(index), intervals, data_source: String::new() }, here.clone());
+            let addr_unit = context.and_then(|context| context.addr_unit);
+            let watched = Watched { thread, kdamond: Some(index), intervals, addr_unit, ..Watched::default() };
+            events.watch(watched, here.clone());
             places.push((index, here));
         }
         for watched in found.modules.iter().filter_map(watched_module) {
@@ -194,7 +196,7 @@ fn watched_module(module: &ModuleKdamond) -> Option<Watched> {
 }
 
 fn watched_module_as(module: &ModuleKdamond, thread: KdamondThread) -> Watched {
-    Watched { thread, kdamond: None, intervals: module.intervals(), data_source: module.module.clone() }
+    Watched { thread, intervals: module.intervals(), data_source: module.module.clone(), ..Watched::default() }
 }
 
 fn places_of(machine: &Machine, targets: &[ContextTarget]) -> Vec<TargetSlot> {

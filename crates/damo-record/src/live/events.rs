@@ -14,7 +14,8 @@ use damo_kernel::tracefs::{Decoder, Event};
 use damo_model::KdamondIndex;
 use damo_model::KdamondThread;
 use damo_model::{
-    ColumnId, Intervals, Item, Lost, Nanos, Params, Process, Region, SchemeProgress, Side, Snapshot, Stamp, TargetKey,
+    Addr, ColumnId, Intervals, Item, Lost, Nanos, Params, Process, Region, SchemeProgress, Side, Snapshot, Stamp,
+    TargetKey,
 };
 use damo_trace::assemble::{Assembler, AssemblerOptions, EventKey, RegionEvent, StreamId};
 use std::collections::HashMap;
@@ -442,6 +443,13 @@ impl Events {
             let local = snapshot.target.0 as usize;
             let Some(Some(global)) = self.streams[at].keys.get(local) else { continue };
             snapshot.target = *global;
+            // Records have bytes.
+            if let Some(unit) = self.streams[at].watched.addr_unit.filter(|unit| *unit > 1) {
+                for region in &mut snapshot.regions {
+                    region.start = Addr(region.start.0.saturating_mul(unit));
+                    region.end = Addr(region.end.0.saturating_mul(unit));
+                }
+            }
             self.note(&snapshot);
             let stream = &mut self.streams[at];
             let is_scheme = stream.assembler.event_key(TargetKey(local as u32)).is_some_and(|key| key.scheme.is_some());

@@ -95,7 +95,7 @@ impl<'a> ManagedRecording<'a> {
         let mut events = Events::new(decoder, None);
         for (((kdamond, places), on), planned) in damon.places().iter().zip(&threads).zip(&plan.kdamonds) {
             let intervals = planned.contexts.first().map(|context| context.intervals);
-            let watched = Watched { thread: on.thread, kdamond: Some(*kdamond), intervals, data_source: String::new() };
+            let watched = Watched { thread: on.thread, kdamond: Some(*kdamond), intervals, ..Watched::default() };
             events.watch(watched, places.clone());
         }
         if let Some(warning) = untold_tuning(&formats, &plan.kdamonds) {

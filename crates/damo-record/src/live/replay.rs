@@ -36,7 +36,7 @@ impl Replay {
     ) -> Result<Self, RecordError> {
         let mut events = Events::new(super::description::decoder(formats)?, None);
         events.watch(
-            Watched { thread, kdamond: Some(KdamondIndex(0)), intervals: Some(intervals), data_source: String::new() },
+            Watched { thread, kdamond: Some(KdamondIndex(0)), intervals: Some(intervals), ..Watched::default() },
             Vec::new(),
         );
         let output = RecordOutput::open(output, WriterOptions::live())?;

@@ -17,6 +17,8 @@ pub(crate) struct Watched {
     pub(crate) kdamond: Option<KdamondIndex>,
     /// Intervals in force.
     pub(crate) intervals: Option<Intervals>,
+    /// Bytes that one step of its addresses stands for, where that is not one.
+    pub(crate) addr_unit: Option<u64>,
     /// How the source got at the data, if not by monitoring as such: `damon_reclaim`.
     pub(crate) data_source: String,
 }

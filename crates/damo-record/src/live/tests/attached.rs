@@ -25,6 +25,17 @@ fn attaching_writes_nothing_and_keeps_kdamonds_with_equal_target_ids_apart() {
 }
 
 #[test]
+fn addresses_of_a_kdamond_that_counts_in_units_are_recorded_in_bytes() {
+    let lab = Lab::on((6, 18), vec![one_snapshot(), does(|fake| fake.end(0))]);
+    lab.others(1);
+    lab.fake.put("sys/kernel/mm/damon/admin/kdamonds/0/contexts/0/addr_unit", "4096");
+    lab.run(&lab.request(RequestSource::Attach)).unwrap();
+    let (_, batch) = all(&lab.record());
+    assert_eq!(batch.start, [0x1000 * 4096]);
+    assert_eq!(batch.end, [0x2000 * 4096]);
+}
+
+#[test]
 fn what_schemes_are_applied_to_is_recorded_also_if_they_came_after_attaching() {
     const APPLIES: &str = include_str!("../../../../../testdata/kernel/formats/6.12-damos_before_apply.txt");
     let values = [("start", 0x1000), ("end", 0x2000), ("nr_regions", 1)];
