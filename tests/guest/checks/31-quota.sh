@@ -1,5 +1,4 @@
 # quotas hold: a short one in bytes, and 10 ms with 100 MB each second; without one all goes at once
-# kernel: 6.12 newest
 # limit: 150
 start_workload steady
 sleep 2

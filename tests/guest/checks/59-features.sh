@@ -28,7 +28,7 @@ words() {
         if [ -e "$file" ] && (echo "${word%% *}" >"$file") 2>/dev/null; then echo "${word%% *} taken"; else echo "${word%% *} refused"; fi >>by-kernel
         echo "$options" | sed "s|@|$word|" >option
         if damo start --dry_run $(cat option) >out 2>&1; then echo "${word%% *} taken"; else
-            grep -q 'Linux' out || { cat option out; fail "the refusal does not name a release"; }
+            grep -q 'Linux' out || { cat option out >&2; fail "the refusal does not name a release" >&2; }
             echo "${word%% *} refused"
         fi >>by-damo
     done

@@ -208,7 +208,9 @@ impl MemorySysfs {
             "type" if !self.knows(&FILTERS, value) => return Err(errno(libc::EINVAL)),
             "target_metric" if !self.knows(&METRICS, value) => return Err(errno(libc::EINVAL)),
             "metric" if !matches!(value, "none" | "free_mem_rate") => return Err(errno(libc::EINVAL)),
-            "operations" if !tree.get(&format!("{dir}/avail_operations")).split(' ').any(|known| known == value) => {
+            "operations"
+                if !tree.get(&format!("{dir}/avail_operations")).split_whitespace().any(|known| known == value) =>
+            {
                 return Err(errno(libc::EINVAL));
             }
             _ => {}

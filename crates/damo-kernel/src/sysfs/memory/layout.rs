@@ -39,7 +39,7 @@ impl MemorySysfs {
     }
 
     fn context(&self, tree: &mut Tree, dir: &str) {
-        tree.ro(dir, &[("avail_operations", "vaddr fvaddr paddr")]);
+        tree.ro(dir, &[("avail_operations", "vaddr\nfvaddr\npaddr")]);
         tree.rw(
             dir,
             &[

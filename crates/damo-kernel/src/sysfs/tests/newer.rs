@@ -71,3 +71,11 @@ fn a_feature_that_this_kernel_lacks_is_named_with_the_release_that_brought_it() 
     assert!(error.contains("intervals/intervals_goal") && error.contains("Linux 6.15"), "{error}");
     assert_eq!(fake.files(), before);
 }
+
+#[test]
+fn a_dry_run_takes_the_operations_sets_that_the_kernel_lists_a_line_each() {
+    let (fake, sysfs) = kernel((6, 12));
+    fake.put("proc/sys/kernel/osrelease", "6.12.1");
+    sysfs.stage(&[process(1)]).expect("fits").keep();
+    sysfs.dry_run(&[process(1)]).expect("vaddr is the first of three");
+}
