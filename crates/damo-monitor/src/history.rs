@@ -77,7 +77,7 @@ pub(crate) struct Moment {
 /// How hot some addresses are.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Heat {
-    /// Monitored bytes.
+    /// Bytes of all regions, accessed or not.
     pub(crate) bytes: u64,
     /// Bytes that were accessed.
     pub(crate) accessed: u64,

@@ -28,7 +28,7 @@ pub struct Reading {
 /// One target's memory: means over the snapshots that ended in the span.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TargetReading {
-    /// Which target.
+    /// The target's key in the record.
     pub key: TargetKey,
     /// Its process's id, if it is one.
     pub pid: Option<i32>,

@@ -2,7 +2,11 @@
 //! for the n-th target, scheme or context of all, and these counts say how many each context and kdamond has of them.
 
 use super::setup::{OF_TARGET, Typed};
+use crate::error::{UsageError, usage};
+use damo_model::human::Show;
 
+/// Each counted thing is set up one by one, so that a mistyped count must not fill the memory.
+const MAX_COUNT: usize = 1024;
 pub(super) const COUNTS: [&str; 3] = ["nr_ctxs", "nr_targets", "nr_schemes"];
 /// Options that a scheme may have several times, and those that say how many each scheme has.
 const SHARED: [(&str, &str); 2] = [("damos_filter", "damos_nr_filters"), ("damos_quota_goal", "damos_nr_quota_goals")];
@@ -11,7 +15,7 @@ const SHARED: [(&str, &str); 2] = [("damos_filter", "damos_nr_filters"), ("damos
 ///
 /// # Errors
 /// A sentence on a count that does not fit.
-pub(super) fn with_markers(typed: Vec<Typed>) -> Result<Vec<Typed>, String> {
+pub(super) fn with_markers(typed: Vec<Typed>) -> Result<Vec<Typed>, UsageError> {
     if !typed.iter().any(|one| COUNTS.contains(&one.id.as_str())) {
         return Ok(typed);
     }
@@ -19,13 +23,13 @@ pub(super) fn with_markers(typed: Vec<Typed>) -> Result<Vec<Typed>, String> {
         (counts(&typed, "nr_ctxs")?, counts(&typed, "nr_targets")?, counts(&typed, "nr_schemes")?);
     let nr_contexts = targets.len().max(schemes.len()).max(contexts.iter().sum());
     if !contexts.is_empty() && contexts.iter().sum::<usize>() != nr_contexts {
-        return Err(format!(
+        return usage(format!(
             "--nr_ctxs: the other counts are for {nr_contexts} contexts, not {}",
             contexts.iter().sum::<usize>()
         ));
     }
     if contexts.iter().any(|count| *count != 1) {
-        return Err("--nr_ctxs: kernels take one context per kdamond: give a 1 for each".to_owned());
+        return usage("--nr_ctxs: kernels take one context per kdamond: give a 1 for each");
     }
     let mut rest = typed;
     let mut found = Vec::new();
@@ -55,7 +59,7 @@ pub(super) fn with_markers(typed: Vec<Typed>) -> Result<Vec<Typed>, String> {
     }
     match rest.iter().find(|one| !COUNTS.contains(&one.id.as_str()) && !one.words.is_empty()) {
         Some(one) => {
-            Err(format!("--{}: there are more of it than --nr_ctxs, --nr_targets and --nr_schemes tell of", one.id))
+            usage(format!("--{}: there are more of it than --nr_ctxs, --nr_targets and --nr_schemes tell of", one.id))
         }
         None => Ok(found),
     }
@@ -83,14 +87,46 @@ fn take(typed: &mut Vec<Typed>, id: &str) -> Option<Typed> {
     Some(typed.remove(at))
 }
 
-fn counts(typed: &[Typed], id: &str) -> Result<Vec<usize>, String> {
+fn counts(typed: &[Typed], id: &str) -> Result<Vec<usize>, UsageError> {
     let words = typed.iter().filter(|one| one.id == id).flat_map(|one| &one.words);
-    words.map(|word| word.parse().map_err(|_| format!("--{id}: `{word}` is no number"))).collect()
+    words
+        .map(|word| match number(id, word)? {
+            count if count > MAX_COUNT => usage(format!("--{id}: {count} is more than the {MAX_COUNT} that are taken")),
+            count => Ok(count),
+        })
+        .collect()
 }
 
 /// The next number of an option that has one for each scheme.
-fn next_count(typed: &mut [Typed], id: &str) -> Result<Option<usize>, String> {
+fn next_count(typed: &mut [Typed], id: &str) -> Result<Option<usize>, UsageError> {
     let Some(one) = typed.iter_mut().find(|one| one.id == id && !one.words.is_empty()) else { return Ok(None) };
-    let word = one.words.remove(0);
-    word.parse().map(Some).map_err(|_| format!("--{id}: `{word}` is no number"))
+    number(id, &one.words.remove(0)).map(Some)
+}
+
+fn number(id: &str, word: &str) -> Result<usize, UsageError> {
+    word.parse().or_else(|_| usage(format!("--{id}: `{}` is no number", word.shown())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_that_are_no_number_or_fill_the_memory_are_refused() {
+        let typed = |id: &str, words: &[&str]| Typed {
+            id: id.to_owned(),
+            words: words.iter().map(|&word| word.into()).collect(),
+        };
+        for (id, words) in [
+            ("nr_targets", &["4000000000"][..]),
+            ("nr_ctxs", &["18446744073709551615", "1"]),
+            ("nr_schemes", &["two"]),
+            ("nr_targets", &["-1"]),
+        ] {
+            let error = with_markers(vec![typed(id, words)]).map(|_| ()).unwrap_err().to_string();
+            assert!(error.contains(&format!("--{id}: ")) && error.contains(words[0]), "{error}");
+        }
+        let found = with_markers(vec![typed("nr_targets", &["2"])]).unwrap();
+        assert_eq!(found.iter().filter(|one| one.id == "damon_target").count(), 2);
+    }
 }

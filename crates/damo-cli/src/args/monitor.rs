@@ -107,7 +107,7 @@ pub struct MonitorArgs {
     #[arg(long = "obsolete_targets", value_name = "TARGET", num_args = 1.., help_heading = "Targets")]
     pub obsolete_targets: Vec<usize>,
 
-    /// Attribute probes.
+    /// What kind of memory samples are counted of, beside accesses.
     #[command(flatten)]
     pub probes: ProbeArgs,
 

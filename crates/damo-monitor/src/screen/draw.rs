@@ -17,7 +17,7 @@ pub(crate) const SMALLEST: (u16, u16) = (60, 16);
 /// Columns left of the map, for names.
 const NAMES: u16 = 15;
 
-/// All keys.
+/// Keys, and what each does, as `?` shows them.
 const KEYS: [(&str, &str); 17] = [
     ("q, Ctrl-C", "end, and the recording with it"),
     ("?", "this help; any key leaves it"),
@@ -46,7 +46,7 @@ pub(crate) struct About {
     pub(crate) end: Option<String>,
 }
 
-/// Draws everything.
+/// Draws the whole screen, or on one that is too small the sentence that says so.
 pub(crate) fn draw(buffer: &mut Buffer, view: &mut View, state: &State, about: &About, style: &ScreenStyle) {
     let area = buffer.area;
     if area.width < SMALLEST.0 || area.height < SMALLEST.1 {

@@ -108,7 +108,7 @@ impl Told {
     }
 }
 
-/// Both together.
+/// The sum of two counts, count by count.
 pub(super) fn plus(a: &SchemeCounts, b: &SchemeCounts) -> SchemeCounts {
     each(a, b, u64::saturating_add)
 }
