@@ -29,7 +29,9 @@ use damo_model::human::Show;
 use damo_model::human::parse_bytes;
 use damo_model::kdamond::parse_count;
 use damo_model::{Bytes, Nanos};
-use damo_record::request::{Limits, Output, Request, RequestSource, Rotation, Simulation, Snapshots, SourceChoice};
+use damo_record::request::{
+    Limits, MetricsFile, Output, Request, RequestSource, Rotation, Simulation, Snapshots, SourceChoice,
+};
 use damo_steer::plan::TargetSpec;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -41,6 +43,7 @@ use std::path::PathBuf;
     damo record -o app.damo -- ./app --flag   a program that is started for it\n  \
     damo record paddr --timeout 1m            physical memory, for a minute\n  \
     damo record --cgroup /web.slice           the processes of a control group\n  \
+    damo record --comm '^java$' --top 5       the five largest of this name, as they come and go\n  \
     damo record -s 5ms -a 100ms -m 500 1234   with other monitoring parameters\n  \
     damo record --keep 10m $(pidof app)       the last 10 minutes, written on SIGUSR1 and at the end\n  \
     damo record --simulate stairs             without DAMON and root\n\n\
@@ -96,6 +99,22 @@ pub struct RecordArgs {
     /// Flight recorder: hold only the last TIME (such as 5min) in memory, write it to FILE on SIGUSR1 and at the end.
     #[arg(long, value_name = "TIME", value_parser = values::minutes, conflicts_with_all = ["rotate_size", "rotate_time"], help_heading = "Output")]
     pub keep: Option<Nanos>,
+
+    /// Keep the figures of the last interval in this file, for Prometheus' node_exporter (its name ends in .prom).
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub metrics: Option<PathBuf>,
+
+    /// How often the metrics are written.
+    #[arg(
+        long = "metrics_interval",
+        value_name = "TIME",
+        value_parser = values::seconds,
+        default_value = "15s",
+        requires = "metrics",
+        hide_short_help = true,
+        help_heading = "Output"
+    )]
+    pub metrics_interval: Nanos,
 
     /// Do not store the host name in the record.
     #[arg(long = "no_host_name", help_heading = "Output")]
@@ -305,7 +324,7 @@ impl RecordArgs {
         let others = usize::from(!self.simulate.is_empty()) + usize::from(!self.command.is_empty());
         if others + self.setup.kinds() > 1 {
             return usage(
-                "more than one kind of target: give either process ids, `paddr`, --cgroup, --numa_node, --kdamonds, \
+                "more than one kind of target: give either process ids, `paddr`, --cgroup, --comm and the like, --numa_node, --kdamonds, \
                  --simulate, or a command after `--`",
             );
         }
@@ -343,7 +362,23 @@ impl RecordArgs {
             return usage(format!("--out `{}` names no file: give a file name such as damon.damo", self.out.shown()));
         }
         let path = (!to_stdout).then(|| self.out.clone());
-        Ok(Output { path, overwrite: self.force, inputs: self.inputs(), rotation, keep: self.keep })
+        let metrics = self.metrics()?;
+        let inputs = self.inputs();
+        Ok(Output { path, overwrite: self.force, inputs, rotation, keep: self.keep, metrics })
+    }
+
+    fn metrics(&self) -> Result<Option<MetricsFile>, UsageError> {
+        let Some(path) = &self.metrics else { return Ok(None) };
+        if path.extension().is_none_or(|ending| ending != "prom") {
+            return usage(format!(
+                "--metrics {}: the name must end in .prom, because node_exporter reads no other files",
+                path.shown()
+            ));
+        }
+        if self.metrics_interval.0 <= 0 {
+            return usage("--metrics_interval needs a time greater than 0");
+        }
+        Ok(Some(MetricsFile { path: path.clone(), interval: self.metrics_interval }))
     }
 
     /// Files that are read.

@@ -41,6 +41,8 @@ pub enum Kind {
     Markdown,
     /// Text for people.
     Text,
+    /// Metrics for Prometheus' node_exporter.
+    Metrics,
     /// A manual page.
     Manual,
 }
@@ -58,6 +60,7 @@ impl Kind {
             Kind::Json => &["json", "jsonl"],
             Kind::Markdown => &["md", "markdown"],
             Kind::Text => &["txt"],
+            Kind::Metrics => &["prom"],
             Kind::Manual => &["1"],
         }
     }
@@ -75,6 +78,7 @@ impl Kind {
             Kind::Json,
             Kind::Markdown,
             Kind::Text,
+            Kind::Metrics,
         ];
         all.into_iter().find(|kind| kind.endings().contains(&ending.as_str()))
     }
@@ -115,6 +119,7 @@ impl Kind {
             Kind::Json => "exists and is no JSON: no text, or its name does not end in .json",
             Kind::Markdown => "exists and is no table: no text, or its name does not end in .md",
             Kind::Text => "exists and is no report: no text, or its name does not end in .txt",
+            Kind::Metrics => "exists and is no file of metrics: no text, or its name does not end in .prom",
             Kind::Manual => "exists and is no manual page",
         }
     }
@@ -125,7 +130,7 @@ impl Kind {
         match Kind::of_content(head) {
             Some(there) => there == self || is_picture(there) && is_picture(self),
             None => match self {
-                Kind::Csv | Kind::Json | Kind::Markdown | Kind::Text => {
+                Kind::Csv | Kind::Json | Kind::Markdown | Kind::Text | Kind::Metrics => {
                     !head.contains(&0) && Kind::of_name(path) == Some(self)
                 }
                 _ => false,

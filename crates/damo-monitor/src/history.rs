@@ -3,7 +3,7 @@
 use damo_model::{Addr, AddrRange, Bytes, Intervals, Nanos, Region, Snapshot, TargetKey, TimeSpan};
 use std::collections::{BTreeMap, VecDeque};
 
-/// Memory that snapshots may take.
+/// Memory that snapshots may take, unless told otherwise.
 pub(crate) const MOST_BYTES: usize = 32 << 20;
 /// More snapshots are not kept, however small they are.
 const MOST_MOMENTS: usize = 20_000;
@@ -102,6 +102,32 @@ impl Moment {
         Self { target, span, max_nr_accesses, aggregation, sums, regions: regions.into(), reached: span.end }
     }
 
+    /// For how long memory has not been accessed, by percentiles of the bytes; negative while it is accessed. `None` if
+    /// ages or intervals are not known.
+    pub(crate) fn idle<const N: usize>(&self, percentiles: [u32; N]) -> Option<[Nanos; N]> {
+        let each = self.aggregation?.0;
+        let idle = |row: &RegionRow| {
+            let time = each.saturating_mul(row.age()?.into());
+            Some((if row.nr_accesses > 0 { -time } else { time }, row.range().size().0))
+        };
+        let mut times = self.regions.iter().map(idle).collect::<Option<Vec<(i64, u64)>>>()?;
+        times.sort_unstable();
+        let all: u128 = times.iter().map(|(_, bytes)| u128::from(*bytes)).sum();
+        let mut below = 0;
+        let mut times = times.into_iter().peekable();
+        let mut found = Vec::new();
+        for percentile in percentiles {
+            while let Some((_, bytes)) = times.peek()
+                && (below + u128::from(*bytes)) * 100 < all * u128::from(percentile)
+            {
+                below += u128::from(*bytes);
+                times.next();
+            }
+            found.push(Nanos(times.peek()?.0));
+        }
+        found.try_into().ok()
+    }
+
     /// The share of samples that found an access, 0..=1.
     pub(crate) fn share(&self, row: RegionRow) -> f64 {
         (f64::from(row.nr_accesses) / f64::from(self.max_nr_accesses)).min(1.0)
@@ -160,8 +186,9 @@ impl Sums {
 }
 
 /// The snapshots of all targets, in the order in which they came.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct History {
+    most_bytes: usize,
     moments: VecDeque<Moment>,
     bytes: usize,
     reached: Option<Nanos>,
@@ -169,7 +196,18 @@ pub(crate) struct History {
     longest: Nanos,
 }
 
+impl Default for History {
+    fn default() -> Self {
+        Self::with_memory(MOST_BYTES)
+    }
+}
+
 impl History {
+    /// One that takes no more than so many bytes for its snapshots.
+    pub(crate) fn with_memory(most_bytes: usize) -> Self {
+        Self { most_bytes, moments: VecDeque::new(), bytes: 0, reached: None, longest: Nanos(0) }
+    }
+
     pub(crate) fn push(&mut self, mut moment: Moment) {
         let reached = self.reached.map_or(moment.span.end, |reached| reached.max(moment.span.end));
         moment.reached = reached;
@@ -177,7 +215,7 @@ impl History {
         self.longest = self.longest.max(moment.span.length());
         self.bytes += moment.memory();
         self.moments.push_back(moment);
-        while self.bytes > MOST_BYTES || self.moments.len() > MOST_MOMENTS {
+        while self.bytes > self.most_bytes || self.moments.len() > MOST_MOMENTS {
             self.thin();
         }
     }

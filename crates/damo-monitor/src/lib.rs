@@ -4,6 +4,7 @@
 //! - [`Source`]: the stream and at which speed it is taken
 //! - [`Monitor`]: a thread that reads the stream, so that it is always read, and the [`State`] that it fills
 //! - [`plain`]: a block of text, or a line of JSON, for each interval
+//! - [`Metrics`]: the figures of the last interval in a file for Prometheus' node_exporter
 //! - `screen` (feature of the same name): the terminal
 #![forbid(unsafe_code)]
 // What only the screen asks for.
@@ -12,9 +13,12 @@
 mod areas;
 mod error;
 mod history;
+mod metrics;
 mod monitor;
 mod plain;
 mod reading;
+#[cfg(feature = "screen")]
+mod saved;
 #[cfg(feature = "screen")]
 mod screen;
 mod series;
@@ -22,10 +26,11 @@ mod source;
 mod state;
 
 pub use error::MonitorError;
+pub use metrics::Metrics;
 pub use monitor::{End, Monitor};
 pub use plain::{PlainOptions, plain};
 pub use reading::{Reading, SchemeReading, TargetReading};
 #[cfg(feature = "screen")]
-pub use screen::{OnMark, ScreenOptions, ScreenStyle, Tone, screen};
+pub use screen::{OnMark, OnSave, ScreenOptions, ScreenStyle, Tone, screen};
 pub use source::Source;
 pub use state::State;

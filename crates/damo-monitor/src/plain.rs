@@ -2,7 +2,7 @@
 
 use crate::error::MonitorError;
 use crate::monitor::{End, Monitor};
-use crate::reading::{Reading, SchemeReading, TargetReading};
+use crate::reading::{IDLE_PERCENTILES, Reading, SchemeReading, TargetReading};
 use crate::source::Source;
 use crate::state::State;
 use damo_model::human::{Style, format_size};
@@ -233,6 +233,7 @@ fn json_line(reading: &Reading) -> Value {
             "hot": target.hot.0,
             "cold": target.cold.0,
             "monitored": target.monitored.0,
+            "idle": target.idle.map(idle_json),
             "rss": target.rss.map(|rss| rss.0),
             "cpu_percent": rounded(target.cpu),
             "regions": target.regions,
@@ -260,6 +261,12 @@ fn json_line(reading: &Reading) -> Value {
         "lost_events": reading.lost_events,
         "schemes": schemes.collect::<Vec<_>>(),
     })
+}
+
+/// Idle times in seconds by percentile: `{"p25": 1.2, …}`.
+fn idle_json(idle: [Nanos; IDLE_PERCENTILES.len()]) -> Value {
+    let names = IDLE_PERCENTILES.map(|percentile| format!("p{percentile}"));
+    names.into_iter().zip(idle.map(|idle| json!(idle.as_secs_f64()))).collect()
 }
 
 /// To a thousandth: more is noise.

@@ -1,12 +1,16 @@
 //! The figures of one span of time: what each target's memory was like, what it cost to find out, what schemes did.
 
 use crate::history::{Moment, Sums, bytes};
+use crate::series::Series;
 use crate::state::State;
 use damo_model::{Bytes, Nanos, SchemeCounts, TargetKey, TimeSpan};
 use std::collections::BTreeMap;
 
 /// CPU time is told over at least so long, because it is read about once a second.
 const CPU_WINDOW: Nanos = Nanos(2_500_000_000);
+
+/// Percentiles of the bytes for which idle times are told.
+pub const IDLE_PERCENTILES: [u32; 5] = [25, 50, 75, 90, 99];
 
 /// The figures of one span of time.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,6 +48,9 @@ pub struct TargetReading {
     pub cold: Bytes,
     /// All that is monitored.
     pub monitored: Bytes,
+    /// For how long memory was not accessed at the end of the span, by [`IDLE_PERCENTILES`]; negative while it is
+    /// accessed. `None` if the record does not tell ages.
+    pub idle: Option<[Nanos; IDLE_PERCENTILES.len()]>,
     /// Resident memory at the end of the span.
     pub rss: Option<Bytes>,
     /// CPU time in percent of one CPU.
@@ -127,6 +134,7 @@ impl State {
             hot,
             cold,
             monitored,
+            idle: self.history.last_of(key, span.end).and_then(|moment| moment.idle(IDLE_PERCENTILES)),
             rss: state.rss.at(span.end).map(Bytes),
             cpu: cpu.map(|share| share * 100.0),
             regions: mean.regions,
@@ -136,18 +144,30 @@ impl State {
 
     /// What kdamonds and the recorder took, in percent of one CPU.
     fn own_cpu(&self, span: TimeSpan) -> (Option<f64>, Option<f64>) {
+        self.sum_of_own_cpu(|used| Some(used.growth(cpu_start(span), span.end)? * 100.0))
+    }
+
+    /// The CPU time that kdamonds and the recorder have taken so far.
+    pub(crate) fn own_cpu_time(&self) -> (Option<Nanos>, Option<Nanos>) {
+        let (kdamonds, recorder) = self.sum_of_own_cpu(|used| Some(used.at(self.now())? as f64));
+        let time = |sum: Option<f64>| sum.map(|sum| Nanos(sum as i64));
+        (time(kdamonds), time(recorder))
+    }
+
+    /// Sums a figure of their CPU times over kdamonds, and over threads of the recorder.
+    fn sum_of_own_cpu(&self, figure: impl Fn(&Series) -> Option<f64>) -> (Option<f64>, Option<f64>) {
         let pids: Vec<i32> =
             self.targets.values().filter_map(|target| Some(target.target.process.as_ref()?.pid)).collect();
         let (mut kdamonds, mut recorder) = (None, None);
         for (pid, cpu) in &self.cpu {
-            let Some(share) = cpu.used.growth(cpu_start(span), span.end) else { continue };
+            let Some(figure) = figure(&cpu.used) else { continue };
             let sum = match cpu.kdamond {
                 true => &mut kdamonds,
                 // The recorder's own figures come under its name; it can be a target itself, and is one then.
                 false if cpu.comm.starts_with("damo") && !pids.contains(pid) => &mut recorder,
                 false => continue,
             };
-            *sum = Some(sum.unwrap_or(0.0) + share * 100.0);
+            *sum = Some(sum.unwrap_or(0.0) + figure);
         }
         (kdamonds, recorder)
     }

@@ -77,6 +77,11 @@ pub struct State {
 }
 
 impl State {
+    /// A state whose snapshots take no more than so many bytes.
+    pub(crate) fn with_memory(most_bytes: usize) -> Self {
+        Self { history: History::with_memory(most_bytes), ..Self::default() }
+    }
+
     /// The end of the latest snapshot, on the record's clock; 0 before the first one.
     pub fn now(&self) -> Nanos {
         self.now

@@ -16,6 +16,7 @@ use crate::error::RecordError;
 use crate::record_output::{Dump, Ended, Progress, RecordOutput};
 use damo_model::human::Show;
 use damo_model::{Item, Nanos, Region, Side, Sink, SinkError};
+use damo_monitor::Metrics;
 use damo_steer::Notifier;
 use damo_steer::signals::Signals;
 use std::collections::VecDeque;
@@ -134,9 +135,10 @@ impl Patience {
 pub(crate) struct Stopped;
 
 impl Pipeline {
-    /// Starts the writer thread. With `block_age` blocks are finished by the clock, too.
+    /// Starts the writer thread, which keeps `metrics` up to date as well. With `block_age` blocks are finished by the clock, too.
     pub(crate) fn start(
         output: RecordOutput,
+        metrics: Option<Metrics>,
         block_age: Option<Duration>,
         patience: Patience,
     ) -> Result<Self, RecordError> {
@@ -147,7 +149,7 @@ impl Pipeline {
         std::thread::Builder::new()
             .name("damo-writer".to_string())
             .spawn(move || {
-                let ended = writer::write(output, block_age, &theirs);
+                let ended = writer::write(output, metrics, block_age, &theirs);
                 theirs.lock().stopped = true;
                 theirs.emptied.notify_all();
                 // Nobody waits for it any more after a failure.
@@ -237,7 +239,11 @@ impl Pipeline {
     /// The same, with what becomes of the record.
     pub(crate) fn end(mut self, fate: Fate, notifier: &mut dyn Notifier) -> Ended {
         self.close(fate);
-        self.wait_for_end(&mut |text| notifier.warn(text))
+        let ended = self.wait_for_end(&mut |text| notifier.warn(text));
+        if let Some(warning) = self.take_warning() {
+            notifier.warn(&warning);
+        }
+        ended
     }
 
     fn wait_for_end(&mut self, say: &mut dyn FnMut(&str)) -> Ended {

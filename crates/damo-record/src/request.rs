@@ -73,6 +73,15 @@ impl Rotation {
     }
 }
 
+/// Where metrics go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MetricsFile {
+    /// The file; its name ends in `.prom`.
+    pub path: PathBuf,
+    /// How often it is written, on the record's clock.
+    pub interval: Nanos,
+}
+
 /// Where the record goes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Output {
@@ -86,6 +95,8 @@ pub struct Output {
     pub rotation: Rotation,
     /// Flight recorder: hold this much in memory, write it when asked.
     pub keep: Option<Nanos>,
+    /// A file with the figures of the last interval for Prometheus' node_exporter.
+    pub metrics: Option<MetricsFile>,
 }
 
 /// Snapshots read now and then instead of a stream of events.

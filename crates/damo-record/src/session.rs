@@ -4,13 +4,14 @@
 use crate::error::RecordError;
 use crate::marks::Marks;
 use crate::pipeline::{Fate, LIVE_BLOCK_AGE, Patience, Pipeline};
-use crate::record_output::{Ended, RecordOutput};
-use crate::request::Request;
+use crate::record_output::{Ended, RecordOutput, rules};
+use crate::request::{Output, Request};
 use crate::summary::{grouped, next_command, summary, tenths};
 use damo_format::WriterOptions;
 use damo_kernel::procfs::now;
 use damo_model::human::time_text;
 use damo_model::{Item, Mark, Nanos, Side, Stamp};
+use damo_monitor::Metrics;
 use damo_steer::Notifier;
 use damo_steer::command::{self, Started};
 use damo_steer::signals::Signals;
@@ -129,6 +130,7 @@ fn record<R: Recording>(
     let options = if R::IS_LIVE { WriterOptions::live() } else { WriterOptions::default() };
     let output = RecordOutput::open(&request.output, options)?;
     output.notes().iter().for_each(|note| notifier.note(note));
+    let metrics = metrics(&request.output)?;
     let path = request.output.path.as_deref().filter(|_| R::IS_LIVE);
     let marks = path.map(|path| Marks::listen(path, notifier)).transpose();
     let begun = marks.and_then(|marks| Ok((marks.flatten(), begin(command, notifier)?)));
@@ -141,7 +143,7 @@ fn record<R: Recording>(
     };
     let patience = Patience::new(signals, request.limits.timeout.filter(|_| R::IS_LIVE));
     // From here on there is something to record, so there will be a record.
-    let pipeline = match Pipeline::start(output, R::IS_LIVE.then_some(LIVE_BLOCK_AGE), patience) {
+    let pipeline = match Pipeline::start(output, metrics, R::IS_LIVE.then_some(LIVE_BLOCK_AGE), patience) {
         Ok(pipeline) => pipeline,
         Err(error) => return command::not_begun(command, error, notifier),
     };
@@ -149,6 +151,14 @@ fn record<R: Recording>(
     let ending = session.give_all(first).and_then(|()| recording.follow(&mut session));
     let findings = recording.end(&mut session);
     session.conclude::<R>(ending, findings)
+}
+
+/// The file of metrics that is kept up to date, if one is asked for.
+fn metrics(output: &Output) -> Result<Option<Metrics>, RecordError> {
+    let metrics = output.metrics.as_ref().map(|file| {
+        Metrics::new(file.path.clone(), file.interval, rules(output)).map_err(|e| RecordError::record(&file.path, &e))
+    });
+    metrics.transpose()
 }
 
 impl Session<'_> {

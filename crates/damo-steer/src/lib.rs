@@ -1,7 +1,8 @@
 //! Steering DAMON: setting it up and starting it for targets, tuning, stopping and showing it; whether this machine is ready
 //! for that, and which kdamonds were started by whom.
 //!
-//! - [`plan`]: from the targets that were asked for to the parameters that DAMON is given; [`processes`]: who can be a target
+//! - [`plan`]: from the targets that were asked for to the parameters that DAMON is given; [`processes`] and
+//!   [`process_filter`]: who can be a target
 //! - [`steer`]: DAMON that stays on: start, tune, stop, status; [`show`] prints the status
 //! - [`modules`]: the kernel's own users of DAMON; [`paused_modules`]: switching them off for a while
 //! - [`foreground`]: schemes that end with the command that started them; [`command`]: a program that is started for it
@@ -23,6 +24,7 @@ pub mod notifier;
 pub mod paused_modules;
 pub mod plan;
 pub mod problem;
+pub mod process_filter;
 pub mod processes;
 pub mod readiness;
 pub mod show;

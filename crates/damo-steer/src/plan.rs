@@ -4,6 +4,7 @@
 use crate::Machine;
 use crate::error::Result;
 use crate::problem::Problem;
+use crate::process_filter::ProcessFilter;
 use crate::processes::{CHILD_MIN_AGE, monitorable, older_than};
 use damo_kernel::procfs::foreign_pid_namespace;
 use damo_model::kdamond::{Context, ContextTarget, Kdamond, Probe};
@@ -38,6 +39,8 @@ pub enum TargetSpec {
     },
     /// All processes of a control group.
     Cgroup(PathBuf),
+    /// All processes of the machine that have something in common.
+    Matching(ProcessFilter),
     /// Parameters of whole kdamonds, targets included.
     Kdamonds(Vec<Kdamond>),
     /// Several kdamonds, each with its own targets and parameters.
@@ -115,6 +118,8 @@ pub enum Origin {
     },
     /// The processes of a control group.
     Cgroup(String),
+    /// The processes that pass a filter.
+    Matching(ProcessFilter),
 }
 
 /// What to start.
@@ -164,6 +169,12 @@ pub fn of(
             // In its own words: where no name will do, another directory is no remedy.
             machine.procfs.cgroup_tree(&path.to_string_lossy())?;
             cgroup(machine, path, monitoring, children.least_age)?
+        }
+        TargetSpec::Matching(filter) => {
+            let pids = filter.choose(&machine.procfs, &[]);
+            let origin = Origin::Matching(filter.clone());
+            found(machine, pids, monitoring, children.least_age, origin)
+                .ok_or_else(|| Problem::NoProcess { filter: filter.to_string() })?
         }
         TargetSpec::Paddr { ranges, nodes } => {
             let ranges = physical(machine, ranges, nodes, monitoring.addr_unit.unwrap_or(1))?;
@@ -305,6 +316,14 @@ fn cgroup(machine: &Machine, path: &Path, monitoring: &Monitoring, least_age: Na
         .procfs
         .cgroup_processes(&name)
         .map_err(|e| Problem::Cgroup { path: path.to_path_buf(), why: e.to_string() })?;
+    found(machine, pids, monitoring, least_age, Origin::Cgroup(name)).ok_or_else(|| {
+        let why = "no process in it can be monitored".to_string();
+        Problem::Cgroup { path: path.to_path_buf(), why }.into()
+    })
+}
+
+/// A plan for those of `pids` that can be monitored and are old enough; `None` if there is none.
+fn found(machine: &Machine, pids: Vec<i32>, monitoring: &Monitoring, least_age: Nanos, origin: Origin) -> Option<Plan> {
     let mut processes: Vec<Process> = pids.into_iter().filter_map(|pid| monitorable(&machine.procfs, pid)).collect();
     // Where all are younger, the oldest are taken.
     let ages =
@@ -315,12 +334,11 @@ fn cgroup(machine: &Machine, path: &Path, monitoring: &Monitoring, least_age: Na
         processes.retain(is_old);
     }
     if processes.is_empty() {
-        let why = "no process in it can be monitored".to_string();
-        return Err(Problem::Cgroup { path: path.to_path_buf(), why }.into());
+        return None;
     }
     let mut context = context(monitoring, Ops::Vaddr);
     context.targets = processes.iter().map(|process| target(process.pid, &[])).collect();
-    Ok(Plan { kdamonds: vec![kdamond(monitoring, context)], processes, origin: Origin::Cgroup(name) })
+    Some(Plan { kdamonds: vec![kdamond(monitoring, context)], processes, origin })
 }
 
 /// Ranges that are given are in `unit`s already.

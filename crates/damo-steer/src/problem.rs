@@ -117,6 +117,16 @@ pub enum Problem {
         /// The kdamonds that are on, with their threads.
         kdamonds: String,
     },
+    /// Nothing that runs passes the filter.
+    #[error(
+        "no process that runs passes {filter}.\n\
+         Try: ps -e -o pid,rss,comm, which shows names and sizes; regular expressions find parts of a name, as in \
+         --comm '^java$'"
+    )]
+    NoProcess {
+        /// The filter, as it is typed.
+        filter: String,
+    },
     /// An empty or missing control group.
     #[error("control group {path}: {why}.\nTry: a directory below /sys/fs/cgroup that holds running processes")]
     Cgroup {

@@ -9,6 +9,7 @@ use damo_model::human::parse_bytes;
 use damo_model::kdamond::{Kdamond, parse_basis_points, parse_count};
 use damo_model::{AddrRange, Bytes, Intervals, IntervalsGoal, Nanos, NrRegions, Ops};
 use damo_steer::plan::{Monitoring, TargetSpec};
+use damo_steer::process_filter::{Pattern, ProcessFilter};
 use std::path::PathBuf;
 
 /// Targets and monitoring parameters.
@@ -30,6 +31,23 @@ pub struct MonitorArgs {
     /// Monitor the processes of this control group, also those that join later.
     #[arg(long, value_name = "PATH", help_heading = "Targets")]
     pub cgroup: Option<PathBuf>,
+
+    /// Monitor the processes whose name (as `ps -e` shows it) this regular expression finds, also those that begin later.
+    #[arg(long, value_name = "REGEX", value_parser = str::parse::<Pattern>, help_heading = "Targets")]
+    pub comm: Option<Pattern>,
+
+    /// Monitor the processes whose program's path this regular expression finds, also those that begin later.
+    #[arg(long, value_name = "REGEX", value_parser = str::parse::<Pattern>, help_heading = "Targets")]
+    pub exe: Option<Pattern>,
+
+    /// Monitor the processes that have at least so much resident memory, also those that grow so large later.
+    #[arg(long = "min_rss", value_name = "SIZE", value_parser = parse_bytes, help_heading = "Targets")]
+    pub min_rss: Option<Bytes>,
+
+    /// Monitor only so many of them (or of all processes): those with the most resident memory. When one ends, the next one
+    /// takes its place.
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Targets")]
+    pub top: Option<u16>,
 
     /// Physical memory of these NUMA nodes only.
     #[arg(long = "numa_node", value_name = "NODE", num_args = 1.., help_heading = "Targets")]
@@ -135,8 +153,24 @@ impl MonitorArgs {
     pub(crate) fn kinds(&self) -> usize {
         // `paddr` with nodes is one.
         let positional = !self.targets.is_empty() && (self.numa_node.is_empty() || self.targets != ["paddr"]);
-        let kinds = [positional, self.kdamonds.is_some(), self.cgroup.is_some(), !self.numa_node.is_empty()];
+        let kinds = [
+            positional,
+            self.kdamonds.is_some(),
+            self.cgroup.is_some(),
+            self.filter().is_given(),
+            !self.numa_node.is_empty(),
+        ];
         kinds.into_iter().filter(|given| *given).count()
+    }
+
+    /// Which processes are chosen by what they are.
+    fn filter(&self) -> ProcessFilter {
+        ProcessFilter {
+            comm: self.comm.clone(),
+            exe: self.exe.clone(),
+            min_rss: self.min_rss,
+            top: self.top.map(usize::from),
+        }
     }
 
     /// Whether a target is named.
@@ -151,7 +185,8 @@ impl MonitorArgs {
     pub(crate) fn targets(&self) -> Result<Option<TargetSpec>, UsageError> {
         if self.kinds() > 1 {
             return usage(
-                "more than one kind of target: give either process ids, `paddr`, --cgroup, --numa_node or --kdamonds",
+                "more than one kind of target: give either process ids, `paddr`, --cgroup, --comm and the like, --numa_node or \
+                 --kdamonds",
             );
         }
         let ranges = values::ranges(&self.regions)?;
@@ -160,6 +195,10 @@ impl MonitorArgs {
         }
         if let Some(path) = &self.cgroup {
             return Ok(Some(TargetSpec::Cgroup(path.clone())));
+        }
+        let filter = self.filter();
+        if filter.is_given() {
+            return Ok(Some(TargetSpec::Matching(filter)));
         }
         if !self.numa_node.is_empty() {
             return Ok(Some(TargetSpec::Paddr { ranges, nodes: self.numa_node.clone() }));

@@ -18,7 +18,8 @@ const MARKERS: [(&str, &str); 3] = [
     ("damon_target", "Begin another target of the same context"),
 ];
 /// Options that say what a target is; all others are a context's.
-pub(super) const OF_TARGET: [&str; 5] = ["targets", "target_pid", "cgroup", "numa_node", "regions"];
+pub(super) const OF_TARGET: [&str; 9] =
+    ["targets", "target_pid", "cgroup", "comm", "exe", "min_rss", "top", "numa_node", "regions"];
 
 /// Targets, monitoring parameters and schemes.
 #[derive(Clone, Debug, Default)]

@@ -55,6 +55,13 @@ impl Procfs {
         Bytes(self.page)
     }
 
+    /// The path of a process's program. `None` for kernel threads, and where it may not be read.
+    pub fn program(&self, pid: i32) -> Option<String> {
+        let path = self.root.io().link(&format!("proc/{pid}/exe")).ok()?;
+        // So the kernel says of a file that was replaced since.
+        Some(path.strip_suffix(" (deleted)").unwrap_or(&path).to_owned())
+    }
+
     /// Whether there is such a process (a zombie counts as gone: DAMON cannot monitor it any more).
     pub fn alive(&self, pid: i32) -> bool {
         self.stat(pid).is_ok_and(|stat| !matches!(stat.state, 'Z' | 'X' | 'x'))

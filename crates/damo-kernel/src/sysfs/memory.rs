@@ -387,6 +387,11 @@ impl Io for MemorySysfs {
         done
     }
 
+    /// A link is kept as a file whose content is where it leads.
+    fn link(&self, rel: &str) -> io::Result<String> {
+        self.lock().files.get(rel).map(|file| file.value.clone()).ok_or_else(|| errno(libc::ENOENT))
+    }
+
     fn list(&self, rel: &str) -> io::Result<Vec<String>> {
         let prefix = format!("{}/", rel.trim_end_matches('/'));
         let tree = self.lock();

@@ -3,8 +3,9 @@
 use super::map::{Columns, names, rows as map_rows, segments};
 use super::style::ScreenStyle;
 use super::table::List;
-use super::view::{Editing, View};
+use super::view::View;
 use crate::plain::{cost_text, scheme_text, size};
+use crate::reading::IDLE_PERCENTILES;
 use crate::state::State;
 use damo_model::human::time_text;
 use damo_model::{AddrRange, Bytes, Nanos, TargetKey, TimeSpan};
@@ -18,7 +19,7 @@ pub(crate) const SMALLEST: (u16, u16) = (60, 16);
 const NAMES: u16 = 15;
 
 /// Keys, and what each does, as `?` shows them.
-const KEYS: [(&str, &str); 17] = [
+const KEYS: [(&str, &str); 18] = [
     ("q, Ctrl-C", "end, and the recording with it"),
     ("?", "this help; any key leaves it"),
     ("Tab, 1-4", "processes, mappings, regions, schemes"),
@@ -33,6 +34,7 @@ const KEYS: [(&str, &str); 17] = [
     ("Home, End", "to the oldest moment that is kept, to the latest one"),
     ("+, -", "show less or more time"),
     ("m", "set a mark at the moment that is shown"),
+    ("s", "save what is shown: NAME.png, .svg, .html, or .damo"),
     ("", ""),
     ("HOT", "accessed in at least half of the samples"),
     ("COLD", "not accessed for 5 s or longer; WSET: accessed at all"),
@@ -61,7 +63,7 @@ pub(crate) fn draw(buffer: &mut Buffer, view: &mut View, state: &State, about: &
         return;
     }
     let curve = if area.height >= 36 { 2 } else { 1 };
-    let left = area.height - 5 - 2 * curve;
+    let left = area.height - 6 - 2 * curve;
     let map = left / 2;
     let line = |y: u16, height: u16| Rect::new(area.x, area.y + y, area.width, height);
     let mut drawing = Drawing { buffer, state, style, about };
@@ -70,7 +72,8 @@ pub(crate) fn draw(buffer: &mut Buffer, view: &mut View, state: &State, about: &
         drawing.help(line(1, area.height - 2));
     } else {
         drawing.map_and_curves(line(1, map + 1 + 2 * curve), curve, view);
-        drawing.list(line(2 + map + 2 * curve, left - map + 1), view);
+        drawing.idle(line(2 + map + 2 * curve, 1), view);
+        drawing.list(line(3 + map + 2 * curve, left - map + 1), view);
     }
     drawing.status(line(area.height - 2, 1), view);
     drawing.footer(line(area.height - 1, 1), view);
@@ -94,10 +97,14 @@ impl Drawing<'_> {
 
     /// Seconds since the stream began.
     fn since(&self, at: Nanos) -> String {
-        let since = at.saturating_sub(self.state.begin().unwrap_or(at));
-        match since.0.abs() {
-            0..60_000_000_000 => format!("{:.1} s", since.as_secs_f64()),
-            _ => time_text(Nanos(since.0 / 1_000_000_000 * 1_000_000_000)),
+        self.rounded(at.saturating_sub(self.state.begin().unwrap_or(at)))
+    }
+
+    /// A time with as much precision as there is room for.
+    fn rounded(&self, time: Nanos) -> String {
+        match time.0.abs() {
+            0..60_000_000_000 => format!("{:.1} s", time.as_secs_f64()),
+            _ => time_text(Nanos(time.0 / 1_000_000_000 * 1_000_000_000)),
         }
     }
 
@@ -261,6 +268,20 @@ impl Drawing<'_> {
         }
     }
 
+    /// For how long the target's memory has not been accessed.
+    fn idle(&mut self, area: Rect, view: &View) {
+        self.put(area, "idle for", Style::new());
+        let at = view.time(self.state);
+        let moment = view.target(self.state).and_then(|target| self.state.history.last_of(target, at));
+        let Some(idle) = moment.and_then(|moment| moment.idle(IDLE_PERCENTILES)) else { return };
+        let texts = IDLE_PERCENTILES.into_iter().zip(idle).map(|(percentile, idle)| match idle.0 {
+            ..1 => format!("p{percentile} accessed"),
+            _ => format!("p{percentile} {}", self.rounded(idle)),
+        });
+        let text = texts.collect::<Vec<_>>().join("  ");
+        self.put(Rect { x: area.x + NAMES, width: area.width - NAMES, ..area }, &text, Style::new());
+    }
+
     fn list(&mut self, area: Rect, view: &mut View) {
         let mut x = area.x;
         for list in List::ALL {
@@ -331,8 +352,10 @@ impl Drawing<'_> {
 
     fn footer(&mut self, area: Rect, view: &View) {
         let text = match (&view.editing, &view.message, &self.about.end) {
-            (Some(Editing::Filter(text)), ..) => format!("filter: {text}_"),
-            (Some(Editing::Mark(text)), ..) => format!("mark: {text}_"),
+            (Some(editing), ..) => {
+                let (prompt, text) = editing.prompt();
+                format!("{prompt}: {text}_")
+            }
             (_, Some(message), _) => message.clone(),
             (_, _, Some(end)) => format!("{end}; q ends, arrows move, ? all keys"),
             _ => "q end  ? keys  Tab list  Enter into  Esc back  / filter  Space pause  +- time".to_owned(),

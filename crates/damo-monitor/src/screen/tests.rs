@@ -5,7 +5,7 @@ use super::style::{ScreenStyle, Tone};
 use super::table::List;
 use super::view::{Asked, View};
 use crate::state::State;
-use damo_model::{Nanos, SchemeProgress, Side, Sink, SinkError, Stamp};
+use damo_model::{Nanos, SchemeProgress, Side, Sink, SinkError, Stamp, TimeSpan};
 use damo_sim::{Options, builtin, simulate};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -232,4 +232,57 @@ fn schemes_tell_their_quota() {
     press(&mut view, &mut state, &[KeyCode::Char('4')]);
     let lines = screen(&mut view, &state, (80, 24)).join("\n");
     assert!(lines.contains("[Schemes]") && lines.contains("scheme 0, quota 5.0 MiB"), "{lines}");
+}
+
+#[test]
+fn what_is_saved_is_a_record_of_what_is_shown() {
+    let mut state = state("pair", 60);
+    state.mark(Nanos::from_secs(55), "here");
+    let mut view = View::default();
+    // The second process, of which the map shows the last ten seconds.
+    press(&mut view, &mut state, &[KeyCode::Down, KeyCode::Enter, KeyCode::Char('+'), KeyCode::Char('+')]);
+    let target = view.target(&state).expect("a target");
+    let shown = state.saved(target, TimeSpan::new(Nanos(0), Nanos(0)), None).expect("a record");
+    let nothing: Vec<_> = snapshots(shown);
+    assert!(nothing.is_empty(), "nothing lies in an empty span");
+    let saved = snapshots(view.saved(&state).expect("something is shown").expect("a record"));
+    let span = TimeSpan::new(Nanos::from_secs(50), Nanos::from_secs(60));
+    let moments: Vec<_> = state.history.within(span).filter(|moment| moment.target == target).collect();
+    assert_eq!(saved.len(), moments.len());
+    for (snapshot, moment) in saved.iter().zip(moments) {
+        assert_eq!(snapshot.time_span(), moment.span);
+        assert_eq!(snapshot.intervals.map(|intervals| intervals.max_nr_accesses().0), Some(moment.max_nr_accesses));
+        let rows =
+            snapshot.regions.iter().map(|region| (region.start.0, region.nr_accesses.0, region.age.map(|age| age.0)));
+        assert!(rows.eq(moment.regions.iter().map(|row| (row.start, row.nr_accesses, row.age()))));
+    }
+    // Into the first mapping: only its addresses.
+    press(&mut view, &mut state, &[KeyCode::Enter]);
+    let (_, ranges) = view.focus.clone().expect("a mapping");
+    let saved = snapshots(view.saved(&state).expect("something is shown").expect("a record"));
+    let regions = saved.iter().flat_map(|snapshot| &snapshot.regions);
+    let mut outside = regions
+        .clone()
+        .filter(|region| !ranges.iter().any(|range| region.start >= range.start && region.end <= range.end));
+    assert!(regions.clone().count() > 0 && outside.next().is_none());
+}
+
+fn snapshots(record: Vec<u8>) -> Vec<damo_model::Snapshot> {
+    let mut reader = damo_format::StreamReader::new(&record[..]).expect("a record");
+    let items = std::iter::from_fn(|| reader.next_item().expect("an item"));
+    items
+        .filter_map(|item| if let damo_model::Item::Snapshot(snapshot) = item { Some(snapshot) } else { None })
+        .collect()
+}
+
+#[test]
+fn a_name_to_save_is_offered_and_goes_to_whoever_saves() {
+    let mut state = state("stairs", 30);
+    let mut view = View::default();
+    press(&mut view, &mut state, &[KeyCode::Char('s')]);
+    let lines = screen(&mut view, &state, (80, 24));
+    assert_eq!(lines.last().map(String::as_str), Some("save as: masim-30s.png_"));
+    assert_eq!(press(&mut view, &mut state, &[KeyCode::Enter]), Asked::Save("masim-30s.png".into()));
+    assert_eq!(press(&mut view, &mut state, &[KeyCode::Char('s'), KeyCode::Esc]), Asked::Nothing);
+    assert!(view.editing.is_none());
 }

@@ -3,7 +3,8 @@
 use super::map::Cache;
 use super::table::{List, Row, Subject, Wanted};
 use crate::state::State;
-use damo_model::{AddrRange, Nanos, TargetKey};
+use damo_format::WriteError;
+use damo_model::{AddrRange, Nanos, TargetKey, TimeSpan};
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 /// How much time the map shows, in seconds.
@@ -16,6 +17,27 @@ const FIRST_WINDOW: usize = 3;
 pub(crate) enum Editing {
     Filter(String),
     Mark(String),
+    Save(String),
+}
+
+impl Editing {
+    /// What stands before the text.
+    pub(crate) fn prompt(&self) -> (&'static str, &str) {
+        match self {
+            Editing::Filter(text) => ("filter", text),
+            Editing::Mark(text) => ("mark", text),
+            Editing::Save(text) => ("save as", text),
+        }
+    }
+
+    /// The same with another text.
+    fn with(&self, text: String) -> Self {
+        match self {
+            Editing::Filter(_) => Editing::Filter(text),
+            Editing::Mark(_) => Editing::Mark(text),
+            Editing::Save(_) => Editing::Save(text),
+        }
+    }
 }
 
 /// What a key asked for beyond the view.
@@ -25,6 +47,8 @@ pub(crate) enum Asked {
     Quit,
     /// A mark with this text at the present moment, for the recorder.
     Mark(String),
+    /// What is shown, as a file of this name.
+    Save(String),
 }
 
 /// What the user looks at.
@@ -123,6 +147,7 @@ impl View {
             KeyCode::Char('m') => {
                 self.editing = Some(Editing::Mark(format!("mark {}", state.marks.len() + 1)));
             }
+            KeyCode::Char('s') => self.editing = Some(Editing::Save(self.name_to_save(state))),
             KeyCode::Char(' ') => self.at = if self.at.is_none() { Some(state.now()) } else { None },
             KeyCode::Char('+' | '=') => self.zoom = self.zoom.saturating_sub(1),
             KeyCode::Char('-') => self.zoom = (self.zoom + 1).min(WINDOWS.len() - 1),
@@ -152,32 +177,54 @@ impl View {
     }
 
     fn edit(&mut self, editing: Editing, key: KeyCode, state: &mut State) -> Asked {
-        let (mut text, is_filter) = match editing {
-            Editing::Filter(text) => (text, true),
-            Editing::Mark(text) => (text, false),
-        };
+        let mut text = editing.prompt().1.to_owned();
         match key {
             KeyCode::Esc => return Asked::Nothing,
-            KeyCode::Enter if is_filter => {
-                (self.filter, self.row) = (text, 0);
-                return Asked::Nothing;
-            }
-            KeyCode::Enter => {
-                // What is shown ends with this moment, and the next column begins with it.
-                let at = Nanos(self.time(state).0.saturating_sub(1));
-                state.mark(at, &text);
-                self.message = Some(format!("marked: {text}"));
-                // Only the present can be marked in a recording.
-                return if self.at.is_none() { Asked::Mark(text) } else { Asked::Nothing };
-            }
+            KeyCode::Enter => return self.typed(&editing, text, state),
             KeyCode::Backspace => {
                 text.pop();
             }
             KeyCode::Char(letter) if !letter.is_control() && text.chars().count() < 60 => text.push(letter),
             _ => {}
         }
-        self.editing = Some(if is_filter { Editing::Filter(text) } else { Editing::Mark(text) });
+        self.editing = Some(editing.with(text));
         Asked::Nothing
+    }
+
+    fn typed(&mut self, editing: &Editing, text: String, state: &mut State) -> Asked {
+        match editing {
+            Editing::Filter(_) => {
+                (self.filter, self.row) = (text, 0);
+                Asked::Nothing
+            }
+            Editing::Mark(_) => {
+                // What is shown ends with this moment, and the next column begins with it.
+                let at = Nanos(self.time(state).0.saturating_sub(1));
+                state.mark(at, &text);
+                self.message = Some(format!("marked: {text}"));
+                // Only the present can be marked in a recording.
+                if self.at.is_none() { Asked::Mark(text) } else { Asked::Nothing }
+            }
+            Editing::Save(_) if text.is_empty() => Asked::Nothing,
+            Editing::Save(_) => Asked::Save(text),
+        }
+    }
+
+    /// A name for what is shown: whose memory, and until when.
+    fn name_to_save(&self, state: &State) -> String {
+        let target = self.target(state).and_then(|key| state.targets.get(&key));
+        let name = target.map_or_else(|| "damo".to_owned(), |target| state.name(&target.target));
+        let plain = name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' });
+        let since = self.time(state).saturating_sub(state.begin().unwrap_or_default());
+        format!("{}-{}s.png", plain.collect::<String>(), since.0 / 1_000_000_000)
+    }
+
+    /// A record of what the map shows; `None` before the first snapshot.
+    pub(crate) fn saved(&self, state: &State) -> Option<Result<Vec<u8>, WriteError>> {
+        let end = self.time(state);
+        let span = TimeSpan::new(end.saturating_sub(self.window()), end);
+        let within = self.focus.as_ref().map(|(_, ranges)| &ranges[..]);
+        Some(state.saved(self.target(state)?, span, within))
     }
 
     /// Goes back or forth in time; forth to the latest moment goes on with it.

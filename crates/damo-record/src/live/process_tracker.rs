@@ -203,6 +203,10 @@ impl ProcessTracker {
                 found
             }
             Origin::Cgroup(path) => self.procfs.cgroup_processes(path).unwrap_or_default(),
+            Origin::Matching(filter) => {
+                let known: Vec<i32> = self.alive().map(|process| process.pid).collect();
+                filter.choose(&self.procfs, &known)
+            }
         }
     }
 

@@ -309,6 +309,7 @@ pub(super) fn is_possible(request: &Request, targets: &TargetSpec, machine: &Mac
                 let pids = tree.and_then(|path| machine.procfs.cgroup_processes(&path)).unwrap_or_default();
                 pids.iter().any(readable)
             }
+            TargetSpec::Matching(filter) => filter.choose(&machine.procfs, &[]).iter().any(readable),
             // A program of our own can be read. The least that it needs is a /proc.
             _ => readable(&std::process::id().cast_signed()),
         }

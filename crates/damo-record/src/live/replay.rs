@@ -40,7 +40,7 @@ impl Replay {
             Vec::new(),
         );
         let output = RecordOutput::open(output, WriterOptions::live())?;
-        let pipeline = Pipeline::start(output, Some(LIVE_BLOCK_AGE), Patience::default())?;
+        let pipeline = Pipeline::start(output, None, Some(LIVE_BLOCK_AGE), Patience::default())?;
         give(&pipeline, [Item::Meta(Meta { tool: crate::tool(), ..Meta::default() })])?;
         Ok(Self { events, pipeline, layout })
     }

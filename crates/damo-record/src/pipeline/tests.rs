@@ -24,7 +24,7 @@ fn give(pipeline: &Pipeline, item: Item) -> Result<(), Stopped> {
 /// A pipeline that has begun: the record is described and its target is known.
 fn begun(output: &Output, block_age: Option<Duration>, patience: Patience) -> Pipeline {
     let output = RecordOutput::open(output, WriterOptions::live()).unwrap();
-    let pipeline = Pipeline::start(output, block_age, patience).unwrap();
+    let pipeline = Pipeline::start(output, None, block_age, patience).unwrap();
     let target = Target { key: TargetKey(0), ..Target::default() };
     pipeline.give_all([Item::Meta(Meta::default()), Item::Target(target)]).unwrap();
     pipeline

@@ -6,6 +6,7 @@ use crate::record_output::{Ended, RecordOutput};
 use damo_format::WriteError;
 use damo_model::human::Show;
 use damo_model::{Item, Sink, SinkError};
+use damo_monitor::Metrics;
 use std::collections::VecDeque;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
@@ -14,6 +15,9 @@ use std::time::Duration;
 /// What the writer thread works with.
 struct RecordWriter<'s> {
     output: RecordOutput,
+    metrics: Option<Metrics>,
+    /// Whether it was said that metrics cannot be written.
+    metrics_failed: bool,
     shared: &'s Shared,
     /// How many items the format refused, and why the first one.
     rejected: (u64, Option<String>),
@@ -24,8 +28,21 @@ struct RecordWriter<'s> {
 }
 
 /// Writes until the queue is closed or the output takes no more.
-pub(super) fn write(output: RecordOutput, block_age: Option<Duration>, shared: &Shared) -> Ended {
-    let mut writer = RecordWriter { output, shared, rejected: (0, None), was_full: false, was_gone: false };
+pub(super) fn write(
+    output: RecordOutput,
+    metrics: Option<Metrics>,
+    block_age: Option<Duration>,
+    shared: &Shared,
+) -> Ended {
+    let mut writer = RecordWriter {
+        output,
+        metrics,
+        metrics_failed: false,
+        shared,
+        rejected: (0, None),
+        was_full: false,
+        was_gone: false,
+    };
     let error = loop {
         let WriterWork { items, dump, is_old, is_last } = next(shared, block_age);
         let mut done = writer.put_all(items);
@@ -56,6 +73,7 @@ impl RecordWriter<'_> {
                 self.shared.emptied.notify_one();
             }
             drop(queue);
+            self.tell_metrics(|metrics| metrics.take(&item));
             let Err(error) = written else { continue };
             if !is_about_this_item(&error) {
                 return Err(RecordError::record(self.output.name(), &error));
@@ -88,6 +106,16 @@ impl RecordWriter<'_> {
         finished
     }
 
+    /// Lets the metrics know. That they cannot be written is told once, and the record goes on.
+    fn tell_metrics(&mut self, tell: impl FnOnce(&mut Metrics) -> Result<(), WriteError>) {
+        let told = self.metrics.as_mut().map_or(Ok(()), tell);
+        if let Err(error) = told
+            && !std::mem::replace(&mut self.metrics_failed, true)
+        {
+            self.shared.lock().warning = Some(format!("{error}. The recording goes on without these metrics."));
+        }
+    }
+
     fn tell_progress(&self) {
         let progress = self.output.progress();
         self.shared.snapshots.store(progress.snapshots, Ordering::Relaxed);
@@ -100,7 +128,8 @@ impl RecordWriter<'_> {
     }
 
     /// Finishes the record or removes it, as its fate is.
-    fn end(self, error: Option<RecordError>) -> Ended {
+    fn end(mut self, error: Option<RecordError>) -> Ended {
+        self.tell_metrics(Metrics::end);
         let mut queue = self.shared.lock();
         queue.stopped = true;
         queue.dump = None;

@@ -320,7 +320,8 @@ fn stream(out: File, options: WriterOptions, name: PathBuf) -> Result<RecordOutp
 }
 
 /// What may be written over; under sudo the record is for the user who called sudo.
-fn rules(output: &Output) -> Rules {
+/// What is checked of every file that the recording makes.
+pub(crate) fn rules(output: &Output) -> Rules {
     // What makes no sense in sudo's variables is told where it matters, when a program is to be run.
     let invoker = Rights::of_invoker().ok().flatten();
     let heir = invoker.map(|rights| Owner { uid: rights.uid, gid: rights.gid });

@@ -4,11 +4,15 @@ use super::stop_signals;
 use crate::output::{self, ColorWhen};
 use anyhow::Result;
 use damo_cli::args::MarkArgs;
+use damo_format::Kind;
+use damo_model::human::Show;
 use damo_monitor::{End, MonitorError, OnMark, ScreenOptions, ScreenStyle, Source, Tone, screen};
 use damo_report::colormap::{ColorMap, Rgb};
 use damo_report::heats::Depth;
 use damo_report::picture::Theme;
-use std::path::Path;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 /// Steps of the colours of heat: more than can be told apart.
 const STEPS: usize = 64;
@@ -28,8 +32,40 @@ pub(super) fn show(source: Source, record: Option<&Path>) -> Result<Result<(End,
         };
         Box::new(mark) as OnMark
     });
-    let options = ScreenOptions { style: style(), stop: stop_signals()?, on_mark };
+    let options = ScreenOptions { style: style(), stop: stop_signals()?, on_mark, on_save: Some(Box::new(save)) };
     Ok(screen(source, options).map(|end| (end, 0)))
+}
+
+/// Makes a picture, a page or a record of what is shown, in a process of its own: what it says must not go to the terminal that
+/// the screen is on.
+fn save(name: &str, record: Vec<u8>) -> String {
+    let path = PathBuf::from(name);
+    let mut words = match Kind::of_name(&path) {
+        Some(Kind::Html) => vec!["report", "html", "-", "-o"],
+        Some(Kind::Png | Kind::Svg) => vec!["report", "heats", "-", "-o"],
+        Some(Kind::Record) => vec!["convert", "-", "-o"],
+        _ => return format!("{}: the name must end in .png, .svg, .html or .damo", name.shown()),
+    };
+    // A name that begins with a dash is no option then.
+    let file = std::path::absolute(&path).unwrap_or(path).into_os_string();
+    let command = |program: PathBuf| {
+        let mut command = Command::new(program);
+        command.args(words.drain(..)).arg(&file).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn()?;
+        if let Some(mut stdin) = child.stdin.take() {
+            // If it reads no more, its own message says why.
+            let _ = stdin.write_all(&record);
+        }
+        child.wait_with_output()
+    };
+    match std::env::current_exe().and_then(command) {
+        Ok(out) if out.status.success() => format!("saved: {}", name.shown()),
+        Ok(out) => {
+            let said = String::from_utf8_lossy(&out.stderr);
+            said.lines().find(|line| line.starts_with("error: ")).unwrap_or("error: not saved").shown().to_string()
+        }
+        Err(error) => format!("error: {error}"),
+    }
 }
 
 /// The colours of `report heats`.
