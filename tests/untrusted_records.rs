@@ -288,6 +288,8 @@ const LINES: &[&str] = &[
     "monitor --plain --interval EVIL R",
     "monitor --plain EVIL.damo",
     "monitor --plain --simulate evil.cfg",
+    "replay --speed 1000 --force R",
+    "replay --speed EVIL R",
     "validate R",
     "doctor R",
     "doctor --root empty",

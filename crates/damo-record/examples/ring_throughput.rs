@@ -14,7 +14,7 @@ use damo_kernel::ring::{SampleLayout, sample_type};
 use damo_kernel::tracefs::EventFormat;
 use damo_model::{Intervals, Item, Nanos, Region, Stamp};
 use damo_record::live::replay::Replay;
-use damo_record::request::{Output, Rotation};
+use damo_record::request::Output;
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
@@ -56,13 +56,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let layout = SampleLayout::new(sample_type::TID | sample_type::TIME | sample_type::CPU | sample_type::RAW)
         .ok_or("the layout has raw records")?;
     let file = std::env::temp_dir().join(format!("ring_throughput.{}.damo", std::process::id()));
-    let output = Output {
-        path: Some(file.clone()),
-        overwrite: false,
-        rotation: Rotation::default(),
-        keep: None,
-        inputs: Vec::new(),
-    };
+    let output = Output { path: Some(file.clone()), ..Output::default() };
     let mut replay = Replay::new(&[format], layout, damo_model::KdamondThread(THREAD), Intervals::default(), &output)?;
     let procfs = Procfs::new(&Root::host());
     let cpu = || -> Result<Nanos, Box<dyn Error>> {

@@ -5,6 +5,7 @@
 //!
 //! - [`facts`]: what is in a record, in numbers
 //! - [`memory`]: the regions, and accesses to them
+//! - [`replay`]: the accesses of a record, made again
 //! - [`run`]: phases, one after the other
 //! - [`score`]: how well a record found it
 //! - [`truth`]: what happened when, as JSON lines
@@ -12,6 +13,7 @@
 
 pub mod facts;
 pub mod memory;
+pub mod replay;
 pub mod run;
 pub mod score;
 pub mod truth;

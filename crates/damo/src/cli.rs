@@ -4,7 +4,8 @@
 //! argparse did.
 
 use crate::commands::{
-    adjust, anonymize, convert, cut, demo, doctor, info, merge, monitor, repair, report, schemes, shell, validate,
+    adjust, anonymize, convert, cut, demo, doctor, info, merge, monitor, repair, replay, report, schemes, shell,
+    validate,
 };
 use clap::error::{ContextKind, ContextValue};
 use clap::{Command, CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -44,6 +45,8 @@ pub(crate) enum Commands {
     Monitor(Box<monitor::MonitorArgs>),
     /// Show a record as text, tables or pictures
     Report(report::ReportArgs),
+    /// Make the accesses of a record again on real memory, to be monitored or to try schemes on
+    Replay(replay::ReplayArgs),
     /// Show what is in a record: source, targets, time span, counts, size
     Info(info::InfoArgs),
     /// Save the readable part of a damaged record as a new record

@@ -180,7 +180,10 @@ impl Opened {
     /// The records' names, without their directories.
     pub(crate) fn names(&self) -> String {
         let name = |record: &Record| {
-            let name = record.name().rsplit('/').next().unwrap_or_default();
+            let name = match record.name().rsplit('/').next().unwrap_or_default() {
+                "-" => "standard input",
+                name => name,
+            };
             // Where in a mapping such memory lies is not known, which a picture should not hide.
             let coarse = record.meta().source == damo_model::Source::Referenced;
             format!("{name}{}", if coarse { " (referenced pages, by mapping)" } else { "" })

@@ -10,6 +10,7 @@ pub(crate) mod info;
 pub(crate) mod merge;
 pub(crate) mod monitor;
 pub(crate) mod repair;
+pub(crate) mod replay;
 pub(crate) mod report;
 pub(crate) mod schemes;
 pub(crate) mod shell;
@@ -32,6 +33,7 @@ pub(crate) fn run(command: Commands) -> Result<Outcome> {
         Commands::Record(args) => Ok(Outcome::Exit(damo_cli::record(&args)?)),
         Commands::Monitor(args) => monitor::run(&args),
         Commands::Report(args) => report::run(&args),
+        Commands::Replay(args) => replay::run(&args),
         Commands::Info(args) => info::run(&args),
         Commands::Repair(args) => repair::run(&args),
         Commands::Convert(args) => convert::run(&args),
