@@ -25,8 +25,7 @@ use crate::error::{UsageError, usage};
 use crate::values;
 use clap::Args;
 use clap::builder::TypedValueParser;
-use damo_model::human::Show;
-use damo_model::human::parse_bytes;
+use damo_model::human::{Show, parse_bytes};
 use damo_model::kdamond::parse_count;
 use damo_model::{Bytes, Nanos};
 use damo_record::request::{

@@ -47,40 +47,26 @@ pub enum Kind {
     Manual,
 }
 
-impl Kind {
-    /// Endings of the names of such files.
-    pub(crate) fn endings(self) -> &'static [&'static str] {
-        match self {
-            Kind::Record => &["damo", "data"],
-            Kind::Png => &["png"],
-            Kind::Svg => &["svg"],
-            Kind::Html => &["html", "htm"],
-            Kind::Parquet => &["parquet"],
-            Kind::Csv => &["csv"],
-            Kind::Json => &["json", "jsonl"],
-            Kind::Markdown => &["md", "markdown"],
-            Kind::Text => &["txt"],
-            Kind::Metrics => &["prom"],
-            Kind::Manual => &["1"],
-        }
-    }
+/// Each kind with the endings of its files' names, and what is said of a file that is not of this kind.
+const KINDS: [(Kind, &[&str], &str); 11] = [
+    (Kind::Record, &["damo", "data"], "exists and is no record"),
+    (Kind::Png, &["png"], "exists and is no picture (PNG or SVG)"),
+    (Kind::Svg, &["svg"], "exists and is no picture (PNG or SVG)"),
+    (Kind::Html, &["html", "htm"], "exists and is no HTML page"),
+    (Kind::Parquet, &["parquet"], "exists and is no Parquet table"),
+    (Kind::Csv, &["csv"], "exists and is no table: no text, or its name does not end in .csv"),
+    (Kind::Json, &["json", "jsonl"], "exists and is no JSON: no text, or its name does not end in .json"),
+    (Kind::Markdown, &["md", "markdown"], "exists and is no table: no text, or its name does not end in .md"),
+    (Kind::Text, &["txt"], "exists and is no report: no text, or its name does not end in .txt"),
+    (Kind::Metrics, &["prom"], "exists and is no file of metrics: no text, or its name does not end in .prom"),
+    (Kind::Manual, &[], "exists and is no manual page"),
+];
 
+impl Kind {
     /// The kind that a name's ending stands for.
     pub fn of_name(path: &Path) -> Option<Kind> {
         let ending = path.extension()?.to_str()?.to_ascii_lowercase();
-        let all = [
-            Kind::Record,
-            Kind::Png,
-            Kind::Svg,
-            Kind::Html,
-            Kind::Parquet,
-            Kind::Csv,
-            Kind::Json,
-            Kind::Markdown,
-            Kind::Text,
-            Kind::Metrics,
-        ];
-        all.into_iter().find(|kind| kind.endings().contains(&ending.as_str()))
+        KINDS.into_iter().find(|(_, endings, _)| endings.contains(&ending.as_str())).map(|(kind, ..)| kind)
     }
 
     /// Whether its bytes are no text, so that a terminal must not get them.
@@ -110,18 +96,7 @@ impl Kind {
 
     /// Said of a file that is not of this kind.
     fn refusal(self) -> &'static str {
-        match self {
-            Kind::Record => "exists and is no record",
-            Kind::Png | Kind::Svg => "exists and is no picture (PNG or SVG)",
-            Kind::Html => "exists and is no HTML page",
-            Kind::Parquet => "exists and is no Parquet table",
-            Kind::Csv => "exists and is no table: no text, or its name does not end in .csv",
-            Kind::Json => "exists and is no JSON: no text, or its name does not end in .json",
-            Kind::Markdown => "exists and is no table: no text, or its name does not end in .md",
-            Kind::Text => "exists and is no report: no text, or its name does not end in .txt",
-            Kind::Metrics => "exists and is no file of metrics: no text, or its name does not end in .prom",
-            Kind::Manual => "exists and is no manual page",
-        }
+        KINDS.iter().find(|(kind, ..)| *kind == self).map_or("exists", |(.., refusal)| refusal)
     }
 
     /// Whether a file of this name that begins so is one that may give way to one of this kind.

@@ -303,7 +303,7 @@ impl Reader {
         let mut buffer = Vec::new();
         let read = scan::read_block(&self.store, offset, &mut buffer);
         let header = read.map_err(|source| ReadError::Io { what: format!("read at offset {offset}"), source })?;
-        let header = header.map_err(|why| damaged(BLOCK_HEADER_LEN as u64, why.into()))?;
+        let header = header.map_err(|bad| damaged(BLOCK_HEADER_LEN as u64, bad.why.into()))?;
         let done = work(&mut unpacker, header, &buffer).map_err(|why| damaged(header.total_len(), why));
         self.unpackers.lock().unwrap_or_else(PoisonError::into_inner).push(unpacker);
         done

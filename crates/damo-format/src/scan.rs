@@ -1,7 +1,7 @@
 //! Walks over a record block by block, trusting nothing: finds every block that is whole, and says what lies between.
 
 use crate::error::Damage;
-use crate::layout::{BLOCK_HEADER_LEN, BLOCK_MAGIC, BadHeader, BlockHeader, FILE_HEADER_LEN, block_at, kind};
+use crate::layout::{BLOCK_HEADER_LEN, BLOCK_MAGIC, BlockHeader, FILE_HEADER_LEN, block_at, kind};
 use crate::source::Bytestore;
 use std::io;
 
@@ -34,36 +34,27 @@ pub(crate) fn walk(store: &Bytestore, mut block: impl FnMut(Found, &[u8])) -> io
     // is used up, a header is taken at its word: the payload is stepped over although it is damaged.
     let mut patience = len.saturating_mul(4);
     while offset < len {
-        let mut trusted = None;
-        store.read(offset, BLOCK_HEADER_LEN, &mut buffer)?;
-        let why = match buffer.first_chunk().map(BlockHeader::parse) {
-            None => "the file ends within a block's header",
-            Some(Err(bad)) => bad.why(),
-            Some(Ok(header)) => {
-                store.read(offset + BLOCK_HEADER_LEN as u64, header.stored_len as usize, &mut buffer)?;
-                trusted = Some(offset + header.total_len());
-                patience = patience.saturating_sub(header.total_len());
-                if buffer.len() < header.stored_len as usize {
-                    "the file ends within a block"
-                } else if crc32fast::hash(&buffer) != header.payload_crc {
-                    "the checksum of a block's payload is wrong"
-                } else {
-                    if header.sequence != sequence && walk.damage.last().is_none_or(|d| end(d) != offset) {
-                        walk.damage.push(Damage::new(offset, 0, "blocks are missing before this one"));
-                    }
-                    sequence = header.sequence.wrapping_add(1);
-                    walk.finished |= header.kind == kind::END;
-                    block(Found { offset, header }, &buffer);
-                    offset += header.total_len();
-                    continue;
+        let bad = match read_block(store, offset, &mut buffer)? {
+            Ok(header) => {
+                if header.sequence != sequence && walk.damage.last().is_none_or(|d| end(d) != offset) {
+                    walk.damage.push(Damage::new(offset, 0, "blocks are missing before this one"));
                 }
+                sequence = header.sequence.wrapping_add(1);
+                walk.finished |= header.kind == kind::END;
+                block(Found { offset, header }, &buffer);
+                patience = patience.saturating_sub(header.total_len());
+                offset += header.total_len();
+                continue;
             }
+            Err(bad) => bad,
         };
-        let next = match trusted {
-            Some(next) if patience == 0 => next.min(len),
+        let claimed = bad.header.map(|header| header.total_len());
+        patience = patience.saturating_sub(claimed.unwrap_or(0));
+        let next = match claimed {
+            Some(claimed) if patience == 0 => (offset + claimed).min(len),
             _ => find_block(store, offset + 1, &mut buffer)?.unwrap_or(len),
         };
-        walk.damage.push(Damage::new(offset, next - offset, why));
+        walk.damage.push(Damage::new(offset, next - offset, bad.why));
         offset = next;
     }
     merge(&mut walk.damage);
@@ -107,24 +98,32 @@ pub(crate) fn find_header(bytes: &[u8]) -> Option<usize> {
     starts.map(|(at, _)| at).find(|&at| block_at(&bytes[at..]).is_some())
 }
 
+/// A block that does not read.
+pub(crate) struct BadBlock {
+    /// Its header, if that is sound and only the payload is not.
+    pub header: Option<BlockHeader>,
+    pub why: &'static str,
+}
+
 /// Reads one block whose place is known: its header and, in `buffer`, its payload.
 pub(crate) fn read_block(
     store: &Bytestore,
     offset: u64,
     buffer: &mut Vec<u8>,
-) -> io::Result<Result<BlockHeader, &'static str>> {
+) -> io::Result<Result<BlockHeader, BadBlock>> {
+    let bad = |header, why| Ok(Err(BadBlock { header, why }));
     store.read(offset, BLOCK_HEADER_LEN, buffer)?;
     let header = match buffer.first_chunk().map(BlockHeader::parse) {
-        None => return Ok(Err("the file ends within a block's header")),
-        Some(Err(bad)) => return Ok(Err(BadHeader::why(bad))),
+        None => return bad(None, "the file ends within a block's header"),
+        Some(Err(unsound)) => return bad(None, unsound.why()),
         Some(Ok(header)) => header,
     };
     store.read(offset + BLOCK_HEADER_LEN as u64, header.stored_len as usize, buffer)?;
-    Ok(if buffer.len() < header.stored_len as usize {
-        Err("the file ends within a block")
+    if buffer.len() < header.stored_len as usize {
+        bad(Some(header), "the file ends within a block")
     } else if crc32fast::hash(buffer) != header.payload_crc {
-        Err("the checksum of a block's payload is wrong")
+        bad(Some(header), "the checksum of a block's payload is wrong")
     } else {
-        Ok(header)
-    })
+        Ok(Ok(header))
+    }
 }

@@ -9,17 +9,27 @@ use damo_model::{
     SchemeProgress, Side, Stamp, SystemFootprint,
 };
 
-mod number {
-    pub(super) const MAPPINGS: u32 = 1;
-    pub(super) const PROCESS: u32 = 2;
-    pub(super) const SYSTEM: u32 = 3;
-    pub(super) const CPU: u32 = 4;
-    pub(super) const PRESSURE: u32 = 5;
-    pub(super) const PARAMS: u32 = 6;
-    pub(super) const LOST: u32 = 7;
-    pub(super) const MARK: u32 = 8;
-    pub(super) const SCHEME: u32 = 9;
+/// The number that each kind has in a record.
+macro_rules! kinds {
+    ($($number:literal => $kind:ident),+) => {
+        /// Appends the piece itself; gives the number of its kind.
+        fn put_piece(side: &Side, out: &mut Vec<u8>) -> Result<u32, Fault> {
+            match side {
+                $(Side::$kind(piece) => piece.put(out).map(|()| $number),)+
+                _ => Err(Fault::Rule("this kind of side data has no place in the format")),
+            }
+        }
+
+        fn take_piece(number: u32, bytes: &mut &[u8]) -> Result<Option<Side>, Fault> {
+            Ok(Some(match number {
+                $($number => Side::$kind(Wire::take(bytes)?),)+
+                _ => return Ok(None),
+            }))
+        }
+    };
 }
+
+kinds!(1 => Mappings, 2 => Process, 3 => System, 4 => Cpu, 5 => Pressure, 6 => Params, 7 => Lost, 8 => Mark, 9 => Scheme);
 
 impl Wire for Stamp {
     fn put(&self, out: &mut Vec<u8>) -> Result<(), Fault> {
@@ -72,22 +82,10 @@ wire! {
 /// Appends one entry: its number, its length, itself. `scratch` is overwritten.
 pub(crate) fn put(side: &Side, scratch: &mut Vec<u8>, out: &mut Vec<u8>) -> Result<(), Fault> {
     scratch.clear();
-    let (number, written) = match side {
-        Side::Mappings(all) => (number::MAPPINGS, all.put(scratch)),
-        Side::Process(row) => (number::PROCESS, row.put(scratch)),
-        Side::System(row) => (number::SYSTEM, row.put(scratch)),
-        Side::Cpu(row) => (number::CPU, row.put(scratch)),
-        Side::Pressure(row) => (number::PRESSURE, row.put(scratch)),
-        Side::Params(params) => {
-            let written = params.put(scratch).and_then(|()| put_ops_word(params.ops, scratch));
-            (number::PARAMS, written)
-        }
-        Side::Lost(lost) => (number::LOST, lost.put(scratch)),
-        Side::Mark(mark) => (number::MARK, mark.put(scratch)),
-        Side::Scheme(progress) => (number::SCHEME, progress.put(scratch)),
-        _ => return Err(Fault::Rule("this kind of side data has no place in the format")),
-    };
-    written?;
+    let number = put_piece(side, scratch)?;
+    if let Side::Params(params) = side {
+        put_ops_word(params.ops, scratch)?;
+    }
     encode((number, scratch.len() as u32), out)?;
     out.extend_from_slice(scratch);
     Ok(())
@@ -137,20 +135,9 @@ pub(crate) fn take_all(all: &[u8], mut take: impl FnMut(Side), mut unknown: impl
 }
 
 fn entry_of(number: u32, mut entry: &[u8]) -> Result<Option<Side>, Fault> {
-    let entry = &mut entry;
-    Ok(Some(match number {
-        number::MAPPINGS => Side::Mappings(Wire::take(entry)?),
-        number::PROCESS => Side::Process(Wire::take(entry)?),
-        number::SYSTEM => Side::System(Wire::take(entry)?),
-        number::CPU => Side::Cpu(Wire::take(entry)?),
-        number::PRESSURE => Side::Pressure(Wire::take(entry)?),
-        number::PARAMS => {
-            let params = Params::take(entry)?;
-            Side::Params(Params { ops: take_ops_word(params.ops, entry)?, ..params })
-        }
-        number::LOST => Side::Lost(Wire::take(entry)?),
-        number::MARK => Side::Mark(Wire::take(entry)?),
-        number::SCHEME => Side::Scheme(Wire::take(entry)?),
-        _ => return Ok(None),
-    }))
+    let mut side = take_piece(number, &mut entry)?;
+    if let Some(Side::Params(params)) = &mut side {
+        params.ops = take_ops_word(params.ops, &mut entry)?;
+    }
+    Ok(side)
 }

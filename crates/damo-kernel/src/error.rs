@@ -1,9 +1,8 @@
 //! What can go wrong between us and the kernel. Each error names the file, the value, the errno and, where one is
 //! known, the remedy: the kernel itself only ever says `EINVAL`.
 
-use damo_model::KdamondIndex;
-use damo_model::KdamondThread;
 use damo_model::human::Show;
+use damo_model::{KdamondIndex, KdamondThread};
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;

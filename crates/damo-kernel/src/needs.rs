@@ -14,28 +14,38 @@ use damo_model::kdamond::{Context, Kdamond};
 use damo_model::scheme::{Action, Goal, GoalTuner, Scheme, SchemeFilter};
 use std::cell::OnceCell;
 
-/// Words that came later than the files that take them.
-const WORDS: [(&str, &str); 20] = [
-    ("lru_prio", "6.0"),
-    ("lru_deprio", "6.0"),
-    ("migrate_hot", "6.11"),
-    ("migrate_cold", "6.11"),
-    ("collapse", "7.2"),
-    ("young", "6.10"),
-    ("hugepage_size", "6.15"),
-    ("unmapped", "6.15"),
-    ("active", "6.15"),
-    ("addr", "6.6"),
-    ("target", "6.6"),
-    ("some_mem_psi_us", "6.9"),
-    ("node_mem_used_bp", "6.16"),
-    ("node_mem_free_bp", "6.16"),
-    ("node_memcg_used_bp", "6.19"),
-    ("node_memcg_free_bp", "6.19"),
-    ("active_mem_bp", "7.0"),
-    ("inactive_mem_bp", "7.0"),
-    ("node_eligible_mem_bp", "7.2"),
-    ("free_mem_rate", "5.16"),
+/// The words that a file takes, each with the release since which it does.
+pub(crate) const WORDS: [(&str, &str, &str); 30] = [
+    ("action", "willneed", "5.18"),
+    ("action", "cold", "5.18"),
+    ("action", "pageout", "5.18"),
+    ("action", "hugepage", "5.18"),
+    ("action", "nohugepage", "5.18"),
+    ("action", "stat", "5.18"),
+    ("action", "lru_prio", "6.0"),
+    ("action", "lru_deprio", "6.0"),
+    ("action", "migrate_hot", "6.11"),
+    ("action", "migrate_cold", "6.11"),
+    ("action", "collapse", "7.2"),
+    ("type", "anon", "6.3"),
+    ("type", "memcg", "6.3"),
+    ("type", "addr", "6.6"),
+    ("type", "target", "6.6"),
+    ("type", "young", "6.10"),
+    ("type", "hugepage_size", "6.15"),
+    ("type", "unmapped", "6.15"),
+    ("type", "active", "6.15"),
+    ("target_metric", "user_input", "5.18"),
+    ("target_metric", "some_mem_psi_us", "6.9"),
+    ("target_metric", "node_mem_used_bp", "6.16"),
+    ("target_metric", "node_mem_free_bp", "6.16"),
+    ("target_metric", "node_memcg_used_bp", "6.19"),
+    ("target_metric", "node_memcg_free_bp", "6.19"),
+    ("target_metric", "active_mem_bp", "7.0"),
+    ("target_metric", "inactive_mem_bp", "7.0"),
+    ("target_metric", "node_eligible_mem_bp", "7.2"),
+    ("metric", "none", "5.18"),
+    ("metric", "free_mem_rate", "5.18"),
 ];
 
 /// Checks parameters against the kernel below `root`. They are for the kdamonds `indices`.
@@ -222,9 +232,11 @@ impl Kernel<'_> {
     }
 
     fn knows(&self, word: &str, place: &ParamLocation, field: &str, file: &str) -> Result<()> {
-        let Some((_, since)) = WORDS.iter().find(|(known, _)| *known == word) else { return Ok(()) };
-        match (self.known().release, parse_release(since)) {
-            (Some(is), Some(of)) if is < of => Err(Error::Unknown {
+        let is_it = |(of, known, _): &&(&str, &str, &str)| file.ends_with(of) && *known == word;
+        let Some((.., since)) = WORDS.iter().find(is_it) else { return Ok(()) };
+        // What every kernel with these files knows needs no look at the kernel.
+        match parse_release(since).filter(|of| *of > (5, 18)) {
+            Some(of) if self.known().release.is_some_and(|is| is < of) => Err(Error::Unknown {
                 what: format!("{}, {field}", place.at),
                 value: word.to_owned(),
                 path: self.root.shown(&format!("{}/{file}", place.dir)),
@@ -239,10 +251,9 @@ impl Kernel<'_> {
 mod tests {
     use super::*;
     use crate::sysfs::{MemorySysfs, Sysfs};
-    use damo_model::Bytes;
     use damo_model::kdamond::{ContextTarget, Probe};
     use damo_model::scheme::{Dest, FilterKind, Metric, MinMax};
-    use damo_model::{IntervalsGoal, Nanos, Ops};
+    use damo_model::{Bytes, IntervalsGoal, Nanos, Ops};
     use std::sync::Arc;
 
     fn kdamond(change: impl FnOnce(&mut Context)) -> Kdamond {

@@ -170,6 +170,14 @@ pub fn parse_basis_points(text: &str) -> Result<u64> {
 }
 
 /// A time as a text with its unit.
+/// An object without those of its keys whose value is `null`.
+pub(crate) fn known(mut object: Value) -> Value {
+    if let Value::Object(map) = &mut object {
+        map.retain(|_, value| !value.is_null());
+    }
+    object
+}
+
 pub(crate) fn time(time: Nanos) -> Value {
     if time.0 == i64::MAX { json!("max") } else { json!(format_time_exact(time, Style::Human)) }
 }

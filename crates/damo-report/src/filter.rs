@@ -11,6 +11,7 @@ use damo_frame::{Chunk, Record, SnapshotView};
 use damo_model::{Addr, AddrRange, Bytes, Intervals, Nanos, Selection, SnapshotHead, Target, TargetKey, TimeSpan};
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::ops::Deref;
 
 /// Bounds that are included.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -152,11 +153,16 @@ impl Filter {
 
     /// Whether every region of every snapshot passes.
     pub fn is_all(&self) -> bool {
-        let Filter { target, sz_region, access_rate, age, addresses, .. } = self;
-        let regions = sz_region.is_none() && access_rate.is_none() && age.is_none() && self.temperature.is_empty();
         let times = self.snapshot_time.is_empty() && self.since_began.is_empty();
         let snapshots = self.sz_snapshot.is_empty() && times && self.snapshot_idx.is_empty();
-        regions && snapshots && addresses.is_empty() && target.is_all()
+        self.regions_pass() && snapshots && self.target.is_all()
+    }
+
+    /// Whether every region passes of a snapshot that passes.
+    fn regions_pass(&self) -> bool {
+        let Filter { sz_region, access_rate, age, addresses, temperature, .. } = self;
+        let bounds = sz_region.is_none() && access_rate.is_none() && age.is_none();
+        bounds && addresses.is_empty() && temperature.is_empty()
     }
 
     /// The keys of the record's targets that pass.
@@ -183,38 +189,22 @@ impl Filter {
 /// A snapshot with those of its regions that passed.
 #[derive(Clone, Copy, Debug)]
 pub struct Rows<'a> {
-    /// Everything but the regions.
-    pub head: &'a SnapshotHead,
-    /// The intervals in force: the snapshot's, else the record's.
+    view: SnapshotView<'a>,
+    /// The intervals in force: the snapshot's, or the record's.
     pub intervals: Option<Intervals>,
-    /// First byte of each region.
-    pub start: &'a [u64],
-    /// One past the last byte of each region.
-    pub end: &'a [u64],
-    /// Samples that found each region accessed.
-    pub nr_accesses: &'a [u32],
-    /// Ages in aggregation intervals, where the source tells.
-    pub age: Option<&'a [u32]>,
     /// Row of each region in the chunk's columns, when not all passed; else they are `head.regions`.
     rows: Option<&'a [usize]>,
 }
 
+impl<'a> Deref for Rows<'a> {
+    type Target = SnapshotView<'a>;
+
+    fn deref(&self) -> &SnapshotView<'a> {
+        &self.view
+    }
+}
+
 impl Rows<'_> {
-    /// Number of regions.
-    pub fn len(&self) -> usize {
-        self.start.len()
-    }
-
-    /// Whether no region passed.
-    pub fn is_empty(&self) -> bool {
-        self.start.is_empty()
-    }
-
-    /// Whether all regions that the source announced were there.
-    pub fn is_complete(&self) -> bool {
-        self.head.state == damo_model::SnapshotState::Complete
-    }
-
     /// Where the `i`-th region is in the chunk's columns (for its extra columns).
     pub fn row(&self, i: usize) -> usize {
         match self.rows {
@@ -247,15 +237,9 @@ pub struct RegionFilter<'f> {
 impl<'f> RegionFilter<'f> {
     /// A sieve for the snapshots of one record.
     pub fn new(filter: &'f Filter, record_intervals: Option<Intervals>) -> Self {
-        let Filter { sz_region, access_rate, age, addresses, temperature, .. } = filter;
-        let regions_pass = sz_region.is_none()
-            && access_rate.is_none()
-            && age.is_none()
-            && addresses.is_empty()
-            && temperature.is_empty();
         Self {
             filter,
-            regions_pass,
+            regions_pass: filter.regions_pass(),
             record_intervals,
             seen: HashMap::new(),
             start: Vec::new(),
@@ -274,15 +258,7 @@ impl<'f> RegionFilter<'f> {
         let intervals = view.head.intervals.or(self.record_intervals);
         let head = view.head;
         if self.regions_pass {
-            let all = Rows {
-                head,
-                intervals,
-                start: view.start,
-                end: view.end,
-                nr_accesses: view.nr_accesses,
-                age: view.age,
-                rows: None,
-            };
+            let all = Rows { view: *view, intervals, rows: None };
             let passes = self.snapshot_passes(head, || all.total());
             return Ok(passes.then_some(all));
         }
@@ -306,15 +282,9 @@ impl<'f> RegionFilter<'f> {
                 "a filter by temperature needs to know the monitoring intervals, which this record does not contain",
             ));
         }
-        Ok(Some(Rows {
-            head,
-            intervals,
-            start: &self.start,
-            end: &self.end,
-            nr_accesses: &self.nr_accesses,
-            age: view.age.is_some().then_some(&self.age),
-            rows: Some(&self.rows),
-        }))
+        let age = view.age.is_some().then_some(&self.age[..]);
+        let view = SnapshotView { head, start: &self.start, end: &self.end, nr_accesses: &self.nr_accesses, age };
+        Ok(Some(Rows { view, intervals, rows: Some(&self.rows) }))
     }
 
     fn clear(&mut self) {

@@ -271,16 +271,6 @@ impl<'a> Group<'a> {
         groups
     }
 
-    /// Whether this is what a scheme of `plain`'s context was applied to.
-    fn is_scheme_of(&self, plain: &Group<'_>) -> bool {
-        let agree = |a: Option<u32>, b: Option<u32>| a.is_none() || b.is_none() || a == b;
-        self.identity.scheme.is_some()
-            && plain.identity.scheme.is_none()
-            && self.identity.target_id == plain.identity.target_id
-            && agree(self.identity.kdamond, plain.identity.kdamond)
-            && agree(self.identity.context, plain.identity.context)
-    }
-
     fn name(&self) -> String {
         let first = self.targets.first();
         let id = first.and_then(|target| target.target_id).map_or_else(String::new, |id| format!(" {id}"));

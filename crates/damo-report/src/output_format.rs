@@ -34,11 +34,6 @@ damo_model::words! {
 }
 
 impl Form {
-    /// The form of that name; `md` is Markdown as well.
-    pub fn by_name(name: &str) -> Option<Form> {
-        Form::ALL.into_iter().find(|form| form.as_str() == name || (name == "md" && *form == Form::Markdown))
-    }
-
     /// Writes a report's tables. `only` names the one table wanted; without it, forms for one table take the first.
     ///
     /// # Errors

@@ -24,6 +24,19 @@ pub struct Identity {
     pub target_id: Option<u64>,
 }
 
+impl Identity {
+    /// Whether this is a scheme's view of `plain`. Events of plain monitoring do not tell their context, those of schemes
+    /// do.
+    pub(crate) fn is_scheme_of(self, plain: Identity) -> bool {
+        let agree = |a: Option<u32>, b: Option<u32>| a.is_none() || b.is_none() || a == b;
+        self.scheme.is_some()
+            && plain.scheme.is_none()
+            && self.target_id == plain.target_id
+            && agree(self.kdamond, plain.kdamond)
+            && agree(self.context, plain.context)
+    }
+}
+
 impl From<&Target> for Identity {
     fn from(target: &Target) -> Self {
         Self {

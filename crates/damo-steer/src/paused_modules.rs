@@ -89,7 +89,7 @@ impl PausedModules {
             PausedFor::ThisProcess => std::process::id().to_string(),
             PausedFor::Start => OF_START.to_owned(),
         };
-        let said = Note { modules: modules.iter().map(|module| module.name().to_owned()).collect() };
+        let said = Note { modules: modules.iter().map(|module| module.as_str().to_owned()).collect() };
         let (note, file) = note_of_modules(&machine.notes, &format!("{PREFIX}{of}"), &said)?;
         let mut paused = Self { machine: machine.clone(), modules, note, _file: file, stays: false };
         for module in &paused.modules {
@@ -166,7 +166,7 @@ impl Machine {
             self.sysfs.enable_module(*module, true)?;
         }
         fs::remove_file(note).map_err(|e| SteerError::io(format!("removing {}", note.display()), e))?;
-        Ok(modules.iter().map(|module| module.name()).collect::<Vec<_>>().join(" and "))
+        Ok(modules.iter().map(|module| module.as_str()).collect::<Vec<_>>().join(" and "))
     }
 
     /// The notes of modules that were switched off, and by whom.
@@ -185,11 +185,11 @@ fn is_alive(note: &std::path::Path) -> bool {
 }
 
 fn module(name: &str) -> Option<Module> {
-    Module::ALL.into_iter().find(|module| module.name() == name)
+    Module::ALL.into_iter().find(|module| module.as_str() == name)
 }
 
 fn names(modules: &[Module]) -> String {
-    let names: Vec<&str> = modules.iter().map(|module| module.name()).collect();
+    let names: Vec<&str> = modules.iter().map(|module| module.as_str()).collect();
     format!("{} {}", names.join(" and "), if names.len() == 1 { "is" } else { "are" })
 }
 
@@ -198,7 +198,7 @@ fn wait_for_end(machine: &Machine, module: Module) -> Result<()> {
     let begun = Instant::now();
     while machine.sysfs.module(module)?.pid.is_some() {
         if begun.elapsed() > END_WITHIN {
-            let what = format!("the end of {}'s kdamond", module.name());
+            let what = format!("the end of {}'s kdamond", module.as_str());
             return Err(damo_kernel::Error::Timeout { what, waited: END_WITHIN }.into());
         }
         std::thread::sleep(Duration::from_millis(20));

@@ -33,8 +33,7 @@ use crate::notes::NoteStore;
 use damo_kernel::Root;
 use damo_kernel::sysfs::{KdamondStatus, Leftover, ModuleKdamond, Staged, Sysfs};
 use damo_model::KdamondIndex;
-use damo_model::kdamond::Kdamond;
-use damo_model::kdamond::RunningKdamond;
+use damo_model::kdamond::{Kdamond, RunningKdamond};
 use std::time::Duration;
 
 /// The kernel does what a state file is told once per aggregation.

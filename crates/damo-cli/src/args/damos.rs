@@ -48,6 +48,9 @@ const OPTIONS: [Spec; 19] = [
     ("schemes", &["FILE|JSON"], 1, 1, "Schemes as a list: a JSON or YAML file, or the JSON text itself"),
 ];
 
+const WEIGHTS: [&str; 3] =
+    ["quotas.weights.sz_permil", "quotas.weights.nr_accesses_permil", "quotas.weights.age_permil"];
+
 /// Options whose words are fields of a scheme, in order. Later ones override earlier ones.
 const FIELDS: [(&str, &[&str]); 14] = [
     ("damos_sz_region", &["access_pattern.sz_bytes.min", "access_pattern.sz_bytes.max"]),
@@ -56,24 +59,14 @@ const FIELDS: [(&str, &[&str]); 14] = [
     ("damos_apply_interval", &["apply_interval_us"]),
     (
         "damos_quotas",
-        &[
-            "quotas.time_ms",
-            "quotas.sz_bytes",
-            "quotas.reset_interval_ms",
-            "quotas.weights.sz_permil",
-            "quotas.weights.nr_accesses_permil",
-            "quotas.weights.age_permil",
-        ],
+        &["quotas.time_ms", "quotas.sz_bytes", "quotas.reset_interval_ms", WEIGHTS[0], WEIGHTS[1], WEIGHTS[2]],
     ),
     ("damos_quota_time", &["quotas.time_ms"]),
     ("damos_quota_space", &["quotas.sz_bytes"]),
     ("damos_quota_interval", &["quotas.reset_interval_ms"]),
     ("damos_quota_goal_tuner", &["quotas.goal_tuner"]),
     ("damos_quota_fail_charge_ratio", &["quotas.fail_charge_num", "quotas.fail_charge_denom"]),
-    (
-        "damos_quota_weights",
-        &["quotas.weights.sz_permil", "quotas.weights.nr_accesses_permil", "quotas.weights.age_permil"],
-    ),
+    ("damos_quota_weights", &WEIGHTS),
     (
         "damos_wmarks",
         &[

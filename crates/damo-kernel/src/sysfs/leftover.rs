@@ -7,10 +7,8 @@ use super::{KDAMONDS, Staged, Sysfs};
 use crate::error::Result;
 use crate::io::Root;
 use crate::procfs::Procfs;
-use damo_model::KdamondIndex;
-use damo_model::KdamondThread;
-use damo_model::Nanos;
 use damo_model::kdamond::RunningKdamond;
+use damo_model::{KdamondIndex, KdamondThread, Nanos};
 use serde::{Deserialize, Serialize};
 
 /// One kdamond of ours.

@@ -8,10 +8,11 @@
 
 mod layout;
 
-use super::KDAMONDS;
+use super::{Command, KDAMONDS};
 use crate::error::Result;
 use crate::features::parse_release;
 use crate::io::{Io, Root};
+use crate::needs::WORDS;
 use crate::procfs::Procfs;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -168,8 +169,9 @@ impl MemorySysfs {
         self.kernel >= (major, minor)
     }
 
-    fn knows(&self, words: &[(&str, (u32, u32))], word: &str) -> bool {
-        words.iter().any(|(known, since)| *known == word && self.kernel >= *since)
+    fn knows(&self, file: &str, word: &str) -> bool {
+        let since = WORDS.iter().find(|(of, known, _)| *of == file && *known == word).map(|(.., since)| *since);
+        since.and_then(parse_release).is_some_and(|since| self.kernel >= since)
     }
 
     fn is_held(&self, state: &str) -> bool {
@@ -204,10 +206,9 @@ impl MemorySysfs {
             "state" => return self.command(tree, dir, value),
             "nr_kdamonds" if tree.any_on() => return Err(errno(libc::EBUSY)),
             "nr_contexts" if !matches!(value, "0" | "1") => return Err(errno(libc::EINVAL)),
-            "action" if !self.knows(&ACTIONS, value) => return Err(errno(libc::EINVAL)),
-            "type" if !self.knows(&FILTERS, value) => return Err(errno(libc::EINVAL)),
-            "target_metric" if !self.knows(&METRICS, value) => return Err(errno(libc::EINVAL)),
-            "metric" if !matches!(value, "none" | "free_mem_rate") => return Err(errno(libc::EINVAL)),
+            "action" | "type" | "target_metric" | "metric" if !self.knows(name, value) => {
+                return Err(errno(libc::EINVAL));
+            }
             "operations"
                 if !tree.get(&format!("{dir}/avail_operations")).split_whitespace().any(|known| known == value) =>
             {
@@ -250,55 +251,11 @@ impl MemorySysfs {
                 }
                 (checked, _) => checked,
             },
-            word if on && COMMANDS.contains(&word) => Ok(()),
+            word if on && Command::WORDS.contains(&word) => Ok(()),
             _ => Err(errno(libc::EINVAL)),
         }
     }
 }
-
-const COMMANDS: [&str; 7] = [
-    "commit_schemes_quota_goals",
-    "update_schemes_stats",
-    "update_schemes_tried_regions",
-    "update_schemes_tried_bytes",
-    "clear_schemes_tried_regions",
-    "update_schemes_effective_quotas",
-    "update_tuned_intervals",
-];
-const ACTIONS: [(&str, (u32, u32)); 11] = [
-    ("willneed", (5, 18)),
-    ("cold", (5, 18)),
-    ("pageout", (5, 18)),
-    ("hugepage", (5, 18)),
-    ("nohugepage", (5, 18)),
-    ("stat", (5, 18)),
-    ("lru_prio", (6, 0)),
-    ("lru_deprio", (6, 0)),
-    ("migrate_hot", (6, 11)),
-    ("migrate_cold", (6, 11)),
-    ("collapse", (7, 2)),
-];
-const FILTERS: [(&str, (u32, u32)); 8] = [
-    ("anon", (6, 3)),
-    ("memcg", (6, 3)),
-    ("addr", (6, 6)),
-    ("target", (6, 6)),
-    ("young", (6, 10)),
-    ("hugepage_size", (6, 15)),
-    ("unmapped", (6, 15)),
-    ("active", (6, 15)),
-];
-const METRICS: [(&str, (u32, u32)); 9] = [
-    ("user_input", (6, 9)),
-    ("some_mem_psi_us", (6, 9)),
-    ("node_mem_used_bp", (6, 16)),
-    ("node_mem_free_bp", (6, 16)),
-    ("node_memcg_used_bp", (6, 19)),
-    ("node_memcg_free_bp", (6, 19)),
-    ("active_mem_bp", (7, 0)),
-    ("inactive_mem_bp", (7, 0)),
-    ("node_eligible_mem_bp", (7, 2)),
-];
 
 fn errno(code: i32) -> io::Error {
     io::Error::from_raw_os_error(code)

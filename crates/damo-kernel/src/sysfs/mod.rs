@@ -61,40 +61,26 @@ pub struct State {
     pub pid: Option<KdamondThread>,
 }
 
-/// A command to a running kdamond. None of them changes what it does, except the two that commit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Command {
-    /// Take the staged parameters.
-    Commit,
-    /// Take the staged quota goals.
-    CommitQuotaGoals,
-    /// Write the schemes' counters to their files.
-    UpdateStats,
-    /// Write the schemes' tried regions to their directories.
-    UpdateTriedRegions,
-    /// Write only the sum of the tried regions' sizes.
-    UpdateTriedBytes,
-    /// Remove the tried regions' directories.
-    ClearTriedRegions,
-    /// Write the quotas in effect.
-    UpdateEffectiveQuotas,
-    /// Write the intervals that tuning chose over the staged ones.
-    UpdateTunedIntervals,
-}
-
-impl Command {
-    /// The word that the kernel takes.
-    pub fn keyword(self) -> &'static str {
-        match self {
-            Command::Commit => "commit",
-            Command::CommitQuotaGoals => "commit_schemes_quota_goals",
-            Command::UpdateStats => "update_schemes_stats",
-            Command::UpdateTriedRegions => "update_schemes_tried_regions",
-            Command::UpdateTriedBytes => "update_schemes_tried_bytes",
-            Command::ClearTriedRegions => "clear_schemes_tried_regions",
-            Command::UpdateEffectiveQuotas => "update_schemes_effective_quotas",
-            Command::UpdateTunedIntervals => "update_tuned_intervals",
-        }
+damo_model::words! {
+    /// A command to a running kdamond. None of them changes what it does, except the two that commit.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Command {
+        /// Take the staged parameters.
+        Commit = "commit",
+        /// Take the staged quota goals.
+        CommitQuotaGoals = "commit_schemes_quota_goals",
+        /// Write the schemes' counters to their files.
+        UpdateStats = "update_schemes_stats",
+        /// Write the schemes' tried regions to their directories.
+        UpdateTriedRegions = "update_schemes_tried_regions",
+        /// Write only the sum of the tried regions' sizes.
+        UpdateTriedBytes = "update_schemes_tried_bytes",
+        /// Remove the tried regions' directories.
+        ClearTriedRegions = "clear_schemes_tried_regions",
+        /// Write the quotas in effect.
+        UpdateEffectiveQuotas = "update_schemes_effective_quotas",
+        /// Write the intervals that tuning chose over the staged ones.
+        UpdateTunedIntervals = "update_tuned_intervals",
     }
 }
 
@@ -242,7 +228,7 @@ impl Sysfs {
         let mut pause = Duration::from_millis(5);
         loop {
             let left = timeout.saturating_sub(begin.elapsed());
-            match self.send(index, command.keyword(), left) {
+            match self.send(index, command.as_str(), left) {
                 // Another command is under way.
                 Err(error) if error.errno() == Some(libc::EBUSY) && !left.is_zero() => {
                     std::thread::sleep(pause.min(left));

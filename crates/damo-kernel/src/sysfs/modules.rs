@@ -4,9 +4,8 @@
 
 use super::Sysfs;
 use crate::error::{Error, Result, excerpt};
-use damo_model::KdamondThread;
 use damo_model::human::{self, Style, TimeUnit};
-use damo_model::{Bytes, Intervals, Nanos, NrRegions};
+use damo_model::{Bytes, Intervals, KdamondThread, Nanos, NrRegions};
 use std::time::{Duration, Instant};
 
 /// How long a module may take to take new parameters: longer than any usual aggregation interval.
@@ -14,15 +13,17 @@ const COMMIT_WITHIN: Duration = Duration::from_secs(10);
 /// How often that is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// A kernel module of DAMON.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Module {
-    /// DAMON_STAT: idle times and bandwidth of the whole machine.
-    Stat,
-    /// DAMON_RECLAIM: pages out what is idle.
-    Reclaim,
-    /// DAMON_LRU_SORT: moves hot and cold memory within the LRU lists.
-    LruSort,
+damo_model::words! {
+    /// A kernel module of DAMON, with its name in `/sys/module`.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Module {
+        /// DAMON_STAT: idle times and bandwidth of the whole machine.
+        Stat = "damon_stat",
+        /// DAMON_RECLAIM: pages out what is idle.
+        Reclaim = "damon_reclaim",
+        /// DAMON_LRU_SORT: moves hot and cold memory within the LRU lists.
+        LruSort = "damon_lru_sort",
+    }
 }
 
 /// A module's kdamond.
@@ -65,18 +66,6 @@ enum Unit {
 }
 
 impl Module {
-    /// All of them.
-    pub const ALL: [Module; 3] = [Module::Stat, Module::Reclaim, Module::LruSort];
-
-    /// Its name in `/sys/module`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Module::Stat => "damon_stat",
-            Module::Reclaim => "damon_reclaim",
-            Module::LruSort => "damon_lru_sort",
-        }
-    }
-
     /// The build option that brings it.
     fn option(self) -> &'static str {
         match self {
@@ -87,7 +76,7 @@ impl Module {
     }
 
     fn file(self, name: &str) -> String {
-        format!("sys/module/{}/parameters/{name}", self.name())
+        format!("sys/module/{}/parameters/{name}", self.as_str())
     }
 }
 
@@ -108,10 +97,10 @@ impl Sysfs {
     /// # Errors
     /// If the kernel was built without it, or lets only root see.
     pub fn module(&self, module: Module) -> Result<ModuleKdamond> {
-        let dir = format!("sys/module/{}/parameters", module.name());
+        let dir = format!("sys/module/{}/parameters", module.as_str());
         let listed = self.root.io().list(&dir);
         let names = listed.map_err(|source| Error::NoModule {
-            module: module.name(),
+            module: module.as_str(),
             option: module.option(),
             path: self.root.shown(&dir),
             source,
@@ -124,7 +113,7 @@ impl Sysfs {
         let get = |name: &str| params.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str());
         let enabled = get("enabled").is_some_and(is_yes);
         let pid = get("kdamond_pid").and_then(|pid| pid.parse().ok()).filter(|pid: &i32| *pid > 0);
-        Ok(ModuleKdamond { module: module.name().to_owned(), enabled, pid: pid.map(KdamondThread), params })
+        Ok(ModuleKdamond { module: module.as_str().to_owned(), enabled, pid: pid.map(KdamondThread), params })
     }
 
     /// Switches a module on or off.
@@ -138,7 +127,7 @@ impl Sysfs {
         if self.is_module_enabled(module) == on {
             return Ok(());
         }
-        let what = format!("{}/enabled", module.name());
+        let what = format!("{}/enabled", module.as_str());
         let why = "the kernel took the value, but the module did not follow; the kernel's log (dmesg) may say why";
         Err(Error::Invalid { what, value: if on { "Y" } else { "N" }.to_owned(), why: why.to_owned() })
     }
@@ -153,7 +142,7 @@ impl Sysfs {
         let mut plan = Vec::new();
         for (name, text) in changes {
             let before = found.params.iter().find(|(known, _)| known == name);
-            let what = || format!("parameter {name} of {}", module.name());
+            let what = || format!("parameter {name} of {}", module.as_str());
             let invalid = |why: String| Error::Invalid { what: what(), value: text.clone(), why };
             let Some((_, before)) = before else {
                 let known: Vec<&str> = found.settable(self, module).collect();
@@ -182,7 +171,7 @@ impl Sysfs {
         let begun = Instant::now();
         while self.root.read_line(&module.file("commit_inputs")).is_ok_and(|value| is_yes(&value)) {
             if begun.elapsed() > COMMIT_WITHIN {
-                let what = format!("{} taking its new parameters", module.name());
+                let what = format!("{} taking its new parameters", module.as_str());
                 return Err(Error::Timeout { what, waited: COMMIT_WITHIN });
             }
             std::thread::sleep(LOOK_EVERY);
@@ -238,7 +227,7 @@ impl ModuleKdamond {
             let micros = self.param(name)?.parse::<i64>().ok().filter(|micros| *micros > 0)?;
             Some(Nanos(micros.checked_mul(1000)?))
         };
-        if self.module == Module::Stat.name() {
+        if self.module == Module::Stat.as_str() {
             let aggregation = micros("aggr_interval_us")?;
             return Some(Intervals {
                 sample: Nanos(aggregation.0 / STAT_SAMPLES),

@@ -11,10 +11,8 @@ use super::write::{Writer, write_file};
 use super::{Command, KDAMONDS, Sysfs, file};
 use crate::error::{Error, Result};
 use crate::{needs, validate};
-use damo_model::KdamondIndex;
-use damo_model::KdamondThread;
-use damo_model::kdamond::RunningKdamond;
-use damo_model::kdamond::{ContextTarget, Kdamond};
+use damo_model::kdamond::{ContextTarget, Kdamond, RunningKdamond};
+use damo_model::{KdamondIndex, KdamondThread};
 use std::time::{Duration, Instant};
 
 /// Going on and off takes milliseconds, and up to one sampling interval.

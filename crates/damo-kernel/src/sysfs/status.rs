@@ -1,9 +1,7 @@
 //! What DAMON's sysfs tree holds beside parameters: which kdamonds run, and what their schemes did.
 
-use damo_model::KdamondIndex;
-use damo_model::KdamondThread;
 use damo_model::kdamond::Kdamond;
-use damo_model::{Bytes, Region, SchemeCounts};
+use damo_model::{Bytes, KdamondIndex, KdamondThread, Region, SchemeCounts};
 
 /// A kdamond as found.
 #[derive(Clone, Debug, PartialEq)]

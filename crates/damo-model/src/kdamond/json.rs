@@ -7,7 +7,7 @@
 
 use super::{Context, ContextTarget, Kdamond, Probe};
 use crate::human::{self, TimeUnit};
-use crate::json::{At, ParamError, Result, parse_basis_points, time};
+use crate::json::{At, ParamError, Result, known, parse_basis_points, time};
 use crate::scheme::Scheme;
 use crate::{AddrRange, Intervals, IntervalsGoal, NrRegions};
 use serde_json::{Value, json};
@@ -149,45 +149,36 @@ pub fn to_json(kdamonds: &[Kdamond]) -> Value {
 impl Kdamond {
     /// As an object of the list.
     pub fn to_json(&self) -> Value {
-        let mut value = json!({ "contexts": self.contexts.iter().map(Context::to_json).collect::<Vec<_>>() });
-        if let Some(refresh) = self.refresh {
-            value["refresh_ms"] = time(refresh);
-        }
-        value
+        let contexts: Vec<Value> = self.contexts.iter().map(Context::to_json).collect();
+        known(json!({ "contexts": contexts, "refresh_ms": self.refresh.map(time) }))
     }
 }
 
 impl Context {
     fn to_json(&self) -> Value {
-        let mut value = json!({
-            "ops": self.ops.as_str(),
-            "targets": self.targets.iter().map(ContextTarget::to_json).collect::<Vec<_>>(),
-            "intervals": {
-                "sample_us": time(self.intervals.sample),
-                "aggr_us": time(self.intervals.aggregation),
-                "ops_update_us": time(self.intervals.update),
-            },
-            "nr_regions": { "min": self.nr_regions.min, "max": self.nr_regions.max },
-            "schemes": self.schemes.iter().map(Scheme::to_json).collect::<Vec<_>>(),
-        });
-        if let Some(goal) = self.intervals_goal {
-            value["intervals"]["intervals_goal"] = json!({
+        let goal = self.intervals_goal.map(|goal| {
+            json!({
                 "access_bp": goal.access_bp,
                 "aggrs": goal.aggregations,
                 "min_sample_us": time(goal.min_sample),
                 "max_sample_us": time(goal.max_sample),
-            });
-        }
-        if !self.probes.is_empty() {
-            value["probes"] = self.probes.iter().map(Probe::to_json).collect();
-        }
-        if let Some(unit) = self.addr_unit {
-            value["addr_unit"] = json!(unit);
-        }
-        if let Some(pause) = self.pause {
-            value["pause"] = json!(pause);
-        }
-        value
+            })
+        });
+        known(json!({
+            "ops": self.ops.as_str(),
+            "targets": self.targets.iter().map(ContextTarget::to_json).collect::<Vec<_>>(),
+            "intervals": known(json!({
+                "sample_us": time(self.intervals.sample),
+                "aggr_us": time(self.intervals.aggregation),
+                "ops_update_us": time(self.intervals.update),
+                "intervals_goal": goal,
+            })),
+            "nr_regions": { "min": self.nr_regions.min, "max": self.nr_regions.max },
+            "schemes": self.schemes.iter().map(Scheme::to_json).collect::<Vec<_>>(),
+            "probes": (!self.probes.is_empty()).then(|| self.probes.iter().map(Probe::to_json).collect::<Value>()),
+            "addr_unit": self.addr_unit,
+            "pause": self.pause,
+        }))
     }
 }
 

@@ -4,9 +4,9 @@
 //! Whatever that tool writes or once wrote is read (`null` is a key that is absent; `name` and `comments` are labels). A
 //! key with a wish that cannot be met is an error, and so is a key that does not exist.
 
-use super::{Dest, FilterKind, Goal, Rate, Scheme, SchemeFilter, Span};
+use super::{Dest, FilterKind, Goal, GoalTuner, Rate, Scheme, SchemeFilter, Span};
 use crate::human::{self, TimeUnit};
-use crate::json::{At, ParamError, Result, size, time};
+use crate::json::{At, ParamError, Result, known, size, time};
 use crate::keyword::unknown_key;
 use serde::de::{self, Deserializer};
 use serde::ser::Serializer;
@@ -183,63 +183,45 @@ impl Scheme {
 
     /// In the Python tool's schema.
     pub fn to_json(&self) -> Value {
-        let mut value = json!({ "action": self.action.as_str() });
-        if let Some(node) = self.target_nid {
-            value["target_nid"] = json!(node);
-        }
-        if !self.dests.is_empty() {
-            let dests = self.dests.iter().map(|dest| json!({ "id": dest.id, "weight": dest.weight }));
-            value["dests"] = dests.collect();
-        }
-        let pattern = &self.access_pattern;
-        value["access_pattern"] = json!({
-            "sz_bytes": { "min": size(pattern.sz_bytes.min), "max": size(pattern.sz_bytes.max) },
-            "nr_accesses": {
-                "min": pattern.nr_accesses.min.to_string(),
-                "max": pattern.nr_accesses.max.to_string(),
+        let dests = self.dests.iter().map(|dest| json!({ "id": dest.id, "weight": dest.weight }));
+        let (pattern, quotas, marks) = (&self.access_pattern, &self.quotas, &self.watermarks);
+        known(json!({
+            "action": self.action.as_str(),
+            "target_nid": self.target_nid,
+            "dests": (!self.dests.is_empty()).then(|| dests.collect::<Value>()),
+            "access_pattern": {
+                "sz_bytes": { "min": size(pattern.sz_bytes.min), "max": size(pattern.sz_bytes.max) },
+                "nr_accesses": {
+                    "min": pattern.nr_accesses.min.to_string(),
+                    "max": pattern.nr_accesses.max.to_string(),
+                },
+                "age": { "min": pattern.age.min.to_string(), "max": pattern.age.max.to_string() },
             },
-            "age": { "min": pattern.age.min.to_string(), "max": pattern.age.max.to_string() },
-        });
-        value["apply_interval_us"] = time(self.apply_interval);
-        value["quotas"] = self.quotas_json();
-        let marks = &self.watermarks;
-        value["watermarks"] = json!({
-            "metric": marks.metric.as_str(),
-            "interval_us": time(marks.interval),
-            "high_permil": marks.high,
-            "mid_permil": marks.mid,
-            "low_permil": marks.low,
-        });
-        value["filters"] = self.filters.iter().map(SchemeFilter::to_json).collect();
-        if let Some(most) = self.max_nr_snapshots {
-            value["max_nr_snapshots"] = json!(most);
-        }
-        value
-    }
-
-    fn quotas_json(&self) -> Value {
-        let quotas = &self.quotas;
-        let mut value = json!({
-            "time_ms": time(quotas.time),
-            "sz_bytes": size(quotas.size),
-            "reset_interval_ms": time(quotas.reset_interval),
-            "weights": {
-                "sz_permil": quotas.weights.size,
-                "nr_accesses_permil": quotas.weights.nr_accesses,
-                "age_permil": quotas.weights.age,
+            "apply_interval_us": time(self.apply_interval),
+            "quotas": known(json!({
+                "time_ms": time(quotas.time),
+                "sz_bytes": size(quotas.size),
+                "reset_interval_ms": time(quotas.reset_interval),
+                "weights": {
+                    "sz_permil": quotas.weights.size,
+                    "nr_accesses_permil": quotas.weights.nr_accesses,
+                    "age_permil": quotas.weights.age,
+                },
+                "goals": quotas.goals.iter().map(Goal::to_json).collect::<Vec<_>>(),
+                "goal_tuner": quotas.goal_tuner.map(GoalTuner::as_str),
+                "fail_charge_num": quotas.fail_charge_num,
+                "fail_charge_denom": quotas.fail_charge_denom,
+            })),
+            "watermarks": {
+                "metric": marks.metric.as_str(),
+                "interval_us": time(marks.interval),
+                "high_permil": marks.high,
+                "mid_permil": marks.mid,
+                "low_permil": marks.low,
             },
-            "goals": quotas.goals.iter().map(Goal::to_json).collect::<Vec<_>>(),
-        });
-        if let Some(tuner) = quotas.goal_tuner {
-            value["goal_tuner"] = json!(tuner.as_str());
-        }
-        if let Some(numerator) = quotas.fail_charge_num {
-            value["fail_charge_num"] = json!(numerator);
-        }
-        if let Some(denominator) = quotas.fail_charge_denom {
-            value["fail_charge_denom"] = json!(denominator);
-        }
-        value
+            "filters": self.filters.iter().map(SchemeFilter::to_json).collect::<Vec<_>>(),
+            "max_nr_snapshots": self.max_nr_snapshots,
+        }))
     }
 }
 
@@ -273,17 +255,13 @@ fn goal(at: &At<'_>) -> Result<Goal> {
 
 impl Goal {
     fn to_json(&self) -> Value {
-        let mut value = json!({ "metric": self.metric.as_str(), "target_value": self.target_value });
-        if let Some(current) = self.current_value {
-            value["current_value"] = json!(current);
-        }
-        if let Some(node) = self.nid {
-            value["nid"] = json!(node);
-        }
-        if let Some(path) = &self.memcg_path {
-            value["memcg_path"] = json!(path);
-        }
-        value
+        known(json!({
+            "metric": self.metric.as_str(),
+            "target_value": self.target_value,
+            "current_value": self.current_value,
+            "nid": self.nid,
+            "memcg_path": self.memcg_path,
+        }))
     }
 }
 

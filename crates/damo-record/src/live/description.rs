@@ -5,9 +5,8 @@ use crate::request::Request;
 use damo_kernel::procfs::{clock_pair, now};
 use damo_kernel::sysfs::ModuleKdamond;
 use damo_kernel::tracefs::{Decoder, EventFormat, Tracefs};
-use damo_model::KdamondIndex;
 use damo_model::kdamond::{Context, Kdamond};
-use damo_model::{Clock, Item, Meta, Ops, Params, Side, Source, Stamp, TracepointFormat};
+use damo_model::{Clock, Item, KdamondIndex, Meta, Ops, Params, Side, Source, Stamp, TracepointFormat};
 use damo_steer::Machine;
 
 /// The events to record: every region, and with `schemes` what they are applied to and how they do as well; or with

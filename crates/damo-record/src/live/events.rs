@@ -11,12 +11,11 @@ use super::interval_tracker::{Adopted, Change, IntervalTracker};
 use super::target_slots::TargetSlot;
 use damo_kernel::ring::Record;
 use damo_kernel::tracefs::{Decoder, Event};
-use damo_model::KdamondIndex;
-use damo_model::KdamondThread;
 use damo_model::{
     Addr, ColumnId, Intervals, Item, Lost, Nanos, Params, Process, Region, SchemeProgress, Side, Snapshot, Stamp,
     TargetKey,
 };
+use damo_model::{KdamondIndex, KdamondThread};
 use damo_trace::assemble::{Assembler, AssemblerOptions, EventKey, RegionEvent, StreamId};
 use std::collections::HashMap;
 use stream::Stream;

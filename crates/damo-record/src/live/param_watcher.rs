@@ -20,9 +20,8 @@ use super::events::Events;
 use super::interval_tracker::Change;
 use damo_kernel::procfs::now;
 use damo_kernel::sysfs::{Module, Sysfs};
-use damo_model::KdamondIndex;
 use damo_model::kdamond::{ContextTarget, Kdamond};
-use damo_model::{Intervals, Nanos, Stamp};
+use damo_model::{Intervals, KdamondIndex, Nanos, Stamp};
 use rustix::fs::inotify;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -173,7 +172,7 @@ impl ParamWatcher {
             && found != last
         {
             self.stat = Some(found);
-            found.into_iter().for_each(|found| events.module_told(Module::Stat.name(), now(), found));
+            found.into_iter().for_each(|found| events.module_told(Module::Stat.as_str(), now(), found));
         }
         events.settle(now());
     }

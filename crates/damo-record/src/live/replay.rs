@@ -9,9 +9,7 @@ use crate::request::Output;
 use damo_format::WriterOptions;
 use damo_kernel::ring::{RecordRun, SampleLayout, merge};
 use damo_kernel::tracefs::EventFormat;
-use damo_model::KdamondIndex;
-use damo_model::KdamondThread;
-use damo_model::{Intervals, Item, Meta};
+use damo_model::{Intervals, Item, KdamondIndex, KdamondThread, Meta};
 use damo_steer::notifier::Silent;
 
 /// A live session without a kernel.

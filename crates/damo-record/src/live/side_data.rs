@@ -5,8 +5,7 @@
 //! times as long, so that sampling never takes more than a twentieth of one CPU.
 
 use damo_kernel::procfs::{Procfs, now, parse};
-use damo_model::KdamondThread;
-use damo_model::{Footprint, Item, Mappings, Nanos, Process, ProcessFootprint, Side, Stamp, TargetKey};
+use damo_model::{Footprint, Item, KdamondThread, Mappings, Nanos, Process, ProcessFootprint, Side, Stamp, TargetKey};
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::{Duration, Instant};

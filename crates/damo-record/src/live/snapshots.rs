@@ -17,12 +17,13 @@ use crate::session::{Ending, Findings, Recording, Session, duration};
 use crate::summary::{grouped, whole_seconds};
 use damo_kernel::procfs::now;
 use damo_kernel::sysfs::{Command, TriedRegion};
-use damo_model::KdamondIndex;
-use damo_model::KdamondThread;
 use damo_model::human::{Style, format_size};
 use damo_model::kdamond::Kdamond;
 use damo_model::scheme::{Action, FilterKind, Scheme, SchemeFilter};
-use damo_model::{Bytes, ColumnId, ExtraColumn, Intervals, Item, Nanos, Process, Snapshot, Source, Target, TargetKey};
+use damo_model::{
+    Bytes, ColumnId, ExtraColumn, Intervals, Item, KdamondIndex, KdamondThread, Nanos, Process, Snapshot, Source,
+    Target, TargetKey,
+};
 use damo_steer::command::Started;
 use damo_steer::plan::{Origin, Plan, TargetSpec};
 use damo_steer::{Machine, Notifier};

@@ -2,9 +2,8 @@
 
 use super::target_slots::TargetSlot;
 use crate::error::RecordError;
-use damo_model::KdamondIndex;
-use damo_model::Process;
 use damo_model::kdamond::ContextTarget;
+use damo_model::{KdamondIndex, Process};
 use damo_steer::Notifier;
 use std::os::fd::BorrowedFd;
 

@@ -1,7 +1,6 @@
 //! What is at each place in a kdamond's list of targets.
 
-use damo_model::KdamondIndex;
-use damo_model::Process;
+use damo_model::{KdamondIndex, Process};
 
 /// What stands at a place in a kdamond's list of targets.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -133,8 +133,7 @@ fn effective_quotas_and_statistics_of_schemes_are_recorded_when_they_change() {
     lab.fake.put("sys/kernel/tracing/events/damon/damos_esz/format", QUOTA);
     lab.fake.put("sys/kernel/tracing/events/damon/damos_stat_after_apply_interval/format", STAT);
     let schemes = Some(vec![Scheme::new(Action::Stat); 2]);
-    lab.run(&Request { schemes, ..lab.request(pids(77)) }).unwrap();
-    let (reader, _) = all(&lab.record());
+    let (reader, _) = lab.recorded_by(&Request { schemes, ..lab.request(pids(77)) });
     let schemes: Vec<_> = reader
         .side_data()
         .unwrap()
@@ -162,8 +161,7 @@ fn where_no_event_tells_what_schemes_did_the_kernels_files_do() {
     };
     let lab = Lab::new(vec![applied("4096"), applied("8192"), applied("8192"), applied("8192"), exits(77)]);
     let schemes = Some(vec![Scheme::new(Action::Stat)]);
-    lab.run(&Request { schemes, ..lab.request(pids(77)) }).unwrap();
-    let side_data = all(&lab.record()).0.side_data().unwrap();
+    let side_data = lab.recorded_by(&Request { schemes, ..lab.request(pids(77)) }).0.side_data().unwrap();
     let counts: Vec<u64> = side_data
         .iter()
         .filter_map(|side| if let Side::Scheme(scheme) = side { Some(scheme.counts?.sz_applied.0) } else { None })
@@ -189,8 +187,7 @@ fn a_kernel_with_only_the_newer_event_of_regions_is_recorded_by_that() {
     ]);
     lab.fake.remove("sys/kernel/tracing/events/damon/damon_aggregated/format");
     lab.fake.put("sys/kernel/tracing/events/damon/damon_region_aggregated/format", NEWER);
-    lab.run(&lab.request(pids(77))).unwrap();
-    let (reader, batch) = all(&lab.record());
+    let (reader, batch) = lab.recorded();
     assert!(batch.snapshots.iter().all(|head| head.state == SnapshotState::Complete));
     assert_eq!((batch.snapshots.len(), &batch.start[..]), (2, &[0x1000, 0x2000, 0x1000, 0x2000][..]));
     let formats: Vec<_> = reader.meta().formats.iter().map(|format| format.event.as_str()).collect();
@@ -210,8 +207,7 @@ fn hits_of_probes_are_recorded_region_by_region_from_the_event_that_tells_them()
     let mut request = lab.request(pids(77));
     let anon = SchemeFilter { kind: FilterKind::Anon, matching: true, allow: true };
     request.monitoring.probes = vec![Probe { filters: vec![anon], weight: 0 }, Probe::default()];
-    lab.run(&request).unwrap();
-    let (reader, batch) = all(&lab.record());
+    let (reader, batch) = lab.recorded_by(&request);
     let formats: Vec<_> = reader.meta().formats.iter().map(|format| format.event.as_str()).collect();
     assert_eq!(formats, ["damon:damon_region_aggregated"], "one of the two, never both");
     let hits: Vec<ColumnId> = ColumnId::of_probes().take(2).collect();
@@ -230,8 +226,7 @@ fn a_mark_from_outside_is_in_the_record() {
         crate::marks::mark(&fifo, "gc starts").unwrap();
     }));
     lab.then([marks, exits(77)]);
-    lab.run(&lab.request(pids(77))).unwrap();
-    let side_data = all(&lab.record()).0.side_data().unwrap();
+    let side_data = lab.recorded().0.side_data().unwrap();
     assert!(side_data.iter().any(|side| matches!(side, Side::Mark(mark) if mark.text == "gc starts")));
 }
 

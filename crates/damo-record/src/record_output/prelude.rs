@@ -1,8 +1,7 @@
 //! What every file of a rotated recording must begin with to be a record by itself: the meta data, the targets that
 //! appear in it, and the parameters and mappings that were in force when it began.
 
-use damo_model::KdamondIndex;
-use damo_model::{Item, Mapping, Mappings, Meta, Params, Side, Sink, SinkError, Target, TargetKey};
+use damo_model::{Item, KdamondIndex, Mapping, Mappings, Meta, Params, Side, Sink, SinkError, Target, TargetKey};
 use std::collections::{BTreeMap, HashSet};
 
 /// How many targets to remember. A target that is gone is not needed any more, but nothing says that it is gone: the

@@ -13,9 +13,8 @@ use crate::events::{Event, EventKind};
 use crate::picture::ticks;
 use crate::text_width::{cut, padded, width};
 use damo_frame::Record;
-use damo_model::Side;
 use damo_model::human::{Show, Style, format_size};
-use damo_model::{Bytes, Nanos, TimeSpan};
+use damo_model::{Bytes, Nanos, Side, TimeSpan};
 use std::fmt::Write as _;
 use std::io::{self, Write};
 

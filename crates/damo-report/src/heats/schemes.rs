@@ -8,7 +8,7 @@ use super::axis::Axis;
 use super::grid::Sums;
 use crate::survey::Identity;
 use damo_frame::{FrameError, Record, SnapshotView};
-use damo_model::{Nanos, Side, Target, TargetKey};
+use damo_model::{Nanos, Side, TargetKey};
 
 /// Schemes beyond these are not told apart: there are no more colours.
 const MOST: usize = 6;
@@ -56,7 +56,7 @@ impl Layers {
             return layers;
         }
         for (number, record) in records.iter().enumerate() {
-            for target in record.targets().iter().filter(|target| is_view_of(target, identity)) {
+            for target in record.targets().iter().filter(|target| Identity::from(*target).is_scheme_of(identity)) {
                 let Some(scheme) = target.scheme else { continue };
                 let known = layers.schemes.iter().position(|known| *known == scheme);
                 if known.is_none() && layers.schemes.len() == MOST {
@@ -81,16 +81,6 @@ impl Layers {
         let is_it = |(number, key, _): &&(usize, TargetKey, usize)| *number == record && *key == target;
         self.targets.iter().find(is_it).map(|(.., layer)| *layer)
     }
-}
-
-/// Whether a target is a scheme's view of what `identity` stands for. Events of plain monitoring do not tell their
-/// context, those of schemes do.
-fn is_view_of(target: &Target, identity: Identity) -> bool {
-    let agree = |a: Option<u32>, b: Option<u32>| a.is_none() || b.is_none() || a == b;
-    target.scheme.is_some()
-        && target.target_id == identity.target_id
-        && agree(target.kdamond.map(|index| index.0), identity.kdamond)
-        && agree(target.context, identity.context)
 }
 
 /// Applications while they are being added up.

@@ -82,7 +82,7 @@ pub(super) fn targets(
 ) -> Result<Vec<(TargetMap, HeatsReport)>, ReportError> {
     let groups = Group::all(record);
     let (schemes, shown): (Vec<_>, Vec<_>) =
-        groups.iter().partition(|group| groups.iter().any(|plain| group.is_scheme_of(plain)));
+        groups.iter().partition(|group| groups.iter().any(|plain| group.identity.is_scheme_of(plain.identity)));
     let per_target = cells / shown.len().max(1);
     let addresses = if per_target >= ADDRESSES * 512 { ADDRESSES } else { FEW_ADDRESSES };
     // A power of two, so that the page's coarser levels are halves of one another.
@@ -101,7 +101,7 @@ pub(super) fn targets(
         let Some(report) = seen(heats::heats(std::slice::from_ref(record), &options))? else { continue };
         let mut panels = report.panels.iter().map(|grid| panel(grid, &report)).collect::<Result<Vec<_>, _>>()?;
         let mut names = Vec::new();
-        for scheme in schemes.iter().filter(|scheme| scheme.is_scheme_of(group)) {
+        for scheme in schemes.iter().filter(|scheme| scheme.identity.is_scheme_of(group.identity)) {
             let address_ranges = report.panels.iter().map(|grid| {
                 let range = grid.space.addresses();
                 AddressRange { start: range.start, end: range.end, base: AddressBase::At(Addr(0)) }

@@ -65,18 +65,8 @@ impl Svg {
 
 /// Text that cannot be taken for markup.
 fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in in_xml(text).chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&apos;"),
-            c => out.push(c),
-        }
-    }
-    out
+    let entities = [("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("\"", "&quot;"), ("'", "&apos;")];
+    entities.into_iter().fold(in_xml(text), |text, (sign, entity)| text.replace(sign, entity))
 }
 
 /// Characters that have no place in XML are shown as escapes or, where they are no characters at all, left out.

@@ -1,9 +1,8 @@
 //! Goals: what a scheme has to meet to be suggested.
 
 use crate::whatif::Outcome;
-use damo_model::Nanos;
-use damo_model::human;
 use damo_model::scheme::Action;
+use damo_model::{Nanos, human};
 
 /// What a goal is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

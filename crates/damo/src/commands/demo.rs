@@ -45,37 +45,19 @@ pub(crate) fn run(args: &DemoArgs) -> Result<Outcome> {
     if !matches!(recorded, Some(Ok(()))) {
         simulate(&record, args.seed)?;
     }
-    for (why, words) in [
-        ("What is in the record:", vec!["info"]),
-        ("When was which memory how hot; the staircase is the workload's phases:", vec!["report", "heats"]),
-        (
-            "How much memory was in use at a time, as percentiles over the snapshots:",
-            vec!["report", "wss", "--range", "0", "101", "10"],
-        ),
-        ("The same as pictures:", vec!["report", "heats", "--heatmap", "heats.png"]),
-        ("", vec!["report", "heats", "--heatmap", "heats.svg"]),
-        ("", vec!["report", "wss", "--sortby", "time", "--range", "0", "101", "1", "--plot", "wss.png"]),
-        (
-            "",
-            vec![
-                "report",
-                "footprints",
-                "rss",
-                "--sortby",
-                "time",
-                "--range",
-                "0",
-                "101",
-                "1",
-                "--plot",
-                "footprints.png",
-            ],
-        ),
+    for (why, line) in [
+        ("What is in the record:", "info"),
+        ("When was which memory how hot; the staircase is the workload's phases:", "report heats"),
+        ("How much memory was in use at a time, as percentiles over the snapshots:", "report wss --range 0 101 10"),
+        ("The same as pictures:", "report heats --heatmap heats.png"),
+        ("", "report heats --heatmap heats.svg"),
+        ("", "report wss --sortby time --range 0 101 1 --plot wss.png"),
+        ("", "report footprints rss --sortby time --range 0 101 1 --plot footprints.png"),
     ] {
         if !why.is_empty() {
             step(why)?;
         }
-        command(&words, directory, &record)?;
+        command(line, directory, &record)?;
     }
     step(
         "Now on a program of yours; as root DAMON sees it, also within mappings:\n\n    damo record $(pidof app)\n    damo report heats",
@@ -123,13 +105,10 @@ fn type_command(words: impl IntoIterator<Item = String>) -> Result<()> {
 }
 
 /// Runs one of our own commands on the record; pictures go to the directory.
-fn command(words: &[&str], directory: &Path, record: &Path) -> Result<()> {
-    let mut words: Vec<String> = words
-        .iter()
-        .map(|word| {
-            if word.ends_with(".png") || word.ends_with(".svg") { text(&directory.join(word)) } else { (*word).into() }
-        })
-        .collect();
+fn command(line: &str, directory: &Path, record: &Path) -> Result<()> {
+    let is_picture = |word: &str| word.ends_with(".png") || word.ends_with(".svg");
+    let word = |word: &str| if is_picture(word) { text(&directory.join(word)) } else { word.to_owned() };
+    let mut words: Vec<String> = line.split(' ').map(word).collect();
     words.extend(["-i".into(), text(record)]);
     say_command(&words)?;
     type_command(words)

@@ -5,9 +5,8 @@ use crate::error::{Error, Result};
 use crate::io::Root;
 use crate::sysfs::{KDAMONDS, MemorySysfs, Sysfs, file};
 use crate::{needs, validate};
-use damo_model::KdamondIndex;
-use damo_model::KdamondThread;
 use damo_model::kdamond::Kdamond;
+use damo_model::{KdamondIndex, KdamondThread};
 use std::path::PathBuf;
 use std::sync::Arc;
 

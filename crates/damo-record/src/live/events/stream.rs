@@ -2,9 +2,9 @@
 
 use crate::live::interval_tracker::IntervalTracker;
 use crate::live::target_slots::TargetSlot;
-use damo_model::KdamondIndex;
-use damo_model::KdamondThread;
-use damo_model::{Intervals, Nanos, Params, Process, SchemeProgress, Stamp, Target, TargetKey};
+use damo_model::{
+    Intervals, KdamondIndex, KdamondThread, Nanos, Params, Process, SchemeProgress, Stamp, Target, TargetKey,
+};
 use damo_trace::assemble::{Assembler, EventKey};
 use std::collections::HashMap;
 

@@ -29,8 +29,7 @@ fn addresses_of_a_kdamond_that_counts_in_units_are_recorded_in_bytes() {
     let lab = Lab::on((6, 18), vec![one_snapshot(), does(|fake| fake.end(0))]);
     lab.others(1);
     lab.fake.put("sys/kernel/mm/damon/admin/kdamonds/0/contexts/0/addr_unit", "4096");
-    lab.run(&lab.request(RequestSource::Attach)).unwrap();
-    let (_, batch) = all(&lab.record());
+    let (_, batch) = lab.recorded_by(&lab.request(RequestSource::Attach));
     assert_eq!(batch.start, [0x1000 * 4096]);
     assert_eq!(batch.end, [0x2000 * 4096]);
 }
@@ -47,8 +46,7 @@ fn what_schemes_are_applied_to_is_recorded_also_if_they_came_after_attaching() {
     ]);
     lab.fake.put("sys/kernel/tracing/events/damon/damos_before_apply/format", APPLIES);
     lab.others(1);
-    lab.run(&lab.request(RequestSource::Attach)).unwrap();
-    let (reader, batch) = all(&lab.record());
+    let (reader, batch) = lab.recorded_by(&lab.request(RequestSource::Attach));
     assert_eq!(reader.targets().iter().map(|target| target.scheme).collect::<Vec<_>>(), [None, Some(0)]);
     assert_eq!(batch.snapshots.len(), 3);
 }
@@ -69,8 +67,7 @@ fn a_process_that_replaces_another_in_a_foreign_kdamond_is_another_target() {
         Step::Do(Box::new(|fake| fake.end(0))),
     ]);
     lab.others(1);
-    lab.run(&lab.request(RequestSource::Attach)).unwrap();
-    let (reader, batch) = all(&lab.record());
+    let (reader, batch) = lab.recorded_by(&lab.request(RequestSource::Attach));
     assert_eq!(pids_of(&reader), [77, 78]);
     assert_eq!(batch.snapshots[1].target, reader.targets()[1].key);
     let of_78 = |side: &Side| matches!(side, Side::Process(footprint) if footprint.pid == 78);
@@ -143,8 +140,7 @@ fn record_stat(steps: Vec<Step>, pid: &str) -> (Vec<(i64, i64)>, Reader) {
     lab.fake.put_module("damon_stat", &[("enabled", "Y")], &[("aggr_interval_us", "2000000"), ("kdamond_pid", pid)]);
     const TUNE: &str = include_str!("../../../../../testdata/kernel/formats/6.17-damon_monitor_intervals_tune.txt");
     lab.fake.put("sys/kernel/tracing/events/damon/damon_monitor_intervals_tune/format", TUNE);
-    lab.run(&lab.request(RequestSource::Attach)).unwrap();
-    let (reader, batch) = all(&lab.record());
+    let (reader, batch) = lab.recorded_by(&lab.request(RequestSource::Attach));
     let in_ms = |time: Nanos| time.0 / 1_000_000;
     let intervals = batch.snapshots.iter().map(|head| head.intervals.unwrap());
     (intervals.map(|intervals| (in_ms(intervals.sample), in_ms(intervals.aggregation))).collect(), reader)
@@ -203,8 +199,7 @@ fn an_operations_set_of_a_newer_kernel_is_recorded_by_its_word() {
     let lab = Lab::new(vec![Step::Snapshot(0, 0, ms(1000), &[0x1000]), Step::Do(Box::new(|fake| fake.end(0)))]);
     lab.others(1);
     lab.fake.kernel_writes(&format!("{KDAMONDS}/0/contexts/0/operations"), "iomem");
-    lab.run(&lab.request(RequestSource::Attach)).unwrap();
-    let (reader, batch) = all(&lab.record());
+    let (reader, batch) = lab.recorded_by(&lab.request(RequestSource::Attach));
     assert_eq!(batch.snapshots.len(), 1);
     assert_eq!(reader.meta().ops, Ops::of_file("iomem"));
     let sides = reader.side_data().unwrap();

@@ -237,8 +237,7 @@ fn a_target_that_is_gone_is_removed_where_the_kernel_can_and_the_others_keep_the
         [nothing(), Step::Do(Box::new(next)), nothing(), nothing(), Step::Do(Box::new(removed)), nothing(), nothing()];
     let end = [Step::Snapshot(0, 1, ms(9000), &[0x9000]), exits(77), exits(79)];
     lab.script.steps.lock().unwrap().extend(steps.into_iter().chain(end));
-    lab.run(&lab.request(pids(77))).unwrap();
-    let (reader, batch) = all(&lab.record());
+    let (reader, batch) = lab.recorded();
     let of = |snapshot: usize| {
         let key = batch.snapshots[snapshot].target;
         reader.targets().iter().find(|target| target.key == key).and_then(|target| target.process.clone()).unwrap().pid

@@ -151,7 +151,12 @@ impl Lab {
 
     /// Records process 77, and reads the record.
     pub(super) fn recorded(&self) -> (Reader, damo_model::Batch) {
-        self.run(&self.request(pids(77))).unwrap();
+        self.recorded_by(&self.request(pids(77)))
+    }
+
+    /// What is recorded when that is asked for.
+    pub(super) fn recorded_by(&self, request: &Request) -> (Reader, damo_model::Batch) {
+        self.run(request).unwrap();
         all(&self.record())
     }
 

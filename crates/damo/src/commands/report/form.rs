@@ -77,49 +77,38 @@ pub(crate) enum AnyForm {
     Picture(Format),
 }
 
+/// What a file of each form is, in the order of [`FORMS`].
+const KINDS: [(AnyForm, Kind); 7] = [
+    (AnyForm::Text, Kind::Text),
+    (AnyForm::Tables(Form::Json), Kind::Json),
+    (AnyForm::Tables(Form::Csv), Kind::Csv),
+    (AnyForm::Tables(Form::Markdown), Kind::Markdown),
+    (AnyForm::Tables(Form::Parquet), Kind::Parquet),
+    (AnyForm::Picture(Format::Png), Kind::Png),
+    (AnyForm::Picture(Format::Svg), Kind::Svg),
+];
+
 /// A form by its name.
 ///
 /// # Errors
 /// If there is none of that name.
 pub(crate) fn form(name: &str) -> Result<AnyForm, String> {
-    match name {
-        "text" => Ok(AnyForm::Text),
-        "png" => Ok(AnyForm::Picture(Format::Png)),
-        "svg" => Ok(AnyForm::Picture(Format::Svg)),
-        _ => Form::by_name(name)
-            .map(AnyForm::Tables)
-            .ok_or_else(|| format!("there is no such form; the forms are {}", FORMS.join(", "))),
-    }
+    let name = if name == "md" { "markdown" } else { name };
+    let found = FORMS.iter().zip(KINDS).find(|(known, _)| **known == name);
+    found.map(|(_, (form, _))| form).ok_or_else(|| format!("there is no such form; the forms are {}", FORMS.join(", ")))
 }
 
 impl AnyForm {
     /// The form that a file's ending asks for.
     pub(crate) fn of_name(path: &Path) -> Option<Self> {
-        match Kind::of_name(path)? {
-            Kind::Text => Some(Self::Text),
-            Kind::Json => Some(Self::Tables(Form::Json)),
-            Kind::Csv => Some(Self::Tables(Form::Csv)),
-            Kind::Markdown => Some(Self::Tables(Form::Markdown)),
-            Kind::Parquet => Some(Self::Tables(Form::Parquet)),
-            Kind::Png => Some(Self::Picture(Format::Png)),
-            Kind::Svg => Some(Self::Picture(Format::Svg)),
-            _ => None,
-        }
+        let named = Kind::of_name(path)?;
+        KINDS.into_iter().find(|(_, kind)| *kind == named).map(|(form, _)| form)
     }
 
     /// What a file of this form is.
     pub(crate) fn kind(self) -> Kind {
-        match self {
-            Self::Text => Kind::Text,
-            Self::Tables(Form::Json) => Kind::Json,
-            Self::Tables(Form::Csv) => Kind::Csv,
-            Self::Tables(Form::Markdown) => Kind::Markdown,
-            Self::Tables(Form::Parquet) => Kind::Parquet,
-            Self::Picture(Format::Png) => Kind::Png,
-            Self::Picture(Format::Svg) => Kind::Svg,
-            // The library may learn more forms; until they have a kind of their own they are text.
-            Self::Tables(_) => Kind::Text,
-        }
+        // The library may learn more forms; until they have a kind of their own they are text.
+        KINDS.into_iter().find(|(form, _)| *form == self).map_or(Kind::Text, |(_, kind)| kind)
     }
 }
 
