@@ -14,7 +14,7 @@ mod join;
 pub use join::{Merged, join};
 
 use crate::error::EditError;
-use damo_model::{Clock, Intervals, Meta, Nanos, Source, Target, TargetKey};
+use damo_model::{Clock, Intervals, Meta, Nanos, Process, Source, Target, TargetKey};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One of the records to merge.
@@ -210,7 +210,7 @@ impl Targets {
 
 /// Whether everything that tells targets apart is the same.
 fn is_same(a: &Target, b: &Target) -> bool {
-    let process = |t: &Target| t.process.as_ref().map(|process| (process.pid, process.started));
+    let process = |t: &Target| t.process.as_ref().map(Process::identity);
     let place = |t: &Target| (t.kdamond, t.context, t.scheme, t.target_id);
     place(a) == place(b) && process(a) == process(b)
 }

@@ -45,16 +45,22 @@ pub(crate) trait Stream {
     fn run(&self, receive: &mut Receive<'_>) -> Result<(), ImportError>;
 
     /// What the file says of itself. Asked after the first run.
-    fn describe(&self, meta: &mut Meta);
+    fn describe(&self, _meta: &mut Meta) {}
 
     /// Command name of a thread, where the file tells. Asked after the first run.
-    fn comm(&self, thread: i32) -> Option<String>;
+    fn comm(&self, _thread: i32) -> Option<String> {
+        None
+    }
 
     /// Whether an event that comes too late is a fault of the file. Otherwise it counts as lost.
-    fn is_sorted(&self) -> bool;
+    fn is_sorted(&self) -> bool {
+        false
+    }
 
     /// Why there was no event in the first run, as far as it is known.
-    fn nothing(&self) -> Option<String>;
+    fn nothing(&self) -> Option<String> {
+        None
+    }
 }
 
 /// Which of the two events that tell the same regions is used.

@@ -153,12 +153,6 @@ impl Stream for Legacy<'_> {
         Ok(())
     }
 
-    fn describe(&self, _meta: &mut Meta) {}
-
-    fn comm(&self, _thread: i32) -> Option<String> {
-        None
-    }
-
     fn is_sorted(&self) -> bool {
         true
     }

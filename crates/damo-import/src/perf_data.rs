@@ -132,11 +132,7 @@ impl Stream for PerfData<'_> {
         if !self.features.version.is_empty() {
             meta.tool = format!("perf {}", self.features.version);
         }
-        let format = |format: &EventFormat| TracepointFormat {
-            event: format!("damon:{}", format.name),
-            text: format.text.clone(),
-        };
-        meta.formats = self.formats.iter().map(format).collect();
+        meta.formats = self.formats.iter().map(TracepointFormat::from).collect();
         meta.page_size = self.tracing.page_size;
         meta.clock = self.attrs.first().map(|attr| attr.clock).unwrap_or_default();
         meta.clock_pair = self.features.clock_pair;
@@ -144,13 +140,5 @@ impl Stream for PerfData<'_> {
 
     fn comm(&self, thread: i32) -> Option<String> {
         self.seen.borrow().comms.get(&thread).or_else(|| self.tracing.comms.get(&thread)).cloned()
-    }
-
-    fn is_sorted(&self) -> bool {
-        false
-    }
-
-    fn nothing(&self) -> Option<String> {
-        None
     }
 }

@@ -254,11 +254,7 @@ impl Stream for Pages<'_> {
     }
 
     fn describe(&self, meta: &mut Meta) {
-        let format = |format: &EventFormat| TracepointFormat {
-            event: format!("damon:{}", format.name),
-            text: format.text.clone(),
-        };
-        meta.formats = self.formats.iter().map(format).collect();
+        meta.formats = self.formats.iter().map(TracepointFormat::from).collect();
         meta.clock = Clock::TraceLocal;
     }
 
@@ -268,14 +264,6 @@ impl Stream for Pages<'_> {
             (number.parse() == Ok(thread)).then(|| comm.to_owned())
         };
         self.trace.saved_cmdlines.lines().find_map(comm)
-    }
-
-    fn is_sorted(&self) -> bool {
-        false
-    }
-
-    fn nothing(&self) -> Option<String> {
-        None
     }
 }
 

@@ -4,7 +4,7 @@
 use crate::io::Root;
 use crate::procfs::Procfs;
 use crate::sysfs::KDAMONDS;
-use crate::tracefs::Tracefs;
+use crate::tracefs::{TUNE_EVENT, Tracefs};
 use serde::Serialize;
 use std::collections::HashMap;
 
@@ -97,7 +97,7 @@ const FEATURES: [(&str, &str, &str, Shows); 34] = [
         Event("damon_region_aggregated"),
     ),
     ("trace/damos_before_apply", "scheme applications through tracing", "6.7", Event("damos_before_apply")),
-    ("trace/damon_monitor_intervals_tune", "chosen intervals", "6.17", Event("damon_monitor_intervals_tune")),
+    ("trace/damon_monitor_intervals_tune", "chosen intervals", "6.17", Event(TUNE_EVENT)),
     ("trace/damos_esz", "quota in effect through tracing", "6.17", Event("damos_esz")),
     (
         "trace/damos_stat_after_apply_interval",

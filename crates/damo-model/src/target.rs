@@ -21,6 +21,13 @@ pub struct Process {
     pub cmdline: String,
 }
 
+impl Process {
+    /// What tells it apart from others, whatever it is called now.
+    pub fn identity(&self) -> (i32, Option<Nanos>) {
+        (self.pid, self.started)
+    }
+}
+
 /// One monitored target, or one scheme's view of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Target {

@@ -124,6 +124,11 @@ impl RecordError {
         SteerError::io(what, error).into()
     }
 
+    /// Why a record cannot be written, where no call to the system failed.
+    pub(crate) fn of_ours(file: impl Into<PathBuf>, why: &str) -> Self {
+        RecordError::Record { file: file.into(), why: why.to_owned(), system: false, pipe_closed: false }
+    }
+
     /// A record's error, its cause looked up in the chain of sources.
     pub(crate) fn record(file: impl Into<PathBuf>, error: &(dyn std::error::Error + 'static)) -> Self {
         if let Some(WriteError::Occupied { path, what, replaceable }) = error.downcast_ref() {

@@ -131,12 +131,7 @@ fn make(path: &Path) -> rustix::io::Result<File> {
 
 fn remove_left_over(path: &Path) -> Result<(), RecordError> {
     let Ok(meta) = std::fs::symlink_metadata(path) else { return Ok(()) };
-    let busy = |why: &str| RecordError::Record {
-        file: path.to_path_buf(),
-        why: why.to_string(),
-        system: false,
-        pipe_closed: false,
-    };
+    let busy = |why| RecordError::of_ours(path, why);
     if !meta.file_type().is_fifo() {
         return Err(busy("is in the way of the FIFO for marks: move it, or record to another name with --out"));
     }

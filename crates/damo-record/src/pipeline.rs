@@ -293,7 +293,7 @@ impl Pipeline {
     }
 
     fn error(&self, why: &str) -> RecordError {
-        RecordError::Record { file: self.place.0.clone(), why: why.to_string(), system: false, pipe_closed: false }
+        RecordError::of_ours(&self.place.0, why)
     }
 
     fn close(&self, fate: Fate) {
@@ -322,9 +322,8 @@ impl Sink for Pipeline {
 
 /// For a writer thread that panicked, which it has no reason to.
 fn broken() -> Ended {
-    let why = "the writer thread ended by a fault of its own; what was written before can be read".to_string();
-    let error = RecordError::Record { file: PathBuf::from("record"), why, system: false, pipe_closed: false };
-    Ended { error: Some(error), ..Ended::default() }
+    let why = "the writer thread ended by a fault of its own; what was written before can be read";
+    Ended { error: Some(RecordError::of_ours("record", why)), ..Ended::default() }
 }
 
 /// What an item costs in memory, roughly.

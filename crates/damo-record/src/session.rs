@@ -6,11 +6,11 @@ use crate::marks::Marks;
 use crate::pipeline::{Fate, LIVE_BLOCK_AGE, Patience, Pipeline};
 use crate::record_output::{Ended, RecordOutput, rules};
 use crate::request::{Output, Request};
-use crate::summary::{grouped, next_command, summary, tenths};
+use crate::summary::{grouped, next_command, summary, tenths, whole_seconds};
 use damo_format::WriterOptions;
 use damo_kernel::procfs::now;
-use damo_model::human::time_text;
-use damo_model::{Item, Mark, Nanos, Side, Stamp};
+use damo_model::human::{Style, format_size, time_text};
+use damo_model::{Bytes, Item, Mark, Nanos, Side, Stamp};
 use damo_monitor::Metrics;
 use damo_steer::Notifier;
 use damo_steer::command::{self, Started};
@@ -221,12 +221,18 @@ impl Session<'_> {
         }
     }
 
-    /// Says what the writer has to tell while it goes on, and draws the line of progress.
-    pub(crate) fn draw(&mut self, text: &dyn Fn() -> String) {
+    /// Says what the writer has to tell while it goes on, and draws the line of progress: the time, what was counted, how
+    /// much was written, and the rest.
+    pub(crate) fn draw(&mut self, counts_and_rest: &dyn Fn() -> (String, String)) {
         if let Some(warning) = self.pipeline.take_warning() {
             self.notifier.warn(&warning);
         }
-        self.notifier.draw(text);
+        let (elapsed, bytes) = (self.elapsed(), Bytes(self.pipeline.progress().bytes));
+        self.notifier.draw(&|| {
+            let time = whole_seconds(Nanos(i64::try_from(elapsed.as_nanos()).unwrap_or(i64::MAX)));
+            let (counts, rest) = counts_and_rest();
+            format!("{time}: {counts}, {}{rest}", format_size(bytes, Style::Human))
+        });
     }
 
     /// Finishes the record and says how it went.

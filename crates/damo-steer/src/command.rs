@@ -65,7 +65,7 @@ impl Started {
     }
 
     /// The recording could not begin: the program must not run on unrecorded, as if all was well.
-    pub fn abandon(mut self) {
+    fn abandon(mut self) {
         self.signal(Signal::TERM);
         for _ in 0..20 {
             if !matches!(self.child.try_wait(), Ok(None)) {

@@ -71,8 +71,8 @@ impl TargetSpec {
     }
 }
 
-/// Monitoring parameters as they were asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Monitoring parameters as they were asked for; by default those of the kernel's documents.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Monitoring {
     /// Sampling, aggregation and update intervals.
     pub intervals: Intervals,
@@ -90,22 +90,6 @@ pub struct Monitoring {
     pub refresh: Option<Nanos>,
     /// Attribute probes.
     pub probes: Vec<Probe>,
-}
-
-impl Default for Monitoring {
-    /// The kernel documents' defaults.
-    fn default() -> Self {
-        Self {
-            intervals: Intervals::default(),
-            nr_regions: NrRegions::default(),
-            goal: None,
-            ops: None,
-            given_nr_regions: false,
-            addr_unit: None,
-            refresh: None,
-            probes: Vec::new(),
-        }
-    }
 }
 
 /// Where processes come from.

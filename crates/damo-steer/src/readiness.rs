@@ -43,23 +43,39 @@ pub struct Check {
 }
 
 impl Check {
-    fn new(name: &'static str, needed: &'static str, verdict: Verdict, present: impl Into<String>) -> Self {
-        Self { name, needed, verdict, present: present.into(), remedy: String::new() }
-    }
-
     /// Whether only the stream of events needs it: snapshots through tried regions work without.
     pub(crate) fn is_for_events_alone(&self) -> bool {
         const FOR_EVENTS: [&str; 6] =
             ["tracefs", "events", "perf_event_paranoid", "lockdown", "config_perf_events", "config_event_tracing"];
         FOR_EVENTS.contains(&self.name)
     }
+}
 
+/// What a check is of: its name for scripts, and what is needed, in words.
+#[derive(Clone, Copy)]
+struct Need(&'static str, &'static str);
+
+impl Need {
     /// The remedy is told only where something is amiss.
-    fn remedy(mut self, remedy: impl Into<String>) -> Self {
-        if self.verdict > Verdict::Good {
-            self.remedy = remedy.into();
-        }
-        self
+    fn is(self, verdict: Verdict, present: impl Into<String>, remedy: impl Into<String>) -> Check {
+        let remedy = if verdict > Verdict::Good { remedy.into() } else { String::new() };
+        Check { name: self.0, needed: self.1, verdict, present: present.into(), remedy }
+    }
+
+    fn good(self, present: impl Into<String>) -> Check {
+        self.is(Verdict::Good, present, "")
+    }
+
+    fn unknown(self, present: impl Into<String>, remedy: impl Into<String>) -> Check {
+        self.is(Verdict::Unknown, present, remedy)
+    }
+
+    fn limited(self, present: impl Into<String>, remedy: impl Into<String>) -> Check {
+        self.is(Verdict::Limited, present, remedy)
+    }
+
+    fn bad(self, present: impl Into<String>, remedy: impl Into<String>) -> Check {
+        self.is(Verdict::Bad, present, remedy)
     }
 }
 
@@ -127,36 +143,29 @@ pub(crate) fn missing_capabilities(root: &Root) -> Vec<&'static str> {
 }
 
 fn rights(root: &Root) -> Check {
-    let needed = "the rights to set DAMON up and to take its events";
+    let need = Need("root", "the rights to set DAMON up and to take its events");
     let status = root.read_text("proc/self/status").unwrap_or_default();
     // The second number of `Uid:` is the effective one.
     let uid = status_field(&status, "Uid:")
         .and_then(|ids| ids.split_whitespace().nth(1)?.parse().ok())
         .unwrap_or_else(|| rustix::process::geteuid().as_raw());
-    let (caps, lacking) = (capabilities(&status), missing_capabilities(root));
-    let mut present = format!("uid {uid}");
-    if let Some(caps) = caps {
-        present.push_str(&format!(", effective capabilities {caps:#x}"));
-    }
+    let caps = capabilities(&status).map(|caps| format!(", effective capabilities {caps:#x}")).unwrap_or_default();
+    let present = format!("uid {uid}{caps}");
+    let lacking = missing_capabilities(root).join(" and ");
+    let without = if lacking.is_empty() { String::new() } else { format!(", without {lacking}") };
     if uid != 0 {
-        if !lacking.is_empty() {
-            present.push_str(&format!(", without {}", lacking.join(" and ")));
-        }
-        return Check::new("root", "root, to set DAMON up and to take its events", Verdict::Bad, present)
-            .remedy("sudo damo record …");
+        let need = Need("root", "root, to set DAMON up and to take its events");
+        return need.bad(present + &without, "sudo damo record …");
     }
     if let Some(map) = user_namespace(root) {
-        present.push_str(&format!(", but of a user namespace (/proc/self/uid_map: {map})"));
-        return Check::new("root", needed, Verdict::Bad, present).remedy(
-            "run it as root of the host: the root of a user namespace, as in a rootless container, may do nothing there",
-        );
+        let remedy = "run it as root of the host: the root of a user namespace, as in a rootless container, may do \
+                      nothing there";
+        return need.bad(format!("{present}, but of a user namespace (/proc/self/uid_map: {map})"), remedy);
     }
     if lacking.is_empty() {
-        return Check::new("root", needed, Verdict::Good, present);
+        return need.good(present);
     }
-    present.push_str(&format!(", without {}", lacking.join(" and ")));
-    Check::new("root", needed, Verdict::Bad, present)
-        .remedy("run it on the host; or start the container with --privileged")
+    need.bad(present + &without, "run it on the host; or start the container with --privileged")
 }
 
 /// How ids are mapped, if this is not the initial user namespace, in which each is itself.
@@ -167,84 +176,72 @@ fn user_namespace(root: &Root) -> Option<String> {
 }
 
 fn kernel(root: &Root, release: &str) -> Check {
-    let needed = "Linux 5.18 or later";
+    let need = Need("kernel", "Linux 5.18 or later");
     let verdict = match parse_release(release) {
         Some(version) if version >= (5, 18) => Verdict::Good,
         // Distributions give newer DAMON to their older kernels: what is there counts.
         Some(_) if Sysfs::new(root).present() => {
             let present = format!("{release}, which has DAMON's control files all the same");
-            return Check::new("kernel", needed, Verdict::Limited, present)
-                .remedy("recording as usual; `damo features` shows what this kernel's DAMON can do");
+            return need.limited(present, "recording as usual; `damo features` shows what this kernel's DAMON can do");
         }
         Some(_) => Verdict::Bad,
         None => Verdict::Unknown,
     };
     let present = if release.is_empty() { "unknown" } else { release };
-    Check::new("kernel", needed, verdict, present).remedy("boot a newer kernel; 6.6 or later is well tried")
+    need.is(verdict, present, "boot a newer kernel; 6.6 or later is well tried")
 }
 
 fn sysfs(root: &Root, config: &KernelConfig<'_>) -> Check {
-    let needed = "DAMON's control files";
+    let need = Need("damon_sysfs", "DAMON's control files");
     let sysfs = Sysfs::new(root);
     let shown = sysfs.shown().display().to_string();
     let error = match sysfs.nr_kdamonds() {
-        Ok(count) => {
-            return Check::new("damon_sysfs", needed, Verdict::Good, format!("{shown}, {count} kdamonds set up"));
-        }
+        Ok(count) => return need.good(format!("{shown}, {count} kdamonds set up")),
         Err(error) => error,
     };
-    if is_denied(&error) {
-        return Check::new("damon_sysfs", needed, denied(root), format!("{shown}: {}", short(&error)))
-            .remedy("run it as root");
-    }
-    let present = if error.kind() == Some(ErrorKind::NotFound) {
-        format!("{shown} is not there")
-    } else {
-        format!("{shown}: {}", short(&error))
+    let present = match error.kind() {
+        Some(ErrorKind::PermissionDenied) => {
+            return need.is(denied(root), format!("{shown}: {}", short(&error)), "run it as root");
+        }
+        Some(ErrorKind::NotFound) => format!("{shown} is not there"),
+        _ => format!("{shown}: {}", short(&error)),
     };
-    let present = format!("{present}; {}", config.tell("CONFIG_DAMON_SYSFS"));
     let remedy = match config.is_on("CONFIG_DAMON_SYSFS") {
         _ if !root.exists("sys/kernel") => "mount -t sysfs sysfs /sys",
         Some(true) => "the kernel has them, so they are hidden here: run it on the host, or mount -t sysfs sysfs /sys",
         Some(false) => "boot a kernel built with CONFIG_DAMON_SYSFS=y",
         None => "boot a kernel built with CONFIG_DAMON_SYSFS=y (5.18 or later)",
     };
-    Check::new("damon_sysfs", needed, Verdict::Bad, present).remedy(remedy)
+    need.bad(format!("{present}; {}", config.tell("CONFIG_DAMON_SYSFS")), remedy)
 }
 
 fn writable(root: &Root) -> Check {
-    let (name, needed) = ("damon_sysfs_writable", "DAMON's control files mounted for writing");
-    let Ok(mounts) = root.read_text("proc/mounts") else {
-        return Check::new(name, needed, Verdict::Unknown, "/proc/mounts cannot be read").remedy("mount /proc");
-    };
-    match mount_of(&mounts, &format!("/{KDAMONDS}")) {
-        Some(mount) if mount.read_only => {
-            let dir = mount.dir;
-            Check::new(name, needed, Verdict::Bad, format!("{dir} is mounted read-only (/proc/mounts)")).remedy(format!(
-                "run it on the host; or start the container with --privileged; or, if you may: mount -o remount,rw {dir}"
-            ))
-        }
-        Some(mount) => Check::new(name, needed, Verdict::Good, format!("{} is mounted for writing", mount.dir)),
-        None => {
-            Check::new(name, needed, Verdict::Unknown, "/proc/mounts has no /sys").remedy("mount -t sysfs sysfs /sys")
-        }
-    }
+    let need = Need("damon_sysfs_writable", "DAMON's control files mounted for writing");
+    let remedy = "run it on the host; or start the container with --privileged; or";
+    let path = format!("/{KDAMONDS}");
+    mounted_for_writing(root, need, &path, remedy, ("/proc/mounts has no /sys", "mount -t sysfs sysfs /sys"))
 }
 
 /// Where the lock and the notes of what was started are: see [`crate::notes`].
 fn run_directory(root: &Root) -> Check {
-    let (name, needed) = ("run_writable", "/run mounted for writing, as it is noted there what was started");
+    let need = Need("run_writable", "/run mounted for writing, as it is noted there what was started");
+    let remedy = "start the container with --tmpfs /run; on a host";
+    mounted_for_writing(root, need, "/run/damo", remedy, ("/proc/mounts does not say", ""))
+}
+
+/// Whether what `path` is on is mounted for writing: how to have it so without another mount, and what is to be said and
+/// done if no mount is told.
+fn mounted_for_writing(root: &Root, need: Need, path: &str, remedy: &str, untold: (&str, &str)) -> Check {
     let Ok(mounts) = root.read_text("proc/mounts") else {
-        return Check::new(name, needed, Verdict::Unknown, "/proc/mounts cannot be read").remedy("mount /proc");
+        return need.unknown("/proc/mounts cannot be read", "mount /proc");
     };
-    match mount_of(&mounts, "/run/damo") {
-        Some(Mount { dir, read_only: true }) => {
-            Check::new(name, needed, Verdict::Bad, format!("{dir} is mounted read-only (/proc/mounts)")).remedy(
-                format!("start the container with --tmpfs /run; on a host, if you may: mount -o remount,rw {dir}"),
-            )
-        }
-        Some(Mount { dir, .. }) => Check::new(name, needed, Verdict::Good, format!("{dir} is mounted for writing")),
-        None => Check::new(name, needed, Verdict::Unknown, "/proc/mounts does not say"),
+    match mount_of(&mounts, path) {
+        Some(Mount { dir, read_only: true }) => need.bad(
+            format!("{dir} is mounted read-only (/proc/mounts)"),
+            format!("{remedy}, if you may: mount -o remount,rw {dir}"),
+        ),
+        Some(Mount { dir, .. }) => need.good(format!("{dir} is mounted for writing")),
+        None => need.unknown(untold.0, untold.1),
     }
 }
 
@@ -266,10 +263,6 @@ fn mount_of<'a>(mounts: &'a str, path: &str) -> Option<Mount<'a>> {
     mounts.lines().filter_map(mount).max_by_key(|mount| mount.dir.len())
 }
 
-fn is_denied(error: &Error) -> bool {
-    error.kind() == Some(ErrorKind::PermissionDenied)
-}
-
 /// What a file that may not be read says: nothing, as long as we are not root.
 fn denied(root: &Root) -> Verdict {
     if rights(root).verdict == Verdict::Good { Verdict::Bad } else { Verdict::Unknown }
@@ -284,55 +277,50 @@ fn short(error: &Error) -> String {
 }
 
 fn tracefs(root: &Root) -> Check {
-    let needed = "tracefs, mounted and readable";
+    let need = Need("tracefs", "tracefs, mounted and readable");
     let error = match Tracefs::find(root) {
-        Ok(tracefs) => {
-            return Check::new("tracefs", needed, Verdict::Good, tracefs.shown().display().to_string());
-        }
+        Ok(tracefs) => return need.good(tracefs.shown().display().to_string()),
         Err(error) => error,
     };
-    if is_denied(&error) {
+    if error.kind() == Some(ErrorKind::PermissionDenied) {
         let present = match &error {
             Error::Read { path, source, .. } => format!("{}: {source}", path.display()),
             other => other.to_string(),
         };
-        return Check::new("tracefs", needed, denied(root), present).remedy("run it as root");
+        return need.is(denied(root), present, "run it as root");
     }
     let mounts = root.read_text("proc/mounts").unwrap_or_default();
     let mounted = mounts.lines().find(|line| line.split(' ').nth(2) == Some("tracefs"));
     match mounted.and_then(|line| line.split(' ').nth(1)) {
         Some(dir) if is_confidential(root) => {
-            Check::new("tracefs", needed, Verdict::Bad, format!("{dir} is empty, because of the kernel's lockdown"))
-                .remedy("see lockdown")
+            need.bad(format!("{dir} is empty, because of the kernel's lockdown"), "see lockdown")
         }
-        Some(dir) => Check::new("tracefs", needed, Verdict::Bad, format!("{dir} has no events (is it hidden?)"))
-            .remedy("run it on the host, on a kernel built with CONFIG_EVENT_TRACING=y"),
-        None => Check::new("tracefs", needed, Verdict::Bad, "not mounted (/proc/mounts)")
-            .remedy("mount -t tracefs tracefs /sys/kernel/tracing"),
+        Some(dir) => {
+            let remedy = "run it on the host, on a kernel built with CONFIG_EVENT_TRACING=y";
+            need.bad(format!("{dir} has no events (is it hidden?)"), remedy)
+        }
+        None => need.bad("not mounted (/proc/mounts)", "mount -t tracefs tracefs /sys/kernel/tracing"),
     }
 }
 
 fn events(root: &Root, config: &KernelConfig<'_>) -> Check {
-    let needed = "DAMON's tracepoint damon_aggregated";
+    let need = Need("events", "DAMON's tracepoint damon_aggregated");
     let Ok(tracefs) = Tracefs::find(root) else {
-        return Check::new("events", needed, Verdict::Unknown, "tracefs cannot be read")
-            .remedy("make tracefs readable first");
+        return need.unknown("tracefs cannot be read", "make tracefs readable first");
     };
     let names = tracefs.damon_event_names();
-    if let Some(event) = tracefs.region_event(false) {
-        let needed = if event == "damon_aggregated" { needed } else { "DAMON's tracepoint damon_region_aggregated" };
-        return Check::new("events", needed, Verdict::Good, names.join(" "));
+    match tracefs.region_event(false) {
+        Some("damon_aggregated") => return need.good(names.join(" ")),
+        Some(_) => return Need("events", "DAMON's tracepoint damon_region_aggregated").good(names.join(" ")),
+        None => {}
     }
     let dir = format!("{}/events/damon", tracefs.shown().display());
     let there = if names.is_empty() { "nothing".to_owned() } else { format!("only {}", names.join(" ")) };
     let options = ["CONFIG_DAMON", "CONFIG_EVENT_TRACING"].map(|option| config.tell(option)).join(", ");
     let boot = "boot a kernel built with CONFIG_DAMON=y and CONFIG_EVENT_TRACING=y (5.15 or later)";
-    let remedy = if something_runs(root) {
-        boot.to_owned()
-    } else {
-        format!("{SNAPSHOTS}, which needs no tracepoint; or {boot}")
-    };
-    Check::new("events", needed, Verdict::Bad, format!("{dir} has {there}; {options}")).remedy(remedy)
+    let instead = format!("{SNAPSHOTS}, which needs no tracepoint; or {boot}");
+    let remedy = if something_runs(root) { boot.to_owned() } else { instead };
+    need.bad(format!("{dir} has {there}; {options}"), remedy)
 }
 
 /// The command that records without events, with a gap for its targets.
@@ -346,17 +334,15 @@ pub(crate) fn something_runs(root: &Root) -> bool {
 
 fn paranoid(root: &Root) -> Check {
     let needed = "permission to open tracepoints through perf: root, or kernel.perf_event_paranoid of -1";
-    match root.read_number::<i32>("proc/sys/kernel/perf_event_paranoid") {
-        Ok(level) => {
-            let good = level <= -1 || rights(root).verdict == Verdict::Good;
-            let verdict = if good { Verdict::Good } else { Verdict::Bad };
-            Check::new("perf_event_paranoid", needed, verdict, format!("kernel.perf_event_paranoid = {level}")).remedy(
-                "run it as root; sysctl -w kernel.perf_event_paranoid=-1 opens perf alone, and not DAMON's files",
-            )
-        }
-        Err(_) => Check::new("perf_event_paranoid", needed, Verdict::Bad, "no /proc/sys/kernel/perf_event_paranoid")
-            .remedy("boot a kernel built with CONFIG_PERF_EVENTS=y"),
-    }
+    let need = Need("perf_event_paranoid", needed);
+    let Ok(level) = root.read_number::<i32>("proc/sys/kernel/perf_event_paranoid") else {
+        let present = "no /proc/sys/kernel/perf_event_paranoid";
+        return need.bad(present, "boot a kernel built with CONFIG_PERF_EVENTS=y");
+    };
+    let good = level <= -1 || rights(root).verdict == Verdict::Good;
+    let verdict = if good { Verdict::Good } else { Verdict::Bad };
+    let remedy = "run it as root; sysctl -w kernel.perf_event_paranoid=-1 opens perf alone, and not DAMON's files";
+    need.is(verdict, format!("kernel.perf_event_paranoid = {level}"), remedy)
 }
 
 /// What says how far the kernel is locked down; the boot parameters where securityfs is not mounted.
@@ -374,44 +360,36 @@ fn is_confidential(root: &Root) -> bool {
 }
 
 fn lockdown(root: &Root) -> Check {
-    let needed = "no kernel lockdown against tracing";
-    let Some(told) = lockdown_told(root) else {
-        return Check::new("lockdown", needed, Verdict::Good, "not built in or not mounted");
-    };
+    let need = Need("lockdown", "no kernel lockdown against tracing");
+    let Some(told) = lockdown_told(root) else { return need.good("not built in or not mounted") };
     if !is_confidential(root) {
-        return Check::new("lockdown", needed, Verdict::Good, told);
+        return need.good(told);
     }
     let events = Tracefs::find(root).map(|tracefs| tracefs.damon_event_names()).unwrap_or_default();
     if events.is_empty() {
-        return Check::new("lockdown", needed, Verdict::Bad, told)
-            .remedy("boot without lockdown=confidentiality (integrity is fine); it cannot be lowered while running");
+        let remedy = "boot without lockdown=confidentiality (integrity is fine); it cannot be lowered while running";
+        return need.bad(told, remedy);
     }
     // It came after boot, when the tracepoints were there already: perf still opens them.
-    Check::new("lockdown", needed, Verdict::Limited, told)
-        .remedy("record all the same: perf is still open; if it is not, boot without lockdown=confidentiality")
+    need.limited(told, "record all the same: perf is still open; if it is not, boot without lockdown=confidentiality")
 }
 
 fn container(root: &Root) -> Check {
-    let needed = "the host itself rather than a container";
+    let need = Need("container", "the host itself rather than a container");
     let marks = ["run/.containerenv", ".dockerenv", "run/systemd/container", "run/secrets/kubernetes.io"];
-    let mark = marks.into_iter().find(|rel| root.exists(rel));
-    match mark {
-        Some(rel) => Check::new("container", needed, Verdict::Limited, format!("this is a container: /{rel} is there"))
-            .remedy("run it on the host; or start the container with --privileged --pid=host -v /sys:/sys"),
-        None => Check::new("container", needed, Verdict::Good, "no sign of a container"),
-    }
+    let Some(rel) = marks.into_iter().find(|rel| root.exists(rel)) else { return need.good("no sign of a container") };
+    let remedy = "run it on the host; or start the container with --privileged --pid=host -v /sys:/sys";
+    need.limited(format!("this is a container: /{rel} is there"), remedy)
 }
 
 fn pid_namespace(root: &Root) -> Check {
-    let needed = "the initial pid namespace, to record any process of the host";
+    let need = Need("pid_namespace", "the initial pid namespace, to record any process of the host");
+    let remedy = "only processes of this container can be recorded; for others run it on the host, or start the \
+                  container with --pid=host";
     match root.io().link("proc/self/ns/pid") {
-        Ok(link) if link == INITIAL_PID_NAMESPACE => Check::new("pid_namespace", needed, Verdict::Good, link),
-        Ok(link) => Check::new("pid_namespace", needed, Verdict::Limited, format!("{link}, as in a container")).remedy(
-            "only processes of this container can be recorded; for others run it on the host, or start the \
-                 container with --pid=host",
-        ),
-        Err(_) => Check::new("pid_namespace", needed, Verdict::Unknown, "/proc/self/ns/pid cannot be read")
-            .remedy("mount /proc"),
+        Ok(link) if link == INITIAL_PID_NAMESPACE => need.good(link),
+        Ok(link) => need.limited(format!("{link}, as in a container"), remedy),
+        Err(_) => need.unknown("/proc/self/ns/pid cannot be read", "mount /proc"),
     }
 }
 
@@ -422,44 +400,36 @@ pub fn is_own_proc(root: &Root) -> bool {
 
 fn proc_of_namespace(root: &Root) -> Check {
     let needed = "/proc mounted for this pid namespace, as its process ids are those that the kernel takes";
+    let need = Need("proc", needed);
     let status = root.read_text("proc/self/status").unwrap_or_default();
-    let ids = status.lines().find_map(|line| line.strip_prefix("NSpid:")).unwrap_or_default();
-    let ids: Vec<&str> = ids.split_whitespace().collect();
-    match ids.as_slice() {
-        [there, .., here] => {
-            let present = format!("/proc is of another pid namespace: this process is {there} there, and {here} here");
-            Check::new("proc", needed, Verdict::Bad, present).remedy("mount -t proc proc /proc")
-        }
-        _ => Check::new("proc", needed, Verdict::Good, "/proc is of this pid namespace"),
-    }
+    let ids: Vec<&str> = status_field(&status, "NSpid:").unwrap_or_default().split_whitespace().collect();
+    let [there, .., here] = ids.as_slice() else { return need.good("/proc is of this pid namespace") };
+    let present = format!("/proc is of another pid namespace: this process is {there} there, and {here} here");
+    need.bad(present, "mount -t proc proc /proc")
 }
 
 fn kdamonds(root: &Root) -> Check {
-    let needed = "no other kdamond running (or record what it does)";
+    let need = Need("kdamonds", "no other kdamond running (or record what it does)");
     match Sysfs::new(root).running() {
-        Ok(running) if running.is_empty() => Check::new("kdamonds", needed, Verdict::Good, "none runs"),
+        Ok(running) if running.is_empty() => need.good("none runs"),
         Ok(running) => {
             let one = |(index, pid): &(KdamondIndex, Option<KdamondThread>)| match pid {
                 Some(pid) => format!("kdamond {index} runs as thread {pid}"),
                 None => format!("kdamond {index} runs"),
             };
             let present = running.iter().map(one).collect::<Vec<_>>().join(", ");
-            Check::new("kdamonds", needed, Verdict::Limited, present)
-                .remedy("damo record   (without a target: records what runs), or: damo stop --adopt")
+            need.limited(present, "damo record   (without a target: records what runs), or: damo stop --adopt")
         }
-        Err(error) => Check::new("kdamonds", needed, Verdict::Unknown, short(&error))
-            .remedy("make the files of damon_sysfs readable first"),
+        Err(error) => need.unknown(short(&error), "make the files of damon_sysfs readable first"),
     }
 }
 
 fn modules(root: &Root) -> Check {
-    let needed = "no DAMON kernel module running, which may keep others from starting";
+    let need = Need("modules", "no DAMON kernel module running, which may keep others from starting");
     let enabled: Vec<String> = Sysfs::new(root).enabled_modules().into_iter().map(|module| module.module).collect();
-    let Some(first) = enabled.first() else {
-        return Check::new("modules", needed, Verdict::Good, "none enabled");
-    };
+    let Some(first) = enabled.first() else { return need.good("none enabled") };
     let remedy = format!("echo N > /sys/module/{first}/parameters/enabled");
-    Check::new("modules", needed, Verdict::Limited, format!("enabled: {}", enabled.join(", "))).remedy(remedy)
+    need.limited(format!("enabled: {}", enabled.join(", ")), remedy)
 }
 
 #[cfg(test)]

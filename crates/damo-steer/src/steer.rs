@@ -84,7 +84,7 @@ impl Steer {
     pub fn start(&self, kdamonds: &[Kdamond]) -> Result<Vec<RunningKdamond>> {
         let _settings_lock = self.notes.lock(LOCK_TIMEOUT)?;
         if let Some(leftover) = self.notes.started()? {
-            let still: Vec<KdamondIndex> = self.ours_of(&leftover)?;
+            let still = self.ours(Some(&leftover))?;
             if !still.is_empty() {
                 return Err(SteerError::Started { indices: still });
             }
@@ -143,26 +143,23 @@ impl Steer {
     /// [`SteerError::NothingOn`], [`SteerError::NotStartedHere`], or what could not be undone.
     pub fn stop(&self, adopt: bool) -> Result<Vec<KdamondIndex>> {
         let _settings_lock = self.notes.lock(LOCK_TIMEOUT)?;
-        if let Some(leftover) = self.notes.started()? {
-            let indices = self.ours_of(&leftover)?;
+        let leftover = self.notes.started()?;
+        let mut stopped = self.ours(leftover.as_ref())?;
+        if let Some(leftover) = leftover {
             self.put_back(leftover)?;
-            // What ended by itself is put back now, but it was not running.
-            if !indices.is_empty() && !adopt {
-                return Ok(indices);
-            }
-            let others = self.running()?;
-            if others.is_empty() || !adopt {
-                return if indices.is_empty() { Err(self.none(&others)) } else { Ok(indices) };
-            }
-            self.sysfs.adopt(&others)?.undo()?;
-            return Ok([indices, others].concat());
+        }
+        // What ended by itself is put back now, but it was not running.
+        if !stopped.is_empty() && !adopt {
+            return Ok(stopped);
         }
         let others = self.running()?;
-        if others.is_empty() || !adopt {
+        if adopt && !others.is_empty() {
+            self.sysfs.adopt(&others)?.undo()?;
+            stopped.extend(others);
+        } else if stopped.is_empty() {
             return Err(self.none(&others));
         }
-        self.sysfs.adopt(&others)?.undo()?;
-        Ok(others)
+        Ok(stopped)
     }
 
     /// What there is, with statistics and, with `tried`, the regions that schemes were last tried on. Statistics of what
@@ -172,8 +169,7 @@ impl Steer {
     /// # Errors
     /// If the tree cannot be read.
     pub fn status(&self, tried: bool, adopt: bool) -> Result<Status> {
-        let leftover = self.notes.started()?;
-        let ours = leftover.map(|leftover| self.ours_of(&leftover)).transpose()?.unwrap_or_default();
+        let ours = self.ours(self.notes.started()?.as_ref())?;
         let kdamond = |index| {
             let ours = ours.contains(&index);
             // To ask for new figures is a write to the state file.
@@ -190,7 +186,7 @@ impl Steer {
     fn take(&self, adopt: bool) -> Result<Staged> {
         let running = self.running()?;
         if let Some(leftover) = self.notes.started()? {
-            let ours = self.ours_of(&leftover)?;
+            let ours = self.ours(Some(&leftover))?;
             if !ours.is_empty()
                 && (!adopt || running.iter().all(|index| ours.contains(index)))
                 && let Some(staged) = self.sysfs.take_over(leftover)?
@@ -217,8 +213,9 @@ impl Steer {
     }
 
     /// Indices of a note's kdamonds that still run as the same threads.
-    fn ours_of(&self, leftover: &Leftover) -> Result<Vec<KdamondIndex>> {
-        Ok(self.sysfs.left_on(leftover)?.into_iter().map(|on| on.index).collect())
+    fn ours(&self, note: Option<&Leftover>) -> Result<Vec<KdamondIndex>> {
+        let still_on = note.map_or(Ok(Vec::new()), |leftover| self.sysfs.left_on(leftover))?;
+        Ok(still_on.into_iter().map(|on| on.index).collect())
     }
 
     /// Undoes what a note tells of, and is done with it. Settings that are not those noted any more are someone else's.

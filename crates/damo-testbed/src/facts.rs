@@ -3,7 +3,7 @@
 use crate::score::{PhaseScore, Scorer};
 use crate::truth::Truth;
 use damo_format::{ReadError, Reader};
-use damo_model::{Bytes, Clock, Footprint, Intervals, Nanos, Selection, Side, TargetKey, TimeSpan};
+use damo_model::{Bytes, Clock, Footprint, Intervals, Nanos, Process, Selection, Side, TargetKey, TimeSpan};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
@@ -94,7 +94,7 @@ impl Facts {
     fn targets(&mut self, reader: &Reader) {
         let targets = reader.targets();
         let distinct = |count: BTreeSet<Option<u64>>| count.iter().flatten().count();
-        let pids = targets.iter().filter_map(|t| t.process.as_ref()).map(|p| (p.pid, p.started));
+        let pids = targets.iter().filter_map(|t| t.process.as_ref()).map(Process::identity);
         self.add("targets", targets.len());
         self.add("target_pids", pids.collect::<BTreeSet<_>>().len());
         self.add("target_ids", distinct(targets.iter().map(|t| t.target_id).collect()));

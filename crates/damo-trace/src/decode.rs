@@ -5,6 +5,9 @@ use super::format::{EventFormat, FieldLocation, FormatError};
 use damo_model::{Addr, Age, Bytes, Nanos, NrAccesses, Region, SchemeCounts};
 use thiserror::Error;
 
+/// The event that tells which sampling interval auto-tuning chose (Linux 6.17 and later).
+pub const TUNE_EVENT: &str = "damon_monitor_intervals_tune";
+
 /// A record that does not fit its event's layout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
@@ -205,7 +208,7 @@ impl Decoder {
                     target: slot(format, "target_idx")?,
                     region: region_slots(format)?,
                 },
-                "damon_monitor_intervals_tune" => Layout::Tune { sample: slot(format, "sample_us")? },
+                TUNE_EVENT => Layout::Tune { sample: slot(format, "sample_us")? },
                 "damos_esz" => Layout::Esz {
                     context: slot(format, "context_idx")?,
                     scheme: slot(format, "scheme_idx")?,

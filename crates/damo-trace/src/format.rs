@@ -1,6 +1,7 @@
 //! Event layouts as the running kernel tells them. Fields moved between releases (5.15 has no `age`, newer kernels add
 //! `probe_hits`), so that an offset is never taken for granted.
 
+use damo_model::TracepointFormat;
 use thiserror::Error;
 
 /// Longer texts are not format files.
@@ -77,6 +78,13 @@ pub struct EventFormat {
     pub fields: Vec<Field>,
     /// The text it was made from.
     pub text: String,
+}
+
+/// As a record keeps it.
+impl From<&EventFormat> for TracepointFormat {
+    fn from(format: &EventFormat) -> Self {
+        Self { event: format!("damon:{}", format.name), text: format.text.clone() }
+    }
 }
 
 impl EventFormat {

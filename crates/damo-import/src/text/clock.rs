@@ -61,17 +61,10 @@ pub(super) fn decimal(text: &str, unit: i64) -> Option<Nanos> {
 
 /// A plain decimal number: no sign, no blanks.
 pub(super) fn digits(text: &str) -> Option<u64> {
-    if text.is_empty() || text.len() > 20 {
+    if text.len() > 20 || !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    let mut number = 0_u64;
-    for byte in text.bytes() {
-        if !byte.is_ascii_digit() {
-            return None;
-        }
-        number = number.checked_mul(10)?.checked_add(u64::from(byte - b'0'))?;
-    }
-    Some(number)
+    text.parse().ok()
 }
 
 /// What a clock counts, by some of its times in order, and what to do about it: for an error.

@@ -4,6 +4,7 @@ use super::clock::{Tick, Time, decimal, digits, time};
 use super::lost::{Loss, loss};
 use super::strange::{self, Strange};
 use damo_model::{Addr, Age, ColumnId, Nanos, NrAccesses, Region};
+use damo_trace::TUNE_EVENT;
 use damo_trace::assemble::{EventKey, RegionEvent};
 
 /// What a line of a DAMON event says.
@@ -67,7 +68,7 @@ const EVENTS: [(&str, Kind); 6] = [
     ("damon_aggregated", Kind::Aggregated),
     ("damos_before_apply", Kind::BeforeApply),
     ("damon_region_aggregated", Kind::Probed),
-    ("damon_monitor_intervals_tune", Kind::Tune),
+    (TUNE_EVENT, Kind::Tune),
     ("damos_stat_after_apply_interval", Kind::Other),
     ("damos_esz", Kind::Other),
 ];

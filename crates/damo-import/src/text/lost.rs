@@ -1,5 +1,7 @@
 //! What tools say of events that they lost, in all their wordings.
 
+use super::clock::digits;
+
 /// A loss that a line tells of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Loss {
@@ -27,14 +29,14 @@ pub(super) fn loss(raw: &[u8]) -> Option<Loss> {
 fn in_brackets(text: &str) -> Option<Loss> {
     let (before, inner) = text.strip_suffix(']')?.rsplit_once('[')?;
     let before = before.trim();
-    let is_cpu = before.strip_prefix("CPU:").is_some_and(|cpu| number(cpu).is_some());
+    let is_cpu = before.strip_prefix("CPU:").is_some_and(|cpu| digits(cpu).is_some());
     if !before.is_empty() && !is_cpu {
         return None;
     }
     let words: Vec<&str> = inner.split_ascii_whitespace().collect();
     match words[..] {
         ["LOST", "EVENTS"] | ["EVENTS", "DROPPED"] => Some(Loss::Here(None)),
-        ["LOST", count, "EVENTS"] | [count, "EVENTS", "DROPPED"] => number(count).map(|count| Loss::Here(Some(count))),
+        ["LOST", count, "EVENTS"] | [count, "EVENTS", "DROPPED"] => digits(count).map(|count| Loss::Here(Some(count))),
         _ => None,
     }
 }
@@ -42,7 +44,7 @@ fn in_brackets(text: &str) -> Option<Loss> {
 /// `LOST 123 events!`
 fn of_perf_trace(text: &str) -> Option<Loss> {
     let count = text.trim_start().strip_prefix("LOST ")?.strip_suffix(" events!")?;
-    number(count).map(|count| Loss::Here(Some(count)))
+    digits(count).map(|count| Loss::Here(Some(count)))
 }
 
 /// `Processed 24680 events and lost 3 chunks!`, `Processed 24680 samples and lost 12.34%!`: perf's warnings, which stand
@@ -51,7 +53,7 @@ fn at_the_end(text: &str) -> Option<Loss> {
     let rest = text.get(text.find("Processed ")?..)?;
     let words: Vec<&str> = rest.split_ascii_whitespace().collect();
     match words[..] {
-        ["Processed", _, "events", "and", "lost", chunks, "chunks!"] => number(chunks).map(Loss::Chunks),
+        ["Processed", _, "events", "and", "lost", chunks, "chunks!"] => digits(chunks).map(Loss::Chunks),
         ["Processed", _, "samples", "and", "lost", share] if share.ends_with("%!") => Some(Loss::Share),
         _ => None,
     }
@@ -60,12 +62,8 @@ fn at_the_end(text: &str) -> Option<Loss> {
 /// `... PERF_RECORD_LOST lost 123`, `... PERF_RECORD_LOST_SAMPLES lost 123`: `perf script --show-lost-events`.
 fn of_a_record(text: &str) -> Option<Loss> {
     let (_, after) = text.split_once("PERF_RECORD_LOST")?;
-    let count = after.split(|c: char| !c.is_ascii_digit()).find_map(number);
+    let count = after.split(|c: char| !c.is_ascii_digit()).find_map(digits);
     Some(Loss::Here(count))
-}
-
-fn number(text: &str) -> Option<u64> {
-    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@
 
 // Records look the same wherever they are kept, so that reading them is the model's.
 pub use damo_trace::{
-    DecodeError, Decoded, Decoder, Event, EventFormat, Field, FieldLocation, FormatError, RawEvent, RawPage,
+    DecodeError, Decoded, Decoder, Event, EventFormat, Field, FieldLocation, FormatError, RawEvent, RawPage, TUNE_EVENT,
 };
 
 use crate::error::{Error, Result};
@@ -106,7 +106,7 @@ impl Tracefs {
     /// As [`Tracefs::event`]; also if there is no event of regions.
     pub fn recording_events(&self, schemes: bool, probes: bool) -> Result<Vec<EventFormat>> {
         let mut formats = vec![self.event(self.region_event(probes).unwrap_or(REGION_EVENTS[0]))?];
-        formats.extend(self.those_there(&["damon_monitor_intervals_tune"])?);
+        formats.extend(self.those_there(&[TUNE_EVENT])?);
         if schemes {
             formats.extend(self.those_there(&["damos_before_apply"])?);
             formats.extend(self.those_there(&SCHEME_FIGURES)?);
@@ -132,7 +132,7 @@ impl Tracefs {
     /// As [`Tracefs::event`]; also if there is no `damos_before_apply`.
     pub fn scheme_events(&self) -> Result<Vec<EventFormat>> {
         let mut formats = vec![self.event("damos_before_apply")?];
-        formats.extend(self.those_there(&["damon_monitor_intervals_tune"])?);
+        formats.extend(self.those_there(&[TUNE_EVENT])?);
         formats.extend(self.those_there(&SCHEME_FIGURES)?);
         Ok(formats)
     }

@@ -4,7 +4,7 @@ use crate::error::RecordError;
 use crate::request::Request;
 use damo_kernel::procfs::{clock_pair, now};
 use damo_kernel::sysfs::ModuleKdamond;
-use damo_kernel::tracefs::{Decoder, EventFormat, Tracefs};
+use damo_kernel::tracefs::{Decoder, EventFormat, TUNE_EVENT, Tracefs};
 use damo_model::kdamond::{Context, Kdamond};
 use damo_model::{Clock, Item, KdamondIndex, Meta, Ops, Params, Side, Source, Stamp, TracepointFormat};
 use damo_steer::Machine;
@@ -31,7 +31,7 @@ pub(crate) fn untold_tuning<'k>(
     formats: &[EventFormat],
     kdamonds: impl IntoIterator<Item = &'k Kdamond>,
 ) -> Option<&'static str> {
-    let is_told = formats.iter().any(|format| format.name == "damon_monitor_intervals_tune");
+    let is_told = formats.iter().any(|format| format.name == TUNE_EVENT);
     let mut contexts = kdamonds.into_iter().flat_map(|kdamond| &kdamond.contexts);
     (!is_told && contexts.any(|context| context.intervals_goal.is_some())).then_some(
         "This kernel tunes intervals but does not tell the ones it chose (Linux 6.17 and later do). The record has those \
@@ -63,10 +63,7 @@ pub(crate) fn meta(
         tool: crate::tool(),
         kernel_release: machine.procfs.kernel_release(),
         features: present.map(|feature| feature.name.to_string()).collect(),
-        formats: formats
-            .iter()
-            .map(|format| TracepointFormat { event: format!("damon:{}", format.name), text: format.text.clone() })
-            .collect(),
+        formats: formats.iter().map(TracepointFormat::from).collect(),
         source,
         ops: only.map(|context| context.ops),
         intervals: only.map(|context| context.intervals),
@@ -111,16 +108,8 @@ pub(crate) fn params_of(at: Stamp, index: KdamondIndex, kdamond: &Kdamond) -> Ve
 
 /// A kernel module's parameters as side data, as far as they are known: all modules monitor physical memory.
 pub(crate) fn module_params(at: Stamp, module: &ModuleKdamond) -> Params {
-    Params {
-        at,
-        kdamond: None,
-        context: None,
-        ops: Some(Ops::Paddr),
-        intervals: module.intervals(),
-        intervals_goal: None,
-        nr_regions: module.nr_regions(),
-        json: String::new(),
-    }
+    let (intervals, nr_regions) = (module.intervals(), module.nr_regions());
+    Params { at, ops: Some(Ops::Paddr), intervals, nr_regions, ..Params::default() }
 }
 
 #[cfg(test)]

@@ -150,7 +150,7 @@ impl Events {
             for (place, _) in stream.places.iter_mut().filter(|(place, _)| place.is(&renamed)) {
                 place.clone_from(&renamed);
             }
-            if let Some((key, target_id)) = stream.by_process.get(&(process.pid, process.started)) {
+            if let Some((key, target_id)) = stream.by_process.get(&process.identity()) {
                 let target = stream.describe_target(*key, None, *target_id, Some(process.clone()));
                 self.ready.push(Item::Target(target));
             }
@@ -398,7 +398,7 @@ impl Events {
             Some((TargetSlot::Process(process), _)) => Some(process.clone()),
             _ => None,
         };
-        let identity = process.as_ref().filter(|_| key.scheme.is_none()).map(|process| (process.pid, process.started));
+        let identity = process.as_ref().filter(|_| key.scheme.is_none()).map(Process::identity);
         if let Some(known) = identity.and_then(|identity| stream.by_process.get(&identity)) {
             let (known, _) = *known;
             stream.keys[local] = Some(known);

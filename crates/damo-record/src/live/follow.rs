@@ -16,7 +16,7 @@ use damo_kernel::procfs::now;
 use damo_kernel::ring::Until;
 use damo_model::human::{Show, Style, format_size};
 use damo_model::kdamond::RunningKdamond;
-use damo_model::{Bytes, Intervals, Item, KdamondIndex, KdamondThread, Nanos, Process, TargetKey};
+use damo_model::{Bytes, Intervals, Item, KdamondIndex, KdamondThread, Process, TargetKey};
 use damo_steer::Machine;
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
@@ -270,19 +270,12 @@ impl EventFollower {
                 whole_seconds(held)
             ));
         }
-        let (seen, written) = (self.events.seen(), session.pipeline.progress());
-        let (elapsed, share) = (session.elapsed(), self.side_data.kdamond_share());
+        let (seen, share) = (self.events.seen(), self.side_data.kdamond_share());
         session.draw(&|| {
-            let time = Nanos(i64::try_from(elapsed.as_nanos()).unwrap_or(i64::MAX));
             let share = share.map_or_else(String::new, |percent| format!(", DAMON {percent:.1} % of a CPU"));
             let lost = if seen.lost == 0 { "nothing lost".to_string() } else { format!("{} LOST", grouped(seen.lost)) };
-            format!(
-                "{}: {} snapshots, {} regions, {}, {lost}{share}",
-                whole_seconds(time),
-                grouped(seen.snapshots),
-                grouped(seen.regions),
-                format_size(Bytes(written.bytes), Style::Human),
-            )
+            let counts = format!("{} snapshots, {} regions", grouped(seen.snapshots), grouped(seen.regions));
+            (counts, format!(", {lost}{share}"))
         });
     }
 }

@@ -59,7 +59,7 @@ pub(crate) struct Change {
 }
 
 /// The intervals of one kdamond.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct IntervalTracker {
     now: Intervals,
     last: Option<Nanos>,
@@ -108,16 +108,7 @@ pub(crate) struct Adopted {
 
 impl IntervalTracker {
     pub(crate) fn new(now: Intervals) -> Self {
-        Self {
-            now,
-            last: None,
-            windows: VecDeque::new(),
-            since: None,
-            held: Vec::new(),
-            held_regions: 0,
-            change: None,
-            seen: Evidence::default(),
-        }
+        Self { now, ..Self::default() }
     }
 
     /// Intervals in force.
@@ -241,8 +232,7 @@ impl IntervalTracker {
             seen.high += 1;
         }
         let (intervals, witness) = (change.intervals, *witness);
-        let Some((old, new)) = self.expected(intervals).filter(|each_tracker| tell_apart(*each_tracker, witness))
-        else {
+        let Some((old, new)) = self.expected(intervals).filter(|paces| tell_apart(*paces, witness)) else {
             return;
         };
         let duration = duration.0.max(1) as f64;
@@ -285,9 +275,9 @@ impl IntervalTracker {
             }
             return None;
         };
-        let each_tracker = self.expected(change.intervals).filter(|each_tracker| tell_apart(*each_tracker, *witness));
+        let paces = self.expected(change.intervals).filter(|paces| tell_apart(*paces, *witness));
         let seen = self.seen;
-        let yes = match (witness, each_tracker) {
+        let yes = match (witness, paces) {
             (Witness::State, _) if change.tuning => Some(true),
             (Witness::State, Some(_)) if seen.new >= NEW_ENOUGH || seen.short >= SHORT_ENOUGH => Some(true),
             (Witness::State, Some(_)) if seen.old >= OLD_ENOUGH => Some(false),

@@ -100,8 +100,8 @@ impl ProcessTracker {
 
     /// Takes in those of `processes` that are not here yet.
     pub(crate) fn admit(&mut self, processes: Vec<Process>) {
-        let known: HashSet<(i32, Option<Nanos>)> = self.alive().map(identity).collect();
-        self.join(processes.into_iter().filter(|process| !known.contains(&identity(process))).collect());
+        let known: HashSet<(i32, Option<Nanos>)> = self.alive().map(Process::identity).collect();
+        self.join(processes.into_iter().filter(|process| !known.contains(&process.identity())).collect());
     }
 
     fn join(&mut self, processes: Vec<Process>) {
@@ -155,7 +155,7 @@ impl ProcessTracker {
                 None => {
                     tracked.alive = false;
                     tracked.exit = None;
-                    self.names.remove(&identity(&tracked.process));
+                    self.names.remove(&tracked.process.identity());
                     changes.gone.push(tracked.process.clone());
                 }
             }
@@ -178,7 +178,7 @@ impl ProcessTracker {
 
     /// Gives a process the name that it has now.
     pub(crate) fn name(&self, process: &mut Process) {
-        if let Some(name) = self.names.get(&identity(process)) {
+        if let Some(name) = self.names.get(&process.identity()) {
             (process.comm, process.cmdline) = name.clone();
         }
     }
@@ -287,7 +287,7 @@ impl TrackedProcess {
         names: &mut HashMap<(i32, Option<Nanos>), (String, String)>,
         stat: &Stat,
     ) -> Option<Process> {
-        let identity = identity(&self.process);
+        let identity = self.process.identity();
         let known =
             names.get(&identity).map_or((&self.process.comm, &self.process.cmdline), |(comm, line)| (comm, line));
         // The command line is another file to read: only when there is a reason.
@@ -307,10 +307,6 @@ impl TrackedProcess {
         names.insert(identity, (now.comm.clone(), now.cmdline.clone()));
         Some(Process { comm: now.comm, cmdline: now.cmdline, ..self.process.clone() })
     }
-}
-
-fn identity(process: &Process) -> (i32, Option<Nanos>) {
-    (process.pid, process.started)
 }
 
 /// The processes above these, init as the last.

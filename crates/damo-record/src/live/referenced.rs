@@ -8,18 +8,15 @@
 use super::description::meta;
 use super::process_tracker::ProcessTracker;
 use super::side_data::SideDataSampler;
-use super::snapshots::is_same;
 use super::starting::plan;
 use crate::error::RecordError;
 use crate::request::Request;
 use crate::session::{Ending, Findings, Recording, Session, duration};
-use crate::summary::{grouped, whole_seconds};
+use crate::summary::grouped;
 use damo_kernel::procfs::{MappingUse, now};
 use damo_kernel::referenced::ReferencedProcess;
-use damo_model::human::{Style, format_size, time_text};
-use damo_model::{
-    Bytes, Intervals, Item, Nanos, Ops, Params, Process, Side, Snapshot, Source, Stamp, Target, TargetKey,
-};
+use damo_model::human::time_text;
+use damo_model::{Intervals, Item, Nanos, Ops, Params, Process, Side, Snapshot, Source, Stamp, Target, TargetKey};
 use damo_steer::command::Started;
 use damo_steer::plan::TargetSpec;
 use damo_steer::problem::Problem;
@@ -147,9 +144,9 @@ impl<'a> ReferencedRecording<'a> {
     fn look(&mut self, session: &Session<'_>) -> Result<(), RecordError> {
         let changes = self.processes.look();
         let mut items = Vec::new();
-        self.targets.retain(|known| !changes.gone.iter().any(|gone| is_same(gone, &known.process)));
+        self.targets.retain(|known| !changes.gone.iter().any(|gone| gone.identity() == known.process.identity()));
         for process in &changes.renamed {
-            for known in self.targets.iter_mut().filter(|known| is_same(&known.process, process)) {
+            for known in self.targets.iter_mut().filter(|known| known.process.identity() == process.identity()) {
                 known.target.process = Some(process.clone());
                 items.push(Item::Target(known.target.clone()));
             }
@@ -239,17 +236,11 @@ impl<'a> ReferencedRecording<'a> {
     }
 
     fn draw(&self, session: &mut Session<'_>) {
-        let (elapsed, bytes) = (session.elapsed(), session.pipeline.progress().bytes);
         session.draw(&|| {
-            let time = Nanos(i64::try_from(elapsed.as_nanos()).unwrap_or(i64::MAX));
-            format!(
-                "{}: referenced pages of {} processes, {} snapshots, {} regions, {}",
-                whole_seconds(time),
-                grouped(self.targets.len() as u64),
-                grouped(self.nr_snapshots),
-                grouped(self.nr_regions),
-                format_size(Bytes(bytes), Style::Human),
-            )
+            let processes = grouped(self.targets.len() as u64);
+            let (snapshots, regions) = (grouped(self.nr_snapshots), grouped(self.nr_regions));
+            let counts = format!("{snapshots} snapshots, {regions} regions");
+            (format!("referenced pages of {processes} processes, {counts}"), String::new())
         });
     }
 }

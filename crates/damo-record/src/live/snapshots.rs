@@ -14,10 +14,9 @@ use super::starting::{NotStarted, plan, until_nobody_went};
 use crate::error::RecordError;
 use crate::request::{Request, Snapshots};
 use crate::session::{Ending, Findings, Recording, Session, duration};
-use crate::summary::{grouped, whole_seconds};
+use crate::summary::grouped;
 use damo_kernel::procfs::now;
 use damo_kernel::sysfs::{Command, TriedRegion};
-use damo_model::human::{Style, format_size};
 use damo_model::kdamond::Kdamond;
 use damo_model::scheme::{Action, FilterKind, Scheme, SchemeFilter};
 use damo_model::{
@@ -230,7 +229,7 @@ impl SnapshotRecording<'_> {
     /// Looks who is gone, and who has another name.
     fn look(&mut self, session: &Session<'_>) -> Result<(), RecordError> {
         for process in self.processes.look().renamed {
-            let is_it = |known: &Process| is_same(known, &process);
+            let is_it = |known: &Process| known.identity() == process.identity();
             for target in self.targets.iter().filter(|target| target.process.as_ref().is_some_and(is_it)) {
                 let target = Target { process: Some(process.clone()), ..target.clone() };
                 session.give_all([Item::Target(target)])?;
@@ -241,7 +240,7 @@ impl SnapshotRecording<'_> {
 
     /// Whether the process was there at the last look.
     fn is_alive(&self, process: &Process) -> bool {
-        self.processes.alive().any(|alive| is_same(alive, process))
+        self.processes.alive().any(|alive| alive.identity() == process.identity())
     }
 
     /// Reads the regions of all targets that are left: of one that has ended DAMON goes on to list the last ones. Gives
@@ -274,24 +273,12 @@ impl SnapshotRecording<'_> {
     }
 
     fn draw(&self, session: &mut Session<'_>) {
-        let (elapsed, bytes) = (session.elapsed(), session.pipeline.progress().bytes);
         session.draw(&|| {
-            let time = Nanos(i64::try_from(elapsed.as_nanos()).unwrap_or(i64::MAX));
             let of = if self.wanted.count > 0 { format!(" of {}", grouped(self.wanted.count)) } else { String::new() };
-            format!(
-                "{}: {}{of} snapshots read, {} regions, {}",
-                whole_seconds(time),
-                grouped(self.nr_snapshots),
-                grouped(self.nr_regions),
-                format_size(Bytes(bytes), Style::Human),
-            )
+            let (snapshots, regions) = (grouped(self.nr_snapshots), grouped(self.nr_regions));
+            (format!("{snapshots}{of} snapshots read, {regions} regions"), String::new())
         });
     }
-}
-
-/// Whether it is one process, whatever its name is now.
-pub(super) fn is_same(one: &Process, other: &Process) -> bool {
-    (one.pid, one.started) == (other.pid, other.started)
 }
 
 /// The regions of each of `count` targets: a target ends where addresses go backwards.

@@ -18,9 +18,7 @@ impl TargetSlot {
     /// Whether it is the same, whatever its process is called now.
     pub(crate) fn is(&self, other: &TargetSlot) -> bool {
         match (self, other) {
-            (TargetSlot::Process(one), TargetSlot::Process(other)) => {
-                (one.pid, one.started) == (other.pid, other.started)
-            }
+            (TargetSlot::Process(one), TargetSlot::Process(other)) => one.identity() == other.identity(),
             _ => self == other,
         }
     }

@@ -1,6 +1,6 @@
 //! What the kernel's build configuration has of DAMON and of tracing.
 
-use super::{Check, Verdict};
+use super::{Check, Need, Verdict};
 use damo_kernel::Root;
 use std::cell::OnceCell;
 use std::io::Read;
@@ -76,12 +76,17 @@ pub(super) fn config_checks(config: &KernelConfig<'_>) -> Vec<Check> {
         ("config_perf_events", "CONFIG_PERF_EVENTS", "perf rings, which events are taken through", Verdict::Bad),
         ("config_event_tracing", "CONFIG_EVENT_TRACING", "tracepoints that user space can take", Verdict::Bad),
     ];
-    let check = |(name, option, needed, missing)| match config.is_on(option) {
-        Some(true) => Check::new(name, needed, Verdict::Good, config.tell(option)),
-        Some(false) => Check::new(name, needed, missing, config.tell(option))
-            .remedy(format!("boot a kernel built with {option}=y; to find one: grep -l {option}=y /boot/config-*")),
-        None => Check::new(name, needed, Verdict::Unknown, "neither /proc/config.gz nor /boot/config-* is there")
-            .remedy("modprobe configs, to see the kernel's configuration in /proc/config.gz"),
+    let check = |(name, option, needed, missing)| {
+        let need = Need(name, needed);
+        let build = format!("boot a kernel built with {option}=y; to find one: grep -l {option}=y /boot/config-*");
+        match config.is_on(option) {
+            Some(true) => need.good(config.tell(option)),
+            Some(false) => need.is(missing, config.tell(option), build),
+            None => need.unknown(
+                "neither /proc/config.gz nor /boot/config-* is there",
+                "modprobe configs, to see the kernel's configuration in /proc/config.gz",
+            ),
+        }
     };
     options.into_iter().map(check).collect()
 }

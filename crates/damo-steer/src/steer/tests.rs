@@ -29,13 +29,12 @@ impl Machine {
         self.fake.files().into_iter().filter(|(path, _)| !path.ends_with("/.ran")).collect()
     }
 
-    /// Other parameters than it was started with.
-    fn tune(&self) {
-        let change = |kdamonds: &mut Vec<Kdamond>| {
-            kdamonds[0].contexts[0].nr_regions.max = 77;
-            Ok::<(), SteerError>(())
-        };
-        self.steer().tune(false, change).expect("takes it");
+    /// Other parameters than it was started with, in each context.
+    fn change(&self, change: impl Fn(&mut Context)) -> Result<()> {
+        self.steer().tune(false, |kdamonds| {
+            kdamonds.iter_mut().for_each(|kdamond| change(&mut kdamond.contexts[0]));
+            Ok(())
+        })
     }
 
     fn someone_else_starts(&self, pid: i32) {
@@ -74,11 +73,7 @@ fn tuning_changes_what_is_named_and_leaves_the_rest() {
     let mut kdamond = process(7);
     kdamond.contexts[0].schemes.push(Scheme::new(Action::Pageout));
     machine.steer().start(std::slice::from_ref(&kdamond)).expect("goes on");
-    let change = |kdamonds: &mut Vec<Kdamond>| {
-        kdamonds[0].contexts[0].intervals.aggregation = Nanos::from_millis(200);
-        Ok::<(), SteerError>(())
-    };
-    machine.steer().tune(false, change).expect("takes it");
+    machine.change(|context| context.intervals.aggregation = Nanos::from_millis(200)).expect("takes it");
     kdamond.contexts[0].intervals.aggregation = Nanos::from_millis(200);
     let status = machine.steer().status(false, false).expect("readable");
     assert_eq!(status.kdamonds[0].status.params, kdamond.resolved());
@@ -92,13 +87,8 @@ fn a_refused_change_leaves_the_parameters_of_all_kdamonds_as_they_were() {
     machine.steer().start(&both).expect("goes on");
     let before = machine.settings();
     machine.fake.fail_next("1/state", libc::EINVAL);
-    let change = |kdamonds: &mut Vec<Kdamond>| {
-        for kdamond in kdamonds {
-            kdamond.contexts[0].intervals.sample = Nanos::from_millis(9);
-        }
-        Ok::<(), SteerError>(())
-    };
-    let error = machine.steer().tune(false, change).expect_err("refused").to_string();
+    let change = |context: &mut Context| context.intervals.sample = Nanos::from_millis(9);
+    let error = machine.change(change).expect_err("refused").to_string();
     assert!(error.contains("`commit`") && error.contains("kdamonds/1/state"), "{error}");
     assert_eq!(machine.settings(), before);
     // The first one had taken the new parameters already, so that it is told the old ones once more.
@@ -233,16 +223,12 @@ fn whichever_write_of_a_tuning_fails_the_parameters_of_all_kdamonds_are_as_befor
         machine.steer().start(&rich()).expect("goes on");
     };
     let writes = at_each_write(started, |machine| {
-        machine.steer().tune(false, |kdamonds| {
-            for kdamond in kdamonds {
-                let context = &mut kdamond.contexts[0];
-                context.nr_regions.max = 77;
-                context.targets[0].regions.clear();
-                context.schemes.truncate(1);
-                context.schemes[0].filters.clear();
-                context.schemes[0].action = Action::Cold;
-            }
-            Ok(())
+        machine.change(|context| {
+            context.nr_regions.max = 77;
+            context.targets[0].regions.clear();
+            context.schemes.truncate(1);
+            context.schemes[0].filters.clear();
+            context.schemes[0].action = Action::Cold;
         })
     });
     assert!(writes > 50, "{writes} writes tune two kdamonds");
@@ -272,11 +258,7 @@ fn what_a_refused_change_ended_is_on_again_and_still_ours_to_stop() {
     machine.fake.set_alive(&[7]);
     machine.fake.end_at_refused_commits(None);
     let started = machine.steer().start(&[process(7)]).expect("goes on");
-    let change = |kdamonds: &mut Vec<Kdamond>| {
-        kdamonds[0].contexts[0].targets[0].pid = Some(9);
-        Ok::<(), SteerError>(())
-    };
-    let error = machine.steer().tune(false, change).expect_err("9 is dead").to_string();
+    let error = machine.change(|context| context.targets[0].pid = Some(9)).expect_err("9 is dead").to_string();
     assert!(error.contains("on again"), "{error}");
     let status = machine.steer().status(false, false).expect("readable");
     assert!(status.kdamonds[0].ours && status.kdamonds[0].status.on);
@@ -323,7 +305,7 @@ fn a_start_that_was_killed_right_after_switching_on_is_still_ours_to_stop() {
 fn settings_that_someone_staged_after_ours_ended_are_left_by_stop_and_start() {
     let machine = Machine::new();
     machine.steer().start(&[process(7)]).expect("goes on");
-    machine.tune();
+    machine.change(|context| context.nr_regions.max = 77).expect("takes it");
     machine.fake.end(0);
     let sample = "sys/kernel/mm/damon/admin/kdamonds/0/contexts/0/monitoring_attrs/intervals/sample_us";
     machine.root.io().write(sample, "7777").expect("someone");
@@ -340,7 +322,7 @@ fn settings_that_were_tuned_and_ended_by_themselves_are_put_back() {
     let machine = Machine::new();
     let before = machine.settings();
     machine.steer().start(&[process(7)]).expect("goes on");
-    machine.tune();
+    machine.change(|context| context.nr_regions.max = 77).expect("takes it");
     machine.fake.end(0);
     assert!(matches!(machine.steer().stop(false), Err(SteerError::NothingOn)));
     assert_eq!(machine.settings(), before);
