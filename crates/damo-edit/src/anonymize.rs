@@ -12,8 +12,7 @@ use crate::clock::{on_record_clock, stamp_mut, stamp_of};
 use crate::error::EditError;
 use areas::{Areas, Moves};
 use damo_model::{
-    Bytes, Clock, ClockPair, Item, KdamondIndex, Meta, Nanos, Ops, Side, Sink, SinkError, Source, Stamp, Target,
-    TargetKey,
+    Bytes, ClockPair, Item, KdamondIndex, Meta, Nanos, Ops, Side, Sink, SinkError, Source, Stamp, Target, TargetKey,
 };
 use names::Names;
 use std::collections::BTreeMap;
@@ -249,33 +248,14 @@ impl Sink for Anonymize<'_> {
     }
 }
 
-/// What may be known of a record by everyone. Written field by field, so that a new field does not slip through.
+/// What may be known of a record by everyone. Named field by field: a new field is left out until it is named here.
 fn anonymous(meta: &Meta) -> Meta {
-    let Meta {
-        tool,
-        kernel_release,
-        features,
-        // The texts of the kernel's files: nothing reads them any more, and a kernel of one's own may have its own.
-        formats: _,
-        source,
-        ops,
-        intervals,
-        intervals_goal,
-        nr_regions,
-        page_size,
-        clock: _,
-        clock_pair: _,
-        boot_id: _,
-        host: _,
-        command: _,
-        history: _,
-    } = meta.clone();
+    let known = |name: &&String| names::FEATURES.contains(&name.as_str());
     Meta {
-        tool: names::tool(&tool),
-        kernel_release: names::release(&kernel_release),
-        features: features.into_iter().filter(|name| names::FEATURES.contains(&name.as_str())).collect(),
-        formats: Vec::new(),
-        source: match source {
+        tool: names::tool(&meta.tool),
+        kernel_release: names::release(&meta.kernel_release),
+        features: meta.features.iter().filter(known).cloned().collect(),
+        source: match meta.source.clone() {
             Source::Simulator { seed, .. } => Source::Simulator { seed, workload: "unnamed".to_owned() },
             Source::Imported { format } if !names::FORMATS.contains(&format.as_str()) => {
                 Source::Imported { format: "other".to_owned() }
@@ -286,17 +266,12 @@ fn anonymous(meta: &Meta) -> Meta {
             | Source::Referenced
             | Source::Imported { .. }) => known,
         },
-        ops,
-        intervals,
-        intervals_goal,
-        nr_regions,
-        page_size,
-        clock: Clock::Unknown,
-        clock_pair: None,
-        boot_id: String::new(),
-        host: String::new(),
-        command: Vec::new(),
-        history: Vec::new(),
+        ops: meta.ops,
+        intervals: meta.intervals,
+        intervals_goal: meta.intervals_goal,
+        nr_regions: meta.nr_regions,
+        page_size: meta.page_size,
+        ..Meta::default()
     }
 }
 

@@ -6,6 +6,9 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+/// Longer quotations of foreign texts are cut.
+pub(crate) const MAX_QUOTE: usize = 60;
+
 /// Why a foreign record could not be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -76,13 +79,4 @@ impl fmt::Display for FilePosition {
             FilePosition::Inflated(line, column) => write!(f, ", line {line} column {column} of the text in it"),
         }
     }
-}
-
-/// A short, printable piece of foreign text for messages.
-pub(crate) fn excerpt(text: &str) -> String {
-    let mut shown: String = text.chars().take(60).collect::<String>().shown().to_string();
-    if text.chars().nth(60).is_some() {
-        shown.push('…');
-    }
-    shown
 }

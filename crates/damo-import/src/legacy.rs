@@ -8,7 +8,7 @@ use crate::driver::{Event, Receive, Stream};
 use crate::error::{FilePosition, ImportError};
 use crate::sniff::LEGACY_MAGIC;
 use crate::{Context, Imported};
-use damo_model::{Addr, Meta, Nanos, NrAccesses, Region};
+use damo_model::{Addr, Nanos, NrAccesses, Region};
 use damo_trace::assemble::{EventKey, RegionEvent};
 use std::cell::RefCell;
 

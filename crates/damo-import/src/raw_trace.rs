@@ -5,10 +5,10 @@
 //! processor's pages are a file; their events are merged by time.
 
 use crate::driver::{self, Event, OTHER_EVENTS, Receive, Stream, probe_columns, region_of};
-use crate::error::{FilePosition, ImportError, excerpt};
+use crate::error::{FilePosition, ImportError, MAX_QUOTE};
 use crate::side_data::SideFiles;
 use crate::{Context, Format, Imported, Options, Tick};
-use damo_model::human::Show;
+use damo_model::human::{Show, excerpt};
 use damo_model::{Clock, Meta, Nanos, Sink, TracepointFormat};
 use damo_trace::assemble::RegionEvent;
 use damo_trace::{Decoded, Decoder, Event as Said, EventFormat, RawPage};
@@ -127,7 +127,8 @@ pub fn import_raw_trace(
         (None, _) => None,
         (Some(_), Some(tick)) => Some(tick),
         (Some(clock), None) => {
-            let what = format!("its times are of the clock `{}`, which does not count nanoseconds", excerpt(clock));
+            let what =
+                format!("its times are of the clock `{}`, which does not count nanoseconds", excerpt(clock, MAX_QUOTE));
             let remedy = "tell how long a step of it is, as in --clock_tick 10ms or --clock_tick 2.4GHz, or record again \
                           with `echo local > /sys/kernel/tracing/trace_clock`";
             return Err(context.bad(FilePosition::Whole, what, remedy));

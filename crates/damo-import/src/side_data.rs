@@ -7,8 +7,8 @@
 mod rows;
 
 use crate::Imported;
-use crate::error::{ImportError, excerpt};
-use damo_model::human::{Show, TimeUnit, parse_bp, parse_number, parse_time};
+use crate::error::{ImportError, MAX_QUOTE};
+use damo_model::human::{Show, TimeUnit, excerpt, parse_bp, parse_number, parse_time};
 use damo_model::{
     Intervals, IntervalsGoal, Item, KdamondIndex, Meta, Nanos, NrRegions, Ops, Params, Process, Side, Sink, Stamp,
     Target,
@@ -303,7 +303,7 @@ fn nr_regions(value: &Value) -> Option<NrRegions> {
 
 /// The start of a value's JSON, for messages.
 pub(crate) fn shown(value: &Value) -> String {
-    excerpt(&value.to_string())
+    excerpt(&value.to_string(), MAX_QUOTE)
 }
 
 #[cfg(test)]

@@ -11,9 +11,10 @@ mod lost;
 mod strange;
 
 use crate::driver::{Event, OTHER_EVENTS, Receive, Stream};
-use crate::error::{FilePosition, ImportError, excerpt};
+use crate::error::{FilePosition, ImportError, MAX_QUOTE};
 use crate::{Context, Format, Imported};
 pub use clock::Tick;
+use damo_model::human::excerpt;
 use damo_model::{Age, Meta};
 use line::{Found, Line, Tool};
 use lines::Lines;
@@ -130,7 +131,7 @@ impl<'a> TextStream<'a> {
             Found::Unreadable | Found::Strange(_) => {
                 seen.unreadable += 1;
                 if seen.first_unreadable.is_none() {
-                    seen.first_unreadable = Some((number, excerpt(line.text)));
+                    seen.first_unreadable = Some((number, excerpt(line.text, MAX_QUOTE)));
                 }
             }
             _ => {}

@@ -29,7 +29,7 @@ mod number;
 mod parse;
 mod text;
 
-pub use escape::{Screen, Show, Shown, is_plain, plain_json, sentence};
+pub use escape::{Screen, Show, Shown, excerpt, is_plain, plain_json, sentence};
 pub(crate) use format::format_time_exact;
 pub use format::{
     count_text, format_bp, format_hex_range, format_hz, format_hz_number, format_nr, format_percent, format_size,

@@ -56,15 +56,7 @@ pub(crate) fn whole_seconds(time: Nanos) -> String {
 
 /// A number with a comma before each three digits: `1,234,567`.
 pub(crate) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+    human::format_nr(number.into(), Style::Human)
 }
 
 /// A path as it can be pasted into a shell.

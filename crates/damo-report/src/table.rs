@@ -34,7 +34,7 @@ pub struct Table {
 }
 
 /// A value of a cell.
-pub trait CellValue: Sized {
+pub(crate) trait CellValue: Sized {
     /// Whether it may be unknown.
     const MAY_BE_NULL: bool;
 

@@ -1,6 +1,6 @@
 //! Why a simulation cannot be run, or had to stop.
 
-use damo_model::SinkError;
+use damo_model::{ParamError, SinkError};
 
 /// Why a simulation cannot be run, or had to stop.
 #[derive(Debug, thiserror::Error)]
@@ -16,6 +16,9 @@ pub enum SimError {
         /// What to do.
         remedy: String,
     },
+    /// A monitoring parameter that no kernel would take either.
+    #[error("{0}")]
+    Parameter(#[from] ParamError),
     /// A scheme that cannot be.
     #[error("scheme {index}: {what}: {remedy}")]
     Scheme {

@@ -111,13 +111,7 @@ impl Options {
             Err(SimError::Option { option, what, remedy: remedy.to_owned() })
         };
         let Intervals { sample, aggregation, update } = self.intervals;
-        if sample.0 < 1000 {
-            return bad("sampling interval", format!("{} ns is too short", sample.0), "use at least 1 us");
-        }
-        if aggregation < sample {
-            let what = format!("{} us is shorter than the sampling interval", aggregation.as_micros());
-            return bad("aggregation interval", what, "use at least the sampling interval; 20 of them is usual");
-        }
+        self.intervals.check()?;
         if aggregation.0 / sample.0 > i64::from(u32::MAX) {
             return bad("aggregation interval", "over 4 billion samples".into(), "use a longer sampling interval");
         }
@@ -125,24 +119,16 @@ impl Options {
             let what = format!("{} us is shorter than the sampling interval", update.as_micros());
             return bad("update interval", what, "use at least the sampling interval; 1 s is usual");
         }
-        let NrRegions { min, max } = self.nr_regions;
-        if min < 3 {
-            return bad("minimum number of regions", format!("{min} is below 3"), "use at least 3, as the kernel does");
-        }
-        if max < min {
-            return bad("maximum number of regions", format!("{max} is below the minimum {min}"), "raise it");
-        }
+        self.nr_regions.check()?;
+        let max = self.nr_regions.max;
         if max > MAX_REGIONS {
             return bad("maximum number of regions", format!("{max} is too large"), "use at most 16777216");
         }
         if let Some(goal) = self.intervals_goal {
-            if goal.access_bp == 0 || goal.access_bp > 10_000 {
-                let what = format!("{} basis points", goal.access_bp);
-                return bad("intervals goal", what, "aim at a share between 1 and 10000 basis points; 400 is usual");
-            }
-            if goal.min_sample.0 < 1000 || goal.max_sample < goal.min_sample {
-                let what = format!("sampling from {} to {} ns", goal.min_sample.0, goal.max_sample.0);
-                return bad("intervals goal", what, "give a smallest interval of 1 us or more, and a larger largest");
+            goal.check()?;
+            if goal.min_sample.0 < 1000 {
+                let what = format!("sampling from {} ns on", goal.min_sample.0);
+                return bad("intervals goal", what, "give a smallest interval of 1 us or more");
             }
         }
         if self.duration.is_some_and(|d| d.0 <= 0) {

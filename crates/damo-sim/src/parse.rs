@@ -8,7 +8,7 @@
 //! all have weight 0 is idle.
 
 use crate::workload::{MemRegion, Pattern, Phase, RwMode, Workload};
-use damo_model::human::Show;
+use damo_model::human::{count_text, excerpt};
 use damo_model::{Bytes, Nanos};
 use std::collections::HashMap;
 
@@ -142,7 +142,8 @@ fn parse_regions<'a>(lines: &[Line<'a>]) -> Result<(Vec<MemRegion>, HashMap<&'a 
             [name, size] => (name, size, None),
             [name, size, file] => (name, size, Some(file)),
             _ => {
-                let what = format!("{} where a region should be: `{}`", count(fields.len(), "field"), quote(text));
+                let what =
+                    format!("{} where a region should be: `{}`", count_text(fields.len() as u64, "field"), quote(text));
                 return mistake(*number, what, FORM);
             }
         };
@@ -209,7 +210,8 @@ fn parse_pattern(line: &Line<'_>, names: &HashMap<&str, usize>) -> Result<Patter
         [name, random, stride, weight] => (name, random, stride, weight, None),
         [name, random, stride, weight, mode] => (name, random, stride, weight, Some(mode)),
         _ => {
-            let what = format!("{} where a pattern should be: `{}`", count(fields.len(), "field"), quote(text));
+            let what =
+                format!("{} where a pattern should be: `{}`", count_text(fields.len() as u64, "field"), quote(text));
             return mistake(number, what, FORM);
         }
     };
@@ -273,15 +275,7 @@ fn parse_number(line: usize, text: &str, what: &str, remedy: &str) -> Result<u64
 
 /// At most [`MAX_QUOTE`] characters of `text`, without what would garble a terminal.
 fn quote(text: &str) -> String {
-    let mut quoted: String = text.chars().take(MAX_QUOTE).collect::<String>().shown().to_string();
-    if text.chars().count() > MAX_QUOTE {
-        quoted.push('…');
-    }
-    quoted
-}
-
-fn count(n: usize, what: &str) -> String {
-    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
+    excerpt(text, MAX_QUOTE)
 }
 
 #[cfg(test)]

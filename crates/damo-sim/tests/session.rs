@@ -269,13 +269,13 @@ fn options_that_cannot_be_are_refused_with_a_remedy() {
         ..d()
     };
     let cases = [
-        (intervals(ms(0), ms(100), ms(1000)), "sampling interval"),
-        (intervals(ms(-5), ms(100), ms(1000)), "sampling interval"),
-        (intervals(ms(5), ms(4), ms(1000)), "aggregation interval"),
+        (intervals(ms(0), ms(100), ms(1000)), "intervals.sample_us"),
+        (intervals(ms(-5), ms(100), ms(1000)), "intervals.sample_us"),
+        (intervals(ms(5), ms(4), ms(1000)), "intervals.aggr_us"),
         (intervals(Nanos(1000), Nanos(i64::MAX), ms(1000)), "aggregation interval"),
         (intervals(ms(5), ms(100), ms(1)), "update interval"),
-        (bounds(2, 1000), "minimum number of regions"),
-        (bounds(10, 9), "maximum number of regions"),
+        (bounds(2, 1000), "nr_regions.min"),
+        (bounds(10, 9), "nr_regions.max"),
         (bounds(10, u64::MAX), "maximum number of regions"),
         (Options { duration: Some(Nanos(0)), ..d() }, "duration"),
         (Options { accesses_per_ms: 0, ..d() }, "accesses per millisecond"),
@@ -291,10 +291,12 @@ fn options_that_cannot_be_are_refused_with_a_remedy() {
         let error =
             simulate(&builtin::STAIRS.workloads(), &options, &mut Vec::new(), &mut |_| ControlFlow::Continue(()));
         let error = error.expect_err(expected);
-        assert!(
-            matches!(&error, SimError::Option { option, remedy, .. } if *option == expected && !remedy.is_empty()),
-            "{error}"
-        );
+        let refused = match &error {
+            SimError::Option { option, remedy, .. } => *option == expected && !remedy.is_empty(),
+            SimError::Parameter(error) => error.field == expected,
+            _ => false,
+        };
+        assert!(refused, "{error}");
     }
 }
 

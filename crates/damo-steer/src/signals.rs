@@ -27,7 +27,7 @@ const OF_A_KEY: usize = 1 << 8;
 
 /// One that asks to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StopRequest {
+pub(crate) struct StopRequest {
     /// The number of the signal.
     pub signal: i32,
     /// A key of the terminal sent it to all in the foreground.

@@ -28,16 +28,23 @@ fn parse<T: Args + FromArgMatches>(words: &[&str]) -> T {
     T::from_arg_matches(&matches).unwrap()
 }
 
-fn start(place: &Machine, words: &[&str]) -> Result<String, CliError> {
+/// What a command prints.
+fn said(command: impl FnOnce(&mut Vec<u8>) -> Result<ExitCode, CliError>) -> Result<String, CliError> {
     let mut out = Vec::new();
-    start_on(place, &parse::<StartArgs>(words), &mut out)?;
+    command(&mut out)?;
     Ok(String::from_utf8(out).unwrap())
 }
 
+fn start(place: &Machine, words: &[&str]) -> Result<String, CliError> {
+    said(|out| start_on(place, &parse(words), out))
+}
+
+fn tune(place: &Machine, words: &[&str]) -> Result<Vec<String>, String> {
+    tune_on(place, &parse::<TuneArgs>(words)).map_err(|error| error.to_string())
+}
+
 fn status(place: &Machine) -> String {
-    let mut out = Vec::new();
-    status_on(place, &parse::<StatusArgs>(&[]), &mut out).unwrap();
-    String::from_utf8(out).unwrap()
+    said(|out| status_on(place, &parse(&[]), out)).unwrap()
 }
 
 const PAGEOUT: [&str; 9] =
@@ -86,7 +93,7 @@ fn tune_changes_what_is_named_and_leaves_the_rest() {
     let (_notes, fake, place) = place();
     start(&place, &PAGEOUT).unwrap();
     let before = fake.files();
-    tune_on(&place, &parse::<TuneArgs>(&["-s", "10ms"])).unwrap();
+    tune(&place, &["-s", "10ms"]).unwrap();
     let after = fake.files();
     let changed: Vec<&String> =
         after.iter().filter(|(path, value)| before.get(*path) != Some(value)).map(|(path, _)| path).collect();
@@ -115,9 +122,7 @@ fn options_without_an_action_and_programs_are_refused_before_anything_is_written
 }
 
 fn print(place: &Machine, words: &[&str]) -> Result<String, CliError> {
-    let mut out = Vec::new();
-    print_on(place, &parse::<PrintArgs>(words), &mut out)?;
-    Ok(String::from_utf8(out).unwrap())
+    said(|out| print_on(place, &parse(words), out))
 }
 
 fn kernel_says(fake: &MemorySysfs, file: &str, value: &str) {
@@ -143,28 +148,10 @@ fn what_options_mean_is_printed_as_json_in_the_words_typed_and_as_writes() {
 fn status_fits_into_eighty_columns_and_tells_all_there_is() {
     let (_notes, fake, place) = place();
     fake.put("sys/module/damon_reclaim/parameters/enabled", "N");
-    let words = [
-        &PAGEOUT[..],
-        &[
-            "--damos_quotas",
-            "10ms",
-            "100M",
-            "1s",
-            "0",
-            "3",
-            "7",
-            "--damos_filter",
-            "reject",
-            "anon",
-            "addr",
-            "4K",
-            "1G",
-        ],
-        &["--damos_quota_goal", "some_mem_psi_us", "10ms", "--damos_apply_interval", "1s"],
-        &["--damos_wmarks", "free_mem_rate", "5s", "50%", "40%", "5%"],
-    ]
-    .concat();
-    let words: Vec<&str> = words.into_iter().map(|word| if word == "addr" { "reject addr" } else { word }).collect();
+    let filter = ["--damos_filter", "reject", "anon", "reject addr", "4K", "1G"];
+    let more = "--damos_quotas 10ms 100M 1s 0 3 7 --damos_quota_goal some_mem_psi_us 10ms --damos_apply_interval 1s \
+                --damos_wmarks free_mem_rate 5s 50% 40% 5%";
+    let words: Vec<&str> = PAGEOUT.into_iter().chain(filter).chain(more.split(' ')).collect();
     start(&place, &words).unwrap();
     for (file, value) in [
         ("stats/nr_tried", "1234"),
@@ -223,9 +210,7 @@ fn status_as_json_has_the_python_tools_keys_and_is_read_as_parameters() {
     let (_notes, fake, place) = place();
     start(&place, &PAGEOUT).unwrap();
     kernel_says(&fake, "stats/sz_applied", "4096");
-    let mut out = Vec::new();
-    status_on(&place, &parse::<StatusArgs>(&["--json"]), &mut out).unwrap();
-    let text = String::from_utf8(out).unwrap();
+    let text = said(|out| status_on(&place, &parse(&["--json"]), out)).unwrap();
     let json: serde_json::Value = serde_json::from_str(&text).unwrap();
     let kdamond = &json["kdamonds"][0];
     assert_eq!((&kdamond["state"], &kdamond["started_by_damo"]), (&"on".into(), &true.into()));
@@ -256,19 +241,19 @@ fn a_module_that_is_enabled_is_shown_with_its_parameters() {
 fn a_change_of_intervals_says_what_it_makes_of_schemes_that_stay() {
     let (_notes, fake, place) = place();
     start(&place, &PAGEOUT).unwrap();
-    let notes = tune_on(&place, &parse::<TuneArgs>(&["-a", "200ms"])).unwrap();
+    let notes = tune(&place, &["-a", "200ms"]).unwrap();
     assert!(notes.len() == 1 && notes[0].contains("5 s to max became 10 s to max"), "{notes:?}");
     let age = format!("{CONTEXT}/schemes/0/access_pattern/age/min");
     assert_eq!(fake.files()[&age], "50", "what was not named is not changed");
-    assert!(tune_on(&place, &parse::<TuneArgs>(&["-n", "20"])).unwrap().is_empty());
-    assert!(tune_on(&place, &parse::<TuneArgs>(&[])).unwrap_err().to_string().contains("nothing to change"));
+    assert!(tune(&place, &["-n", "20"]).unwrap().is_empty());
+    assert!(tune(&place, &[]).unwrap_err().contains("nothing to change"));
 }
 
 #[test]
 fn replacing_all_parameters_keeps_the_targets() {
     let (_notes, fake, place) = place();
     start(&place, &["-r", "4096-8192", "-n", "50", "--damos_action", "stat"]).unwrap();
-    tune_on(&place, &parse::<TuneArgs>(&["--replace", "-m", "500"])).unwrap();
+    tune(&place, &["--replace", "-m", "500"]).unwrap();
     let files = fake.files();
     let read = |name: &str| files[&format!("{CONTEXT}/{name}")].clone();
     assert_eq!(
@@ -295,13 +280,10 @@ fn a_filter_that_the_kernel_would_pass_over_is_refused() {
 fn schemes_in_the_foreground_end_with_their_time_and_tell_what_they_did() {
     let (_notes, fake, place) = place();
     let before = fake.files();
-    let args: ForegroundArgs = parse(&[&PAGEOUT[..], &["--timeout", "0"]].concat());
-    let mut out = Vec::new();
-    schemes_on(&place, &args, &Signals::default(), &mut out).unwrap();
-    assert!(String::from_utf8(out).unwrap().contains("scheme 0: pageout"));
+    let schemes = |words: &[&str]| said(|out| schemes_on(&place, &parse(words), &Signals::default(), out));
+    assert!(schemes(&[&PAGEOUT[..], &["--timeout", "0"]].concat()).unwrap().contains("scheme 0: pageout"));
     assert_eq!(fake.files(), before);
-    let none: ForegroundArgs = parse(&["paddr"]);
-    let error = schemes_on(&place, &none, &Signals::default(), &mut Vec::new()).unwrap_err();
+    let error = schemes(&["paddr"]).unwrap_err();
     assert!(error.to_string().contains("--damos_action"), "{error}");
     assert_eq!(fake.files(), before);
 }
@@ -319,7 +301,7 @@ fn tuning_without_an_action_changes_what_is_named_of_the_scheme_that_runs() {
     start(&place, &[&PAGEOUT[..], &quotas].concat()).unwrap();
     let before = fake.files();
     let changed = |words: &[&str]| {
-        tune_on(&place, &parse::<TuneArgs>(words)).unwrap();
+        tune(&place, words).unwrap();
         let after = fake.files();
         let scheme = format!("{CONTEXT}/schemes/0/");
         let changed = after.iter().filter(|(path, value)| before.get(*path) != Some(value));
@@ -329,7 +311,7 @@ fn tuning_without_an_action_changes_what_is_named_of_the_scheme_that_runs() {
     assert_eq!(changed(&["--damos_age", "1m", "max"]), ["access_pattern/age/min 600", "quotas/bytes 209715200"]);
     let reset =
         ["--damos_quota_space", "100M", "--damos_age", "5s", "max", "--damos_filter", "allow", "addr", "0", "4K"];
-    let error = tune_on(&place, &parse::<TuneArgs>(&reset)).unwrap_err().to_string();
+    let error = tune(&place, &reset).unwrap_err();
     assert!(error.contains("filter 0, allow") && error.contains("6.14"), "{error}");
     let reset =
         ["--damos_quota_space", "100M", "--damos_age", "5s", "max", "--damos_filter", "reject", "addr", "0", "4K"];
@@ -341,7 +323,7 @@ fn of_several_schemes_the_nth_option_changes_the_nth() {
     let (_notes, fake, place) = place();
     let two = r#"[{"action": "pageout"}, {"action": "stat", "access_pattern": {"age": {"min": "1 s"}}}]"#;
     start(&place, &["--schemes", two]).unwrap();
-    tune_on(&place, &parse::<TuneArgs>(&["--damos_age", "2s", "max", "--damos_age", "3s", "max"])).unwrap();
+    tune(&place, &["--damos_age", "2s", "max", "--damos_age", "3s", "max"]).unwrap();
     assert_eq!(scheme_of(&fake, 0)("access_pattern/age/min"), "20");
     assert_eq!(scheme_of(&fake, 1)("access_pattern/age/min"), "30");
     let log = fake.log();
@@ -358,12 +340,12 @@ fn of_several_schemes_the_nth_option_changes_the_nth() {
             "scheme 1: quotas.reset_interval",
         ),
     ] {
-        let error = tune_on(&place, &parse::<TuneArgs>(words)).unwrap_err().to_string();
+        let error = tune(&place, words).unwrap_err();
         assert!(error.contains(said), "{words:?}: {error}");
     }
     assert_eq!(fake.log(), log, "refused before the first write");
-    tune_on(&place, &parse::<TuneArgs>(&["--schemes", "[]"])).unwrap();
-    let error = tune_on(&place, &parse::<TuneArgs>(&["--damos_age", "1s", "max"])).unwrap_err().to_string();
+    tune(&place, &["--schemes", "[]"]).unwrap();
+    let error = tune(&place, &["--damos_age", "1s", "max"]).unwrap_err();
     assert!(error.contains("no scheme is at work"), "{error}");
 }
 
@@ -372,7 +354,7 @@ fn rates_named_together_with_intervals_are_of_the_new_ones() {
     let (_notes, fake, place) = place();
     start(&place, &PAGEOUT).unwrap();
     let words = ["-s", "10ms", "-a", "1s", "--damos_access_rate", "0%", "10%"];
-    let notes = tune_on(&place, &parse::<TuneArgs>(&words)).unwrap();
+    let notes = tune(&place, &words).unwrap();
     assert_eq!(scheme_of(&fake, 0)("access_pattern/nr_accesses/max"), "10");
     assert!(notes.len() == 1 && notes[0].contains("its age of 5 s to max became 50 s to max"), "{notes:?}");
 }
@@ -390,7 +372,7 @@ fn several_kdamonds_are_tuned_alike_and_keep_their_targets() {
         fake.files()[&format!("{context}{name}")].clone()
     };
     for words in [&["-m", "500"][..], &["--replace", "-m", "400", "--damos_action", "cold"]] {
-        tune_on(&place, &parse::<TuneArgs>(words)).unwrap();
+        tune(&place, words).unwrap();
         for kdamond in [0, 1] {
             assert!(words.contains(&read(kdamond, "/monitoring_attrs/nr_regions/max").as_str()), "{words:?}");
         }
@@ -398,11 +380,11 @@ fn several_kdamonds_are_tuned_alike_and_keep_their_targets() {
     assert_eq!((read(0, "/schemes/0/action"), read(1, "/schemes/0/action")), ("cold".into(), "cold".into()));
     assert_eq!(read(1, "/targets/0/regions/0/start"), (1_u64 << 30).to_string());
     let log = fake.log();
-    let error = tune_on(&place, &parse::<TuneArgs>(&["-r", "0-4096"])).unwrap_err().to_string();
+    let error = tune(&place, &["-r", "0-4096"]).unwrap_err();
     assert!(error.contains("2 kdamonds run") && error.contains("--kdamonds"), "{error}");
     let two = TWO_KDAMONDS
         .replace(r#""1 G", "end": "2 G"}]}]}"#, r#""1 G", "end": "2 G"}]}]}, {"ops": "paddr", "targets": []}"#);
-    let error = tune_on(&place, &parse::<TuneArgs>(&["--kdamonds", &two])).unwrap_err().to_string();
+    let error = tune(&place, &["--kdamonds", &two]).unwrap_err();
     assert!(error.contains("kdamonds[1].contexts: kernels take one, not 2"), "{error}");
     assert_eq!(fake.log(), log, "refused before the first write");
 }

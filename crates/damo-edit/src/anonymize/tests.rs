@@ -1,6 +1,6 @@
 use super::*;
 use damo_model::{
-    Addr, CpuTime, Lost, Mapping, Mappings, Mark, NrAccesses, Params, Pressure, Process, Region, SchemeProgress,
+    Addr, Clock, CpuTime, Lost, Mapping, Mappings, Mark, NrAccesses, Params, Pressure, Process, Region, SchemeProgress,
     Snapshot,
 };
 

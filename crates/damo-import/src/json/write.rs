@@ -14,6 +14,7 @@ use flate2::Compression;
 use flate2::read::ZlibDecoder;
 use flate2::write::ZlibEncoder;
 use serde::Serialize;
+use serde_json::Value;
 use serde_json::ser::{PrettyFormatter, Serializer};
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -172,13 +173,13 @@ impl<W: Write> JsonWriter<W> {
         let text = &mut self.text;
         text.clear();
         text.extend_from_slice(if at == 0 { b"[\n    {\n" } else { b",\n    {\n" });
-        writeln!(text, "        \"kdamond_idx\": {},", Null(target.kdamond.map(|index| index.0)))?;
-        writeln!(text, "        \"context_idx\": {},", Null(target.context))?;
+        writeln!(text, "        \"kdamond_idx\": {},", Value::from(target.kdamond.map(|index| index.0)))?;
+        writeln!(text, "        \"context_idx\": {},", Value::from(target.context))?;
         match record.intervals {
             None => text.extend_from_slice(b"        \"intervals\": null,\n"),
             Some(intervals) => write_intervals(text, &intervals, self.meta.intervals_goal)?,
         }
-        writeln!(text, "        \"scheme_idx\": {},", Null(target.scheme))?;
+        writeln!(text, "        \"scheme_idx\": {},", Value::from(target.scheme))?;
         // The format has no word for "unknown".
         writeln!(text, "        \"target_id\": {},", target.target_id.unwrap_or(target.key.0.into()))?;
         text.extend_from_slice(b"        \"scheme_filters\": ");
@@ -258,18 +259,6 @@ impl<W: Write> Write for Out<W> {
     }
 }
 
-/// A number or `null`.
-struct Null(Option<u32>);
-
-impl std::fmt::Display for Null {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.0 {
-            Some(number) => number.fmt(f),
-            None => f.write_str("null"),
-        }
-    }
-}
-
 fn write_intervals(text: &mut Vec<u8>, intervals: &Intervals, goal: Option<IntervalsGoal>) -> io::Result<()> {
     let us = |time: damo_model::Nanos| time.as_micros();
     write!(
@@ -293,8 +282,8 @@ fn write_intervals(text: &mut Vec<u8>, intervals: &Intervals, goal: Option<Inter
 
 /// A list as given, indented to its place.
 fn write_filters(text: &mut Vec<u8>, filters: &str) -> io::Result<()> {
-    let value: serde_json::Value = match filters {
-        "" => serde_json::Value::Array(Vec::new()),
+    let value: Value = match filters {
+        "" => Value::Array(Vec::new()),
         // Not from a file of this format: kept as text.
         _ => serde_json::from_str(filters).unwrap_or_else(|_| filters.into()),
     };

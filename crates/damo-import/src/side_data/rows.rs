@@ -7,7 +7,6 @@ use damo_model::{
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer, SeqAccess, Visitor};
 use std::fmt;
-use std::marker::PhantomData;
 
 /// The Python tool writes pages without saying how large they are, and takes them for 4 KiB itself.
 const PAGE: u64 = 4096;
@@ -140,7 +139,8 @@ impl Vma {
 }
 
 /// A moment of `.proc_stats`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(from = "RawStatRow")]
 pub(super) struct StatRow {
     time: f64,
     pub(super) stats: Vec<Stat>,
@@ -167,11 +167,10 @@ struct RawStat {
     fields: Option<Vec<String>>,
 }
 
-impl<'de> Deserialize<'de> for StatRow {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let raw = RawStatRow::deserialize(deserializer)?;
+impl From<RawStatRow> for StatRow {
+    fn from(raw: RawStatRow) -> Self {
         let stats = raw.proc_stats.iter().filter_map(|stat| Stat::of(stat.fields.as_deref()?)).collect();
-        Ok(Self { time: raw.time, stats })
+        Self { time: raw.time, stats }
     }
 }
 
@@ -214,14 +213,11 @@ fn wall(seconds: f64) -> Stamp {
 /// Reads a list of rows; what was read stays in `rows` if there is a fault, which is given back.
 pub(super) fn read<T: DeserializeOwned>(bytes: &[u8], rows: &mut Vec<T>) -> Option<String> {
     let mut json = serde_json::Deserializer::from_slice(bytes);
-    let read = json.deserialize_seq(Collect { rows, of: PhantomData }).and_then(|()| json.end());
+    let read = json.deserialize_seq(Collect(rows)).and_then(|()| json.end());
     read.err().map(|error| error.to_string())
 }
 
-struct Collect<'r, T> {
-    rows: &'r mut Vec<T>,
-    of: PhantomData<T>,
-}
+struct Collect<'r, T>(&'r mut Vec<T>);
 
 impl<'de, T: DeserializeOwned> Visitor<'de> for Collect<'_, T> {
     type Value = ();
@@ -232,7 +228,7 @@ impl<'de, T: DeserializeOwned> Visitor<'de> for Collect<'_, T> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
         while let Some(row) = seq.next_element()? {
-            self.rows.push(row);
+            self.0.push(row);
         }
         Ok(())
     }

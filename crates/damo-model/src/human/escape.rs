@@ -118,6 +118,13 @@ pub fn sentence(text: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
+/// The beginning of a foreign text, of at most so many characters, as it can be shown in a message.
+pub fn excerpt(text: &str, most: usize) -> String {
+    let end = text.char_indices().nth(most).map(|(end, _)| end);
+    let begin = text.get(..end.unwrap_or(text.len())).unwrap_or_default().shown().to_string();
+    if end.is_some() { begin + "…" } else { begin }
+}
+
 /// JSON whose strings hold nothing that a terminal obeys or hides: such characters are escaped in JSON's own way, so the
 /// value is the same.
 pub fn plain_json(json: &str) -> Cow<'_, str> {

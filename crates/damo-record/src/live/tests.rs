@@ -154,10 +154,10 @@ fn effective_quotas_and_statistics_of_schemes_are_recorded_when_they_change() {
 #[test]
 fn where_no_event_tells_what_schemes_did_the_kernels_files_do() {
     let applied = |size: &'static str| {
-        Step::Do(Box::new(move |fake| {
+        does(move |fake| {
             fake.kernel_writes(&format!("{KDAMONDS}/0/contexts/0/schemes/0/stats/sz_applied"), size);
             std::thread::sleep(Duration::from_millis(1100));
-        }))
+        })
     };
     let lab = Lab::new(vec![applied("4096"), applied("8192"), applied("8192"), applied("8192"), exits(77)]);
     let schemes = Some(vec![Scheme::new(Action::Stat)]);
@@ -222,9 +222,9 @@ fn hits_of_probes_are_recorded_region_by_region_from_the_event_that_tells_them()
 fn a_mark_from_outside_is_in_the_record() {
     let lab = Lab::new(vec![]);
     let fifo = lab.record();
-    let marks = Step::Do(Box::new(move |_| {
+    let marks = does(move |_| {
         crate::marks::mark(&fifo, "gc starts").unwrap();
-    }));
+    });
     lab.then([marks, exits(77)]);
     let side_data = lab.recorded().0.side_data().unwrap();
     assert!(side_data.iter().any(|side| matches!(side, Side::Mark(mark) if mark.text == "gc starts")));
@@ -234,19 +234,19 @@ fn a_mark_from_outside_is_in_the_record() {
 fn a_signal_ends_a_recording_at_once_though_damon_has_not_taken_a_newcomer_yet() {
     let lab = Lab::new(vec![
         one_snapshot(),
-        Step::Do(Box::new(|fake| {
+        does(|fake| {
             fake.hold_commits(true);
             process(fake, 78, 'S', "");
             process(fake, 77, 'S', "78");
             std::thread::sleep(super::follow::LOOK);
-        })),
+        }),
         nothing(),
         // The commit is waiting by now, and the ring is still emptied.
-        Step::Do(Box::new(|fake| {
+        does(|fake| {
             while !fake.log().iter().any(|(path, value)| path.ends_with("targets/1/pid_target") && value == "78") {
                 std::thread::sleep(Duration::from_millis(1));
             }
-        })),
+        }),
         Step::Snapshot(0, 0, ms(1200), &[0x1000]),
     ]);
     let before = lab.damon();

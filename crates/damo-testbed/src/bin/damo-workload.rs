@@ -4,6 +4,7 @@
 use anyhow::{Context, Result};
 use clap::Parser;
 use damo_format::{Kind, NewFile, Rules};
+use damo_model::human::{Style, format_nr};
 use damo_sim::Workload;
 use damo_testbed::run::{Options, PhaseDone, run};
 use damo_testbed::truth::Truth;
@@ -176,21 +177,8 @@ fn numbered(path: &Path, number: u32) -> PathBuf {
 /// As masim says it: `initial phase:               123,456 accesses/msec, 10000 msecs run`.
 fn phase_line(done: &PhaseDone) -> String {
     let millis = u64::try_from(done.took.0 / 1_000_000).unwrap_or(0);
-    let rate = grouped(done.accesses / millis.max(1));
+    let rate = format_nr((done.accesses / millis.max(1)).into(), Style::Human);
     format!("{}:\t{rate:>20} accesses/msec, {millis} msecs run", done.name)
-}
-
-/// 1234567 as 1,234,567.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }
 
 #[cfg(test)]
@@ -208,11 +196,6 @@ mod tests {
     fn a_phase_is_told_in_masims_words() {
         let done = PhaseDone { name: "phase 0".to_owned(), took: Nanos::from_millis(2000), accesses: 2_469_134_000 };
         assert_eq!(phase_line(&done), "phase 0:\t           1,234,567 accesses/msec, 2000 msecs run");
-    }
-
-    #[test]
-    fn digits_are_grouped_by_three_from_the_right() {
-        assert_eq!([0, 12, 999, 1000, 1_000_000].map(grouped), ["0", "12", "999", "1,000", "1,000,000"]);
     }
 
     #[test]

@@ -8,10 +8,10 @@ fn attaching_writes_nothing_and_keeps_kdamonds_with_equal_target_ids_apart() {
         one_snapshot(),
         Step::Snapshot(1, 0, ms(1010), &[0x5000]),
         Step::Snapshot(0, 0, ms(1100), &[0x1000]),
-        Step::Do(Box::new(|fake| {
+        does(|fake| {
             fake.end(0);
             fake.end(1);
-        })),
+        }),
     ]);
     lab.others(2);
     let writes = lab.fake.log().len();
@@ -42,7 +42,7 @@ fn what_schemes_are_applied_to_is_recorded_also_if_they_came_after_attaching() {
         one_snapshot(),
         Step::Raw(ms(1050), Box::new(move |tid| raw_of(APPLIES, tid, &values))),
         Step::Snapshot(0, 0, ms(1100), &[0x1000]),
-        Step::Do(Box::new(|fake| fake.end(0))),
+        does(|fake| fake.end(0)),
     ]);
     lab.fake.put("sys/kernel/tracing/events/damon/damos_before_apply/format", APPLIES);
     lab.others(1);
@@ -64,7 +64,7 @@ fn a_process_that_replaces_another_in_a_foreign_kdamond_is_another_target() {
         nothing(),
         nothing(),
         Step::Snapshot(0, 0, ms(2000), &[0x9000]),
-        Step::Do(Box::new(|fake| fake.end(0))),
+        does(|fake| fake.end(0)),
     ]);
     lab.others(1);
     let (reader, batch) = lab.recorded_by(&lab.request(RequestSource::Attach));
@@ -101,17 +101,17 @@ fn intervals_that_somebody_stages_count_from_their_commit_on() {
     };
     let before = damo_kernel::procfs::now();
     let at = |ms: i64| before.saturating_add(Nanos::from_millis(ms));
-    let look = || Step::Do(Box::new(|_| std::thread::sleep(crate::live::follow::LOOK)));
+    let look = || does(|_| std::thread::sleep(crate::live::follow::LOOK));
     let mut steps = Vec::new();
     steps.extend((-20..0).map(|i| Step::Snapshot(0, 0, at(i * 100), &[0x1000])));
-    steps.push(Step::Do(Box::new(staged(&intervals, "sample_us", "20000"))));
-    steps.push(Step::Do(Box::new(staged(&intervals, "aggr_us", "400000"))));
+    steps.push(does(staged(&intervals, "sample_us", "20000")));
+    steps.push(does(staged(&intervals, "aggr_us", "400000")));
     steps.extend([look(), look()]);
     steps.extend((0..10).map(|i| Step::Snapshot(0, 0, at(4000 + i * 100), &[0x1000])));
     steps.push(does(commit));
     steps.extend((0..8).map(|i| Step::Snapshot(0, 0, at(5000 + i * 400), &[0x1000])));
     let end = root.join(KDAMONDS).join("0/state");
-    steps.push(Step::Do(Box::new(move |_| std::fs::write(&end, "off").unwrap())));
+    steps.push(does(move |_| std::fs::write(&end, "off").unwrap()));
     steps.push(look());
     lab.then(steps);
 
@@ -135,7 +135,7 @@ const STAT: &str = "sys/module/damon_stat/parameters";
 
 /// Records DAMON_STAT's kdamond; gives the snapshots' sampling and aggregation intervals in milliseconds, and the record.
 fn record_stat(steps: Vec<Step>, pid: &str) -> (Vec<(i64, i64)>, Reader) {
-    let ends = Step::Do(Box::new(|fake| fake.put(&format!("{STAT}/enabled"), "N")));
+    let ends = does(|fake| fake.put(&format!("{STAT}/enabled"), "N"));
     let lab = Lab::new(steps.into_iter().chain([ends]).collect());
     lab.fake.put_module("damon_stat", &[("enabled", "Y")], &[("aggr_interval_us", "2000000"), ("kdamond_pid", pid)]);
     const TUNE: &str = include_str!("../../../../../testdata/kernel/formats/6.17-damon_monitor_intervals_tune.txt");
@@ -150,10 +150,10 @@ fn record_stat(steps: Vec<Step>, pid: &str) -> (Vec<(i64, i64)>, Reader) {
 fn damon_stat_is_recorded_with_the_intervals_that_its_parameter_and_its_tuning_tell() {
     const TUNE: &str = include_str!("../../../../../testdata/kernel/formats/6.17-damon_monitor_intervals_tune.txt");
     let told = |micros: &'static str| {
-        Step::Do(Box::new(move |fake| {
+        does(move |fake| {
             fake.put(&format!("{STAT}/aggr_interval_us"), micros);
             std::thread::sleep(crate::live::follow::LOOK);
-        }))
+        })
     };
     for pid in [STRANGER.to_string(), "-1".to_owned()] {
         let (intervals, reader) = record_stat(
@@ -196,7 +196,7 @@ fn without_a_target_and_with_nothing_running_the_message_says_what_to_type() {
 
 #[test]
 fn an_operations_set_of_a_newer_kernel_is_recorded_by_its_word() {
-    let lab = Lab::new(vec![Step::Snapshot(0, 0, ms(1000), &[0x1000]), Step::Do(Box::new(|fake| fake.end(0)))]);
+    let lab = Lab::new(vec![Step::Snapshot(0, 0, ms(1000), &[0x1000]), does(|fake| fake.end(0))]);
     lab.others(1);
     lab.fake.kernel_writes(&format!("{KDAMONDS}/0/contexts/0/operations"), "iomem");
     let (reader, batch) = lab.recorded_by(&lab.request(RequestSource::Attach));

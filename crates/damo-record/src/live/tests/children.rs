@@ -39,10 +39,10 @@ fn a_child_is_recorded_although_there_is_no_room_for_a_new_note_of_what_was_set_
     let lab = Lab::new(vec![one_snapshot(), does(forks)]);
     // What stands where the note is written first keeps it from being written, as a full disk does.
     let in_the_way = lab.dir.path().join(format!("run/damo/part-{}", std::process::id()));
-    let full = Step::Do(Box::new(move |fake| {
+    let full = does(move |fake| {
         std::fs::create_dir(&in_the_way).unwrap();
         until_committed(fake);
-    }));
+    });
     let more = [full, nothing(), nothing(), Step::Snapshot(0, 1, ms(1200), &[0x9000]), exits(77), exits(78)];
     lab.then([nothing()].into_iter().chain(more));
     let (reader, batch) = lab.recorded();
@@ -133,17 +133,17 @@ fn the_orphan_of_a_sole_target_is_recorded_on_though_damon_ended_with_its_parent
     };
     let lab = Lab::new(vec![
         one_snapshot(),
-        Step::Do(Box::new(move |fake| {
+        does(move |fake| {
             person(fake, 78, 1, 'S');
             process(fake, 1, 'S', "78");
             person(fake, 77, 1, 'Z');
             fake.end(0);
-        })),
+        }),
         Step::Snapshot(0, 0, ms(3000), &[0x9000]),
-        Step::Do(Box::new(|fake| {
+        does(|fake| {
             process(fake, 78, 'Z', "");
             fake.end(0);
-        })),
+        }),
     ]);
     person(&lab.fake, 77, 1, 'S');
     process(&lab.fake, 1, 'S', "77");
@@ -159,7 +159,7 @@ fn the_orphan_of_a_sole_target_is_recorded_on_though_damon_ended_with_its_parent
 fn damon_that_somebody_switches_off_stays_off_though_children_come() {
     let lab = Lab::new(vec![one_snapshot(), does(forks)]);
     let taken = does(until_committed);
-    let off = Step::Do(Box::new(|fake| fake.end(0)));
+    let off = does(|fake| fake.end(0));
     lab.then([nothing(), taken, nothing(), off]);
     lab.run(&lab.request(pids(77))).unwrap();
     assert_eq!(lab.fake.log().iter().filter(|(_, value)| value == "on").count(), 1);
@@ -169,12 +169,12 @@ fn damon_that_somebody_switches_off_stays_off_though_children_come() {
 fn a_target_that_becomes_another_program_keeps_its_key_and_has_the_last_name() {
     let lab = Lab::new(vec![
         one_snapshot(),
-        Step::Do(Box::new(|fake| {
+        does(|fake| {
             fake.put("proc/77/stat", &fake.files()["proc/77/stat"].replace("app 77", "server"));
             fake.put("proc/77/cmdline", "server\0-d");
             // Until the next look is due.
             std::thread::sleep(crate::live::follow::LOOK);
-        })),
+        }),
         Step::Snapshot(0, 0, ms(1100), &[0x1000]),
         exits(77),
     ]);
@@ -197,7 +197,7 @@ fn regions_given_with_all_parameters_are_never_lost_to_a_child() {
         let lab = Lab::new(vec![one_snapshot(), does(forks)]);
         // A look that finds somebody drains once before DAMON is told; then time enough for a thread that would tell it.
         let look = nothing();
-        let later = Step::Do(Box::new(|_| std::thread::sleep(Duration::from_millis(300))));
+        let later = does(|_| std::thread::sleep(Duration::from_millis(300)));
         lab.then([look, later, exits(77), exits(78)]);
         lab.run(&lab.request(TargetSpec::Kdamonds(
             damo_model::kdamond::from_json(&serde_json::from_str(&json).unwrap()).unwrap(),
@@ -211,8 +211,7 @@ fn regions_given_with_all_parameters_are_never_lost_to_a_child() {
 
 #[test]
 fn a_target_that_is_gone_is_removed_where_the_kernel_can_and_the_others_keep_their_places() {
-    let lab = Lab::on((6, 19), vec![Step::Snapshot(0, 0, ms(1000), &[0x1000]), Step::Do(Box::new(forks))]);
-    let nothing = || Step::Do(Box::new(|_| {}));
+    let lab = Lab::on((6, 19), vec![Step::Snapshot(0, 0, ms(1000), &[0x1000]), does(forks)]);
     // 78 is a target then; it ends while 79 begins.
     let next = |fake: &MemorySysfs| {
         until_committed(fake);
@@ -233,8 +232,7 @@ fn a_target_that_is_gone_is_removed_where_the_kernel_can_and_the_others_keep_the
         }
         std::thread::sleep(Duration::from_millis(200));
     };
-    let steps =
-        [nothing(), Step::Do(Box::new(next)), nothing(), nothing(), Step::Do(Box::new(removed)), nothing(), nothing()];
+    let steps = [nothing(), does(next), nothing(), nothing(), does(removed), nothing(), nothing()];
     let end = [Step::Snapshot(0, 1, ms(9000), &[0x9000]), exits(77), exits(79)];
     lab.script.steps.lock().unwrap().extend(steps.into_iter().chain(end));
     let (reader, batch) = lab.recorded();

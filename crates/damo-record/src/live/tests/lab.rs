@@ -210,7 +210,7 @@ pub(super) fn ms(ms: i64) -> Nanos {
 }
 
 pub(super) fn exits(pid: i32) -> Step {
-    Step::Do(Box::new(move |fake| process(fake, pid, 'Z', "")))
+    does(move |fake| process(fake, pid, 'Z', ""))
 }
 
 pub(super) fn all(path: &Path) -> (Reader, damo_model::Batch) {
