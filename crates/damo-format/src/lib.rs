@@ -38,6 +38,7 @@ mod file;
 mod guard;
 mod layout;
 mod new_file;
+mod other_blocks;
 mod pack;
 mod predict;
 mod reader;

@@ -6,8 +6,7 @@
 use crate::block::{BlockInfo, OtherBlock, Unpacker};
 use crate::error::{Damage, Fault, ReadError};
 use crate::layout::{
-    BLOCK_HEADER_LEN, BlockHeader, FILE_HEADER_LEN, FileHeader, MAJOR, MAX_TARGET_BYTES, MINOR, block_at, codec, kind,
-    parse_file_header,
+    BLOCK_HEADER_LEN, BlockHeader, FILE_HEADER_LEN, FileHeader, MAJOR, block_at, codec, kind, parse_file_header,
 };
 use crate::scan::{self};
 use crate::select::trim;
@@ -133,14 +132,11 @@ impl Reader {
         let header = check_header(&head)?;
         let mut building = Building::new(store.len())?;
         match header {
-            FileHeader::Good { minor, .. } => building.minor = minor,
+            FileHeader::Good { minor, .. } => {
+                building.minor = minor;
+                building.others.is_of(minor);
+            }
             _ => building.damage.push(Damage::new(0, FILE_HEADER_LEN as u64, "the file's header is damaged")),
-        }
-        if building.minor > MINOR {
-            building.notes.push(format!(
-                "the record was written by a later version (format {MAJOR}.{}); what this version does not know is left out",
-                building.minor
-            ));
         }
         let indexed = store.len() > CHECK_ALL_UP_TO.0 && building.take_index(&store).map_err(io)?;
         if !indexed {
@@ -321,15 +317,6 @@ fn side_limit(len: u64) -> u64 {
 /// As [`side_limit`], where they are only passed on: enough that the work is in proportion to the file.
 pub(crate) fn passing_side_limit(len: u64) -> u64 {
     len.saturating_mul(SIDES_PER_BYTE).saturating_add(SIDES_AT_LEAST.0)
-}
-
-/// Counts a targets block's bytes, unpacked, and refuses the block if that is more than a record may have.
-pub(crate) fn count_targets(total: &mut u64, raw_len: u32) -> Result<(), Fault> {
-    *total = total.saturating_add(raw_len.into());
-    if *total > MAX_TARGET_BYTES {
-        return Err("the targets of the record take more than they may take altogether".into());
-    }
-    Ok(())
 }
 
 /// Refuses what is no record or of another major version.

@@ -3,16 +3,12 @@
 //! The end of the input is not the end of the record: as long as the end block has not come, more may be
 //! written, and asking again later goes on where the input stopped.
 
-use crate::block::Unpacker;
 use crate::error::{Damage, Fault, ReadError};
-use crate::layout::{
-    BLOCK_HEADER_LEN, BLOCK_MAGIC, BlockHeader, FILE_HEADER_LEN, FileHeader, MAJOR, MINOR, codec, kind,
-};
-use crate::reader::{TOO_MANY_SIDES, check_header, count_targets, passing_side_limit};
+use crate::layout::{BLOCK_HEADER_LEN, BLOCK_MAGIC, BlockHeader, FILE_HEADER_LEN, FileHeader, codec, kind};
+use crate::other_blocks::OtherBlocks;
+use crate::reader::{check_header, passing_side_limit};
 use crate::scan::find_header;
-use crate::wire::{Wire, decode_meta};
-use crate::wire_side;
-use damo_model::{Batch, Bytes, Item, Target};
+use damo_model::{Batch, Bytes, Item};
 use std::collections::VecDeque;
 use std::io::Read;
 
@@ -29,13 +25,7 @@ pub struct StreamReader<R> {
     lost_snapshots: u64,
     items: VecDeque<Item>,
     damage: Vec<Damage>,
-    notes: Vec<String>,
-    unpacker: Unpacker,
-    raw: Vec<u8>,
-    /// Length of all targets blocks, unpacked.
-    target_bytes: u64,
-    /// Memory that the side data so far would take, were they kept.
-    side_memory: u64,
+    others: OtherBlocks,
     /// Length of the whole input in bytes, if known, else 0.
     length: u64,
     /// Bytes of payloads that turned out to be damaged, some of them counted often.
@@ -48,7 +38,6 @@ impl<R: Read> StreamReader<R> {
     /// # Errors
     /// If zstd cannot be set up.
     pub fn new(input: R) -> Result<Self, ReadError> {
-        let unpacker = Unpacker::new().map_err(|why| ReadError::Damaged(Damage::new(0, 0, why)))?;
         Ok(StreamReader {
             input,
             buffer: Vec::new(),
@@ -60,11 +49,7 @@ impl<R: Read> StreamReader<R> {
             lost_snapshots: 0,
             items: VecDeque::new(),
             damage: Vec::new(),
-            notes: Vec::new(),
-            unpacker,
-            raw: Vec::new(),
-            target_bytes: 0,
-            side_memory: 0,
+            others: OtherBlocks::new()?,
             length: 0,
             wasted: 0,
         })
@@ -105,7 +90,7 @@ impl<R: Read> StreamReader<R> {
 
     /// What was left out because only later versions know it.
     pub fn notes(&self) -> &[String] {
-        &self.notes
+        &self.others.notes
     }
 
     /// How many snapshots were in blocks that are missing, as far as the blocks after them tell.
@@ -147,10 +132,7 @@ impl<R: Read> StreamReader<R> {
                 return check_header(&self.buffer).map(|_| false);
             }
             match check_header(&self.buffer)? {
-                FileHeader::Good { minor, .. } if minor > MINOR => self.notes.push(format!(
-                    "the record was written by a later version (format {MAJOR}.{minor}); what this version does not know is left out"
-                )),
-                FileHeader::Good { .. } => {}
+                FileHeader::Good { minor, .. } => self.others.is_of(minor),
                 _ => self.damage.push(Damage::new(0, FILE_HEADER_LEN as u64, "the file's header is damaged")),
             }
             self.header_seen = true;
@@ -231,45 +213,26 @@ impl<R: Read> StreamReader<R> {
         match header.kind {
             kind::SNAPSHOTS if header.codec == codec::COLUMNS => self.take_snapshots(header, payload)?,
             kind::SNAPSHOTS => return Err("the block is packed in a way that this version does not know".into()),
-            kind::META => {
-                self.unpacker.unpack(header.codec, payload, header.raw_len, &mut self.raw)?;
-                self.items.push_back(Item::Meta(decode_meta(&self.raw)?));
-            }
-            kind::TARGETS => {
-                count_targets(&mut self.target_bytes, header.raw_len)?;
-                self.unpacker.unpack(header.codec, payload, header.raw_len, &mut self.raw)?;
-                let targets = Vec::<Target>::take(&mut self.raw.as_slice())?;
-                self.items.extend(targets.into_iter().map(Item::Target));
-            }
+            kind::META => self.items.push_back(Item::Meta(self.others.meta(header, payload)?)),
+            kind::TARGETS => self.items.extend(self.others.targets(header, payload)?.into_iter().map(Item::Target)),
             kind::SIDES => {
                 let limit = passing_side_limit(self.length.max(self.offset + header.total_len()));
-                if self.side_memory.saturating_add(header.raw_len.into()) > limit {
-                    return Err(TOO_MANY_SIDES.into());
-                }
-                self.unpacker.unpack(header.codec, payload, header.raw_len, &mut self.raw)?;
                 // All of a block or nothing.
-                let (mut items, mut unknown) = (Vec::new(), 0);
-                let memory = wire_side::take_all(&self.raw, |side| items.push(Item::Side(side)), |_| unknown += 1)?;
-                // A block that exceeds the limit counts, too: the next one is refused before it is unpacked.
-                self.side_memory = self.side_memory.saturating_add(memory);
-                if self.side_memory > limit {
-                    return Err(TOO_MANY_SIDES.into());
-                }
+                let mut items = Vec::new();
+                self.others.side_data(header, payload, limit, |side| items.push(Item::Side(side)))?;
                 self.items.extend(items);
-                if unknown > 0 {
-                    self.note(format!("{unknown} pieces of side data are of kinds that this version does not know"));
-                }
             }
             kind::INDEX => {}
             kind::END => self.finished = true,
-            other => self.note(format!("blocks of kind {other} are of a later version and left out")),
+            other => self.others.leave_out(other),
         }
         Ok(())
     }
 
     fn take_snapshots(&mut self, header: BlockHeader, payload: &[u8]) -> Result<(), Fault> {
         let (mut batch, mut present) = (Batch::default(), Vec::new());
-        let prelude = self.unpacker.unpack_snapshots(payload, header.raw_len, false, &mut batch, &mut present)?;
+        let prelude =
+            self.others.unpacker.unpack_snapshots(payload, header.raw_len, false, &mut batch, &mut present)?;
         self.lost_snapshots += prelude.first_snapshot.saturating_sub(self.snapshots);
         self.snapshots = prelude.first_snapshot.saturating_add(prelude.snapshots.into());
         for (i, own) in present.iter().enumerate() {
@@ -278,11 +241,5 @@ impl<R: Read> StreamReader<R> {
             self.items.push_back(Item::Snapshot(snapshot));
         }
         Ok(())
-    }
-
-    fn note(&mut self, note: String) {
-        if !self.notes.contains(&note) {
-            self.notes.push(note);
-        }
     }
 }

@@ -10,6 +10,7 @@
 //! - [`target`]: who is monitored, identified beyond `target_id`
 //! - [`intervals`]: sampling, aggregation and update intervals, tuning goals, region bounds
 //! - [`meta`]: what is known of a record as a whole
+//! - [`features`]: what DAMON can do since which release, and where that shows
 //! - [`kdamond`]: what DAMON is told: kdamonds, contexts, targets, their checks and their JSON
 //! - [`scheme`]: what DAMOS does to which regions, under which limits
 //! - [`side`]: what is recorded beside snapshots: mappings, footprints, CPU time, losses, marks
@@ -25,6 +26,7 @@
 #![forbid(unsafe_code)]
 
 pub mod batch;
+pub mod features;
 pub mod human;
 pub mod intervals;
 pub mod item;

@@ -29,7 +29,7 @@ use charge::{Charge, goal_score};
 pub use charge::{Costs, GOAL_REACHED, feed_loop, priority};
 pub use clock::SchemeClock;
 pub use filters::{FilterKind, SchemeFilter};
-pub use json::{list_from_json, memcg_path};
+pub use json::{FIELDS, list_from_json, memcg_path};
 pub use quotas::{Goal, GoalTuner, Metric, Quotas, Weights};
 pub use watermarks::{WatermarkMetric, Watermarks};
 

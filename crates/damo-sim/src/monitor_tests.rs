@@ -19,30 +19,21 @@ fn monitor(pieces: Vec<Piece>, bounds: NrRegions) -> Monitor {
 
 const FEW: NrRegions = NrRegions { min: 3, max: 100 };
 
+/// What a monitor begins with.
+fn pieces_of(ranges: Vec<AddrRange>) -> Vec<Piece> {
+    Monitor::new(&[ranges], true, NrRegions::default(), 20, Rng::new(0)).targets.remove(0).pieces
+}
+
 #[test]
 fn ranges_are_cut_evenly_to_about_the_minimum() {
-    let m = Monitor::new(
-        &[vec![range(0, 80 * PAGE), range(1 << 30, (1 << 30) + 20 * PAGE)]],
-        true,
-        NrRegions::default(),
-        20,
-        Rng::new(0),
-    );
-    let pieces = &m.targets[0].pieces;
+    let pieces = pieces_of(vec![range(0, 80 * PAGE), range(1 << 30, (1 << 30) + 20 * PAGE)]);
     assert_eq!(pieces.len(), 10);
     assert!(pieces.iter().all(|p| p.size() == 10 * PAGE));
 }
 
 #[test]
 fn a_range_smaller_than_a_piece_is_one_region() {
-    let m = Monitor::new(
-        &[vec![range(0, 1000 * PAGE), range(1 << 30, (1 << 30) + PAGE)]],
-        true,
-        NrRegions::default(),
-        20,
-        Rng::new(0),
-    );
-    let pieces = &m.targets[0].pieces;
+    let pieces = pieces_of(vec![range(0, 1000 * PAGE), range(1 << 30, (1 << 30) + PAGE)]);
     assert_eq!(pieces.last().map(|p| p.size()), Some(PAGE));
 }
 
@@ -186,14 +177,7 @@ fn covers_exactly(pieces: &[Piece], ranges: &[AddrRange]) -> bool {
             _ => joined.push(range(p.start, p.end)),
         }
     }
-    let mut expected: Vec<AddrRange> = Vec::new();
-    for r in ranges {
-        match expected.last_mut() {
-            Some(last) if last.end == r.start => last.end = r.end,
-            _ => expected.push(*r),
-        }
-    }
-    joined == expected
+    joined == AddrRange::joined(ranges.to_vec())
 }
 
 fn ranges() -> impl Strategy<Value = Vec<AddrRange>> {

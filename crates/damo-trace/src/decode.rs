@@ -2,11 +2,9 @@
 //! that is too short for its layout is an error, never a read beyond it.
 
 use super::format::{EventFormat, FieldLocation, FormatError};
+use damo_model::features::TUNE_EVENT;
 use damo_model::{Addr, Age, Bytes, Nanos, NrAccesses, Region, SchemeCounts};
 use thiserror::Error;
-
-/// The event that tells which sampling interval auto-tuning chose (Linux 6.17 and later).
-pub const TUNE_EVENT: &str = "damon_monitor_intervals_tune";
 
 /// A record that does not fit its event's layout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]

@@ -12,6 +12,6 @@ mod decode;
 mod format;
 mod raw_page;
 
-pub use decode::{DecodeError, Decoded, Decoder, Event, TUNE_EVENT};
+pub use decode::{DecodeError, Decoded, Decoder, Event};
 pub use format::{EventFormat, Field, FieldLocation, FormatError};
 pub use raw_page::{RawEvent, RawPage};

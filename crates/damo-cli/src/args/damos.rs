@@ -8,7 +8,7 @@ use crate::values;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 use damo_model::ParamError;
 use damo_model::scheme::{
-    Action, Dest, FilterKind, Goal, GoalTuner, Metric, Scheme, SchemeFilter, Weights, memcg_path,
+    Action, Dest, FIELDS, FilterKind, Goal, GoalTuner, Metric, Scheme, SchemeFilter, Weights, memcg_path,
 };
 
 /// Name, value names, fewest and most values, help.
@@ -46,39 +46,6 @@ const OPTIONS: [Spec; 19] = [
     ("damos_nr_filters", &["NUMBER"], 1, 64, "With several actions: how many filters each has, in order"),
     ("damos_max_nr_snapshots", &["NUMBER"], 1, 1, "Ends after so many snapshots (7.0 and later)"),
     ("schemes", &["FILE|JSON"], 1, 1, "Schemes as a list: a JSON or YAML file, or the JSON text itself"),
-];
-
-const WEIGHTS: [&str; 3] =
-    ["quotas.weights.sz_permil", "quotas.weights.nr_accesses_permil", "quotas.weights.age_permil"];
-
-/// Options whose words are fields of a scheme, in order. Later ones override earlier ones.
-const FIELDS: [(&str, &[&str]); 14] = [
-    ("damos_sz_region", &["access_pattern.sz_bytes.min", "access_pattern.sz_bytes.max"]),
-    ("damos_access_rate", &["access_pattern.nr_accesses.min", "access_pattern.nr_accesses.max"]),
-    ("damos_age", &["access_pattern.age.min", "access_pattern.age.max"]),
-    ("damos_apply_interval", &["apply_interval_us"]),
-    (
-        "damos_quotas",
-        &["quotas.time_ms", "quotas.sz_bytes", "quotas.reset_interval_ms", WEIGHTS[0], WEIGHTS[1], WEIGHTS[2]],
-    ),
-    ("damos_quota_time", &["quotas.time_ms"]),
-    ("damos_quota_space", &["quotas.sz_bytes"]),
-    ("damos_quota_interval", &["quotas.reset_interval_ms"]),
-    ("damos_quota_goal_tuner", &["quotas.goal_tuner"]),
-    ("damos_quota_fail_charge_ratio", &["quotas.fail_charge_num", "quotas.fail_charge_denom"]),
-    ("damos_quota_weights", &WEIGHTS),
-    (
-        "damos_wmarks",
-        &[
-            "watermarks.metric",
-            "watermarks.interval_us",
-            "watermarks.high_permil",
-            "watermarks.mid_permil",
-            "watermarks.low_permil",
-        ],
-    ),
-    ("damos_max_nr_snapshots", &["max_nr_snapshots"]),
-    ("damos_action", &["action"]),
 ];
 
 const FILTER_HELP: &str = "allow|reject [none] TYPE, repeated as needed; TYPE is anon, active, young, unmapped, memcg PATH, \
@@ -319,7 +286,8 @@ impl SchemeOptions {
         let mut scheme = Scheme::default();
         // --damos_quotas alone puts regions in no order, as in the Python tool.
         let given = |id: &str| id.starts_with("damos_quota_") && self.get(id).get(at).is_some();
-        if self.get("damos_quotas").get(at).is_none() && (!goals.is_empty() || FIELDS.iter().any(|(id, _)| given(id))) {
+        let mut options = FIELDS.iter().flat_map(|(_, options)| *options);
+        if self.get("damos_quotas").get(at).is_none() && (!goals.is_empty() || options.any(|id| given(id))) {
             scheme.quotas.weights = Weights { size: 1, nr_accesses: 1, age: 1 };
         }
         self.apply(at, goals, filters, &mut scheme)?;
@@ -354,9 +322,12 @@ impl SchemeOptions {
                  --damos_action",
             );
         }
-        for (id, fields) in FIELDS {
-            for (field, word) in fields.iter().zip(self.get(id).get(at).into_iter().flatten()) {
-                scheme.set(field, word).map_err(|error| self.of_scheme(at, error))?;
+        for (nth, (field, options)) in FIELDS.iter().enumerate() {
+            for id in *options {
+                let place = FIELDS[..nth].iter().filter(|(_, options)| options.contains(id)).count();
+                if let Some(word) = self.get(id).get(at).and_then(|words| words.get(place)) {
+                    scheme.set(field, word).map_err(|error| self.of_scheme(at, error))?;
+                }
             }
         }
         if !goals.is_empty() {

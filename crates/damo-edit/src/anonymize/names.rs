@@ -1,51 +1,12 @@
 //! Names that become numbers, by order of appearance, and free texts that keep what everybody may know.
 
+use damo_model::scheme::FilterKind;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Mappings that the kernel itself names.
 const KERNEL_MAPPINGS: [&str; 8] =
     ["[heap]", "[stack]", "[vdso]", "[vvar]", "[vvar_vclock]", "[vsyscall]", "[uprobes]", "[sigpage]"];
-
-/// Types of scheme filters.
-const FILTERS: [&str; 8] = ["anon", "active", "memcg", "young", "hugepage_size", "unmapped", "addr", "target"];
-
-/// DAMON's features by the names that `damo features` has for them.
-pub(super) const FEATURES: [&str; 33] = [
-    "sysfs",
-    "sysfs/avail_operations",
-    "sysfs/tried_regions",
-    "sysfs/filters",
-    "sysfs/tried_bytes",
-    "sysfs/filter_addr",
-    "sysfs/filter_target",
-    "sysfs/apply_interval",
-    "sysfs/quota_goals",
-    "sysfs/effective_bytes",
-    "sysfs/goal_metric",
-    "sysfs/target_nid",
-    "sysfs/ops_filter_passed",
-    "sysfs/filter_allow",
-    "sysfs/intervals_goal",
-    "sysfs/core_ops_filters",
-    "sysfs/filter_hugepage_size",
-    "sysfs/goal_nid",
-    "sysfs/dests",
-    "sysfs/refresh_ms",
-    "sysfs/addr_unit",
-    "sysfs/obsolete_target",
-    "sysfs/goal_path",
-    "sysfs/max_nr_snapshots",
-    "sysfs/goal_tuner",
-    "sysfs/fail_charge",
-    "sysfs/pause",
-    "trace/damon_aggregated",
-    "trace/damon_region_aggregated",
-    "trace/damos_before_apply",
-    "trace/damon_monitor_intervals_tune",
-    "trace/damos_esz",
-    "trace/damos_stat_after_apply_interval",
-];
 
 /// Foreign formats by the names that `damo convert` has for them.
 pub(super) const FORMATS: [&str; 9] = [
@@ -165,7 +126,7 @@ pub(super) fn filters(json: &str) -> String {
     let Ok(Value::Array(filters)) = serde_json::from_str(json) else { return String::new() };
     let plain = |(key, value): (&String, &Value)| match (key.as_str(), value) {
         ("matching" | "allow", Value::Bool(_)) => Some((key.clone(), value.clone())),
-        ("type" | "filter_type", Value::String(name)) if FILTERS.contains(&name.as_str()) => {
+        ("type" | "filter_type", Value::String(name)) if FilterKind::value_keys(name).is_ok() => {
             Some((key.clone(), value.clone()))
         }
         _ => None,

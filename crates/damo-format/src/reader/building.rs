@@ -1,13 +1,13 @@
 //! A reader in the making: what its blocks say of the record, or its index alone.
 
-use super::{Reader, TOO_MANY_SIDES, Totals, count_targets, side_limit};
-use crate::block::{BlockInfo, Index, OtherBlock, Prelude, Unpacker};
+use super::{Reader, Totals, side_limit};
+use crate::block::{BlockInfo, Index, OtherBlock, Prelude};
 use crate::error::{Damage, Fault, ReadError};
 use crate::layout::{BLOCK_HEADER_LEN, END_PAYLOAD_LEN, FILE_HEADER_LEN, MAX_TARGETS, MINOR, kind, parse_end};
+use crate::other_blocks::OtherBlocks;
 use crate::scan::{self, Found};
 use crate::source::Bytestore;
-use crate::wire::{Wire, decode, decode_meta};
-use crate::wire_side;
+use crate::wire::decode;
 use damo_model::{Bytes, Meta, Side, Target, TargetKey};
 use std::collections::BTreeMap;
 use std::io;
@@ -21,21 +21,14 @@ pub(super) struct Building {
     targets: BTreeMap<TargetKey, Target>,
     blocks: Vec<BlockInfo>,
     side_data: Vec<OtherBlock>,
-    /// Memory that those of them take which were looked at.
-    side_memory: u64,
-    /// Length of all targets blocks, unpacked.
-    target_bytes: u64,
     lost_events: u64,
     pub(super) damage: Vec<Damage>,
-    pub(super) notes: Vec<String>,
+    pub(super) others: OtherBlocks,
     pub(super) finished: bool,
-    unpacker: Unpacker,
-    raw: Vec<u8>,
 }
 
 impl Building {
     pub(super) fn new(len: u64) -> Result<Building, ReadError> {
-        let unpacker = Unpacker::new().map_err(|why| ReadError::Damaged(Damage::new(0, 0, why)))?;
         Ok(Building {
             len,
             minor: MINOR,
@@ -43,14 +36,10 @@ impl Building {
             targets: BTreeMap::new(),
             blocks: Vec::new(),
             side_data: Vec::new(),
-            side_memory: 0,
-            target_bytes: 0,
             lost_events: 0,
             damage: Vec::new(),
-            notes: Vec::new(),
+            others: OtherBlocks::new()?,
             finished: false,
-            unpacker,
-            raw: Vec::new(),
         })
     }
 
@@ -69,14 +58,9 @@ impl Building {
             }
             // A second one says nothing new.
             kind::META if self.meta.is_some() => {}
-            kind::META => {
-                self.unpacker.unpack(header.codec, payload, header.raw_len, &mut self.raw)?;
-                self.meta = Some(decode_meta(&self.raw)?);
-            }
+            kind::META => self.meta = Some(self.others.meta(header, payload)?),
             kind::TARGETS => {
-                count_targets(&mut self.target_bytes, header.raw_len)?;
-                self.unpacker.unpack(header.codec, payload, header.raw_len, &mut self.raw)?;
-                for target in Vec::<Target>::take(&mut self.raw.as_slice())? {
+                for target in self.others.targets(header, payload)? {
                     if self.targets.len() >= MAX_TARGETS && !self.targets.contains_key(&target.key) {
                         return Err("there are more targets than a record may have".into());
                     }
@@ -84,37 +68,20 @@ impl Building {
                 }
             }
             kind::SIDES => {
-                let limit = side_limit(self.len);
-                if self.side_memory.saturating_add(header.raw_len.into()) > limit {
-                    return Err(TOO_MANY_SIDES.into());
-                }
-                self.unpacker.unpack(header.codec, payload, header.raw_len, &mut self.raw)?;
-                let (mut lost, mut unknown) = (0u64, 0);
+                let mut lost = 0u64;
                 let count = |side| {
                     if let Side::Lost(side) = side {
                         lost = lost.saturating_add(side.events);
                     }
                 };
-                self.side_memory += wire_side::take_all(&self.raw, count, |_| unknown += 1)?;
-                if self.side_memory > limit {
-                    return Err(TOO_MANY_SIDES.into());
-                }
+                self.others.side_data(header, payload, side_limit(self.len), count)?;
                 self.lost_events = self.lost_events.saturating_add(lost);
-                if unknown > 0 {
-                    self.note(format!("{unknown} pieces of side data are of kinds that this version does not know"));
-                }
                 self.side_data.push(OtherBlock { kind: header.kind, offset, length: header.total_len() as u32 });
             }
             kind::INDEX | kind::END => {}
-            other => self.note(format!("blocks of kind {other} are of a later version and left out")),
+            other => self.others.leave_out(other),
         }
         Ok(())
-    }
-
-    fn note(&mut self, note: String) {
-        if !self.notes.contains(&note) {
-            self.notes.push(note);
-        }
     }
 
     /// Takes everything from the index, if there is one and it is sound.
@@ -133,7 +100,7 @@ impl Building {
             _ => return Ok(false),
         };
         let mut raw = Vec::new();
-        let unpacked = self.unpacker.unpack(header.codec, &buffer, header.raw_len, &mut raw);
+        let unpacked = self.others.unpacker.unpack(header.codec, &buffer, header.raw_len, &mut raw);
         let Ok((index, _)) = unpacked.and_then(|()| decode::<Index>(&raw)) else { return Ok(false) };
         for other in index.others {
             if other.kind == kind::SIDES {
@@ -182,10 +149,10 @@ impl Building {
             side_data: self.side_data,
             totals,
             damage: self.damage,
-            notes: self.notes,
+            notes: self.others.notes,
             finished: self.finished,
             minor: self.minor,
-            unpackers: Mutex::new(vec![self.unpacker]),
+            unpackers: Mutex::new(vec![self.others.unpacker]),
             late: Mutex::new(BTreeMap::new()),
         }
     }

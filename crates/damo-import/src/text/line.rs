@@ -3,8 +3,8 @@
 use super::clock::{Tick, Time, decimal, digits, time};
 use super::lost::{Loss, loss};
 use super::strange::{self, Strange};
+use damo_model::features::TUNE_EVENT;
 use damo_model::{Addr, Age, ColumnId, Nanos, NrAccesses, Region};
-use damo_trace::TUNE_EVENT;
 use damo_trace::assemble::{EventKey, RegionEvent};
 
 /// What a line of a DAMON event says.

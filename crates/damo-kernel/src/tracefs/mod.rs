@@ -11,11 +11,12 @@
 
 // Records look the same wherever they are kept, so that reading them is the model's.
 pub use damo_trace::{
-    DecodeError, Decoded, Decoder, Event, EventFormat, Field, FieldLocation, FormatError, RawEvent, RawPage, TUNE_EVENT,
+    DecodeError, Decoded, Decoder, Event, EventFormat, Field, FieldLocation, FormatError, RawEvent, RawPage,
 };
 
 use crate::error::{Error, Result};
 use crate::io::Root;
+use damo_model::features::TUNE_EVENT;
 use std::io;
 
 /// Where tracefs is mounted if /proc/mounts does not say.

@@ -14,32 +14,33 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::fmt::Display;
 
-/// Keys with a single value, by their place in the JSON; [`Scheme::set`] takes them.
-const FIELDS: [&str; 24] = [
-    "action",
-    "target_nid",
-    "access_pattern.sz_bytes.min",
-    "access_pattern.sz_bytes.max",
-    "access_pattern.nr_accesses.min",
-    "access_pattern.nr_accesses.max",
-    "access_pattern.age.min",
-    "access_pattern.age.max",
-    "apply_interval_us",
-    "quotas.time_ms",
-    "quotas.sz_bytes",
-    "quotas.reset_interval_ms",
-    "quotas.weights.sz_permil",
-    "quotas.weights.nr_accesses_permil",
-    "quotas.weights.age_permil",
-    "quotas.goal_tuner",
-    "quotas.fail_charge_num",
-    "quotas.fail_charge_denom",
-    "watermarks.metric",
-    "watermarks.interval_us",
-    "watermarks.high_permil",
-    "watermarks.mid_permil",
-    "watermarks.low_permil",
-    "max_nr_snapshots",
+/// Keys with a single value, by their place in the JSON, and the options that say it; [`Scheme::set`] takes them. A later one
+/// of a key's options overrides an earlier one. The words of an option are those of its keys, in order.
+pub const FIELDS: [(&str, &[&str]); 24] = [
+    ("action", &["damos_action"]),
+    ("target_nid", &[]),
+    ("access_pattern.sz_bytes.min", &["damos_sz_region"]),
+    ("access_pattern.sz_bytes.max", &["damos_sz_region"]),
+    ("access_pattern.nr_accesses.min", &["damos_access_rate"]),
+    ("access_pattern.nr_accesses.max", &["damos_access_rate"]),
+    ("access_pattern.age.min", &["damos_age"]),
+    ("access_pattern.age.max", &["damos_age"]),
+    ("apply_interval_us", &["damos_apply_interval"]),
+    ("quotas.time_ms", &["damos_quotas", "damos_quota_time"]),
+    ("quotas.sz_bytes", &["damos_quotas", "damos_quota_space"]),
+    ("quotas.reset_interval_ms", &["damos_quotas", "damos_quota_interval"]),
+    ("quotas.weights.sz_permil", &["damos_quotas", "damos_quota_weights"]),
+    ("quotas.weights.nr_accesses_permil", &["damos_quotas", "damos_quota_weights"]),
+    ("quotas.weights.age_permil", &["damos_quotas", "damos_quota_weights"]),
+    ("quotas.goal_tuner", &["damos_quota_goal_tuner"]),
+    ("quotas.fail_charge_num", &["damos_quota_fail_charge_ratio"]),
+    ("quotas.fail_charge_denom", &["damos_quota_fail_charge_ratio"]),
+    ("watermarks.metric", &["damos_wmarks"]),
+    ("watermarks.interval_us", &["damos_wmarks"]),
+    ("watermarks.high_permil", &["damos_wmarks"]),
+    ("watermarks.mid_permil", &["damos_wmarks"]),
+    ("watermarks.low_permil", &["damos_wmarks"]),
+    ("max_nr_snapshots", &["damos_max_nr_snapshots"]),
 ];
 /// Keys with a list.
 const LISTS: [&str; 5] = ["dests", "filters", "core_filters", "ops_filters", "quotas.goals"];
@@ -137,7 +138,8 @@ impl Scheme {
     fn read(&mut self, at: &At<'_>) -> Result<()> {
         for (key, value) in at.entries()? {
             let path = value.path.as_str();
-            let is_object = |full: &&str| full.strip_prefix(path).is_some_and(|rest| rest.starts_with('.'));
+            let is_object =
+                |(full, _): &(&str, &[&str])| full.strip_prefix(path).is_some_and(|rest| rest.starts_with('.'));
             let given = !value.value.is_null();
             match path {
                 _ if IGNORED.contains(&path) => {}
@@ -146,7 +148,7 @@ impl Scheme {
                         self.read_list(&value)?;
                     }
                 }
-                _ if FIELDS.contains(&path) => {
+                _ if FIELDS.iter().any(|(field, _)| *field == path) => {
                     if given {
                         self.set(path, &value.text()?)?;
                     }
@@ -231,7 +233,7 @@ fn known_below(path: &str) -> Vec<&'static str> {
         "" => Some(*full),
         _ => full.strip_prefix(path)?.strip_prefix('.'),
     };
-    let all = FIELDS.iter().chain(&LISTS).chain(&IGNORED).filter_map(below);
+    let all = FIELDS.iter().map(|(field, _)| field).chain(&LISTS).chain(&IGNORED).filter_map(below);
     let mut keys: Vec<&str> = all.filter_map(|rest| rest.split('.').next()).collect();
     let mut seen = std::collections::HashSet::new();
     keys.retain(|key| seen.insert(*key));
