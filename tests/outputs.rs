@@ -40,7 +40,7 @@ fn names(directory: &Path) -> Vec<String> {
     names
 }
 
-/// A command that writes: IN and OUT stand for its input and its output. `ending` is what the output is called like.
+/// A command that writes: IN and OUT stand for its input and its output, PROBES for a record with hits of probes. `ending` is what the output is called like.
 struct Writing {
     line: &'static str,
     ending: &'static str,
@@ -60,7 +60,7 @@ const fn writing(line: &'static str, ending: &'static str, replaces: &'static [u
 }
 
 /// Every command that writes a file, with every option that names one. New ones belong here.
-const WRITINGS: [Writing; 57] = [
+const WRITINGS: [Writing; 60] = [
     writing("convert IN OUT", "damo", NONE),
     writing("convert IN -o OUT", "json", NONE),
     writing("convert --record_file IN --output_file OUT", "data", NONE),
@@ -104,6 +104,9 @@ const WRITINGS: [Writing; 57] = [
     writing("report nr_regions IN --plot OUT", "png", PNG),
     writing("report record_info IN -o OUT", "json", TEXT),
     writing("report record_info IN --plot OUT", "svg", SVG),
+    writing("report probes PROBES -o OUT", "csv", TEXT),
+    writing("report probes PROBES --plot OUT", "svg", SVG),
+    writing("report heats PROBES --probe 0 -o OUT", "png", PNG),
     writing("report ages IN -o OUT", "csv", TEXT),
     writing("report ages IN --plot OUT", "png", PNG),
     writing("report wss_profile IN -o OUT", "csv", TEXT),
@@ -126,6 +129,7 @@ impl Writing {
         let word = |word: &str| match word {
             "IN" => input.to_owned(),
             "OUT" => output.to_owned(),
+            "PROBES" => top().join("testdata/golden/python/probes.json.zlib").display().to_string(),
             "refault<50%" => "refault < 50%".to_owned(),
             word => word.to_owned(),
         };

@@ -6,9 +6,9 @@ mod common;
 use common::damo;
 use damo_format::{Writer, WriterOptions};
 use damo_model::{
-    Addr, Age, Bytes, Clock, ClockPair, CpuTime, Footprint, Intervals, Item, Lost, Mapping, Mappings, Mark, Meta,
-    Nanos, NrAccesses, Params, Pressure, Process, ProcessFootprint, Region, SchemeCounts, SchemeProgress, Side,
-    Snapshot, Source, Stamp, SystemFootprint, Target, TargetKey, TracepointFormat,
+    Addr, Age, Bytes, Clock, ClockPair, ColumnId, CpuTime, ExtraColumn, Footprint, Intervals, Item, Lost, Mapping,
+    Mappings, Mark, Meta, Nanos, NrAccesses, Params, Pressure, Process, ProcessFootprint, Region, SchemeCounts,
+    SchemeProgress, Side, Snapshot, Source, Stamp, SystemFootprint, Target, TargetKey, TracepointFormat,
 };
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -72,6 +72,7 @@ fn evil_items() -> Vec<Item> {
     let mappings: Vec<Mapping> = mappings.collect();
     let footprint = Footprint { rss: Some(Bytes(1 << 20)), vsz: Some(Bytes(1 << 21)), ..Footprint::default() };
     let json = serde_json::json!({"contexts": [{"schemes": [{"action": EVIL}]}], EVIL: EVIL}).to_string();
+    let filter = serde_json::json!({"filter_type": "memcg", "path": EVIL, "matching": true, "allow": true});
     let mut side_data = vec![
         Side::Params(Params {
             at: at(0),
@@ -82,6 +83,16 @@ fn evil_items() -> Vec<Item> {
             intervals_goal: None,
             nr_regions: None,
             json,
+        }),
+        Side::Params(Params {
+            at: at(1),
+            kdamond: Some(damo_model::KdamondIndex(0)),
+            context: Some(0),
+            ops: None,
+            intervals: Some(Intervals::default()),
+            intervals_goal: None,
+            nr_regions: None,
+            json: serde_json::json!({"contexts": [{"probes": [{"filters": [filter]}]}]}).to_string(),
         }),
         Side::Lost(Lost { at: at(2), events: 3, reason: evil() }),
         Side::Mark(Mark { at: at(1), text: evil() }),
@@ -117,6 +128,7 @@ fn evil_items() -> Vec<Item> {
                 Region::new(Addr(0x10000 + n * 0x8000), Addr(0x18000 + n * 0x8000), NrAccesses(samples), Some(Age(3)))
             };
             snapshot.regions = vec![region(0, 20), region(1, 0), region(2, (i % 20) as u32), region(3, 1)];
+            snapshot.extras = ColumnId::of_probes().take(1).map(|id| ExtraColumn { id, values: vec![3; 4] }).collect();
             items.push(Item::Snapshot(snapshot));
         }
     }
@@ -276,6 +288,7 @@ const LINES: &[&str] = &[
     "report record_info -i R",
     "report record_info --format markdown -i R",
     "report probes -i R",
+    "report heats --probe 0 -i R",
     "report ages -i R",
     "report ages --format markdown -i R",
     "report wss_profile -i R",

@@ -286,6 +286,46 @@ impl Columns {
     }
 }
 
+/// A column of a snapshot block, packed.
+struct StoredColumn<'a> {
+    id: u32,
+    codec: u8,
+    /// Length of what it unpacks to.
+    raw: u32,
+    stored: &'a [u8],
+}
+
+impl<'a> StoredColumn<'a> {
+    /// The column that `rest` begins with, which it is taken from; `None` at the end of the payload.
+    fn take(rest: &mut &'a [u8]) -> Result<Option<Self>, Fault> {
+        if rest.is_empty() {
+            return Ok(None);
+        }
+        let ((id, codec, raw, stored), used) = decode::<(u32, u8, u32, u32)>(rest)?;
+        let split = rest.get(used..).and_then(|columns| columns.split_at_checked(stored as usize));
+        let (stored, after) = split.ok_or("a column is longer than its block")?;
+        *rest = after;
+        Ok(Some(StoredColumn { id, codec, raw, stored }))
+    }
+}
+
+/// Which extra column the column of this number is; `None` if it is none.
+fn extra_id(column: u32) -> Option<ColumnId> {
+    Some(ColumnId(u16::try_from(column.checked_sub(column::EXTRA)?).ok()?))
+}
+
+/// The extra columns in the payload of a snapshot block, of which nothing is unpacked.
+pub(crate) fn extra_columns(payload: &[u8]) -> Result<Vec<ColumnId>, Fault> {
+    let (_, used) = Prelude::parse(payload)?;
+    let rest = payload.get(used..).unwrap_or(&[]);
+    let (&[_, _], mut rest) = rest.split_first_chunk().ok_or("the block ends early")?;
+    let mut extras = Vec::new();
+    while let Some(stored) = StoredColumn::take(&mut rest)? {
+        extras.extend(extra_id(stored.id));
+    }
+    Ok(extras)
+}
+
 /// Unpacks payloads. Keeps its buffers and zstd context.
 pub(crate) struct Unpacker {
     zstd: zstd::bulk::Decompressor<'static>,
@@ -336,16 +376,13 @@ impl Unpacker {
         }
         let mut ids: Vec<u32> = Vec::new();
         let mut total = 0u64;
-        while !rest.is_empty() {
-            let ((id, codec, raw, stored), used) = decode::<(u32, u8, u32, u32)>(rest)?;
-            let (stored, after) =
-                rest[used..].split_at_checked(stored as usize).ok_or("a column is longer than its block")?;
-            rest = after;
+        while let Some(stored_column) = StoredColumn::take(&mut rest)? {
+            let StoredColumn { id, codec, raw, stored } = stored_column;
             total += u64::from(raw);
             if total > u64::from(raw_len) {
                 return Err("the columns unpack to more than the block announces".into());
             }
-            let extra = (column::EXTRA..=column::EXTRA + u32::from(u16::MAX)).contains(&id);
+            let extra = extra_id(id).is_some();
             // Columns of later versions are stepped over.
             if !(column::HEADS..=column::AGES).contains(&id) && !extra || heads_only && id != column::HEADS {
                 continue;
@@ -366,10 +403,7 @@ impl Unpacker {
             let at = ids.iter().position(|id| *id == wanted);
             at.and_then(|at| self.columns.get(at)).map_or(&[][..], Vec::as_slice)
         };
-        let extras = ids.iter().zip(&self.columns).filter_map(|(id, bytes)| {
-            let id = u16::try_from(id.checked_sub(column::EXTRA)?).ok()?;
-            Some((ColumnId(id), bytes.as_slice()))
-        });
+        let extras = ids.iter().zip(&self.columns).filter_map(|(id, bytes)| Some((extra_id(*id)?, bytes.as_slice())));
         let raw = RawColumns {
             shift,
             zero_matters: flags & flag::ZERO_MATTERS != 0,

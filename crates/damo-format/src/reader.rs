@@ -3,7 +3,7 @@
 //! Opening a record checks all checksums and so finds all damage at once; of files above
 //! [`CHECK_ALL_UP_TO`] with a sound index only the index is read, and damage shows when a block is read.
 
-use crate::block::{BlockInfo, OtherBlock, Unpacker};
+use crate::block::{BlockInfo, OtherBlock, Unpacker, extra_columns};
 use crate::error::{Damage, Fault, ReadError};
 use crate::layout::{
     BLOCK_HEADER_LEN, BlockHeader, FILE_HEADER_LEN, FileHeader, MAJOR, block_at, codec, kind, parse_file_header,
@@ -15,7 +15,7 @@ use crate::source::{Bytestore, Cursor};
 use crate::stream::StreamReader;
 use crate::wire_side;
 use damo_model::human::Show;
-use damo_model::{AddrRange, Batch, Bytes, Meta, Selection, Side, Target};
+use damo_model::{AddrRange, Batch, Bytes, ColumnId, Meta, Selection, Side, Target};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufReader, Read};
@@ -240,6 +240,16 @@ impl Reader {
         })?;
         trim(&mut batch, selection);
         Ok(batch)
+    }
+
+    /// The extra columns that some snapshot of the `i`-th snapshot block has; nothing is unpacked for that.
+    ///
+    /// # Errors
+    /// [`ReadError::Damaged`] if the block cannot be read; others can.
+    pub fn extra_columns(&self, i: usize) -> Result<Vec<ColumnId>, ReadError> {
+        let none = ReadError::NoSuchBlock { index: i, blocks: self.blocks.len() };
+        let info = self.blocks.get(i).ok_or(none)?;
+        self.with_block(info.offset.0, |_, _, payload| extra_columns(payload))
     }
 
     /// All side data, in the order in which it was recorded.

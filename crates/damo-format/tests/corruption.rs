@@ -3,7 +3,7 @@
 mod common;
 
 use common::frames::{Frame, HEADER, assemble, frame_bytes, frames};
-use common::{Random, evolving, meta, options, record, small, snapshots, stream_snapshots, target, write};
+use common::{Random, evolving, meta, options, record, small, snapshots, stream_snapshots, target, with_probes, write};
 use damo_format::{ReadError, Reader, StreamReader, sniff};
 use damo_model::{Bytes, Item, Lost, Mappings, Mark, Nanos, Process, Selection, Side, Stamp, Target, TargetKey};
 
@@ -13,6 +13,7 @@ fn read_all(bytes: &[u8]) {
     let Ok(reader) = Reader::from_bytes(bytes) else { return };
     let _ = reader.side_data();
     for (i, info) in reader.index().iter().enumerate() {
+        let _ = reader.extra_columns(i);
         if let Ok(batch) = reader.read_block(i, &Selection::all()) {
             assert_eq!(batch.nr_regions() as u64, info.regions);
             assert!((0..batch.nr_regions()).all(|row| batch.start[row] < batch.end[row]));
@@ -85,7 +86,7 @@ fn a_piece_cut_out_of_the_middle_costs_the_blocks_it_touches() {
 fn lies_with_right_checksums_are_refused_or_give_valid_snapshots() {
     for level in [0, 3] {
         let mut items = vec![meta(), target(0)];
-        items.extend(evolving(0, 12, 5, 6).into_iter().map(Item::Snapshot));
+        items.extend(with_probes(evolving(0, 12, 5, 6)).into_iter().map(Item::Snapshot));
         items.push(Item::Side(Side::Mark(Mark { at: Stamp::Record(Nanos(1)), text: "here".into() })));
         let (bytes, _) = write(&items, options(level));
         let whole = frames(&bytes);
@@ -103,7 +104,7 @@ fn lies_with_right_checksums_are_refused_or_give_valid_snapshots() {
 
 #[test]
 fn random_changes_with_right_checksums_never_panic() {
-    let bytes = record(&evolving(0, 40, 30, 8), options(0));
+    let bytes = record(&with_probes(evolving(0, 40, 30, 8)), options(0));
     let whole = frames(&bytes);
     let mut random = Random(7);
     for _ in 0..3000 {

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 mod common;
 
-use common::{any_snapshot, evolving, meta, record, snapshots, target, write};
+use common::{any_snapshot, evolving, meta, record, snapshots, target, with_probes, write};
 use damo_format::{Reader, StreamReader, Writer, WriterOptions, sniff};
 use damo_model::{
     Addr, AddrRange, Batch, Bytes, Clock, ClockPair, ColumnId, CpuTime, ExtraColumn, Footprint, Intervals,
@@ -27,6 +27,18 @@ fn snapshots_that_evolve_like_damons_come_back() {
     assert_eq!(reader.index().len(), 8);
     assert_eq!(reader.totals().snapshots, 50);
     assert_eq!(reader.totals().regions, written.iter().map(|s| s.regions.len() as u64).sum::<u64>());
+}
+
+#[test]
+fn a_block_tells_its_extra_columns_without_being_unpacked() {
+    let written = with_probes(evolving(0, 20, 10, 1));
+    let reader = Reader::from_bytes(record(&written, small_blocks())).unwrap();
+    assert_eq!(snapshots(&reader), written);
+    let columns: Vec<Vec<ColumnId>> = (0..3).map(|block| reader.extra_columns(block).unwrap()).collect();
+    let hits: Vec<ColumnId> = ColumnId::of_probes().take(2).collect();
+    assert_eq!(columns, [hits.clone(), hits.clone(), hits]);
+    let plain = Reader::from_bytes(record(&evolving(0, 20, 10, 1), small_blocks())).unwrap();
+    assert!(plain.extra_columns(0).unwrap().is_empty());
 }
 
 #[test]
@@ -338,9 +350,10 @@ proptest! {
         prop_assert!(reader.damage().is_empty());
         let mut expected = written;
         let mut got = snapshots(&reader);
-        // A batch is rectangular: snapshots without an extra column get it as zeros.
+        // A batch is rectangular: snapshots without an extra column get it as zeros, in the order of the block.
         for snapshot in got.iter_mut().chain(&mut expected) {
             snapshot.extras.retain(|extra| extra.values.iter().any(|v| *v != 0));
+            snapshot.extras.sort_by_key(|extra| extra.id);
         }
         prop_assert_eq!(got, expected);
     }

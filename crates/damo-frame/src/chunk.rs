@@ -177,10 +177,10 @@ impl From<Batch> for Chunk {
 
 /// The name an extra column has in frames: `filter_passed`, `probe_hits_0` …, else `extra_` and its number.
 pub(crate) fn extra_name(id: ColumnId) -> String {
-    match id {
-        ColumnId::FILTER_PASSED => "filter_passed".to_owned(),
-        ColumnId(n) if n >= ColumnId::PROBE_HITS.0 => format!("probe_hits_{}", n - ColumnId::PROBE_HITS.0),
-        ColumnId(n) => format!("extra_{n}"),
+    match (id, id.probe()) {
+        (ColumnId::FILTER_PASSED, _) => "filter_passed".to_owned(),
+        (_, Some(probe)) => format!("probe_hits_{probe}"),
+        (ColumnId(n), None) => format!("extra_{n}"),
     }
 }
 

@@ -2,7 +2,8 @@
 
 use crate::{Chunk, FrameError, fold};
 use damo_format::{Damage, Reader};
-use damo_model::{Addr, AddrRange, Bytes, Meta, Nanos, Selection, Side, Stamp, Target, TargetKey, TimeSpan};
+use damo_model::{Addr, AddrRange, Bytes, ColumnId, Meta, Nanos, Selection, Side, Stamp, Target, TargetKey, TimeSpan};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -245,6 +246,22 @@ impl Record {
 
     fn read_error(&self, source: damo_format::ReadError) -> FrameError {
         FrameError::Read { name: self.name.clone(), source }
+    }
+
+    /// The attribute probes whose hits some snapshot has, in order.
+    ///
+    /// # Errors
+    /// When the record cannot be read.
+    pub fn probes(&self) -> Result<Vec<u16>, FrameError> {
+        let mut found = BTreeSet::new();
+        for block in 0..self.reader.index().len() {
+            match self.reader.extra_columns(block) {
+                Ok(columns) => found.extend(columns.into_iter().filter_map(ColumnId::probe)),
+                Err(source) if source.is_damage() => {}
+                Err(source) => return Err(self.read_error(source)),
+            }
+        }
+        Ok(found.into_iter().collect())
     }
 
     /// Goes over the wanted part of the record on all cores. Each thread takes a contiguous run of blocks, in order,

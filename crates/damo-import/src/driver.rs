@@ -304,5 +304,5 @@ pub(crate) fn region_of<'a>(decoded: &Decoded<'a>) -> Option<(EventKey, u32, Reg
 
 /// Hits of probes as columns.
 pub(crate) fn probe_columns(hits: &[u8]) -> impl Iterator<Item = (ColumnId, u64)> {
-    (0..0x100_u16).zip(hits).map(|(probe, hits)| (ColumnId(ColumnId::PROBE_HITS.0 + probe), u64::from(*hits)))
+    ColumnId::of_probes().zip(hits.iter().map(|hits| u64::from(*hits)))
 }

@@ -206,7 +206,7 @@ fn extra_columns_survive_json() {
         if let Item::Snapshot(snapshot) = item {
             let values: Vec<u64> = (0..snapshot.regions.len() as u64).map(|row| row * 1024 * 1024).collect();
             snapshot.extras.push(damo_model::ExtraColumn { id: ColumnId::FILTER_PASSED, values: values.clone() });
-            snapshot.extras.push(damo_model::ExtraColumn { id: ColumnId::PROBE_HITS, values });
+            snapshot.extras.push(damo_model::ExtraColumn { id: damo_model::ColumnId::of_probe(0).unwrap(), values });
         }
     }
     let (_, again) = import(&to_json(&items, false));

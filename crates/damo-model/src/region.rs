@@ -27,6 +27,13 @@ impl Region {
         AddrRange::new(self.start, self.end)
     }
 
+    /// The same of a kdamond whose addresses count units of so many bytes.
+    #[must_use]
+    pub fn in_bytes(self, unit: u64) -> Self {
+        let bytes = |addr: Addr| Addr(addr.0.saturating_mul(unit));
+        Self { start: bytes(self.start), end: bytes(self.end), ..self }
+    }
+
     /// Size in bytes, 0 if reversed.
     pub fn size(&self) -> Bytes {
         self.range().size()
@@ -52,12 +59,22 @@ pub struct ColumnId(pub u16);
 impl ColumnId {
     /// Bytes of the region that passed the scheme's filters.
     pub const FILTER_PASSED: ColumnId = ColumnId(1);
-    /// The first of the probe-hit columns: probe `i` is `PROBE_HITS + i`.
-    pub const PROBE_HITS: ColumnId = ColumnId(0x100);
+    /// The first of the probe-hit columns.
+    const PROBE_HITS: u16 = 0x100;
 
-    /// The columns of hits, probe after probe. No kernel has as many.
+    /// The column of hits of a probe; `None` if there can be no such column.
+    pub fn of_probe(probe: u16) -> Option<ColumnId> {
+        Self::PROBE_HITS.checked_add(probe).map(ColumnId)
+    }
+
+    /// The columns of hits, probe after probe.
     pub fn of_probes() -> impl Iterator<Item = ColumnId> {
-        (0..64).map(|probe| ColumnId(Self::PROBE_HITS.0 + probe))
+        (Self::PROBE_HITS..=u16::MAX).map(ColumnId)
+    }
+
+    /// The probe whose hits the column has; `None` if it is another column.
+    pub fn probe(self) -> Option<u16> {
+        self.0.checked_sub(Self::PROBE_HITS)
     }
 }
 

@@ -14,8 +14,8 @@ use crate::{Report, ReportError};
 use damo_frame::Record;
 use damo_model::human::{Show, Style, format_size, time_text};
 use damo_model::kdamond::{Probe, from_json};
-use damo_model::{Bytes, ColumnId, Nanos, Side, Target, TargetKey};
-use std::collections::BTreeMap;
+use damo_model::{Bytes, Nanos, Side, Target, TargetKey};
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
 /// What a probe found in one snapshot, or in several together.
@@ -98,7 +98,7 @@ pub fn probes(records: &[Record], filter: &Filter) -> Result<ProbesReport, Repor
                 return Ok(());
             }
             for (id, values) in chunk.extras() {
-                let Some(probe) = id.0.checked_sub(ColumnId::PROBE_HITS.0) else { continue };
+                let Some(probe) = id.probe() else { continue };
                 let Some(intervals) = rows.intervals else { return Err(no_intervals(record)) };
                 let samples = f64::from(intervals.max_nr_accesses().0.max(1));
                 let mut share =
@@ -119,11 +119,7 @@ pub fn probes(records: &[Record], filter: &Filter) -> Result<ProbesReport, Repor
             Ok(())
         })?;
         if found.is_empty() {
-            return Err(ReportError::invalid(format!(
-                "{} has no hits of attribute probes: record with --probe on Linux 7.2 or later, as in `damo record paddr \
-                 --probe --probe_filter allow anon`",
-                record.name()
-            )));
+            return Err(no_hits(record, None)?);
         }
         let labels = target_labels(record);
         for ((key, probe), mut shares) in found {
@@ -133,6 +129,41 @@ pub fn probes(records: &[Record], filter: &Filter) -> Result<ProbesReport, Repor
         }
     }
     Ok(ProbesReport { series: all, zero: Zero::of(records) })
+}
+
+/// The error for a record without hits of a probe, or of any.
+pub(crate) fn no_hits(record: &Record, probe: Option<u16>) -> Result<ReportError, ReportError> {
+    let (name, there) = (record.name(), record.probes()?);
+    Ok(ReportError::invalid(match probe.filter(|_| !there.is_empty()) {
+        Some(probe) => {
+            let there: Vec<String> = there.iter().map(u16::to_string).collect();
+            format!("{name} has no hits of probe {probe}, but of {}", there.join(", "))
+        }
+        None => format!(
+            "{name} has no hits of attribute probes: record with --probe on Linux 7.2 or later, as in `damo record paddr \
+             --probe --probe_filter allow anon`"
+        ),
+    }))
+}
+
+/// A probe's number, and what it looks for, if the record tells.
+pub(crate) fn probe_name(record: &Record, target: &Target, probe: u16) -> Result<String, ReportError> {
+    let kind = kind_of(record, target, probe.into())?;
+    Ok(name_with_kind(probe.into(), &kind))
+}
+
+fn name_with_kind(probe: u32, kind: &str) -> String {
+    let kind = if kind.is_empty() { String::new() } else { format!(" ({})", kind.shown()) };
+    format!("probe {probe}{kind}")
+}
+
+/// The probes whose hits the records have, in order.
+pub(crate) fn probes_of(records: &[Record]) -> Result<Vec<u16>, ReportError> {
+    let mut all = BTreeSet::new();
+    for record in records {
+        all.extend(record.probes()?);
+    }
+    Ok(all.into_iter().collect())
 }
 
 /// What a probe looks for, by the parameters that the record has of the target's kdamond.
@@ -153,8 +184,7 @@ fn kind_of(record: &Record, target: &Target, probe: u32) -> Result<String, Repor
 
 impl ProbeSeries {
     fn name(&self) -> String {
-        let kind = if self.kind.is_empty() { String::new() } else { format!(" ({})", self.kind.shown()) };
-        format!("target {}, probe {}{kind}", self.label, self.probe)
+        format!("target {}, {}", self.label, name_with_kind(self.probe, &self.kind))
     }
 
     /// At most so many spans of time of equal length.

@@ -5,14 +5,15 @@
 
 use crate::filter::{Bounds, Filter, Rows, for_each_rows};
 use crate::picture::Picture;
+use crate::probes::probes_of;
 use crate::selection::nothing_left;
 use crate::series::measure;
 use crate::table::Table;
 use crate::target::{target_id_text, target_labels};
 use crate::{Report, ReportError};
-use damo_frame::Record;
+use damo_frame::{Chunk, Record};
 use damo_model::human::{Show, Style, Text, format_time, hex12_text, size_text, uint_text};
-use damo_model::{Nanos, Target, TargetKey, TimeSpan};
+use damo_model::{ColumnId, Nanos, Target, TargetKey, TimeSpan};
 use std::collections::HashMap;
 use std::io::Write;
 use std::rc::Rc;
@@ -31,6 +32,8 @@ pub struct RawOptions {
 pub struct RawReport<'r> {
     records: &'r [Record],
     options: RawOptions,
+    /// The probes whose hits the records have.
+    probes: Vec<u16>,
 }
 
 const BUFFER: usize = 1 << 16;
@@ -44,6 +47,16 @@ struct Place<'a> {
     base: Nanos,
     /// Whether this is the target's first snapshot.
     is_first: bool,
+    /// The block that the snapshot is of.
+    chunk: &'a Chunk,
+}
+
+impl Place<'_> {
+    /// How often the probe hit in this row of the block.
+    fn hits(&self, probe: u16, row: usize) -> u64 {
+        let column = ColumnId::of_probe(probe).and_then(|id| self.chunk.extra(id));
+        column.and_then(|hits| hits.get(row)).copied().unwrap_or(0)
+    }
 }
 
 /// The regions of the records' snapshots.
@@ -63,7 +76,7 @@ pub fn raw(records: &[Record], options: RawOptions) -> Result<RawReport<'_>, Rep
             }
         }
     }
-    Ok(RawReport { records, options })
+    Ok(RawReport { records, options, probes: probes_of(records)? })
 }
 
 impl RawReport<'_> {
@@ -80,16 +93,30 @@ impl RawReport<'_> {
                 let mut filter = self.options.filter.clone();
                 filter.target.key = Some(key);
                 let mut first = None;
-                for_each_rows(record, &filter, |_, rows| {
+                for_each_rows(record, &filter, |chunk, rows| {
                     let is_first = first.is_none();
                     let base = *first.get_or_insert(rows.head.start);
                     let since = rows.head.start.saturating_sub(base);
                     let lasts = self.options.duration.is_none_or(|bounds| bounds.holds(&since));
-                    f(&Place { target, label, base, is_first }, lasts.then_some(&rows))
+                    f(&Place { target, label, base, is_first, chunk }, lasts.then_some(&rows))
                 })?;
             }
         }
         Ok(())
+    }
+
+    fn table(&self, rows: &[Row]) -> Result<Table, ReportError> {
+        Table::of("regions", rows)
+            .col("target", "the target", |row| &*row.label)
+            .col("start_ns", "start of the snapshot", |row| row.time.start.0)
+            .col("end_ns", "end of the snapshot", |row| row.time.end.0)
+            .col("start", "first byte", |row| row.start)
+            .col("end", "first byte behind it", |row| row.end)
+            .col("nr_accesses", "samples", |row| row.nr_accesses)
+            .col("age", "aggregations; `null` before Linux 5.16", |row| row.age)
+            .col("partial", "whether regions of the snapshot are missing", |row| row.partial)
+            .probe_hits(&self.probes, |row| &row.hits)
+            .table()
     }
 }
 
@@ -106,9 +133,14 @@ impl Report for RawReport<'_> {
                 push_target(&mut buffer, place.target, place.base, style);
             }
             let Some(rows) = rows else { return Ok(()) };
-            push_head(&mut buffer, rows, place.target, place.base, style);
+            push_head(&mut buffer, rows, place, !self.probes.is_empty(), style);
             for i in 0..rows.len() {
                 push_region(&mut buffer, rows, i, style);
+                for probe in &self.probes {
+                    buffer.push(b' ');
+                    uint_text(place.hits(*probe, rows.row(i))).push_right(&mut buffer, 0);
+                }
+                buffer.push(b'\n');
                 if buffer.len() >= BUFFER {
                     out.write_all(&buffer)?;
                     buffer.clear();
@@ -143,14 +175,15 @@ impl Report for RawReport<'_> {
                 nr_accesses: *nr_accesses,
                 age: rows.age.and_then(|ages| ages.get(i)).copied(),
                 partial,
+                hits: self.probes.iter().map(|probe| place.hits(*probe, rows.row(i))).collect(),
             }));
             if piece.len() >= PIECE {
-                push(table(&piece)?)?;
+                push(self.table(&piece)?)?;
                 piece.clear();
             }
             Ok(())
         })?;
-        push(table(&piece)?)
+        push(self.table(&piece)?)
     }
 
     fn picture(&self, _: &Style) -> Result<Box<dyn Picture + '_>, ReportError> {
@@ -170,19 +203,8 @@ struct Row {
     nr_accesses: u32,
     age: Option<u32>,
     partial: bool,
-}
-
-fn table(rows: &[Row]) -> Result<Table, ReportError> {
-    Table::of("regions", rows)
-        .col("target", "the target", |row| &*row.label)
-        .col("start_ns", "start of the snapshot", |row| row.time.start.0)
-        .col("end_ns", "end of the snapshot", |row| row.time.end.0)
-        .col("start", "first byte", |row| row.start)
-        .col("end", "first byte behind it", |row| row.end)
-        .col("nr_accesses", "samples", |row| row.nr_accesses)
-        .col("age", "aggregations; `null` before Linux 5.16", |row| row.age)
-        .col("partial", "whether regions of the snapshot are missing", |row| row.partial)
-        .table()
+    /// Of the report's probes, in their order.
+    hits: Vec<u64>,
 }
 
 fn push_target(buffer: &mut Vec<u8>, target: &Target, base: Nanos, style: Style) {
@@ -192,8 +214,8 @@ fn push_target(buffer: &mut Vec<u8>, target: &Target, base: Nanos, style: Style)
     );
 }
 
-fn push_head(buffer: &mut Vec<u8>, rows: &Rows<'_>, target: &Target, base: Nanos, style: Style) {
-    let head = rows.head;
+fn push_head(buffer: &mut Vec<u8>, rows: &Rows<'_>, place: &Place<'_>, has_probes: bool, style: Style) {
+    let (head, base) = (rows.head, place.base);
     let time = |from: Nanos, to: Nanos| format_time(to.saturating_sub(from), style);
     let missing = match head.state {
         damo_model::SnapshotState::Complete => String::new(),
@@ -204,20 +226,21 @@ fn push_head(buffer: &mut Vec<u8>, rows: &Rows<'_>, target: &Target, base: Nanos
     buffer.extend_from_slice(
         format!(
             "{:<21}{:>16}\n{:<21}{:>16}\n{:<21}{:>16}\ntarget_id: {}\nnr_regions: {}\n{missing}\
-             # {:>10} {:>12}  {:>12}  {:>11} {:>5}\n",
+             # {:>10} {:>12}  {:>12}  {:>11} {:>5}{}\n",
             "monitoring_start:",
             time(base, head.start),
             "monitoring_end:",
             time(base, head.end),
             "monitoring_duration:",
             time(head.start, head.end),
-            target_id_text(target),
+            target_id_text(place.target),
             rows.len(),
             "start_addr",
             "end_addr",
             "length",
             "nr_accesses",
             "age",
+            if has_probes { " probe_hits" } else { "" },
         )
         .as_bytes(),
     );
@@ -244,5 +267,4 @@ fn push_region(buffer: &mut Vec<u8>, rows: &Rows<'_>, i: usize, style: Style) {
         }
         None => buffer.extend_from_slice(b"    -1"),
     }
-    buffer.push(b'\n');
 }

@@ -7,15 +7,16 @@ use crate::ReportError;
 use crate::zero::Zero;
 use damo_model::Nanos;
 use polars::prelude::{ChunkApply, Column, DataFrame, IntoSeries, NamedFrom, Series};
+use std::borrow::Cow;
 
 /// Columns of moments. All other columns of nanoseconds are durations.
 pub const MOMENTS: [&str; 5] = ["start_ns", "end_ns", "at_ns", "time_ns", "mean_from_ns"];
 
 /// What a column is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ColumnInfo {
     /// Its name, with its unit if that is not bytes.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// What it holds, in words; empty where the name says all.
     pub about: &'static str,
     /// Whether a value may be unknown.
@@ -70,14 +71,23 @@ impl<'r, R> TableRows<'r, R> {
     /// Adds a column: its name, what it is, and its value of each row.
     pub(crate) fn col<V: CellValue>(
         mut self,
-        name: &'static str,
+        name: impl Into<Cow<'static, str>>,
         about: &'static str,
         value: impl Fn(&'r R) -> V,
     ) -> Self {
+        let name = name.into();
         let values = V::series(self.rows.iter().map(value).collect());
-        self.columns.push(values.with_name(name.into()).into());
+        self.columns.push(values.with_name((&*name).into()).into());
         self.table.columns.push(ColumnInfo { name, about, may_be_null: V::MAY_BE_NULL });
         self
+    }
+
+    /// Adds a column for each of these probes; `hits` gives the hits of them in a row, in their order.
+    pub(crate) fn probe_hits(self, probes: &[u16], hits: impl Fn(&'r R) -> &'r [u64]) -> Self {
+        probes.iter().enumerate().fold(self, |table, (at, probe)| {
+            let about = "samples in which this probe hit; only if the record has hits of probes";
+            table.col(format!("probe_hits_{probe}"), about, |row| hits(row).get(at).copied().unwrap_or(0))
+        })
     }
 
     /// The table.
@@ -116,7 +126,7 @@ impl Table {
     pub fn of_record(mut self, record: &str) -> Result<Self, ReportError> {
         let names = vec![record; self.frame.height()];
         self.frame.with_column(Column::new("record".into(), names))?;
-        self.columns.push(ColumnInfo { name: "record", about: "the record's name", may_be_null: false });
+        self.columns.push(ColumnInfo { name: "record".into(), about: "the record's name", may_be_null: false });
         Ok(self)
     }
 

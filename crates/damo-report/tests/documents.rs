@@ -26,7 +26,8 @@ fn all_tables() -> Vec<(&'static str, Vec<Table>)> {
     let [record] = &stairs;
     let page = holistic::HolisticOptions { heats: HeatsOptions { rows: 4, ..HeatsOptions::overview() }, long: false };
     let mut regions = Vec::new();
-    let raw = raw::raw(&stairs, raw::RawOptions::default()).expect("a report");
+    let probed = open("../golden/python/probes.json.zlib");
+    let raw = raw::raw(&probed, raw::RawOptions::default()).expect("a report");
     raw.pieces(&mut |piece| {
         regions.push(piece);
         Ok(())
@@ -41,7 +42,8 @@ fn all_tables() -> Vec<(&'static str, Vec<Table>)> {
         let tables = of_style(style).tables().expect("tables").into_iter();
         of_access.extend(tables.filter(|table| style == Style::Detailed || table.name != "snapshots"));
     }
-    of_access.extend(of_style(Style::Detailed).large_table("regions").expect("a table"));
+    let of_probed = access::AccessReport { records: &probed, options: access::AccessOptions::default() };
+    of_access.extend(of_probed.large_table("regions").expect("a table"));
     let scheme = serde_json::from_str(
         r#"{"action": "pageout", "filters": [{"filter_type": "anon", "matching": true, "allow": false}]}"#,
     );
@@ -79,7 +81,7 @@ fn all_tables() -> Vec<(&'static str, Vec<Table>)> {
         of(footprints(&stairs, &footprints::FootprintsOptions::default()).expect("a report")),
         of(nr_regions::nr_regions(&stairs, &Default::default()).expect("a report")),
         of(ages::ages(&stairs, &ages::AgesOptions::default()).expect("a report")),
-        of(probes::probes(&open("../golden/python/probes.json.zlib"), &Filter::default()).expect("a report")),
+        of(probes::probes(&probed, &Filter::default()).expect("a report")),
         of(times::times(&stairs, &Filter::default()).expect("a report")),
         of(damo_report::schemes::schemes(&with_schemes, &Default::default()).expect("a report")),
         of(idle),
@@ -132,7 +134,7 @@ fn every_column_of_nanoseconds_is_a_moment_or_a_known_duration() {
     let durations =
         ["age_ns", "from_ns", "to_ns", "window_ns", "waited_ns", "idle_ns", "aggregation_ns", "reset_interval_ns"];
     for (report, tables) in all_tables() {
-        for name in tables.iter().flat_map(|table| &table.columns).map(|column| column.name) {
+        for name in tables.iter().flat_map(|table| &table.columns).map(|column| &*column.name) {
             let known = damo_report::table::MOMENTS.contains(&name) || durations.contains(&name);
             assert!(known || !name.ends_with("_ns"), "{report} {name}");
         }

@@ -10,7 +10,7 @@ use damo_model::{
 };
 use damo_report::Report;
 use damo_report::ReportError;
-use damo_report::heats::{Cells, Columns, DrawRange, Grid, HeatsOptions, heats};
+use damo_report::heats::{Cells, Columns, Counted, DrawRange, Grid, HeatsOptions, heats};
 use damo_report::range::{AddressBase, AddressRange, TimeBase, TimeRange};
 use damo_report::survey::Identity;
 
@@ -48,6 +48,28 @@ fn by_definition(record: &Record, grid: &Grid) -> Vec<f64> {
         })
         .expect("the record is readable");
     heat.into_iter().zip(seen).map(|(heat, seen)| if seen { heat } else { f64::NAN }).collect()
+}
+
+#[test]
+fn a_map_of_a_probe_counts_accesses_by_the_share_of_samples_that_it_hit() {
+    let mut snapshot = Snapshot::new(TargetKey(0), Nanos(0), Nanos(100 * MS), Some(Intervals::default()));
+    let region = |n: u64, samples| Region::new(Addr(n << 12), Addr((n + 1) << 12), NrAccesses(samples), Some(Age(0)));
+    snapshot.regions = vec![region(0, 20), region(1, 20), region(2, 10), region(3, 0)];
+    let ids = damo_model::ColumnId::of_probes().take(2);
+    let hits = [vec![20, 5, 20, 20], vec![0, 0, 0, u64::MAX]];
+    snapshot.extras = ids.zip(hits).map(|(id, values)| damo_model::ExtraColumn { id, values }).collect();
+    let meta = Meta { intervals: Some(Intervals::default()), ..Meta::default() };
+    let items = [Item::Meta(meta), Item::Target(Target::default()), Item::Snapshot(snapshot)];
+    let records = [Record::from_items(&items).expect("items are in order")];
+    let map_of = |probe| {
+        let counted = Counted::ProbeHits(probe);
+        heats(&records, &HeatsOptions { rows: 1, columns: Columns::Each(4), counted, ..HeatsOptions::default() })
+    };
+    assert_eq!(map_of(0).expect("a map").panels[0].heat, [200.0, 50.0, 100.0, 0.0]);
+    assert_eq!(map_of(1).expect("a map").panels[0].heat, [0.0; 4]);
+    assert!(map_of(0).expect("a map").subject().ends_with(" where probe 0 hit"));
+    let error = map_of(2).expect_err("no such probe").to_string();
+    assert!(error.ends_with("has no hits of probe 2, but of 0, 1"), "{error}");
 }
 
 #[test]

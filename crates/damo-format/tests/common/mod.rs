@@ -5,7 +5,7 @@ pub mod frames;
 
 use damo_format::{ReadError, Reader, StreamReader, Summary, Writer, WriterOptions};
 use damo_model::{
-    Addr, Age, ColumnId, ExtraColumn, Intervals, Item, Meta, Nanos, NrAccesses, Region, Selection, Snapshot,
+    Addr, Age, ColumnId, ExtraColumn, Intervals, Item, Meta, Nanos, NrAccesses, Ops, Region, Selection, Snapshot,
     SnapshotState, Target, TargetKey,
 };
 use proptest::prelude::*;
@@ -27,8 +27,10 @@ impl Random {
     }
 }
 
+/// With an operations set that has no number of its own.
 pub fn meta() -> Item {
-    Item::Meta(Meta { tool: "test 1".into(), intervals: Some(Intervals::default()), ..Meta::default() })
+    let (intervals, ops) = (Some(Intervals::default()), Ops::of_file("newer"));
+    Item::Meta(Meta { tool: "test 1".into(), intervals, ops, ..Meta::default() })
 }
 
 pub fn target(key: u32) -> Item {
@@ -80,6 +82,16 @@ pub fn evolving(target: u32, n: usize, regions: usize, seed: u64) -> Vec<Snapsho
     snapshots
 }
 
+/// With hits of two probes.
+pub fn with_probes(mut snapshots: Vec<Snapshot>) -> Vec<Snapshot> {
+    for snapshot in &mut snapshots {
+        let hits = |region: &Region| u64::from(region.nr_accesses.0) / 2;
+        let values: Vec<u64> = snapshot.regions.iter().map(hits).collect();
+        snapshot.extras.extend(ColumnId::of_probes().take(2).map(|id| ExtraColumn { id, values: values.clone() }));
+    }
+    snapshots
+}
+
 /// A record of the items, in memory.
 pub fn write(items: &[Item], options: WriterOptions) -> (Vec<u8>, Summary) {
     let mut writer = Writer::new(Vec::new(), options).unwrap();
@@ -110,6 +122,12 @@ pub fn snapshots(reader: &Reader) -> Vec<Snapshot> {
     all
 }
 
+/// Often none, else up to three: the filters', hits of probes, others.
+fn extra_columns() -> impl Strategy<Value = Vec<u16>> {
+    let some = proptest::collection::btree_set(prop_oneof![0u16..3, 256u16..260, Just(u16::MAX)], 1..4);
+    prop_oneof![2 => Just(Vec::new()), 1 => some.prop_map(|ids| ids.into_iter().collect())]
+}
+
 prop_compose! {
     /// Any valid snapshot of one of three targets.
     pub fn any_snapshot()(
@@ -122,7 +140,7 @@ prop_compose! {
         page in prop_oneof![Just(1u64), Just(4096)],
         raw in proptest::collection::vec((0u64..50, 1u64..200, 0u32..30, any::<u32>(), any::<u64>()), 0..40),
         wide in proptest::option::weighted(0.1, (any::<u64>(), any::<u64>(), any::<u32>())),
-        extra in proptest::option::weighted(0.3, 0u16..3),
+        extras in extra_columns(),
     ) -> Snapshot {
         let mut regions = Vec::new();
         let mut at = 0x10_0000;
@@ -139,7 +157,10 @@ prop_compose! {
             }
         }
         let values: Vec<u64> = regions.iter().zip(raw.iter().map(|r| r.4).chain([7])).map(|(_, v)| v).collect();
-        let extras = extra.map(|id| ExtraColumn { id: ColumnId(id), values });
+        let extras = extras.into_iter().map(|id| {
+            let values = values.iter().map(|value| value.rotate_left(u32::from(id) % 64)).collect();
+            ExtraColumn { id: ColumnId(id), values }
+        });
         // A batch cannot tell a snapshot without regions from one with ages.
         Snapshot {
             target: TargetKey(target),
@@ -148,7 +169,7 @@ prop_compose! {
             intervals: intervals.map(|(a, b, c)| Intervals { sample: Nanos(a), aggregation: Nanos(b), update: Nanos(c) }),
             state: partial.map_or(SnapshotState::Complete, |expected| SnapshotState::Partial { expected }),
             regions,
-            extras: extras.into_iter().collect(),
+            extras: extras.collect(),
         }
     }
 }
@@ -160,7 +181,7 @@ pub fn options(level: i32) -> WriterOptions {
 
 /// A small record of several blocks, and what is in it.
 pub fn small() -> (Vec<Snapshot>, Vec<u8>) {
-    let written = evolving(0, 18, 6, 4);
+    let written = with_probes(evolving(0, 18, 6, 4));
     let bytes = record(&written, options(3));
     (written, bytes)
 }

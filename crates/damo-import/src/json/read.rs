@@ -438,8 +438,8 @@ impl<'de> Visitor<'de> for Regions<'_, '_> {
             if filter_passed > 0 {
                 state.extra(ColumnId::FILTER_PASSED, filter_passed);
             }
-            for (probe, hits) in (0..).zip(&probe_hits) {
-                state.extra(ColumnId(ColumnId::PROBE_HITS.0 + probe), *hits);
+            for (id, hits) in ColumnId::of_probes().zip(&probe_hits) {
+                state.extra(id, *hits);
             }
         }
         state.probe_hits = probe_hits;

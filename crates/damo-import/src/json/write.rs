@@ -303,8 +303,7 @@ fn write_snapshot(text: &mut Vec<u8>, snapshot: &Snapshot, intervals: Option<Int
     )?;
     let column = |id| snapshot.extras.iter().find(|column| column.id == id);
     let passed = column(ColumnId::FILTER_PASSED);
-    let probes: Vec<_> =
-        (0..).map_while(|probe| column(ColumnId(ColumnId::PROBE_HITS.0.checked_add(probe)?))).collect();
+    let probes: Vec<_> = ColumnId::of_probes().map_while(column).collect();
     let mut total = 0_u64;
     for (row, region) in snapshot.regions.iter().enumerate() {
         let NrAccesses(samples) = region.nr_accesses;

@@ -311,9 +311,8 @@ fn probe_hits<'a>(
     extras: &mut Vec<(ColumnId, u64)>,
 ) -> Option<()> {
     let first = first.strip_prefix("probe_hits=")?;
-    for (probe, word) in std::iter::once(first).filter(|word| !word.is_empty()).chain(rest).enumerate() {
-        let id = ColumnId::PROBE_HITS.0.checked_add(u16::try_from(probe).ok()?)?;
-        extras.push((ColumnId(id), u8::from_str_radix(word, 16).ok()?.into()));
+    for (probe, word) in (0..).zip(std::iter::once(first).filter(|word| !word.is_empty()).chain(rest)) {
+        extras.push((ColumnId::of_probe(probe)?, u8::from_str_radix(word, 16).ok()?.into()));
     }
     Some(())
 }

@@ -265,7 +265,7 @@ impl Values<'_> {
             Key::Age if region.age.is_none() => "unknown".to_owned(),
             Key::Age => format_time_in(Number::Int(region.age_usec(intervals)), TimeUnit::Micros, self.numbers()),
             Key::Temperature => format_nr(region.temperature(self.options.weights, intervals), self.numbers()),
-            Key::ProbeHits => region.probe_hits.iter().map(u64::to_string).collect::<Vec<_>>().join(" "),
+            Key::ProbeHits => region.probe_hits.iter().map(|(_, hits)| hits.to_string()).collect::<Vec<_>>().join(" "),
             Key::Passed => region.passed.map_or_else(|| "N/A".to_owned(), size),
             Key::Box => boxes::draw(&self.boxes, &self.bounds, snapshot, region, self.options.color),
             _ => return,

@@ -15,7 +15,8 @@ pub(super) struct Region {
     pub age: Option<u32>,
     /// Bytes that passed the scheme's filters, where known.
     pub passed: Option<u64>,
-    pub probe_hits: Vec<u64>,
+    /// Each probe, and in how many samples it hit.
+    pub probe_hits: Vec<(u16, u64)>,
 }
 
 impl Region {
@@ -81,12 +82,9 @@ impl Snapshot {
     /// The snapshot of some rows. `probes` and the filter-passed sizes come from the chunk's extra columns.
     pub(super) fn new(chunk: &Chunk, rows: &Rows<'_>, intervals: Intervals) -> Self {
         let passed = chunk.extra(ColumnId::FILTER_PASSED);
-        let probes: Vec<&[u64]> = chunk
-            .extras()
-            .iter()
-            .filter(|(id, _)| id.0 >= ColumnId::PROBE_HITS.0)
-            .map(|(_, values)| values.as_slice())
-            .collect();
+        let probes = chunk.extras().iter().filter_map(|(id, values)| Some((id.probe()?, values.as_slice())));
+        let mut probes: Vec<(u16, &[u64])> = probes.collect();
+        probes.sort_by_key(|(probe, _)| *probe);
         let regions = (0..rows.len()).filter_map(|i| {
             let row = rows.row(i);
             Some(Region {
@@ -95,7 +93,7 @@ impl Snapshot {
                 nr_accesses: *rows.nr_accesses.get(i)?,
                 age: rows.age.and_then(|age| age.get(i)).copied(),
                 passed: passed.and_then(|passed| passed.get(row)).copied(),
-                probe_hits: probes.iter().filter_map(|probe| probe.get(row)).copied().collect(),
+                probe_hits: probes.iter().filter_map(|(probe, hits)| Some((*probe, *hits.get(row)?))).collect(),
             })
         });
         let mut regions: Vec<Region> = regions.collect();

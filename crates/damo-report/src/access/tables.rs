@@ -7,6 +7,7 @@ use super::snapshot::{Region, Snapshot};
 use super::styles::Style;
 use super::write::{for_each_snapshot, parts};
 use crate::ReportError;
+use crate::probes::probes_of;
 use crate::table::{Table, TableRows};
 use damo_frame::Record;
 use std::rc::Rc;
@@ -147,13 +148,18 @@ fn percentiles(records: &[Record], options: &AccessOptions, metric: Metric) -> R
 
 /// All regions, in the order of the text.
 pub(super) fn regions(records: &[Record], options: &AccessOptions) -> Result<Table, ReportError> {
+    let probes = probes_of(records)?;
     let rows = rows(records, options, |snapshot| {
         let intervals = snapshot.intervals;
+        let hits_of = |region: &Region, probe| region.probe_hits.iter().find(|(of, _)| *of == probe).map_or(0, |h| h.1);
+        let hits = |region: &Region| probes.iter().map(|probe| hits_of(region, *probe)).collect::<Vec<_>>();
         let sorted = snapshot.sorted(&options.sort_by, &options.descending, options.weights).into_iter();
         let age = |age: u32| intervals.aggregation.0.saturating_mul(age.into());
         let hz = |nr_accesses: u32| intervals.rate(f64::from(nr_accesses)).0;
         let temperature = |region: &Region| narrow(region.temperature(options.weights, intervals));
-        sorted.map(|r| (r.start, r.end, r.nr_accesses, hz(r.nr_accesses), r.age.map(age), temperature(r))).collect()
+        let row =
+            |r: &Region| (r.start, r.end, r.nr_accesses, hz(r.nr_accesses), r.age.map(age), temperature(r), hits(r));
+        sorted.map(row).collect()
     })?;
     table("regions", ["only if named by `--table`", "of the snapshot", "of the snapshot"], &rows)
         .col("start", "first byte", |row| row.of.0)
@@ -162,6 +168,7 @@ pub(super) fn regions(records: &[Record], options: &AccessOptions) -> Result<Tab
         .col("access_hz", "accesses per second", |row| row.of.3)
         .col("age_ns", "not accessed differently for so long", |row| row.of.4)
         .col("temperature", "by `--temperature_weights`", |row| row.of.5)
+        .probe_hits(&probes, |row| &row.of.6)
         .table()
 }
 

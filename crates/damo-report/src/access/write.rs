@@ -11,7 +11,7 @@ use crate::error::no_intervals;
 use crate::filter::{Filter, for_each_rows};
 use crate::series::{by_target, measure};
 use damo_frame::Record;
-use damo_model::{ColumnId, Intervals, Nanos, Target};
+use damo_model::{Intervals, Nanos, Target};
 use std::io::Write;
 
 /// One target's snapshots in one record: what the Python tool calls a record.
@@ -76,7 +76,7 @@ fn facts(parts: &[Part<'_>], options: &AccessOptions) -> Result<Facts, ReportErr
         first.record.for_each(&selection, |chunk| {
             if !seen && chunk.nr_regions() > 0 {
                 seen = true;
-                probes = chunk.extras().iter().any(|(id, _)| id.0 >= ColumnId::PROBE_HITS.0);
+                probes = chunk.extras().iter().any(|(id, _)| id.probe().is_some());
             }
             Ok::<(), ReportError>(())
         })?;

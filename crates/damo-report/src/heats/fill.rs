@@ -2,14 +2,17 @@
 
 use super::grid::GridSums;
 use super::mappings::MappingNames;
+use super::options::Shares;
 use super::plan::{Plan, window};
 use super::schemes::{Applied, Layers};
-use super::{Axis, HeatsOptions, HeatsReport, Unit};
+use super::{Axis, Counted, HeatsOptions, HeatsReport, Unit};
 use crate::ReportError;
+use crate::error::no_intervals;
+use crate::probes::{no_hits, probe_name, probes_of};
 use crate::survey::{Extent, First, Identity, Survey, intervals_of};
 use crate::zero::Zero;
 use damo_frame::{Chunk, Coverage, FrameError, Record, SnapshotView};
-use damo_model::{ColumnId, Intervals, Nanos, Ops, Selection, Side, TargetKey, TimeSpan};
+use damo_model::{Intervals, Nanos, Ops, Selection, Side, TargetKey, TimeSpan};
 
 /// Blocks of each record looked at for the first plan, beside the first and last ones.
 const SAMPLED_BLOCKS: usize = 6;
@@ -38,6 +41,14 @@ struct Pass<'a> {
 
 pub(super) fn run(records: &[Record], options: &HeatsOptions) -> Result<HeatsReport, ReportError> {
     crate::several::one_record(records)?;
+    if let (Counted::ProbeHits(probe), Some(record)) = (options.counted, records.first()) {
+        if !probes_of(records)?.contains(&probe) {
+            return Err(no_hits(record, Some(probe))?);
+        }
+        if record.meta().intervals.is_none() {
+            return Err(no_intervals(record));
+        }
+    }
     let sampled = sample(records, &Selection::all())?;
     let mut plan = Plan::make(records, options, &sampled, &sampled)?;
     let windowed = options.is_windowed();
@@ -136,7 +147,7 @@ impl Pass<'_> {
         if self.surveys {
             sums.survey.add_chunk(self.record, self.number, chunk);
         }
-        let passed = if self.options.df_passed { chunk.extra(ColumnId::FILTER_PASSED) } else { None };
+        let shares = self.options.counted.shares(chunk);
         for view in chunk.snapshots() {
             if let Some(layer) = self.layers.layer(self.number, view.head.target) {
                 let length = intervals_of(self.record, &view).map(|known| known.aggregation).or(self.plan.aggregation);
@@ -149,8 +160,8 @@ impl Pass<'_> {
             if intervals.is_some() != self.plan.aggregation.is_some() {
                 return Err(ReportError::invalid("Some records have intervals while some not.  Cannot proceed."));
             }
-            let passed = passed.and_then(|passed| passed.get(view.head.regions.clone()));
-            self.add_snapshot(sums, &view, intervals, passed);
+            let shares = shares.map(|shares| shares.of_snapshot(view.head, intervals));
+            self.add_snapshot(sums, &view, intervals, shares);
         }
         Ok(())
     }
@@ -168,7 +179,7 @@ impl Pass<'_> {
         sums: &mut Sums,
         view: &SnapshotView<'_>,
         intervals: Option<Intervals>,
-        passed: Option<&[u64]>,
+        shares: Option<Shares<'_>>,
     ) {
         let scale = self.scale(intervals);
         let highest = view.nr_accesses.iter().max().copied().unwrap_or(0);
@@ -182,8 +193,8 @@ impl Pass<'_> {
         let (start, end) = (i128::from(view.head.start.0), i128::from(view.head.end.0));
         for (space, grid) in self.space.iter().zip(&mut sums.grids) {
             let regions = match self.options.by_temperature {
-                Some(weights) => by_temperature(space, view, intervals, weights, passed),
-                None => by_address(space, view, passed),
+                Some(weights) => by_temperature(space, view, intervals, weights, shares),
+                None => by_address(space, view, shares),
             };
             for (row, time) in self.time.parts(start, end) {
                 add_row(grid, space, row, time, scale, &regions);
@@ -211,7 +222,7 @@ struct Laid {
     to: i128,
     nr_accesses: u32,
     age: u32,
-    /// Share of its bytes that counts.
+    /// Share of its accesses that counts.
     share: f64,
 }
 
@@ -241,22 +252,19 @@ fn add_row(grid: &mut GridSums, space: &Axis, row: usize, time: i128, scale: f64
 }
 
 /// The regions that overlap the axis, where they are.
-fn by_address(space: &Axis, view: &SnapshotView<'_>, passed: Option<&[u64]>) -> Vec<Laid> {
+fn by_address(space: &Axis, view: &SnapshotView<'_>, shares: Option<Shares<'_>>) -> Vec<Laid> {
     let first = view.end.partition_point(|end| i128::from(*end) <= space.start());
     let last = view.start.partition_point(|start| i128::from(*start) < space.end());
     (first..last)
         .filter_map(|i| {
             let (start, end) = (*view.start.get(i)?, *view.end.get(i)?);
-            let share = match passed {
-                Some(passed) => *passed.get(i)? as f64 / end.saturating_sub(start).max(1) as f64,
-                None => 1.0,
-            };
+            let share = shares.map_or(Some(1.0), |shares| shares.share(i, end.saturating_sub(start)))?;
             Some(Laid {
                 from: start.into(),
                 to: end.into(),
                 nr_accesses: *view.nr_accesses.get(i)?,
                 age: view.age.and_then(|ages| ages.get(i)).copied().unwrap_or(0),
-                share: share.min(1.0),
+                share,
             })
         })
         .collect()
@@ -268,7 +276,7 @@ fn by_temperature(
     view: &SnapshotView<'_>,
     intervals: Option<Intervals>,
     (rate_weight, age_weight): (f64, f64),
-    passed: Option<&[u64]>,
+    shares: Option<Shares<'_>>,
 ) -> Vec<Laid> {
     let (possible, aggregation) = match intervals {
         Some(known) => (known.max_nr_accesses().0.max(1), known.aggregation.as_micros()),
@@ -279,7 +287,7 @@ fn by_temperature(
         let heat = percent * rate_weight + (i128::from(region.age) * i128::from(aggregation)) as f64 * age_weight;
         if percent > 0.0 { heat } else { -heat }
     };
-    let mut regions: Vec<Laid> = by_address(space, view, passed)
+    let mut regions: Vec<Laid> = by_address(space, view, shares)
         .into_iter()
         .filter_map(|region| space.clip(region.from, region.to).map(|(from, to)| Laid { from, to, ..region }))
         .collect();
@@ -340,7 +348,16 @@ fn report(
         let ours = process.as_ref().is_none_or(|process| event.pid == Some(process.pid));
         plan.time.contains(event.at) && (ours || event.kind.is_about_processes())
     });
+    let target = records.iter().find_map(|record| {
+        let ours = record.targets().iter().find(|target| Identity::from(*target) == plan.identity)?;
+        Some((record, ours))
+    });
+    let probe = match (options.counted, target) {
+        (Counted::ProbeHits(probe), Some((record, target))) => Some(probe_name(record, target, probe)?),
+        _ => None,
+    };
     let mut report = HeatsReport {
+        probe,
         identity: plan.identity,
         process,
         time: plan.time,

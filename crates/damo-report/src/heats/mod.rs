@@ -25,7 +25,7 @@ pub(crate) use axis::address;
 pub use blocks::Fit;
 pub use grid::Grid;
 pub use mappings::MappingNames;
-pub use options::{Cells, Columns, DrawRange, FEW_CHECKS, HeatsOptions};
+pub use options::{Cells, Columns, Counted, DrawRange, FEW_CHECKS, HeatsOptions};
 pub use picture::HeatMap;
 pub(crate) use picture::edges;
 pub use raw::RawStyle;
@@ -89,6 +89,8 @@ pub struct HeatsReport {
     pub by_temperature: bool,
     /// Whether addresses are those of physical memory.
     pub physical: bool,
+    /// The attribute probe that accesses are counted by, with what it looks for; `None` if all are counted.
+    pub probe: Option<String>,
     /// What the hottest colour stands for, if not the highest heat seen: see [`HeatsReport::set_scale`].
     pub scale: Option<f64>,
     /// How much of what happened is in the records.
@@ -139,14 +141,18 @@ impl Report for HeatsReport {
 }
 
 impl HeatsReport {
-    /// What is monitored: the process, physical memory, or a target of which nothing else is known.
+    /// What the map is of: the process, physical memory, or a target of which nothing else is known.
     pub fn subject(&self) -> String {
         let known = self.process.as_ref().filter(|process| !process.comm.is_empty());
-        match (known, self.physical, self.identity.target_id) {
+        let whose = match (known, self.physical, self.identity.target_id) {
             (Some(process), ..) => format!("{} (pid {})", process.comm, process.pid),
             (None, true, _) => PHYSICAL.to_owned(),
             (None, false, Some(id)) => format!("target {id}"),
             (None, false, None) => "one target".to_owned(),
+        };
+        match &self.probe {
+            Some(probe) => format!("{whose} where {probe} hit"),
+            None => whose,
         }
     }
 

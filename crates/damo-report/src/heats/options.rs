@@ -3,7 +3,8 @@
 use super::scale::Scale;
 use crate::range::{AddressRange, TimeRange};
 use crate::survey::Identity;
-use damo_model::AddrRange;
+use damo_frame::Chunk;
+use damo_model::{AddrRange, ColumnId, Intervals, SnapshotHead};
 
 /// Which areas to draw when no addresses are given.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -82,6 +83,57 @@ impl Columns {
     }
 }
 
+/// Which of a region's accesses count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Counted {
+    /// All of them.
+    #[default]
+    All,
+    /// By the share of its bytes that passed the scheme's filters.
+    FilterPassed,
+    /// By the share of its samples that this attribute probe hit, so that the map tells how hot memory of a kind is.
+    /// Snapshots without hits of the probe are not known.
+    ProbeHits(u16),
+}
+
+impl Counted {
+    /// The shares by which the accesses of the block's regions count; `None`: whole.
+    pub(super) fn shares(self, chunk: &Chunk) -> Option<Shares<'_>> {
+        match self {
+            Counted::All => None,
+            Counted::FilterPassed => Some(Shares { parts: chunk.extra(ColumnId::FILTER_PASSED)?, of_samples: None }),
+            Counted::ProbeHits(probe) => {
+                let hits = ColumnId::of_probe(probe).and_then(|id| chunk.extra(id));
+                Some(Shares { parts: hits.unwrap_or_default(), of_samples: Some(0) })
+            }
+        }
+    }
+}
+
+/// By which share the accesses of regions count, row by row.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shares<'a> {
+    /// Bytes, or samples.
+    parts: &'a [u64],
+    /// The samples of an aggregation interval, if parts are samples.
+    of_samples: Option<u32>,
+}
+
+impl<'a> Shares<'a> {
+    /// Those of one snapshot.
+    pub(super) fn of_snapshot(self, head: &SnapshotHead, intervals: Option<Intervals>) -> Shares<'a> {
+        let samples = intervals.map_or(0, |intervals| intervals.max_nr_accesses().0);
+        let parts = self.parts.get(head.regions.clone()).unwrap_or_default();
+        Shares { parts, of_samples: self.of_samples.map(|_| samples) }
+    }
+
+    /// That of the `i`-th region, which has so many bytes; `None` if it is not known.
+    pub(super) fn share(self, i: usize, size: u64) -> Option<f64> {
+        let whole = self.of_samples.map_or(size, u64::from);
+        Some((*self.parts.get(i)? as f64 / whole.max(1) as f64).min(1.0))
+    }
+}
+
 /// A cell that rests on fewer checks than this is marked: its access rate has a standard error of up to an eighth of the
 /// possible.
 pub const FEW_CHECKS: u32 = 16;
@@ -111,8 +163,8 @@ pub struct HeatsOptions {
     pub cells: Cells,
     /// What the hottest colour stands for; `None`: the hottest cell.
     pub scale: Option<Scale>,
-    /// Count each region's accesses by the share of it that passed the scheme's filters.
-    pub df_passed: bool,
+    /// By which share each region's accesses count.
+    pub counted: Counted,
     /// Gather where schemes were applied to the target, if the record tells.
     pub schemes: bool,
     /// Count the checks of cells if one snapshot makes fewer than this many; 0 never counts.
@@ -137,7 +189,7 @@ impl Default for HeatsOptions {
             most_panels: 12,
             cells: Cells::Even,
             scale: None,
-            df_passed: false,
+            counted: Counted::All,
             schemes: false,
             min_checks: 0,
             by_temperature: None,

@@ -19,7 +19,7 @@ use damo_report::ReportError;
 use damo_report::filter::TargetFilter;
 use damo_report::guide::guide;
 use damo_report::heats::{
-    ColorSet, Columns, DrawRange, FEW_CHECKS, Glyphs, HeatsLayout, HeatsOptions, HeatsReport, RawStyle, heats,
+    ColorSet, Columns, Counted, DrawRange, FEW_CHECKS, Glyphs, HeatsLayout, HeatsOptions, HeatsReport, RawStyle, heats,
 };
 use damo_report::selection::nothing_left;
 use damo_report::several::{Apart, apart};
@@ -84,6 +84,9 @@ pub(super) struct HeatsArgs {
     /// Count accesses by the share of each region that passed the scheme's filters
     #[arg(long = "df_passed", help_heading = "Selection")]
     df_passed: bool,
+    /// Count accesses by the share of each region's samples that this attribute probe hit: how hot memory of its kind is
+    #[arg(long, value_name = "NUMBER", help_heading = "Selection", conflicts_with = "df_passed")]
+    probe: Option<u16>,
     /// Lay out regions by temperature instead of by address
     #[arg(long = "sort_temperature", help_heading = "Selection")]
     sort_temperature: bool,
@@ -376,7 +379,11 @@ fn options(asked: &Asked<HeatsArgs>, form: &FormArgs) -> Result<HeatsOptions> {
     options.address_ranges = part.ranges.address_ranges()?;
     options.mapping.clone_from(&own.mapping);
     options.draw_range = own.draw_range.unwrap_or(options.draw_range);
-    options.df_passed = own.df_passed;
+    options.counted = match own.probe {
+        Some(probe) => Counted::ProbeHits(probe),
+        None if own.df_passed => Counted::FilterPassed,
+        None => Counted::All,
+    };
     options.scale = own.scale.scale();
     options.mark.clone_from(&own.mark);
     options.schemes = own.schemes;
