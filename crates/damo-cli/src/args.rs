@@ -277,11 +277,6 @@ impl RecordArgs {
     pub fn request(&self) -> Result<Request, UsageError> {
         let snapshots = self.snapshots()?;
         self.setup.refuse_marks()?;
-        if self.setup.addr_units() {
-            return usage(
-                "--damon_addr_unit: a record's addresses are bytes, and the kernel would report units: leave it out",
-            );
-        }
         let request = Request {
             what: self.what()?,
             source: self.source.map_or(SourceChoice::Auto, SourceChoice::from),

@@ -187,6 +187,21 @@ pub struct SchemeProgress {
     pub counts: Option<SchemeCounts>,
 }
 
+impl SchemeProgress {
+    /// The same of a kdamond whose addresses, and so its sizes, count units of so many bytes.
+    #[must_use]
+    pub fn in_bytes(self, unit: u64) -> Self {
+        let bytes = |size: Bytes| Bytes(size.0.saturating_mul(unit));
+        let counts = self.counts.map(|counts| SchemeCounts {
+            sz_tried: bytes(counts.sz_tried),
+            sz_applied: bytes(counts.sz_applied),
+            sz_ops_filter_passed: counts.sz_ops_filter_passed.map(bytes),
+            ..counts
+        });
+        Self { effective_quota: self.effective_quota.map(bytes), counts, ..self }
+    }
+}
+
 /// Events that the kernel or the recorder had to drop.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Lost {

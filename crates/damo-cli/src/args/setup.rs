@@ -97,12 +97,6 @@ impl SetupArgs {
         self.monitor.gave_parameters() || self.damos.is_given() || !self.kdamonds.is_empty() || self.marks()
     }
 
-    /// Whether an address unit is named.
-    pub(crate) fn addr_units(&self) -> bool {
-        let several = self.kdamonds.iter().flat_map(|kdamond| &kdamond.targets);
-        several.chain([&self.monitor]).any(|monitor| monitor.damon_addr_unit.is_some_and(|unit| unit.0 > 1))
-    }
-
     /// Whether contexts are to be paused or targets to be removed.
     pub(crate) fn marks(&self) -> bool {
         self.monitor.pause_ctx.is_some() || !self.monitor.obsolete_targets.is_empty()

@@ -38,6 +38,8 @@ struct Tree {
     fail_after: Option<(usize, i32)>,
     /// Whether a refused commit ends the kdamond, and the errno that the writer gets then; `None` inside: success.
     commit_ends: Option<Option<i32>>,
+    /// What `update_tuned_intervals` writes: sampling and aggregation interval in µs.
+    tuned: Option<(u64, u64)>,
     /// Whether commits wait: for the end of an aggregation that does not come.
     hold_commits: bool,
     /// What another program writes once this one has written to a path that ends so.
@@ -129,6 +131,11 @@ impl MemorySysfs {
     /// `None`, not at all: there it depends on who is faster.
     pub fn end_at_refused_commits(&self, errno: Option<i32>) {
         self.lock().commit_ends = Some(errno);
+    }
+
+    /// Tuning chooses these intervals, in µs: they are in the files from the next `update_tuned_intervals` on.
+    pub fn tune_intervals(&self, sample: u64, aggregation: u64) {
+        self.lock().tuned = Some((sample, aggregation));
     }
 
     /// From now on commits wait until the kdamond is off, or until this is called with `false`.
@@ -251,7 +258,16 @@ impl MemorySysfs {
                 }
                 (checked, _) => checked,
             },
-            word if on && Command::WORDS.contains(&word) => Ok(()),
+            word if on && Command::WORDS.contains(&word) => {
+                if let Some((sample, aggregation)) =
+                    tree.tuned.filter(|_| word == Command::UpdateTunedIntervals.as_str())
+                {
+                    let intervals = format!("{dir}/contexts/0/monitoring_attrs/intervals");
+                    tree.set(&format!("{intervals}/sample_us"), &sample.to_string());
+                    tree.set(&format!("{intervals}/aggr_us"), &aggregation.to_string());
+                }
+                Ok(())
+            }
             _ => Err(errno(libc::EINVAL)),
         }
     }

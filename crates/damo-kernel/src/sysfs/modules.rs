@@ -248,6 +248,11 @@ impl ModuleKdamond {
         Some(NrRegions { min: number("min_nr_regions")?, max: number("max_nr_regions")? })
     }
 
+    /// Bytes that one step of its addresses stands for, where the parameters tell (6.18 and later).
+    pub fn addr_unit(&self) -> Option<u64> {
+        self.param("addr_unit")?.parse().ok()
+    }
+
     fn param(&self, name: &str) -> Option<&str> {
         self.params.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }

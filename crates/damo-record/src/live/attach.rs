@@ -1,6 +1,6 @@
 //! Recording what runs already: kdamonds of others and of kernel modules, which are left exactly as they are.
 
-use super::description::{decoder, first_items, formats, have_probes, meta, module_params, untold_tuning};
+use super::description::{decoder, first_items, formats, have_probes, meta, module_params, tunes_untold};
 use super::events::{Events, Watched};
 use super::follow::EventFollower;
 use super::process_tracker::ProcessTracker;
@@ -18,6 +18,11 @@ use damo_steer::plan::Origin;
 use damo_steer::problem::Problem;
 use damo_steer::processes::monitorable;
 use damo_steer::{Machine, Notifier};
+
+/// On a kernel that is asked for tuned intervals by a command, which the kdamonds of others are not given.
+const UNTOLD_TUNING: &str = "This kernel tunes intervals and tells the ones it chose only if a command asks for them (Linux 6.17 \
+                             and later tell without). Nothing is written to a kdamond of others: the record has the intervals \
+                             that it began with, so ages in it are shorter than they were.";
 
 /// What was found running.
 struct RunningKdamonds {
@@ -178,8 +183,8 @@ impl<'a> AttachedRecording<'a> {
             (meta.ops, meta.intervals, meta.nr_regions) = (only.ops, only.intervals, only.nr_regions);
         }
         notifier.say(&found.sentence());
-        if let Some(warning) = untold_tuning(&formats, &params) {
-            notifier.warn(warning);
+        if tunes_untold(&formats, &params) {
+            notifier.warn(UNTOLD_TUNING);
         }
         let processes = ProcessTracker::new(machine.procfs.clone(), Origin::Roots { follow: false }, processes);
         let follower = EventFollower::new(machine, source, events, processes, threads, &indices);
@@ -194,7 +199,8 @@ fn watched_module(module: &ModuleKdamond) -> Option<Watched> {
 }
 
 fn watched_module_as(module: &ModuleKdamond, thread: KdamondThread) -> Watched {
-    Watched { thread, intervals: module.intervals(), data_source: module.module.clone(), ..Watched::default() }
+    let (intervals, addr_unit) = (module.intervals(), module.addr_unit());
+    Watched { thread, intervals, addr_unit, data_source: module.module.clone(), ..Watched::default() }
 }
 
 fn places_of(machine: &Machine, targets: &[ContextTarget]) -> Vec<TargetSlot> {

@@ -27,17 +27,11 @@ pub(crate) fn have_probes<'k>(kdamonds: impl IntoIterator<Item = &'k Kdamond>) -
     kdamonds.into_iter().flat_map(|kdamond| &kdamond.contexts).any(|context| !context.probes.is_empty())
 }
 
-/// What to warn of where the kernel is to tune intervals and has no event that tells of it, as 6.15 and 6.16.
-pub(crate) fn untold_tuning<'k>(
-    formats: &[EventFormat],
-    kdamonds: impl IntoIterator<Item = &'k Kdamond>,
-) -> Option<&'static str> {
+/// Whether the kernel is to tune intervals and has no event that tells of it, as 6.15 and 6.16.
+pub(crate) fn tunes_untold<'k>(formats: &[EventFormat], kdamonds: impl IntoIterator<Item = &'k Kdamond>) -> bool {
     let is_told = formats.iter().any(|format| format.name == TUNE_EVENT);
     let mut contexts = kdamonds.into_iter().flat_map(|kdamond| &kdamond.contexts);
-    (!is_told && contexts.any(|context| context.intervals_goal.is_some())).then_some(
-        "This kernel tunes intervals but does not tell the ones it chose (Linux 6.17 and later do). The record has those \
-         that it began with, so ages in it are shorter than they were. Record with fixed intervals where ages matter.",
-    )
+    !is_told && contexts.any(|context| context.intervals_goal.is_some())
 }
 
 pub(crate) fn decoder(formats: &[EventFormat]) -> Result<Decoder, RecordError> {
@@ -119,17 +113,17 @@ mod tests {
     use damo_model::{IntervalsGoal, Nanos};
 
     #[test]
-    fn tuning_that_the_kernel_does_not_tell_of_is_warned_of() {
+    fn kernels_tell_of_their_tuning_by_an_event_if_they_have_it() {
         const TUNE: &str = include_str!("../../../../testdata/kernel/formats/6.17-damon_monitor_intervals_tune.txt");
         let mut kdamond = Kdamond { contexts: vec![Context::new(Ops::Vaddr)], ..Kdamond::default() };
-        assert_eq!(untold_tuning(&[], [&kdamond]), None);
+        assert!(!tunes_untold(&[], [&kdamond]));
         kdamond.contexts[0].intervals_goal = Some(IntervalsGoal {
             access_bp: 400,
             aggregations: 3,
             min_sample: Nanos::from_millis(5),
             max_sample: Nanos::from_secs(10),
         });
-        assert!(untold_tuning(&[], [&kdamond]).is_some_and(|warning| warning.contains("6.17")));
-        assert_eq!(untold_tuning(&[EventFormat::parse(TUNE).unwrap()], [&kdamond]), None);
+        assert!(tunes_untold(&[], [&kdamond]));
+        assert!(!tunes_untold(&[EventFormat::parse(TUNE).unwrap()], [&kdamond]));
     }
 }

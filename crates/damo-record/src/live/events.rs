@@ -12,8 +12,7 @@ use super::target_slots::TargetSlot;
 use damo_kernel::ring::Record;
 use damo_kernel::tracefs::{Decoder, Event};
 use damo_model::{
-    Addr, ColumnId, Intervals, Item, Lost, Nanos, Params, Process, Region, SchemeProgress, Side, Snapshot, Stamp,
-    TargetKey,
+    ColumnId, Intervals, Item, Lost, Nanos, Params, Process, Region, SchemeProgress, Side, Snapshot, Stamp, TargetKey,
 };
 use damo_model::{KdamondIndex, KdamondThread};
 use damo_trace::assemble::{Assembler, AssemblerOptions, EventKey, RegionEvent, StreamId};
@@ -178,7 +177,15 @@ impl Events {
     /// A kernel module's parameters tell these intervals.
     pub(crate) fn module_told(&mut self, module: &str, time: Nanos, intervals: Intervals) {
         for stream in self.streams.iter_mut().filter(|stream| stream.watched.data_source == module) {
-            let params = stream.module_told(time, intervals);
+            let params = stream.told(time, intervals);
+            self.ready.extend(params.map(|params| Item::Side(Side::Params(params))));
+        }
+    }
+
+    /// The files of a kdamond tell these intervals, which the kernel's tuning chose.
+    pub(crate) fn chosen(&mut self, kdamond: KdamondIndex, time: Nanos, intervals: Intervals) {
+        for stream in self.streams.iter_mut().filter(|stream| stream.watched.kdamond == Some(kdamond)) {
+            let params = stream.told(time, intervals);
             self.ready.extend(params.map(|params| Item::Side(Side::Params(params))));
         }
     }
@@ -418,7 +425,7 @@ impl Events {
     /// Tells a figure of a scheme, if it is another one than last.
     fn scheme(&mut self, at: usize, time: Nanos, (context, scheme): (u32, u32), change: impl Fn(&mut SchemeProgress)) {
         let stream = &mut self.streams[at];
-        let kdamond = stream.watched.kdamond;
+        let (kdamond, unit) = (stream.watched.kdamond, stream.watched.addr_unit.unwrap_or(1));
         let at = Stamp::Record(time);
         let nothing = SchemeProgress { at, kdamond, context, scheme, effective_quota: None, counts: None };
         let last = stream.schemes.entry((context, scheme)).or_insert(nothing);
@@ -427,7 +434,7 @@ impl Events {
         if *last != before {
             let mut status = nothing;
             change(&mut status);
-            self.ready.push(Item::Side(Side::Scheme(status)));
+            self.ready.push(Item::Side(Side::Scheme(status.in_bytes(unit))));
         }
     }
 
@@ -444,10 +451,7 @@ impl Events {
             snapshot.target = *global;
             // Records have bytes.
             if let Some(unit) = self.streams[at].watched.addr_unit.filter(|unit| *unit > 1) {
-                for region in &mut snapshot.regions {
-                    region.start = Addr(region.start.0.saturating_mul(unit));
-                    region.end = Addr(region.end.0.saturating_mul(unit));
-                }
+                snapshot.regions.iter_mut().for_each(|region| *region = region.in_bytes(unit));
             }
             self.note(&snapshot);
             let stream = &mut self.streams[at];

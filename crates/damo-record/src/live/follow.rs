@@ -3,9 +3,9 @@
 use super::events::Events;
 use super::param_watcher::ParamWatcher;
 use super::process_tracker::{ProcessChanges, ProcessTracker};
-use super::scheme_sampler::SchemeSampler;
 use super::side_data::SideDataSampler;
 use super::source::Source;
+use super::status_sampler::StatusSampler;
 use super::target_controller::TargetController;
 use super::target_slots::TargetSlot;
 use crate::error::RecordError;
@@ -42,8 +42,8 @@ pub(crate) struct EventFollower {
     /// kdamond threads whose cost is recorded.
     kdamonds: Vec<KdamondThread>,
     side_data: SideDataSampler,
-    /// For schemes of our own of which no event tells.
-    schemes: Option<SchemeSampler>,
+    /// For what no event tells of our own kdamonds.
+    status: Option<StatusSampler>,
     /// Items that wait to be given to the pipeline, all at once.
     outbox: Vec<Item>,
 }
@@ -60,12 +60,12 @@ impl EventFollower {
     ) -> Self {
         let changes = ParamWatcher::new(machine, indices);
         let side_data = SideDataSampler::new(machine.procfs.clone());
-        Self { source, events, processes, changes, kdamonds, side_data, schemes: None, outbox: Vec::new() }
+        Self { source, events, processes, changes, kdamonds, side_data, status: None, outbox: Vec::new() }
     }
 
-    /// The same, which takes figures of schemes as well.
-    pub(crate) fn with_schemes(self, schemes: Option<SchemeSampler>) -> Self {
-        Self { schemes, ..self }
+    /// The same, which asks the kernel for what no event tells as well.
+    pub(crate) fn with_status(self, status: Option<StatusSampler>) -> Self {
+        Self { status, ..self }
     }
 
     /// Follows until there is a reason to end.
@@ -256,7 +256,8 @@ impl EventFollower {
             .collect();
         self.outbox.extend(self.events.ready());
         self.side_data.sample(&processes, &self.kdamonds, &mut self.outbox);
-        self.schemes.iter_mut().for_each(|schemes| schemes.sample(&mut self.outbox));
+        self.status.iter_mut().for_each(|status| status.sample(&mut self.events, &mut self.outbox));
+        self.outbox.extend(self.events.ready());
     }
 
     fn draw(&self, session: &mut Session<'_>) {

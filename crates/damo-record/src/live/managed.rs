@@ -1,13 +1,13 @@
 //! A recording of the events of kdamonds of our own, from the command that is started to the record's end.
 
-use super::description::{decoder, first_items, formats, have_probes, meta, untold_tuning};
+use super::description::{decoder, first_items, formats, have_probes, meta, tunes_untold};
 use super::events::{Events, Watched};
 use super::follow::EventFollower;
 use super::managed_damon::ManagedDamon;
 use super::process_tracker::ProcessTracker;
-use super::scheme_sampler::{SchemeSampler, beginnings};
 use super::source::{Open, Source};
 use super::starting::{NotStarted, TRIES, plan, until_nobody_went};
+use super::status_sampler::{StatusSampler, beginnings};
 use super::target_controller::TargetController;
 use crate::error::RecordError;
 use crate::request::Request;
@@ -94,12 +94,12 @@ impl<'a> ManagedRecording<'a> {
         source.narrow(&damon.threads())?;
         let mut events = Events::new(decoder, None);
         for (((kdamond, places), on), planned) in damon.places().iter().zip(&threads).zip(&plan.kdamonds) {
-            let intervals = planned.contexts.first().map(|context| context.intervals);
-            let watched = Watched { thread: on.thread, kdamond: Some(*kdamond), intervals, ..Watched::default() };
+            let context = planned.contexts.first();
+            let intervals = context.map(|context| context.intervals);
+            let addr_unit = context.and_then(|context| context.addr_unit);
+            let (thread, kdamond) = (on.thread, Some(*kdamond));
+            let watched = Watched { thread, kdamond, intervals, addr_unit, ..Watched::default() };
             events.watch(watched, places.clone());
-        }
-        if let Some(warning) = untold_tuning(&formats, &plan.kdamonds) {
-            notifier.warn(warning);
         }
         let meta = meta(request, machine, &formats, &plan.kdamonds, MetaSource::Kernel);
         let mut items = first_items(meta, damon.indices(), &plan.kdamonds);
@@ -112,9 +112,10 @@ impl<'a> ManagedRecording<'a> {
             .of_command(command.as_ref().map(Started::pid));
         let has_schemes = plan.kdamonds.iter().flat_map(|kdamond| &kdamond.contexts).any(|of| !of.schemes.is_empty());
         let has_event = formats.iter().any(|format| format.name == SCHEME_STATISTICS);
-        let sampler = || SchemeSampler::new(machine.sysfs.clone(), damon.indices().into_iter().collect());
+        let is_silent = (has_schemes && !has_event) || tunes_untold(&formats, &plan.kdamonds);
+        let sampler = || StatusSampler::new(machine.sysfs.clone(), damon.indices().into_iter().collect());
         let follower = EventFollower::new(machine, source, events, processes, damon.threads(), &damon.indices())
-            .with_schemes((has_schemes && !has_event).then(sampler));
+            .with_status(is_silent.then(sampler));
         Ok((Self { damon, follower, machine, open, formats }, items))
     }
 

@@ -19,11 +19,11 @@ mod param_watcher;
 mod process_tracker;
 mod referenced;
 pub mod replay;
-mod scheme_sampler;
 mod side_data;
 mod snapshots;
 mod source;
 mod starting;
+mod status_sampler;
 mod target_controller;
 mod target_slots;
 

@@ -39,7 +39,12 @@ struct SchemeRegions {
     scheme: usize,
     /// The targets that the scheme sees, in order.
     targets: Vec<TargetKey>,
+    /// In force when regions were read last.
     intervals: Intervals,
+    /// Whether the kernel tunes them.
+    is_tuned: bool,
+    /// Bytes that one step of the kdamond's addresses stands for.
+    addr_unit: u64,
 }
 
 /// Said of an empty record.
@@ -154,7 +159,8 @@ fn add_schemes(
         });
     }
     let first = context.schemes.len();
-    let intervals = context.intervals;
+    let (intervals, is_tuned) = (context.intervals, context.intervals_goal.is_some());
+    let addr_unit = context.addr_unit.unwrap_or(1);
     if keys.len() > 1 && filters {
         let of_target = |index: usize| {
             // What does not match is kept out.
@@ -164,11 +170,12 @@ fn add_schemes(
         context.schemes.extend((0..keys.len()).map(of_target));
         let windows = keys.into_iter().enumerate();
         return windows
-            .map(|(index, key)| SchemeRegions { at, scheme: first + index, targets: vec![key], intervals })
+            .map(|(index, key)| (first + index, vec![key]))
+            .map(|(scheme, targets)| SchemeRegions { at, scheme, targets, intervals, is_tuned, addr_unit })
             .collect();
     }
     context.schemes.push(Scheme::new(Action::Stat));
-    vec![SchemeRegions { at, scheme: first, targets: keys, intervals }]
+    vec![SchemeRegions { at, scheme: first, targets: keys, intervals, is_tuned, addr_unit }]
 }
 
 impl Recording for SnapshotRecording<'_> {
@@ -248,12 +255,19 @@ impl SnapshotRecording<'_> {
     fn read_one(&mut self, session: &Session<'_>) -> Result<Option<u64>, RecordError> {
         let longest = self.regions.iter().map(|read| read.intervals.aggregation.0).max().unwrap_or_default();
         let patience = duration(Nanos(longest)) * 3 + Duration::from_secs(5);
-        match self.damon.staged().command(Command::UpdateTriedRegions, patience) {
-            Err(_) if !self.damon.staged().is_running()? => return Ok(None),
-            other => other?,
+        let tuned = self.regions.iter().any(|read| read.is_tuned).then_some(Command::UpdateTunedIntervals);
+        for command in tuned.into_iter().chain([Command::UpdateTriedRegions]) {
+            match self.damon.staged().command(command, patience) {
+                Err(_) if !self.damon.staged().is_running()? => return Ok(None),
+                other => other?,
+            }
         }
         let end = now();
         let indices = self.damon.indices();
+        for read in self.regions.iter_mut().filter(|read| read.is_tuned) {
+            let Some(index) = indices.get(read.at) else { continue };
+            read.intervals = self.machine.sysfs.intervals(*index)?;
+        }
         let ended = |target: &&Target| target.process.as_ref().is_some_and(|process| !self.is_alive(process));
         let ended: Vec<TargetKey> = self.targets.iter().filter(ended).map(|target| target.key).collect();
         let mut count = 0;
@@ -266,7 +280,7 @@ impl SnapshotRecording<'_> {
             let parts = read.targets.iter().zip(by_target(&tried, read.targets.len()));
             for (key, regions) in parts.filter(|(key, _)| !ended.contains(key)) {
                 count += regions.len() as u64;
-                session.give_all([Item::Snapshot(snapshot(*key, end, read.intervals, regions))])?;
+                session.give_all([Item::Snapshot(snapshot(*key, end, read, regions))])?;
             }
         }
         Ok(Some(count))
@@ -289,10 +303,12 @@ fn by_target(tried: &[TriedRegion], count: usize) -> Vec<&[TriedRegion]> {
     tried.chunk_by(|a, b| a.region.end <= b.region.start).collect()
 }
 
-fn snapshot(key: TargetKey, end: Nanos, intervals: Intervals, tried: &[TriedRegion]) -> Snapshot {
+fn snapshot(key: TargetKey, end: Nanos, read: &SchemeRegions, tried: &[TriedRegion]) -> Snapshot {
+    let (intervals, unit) = (read.intervals, read.addr_unit);
     let mut snapshot = Snapshot::new(key, end.saturating_sub(intervals.aggregation), end, Some(intervals));
-    snapshot.regions = tried.iter().map(|tried| tried.region).collect();
-    let passed: Option<Vec<u64>> = tried.iter().map(|tried| tried.filter_passed.map(|Bytes(bytes)| bytes)).collect();
+    snapshot.regions = tried.iter().map(|tried| tried.region.in_bytes(unit)).collect();
+    let passed = tried.iter().map(|tried| tried.filter_passed.map(|Bytes(size)| size.saturating_mul(unit)));
+    let passed: Option<Vec<u64>> = passed.collect();
     if let Some(values) = passed.filter(|values| !values.is_empty()) {
         snapshot.extras.push(ExtraColumn { id: ColumnId::FILTER_PASSED, values });
     }

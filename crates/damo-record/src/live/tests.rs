@@ -277,6 +277,22 @@ fn snapshots_are_read_through_a_scheme_of_our_own_that_is_gone_afterwards() {
 }
 
 #[test]
+fn snapshots_have_the_intervals_that_tuning_chose() {
+    let lab = Lab::on((6, 16), vec![]);
+    let before = lab.damon();
+    lab.fake.tune_intervals(40_000, 800_000);
+    let limits = Limits { snapshots: Some(crate::request::Snapshots { delay: ms(1), count: 1 }), ..Limits::default() };
+    let (min_sample, max_sample) = (ms(5), ms(10_000));
+    let goal = damo_model::IntervalsGoal { access_bp: 400, aggregations: 3, min_sample, max_sample };
+    let mut request = Request { limits, ..lab.request(pids(77)) };
+    request.monitoring.goal = Some(goal);
+    lab.run(&request).unwrap();
+    assert_eq!(lab.damon(), before);
+    let (_, batch) = all(&lab.record());
+    assert_eq!(batch.snapshots[0].intervals.map(|found| (found.sample, found.aggregation)), Some((ms(40), ms(800))));
+}
+
+#[test]
 fn snapshots_end_with_their_target_and_not_at_the_next_delay() {
     let lab = Lab::new(vec![]);
     let snapshots = Some(crate::request::Snapshots { delay: Nanos::from_secs(600), count: 2 });

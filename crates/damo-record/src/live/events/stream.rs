@@ -74,9 +74,9 @@ impl Stream {
         Some(self.params(time, intervals))
     }
 
-    /// A kernel module tells its intervals. They count unless tuning told them: the module is late then. Gives what is to be
-    /// told of it.
-    pub(super) fn module_told(&mut self, time: Nanos, intervals: Intervals) -> Option<Params> {
+    /// A kernel module or the files tell the intervals in force. They count unless tuning told them: what tells them is late
+    /// then. Gives what is to be told of it.
+    pub(super) fn told(&mut self, time: Nanos, intervals: Intervals) -> Option<Params> {
         if self.is_tuned || self.watched.intervals == Some(intervals) {
             return None;
         }

@@ -35,6 +35,29 @@ fn addresses_of_a_kdamond_that_counts_in_units_are_recorded_in_bytes() {
 }
 
 #[test]
+fn a_recording_with_an_address_unit_of_its_own_has_bytes() {
+    const STAT: &str = include_str!("../../../../../testdata/kernel/formats/7.0-damos_stat_after_apply_interval.txt");
+    let tried = [("scheme_idx", 0), ("sz_tried", 3)];
+    let step = Step::Raw(ms(1001), Box::new(move |tid| raw_of(STAT, tid, &tried)));
+    let lab = Lab::on((7, 0), vec![one_snapshot(), step, does(|fake| fake.end(0))]);
+    lab.fake.put("sys/kernel/tracing/events/damon/damos_stat_after_apply_interval/format", STAT);
+    let range = damo_model::AddrRange::new(Addr(0), Addr(1 << 30));
+    let (ops, addr_unit) = (Ops::Paddr, Some(4096));
+    let target = ContextTarget { regions: vec![range], ..ContextTarget::default() };
+    let schemes = vec![Scheme::new(Action::Stat)];
+    let context = Context { targets: vec![target], addr_unit, schemes, ..Context::new(ops) };
+    let kdamonds = vec![Kdamond { contexts: vec![context], ..Kdamond::default() }];
+    lab.run(&lab.request(TargetSpec::Kdamonds(kdamonds))).unwrap();
+    let (reader, batch) = all(&lab.record());
+    assert_eq!((batch.start, batch.end), (vec![0x1000 * 4096], vec![0x2000 * 4096]));
+    let counts = reader.side_data().unwrap().into_iter().filter_map(|side| match side {
+        Side::Scheme(progress) => progress.counts,
+        _ => None,
+    });
+    assert_eq!(counts.last().map(|counts| counts.sz_tried.0), Some(3 * 4096));
+}
+
+#[test]
 fn what_schemes_are_applied_to_is_recorded_also_if_they_came_after_attaching() {
     const APPLIES: &str = include_str!("../../../../../testdata/kernel/formats/6.12-damos_before_apply.txt");
     let values = [("start", 0x1000), ("end", 0x2000), ("nr_regions", 1)];
