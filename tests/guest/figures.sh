@@ -15,17 +15,8 @@ cpu_of() { awk '{sub(/.*\) /, ""); printf "%.2f", ($12 + $13) / 100}' "/proc/$1/
 
 # DAMON on $pid through the guest's sysfs by hand: minimum regions, sampling and aggregation in microseconds.
 damon_by_hand() {
-    echo 1 >$DAMON/nr_kdamonds # of the guest
-    echo 1 >$DAMON/0/contexts/nr_contexts
-    context=$DAMON/0/contexts/0
-    echo vaddr >$context/operations
-    echo 1 >$context/targets/nr_targets
-    echo "$pid" >$context/targets/0/pid_target
-    echo "$2" >$context/monitoring_attrs/intervals/sample_us
-    echo "$3" >$context/monitoring_attrs/intervals/aggr_us
-    echo 1000000 >$context/monitoring_attrs/intervals/update_us
-    echo "$1" >$context/monitoring_attrs/nr_regions/min
-    echo 3000 >$context/monitoring_attrs/nr_regions/max
+    stage_by_hand intervals/sample_us "$2" intervals/aggr_us "$3" intervals/update_us 1000000 \
+        nr_regions/min "$1" nr_regions/max 3000
 }
 
 # What it costs to just copy the events, already binary, out of the trace buffer, with the program $cat.

@@ -174,20 +174,60 @@ kernel_has() {
     return $has
 }
 
-# A kdamond of someone else's, switched on by hand: on $pid, with a sampling interval of 7 ms.
-someone_else_starts() {
+# stage_by_hand FILE VALUE…: a kdamond on $pid, set up through sysfs as someone else would, with these values in the files of
+# its monitoring_attrs. It is off still.
+stage_by_hand() {
     echo 1 >$DAMON/nr_kdamonds # of the guest
     echo 1 >$DAMON/0/contexts/nr_contexts
     context=$DAMON/0/contexts/0
     echo vaddr >$context/operations
     echo 1 >$context/targets/nr_targets
     echo "$pid" >$context/targets/0/pid_target
-    echo 7000 >$context/monitoring_attrs/intervals/sample_us
+    while [ $# != 0 ]; do
+        echo "$2" >"$context/monitoring_attrs/$1"
+        shift 2
+    done
+}
+
+# A kdamond of someone else's, switched on by hand: on $pid, with a sampling interval of 7 ms.
+someone_else_starts() {
+    stage_by_hand intervals/sample_us 7000
     echo on >$DAMON/0/state # of the guest
 }
 
-# told NAME: a figure of the first scheme, out of `damo status --json`, in $told_json.
-tell() { told_json=$(damo status --json "$@") || fail "damo status --json fails"; }
+# open_terminal LINE…: these lines of a script run on a terminal of their own, in this directory. What telnetd
+# starts has a terminal: what is typed goes to descriptor 4, and what is told to show to the file shown.
+open_terminal() {
+    mkdir -p /dev/pts
+    [ -e /dev/pts/ptmx ] || mount -t devpts devpts /dev/pts # of the guest
+    printf '%s\n' '#!/bin/sh' "cd '$PWD'" "$@" 'echo $? >code' >login
+    chmod 755 login
+    rm -f code
+    [ -p keys ] || mkfifo keys
+    telnetd -F -K -b 127.0.0.1:2323 -l "$PWD/login" &
+    server=$!
+    usleep 300000
+    nc 127.0.0.1 2323 <keys >shown &
+    client=$!
+    exec 4>keys
+}
+
+# close_terminal SECONDS: waits until the script has ended, whose exit code is in the file code then.
+close_terminal() {
+    wait_for "$1" test -s code
+    usleep 300000 # what is still to be shown
+    exec 4>&-
+    kill $client $server 2>/dev/null
+}
+
+# tell, told NAME: a figure of the first scheme, out of `damo status --json`, in $told_json. On a busy host an aggregation of an
+# emulated guest may take longer than damo waits for it.
+tell() {
+    for _ in 1 2 3; do
+        told_json=$(damo status --json "$@") && return
+    done
+    fail "damo status --json fails"
+}
 told() { echo "$told_json" | sed -n "s/^ *\"$1\": \([0-9]*\),*$/\1/p" | head -1; }
 
 # A figure of a process from /proc/PID/status, in bytes: VmRSS, VmSwap.

@@ -1,14 +1,7 @@
 # a kdamond that runs already is recorded and left exactly as it was
 # kernel: 6.12 newest
 start_workload steady
-echo 1 >$DAMON/nr_kdamonds # of the guest
-echo 1 >$DAMON/0/contexts/nr_contexts
-context=$DAMON/0/contexts/0
-echo vaddr >$context/operations
-echo 1 >$context/targets/nr_targets
-echo "$pid" >$context/targets/0/pid_target
-echo 7000 >$context/monitoring_attrs/intervals/sample_us
-echo 140000 >$context/monitoring_attrs/intervals/aggr_us
+stage_by_hand intervals/sample_us 7000 intervals/aggr_us 140000
 echo on >$DAMON/0/state
 settings() { grep -r . $DAMON 2>/dev/null | sort; }
 settings >before

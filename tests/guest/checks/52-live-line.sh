@@ -1,34 +1,15 @@
 # on a terminal a line tells while recording: time, snapshots, regions, bytes, what is lost, and DAMON's share of a CPU
 # kernel: 6.12 newest
-mkdir -p /dev/pts
-[ -e /dev/pts/ptmx ] || mount -t devpts devpts /dev/pts # of the guest
-mkfifo keys
-
-# on_terminal COLUMNS OPTION…: records on a terminal so wide (0: one that does not know, as a serial line). What telnetd
-# starts has a terminal; its other end gets what that is told to show. Leaves the lines as they were drawn in the file lines.
+# on_terminal COLUMNS OPTION…: records on a terminal so wide (0: one that does not know, as a serial line). Leaves the lines as
+# they were drawn in the file lines.
 on_terminal() {
     columns=$1
     shift
-    {
-        echo "#!/bin/sh"
-        [ "$columns" = 0 ] || echo "stty cols $columns"
-        echo "cd '$PWD'"
-        echo "damo-record $*"
-        echo 'echo $? >code'
-    } >login
-    chmod 755 login
-    rm -f code
-    telnetd -F -K -b 127.0.0.1:2323 -l "$PWD/login" &
-    server=$!
-    usleep 300000
-    nc 127.0.0.1 2323 <keys >shown &
-    client=$!
-    exec 4>keys
+    width=:
+    [ "$columns" = 0 ] || width="stty cols $columns"
+    open_terminal "$width" "damo-record $*"
     wait_for 45 damon_is_on
-    wait_for 45 test -s code
-    usleep 300000
-    exec 4>&-
-    kill $client $server 2>/dev/null
+    close_terminal 45
     tr '\r' '\n' <shown | tr '\033' '~' >lines
     cat lines
     expect "the recorder ends well" "$(cat code)" = 0

@@ -28,26 +28,14 @@ damo stop || fail "stop failed"
 expect "DAMON_STAT is on again after stop" "$(cat $stat/enabled)" = Y
 
 # On a terminal the talk's line asks, and records after a yes.
-mkdir -p /dev/pts
-[ -e /dev/pts/ptmx ] || mount -t devpts devpts /dev/pts # of the guest
 ln -s "$(command -v damo-workload)" masim
 kill -9 "$pid"
 WORKLOAD=./masim start_workload steady
-printf '#!/bin/sh\ncd %s\ndamo record $(pidof masim) -o talk.damo --timeout 4\necho $? >code\n' "$PWD" >login
-chmod 755 login
-mkfifo keys
-telnetd -F -K -b 127.0.0.1:2323 -l "$PWD/login" &
-server=$!
-usleep 300000
-nc 127.0.0.1 2323 <keys >shown &
-client=$!
-exec 4>keys
+open_terminal 'damo record $(pidof masim) -o talk.damo --timeout 4'
 wait_for 45 grep -q 'Switch off now, and on again afterwards?' shown
 expect "nothing is changed before the answer" "$(cat $stat/enabled)" = Y
 printf 'y\r' >&4
-wait_for 60 test -s code
-exec 4>&-
-kill $client $server 2>/dev/null
+close_terminal 60
 cat shown
 expect "the recorder ends well" "$(cat code)" = 0
 expect "DAMON_STAT is on again after the answer was yes" "$(cat $stat/enabled)" = Y
