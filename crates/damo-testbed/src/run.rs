@@ -1,7 +1,8 @@
 //! Runs a workload's phases, one after the other, each for its time, and notes what it does in a log.
 
 use crate::memory::{Memory, MemoryError};
-use crate::truth::{Event, clock_pair, monotonic, write_event};
+use crate::truth::{Event, write_event};
+use damo_kernel::procfs::{clock_pair, now};
 use damo_model::Nanos;
 use damo_sim::{Phase, Workload};
 use std::io::{self, Write};
@@ -71,10 +72,10 @@ pub fn run(
     }
     for _ in 0..options.repeat {
         for phase in workload.phases() {
-            let start = monotonic();
+            let start = now();
             log(&Event::Begin { phase: phase.name.clone(), at: start, regions: accessed_regions(workload, phase) })?;
             let accesses = run_phase(&mut memory, phase, options, start.saturating_add(phase.duration));
-            let end = monotonic();
+            let end = now();
             log(&Event::End { phase: phase.name.clone(), at: end, accesses })?;
             done(&PhaseDone { name: phase.name.clone(), took: end.saturating_sub(start), accesses });
         }
@@ -103,7 +104,7 @@ fn run_phase(memory: &mut Memory, phase: &Phase, options: &Options, until: Nanos
         sleep_until(until);
         return 0;
     }
-    while monotonic() < until {
+    while now() < until {
         let mut ticket = memory.pick(total);
         for (pattern, offset) in phase.patterns.iter().zip(&mut offsets) {
             let weight = u64::from(pattern.weight);
@@ -124,7 +125,7 @@ fn run_phase(memory: &mut Memory, phase: &Phase, options: &Options, until: Nanos
 /// An idle phase.
 fn sleep_until(until: Nanos) {
     loop {
-        let left = until.saturating_sub(monotonic());
+        let left = until.saturating_sub(now());
         match u64::try_from(left.0) {
             Ok(left) if left > 0 => thread::sleep(Duration::from_nanos(left)),
             _ => return,

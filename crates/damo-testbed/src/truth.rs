@@ -56,18 +56,6 @@ pub fn write_event(out: &mut dyn Write, event: &Event) -> io::Result<()> {
     out.flush()
 }
 
-/// Time on CLOCK_MONOTONIC.
-pub fn monotonic() -> Nanos {
-    let t = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
-    Nanos(t.tv_sec * 1_000_000_000 + t.tv_nsec)
-}
-
-/// This moment on CLOCK_MONOTONIC and on the wall clock.
-pub fn clock_pair() -> ClockPair {
-    let t = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
-    ClockPair { record: monotonic(), wall: Nanos(t.tv_sec * 1_000_000_000 + t.tv_nsec) }
-}
-
 /// A phase that was run, to its end or until the workload was killed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RanPhase {
@@ -213,11 +201,5 @@ mod tests {
         );
         let error = Truth::read(&b"{}\n"[..]).unwrap_err().to_string();
         assert!(error.starts_with("line 1 of the log: "), "{error}");
-    }
-
-    #[test]
-    fn monotonic_time_goes_forward() {
-        let first = monotonic();
-        assert!(first.0 > 0 && monotonic() >= first);
     }
 }

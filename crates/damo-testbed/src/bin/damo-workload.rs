@@ -204,7 +204,7 @@ mod tests {
         let (truth, config) = (dir.path().join("a.truth"), dir.path().join("a.cfg"));
         std::fs::write(&config, "a, 10").unwrap();
         for _ in 0..2 {
-            let clock = damo_testbed::truth::clock_pair();
+            let clock = damo_kernel::procfs::clock_pair();
             let event = damo_testbed::truth::Event::Process { pid: 1, workload: "w".into(), clock };
             damo_testbed::truth::write_event(&mut log(&truth, vec![config.clone()]).unwrap(), &event).unwrap();
             assert_eq!(std::fs::read_to_string(&truth).unwrap().lines().count(), 1);
