@@ -40,8 +40,8 @@ impl Intervals {
     }
 }
 
-/// What interval auto-tuning aims at (6.15 and later).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// What interval auto-tuning aims at (6.15 and later); by default it is off.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct IntervalsGoal {
     /// Wanted ratio of observed to possible access events, in basis points.
     pub access_bp: u64,

@@ -272,8 +272,6 @@ fn goal(goal: &Goal) -> String {
 }
 
 fn filter(filter: &SchemeFilter) -> String {
-    let verb = if filter.allow { "allow" } else { "reject" };
-    let none = if filter.matching { "" } else { "none " };
     let what = match &filter.kind {
         FilterKind::Memcg(path) => format!(" {path}"),
         FilterKind::Addr(range) => format!(" {}", addresses(*range)),
@@ -281,7 +279,7 @@ fn filter(filter: &SchemeFilter) -> String {
         FilterKind::HugepageSize(sizes) => format!(" {} to {}", size(sizes.min), size(sizes.max)),
         _ => String::new(),
     };
-    format!("{verb} {none}{}{what}", filter.kind)
+    filter.rule() + &what
 }
 
 fn statistics(done: &SchemeStatus) -> Said {

@@ -131,8 +131,7 @@ impl<'r> Writer<'r> {
                 None => Ok(()),
             };
         }
-        let off = IntervalsGoal { access_bp: 0, aggregations: 0, min_sample: Nanos(0), max_sample: Nanos(0) };
-        let goal = goal.unwrap_or(off);
+        let goal = goal.unwrap_or_default();
         dir.set("access_bp", goal.access_bp)?;
         dir.set("aggrs", goal.aggregations)?;
         dir.set("min_sample_us", micros(goal.min_sample))?;

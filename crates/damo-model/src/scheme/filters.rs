@@ -124,6 +124,12 @@ pub struct SchemeFilter {
 }
 
 impl SchemeFilter {
+    /// In words, without the values of its kind: `reject anon`, `allow none memcg`.
+    pub fn rule(&self) -> String {
+        let (allow, matching) = (if self.allow { "allow" } else { "reject" }, if self.matching { "" } else { "none " });
+        format!("{allow} {matching}{}", self.kind)
+    }
+
     /// Whether memory that no filter of `filters` is for passes: if the last one keeps out, the rest is meant.
     pub fn passes_by_default<'a>(filters: impl DoubleEndedIterator<Item = &'a SchemeFilter>) -> bool {
         filters.last().is_none_or(|last| !last.allow)

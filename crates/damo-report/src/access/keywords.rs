@@ -151,8 +151,7 @@ impl Values<'_> {
     }
 
     fn goal(&self, goal: Option<IntervalsGoal>) -> String {
-        let none = IntervalsGoal { access_bp: 0, aggregations: 0, min_sample: Nanos(0), max_sample: Nanos(0) };
-        let IntervalsGoal { access_bp, aggregations, min_sample, max_sample } = goal.unwrap_or(none);
+        let IntervalsGoal { access_bp, aggregations, min_sample, max_sample } = goal.unwrap_or_default();
         let (access, aggregations) =
             (format_bp(access_bp as f64, self.numbers()), format_nr(aggregations.into(), self.numbers()));
         let (min, max) = (self.usec(min_sample), self.usec(max_sample));

@@ -1,7 +1,7 @@
 //! A scheme in a line, for tables and legends.
 
 use damo_model::human::time_text;
-use damo_model::scheme::{Rate, Scheme, Span};
+use damo_model::scheme::{Rate, Scheme, SchemeFilter, Span};
 use damo_model::{Bytes, Nanos};
 
 /// `pageout, rate 0 %, age from 5 s, at most 1 MiB per 1 s`: what differs from a scheme for any region without limits.
@@ -63,11 +63,7 @@ fn parts(scheme: &Scheme) -> Vec<String> {
         parts.push(format!("at most {} per {each}", time_text(quotas.time)));
     }
     parts.extend(quotas.goals.iter().map(|goal| format!("goal {} = {}", goal.metric, goal.target_value)));
-    for filter in &scheme.filters {
-        let verb = if filter.allow { "allow" } else { "reject" };
-        let none = if filter.matching { "" } else { "none " };
-        parts.push(format!("{verb} {none}{}", filter.kind.as_str()));
-    }
+    parts.extend(scheme.filters.iter().map(SchemeFilter::rule));
     if scheme.watermarks.is_on() {
         parts.push("watermarks".to_owned());
     }

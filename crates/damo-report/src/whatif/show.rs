@@ -67,16 +67,13 @@ fn write_outcome(outcome: &Outcome, report: &WhatIf, out: &mut dyn Write) -> io:
         format!("{}, {} (total of {times}{limit})", plural(sums.applied_regions, "region"), size(sums.applied)),
     )?;
     for (filter, (knowledge, kept)) in outcome.scheme.filters.iter().zip(&outcome.kept) {
-        let verb = if filter.allow { "allow" } else { "reject" };
-        let none = if filter.matching { "" } else { "none " };
-        let name = format!("{verb} {none}{}", filter.kind.as_str());
         let kept = match knowledge {
             super::Knowledge::Unknown => "unknown".to_owned(),
             super::Knowledge::Ignored => "nothing: the kernel does not use it with this action".to_owned(),
             super::Knowledge::Estimated => format!("about {}", size(*kept)),
             super::Knowledge::Exact => size(*kept),
         };
-        line("filtered out", format!("{kept} ({name})"))?;
+        line("filtered out", format!("{kept} ({})", filter.rule()))?;
     }
     let effect = Effect::of(outcome.scheme.action);
     let Some((moved, back)) = words(effect) else { return Ok(()) };
