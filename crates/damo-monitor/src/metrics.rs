@@ -4,8 +4,8 @@
 //! Names and units follow the conventions of Prometheus: base units, `_total` for what only grows. A target's series end
 //! with it.
 
-use crate::reading::{IDLE_PERCENTILES, Reading, TargetReading};
-use crate::state::{SchemeKey, SchemeState, State};
+use crate::reading::{IDLE_PERCENTILES, Reading, SchemeReading, TargetReading};
+use crate::state::{SchemeKey, State};
 use damo_format::{Kind, NewFile, Rules, WriteError};
 use damo_model::{Item, Nanos, TimeSpan};
 use std::fmt::Write as _;
@@ -155,7 +155,7 @@ fn text(state: &State, reading: &Reading, active: bool) -> String {
     // What has ended is not told as if it was still so.
     let targets = if active { &reading.targets[..] } else { &[] };
     add_targets(&mut families, state, targets);
-    add_schemes(&mut families, state);
+    add_schemes(&mut families, state, reading);
     families.0
 }
 
@@ -194,9 +194,10 @@ fn add_targets(families: &mut Families, state: &State, targets: &[TargetReading]
 }
 
 /// What schemes did so far.
-fn add_schemes(families: &mut Families, state: &State) {
-    let mut add = |name: &str, help: &str, value: &dyn Fn(&SchemeState) -> Option<f64>| {
-        let values = state.schemes.iter().filter_map(|(key, scheme)| {
+fn add_schemes(families: &mut Families, state: &State, reading: &Reading) {
+    // The readings are in the order of the keys.
+    let mut add = |name: &str, help: &str, value: &dyn Fn(&SchemeReading) -> Option<f64>| {
+        let values = state.schemes.keys().zip(&reading.schemes).filter_map(|(key, scheme)| {
             let labels = Labels::of_scheme(key, state.actions.get(key.2 as usize));
             Some((labels, value(scheme)?))
         });

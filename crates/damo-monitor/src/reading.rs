@@ -25,7 +25,7 @@ pub struct Reading {
     pub recorder_cpu: Option<f64>,
     /// Events lost until the end of the span.
     pub lost_events: u64,
-    /// Schemes as they are doing now, by kdamond, context and number.
+    /// Schemes as they were doing at the end of the span, by kdamond, context and number.
     pub schemes: Vec<SchemeReading>,
 }
 
@@ -113,8 +113,8 @@ impl State {
                 None => scheme.to_string(),
             },
             action: self.actions.get(*scheme as usize).filter(|action| !action.is_empty()).cloned(),
-            effective_quota: state.effective_quota,
-            counts: state.counts,
+            effective_quota: state.effective_quota.at(span.end),
+            counts: state.counts.at(span.end),
         });
         let schemes = schemes.collect();
         Reading { span, targets, kdamond_cpu, recorder_cpu, lost_events: self.lost.at(span.end).unwrap_or(0), schemes }

@@ -7,13 +7,13 @@ const MOST: usize = 512;
 
 /// Values with the moments at which they were read, in time order.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Series {
-    points: Vec<(Nanos, u64)>,
+pub(crate) struct Series<T = u64> {
+    points: Vec<(Nanos, T)>,
 }
 
-impl Series {
+impl<T: Copy> Series<T> {
     /// Adds a value. One that is older than the last one is left out.
-    pub(crate) fn push(&mut self, at: Nanos, value: u64) {
+    pub(crate) fn push(&mut self, at: Nanos, value: T) {
         if self.points.last().is_some_and(|(last, _)| *last >= at) {
             return;
         }
@@ -29,10 +29,17 @@ impl Series {
     }
 
     /// The last value that was read until `at`.
-    pub(crate) fn at(&self, at: Nanos) -> Option<u64> {
+    pub(crate) fn at(&self, at: Nanos) -> Option<T> {
         self.point(at).map(|(_, value)| value)
     }
 
+    fn point(&self, at: Nanos) -> Option<(Nanos, T)> {
+        let after = self.points.partition_point(|(moment, _)| *moment <= at);
+        after.checked_sub(1).map(|i| self.points[i])
+    }
+}
+
+impl Series {
     /// By how much the value grew for each nanosecond from about `from` to about `to`; `None` unless two different moments
     /// are known.
     pub(crate) fn growth(&self, from: Nanos, to: Nanos) -> Option<f64> {
@@ -41,11 +48,6 @@ impl Series {
         // Within a short time no value was read: the two before it then.
         let (begin, first) = if begin < end { (begin, first) } else { self.point(Nanos(end.0.saturating_sub(1)))? };
         Some(last.saturating_sub(first) as f64 / (end.0 - begin.0) as f64)
-    }
-
-    fn point(&self, at: Nanos) -> Option<(Nanos, u64)> {
-        let after = self.points.partition_point(|(moment, _)| *moment <= at);
-        after.checked_sub(1).map(|i| self.points[i])
     }
 }
 

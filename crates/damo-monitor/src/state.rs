@@ -47,10 +47,10 @@ pub(crate) struct CpuState {
 pub(crate) type SchemeKey = (Option<KdamondIndex>, u32, u32);
 
 /// How a scheme is doing.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct SchemeState {
-    pub(crate) effective_quota: Option<Bytes>,
-    pub(crate) counts: Option<SchemeCounts>,
+    pub(crate) effective_quota: Series<Bytes>,
+    pub(crate) counts: Series<SchemeCounts>,
 }
 
 /// What is known of a stream so far.
@@ -191,7 +191,7 @@ impl State {
                 self.lost.push(at, self.lost_events);
             }
             Side::Mark(mark) => self.mark(at, &mark.text),
-            Side::Scheme(progress) => self.take_scheme(progress),
+            Side::Scheme(progress) => self.take_scheme(at, progress),
             _ => {}
         }
     }
@@ -204,14 +204,18 @@ impl State {
         self.marks.push((at, text(name)));
     }
 
-    fn take_scheme(&mut self, progress: &SchemeProgress) {
+    fn take_scheme(&mut self, at: Nanos, progress: &SchemeProgress) {
         let key = (progress.kdamond, progress.context, progress.scheme);
         if self.schemes.len() >= MOST_SCHEMES && !self.schemes.contains_key(&key) {
             return;
         }
         let scheme = self.schemes.entry(key).or_default();
-        scheme.effective_quota = progress.effective_quota.or(scheme.effective_quota);
-        scheme.counts = progress.counts.or(scheme.counts);
+        if let Some(quota) = progress.effective_quota {
+            scheme.effective_quota.push(at, quota);
+        }
+        if let Some(counts) = progress.counts {
+            scheme.counts.push(at, counts);
+        }
     }
 
     fn target_mut(&mut self, key: Option<TargetKey>, pid: i32) -> Option<&mut TargetState> {

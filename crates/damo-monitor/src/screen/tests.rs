@@ -218,20 +218,24 @@ fn help_has_all_keys_and_any_key_leaves_it() {
 }
 
 #[test]
-fn schemes_tell_their_quota() {
+fn schemes_tell_their_quota_as_it_was_at_the_moment_shown() {
     let (mut view, mut state) = (View::default(), state("stairs", 5));
-    let progress = SchemeProgress {
-        at: Stamp::Record(Nanos::from_secs(1)),
+    let progress = |second, quota: u64| SchemeProgress {
+        at: Stamp::Record(Nanos::from_secs(second)),
         kdamond: None,
         context: 0,
         scheme: 0,
-        effective_quota: Some(damo_model::Bytes(5 << 20)),
+        effective_quota: Some(damo_model::Bytes(quota << 20)),
         counts: None,
     };
-    state.take(&damo_model::Item::Side(Side::Scheme(progress)));
+    state.take(&damo_model::Item::Side(Side::Scheme(progress(1, 5))));
+    state.take(&damo_model::Item::Side(Side::Scheme(progress(3, 7))));
     press(&mut view, &mut state, &[KeyCode::Char('4')]);
     let lines = screen(&mut view, &state, (80, 24)).join("\n");
-    assert!(lines.contains("[Schemes]") && lines.contains("scheme 0, quota 5.0 MiB"), "{lines}");
+    assert!(lines.contains("[Schemes]") && lines.contains("scheme 0, quota 7.0 MiB"), "{lines}");
+    view.at = Some(Nanos::from_secs(2));
+    let lines = screen(&mut view, &state, (80, 24)).join("\n");
+    assert!(lines.contains("scheme 0, quota 5.0 MiB"), "{lines}");
 }
 
 #[test]
