@@ -1,0 +1,34 @@
+# processes of a name are monitored, also one that begins later, and none of another; metrics tell of both while they run
+# kernel: 6.12 newest
+ln -s "$(command -v damo-workload)" service
+WORKLOAD=./service start_workload steady
+first=$pid
+start_workload zigzag
+other=$pid
+start_record --comm '^service$' --timeout 60 -o named.damo --metrics service.prom --metrics_interval 1
+wait_for 45 damon_is_on
+WORKLOAD=./service start_workload stairs
+second=$pid
+told() { grep -q "^damon_target_working_set_bytes{[^}]*pid=\"$1\"} [1-9]" service.prom; }
+both_are_told() { told "$first" && told "$second"; }
+wait_for 45 both_are_told
+cp service.prom while.prom
+kill -INT "$recorder"
+end_record 30
+for process in "$first" "$second" "$other"; do kill -9 "$process"; done
+expect "the recorder ends well" "$code" = 0
+is_complete named.damo stairs.truth
+expect "the two of this name are targets" "$s_target_pids" = 2
+expect "there are snapshots of the one that began later" "$s_target_snapshots" -ge 3
+score named.damo zigzag.truth
+expect "the one of another name is none" "$s_target_snapshots" = 0
+value() { sed -n "s/^$1 //p" while.prom; }
+expect "a recording is under way" "$(value damon_recording)" = 1
+expect "snapshots are counted" "$(value damon_snapshots_total)" -ge 3
+at_least "CPU time of kdamonds" "$(value damon_kdamond_cpu_seconds_total)" 0.01
+at_least "CPU time of the recorder" "$(value damon_recorder_cpu_seconds_total)" 0.01
+expect "resident memory is told of both" "$(grep -c '^damon_target_resident_memory_bytes' while.prom)" = 2
+expect "idle times are told of both" "$(grep -c '^damon_target_idle_seconds.*percentile="50"' while.prom)" = 2
+expect "afterwards nothing records" "$(sed -n 's/^damon_recording //p' service.prom)" = 0
+expect "afterwards no target is told of" "$(grep -c '^damon_target' service.prom)" = 0
+note "CPU seconds after $(value damon_snapshots_total) snapshots: kdamond $(value damon_kdamond_cpu_seconds_total), recorder $(value damon_recorder_cpu_seconds_total)"
