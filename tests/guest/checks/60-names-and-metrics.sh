@@ -9,8 +9,8 @@ start_record --comm '^service$' --timeout 60 -o named.damo --metrics service.pro
 wait_for 45 damon_is_on
 WORKLOAD=./service start_workload stairs
 second=$pid
-told() { grep -q "^damon_target_working_set_bytes{[^}]*pid=\"$1\"} [1-9]" service.prom; }
-both_are_told() { told "$first" && told "$second"; }
+in_metrics() { grep -q "^damon_target_working_set_bytes{[^}]*pid=\"$1\"} [1-9]" service.prom; }
+both_are_told() { in_metrics "$first" && in_metrics "$second"; }
 wait_for 45 both_are_told
 cp service.prom while.prom
 kill -INT "$recorder"
