@@ -100,7 +100,7 @@ mod tests {
         });
         std::thread::sleep(Duration::from_millis(100));
         assert!(!asked.is_finished(), "it waits for an answer");
-        signal_hook::low_level::raise(signal_hook::consts::SIGHUP).unwrap();
+        signal_hook::low_level::raise(signal_hook::consts::SIGTERM).unwrap();
         assert!(!asked.join().unwrap());
         typist.write_all(b"y\n").unwrap();
         assert!(!says_yes("Stop it now?", &mut Vec::new(), input, &signals), "what was typed before does not count");

@@ -50,11 +50,11 @@ fn a_recording_with_an_address_unit_of_its_own_has_bytes() {
     lab.run(&lab.request(TargetSpec::Kdamonds(kdamonds))).unwrap();
     let (reader, batch) = all(&lab.record());
     assert_eq!((batch.start, batch.end), (vec![0x1000 * 4096], vec![0x2000 * 4096]));
-    let counts = reader.side_data().unwrap().into_iter().filter_map(|side| match side {
+    let mut counts = reader.side_data().unwrap().into_iter().filter_map(|side| match side {
         Side::Scheme(progress) => progress.counts,
         _ => None,
     });
-    assert_eq!(counts.last().map(|counts| counts.sz_tried.0), Some(3 * 4096));
+    assert_eq!(counts.next_back().map(|counts| counts.sz_tried.0), Some(3 * 4096));
 }
 
 #[test]
