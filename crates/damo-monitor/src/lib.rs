@@ -29,7 +29,7 @@ pub use error::MonitorError;
 pub use metrics::Metrics;
 pub use monitor::{End, Monitor};
 pub use plain::{PlainOptions, plain};
-pub use reading::{Reading, SchemeReading, TargetReading};
+pub use reading::{IDLE_PERCENTILES, Reading, SchemeReading, TargetReading};
 #[cfg(feature = "screen")]
 pub use screen::{OnMark, OnSave, ScreenOptions, ScreenStyle, Tone, screen};
 pub use source::Source;
