@@ -171,7 +171,7 @@ impl<'a> RecordRun<'a> {
     }
 
     /// The time of the next record; `None` at the end. Records without time count as those before them.
-    pub(crate) fn next_time(&self) -> Option<u64> {
+    pub fn next_time(&self) -> Option<u64> {
         self.next.map(|(_, _, time)| time)
     }
 
