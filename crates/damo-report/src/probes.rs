@@ -119,7 +119,7 @@ pub fn probes(records: &[Record], filter: &Filter) -> Result<ProbesReport, Repor
             Ok(())
         })?;
         if found.is_empty() {
-            return Err(no_hits(record, None)?);
+            return Err(no_hits_at_all(record));
         }
         let labels = target_labels(record);
         for ((key, probe), mut shares) in found {
@@ -131,19 +131,21 @@ pub fn probes(records: &[Record], filter: &Filter) -> Result<ProbesReport, Repor
     Ok(ProbesReport { series: all, zero: Zero::of(records) })
 }
 
-/// The error for a record without hits of a probe, or of any.
-pub(crate) fn no_hits(record: &Record, probe: Option<u16>) -> Result<ReportError, ReportError> {
-    let (name, there) = (record.name(), record.probes()?);
-    Ok(ReportError::invalid(match probe.filter(|_| !there.is_empty()) {
-        Some(probe) => {
-            let there: Vec<String> = there.iter().map(u16::to_string).collect();
-            format!("{name} has no hits of probe {probe}, but of {}", there.join(", "))
-        }
-        None => format!(
-            "{name} has no hits of attribute probes: record with --probe on Linux 7.2 or later, as in `damo record paddr \
-             --probe --probe_filter allow anon`"
-        ),
-    }))
+/// The error for a record without hits of a probe, which has those of others or of none.
+pub(crate) fn no_hits(record: &Record, probe: u16, there: &[u16]) -> ReportError {
+    if there.is_empty() {
+        return no_hits_at_all(record);
+    }
+    let there: Vec<String> = there.iter().map(u16::to_string).collect();
+    ReportError::invalid(format!("{} has no hits of probe {probe}, but of {}", record.name(), there.join(", ")))
+}
+
+fn no_hits_at_all(record: &Record) -> ReportError {
+    ReportError::invalid(format!(
+        "{} has no hits of attribute probes: record with --probe on Linux 7.2 or later, as in `damo record paddr --probe \
+         --probe_filter allow anon`",
+        record.name()
+    ))
 }
 
 /// A probe's number, and what it looks for, if the record tells.

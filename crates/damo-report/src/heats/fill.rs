@@ -42,8 +42,9 @@ struct Pass<'a> {
 pub(super) fn run(records: &[Record], options: &HeatsOptions) -> Result<HeatsReport, ReportError> {
     crate::several::one_record(records)?;
     if let (Counted::ProbeHits(probe), Some(record)) = (options.counted, records.first()) {
-        if !probes_of(records)?.contains(&probe) {
-            return Err(no_hits(record, Some(probe))?);
+        let there = probes_of(records)?;
+        if !there.contains(&probe) {
+            return Err(no_hits(record, probe, &there));
         }
         if record.meta().intervals.is_none() {
             return Err(no_intervals(record));
@@ -147,7 +148,6 @@ impl Pass<'_> {
         if self.surveys {
             sums.survey.add_chunk(self.record, self.number, chunk);
         }
-        let shares = self.options.counted.shares(chunk);
         for view in chunk.snapshots() {
             if let Some(layer) = self.layers.layer(self.number, view.head.target) {
                 let length = intervals_of(self.record, &view).map(|known| known.aggregation).or(self.plan.aggregation);
@@ -160,7 +160,7 @@ impl Pass<'_> {
             if intervals.is_some() != self.plan.aggregation.is_some() {
                 return Err(ReportError::invalid("Some records have intervals while some not.  Cannot proceed."));
             }
-            let shares = shares.map(|shares| shares.of_snapshot(view.head, intervals));
+            let shares = self.options.counted.shares(chunk, view.head, intervals);
             self.add_snapshot(sums, &view, intervals, shares);
         }
         Ok(())

@@ -97,39 +97,41 @@ pub enum Counted {
 }
 
 impl Counted {
-    /// The shares by which the accesses of the block's regions count; `None`: whole.
-    pub(super) fn shares(self, chunk: &Chunk) -> Option<Shares<'_>> {
+    /// The shares by which the accesses of a snapshot's regions count; `None`: whole.
+    pub(super) fn shares<'a>(
+        self,
+        chunk: &'a Chunk,
+        head: &SnapshotHead,
+        intervals: Option<Intervals>,
+    ) -> Option<Shares<'a>> {
+        let of_snapshot = |column: &'a [u64]| column.get(head.regions.clone()).unwrap_or_default();
         match self {
             Counted::All => None,
-            Counted::FilterPassed => Some(Shares { parts: chunk.extra(ColumnId::FILTER_PASSED)?, of_samples: None }),
+            Counted::FilterPassed => {
+                Some(Shares { parts: of_snapshot(chunk.extra(ColumnId::FILTER_PASSED)?), samples: None })
+            }
             Counted::ProbeHits(probe) => {
-                let hits = ColumnId::of_probe(probe).and_then(|id| chunk.extra(id));
-                Some(Shares { parts: hits.unwrap_or_default(), of_samples: Some(0) })
+                let hits = ColumnId::of_probe(probe).and_then(|id| chunk.extra(id)).unwrap_or_default();
+                let samples = intervals.map_or(0, |intervals| intervals.max_nr_accesses().0);
+                Some(Shares { parts: of_snapshot(hits), samples: Some(samples) })
             }
         }
     }
 }
 
-/// By which share the accesses of regions count, row by row.
+/// By which share the accesses of a snapshot's regions count, region by region.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Shares<'a> {
     /// Bytes, or samples.
     parts: &'a [u64],
     /// The samples of an aggregation interval, if parts are samples.
-    of_samples: Option<u32>,
+    samples: Option<u32>,
 }
 
-impl<'a> Shares<'a> {
-    /// Those of one snapshot.
-    pub(super) fn of_snapshot(self, head: &SnapshotHead, intervals: Option<Intervals>) -> Shares<'a> {
-        let samples = intervals.map_or(0, |intervals| intervals.max_nr_accesses().0);
-        let parts = self.parts.get(head.regions.clone()).unwrap_or_default();
-        Shares { parts, of_samples: self.of_samples.map(|_| samples) }
-    }
-
+impl Shares<'_> {
     /// That of the `i`-th region, which has so many bytes; `None` if it is not known.
     pub(super) fn share(self, i: usize, size: u64) -> Option<f64> {
-        let whole = self.of_samples.map_or(size, u64::from);
+        let whole = self.samples.map_or(size, u64::from);
         Some((*self.parts.get(i)? as f64 / whole.max(1) as f64).min(1.0))
     }
 }
