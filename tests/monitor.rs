@@ -3,61 +3,16 @@
 mod common;
 
 use common::record_stairs;
+use common::tmux::Tmux;
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
 use std::thread;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// A tmux server of its own with one shell, whose program `$damo` is.
-struct Tmux(String);
-
-impl Tmux {
-    fn start(dir: &Path, variables: &str) -> Option<Self> {
-        static NUMBER: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
-        let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let tmux = Tmux(format!("damo-{}-{number}", std::process::id()));
-        if Command::new("tmux").arg("-V").output().is_err() {
-            eprintln!("skipped: there is no tmux");
-            return None;
-        }
-        let shell = format!(
-            "cd '{}'; damo='{}' PS1='$ ' LC_ALL=C.UTF-8 {variables} exec sh",
-            dir.display(),
-            env!("CARGO_BIN_EXE_damo")
-        );
-        let started = tmux.tmux(&["new-session", "-d", "-x", "80", "-y", "24", &shell]);
-        assert!(started.status.success(), "{}", String::from_utf8_lossy(&started.stderr));
-        Some(tmux)
-    }
-
-    fn tmux(&self, words: &[&str]) -> Output {
-        Command::new("tmux").args(["-L", &self.0, "-f", "/dev/null"]).args(words).output().expect("tmux")
-    }
-
-    fn keys(&self, keys: &[&str]) {
-        self.tmux(&[&["send-keys"], keys].concat());
-    }
-
-    /// Waits until the screen has all of these words.
-    fn shows(&self, words: &[&str]) -> String {
-        let begun = Instant::now();
-        loop {
-            let text = String::from_utf8_lossy(&self.tmux(&["capture-pane", "-p"]).stdout).into_owned();
-            if words.iter().all(|word| text.contains(word)) {
-                return text;
-            }
-            assert!(begun.elapsed() < Duration::from_secs(60), "not on the screen: {words:?}\n{text}");
-            thread::sleep(Duration::from_millis(50));
-        }
-    }
-}
-
-impl Drop for Tmux {
-    fn drop(&mut self) {
-        self.tmux(&["kill-server"]);
-    }
+/// Lets the shell know the program as `$damo`.
+fn program() -> String {
+    format!("damo='{}'", env!("CARGO_BIN_EXE_damo"))
 }
 
 #[test]
@@ -65,7 +20,7 @@ fn what_is_shown_is_saved_as_a_picture_a_page_or_a_record() {
     let here = TempDir::new().expect("a directory");
     record_stairs(here.path());
     fs::write(here.path().join("other.png"), "mine").expect("write");
-    let Some(tmux) = Tmux::start(here.path(), "") else { return };
+    let Some(tmux) = Tmux::start(here.path(), &program()) else { return };
     tmux.keys(&["$damo monitor damon.damo", "Enter"]);
     tmux.shows(&["end of the record", "idle for"]);
     // The name that is offered is replaced letter by letter.
@@ -98,7 +53,7 @@ fn what_is_shown_is_saved_as_a_picture_a_page_or_a_record() {
 fn the_monitor_ends_when_its_terminal_is_gone() {
     let here = TempDir::new().expect("a directory");
     record_stairs(here.path());
-    let Some(tmux) = Tmux::start(here.path(), "") else { return };
+    let Some(tmux) = Tmux::start(here.path(), &program()) else { return };
     tmux.keys(&["echo $$ > pid; exec $damo monitor damon.damo", "Enter"]);
     tmux.shows(&["end of the record"]);
     let pid = fs::read_to_string(here.path().join("pid")).expect("its number");

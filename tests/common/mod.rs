@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
 pub mod terminal;
+pub mod tmux;
 
 use damo_format::Reader;
 use damo_model::Item;
