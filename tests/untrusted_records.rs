@@ -78,21 +78,17 @@ fn evil_items() -> Vec<Item> {
             at: at(0),
             kdamond: Some(damo_model::KdamondIndex(0)),
             context: Some(0),
-            ops: None,
             intervals: Some(Intervals::default()),
-            intervals_goal: None,
-            nr_regions: None,
             json,
+            ..Params::default()
         }),
         Side::Params(Params {
             at: at(1),
             kdamond: Some(damo_model::KdamondIndex(0)),
             context: Some(0),
-            ops: None,
             intervals: Some(Intervals::default()),
-            intervals_goal: None,
-            nr_regions: None,
             json: serde_json::json!({"contexts": [{"probes": [{"filters": [filter]}]}]}).to_string(),
+            ..Params::default()
         }),
         Side::Lost(Lost { at: at(2), events: 3, reason: evil() }),
         Side::Mark(Mark { at: at(1), text: evil() }),

@@ -169,7 +169,6 @@ pub fn parse_basis_points(text: &str) -> Result<u64> {
     Ok(number.round() as u64)
 }
 
-/// A time as a text with its unit.
 /// An object without those of its keys whose value is `null`.
 pub(crate) fn known(mut object: Value) -> Value {
     if let Value::Object(map) = &mut object {
@@ -178,6 +177,7 @@ pub(crate) fn known(mut object: Value) -> Value {
     object
 }
 
+/// A time as a text with its unit.
 pub(crate) fn time(time: Nanos) -> Value {
     if time.0 == i64::MAX { json!("max") } else { json!(format_time_exact(time, Style::Human)) }
 }

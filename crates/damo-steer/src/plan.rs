@@ -157,7 +157,7 @@ pub fn of(
         TargetSpec::Matching(filter) => {
             let pids = filter.choose(&machine.procfs, &[]);
             let origin = Origin::Matching(filter.clone());
-            found(machine, pids, monitoring, children.least_age, origin)
+            plan_of_found(machine, pids, monitoring, children.least_age, origin)
                 .ok_or_else(|| Problem::NoProcess { filter: filter.to_string() })?
         }
         TargetSpec::Paddr { ranges, nodes } => {
@@ -300,14 +300,20 @@ fn cgroup(machine: &Machine, path: &Path, monitoring: &Monitoring, least_age: Na
         .procfs
         .cgroup_processes(&name)
         .map_err(|e| Problem::Cgroup { path: path.to_path_buf(), why: e.to_string() })?;
-    found(machine, pids, monitoring, least_age, Origin::Cgroup(name)).ok_or_else(|| {
+    plan_of_found(machine, pids, monitoring, least_age, Origin::Cgroup(name)).ok_or_else(|| {
         let why = "no process in it can be monitored".to_string();
         Problem::Cgroup { path: path.to_path_buf(), why }.into()
     })
 }
 
 /// A plan for those of `pids` that can be monitored and are old enough; `None` if there is none.
-fn found(machine: &Machine, pids: Vec<i32>, monitoring: &Monitoring, least_age: Nanos, origin: Origin) -> Option<Plan> {
+fn plan_of_found(
+    machine: &Machine,
+    pids: Vec<i32>,
+    monitoring: &Monitoring,
+    least_age: Nanos,
+    origin: Origin,
+) -> Option<Plan> {
     let mut processes: Vec<Process> = pids.into_iter().filter_map(|pid| monitorable(&machine.procfs, pid)).collect();
     // Where all are younger, the oldest are taken.
     let ages =
