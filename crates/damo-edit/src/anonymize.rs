@@ -77,13 +77,13 @@ impl Sink for Survey {
             Item::Snapshot(snapshot) => {
                 self.start = Some(self.start.map_or(snapshot.start, |start| start.min(snapshot.start)));
                 let space = self.space(Some(snapshot.target), None);
-                self.areas.entry(space).or_default().add(snapshot.regions.iter().map(damo_model::Region::range));
+                self.areas.entry(space).or_default().0.add(snapshot.regions.iter().map(damo_model::Region::range));
             }
             Item::Side(side) => {
                 if let Side::Mappings(all) = side {
                     let space = self.space(all.target, Some(all.pid));
                     let ranges = all.mappings.iter().map(|m| damo_model::AddrRange::new(m.start, m.end));
-                    self.areas.entry(space).or_default().add(ranges);
+                    self.areas.entry(space).or_default().0.add(ranges);
                 }
                 if let Some(Stamp::Wall(at)) = stamp_of(side) {
                     self.first_wall = Some(self.first_wall.map_or(at, |first| first.min(at)));
@@ -132,7 +132,7 @@ impl<'a> Anonymize<'a> {
         let mut done = Anonymized::default();
         let mut moves = BTreeMap::new();
         for (space, areas) in std::mem::take(&mut survey.areas) {
-            done.areas += areas.len() as u64;
+            done.areas += areas.0.ranges().len() as u64;
             moves.insert(space, areas.moves(page).ok_or(EditError::NoRoom)?);
         }
         let target_ids = names::target_ids(survey.targets.values().filter_map(|target| target.target_id));

@@ -14,6 +14,9 @@ pub struct Areas {
     stride: usize,
 }
 
+// SAFETY: the mapping is owned by this alone, as memory is by a `Vec`, and nothing of it belongs to a thread.
+unsafe impl Send for Areas {}
+
 impl Areas {
     /// `count` areas of `size` bytes, rounded up to whole pages. They are zeroed, and no page is touched yet.
     ///

@@ -34,6 +34,7 @@ mod json;
 pub mod kdamond;
 mod keyword;
 pub mod meta;
+mod range_set;
 pub mod region;
 pub mod scheme;
 pub mod select;
@@ -48,6 +49,7 @@ pub use item::{Item, Sink, SinkError};
 pub use json::ParamError;
 pub use keyword::{NewerKeyword, UnknownKeyword};
 pub use meta::{Clock, ClockPair, Meta, Ops, Source, TracepointFormat};
+pub use range_set::RangeSet;
 pub use region::{ColumnId, ExtraColumn, Region, Snapshot, SnapshotState};
 pub use select::Selection;
 pub use side::{

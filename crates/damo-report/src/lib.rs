@@ -57,6 +57,7 @@ pub mod confidence;
 pub mod distribution;
 pub mod error;
 pub mod events;
+pub mod extents;
 pub mod filter;
 pub mod footprints;
 pub mod guide;

@@ -73,7 +73,7 @@ impl ReplayMemory {
 /// A snapshot that is to be played.
 #[derive(Clone, Debug)]
 pub struct Played<'a> {
-    /// Its time.
+    /// When it began and ended, on the record's clock.
     pub span: TimeSpan,
     /// How often memory was sampled in it.
     pub samples: u32,
@@ -95,7 +95,7 @@ pub struct ReplayCounts {
 }
 
 impl ReplayCounts {
-    /// Both together.
+    /// What two threads did together.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         Self {

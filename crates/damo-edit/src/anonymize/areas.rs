@@ -1,40 +1,15 @@
 //! Contiguous areas of an address space, and where they go.
 
-use damo_model::{Addr, AddrRange, Bytes};
+use damo_model::{Addr, AddrRange, Bytes, RangeSet};
 
 /// Between two areas at their new places, and before the first: enough that no two seem to belong together.
 const GAP: u64 = 1 << 30;
 
-/// The union of all ranges seen: sorted, disjoint, not touching.
+/// All that was monitored or mapped in an address space.
 #[derive(Debug, Default)]
-pub(super) struct Areas(Vec<AddrRange>);
+pub(super) struct Areas(pub(super) RangeSet);
 
 impl Areas {
-    /// Takes in ranges, mostly sorted and mostly known already.
-    pub(super) fn add(&mut self, ranges: impl Iterator<Item = AddrRange>) {
-        let mut runs: Vec<AddrRange> = Vec::new();
-        for range in ranges.filter(|range| range.start < range.end) {
-            match runs.last_mut() {
-                Some(run) if run.start <= range.start && range.start <= run.end => run.end = run.end.max(range.end),
-                _ => runs.push(range),
-            }
-        }
-        if runs.iter().all(|run| self.holds(run)) {
-            return;
-        }
-        runs.append(&mut self.0);
-        self.0 = AddrRange::joined(runs);
-    }
-
-    fn holds(&self, run: &AddrRange) -> bool {
-        let at = self.0.partition_point(|area| area.end < run.end);
-        self.0.get(at).is_some_and(|area| area.start <= run.start)
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.0.len()
-    }
-
     /// New places for all; `None` if there is no room.
     pub(super) fn moves(&self, page: Bytes) -> Option<Moves> {
         self.place(GAP, page.0).or_else(|| self.place(page.0, page.0)).map(Moves)
@@ -42,8 +17,8 @@ impl Areas {
 
     fn place(&self, gap: u64, page: u64) -> Option<Vec<(AddrRange, Addr)>> {
         let mut next = gap;
-        let mut places = Vec::with_capacity(self.0.len());
-        for area in &self.0 {
+        let mut places = Vec::with_capacity(self.0.ranges().len());
+        for area in self.0.ranges() {
             let start = next.checked_add(area.start.0 % page)?;
             places.push((*area, Addr(start)));
             let end = start.checked_add(area.size().0)?;
@@ -82,12 +57,12 @@ mod tests {
     #[test]
     fn areas_keep_order_sizes_and_positions_within_pages() {
         let mut areas = Areas::default();
-        areas.add(
+        areas.0.add(
             [range(0x5000_1234, 0x5000_3000), range(0x5000_3000, 0x5000_4000), range(0x7f00_0000, 0x7f00_1000)]
                 .into_iter(),
         );
-        areas.add([range(0x5000_4000, 0x5000_5000)].into_iter());
-        assert_eq!(areas.len(), 2);
+        areas.0.add([range(0x5000_4000, 0x5000_5000)].into_iter());
+        assert_eq!(areas.0.ranges().len(), 2);
         let moves = areas.moves(Bytes(4096)).unwrap();
         assert_eq!(moves.range(Addr(0x5000_1234), Addr(0x5000_5000)), (Addr(GAP + 0x234), Addr(GAP + 0x4000)));
         assert_eq!(moves.range(Addr(0x7f00_0000), Addr(0x7f00_0800)), (Addr(3 * GAP), Addr(3 * GAP + 0x800)));
@@ -97,11 +72,11 @@ mod tests {
     #[test]
     fn gaps_between_areas_shrink_with_the_room_that_the_address_space_leaves() {
         let mut areas = Areas::default();
-        areas.add([range(0, u64::MAX - (1 << 29)), range(u64::MAX - (1 << 20), u64::MAX - (1 << 19))].into_iter());
+        areas.0.add([range(0, u64::MAX - (1 << 29)), range(u64::MAX - (1 << 20), u64::MAX - (1 << 19))].into_iter());
         let moves = areas.moves(Bytes(4096)).unwrap();
         assert_eq!(moves.range(Addr(0), Addr(1)), (Addr(4096), Addr(4097)));
         let mut all = Areas::default();
-        all.add([range(0, u64::MAX)].into_iter());
+        all.0.add([range(0, u64::MAX)].into_iter());
         assert!(all.moves(Bytes(4096)).is_none());
     }
 }

@@ -12,6 +12,7 @@ use damo_kernel::Root;
 use damo_kernel::procfs::Procfs;
 use damo_model::human::{Style, count_text, format_size, time_text};
 use damo_model::{Addr, AddrRange, Bytes, Intervals, Nanos, Selection, Stamp, TargetKey};
+use damo_report::extents::{MemoryExtent, memory_extents};
 use damo_report::survey::{Identity, monitored};
 use damo_testbed::replay::{Played, ReplayCounts, ReplayMemory, Replayer};
 use std::collections::BTreeMap;
@@ -72,17 +73,20 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<Outcome> {
     let [record] = &opened.records[..] else { bail!("one record is replayed at a time: run a process for each") };
     let span = record.time_span().context("the record has no snapshot: there is nothing to replay")?;
     let wanted = targets(record, args)?;
-    let memory = extents(record, &wanted)?;
-    check_memory(&memory, args)?;
-    let total: u64 = memory.values().map(|extent| extent.snapshots).sum();
+    let extents = memory_extents(record, &wanted)?;
+    check_memory(&extents, args)?;
+    let total: u64 = extents.values().map(|extent| extent.snapshots).sum();
+    // The time of the record begins when all memory is there.
+    let memory = extents.iter().map(|(key, extent)| Ok((*key, memory_for(extent, args)?)));
+    let memory: Vec<(TargetKey, ReplayMemory)> = memory.collect::<Result<_>>()?;
     let progress = Progress { done: AtomicU64::new(0), counts: Mutex::default() };
     let begun = Instant::now();
     thread::scope(|scope| {
         let players: Vec<_> = memory
-            .iter()
-            .map(|(key, extent)| {
-                let (progress, key) = (&progress, *key);
-                scope.spawn(move || play(record, key, extent, args, (begun, span.start), progress))
+            .into_iter()
+            .map(|(key, memory)| {
+                let (progress, replayer) = (&progress, Replayer::new(memory, begun, span.start, args.speed));
+                scope.spawn(move || play(record, key, replayer, progress))
             })
             .collect();
         tell_progress(args.progress_notice_interval, begun, total, &progress, &|| {
@@ -125,79 +129,10 @@ fn targets(record: &Record, args: &ReplayArgs) -> Result<Vec<TargetKey>> {
     }
 }
 
-/// What a target's memory was like over the whole record.
-#[derive(Clone, Debug, Default)]
-struct Extent {
-    snapshots: u64,
-    /// All that was monitored, sorted and disjoint.
-    monitored: Ranges,
-    /// Of it, what was accessed.
-    accessed: Ranges,
-}
-
-/// Ranges, sorted and disjoint, by their starts.
-#[derive(Clone, Debug, Default)]
-struct Ranges(BTreeMap<u64, u64>);
-
-impl Ranges {
-    /// Adds one, together with all that it touches.
-    fn add(&mut self, start: u64, end: u64) {
-        let (mut start, mut end) = (start, end);
-        while let Some((before, until)) = self.0.range(..=end).next_back().map(|(s, e)| (*s, *e))
-            && until >= start
-        {
-            if before <= start && until >= end {
-                return;
-            }
-            self.0.remove(&before);
-            (start, end) = (start.min(before), end.max(until));
-        }
-        self.0.insert(start, end);
-    }
-
-    fn size(&self) -> u64 {
-        self.0.iter().map(|(start, end)| end - start).fold(0, u64::saturating_add)
-    }
-
-    fn list(&self) -> Vec<AddrRange> {
-        self.0.iter().map(|(start, end)| AddrRange::new(Addr(*start), Addr(*end))).collect()
-    }
-}
-
-/// The extents of targets, in one pass over the record.
-fn extents(record: &Record, wanted: &[TargetKey]) -> Result<BTreeMap<TargetKey, Extent>, FrameError> {
-    let selection = Selection { targets: wanted.to_vec(), ..Selection::default() };
-    let mut extents: BTreeMap<TargetKey, Extent> = BTreeMap::new();
-    record.for_each(&selection, |chunk| {
-        for snapshot in chunk.snapshots() {
-            let extent = extents.entry(snapshot.head.target).or_default();
-            extent.snapshots += 1;
-            // Neighbours go in together.
-            let mut run: Option<(u64, u64)> = None;
-            for row in 0..snapshot.len() {
-                let (start, end) = (snapshot.start[row], snapshot.end[row]);
-                match &mut run {
-                    Some((_, until)) if *until == start => *until = end,
-                    _ => {
-                        run.into_iter().for_each(|(start, end)| extent.monitored.add(start, end));
-                        run = Some((start, end));
-                    }
-                }
-                if snapshot.nr_accesses[row] > 0 {
-                    extent.accessed.add(start, end);
-                }
-            }
-            run.into_iter().for_each(|(start, end)| extent.monitored.add(start, end));
-        }
-        Ok::<(), FrameError>(())
-    })?;
-    Ok(extents)
-}
-
 /// Refuses what would push others out of memory.
-fn check_memory(memory: &BTreeMap<TargetKey, Extent>, args: &ReplayArgs) -> Result<()> {
-    let size = |extent: &Extent| if args.populate { extent.monitored.size() } else { extent.accessed.size() };
-    let needed = Bytes(memory.values().map(size).fold(0, u64::saturating_add));
+fn check_memory(extents: &BTreeMap<TargetKey, MemoryExtent>, args: &ReplayArgs) -> Result<()> {
+    let taken = |extent: &MemoryExtent| if args.populate { extent.monitored.size() } else { extent.accessed.size() };
+    let needed = extents.values().map(taken).fold(Bytes(0), Bytes::saturating_add);
     let available =
         Procfs::new(&Root::host()).meminfo(Stamp::Record(Nanos(0))).ok().and_then(|memory| memory.available);
     let text = |bytes| format_size(bytes, Style::Human);
@@ -217,20 +152,17 @@ struct Progress {
     counts: Mutex<ReplayCounts>,
 }
 
-/// Plays one target.
-fn play(
-    record: &Record,
-    key: TargetKey,
-    extent: &Extent,
-    args: &ReplayArgs,
-    (begun, zero): (Instant, Nanos),
-    progress: &Progress,
-) -> Result<()> {
-    let mut memory = ReplayMemory::allocate(&extent.monitored.list())?;
+/// Memory for all that was monitored.
+fn memory_for(extent: &MemoryExtent, args: &ReplayArgs) -> Result<ReplayMemory> {
+    let mut memory = ReplayMemory::allocate(extent.monitored.ranges())?;
     if args.populate {
         memory.populate();
     }
-    let mut replayer = Replayer::new(memory, begun, zero, args.speed);
+    Ok(memory)
+}
+
+/// Plays one target.
+fn play(record: &Record, key: TargetKey, mut replayer: Replayer, progress: &Progress) -> Result<()> {
     let selection = Selection { targets: vec![key], ..Selection::default() };
     let known = record.meta().intervals;
     record.for_each(&selection, |chunk| {
@@ -266,22 +198,5 @@ fn tell_progress(seconds: u64, begun: Instant, total: u64, progress: &Progress, 
                 progress.done.load(Ordering::Relaxed)
             ));
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ranges_that_touch_or_overlap_become_one() {
-        let mut ranges = Ranges::default();
-        for (start, end) in [(10, 20), (40, 50), (20, 25), (45, 60), (0, 5), (12, 14)] {
-            ranges.add(start, end);
-        }
-        assert_eq!(ranges.0.iter().map(|(s, e)| (*s, *e)).collect::<Vec<_>>(), [(0, 5), (10, 25), (40, 60)]);
-        ranges.add(4, 41);
-        assert_eq!(ranges.0.iter().map(|(s, e)| (*s, *e)).collect::<Vec<_>>(), [(0, 60)]);
-        assert_eq!(ranges.size(), 60);
     }
 }
