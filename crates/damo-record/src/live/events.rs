@@ -90,6 +90,8 @@ impl Events {
             keys: Vec::new(),
             by_process: HashMap::new(),
             places: places.into_iter().map(|place| (place, 0)).collect(),
+            generation: 0,
+            committing: Vec::new(),
             is_tuned: false,
             schemes: HashMap::new(),
         });
@@ -125,19 +127,18 @@ impl Events {
     pub(crate) fn places(&mut self, kdamond: KdamondIndex, places: Vec<TargetSlot>) {
         self.run = None;
         for stream in self.streams.iter_mut().filter(|stream| stream.watched.kdamond == Some(kdamond)) {
-            for (at, place) in places.iter().enumerate() {
-                match stream.places.get_mut(at) {
-                    Some((present, _)) if present.is(place) => {}
-                    // The same process, now gone: its target stays what it was.
-                    Some((present, _)) if *place == TargetSlot::Gone => *present = TargetSlot::Gone,
-                    Some((present, generation)) => {
-                        *present = place.clone();
-                        *generation += 1;
-                    }
-                    None => stream.places.push((place.clone(), 0)),
-                }
-            }
-            stream.places.truncate(places.len());
+            stream.committing.clear();
+            stream.set_places(&places);
+        }
+    }
+
+    /// The kernel is being told of these places: until [`Events::places`] says that it has been, it reports on the old ones
+    /// or on the new ones. None, if it refused them.
+    pub(crate) fn commits(&mut self, committing: Option<(KdamondIndex, Vec<TargetSlot>)>) {
+        self.run = None;
+        for stream in &mut self.streams {
+            let its = committing.as_ref().filter(|(kdamond, _)| stream.watched.kdamond == Some(*kdamond));
+            stream.committing = its.map(|(_, places)| places.clone()).unwrap_or_default();
         }
     }
 
@@ -374,11 +375,7 @@ impl Events {
         scheme: Option<(u32, u32)>,
     ) -> Option<StreamId> {
         let stream = &mut self.streams[at];
-        let generation = match usize::try_from(target_id).ok().and_then(|place| stream.places.get(place)) {
-            Some((TargetSlot::Gone, _)) => return None,
-            Some((_, generation)) => *generation,
-            None => 0,
-        };
+        let generation = stream.generation_at(target_id)?;
         let key = stream.key(target_id, generation, scheme);
         self.target(at, key, target_id);
         let event = RegionEvent { key, time, nr_regions, region, extras: &self.extras };

@@ -205,6 +205,11 @@ impl EventFollower {
                 }
                 self.tell(control.places());
             }
+            // Before the next events are taken: the kernel may report on the new places from now on.
+            self.events.commits(control.committing().map(|(kdamond, mut places)| {
+                self.name(&mut places);
+                (kdamond, places)
+            }));
         }
         if control.ends_with_targets() && self.processes.alive().next().is_none() {
             return Ok(Some(Ending::TargetsGone));

@@ -363,6 +363,11 @@ impl TargetController for ManagedDamon {
         Ok(changed)
     }
 
+    fn committing(&self) -> Option<(KdamondIndex, Vec<TargetSlot>)> {
+        let (kdamond, _) = self.kdamonds.first()?;
+        self.pending.as_ref().map(|pending| (*kdamond, pending.next.clone()))
+    }
+
     fn wakeup(&self) -> Option<BorrowedFd<'_>> {
         self.pending.as_ref().map(|pending| pending.wakeup.as_fd())
     }

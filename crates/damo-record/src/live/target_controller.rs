@@ -15,6 +15,10 @@ pub(crate) trait TargetController {
     fn has_waiting(&self) -> bool;
     /// Begins to tell DAMON of newcomers. Whether places changed, because it was told of earlier ones.
     fn admit(&mut self, born: &[Process], notifier: &mut dyn Notifier) -> Result<bool, RecordError>;
+    /// The places that DAMON is being told of, and may have taken already.
+    fn committing(&self) -> Option<(KdamondIndex, Vec<TargetSlot>)> {
+        None
+    }
     /// Can be read when DAMON has taken newcomers or refused them.
     fn wakeup(&self) -> Option<BorrowedFd<'_>> {
         None

@@ -33,9 +33,13 @@ pub(super) struct Stream {
     pub(super) keys: Vec<Option<TargetKey>>,
     /// A process that moves to another place stays the same target: its key, and the kernel's index at first.
     pub(super) by_process: HashMap<(i32, Option<Nanos>), (TargetKey, u64)>,
-    /// What is at each of the kernel's target indices, and how often that changed: a place that was taken over by
-    /// another process is another target.
+    /// What is at each of the kernel's target indices, with a number that no other process had at that place: a place
+    /// that was taken over by another process is another target.
     pub(super) places: Vec<(TargetSlot, u64)>,
+    /// The last number given. 0 is of the processes at the beginning, and of places that nobody told of.
+    pub(super) generation: u64,
+    /// The places that the kernel is being told of, from one moment on that is not known; empty if it is not.
+    pub(super) committing: Vec<TargetSlot>,
     /// Whether the kernel's tuning told the sampling interval.
     pub(super) is_tuned: bool,
     /// What was told last of schemes, by context and index.
@@ -43,6 +47,42 @@ pub(super) struct Stream {
 }
 
 impl Stream {
+    /// Sets what is at the places from now on.
+    pub(super) fn set_places(&mut self, places: &[TargetSlot]) {
+        for (at, place) in places.iter().enumerate() {
+            if let Some((present, _)) = self.places.get_mut(at) {
+                if present.is(place) {
+                    continue;
+                }
+                // The same process, now gone: its target stays what it was.
+                if *place == TargetSlot::Gone {
+                    *present = TargetSlot::Gone;
+                    continue;
+                }
+            }
+            self.generation += 1;
+            self.places.splice(at..self.places.len().min(at + 1), [(place.clone(), self.generation)]);
+        }
+        self.places.truncate(places.len());
+    }
+
+    /// The number of what the kernel reports on at this place; `None` if nothing is measured there, or if it is not known
+    /// of which of two processes.
+    pub(super) fn generation_at(&mut self, target_id: u64) -> Option<u64> {
+        let Ok(at) = usize::try_from(target_id) else { return Some(0) };
+        if at >= self.places.len() && at < self.committing.len() {
+            // The kernel reports on a place that only the new list has: it has taken that.
+            let committed = std::mem::take(&mut self.committing);
+            self.set_places(&committed);
+        }
+        match (self.places.get(at), self.committing.get(at)) {
+            (Some((TargetSlot::Gone, _)), _) => None,
+            (Some((present, _)), Some(next)) if !present.is(next) => None,
+            (Some((_, generation)), _) => Some(*generation),
+            (None, _) => Some(0),
+        }
+    }
+
     /// A target as the record has it.
     pub(super) fn describe_target(
         &self,
@@ -105,5 +145,55 @@ impl Stream {
             scheme: scheme.map(|(_, scheme)| scheme),
             target_id: target_id | generation << 32,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use damo_trace::assemble::AssemblerOptions;
+
+    fn who(pid: i32) -> TargetSlot {
+        TargetSlot::Process(Process { pid, ..Process::default() })
+    }
+
+    fn stream(places: Vec<TargetSlot>) -> Stream {
+        Stream {
+            watched: Watched::default(),
+            assembler: Assembler::new(AssemblerOptions::default()),
+            tracker: None,
+            keys: Vec::new(),
+            by_process: HashMap::new(),
+            places: places.into_iter().map(|place| (place, 0)).collect(),
+            generation: 0,
+            committing: Vec::new(),
+            is_tuned: false,
+            schemes: HashMap::new(),
+        }
+    }
+
+    #[test]
+    fn a_place_that_only_the_new_list_has_says_that_the_kernel_has_taken_the_list() {
+        let mut stream = stream(vec![who(1), TargetSlot::Gone, who(3)]);
+        stream.committing = vec![who(1), who(3), who(4), who(5)];
+        // Which list it is, is not known of these yet.
+        assert_eq!([0, 1, 2].map(|at| stream.generation_at(at)), [Some(0), None, None]);
+        let new = stream.generation_at(3);
+        assert!(new > Some(0));
+        let all = [0, 1, 2, 3].map(|at| stream.generation_at(at));
+        assert_eq!((all[0], all[3]), (Some(0), new));
+        assert!(all[1] > Some(0) && all[2] > Some(0), "{all:?}");
+    }
+
+    #[test]
+    fn a_place_that_comes_again_is_another_target() {
+        let mut stream = stream(vec![who(1), who(2)]);
+        stream.set_places(&[who(1)]);
+        assert_eq!(stream.generation_at(1), Some(0), "nobody told of it");
+        stream.set_places(&[who(1), who(3)]);
+        let third = stream.generation_at(1);
+        stream.set_places(&[who(1)]);
+        stream.set_places(&[who(1), who(4)]);
+        assert!(third > Some(0) && stream.generation_at(1) > third);
     }
 }

@@ -35,6 +35,18 @@ fn a_child_becomes_a_target_of_its_own_and_takes_the_place_of_one_that_is_gone()
 }
 
 #[test]
+fn a_child_that_the_kernel_reports_on_before_it_says_that_it_has_taken_it_is_known() {
+    let lab = Lab::new(vec![one_snapshot(), does(forks)]);
+    let early = Step::Snapshot(0, 1, ms(1200), &[0x9000]);
+    let more = [nothing(), does(until_committed), early, nothing(), Step::Snapshot(0, 1, ms(1300), &[0x9000])];
+    lab.then(more.into_iter().chain([exits(77), exits(78)]));
+    let (reader, batch) = lab.recorded();
+    assert_eq!(pids_of(&reader), [77, 78]);
+    assert_eq!(batch.snapshots.len(), 3);
+    assert!(batch.snapshots[1..].iter().all(|snapshot| snapshot.target == reader.targets()[1].key));
+}
+
+#[test]
 fn a_child_is_recorded_although_there_is_no_room_for_a_new_note_of_what_was_set_up() {
     let lab = Lab::new(vec![one_snapshot(), does(forks)]);
     // What stands where the note is written first keeps it from being written, as a full disk does.
