@@ -40,15 +40,31 @@ wait_for() {
 
 # start_workload CONFIG [OPTION…]: starts it in the background, leaves its process id in $pid and its log in NAME.truth.
 # Few accesses per batch and a short rest leave the CPUs to the others; all areas are still visited many times a second.
-# WORKLOAD=./NAME before it: under the name of this link to the program.
+# WORKLOAD=./NAME before it: under the name of this link to the program; TRUTH=FILE: with this log.
 start_workload() {
     config=$1
     shift
-    truth=$config.truth
+    truth=${TRUTH:-$config.truth}
     rm -f "$truth"
     "${WORKLOAD:-damo-workload}" --quiet --nr_accesses_per_region 2442 --rest 200 --truth "$truth" "$@" "$CONFIGS/$config.cfg" &
     pid=$!
     wait_for 10 grep -q begin "$truth"
+}
+
+# find_area NAME: where an area of the workload lies, as its log says: $area_start and $area_size, in bytes.
+find_area() {
+    set -- "$1" $(sed -n "/\"$1\"/ s/.*\"start\": *\([0-9]*\).*\"end\": *\([0-9]*\).*/\1 \2/p" "$truth" | head -1)
+    [ $# = 3 ] || fail "the log of the workload names no area $1"
+    area_start=$2 area_size=$(($3 - $2))
+}
+
+# share_on_node NODE START SIZE: the share of the memory of $pid there, in pages, that is on the node.
+share_on_node() {
+    awk -v node="N$1=" -v start="$2" -v size="$3" 'function hex(s,  i, n) {
+            for (i = 1; i <= length(s); i++) n = n * 16 + index("0123456789abcdef", substr(s, i, 1)) - 1; return n }
+        { at = hex($1); if (at > start + size || at + 65536 < start) next
+          for (i = 2; i <= NF; i++) if (index($i, node) == 1) pages += substr($i, length(node) + 1) }
+        END { printf "%.3f", pages * 4096 / size }' "/proc/$pid/numa_maps"
 }
 
 # start_record OPTION…: damo-record in the background; $recorder is its process id, its words go to record.log.

@@ -3,11 +3,10 @@
 # kernel: 6.12 newest
 start_workload steady
 sleep 2
-line=$(grep '"cold"' steady.truth | head -1)
-start=$(echo "$line" | sed 's/.*"start": *\([0-9]*\).*/\1/') end=$(echo "$line" | sed 's/.*"end": *\([0-9]*\).*/\1/')
-expect "the cold area is known" "$start" -lt "$end"
+find_area cold
+start=$area_start size=$area_size
 swapped() { memory_of "$pid" VmSwap; }
-size=$((end - start)) middle=$((start + (end - start) / 2))
+middle=$((start + size / 2))
 pageout="--damos_access_rate 0% 0% --damos_age 500ms max --damos_action pageout"
 
 # All but the first half of the cold area may go.

@@ -6,30 +6,23 @@ expect "there are two nodes" "$(cat /sys/devices/system/node/has_memory)" = 0-1
 expect "the second one has no CPU" "$(cat /sys/devices/system/node/has_cpu)" = 0
 start_workload steady
 wait_for 30 grep -q '"phase":"steady"' steady.truth
-area() { grep "\"$1\"" steady.truth | head -1 | sed 's/.*"start": *\([0-9]*\).*"end": *\([0-9]*\).*/\1 \2/'; }
-set -- $(area cold) $(area hot)
-cold=$1 cold_size=$(($2 - $1)) hot=$3 hot_size=$(($4 - $3))
-# on_node NODE START SIZE: the share of the area's pages that is on the node.
-on_node() {
-    awk -v node="N$1=" -v start="$2" -v size="$3" 'function hex(s,  i, n) {
-            for (i = 1; i <= length(s); i++) n = n * 16 + index("0123456789abcdef", substr(s, i, 1)) - 1; return n }
-        { at = hex($1); if (at > start + size || at + 65536 < start) next
-          for (i = 2; i <= NF; i++) if (index($i, node) == 1) pages += substr($i, length(node) + 1) }
-        END { printf "%.3f", pages * 4096 / size }' "/proc/$pid/numa_maps"
-}
-at_least "the share of the cold area on node 0, where the CPUs are" "$(on_node 0 "$cold" "$cold_size")" 0.95
+find_area hot
+hot=$area_start hot_size=$area_size
+find_area cold
+cold=$area_start cold_size=$area_size
+at_least "the share of the cold area on node 0, where the CPUs are" "$(share_on_node 0 "$cold" "$cold_size")" 0.95
 
 # What is idle goes to the slow node. Physical memory is what each kernel with migration can do that for.
 damo start paddr --damos_action migrate_cold 1 --damos_access_rate 0% 0% --damos_age 1s max || fail "does not start"
 damo status >status.txt
 grep -q "migrate_cold to node 1" status.txt || fail "status does not tell the node"
 for _ in $(seq 80); do
-    moved=$(on_node 1 "$cold" "$cold_size")
+    moved=$(share_on_node 1 "$cold" "$cold_size")
     awk "BEGIN { exit !($moved >= 0.6) }" && break
     usleep 500000
 done
 damo stop || fail "does not stop"
-kept=$(on_node 0 "$hot" "$hot_size")
+kept=$(share_on_node 0 "$hot" "$hot_size")
 at_least "the share of the cold area that is on node 1" "$moved" 0.5
 note "$moved of the cold area moved, $kept of the busy one stayed"
 
@@ -48,7 +41,7 @@ if kernel_has schemes/0/dests; then
     wait_for 40 sh -c "damo status --json | grep -q '\"sz_applied\": [1-9][0-9]\{7\}'"
     sleep 3
     damo stop || fail "does not stop"
-    share=$(on_node 1 "$cold" "$cold_size")
+    share=$(share_on_node 1 "$cold" "$cold_size")
     at_least "the share of the cold area on node 1, of three quarters" "$share" 0.65
     at_most "the share of the cold area on node 1, of three quarters" "$share" 0.85
     note "$share of it on node 1 by weights 1 and 3"
