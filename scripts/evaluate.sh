@@ -2,7 +2,7 @@
 # Makes the tables and pictures of docs/evaluation.md, and the pictures of docs/schemes.md. The numbers are reckoned anew and
 # come out the same on every machine: simulated memory, virtual time.
 #   scripts/evaluate.sh [--check]      with --check nothing is changed: exit code 1 if a table would be
-# Measured on a machine, and so only printed (some minutes):
+# Measured on a machine, and so only printed (up to half an hour):
 #   scripts/evaluate.sh --here         rows of the last two tables: recording by referenced pages on this machine, without root
 #   scripts/evaluate.sh --guest        the same beside DAMON, in the guest of scripts/guest
 set -euo pipefail
@@ -17,7 +17,7 @@ if [ "$check" = --here ] || [ "$check" = --guest ]; then
         PATH=$programs:$PATH sh tests/guest/sources.sh 100 400 1000 4096
         exec "$cost" 100 400 1000 4096
     fi
-    exec scripts/guest run --time 600 --bin "$programs/damo-record" --bin "$programs/damo-workload" \
+    exec scripts/guest run --time 1200 --bin "$programs/damo-record" --bin "$programs/damo-workload" \
         --bin "$programs/damo-score" --bin "$cost" --file tests/guest \
         -- sh -c '. /share/in/guest/prepare.sh; sh /share/in/guest/sources.sh --damon 100 400 1000; referenced_cost 100 400 1000'
 fi

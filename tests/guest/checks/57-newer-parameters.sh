@@ -1,6 +1,6 @@
 # what Linux 6.16 to 7.3 brought is set by options, takes effect, and is put back: probes, pauses, removal of single targets
 # kernel: newest
-# limit: 150
+# limit: 200
 context=$DAMON/0/contexts/0
 probes=$context/monitoring_attrs/probes
 damo start --refresh_stat 200 --probe --probe_filter allow anon --probe --probe_filter reject none memcg / allow memcg / \
@@ -56,6 +56,13 @@ is_complete plain.damo steady.truth
 at_least "the bytes of the hot area, which a weight would hide" "$s_last_accessed" 5000000
 expect "the weight is there again" "$(cat $probes/0/weight)" = 1
 echo 0 >$DAMON/nr_kdamonds
+
+# Where the kernel counts addresses in steps of eight bytes, the record has bytes.
+damo-record paddr --damon_addr_unit 8 --timeout 6 -o unit.damo || fail "no recording with another unit of addresses"
+is_complete unit.damo
+at_least "the end of the last region" "$s_highest" "$middle"
+at_most "the end of the last region" "$s_highest" $((8 * 1024 * 1024 * 1024))
+at_least "bytes accessed in the last snapshots" "$s_last_accessed" 1000000
 
 # Hits are recorded from the events, and from what is read.
 damo-record paddr --probe --probe_filter allow anon --timeout 6 -o probes.damo || fail "no recording of probes"
