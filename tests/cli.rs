@@ -68,6 +68,25 @@ fn a_record_is_read_from_standard_input() {
 }
 
 #[test]
+fn a_report_records_for_itself_if_told_so() {
+    let here = directory();
+    let config = common::top().join("testdata/masim/stairs.cfg");
+    let words = format!("--simulate {} --timeout 5s", config.display());
+    let report = |args: &[&str]| damo(here.path()).args(args).output().expect("damo starts");
+    let live = report(&["report", "wss", &format!("--live={words}")]);
+    assert!(live.status.success(), "{}", String::from_utf8_lossy(&live.stderr));
+    let recorded = report(&[&["record", "-o", "five.damo"], &words.split(' ').collect::<Vec<_>>()[..]].concat());
+    assert!(recorded.status.success(), "{}", String::from_utf8_lossy(&recorded.stderr));
+    assert_eq!(String::from_utf8_lossy(&live.stdout), ok(here.path(), "report wss five.damo"));
+    let said = fails(here.path(), "report wss --live=--simulate=nowhere.cfg", 2);
+    assert!(said.contains("nowhere.cfg") && said.contains("nothing was recorded"), "{said}");
+    assert!(fails(here.path(), "report wss --live five.damo", 2).contains("cannot be used with"));
+    let left: Vec<_> =
+        fs::read_dir(here.path()).expect("read").map(|entry| entry.expect("entry").file_name()).collect();
+    assert_eq!(left, ["five.damo"]);
+}
+
+#[test]
 fn a_record_goes_to_standard_output() {
     let here = directory();
     record_stairs(here.path());

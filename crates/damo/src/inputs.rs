@@ -145,7 +145,7 @@ impl Inputs {
         }
         bail!(
             "no record to read: neither {} nor {} is in this directory. Name one with -i FILE, or make one: \
-             `damo record PID`, or `damo demo` where there is no DAMON",
+             `damo record PID`, or `damo demo` where there is no DAMON; a report with --live records one for itself",
             DEFAULTS[0],
             DEFAULTS[1]
         )

@@ -8,6 +8,7 @@ mod heats;
 mod holistic;
 mod html;
 mod idle;
+mod live;
 mod nr_regions;
 pub(crate) mod options;
 pub(crate) mod part;

@@ -2,6 +2,7 @@
 //! one runner that makes and shows them.
 
 use super::form::{AnyForm, FormArgs, FormOptions, PagerArgs};
+use super::live::LiveArgs;
 use super::options::ClockArgs;
 use super::part::PartOptions;
 use crate::errors::Outcome;
@@ -9,7 +10,7 @@ use crate::inputs::{Inputs, Opened};
 use crate::progress;
 use anyhow::Result;
 use clap::{Args, Command};
-use damo_frame::Record;
+use damo_frame::{OpenOptions, Record};
 use damo_report::filter::Filter;
 use damo_report::selection::selected;
 use damo_report::several::Apart;
@@ -102,6 +103,9 @@ pub(crate) struct Asked<A: ReportArgs> {
     /// The same by an option, and what the records do not tell.
     #[command(flatten)]
     pub inputs: Inputs,
+    /// What to record for the report.
+    #[command(flatten)]
+    live: LiveArgs,
     /// The report's own.
     #[command(flatten)]
     pub own: A,
@@ -173,7 +177,10 @@ impl<A: ReportArgs> ReportCommand for Asked<A> {
         // Mistakes in options are told before a long record is read.
         let (form, filter) = (self.form.form()?, self.part.filter(self.clock)?);
         A::check(self, &form)?;
-        let opened = self.inputs.known.open(&A::paths(self)?)?;
+        let opened = match self.live.record(&OpenOptions::default())? {
+            Some(record) => Opened { records: vec![record] },
+            None => self.inputs.known.open(&A::paths(self)?)?,
+        };
         opened.has_target(&filter.target)?;
         form.check()?;
         let request = Request { asked: self, form, filter, opened: &opened };
