@@ -3,6 +3,7 @@
 use crate::history::{Moment, Sums, bytes};
 use crate::series::Series;
 use crate::state::State;
+use damo_model::scheme::Quotas;
 use damo_model::{Bytes, Nanos, SchemeCounts, TargetKey, TimeSpan};
 use std::collections::BTreeMap;
 
@@ -113,7 +114,7 @@ impl State {
                 None => scheme.to_string(),
             },
             action: self.actions.get(*scheme as usize).filter(|action| !action.is_empty()).cloned(),
-            effective_quota: state.effective_quota.at(span.end),
+            effective_quota: state.effective_quota.at(span.end).filter(|quota| *quota < Quotas::UNLIMITED),
             counts: state.counts.at(span.end),
         });
         let schemes = schemes.collect();

@@ -205,7 +205,7 @@ impl<'r> Reader<'r> {
         let fail_charge = fail_charge.filter(|(_, denominator)| *denominator > 0);
         Ok(Quotas {
             time: self.millis("ms")?,
-            size: Bytes(self.number("bytes")?),
+            size: limit(self.number("bytes")?),
             reset_interval: self.millis("reset_interval_ms")?,
             weights: Weights {
                 size: self.small("weights/sz_permil")?,
@@ -281,7 +281,7 @@ impl<'r> Reader<'r> {
                 qt_exceeds: stats.number("qt_exceeds")?,
                 nr_snapshots: stats.optional("nr_snapshots")?,
             },
-            effective_size: self.optional("quotas/effective_bytes")?.map(Bytes),
+            effective_size: self.optional("quotas/effective_bytes")?.map(limit),
             tried_bytes: self.optional("tried_regions/total_bytes")?.map(Bytes),
             tried: self.tried_regions()?,
         })
@@ -312,4 +312,9 @@ impl<'r> Reader<'r> {
         };
         numbers.into_iter().map(region).collect()
     }
+}
+
+/// A size quota; what is written in place of none is none.
+fn limit(bytes: u64) -> Bytes {
+    Some(Bytes(bytes)).filter(|size| *size < Quotas::UNLIMITED).unwrap_or_default()
 }

@@ -6,7 +6,7 @@ mod newer;
 use super::*;
 use damo_model::kdamond::{Context, ContextTarget, Kdamond, Probe};
 use damo_model::scheme::{
-    Action, FilterKind, Goal, GoalTuner, Metric, Scheme, SchemeFilter, Span, WatermarkMetric, Watermarks,
+    Action, FilterKind, Goal, GoalTuner, Metric, Quotas, Scheme, SchemeFilter, Span, WatermarkMetric, Watermarks,
 };
 use damo_model::{Addr, AddrRange, Bytes, IntervalsGoal, Nanos, NrRegions, Ops};
 use std::collections::BTreeMap;
@@ -329,6 +329,35 @@ fn parameters_that_no_kernel_takes_are_refused_before_the_first_write() {
             .contains("filters[1].address_range")
     );
     assert!(change(&|context| context.schemes[0].watermarks.low = 900).contains("do not fall in this order"));
+}
+
+#[test]
+fn a_quota_that_is_taken_away_from_a_running_scheme_is_one_that_it_never_reaches() {
+    let (fake, sysfs) = kernel((6, 12));
+    let with = |size: u64, reset_interval: Nanos| {
+        let mut kdamond = everything();
+        let scheme = &mut kdamond.contexts[0].schemes[0];
+        scheme.quotas = Quotas { size: Bytes(size), reset_interval, ..Quotas::default() };
+        [kdamond]
+    };
+    let never = Quotas::default().reset_interval;
+    let file = |name: &str| fake.files()[&format!("{KDAMONDS}/0/contexts/0/schemes/0/quotas/{name}")].clone();
+    let mut staged = sysfs.stage(&with(4096, Nanos::from_millis(500))).expect("fits");
+    staged.start().expect("goes on");
+    // A second commit may come before the kernel has reset the quota.
+    for _ in 0..2 {
+        staged.commit(&with(0, never)).expect("fits");
+        assert_eq!([file("bytes"), file("reset_interval_ms")], [(1u64 << 62).to_string(), "500".to_owned()]);
+        assert_eq!(sysfs.kdamonds().expect("read")[0].params.contexts[0].schemes[0].quotas.size, Bytes(0));
+    }
+    staged.commit(&with(8192, Nanos::from_millis(1000))).expect("fits");
+    assert_eq!([file("bytes"), file("reset_interval_ms")], ["8192", "1000"]);
+    staged.undo().expect("put back");
+    let mut staged = sysfs.stage(&with(0, never)).expect("fits");
+    staged.start().expect("goes on");
+    staged.commit(&with(0, never)).expect("fits");
+    assert_eq!(file("bytes"), "0", "it had none");
+    staged.undo().expect("put back");
 }
 
 #[test]

@@ -15,6 +15,8 @@ use std::io;
 pub(super) struct Writer<'r> {
     root: &'r Root,
     dir: String,
+    /// The kernel has taken what the files say so far, and runs by it.
+    is_running: bool,
 }
 
 /// A file that not every kernel has.
@@ -29,11 +31,16 @@ const fn since(what: &'static str, since: &'static str) -> Since {
 
 impl<'r> Writer<'r> {
     pub(super) fn new(root: &'r Root, dir: &str) -> Self {
-        Self { root, dir: dir.to_owned() }
+        Self { root, dir: dir.to_owned(), is_running: false }
+    }
+
+    /// Writes what a kdamond that runs is to take.
+    pub(super) fn of_running(root: &'r Root, dir: &str) -> Self {
+        Self { is_running: true, ..Writer::new(root, dir) }
     }
 
     fn below(&self, name: &str) -> Writer<'r> {
-        Writer { root: self.root, dir: format!("{}/{name}", self.dir) }
+        Writer { dir: format!("{}/{name}", self.dir), ..*self }
     }
 
     fn path(&self, name: &str) -> String {
@@ -191,9 +198,15 @@ impl<'r> Writer<'r> {
     }
 
     fn quotas(&self, quotas: &Quotas) -> Result<()> {
+        let (mut size, mut reset_interval) = (quotas.size, millis(quotas.reset_interval));
+        if self.is_running && !quotas.is_limited() && self.has_quota()? {
+            // It counts from the next reset on.
+            (size, reset_interval) =
+                (Quotas::UNLIMITED, reset_interval.min(self.root.read_number(&self.path("reset_interval_ms"))?));
+        }
         self.set("ms", millis(quotas.time))?;
-        self.set("bytes", quotas.size.0)?;
-        self.set("reset_interval_ms", millis(quotas.reset_interval))?;
+        self.set("bytes", size.0)?;
+        self.set("reset_interval_ms", reset_interval)?;
         self.set("weights/sz_permil", quotas.weights.size)?;
         self.set("weights/nr_accesses_permil", quotas.weights.nr_accesses)?;
         self.set("weights/age_permil", quotas.weights.age)?;
@@ -210,6 +223,16 @@ impl<'r> Writer<'r> {
         // Before there was a choice it was always this one.
         let tuner = quotas.goal_tuner.unwrap_or(GoalTuner::Consist);
         self.set_newer("goal_tuner", tuner, GoalTuner::Consist, since("a choice of goal tuners", "7.1"))
+    }
+
+    /// Whether the files say that there is one.
+    fn has_quota(&self) -> Result<bool> {
+        for file in ["ms", "bytes", "goals/nr_goals"] {
+            if self.has(file) && self.root.read_number::<u64>(&self.path(file))? > 0 {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     fn quota_goal(&self, goal: &Goal) -> Result<()> {

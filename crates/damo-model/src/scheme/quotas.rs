@@ -54,6 +54,10 @@ impl Default for Quotas {
 }
 
 impl Quotas {
+    /// A size that no scheme reaches. It is written in place of 0 where a running scheme's quota is taken away: kernels up to
+    /// 7.3 would keep the quota in effect, and what was charged to it, for ever.
+    pub const UNLIMITED: Bytes = Bytes(1 << 62);
+
     /// Whether there is any limit.
     pub fn is_limited(&self) -> bool {
         self.time.0 > 0 || self.size.0 > 0 || !self.goals.is_empty()

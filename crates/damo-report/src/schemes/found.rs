@@ -100,7 +100,8 @@ impl Told {
                     last = Some(counts);
                 }
             }
-            intervals.push(SchemeInterval { span: TimeSpan::new(start, end), counts: done, effective_quota: quota });
+            let effective_quota = quota.filter(|quota| *quota < Quotas::UNLIMITED);
+            intervals.push(SchemeInterval { span: TimeSpan::new(start, end), counts: done, effective_quota });
             start = end;
         }
         let (kdamond, context, scheme) = self.key;
