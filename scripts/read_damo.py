@@ -159,6 +159,9 @@ SIDES = {
                                  "nr_tried": b.uint(), "sz_tried": b.uint(), "nr_applied": b.uint(),
                                  "sz_applied": b.uint(), "sz_ops_filter_passed": b.option(b.uint),
                                  "qt_exceeds": b.uint(), "nr_snapshots": b.option(b.uint)})}},
+    10: lambda b: {"placement": {"at": b.stamp(), "pid": b.int(), "target": b.option(b.uint), "memory": b.list(
+        lambda: {"start": b.uint(), "end": b.uint(), "node": b.uint(), "bytes": b.uint()}), "threads": b.list(
+            lambda: {"node": b.uint(), "threads": b.uint()})}},
 }
 
 

@@ -7,8 +7,9 @@ use common::damo;
 use damo_format::{Writer, WriterOptions};
 use damo_model::{
     Addr, Age, Bytes, Clock, ClockPair, ColumnId, CpuTime, ExtraColumn, Footprint, Intervals, Item, Lost, Mapping,
-    Mappings, Mark, Meta, Nanos, NrAccesses, Params, Pressure, Process, ProcessFootprint, Region, SchemeCounts,
-    SchemeProgress, Side, Snapshot, Source, Stamp, SystemFootprint, Target, TargetKey, TracepointFormat,
+    Mappings, Mark, Meta, Nanos, NodeMemory, NodeThreads, NrAccesses, Params, Placement, Pressure, Process,
+    ProcessFootprint, Region, SchemeCounts, SchemeProgress, Side, Snapshot, Source, Stamp, SystemFootprint, Target,
+    TargetKey, TracepointFormat,
 };
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -96,6 +97,10 @@ fn evil_items() -> Vec<Item> {
     for pid in [7, 8] {
         let mappings = mappings.clone();
         side_data.push(Side::Mappings(Mappings { at: at(0), pid, target: None, mappings }));
+        let row = |start, node, bytes| NodeMemory { start: Addr(start), end: Addr(0x20000), node, bytes: Bytes(bytes) };
+        let memory = vec![row(0x10000, 0, u64::MAX), row(0x18000, u32::MAX, u64::MAX), row(0x30000, 1, 1)];
+        let threads = vec![NodeThreads { node: 0, threads: u32::MAX }; 2];
+        side_data.push(Side::Placement(Placement { at: at(0), pid, target: None, memory, threads }));
     }
     for second in [0, 1, 2, 3, 6] {
         let (user, system) = (Nanos(second), Nanos(second));

@@ -13,7 +13,8 @@ use crate::error::EditError;
 use areas::{Areas, Moves};
 use damo_model::features::FEATURES;
 use damo_model::{
-    Bytes, ClockPair, Item, KdamondIndex, Meta, Nanos, Ops, Side, Sink, SinkError, Source, Stamp, Target, TargetKey,
+    AddrRange, Bytes, ClockPair, Item, KdamondIndex, Meta, Nanos, Ops, Side, Sink, SinkError, Source, Stamp, Target,
+    TargetKey,
 };
 use names::Names;
 use std::collections::BTreeMap;
@@ -80,10 +81,18 @@ impl Sink for Survey {
                 self.areas.entry(space).or_default().0.add(snapshot.regions.iter().map(damo_model::Region::range));
             }
             Item::Side(side) => {
-                if let Side::Mappings(all) = side {
-                    let space = self.space(all.target, Some(all.pid));
-                    let ranges = all.mappings.iter().map(|m| damo_model::AddrRange::new(m.start, m.end));
-                    self.areas.entry(space).or_default().0.add(ranges);
+                match side {
+                    Side::Mappings(all) => {
+                        let space = self.space(all.target, Some(all.pid));
+                        let ranges = all.mappings.iter().map(|m| AddrRange::new(m.start, m.end));
+                        self.areas.entry(space).or_default().0.add(ranges);
+                    }
+                    Side::Placement(all) => {
+                        let space = self.space(all.target, Some(all.pid));
+                        let ranges = all.memory.iter().map(|m| AddrRange::new(m.start, m.end));
+                        self.areas.entry(space).or_default().0.add(ranges);
+                    }
+                    _ => {}
                 }
                 if let Some(Stamp::Wall(at)) = stamp_of(side) {
                     self.first_wall = Some(self.first_wall.map_or(at, |first| first.min(at)));
@@ -186,6 +195,13 @@ impl<'a> Anonymize<'a> {
                     if !names::is_perms(&mapping.perms) {
                         mapping.perms.clear();
                     }
+                }
+            }
+            Side::Placement(all) => {
+                let moves = self.moves.get(&self.survey.space(all.target, Some(all.pid)));
+                all.pid = self.names.pid(all.pid);
+                for (memory, moves) in all.memory.iter_mut().zip(moves.into_iter().cycle()) {
+                    (memory.start, memory.end) = moves.range(memory.start, memory.end);
                 }
             }
             Side::Process(footprint) => footprint.pid = self.names.pid(footprint.pid),

@@ -22,6 +22,7 @@ pub(crate) fn stamp_of(side: &Side) -> Option<Stamp> {
         Side::Lost(side) => side.at,
         Side::Mark(side) => side.at,
         Side::Scheme(side) => side.at,
+        Side::Placement(side) => side.at,
         _ => return None,
     })
 }
@@ -38,6 +39,7 @@ pub(crate) fn stamp_mut(side: &mut Side) -> Option<&mut Stamp> {
         Side::Lost(side) => &mut side.at,
         Side::Mark(side) => &mut side.at,
         Side::Scheme(side) => &mut side.at,
+        Side::Placement(side) => &mut side.at,
         _ => return None,
     })
 }

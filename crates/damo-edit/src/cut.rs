@@ -1,14 +1,14 @@
 //! A part of a record: of its time, its targets, its addresses.
 //!
 //! A snapshot belongs to the time in which it begins, so that two cuts at one moment share nothing and lack nothing.
-//! Side data belong to the time of their stamp; but mappings and parameters that were in force when the part began
-//! come along, with their own stamps, so that names still work. Regions that stick out of the wanted addresses are
+//! Side data belong to the time of their stamp; but mappings, their placement and parameters that were in force when the part
+//! began come along, with their own stamps, so that names still work. Regions that stick out of the wanted addresses are
 //! clipped; mappings are kept whole.
 
 use crate::clock::{on_record_clock, stamp_of};
 use damo_model::{
-    AddrRange, ClockPair, ColumnId, ExtraColumn, Item, KdamondIndex, Mappings, Params, Region, Side, Sink, SinkError,
-    Snapshot, Target, TargetKey, TimeSpan,
+    AddrRange, ClockPair, ColumnId, ExtraColumn, Item, KdamondIndex, Mappings, Params, Placement, Region, Side, Sink,
+    SinkError, Snapshot, Target, TargetKey, TimeSpan,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -48,7 +48,8 @@ pub struct Cut<'a> {
     declared: BTreeSet<TargetKey>,
     /// In force when the part begins; handed on when something needs them.
     params: BTreeMap<(Option<KdamondIndex>, Option<u32>), Params>,
-    mappings: BTreeMap<(i32, Option<TargetKey>), Mappings>,
+    /// Mappings, and where they are placed, by process and target.
+    of_processes: BTreeMap<(i32, Option<TargetKey>, bool), Side>,
     kept: Kept,
     out: &'a mut dyn Sink,
 }
@@ -62,7 +63,7 @@ impl<'a> Cut<'a> {
             targets: BTreeMap::new(),
             declared: BTreeSet::new(),
             params: BTreeMap::new(),
-            mappings: BTreeMap::new(),
+            of_processes: BTreeMap::new(),
             kept: Kept::default(),
             out,
         }
@@ -103,7 +104,10 @@ impl<'a> Cut<'a> {
                         self.params.insert((params.kdamond, params.context), params.clone());
                     }
                     Side::Mappings(mappings) => {
-                        self.mappings.insert((mappings.pid, mappings.target), mappings.clone());
+                        self.of_processes.insert((mappings.pid, mappings.target, false), side.clone());
+                    }
+                    Side::Placement(placement) => {
+                        self.of_processes.insert((placement.pid, placement.target, true), side.clone());
                     }
                     _ => {}
                 }
@@ -118,7 +122,10 @@ impl<'a> Cut<'a> {
         }
         self.put_params()?;
         match side {
-            Side::Mappings(Mappings { target: Some(key), .. }) => self.declare(*key)?,
+            Side::Mappings(Mappings { target: Some(key), .. })
+            | Side::Placement(Placement { target: Some(key), .. }) => {
+                self.declare(*key)?;
+            }
             Side::Process(footprint) => footprint.target.map_or(Ok(()), |key| self.declare(key))?,
             _ => {}
         }
@@ -133,6 +140,7 @@ impl<'a> Cut<'a> {
         match side {
             Side::Mappings(side) => self.wants_process(side.pid, side.target),
             Side::Process(side) => self.wants_process(side.pid, side.target),
+            Side::Placement(side) => self.wants_process(side.pid, side.target),
             Side::Cpu(side) => side.kdamond || self.wants_process(side.pid, None),
             Side::Params(side) => self.wants_kdamond(side.kdamond),
             Side::Scheme(side) => self.wants_kdamond(side.kdamond),
@@ -164,22 +172,22 @@ impl<'a> Cut<'a> {
         Ok(())
     }
 
-    /// The mappings that were in force for a target when the part began.
+    /// The mappings of a target that were in force when the part began, and their placement.
     fn put_mappings(&mut self, key: TargetKey) -> Result<(), SinkError> {
-        if self.mappings.is_empty() {
+        if self.of_processes.is_empty() {
             return Ok(());
         }
         let pid = |target: &Target| target.process.as_ref().map(|process| process.pid);
         let own = self.targets.get(&key).and_then(pid);
         let known: BTreeSet<i32> = self.targets.values().filter_map(pid).collect();
-        let ours = |at: &(i32, Option<TargetKey>)| match at.1 {
+        let ours = |at: &(i32, Option<TargetKey>, bool)| match at.1 {
             Some(target) => target == key || own == Some(at.0),
             None => own == Some(at.0) || !known.contains(&at.0),
         };
-        let due: Vec<_> = self.mappings.keys().copied().filter(ours).collect();
+        let due: Vec<_> = self.of_processes.keys().copied().filter(ours).collect();
         for at in due {
-            if let Some(mappings) = self.mappings.remove(&at) {
-                self.out.put(&Item::Side(Side::Mappings(mappings)))?;
+            if let Some(side) = self.of_processes.remove(&at) {
+                self.out.put(&Item::Side(side))?;
             }
         }
         Ok(())
@@ -259,6 +267,11 @@ mod tests {
         Item::Side(Side::Mappings(Mappings { at: Stamp::Record(Nanos(at)), pid, target: None, mappings: Vec::new() }))
     }
 
+    fn placement(at: i64, pid: i32) -> Item {
+        let (at, memory, threads) = (Stamp::Record(Nanos(at)), Vec::new(), Vec::new());
+        Item::Side(Side::Placement(Placement { at, pid, target: None, memory, threads }))
+    }
+
     fn mark(at: i64) -> Item {
         Item::Side(Side::Mark(Mark { at: Stamp::Record(Nanos(at)), text: String::new() }))
     }
@@ -276,14 +289,26 @@ mod tests {
         items.extend([mappings(0, 100), mappings(0, 101), mappings(150, 100), mark(199), mark(200)]);
         items.extend((0..5).map(|n| snapshot(0, n)));
         items.push(snapshot(1, 0));
+        items.insert(3, placement(10, 100));
+        items.insert(3, placement(20, 101));
         let out = cut(Part { time: Some(TimeSpan::new(Nanos(200), Nanos(400))), ..Part::default() }, &items);
         let meta = Item::Meta(Meta::default());
-        assert_eq!(out, [meta, mark(200), target(0), mappings(150, 100), snapshot(0, 2), snapshot(0, 3)]);
+        let in_force = [mappings(150, 100), placement(10, 100)];
+        let expected = [[meta, mark(200), target(0)].as_slice(), &in_force, &[snapshot(0, 2), snapshot(0, 3)]].concat();
+        assert_eq!(out, expected);
     }
 
     #[test]
     fn side_data_of_other_processes_is_left_out_with_their_targets() {
-        let items = [Item::Meta(Meta::default()), target(0), target(1), mappings(0, 100), mappings(0, 101), mark(5)];
+        let items = [
+            Item::Meta(Meta::default()),
+            target(0),
+            target(1),
+            mappings(0, 100),
+            mappings(0, 101),
+            placement(0, 100),
+            mark(5),
+        ];
         let part = Part { targets: Some(BTreeSet::from([TargetKey(1)])), ..Part::default() };
         assert_eq!(cut(part, &items), [Item::Meta(Meta::default()), mappings(0, 101), mark(5)]);
     }

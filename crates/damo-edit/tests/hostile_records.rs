@@ -7,9 +7,9 @@ use damo_edit::check::{Check, Limits};
 use damo_edit::merge::{Input, Plan, join};
 use damo_edit::{Aggregate, AggregateOptions, Cut, EditError, Part};
 use damo_model::{
-    Addr, AddrRange, Age, Clock, ClockPair, ColumnId, ExtraColumn, Intervals, Item, Mapping, Mappings, Mark, Meta,
-    Nanos, NrAccesses, Process, Region, Side, Sink, SinkError, Snapshot, SnapshotState, Stamp, Target, TargetKey,
-    TimeSpan,
+    Addr, AddrRange, Age, Bytes, Clock, ClockPair, ColumnId, ExtraColumn, Intervals, Item, Mapping, Mappings, Mark,
+    Meta, Nanos, NodeMemory, NrAccesses, Placement, Process, Region, Side, Sink, SinkError, Snapshot, SnapshotState,
+    Stamp, Target, TargetKey, TimeSpan,
 };
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -62,8 +62,19 @@ fn side() -> impl Strategy<Value = Item> {
     let mappings = (stamp(), any::<i32>(), prop::option::of(0u32..4), prop::collection::vec(mapping, 0..4)).prop_map(
         |(at, pid, target, mappings)| Side::Mappings(Mappings { at, pid, target: target.map(TargetKey), mappings }),
     );
+    let memory = (address(), address(), any::<u32>(), address()).prop_map(|(start, end, node, bytes)| NodeMemory {
+        start: Addr(start),
+        end: Addr(end),
+        node,
+        bytes: Bytes(bytes),
+    });
+    let placement = (stamp(), any::<i32>(), prop::option::of(0u32..4), prop::collection::vec(memory, 0..4)).prop_map(
+        |(at, pid, target, memory)| {
+            Side::Placement(Placement { at, pid, target: target.map(TargetKey), memory, threads: Vec::new() })
+        },
+    );
     let mark = (stamp(), ".{0,3}").prop_map(|(at, text)| Side::Mark(Mark { at, text }));
-    prop_oneof![mappings, mark].prop_map(Item::Side)
+    prop_oneof![mappings, placement, mark].prop_map(Item::Side)
 }
 
 fn target() -> impl Strategy<Value = Item> {

@@ -5,8 +5,8 @@ use crate::error::Fault;
 use crate::layout::{MAX_SIDE_MAPPINGS, MAX_SIDES};
 use crate::wire::{Wire, decode, encode, put_list, put_ops_word, take_ops_word, wire};
 use damo_model::{
-    Bytes, CpuTime, Footprint, Lost, Mapping, Mappings, Mark, Params, Pressure, ProcessFootprint, SchemeCounts,
-    SchemeProgress, Side, Stamp, SystemFootprint,
+    Bytes, CpuTime, Footprint, Lost, Mapping, Mappings, Mark, NodeMemory, NodeThreads, Params, Placement, Pressure,
+    ProcessFootprint, SchemeCounts, SchemeProgress, Side, Stamp, SystemFootprint,
 };
 
 /// The number that each kind has in a record.
@@ -29,7 +29,8 @@ macro_rules! kinds {
     };
 }
 
-kinds!(1 => Mappings, 2 => Process, 3 => System, 4 => Cpu, 5 => Pressure, 6 => Params, 7 => Lost, 8 => Mark, 9 => Scheme);
+kinds!(1 => Mappings, 2 => Process, 3 => System, 4 => Cpu, 5 => Pressure, 6 => Params, 7 => Lost, 8 => Mark, 9 => Scheme,
+    10 => Placement);
 
 impl Wire for Stamp {
     fn put(&self, out: &mut Vec<u8>) -> Result<(), Fault> {
@@ -77,6 +78,9 @@ wire! {
     Mark { at, text }
     SchemeCounts { nr_tried, sz_tried, nr_applied, sz_applied, sz_ops_filter_passed, qt_exceeds, nr_snapshots }
     SchemeProgress { at, kdamond, context, scheme, effective_quota, counts }
+    NodeMemory { start, end, node, bytes }
+    NodeThreads { node, threads }
+    Placement { at, pid, target, memory, threads }
 }
 
 /// Appends one entry: its number, its length, itself. `scratch` is overwritten.
@@ -91,10 +95,11 @@ pub(crate) fn put(side: &Side, scratch: &mut Vec<u8>, out: &mut Vec<u8>) -> Resu
     Ok(())
 }
 
-/// How many mappings an entry of side data has.
+/// How many mappings an entry of side data has; what a node has of one, and a node's threads, count as one each.
 pub(crate) fn nr_mappings(side: &Side) -> usize {
     match side {
         Side::Mappings(all) => all.mappings.len(),
+        Side::Placement(all) => all.memory.len() + all.threads.len(),
         _ => 0,
     }
 }

@@ -5,7 +5,10 @@ mod common;
 use common::frames::{Frame, HEADER, assemble, frame_bytes, frames};
 use common::{Random, evolving, meta, options, record, small, snapshots, stream_snapshots, target, with_probes, write};
 use damo_format::{ReadError, Reader, StreamReader, sniff};
-use damo_model::{Bytes, Item, Lost, Mappings, Mark, Nanos, Process, Selection, Side, Stamp, Target, TargetKey};
+use damo_model::{
+    Bytes, Item, Lost, Mappings, Mark, Nanos, NodeMemory, NodeThreads, Placement, Process, Selection, Side, Stamp,
+    Target, TargetKey,
+};
 
 /// Reads everything there is, in every way; what comes does not matter as long as nothing panics.
 fn read_all(bytes: &[u8]) {
@@ -334,6 +337,14 @@ fn a_writer_splits_lists_of_targets_and_mappings_that_fit_no_block() {
     writer.write(&meta()).unwrap();
     let error = writer.write(&Item::Side(Side::Mappings(too_long))).unwrap_err().to_string();
     assert!(error.contains("1048576 mappings"), "{error}");
+    let placement =
+        Placement { at: Stamp::Record(Nanos(0)), pid: 1, target: None, memory: Vec::new(), threads: Vec::new() };
+    let memory = vec![NodeMemory::default(); 1 << 20];
+    let threads = vec![NodeThreads::default()];
+    let most = Side::Placement(Placement { memory: memory.clone(), ..placement.clone() });
+    writer.write(&Item::Side(most)).unwrap();
+    let error = writer.write(&Item::Side(Side::Placement(Placement { memory, threads, ..placement }))).unwrap_err();
+    assert!(error.to_string().contains("1048576 mappings"), "{error}");
 }
 
 /// One change that leaves the frame of the blocks right: of fields and lengths, bytes, whole blocks and their order.
@@ -382,6 +393,8 @@ fn whole_records_of_lies_with_right_checksums_are_read_without_panic() {
     items.push(Item::Side(Side::Mark(Mark { at, text: "here".into() })));
     items.push(Item::Side(Side::Lost(Lost { at, events: 3, reason: "ring".into() })));
     items.push(Item::Side(Side::Mappings(Mappings { at, pid: 9, target: None, mappings: vec![mapping] })));
+    let (memory, threads) = (vec![NodeMemory::default(); 2], vec![NodeThreads::default()]);
+    items.push(Item::Side(Side::Placement(Placement { at, pid: 9, target: None, memory, threads })));
     let (bytes, _) = write(&items, options(0));
     let whole = frames(&bytes);
     let mut random = Random(2026);

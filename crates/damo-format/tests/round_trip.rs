@@ -6,9 +6,9 @@ use common::{any_snapshot, evolving, meta, record, snapshots, target, with_probe
 use damo_format::{Reader, StreamReader, Writer, WriterOptions, sniff};
 use damo_model::{
     Addr, AddrRange, Batch, Bytes, Clock, ClockPair, ColumnId, CpuTime, ExtraColumn, Footprint, Intervals,
-    IntervalsGoal, Item, Lost, Mapping, Mappings, Mark, Meta, Nanos, NrRegions, Ops, Params, Pressure, Process,
-    ProcessFootprint, SchemeCounts, SchemeProgress, Selection, Side, Snapshot, Source, Stamp, SystemFootprint, Target,
-    TargetKey, TimeSpan, TracepointFormat,
+    IntervalsGoal, Item, Lost, Mapping, Mappings, Mark, Meta, Nanos, NodeMemory, NodeThreads, NrRegions, Ops, Params,
+    Placement, Pressure, Process, ProcessFootprint, SchemeCounts, SchemeProgress, Selection, Side, Snapshot, Source,
+    Stamp, SystemFootprint, Target, TargetKey, TimeSpan, TracepointFormat,
 };
 use proptest::prelude::*;
 
@@ -192,6 +192,13 @@ fn side_data_of_every_kind_comes_back_in_order() {
         Side::Lost(Lost { at, events: 41, reason: "ring".into() }),
         Side::Mark(Mark { at: wall, text: "begin ünïcode".into() }),
         Side::Lost(Lost { at, events: 1, reason: "import".into() }),
+        Side::Placement(Placement {
+            at: wall,
+            pid: 4,
+            target: Some(TargetKey(0)),
+            memory: vec![NodeMemory { start: Addr(0), end: Addr(u64::MAX), node: u32::MAX, bytes: Bytes(u64::MAX) }; 2],
+            threads: vec![NodeThreads { node: 1, threads: 300 }],
+        }),
         Side::Scheme(SchemeProgress {
             at,
             kdamond: Some(damo_model::KdamondIndex(1)),

@@ -5,8 +5,8 @@ mod common;
 use common::{any_snapshot, evolving, meta, target, write};
 use damo_format::WriterOptions;
 use damo_model::{
-    Addr, Bytes, Footprint, Item, Lost, Mapping, Mappings, Mark, Meta, Nanos, ProcessFootprint, SchemeCounts,
-    SchemeProgress, Side, Snapshot, SnapshotState, Stamp,
+    Addr, Bytes, Footprint, Item, Lost, Mapping, Mappings, Mark, Meta, Nanos, NodeMemory, NodeThreads, Placement,
+    ProcessFootprint, SchemeCounts, SchemeProgress, Side, Snapshot, SnapshotState, Stamp,
 };
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
@@ -66,6 +66,15 @@ fn agree(snapshots: &[Snapshot], options: WriterOptions) {
     let (effective_quota, counts) = (Some(Bytes(1 << 40)), Some(counts));
     let progress = SchemeProgress { at, kdamond: None, context: 0, scheme: 2, effective_quota, counts };
     items.push(Item::Side(Side::Scheme(progress)));
+    let memory = vec![NodeMemory { start: Addr(1), end: Addr(1 << 40), node: 1, bytes: Bytes(70_000) }];
+    let threads = vec![NodeThreads { node: 0, threads: 3 }];
+    items.push(Item::Side(Side::Placement(Placement {
+        at,
+        pid: 9,
+        target: Some(damo_model::TargetKey(1)),
+        memory,
+        threads,
+    })));
     items.extend(snapshots.iter().cloned().map(Item::Snapshot));
     let read = read(&write(&items, options).0);
     let of = |key: &str| read.iter().filter_map(|v| v.get(key)).cloned().collect::<Vec<Value>>();

@@ -53,8 +53,8 @@ pub use range_set::RangeSet;
 pub use region::{ColumnId, ExtraColumn, Region, Snapshot, SnapshotState};
 pub use select::Selection;
 pub use side::{
-    CpuTime, Footprint, Lost, Mapping, Mappings, Mark, Params, Pressure, ProcessFootprint, SchemeCounts,
-    SchemeProgress, Side, Stamp, SystemFootprint,
+    CpuTime, Footprint, Lost, Mapping, Mappings, Mark, NodeMemory, NodeThreads, Params, Placement, Pressure,
+    ProcessFootprint, SchemeCounts, SchemeProgress, Side, Stamp, SystemFootprint,
 };
 pub use target::{Process, Target, TargetKey};
 pub use time_span::TimeSpan;

@@ -278,6 +278,7 @@ fn stamp_of(side: &Side) -> Option<Stamp> {
         Side::Lost(of) => of.at,
         Side::Mark(of) => of.at,
         Side::Scheme(of) => of.at,
+        Side::Placement(of) => of.at,
         _ => return None,
     })
 }

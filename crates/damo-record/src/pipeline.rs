@@ -337,6 +337,7 @@ fn cost(item: &Item) -> usize {
         Item::Side(Side::Mappings(mappings)) => {
             own + mappings.mappings.iter().map(|mapping| 96 + mapping.name.len()).sum::<usize>()
         }
+        Item::Side(Side::Placement(placement)) => own + (placement.memory.len() + placement.threads.len()) * 96,
         Item::Side(Side::Params(params)) => own + params.json.len(),
         _ => own + 256,
     }

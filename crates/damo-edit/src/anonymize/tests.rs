@@ -1,7 +1,7 @@
 use super::*;
 use damo_model::{
-    Addr, Clock, CpuTime, Lost, Mapping, Mappings, Mark, NrAccesses, Params, Pressure, Process, Region, SchemeProgress,
-    Snapshot,
+    Addr, Clock, CpuTime, Lost, Mapping, Mappings, Mark, NodeMemory, NrAccesses, Params, Placement, Pressure, Process,
+    Region, SchemeProgress, Snapshot,
 };
 
 const SECRETS: [&str; 9] = ["acme", "jane", "4f2a", "prod7", "4242", "17000", "5678", "1d20", "rocket"];
@@ -43,7 +43,10 @@ fn secret_record() -> Vec<Item> {
     let region = |start, end, nr| Region::new(Addr(start), Addr(end), NrAccesses(nr), None);
     snapshot.regions =
         vec![region(0x5555_1d20_0000, 0x5555_1d20_2000, 3), region(0x7fff_0000_0000, 0x7fff_0000_0800, 1)];
+    let memory = mappings.iter().map(|of| NodeMemory { start: of.start, end: of.end, node: 1, bytes: Bytes(4096) });
+    let memory = memory.collect();
     let side_data = [
+        Side::Placement(Placement { at, pid: 4242, target: Some(TargetKey(0)), memory, threads: Vec::new() }),
         Side::Mappings(Mappings { at, pid: 4242, target: Some(TargetKey(0)), mappings }),
         Side::Cpu(CpuTime { at, pid: 4242, comm: "acmed".into(), kdamond: false, user: Nanos(1), system: Nanos(1) }),
         Side::Pressure(Pressure { at, resource: "acme".into(), some: Nanos(0), full: None }),
@@ -112,6 +115,14 @@ fn regions_and_mappings_move_together_and_time_begins_at_zero() {
     let regions = &snapshot.regions;
     let heap = Addr(regions[0].start.0 + 4096);
     assert_eq!(places, [(regions[0].start, "file #1"), (heap, "[heap]"), (regions[1].start, "[stack]")]);
+    let placed: Vec<_> = after
+        .iter()
+        .filter_map(|item| match item {
+            Item::Side(Side::Placement(of)) => Some((of.pid, of.memory.iter().map(|of| of.start).collect::<Vec<_>>())),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(placed, [(1, vec![regions[0].start, heap, regions[1].start])]);
     let marks: Vec<_> = after
         .iter()
         .filter_map(|item| match item {

@@ -114,6 +114,7 @@ impl<E> Feed<'_, '_, E> {
         let target = match &mut side {
             Side::Mappings(mappings) => &mut mappings.target,
             Side::Process(footprint) => &mut footprint.target,
+            Side::Placement(placement) => &mut placement.target,
             _ => return side,
         };
         *target = target.map(|key| self.key(key));

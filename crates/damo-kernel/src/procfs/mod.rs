@@ -13,10 +13,12 @@
 //! # Ok::<(), damo_kernel::Error>(())
 //! ```
 
+mod nodes;
 pub mod parse;
 mod places;
 mod smaps;
 
+pub use nodes::CpuNodes;
 pub use parse::Stat;
 pub(crate) use parse::parse_id_list;
 pub use smaps::MappingUse;
@@ -53,6 +55,11 @@ impl Procfs {
     /// Page size of this machine.
     pub fn page_size(&self) -> Bytes {
         Bytes(self.page)
+    }
+
+    /// Whether these are the files of the machine that we run on, and not of a test's.
+    pub fn is_machine(&self) -> bool {
+        self.root.io().is_machine()
     }
 
     /// The path of a process's program. `None` for kernel threads, and where it may not be read.

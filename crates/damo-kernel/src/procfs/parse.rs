@@ -23,6 +23,8 @@ pub struct Stat {
     pub system: Nanos,
     /// When it started, since boot.
     pub started: Nanos,
+    /// The CPU that it ran on last.
+    pub cpu: Option<u32>,
 }
 
 /// `/proc/PID/stat` with `ticks` clock ticks per second. The name is whatever stands between the first `(` and the last
@@ -49,6 +51,7 @@ pub fn stat(bytes: &[u8], ticks: i64) -> Option<Stat> {
         user: time(11)?,
         system: time(12)?,
         started: time(19)?,
+        cpu: fields.get(36).and_then(|field| field.parse().ok()),
     })
 }
 

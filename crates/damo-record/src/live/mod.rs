@@ -16,6 +16,7 @@ mod interval_tracker;
 mod managed;
 mod managed_damon;
 mod param_watcher;
+mod placement;
 mod process_tracker;
 mod referenced;
 pub mod replay;

@@ -4,6 +4,7 @@
 //! The cost is bounded: when a round takes long (thousands of processes, huge address spaces) the next one waits twenty
 //! times as long, so that sampling never takes more than a twentieth of one CPU.
 
+use super::placement::PlacementSampler;
 use damo_kernel::procfs::{Procfs, now, parse};
 use damo_model::{Footprint, Item, KdamondThread, Mappings, Nanos, Process, ProcessFootprint, Side, Stamp, TargetKey};
 use std::collections::HashMap;
@@ -33,6 +34,7 @@ pub(crate) struct SideDataSampler {
     /// Our own name.
     comm: String,
     kdamonds: Share,
+    placement: PlacementSampler,
 }
 
 /// How much of one CPU some threads take.
@@ -46,6 +48,7 @@ impl SideDataSampler {
     pub(crate) fn new(procfs: Procfs) -> Self {
         let comm = procfs.stat(std::process::id().cast_signed()).map_or_else(|_| "damo".to_string(), |me| me.comm);
         Self {
+            placement: PlacementSampler::new(procfs.clone()),
             procfs,
             comm,
             due: Instant::now(),
@@ -84,6 +87,7 @@ impl SideDataSampler {
         }
         self.mappings.retain(|pid, _| processes.iter().any(|(process, _)| process.pid == *pid));
         self.rollups.retain(|pid, _| self.mappings.contains_key(pid));
+        self.placement.sample(processes, out);
         self.kdamonds(kdamonds, out);
         if self.rounds.is_multiple_of(SYSTEM_ROUNDS) {
             let at = Stamp::Record(now());

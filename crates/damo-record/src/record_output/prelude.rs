@@ -1,7 +1,10 @@
 //! What every file of a rotated recording must begin with to be a record by itself: the meta data, the targets that
-//! appear in it, and the parameters and mappings that were in force when it began.
+//! appear in it, and the parameters, mappings and their placement that were in force when it began.
 
-use damo_model::{Item, KdamondIndex, Mapping, Mappings, Meta, Params, Side, Sink, SinkError, Target, TargetKey};
+use damo_model::{
+    Item, KdamondIndex, Mapping, Mappings, Meta, NodeMemory, Params, Placement, Side, Sink, SinkError, Target,
+    TargetKey,
+};
 use std::collections::{BTreeMap, HashSet};
 
 /// How many targets to remember. A target that is gone is not needed any more, but nothing says that it is gone: the
@@ -18,6 +21,8 @@ pub(crate) struct Prelude {
     targets: BTreeMap<TargetKey, Known>,
     params: BTreeMap<(Option<KdamondIndex>, Option<u32>), Params>,
     mappings: BTreeMap<i32, Mappings>,
+    /// On which NUMA nodes they are.
+    placements: BTreeMap<i32, Placement>,
     mapping_bytes: usize,
     declared: HashSet<TargetKey>,
     uses: u64,
@@ -49,9 +54,15 @@ impl Prelude {
                 self.params.insert((params.kdamond, params.context), params.clone());
             }
             Item::Side(Side::Mappings(mappings)) => {
-                self.forget_mappings(mappings.pid);
+                let before = self.mappings.insert(mappings.pid, mappings.clone());
                 self.mapping_bytes += size(mappings);
-                self.mappings.insert(mappings.pid, mappings.clone());
+                self.mapping_bytes -= before.as_ref().map_or(0, size);
+                self.forget_the_oldest_mappings();
+            }
+            Item::Side(Side::Placement(placement)) => {
+                let before = self.placements.insert(placement.pid, placement.clone());
+                self.mapping_bytes += placement_size(placement);
+                self.mapping_bytes -= before.as_ref().map_or(0, placement_size);
                 self.forget_the_oldest_mappings();
             }
             _ => {}
@@ -93,8 +104,12 @@ impl Prelude {
         let Some(known) = self.targets.get(&snapshot.target) else { return Ok(()) };
         sink.put(&Item::Target(known.target.clone()))?;
         self.declared.insert(snapshot.target);
-        if let Some(mappings) = known.target.process.as_ref().and_then(|process| self.mappings.get(&process.pid)) {
+        let Some(process) = &known.target.process else { return Ok(()) };
+        if let Some(mappings) = self.mappings.get(&process.pid) {
             sink.put(&Item::Side(Side::Mappings(mappings.clone())))?;
+        }
+        if let Some(placement) = self.placements.get(&process.pid) {
+            sink.put(&Item::Side(Side::Placement(placement.clone())))?;
         }
         Ok(())
     }
@@ -115,6 +130,9 @@ impl Prelude {
         if let Some(mappings) = self.mappings.remove(&pid) {
             self.mapping_bytes -= size(&mappings);
         }
+        if let Some(placement) = self.placements.remove(&pid) {
+            self.mapping_bytes -= placement_size(&placement);
+        }
     }
 
     fn forget_the_oldest_mappings(&mut self) {
@@ -128,7 +146,7 @@ impl Prelude {
                 *last_use = known.last_use.max(*last_use);
             }
         }
-        let mut pids: Vec<i32> = self.mappings.keys().copied().collect();
+        let mut pids: Vec<i32> = self.mappings.keys().chain(self.placements.keys()).copied().collect();
         pids.sort_by_key(|pid| last_uses.get(pid));
         // Some more at once, so that it is not done for each list that comes.
         for pid in pids {
@@ -146,6 +164,10 @@ fn size(mappings: &Mappings) -> usize {
     size_of::<Mappings>() + mappings.mappings.iter().map(one).sum::<usize>()
 }
 
+fn placement_size(placement: &Placement) -> usize {
+    size_of::<Placement>() + (placement.memory.len() + placement.threads.len()) * size_of::<NodeMemory>()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -161,15 +183,16 @@ mod tests {
         }
         let at = Stamp::Record(Nanos(5));
         prelude.note(&Item::Side(Side::Mappings(Mappings { at, pid: 11, target: None, mappings: vec![] })));
+        let placement = Placement { at, pid: 11, target: None, memory: vec![], threads: vec![] };
+        prelude.note(&Item::Side(Side::Placement(placement)));
         let mut file: Vec<Item> = Vec::new();
         prelude.begin(&mut file).unwrap();
         let snapshot = Item::Snapshot(Snapshot::new(TargetKey(1), Nanos(0), Nanos(1), None));
         prelude.declare(&snapshot, &mut file).unwrap();
         prelude.declare(&snapshot, &mut file).unwrap();
-        assert!(matches!(
-            file.as_slice(),
-            [Item::Meta(_), Item::Target(Target { key: TargetKey(1), .. }), Item::Side(Side::Mappings(_))]
-        ));
+        let [meta, target, mappings, placement] = file.as_slice() else { panic!("{file:?}") };
+        assert!(matches!((meta, target), (Item::Meta(_), Item::Target(Target { key: TargetKey(1), .. }))));
+        assert!(matches!((mappings, placement), (Item::Side(Side::Mappings(_)), Item::Side(Side::Placement(_)))));
     }
 
     #[test]
@@ -200,15 +223,18 @@ mod tests {
             let at = Stamp::Record(Nanos(5));
             let (pid, mappings) = (10 + key as i32, vec![mapping; 80]);
             prelude.note(&Item::Side(Side::Mappings(Mappings { at, pid, target: None, mappings })));
+            let (memory, threads) = (vec![NodeMemory::default(); 80], Vec::new());
+            prelude.note(&Item::Side(Side::Placement(Placement { at, pid, target: None, memory, threads })));
             prelude.note(&snapshot(key));
             prelude.note(&snapshot(0));
         }
-        let held = prelude.mappings.values().map(size).sum::<usize>();
+        let held = prelude.mappings.values().map(size).chain(prelude.placements.values().map(placement_size));
+        let held = held.sum::<usize>();
         assert!((1..=MOST_MAPPING_BYTES).contains(&held), "{held}");
         assert_eq!(held, prelude.mapping_bytes);
         let mut file: Vec<Item> = Vec::new();
         prelude.begin(&mut file).unwrap();
         prelude.declare(&snapshot(0), &mut file).unwrap();
-        assert!(matches!(file.as_slice(), [Item::Target(_), Item::Side(Side::Mappings(_))]), "the one in use stays");
+        assert!(matches!(file.as_slice(), [Item::Target(_), Item::Side(_), Item::Side(_)]), "the one in use stays");
     }
 }

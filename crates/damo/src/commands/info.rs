@@ -325,6 +325,7 @@ fn kind(side: &Side) -> &'static str {
         Side::Lost(_) => "losses",
         Side::Mark(_) => "marks",
         Side::Scheme(_) => "scheme statistics",
+        Side::Placement(_) => "placements on NUMA nodes",
         _ => "other notes",
     }
 }
