@@ -28,7 +28,7 @@ fn said(output: &Output) -> String {
 /// A short record with a scheme, as `damon.damo`.
 fn record(directory: &Path) {
     let schemes = r#"[{"action":"stat","access_pattern":{}}]"#;
-    ok(directory, &format!("record --quiet --simulate stairs --timeout 8s --schemes {schemes}"));
+    ok(directory, &format!("record --quiet --simulate stairs --nodes 2 --timeout 8s --schemes {schemes}"));
 }
 
 /// Names in a directory, sorted.
@@ -60,7 +60,7 @@ const fn writing(line: &'static str, ending: &'static str, replaces: &'static [u
 }
 
 /// Every command that writes a file, with every option that names one. New ones belong here.
-const WRITINGS: [Writing; 60] = [
+const WRITINGS: [Writing; 62] = [
     writing("convert IN OUT", "damo", NONE),
     writing("convert IN -o OUT", "json", NONE),
     writing("convert --record_file IN --output_file OUT", "data", NONE),
@@ -107,6 +107,8 @@ const WRITINGS: [Writing; 60] = [
     writing("report probes PROBES -o OUT", "csv", TEXT),
     writing("report probes PROBES --plot OUT", "svg", SVG),
     writing("report heats PROBES --probe 0 -o OUT", "png", PNG),
+    writing("report nodes IN -o OUT", "csv", TEXT),
+    writing("report nodes IN --plot OUT", "png", PNG),
     writing("report ages IN -o OUT", "csv", TEXT),
     writing("report ages IN --plot OUT", "png", PNG),
     writing("report wss_profile IN -o OUT", "csv", TEXT),

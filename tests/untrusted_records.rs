@@ -290,6 +290,8 @@ const LINES: &[&str] = &[
     "report record_info --format markdown -i R",
     "report probes -i R",
     "report heats --probe 0 -i R",
+    "report nodes -i R",
+    "report nodes --format markdown -i R",
     "report ages -i R",
     "report ages --format markdown -i R",
     "report wss_profile -i R",

@@ -149,6 +149,10 @@ pub struct RecordArgs {
     #[arg(long, value_name = "NUMBER", default_value_t = 0, requires = "simulate", help_heading = "Simulation")]
     pub seed: u64,
 
+    /// Spread the memory of the simulated workloads over so many NUMA nodes, and record on which of them it is.
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u8).range(1..=64), requires = "simulate", help_heading = "Simulation")]
+    pub nodes: Option<u8>,
+
     /// Size of the buffer for a kdamond's events [default: 1 MiB]. Increase it if events are lost.
     ///
     /// Until its thread is known, and as long as it is not (kernel modules that do not tell it, containers), all CPUs share
@@ -324,7 +328,7 @@ impl RecordArgs {
         }
         let ranges = values::ranges(&self.setup.monitor.regions)?;
         if !self.simulate.is_empty() {
-            return Ok(Simulation { configs: self.simulate.clone(), ranges, seed: self.seed }.into());
+            return Ok(Simulation { configs: self.simulate.clone(), ranges, seed: self.seed, nodes: self.nodes }.into());
         }
         if !self.command.is_empty() {
             return Ok(TargetSpec::Command { words: self.command.clone(), ranges }.into());

@@ -94,6 +94,9 @@ fn agree(snapshots: &[Snapshot], options: WriterOptions) {
         {"scheme": {"at": {"record": 5}, "kdamond": none, "context": 0, "scheme": 2, "effective_quota": 1u64 << 40,
             "counts": {"nr_tried": 300, "sz_tried": 0, "nr_applied": 0, "sz_applied": 0,
                 "sz_ops_filter_passed": 4, "qt_exceeds": 0, "nr_snapshots": none}}},
+        {"placement": {"at": {"record": 5}, "pid": 9, "target": 1,
+            "memory": [{"start": 1, "end": 1u64 << 40, "node": 1, "bytes": 70_000}],
+            "threads": [{"node": 0, "threads": 3}]}},
     ]);
     assert_eq!(Value::from(of("side")), expected);
     let expected: Vec<Value> = snapshots.iter().enumerate().map(|(i, s)| as_json(i, s)).collect();

@@ -34,6 +34,7 @@ mod json;
 pub mod kdamond;
 mod keyword;
 pub mod meta;
+mod placement;
 mod range_set;
 pub mod region;
 pub mod scheme;
@@ -49,12 +50,13 @@ pub use item::{Item, Sink, SinkError};
 pub use json::ParamError;
 pub use keyword::{NewerKeyword, UnknownKeyword};
 pub use meta::{Clock, ClockPair, Meta, Ops, Source, TracepointFormat};
+pub use placement::{COLD_AFTER, HeatClass, NodeHeat, NodeMemory, NodeThreads, PlacedMemory, Placement};
 pub use range_set::RangeSet;
 pub use region::{ColumnId, ExtraColumn, Region, Snapshot, SnapshotState};
 pub use select::Selection;
 pub use side::{
-    CpuTime, Footprint, Lost, Mapping, Mappings, Mark, NodeMemory, NodeThreads, Params, Placement, Pressure,
-    ProcessFootprint, SchemeCounts, SchemeProgress, Side, Stamp, SystemFootprint,
+    CpuTime, Footprint, Lost, Mapping, Mappings, Mark, Params, Pressure, ProcessFootprint, SchemeCounts,
+    SchemeProgress, Side, Stamp, SystemFootprint,
 };
 pub use target::{Process, Target, TargetKey};
 pub use time_span::TimeSpan;

@@ -1,6 +1,6 @@
 //! What is recorded beside snapshots.
 
-use crate::{Addr, Bytes, Intervals, IntervalsGoal, KdamondIndex, Nanos, NrRegions, Ops, TargetKey};
+use crate::{Addr, Bytes, Intervals, IntervalsGoal, KdamondIndex, Nanos, NrRegions, Ops, Placement, TargetKey};
 use serde::{Deserialize, Serialize};
 
 /// When something was seen: on the record's clock, or (in foreign side files) on the wall clock only.
@@ -45,43 +45,6 @@ pub struct Mappings {
     pub target: Option<TargetKey>,
     /// Sorted by address.
     pub mappings: Vec<Mapping>,
-}
-
-/// What one NUMA node holds of one mapping, or of one range of physical memory.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct NodeMemory {
-    /// Address of the mapping's first byte.
-    pub start: Addr,
-    /// One past its last byte.
-    pub end: Addr,
-    /// The node.
-    pub node: u32,
-    /// How much of the mapping's resident memory is on that node.
-    pub bytes: Bytes,
-}
-
-/// How many threads of a process run on the CPUs of one NUMA node.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct NodeThreads {
-    /// The node.
-    pub node: u32,
-    /// Threads on its CPUs.
-    pub threads: u32,
-}
-
-/// On which NUMA nodes a target's memory is at one moment; written again only when it changed.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Placement {
-    /// When it was read.
-    pub at: Stamp,
-    /// The process that has the memory.
-    pub pid: i32,
-    /// The target that the process is, where known.
-    pub target: Option<TargetKey>,
-    /// Sorted by address, then by node. Mappings without resident memory are not in it.
-    pub memory: Vec<NodeMemory>,
-    /// By node: the threads that were running, or all of them when none was. Empty if unknown.
-    pub threads: Vec<NodeThreads>,
 }
 
 /// Memory use of a process or of a cgroup. Every figure is optional: what could not be read is absent, not 0.

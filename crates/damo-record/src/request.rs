@@ -38,6 +38,8 @@ pub struct Simulation {
     pub ranges: Vec<AddrRange>,
     /// Seed of the pseudo-random numbers.
     pub seed: u64,
+    /// NUMA nodes over which the memory of the workloads is spread; `None`: nothing is told of nodes.
+    pub nodes: Option<u8>,
 }
 
 /// What snapshots of processes are made from.

@@ -76,7 +76,7 @@ impl Recording for SimulatedRecording {
 
 /// What is simulated, and how.
 fn prepare(request: &Request, simulation: &Simulation) -> Result<(Vec<Workload>, Options), RecordError> {
-    let Simulation { configs, ranges, seed } = simulation;
+    let Simulation { configs, ranges, seed, nodes } = simulation;
     let mut workloads = Vec::new();
     let mut options = Options::default();
     for config in configs {
@@ -102,6 +102,7 @@ fn prepare(request: &Request, simulation: &Simulation) -> Result<(Vec<Workload>,
         options.scheme_snapshots = request.schemes_target_regions;
     }
     options.seed = *seed;
+    (options.nodes, options.spread) = (nodes.unwrap_or(options.nodes), nodes.is_some());
     options.ops = monitoring.ops.unwrap_or(if ranges.is_empty() { Ops::Vaddr } else { Ops::Fvaddr });
     options.ranges.clone_from(ranges);
     options.duration = request.limits.timeout.or(options.duration);

@@ -8,6 +8,7 @@
 //! - [`wss`]: distribution of working set sizes
 //! - [`profile`]: working set size against length of window
 //! - [`probes`]: what kind of memory was accessed
+//! - [`nodes`]: how hot memory is on which NUMA node
 //! - [`ages`]: when memory was last accessed
 //! - [`confidence`]: how far a record can be trusted
 //! - [`footprints`]: distribution of memory footprints
@@ -65,6 +66,7 @@ pub mod heats;
 pub mod holistic;
 pub mod html;
 pub mod idle;
+pub mod nodes;
 pub mod nr_regions;
 pub mod output_format;
 pub mod picture;

@@ -66,8 +66,11 @@ pub struct Options {
     pub costs: Costs,
     /// Whether the regions that schemes are applied to are told as snapshots of targets of their own.
     pub scheme_snapshots: bool,
-    /// NUMA nodes that share the machine's memory evenly; processes start on node 0.
+    /// NUMA nodes that share the machine's memory evenly.
     pub nodes: u8,
+    /// Whether the regions of workloads begin on one node after the other, and the record tells on which nodes they are.
+    /// Otherwise all begin on node 0.
+    pub spread: bool,
     /// How often footprints are written; 0 is never.
     pub footprint_interval: Nanos,
     /// The recorder's name and version, for the record's meta data.
@@ -94,6 +97,7 @@ impl Default for Options {
             costs: Costs::default(),
             scheme_snapshots: false,
             nodes: 2,
+            spread: false,
             footprint_interval: Nanos::from_secs(1),
             tool: concat!("damo-sim ", env!("CARGO_PKG_VERSION")).to_owned(),
             command: Vec::new(),

@@ -123,6 +123,11 @@ impl Pages {
         }
     }
 
+    /// Puts all pages on a node.
+    pub(crate) fn begin_on(&mut self, node: u8) {
+        self.nodes = if node == 0 { Vec::new() } else { vec![node; self.nr as usize] };
+    }
+
     pub(crate) fn nr(&self) -> u64 {
         self.nr
     }

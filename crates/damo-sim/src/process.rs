@@ -13,7 +13,8 @@ use crate::options::{Options, PAGE};
 use crate::pages::{Faults, Pages};
 use crate::rng::{Rng, derive, mix, scale};
 use crate::workload::{Pattern, Workload};
-use damo_model::{Bytes, Nanos};
+use damo_model::{Addr, Bytes, Nanos, NodeMemory};
+use std::collections::BTreeMap;
 
 /// A pattern of the running phase, and where it is.
 #[derive(Clone, Debug)]
@@ -120,8 +121,11 @@ impl Process {
         let mut faults = Faults::default();
         let mut pages = Vec::with_capacity(workload.regions().len());
         let space = AddressSpace::new(workload, options.layout, index);
-        for (region, start) in workload.regions().iter().zip(&space.regions) {
+        for (number, (region, start)) in workload.regions().iter().zip(&space.regions).enumerate() {
             let mut region_pages = Pages::new(round_up(region.size.0) / PAGE, start.0 / PAGE);
+            if options.spread {
+                region_pages.begin_on(((index + number) % usize::from(options.nodes)) as u8);
+            }
             if region.init_file.is_some() {
                 faults += region_pages.touch(0, region_pages.nr());
             }
@@ -152,6 +156,25 @@ impl Process {
     pub(crate) fn rss(&self) -> Bytes {
         let pages: u64 = self.pages.iter().map(Pages::nr_present).sum();
         Bytes(self.space.base_rss.0 + pages * PAGE)
+    }
+
+    /// On which of so many nodes the memory of each mapping is, sorted by address, then by node. What the program itself needs
+    /// is left out.
+    pub(crate) fn memory_by_node(&self, nodes: u8) -> Vec<NodeMemory> {
+        let mut memory: BTreeMap<(Addr, Addr, u32), u64> = BTreeMap::new();
+        for (start, pages) in self.space.regions.iter().zip(&self.pages) {
+            let Some(mapping) = self.space.mappings.iter().find(|of| of.start <= *start && *start < of.end) else {
+                continue;
+            };
+            for node in 0..nodes {
+                let pages = pages.nr_on_node(node);
+                if pages > 0 {
+                    *memory.entry((mapping.start, mapping.end, node.into())).or_default() += pages * PAGE;
+                }
+            }
+        }
+        let row = |((start, end, node), bytes)| NodeMemory { start, end, node, bytes: Bytes(bytes) };
+        memory.into_iter().map(row).collect()
     }
 
     /// Bytes swapped out.

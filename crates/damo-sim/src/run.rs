@@ -11,7 +11,7 @@ use crate::rng::{Rng, derive};
 use crate::tell::Teller;
 use crate::tune::tuned;
 use crate::workload::Workload;
-use damo_model::{ColumnId, ExtraColumn, Intervals, Item, Nanos, Ops, Sink, Snapshot, TargetKey};
+use damo_model::{ColumnId, ExtraColumn, Intervals, Item, Nanos, NodeMemory, Ops, Sink, Snapshot, TargetKey};
 use std::ops::ControlFlow;
 
 /// How far a simulation is.
@@ -77,6 +77,7 @@ pub fn simulate(
     let mut session = Session::new(workloads, options)?;
     session.teller().introduce(sink)?;
     session.tell_schemes(sink)?;
+    session.tell_placements(sink)?;
     session.run(sink, progress)?;
     Ok(session.outcome())
 }
@@ -99,6 +100,8 @@ struct Session<'a> {
     applied: Vec<Nanos>,
     /// What was told last of each scheme.
     told: Vec<SchemeStats>,
+    /// Where each process's memory was when it was told last.
+    placed: Vec<Vec<NodeMemory>>,
     counts: Outcome,
 }
 
@@ -122,6 +125,7 @@ impl<'a> Session<'a> {
             tried: Vec::new(),
             applied: vec![Nanos(0); options.schemes.len()],
             told: Vec::new(),
+            placed: Vec::new(),
             counts: Outcome::default(),
             machine,
             options,
@@ -171,6 +175,7 @@ impl<'a> Session<'a> {
             }
             if self.options.footprint_interval.0 > 0 && self.now >= next_footprint {
                 self.teller().footprints(sink)?;
+                self.tell_placements(sink)?;
                 // A long sampling interval may pass several at once.
                 while next_footprint <= self.now {
                     next_footprint = next_footprint.saturating_add(self.options.footprint_interval);
@@ -185,6 +190,22 @@ impl<'a> Session<'a> {
             }
         }
         self.counts.complete = true;
+        Ok(())
+    }
+
+    /// On which nodes the memory of processes is, of those where that has changed.
+    fn tell_placements(&mut self, sink: &mut dyn Sink) -> Result<(), SimError> {
+        if !self.options.spread {
+            return Ok(());
+        }
+        self.placed.resize(self.machine.processes.len(), Vec::new());
+        for (i, process) in self.machine.processes.iter().enumerate() {
+            let placed = process.memory_by_node(self.options.nodes);
+            if self.placed[i] != placed {
+                self.teller().placement(sink, i, placed.clone())?;
+                self.placed[i] = placed;
+            }
+        }
         Ok(())
     }
 

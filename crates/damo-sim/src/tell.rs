@@ -7,8 +7,9 @@ use crate::machine::Machine;
 use crate::options::{Options, PAGE_SIZE};
 use crate::params::kdamond;
 use damo_model::{
-    Bytes, Clock, Footprint, Intervals, Item, KdamondIndex, Mappings, Mark, Meta, Nanos, Ops, Params, Pressure,
-    ProcessFootprint, SchemeProgress, Side, Sink, Source, Stamp, SystemFootprint, Target, TargetKey,
+    Bytes, Clock, Footprint, Intervals, Item, KdamondIndex, Mappings, Mark, Meta, Nanos, NodeMemory, NodeThreads, Ops,
+    Params, Placement, Pressure, ProcessFootprint, SchemeProgress, Side, Sink, Source, Stamp, SystemFootprint, Target,
+    TargetKey,
 };
 
 /// pid of the first process.
@@ -109,6 +110,23 @@ impl Teller<'_> {
             // 0 before the first reset interval of the quota.
             effective_quota: stats.effective_quota.filter(|quota| quota.0 > 0),
             counts: Some(stats.counts),
+        })))?)
+    }
+
+    /// On which nodes a process's memory is. Its one thread runs on the node that its first region began on.
+    pub(crate) fn placement(
+        &self,
+        sink: &mut dyn Sink,
+        process: usize,
+        memory: Vec<NodeMemory>,
+    ) -> Result<(), SimError> {
+        let node = (process % usize::from(self.options.nodes)) as u32;
+        Ok(sink.put(&Item::Side(Side::Placement(Placement {
+            at: Stamp::Record(self.now),
+            pid: pid(process),
+            target: self.target_of(process),
+            memory,
+            threads: vec![NodeThreads { node, threads: 1 }],
         })))?)
     }
 

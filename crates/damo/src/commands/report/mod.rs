@@ -9,6 +9,7 @@ mod holistic;
 mod html;
 mod idle;
 mod live;
+mod nodes;
 mod nr_regions;
 pub(crate) mod options;
 pub(crate) mod part;
@@ -83,6 +84,10 @@ const REPORTS: &[Entry] = &[
     entry::<Asked<probes::ProbesArgs>>(
         &["probes"],
         "How much of the memory, and of what was accessed, is of the kind that attribute probes look for",
+    ),
+    entry::<Asked<nodes::NodesArgs>>(
+        &["nodes"],
+        "How much hot, warm and cold memory is on which NUMA node, and how much of the accesses is remote: estimates",
     ),
     entry::<idle::IdleArgs>(
         &["idle"],
