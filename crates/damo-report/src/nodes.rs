@@ -238,8 +238,7 @@ impl Report for NodesReport {
                 let mut remote = percent_text(span.remote_percent());
                 for (node, heat) in &span.nodes {
                     let size = |bytes: f64| format_size(Bytes(bytes.round() as u64), *style);
-                    writeln!(
-                        out,
+                    let line = format!(
                         "  {:>12} {node:>5} {:>14} {:>14} {:>14} {:>14} {:>9} {:>8}",
                         until,
                         size(heat.resident),
@@ -248,7 +247,8 @@ impl Report for NodesReport {
                         size(heat.cold),
                         percent_text(span.accesses_percent(heat)),
                         remote,
-                    )?;
+                    );
+                    writeln!(out, "{}", line.trim_end())?;
                     // Of all nodes together: it stands in the first line only.
                     (until, remote) = (String::new(), String::new());
                 }

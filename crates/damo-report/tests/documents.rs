@@ -1,6 +1,8 @@
 //! What the documents say is so: docs/tables.md lists every table of every report with its columns and their types, and
 //! the pictures of docs/gallery.md are there.
 
+mod common;
+
 use damo_frame::{OpenOptions, Record};
 use damo_model::scheme::Action;
 use damo_report::access::{self, Style};
@@ -81,6 +83,7 @@ fn all_tables() -> Vec<(&'static str, Vec<Table>)> {
         of(footprints(&stairs, &footprints::FootprintsOptions::default()).expect("a report")),
         of(nr_regions::nr_regions(&stairs, &Default::default()).expect("a report")),
         of(ages::ages(&stairs, &ages::AgesOptions::default()).expect("a report")),
+        of(damo_report::nodes::nodes(&[common::placed()], &Filter::default()).expect("a report")),
         of(probes::probes(&probed, &Filter::default()).expect("a report")),
         of(times::times(&stairs, &Filter::default()).expect("a report")),
         of(damo_report::schemes::schemes(&with_schemes, &Default::default()).expect("a report")),

@@ -28,9 +28,18 @@ pub fn record(intervals: Option<Intervals>, snapshots: &[Rows<'_>]) -> Record {
 
 /// So many seconds of a built-in workload.
 pub fn simulated(name: &str, seconds: i64) -> Record {
+    simulated_with(name, seconds, false)
+}
+
+/// Twelve seconds of the staircase, of which each second step is on node 1.
+pub fn placed() -> Record {
+    simulated_with("stairs", 12, true)
+}
+
+fn simulated_with(name: &str, seconds: i64, spread: bool) -> Record {
     let builtin = damo_sim::builtin::find(name).expect("built in");
     let mut options = builtin.options();
-    options.duration = Some(Nanos::from_secs(seconds));
+    (options.duration, options.spread) = (Some(Nanos::from_secs(seconds)), spread);
     let mut items = Vec::new();
     damo_sim::simulate(&builtin.workloads(), &options, &mut items, &mut |_| ControlFlow::Continue(()))
         .expect("the built-in workload runs");
