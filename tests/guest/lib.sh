@@ -58,7 +58,8 @@ find_area() {
     area_start=$2 area_size=$(($3 - $2))
 }
 
-# share_on_node NODE START SIZE: the share of the memory of $pid there, in pages, that is on the node.
+# share_on_node NODE START SIZE: how many of the pages in mappings of $pid that begin there are on the node, as a share of the
+# size. Areas of the workload that are neighbours are one mapping, which begins with the lowest.
 share_on_node() {
     awk -v node="N$1=" -v start="$2" -v size="$3" 'function hex(s,  i, n) {
             for (i = 1; i <= length(s); i++) n = n * 16 + index("0123456789abcdef", substr(s, i, 1)) - 1; return n }

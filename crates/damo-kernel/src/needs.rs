@@ -9,9 +9,9 @@ use crate::features::{Feature, Support, features, parse_release};
 use crate::io::Root;
 use crate::procfs::Procfs;
 use crate::sysfs::KDAMONDS;
-use damo_model::KdamondIndex;
 use damo_model::kdamond::{Context, Kdamond};
 use damo_model::scheme::{Action, Goal, GoalTuner, Scheme, SchemeFilter};
+use damo_model::{KdamondIndex, Ops};
 use std::cell::OnceCell;
 
 /// The words that a file takes, each with the release since which it does.
@@ -132,10 +132,10 @@ impl Kernel<'_> {
             self.needs("sysfs/obsolete_target", &place.below("target", "targets", t), "obsolete", "obsolete_target")?;
         }
         let mut schemes = context.schemes.iter().enumerate();
-        schemes.try_for_each(|(s, scheme)| self.scheme(scheme, &place.below("scheme", "schemes", s)))
+        schemes.try_for_each(|(s, scheme)| self.scheme(scheme, context.ops, &place.below("scheme", "schemes", s)))
     }
 
-    fn scheme(&self, scheme: &Scheme, place: &ParamLocation) -> Result<()> {
+    fn scheme(&self, scheme: &Scheme, ops: Ops, place: &ParamLocation) -> Result<()> {
         self.knows(scheme.action.as_str(), place, "action", "action")?;
         let needed = [
             ("target_nid", "target_nid", scheme.target_nid.is_some()),
@@ -155,6 +155,14 @@ impl Kernel<'_> {
             let single = scheme.target_nid.and_then(|node| u32::try_from(node).ok());
             let mut nodes = single.into_iter().chain(scheme.dests.iter().map(|dest| dest.id));
             nodes.try_for_each(|node| self.node(node, place, "action"))?;
+            // Older kernels take the action, and then silently migrate nothing. The file came with it.
+            if matches!(ops, Ops::Vaddr | Ops::Fvaddr) && self.lacks("sysfs/dests").is_some() {
+                return Err(Error::Missing {
+                    what: format!("{}, action: migration of a process's memory (use paddr)", place.at),
+                    path: self.root.shown(&format!("{}/dests", place.dir)),
+                    since: "6.17",
+                });
+            }
         }
         if scheme.watermarks.is_on() {
             self.knows(scheme.watermarks.metric.as_str(), place, "watermarks.metric", "watermarks/metric")?;
@@ -215,20 +223,23 @@ impl Kernel<'_> {
     }
 
     fn needs(&self, name: &str, place: &ParamLocation, field: &str, file: &str) -> Result<()> {
-        let Some(feature) = self.known().features.iter().find(|feature| feature.name == name) else { return Ok(()) };
-        let lacking = match feature.support {
-            Support::Absent => true,
-            Support::Unlikely => self.known().release.is_some(),
-            Support::Present | Support::Likely | Support::Unknown => false,
-        };
-        if !lacking {
-            return Ok(());
-        }
+        let Some(feature) = self.lacks(name) else { return Ok(()) };
         Err(Error::Missing {
             what: format!("{}, {field}: {}", place.at, feature.what),
             path: self.root.shown(&format!("{}/{file}", place.dir)),
             since: feature.since,
         })
+    }
+
+    /// The feature of this name, if the kernel does not have it.
+    fn lacks(&self, name: &str) -> Option<&Feature> {
+        let feature = self.known().features.iter().find(|feature| feature.name == name)?;
+        let is_lacking = match feature.support {
+            Support::Absent => true,
+            Support::Unlikely => self.known().release.is_some(),
+            Support::Present | Support::Likely | Support::Unknown => false,
+        };
+        is_lacking.then_some(feature)
     }
 
     fn knows(&self, word: &str, place: &ParamLocation, field: &str, file: &str) -> Result<()> {
@@ -253,7 +264,7 @@ mod tests {
     use crate::sysfs::{MemorySysfs, Sysfs};
     use damo_model::kdamond::{ContextTarget, Probe};
     use damo_model::scheme::{Dest, FilterKind, Metric, MinMax};
-    use damo_model::{Bytes, IntervalsGoal, Nanos, Ops};
+    use damo_model::{Bytes, IntervalsGoal, Nanos};
     use std::sync::Arc;
 
     fn kdamond(change: impl FnOnce(&mut Context)) -> Kdamond {
@@ -304,6 +315,9 @@ mod tests {
         };
         let dests = vec![Dest { id: 1, weight: 1 }];
         let migrates = of_scheme(|s| (s.action, s.target_nid) = (Action::MigrateHot, Some(1)));
+        let mut of_process = migrates.clone();
+        of_process.contexts[0].ops = Ops::Vaddr;
+        of_process.contexts[0].targets = vec![ContextTarget { pid: Some(42), ..ContextTarget::default() }];
         let spreads = of_scheme(|s| (s.action, s.dests) = (Action::MigrateHot, dests));
         let on_node = quota(Goal { nid: Some(0), ..goal(Metric::NodeMemUsedBp) });
         let allows = filtered(SchemeFilter { allow: true, ..filter(FilterKind::Anon) });
@@ -322,6 +336,7 @@ mod tests {
             ),
             ("5.19, 6.0; scheme 0, action; lru_prio; 6.0", of_scheme(|s| s.action = Action::LruPrio)),
             ("6.10, 6.11; scheme 0, action; migrate_hot; 6.11", migrates),
+            ("6.16, 6.17; scheme 0, action; a process's memory (use paddr); schemes/0/dests; 6.17", of_process),
             ("6.16, 6.17; scheme 0, dests; schemes/0/dests; 6.17", spreads),
             (
                 "6.6, 6.7; scheme 0, apply_interval_us; schemes/0/apply_interval_us; 6.7",
