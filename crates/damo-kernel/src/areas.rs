@@ -1,21 +1,17 @@
 //! Memory for a workload: some areas, each a mapping of its own, so that what is seen of each mapping is seen of each area.
 
+use memmap2::{Advice, MmapMut, MmapOptions};
 use std::io;
-use std::ptr::NonNull;
 
-/// Areas of one size, one behind the other by address, with a page between them that nobody may touch: the kernel makes
-/// one mapping of neighbours.
+/// Areas of one size, one behind the other by address, with a page between them that nobody touches. The kernel makes one
+/// mapping of neighbours that are alike; these pages differ in that they are left out of core dumps.
 #[derive(Debug)]
 pub struct Areas {
-    base: NonNull<u8>,
-    count: usize,
+    memory: MmapMut,
     size: usize,
     /// From the beginning of an area to that of the next.
     stride: usize,
 }
-
-// SAFETY: the mapping is owned by this alone, as memory is by a `Vec`, and nothing of it belongs to a thread.
-unsafe impl Send for Areas {}
 
 impl Areas {
     /// `count` areas of `size` bytes, rounded up to whole pages. They are zeroed, and no page is touched yet.
@@ -28,48 +24,17 @@ impl Areas {
         let size = size.max(1).checked_next_multiple_of(page).ok_or_else(too_large)?;
         let stride = size.checked_add(page).ok_or_else(too_large)?;
         let len = stride.checked_mul(count.max(1)).filter(|len| isize::try_from(*len).is_ok()).ok_or_else(too_large)?;
-        // SAFETY: a fresh mapping at an address of the kernel's choice; it overlaps nothing of ours.
-        let base = unsafe {
-            libc::mmap(
-                std::ptr::null_mut(),
-                len,
-                libc::PROT_NONE,
-                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
-                -1,
-                0,
-            )
-        };
-        if base == libc::MAP_FAILED {
-            return Err(io::Error::last_os_error());
+        let memory = MmapOptions::new().len(len).no_reserve_swap().map_anon()?;
+        for end in (size..len).step_by(stride) {
+            memory.advise_range(Advice::DontDump, end, page)?;
         }
-        let base = NonNull::new(base.cast::<u8>()).ok_or_else(too_large)?;
-        let areas = Self { base, count: count.max(1), size, stride };
-        for at in 0..areas.count {
-            // SAFETY: the range lies within the mapping made above, to which nothing refers yet.
-            let result = unsafe {
-                let start = areas.base.as_ptr().add(at * stride);
-                libc::mprotect(start.cast(), size, libc::PROT_READ | libc::PROT_WRITE)
-            };
-            if result < 0 {
-                return Err(io::Error::last_os_error());
-            }
-        }
-        Ok(areas)
+        Ok(Self { memory, size, stride })
     }
 
     /// The areas by ascending address.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut [u8]> {
-        let (base, size, stride) = (self.base, self.size, self.stride);
-        // SAFETY: each slice is one of the areas, which may be read and written, are zeroed, live as long as `self`, and do
-        // not overlap; `&mut self` sees to it that there are no others.
-        (0..self.count).map(move |at| unsafe { std::slice::from_raw_parts_mut(base.as_ptr().add(at * stride), size) })
-    }
-}
-
-impl Drop for Areas {
-    fn drop(&mut self) {
-        // SAFETY: exactly the mapping that `new` made; nothing borrows from it any more.
-        unsafe { libc::munmap(self.base.as_ptr().cast(), self.stride * self.count) };
+        let size = self.size;
+        self.memory.chunks_exact_mut(self.stride).map(move |area| &mut area[..size])
     }
 }
 

@@ -1,8 +1,8 @@
 //! Everything that talks to the kernel: DAMON's control files, its events, and what is sampled beside them.
 //!
 //! All paths lie under a [`Root`] that the caller gives: `/` on a live machine, a temporary directory or an in-memory
-//! [`sysfs::MemorySysfs`] in tests. This is the only crate with `unsafe`, and within it only the memory mappings of [`ring`]
-//! and [`areas`], and a few system calls.
+//! [`sysfs::MemorySysfs`] in tests. This is the only crate with `unsafe`, and within it only the memory that
+//! [`ring`] shares with the kernel, and a few system calls.
 //!
 //! - [`sysfs`]: DAMON's tree: read, set up, start, tune, stop, put back
 //! - [`tracefs`]: how the running kernel lays out DAMON's events, and decoding them

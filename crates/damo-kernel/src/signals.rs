@@ -29,12 +29,12 @@ pub fn note(signal: i32, flag: &Arc<AtomicUsize>, by_kernel: usize, by_process: 
 /// Whether `signal` is ignored. A program is started with a signal ignored by `nohup` (SIGHUP), and by a shell script that
 /// puts it into the background (SIGINT, SIGQUIT).
 pub fn is_ignored(signal: i32) -> bool {
-    // SAFETY: all bits zero are a `sigaction`; the pointers are to it and to nothing, which asks without a change.
-    let (known, action) = unsafe {
-        let mut action: libc::sigaction = std::mem::zeroed();
-        (libc::sigaction(signal, std::ptr::null(), &raw mut action) == 0, action)
-    };
-    known && action.sa_sigaction == libc::SIG_IGN
+    let status = std::fs::read("/proc/self/status").unwrap_or_default();
+    let status = String::from_utf8_lossy(&status);
+    // One bit for each signal, which count from 1.
+    let ignored = status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("SigIgn:")?.trim(), 16).ok());
+    let bit = u32::try_from(signal).ok().and_then(|signal| 1_u64.checked_shl(signal.checked_sub(1)?));
+    ignored.zip(bit).is_some_and(|(ignored, bit)| ignored & bit != 0)
 }
 
 /// Starts `command` with these signals ignored.

@@ -1,13 +1,13 @@
-//! The `unsafe` of the ring: perf_event_open, its ioctls, and the memory shared with the kernel.
+//! The `unsafe` of the ring: perf_event_open, its ioctls, and reading the memory shared with the kernel.
 //!
 //! The kernel's side of the bargain (`linux/perf_event.h`): the first page of the mapping is `perf_event_mmap_page`;
 //! behind it lie `data_size` bytes of ring. The kernel writes records and then moves `data_head`; we read `data_head`
 //! (acquire), read the records, and then move `data_tail` (release). Bytes between tail and head are left alone by the
 //! kernel until we move the tail, because the mapping is writable (not overwrite mode).
 
+use memmap2::{MmapOptions, MmapRaw};
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
-use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 const PERF_TYPE_TRACEPOINT: u32 = 2;
@@ -101,14 +101,19 @@ fn open(attr: &PerfEventAttr, on: On) -> io::Result<OwnedFd> {
 
 /// Lets an event write into another's ring.
 pub(super) fn redirect(event: &OwnedFd, to: &OwnedFd) -> io::Result<()> {
-    // SAFETY: both are live perf descriptors; the request takes a descriptor number by value.
-    check(unsafe { libc::ioctl(event.as_raw_fd(), IOC_SET_OUTPUT as _, to.as_raw_fd()) })
+    ioctl(event, IOC_SET_OUTPUT, to.as_raw_fd())
 }
 
 /// Switches an event on.
 pub(super) fn enable(event: &OwnedFd) -> io::Result<()> {
-    // SAFETY: a live perf descriptor; the request takes an integer by value.
-    check(unsafe { libc::ioctl(event.as_raw_fd(), IOC_ENABLE as _, 0) })
+    ioctl(event, IOC_ENABLE, 0)
+}
+
+/// One of the two requests above, which take an integer by value.
+fn ioctl(event: &OwnedFd, request: libc::c_ulong, value: libc::c_int) -> io::Result<()> {
+    // SAFETY: a live perf descriptor; neither request reads or writes memory of ours.
+    let result = unsafe { libc::ioctl(event.as_raw_fd(), request as _, value) };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
 /// How many samples of this event were lost so far; `None` on kernels before 6.0.
@@ -118,50 +123,27 @@ pub(super) fn lost(event: &OwnedFd) -> Option<u64> {
     (n == 16).then(|| u64::from_ne_bytes(std::array::from_fn(|at| values[8 + at])))
 }
 
-fn check(result: libc::c_int) -> io::Result<()> {
-    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
-}
-
-/// A ring's memory.
+/// A ring's memory. Its shared words are only accessed through atomics.
 #[derive(Debug)]
 pub(super) struct Map {
-    base: NonNull<u8>,
-    len: usize,
+    memory: MmapRaw,
+    /// Bytes of the first page, behind which the data lie, and of the data.
     page: usize,
     data: usize,
 }
-
-// SAFETY: the mapping is owned by this value alone and is not tied to the thread that made it; its shared words are
-// only accessed through atomics.
-unsafe impl Send for Map {}
 
 impl Map {
     /// Maps a ring of `data` bytes, which must be a power of two of whole pages.
     pub(super) fn new(event: &OwnedFd, data: usize) -> io::Result<Self> {
         let page = crate::system::page_size();
-        let len = page + data;
-        // SAFETY: a fresh mapping at an address of the kernel's choice; it overlaps nothing of ours.
-        let base = unsafe {
-            libc::mmap(
-                std::ptr::null_mut(),
-                len,
-                libc::PROT_READ | libc::PROT_WRITE,
-                libc::MAP_SHARED,
-                event.as_raw_fd(),
-                0,
-            )
-        };
-        if base == libc::MAP_FAILED {
-            return Err(io::Error::last_os_error());
-        }
-        let base = NonNull::new(base.cast::<u8>()).ok_or_else(|| io::Error::from_raw_os_error(libc::ENOMEM))?;
-        Ok(Self { base, len, page, data })
+        let memory = MmapOptions::new().len(page + data).map_raw(event)?;
+        Ok(Self { memory, page, data })
     }
 
     fn word(&self, offset: usize) -> &AtomicU64 {
         // SAFETY: `offset` is one of the two constants within the first page, 8-byte aligned as the page is; the word
         // lives as long as `self` and is only accessed atomically on our side.
-        unsafe { AtomicU64::from_ptr(self.base.as_ptr().add(offset).cast()) }
+        unsafe { AtomicU64::from_ptr(self.memory.as_mut_ptr().add(offset).cast()) }
     }
 
     /// Bytes not read yet, in two pieces where they wrap. Taking them does not free them: [`Map::free`] does.
@@ -175,7 +157,7 @@ impl Map {
         // before the tail moves, which needs `&mut self` and hence the end of these borrows; the acquire load above
         // orders its earlier writes before our reads.
         unsafe {
-            let data = self.base.as_ptr().add(self.page);
+            let data = self.memory.as_ptr().add(self.page);
             (std::slice::from_raw_parts(data.add(from), first), std::slice::from_raw_parts(data, len - first))
         }
     }
@@ -184,12 +166,5 @@ impl Map {
     pub(super) fn free(&mut self, bytes: usize) {
         let tail = self.word(DATA_TAIL).load(Ordering::Relaxed);
         self.word(DATA_TAIL).store(tail.wrapping_add(bytes as u64), Ordering::Release);
-    }
-}
-
-impl Drop for Map {
-    fn drop(&mut self) {
-        // SAFETY: exactly the mapping that `new` made; nothing borrows from it any more.
-        unsafe { libc::munmap(self.base.as_ptr().cast(), self.len) };
     }
 }
