@@ -172,10 +172,6 @@ impl MemorySysfs {
         self.tree.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn since(&self, major: u32, minor: u32) -> bool {
-        self.kernel >= (major, minor)
-    }
-
     fn knows(&self, file: &str, word: &str) -> bool {
         let since = WORDS.iter().find(|(of, known, _)| *of == file && *known == word).map(|(.., since)| *since);
         since.and_then(parse_release).is_some_and(|since| self.kernel >= since)

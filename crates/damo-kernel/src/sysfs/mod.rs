@@ -45,12 +45,42 @@ use crate::error::{Error, Result};
 use crate::io::Root;
 use damo_model::kdamond::Kdamond;
 use damo_model::{Intervals, KdamondIndex, KdamondThread};
-use read::Reader;
 use std::io;
 use std::time::{Duration, Instant};
 
 /// The tree that user space configures DAMON through.
 pub const KDAMONDS: &str = "sys/kernel/mm/damon/admin/kdamonds";
+
+/// One directory of the tree, read and written below.
+struct Dir<'r> {
+    root: &'r Root,
+    dir: String,
+    /// The kernel has taken what the files say so far, and runs by it.
+    is_running: bool,
+}
+
+impl<'r> Dir<'r> {
+    fn new(root: &'r Root, dir: &str) -> Self {
+        Self { root, dir: dir.to_owned(), is_running: false }
+    }
+
+    /// That of a kdamond that runs, where what is written is what it is to take.
+    fn of_running(root: &'r Root, dir: &str) -> Self {
+        Self { is_running: true, ..Dir::new(root, dir) }
+    }
+
+    fn below(&self, name: &str) -> Dir<'r> {
+        Dir { dir: self.path(name), ..*self }
+    }
+
+    fn path(&self, name: &str) -> String {
+        format!("{}/{name}", self.dir)
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.root.exists(&self.path(name))
+    }
+}
 
 /// Whether a kdamond runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -169,7 +199,7 @@ impl Sysfs {
     pub fn kdamond(&self, index: KdamondIndex) -> Result<KdamondStatus> {
         let state = self.state(index)?;
         let dir = format!("{KDAMONDS}/{index}");
-        let reader = Reader::new(&self.root, &dir);
+        let reader = Dir::new(&self.root, &dir);
         Ok(KdamondStatus {
             index,
             on: state.on,
@@ -184,7 +214,7 @@ impl Sysfs {
     /// # Errors
     /// As [`Sysfs::kdamond`].
     pub fn parameters(&self, index: KdamondIndex) -> Result<Kdamond> {
-        Reader::new(&self.root, &format!("{KDAMONDS}/{index}")).kdamond()
+        Dir::new(&self.root, &format!("{KDAMONDS}/{index}")).kdamond()
     }
 
     /// The intervals among them, of the first context; they are three files.
@@ -192,7 +222,7 @@ impl Sysfs {
     /// # Errors
     /// As [`Sysfs::kdamond`].
     pub fn intervals(&self, index: KdamondIndex) -> Result<Intervals> {
-        Reader::new(&self.root, &format!("{KDAMONDS}/{index}/contexts/0/monitoring_attrs/intervals")).intervals()
+        Dir::new(&self.root, &format!("{KDAMONDS}/{index}/contexts/0/monitoring_attrs/intervals")).intervals()
     }
 
     /// The file through which a kdamond is told what to do, to be watched; `None` where there are no real files.
@@ -214,7 +244,7 @@ impl Sysfs {
     /// If a file cannot be read.
     pub fn tried_regions(&self, kdamond: KdamondIndex, context: usize, scheme: usize) -> Result<Vec<TriedRegion>> {
         let dir = format!("{KDAMONDS}/{kdamond}/contexts/{context}/schemes/{scheme}");
-        Reader::new(&self.root, &dir).tried_regions()
+        Dir::new(&self.root, &dir).tried_regions()
     }
 
     /// Sends a command to a running kdamond and waits until it is done, at most `timeout`. The kernel does it at the

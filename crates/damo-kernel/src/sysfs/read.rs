@@ -1,9 +1,8 @@
 //! The tree's files to typed parameters. Files that this kernel lacks make their field absent; a file that holds
 //! something else than it should is an error that names it.
 
-use super::{SchemeStatus, TriedRegion};
+use super::{Dir, SchemeStatus, TriedRegion};
 use crate::error::{Error, Result, excerpt};
-use crate::io::Root;
 use damo_model::kdamond::{Context, ContextTarget, Kdamond, Probe};
 use damo_model::scheme::{
     Action, Dest, FilterKind, Goal, GoalTuner, Metric, MinMax, Quotas, ResolvedPattern, Scheme, SchemeFilter,
@@ -17,29 +16,7 @@ use std::str::FromStr;
 /// A number of directories no tree has.
 const MAX_CHILDREN: usize = 1 << 20;
 
-/// Reads below one directory.
-pub(super) struct Reader<'r> {
-    root: &'r Root,
-    dir: String,
-}
-
-impl<'r> Reader<'r> {
-    pub(super) fn new(root: &'r Root, dir: &str) -> Self {
-        Self { root, dir: dir.to_owned() }
-    }
-
-    fn below(&self, name: &str) -> Reader<'r> {
-        Reader { root: self.root, dir: format!("{}/{name}", self.dir) }
-    }
-
-    fn path(&self, name: &str) -> String {
-        format!("{}/{name}", self.dir)
-    }
-
-    fn has(&self, name: &str) -> bool {
-        self.root.exists(&self.path(name))
-    }
-
+impl<'r> Dir<'r> {
     fn text(&self, name: &str) -> Result<String> {
         self.root.read_line(&self.path(name))
     }
@@ -82,7 +59,7 @@ impl<'r> Reader<'r> {
     }
 
     /// One value per numbered directory.
-    fn each<T>(&self, dir: &str, count: &str, read: impl Fn(&Reader<'r>) -> Result<T>) -> Result<Vec<T>> {
+    fn each<T>(&self, dir: &str, count: &str, read: impl Fn(&Dir<'r>) -> Result<T>) -> Result<Vec<T>> {
         let below = self.below(dir);
         let count: usize = below.number(count)?;
         if count > MAX_CHILDREN {
@@ -93,7 +70,7 @@ impl<'r> Reader<'r> {
 
     pub(super) fn kdamond(&self) -> Result<Kdamond> {
         let refresh = if self.has("refresh_ms") { Some(self.millis("refresh_ms")?) } else { None };
-        Ok(Kdamond { refresh, contexts: self.each("contexts", "nr_contexts", Reader::context)? })
+        Ok(Kdamond { refresh, contexts: self.each("contexts", "nr_contexts", Dir::context)? })
     }
 
     fn context(&self) -> Result<Context> {
@@ -108,15 +85,15 @@ impl<'r> Reader<'r> {
             pause: if self.has("pause") { Some(self.flag("pause")?) } else { None },
             intervals: intervals.intervals()?,
             intervals_goal: if goal.has("access_bp") { goal.goal_of_intervals()? } else { None },
-            probes: if attrs.has("probes") { attrs.each("probes", "nr_probes", Reader::probe)? } else { Vec::new() },
+            probes: if attrs.has("probes") { attrs.each("probes", "nr_probes", Dir::probe)? } else { Vec::new() },
             nr_regions: NrRegions { min: attrs.number("nr_regions/min")?, max: attrs.number("nr_regions/max")? },
-            targets: self.each("targets", "nr_targets", Reader::target)?,
-            schemes: self.each("schemes", "nr_schemes", Reader::scheme)?,
+            targets: self.each("targets", "nr_targets", Dir::target)?,
+            schemes: self.each("schemes", "nr_schemes", Dir::scheme)?,
         })
     }
 
     fn probe(&self) -> Result<Probe> {
-        let filter = |at: &Reader<'r>| {
+        let filter = |at: &Dir<'r>| {
             let kind = match at.text("type")?.as_str() {
                 "memcg" => FilterKind::Memcg(at.text("path")?),
                 "anon" => FilterKind::Anon,
@@ -165,7 +142,7 @@ impl<'r> Reader<'r> {
         let pattern = self.below("access_pattern");
         let nid: Option<i32> = self.optional("target_nid")?;
         let dests = if self.has("dests") {
-            let dest = |at: &Reader<'r>| Ok(Dest { id: at.small("id")?, weight: at.small("weight")? });
+            let dest = |at: &Dir<'r>| Ok(Dest { id: at.small("id")?, weight: at.small("weight")? });
             self.each("dests", "nr_dests", dest)?
         } else {
             Vec::new()
@@ -174,7 +151,7 @@ impl<'r> Reader<'r> {
         // Newer kernels keep `filters` beside the two directories that replace it.
         for dir in ["core_filters", "ops_filters", "filters"] {
             if self.has(dir) {
-                filters.extend(self.each(dir, "nr_filters", Reader::filter)?);
+                filters.extend(self.each(dir, "nr_filters", Dir::filter)?);
             }
         }
         Ok(Scheme {
@@ -199,7 +176,7 @@ impl<'r> Reader<'r> {
     }
 
     fn quotas(&self) -> Result<Quotas> {
-        let goals = if self.has("goals") { self.each("goals", "nr_goals", Reader::quota_goal)? } else { Vec::new() };
+        let goals = if self.has("goals") { self.each("goals", "nr_goals", Dir::quota_goal)? } else { Vec::new() };
         let tuner = self.optional_text("goal_tuner")?;
         let fail_charge = self.optional("fail_charge_num")?.zip(self.optional("fail_charge_denom")?);
         let fail_charge = fail_charge.filter(|(_, denominator)| *denominator > 0);
@@ -266,7 +243,7 @@ impl<'r> Reader<'r> {
 
     /// What the kernel wrote of each context's schemes.
     pub(super) fn statuses(&self) -> Result<Vec<Vec<SchemeStatus>>> {
-        self.each("contexts", "nr_contexts", |context| context.each("schemes", "nr_schemes", Reader::scheme_status))
+        self.each("contexts", "nr_contexts", |context| context.each("schemes", "nr_schemes", Dir::scheme_status))
     }
 
     fn scheme_status(&self) -> Result<SchemeStatus> {

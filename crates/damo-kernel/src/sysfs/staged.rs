@@ -7,8 +7,8 @@ pub use prepare::Prepared;
 use super::differs::first_difference;
 use super::leftover::{Leftover, Settings, Slot};
 use super::saved::SavedTree;
-use super::write::{Writer, write_file};
-use super::{Command, KDAMONDS, Sysfs, file};
+use super::write::write_file;
+use super::{Command, Dir, KDAMONDS, Sysfs, file};
 use crate::error::{Error, Result};
 use crate::{needs, validate};
 use damo_model::kdamond::{ContextTarget, Kdamond, RunningKdamond};
@@ -147,7 +147,7 @@ impl Staged {
         for (at, kdamond) in kdamonds.iter().enumerate() {
             let dir = self.slots[at].dir();
             let saved = SavedTree::take(&root, &dir)?;
-            let told = Writer::of_running(&root, &dir).kdamond(kdamond).and_then(|()| self.tell(at, patience, settle));
+            let told = Dir::of_running(&root, &dir).write_kdamond(kdamond).and_then(|()| self.tell(at, patience, settle));
             if let Err(first) = told {
                 // This one has what it had; those before it have to be told to go back.
                 let mut undone = saved.restore(&root, &dir);
@@ -172,7 +172,7 @@ impl Staged {
                 let left: Vec<ContextTarget> =
                     context.targets.iter().filter(|target| !target.obsolete).cloned().collect();
                 if left.len() < context.targets.len() {
-                    Writer::new(&self.sysfs.root, &format!("{}/contexts/{c}", slot.dir())).targets(&left)?;
+                    Dir::new(&self.sysfs.root, &format!("{}/contexts/{c}", slot.dir())).write_targets(&left)?;
                 }
             }
         }
@@ -263,7 +263,7 @@ impl Staged {
         place.targets = targets.to_vec();
         damo_model::kdamond::check(std::slice::from_ref(&params))?;
         self.slots[at].thread = None;
-        Writer::new(&self.sysfs.root, &slot.dir()).kdamond(&params)?;
+        Dir::new(&self.sysfs.root, &slot.dir()).write_kdamond(&params)?;
         if let Some(wanted) = self.wanted.get_mut(at) {
             wanted.clone_from(&params);
         }
@@ -411,10 +411,10 @@ impl Staged {
     fn write(&self, kdamonds: &[Kdamond]) -> Result<()> {
         let root = &self.sysfs.root;
         if matches!(self.before, Settings::All(_)) {
-            Writer::new(root, KDAMONDS).count("nr_kdamonds", kdamonds.len())?;
+            Dir::new(root, KDAMONDS).count("nr_kdamonds", kdamonds.len())?;
         }
         for (slot, kdamond) in self.slots.iter().zip(kdamonds) {
-            Writer::new(root, &slot.dir()).kdamond(kdamond)?;
+            Dir::new(root, &slot.dir()).write_kdamond(kdamond)?;
         }
         Ok(())
     }

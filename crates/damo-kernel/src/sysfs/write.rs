@@ -2,7 +2,7 @@
 //! it is another one: writing it makes all of them anew. Files that only newer kernels have are written where they
 //! exist; where they do not, anything but their default is refused with the release that brought them.
 
-use super::Sysfs;
+use super::{Dir, Sysfs};
 use crate::error::{Error, Result};
 use crate::io::Root;
 use damo_model::kdamond::{Context, ContextTarget, Kdamond, Probe};
@@ -11,46 +11,10 @@ use damo_model::{Intervals, IntervalsGoal, Nanos};
 use std::fmt::Display;
 use std::io;
 
-/// Writes below one directory.
-pub(super) struct Writer<'r> {
-    root: &'r Root,
-    dir: String,
-    /// The kernel has taken what the files say so far, and runs by it.
-    is_running: bool,
-}
+/// A file that not every kernel has: what it is for, and the release that brought it.
+struct Since(&'static str, &'static str);
 
-/// A file that not every kernel has.
-struct Since {
-    what: &'static str,
-    since: &'static str,
-}
-
-const fn since(what: &'static str, since: &'static str) -> Since {
-    Since { what, since }
-}
-
-impl<'r> Writer<'r> {
-    pub(super) fn new(root: &'r Root, dir: &str) -> Self {
-        Self { root, dir: dir.to_owned(), is_running: false }
-    }
-
-    /// Writes what a kdamond that runs is to take.
-    pub(super) fn of_running(root: &'r Root, dir: &str) -> Self {
-        Self { is_running: true, ..Writer::new(root, dir) }
-    }
-
-    fn below(&self, name: &str) -> Writer<'r> {
-        Writer { dir: format!("{}/{name}", self.dir), ..*self }
-    }
-
-    fn path(&self, name: &str) -> String {
-        format!("{}/{name}", self.dir)
-    }
-
-    fn has(&self, name: &str) -> bool {
-        self.root.exists(&self.path(name))
-    }
-
+impl<'r> Dir<'r> {
     pub(super) fn set(&self, name: &str, value: impl Display) -> Result<()> {
         let path = self.path(name);
         write_file(self.root, &path, &value.to_string())
@@ -65,7 +29,7 @@ impl<'r> Writer<'r> {
     }
 
     fn missing(&self, name: &str, feature: Since) -> Error {
-        Error::Missing { what: feature.what.to_owned(), path: self.root.shown(&self.path(name)), since: feature.since }
+        Error::Missing { what: feature.0.to_owned(), path: self.root.shown(&self.path(name)), since: feature.1 }
     }
 
     /// Writes a number only if it is another one.
@@ -74,12 +38,12 @@ impl<'r> Writer<'r> {
         if present == count { Ok(()) } else { self.set(name, count) }
     }
 
-    fn each<T>(
+    fn write_each<T>(
         &self,
         dir: &str,
         count: &str,
         items: &[T],
-        write: impl Fn(&Writer<'r>, &T) -> Result<()>,
+        write: impl Fn(&Dir<'r>, &T) -> Result<()>,
     ) -> Result<()> {
         let below = self.below(dir);
         below.count(count, items.len())?;
@@ -89,38 +53,40 @@ impl<'r> Writer<'r> {
         Ok(())
     }
 
-    pub(super) fn kdamond(&self, kdamond: &Kdamond) -> Result<()> {
+    pub(super) fn write_kdamond(&self, kdamond: &Kdamond) -> Result<()> {
         let refresh = kdamond.refresh.unwrap_or(Nanos(0));
-        self.set_newer("refresh_ms", millis(refresh), 0, since("refreshing files by itself", "6.17"))?;
-        self.each("contexts", "nr_contexts", &kdamond.contexts, Writer::context)
+        self.set_newer("refresh_ms", millis(refresh), 0, Since("refreshing files by itself", "6.17"))?;
+        self.write_each("contexts", "nr_contexts", &kdamond.contexts, Dir::write_context)
     }
 
-    fn context(&self, context: &Context) -> Result<()> {
+    fn write_context(&self, context: &Context) -> Result<()> {
         self.set("operations", context.ops)?;
         let attrs = self.below("monitoring_attrs");
         let intervals = attrs.below("intervals");
         intervals.set("sample_us", micros(context.intervals.sample))?;
         intervals.set("aggr_us", micros(context.intervals.aggregation))?;
         intervals.set("update_us", micros(context.intervals.update))?;
-        intervals.goal(context.intervals_goal)?;
+        intervals.write_goal(context.intervals_goal)?;
         attrs.set("nr_regions/min", context.nr_regions.min)?;
         attrs.set("nr_regions/max", context.nr_regions.max)?;
         // Always, where there are probes: one that was left makes 7.3 count no accesses if it has a weight.
         if attrs.has("probes") {
-            attrs.each("probes", "nr_probes", &context.probes, Writer::probe)?;
+            attrs.write_each("probes", "nr_probes", &context.probes, Dir::write_probe)?;
         } else if !context.probes.is_empty() {
-            return Err(attrs.missing("probes", since("attribute probes", "7.2")));
+            return Err(attrs.missing("probes", Since("attribute probes", "7.2")));
         }
         let pause = yes(context.pause.unwrap_or(false));
-        self.set_newer("pause", pause, "N", since("pausing a context", "7.2"))?;
-        self.set_newer("addr_unit", context.addr_unit.unwrap_or(1), 1, since("an address unit", "6.18"))?;
-        self.targets(&context.targets)?;
-        self.each("schemes", "nr_schemes", &context.schemes, |dir, scheme| dir.scheme(scheme, &context.intervals))
+        self.set_newer("pause", pause, "N", Since("pausing a context", "7.2"))?;
+        self.set_newer("addr_unit", context.addr_unit.unwrap_or(1), 1, Since("an address unit", "6.18"))?;
+        self.write_targets(&context.targets)?;
+        self.write_each("schemes", "nr_schemes", &context.schemes, |dir, scheme| {
+            dir.write_scheme(scheme, &context.intervals)
+        })
     }
 
-    fn probe(&self, probe: &Probe) -> Result<()> {
-        self.set_newer("weight", probe.weight, 0, since("weights of attribute probes", "7.3"))?;
-        self.each("filters", "nr_filters", &probe.filters, |dir, filter| {
+    fn write_probe(&self, probe: &Probe) -> Result<()> {
+        self.set_newer("weight", probe.weight, 0, Since("weights of attribute probes", "7.3"))?;
+        self.write_each("filters", "nr_filters", &probe.filters, |dir, filter| {
             dir.set("type", &filter.kind)?;
             if let FilterKind::Memcg(path) = &filter.kind {
                 dir.set("path", path)?;
@@ -130,11 +96,11 @@ impl<'r> Writer<'r> {
         })
     }
 
-    fn goal(&self, goal: Option<IntervalsGoal>) -> Result<()> {
+    fn write_goal(&self, goal: Option<IntervalsGoal>) -> Result<()> {
         let dir = self.below("intervals_goal");
         if !dir.has("aggrs") {
             return match goal {
-                Some(_) => Err(dir.missing("aggrs", since("tuning of the intervals", "6.15"))),
+                Some(_) => Err(dir.missing("aggrs", Since("tuning of the intervals", "6.15"))),
                 None => Ok(()),
             };
         }
@@ -145,11 +111,11 @@ impl<'r> Writer<'r> {
         dir.set("max_sample_us", micros(goal.max_sample))
     }
 
-    pub(super) fn targets(&self, targets: &[ContextTarget]) -> Result<()> {
-        self.each("targets", "nr_targets", targets, Writer::target)
+    pub(super) fn write_targets(&self, targets: &[ContextTarget]) -> Result<()> {
+        self.write_each("targets", "nr_targets", targets, Dir::write_target)
     }
 
-    fn target(&self, target: &ContextTarget) -> Result<()> {
+    fn write_target(&self, target: &ContextTarget) -> Result<()> {
         match target.pid {
             Some(pid) => self.set("pid_target", pid)?,
             // The directory may be one that had a process before.
@@ -157,14 +123,14 @@ impl<'r> Writer<'r> {
             None => {}
         }
         let obsolete = if target.obsolete { "Y" } else { "N" };
-        self.set_newer("obsolete_target", obsolete, "N", since("removing single targets", "6.19"))?;
-        self.each("regions", "nr_regions", &target.regions, |dir, region| {
+        self.set_newer("obsolete_target", obsolete, "N", Since("removing single targets", "6.19"))?;
+        self.write_each("regions", "nr_regions", &target.regions, |dir, region| {
             dir.set("start", region.start.0)?;
             dir.set("end", region.end.0)
         })
     }
 
-    fn scheme(&self, scheme: &Scheme, intervals: &Intervals) -> Result<()> {
+    fn write_scheme(&self, scheme: &Scheme, intervals: &Intervals) -> Result<()> {
         let dir = self.below("access_pattern");
         let pattern = scheme.access_pattern.resolve(intervals);
         dir.set("sz/min", pattern.size.min.0)?;
@@ -175,29 +141,29 @@ impl<'r> Writer<'r> {
         dir.set("age/max", pattern.age.max.0)?;
         self.set("action", scheme.action)?;
         if self.has("dests") {
-            self.each("dests", "nr_dests", &scheme.dests, |dir, dest| {
+            self.write_each("dests", "nr_dests", &scheme.dests, |dir, dest| {
                 dir.set("id", dest.id)?;
                 dir.set("weight", dest.weight)
             })?;
         } else if !scheme.dests.is_empty() {
-            return Err(self.missing("dests", since("migrating to several nodes", "6.17")));
+            return Err(self.missing("dests", Since("migrating to several nodes", "6.17")));
         }
-        self.below("quotas").quotas(&scheme.quotas)?;
+        self.below("quotas").write_quotas(&scheme.quotas)?;
         let marks = self.below("watermarks");
         marks.set("metric", scheme.watermarks.metric)?;
         marks.set("interval_us", micros(scheme.watermarks.interval))?;
         marks.set("high", scheme.watermarks.high)?;
         marks.set("mid", scheme.watermarks.mid)?;
         marks.set("low", scheme.watermarks.low)?;
-        self.set_newer("target_nid", scheme.target_nid.unwrap_or(-1), -1, since("migration to a NUMA node", "6.11"))?;
-        self.filters(&scheme.filters)?;
+        self.set_newer("target_nid", scheme.target_nid.unwrap_or(-1), -1, Since("migration to a NUMA node", "6.11"))?;
+        self.write_filters(&scheme.filters)?;
         let apply = micros(scheme.apply_interval);
-        self.set_newer("apply_interval_us", apply, 0, since("an apply interval of its own", "6.7"))?;
+        self.set_newer("apply_interval_us", apply, 0, Since("an apply interval of its own", "6.7"))?;
         let snapshots = scheme.max_nr_snapshots.unwrap_or(0);
-        self.set_newer("stats/max_nr_snapshots", snapshots, 0, since("a largest number of snapshots", "7.0"))
+        self.set_newer("stats/max_nr_snapshots", snapshots, 0, Since("a largest number of snapshots", "7.0"))
     }
 
-    fn quotas(&self, quotas: &Quotas) -> Result<()> {
+    fn write_quotas(&self, quotas: &Quotas) -> Result<()> {
         let (mut size, mut reset_interval) = (quotas.size, millis(quotas.reset_interval));
         if self.is_running && !quotas.is_limited() && self.has_quota()? {
             // It counts from the next reset on.
@@ -211,18 +177,18 @@ impl<'r> Writer<'r> {
         self.set("weights/nr_accesses_permil", quotas.weights.nr_accesses)?;
         self.set("weights/age_permil", quotas.weights.age)?;
         if self.has("goals") {
-            self.each("goals", "nr_goals", &quotas.goals, Writer::quota_goal)?;
+            self.write_each("goals", "nr_goals", &quotas.goals, Dir::write_quota_goal)?;
         } else if !quotas.goals.is_empty() {
-            return Err(self.missing("goals", since("a quota goal", "6.8")));
+            return Err(self.missing("goals", Since("a quota goal", "6.8")));
         }
         // The directory may be one that had a scheme with other values before.
         let (numerator, denominator) = quotas.fail_charge_num.zip(quotas.fail_charge_denom).unwrap_or((0, 0));
-        let feature = || since("a charge for failed actions", "7.2");
+        let feature = || Since("a charge for failed actions", "7.2");
         self.set_newer("fail_charge_num", numerator, 0, feature())?;
         self.set_newer("fail_charge_denom", denominator, 0, feature())?;
         // Before there was a choice it was always this one.
         let tuner = quotas.goal_tuner.unwrap_or(GoalTuner::Consist);
-        self.set_newer("goal_tuner", tuner, GoalTuner::Consist, since("a choice of goal tuners", "7.1"))
+        self.set_newer("goal_tuner", tuner, GoalTuner::Consist, Since("a choice of goal tuners", "7.1"))
     }
 
     /// Whether the files say that there is one.
@@ -235,48 +201,48 @@ impl<'r> Writer<'r> {
         Ok(false)
     }
 
-    fn quota_goal(&self, goal: &Goal) -> Result<()> {
-        self.set_newer("target_metric", goal.metric, Metric::UserInput, since("metrics of quota goals", "6.9"))?;
+    fn write_quota_goal(&self, goal: &Goal) -> Result<()> {
+        self.set_newer("target_metric", goal.metric, Metric::UserInput, Since("metrics of quota goals", "6.9"))?;
         if let Some(nid) = goal.nid {
-            self.set_newer("nid", nid, -1, since("quota goals on a NUMA node", "6.16"))?;
+            self.set_newer("nid", nid, -1, Since("quota goals on a NUMA node", "6.16"))?;
         }
         if let Some(path) = goal.memcg_path.as_deref() {
-            self.set_newer("path", path, "", since("quota goals on a memory cgroup", "6.19"))?;
+            self.set_newer("path", path, "", Since("quota goals on a memory cgroup", "6.19"))?;
         }
         self.set("target_value", goal.target_value)?;
         self.set("current_value", goal.current_value.unwrap_or(0))
     }
 
-    fn filters(&self, filters: &[SchemeFilter]) -> Result<()> {
+    fn write_filters(&self, filters: &[SchemeFilter]) -> Result<()> {
         if self.has("core_filters") {
             // Filters left in the directory that the two replaced would be applied as well.
             if self.has("filters") {
                 self.below("filters").count("nr_filters", 0)?;
             }
             let (core, ops): (Vec<_>, Vec<_>) = filters.iter().cloned().partition(|filter| filter.kind.is_core());
-            self.each("core_filters", "nr_filters", &core, Writer::filter)?;
-            return self.each("ops_filters", "nr_filters", &ops, Writer::filter);
+            self.write_each("core_filters", "nr_filters", &core, Dir::write_filter)?;
+            return self.write_each("ops_filters", "nr_filters", &ops, Dir::write_filter);
         }
         if self.has("filters") {
-            return self.each("filters", "nr_filters", filters, Writer::filter);
+            return self.write_each("filters", "nr_filters", filters, Dir::write_filter);
         }
-        if filters.is_empty() { Ok(()) } else { Err(self.missing("filters", since("a filter", "6.3"))) }
+        if filters.is_empty() { Ok(()) } else { Err(self.missing("filters", Since("a filter", "6.3"))) }
     }
 
-    fn filter(&self, filter: &SchemeFilter) -> Result<()> {
+    fn write_filter(&self, filter: &SchemeFilter) -> Result<()> {
         self.set("type", &filter.kind)?;
-        let allow = |name: &str| self.set_newer(name, yes(filter.allow), "N", since("a filter that allows", "6.14"));
+        let allow = |name: &str| self.set_newer(name, yes(filter.allow), "N", Since("a filter that allows", "6.14"));
         allow(if self.has("pass") && !self.has("allow") { "pass" } else { "allow" })?;
         match &filter.kind {
             FilterKind::Memcg(path) => self.set("memcg_path", path)?,
             FilterKind::Addr(range) => {
-                self.set_newer("addr_start", range.start.0, 0, since("an address filter", "6.6"))?;
-                self.set_newer("addr_end", range.end.0, 0, since("an address filter", "6.6"))?;
+                self.set_newer("addr_start", range.start.0, 0, Since("an address filter", "6.6"))?;
+                self.set_newer("addr_end", range.end.0, 0, Since("an address filter", "6.6"))?;
             }
             FilterKind::Target(index) => self.set("damon_target_idx", index)?,
             FilterKind::HugepageSize(sizes) => {
-                self.set_newer("min", sizes.min.0, 0, since("a huge page size filter", "6.15"))?;
-                self.set_newer("max", sizes.max.0, 0, since("a huge page size filter", "6.15"))?;
+                self.set_newer("min", sizes.min.0, 0, Since("a huge page size filter", "6.15"))?;
+                self.set_newer("max", sizes.max.0, 0, Since("a huge page size filter", "6.15"))?;
             }
             _ => {}
         }

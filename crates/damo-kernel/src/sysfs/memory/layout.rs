@@ -2,6 +2,12 @@
 
 use super::{MemorySysfs, Tree};
 
+/// A file that not every kernel has: the release that brought it, whether it can be written, its name and first value.
+type NewerFile<'a> = ((u32, u32), Make, &'a str, &'a str);
+type Make = fn(&mut Tree, &str, &[(&str, &str)]);
+const RW: Make = Tree::rw;
+const RO: Make = Tree::ro;
+
 impl MemorySysfs {
     /// Makes the directories that a count asks for.
     pub(super) fn make(&self, tree: &mut Tree, dir: &str, kind: &str, count: usize) {
@@ -15,9 +21,7 @@ impl MemorySysfs {
                 "nr_schemes" => self.scheme(tree, &dir),
                 "nr_probes" => {
                     tree.rw(&dir, &[("filters/nr_filters", "0")]);
-                    if self.since(7, 3) {
-                        tree.rw(&dir, &[("weight", "0")]);
-                    }
+                    self.newer(tree, &dir, &[((7, 3), RW, "weight", "0")]);
                 }
                 "nr_filters" if dir.contains("/probes/") => {
                     tree.rw(&dir, &[("type", "anon"), ("matching", "N"), ("allow", "N"), ("path", "")]);
@@ -30,12 +34,17 @@ impl MemorySysfs {
         }
     }
 
+    /// Makes the files that this release has.
+    fn newer(&self, tree: &mut Tree, dir: &str, files: &[NewerFile<'_>]) {
+        for (_, make, name, value) in files.iter().filter(|(since, ..)| self.kernel >= *since) {
+            make(tree, dir, &[(*name, *value)]);
+        }
+    }
+
     fn kdamond(&self, tree: &mut Tree, dir: &str) {
         tree.rw(dir, &[("state", "off"), ("contexts/nr_contexts", "0")]);
         tree.ro(dir, &[("pid", "-1")]);
-        if self.since(6, 17) {
-            tree.rw(dir, &[("refresh_ms", "0")]);
-        }
+        self.newer(tree, dir, &[((6, 17), RW, "refresh_ms", "0")]);
     }
 
     fn context(&self, tree: &mut Tree, dir: &str) {
@@ -53,26 +62,21 @@ impl MemorySysfs {
                 ("schemes/nr_schemes", "0"),
             ],
         );
-        if self.since(6, 15) {
-            let goal = format!("{dir}/monitoring_attrs/intervals/intervals_goal");
-            tree.rw(&goal, &[("access_bp", "0"), ("aggrs", "0"), ("min_sample_us", "0"), ("max_sample_us", "0")]);
-        }
-        if self.since(7, 2) {
-            tree.rw(&format!("{dir}/monitoring_attrs/probes"), &[("nr_probes", "0")]);
-        }
-        if self.since(6, 18) {
-            tree.rw(dir, &[("addr_unit", "1")]);
-        }
-        if self.since(7, 2) {
-            tree.rw(dir, &[("pause", "N")]);
-        }
+        let newer = [
+            ((6, 15), RW, "monitoring_attrs/intervals/intervals_goal/access_bp", "0"),
+            ((6, 15), RW, "monitoring_attrs/intervals/intervals_goal/aggrs", "0"),
+            ((6, 15), RW, "monitoring_attrs/intervals/intervals_goal/min_sample_us", "0"),
+            ((6, 15), RW, "monitoring_attrs/intervals/intervals_goal/max_sample_us", "0"),
+            ((6, 18), RW, "addr_unit", "1"),
+            ((7, 2), RW, "monitoring_attrs/probes/nr_probes", "0"),
+            ((7, 2), RW, "pause", "N"),
+        ];
+        self.newer(tree, dir, &newer);
     }
 
     fn target(&self, tree: &mut Tree, dir: &str) {
         tree.rw(dir, &[("pid_target", "0"), ("regions/nr_regions", "0")]);
-        if self.since(6, 19) {
-            tree.rw(dir, &[("obsolete_target", "N")]);
-        }
+        self.newer(tree, dir, &[((6, 19), RW, "obsolete_target", "N")]);
     }
 
     fn scheme(&self, tree: &mut Tree, dir: &str) {
@@ -88,68 +92,42 @@ impl MemorySysfs {
         tree.rw(dir, &[("action", "stat")]);
         let stats = ["nr_tried", "sz_tried", "nr_applied", "sz_applied", "qt_exceeds"].map(|name| (name, "0"));
         tree.ro(&format!("{dir}/stats"), &stats);
-        if self.since(6, 3) {
-            tree.rw(dir, &[("filters/nr_filters", "0")]);
-        }
-        if self.since(6, 6) {
-            tree.ro(dir, &[("tried_regions/total_bytes", "0")]);
-        }
-        if self.since(6, 7) {
-            tree.rw(dir, &[("apply_interval_us", "0")]);
-        }
-        if self.since(6, 8) {
-            tree.rw(&quotas, &[("goals/nr_goals", "0")]);
-        }
-        if self.since(6, 9) {
-            tree.ro(&quotas, &[("effective_bytes", "0")]);
-        }
-        if self.since(6, 11) {
-            tree.rw(dir, &[("target_nid", "-1")]);
-        }
-        if self.since(6, 14) {
-            tree.ro(&format!("{dir}/stats"), &[("sz_ops_filter_passed", "0")]);
-        }
-        if self.since(6, 15) {
-            tree.rw(dir, &[("core_filters/nr_filters", "0"), ("ops_filters/nr_filters", "0")]);
-        }
-        if self.since(6, 17) {
-            tree.rw(dir, &[("dests/nr_dests", "0")]);
-        }
-        if self.since(7, 0) {
-            tree.ro(&format!("{dir}/stats"), &[("nr_snapshots", "0")]);
-            tree.rw(&format!("{dir}/stats"), &[("max_nr_snapshots", "0")]);
-        }
-        if self.since(7, 1) {
-            tree.rw(&quotas, &[("goal_tuner", "consist")]);
-        }
-        if self.since(7, 2) {
-            tree.rw(&quotas, &[("fail_charge_num", "0"), ("fail_charge_denom", "0")]);
-        }
+        let newer = [
+            ((6, 3), RW, "filters/nr_filters", "0"),
+            ((6, 6), RO, "tried_regions/total_bytes", "0"),
+            ((6, 7), RW, "apply_interval_us", "0"),
+            ((6, 8), RW, "quotas/goals/nr_goals", "0"),
+            ((6, 9), RO, "quotas/effective_bytes", "0"),
+            ((6, 11), RW, "target_nid", "-1"),
+            ((6, 14), RO, "stats/sz_ops_filter_passed", "0"),
+            ((6, 15), RW, "core_filters/nr_filters", "0"),
+            ((6, 15), RW, "ops_filters/nr_filters", "0"),
+            ((6, 17), RW, "dests/nr_dests", "0"),
+            ((7, 0), RO, "stats/nr_snapshots", "0"),
+            ((7, 0), RW, "stats/max_nr_snapshots", "0"),
+            ((7, 1), RW, "quotas/goal_tuner", "consist"),
+            ((7, 2), RW, "quotas/fail_charge_num", "0"),
+            ((7, 2), RW, "quotas/fail_charge_denom", "0"),
+        ];
+        self.newer(tree, dir, &newer);
     }
 
     fn filter(&self, tree: &mut Tree, dir: &str) {
         tree.rw(dir, &[("type", "anon"), ("matching", "N"), ("memcg_path", "")]);
-        if self.since(6, 6) {
-            tree.rw(dir, &[("addr_start", "0"), ("addr_end", "0"), ("damon_target_idx", "0")]);
-        }
-        if self.since(6, 14) {
-            tree.rw(dir, &[("allow", "N")]);
-        }
-        if self.since(6, 15) {
-            tree.rw(dir, &[("min", "0"), ("max", "0")]);
-        }
+        let newer = [
+            ((6, 6), RW, "addr_start", "0"),
+            ((6, 6), RW, "addr_end", "0"),
+            ((6, 6), RW, "damon_target_idx", "0"),
+            ((6, 14), RW, "allow", "N"),
+            ((6, 15), RW, "min", "0"),
+            ((6, 15), RW, "max", "0"),
+        ];
+        self.newer(tree, dir, &newer);
     }
 
     fn goal(&self, tree: &mut Tree, dir: &str) {
         tree.rw(dir, &[("target_value", "0"), ("current_value", "0")]);
-        if self.since(6, 9) {
-            tree.rw(dir, &[("target_metric", "user_input")]);
-        }
-        if self.since(6, 16) {
-            tree.rw(dir, &[("nid", "0")]);
-        }
-        if self.since(6, 19) {
-            tree.rw(dir, &[("path", "")]);
-        }
+        let newer = [((6, 9), RW, "target_metric", "user_input"), ((6, 16), RW, "nid", "0"), ((6, 19), RW, "path", "")];
+        self.newer(tree, dir, &newer);
     }
 }
