@@ -7,7 +7,7 @@
 use crate::reading::{IDLE_PERCENTILES, Reading, SchemeReading, TargetReading};
 use crate::state::{SchemeKey, State};
 use damo_format::{Kind, NewFile, Rules, WriteError};
-use damo_model::{Item, Nanos, TimeSpan};
+use damo_model::{Item, Nanos, SchemeCounts, TimeSpan};
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -165,20 +165,18 @@ fn add_targets(families: &mut Families, state: &State, targets: &[TargetReading]
         let values = targets.iter().filter_map(|target| Some((Labels::of_target(target), value(target)?)));
         families.add(name, help, values);
     };
-    let plain = |target: &TargetReading, bytes: u64| (!target.of_scheme).then_some(bytes as f64);
-    add("damon_target_working_set_bytes", "Memory that was accessed in an aggregation interval.", &|target| {
-        plain(target, target.working_set.0)
+    let mut plain = |name: &str, help: &str, value: fn(&TargetReading) -> u64| {
+        add(name, help, &|target| (!target.of_scheme).then(|| value(target) as f64));
+    };
+    plain("damon_target_working_set_bytes", "Memory that was accessed in an aggregation interval.", |t| {
+        t.working_set.0
     });
-    add("damon_target_hot_bytes", "Memory that was accessed in at least half of the samples.", &|target| {
-        plain(target, target.hot.0)
-    });
-    add("damon_target_cold_bytes", "Memory that was not accessed for five seconds or longer.", &|target| {
-        plain(target, target.cold.0)
-    });
-    add("damon_target_monitored_bytes", "Memory that is monitored.", &|target| plain(target, target.monitored.0));
-    add("damon_target_regions", "Regions of the last snapshot.", &|target| plain(target, target.regions));
+    plain("damon_target_hot_bytes", "Memory that was accessed in at least half of the samples.", |t| t.hot.0);
+    plain("damon_target_cold_bytes", "Memory that was not accessed for five seconds or longer.", |t| t.cold.0);
+    plain("damon_target_monitored_bytes", "Memory that is monitored.", |t| t.monitored.0);
+    plain("damon_target_regions", "Regions of the last snapshot.", |t| t.regions);
     add("damon_target_resident_memory_bytes", "Resident memory of the process.", &|target| {
-        plain(target, target.rss?.0)
+        (!target.of_scheme).then_some(target.rss?.0 as f64)
     });
     add("damon_target_process_cpu_seconds_total", "CPU time that the process took.", &|target| {
         let used = state.cpu.get(&target.pid?)?.used.at(state.now())?;
@@ -203,20 +201,15 @@ fn add_schemes(families: &mut Families, state: &State, reading: &Reading) {
         });
         families.add(name, help, values);
     };
-    add("damon_scheme_tried_regions_total", "Regions that the scheme was tried on.", &|scheme| {
-        Some(scheme.counts?.nr_tried as f64)
-    });
-    add("damon_scheme_tried_bytes_total", "Bytes that the scheme was tried on.", &|scheme| {
-        Some(scheme.counts?.sz_tried.0 as f64)
-    });
-    add("damon_scheme_applied_regions_total", "Regions that the scheme was applied to.", &|scheme| {
-        Some(scheme.counts?.nr_applied as f64)
-    });
-    add("damon_scheme_applied_bytes_total", "Bytes that the scheme was applied to.", &|scheme| {
-        Some(scheme.counts?.sz_applied.0 as f64)
-    });
-    add("damon_scheme_quota_exceeded_total", "Times that the scheme's quota was exceeded.", &|scheme| {
-        Some(scheme.counts?.qt_exceeds as f64)
+    let mut count = |name: &str, help: &str, value: fn(SchemeCounts) -> u64| {
+        add(name, help, &|scheme| Some(value(scheme.counts?) as f64));
+    };
+    count("damon_scheme_tried_regions_total", "Regions that the scheme was tried on.", |counts| counts.nr_tried);
+    count("damon_scheme_tried_bytes_total", "Bytes that the scheme was tried on.", |counts| counts.sz_tried.0);
+    count("damon_scheme_applied_regions_total", "Regions that the scheme was applied to.", |counts| counts.nr_applied);
+    count("damon_scheme_applied_bytes_total", "Bytes that the scheme was applied to.", |counts| counts.sz_applied.0);
+    count("damon_scheme_quota_exceeded_total", "Times that the scheme's quota was exceeded.", |counts| {
+        counts.qt_exceeds
     });
     add("damon_scheme_effective_quota_bytes", "Bytes that the quota allows in a reset interval.", &|scheme| {
         Some(scheme.effective_quota?.0 as f64)

@@ -98,6 +98,16 @@ pub(crate) struct Row {
     numbers: Vec<f64>,
 }
 
+/// The text of a row in a column, and the number to sort by.
+type Cell = (String, f64);
+
+impl Row {
+    fn new(subject: Subject, cells: impl IntoIterator<Item = Cell>) -> Self {
+        let (cells, numbers) = cells.into_iter().unzip();
+        Self { subject, cells, numbers }
+    }
+}
+
 /// What is shown of a list.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Wanted<'a> {
@@ -140,10 +150,6 @@ impl Wanted<'_> {
 /// A text is sorted as such.
 const TEXT: f64 = f64::NAN;
 
-fn optional(size_of: Option<Bytes>) -> String {
-    size_of.map_or_else(|| "-".into(), size)
-}
-
 fn processes(state: &State, at: Nanos) -> Vec<Row> {
     let reading = state.reading(TimeSpan::new(at.saturating_sub(Nanos::from_secs(1)), at));
     let mut rows = Vec::new();
@@ -157,29 +163,17 @@ fn processes(state: &State, at: Nanos) -> Vec<Row> {
         let cpu = read.and_then(|target| target.cpu);
         let ended = if is_over(target, moment, at) { " (ended)" } else { "" };
         let sums = moment.sums;
-        rows.push(Row {
-            subject: Subject::Target(*key),
-            cells: vec![
-                pid.map_or_else(|| "-".into(), |pid| pid.to_string()),
-                format!("{}{ended}", state.name(&target.target)),
-                size(Bytes(sums.working_set)),
-                size(Bytes(sums.hot)),
-                size(Bytes(sums.cold)),
-                optional(rss),
-                percent(cpu),
-                percent(Some(heat.share * 100.0)),
-            ],
-            numbers: vec![
-                f64::from(pid.unwrap_or(0)),
-                TEXT,
-                sums.working_set as f64,
-                sums.hot as f64,
-                sums.cold as f64,
-                rss.map_or(-1.0, |rss| rss.0 as f64),
-                cpu.unwrap_or(-1.0),
-                heat.share,
-            ],
-        });
+        let cells = [
+            (pid.map_or_else(|| "-".into(), |pid| pid.to_string()), f64::from(pid.unwrap_or(0))),
+            (format!("{}{ended}", state.name(&target.target)), TEXT),
+            (size(Bytes(sums.working_set)), sums.working_set as f64),
+            (size(Bytes(sums.hot)), sums.hot as f64),
+            (size(Bytes(sums.cold)), sums.cold as f64),
+            (rss.map_or_else(|| "-".into(), size), rss.map_or(-1.0, |rss| rss.0 as f64)),
+            (percent(cpu), cpu.unwrap_or(-1.0)),
+            (percent(Some(heat.share * 100.0)), heat.share),
+        ];
+        rows.push(Row::new(Subject::Target(*key), cells));
     }
     rows
 }
@@ -195,11 +189,14 @@ fn earlier<'a>(state: &'a State, target: TargetKey, moment: &Moment) -> Option<&
     state.history.last_of(target, moment.span.end.saturating_sub(CHANGE))
 }
 
-/// How hot some addresses are, their age as text, and by how many percent points the heat changed.
-fn heat_of(moment: &Moment, before: Option<&Moment>, ranges: &[AddrRange]) -> (Heat, String, Option<f64>) {
+/// How hot some addresses are, their age, and by how many percent points the heat changed.
+fn heat_of(moment: &Moment, before: Option<&Moment>, ranges: &[AddrRange]) -> (Heat, Cell, Cell) {
     let heat = moment.heat(ranges);
     let before = before.map(|moment| moment.heat(ranges)).filter(|heat| heat.bytes > 0);
-    (heat, age_text(heat.age, moment.aggregation), before.map(|before| (heat.share - before.share) * 100.0))
+    let age = (age_text(heat.age, moment.aggregation), heat.age.unwrap_or(-1.0));
+    let change = before.map(|before| (heat.share - before.share) * 100.0);
+    let text = change.map_or_else(|| "-".into(), |change| format!("{change:+.1}"));
+    (heat, age, (text, change.map_or(-1.0, f64::abs)))
 }
 
 fn age_text(age: Option<f64>, aggregation: Option<Nanos>) -> String {
@@ -215,10 +212,6 @@ fn age_text(age: Option<f64>, aggregation: Option<Nanos>) -> String {
             }
         }
     }
-}
-
-fn change_text(change: Option<f64>) -> String {
-    change.map_or_else(|| "-".into(), |change| format!("{change:+.1}"))
 }
 
 fn mappings(state: &State, target: TargetKey, at: Nanos) -> Vec<Row> {
@@ -242,25 +235,15 @@ fn mappings(state: &State, target: TargetKey, at: Nanos) -> Vec<Row> {
             continue;
         }
         let total = ranges.iter().map(|range| range.size().0).fold(0, u64::saturating_add);
-        rows.push(Row {
-            cells: vec![
-                name.clone(),
-                size(Bytes(total)),
-                percent(Some(heat.share * 100.0)),
-                size(Bytes(heat.accessed)),
-                age,
-                change_text(change),
-            ],
-            numbers: vec![
-                TEXT,
-                total as f64,
-                heat.share,
-                heat.accessed as f64,
-                heat.age.unwrap_or(-1.0),
-                change.map_or(-1.0, f64::abs),
-            ],
-            subject: Subject::Addresses(name, ranges),
-        });
+        let cells = [
+            (name.clone(), TEXT),
+            (size(Bytes(total)), total as f64),
+            (percent(Some(heat.share * 100.0)), heat.share),
+            (size(Bytes(heat.accessed)), heat.accessed as f64),
+            age,
+            change,
+        ];
+        rows.push(Row::new(Subject::Addresses(name, ranges), cells));
     }
     rows
 }
@@ -277,31 +260,21 @@ fn regions(state: &State, target: TargetKey, focus: Option<&[AddrRange]>, at: Na
         let (heat, age, change) = heat_of(moment, before, &[range]);
         let name = name_of(&of.areas, range).map_or_else(String::new, ToString::to_string);
         let text = format_hex_range(range);
-        rows.push(Row {
-            cells: vec![
-                text.clone(),
-                size(bytes(heat.bytes as f64)),
-                percent(Some(heat.share * 100.0)),
-                age,
-                change_text(change),
-                name,
-            ],
-            numbers: vec![
-                -(range.start.0 as f64),
-                heat.bytes as f64,
-                heat.share,
-                heat.age.unwrap_or(-1.0),
-                change.map_or(-1.0, f64::abs),
-                TEXT,
-            ],
-            subject: Subject::Addresses(text, vec![range]),
-        });
+        let cells = [
+            (text.clone(), -(range.start.0 as f64)),
+            (size(bytes(heat.bytes as f64)), heat.bytes as f64),
+            (percent(Some(heat.share * 100.0)), heat.share),
+            age,
+            change,
+            (name, TEXT),
+        ];
+        rows.push(Row::new(Subject::Addresses(text, vec![range]), cells));
     }
     rows
 }
 
 fn schemes(state: &State, at: Nanos) -> Vec<Row> {
     let reading = state.reading(TimeSpan::new(at, at));
-    let row = |scheme| Row { subject: Subject::Nothing, cells: vec![scheme_text(scheme)], numbers: vec![TEXT] };
+    let row = |scheme| Row::new(Subject::Nothing, [(scheme_text(scheme), TEXT)]);
     reading.schemes.iter().map(row).collect()
 }
