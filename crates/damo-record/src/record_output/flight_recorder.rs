@@ -180,10 +180,7 @@ impl Sink for FlightRecorder {
             self.seen.snapshots += 1;
             self.seen.regions += snapshot.regions.len() as u64;
         }
-        self.prelude.declare(item, &mut self.current)?;
-        self.current.put(item)?;
-        self.prelude.note(item);
-        Ok(())
+        self.prelude.put(item, &mut self.current)
     }
 }
 

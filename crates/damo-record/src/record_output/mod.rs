@@ -143,36 +143,35 @@ impl RecordOutput {
 
     /// Sentences on what was found when it was opened.
     pub(crate) fn notes(&self) -> Vec<String> {
-        let set_aside = match self {
-            RecordOutput::File(file) => file.set_aside(),
-            RecordOutput::Rotating(rotating) => rotating.set_aside(),
-            RecordOutput::Stream(..) | RecordOutput::FlightRecorder(_) => &[],
-        };
         let note = |path: &PathBuf| {
             format!("An earlier recording of this name was cut short; what it has was kept as {}.", path.shown())
         };
-        set_aside.iter().map(note).collect()
+        self.file().map_or(&[][..], RecordFile::set_aside).iter().map(note).collect()
+    }
+
+    /// The file that is written, if it is one with a name.
+    fn file(&self) -> Option<&RecordFile> {
+        match self {
+            RecordOutput::File(file) => Some(file),
+            RecordOutput::Rotating(rotating) => Some(&rotating.file),
+            RecordOutput::Stream(..) | RecordOutput::FlightRecorder(_) => None,
+        }
     }
 
     /// Finishes the block at hand, so that what came so far is readable whatever happens next.
     pub(crate) fn tick(&mut self) -> Result<(), RecordError> {
-        match self {
-            RecordOutput::File(file) => file.flush_block().map_err(|e| RecordError::record(file.path(), &e)),
-            RecordOutput::Stream(writer, name) => {
-                writer.flush_block().map_err(|e| RecordError::record(name.as_path(), &e))
-            }
-            RecordOutput::Rotating(rotating) => rotating.tick(),
+        let finished = match self {
+            RecordOutput::File(file) => file.flush_block(),
+            RecordOutput::Stream(writer, _) => writer.flush_block(),
+            RecordOutput::Rotating(rotating) => rotating.file.flush_block(),
             RecordOutput::FlightRecorder(_) => Ok(()),
-        }
+        };
+        finished.map_err(|e| RecordError::record(self.name(), &e))
     }
 
     /// Whether somebody removed or moved the file that is written.
     pub(crate) fn is_gone(&self) -> bool {
-        match self {
-            RecordOutput::File(file) => file.is_gone(),
-            RecordOutput::Rotating(rotating) => rotating.is_gone(),
-            RecordOutput::Stream(..) | RecordOutput::FlightRecorder(_) => false,
-        }
+        self.file().is_some_and(RecordFile::is_gone)
     }
 
     /// Writes what the flight recorder holds to a file of its own. Other outputs have nothing to dump.
@@ -204,7 +203,7 @@ impl RecordOutput {
         match self {
             RecordOutput::File(file) => file.path().to_path_buf(),
             RecordOutput::Stream(_, name) => name.clone(),
-            RecordOutput::Rotating(rotating) => rotating.name().to_path_buf(),
+            RecordOutput::Rotating(rotating) => rotating.file.path().to_path_buf(),
             RecordOutput::FlightRecorder(recorder) => recorder.name().to_path_buf(),
         }
     }
@@ -226,7 +225,7 @@ impl RecordOutput {
     pub(crate) fn discard(self) {
         match self {
             RecordOutput::File(file) => file.discard(),
-            RecordOutput::Rotating(rotating) => rotating.discard(),
+            RecordOutput::Rotating(rotating) => rotating.file.discard(),
             RecordOutput::Stream(..) | RecordOutput::FlightRecorder(_) => {}
         }
     }

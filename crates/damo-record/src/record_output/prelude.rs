@@ -95,8 +95,16 @@ impl Prelude {
         }
     }
 
+    /// Writes `item`, behind its target if the present file does not know that yet, and keeps what later files need of it.
+    pub(crate) fn put(&mut self, item: &Item, sink: &mut dyn Sink) -> Result<(), SinkError> {
+        self.declare(item, sink)?;
+        sink.put(item)?;
+        self.note(item);
+        Ok(())
+    }
+
     /// Writes the target of `item`, with its mappings, if the present file does not know it yet.
-    pub(crate) fn declare(&mut self, item: &Item, sink: &mut dyn Sink) -> Result<(), SinkError> {
+    fn declare(&mut self, item: &Item, sink: &mut dyn Sink) -> Result<(), SinkError> {
         let Item::Snapshot(snapshot) = item else { return Ok(()) };
         if self.declared.contains(&snapshot.target) {
             return Ok(());

@@ -23,7 +23,7 @@ pub(crate) struct Rotating {
     options: WriterOptions,
     rules: Rules,
     number: u32,
-    file: RecordFile,
+    pub(super) file: RecordFile,
     prelude: Prelude,
     /// End of the present file's first snapshot.
     since: Option<Nanos>,
@@ -62,10 +62,6 @@ impl Rotating {
         })
     }
 
-    pub(crate) fn tick(&mut self) -> Result<(), RecordError> {
-        self.file.flush_block().map_err(|e| RecordError::record(self.file.path(), &e))
-    }
-
     pub(crate) fn progress(&self) -> Progress {
         let now = self.file.summary();
         Progress {
@@ -74,23 +70,6 @@ impl Rotating {
             bytes: self.written.bytes + now.bytes.0,
             short: None,
         }
-    }
-
-    pub(crate) fn name(&self) -> &Path {
-        self.file.path()
-    }
-
-    pub(crate) fn set_aside(&self) -> &[PathBuf] {
-        self.file.set_aside()
-    }
-
-    pub(crate) fn is_gone(&self) -> bool {
-        self.file.is_gone()
-    }
-
-    /// Gives up the present file; those that are finished stay.
-    pub(crate) fn discard(self) {
-        self.file.discard();
     }
 
     /// Ends the present file: `cut` behind its last whole block after the system refused to take more.
@@ -142,10 +121,7 @@ impl Sink for Rotating {
         if let Item::Snapshot(snapshot) = item {
             self.since.get_or_insert(snapshot.end);
         }
-        self.prelude.declare(item, &mut self.file)?;
-        self.file.put(item)?;
-        self.prelude.note(item);
-        Ok(())
+        self.prelude.put(item, &mut self.file)
     }
 }
 
