@@ -3,7 +3,6 @@
 use crate::writer::Summary;
 use damo_model::human::Show;
 use damo_model::{Addr, Bytes, ColumnId, Nanos, TargetKey};
-use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
@@ -232,7 +231,8 @@ impl From<&'static str> for Fault {
 }
 
 /// A part of a record that could not be read.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{} bytes at offset {} are damaged: {why}", .length.0, .offset.0)]
 pub struct Damage {
     /// Where it begins in the file.
     pub offset: Bytes,
@@ -245,11 +245,5 @@ pub struct Damage {
 impl Damage {
     pub(crate) fn new(offset: u64, length: u64, why: impl Into<Fault>) -> Self {
         Damage { offset: Bytes(offset), length: Bytes(length), why: why.into() }
-    }
-}
-
-impl fmt::Display for Damage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} bytes at offset {} are damaged: {}", self.length.0, self.offset.0, self.why)
     }
 }

@@ -2,7 +2,6 @@
 
 use crate::{Meta, Side, Snapshot, Target};
 use std::error::Error;
-use std::fmt;
 
 /// One thing that a source has to say.
 ///
@@ -32,26 +31,16 @@ pub trait Sink {
 }
 
 /// Why a sink can take no more: the sink's own error, whatever its type.
-#[derive(Debug)]
-pub struct SinkError(pub Box<dyn Error + Send + Sync>);
+///
+/// That one itself is the source: who asks whether a pipe was closed must find it.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct SinkError(#[source] pub Box<dyn Error + Send + Sync>);
 
 impl SinkError {
     /// Wraps the sink's own error.
     pub fn new(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         SinkError(error.into())
-    }
-}
-
-impl fmt::Display for SinkError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl Error for SinkError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        // The wrapped error itself: who asks whether a pipe was closed must find it.
-        Some(self.0.as_ref())
     }
 }
 
