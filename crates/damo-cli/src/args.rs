@@ -35,6 +35,34 @@ use damo_steer::plan::TargetSpec;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+/// Makes clap take a type that knows its options itself: those that `options` adds to a command, of which `read` makes one.
+/// For options whose order counts, or of which each occurrence is a group of words: clap's derive would lose that.
+#[macro_export]
+macro_rules! own_args {
+    ($type:ty) => {
+        impl clap::Args for $type {
+            fn augment_args(command: clap::Command) -> clap::Command {
+                <$type>::options(command)
+            }
+
+            fn augment_args_for_update(command: clap::Command) -> clap::Command {
+                <$type>::options(command)
+            }
+        }
+
+        impl clap::FromArgMatches for $type {
+            fn from_arg_matches(matches: &clap::ArgMatches) -> Result<Self, clap::Error> {
+                <$type>::read(matches)
+            }
+
+            fn update_from_arg_matches(&mut self, matches: &clap::ArgMatches) -> Result<(), clap::Error> {
+                *self = <$type>::read(matches)?;
+                Ok(())
+            }
+        }
+    };
+}
+
 /// What was typed. Fields are the options, in the order of `--help`.
 #[derive(Args, Clone, Debug, Default)]
 #[command(after_help = "Examples:\n  \

@@ -5,7 +5,7 @@ use super::offered;
 use super::setup::{flag, occurrences};
 use crate::error::{UsageError, usage};
 use crate::values;
-use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
+use clap::{Arg, ArgAction, ArgMatches, Command};
 use damo_model::ParamError;
 use damo_model::scheme::{
     Action, Dest, FIELDS, FilterKind, Goal, GoalTuner, Metric, Scheme, SchemeFilter, Weights, memcg_path,
@@ -71,8 +71,10 @@ struct SchemeOptions {
     options: Vec<(&'static str, Vec<Vec<String>>)>,
 }
 
-impl Args for DamosArgs {
-    fn augment_args(command: Command) -> Command {
+crate::own_args!(DamosArgs);
+
+impl DamosArgs {
+    fn options(command: Command) -> Command {
         let command = OPTIONS.into_iter().fold(command, |command, (id, names, min, max, help)| {
             let arg = Arg::new(id).long(id).value_names(names.to_vec()).num_args(min..=max).help(help);
             let arg = if id == "schemes" { arg.short('c') } else { arg };
@@ -86,13 +88,7 @@ impl Args for DamosArgs {
         command.arg(flag(Arg::new(MARKER).long(MARKER)).help(MARKER_HELP).help_heading("Schemes"))
     }
 
-    fn augment_args_for_update(command: Command) -> Command {
-        Self::augment_args(command)
-    }
-}
-
-impl FromArgMatches for DamosArgs {
-    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+    fn read(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let begins: Vec<usize> = occurrences(matches, MARKER).into_iter().map(|(place, _)| place).collect();
         let mut parts = vec![SchemeOptions::default(); begins.len() + 1];
         let mut targets = Vec::new();
@@ -111,11 +107,6 @@ impl FromArgMatches for DamosArgs {
         }
         parts.iter_mut().enumerate().for_each(|(at, part)| part.first = at);
         Ok(Self { parts, targets })
-    }
-
-    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        *self = Self::from_arg_matches(matches)?;
-        Ok(())
     }
 }
 

@@ -4,7 +4,7 @@
 use super::damos::filters_now;
 use super::setup::{flag, occurrences};
 use crate::error::{UsageError, usage};
-use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
+use clap::{Arg, ArgAction, ArgMatches, Command};
 use damo_model::kdamond::{Probe, parse_count};
 
 const HEADING: &str = "Monitoring parameters";
@@ -13,8 +13,10 @@ const HEADING: &str = "Monitoring parameters";
 #[derive(Clone, Debug, Default)]
 pub struct ProbeArgs(Vec<(&'static str, Vec<String>)>);
 
-impl Args for ProbeArgs {
-    fn augment_args(command: Command) -> Command {
+crate::own_args!(ProbeArgs);
+
+impl ProbeArgs {
+    fn options(command: Command) -> Command {
         let arg = |id: &'static str, help: &'static str| Arg::new(id).long(id).help(help).help_heading(HEADING);
         let words = |arg: Arg, name: &'static str| arg.value_name(name).num_args(1..).action(ArgAction::Append);
         command
@@ -23,18 +25,7 @@ impl Args for ProbeArgs {
             .arg(words(arg("probe_weight", WEIGHT_HELP), "NUMBER"))
     }
 
-    fn augment_args_for_update(command: Command) -> Command {
-        Self::augment_args(command)
-    }
-}
-
-const FILTER_HELP: &str =
-    "Which pages are a hit: allow|reject [none] TYPE, repeated as needed; TYPE is anon or memcg PATH";
-const WEIGHT_HELP: &str = "Weight of the probe's hits where regions are split and joined; with several numbers, of the first \
-                           probe, the second and so on. With a weight, 7.3 counts no accesses";
-
-impl FromArgMatches for ProbeArgs {
-    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+    fn read(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let found = ["probe", "probe_filter", "probe_weight"]
             .into_iter()
             .flat_map(|id| occurrences(matches, id).into_iter().map(move |(place, words)| (place, (id, words))));
@@ -42,12 +33,12 @@ impl FromArgMatches for ProbeArgs {
         found.sort_by_key(|(place, _)| *place);
         Ok(Self(found.into_iter().map(|(_, typed)| typed).collect()))
     }
-
-    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        *self = Self::from_arg_matches(matches)?;
-        Ok(())
-    }
 }
+
+const FILTER_HELP: &str =
+    "Which pages are a hit: allow|reject [none] TYPE, repeated as needed; TYPE is anon or memcg PATH";
+const WEIGHT_HELP: &str = "Weight of the probe's hits where regions are split and joined; with several numbers, of the first \
+                           probe, the second and so on. With a weight, 7.3 counts no accesses";
 
 impl ProbeArgs {
     pub(super) fn is_given(&self) -> bool {

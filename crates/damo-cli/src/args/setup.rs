@@ -204,8 +204,10 @@ fn without_usage(error: clap::Error) -> clap::Error {
     clap::Error::raw(error.kind(), format!("{said}\n"))
 }
 
-impl Args for SetupArgs {
-    fn augment_args(command: Command) -> Command {
+crate::own_args!(SetupArgs);
+
+impl SetupArgs {
+    fn options(command: Command) -> Command {
         let ids: Vec<clap::Id> = single().get_arguments().map(|arg| arg.get_id().clone()).collect();
         let command = DamosArgs::augment_args(MonitorArgs::augment_args(command));
         // Each kdamond may have each option: which of them has it twice is looked at later.
@@ -223,8 +225,23 @@ impl Args for SetupArgs {
         COUNTS.into_iter().fold(command, |command, id| command.arg(count(id)))
     }
 
-    fn augment_args_for_update(command: Command) -> Command {
-        Self::augment_args(command)
+    fn read(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let own = single();
+        let ids =
+            own.get_arguments().map(|arg| arg.get_id().as_str()).chain(MARKERS.iter().map(|(id, _)| *id)).chain(COUNTS);
+        let mut typed: Vec<(usize, Typed)> = Vec::new();
+        for id in ids.filter(|id| !matches!(*id, "help" | "version")) {
+            let found = occurrences(matches, id).into_iter();
+            typed.extend(found.map(|(place, words)| (place, Typed { id: id.to_owned(), words })));
+        }
+        typed.sort_by_key(|(place, _)| *place);
+        let typed = with_markers(typed.into_iter().map(|(_, typed)| typed).collect());
+        let typed = typed.map_err(|why| clap::Error::raw(ErrorKind::ArgumentConflict, format!("{why}\n")))?;
+        if !typed.iter().any(|one| MARKERS.iter().any(|(id, _)| *id == one.id)) {
+            let (monitor, damos) = read(&typed.iter().collect::<Vec<_>>())?;
+            return Ok(Self { monitor, damos, kdamonds: Vec::new() });
+        }
+        several(&typed)
     }
 }
 
@@ -252,32 +269,6 @@ pub(super) fn occurrences(matches: &ArgMatches, id: &str) -> Vec<(usize, Vec<Str
             (place, words)
         })
         .collect()
-}
-
-impl FromArgMatches for SetupArgs {
-    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let own = single();
-        let ids =
-            own.get_arguments().map(|arg| arg.get_id().as_str()).chain(MARKERS.iter().map(|(id, _)| *id)).chain(COUNTS);
-        let mut typed: Vec<(usize, Typed)> = Vec::new();
-        for id in ids.filter(|id| !matches!(*id, "help" | "version")) {
-            let found = occurrences(matches, id).into_iter();
-            typed.extend(found.map(|(place, words)| (place, Typed { id: id.to_owned(), words })));
-        }
-        typed.sort_by_key(|(place, _)| *place);
-        let typed = with_markers(typed.into_iter().map(|(_, typed)| typed).collect());
-        let typed = typed.map_err(|why| clap::Error::raw(ErrorKind::ArgumentConflict, format!("{why}\n")))?;
-        if !typed.iter().any(|one| MARKERS.iter().any(|(id, _)| *id == one.id)) {
-            let (monitor, damos) = read(&typed.iter().collect::<Vec<_>>())?;
-            return Ok(Self { monitor, damos, kdamonds: Vec::new() });
-        }
-        several(&typed)
-    }
-
-    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        *self = Self::from_arg_matches(matches)?;
-        Ok(())
-    }
 }
 
 /// What was typed with markers.

@@ -3,11 +3,11 @@ use damo_model::scheme::{FilterKind, GoalTuner, Metric, Rate, Span, Weights};
 use damo_model::{Addr, AddrRange, Bytes, Nanos};
 
 fn typed(line: &str) -> Result<Vec<Scheme>, String> {
-    let command = DamosArgs::augment_args(Command::new("test").no_binary_name(true));
+    let command = DamosArgs::options(Command::new("test").no_binary_name(true));
     let matches = command
         .try_get_matches_from(line.split_whitespace().map(|word| word.replace('~', " ")))
         .map_err(|e| e.to_string())?;
-    let args = DamosArgs::from_arg_matches(&matches).map_err(|e| e.to_string())?;
+    let args = DamosArgs::read(&matches).map_err(|e| e.to_string())?;
     args.schemes().map(Option::unwrap_or_default).map_err(|e| e.to_string())
 }
 

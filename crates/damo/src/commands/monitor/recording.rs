@@ -52,8 +52,10 @@ impl Recording {
     }
 }
 
-impl Args for Recording {
-    fn augment_args(command: Command) -> Command {
+damo_cli::own_args!(Recording);
+
+impl Recording {
+    fn options(command: Command) -> Command {
         // The options alone, without what is said of `damo record` as a whole, and in their order: that of what is given
         // without a name counts.
         let record = RecordArgs::augment_args(Command::new("record"));
@@ -69,13 +71,7 @@ impl Args for Recording {
         command.args(args)
     }
 
-    fn augment_args_for_update(command: Command) -> Command {
-        Self::augment_args(command)
-    }
-}
-
-impl FromArgMatches for Recording {
-    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+    fn read(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let args = RecordArgs::from_arg_matches(matches)?;
         let typed = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
         // Targets first: some options take any number of values.
@@ -105,11 +101,6 @@ impl FromArgMatches for Recording {
         }
         let out = typed("out").then(|| args.out.clone());
         Ok(Self { args, words, out })
-    }
-
-    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        *self = Self::from_arg_matches(matches)?;
-        Ok(())
     }
 }
 

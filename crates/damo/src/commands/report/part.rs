@@ -3,7 +3,7 @@
 use super::options::{ClockArgs, microseconds, size};
 use super::ranges::{Ranges, TimeArgs, occurrences, repeated, time_bounds};
 use anyhow::{Context, Result, bail};
-use clap::{ArgMatches, Args, Command, FromArgMatches};
+use clap::{ArgMatches, Args, Command};
 use damo_model::human::{self, ParseError};
 use damo_model::{Addr, AddrRange, Bytes, Nanos};
 use damo_report::filter::{Bounds, Filter, TargetFilter};
@@ -199,23 +199,14 @@ impl RepeatedFilters {
     }
 }
 
-impl Args for RepeatedFilters {
-    fn augment_args(command: Command) -> Command {
+damo_cli::own_args!(RepeatedFilters);
+
+impl RepeatedFilters {
+    fn options(command: Command) -> Command {
         REPEATED.iter().fold(command, |command, (name, values, help)| command.arg(repeated(name, values, help)))
     }
 
-    fn augment_args_for_update(command: Command) -> Command {
-        Self::augment_args(command)
-    }
-}
-
-impl FromArgMatches for RepeatedFilters {
-    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+    fn read(matches: &ArgMatches) -> Result<Self, clap::Error> {
         Ok(Self(REPEATED.iter().map(|(name, ..)| (*name, occurrences(matches, name))).collect()))
-    }
-
-    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        *self = Self::from_arg_matches(matches)?;
-        Ok(())
     }
 }

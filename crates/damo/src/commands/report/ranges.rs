@@ -2,7 +2,7 @@
 
 use super::options::{ClockArgs, seconds_or_minutes};
 use anyhow::{Context, Result, bail};
-use clap::{ArgMatches, Args, Command, FromArgMatches};
+use clap::{ArgMatches, Args, Command};
 use damo_model::human::{self, ParseError, TimeUnit};
 use damo_model::{Addr, Nanos};
 use damo_report::range::{AddressBase, AddressRange, TimeBase, TimeRange};
@@ -177,8 +177,10 @@ fn address_range(words: &[String]) -> Result<AddressRange> {
     Ok(AddressRange { start, end, base })
 }
 
-impl Args for Ranges {
-    fn augment_args(command: Command) -> Command {
+damo_cli::own_args!(Ranges);
+
+impl Ranges {
+    fn options(command: Command) -> Command {
         command
             .arg(
                 repeated(
@@ -201,13 +203,7 @@ impl Args for Ranges {
             )
     }
 
-    fn augment_args_for_update(command: Command) -> Command {
-        Self::augment_args(command)
-    }
-}
-
-impl FromArgMatches for Ranges {
-    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+    fn read(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let mut time = occurrences(matches, "time_range").pop();
         let mut addresses = occurrences(matches, "address_range");
         let mut files = Vec::new();
@@ -215,11 +211,6 @@ impl FromArgMatches for Ranges {
             files.extend(words.pop_if(|word| Path::new(word).is_file()).map(PathBuf::from));
         }
         Ok(Self { time, addresses, files })
-    }
-
-    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        *self = Self::from_arg_matches(matches)?;
-        Ok(())
     }
 }
 
@@ -229,9 +220,9 @@ mod tests {
 
     #[test]
     fn each_occurrence_of_address_range_stays_a_group() {
-        let command = Ranges::augment_args(Command::new("damo"));
+        let command = Ranges::options(Command::new("damo"));
         let line = "damo --address_range 0 1G --address_range 2G 3G guided";
-        let ranges = command.try_get_matches_from(line.split(' ')).and_then(|found| Ranges::from_arg_matches(&found));
+        let ranges = command.try_get_matches_from(line.split(' ')).and_then(|found| Ranges::read(&found));
         assert_eq!(ranges.unwrap().addresses, [vec!["0", "1G"], vec!["2G", "3G", "guided"]]);
     }
 }
