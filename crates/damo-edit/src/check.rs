@@ -13,24 +13,20 @@ const MOST_TOLD: usize = 20;
 /// Of those that are tolerated now and then so many for each target: one looks like the other.
 const MOST_SOFT_TOLD: usize = 10;
 
-/// What a snapshot must be like. All bounds are inclusive.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Limits {
-    /// How long it lasts. `None`: a quarter less or more than the aggregation interval in force.
-    pub aggregation: Option<(Nanos, Nanos)>,
-    /// Its number of regions. `None`: from 3 to a fifth more than the record's upper bound.
-    pub nr_regions: Option<(u64, u64)>,
-    /// Its access counts. `None`: up to a fifth more than the intervals in force allow.
-    pub nr_accesses: Option<(u32, u32)>,
-    /// Its regions lie within one of these; empty: anywhere.
-    pub boundaries: Vec<AddrRange>,
-    /// In so many percent of a target's snapshots time and number of regions may be out of bounds.
-    pub allowed_percent: f64,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { aggregation: None, nr_regions: None, nr_accesses: None, boundaries: Vec::new(), allowed_percent: 2.0 }
+damo_model::with_defaults! {
+    /// What a snapshot must be like. All bounds are inclusive.
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct Limits {
+        /// How long it lasts. `None`: a quarter less or more than the aggregation interval in force.
+        pub aggregation: Option<(Nanos, Nanos)>,
+        /// Its number of regions. `None`: from 3 to a fifth more than the record's upper bound.
+        pub nr_regions: Option<(u64, u64)>,
+        /// Its access counts. `None`: up to a fifth more than the intervals in force allow.
+        pub nr_accesses: Option<(u32, u32)>,
+        /// Its regions lie within one of these; empty: anywhere.
+        pub boundaries: Vec<AddrRange>,
+        /// In so many percent of a target's snapshots time and number of regions may be out of bounds.
+        pub allowed_percent: f64 = 2.0,
     }
 }
 

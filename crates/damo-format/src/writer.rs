@@ -20,28 +20,18 @@ mod checks;
 
 use checks::{check_size, check_snapshot, target_size, worst_size};
 
-/// How snapshots are gathered into blocks.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WriterOptions {
-    /// zstd level; 0 stores without compression.
-    pub level: i32,
-    /// A block ends after so many snapshots.
-    pub max_snapshots_per_block: usize,
-    /// A block ends after so much time on the record's clock: what a killed recorder loses at most.
-    pub max_block_age: Nanos,
-    /// A block ends before it has more regions.
-    pub max_regions_per_block: usize,
-}
-
-impl Default for WriterOptions {
-    /// For files written at a stroke: large blocks.
-    fn default() -> Self {
-        Self {
-            level: 3,
-            max_snapshots_per_block: 128,
-            max_block_age: Nanos::from_secs(60),
-            max_regions_per_block: 1 << 17,
-        }
+damo_model::with_defaults! {
+    /// How snapshots are gathered into blocks: large ones, for files written at a stroke, unless told otherwise.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub struct WriterOptions {
+        /// zstd level; 0 stores without compression.
+        pub level: i32 = 3,
+        /// A block ends after so many snapshots.
+        pub max_snapshots_per_block: usize = 128,
+        /// A block ends after so much time on the record's clock: what a killed recorder loses at most.
+        pub max_block_age: Nanos = Nanos::from_secs(60),
+        /// A block ends before it has more regions.
+        pub max_regions_per_block: usize = 1 << 17,
     }
 }
 

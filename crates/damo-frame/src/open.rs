@@ -15,21 +15,16 @@ use std::path::Path;
 /// As much of a foreign input as is looked at to tell what it is.
 const SNIFF_LEN: usize = 64 << 10;
 
-/// How to open records.
-#[derive(Clone, Debug)]
-pub struct OpenOptions {
-    /// Decoding threads; 0 means one per core.
-    pub threads: usize,
-    /// The largest foreign input that is read, in bytes: foreign formats have no index and are taken in whole.
-    pub max_foreign: u64,
-    /// How foreign records are taken over.
-    pub import: damo_import::Options,
-}
-
-impl Default for OpenOptions {
-    /// All cores; foreign inputs up to 4 GiB.
-    fn default() -> Self {
-        Self { threads: 0, max_foreign: 4 << 30, import: damo_import::Options::default() }
+damo_model::with_defaults! {
+    /// How to open records.
+    #[derive(Clone, Debug)]
+    pub struct OpenOptions {
+        /// Decoding threads; 0 means one per core.
+        pub threads: usize,
+        /// The largest foreign input that is read, in bytes: foreign formats have no index and are taken in whole.
+        pub max_foreign: u64 = 4 << 30,
+        /// How foreign records are taken over.
+        pub import: damo_import::Options,
     }
 }
 

@@ -18,6 +18,8 @@ pub struct Record {
     file_size: Option<Bytes>,
     side_data: OnceLock<Vec<Side>>,
     threads: usize,
+    /// Whether reports show times on the record's own clock instead of since [`Record::began`].
+    pub shows_clock: bool,
     planned: AtomicU64,
     done: AtomicU64,
 }
@@ -74,6 +76,7 @@ impl Record {
             file_size: None,
             side_data: OnceLock::new(),
             threads,
+            shows_clock: false,
             planned,
             done,
         }

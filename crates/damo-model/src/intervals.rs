@@ -3,21 +3,16 @@
 use crate::{Hz, Nanos, NrAccesses};
 use serde::{Deserialize, Serialize};
 
-/// Sampling, aggregation and update intervals.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Intervals {
-    /// Between two access checks of a region.
-    pub sample: Nanos,
-    /// Over which checks are summed up: one snapshot.
-    pub aggregation: Nanos,
-    /// Between two looks at the target's mappings.
-    pub update: Nanos,
-}
-
-impl Default for Intervals {
-    /// The kernel documents' defaults: 5 ms, 100 ms, 1 s.
-    fn default() -> Self {
-        Self { sample: Nanos::from_millis(5), aggregation: Nanos::from_millis(100), update: Nanos::from_secs(1) }
+crate::with_defaults! {
+    /// Sampling, aggregation and update intervals; by default those of the kernel's documents.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+    pub struct Intervals {
+        /// Between two access checks of a region.
+        pub sample: Nanos = Nanos::from_millis(5),
+        /// Over which checks are summed up: one snapshot.
+        pub aggregation: Nanos = Nanos::from_millis(100),
+        /// Between two looks at the target's mappings.
+        pub update: Nanos = Nanos::from_secs(1),
     }
 }
 
@@ -53,19 +48,14 @@ pub struct IntervalsGoal {
     pub max_sample: Nanos,
 }
 
-/// Bounds on the number of regions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct NrRegions {
-    /// At least so many; at least 3 in the kernel.
-    pub min: u64,
-    /// At most so many.
-    pub max: u64,
-}
-
-impl Default for NrRegions {
-    /// 10..1000, the kernel documents' defaults.
-    fn default() -> Self {
-        Self { min: 10, max: 1000 }
+crate::with_defaults! {
+    /// Bounds on the number of regions; by default those of the kernel's documents.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+    pub struct NrRegions {
+        /// At least so many; at least 3 in the kernel.
+        pub min: u64 = 10,
+        /// At most so many.
+        pub max: u64 = 1000,
     }
 }
 

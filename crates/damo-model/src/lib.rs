@@ -26,6 +26,7 @@
 #![forbid(unsafe_code)]
 
 pub mod batch;
+mod defaults;
 pub mod features;
 pub mod human;
 pub mod intervals;

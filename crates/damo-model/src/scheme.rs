@@ -188,25 +188,16 @@ impl<T: PartialOrd> MinMax<T> {
     }
 }
 
-/// Which regions a scheme is for, as written.
-#[derive(Clone, Debug, PartialEq)]
-pub struct AccessPattern {
-    /// Sizes of the region in bytes.
-    pub sz_bytes: MinMax<Bytes>,
-    /// Access rates of the region.
-    pub nr_accesses: MinMax<Rate>,
-    /// Ages of the region.
-    pub age: MinMax<Span>,
-}
-
-impl Default for AccessPattern {
-    /// Every region fits.
-    fn default() -> Self {
-        AccessPattern {
-            sz_bytes: MinMax { min: Bytes(0), max: Bytes(u64::MAX) },
-            nr_accesses: MinMax { min: Rate::Percent(0.0), max: Rate::Max },
-            age: MinMax { min: Span::Time(Nanos(0)), max: Span::Max },
-        }
+crate::with_defaults! {
+    /// Which regions a scheme is for, as written. By default every region fits.
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct AccessPattern {
+        /// Sizes of the region in bytes.
+        pub sz_bytes: MinMax<Bytes> = MinMax { min: Bytes(0), max: Bytes(u64::MAX) },
+        /// Access rates of the region.
+        pub nr_accesses: MinMax<Rate> = MinMax { min: Rate::Percent(0.0), max: Rate::Max },
+        /// Ages of the region.
+        pub age: MinMax<Span> = MinMax { min: Span::Time(Nanos(0)), max: Span::Max },
     }
 }
 

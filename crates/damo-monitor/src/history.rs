@@ -185,27 +185,23 @@ impl Sums {
     }
 }
 
-/// The snapshots of all targets, in the order in which they came.
-#[derive(Debug)]
-pub(crate) struct History {
-    most_bytes: usize,
-    moments: VecDeque<Moment>,
-    bytes: usize,
-    reached: Option<Nanos>,
-    /// The longest time that one of them stands for.
-    longest: Nanos,
-}
-
-impl Default for History {
-    fn default() -> Self {
-        Self::with_memory(MOST_BYTES)
+damo_model::with_defaults! {
+    /// The snapshots of all targets, in the order in which they came.
+    #[derive(Debug)]
+    pub(crate) struct History {
+        most_bytes: usize = MOST_BYTES,
+        moments: VecDeque<Moment>,
+        bytes: usize,
+        reached: Option<Nanos>,
+        /// The longest time that one of them stands for.
+        longest: Nanos,
     }
 }
 
 impl History {
     /// One that takes no more than so many bytes for its snapshots.
     pub(crate) fn with_memory(most_bytes: usize) -> Self {
-        Self { most_bytes, moments: VecDeque::new(), bytes: 0, reached: None, longest: Nanos(0) }
+        Self { most_bytes, ..Self::default() }
     }
 
     pub(crate) fn push(&mut self, mut moment: Moment) {

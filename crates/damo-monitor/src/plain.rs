@@ -20,22 +20,18 @@ const MOST_WAITING: usize = 256;
 /// Between two looks whether to stop.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// What to print.
-#[derive(Clone, Debug)]
-pub struct PlainOptions {
-    /// The time of one block, on the record's clock.
-    pub interval: Nanos,
-    /// Ends after so many blocks.
-    pub count: Option<u64>,
-    /// One JSON object a line instead of text.
-    pub json: bool,
-    /// Ends printing when it is set: by a signal.
-    pub stop: Arc<AtomicBool>,
-}
-
-impl Default for PlainOptions {
-    fn default() -> Self {
-        Self { interval: Nanos::from_secs(1), count: None, json: false, stop: Arc::default() }
+damo_model::with_defaults! {
+    /// What to print.
+    #[derive(Clone, Debug)]
+    pub struct PlainOptions {
+        /// The time of one block, on the record's clock.
+        pub interval: Nanos = Nanos::from_secs(1),
+        /// Ends after so many blocks.
+        pub count: Option<u64>,
+        /// One JSON object a line instead of text.
+        pub json: bool,
+        /// Ends printing when it is set: by a signal.
+        pub stop: Arc<AtomicBool> = Arc::default(),
     }
 }
 

@@ -30,78 +30,51 @@ use crate::heats::ColorSet;
 use crate::picture::Picture;
 use crate::table::Table;
 use crate::temperature::Weights;
-use crate::{Report, ReportError, Zero};
+use crate::{Report, ReportError};
 use damo_frame::Record;
 use damo_model::human;
 use std::io::Write;
 
-/// How the text is to be.
-#[derive(Clone, Debug)]
-pub struct AccessOptions {
-    /// The ready-made templates.
-    pub style: Style,
-    /// For people or for programs.
-    pub numbers: human::Style,
-    /// Which part of the records.
-    pub filter: Filter,
-    /// What makes the temperature.
-    pub weights: Weights,
-    /// Regions sorted by these, one after the other; the last counts most.
-    pub sort_by: Vec<SortKey>,
-    /// Which of them descend.
-    pub descending: Vec<SortKey>,
-    /// Changes of templates: `true` replaces, `false` appends.
-    pub format: Vec<(bool, Area, String)>,
-    /// Only the total size of each snapshot.
-    pub total_sz_only: bool,
-    /// Percentiles of the percentile styles.
-    pub percentiles: Percentiles,
-    /// Histograms of the histogram styles.
-    pub histogram: HistogramOptions,
-    /// Characters of a snapshot's heat map.
-    pub heatmap_width: usize,
-    /// The colours of that heat map.
-    pub heatmap_colors: ColorSet,
-    /// Whether gaps of the address space are drawn to scale in it.
-    pub heatmap_static: bool,
-    /// A box beside each region, even where the style has none.
-    pub region_box: bool,
-    /// The boxes; `None` takes the style's.
-    pub boxes: Option<BoxOptions>,
-    /// Minimum widths of keywords, by the keyword with its angle brackets.
-    pub min_chars: Vec<(String, usize)>,
-    /// Standard errors: at the end of each snapshot, and beside percentiles.
-    pub errors: bool,
-    /// Escape sequences for colours.
-    pub color: bool,
-    /// Times of pictures on the record's clock instead of since the recording began. (Texts have the clock's times, as in
-    /// the Python tool.)
-    pub clock_time: bool,
-}
-
-impl Default for AccessOptions {
-    fn default() -> Self {
-        Self {
-            style: Style::Detailed,
-            numbers: human::Style::Human,
-            filter: Filter::default(),
-            weights: Weights::default(),
-            sort_by: Vec::new(),
-            descending: Vec::new(),
-            format: Vec::new(),
-            total_sz_only: false,
-            percentiles: Percentiles::default(),
-            histogram: HistogramOptions::default(),
-            heatmap_width: 80,
-            heatmap_colors: ColorSet::Gray,
-            heatmap_static: false,
-            region_box: false,
-            boxes: None,
-            min_chars: Vec::new(),
-            errors: false,
-            color: true,
-            clock_time: false,
-        }
+damo_model::with_defaults! {
+    /// How the text is to be.
+    #[derive(Clone, Debug)]
+    pub struct AccessOptions {
+        /// The ready-made templates.
+        pub style: Style = Style::Detailed,
+        /// For people or for programs.
+        pub numbers: human::Style = human::Style::Human,
+        /// Which part of the records.
+        pub filter: Filter,
+        /// What makes the temperature.
+        pub weights: Weights,
+        /// Regions sorted by these, one after the other; the last counts most.
+        pub sort_by: Vec<SortKey>,
+        /// Which of them descend.
+        pub descending: Vec<SortKey>,
+        /// Changes of templates: `true` replaces, `false` appends.
+        pub format: Vec<(bool, Area, String)>,
+        /// Only the total size of each snapshot.
+        pub total_sz_only: bool,
+        /// Percentiles of the percentile styles.
+        pub percentiles: Percentiles,
+        /// Histograms of the histogram styles.
+        pub histogram: HistogramOptions,
+        /// Characters of a snapshot's heat map.
+        pub heatmap_width: usize = 80,
+        /// The colours of that heat map.
+        pub heatmap_colors: ColorSet = ColorSet::Gray,
+        /// Whether gaps of the address space are drawn to scale in it.
+        pub heatmap_static: bool,
+        /// A box beside each region, even where the style has none.
+        pub region_box: bool,
+        /// The boxes; `None` takes the style's.
+        pub boxes: Option<BoxOptions>,
+        /// Minimum widths of keywords, by the keyword with its angle brackets.
+        pub min_chars: Vec<(String, usize)>,
+        /// Standard errors: at the end of each snapshot, and beside percentiles.
+        pub errors: bool,
+        /// Escape sequences for colours.
+        pub color: bool = true,
     }
 }
 
@@ -117,10 +90,6 @@ pub struct AccessReport<'r> {
 impl Report for AccessReport<'_> {
     const NAME: &'static str = "access";
     type Layout = ();
-
-    fn count_from(&mut self, zero: Zero) {
-        self.options.clock_time = zero == Zero::Clock;
-    }
 
     fn write_text(&self, out: &mut dyn Write, _: &()) -> Result<(), ReportError> {
         write::write_access(self.records, &self.options, out)

@@ -16,22 +16,16 @@ use damo_model::{Bytes, Nanos, TargetKey};
 use std::collections::HashMap;
 use std::io::Write;
 
-/// What to report.
-#[derive(Clone, Debug)]
-pub struct AgesOptions {
-    /// Edges of idle time, ascending. The last row reaches from the last edge to infinity.
-    pub edges: Vec<Nanos>,
-    /// The snapshot in force at this time on the record's clock; `None` for the last one.
-    pub at: Option<Nanos>,
-    /// Which part of the record.
-    pub filter: Filter,
-}
-
-impl Default for AgesOptions {
-    /// 0, 5 s, 30 s, 10 m, 2 h.
-    fn default() -> Self {
-        let edges = [0, 5, 30, 600, 7200].map(Nanos::from_secs).to_vec();
-        Self { edges, at: None, filter: Filter::default() }
+damo_model::with_defaults! {
+    /// What to report.
+    #[derive(Clone, Debug)]
+    pub struct AgesOptions {
+        /// Edges of idle time, ascending. The last row reaches from the last edge to infinity.
+        pub edges: Vec<Nanos> = [0, 5, 30, 600, 7200].map(Nanos::from_secs).to_vec(),
+        /// The snapshot in force at this time on the record's clock; `None` for the last one.
+        pub at: Option<Nanos>,
+        /// Which part of the record.
+        pub filter: Filter,
     }
 }
 

@@ -9,21 +9,16 @@ use crate::series::Point;
 use damo_model::human::{Style, format_size_f64, size_text, uint_text};
 use std::io::{self, Write};
 
-/// Which percentiles, as Python's `range(start, stop, step)`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PercentileRange {
-    /// The first percentile.
-    pub start: i64,
-    /// Where to stop, not included.
-    pub stop: i64,
-    /// From one to the next; negative counts down.
-    pub step: i64,
-}
-
-impl Default for PercentileRange {
-    /// 0, 25, 50, 75, 100.
-    fn default() -> Self {
-        Self { start: 0, stop: 101, step: 25 }
+damo_model::with_defaults! {
+    /// Which percentiles, as Python's `range(start, stop, step)`.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct PercentileRange {
+        /// The first percentile.
+        pub start: i64,
+        /// Where to stop, not included.
+        pub stop: i64 = 101,
+        /// From one to the next; negative counts down.
+        pub step: i64 = 25,
     }
 }
 
@@ -156,24 +151,20 @@ fn rank(count: usize, percentile: u8) -> Option<usize> {
     Some(index.min(count.checked_sub(1)?))
 }
 
-/// How distributions are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DistributionText {
-    /// For people or for programs.
-    pub style: Style,
-    /// Width of the bars; 0 for none.
-    pub nr_cols_bar: usize,
-    /// Every value instead of percentiles.
-    pub all: bool,
-    /// A histogram of so many ranges instead of percentiles.
-    pub histogram: Option<usize>,
-    /// How pictures rank the values.
-    pub sort: SortBy,
-}
-
-impl Default for DistributionText {
-    fn default() -> Self {
-        Self { style: Style::Human, nr_cols_bar: 59, all: false, histogram: None, sort: SortBy::Size }
+damo_model::with_defaults! {
+    /// How distributions are written.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct DistributionText {
+        /// For people or for programs.
+        pub style: Style = Style::Human,
+        /// Width of the bars; 0 for none.
+        pub nr_cols_bar: usize = 59,
+        /// Every value instead of percentiles.
+        pub all: bool,
+        /// A histogram of so many ranges instead of percentiles.
+        pub histogram: Option<usize>,
+        /// How pictures rank the values.
+        pub sort: SortBy = SortBy::Size,
     }
 }
 

@@ -39,24 +39,18 @@ damo_model::words! {
     }
 }
 
-/// What to report.
-#[derive(Clone, Debug)]
-pub struct FootprintsOptions {
-    /// The metrics, in the order in which they are shown.
-    pub metrics: Vec<Metric>,
-    /// The percentiles that are shown.
-    pub range: PercentileRange,
-    /// Ranked by size or by time.
-    pub sort: SortBy,
-    /// Moments of this time only; `guided` is the first reading, `guided_end` the last.
-    pub time: Option<TimeRange>,
-}
-
-impl Default for FootprintsOptions {
-    /// As the Python tool: vsz, rss and sys_used.
-    fn default() -> Self {
-        let metrics = vec![Metric::Vsz, Metric::Rss, Metric::SysUsed];
-        Self { metrics, range: PercentileRange::default(), sort: SortBy::Size, time: None }
+damo_model::with_defaults! {
+    /// What to report.
+    #[derive(Clone, Debug)]
+    pub struct FootprintsOptions {
+        /// The metrics, in the order in which they are shown. Those of the Python tool unless told otherwise.
+        pub metrics: Vec<Metric> = vec![Metric::Vsz, Metric::Rss, Metric::SysUsed],
+        /// The percentiles that are shown.
+        pub range: PercentileRange,
+        /// Ranked by size or by time.
+        pub sort: SortBy,
+        /// Moments of this time only; `guided` is the first reading, `guided_end` the last.
+        pub time: Option<TimeRange>,
     }
 }
 
@@ -179,8 +173,8 @@ pub fn footprints(records: &[Record], options: &FootprintsOptions) -> Result<Foo
         series.push(FootprintSeries { metric, points, distribution });
     }
     if window.is_some() && series.iter().all(|series| series.points.is_empty()) {
-        let zero = Zero::of(records);
-        let [from, to] = [span.start, span.end].map(|at| time_text(zero.since(at)));
+        let began = records.first().map(Record::began).unwrap_or_default();
+        let [from, to] = [span.start, span.end].map(|at| time_text(at.saturating_sub(began)));
         return Err(ReportError::invalid(format!(
             "--time_range: no reading lies in it; the readings are from {from} to {to} since the recording began"
         )));
@@ -206,10 +200,6 @@ fn working_sets(records: &[Record]) -> Result<Vec<(Nanos, Bytes)>, ReportError> 
 impl Report for FootprintsReport {
     const NAME: &'static str = "footprints";
     type Layout = DistributionText;
-
-    fn count_from(&mut self, zero: Zero) {
-        self.zero = zero;
-    }
 
     /// The distributions as text.
     fn write_text(&self, out: &mut dyn Write, text: &DistributionText) -> Result<(), ReportError> {

@@ -77,10 +77,6 @@ impl Report for GuideReport {
     const NAME: &'static str = "record_info";
     type Layout = Style;
 
-    fn count_from(&mut self, zero: Zero) {
-        self.zero = zero;
-    }
-
     /// Prints the guides as the Python tool's `record_info` does: raw for `--guide`.
     fn write_text(&self, out: &mut dyn Write, style: &Style) -> Result<(), ReportError> {
         let style = *style;

@@ -193,11 +193,6 @@ impl Report for HolisticReport {
     const NAME: &'static str = "holistic";
     type Layout = TerminalStyle;
 
-    fn count_from(&mut self, zero: Zero) {
-        self.zero = zero;
-        self.maps.iter_mut().for_each(|map| map.zero = zero);
-    }
-
     /// The page as text.
     fn write_text(&self, out: &mut dyn Write, style: &TerminalStyle) -> Result<(), ReportError> {
         writeln!(out, "# Heatmap")?;

@@ -216,10 +216,6 @@ impl Report for NodesReport {
     const NAME: &'static str = "nodes";
     type Layout = Style;
 
-    fn count_from(&mut self, zero: Zero) {
-        self.zero = zero;
-    }
-
     fn write_text(&self, out: &mut dyn Write, style: &Style) -> Result<(), ReportError> {
         for (at, series) in self.series.iter().enumerate() {
             let gap = if at > 0 { "\n" } else { "" };

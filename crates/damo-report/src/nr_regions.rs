@@ -59,10 +59,6 @@ impl Report for NrRegionsReport {
     const NAME: &'static str = "nr_regions";
     type Layout = SortBy;
 
-    fn count_from(&mut self, zero: Zero) {
-        self.zero = zero;
-    }
-
     /// The distributions as text.
     fn write_text(&self, out: &mut dyn Write, _: &SortBy) -> Result<(), ReportError> {
         writeln!(out, "# <percentile> <# regions>")?;

@@ -216,10 +216,6 @@ impl Report for ProbesReport {
     const NAME: &'static str = "probes";
     type Layout = ();
 
-    fn count_from(&mut self, zero: Zero) {
-        self.zero = zero;
-    }
-
     fn write_text(&self, out: &mut dyn Write, _: &()) -> Result<(), ReportError> {
         for (at, series) in self.series.iter().enumerate() {
             writeln!(out, "{}# {}", if at > 0 { "\n" } else { "" }, series.name())?;

@@ -18,21 +18,17 @@ use damo_model::{Nanos, NrAccesses, TargetKey};
 use std::collections::HashMap;
 use std::io::Write;
 
-/// What to count.
-#[derive(Clone, Debug)]
-pub struct ProfileOptions {
-    /// A region is accessed from so many accesses on.
-    pub acc_thres: NrAccesses,
-    /// How many first snapshots are left out, because the first regions are a guess; `None` by the common rule
-    /// ([`crate::series::left_out`]).
-    pub exclude_samples: Option<u64>,
-    /// Which part of the record.
-    pub filter: Filter,
-}
-
-impl Default for ProfileOptions {
-    fn default() -> Self {
-        Self { acc_thres: NrAccesses(1), exclude_samples: None, filter: Filter::default() }
+damo_model::with_defaults! {
+    /// What to count.
+    #[derive(Clone, Debug)]
+    pub struct ProfileOptions {
+        /// A region is accessed from so many accesses on.
+        pub acc_thres: NrAccesses = NrAccesses(1),
+        /// How many first snapshots are left out, because the first regions are a guess; `None` by the common rule
+        /// ([`crate::series::left_out`]).
+        pub exclude_samples: Option<u64>,
+        /// Which part of the record.
+        pub filter: Filter,
     }
 }
 

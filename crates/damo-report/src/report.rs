@@ -1,8 +1,8 @@
 //! What reports have in common.
 
+use crate::ReportError;
 use crate::picture::Picture;
 use crate::table::Table;
-use crate::{ReportError, Zero};
 use std::io::Write;
 
 /// What was found in a recording, to be shown in any form. Reports that are as large as the record hold the record instead of
@@ -13,10 +13,7 @@ pub trait Report {
     /// The name of the report's only table, if that is as large as the record and comes in pieces: see [`Report::pieces`].
     const PIECES: Option<&'static str> = None;
     /// How text and picture are laid out.
-    type Layout;
-
-    /// Counts all times from `zero` in what is shown, for reports that show times.
-    fn count_from(&mut self, _zero: Zero) {}
+    type Layout: Default;
 
     /// The text.
     ///

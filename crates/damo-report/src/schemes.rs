@@ -100,8 +100,8 @@ pub fn schemes(records: &[Record], options: &SchemesOptions) -> Result<SchemesRe
         let wanted = range.resolve(records, known)?;
         span = TimeSpan::new(known.start.max(wanted.start), known.end.min(wanted.end));
         if span.start >= span.end {
-            let zero = Zero::of(records);
-            let [from, to] = [known.start, known.end].map(|at| time_text(zero.since(at)));
+            let began = records.first().map(Record::began).unwrap_or_default();
+            let [from, to] = [known.start, known.end].map(|at| time_text(at.saturating_sub(began)));
             return Err(ReportError::invalid(format!(
                 "--time_range: the figures of schemes are from {from} to {to} since the recording began"
             )));

@@ -18,7 +18,7 @@ pub struct Part<T> {
     pub record: String,
     /// Its number among the records.
     pub number: usize,
-    /// When its recording began.
+    /// From when its times are counted.
     pub zero: Zero,
     /// What was found.
     pub value: T,
@@ -128,20 +128,12 @@ impl<R: Report> Apart<R> {
     }
 
     /// Writes the tables of all parts, one below the other, in a form; `only` names the one that is wanted. The last column is
-    /// the record's name. Moments count from when each recording began, or with `clock` on each record's own clock.
+    /// the record's name.
     ///
     /// # Errors
     /// If there is no such table, `out` takes no more, or a record cannot be read.
-    pub fn write_tables(
-        &self,
-        form: Form,
-        only: Option<&str>,
-        clock: bool,
-        out: &mut dyn Write,
-    ) -> Result<(), ReportError> {
-        let of_part = |part: &Part<R>, table: Table| {
-            table.since(if clock { Zero::Clock } else { part.zero })?.of_record(&part.record)
-        };
+    pub fn write_tables(&self, form: Form, only: Option<&str>, out: &mut dyn Write) -> Result<(), ReportError> {
+        let of_part = |part: &Part<R>, table: Table| table.since(part.zero)?.of_record(&part.record);
         if let Some(name) = R::PIECES {
             if let Some(only) = only.filter(|only| *only != name) {
                 return Err(no_table(R::NAME, only, name));

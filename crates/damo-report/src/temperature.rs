@@ -7,20 +7,16 @@
 
 use damo_model::{Bytes, Intervals};
 
-/// What size, access rate and age count for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Weights {
-    /// Of the size in bytes.
-    pub size: i64,
-    /// Of the access rate in percent of the possible.
-    pub access_rate: i64,
-    /// Of the age in microseconds.
-    pub age: i64,
-}
-
-impl Default for Weights {
-    fn default() -> Self {
-        Self { size: 0, access_rate: 100, age: 100 }
+damo_model::with_defaults! {
+    /// What size, access rate and age count for.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    pub struct Weights {
+        /// Of the size in bytes.
+        pub size: i64,
+        /// Of the access rate in percent of the possible.
+        pub access_rate: i64 = 100,
+        /// Of the age in microseconds.
+        pub age: i64 = 100,
     }
 }
 

@@ -83,10 +83,6 @@ impl Report for TimesReport {
     const NAME: &'static str = "times";
     type Layout = ();
 
-    fn count_from(&mut self, zero: Zero) {
-        self.zero = zero;
-    }
-
     /// A line for each span, in seconds.
     fn write_text(&self, out: &mut dyn Write, _: &()) -> Result<(), ReportError> {
         for span in &self.spans {

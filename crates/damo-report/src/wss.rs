@@ -24,46 +24,31 @@ use damo_model::{Bytes, Nanos, NrAccesses, TargetKey};
 use std::collections::BTreeSet;
 use std::io::Write;
 
-/// What to count. The default is the Python tool's.
-#[derive(Clone, Debug)]
-pub struct WssOptions {
-    /// The percentiles that are shown.
-    pub range: PercentileRange,
-    /// How many first snapshots are left out, because the first regions are a guess; `None` by the common rule
-    /// ([`crate::series::left_out`]).
-    pub exclude_samples: Option<u64>,
-    /// A region belongs to the working set from so many accesses on.
-    pub acc_thres: NrAccesses,
-    /// And from this size on.
-    pub sz_thres: Bytes,
-    /// The working set of how long a time.
-    pub work_time: Nanos,
-    /// Ranked by size or by time.
-    pub sort: SortBy,
-    /// One distribution for each target instead of one for their sum.
-    pub per_target: bool,
-    /// One distribution for each name of mappings of each target.
-    pub per_mapping: bool,
-    /// Standard errors as well.
-    pub errors: bool,
-    /// Which part of the record.
-    pub filter: Filter,
-}
-
-impl Default for WssOptions {
-    fn default() -> Self {
-        Self {
-            range: PercentileRange::default(),
-            exclude_samples: None,
-            acc_thres: NrAccesses(1),
-            sz_thres: Bytes(1),
-            work_time: Nanos::from_micros(1),
-            sort: SortBy::Size,
-            per_target: false,
-            per_mapping: false,
-            errors: false,
-            filter: Filter::default(),
-        }
+damo_model::with_defaults! {
+    /// What to count. The default is the Python tool's.
+    #[derive(Clone, Debug)]
+    pub struct WssOptions {
+        /// The percentiles that are shown.
+        pub range: PercentileRange,
+        /// How many first snapshots are left out, because the first regions are a guess; `None` by the common rule
+        /// ([`crate::series::left_out`]).
+        pub exclude_samples: Option<u64>,
+        /// A region belongs to the working set from so many accesses on.
+        pub acc_thres: NrAccesses = NrAccesses(1),
+        /// And from this size on.
+        pub sz_thres: Bytes = Bytes(1),
+        /// The working set of how long a time.
+        pub work_time: Nanos = Nanos::from_micros(1),
+        /// Ranked by size or by time.
+        pub sort: SortBy = SortBy::Size,
+        /// One distribution for each target instead of one for their sum.
+        pub per_target: bool,
+        /// One distribution for each name of mappings of each target.
+        pub per_mapping: bool,
+        /// Standard errors as well.
+        pub errors: bool,
+        /// Which part of the record.
+        pub filter: Filter,
     }
 }
 
@@ -146,10 +131,6 @@ pub(crate) fn working_set(rows: &Rows<'_>, acc_thres: NrAccesses, sz_thres: Byte
 impl Report for WssReport {
     const NAME: &'static str = "wss";
     type Layout = DistributionText;
-
-    fn count_from(&mut self, zero: Zero) {
-        self.zero = zero;
-    }
 
     /// The distributions as text.
     fn write_text(&self, out: &mut dyn Write, text: &DistributionText) -> Result<(), ReportError> {

@@ -20,9 +20,12 @@ impl Default for Zero {
 }
 
 impl Zero {
-    /// The beginning of the first record.
+    /// That of the first record.
     pub fn of(records: &[Record]) -> Zero {
-        Zero::Began(records.first().map(Record::began).unwrap_or_default())
+        records.first().map_or_else(Zero::default, |record| match record.shows_clock {
+            true => Zero::Clock,
+            false => Zero::Began(record.began()),
+        })
     }
 
     /// A time on the record's clock as it is shown.

@@ -245,7 +245,7 @@ fn the_raw_table_streams_the_same_rows_in_every_form() {
     let found = Apart::look(&records, |records| raw::raw(records, raw::RawOptions::default())).expect("a report");
     let written = |form| {
         let mut out = Vec::new();
-        found.write_tables(form, None, false, &mut out).expect("written");
+        found.write_tables(form, None, &mut out).expect("written");
         out
     };
     let csv = String::from_utf8(written(Form::Csv)).expect("text");

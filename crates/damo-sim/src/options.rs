@@ -34,74 +34,50 @@ pub enum Layout {
     ThreeAreas,
 }
 
-/// How to simulate. The default is what the kernel's documents call default, with seed 0.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Options {
-    /// Sampling, aggregation and update intervals.
-    pub intervals: Intervals,
-    /// Interval auto-tuning, if on.
-    pub intervals_goal: Option<IntervalsGoal>,
-    /// Bounds on the number of regions, over all targets together.
-    pub nr_regions: NrRegions,
-    /// Seed of all pseudo-random numbers: the same seed, workloads and options give the same record.
-    pub seed: u64,
-    /// Operations set: virtual address spaces (a target per workload), fixed ranges of them, or the physical one.
-    pub ops: Ops,
-    /// What to monitor with [`Ops::Fvaddr`] (needed; the same ranges for each target) or [`Ops::Paddr`] (all memory if
-    /// empty). Sorted and disjoint.
-    pub ranges: Vec<AddrRange>,
-    /// For how long to monitor; `None` is until the longest workload ends. A workload that ends before starts over.
-    pub duration: Option<Nanos>,
-    /// Where regions lie.
-    pub layout: Layout,
-    /// Speed of the workloads in accesses per millisecond.
-    pub accesses_per_ms: u64,
-    /// Accesses by one pattern before the next is picked.
-    pub accesses_per_pick: u64,
-    /// The machine's memory; `None` is the smallest power of two that holds the workloads twice, at least 4 GiB.
-    pub system_memory: Option<Bytes>,
-    /// What is done to memory on what is found; a scheme is applied after the ones before it.
-    pub schemes: Vec<Scheme>,
-    /// What acting on memory costs.
-    pub costs: Costs,
-    /// Whether the regions that schemes are applied to are told as snapshots of targets of their own.
-    pub scheme_snapshots: bool,
-    /// NUMA nodes that share the machine's memory evenly.
-    pub nodes: u8,
-    /// Whether the regions of workloads begin on one node after the other, and the record tells on which nodes they are.
-    /// Otherwise all begin on node 0.
-    pub spread: bool,
-    /// How often footprints are written; 0 is never.
-    pub footprint_interval: Nanos,
-    /// The recorder's name and version, for the record's meta data.
-    pub tool: String,
-    /// The recording command line, for the record's meta data.
-    pub command: Vec<String>,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Options {
-            intervals: Intervals::default(),
-            intervals_goal: None,
-            nr_regions: NrRegions::default(),
-            seed: 0,
-            ops: Ops::Vaddr,
-            ranges: Vec::new(),
-            duration: None,
-            layout: Layout::default(),
-            accesses_per_ms: ACCESSES_PER_MS,
-            accesses_per_pick: ACCESSES_PER_PICK,
-            system_memory: None,
-            schemes: Vec::new(),
-            costs: Costs::default(),
-            scheme_snapshots: false,
-            nodes: 2,
-            spread: false,
-            footprint_interval: Nanos::from_secs(1),
-            tool: concat!("damo-sim ", env!("CARGO_PKG_VERSION")).to_owned(),
-            command: Vec::new(),
-        }
+damo_model::with_defaults! {
+    /// How to simulate. The default is what the kernel's documents call default, with seed 0.
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct Options {
+        /// Sampling, aggregation and update intervals.
+        pub intervals: Intervals,
+        /// Interval auto-tuning, if on.
+        pub intervals_goal: Option<IntervalsGoal>,
+        /// Bounds on the number of regions, over all targets together.
+        pub nr_regions: NrRegions,
+        /// Seed of all pseudo-random numbers: the same seed, workloads and options give the same record.
+        pub seed: u64,
+        /// Operations set: virtual address spaces (a target per workload), fixed ranges of them, or the physical one.
+        pub ops: Ops = Ops::Vaddr,
+        /// What to monitor with [`Ops::Fvaddr`] (needed; the same ranges for each target) or [`Ops::Paddr`] (all memory if
+        /// empty). Sorted and disjoint.
+        pub ranges: Vec<AddrRange>,
+        /// For how long to monitor; `None` is until the longest workload ends. A workload that ends before starts over.
+        pub duration: Option<Nanos>,
+        /// Where regions lie.
+        pub layout: Layout,
+        /// Speed of the workloads in accesses per millisecond.
+        pub accesses_per_ms: u64 = ACCESSES_PER_MS,
+        /// Accesses by one pattern before the next is picked.
+        pub accesses_per_pick: u64 = ACCESSES_PER_PICK,
+        /// The machine's memory; `None` is the smallest power of two that holds the workloads twice, at least 4 GiB.
+        pub system_memory: Option<Bytes>,
+        /// What is done to memory on what is found; a scheme is applied after the ones before it.
+        pub schemes: Vec<Scheme>,
+        /// What acting on memory costs.
+        pub costs: Costs,
+        /// Whether the regions that schemes are applied to are told as snapshots of targets of their own.
+        pub scheme_snapshots: bool,
+        /// NUMA nodes that share the machine's memory evenly.
+        pub nodes: u8 = 2,
+        /// Whether the regions of workloads begin on one node after the other, and the record tells on which nodes they are.
+        /// Otherwise all begin on node 0.
+        pub spread: bool,
+        /// How often footprints are written; 0 is never.
+        pub footprint_interval: Nanos = Nanos::from_secs(1),
+        /// The recorder's name and version, for the record's meta data.
+        pub tool: String = concat!("damo-sim ", env!("CARGO_PKG_VERSION")).to_owned(),
+        /// The recording command line, for the record's meta data.
+        pub command: Vec<String>,
     }
 }
 

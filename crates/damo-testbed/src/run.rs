@@ -9,23 +9,18 @@ use std::io::{self, Write};
 use std::thread;
 use std::time::Duration;
 
-/// How to run.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Accesses between two looks at the clock, all by one pattern.
-    pub batch: u64,
-    /// Pause after each batch. Without one the workload takes a whole CPU, as masim does.
-    pub rest: Duration,
-    /// How often all phases are run.
-    pub repeat: u32,
-    /// Starts the choice of patterns and of random addresses.
-    pub seed: u64,
-}
-
-impl Default for Options {
-    /// As masim: 131072 accesses, no rest, once.
-    fn default() -> Self {
-        Options { batch: 131_072, rest: Duration::ZERO, repeat: 1, seed: 1 }
+damo_model::with_defaults! {
+    /// How to run; by default as masim does.
+    #[derive(Clone, Debug)]
+    pub struct Options {
+        /// Accesses between two looks at the clock, all by one pattern.
+        pub batch: u64 = 131_072,
+        /// Pause after each batch. Without one the workload takes a whole CPU, as masim does.
+        pub rest: Duration = Duration::ZERO,
+        /// How often all phases are run.
+        pub repeat: u32 = 1,
+        /// Starts the choice of patterns and of random addresses.
+        pub seed: u64 = 1,
     }
 }
 

@@ -59,20 +59,16 @@ const MAX_RING: u64 = 1 << 30;
 /// The kernel stamps events with a clock that may be this much behind the one that user space reads.
 const CLOCK_SLACK_NS: u64 = 20_000;
 
-/// How rings are made.
-#[derive(Clone, Copy, Debug)]
-pub struct RingOptions {
-    /// Size of a thread's ring. An event takes about 88 bytes, so that 1 MiB holds 12 snapshots of 1000 regions.
-    /// Rounded up to a power of two of whole pages.
-    pub size: Bytes,
-    /// Size of each CPU's ring; if `None` its share of `size`, and not less than 128 KiB to 1 MiB by the number of CPUs, or
-    /// all of `size` if that is less.
-    pub cpu_size: Option<Bytes>,
-}
-
-impl Default for RingOptions {
-    fn default() -> Self {
-        Self { size: Bytes(1 << 20), cpu_size: None }
+damo_model::with_defaults! {
+    /// How rings are made.
+    #[derive(Clone, Copy, Debug)]
+    pub struct RingOptions {
+        /// Size of a thread's ring. An event takes about 88 bytes, so that 1 MiB holds 12 snapshots of 1000 regions.
+        /// Rounded up to a power of two of whole pages.
+        pub size: Bytes = Bytes(1 << 20),
+        /// Size of each CPU's ring; if `None` its share of `size`, and not less than 128 KiB to 1 MiB by the number of CPUs,
+        /// or all of `size` if that is less.
+        pub cpu_size: Option<Bytes>,
     }
 }
 

@@ -147,7 +147,8 @@ impl Staged {
         for (at, kdamond) in kdamonds.iter().enumerate() {
             let dir = self.slots[at].dir();
             let saved = SavedTree::take(&root, &dir)?;
-            let told = Dir::of_running(&root, &dir).write_kdamond(kdamond).and_then(|()| self.tell(at, patience, settle));
+            let told =
+                Dir::of_running(&root, &dir).write_kdamond(kdamond).and_then(|()| self.tell(at, patience, settle));
             if let Err(first) = told {
                 // This one has what it had; those before it have to be told to go back.
                 let mut undone = saved.restore(&root, &dir);

@@ -27,22 +27,17 @@ pub(super) fn goal_score(value: u64, target: u64) -> u64 {
     u64::try_from(score).unwrap_or(u64::MAX)
 }
 
-/// What acting on memory is taken to cost in time, where no kernel measures it. There is no right figure for all machines; the defaults are of the order of a
-/// swap device in compressed memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Costs {
-    /// To look at a page; charged to the scheme's time quota.
-    pub look: Nanos,
-    /// To page out, bring in, migrate or move a page; charged to the scheme's time quota.
-    pub act: Nanos,
-    /// To bring back a page that was paged out, when it is accessed; the workload waits for it.
-    pub refault: Nanos,
-}
-
-impl Default for Costs {
-    /// 20 ns, 2 us, 5 us.
-    fn default() -> Self {
-        Costs { look: Nanos(20), act: Nanos(2_000), refault: Nanos(5_000) }
+crate::with_defaults! {
+    /// What acting on memory is taken to cost in time, where no kernel measures it. There is no right figure for all
+    /// machines; the defaults are of the order of a swap device in compressed memory.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct Costs {
+        /// To look at a page; charged to the scheme's time quota.
+        pub look: Nanos = Nanos(20),
+        /// To page out, bring in, migrate or move a page; charged to the scheme's time quota.
+        pub act: Nanos = Nanos(2_000),
+        /// To bring back a page that was paged out, when it is accessed; the workload waits for it.
+        pub refault: Nanos = Nanos(5_000),
     }
 }
 

@@ -16,40 +16,26 @@ pub struct Weights {
     pub age: u32,
 }
 
-/// Limits of a scheme per reset interval.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Quotas {
-    /// CPU time; 0 is no limit.
-    pub time: Nanos,
-    /// Bytes; 0 is no limit.
-    pub size: Bytes,
-    /// After which charging starts anew; the longest time there is means never.
-    pub reset_interval: Nanos,
-    /// How regions are put in order.
-    pub weights: Weights,
-    /// What the quota aims at: with goals, the kernel adapts it.
-    pub goals: Vec<Goal>,
-    /// How it is adapted; `None` is the kernel's default.
-    pub goal_tuner: Option<GoalTuner>,
-    /// Numerator of the share of what an action failed on that is charged nevertheless; `None` is the kernel's default.
-    pub fail_charge_num: Option<u64>,
-    /// The denominator of the share that failures are charged with.
-    pub fail_charge_denom: Option<u64>,
-}
-
-impl Default for Quotas {
-    /// No limit of time or size, and no goals.
-    fn default() -> Self {
-        Quotas {
-            time: Nanos(0),
-            size: Bytes(0),
-            reset_interval: Nanos(i64::MAX),
-            weights: Weights::default(),
-            goals: Vec::new(),
-            goal_tuner: None,
-            fail_charge_num: None,
-            fail_charge_denom: None,
-        }
+crate::with_defaults! {
+    /// Limits of a scheme per reset interval.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub struct Quotas {
+        /// CPU time; 0 is no limit.
+        pub time: Nanos = Nanos(0),
+        /// Bytes; 0 is no limit.
+        pub size: Bytes = Bytes(0),
+        /// After which charging starts anew; the longest time there is means never.
+        pub reset_interval: Nanos = Nanos(i64::MAX),
+        /// How regions are put in order.
+        pub weights: Weights,
+        /// What the quota aims at: with goals, the kernel adapts it.
+        pub goals: Vec<Goal>,
+        /// How it is adapted; `None` is the kernel's default.
+        pub goal_tuner: Option<GoalTuner>,
+        /// Numerator of the share of what an action failed on that is charged nevertheless; `None` is the kernel's default.
+        pub fail_charge_num: Option<u64>,
+        /// The denominator of the share that failures are charged with.
+        pub fail_charge_denom: Option<u64>,
     }
 }
 

@@ -51,43 +51,25 @@ pub(crate) enum Asked {
     Save(String),
 }
 
-/// What the user looks at.
-#[derive(Debug)]
-pub(crate) struct View {
-    pub(crate) list: List,
-    target: Option<TargetKey>,
-    /// What the map and the regions are limited to, with its name.
-    pub(crate) focus: Option<(String, Vec<AddrRange>)>,
-    pub(crate) row: usize,
-    sort: [usize; 4],
-    pub(crate) reverse: bool,
-    pub(crate) filter: String,
-    pub(crate) editing: Option<Editing>,
-    /// The moment that is shown; `None` is the latest.
-    pub(crate) at: Option<Nanos>,
-    zoom: usize,
-    pub(crate) help: bool,
-    pub(crate) message: Option<String>,
-    pub(crate) cache: Cache,
-}
-
-impl Default for View {
-    fn default() -> Self {
-        Self {
-            list: List::default(),
-            target: None,
-            focus: None,
-            row: 0,
-            sort: List::ALL.map(List::first_sort),
-            reverse: false,
-            filter: String::new(),
-            editing: None,
-            at: None,
-            zoom: FIRST_WINDOW,
-            help: false,
-            message: None,
-            cache: Cache::default(),
-        }
+damo_model::with_defaults! {
+    /// What the user looks at.
+    #[derive(Debug)]
+    pub(crate) struct View {
+        pub(crate) list: List,
+        target: Option<TargetKey>,
+        /// What the map and the regions are limited to, with its name.
+        pub(crate) focus: Option<(String, Vec<AddrRange>)>,
+        pub(crate) row: usize,
+        sort: [usize; 4] = List::ALL.map(List::first_sort),
+        pub(crate) reverse: bool,
+        pub(crate) filter: String,
+        pub(crate) editing: Option<Editing>,
+        /// The moment that is shown; `None` is the latest.
+        pub(crate) at: Option<Nanos>,
+        zoom: usize = FIRST_WINDOW,
+        pub(crate) help: bool,
+        pub(crate) message: Option<String>,
+        pub(crate) cache: Cache,
     }
 }
 

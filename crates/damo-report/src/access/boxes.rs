@@ -36,33 +36,22 @@ pub enum Align {
     Right,
 }
 
-/// How boxes look. Arrays are for length, colour, and height.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BoxOptions {
-    /// What is shown.
-    pub values: [BoxValue; 3],
-    /// How it is scaled.
-    pub scales: [Scale; 3],
-    /// Smallest and largest length in characters.
-    pub length: (usize, usize),
-    /// Smallest and largest height in lines.
-    pub height: (usize, usize),
-    /// The colours of the boxes.
-    pub colors: ColorSet,
-    /// Where a box stands that is narrower than the widest.
-    pub align: Align,
-}
-
-impl Default for BoxOptions {
-    fn default() -> Self {
-        Self {
-            values: [BoxValue::Age, BoxValue::AccessRate, BoxValue::Size],
-            scales: [Scale::Log, Scale::Linear, Scale::Log],
-            length: (1, 30),
-            height: (1, 5),
-            colors: ColorSet::Gray,
-            align: Align::Left,
-        }
+damo_model::with_defaults! {
+    /// How boxes look. Arrays are for length, colour, and height.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct BoxOptions {
+        /// What is shown.
+        pub values: [BoxValue; 3] = [BoxValue::Age, BoxValue::AccessRate, BoxValue::Size],
+        /// How it is scaled.
+        pub scales: [Scale; 3] = [Scale::Log, Scale::Linear, Scale::Log],
+        /// Smallest and largest length in characters.
+        pub length: (usize, usize) = (1, 30),
+        /// Smallest and largest height in lines.
+        pub height: (usize, usize) = (1, 5),
+        /// The colours of the boxes.
+        pub colors: ColorSet = ColorSet::Gray,
+        /// Where a box stands that is narrower than the widest.
+        pub align: Align = Align::Left,
     }
 }
 

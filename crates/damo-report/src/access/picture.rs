@@ -48,7 +48,7 @@ fn bars(records: &[Record], options: &AccessOptions, metric: Metric) -> Result<B
             text: format_size(Bytes(size), Numbers::Human),
             color,
         });
-        (format!("target {target} at {}", time_text(zero(records, options).since(snapshot.end))), rows.collect())
+        (format!("target {target} at {}", time_text(Zero::of(records).since(snapshot.end))), rows.collect())
     });
     Ok(Bars { title: metric_title(metric).to_owned(), x: ("memory".to_owned(), Unit::Bytes), groups: groups.collect() })
 }
@@ -62,7 +62,7 @@ fn curves(records: &[Record], options: &AccessOptions, metric: Metric) -> Result
         let scale = if metric == Metric::Idle { 1000.0 } else { 1.0 };
         let points = percentile::values(&all, regions).into_iter();
         Line {
-            name: format!("target {target} at {}", time_text(zero(records, options).since(snapshot.end))),
+            name: format!("target {target} at {}", time_text(Zero::of(records).since(snapshot.end))),
             points: points.map(|(percentile, value)| (f64::from(percentile), value as f64 * scale)).collect(),
             steps: true,
             filled: metric == Metric::Idle && single,
@@ -81,13 +81,9 @@ fn curves(records: &[Record], options: &AccessOptions, metric: Metric) -> Result
     })
 }
 
-fn zero(records: &[Record], options: &AccessOptions) -> Zero {
-    if options.clock_time { Zero::Clock } else { Zero::of(records) }
-}
-
 fn over_time(records: &[Record], options: &AccessOptions) -> Result<Chart, ReportError> {
     let course = course(records, options)?;
-    let zero = zero(records, options);
+    let zero = Zero::of(records);
     let since = |at: i64| zero.since(Nanos(at)).0 as f64;
     let line = |name: String, filled: bool, rows: &[(i64, i64, u64, u64)], pick: fn(&(i64, i64, u64, u64)) -> u64| {
         let mut points: Vec<(f64, f64)> = rows.iter().map(|row| (since(row.0), pick(row) as f64)).collect();

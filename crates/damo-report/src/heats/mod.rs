@@ -116,13 +116,15 @@ pub enum HeatsLayout {
     Numbers(RawStyle),
 }
 
+impl Default for HeatsLayout {
+    fn default() -> Self {
+        HeatsLayout::Numbers(RawStyle::default())
+    }
+}
+
 impl Report for HeatsReport {
     const NAME: &'static str = "heats";
     type Layout = HeatsLayout;
-
-    fn count_from(&mut self, zero: Zero) {
-        self.zero = zero;
-    }
 
     fn write_text(&self, out: &mut dyn Write, layout: &HeatsLayout) -> Result<(), ReportError> {
         Ok(match layout {

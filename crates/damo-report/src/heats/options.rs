@@ -140,62 +140,41 @@ impl Shares<'_> {
 /// possible.
 pub const FEW_CHECKS: u32 = 16;
 
-/// What a heat map is asked for.
-#[derive(Clone, Debug, PartialEq)]
-pub struct HeatsOptions {
-    /// Whose: what is `None` is taken from the guide with most space that fits the rest.
-    pub identity: Identity,
-    /// Number of cells in time.
-    pub rows: usize,
-    /// Number of cells in address space.
-    pub columns: Columns,
-    /// Which time; `None`: all that anything is known of.
-    pub time_range: Option<TimeRange>,
-    /// From the first mark of this text to the next mark: instead of `time_range`.
-    pub mark: Option<String>,
-    /// Which addresses; empty: as `mapping` or else `draw_range` says.
-    pub address_ranges: Vec<AddressRange>,
-    /// Addresses of the mappings of this name.
-    pub mapping: Option<String>,
-    /// Which areas, when neither ranges nor a mapping are given.
-    pub draw_range: DrawRange,
-    /// The most panels that [`DrawRange::Mapped`] is drawn in: the nearest areas share one beyond that.
-    pub most_panels: usize,
-    /// How cells lie.
-    pub cells: Cells,
-    /// What the hottest colour stands for; `None`: the hottest cell.
-    pub scale: Option<Scale>,
-    /// By which share each region's accesses count.
-    pub counted: Counted,
-    /// Gather where schemes were applied to the target, if the record tells.
-    pub schemes: bool,
-    /// Count the checks of cells if one snapshot makes fewer than this many; 0 never counts.
-    pub min_checks: u32,
-    /// Lay regions out by temperature instead of by address, coldest first, with these weights of access rate (percent)
-    /// and age (µs).
-    pub by_temperature: Option<(f64, f64)>,
-}
-
-impl Default for HeatsOptions {
-    /// As `heatmap --output raw` of the Python tool.
-    fn default() -> Self {
-        Self {
-            identity: Identity::default(),
-            rows: 500,
-            columns: Columns::Each(500),
-            time_range: None,
-            mark: None,
-            address_ranges: Vec::new(),
-            mapping: None,
-            draw_range: DrawRange::Hottest,
-            most_panels: 12,
-            cells: Cells::Even,
-            scale: None,
-            counted: Counted::All,
-            schemes: false,
-            min_checks: 0,
-            by_temperature: None,
-        }
+damo_model::with_defaults! {
+    /// What a heat map is asked for; by default as `heatmap --output raw` of the Python tool.
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct HeatsOptions {
+        /// Whose: what is `None` is taken from the guide with most space that fits the rest.
+        pub identity: Identity,
+        /// Number of cells in time.
+        pub rows: usize = 500,
+        /// Number of cells in address space.
+        pub columns: Columns = Columns::Each(500),
+        /// Which time; `None`: all that anything is known of.
+        pub time_range: Option<TimeRange>,
+        /// From the first mark of this text to the next mark: instead of `time_range`.
+        pub mark: Option<String>,
+        /// Which addresses; empty: as `mapping` or else `draw_range` says.
+        pub address_ranges: Vec<AddressRange>,
+        /// Addresses of the mappings of this name.
+        pub mapping: Option<String>,
+        /// Which areas, when neither ranges nor a mapping are given.
+        pub draw_range: DrawRange = DrawRange::Hottest,
+        /// The most panels that [`DrawRange::Mapped`] is drawn in: the nearest areas share one beyond that.
+        pub most_panels: usize = 12,
+        /// How cells lie.
+        pub cells: Cells = Cells::Even,
+        /// What the hottest colour stands for; `None`: the hottest cell.
+        pub scale: Option<Scale>,
+        /// By which share each region's accesses count.
+        pub counted: Counted = Counted::All,
+        /// Gather where schemes were applied to the target, if the record tells.
+        pub schemes: bool,
+        /// Count the checks of cells if one snapshot makes fewer than this many; 0 never counts.
+        pub min_checks: u32,
+        /// Lay regions out by temperature instead of by address, coldest first, with these weights of access rate (percent)
+        /// and age (µs).
+        pub by_temperature: Option<(f64, f64)>,
     }
 }
 

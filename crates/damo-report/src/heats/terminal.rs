@@ -64,40 +64,26 @@ pub enum Glyphs {
     HalfBlocks,
 }
 
-/// How to draw on a terminal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TerminalStyle {
-    /// What cells are drawn with.
-    pub glyphs: Glyphs,
-    /// What the terminal can show.
-    pub depth: Depth,
-    /// Colours of digits.
-    pub colors: ColorSet,
-    /// Colours of half blocks.
-    pub map: ColorMap,
-    /// Whether hot is bright, as on dark ground, or dark, as on light ground.
-    pub theme: Theme,
-    /// Columns of the window: what is around half blocks fits them.
-    pub width: usize,
-    /// Lines of the window, if what is below a map of half blocks is to be cut so that all of it fits.
-    pub lines: Option<usize>,
-    /// Whether to explain the digits.
-    pub legend: bool,
-}
-
-impl Default for TerminalStyle {
-    /// As the Python tool.
-    fn default() -> Self {
-        Self {
-            glyphs: Glyphs::Digits,
-            depth: Depth::Ansi256,
-            colors: ColorSet::Gray,
-            map: ColorMap::Inferno,
-            theme: Theme::Dark,
-            width: 80,
-            lines: None,
-            legend: true,
-        }
+damo_model::with_defaults! {
+    /// How to draw on a terminal.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct TerminalStyle {
+        /// What cells are drawn with.
+        pub glyphs: Glyphs = Glyphs::Digits,
+        /// What the terminal can show.
+        pub depth: Depth = Depth::Ansi256,
+        /// Colours of digits.
+        pub colors: ColorSet = ColorSet::Gray,
+        /// Colours of half blocks.
+        pub map: ColorMap = ColorMap::Inferno,
+        /// Whether hot is bright, as on dark ground, or dark, as on light ground.
+        pub theme: Theme = Theme::Dark,
+        /// Columns of the window: what is around half blocks fits them.
+        pub width: usize = 80,
+        /// Lines of the window, if what is below a map of half blocks is to be cut so that all of it fits.
+        pub lines: Option<usize>,
+        /// Whether to explain the digits.
+        pub legend: bool = true,
     }
 }
 

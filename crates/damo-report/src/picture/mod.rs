@@ -142,40 +142,26 @@ impl Theme {
     }
 }
 
-/// How a picture looks, and what it says of its origin.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Style {
-    /// Width in pixels.
-    pub width: usize,
-    /// Height in pixels.
-    pub height: usize,
-    /// Light or dark.
-    pub theme: Theme,
-    /// Colours of heat.
-    pub map: ColorMap,
-    /// Headline; made from the report if `None`.
-    pub title: Option<String>,
-    /// A line below the headline, such as the record's name.
-    pub subtitle: Option<String>,
-    /// The command that made the picture: goes into its metadata.
-    pub command: Option<String>,
-    /// A hash that tells which record this is of: goes into the metadata.
-    pub record_hash: Option<String>,
-}
-
-impl Default for Style {
-    /// 1200 × 720, light, inferno.
-    fn default() -> Self {
-        Self {
-            width: 1200,
-            height: 720,
-            theme: Theme::Light,
-            map: ColorMap::Inferno,
-            title: None,
-            subtitle: None,
-            command: None,
-            record_hash: None,
-        }
+damo_model::with_defaults! {
+    /// How a picture looks, and what it says of its origin.
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct Style {
+        /// Width in pixels.
+        pub width: usize = 1200,
+        /// Height in pixels.
+        pub height: usize = 720,
+        /// Light or dark.
+        pub theme: Theme = Theme::Light,
+        /// Colours of heat.
+        pub map: ColorMap = ColorMap::Inferno,
+        /// Headline; made from the report if `None`.
+        pub title: Option<String>,
+        /// A line below the headline, such as the record's name.
+        pub subtitle: Option<String>,
+        /// The command that made the picture: goes into its metadata.
+        pub command: Option<String>,
+        /// A hash that tells which record this is of: goes into the metadata.
+        pub record_hash: Option<String>,
     }
 }
 

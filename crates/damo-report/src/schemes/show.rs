@@ -143,10 +143,6 @@ impl Report for SchemesReport {
     const NAME: &'static str = "schemes";
     type Layout = Style;
 
-    fn count_from(&mut self, zero: Zero) {
-        self.zero = zero;
-    }
-
     /// A block of lines for each scheme.
     fn write_text(&self, out: &mut dyn Write, style: &Style) -> Result<(), ReportError> {
         for (i, series) in self.series.iter().enumerate() {

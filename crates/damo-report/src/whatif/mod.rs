@@ -27,31 +27,21 @@ use damo_model::scheme::{Costs, FilterKind, Metric, Scheme};
 use damo_model::{Bytes, Nanos, SnapshotState, TargetKey, TimeSpan};
 use region_state::Columns;
 
-/// How to reckon.
-#[derive(Clone, Debug, PartialEq)]
-pub struct WhatIfOptions {
-    /// Memory accessed again within this time after it was moved counts as such.
-    pub refault_within: Nanos,
-    /// Means of memory leave out so much of the record's beginning. It is the same for all schemes, so that their means
-    /// are of the same time and can be compared; 0 is the whole record.
-    pub settle: Nanos,
-    /// Into how many spans of time the course is divided.
-    pub spans: usize,
-    /// What acting is taken to cost.
-    pub costs: Costs,
-    /// The targets that the schemes are tried on.
-    pub target: TargetFilter,
-}
-
-impl Default for WhatIfOptions {
-    fn default() -> Self {
-        WhatIfOptions {
-            refault_within: Nanos::from_secs(60),
-            settle: Nanos(0),
-            spans: 600,
-            costs: Costs::default(),
-            target: TargetFilter::default(),
-        }
+damo_model::with_defaults! {
+    /// How to reckon.
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct WhatIfOptions {
+        /// Memory accessed again within this time after it was moved counts as such.
+        pub refault_within: Nanos = Nanos::from_secs(60),
+        /// Means of memory leave out so much of the record's beginning. It is the same for all schemes, so that their means
+        /// are of the same time and can be compared; 0 is the whole record.
+        pub settle: Nanos = Nanos(0),
+        /// Into how many spans of time the course is divided.
+        pub spans: usize = 600,
+        /// What acting is taken to cost.
+        pub costs: Costs,
+        /// The targets that the schemes are tried on.
+        pub target: TargetFilter,
     }
 }
 

@@ -9,7 +9,7 @@ use super::raw;
 use super::shared::{Asked, ReportArgs, Request};
 use crate::output::ColorWhen;
 use anyhow::{Context, Result, bail};
-use clap::{ArgMatches, Args, Command, FromArgMatches};
+use clap::{ArgMatches, Args, Command};
 use damo_model::human::Show;
 use damo_report::access::{AccessOptions, AccessReport, Area, HistogramOptions, Percentiles, SortKey, Style};
 use damo_report::heats::{ColorSet, Depth};
@@ -145,10 +145,6 @@ impl ReportArgs for AccessArgs {
         })
     }
 
-    fn layout(_: &Request<'_, Self>, _: &Apart<AccessReport<'_>>) -> Result<()> {
-        Ok(())
-    }
-
     fn pager(&self) -> PagerArgs {
         self.pager
     }
@@ -227,8 +223,10 @@ impl Formats {
     }
 }
 
-impl Args for Formats {
-    fn augment_args(command: Command) -> Command {
+damo_cli::own_args!(Formats);
+
+impl Formats {
+    fn options(command: Command) -> Command {
         command.arg(
             clap::Arg::new("format")
                 .long("format")
@@ -244,23 +242,12 @@ impl Args for Formats {
         )
     }
 
-    fn augment_args_for_update(command: Command) -> Command {
-        Self::augment_args(command)
-    }
-}
-
-impl FromArgMatches for Formats {
-    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+    fn read(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let mut groups = occurrences(matches, "format");
         let mut files = Vec::new();
         for words in groups.iter_mut().filter(|words| words.first().is_some_and(|word| form(word).is_ok())) {
             files.extend(words.split_off(1).into_iter().map(PathBuf::from));
         }
         Ok(Self { groups, files })
-    }
-
-    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        *self = Self::from_arg_matches(matches)?;
-        Ok(())
     }
 }

@@ -40,10 +40,6 @@ impl ReportArgs for AgesArgs {
             Ok(ages::ages(records, &AgesOptions { edges: edges.clone(), at, filter })?)
         })
     }
-
-    fn layout(_: &Request<'_, Self>, _: &Apart<AgesReport>) -> Result<()> {
-        Ok(())
-    }
 }
 
 impl AgesArgs {

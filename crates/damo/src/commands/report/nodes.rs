@@ -3,7 +3,7 @@
 use super::form::FormArgs;
 use super::options::RawNumber;
 use super::part::FilterArgs;
-use super::shared::{Asked, ReportArgs, Request};
+use super::shared::{ReportArgs, Request};
 use anyhow::Result;
 use clap::Args;
 use damo_model::human::Style;
@@ -20,10 +20,6 @@ impl ReportArgs for NodesArgs {
     type Report<'r> = NodesReport;
     type Part = FilterArgs;
     type Form = FormArgs;
-
-    fn check(_: &Asked<Self>, _: &FormArgs) -> Result<()> {
-        Ok(())
-    }
 
     fn find(request: &Request<'_, Self>) -> Result<Apart<NodesReport>> {
         request.each(|records, filter| Ok(nodes(records, &filter)?))

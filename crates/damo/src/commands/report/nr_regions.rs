@@ -32,10 +32,7 @@ impl ReportArgs for NrRegionsArgs {
         let (range, sort, exclude_samples) = (distribution.range()?, distribution.sort(), settling.exclude_samples);
         request.each(|records, filter| {
             let report = nr_regions(records, &NrRegionsOptions { range, exclude_samples, sort, filter })?;
-            settling.judge(
-                records.first().map_or("", |record| record.name()),
-                report.series.iter().map(|series| series.used),
-            )?;
+            settling.judge(records, report.series.iter().map(|series| series.used))?;
             Ok(report)
         })
     }

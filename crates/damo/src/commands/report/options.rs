@@ -4,6 +4,7 @@ use crate::output::ColorWhen;
 use anyhow::{Result, bail};
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use damo_frame::Record;
 use damo_model::human::{self, ParseError, Style, TimeUnit};
 use damo_model::{Bytes, Nanos};
 use damo_report::ReportError;
@@ -119,11 +120,12 @@ pub(crate) struct SettlingArgs {
 }
 
 impl SettlingArgs {
-    /// Sees that something is left of a record, and says so if nothing was left out.
+    /// Sees that something is left of a recording, and says so if nothing was left out.
     ///
     /// # Errors
     /// If no complete snapshot is left.
-    pub(crate) fn judge(self, record: &str, used: impl IntoIterator<Item = Used>) -> Result<(), ReportError> {
+    pub(crate) fn judge(self, records: &[Record], used: impl IntoIterator<Item = Used>) -> Result<(), ReportError> {
+        let record = records.first().map_or("", Record::name);
         let mut all = Used::default();
         let mut unsettled = false;
         for used in used {

@@ -2,7 +2,7 @@
 
 use super::form::FormArgs;
 use super::part::FilterArgs;
-use super::shared::{Asked, ReportArgs, Request};
+use super::shared::{ReportArgs, Request};
 use anyhow::Result;
 use clap::Args;
 use damo_report::probes::{ProbesReport, probes};
@@ -16,15 +16,7 @@ impl ReportArgs for ProbesArgs {
     type Part = FilterArgs;
     type Form = FormArgs;
 
-    fn check(_: &Asked<Self>, _: &FormArgs) -> Result<()> {
-        Ok(())
-    }
-
     fn find(request: &Request<'_, Self>) -> Result<Apart<ProbesReport>> {
         request.each(|records, filter| Ok(probes(records, &filter)?))
-    }
-
-    fn layout(_: &Request<'_, Self>, _: &Apart<ProbesReport>) -> Result<()> {
-        Ok(())
     }
 }

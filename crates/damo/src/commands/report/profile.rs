@@ -29,15 +29,11 @@ impl ReportArgs for ProfileArgs {
         let [record] = &request.opened.records[..] else {
             bail!("a profile is of one record, and {} are given: run it for each", request.opened.records.len())
         };
-        request.each(|_, filter| {
+        request.each(|records, filter| {
             let (acc_thres, exclude_samples) = (NrAccesses(*acc_thres), settling.exclude_samples);
             let report = profile(record, &ProfileOptions { acc_thres, exclude_samples, filter })?;
-            settling.judge(record.name(), [report.used])?;
+            settling.judge(records, [report.used])?;
             Ok(report)
         })
-    }
-
-    fn layout(_: &Request<'_, Self>, _: &Apart<ProfileReport>) -> Result<()> {
-        Ok(())
     }
 }

@@ -11,10 +11,10 @@ use crate::progress;
 use anyhow::Result;
 use clap::{Args, Command};
 use damo_frame::{OpenOptions, Record};
+use damo_report::Report;
 use damo_report::filter::Filter;
 use damo_report::selection::selected;
 use damo_report::several::Apart;
-use damo_report::{Report, Zero};
 use std::fmt::Debug;
 use std::path::PathBuf;
 
@@ -83,10 +83,9 @@ pub(crate) trait ReportArgs: Args + Debug + 'static {
     ///
     /// # Errors
     /// If the records cannot be read.
-    fn layout<'r>(
-        request: &Request<'r, Self>,
-        found: &Apart<Self::Report<'r>>,
-    ) -> Result<<Self::Report<'r> as Report>::Layout>;
+    fn layout<'r>(_: &Request<'r, Self>, _: &Apart<Self::Report<'r>>) -> Result<<Self::Report<'r> as Report>::Layout> {
+        Ok(Default::default())
+    }
 
     /// Whether text that is longer than the window goes through a pager.
     fn pager(&self) -> PagerArgs {
@@ -158,10 +157,9 @@ impl<'r, A: ReportArgs> Request<'r, A> {
             let picture = progress::during(&self.opened.records, || found.picture(layout))?;
             return form.plot.picture.draw(&*picture, self.opened, &place);
         }
-        let (only, clock) = (form.table.as_deref(), self.asked.clock.abs_time);
         form.write(self.own().pager(), |out| {
             Ok(match form.format() {
-                AnyForm::Tables(tables) => found.write_tables(tables, only, clock, out),
+                AnyForm::Tables(tables) => found.write_tables(tables, form.table.as_deref(), out),
                 _ => found.write_text(out, layout),
             }?)
         })
@@ -177,18 +175,16 @@ impl<A: ReportArgs> ReportCommand for Asked<A> {
         // Mistakes in options are told before a long record is read.
         let (form, filter) = (self.form.form()?, self.part.filter(self.clock)?);
         A::check(self, &form)?;
-        let opened = match self.live.record(&OpenOptions::default())? {
+        let mut opened = match self.live.record(&OpenOptions::default())? {
             Some(record) => Opened { records: vec![record] },
             None => self.inputs.known.open(&A::paths(self)?)?,
         };
         opened.has_target(&filter.target)?;
         form.check()?;
+        opened.records.iter_mut().for_each(|record| record.shows_clock = self.clock.abs_time);
         let request = Request { asked: self, form, filter, opened: &opened };
         if !A::instead(&request)? {
-            let mut found = A::find(&request)?;
-            if self.clock.abs_time {
-                found.parts.iter_mut().for_each(|part| part.value.count_from(Zero::Clock));
-            }
+            let found = A::find(&request)?;
             request.show(&found, &A::layout(&request, &found)?)?;
         }
         Ok(opened.outcome())

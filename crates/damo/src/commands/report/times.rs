@@ -28,8 +28,4 @@ impl ReportArgs for TimesArgs {
     fn find(request: &Request<'_, Self>) -> Result<Apart<TimesReport>> {
         request.each(|records, filter| Ok(times(records, &filter)?))
     }
-
-    fn layout(_: &Request<'_, Self>, _: &Apart<TimesReport>) -> Result<()> {
-        Ok(())
-    }
 }

@@ -79,10 +79,7 @@ impl ReportArgs for WssArgs {
         };
         request.each(|records, filter| {
             let report = wss(records, &WssOptions { filter, ..options.clone() })?;
-            own.settling.judge(
-                records.first().map_or("", |record| record.name()),
-                report.series.iter().map(|series| series.used),
-            )?;
+            own.settling.judge(records, report.series.iter().map(|series| series.used))?;
             Ok(report)
         })
     }
