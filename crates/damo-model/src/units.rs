@@ -6,44 +6,37 @@
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-macro_rules! quantity {
-    ($(#[$doc:meta])* $name:ident($inner:ty)) => {
+macro_rules! quantities {
+    ($($(#[$doc:meta])* $name:ident($inner:ty);)*) => {$(
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(transparent)]
         #[repr(transparent)]
         pub struct $name(pub $inner);
-    };
+    )*};
 }
 
-quantity! {
+quantities! {
     /// An address in the monitored address space (virtual or physical), in bytes.
-    Addr(u64)
-}
-quantity! {
-    /// A size in bytes.
-    Bytes(u64)
-}
-quantity! {
-    /// A point on the record's clock, or a duration, in nanoseconds. Signed: an inferred start may lie before zero.
-    Nanos(i64)
-}
-quantity! {
-    /// How many of an aggregation interval's samples found the region accessed.
-    NrAccesses(u32)
-}
-quantity! {
-    /// For how many aggregation intervals the region has kept its access rate.
-    Age(u32)
-}
+    Addr(u64);
 
-quantity! {
+    /// A size in bytes.
+    Bytes(u64);
+
+    /// A point on the record's clock, or a duration, in nanoseconds. Signed: an inferred start may lie before zero.
+    Nanos(i64);
+
+    /// How many of an aggregation interval's samples found the region accessed.
+    NrAccesses(u32);
+
+    /// For how many aggregation intervals the region has kept its access rate.
+    Age(u32);
+
     /// The number of a kdamond: that of its directory in DAMON's sysfs tree.
-    KdamondIndex(u32)
-}
-quantity! {
+    KdamondIndex(u32);
+
     /// The id of the thread that runs a kdamond.
-    KdamondThread(i32)
+    KdamondThread(i32);
 }
 
 impl fmt::Display for KdamondIndex {
