@@ -4,7 +4,8 @@
 mod module;
 mod tune;
 
-pub use module::{module, one_module};
+pub use module::module;
+pub(crate) use module::one_module;
 pub use tune::tune;
 
 use crate::args::steer::{ForegroundArgs, ParameterFormat, PrintArgs, StartArgs, StatusArgs, StopArgs};

@@ -77,13 +77,13 @@ pub trait Io: Send + Sync + fmt::Debug {
 
 /// The files below a directory: `/` on a live machine, a temporary directory in tests.
 #[derive(Clone, Debug)]
-pub struct DirIo {
+struct DirIo {
     root: PathBuf,
 }
 
 impl DirIo {
     /// Everything is looked up below `root`.
-    pub fn new(root: impl Into<PathBuf>) -> Self {
+    fn new(root: impl Into<PathBuf>) -> Self {
         Self { root: root.into() }
     }
 

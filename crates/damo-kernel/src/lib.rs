@@ -55,4 +55,4 @@ pub mod tracefs;
 mod validate;
 
 pub use error::{Error, Result};
-pub use io::{DirIo, Io, Root};
+pub use io::{Io, Root};

@@ -29,8 +29,8 @@ pub use error::MonitorError;
 pub use metrics::Metrics;
 pub use monitor::{End, Monitor};
 pub use plain::{PlainOptions, plain};
-pub use reading::{IDLE_PERCENTILES, Reading, SchemeReading, TargetReading};
+pub use reading::{Reading, SchemeReading, TargetReading};
 #[cfg(feature = "screen")]
-pub use screen::{OnMark, OnSave, ScreenOptions, ScreenStyle, Tone, screen};
+pub use screen::{OnMark, ScreenOptions, ScreenStyle, Tone, screen};
 pub use source::Source;
 pub use state::State;

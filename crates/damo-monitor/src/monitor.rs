@@ -76,14 +76,10 @@ impl Monitor {
         state
     }
 
-    /// Whether the stream has ended.
-    pub fn is_ended(&self) -> bool {
-        self.thread.is_finished()
-    }
-
     /// A sentence on how the stream ended, if it has.
-    pub fn end_text(&self) -> Option<String> {
-        if !self.is_ended() {
+    #[cfg(feature = "screen")]
+    pub(crate) fn end_text(&self) -> Option<String> {
+        if !self.thread.is_finished() {
             return None;
         }
         Some(match self.shared.end.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {

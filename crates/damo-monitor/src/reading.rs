@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 const CPU_WINDOW: Nanos = Nanos(2_500_000_000);
 
 /// Percentiles of the bytes for which idle times are told.
-pub const IDLE_PERCENTILES: [u32; 5] = [25, 50, 75, 90, 99];
+pub(crate) const IDLE_PERCENTILES: [u32; 5] = [25, 50, 75, 90, 99];
 
 /// The figures of one span of time.
 #[derive(Clone, Debug, PartialEq)]

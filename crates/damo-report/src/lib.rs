@@ -68,7 +68,7 @@ pub mod html;
 pub mod idle;
 pub mod nodes;
 pub mod nr_regions;
-pub mod output_format;
+mod output_format;
 pub mod picture;
 pub mod probes;
 pub mod profile;

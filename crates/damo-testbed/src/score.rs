@@ -40,7 +40,7 @@ fn ratio(part: Bytes, whole: Bytes) -> f64 {
 
 /// Collects snapshots of one target and compares them with the truth.
 #[derive(Debug)]
-pub struct Scorer<'a> {
+pub(crate) struct Scorer<'a> {
     truth: &'a Truth,
     /// From the record's clock to CLOCK_MONOTONIC.
     shift: Nanos,

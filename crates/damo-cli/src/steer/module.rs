@@ -24,7 +24,11 @@ pub fn module(args: &ModuleArgs, out: &mut dyn Write) -> Result<ExitCode, CliErr
 ///
 /// # Errors
 /// As [`module`].
-pub fn one_module(module: Option<Module>, args: &ModuleActionArgs, out: &mut dyn Write) -> Result<ExitCode, CliError> {
+pub(crate) fn one_module(
+    module: Option<Module>,
+    args: &ModuleActionArgs,
+    out: &mut dyn Write,
+) -> Result<ExitCode, CliError> {
     let machine = Machine::at(&args.root);
     run(&machine, module, args, out).map_err(|error| explained(&machine, error))
 }

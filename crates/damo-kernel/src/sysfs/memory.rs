@@ -144,7 +144,8 @@ impl MemorySysfs {
     }
 
     /// After the next write to a path that ends with `path_end` another program writes `value` to the file `rel`.
-    pub fn meddle_after(&self, path_end: &str, rel: &str, value: &str) {
+    #[cfg(test)]
+    pub(crate) fn meddle_after(&self, path_end: &str, rel: &str, value: &str) {
         self.lock().meddle.push((path_end.to_owned(), rel.to_owned(), value.to_owned()));
     }
 

@@ -31,7 +31,7 @@ const REDRAW: Duration = Duration::from_millis(250);
 pub type OnMark = Box<dyn FnMut(&str) -> Option<String>>;
 
 /// Takes a name and a record of what is shown, makes a file of it, and gives back what is to be said of it.
-pub type OnSave = Box<dyn FnMut(&str, Vec<u8>) -> String>;
+type OnSave = Box<dyn FnMut(&str, Vec<u8>) -> String>;
 
 /// How the screen is to be.
 #[derive(Default)]

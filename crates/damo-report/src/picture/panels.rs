@@ -4,7 +4,7 @@ use super::{Canvas, Chart, Picture, Style};
 
 /// Charts from top to bottom.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Panels {
+pub(crate) struct Panels {
     /// Headline of all.
     pub title: String,
     /// Each with its part of the height, relative to the others'.

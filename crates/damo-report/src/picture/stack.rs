@@ -8,7 +8,7 @@ use crate::colormap::Rgb;
 const LEAST: usize = 340;
 
 /// Pictures from top to bottom, with their headlines.
-pub struct Stack<'a> {
+pub(crate) struct Stack<'a> {
     /// Headline of all.
     pub title: String,
     /// Each with its headline.
