@@ -126,7 +126,7 @@ fn all_reports_of_a_record_count_time_from_one_moment() {
     assert!(clock > 10_000_000_000, "{clock}");
     let abs = ok(here.path(), &format!("report wss {record} --format csv --table series --abs_time"));
     assert_eq!(column(&abs, "start_ns")[0].parse::<i64>().expect("a number") - clock, wss);
-    for report in ["wss --sortby time", "heats", "nr_regions --sortby time", "holistic", "times", "access"] {
+    for report in ["wss --sortby time", "heats", "raw", "nr_regions --sortby time", "holistic", "times", "access"] {
         ok(here.path(), &format!("report {report} {record} --plot a.svg"));
         let svg = std::fs::read_to_string(here.path().join("a.svg")).expect("a picture");
         assert!(svg.contains("time since the recording began"), "{report}");

@@ -49,8 +49,8 @@ pub struct TargetReading {
     pub cold: Bytes,
     /// All that is monitored.
     pub monitored: Bytes,
-    /// For how long memory was not accessed at the end of the span, by [`IDLE_PERCENTILES`]; negative while it is
-    /// accessed. `None` if the record does not tell ages.
+    /// For how long memory was not accessed at the end of the span: percentiles 25, 50, 75, 90 and 99; negative while it
+    /// is accessed. `None` if the record does not tell ages.
     pub idle: Option<[Nanos; IDLE_PERCENTILES.len()]>,
     /// Resident memory at the end of the span.
     pub rss: Option<Bytes>,
