@@ -62,7 +62,7 @@ const fn writing(line: &'static str, ending: &'static str, replaces: &'static [u
 }
 
 /// Every command that writes a file, with every option that names one. New ones belong here.
-const WRITINGS: [Writing; 62] = [
+const WRITINGS: [Writing; 63] = [
     writing("convert IN OUT", "damo", NONE),
     writing("convert IN -o OUT", "json", NONE),
     writing("convert --record_file IN --output_file OUT", "data", NONE),
@@ -109,6 +109,7 @@ const WRITINGS: [Writing; 62] = [
     writing("report probes PROBES -o OUT", "csv", TEXT),
     writing("report probes PROBES --plot OUT", "svg", SVG),
     writing("report heats PROBES --probe 0 -o OUT", "png", PNG),
+    writing("report heats IN --color_by node -o OUT", "png", PNG),
     writing("report nodes IN -o OUT", "csv", TEXT),
     writing("report nodes IN --plot OUT", "png", PNG),
     writing("report ages IN -o OUT", "csv", TEXT),

@@ -82,6 +82,18 @@ pub struct NodeHeat {
     pub accesses: f64,
 }
 
+impl NodeHeat {
+    /// Adds so much of another one: for means.
+    pub fn add(&mut self, more: &NodeHeat, weight: f64) {
+        let NodeHeat { resident, hot, warm, cold, accesses } = more;
+        self.resident += resident * weight;
+        self.hot += hot * weight;
+        self.warm += warm * weight;
+        self.cold += cold * weight;
+        self.accesses += accesses * weight;
+    }
+}
+
 /// One mapping, and by node how much of it is there.
 type PlacedMapping = (AddrRange, Vec<(u32, f64)>);
 

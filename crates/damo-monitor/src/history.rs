@@ -1,6 +1,8 @@
 //! Snapshots of the last time in bounded memory: recent ones as they came, older ones thinned out.
 
-use damo_model::{Addr, AddrRange, Bytes, Intervals, Nanos, Region, Snapshot, TargetKey, TimeSpan};
+use damo_model::{
+    Addr, AddrRange, Bytes, HeatClass, Intervals, Nanos, NodeHeat, PlacedMemory, Region, Snapshot, TargetKey, TimeSpan,
+};
 use std::collections::{BTreeMap, VecDeque};
 
 /// Memory that snapshots may take, unless told otherwise.
@@ -9,8 +11,6 @@ pub(crate) const MOST_BYTES: usize = 32 << 20;
 const MOST_MOMENTS: usize = 20_000;
 /// Neighbours are put together in a snapshot with more regions.
 const MOST_REGIONS: usize = 16_384;
-/// Memory is cold when it has not been accessed for so long.
-pub(crate) const COLD_AFTER: Nanos = Nanos(5_000_000_000);
 
 /// One region: half of what [`Region`] takes.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -38,6 +38,11 @@ impl RegionRow {
         (self.age != Self::NO_AGE).then_some(self.age)
     }
 
+    fn class(self, max_nr_accesses: u32, aggregation: Option<Nanos>) -> HeatClass {
+        let age = self.age().zip(aggregation).map(|(age, each)| Nanos(each.0.saturating_mul(age.into())));
+        HeatClass::of(self.nr_accesses, max_nr_accesses, age)
+    }
+
     /// Both as one: the mean access rate by size, and the lower age.
     fn joined(self, other: Self) -> Self {
         let sizes = [self, other].map(|row| row.range().size().0 as f64);
@@ -54,7 +59,7 @@ pub(crate) struct Sums {
     pub(crate) working_set: u64,
     /// Accessed in at least half of the samples.
     pub(crate) hot: u64,
-    /// Not accessed for [`COLD_AFTER`] or longer, as far as ages are known.
+    /// Not accessed for [`damo_model::COLD_AFTER`] or longer, as far as ages are known.
     pub(crate) cold: u64,
     /// All of it.
     pub(crate) monitored: u64,
@@ -159,6 +164,13 @@ impl Moment {
         heat
     }
 
+    /// The heat by node, of memory that is placed like that.
+    pub(crate) fn heat_by_node(&self, placed: &PlacedMemory) -> BTreeMap<u32, NodeHeat> {
+        let region =
+            |row: &RegionRow| (row.range(), row.class(self.max_nr_accesses, self.aggregation), self.share(*row));
+        placed.heats(self.regions.iter().map(region))
+    }
+
     fn memory(&self) -> usize {
         size_of::<Self>() + self.regions.len() * size_of::<RegionRow>()
     }
@@ -173,12 +185,10 @@ impl Sums {
             if row.nr_accesses > 0 {
                 sums.working_set = sums.working_set.saturating_add(size);
             }
-            if row.nr_accesses > 0 && u64::from(row.nr_accesses) * 2 >= u64::from(max_nr_accesses) {
-                sums.hot = sums.hot.saturating_add(size);
-            }
-            let idle = row.age().zip(aggregation).map(|(age, each)| each.0.saturating_mul(age.into()));
-            if row.nr_accesses == 0 && idle.is_none_or(|idle| idle >= COLD_AFTER.0) {
-                sums.cold = sums.cold.saturating_add(size);
+            match row.class(max_nr_accesses, aggregation) {
+                HeatClass::Hot => sums.hot = sums.hot.saturating_add(size),
+                HeatClass::Warm => {}
+                HeatClass::Cold => sums.cold = sums.cold.saturating_add(size),
             }
         }
         sums

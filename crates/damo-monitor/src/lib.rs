@@ -15,6 +15,7 @@ mod error;
 mod history;
 mod metrics;
 mod monitor;
+mod placements;
 mod plain;
 mod reading;
 #[cfg(feature = "screen")]

@@ -4,7 +4,7 @@
 //! Names and units follow the conventions of Prometheus: base units, `_total` for what only grows. A target's series end
 //! with it.
 
-use crate::reading::{IDLE_PERCENTILES, Reading, SchemeReading, TargetReading};
+use crate::reading::{IDLE_PERCENTILES, NodeReading, Reading, SchemeReading, TargetReading};
 use crate::state::{SchemeKey, State};
 use damo_format::{Kind, NewFile, Rules, WriteError};
 use damo_model::{Item, Nanos, SchemeCounts, TimeSpan};
@@ -155,6 +155,7 @@ fn text(state: &State, reading: &Reading, active: bool) -> String {
     // What has ended is not told as if it was still so.
     let targets = if active { &reading.targets[..] } else { &[] };
     add_targets(&mut families, state, targets);
+    add_nodes(&mut families, targets);
     add_schemes(&mut families, state, reading);
     families.0
 }
@@ -189,6 +190,32 @@ fn add_targets(families: &mut Families, state: &State, targets: &[TargetReading]
     });
     let help = "Time since the last access by percentile of the monitored memory; negative while it is accessed.";
     families.add("damon_target_idle_seconds", help, idle);
+}
+
+/// The same by NUMA node, where placement is known: estimates.
+fn add_nodes(families: &mut Families, targets: &[TargetReading]) {
+    let mut add = |name: &str, help: &str, value: &dyn Fn(&NodeReading) -> Option<f64>| {
+        let values = targets.iter().filter(|target| !target.of_scheme).flat_map(|target| {
+            let labels = Labels::of_target(target);
+            target.nodes.iter().filter_map(move |of| Some((labels.clone().with("node", of.node), value(of)?)))
+        });
+        families.add(name, help, values);
+    };
+    add("damon_target_node_resident_memory_bytes", "Resident memory of the process on the NUMA node.", &|of| {
+        Some(of.resident.0 as f64)
+    });
+    add("damon_target_node_hot_bytes", "Hot memory on the NUMA node, estimated.", &|of| Some(of.hot.0 as f64));
+    add("damon_target_node_warm_bytes", "Neither hot nor cold memory on the NUMA node, estimated.", &|of| {
+        Some(of.warm.0 as f64)
+    });
+    add("damon_target_node_cold_bytes", "Cold memory on the NUMA node, estimated.", &|of| Some(of.cold.0 as f64));
+    add("damon_target_node_access_ratio", "Share of the accesses that are to the NUMA node, estimated.", &|of| {
+        Some(of.accesses? / 100.0)
+    });
+    let remote = targets.iter().filter(|target| !target.of_scheme);
+    let remote = remote.filter_map(|target| Some((Labels::of_target(target), target.remote? / 100.0)));
+    let help = "Share of the accesses to another NUMA node than the one whose CPUs run the threads, estimated.";
+    families.add("damon_target_remote_access_ratio", help, remote);
 }
 
 /// What schemes did so far.

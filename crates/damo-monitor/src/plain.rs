@@ -2,7 +2,7 @@
 
 use crate::error::MonitorError;
 use crate::monitor::{End, Monitor};
-use crate::reading::{IDLE_PERCENTILES, Reading, SchemeReading, TargetReading};
+use crate::reading::{IDLE_PERCENTILES, NodeReading, Reading, SchemeReading, TargetReading};
 use crate::source::Source;
 use crate::state::State;
 use damo_model::human::{Style, format_size};
@@ -160,6 +160,12 @@ fn block(reading: &Reading) -> String {
             percent(target.cpu),
             target.regions,
         );
+        for node in &target.nodes {
+            let _ = writeln!(text, "  {:>8} {}", "", node_text(node));
+        }
+        if !target.nodes.is_empty() {
+            let _ = writeln!(text, "  {:>8} remote accesses {} % (estimated)", "", percent(target.remote));
+        }
     }
     let _ = writeln!(text, "  {}", cost_text(reading));
     for scheme in &reading.schemes {
@@ -167,6 +173,13 @@ fn block(reading: &Reading) -> String {
     }
     text.push('\n');
     text
+}
+
+/// A target's memory on a node in one line.
+fn node_text(of: &NodeReading) -> String {
+    let [resident, hot, warm, cold] = [of.resident, of.hot, of.warm, of.cold].map(size);
+    let accesses = percent(of.accesses);
+    format!("node {}: resident {resident}  hot {hot}  warm {warm}  cold {cold}  accesses {accesses} %", of.node)
 }
 
 /// What DAMON and its recorder take, and how many events were lost, in one line.
@@ -234,6 +247,8 @@ fn json_line(reading: &Reading) -> Value {
             "cpu_percent": rounded(target.cpu),
             "regions": target.regions,
             "snapshots": target.snapshots,
+            "nodes": target.nodes.iter().map(node_json).collect::<Vec<_>>(),
+            "remote_percent": rounded(target.remote),
         })
     });
     let schemes = reading.schemes.iter().map(|scheme| {
@@ -256,6 +271,17 @@ fn json_line(reading: &Reading) -> Value {
         "recorder_cpu_percent": rounded(reading.recorder_cpu),
         "lost_events": reading.lost_events,
         "schemes": schemes.collect::<Vec<_>>(),
+    })
+}
+
+fn node_json(of: &NodeReading) -> Value {
+    json!({
+        "node": of.node,
+        "resident": of.resident.0,
+        "hot": of.hot.0,
+        "warm": of.warm.0,
+        "cold": of.cold.0,
+        "accesses_percent": rounded(of.accesses),
     })
 }
 

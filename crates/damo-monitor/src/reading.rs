@@ -4,7 +4,7 @@ use crate::history::{Moment, Sums, bytes};
 use crate::series::Series;
 use crate::state::State;
 use damo_model::scheme::Quotas;
-use damo_model::{Bytes, Nanos, SchemeCounts, TargetKey, TimeSpan};
+use damo_model::{Bytes, Nanos, NodeHeat, PlacedMemory, SchemeCounts, TargetKey, TimeSpan};
 use std::collections::BTreeMap;
 
 /// CPU time is told over at least so long, because it is read about once a second.
@@ -60,6 +60,27 @@ pub struct TargetReading {
     pub regions: u64,
     /// How many snapshots the means are of.
     pub snapshots: u64,
+    /// Its memory by NUMA node, estimated; empty if the record does not tell placement.
+    pub nodes: Vec<NodeReading>,
+    /// Accesses to memory of another node than the one whose CPUs run the threads, in percent, estimated.
+    pub remote: Option<f64>,
+}
+
+/// What memory of a target is like that is on one NUMA node: estimates, but for the resident memory.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NodeReading {
+    /// The node's number.
+    pub node: u32,
+    /// Resident memory.
+    pub resident: Bytes,
+    /// Accessed in at least half of the samples.
+    pub hot: Bytes,
+    /// Neither hot nor cold.
+    pub warm: Bytes,
+    /// Not accessed for five seconds or longer.
+    pub cold: Bytes,
+    /// Of the target's accesses those to this node, in percent; `None` without any.
+    pub accesses: Option<f64>,
 }
 
 /// How a scheme is doing.
@@ -80,6 +101,9 @@ struct Mean {
     sums: [f64; 4],
     snapshots: u64,
     regions: u64,
+    nodes: BTreeMap<u32, NodeHeat>,
+    /// Of accesses of which it is known: those that are remote, and all.
+    remote: (f64, f64),
 }
 
 impl Mean {
@@ -90,6 +114,29 @@ impl Mean {
         }
         self.snapshots += 1;
         self.regions = moment.regions.len() as u64;
+    }
+
+    fn add_nodes(&mut self, moment: &Moment, placed: &PlacedMemory) {
+        let heats = moment.heat_by_node(placed);
+        heats.iter().for_each(|(node, heat)| self.nodes.entry(*node).or_default().add(heat, 1.0));
+        if let Some(share) = placed.remote_share(&heats) {
+            let accesses: f64 = heats.values().map(|heat| heat.accesses).sum();
+            self.remote = (self.remote.0 + share * accesses, self.remote.1 + accesses);
+        }
+    }
+
+    fn nodes(&self) -> Vec<NodeReading> {
+        let all: f64 = self.nodes.values().map(|heat| heat.accesses).sum();
+        let mean = |sum: f64| bytes(sum / self.snapshots.max(1) as f64);
+        let reading = |(node, heat): (&u32, &NodeHeat)| NodeReading {
+            node: *node,
+            resident: mean(heat.resident),
+            hot: mean(heat.hot),
+            warm: mean(heat.warm),
+            cold: mean(heat.cold),
+            accesses: (all > 0.0).then(|| heat.accesses / all * 100.0),
+        };
+        self.nodes.iter().map(reading).collect()
     }
 
     fn values(&self) -> [Bytes; 4] {
@@ -103,7 +150,12 @@ impl State {
         let mut means: BTreeMap<TargetKey, Mean> = BTreeMap::new();
         for moment in self.history.within(span) {
             if moment.span.end > span.start && moment.span.end <= span.end {
-                means.entry(moment.target).or_default().add(moment);
+                let mean = means.entry(moment.target).or_default();
+                mean.add(moment);
+                let target = self.targets.get(&moment.target);
+                if let Some(placed) = target.and_then(|target| target.placements.at(moment.span.end)) {
+                    mean.add_nodes(moment, placed);
+                }
             }
         }
         let targets = means.iter().filter_map(|(key, mean)| self.target_reading(*key, mean, span)).collect();
@@ -140,6 +192,8 @@ impl State {
             cpu: cpu.map(|share| share * 100.0),
             regions: mean.regions,
             snapshots: mean.snapshots,
+            nodes: mean.nodes(),
+            remote: (mean.remote.1 > 0.0).then(|| mean.remote.0 / mean.remote.1 * 100.0),
         })
     }
 

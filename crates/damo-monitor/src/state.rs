@@ -3,6 +3,7 @@
 
 use crate::areas::{Area, areas};
 use crate::history::{History, Moment};
+use crate::placements::Placements;
 use crate::series::Series;
 use damo_model::human::Show;
 use damo_model::{
@@ -28,6 +29,7 @@ pub(crate) struct TargetState {
     pub(crate) target: Target,
     pub(crate) rss: Series,
     pub(crate) areas: Vec<Area>,
+    pub(crate) placements: Placements,
     /// When its first snapshot began and its last one ended.
     pub(crate) first: Option<Nanos>,
     pub(crate) last: Nanos,
@@ -129,6 +131,7 @@ impl State {
             target: cut(target),
             rss: Series::default(),
             areas: Vec::new(),
+            placements: Placements::default(),
             first: None,
             last: self.now,
             seen: 1,
@@ -161,6 +164,13 @@ impl State {
             Side::Mappings(mappings) => {
                 if let Some(target) = self.target_mut(mappings.target, mappings.pid) {
                     target.areas = areas(&mappings.mappings);
+                }
+            }
+            Side::Placement(placement) => {
+                let all: usize = self.targets.values().map(|target| target.placements.bytes).sum();
+                if let Some(target) = self.target_mut(placement.target, placement.pid) {
+                    let others = all - target.placements.bytes;
+                    target.placements.push(at, placement.into(), others);
                 }
             }
             Side::Process(process) => {

@@ -12,8 +12,13 @@ use std::time::{Duration, SystemTime};
 
 /// A record of a built-in workload.
 fn record(name: &str, seconds: i64) -> Vec<u8> {
+    record_with(name, seconds, false)
+}
+
+/// The same, with its memory spread over two NUMA nodes if that is wanted.
+fn record_with(name: &str, seconds: i64, spread: bool) -> Vec<u8> {
     let workload = builtin::find(name).expect("built in");
-    let options = Options { duration: Some(Nanos::from_secs(seconds)), ..workload.options() };
+    let options = Options { duration: Some(Nanos::from_secs(seconds)), spread, ..workload.options() };
     let mut writer = Writer::new(Vec::new(), WriterOptions::live()).expect("a writer");
     simulate(&workload.workloads(), &options, &mut writer, &mut |_| ControlFlow::Continue(())).expect("a simulation");
     writer.finish().expect("a record").0
@@ -65,6 +70,28 @@ fn json_has_an_object_for_each_interval_and_a_rest() {
         assert_eq!(line["lost_events"], 0);
     }
     assert_eq!(lines[0]["targets"][0]["snapshots"], 40);
+}
+
+#[test]
+fn memory_by_node_is_told_where_it_is_known() {
+    let options = PlainOptions { interval: Nanos::from_secs(5), ..PlainOptions::default() };
+    let (text, ..) = print(pipe(record_with("stairs", 10, true)), &options).expect("text");
+    for part in ["node 0: resident ", "node 1: resident ", "remote accesses ", "(estimated)"] {
+        assert_eq!(text.matches(part).count(), 2, "{part}\n{text}");
+    }
+    let (text, ..) = print(pipe(record("stairs", 10)), &options).expect("text");
+    assert!(!text.contains("node 0") && !text.contains("remote"), "{text}");
+    let options = PlainOptions { json: true, ..options };
+    let (text, ..) = print(pipe(record_with("stairs", 10, true)), &options).expect("text");
+    for line in text.lines() {
+        let line: serde_json::Value = serde_json::from_str(line).expect("an object");
+        let target = &line["targets"][0];
+        let nodes = target["nodes"].as_array().expect("nodes");
+        let sum = |name: &str| nodes.iter().map(|node| node[name].as_u64().expect(name)).sum::<u64>();
+        assert_eq!(nodes.iter().map(|node| node["node"].as_u64()).collect::<Vec<_>>(), [Some(0), Some(1)]);
+        assert!(sum("hot") <= target["hot"].as_u64().unwrap() + 1 && sum("hot") > 0, "{line}");
+        assert!((0.0..=100.0).contains(&target["remote_percent"].as_f64().expect("a share")), "{line}");
+    }
 }
 
 #[test]

@@ -38,10 +38,26 @@ impl PlacementTimes {
         Ok(Self(times))
     }
 
-    /// The placement in force at a moment; before the first one, that one.
-    pub(crate) fn at(&self, at: Nanos) -> Option<&PlacedMemory> {
-        let after = self.0.partition_point(|(from, _)| *from <= at);
-        self.0.get(after.saturating_sub(1)).map(|(_, placed)| placed)
+    /// The placement in force at a moment, and its number; before the first one, that one.
+    pub(crate) fn at(&self, at: Nanos) -> Option<(usize, &PlacedMemory)> {
+        let number = self.0.partition_point(|(from, _)| *from <= at).saturating_sub(1);
+        self.0.get(number).map(|(_, placed)| (number, placed))
+    }
+
+    /// Adds those of a later record.
+    pub(crate) fn extend(&mut self, later: Self) {
+        self.0.extend(later.0);
+    }
+
+    /// How much memory is on which node, over all placements, most first.
+    pub(crate) fn nodes(&self) -> Vec<u32> {
+        let mut bytes: BTreeMap<u32, f64> = BTreeMap::new();
+        for (node, heat) in self.0.iter().flat_map(|(_, placed)| placed.heats([])) {
+            *bytes.entry(node).or_default() += heat.resident;
+        }
+        let mut nodes: Vec<(u32, f64)> = bytes.into_iter().collect();
+        nodes.sort_by(|a, b| b.1.total_cmp(&a.1));
+        nodes.into_iter().map(|(node, _)| node).collect()
     }
 }
 
@@ -64,12 +80,7 @@ impl NodesMoment {
         let count = moments.len().max(1) as f64;
         let mut nodes: BTreeMap<u32, NodeHeat> = BTreeMap::new();
         for (node, heat) in moments.iter().flat_map(|moment| &moment.nodes) {
-            let sum = nodes.entry(*node).or_default();
-            sum.resident += heat.resident / count;
-            sum.hot += heat.hot / count;
-            sum.warm += heat.warm / count;
-            sum.cold += heat.cold / count;
-            sum.accesses += heat.accesses / count;
+            nodes.entry(*node).or_default().add(heat, 1.0 / count);
         }
         // Moments with more accesses weigh more.
         let accesses = |moment: &NodesMoment| moment.nodes.values().map(|heat| heat.accesses).sum::<f64>();
@@ -131,7 +142,7 @@ pub fn nodes(records: &[Record], filter: &Filter) -> Result<NodesReport, ReportE
         }
         let mut found: BTreeMap<TargetKey, Vec<NodesMoment>> = BTreeMap::new();
         for_each_rows(record, &filter.plain_monitoring(record), |_, rows| {
-            let Some(placed) = placements.get(&rows.head.target).and_then(|times| times.at(rows.head.end)) else {
+            let Some((_, placed)) = placements.get(&rows.head.target).and_then(|times| times.at(rows.head.end)) else {
                 return Ok(());
             };
             if !rows.is_complete() {

@@ -1,6 +1,8 @@
 //! Pictures against kept ones. SVG files are compared whole, PNG pixels within a tolerance for letters;
 //! `DAMO_BLESS=1` rewrites `testdata/golden/pictures`.
 
+mod common;
+
 use damo_frame::{OpenOptions, Record};
 use damo_model::{Addr, AddrRange, Nanos};
 use damo_report::Report;
@@ -116,6 +118,27 @@ fn the_staircase_looks_as_it_did() {
         let png = draw(&picture, Format::Png, &style).expect("drawn");
         kept(&format!("stairs-{name}.png"), &png, near);
     }
+}
+
+#[test]
+fn cells_have_the_colour_of_the_node_that_holds_most_of_them() {
+    let record = [common::placed()];
+    let style = style(Theme::Light);
+    let options = damo_report::heats::HeatsOptions { by_node: true, ..HeatMap::options(&style) };
+    let report = heats(&record, &options).expect("a map");
+    let svg = draw(&HeatMap { report: &report }, Format::Svg, &style).expect("drawn");
+    let svg = String::from_utf8(svg).expect("text");
+    assert!(svg.contains(">node 0<") && svg.contains(">node 1<") && !svg.contains(">node 2<"), "the legend");
+    let pixels = Pixels::of(&draw(&HeatMap { report: &report }, Format::Png, &style).expect("drawn"));
+    // Below the legend, in the map itself, are the whole colours of both nodes: one area of each was hot.
+    for color in [[0x00, 0x72, 0xb2], [0xd5, 0x5e, 0x00]] {
+        let near = |at: [u8; 3]| at.iter().zip(color).all(|(a, b)| a.abs_diff(b) < 24);
+        let count =
+            (110..700).flat_map(|x| (60..560).map(move |y| (x, y))).filter(|(x, y)| near(pixels.at(*x, *y))).count();
+        assert!(count > 500, "{color:?}: {count} pixels");
+    }
+    let said = heats(&stairs(), &options).expect_err("no placement").to_string();
+    assert!(said.contains("NUMA nodes"), "{said}");
 }
 
 #[test]

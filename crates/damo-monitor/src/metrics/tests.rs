@@ -1,7 +1,7 @@
 use super::*;
 use damo_model::{
-    Addr, Age, Bytes, CpuTime, Intervals, KdamondIndex, Lost, Meta, NrAccesses, Process, Region, SchemeCounts,
-    SchemeProgress, Side, Snapshot, Stamp, Target, TargetKey,
+    Addr, Age, Bytes, CpuTime, Intervals, KdamondIndex, Lost, Meta, NodeMemory, NodeThreads, NrAccesses, Placement,
+    Process, Region, SchemeCounts, SchemeProgress, Side, Snapshot, Stamp, Target, TargetKey,
 };
 
 const MIB: u64 = 1 << 20;
@@ -172,4 +172,39 @@ fn what_is_no_file_of_metrics_is_not_replaced() {
     std::os::unix::fs::symlink("elsewhere", &there).expect("a link");
     assert!(refused(&there).contains("symbolic link"));
     assert!(refused(&dir.path().join("none/m.prom")).contains("none/"));
+}
+
+#[test]
+fn figures_by_node_have_the_node_as_a_label() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut metrics = metrics(&dir);
+    beginning().iter().for_each(|item| metrics.take(item).expect("taken"));
+    let row =
+        |start, node, bytes| NodeMemory { start: Addr(start), end: Addr(start + 2 * MIB), node, bytes: Bytes(bytes) };
+    let memory = vec![row(0, 0, MIB), row(2 * MIB, 0, MIB), row(2 * MIB, 1, 3 * MIB)];
+    let threads = vec![NodeThreads { node: 0, threads: 2 }];
+    let placement = Placement { at: at(0), pid: 12, target: None, memory, threads };
+    metrics.take(&Item::Side(Side::Placement(placement))).expect("taken");
+    for number in 0..11 {
+        // Two hot mebibytes, of which three quarters of the second one are on node 1, and as many cold ones.
+        metrics.take(&snapshot(number, &[(20, 50), (0, 100), (20, 50), (0, 100)])).expect("taken");
+    }
+    let text = file(&dir);
+    let mib = |mebibytes: f64| (mebibytes * MIB as f64).to_string();
+    for (name, node, value) in [
+        ("resident_memory_bytes", 0, mib(2.0)),
+        ("resident_memory_bytes", 1, mib(3.0)),
+        ("hot_bytes", 0, mib(1.25)),
+        ("hot_bytes", 1, mib(0.75)),
+        ("warm_bytes", 1, mib(0.0)),
+        ("cold_bytes", 0, mib(1.25)),
+        ("cold_bytes", 1, mib(0.75)),
+        ("access_ratio", 1, "0.375".to_owned()),
+    ] {
+        let line = format!(
+            "damon_target_node_{name}{{target=\"0\",name=\"a \\\"b\\\\c\",pid=\"12\",node=\"{node}\"}} {value}\n"
+        );
+        assert!(text.contains(&line), "{line}{text}");
+    }
+    assert!(text.contains("damon_target_remote_access_ratio") && text.contains("} 0.375\n"), "{text}");
 }

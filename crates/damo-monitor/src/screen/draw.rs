@@ -2,9 +2,9 @@
 
 use super::map::{Columns, names, rows as map_rows, segments};
 use super::style::ScreenStyle;
-use super::table::List;
+use super::table::{List, node_reading};
 use super::view::View;
-use crate::plain::{cost_text, scheme_text, size};
+use crate::plain::{cost_text, percent, scheme_text, size};
 use crate::reading::IDLE_PERCENTILES;
 use crate::state::State;
 use damo_model::human::time_text;
@@ -22,7 +22,7 @@ const NAMES: u16 = 15;
 const KEYS: [(&str, &str); 18] = [
     ("q, Ctrl-C", "end, and the recording with it"),
     ("?", "this help; any key leaves it"),
-    ("Tab, 1-4", "processes, mappings, regions, schemes"),
+    ("Tab, 1-5", "processes, mappings, regions, schemes, NUMA nodes"),
     ("Up, Down, PgUp, PgDn", "choose a row"),
     ("Enter", "into a process, a mapping or a region: the map shows it alone"),
     ("Esc, Backspace", "back: from the filter, the mapping, the process"),
@@ -293,6 +293,12 @@ impl Drawing<'_> {
         }
         let sorted = view.list.columns()[view.sort()].0;
         let mut about = format!("  by {sorted}{}", if view.reverse { ", reversed" } else { "" });
+        if view.list == List::Nodes
+            && let Some(target) = view.target(self.state)
+            && let Some(reading) = node_reading(self.state, target, view.time(self.state))
+        {
+            about.push_str(&format!("  remote {} % (estimates)", percent(reading.remote)));
+        }
         if !view.filter.is_empty() {
             about.push_str(&format!("  with \"{}\"", view.filter));
         }
@@ -369,6 +375,7 @@ fn nothing(view: &View) -> &'static str {
     match view.list {
         _ if !view.filter.is_empty() => "nothing with this text",
         List::Schemes => "no scheme told how it is doing",
+        List::Nodes => "on which NUMA nodes this memory is, is not known",
         List::Mappings => "no mappings are known of this target",
         _ => "no snapshot yet",
     }

@@ -3,6 +3,7 @@
 use crate::areas::name_of;
 use crate::history::{Heat, Moment, bytes};
 use crate::plain::{percent, scheme_text, size};
+use crate::reading::{NodeReading, TargetReading};
 use crate::state::{State, TargetState};
 use damo_model::human::format_hex_range;
 use damo_model::{AddrRange, Bytes, Nanos, TargetKey, TimeSpan};
@@ -21,13 +22,14 @@ pub(crate) enum List {
     Mappings,
     Regions,
     Schemes,
+    Nodes,
 }
 
 /// A column: its title, its width, and whether its text is on the left.
 pub(crate) type Column = (&'static str, usize, bool);
 
 impl List {
-    pub(crate) const ALL: [List; 4] = [List::Processes, List::Mappings, List::Regions, List::Schemes];
+    pub(crate) const ALL: [List; 5] = [List::Processes, List::Mappings, List::Regions, List::Schemes, List::Nodes];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -35,6 +37,7 @@ impl List {
             List::Mappings => "Mappings",
             List::Regions => "Regions",
             List::Schemes => "Schemes",
+            List::Nodes => "Nodes",
         }
     }
 
@@ -67,6 +70,14 @@ impl List {
                 ("NAME", 12, true),
             ],
             List::Schemes => &[("SCHEME", 78, true)],
+            List::Nodes => &[
+                ("NODE", 5, false),
+                ("RESIDENT", 11, false),
+                ("HOT", 11, false),
+                ("WARM", 11, false),
+                ("COLD", 11, false),
+                ("ACCESSES%", 9, false),
+            ],
         }
     }
 
@@ -76,7 +87,7 @@ impl List {
             List::Processes | List::Mappings | List::Regions => {
                 self.columns().iter().position(|(title, ..)| *title == "HEAT%").unwrap_or(0)
             }
-            List::Schemes => 0,
+            List::Schemes | List::Nodes => 0,
         }
     }
 }
@@ -128,6 +139,7 @@ impl Wanted<'_> {
             List::Mappings => self.target.map_or_else(Vec::new, |target| mappings(state, target, self.at)),
             List::Regions => self.target.map_or_else(Vec::new, |target| regions(state, target, self.focus, self.at)),
             List::Schemes => schemes(state, self.at),
+            List::Nodes => self.target.map_or_else(Vec::new, |target| nodes(state, target, self.at)),
         };
         if !self.filter.is_empty() {
             let wanted = self.filter.to_lowercase();
@@ -277,4 +289,29 @@ fn schemes(state: &State, at: Nanos) -> Vec<Row> {
     let reading = state.reading(TimeSpan::new(at, at));
     let row = |scheme| Row::new(Subject::Nothing, [(scheme_text(scheme), TEXT)]);
     reading.schemes.iter().map(row).collect()
+}
+
+/// A target's memory by NUMA node, in the last second.
+fn nodes(state: &State, target: TargetKey, at: Nanos) -> Vec<Row> {
+    let Some(reading) = node_reading(state, target, at) else { return Vec::new() };
+    let row = |of: &NodeReading| {
+        let sizes = [of.resident, of.hot, of.warm, of.cold];
+        let cells = sizes.map(size).into_iter();
+        let numbers = sizes.map(|size| size.0 as f64).into_iter();
+        Row {
+            subject: Subject::Nothing,
+            cells: std::iter::once(of.node.to_string()).chain(cells).chain([percent(of.accesses)]).collect(),
+            // The lowest number comes first.
+            numbers: std::iter::once(-f64::from(of.node)).chain(numbers).chain([of.accesses.unwrap_or(-1.0)]).collect(),
+        }
+    };
+    reading.nodes.iter().map(row).collect()
+}
+
+/// The figures of a target in the second before a moment, or of its last snapshot before that.
+pub(crate) fn node_reading(state: &State, target: TargetKey, at: Nanos) -> Option<TargetReading> {
+    let last = state.history.last_of(target, at)?.span;
+    let start = last.start.min(at.saturating_sub(Nanos::from_secs(1)));
+    let reading = state.reading(TimeSpan::new(start, at.max(last.end)));
+    reading.targets.into_iter().find(|of| of.key == target)
 }

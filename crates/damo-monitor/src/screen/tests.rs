@@ -21,8 +21,13 @@ impl Sink for State {
 
 /// What is known after so many seconds of a built-in workload.
 fn state(name: &str, seconds: i64) -> State {
+    state_with(name, seconds, false)
+}
+
+/// The same, with its memory spread over two NUMA nodes if that is wanted.
+fn state_with(name: &str, seconds: i64, spread: bool) -> State {
     let workload = builtin::find(name).expect("built in");
-    let options = Options { duration: Some(Nanos::from_secs(seconds)), ..workload.options() };
+    let options = Options { duration: Some(Nanos::from_secs(seconds)), spread, ..workload.options() };
     let mut state = State::default();
     simulate(&workload.workloads(), &options, &mut state, &mut |_| ControlFlow::Continue(())).expect("a simulation");
     state
@@ -289,4 +294,27 @@ fn a_name_to_save_is_offered_and_goes_to_whoever_saves() {
     assert_eq!(press(&mut view, &mut state, &[KeyCode::Enter]), Asked::Save("masim-30s.png".into()));
     assert_eq!(press(&mut view, &mut state, &[KeyCode::Char('s'), KeyCode::Esc]), Asked::Nothing);
     assert!(view.editing.is_none());
+}
+
+#[test]
+fn memory_by_node_is_listed_with_the_share_of_remote_accesses() {
+    let (mut view, mut state) = (View::default(), state_with("stairs", 20, true));
+    press(&mut view, &mut state, &[KeyCode::Char('5')]);
+    let lines = screen(&mut view, &state, (80, 24));
+    let at = lines.iter().position(|line| line.contains("[Nodes]")).expect("the list");
+    assert!(lines[at].contains("by NODE  remote ") && lines[at].contains("(estimates)"), "{}", lines[at]);
+    // Of ten areas of 10 MB each second one is on node 1; one is hot at a time.
+    let cells = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(cells(&lines[at + 1]), ["NODE", "RESIDENT", "HOT", "WARM", "COLD", "ACCESSES%"]);
+    let (first, second) = (cells(&lines[at + 2]), cells(&lines[at + 3]));
+    assert_eq!((first[0].as_str(), second[0].as_str()), ("0", "1"), "{lines:?}");
+    let accesses: f64 = [&first, &second].iter().map(|row| row.last().unwrap().parse::<f64>().unwrap()).sum();
+    assert!((accesses - 100.0).abs() < 0.2, "{lines:?}");
+    // The thread runs on node 0: remote is what goes to node 1.
+    assert!(lines[at].contains(&format!("remote {} %", second.last().unwrap())), "{lines:?}");
+    let mut unknown = self::state("stairs", 5);
+    let mut view = View::default();
+    press(&mut view, &mut unknown, &[KeyCode::Char('5')]);
+    let lines = screen(&mut view, &unknown, (80, 24)).join("\n");
+    assert!(lines.contains("on which NUMA nodes this memory is, is not known"), "{lines}");
 }

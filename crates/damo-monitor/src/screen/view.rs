@@ -60,7 +60,7 @@ damo_model::with_defaults! {
         /// What the map and the regions are limited to, with its name.
         pub(crate) focus: Option<(String, Vec<AddrRange>)>,
         pub(crate) row: usize,
-        sort: [usize; 4] = List::ALL.map(List::first_sort),
+        sort: [usize; 5] = List::ALL.map(List::first_sort),
         pub(crate) reverse: bool,
         pub(crate) filter: String,
         pub(crate) editing: Option<Editing>,
@@ -143,7 +143,7 @@ impl View {
             KeyCode::PageDown => self.row = self.row.saturating_add(10),
             KeyCode::Tab => self.show((self.list as usize + 1) % List::ALL.len()),
             KeyCode::BackTab => self.show((self.list as usize + List::ALL.len() - 1) % List::ALL.len()),
-            KeyCode::Char(digit @ '1'..='4') => self.show(digit as usize - '1' as usize),
+            KeyCode::Char(digit @ '1'..='5') => self.show(digit as usize - '1' as usize),
             KeyCode::Char('>' | '.') => self.sort_by(1),
             KeyCode::Char('<' | ',') => self.sort_by(self.list.columns().len() - 1),
             KeyCode::Char('r') => self.reverse = !self.reverse,

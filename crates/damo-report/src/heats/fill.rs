@@ -5,7 +5,7 @@ use super::mappings::MappingNames;
 use super::options::Shares;
 use super::plan::{Plan, window};
 use super::schemes::{Applied, Layers};
-use super::{Axis, Counted, HeatsOptions, HeatsReport, Unit};
+use super::{Axis, Counted, HeatsOptions, HeatsReport, NodeColors, Unit};
 use crate::ReportError;
 use crate::error::no_intervals;
 use crate::probes::{no_hits, probe_name, probes_of};
@@ -372,6 +372,7 @@ fn report(
         min_checks: options.min_checks,
         by_temperature: options.by_temperature.is_some(),
         physical: records.iter().all(|record| record.meta().ops == Some(Ops::Paddr)),
+        nodes: if options.by_node { Some(NodeColors::of(records, plan.identity)?) } else { None },
         scale: None,
         coverage,
         zero: Zero::of(records),

@@ -10,6 +10,7 @@ mod blocks;
 mod fill;
 mod grid;
 mod mappings;
+mod nodes;
 mod options;
 mod overlay;
 mod picture;
@@ -25,6 +26,7 @@ pub(crate) use axis::address;
 pub use blocks::Fit;
 pub use grid::Grid;
 pub use mappings::MappingNames;
+pub use nodes::NodeColors;
 pub use options::{Cells, Columns, Counted, DrawRange, FEW_CHECKS, HeatsOptions};
 pub use picture::HeatMap;
 pub(crate) use picture::edges;
@@ -91,6 +93,8 @@ pub struct HeatsReport {
     pub physical: bool,
     /// The attribute probe that accesses are counted by, with what it looks for; `None` if all are counted.
     pub probe: Option<String>,
+    /// Which node holds most of what a cell shows, if that decides its colour in pictures.
+    pub nodes: Option<NodeColors>,
     /// What the hottest colour stands for, if not the highest heat seen: see [`HeatsReport::set_scale`].
     pub scale: Option<f64>,
     /// How much of what happened is in the records.

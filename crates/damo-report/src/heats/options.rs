@@ -175,6 +175,8 @@ damo_model::with_defaults! {
         /// Lay regions out by temperature instead of by address, coldest first, with these weights of access rate (percent)
         /// and age (µs).
         pub by_temperature: Option<(f64, f64)>,
+        /// Colour pictures by the NUMA node that holds most of what a cell shows.
+        pub by_node: bool,
     }
 }
 

@@ -1,6 +1,6 @@
 //! The heat map as a picture: time from left to right, addresses upwards, a panel per contiguous area.
 
-use super::{Columns, Grid, HeatsOptions, HeatsReport, Unit};
+use super::{Columns, Grid, HeatsOptions, HeatsReport, NodeColors, Unit, nodes};
 use crate::colormap::Rgb;
 use crate::events::EventKind;
 use crate::picture::axis::{LABEL_EVERY, draw_below, time_labels};
@@ -79,6 +79,7 @@ impl HeatMap<'_> {
         let (rows, height) = (grid.time.len(), grid.space.len());
         let incomplete = self.report.incomplete_rows(&grid.time);
         let doubtful = self.report.has_doubtful_cells();
+        let colors = self.report.nodes.as_ref().map(|nodes| nodes.of_cells(grid)).unwrap_or_default();
         let mut pixels = Vec::with_capacity(width * height);
         for y in 0..height {
             for x in 0..width {
@@ -95,7 +96,8 @@ impl HeatMap<'_> {
                 pixels.push(if dotted && grid.is_doubtful(row, column, self.report.min_checks) {
                     HATCH
                 } else if !heat.is_nan() {
-                    index_of(heat, highest)
+                    let color = colors.get(row * grid.space.len() + column);
+                    color.map_or_else(|| index_of(heat, highest), |color| nodes::index(*color, part_of(heat, highest)))
                 } else if hatched && (x + y) % 6 < 2 {
                     HATCH
                 } else {
@@ -128,11 +130,12 @@ impl HeatMap<'_> {
         None
     }
 
-    fn palette(style: &Style) -> [Rgb; PALETTE] {
+    fn palette(&self, style: &Style) -> [Rgb; PALETTE] {
         std::array::from_fn(|i| match i as u8 {
             NO_DATA => style.theme.empty(),
             HATCH => style.theme.hatch(),
             i if i < COLDEST => style.theme.overlay(usize::from(i - OVERLAY)),
+            i if self.report.nodes.is_some() => nodes::palette_color(style.theme, i),
             i => style.theme.heat(style.map, f64::from(i - COLDEST) / f64::from(u8::MAX - COLDEST)),
         })
     }
@@ -152,7 +155,7 @@ impl HeatMap<'_> {
         let room = rect.w - text_width(&name, TEXT_SIZE) - 16.0;
         canvas.text((rect.x, rect.y - 6.0), &name, ink);
         canvas.text((rect.right(), rect.y - 6.0), &fit(&whole, SMALL, room), muted);
-        canvas.image((rect.x, rect.y), &image, &Self::palette(style));
+        canvas.image((rect.x, rect.y), &image, &self.palette(style));
         self.draw_mappings(canvas, style, grid, rect);
         // Around the cells: at the edges may be all that there is.
         let around = Rect { x: rect.x - 1.0, y: rect.y - 1.0, w: rect.w + 1.0, h: rect.h + 1.0 };
@@ -312,7 +315,11 @@ impl HeatMap<'_> {
         }
         let hatch = |i: usize| if (i % 14 + i / 14) % 6 < 2 { HATCH } else { NO_DATA };
         let dots = |i: usize| if i % 14 % 4 == 1 && i / 14 % 4 == 1 { HATCH } else { COLDEST };
-        let mut entries: Vec<(Sample, String)> = vec![(Box::new(|_| NO_DATA), "no data".to_owned())];
+        let mut entries: Vec<(Sample, String)> = Vec::new();
+        for (color, name) in (0..).zip(report.nodes.iter().flat_map(NodeColors::names)) {
+            entries.push((Box::new(move |_| nodes::index(color, 1.0)), name));
+        }
+        entries.push((Box::new(|_| NO_DATA), "no data".to_owned()));
         if !report.partial.is_empty() {
             entries.push((Box::new(hatch), "incomplete data".to_owned()));
         }
@@ -340,7 +347,7 @@ impl HeatMap<'_> {
                 continue;
             }
             let pixels = (0..12 * 14).map(pixel).collect();
-            canvas.image((x, y), &Indexed { width: 14, height: 12, pixels }, &Self::palette(style));
+            canvas.image((x, y), &Indexed { width: 14, height: 12, pixels }, &self.palette(style));
             frame(canvas, Rect { x, y, w: 14.0, h: 12.0 }, style.theme.muted());
             canvas.text((x + 20.0, y + 11.0), &fit(&text, SMALL, room), muted);
             y += 20.0;
@@ -377,9 +384,14 @@ impl HeatMap<'_> {
         let (width, height) = (bar.w as usize, bar.h as usize);
         // Without any access there is one colour only.
         let top = if high > 0.0 { 1.0 } else { 0.0 };
-        let row = |y: usize| index_of((height - 1 - y) as f64 / (height.max(2) - 1) as f64 * top, 1.0);
-        let pixels = (0..height).flat_map(|y| std::iter::repeat_n(row(y), width)).collect();
-        canvas.image((bar.x, bar.y), &Indexed { width, height, pixels }, &Self::palette(style));
+        let colors = self.report.nodes.as_ref().map_or(0, |nodes| nodes.names().len());
+        let pixel = |x: usize, y: usize| {
+            let part = (height - 1 - y) as f64 / (height.max(2) - 1) as f64 * top;
+            // A strip for each node.
+            if colors > 0 { nodes::index((x * colors / width) as u8, part) } else { index_of(part, 1.0) }
+        };
+        let pixels = (0..height).flat_map(|y| (0..width).map(move |x| pixel(x, y))).collect();
+        canvas.image((bar.x, bar.y), &Indexed { width, height, pixels }, &self.palette(style));
         frame(canvas, bar, style.theme.muted());
         let step = number_step(high, 5);
         let ticks = (0..=5).map(|i| f64::from(i) * step).take_while(|tick| *tick <= high * 1.000_001);
@@ -418,8 +430,12 @@ fn triangle(canvas: &mut dyn Canvas, (x, y): (f64, f64), color: Rgb) {
 
 /// Palette index of a heat.
 fn index_of(heat: f64, highest: f64) -> u8 {
-    let part = if highest > 0.0 { (heat / highest).clamp(0.0, 1.0) } else { 0.0 };
-    COLDEST + (part * f64::from(u8::MAX - COLDEST)).round() as u8
+    COLDEST + (part_of(heat, highest) * f64::from(u8::MAX - COLDEST)).round() as u8
+}
+
+/// Where a heat is between none and the highest, 0..=1.
+fn part_of(heat: f64, highest: f64) -> f64 {
+    if highest > 0.0 { (heat / highest).clamp(0.0, 1.0) } else { 0.0 }
 }
 
 impl Picture for HeatMap<'_> {
@@ -452,9 +468,15 @@ impl Picture for HeatMap<'_> {
         self.draw_times(canvas, style, all);
         self.draw_marks(canvas, style, all, &panels);
         let more = usize::from(self.left_out(style).is_some()) + 2 * usize::from(self.report.clipped().is_some());
-        let entries = 3 + more + 2 * self.report.schemes.len() + self.report.events.len().min(2);
+        let colors = self.report.nodes.as_ref().map_or(0, |nodes| nodes.names().len());
+        let entries = 3 + colors + more + 2 * self.report.schemes.len() + self.report.events.len().min(2);
         let height = (all.h - 50.0 - 20.0 * entries as f64).clamp(60.0, 420.0);
-        let bar = Rect { x: (all.right() + 28.0).round(), y: first + 34.0, w: 16.0, h: height.round() };
+        let bar = Rect {
+            x: (all.right() + 28.0).round(),
+            y: first + 34.0,
+            w: 16.0_f64.max(8.0 * colors as f64),
+            h: height.round(),
+        };
         self.draw_scale(canvas, style, bar, high);
     }
 }

@@ -87,6 +87,10 @@ pub(super) struct HeatsArgs {
     /// Count accesses by the share of each region's samples that this attribute probe hit: how hot memory of its kind is
     #[arg(long, value_name = "NUMBER", help_heading = "Selection", conflicts_with = "df_passed")]
     probe: Option<u16>,
+    /// What colours of a picture tell: heat alone, or also the NUMA node that holds most of the memory, where the record tells
+    /// on which nodes memory is
+    #[arg(long = "color_by", value_name = "heat|node", default_value = "heat", value_parser = choice([("heat", false), ("node", true)]), action = clap::ArgAction::Set, help_heading = "Output", conflicts_with = "sort_temperature")]
+    color_by: bool,
     /// Lay out regions by temperature instead of by address
     #[arg(long = "sort_temperature", help_heading = "Selection")]
     sort_temperature: bool,
@@ -384,6 +388,10 @@ fn options(asked: &Asked<HeatsArgs>, form: &FormArgs) -> Result<HeatsOptions> {
         None if own.df_passed => Counted::FilterPassed,
         None => Counted::All,
     };
+    options.by_node = own.color_by;
+    if own.color_by && !matches!(destination, Destination::Picture) {
+        bail!("--color_by node is for pictures: name a file for one, as in `-o map.png`");
+    }
     options.scale = own.scale.scale();
     options.mark.clone_from(&own.mark);
     options.schemes = own.schemes;
