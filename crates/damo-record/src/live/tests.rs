@@ -37,6 +37,9 @@ fn a_recording_ends_with_its_target_and_leaves_damon_as_it_was_found() {
         Step::Snapshot(0, 0, ms(1100), &[0x1000, 0x2000]),
         exits(77),
     ]);
+    lab.fake.put("proc/77/numa_maps", "1000 default anon=2 N1=2 kernelpagesize_kB=4\n");
+    lab.fake.put("sys/devices/system/node/node0/cpulist", "0");
+    lab.fake.put("sys/devices/system/node/node1/cpulist", "1");
     let before = lab.damon();
     assert_eq!(lab.run(&lab.request(pids(77))).unwrap(), ExitCode::SUCCESS);
     assert_eq!(lab.damon(), before);
@@ -50,6 +53,7 @@ fn a_recording_ends_with_its_target_and_leaves_damon_as_it_was_found() {
     let side_data = reader.side_data().unwrap();
     for (what, there) in [
         ("mappings", side_data.iter().any(|side| matches!(side, Side::Mappings(m) if m.pid == 77))),
+        ("placement", side_data.iter().any(|side| matches!(side, Side::Placement(p) if p.memory[0].node == 1))),
         ("footprint", side_data.iter().any(|side| matches!(side, Side::Process(f) if f.footprint.rss.is_some()))),
         ("CPU time", side_data.iter().any(|side| matches!(side, Side::Cpu(cpu) if cpu.pid == 77))),
         ("parameters", side_data.iter().any(|side| matches!(side, Side::Params(p) if p.json.contains("vaddr")))),

@@ -16,6 +16,9 @@ const COLORS: usize = 6;
 /// Colours of a node, from cold to hot. There is one more row of them, for memory that is on no node.
 const SHADES: usize = (u8::MAX - COLDEST) as usize / (COLORS + 1);
 
+/// The number of the colours of memory that is on no node, as far as is known.
+pub(super) const ON_NO_NODE: u8 = COLORS as u8;
+
 /// Which node holds most of what a cell shows.
 #[derive(Clone, Debug)]
 pub struct NodeColors {
@@ -55,7 +58,7 @@ impl NodeColors {
     }
 
     /// The number of the colour of each cell, time after time: the node that holds most of its addresses at the end of its
-    /// time. The number behind the last colour is that of what is on no node.
+    /// time.
     pub(super) fn of_cells(&self, grid: &Grid) -> Vec<u8> {
         let mut known: HashMap<usize, Vec<u8>> = HashMap::new();
         let mut cells = Vec::with_capacity(grid.time.len() * grid.space.len());
@@ -75,7 +78,7 @@ impl NodeColors {
     }
 
     fn color(&self, node: Option<u32>) -> u8 {
-        let Some(node) = node else { return COLORS as u8 };
+        let Some(node) = node else { return ON_NO_NODE };
         self.nodes.iter().position(|known| *known == node).unwrap_or(COLORS - 1) as u8
     }
 }

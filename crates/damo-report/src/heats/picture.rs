@@ -319,6 +319,9 @@ impl HeatMap<'_> {
         for (color, name) in (0..).zip(report.nodes.iter().flat_map(NodeColors::names)) {
             entries.push((Box::new(move |_| nodes::index(color, 1.0)), name));
         }
+        if report.nodes.is_some() {
+            entries.push((Box::new(|_| nodes::index(nodes::ON_NO_NODE, 0.5)), "on no node".to_owned()));
+        }
         entries.push((Box::new(|_| NO_DATA), "no data".to_owned()));
         if !report.partial.is_empty() {
             entries.push((Box::new(hatch), "incomplete data".to_owned()));
@@ -469,7 +472,12 @@ impl Picture for HeatMap<'_> {
         self.draw_marks(canvas, style, all, &panels);
         let more = usize::from(self.left_out(style).is_some()) + 2 * usize::from(self.report.clipped().is_some());
         let colors = self.report.nodes.as_ref().map_or(0, |nodes| nodes.names().len());
-        let entries = 3 + colors + more + 2 * self.report.schemes.len() + self.report.events.len().min(2);
+        let entries = 3
+            + colors
+            + usize::from(colors > 0)
+            + more
+            + 2 * self.report.schemes.len()
+            + self.report.events.len().min(2);
         let height = (all.h - 50.0 - 20.0 * entries as f64).clamp(60.0, 420.0);
         let bar = Rect {
             x: (all.right() + 28.0).round(),

@@ -7,8 +7,8 @@ use anyhow::Result;
 use clap::Args;
 use damo_edit::anonymize::{Anonymize, Anonymized, Survey, WHAT};
 use damo_frame::Record;
-use damo_model::Source;
 use damo_model::human::Show;
+use damo_model::{Side, Source};
 use std::path::PathBuf;
 
 /// Where the new record goes if no name is given.
@@ -64,6 +64,9 @@ impl AnonymizeArgs {
             vec!["regions, access counts and ages", "intervals and parameters in numbers", "times from 0 on"];
         stays.push("sizes, permissions and file offsets of mappings");
         stays.push("footprints, CPU times and pressure");
+        if record.side_data().is_ok_and(|sides| sides.iter().any(|side| matches!(side, Side::Placement(_)))) {
+            stays.push("on which NUMA nodes memory is");
+        }
         if !meta.kernel_release.is_empty() {
             stays.push("the kernel's version without its builder's suffix");
         }
