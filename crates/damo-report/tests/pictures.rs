@@ -128,7 +128,7 @@ fn cells_have_the_colour_of_the_node_that_holds_most_of_them() {
     let report = heats(&record, &options).expect("a map");
     let svg = draw(&HeatMap { report: &report }, Format::Svg, &style).expect("drawn");
     let svg = String::from_utf8(svg).expect("text");
-    assert!(svg.contains(">node 0<") && svg.contains(">node 1<") && !svg.contains(">node 2<"), "the legend");
+    assert!(svg.contains("node 0") && svg.contains("node 1") && !svg.contains("node 2"), "the legend");
     let pixels = Pixels::of(&draw(&HeatMap { report: &report }, Format::Png, &style).expect("drawn"));
     // Below the legend, in the map itself, are the whole colours of both nodes: one area of each was hot.
     for color in [[0x00, 0x72, 0xb2], [0xd5, 0x5e, 0x00]] {

@@ -297,7 +297,7 @@ impl Drawing<'_> {
             && let Some(target) = view.target(self.state)
             && let Some(reading) = node_reading(self.state, target, view.time(self.state))
         {
-            about.push_str(&format!("  remote {} % (estimates)", percent(reading.remote)));
+            about.push_str(&format!("  est. remote {} %", percent(reading.remote)));
         }
         if !view.filter.is_empty() {
             about.push_str(&format!("  with \"{}\"", view.filter));
