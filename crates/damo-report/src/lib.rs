@@ -27,7 +27,7 @@
 //! - [`temperature`]: how hot a region is
 //! - [`colormap`]: colours for numbers
 //! - [`picture`]: PNG and SVG
-//! - [`table`], [`output_format`]: results as tables, and the forms in which they are written
+//! - [`table`], [`Form`]: results as tables, and the forms in which they are written
 //!
 //! ```
 //! use damo_frame::Record;
