@@ -10,26 +10,39 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::process::{Command, ExitStatus};
 
-/// What a program showed on a terminal of 80 columns and 24 rows that its standard output and error are, and how it
-/// ended. The terminal turns each end of a line into `\r\n`; that is taken back.
-pub fn on_terminal(mut command: Command) -> (ExitStatus, String) {
+/// A new terminal of 80 columns and 24 rows: whoever looks at it and types, and the side that programs have. It turns each
+/// end of a line into `\r\n`.
+pub fn terminal() -> (File, File) {
     let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a pseudo terminal");
     grantpt(&master).expect("grantpt");
     unlockpt(&master).expect("unlockpt");
     tcsetwinsize(&master, Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 }).expect("a size");
     let name = ptsname(&master, Vec::new()).expect("its name");
-    let open = OpenOptions::new()
+    let program_side = OpenOptions::new()
         .read(true)
         .write(true)
         .custom_flags(rustix::fs::OFlags::NOCTTY.bits().cast_signed())
         .open(OsStr::from_bytes(name.as_bytes()))
         .expect("its other side");
-    command.stdout(open.try_clone().expect("a copy")).stderr(open.try_clone().expect("a copy"));
+    (File::from(master), program_side)
+}
+
+/// What a program showed on a terminal that its standard output and error are, and how it ended. What the terminal does to
+/// ends of lines is taken back.
+pub fn on_terminal(mut command: Command) -> (ExitStatus, String) {
+    let (master, program_side) = terminal();
+    command.stdout(program_side.try_clone().expect("a copy")).stderr(program_side.try_clone().expect("a copy"));
     let mut child = command.spawn().expect("the program starts");
     // Ours must be closed, or the end is never seen.
-    drop((command, open));
+    drop((command, program_side));
+    let shown = shown_until_the_end(master);
+    let status = child.wait().expect("the program ends");
+    (status, shown.replace("\r\n", "\n"))
+}
+
+/// All that is shown until no program has the terminal any more.
+pub fn shown_until_the_end(mut master: File) -> String {
     let mut shown = Vec::new();
-    let mut master = File::from(master);
     let mut some = [0; 4096];
     loop {
         match master.read(&mut some) {
@@ -40,6 +53,5 @@ pub fn on_terminal(mut command: Command) -> (ExitStatus, String) {
             Err(_) => break,
         }
     }
-    let status = child.wait().expect("the program ends");
-    (status, String::from_utf8_lossy(&shown).replace("\r\n", "\n"))
+    String::from_utf8_lossy(&shown).into_owned()
 }

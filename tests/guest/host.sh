@@ -3,7 +3,7 @@
 # Builds what the guest needs, runs the checks there, leaves what they kept in ${keep:-target/guest}/out; of the second boot
 # in …-1/out, and so on. Most share one boot. A program given with --bin takes the place of ours of the same name: `check --bin "$(scripts/build-static musl)"`.
 check() {
-    local programs code=0 nth=0 names=("$@") boots plan name group main
+    local programs whole code=0 nth=0 names=("$@") boots plan name group main
     local series=$series append=$append nodes=$nodes kernels keep=$keep # of the boot at hand
     programs=$(build damo-cli damo-testbed) || die "building failed"
     local test
@@ -13,6 +13,14 @@ check() {
     [ "$limit" != 120 ] || limit=1200
     main=${keep:-$(dirname "$(dirname "$programs")")/guest}
     [ $# != 0 ] || mapfile -t names < <(cd "$top/tests/guest/checks" && ls -- *.sh | sed 's/\.sh$//')
+    # The whole program is too large for what is unpacked at each boot.
+    if (cd "$top/tests/guest/checks" && grep -ls '^# needs: damo$' -- "${names[@]/%/.sh}" >/dev/null 2>&1); then
+        build_damo
+        whole=$(mktemp -d)
+        strip -o "$whole/damo-whole" "$DAMO"
+        add_program "$whole/whole" "$whole/damo-whole"
+        files+=("$whole/whole")
+    fi
     # Boot by check, a line each; Debian is asked for its newest kernel once.
     plan=$(for name in "${names[@]}"; do boots_of "$name" | sed "s|\$|\t$name|"; done)
     if grep -q '^newest ' <<<"$plan"; then plan=$(sed "s/^newest /$(newest_series) /" <<<"$plan"); fi
@@ -27,6 +35,7 @@ check() {
         nth=$((nth + 1))
         keep=$main-$nth
     done 3<<<"$boots"
+    [ -z "${whole:-}" ] || rm -rf "$whole"
     return "$code"
 }
 
@@ -58,6 +67,13 @@ build_test() {
     cp "$built" "$(dirname "$built")/../$2" && realpath "$(dirname "$built")/../$2"
 }
 
+# Sets DAMO to the whole program, reports included, which is built unless it was given.
+build_damo() {
+    [ -z "${DAMO:-}" ] || return 0
+    (cd "$top" && cargo build --quiet --workspace --bin damo) >&2 || die "building failed"
+    DAMO=$(cd "$top" && realpath "$(cargo metadata --format-version 1 --no-deps | grep -o '"target_directory":"[^"]*"' | cut -d'"' -f4)/debug/damo")
+}
+
 # What the reports say to the records that checks left in DIR: each after-CHECK.sh of those that were run. The reports
 # themselves are no part of the guest, they take too much to build for it.
 afterwards() {
@@ -65,10 +81,7 @@ afterwards() {
     for script in "$top"/tests/guest/after-*.sh; do
         name=$(basename "$script" .sh)
         [ -e "$dir/${name#after-}/result" ] || continue
-        if [ -z "${DAMO:-}" ]; then
-            (cd "$top" && cargo build --quiet --workspace --bin damo) >&2 || die "building failed"
-            DAMO=$(cd "$top" && realpath "$(cargo metadata --format-version 1 --no-deps | grep -o '"target_directory":"[^"]*"' | cut -d'"' -f4)/debug/damo")
-        fi
+        build_damo
         if DAMO=$DAMO bash "$script" "$dir/${name#after-}"; then
             passed=$((passed + 1))
         else
