@@ -134,7 +134,7 @@ fn cells_have_the_colour_of_the_node_that_holds_most_of_them() {
     for color in [[0x00, 0x72, 0xb2], [0xd5, 0x5e, 0x00]] {
         let near = |at: [u8; 3]| at.iter().zip(color).all(|(a, b)| a.abs_diff(b) < 24);
         let count =
-            (110..700).flat_map(|x| (60..560).map(move |y| (x, y))).filter(|(x, y)| near(pixels.at(*x, *y))).count();
+            (110..840).flat_map(|x| (60..560).map(move |y| (x, y))).filter(|(x, y)| near(pixels.at(*x, *y))).count();
         assert!(count > 500, "{color:?}: {count} pixels");
     }
     let said = heats(&stairs(), &options).expect_err("no placement").to_string();

@@ -31,9 +31,9 @@ pub fn simulated(name: &str, seconds: i64) -> Record {
     simulated_with(name, seconds, false)
 }
 
-/// Twelve seconds of the staircase, of which each second step is on node 1.
+/// Twenty seconds of the staircase, of which each second step is on node 1.
 pub fn placed() -> Record {
-    simulated_with("stairs", 12, true)
+    simulated_with("stairs", 20, true)
 }
 
 fn simulated_with(name: &str, seconds: i64, spread: bool) -> Record {
