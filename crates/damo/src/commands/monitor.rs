@@ -16,6 +16,7 @@ use damo_format::{Writer, WriterOptions};
 use damo_model::Nanos;
 use damo_model::human::Show;
 use damo_monitor::{End, MonitorError, PlainOptions, Source};
+pub(crate) use recorder::RECORDER_OUTPUT;
 use recorder::Recorder;
 use recording::Recording;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};

@@ -15,6 +15,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+/// Where a recorder writes whose standard input is a pipe for the record. Without udev there is no `/dev/fd`.
+pub(crate) const RECORDER_OUTPUT: &str = "/proc/self/fd/0";
 /// So much is kept of what the recorder, and the program that it runs, say.
 const MOST_MESSAGES: usize = 64 << 10;
 /// Between two looks whether the record is there.
@@ -40,7 +42,7 @@ impl Recorder {
         let mut command = Command::new(program);
         // The record goes to a pipe that is the recorder's standard input: standard output is that of a program that it
         // starts.
-        let out = recording.out().map_or_else(|| PathBuf::from("/dev/fd/0"), Path::to_path_buf);
+        let out = recording.out().map_or_else(|| PathBuf::from(RECORDER_OUTPUT), Path::to_path_buf);
         command.args(recording.words(&out));
         // A group of its own: Ctrl-C is for us, and we tell it.
         command.process_group(0);

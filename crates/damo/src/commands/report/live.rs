@@ -1,5 +1,6 @@
 //! `--live`: a report on what is recorded for it now, by `damo record` in a process of its own.
 
+use crate::commands::monitor::RECORDER_OUTPUT;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use damo_frame::{OpenOptions, Record};
@@ -37,7 +38,7 @@ impl LiveArgs {
         let mut recorder = Command::new(std::env::current_exe().context("finding this program")?);
         // The record goes to a pipe that is the recorder's standard input: standard output is that of a program that it
         // starts, which must not get into the report.
-        recorder.args(["record", "--quiet", "-o", "/dev/fd/0"]).stdin(writer).stdout(io::stderr());
+        recorder.args(["record", "--quiet", "-o", RECORDER_OUTPUT]).stdin(writer).stdout(io::stderr());
         if !words.contains("--timeout") {
             recorder.args(["--timeout", TIMEOUT]);
         }
