@@ -130,6 +130,13 @@ impl PlacedMemory {
         self.mappings.iter().map(|(_, nodes)| size_of::<PlacedMapping>() + nodes.len() * 16).sum()
     }
 
+    /// The mappings alone that share addresses with these ranges.
+    pub fn within(&self, ranges: &[AddrRange]) -> Self {
+        let is_wanted = |mapping: &AddrRange| ranges.iter().any(|range| mapping.intersection(*range).is_some());
+        let mappings = self.mappings.iter().filter(|(mapping, _)| is_wanted(mapping)).cloned().collect();
+        Self { mappings, threads: self.threads.clone() }
+    }
+
     /// How many bytes of a range are on which node, as far as mappings with resident memory hold it: of each mapping, the
     /// range has memory on its nodes in the same proportions as the mapping itself.
     pub fn on_nodes(&self, range: AddrRange, mut give: impl FnMut(u32, f64)) {

@@ -4,7 +4,7 @@ use crate::history::{Moment, Sums, bytes};
 use crate::series::Series;
 use crate::state::State;
 use damo_model::scheme::Quotas;
-use damo_model::{Bytes, Nanos, NodeHeat, PlacedMemory, SchemeCounts, TargetKey, TimeSpan};
+use damo_model::{AddrRange, Bytes, Nanos, NodeHeat, PlacedMemory, SchemeCounts, TargetKey, TimeSpan};
 use std::collections::BTreeMap;
 
 /// CPU time is told over at least so long, because it is read about once a second.
@@ -139,6 +139,10 @@ impl Mean {
         self.nodes.iter().map(reading).collect()
     }
 
+    fn remote_percent(&self) -> Option<f64> {
+        (self.remote.1 > 0.0).then(|| self.remote.0 / self.remote.1 * 100.0)
+    }
+
     fn values(&self) -> [Bytes; 4] {
         self.sums.map(|sum| bytes(sum / self.snapshots.max(1) as f64))
     }
@@ -173,6 +177,29 @@ impl State {
         Reading { span, targets, kdamond_cpu, recorder_cpu, lost_events: self.lost.at(span.end).unwrap_or(0), schemes }
     }
 
+    /// A target's memory by node over a span, and the share of remote accesses in percent: of mappings in these ranges alone,
+    /// or of all.
+    pub(crate) fn node_readings(
+        &self,
+        target: TargetKey,
+        ranges: Option<&[AddrRange]>,
+        span: TimeSpan,
+    ) -> (Vec<NodeReading>, Option<f64>) {
+        let mut mean = Mean::default();
+        let Some(state) = self.targets.get(&target) else { return (Vec::new(), None) };
+        let of_target = self.history.within(span).filter(|moment| moment.target == target);
+        for moment in of_target.filter(|moment| moment.span.end > span.start && moment.span.end <= span.end) {
+            mean.snapshots += 1;
+            if let Some(placed) = state.placements.at(moment.span.end) {
+                match ranges {
+                    Some(ranges) => mean.add_nodes(moment, &placed.within(ranges)),
+                    None => mean.add_nodes(moment, placed),
+                }
+            }
+        }
+        (mean.nodes(), mean.remote_percent())
+    }
+
     fn target_reading(&self, key: TargetKey, mean: &Mean, span: TimeSpan) -> Option<TargetReading> {
         let state = self.targets.get(&key)?;
         let pid = state.target.process.as_ref().map(|process| process.pid);
@@ -193,7 +220,7 @@ impl State {
             regions: mean.regions,
             snapshots: mean.snapshots,
             nodes: mean.nodes(),
-            remote: (mean.remote.1 > 0.0).then(|| mean.remote.0 / mean.remote.1 * 100.0),
+            remote: mean.remote_percent(),
         })
     }
 

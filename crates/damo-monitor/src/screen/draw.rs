@@ -2,7 +2,7 @@
 
 use super::map::{Columns, names, rows as map_rows, segments};
 use super::style::ScreenStyle;
-use super::table::{List, node_reading};
+use super::table::{List, node_readings};
 use super::view::View;
 use crate::plain::{cost_text, percent, scheme_text, size};
 use crate::reading::IDLE_PERCENTILES;
@@ -295,9 +295,11 @@ impl Drawing<'_> {
         let mut about = format!("  by {sorted}{}", if view.reverse { ", reversed" } else { "" });
         if view.list == List::Nodes
             && let Some(target) = view.target(self.state)
-            && let Some(reading) = node_reading(self.state, target, view.time(self.state))
         {
-            about.push_str(&format!("  est. remote {} %", percent(reading.remote)));
+            let (nodes, remote) = node_readings(self.state, target, view.focused(), view.time(self.state));
+            if !nodes.is_empty() {
+                about.push_str(&format!("  est. remote {} %", percent(remote)));
+            }
         }
         if !view.filter.is_empty() {
             about.push_str(&format!("  with \"{}\"", view.filter));

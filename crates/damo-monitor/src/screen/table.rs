@@ -3,7 +3,7 @@
 use crate::areas::name_of;
 use crate::history::{Heat, Moment, bytes};
 use crate::plain::{percent, scheme_text, size};
-use crate::reading::{NodeReading, TargetReading};
+use crate::reading::NodeReading;
 use crate::state::{State, TargetState};
 use damo_model::human::format_hex_range;
 use damo_model::{AddrRange, Bytes, Nanos, TargetKey, TimeSpan};
@@ -139,7 +139,7 @@ impl Wanted<'_> {
             List::Mappings => self.target.map_or_else(Vec::new, |target| mappings(state, target, self.at)),
             List::Regions => self.target.map_or_else(Vec::new, |target| regions(state, target, self.focus, self.at)),
             List::Schemes => schemes(state, self.at),
-            List::Nodes => self.target.map_or_else(Vec::new, |target| nodes(state, target, self.at)),
+            List::Nodes => self.target.map_or_else(Vec::new, |target| nodes(state, target, self.focus, self.at)),
         };
         if !self.filter.is_empty() {
             let wanted = self.filter.to_lowercase();
@@ -292,8 +292,7 @@ fn schemes(state: &State, at: Nanos) -> Vec<Row> {
 }
 
 /// A target's memory by NUMA node, in the last second.
-fn nodes(state: &State, target: TargetKey, at: Nanos) -> Vec<Row> {
-    let Some(reading) = node_reading(state, target, at) else { return Vec::new() };
+fn nodes(state: &State, target: TargetKey, focus: Option<&[AddrRange]>, at: Nanos) -> Vec<Row> {
     let row = |of: &NodeReading| {
         let sizes = [of.resident, of.hot, of.warm, of.cold];
         let cells = sizes.map(size).into_iter();
@@ -305,13 +304,18 @@ fn nodes(state: &State, target: TargetKey, at: Nanos) -> Vec<Row> {
             numbers: std::iter::once(-f64::from(of.node)).chain(numbers).chain([of.accesses.unwrap_or(-1.0)]).collect(),
         }
     };
-    reading.nodes.iter().map(row).collect()
+    node_readings(state, target, focus, at).0.iter().map(row).collect()
 }
 
-/// The figures of a target in the second before a moment, or of its last snapshot before that.
-pub(crate) fn node_reading(state: &State, target: TargetKey, at: Nanos) -> Option<TargetReading> {
-    let last = state.history.last_of(target, at)?.span;
-    let start = last.start.min(at.saturating_sub(Nanos::from_secs(1)));
-    let reading = state.reading(TimeSpan::new(start, at.max(last.end)));
-    reading.targets.into_iter().find(|of| of.key == target)
+/// A target's memory by node in the second before a moment, or of its last snapshot before that, and the share of remote
+/// accesses in percent: of mappings in these ranges alone, or of all.
+pub(crate) fn node_readings(
+    state: &State,
+    target: TargetKey,
+    focus: Option<&[AddrRange]>,
+    at: Nanos,
+) -> (Vec<NodeReading>, Option<f64>) {
+    let Some(last) = state.history.last_of(target, at) else { return (Vec::new(), None) };
+    let start = last.span.start.min(at.saturating_sub(Nanos::from_secs(1)));
+    state.node_readings(target, focus, TimeSpan::new(start, at.max(last.span.end)))
 }

@@ -312,6 +312,11 @@ fn memory_by_node_is_listed_with_the_share_of_remote_accesses() {
     assert!((accesses - 100.0).abs() < 0.2, "{lines:?}");
     // The thread runs on node 0: remote is what goes to node 1.
     assert!(lines[at].contains(&format!("remote {} %", second.last().unwrap())), "{lines:?}");
+    // Within a mapping it is this one's memory: the areas lie on one node after the other.
+    press(&mut view, &mut state, &[KeyCode::Char('2'), KeyCode::Enter, KeyCode::Char('5')]);
+    let lines = screen(&mut view, &state, (80, 24));
+    let of_mapping = cells(&lines[at + 2]);
+    assert!(of_mapping[1] == "9.5" && cells(&lines[at + 3]).len() < 3, "{lines:?}");
     let mut unknown = self::state("stairs", 5);
     let mut view = View::default();
     press(&mut view, &mut unknown, &[KeyCode::Char('5')]);

@@ -95,13 +95,18 @@ impl View {
         self.sort[self.list as usize]
     }
 
+    /// The addresses that are looked into, if not all.
+    pub(crate) fn focused(&self) -> Option<&[AddrRange]> {
+        self.focus.as_ref().map(|(_, ranges)| &ranges[..])
+    }
+
     /// The rows of the list.
     pub(crate) fn rows(&self, state: &State) -> Vec<Row> {
         let wanted = Wanted {
             list: self.list,
             at: self.time(state),
             target: self.target(state),
-            focus: self.focus.as_ref().map(|(_, ranges)| &ranges[..]),
+            focus: self.focused(),
             filter: &self.filter,
             sort: self.sort(),
             reverse: self.reverse,
@@ -205,8 +210,7 @@ impl View {
     pub(crate) fn saved(&self, state: &State) -> Option<Result<Vec<u8>, WriteError>> {
         let end = self.time(state);
         let span = TimeSpan::new(end.saturating_sub(self.window()), end);
-        let within = self.focus.as_ref().map(|(_, ranges)| &ranges[..]);
-        Some(state.saved(self.target(state)?, span, within))
+        Some(state.saved(self.target(state)?, span, self.focused()))
     }
 
     /// Goes back or forth in time; forth to the latest moment goes on with it.
