@@ -33,7 +33,8 @@ words() {
         fi >>by-damo
     done
 }
-words action "$pid --damos_action @" willneed cold pageout hugepage nohugepage collapse lru_prio lru_deprio "migrate_hot 0" "migrate_cold 0" stat
+# Of physical memory: not all actions are for processes.
+words action "paddr --damos_action @" willneed cold pageout hugepage nohugepage collapse lru_prio lru_deprio "migrate_hot 0" "migrate_cold 0" stat
 words filters/0/type "paddr --damos_action stat --damos_filter reject @" anon active young "hugepage_size 2M 2M" unmapped
 words quotas/goals/0/target_metric "$pid --damos_action stat --damos_quota_interval 1s --damos_quota_goal @" "user_input 1 1" "some_mem_psi_us 1ms" \
     "node_mem_used_bp 50% 0" "node_mem_free_bp 50% 0" "node_memcg_used_bp 50% 0 /" "node_memcg_free_bp 50% 0 /" \
