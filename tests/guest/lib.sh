@@ -68,6 +68,15 @@ share_on_node() {
         END { printf "%.3f", pages * 4096 / size }' "/proc/$pid/numa_maps"
 }
 
+# await_share_on_node NODE START SIZE SHARE: waits until at least this share is there, at most 40 s; $share is what is then.
+await_share_on_node() {
+    for _ in $(seq 80); do
+        share=$(share_on_node "$1" "$2" "$3")
+        awk "BEGIN { exit !($share >= $4) }" && break
+        usleep 500000
+    done
+}
+
 # start_record OPTION…: damo-record in the background; $recorder is its process id, its words go to record.log.
 start_record() {
     damo-record "$@" >record.out 2>record.log &

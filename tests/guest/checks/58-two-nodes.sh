@@ -14,11 +14,8 @@ at_least "the share of the cold area on node 0, where the CPUs are" "$(share_on_
 damo start paddr --damos_action migrate_cold 1 --damos_access_rate 0% 0% --damos_age 1s max || fail "does not start"
 damo status >status.txt
 grep -q "migrate_cold to node 1" status.txt || fail "status does not tell the node"
-for _ in $(seq 80); do
-    moved=$(share_on_node 1 "$cold" "$cold_size")
-    awk "BEGIN { exit !($moved >= 0.6) }" && break
-    usleep 500000
-done
+await_share_on_node 1 "$cold" "$cold_size" 0.6
+moved=$share
 damo stop || fail "does not stop"
 at_least "the share of the cold area that is on node 1" "$moved" 0.5
 note "$moved of the cold area moved"

@@ -29,11 +29,8 @@ at_least "the share of the busy area on node 0, where the CPUs are" "$(share_on_
 damo start "$pid" --damos_action migrate_hot 1 --damos_access_rate 20% 100% --damos_age 0s max || fail "does not start"
 damo status >status.txt
 grep -q "migrate_hot to node 1" status.txt || fail "status does not tell the node"
-for _ in $(seq 80); do
-    busy=$(share_on_node 1 "$hot" "$hot_size")
-    awk "BEGIN { exit !($busy >= 0.8) }" && break
-    usleep 500000
-done
+await_share_on_node 1 "$hot" "$hot_size" 0.8
+busy=$share
 tell
 expect "status tells what moved" "$(told sz_applied)" -ge $((hot_size / 2))
 damo stop || fail "does not stop"
