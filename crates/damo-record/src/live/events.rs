@@ -15,7 +15,7 @@ use damo_model::{
     ColumnId, Intervals, Item, Lost, Nanos, Params, Process, Region, SchemeProgress, Side, Snapshot, Stamp, TargetKey,
 };
 use damo_model::{KdamondIndex, KdamondThread};
-use damo_trace::assemble::{Assembler, AssemblerOptions, EventKey, RegionEvent, StreamId};
+use damo_trace::assemble::{EventKey, RegionEvent, StreamId};
 use std::collections::HashMap;
 use stream::Stream;
 
@@ -79,22 +79,9 @@ impl Events {
 
     /// Records this kdamond's events, with these processes at its places.
     pub(crate) fn watch(&mut self, watched: Watched, places: Vec<TargetSlot>) {
-        let options =
-            AssemblerOptions { intervals: watched.intervals, losses_are_told: true, ..AssemblerOptions::default() };
         let at = self.streams.len();
         self.by_thread.insert(watched.thread, at);
-        self.streams.push(Stream {
-            tracker: watched.intervals.map(IntervalTracker::new),
-            watched,
-            assembler: Assembler::new(options),
-            keys: Vec::new(),
-            by_process: HashMap::new(),
-            places: places.into_iter().map(|place| (place, 0)).collect(),
-            generation: 0,
-            committing: Vec::new(),
-            is_tuned: false,
-            schemes: HashMap::new(),
-        });
+        self.streams.push(Stream::new(watched, places));
         // A new thread may have an old one's number.
         self.run = None;
     }

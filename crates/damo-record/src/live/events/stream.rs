@@ -5,7 +5,7 @@ use crate::live::target_slots::TargetSlot;
 use damo_model::{
     Intervals, KdamondIndex, KdamondThread, Nanos, Params, Process, SchemeProgress, Stamp, Target, TargetKey,
 };
-use damo_trace::assemble::{Assembler, EventKey};
+use damo_trace::assemble::{Assembler, AssemblerOptions, EventKey};
 use std::collections::HashMap;
 
 /// A kdamond whose events are recorded.
@@ -47,6 +47,24 @@ pub(super) struct Stream {
 }
 
 impl Stream {
+    /// One of which nothing came yet, with these processes at its places.
+    pub(super) fn new(watched: Watched, places: Vec<TargetSlot>) -> Self {
+        let options =
+            AssemblerOptions { intervals: watched.intervals, losses_are_told: true, ..AssemblerOptions::default() };
+        Self {
+            tracker: watched.intervals.map(IntervalTracker::new),
+            watched,
+            assembler: Assembler::new(options),
+            keys: Vec::new(),
+            by_process: HashMap::new(),
+            places: places.into_iter().map(|place| (place, 0)).collect(),
+            generation: 0,
+            committing: Vec::new(),
+            is_tuned: false,
+            schemes: HashMap::new(),
+        }
+    }
+
     /// Sets what is at the places from now on.
     pub(super) fn set_places(&mut self, places: &[TargetSlot]) {
         for (at, place) in places.iter().enumerate() {
@@ -151,30 +169,14 @@ impl Stream {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use damo_trace::assemble::AssemblerOptions;
 
     fn who(pid: i32) -> TargetSlot {
         TargetSlot::Process(Process { pid, ..Process::default() })
     }
 
-    fn stream(places: Vec<TargetSlot>) -> Stream {
-        Stream {
-            watched: Watched::default(),
-            assembler: Assembler::new(AssemblerOptions::default()),
-            tracker: None,
-            keys: Vec::new(),
-            by_process: HashMap::new(),
-            places: places.into_iter().map(|place| (place, 0)).collect(),
-            generation: 0,
-            committing: Vec::new(),
-            is_tuned: false,
-            schemes: HashMap::new(),
-        }
-    }
-
     #[test]
     fn a_place_that_only_the_new_list_has_says_that_the_kernel_has_taken_the_list() {
-        let mut stream = stream(vec![who(1), TargetSlot::Gone, who(3)]);
+        let mut stream = Stream::new(Watched::default(), vec![who(1), TargetSlot::Gone, who(3)]);
         stream.committing = vec![who(1), who(3), who(4), who(5)];
         // Which list it is, is not known of these yet.
         assert_eq!([0, 1, 2].map(|at| stream.generation_at(at)), [Some(0), None, None]);
@@ -187,7 +189,7 @@ mod tests {
 
     #[test]
     fn a_place_that_comes_again_is_another_target() {
-        let mut stream = stream(vec![who(1), who(2)]);
+        let mut stream = Stream::new(Watched::default(), vec![who(1), who(2)]);
         stream.set_places(&[who(1)]);
         assert_eq!(stream.generation_at(1), Some(0), "nobody told of it");
         stream.set_places(&[who(1), who(3)]);
