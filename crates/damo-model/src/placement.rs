@@ -16,7 +16,7 @@ pub struct NodeMemory {
     pub start: Addr,
     /// One past its last byte.
     pub end: Addr,
-    /// The node.
+    /// The number of the NUMA node.
     pub node: u32,
     /// How much of the mapping's resident memory is on that node.
     pub bytes: Bytes,
@@ -25,7 +25,7 @@ pub struct NodeMemory {
 /// How many threads of a process run on the CPUs of one NUMA node.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct NodeThreads {
-    /// The node.
+    /// The number of the NUMA node.
     pub node: u32,
     /// Threads on its CPUs.
     pub threads: u32,

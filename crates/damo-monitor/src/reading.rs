@@ -71,7 +71,7 @@ pub struct TargetReading {
 pub struct NodeReading {
     /// The node's number.
     pub node: u32,
-    /// Resident memory.
+    /// How much of the process's resident memory is on it, as the kernel told last.
     pub resident: Bytes,
     /// Accessed in at least half of the samples.
     pub hot: Bytes,
@@ -152,14 +152,12 @@ impl State {
     /// The figures of a span: of the snapshots that end after its start and not after its end.
     pub fn reading(&self, span: TimeSpan) -> Reading {
         let mut means: BTreeMap<TargetKey, Mean> = BTreeMap::new();
-        for moment in self.history.within(span) {
-            if moment.span.end > span.start && moment.span.end <= span.end {
-                let mean = means.entry(moment.target).or_default();
-                mean.add(moment);
-                let target = self.targets.get(&moment.target);
-                if let Some(placed) = target.and_then(|target| target.placements.at(moment.span.end)) {
-                    mean.add_nodes(moment, placed);
-                }
+        for moment in self.moments(span) {
+            let mean = means.entry(moment.target).or_default();
+            mean.add(moment);
+            let target = self.targets.get(&moment.target);
+            if let Some(placed) = target.and_then(|target| target.placements.at(moment.span.end)) {
+                mean.add_nodes(moment, placed);
             }
         }
         let targets = means.iter().filter_map(|(key, mean)| self.target_reading(*key, mean, span)).collect();
@@ -177,6 +175,11 @@ impl State {
         Reading { span, targets, kdamond_cpu, recorder_cpu, lost_events: self.lost.at(span.end).unwrap_or(0), schemes }
     }
 
+    /// The snapshots that end after a span's start and not after its end.
+    fn moments(&self, span: TimeSpan) -> impl Iterator<Item = &Moment> {
+        self.history.within(span).filter(move |moment| moment.span.end > span.start && moment.span.end <= span.end)
+    }
+
     /// A target's memory by node over a span, and the share of remote accesses in percent: of mappings in these ranges alone,
     /// or of all.
     pub(crate) fn node_readings(
@@ -187,8 +190,7 @@ impl State {
     ) -> (Vec<NodeReading>, Option<f64>) {
         let mut mean = Mean::default();
         let Some(state) = self.targets.get(&target) else { return (Vec::new(), None) };
-        let of_target = self.history.within(span).filter(|moment| moment.target == target);
-        for moment in of_target.filter(|moment| moment.span.end > span.start && moment.span.end <= span.end) {
+        for moment in self.moments(span).filter(|moment| moment.target == target) {
             mean.snapshots += 1;
             if let Some(placed) = state.placements.at(moment.span.end) {
                 match ranges {
