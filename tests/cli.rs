@@ -333,7 +333,7 @@ fn nothing_but_the_function_for_messages_prints_to_standard_error() {
     }
     let crates =
         ["damo", "damo-cli", "damo-steer", "damo-record", "damo-report", "damo-frame", "damo-edit", "damo-format"];
-    for krate in crates.into_iter().chain(["damo-import"]) {
+    for krate in crates.into_iter().chain(["damo-import", "damo-analysis"]) {
         visit(&common::top().join("crates").join(krate).join("src"));
     }
 }

@@ -8,9 +8,10 @@ find_area hot
 hot=$area_start hot_size=$area_size
 
 # accessed_on_node NODE: the bytes accessed in the last snapshots of the node's memory alone, in $s_last_accessed.
+# Within 100 ms a slow guest too goes over the whole area, and regions of 5 MiB tell it from what is around it.
 accessed_on_node() {
-    start_record --numa_node "$1" --timeout 6 -o node.damo
-    end_record 45
+    start_record --numa_node "$1" -s 100ms -a 1s -u 20s -n 200 -m 1000 --timeout 12 -o node.damo
+    end_record 60
     expect "the recorder ends well after its time" "$code" = 0
     is_complete node.damo
     expect "there are snapshots" "$s_snapshots" -ge 3

@@ -1,0 +1,2 @@
+//! What follows from records: the phases of a run, how two runs differ, whether conditions hold, and what a record tells in
+//! sentences. It computes on what `damo-report` measures, and shows its results as reports do.
