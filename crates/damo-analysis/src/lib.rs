@@ -1,2 +1,11 @@
 //! What follows from records: the phases of a run, how two runs differ, whether conditions hold, and what a record tells in
 //! sentences. It computes on what `damo-report` measures, and shows its results as reports do.
+#![forbid(unsafe_code)]
+
+pub mod compare;
+pub mod course;
+mod error;
+pub mod figure;
+mod resample;
+
+pub use error::AnalysisError;

@@ -140,7 +140,7 @@ impl Filter {
 
     /// Leaves out schemes' views of targets that are monitored plainly as well, unless a scheme's are asked for: their
     /// memory would count twice.
-    pub(crate) fn plain_monitoring(&self, record: &Record) -> Cow<'_, Filter> {
+    pub fn plain_monitoring(&self, record: &Record) -> Cow<'_, Filter> {
         let plain = |target: &Target| target.scheme.is_none();
         let mixed = record.targets().iter().any(plain) && !record.targets().iter().all(plain);
         if !mixed || self.target.scheme.is_some() {
@@ -402,7 +402,7 @@ pub(crate) fn fold_rows<T: Send>(
 ///
 /// # Errors
 /// The first of reading, filtering, or `f`.
-pub(crate) fn for_each_rows(
+pub fn for_each_rows(
     record: &Record,
     filter: &Filter,
     mut f: impl FnMut(&Chunk, Rows<'_>) -> Result<(), ReportError>,

@@ -29,7 +29,7 @@ pub struct Point {
 
 impl Point {
     /// The number of a snapshot, with the square of its standard error.
-    pub(crate) fn of(rows: &Rows<'_>, (value, variance): (u64, f64)) -> Self {
+    pub fn of(rows: &Rows<'_>, (value, variance): (u64, f64)) -> Self {
         let head = rows.head;
         let partial = !rows.is_complete();
         Point { target: head.target, start: head.start, end: head.end, value, partial, variance }
@@ -139,69 +139,97 @@ pub fn by_target(points: &[Point]) -> Vec<(TargetKey, Vec<Point>)> {
     series
 }
 
-/// Sums over the targets at the same instants, in time order.
+/// Snapshots of all targets at one instant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Instant {
+    /// Start of the first of them.
+    pub start: Nanos,
+    /// End of the last of them.
+    pub end: Nanos,
+    /// Whether one lacks regions.
+    pub partial: bool,
+    /// Their positions among the points; the first one has the earliest end.
+    pub members: Vec<usize>,
+}
+
+/// Which points are of the same instant, in time order.
 ///
 /// Targets of one kdamond are reported one after the other, so "the same instant" is a group of snapshots whose ends lie
 /// closer together than half of their length, one per target. A target without a snapshot in the group (it has other
-/// intervals) counts with the snapshot that covers the instant, and one that has not begun or has ended with nothing. A
-/// sum is partial if one of its parts is.
-pub(crate) fn sum_at_instants(points: &[Point]) -> Vec<Point> {
-    let mut series = by_target(points);
-    for (_, points) in &mut series {
-        points.sort_by_key(|point| point.end);
+/// intervals) counts with the snapshot that covers the instant, and one that has not begun or has ended with nothing. An
+/// instant is partial if one of its parts is.
+pub fn instants(points: &[Point]) -> Vec<Instant> {
+    let mut at: HashMap<TargetKey, usize> = HashMap::new();
+    let mut series: Vec<Vec<usize>> = Vec::new();
+    for (i, point) in points.iter().enumerate() {
+        let s = *at.entry(point.target).or_insert(series.len());
+        if s == series.len() {
+            series.push(Vec::new());
+        }
+        series[s].push(i);
     }
     let mut order: Vec<(usize, usize)> = Vec::with_capacity(points.len());
-    for (s, (_, points)) in series.iter().enumerate() {
-        order.extend((0..points.len()).map(|p| (s, p)));
+    for (s, own) in series.iter_mut().enumerate() {
+        own.sort_by_key(|i| points[*i].end);
+        order.extend((0..own.len()).map(|p| (s, p)));
     }
-    let point = |(s, p): (usize, usize)| series.get(s).and_then(|(_, points)| points.get(p)).copied();
-    order.sort_by_key(|at| point(*at).map(|point| (point.end, at.0)));
+    order.sort_by_key(|(s, p)| (points[series[*s][*p]].end, *s));
 
-    let mut sums = Vec::new();
+    let mut instants = Vec::new();
     // For each target: the group it was last part of, and its first snapshot that may cover the next instant.
     let mut last_group = vec![usize::MAX; series.len()];
     let mut next = vec![0; series.len()];
     let mut rest = order.as_slice();
-    let mut group = 0;
-    while let Some(first) = rest.first().and_then(|at| point(*at)) {
-        let mut sum = Point { value: 0, partial: false, variance: 0.0, ..first };
+    while let Some((s, p)) = rest.first() {
+        let first = points[series[*s][*p]];
+        let group = instants.len();
+        let mut instant = Instant { start: first.start, end: first.end, partial: false, members: Vec::new() };
         let mut shortest = first.end.saturating_sub(first.start);
-        let mut taken = 0;
-        for at in rest {
-            let Some(member) = point(*at) else { break };
+        for (s, p) in rest {
+            let member = points[series[*s][*p]];
             let length = member.end.saturating_sub(member.start);
             let gap = member.end.saturating_sub(first.end);
-            if last_group[at.0] == group || (taken > 0 && gap.0 > shortest.min(length).0 / 2) {
+            if last_group[*s] == group || (!instant.members.is_empty() && gap.0 > shortest.min(length).0 / 2) {
                 break;
             }
-            last_group[at.0] = group;
-            next[at.0] = at.1 + 1;
+            last_group[*s] = group;
+            next[*s] = p + 1;
             shortest = shortest.min(length);
-            sum.start = sum.start.min(member.start);
-            sum.end = member.end;
-            sum.value = sum.value.saturating_add(member.value);
-            sum.variance += member.variance;
-            sum.partial |= member.partial;
-            taken += 1;
+            instant.start = instant.start.min(member.start);
+            instant.end = member.end;
+            instant.partial |= member.partial;
+            instant.members.push(series[*s][*p]);
         }
-        for (s, (_, points)) in series.iter().enumerate() {
+        rest = &rest[instant.members.len()..];
+        for (s, own) in series.iter().enumerate() {
             if last_group[s] == group {
                 continue;
             }
-            while points.get(next[s]).is_some_and(|point| point.end < sum.end) {
+            while own.get(next[s]).is_some_and(|i| points[*i].end < instant.end) {
                 next[s] += 1;
             }
-            if let Some(covering) = points.get(next[s]).filter(|point| point.start < sum.end) {
-                sum.value = sum.value.saturating_add(covering.value);
-                sum.variance += covering.variance;
-                sum.partial |= covering.partial;
+            if let Some(covering) = own.get(next[s]).filter(|i| points[**i].start < instant.end) {
+                instant.partial |= points[*covering].partial;
+                instant.members.push(*covering);
             }
         }
-        sums.push(sum);
-        rest = rest.get(taken..).unwrap_or_default();
-        group += 1;
+        instants.push(instant);
     }
-    sums
+    instants
+}
+
+/// Sums over the targets at the same instants, in time order: see [`instants`].
+pub(crate) fn sum_at_instants(points: &[Point]) -> Vec<Point> {
+    let sum = |instant: Instant| {
+        let mut sum = Point { value: 0, variance: 0.0, ..points[instant.members[0]] };
+        (sum.start, sum.end, sum.partial) = (instant.start, instant.end, instant.partial);
+        for member in &instant.members {
+            sum.value = sum.value.saturating_add(points[*member].value);
+            sum.variance += points[*member].variance;
+        }
+        sum
+    };
+    instants(points).into_iter().map(sum).collect()
 }
 
 /// What `find` finds without so many snapshots of each target at the beginning (see [`left_out`]); how many snapshots there

@@ -1,0 +1,251 @@
+//! Figures of a run that can be compared and limited, and their names: `wss-p95`, `[heap]:wss-mean`, `cold-share@2min`,
+//! `rss-max`.
+
+use crate::AnalysisError;
+use crate::course::Course;
+use damo_model::Nanos;
+use damo_model::human::{self, Style, format_size_f64, time_text};
+use std::fmt;
+use std::str::FromStr;
+
+/// What is measured at each instant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Quantity {
+    /// Bytes that were accessed.
+    WorkingSet,
+    /// Bytes that were accessed in at least half of the samples.
+    Hot,
+    /// Share of the monitored bytes that were not accessed for at least so long, in percent.
+    ColdShare(Nanos),
+    /// Resident bytes.
+    Resident,
+}
+
+/// Which number stands for a series of numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Statistic {
+    /// Their mean.
+    Mean,
+    /// A percentile, 0 to 100.
+    Percentile(u8),
+}
+
+/// A figure of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Figure {
+    /// What is measured.
+    pub quantity: Quantity,
+    /// In mappings of this name only.
+    pub mapping: Option<String>,
+    /// Which number stands for all instants.
+    pub statistic: Statistic,
+}
+
+impl Statistic {
+    /// The number that stands for `values`; `None` for no values. The percentile is the one of `report wss`.
+    pub fn of(self, values: &[f64]) -> Option<f64> {
+        match self {
+            _ if values.is_empty() => None,
+            Statistic::Mean => Some(values.iter().sum::<f64>() / values.len() as f64),
+            Statistic::Percentile(percent) => {
+                let mut sorted = values.to_vec();
+                let at = ((f64::from(percent) / 100.0 * values.len() as f64) as usize).min(values.len() - 1);
+                let (_, value, _) = sorted.select_nth_unstable_by(at, f64::total_cmp);
+                Some(*value)
+            }
+        }
+    }
+}
+
+impl Figure {
+    /// The figure of all mappings.
+    pub fn new(quantity: Quantity, statistic: Statistic) -> Self {
+        Figure { quantity, mapping: None, statistic }
+    }
+
+    /// Whether its unit is bytes; else it is percent.
+    pub fn is_size(&self) -> bool {
+        !matches!(self.quantity, Quantity::ColdShare(_))
+    }
+
+    /// The course of what is measured. Resident memory has times of its own; all else has a value for each instant.
+    ///
+    /// # Errors
+    /// If the record does not tell it, or has no mapping of that name.
+    pub fn values(&self, course: &Course) -> Result<Vec<f64>, AnalysisError> {
+        if let Some(mapping) = &self.mapping {
+            return mapping_values(course, mapping, self.quantity);
+        }
+        match self.quantity {
+            Quantity::WorkingSet => Ok(course.working_set.clone()),
+            Quantity::Hot => Ok(course.hot.clone()),
+            Quantity::Resident if course.resident.is_empty() => Err(AnalysisError::invalid(format!(
+                "{} does not tell how much memory is resident: record with footprints (damo record does so by default)",
+                course.record
+            ))),
+            Quantity::Resident => Ok(course.resident.iter().map(|(_, bytes)| *bytes).collect()),
+            Quantity::ColdShare(age) => {
+                let idle = course.idle.iter().find(|(known, _)| *known == age).map(|(_, values)| values);
+                let idle = idle.ok_or_else(|| {
+                    AnalysisError::invalid(format!(
+                        "{} does not tell for how long memory has been idle (ages and intervals): record on a kernel \
+                         from 5.16 on",
+                        course.record
+                    ))
+                })?;
+                let share = |(idle, all): (&f64, &f64)| if *all > 0.0 { idle * 100.0 / all } else { 0.0 };
+                Ok(idle.iter().zip(&course.monitored).map(share).collect())
+            }
+        }
+    }
+
+    /// A value of this figure for people.
+    pub fn show(&self, value: f64) -> String {
+        if self.is_size() { format_size_f64(value, Style::Human) } else { format!("{value:.1} %") }
+    }
+
+    /// A difference of two values for people, with its sign.
+    pub fn show_difference(&self, difference: f64) -> String {
+        let sign = if difference < 0.0 { "-" } else { "+" };
+        let size = difference.abs();
+        if self.is_size() {
+            format!("{sign}{}", format_size_f64(size, Style::Human))
+        } else {
+            format!("{sign}{size:.1} pp")
+        }
+    }
+}
+
+fn mapping_values(course: &Course, mapping: &str, quantity: Quantity) -> Result<Vec<f64>, AnalysisError> {
+    if quantity != Quantity::WorkingSet {
+        return Err(AnalysisError::invalid(format!(
+            "of a mapping there is the working set only, as in '{mapping}:wss-p50'"
+        )));
+    }
+    let bare = |name: &str| name.trim_start_matches('[').trim_end_matches(']').to_owned();
+    let fits = |name: &str| name == mapping || bare(name) == bare(mapping);
+    let mut sum = vec![0.0; course.times.len()];
+    let mut found = false;
+    for area in course.areas.iter().filter(|area| fits(&area.name)) {
+        found = true;
+        for (sum, value) in sum.iter_mut().zip(&area.working_set) {
+            *sum += value;
+        }
+    }
+    if found {
+        return Ok(sum);
+    }
+    let mut names: Vec<&str> = course.areas.iter().map(|area| area.name.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    let known = if names.is_empty() { "no mapping at all".to_owned() } else { names.join(", ") };
+    Err(AnalysisError::invalid(format!(
+        "no accessed mapping of {} is called '{}'; it has {}",
+        course.record,
+        human::Show::shown(mapping),
+        human::Show::shown(known.as_str())
+    )))
+}
+
+impl fmt::Display for Statistic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Statistic::Mean => f.write_str("mean"),
+            Statistic::Percentile(100) => f.write_str("max"),
+            Statistic::Percentile(percent) => write!(f, "p{percent}"),
+        }
+    }
+}
+
+impl fmt::Display for Figure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(mapping) = &self.mapping {
+            write!(f, "{mapping}:")?;
+        }
+        match self.quantity {
+            Quantity::WorkingSet => write!(f, "wss-{}", self.statistic),
+            Quantity::Hot => write!(f, "hot-{}", self.statistic),
+            Quantity::Resident => write!(f, "rss-{}", self.statistic),
+            Quantity::ColdShare(age) => {
+                f.write_str("cold-share")?;
+                if self.statistic != Statistic::Mean {
+                    write!(f, "-{}", self.statistic)?;
+                }
+                // One word, so that it can be typed again.
+                write!(f, "@{}", time_text(age).to_string().replace(' ', ""))
+            }
+        }
+    }
+}
+
+impl FromStr for Figure {
+    type Err = AnalysisError;
+
+    fn from_str(text: &str) -> Result<Self, AnalysisError> {
+        let (mapping, name) = match text.rsplit_once(':') {
+            Some((mapping, name)) if !mapping.is_empty() => (Some(mapping.to_owned()), name),
+            _ => (None, text),
+        };
+        let unknown = || {
+            AnalysisError::invalid(format!(
+                "'{}' is no figure: there are wss, hot and rss, each with -mean, -max or -p0 to -p100, and \
+                 cold-share@TIME, as in wss-p95, '[heap]:wss-mean' or cold-share@2min",
+                human::Show::shown(text)
+            ))
+        };
+        let (name, age) = match name.split_once('@') {
+            Some((name, age)) => (name, Some(human::parse_time_with_unit(age, ["s", "min"]).map_err(|_| unknown())?)),
+            None => (name, None),
+        };
+        let statistic = |text: &str| match text {
+            "mean" => Some(Statistic::Mean),
+            "max" => Some(Statistic::Percentile(100)),
+            text => text.strip_prefix('p')?.parse().ok().filter(|p| *p <= 100).map(Statistic::Percentile),
+        };
+        let (quantity, statistic) = match (name.strip_prefix("cold-share"), age) {
+            (Some(""), Some(age)) => (Quantity::ColdShare(age), Some(Statistic::Mean)),
+            (Some(rest), Some(age)) => (Quantity::ColdShare(age), rest.strip_prefix('-').and_then(statistic)),
+            (None, None) => {
+                let (name, rest) = name.split_once('-').ok_or_else(unknown)?;
+                let quantity = match name {
+                    "wss" => Quantity::WorkingSet,
+                    "hot" => Quantity::Hot,
+                    "rss" => Quantity::Resident,
+                    _ => return Err(unknown()),
+                };
+                (quantity, statistic(rest))
+            }
+            _ => return Err(unknown()),
+        };
+        Ok(Figure { quantity, mapping, statistic: statistic.ok_or_else(unknown)? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_figures_name_is_read_as_it_is_shown() {
+        for name in
+            ["wss-p95", "wss-mean", "rss-max", "hot-p50", "cold-share@2m", "cold-share-p5@30s", "[heap]:wss-p50"]
+        {
+            let figure: Figure = name.parse().unwrap();
+            assert_eq!(figure.to_string().parse::<Figure>().unwrap(), figure, "{name}");
+        }
+        for name in
+            ["", "wss", "wss-p101", "wss-mean@2m", "cold-share", "cold-share@2 apples", "rss", ":wss-p5", "x-p5"]
+        {
+            assert!(name.parse::<Figure>().is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn statistics_are_those_of_the_reports() {
+        let values = [3.0, 1.0, 2.0, 4.0];
+        let of = |percent| Statistic::Percentile(percent).of(&values).unwrap();
+        assert_eq!((of(0), of(50), of(100)), (1.0, 3.0, 4.0));
+        assert_eq!(Statistic::Mean.of(&values), Some(2.5));
+        assert_eq!(Statistic::Mean.of(&[]), None);
+    }
+}
