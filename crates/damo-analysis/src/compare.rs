@@ -3,10 +3,13 @@
 //! A difference has an interval that holds the true one in 95 of 100 comparisons. It comes from the spread between runs where
 //! there are several, and from the block bootstrap within runs (`resample`), which counts as if it had been found in
 //! [`PRIOR_FREEDOM`] further runs: two or three runs alone tell little of their spread.
+//!
+//! Many figures are compared at once, and of 20 intervals one misses the truth. An answer of "changed" therefore asks for more
+//! than its interval: the difference is beyond the margin, and zero is [`FIRM`] times as far off as the interval's end.
 
 use crate::AnalysisError;
 use crate::course::Course;
-use crate::figure::Figure;
+use crate::figure::{Figure, Quantity};
 use crate::resample::{Spread, spread, spread_of_difference, t95};
 use damo_model::Nanos;
 
@@ -15,6 +18,11 @@ const PRIOR_FREEDOM: f64 = 4.0;
 /// What no bootstrap within a run can see: DAMON's regions settle a little differently in each run. As a share of the figure;
 /// measured on simulated workloads (docs/diff.md).
 const BETWEEN_RUNS: f64 = 0.01;
+/// So many half widths of its 95 % interval a difference is from zero where it is called a change: 99.7 % for many degrees of
+/// freedom.
+const FIRM: f64 = 1.5;
+/// How near to the margin a difference is still asked to be told from it, as a share of the margin.
+const NEAREST: f64 = 0.25;
 
 /// A figure of one side, with the ends of its 95 % interval.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -40,6 +48,8 @@ pub struct Comparison {
     pub difference: f64,
     /// Half of the width of the difference's 95 % interval.
     pub within: f64,
+    /// The share of the difference's variance that longer runs would make smaller, 0 to 1.
+    pub shrinks: f64,
     /// How long a run of the shorter side is.
     pub length: Nanos,
 }
@@ -55,13 +65,29 @@ pub enum Answer {
     CannotTell(Needs),
 }
 
-/// What would narrow an interval down to the margin: one or the other.
+/// What would decide a comparison if its difference stayed as it is: one or the other.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Needs {
     /// So many more runs of each side.
     pub runs: u64,
-    /// Or runs that are longer by so much.
-    pub time: Nanos,
+    /// Or runs that are longer by so much; `None` where only more runs help.
+    pub time: Option<Nanos>,
+}
+
+/// Up to where differences are of no interest, in the figure's unit.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Margin {
+    /// No difference up to this one is called a change.
+    pub of_interest: f64,
+    /// An interval within this is called no change. At least [`Margin::of_interest`]; more for parts of a working set, of
+    /// which little can be told, and little matters.
+    pub negligible: f64,
+}
+
+impl From<f64> for Margin {
+    fn from(margin: f64) -> Self {
+        Margin { of_interest: margin, negligible: margin }
+    }
 }
 
 /// Where in a new run is what is at a place of a base run: pairs of shares of their lengths, both ascending.
@@ -92,14 +118,18 @@ impl Estimate {
     /// # Errors
     /// If one of them does not tell it.
     pub fn of(figure: &Figure, runs: &[Course]) -> Result<Estimate, AnalysisError> {
+        Estimate::of_series(figure, runs, &series_of(figure, runs)?)
+    }
+
+    /// The same, where the runs' courses of the figure are known.
+    fn of_series(figure: &Figure, runs: &[Course], series: &[Vec<f64>]) -> Result<Estimate, AnalysisError> {
         let (mut values, mut within) = (Vec::new(), Vec::new());
-        for course in runs {
-            let series = figure.values(course)?;
-            values.push(figure.statistic.of(&series).ok_or_else(|| nothing(figure, course))?);
-            within.push(spread(&series, figure.statistic));
+        for (course, series) in runs.iter().zip(series) {
+            values.push(figure.statistic.of(series).ok_or_else(|| nothing(figure, course))?);
+            within.push(spread(series, figure.statistic));
         }
         let value = mean(&values);
-        let (variance, freedom) = variance_between(&values, &within, floor(figure, value));
+        let (variance, freedom, _) = pooled(&[values.clone()], &within, floor(figure, value, runs));
         let error = (variance / values.len() as f64).sqrt();
         Ok(Estimate { value, within: error * t95(freedom), runs: values.len() })
     }
@@ -116,10 +146,19 @@ impl Comparison {
         new: &[Course],
         align: impl Fn(&Course, &Course) -> Alignment,
     ) -> Result<Comparison, AnalysisError> {
-        let (told_base, told_new) = (Estimate::of(figure, base)?, Estimate::of(figure, new)?);
-        let difference = told_new.value - told_base.value;
-        let series = |runs: &[Course]| runs.iter().map(|course| figure.values(course)).collect::<Result<Vec<_>, _>>();
-        let (bases, news) = (series(base)?, series(new)?);
+        let series = [series_of(figure, base)?, series_of(figure, new)?];
+        Comparison::of_series(figure, [base, new], &series, align)
+    }
+
+    /// The same, where the courses of the figure in the runs of both sides are known.
+    pub(crate) fn of_series(
+        figure: &Figure,
+        [base, new]: [&[Course]; 2],
+        [bases, news]: &[Vec<Vec<f64>>; 2],
+        align: impl Fn(&Course, &Course) -> Alignment,
+    ) -> Result<Comparison, AnalysisError> {
+        let told_base = Estimate::of_series(figure, base, bases)?;
+        let told_new = Estimate::of_series(figure, new, news)?;
         // Each new run beside one base run: what both do at the same time cancels. The spread of a difference is that of two.
         let pairs = news.iter().zip(new).zip(bases.iter().zip(base).cycle());
         let paired: Vec<Spread> = pairs
@@ -131,13 +170,20 @@ impl Comparison {
             .collect();
         let value = |series: &Vec<f64>| figure.statistic.of(series).unwrap_or_default();
         let values = [bases.iter().map(value).collect::<Vec<_>>(), news.iter().map(value).collect()];
-        let floor = floor(figure, told_base.value.max(told_new.value));
+        let largest = told_base.value.max(told_new.value);
+        let floor = floor(figure, largest, base).max(floor(figure, largest, new));
         // Both sides are taken to spread alike: what is known of the one is known of the other.
-        let (variance, freedom) = pooled(&values, &paired, floor);
+        let (variance, freedom, shrinks) = pooled(&values, &paired, floor);
         let error = (variance / base.len() as f64 + variance / new.len() as f64).sqrt();
-        let length = base.iter().chain(new).map(Course::length).min().unwrap_or_default();
-        let within = error * t95(freedom);
-        Ok(Comparison { figure: figure.clone(), base: told_base, new: told_new, difference, within, length })
+        Ok(Comparison {
+            figure: figure.clone(),
+            base: told_base,
+            new: told_new,
+            difference: told_new.value - told_base.value,
+            within: error * t95(freedom),
+            shrinks,
+            length: base.iter().chain(new).map(Course::length).min().unwrap_or_default(),
+        })
     }
 
     /// The smallest difference that the interval holds.
@@ -155,24 +201,34 @@ impl Comparison {
         (self.base.value > 0.0).then(|| self.difference * 100.0 / self.base.value)
     }
 
-    /// What it says when differences up to `margin` are of no interest, in the figure's unit.
-    pub fn answer(&self, margin: f64) -> Answer {
-        let inside = self.low() >= -margin && self.high() <= margin;
-        if inside {
-            Answer::NoChange
-        } else if self.low() > 0.0 || self.high() < 0.0 {
+    /// What it says when differences up to `margin` are of no interest.
+    pub fn answer(&self, margin: impl Into<Margin>) -> Answer {
+        let margin = margin.into();
+        let size = self.difference.abs();
+        if size > margin.of_interest && size > self.within * FIRM {
             Answer::Changed
+        } else if size + self.within <= margin.negligible {
+            Answer::NoChange
         } else {
             Answer::CannotTell(self.needs(margin))
         }
     }
 
-    /// What would make the interval as narrow as the margin. Its width shrinks with the root of what there is.
-    pub fn needs(&self, margin: f64) -> Needs {
-        let times = (self.within / margin.max(f64::MIN_POSITIVE)).powi(2).clamp(1.0, 1e6);
+    /// What would make the interval so narrow that it decides. The variance is in inverse proportion to what there is.
+    fn needs(&self, margin: Margin) -> Needs {
+        let size = self.difference.abs();
+        let wanted = if size > margin.of_interest {
+            size / FIRM
+        } else {
+            (margin.negligible - size).max(margin.negligible * NEAREST)
+        };
+        let times = (self.within / wanted.max(f64::MIN_POSITIVE)).powi(2).clamp(1.0, 1e6);
         let runs = self.base.runs.min(self.new.runs).max(1) as f64;
-        let time = self.length.0 as f64 * (times - 1.0);
-        Needs { runs: (runs * (times - 1.0)).ceil().max(1.0) as u64, time: Nanos(time.min(9e18) as i64) }
+        // What is between runs stays, however long they are.
+        let stays = 1.0 - self.shrinks;
+        let longer = self.shrinks / (1.0 / times - stays);
+        let time = (longer >= 1.0).then(|| Nanos((self.length.0 as f64 * (longer - 1.0)).min(9e18) as i64));
+        Needs { runs: (runs * (times - 1.0)).ceil().max(1.0) as u64, time }
     }
 }
 
@@ -184,29 +240,38 @@ fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len().max(1) as f64
 }
 
+fn series_of(figure: &Figure, runs: &[Course]) -> Result<Vec<Vec<f64>>, AnalysisError> {
+    runs.iter().map(|course| figure.values(course)).collect()
+}
+
 /// The standard deviation between runs that is always reckoned with.
-fn floor(figure: &Figure, value: f64) -> f64 {
+fn floor(figure: &Figure, value: f64, runs: &[Course]) -> f64 {
     // A share is of what is monitored, all of which it may be wrong by.
-    if figure.is_size() { value.abs() * BETWEEN_RUNS } else { 100.0 * BETWEEN_RUNS }
+    if !figure.is_size() {
+        return 100.0 * BETWEEN_RUNS;
+    }
+    // Where regions end decides how much of a working set lies in which of its parts.
+    let is_part = figure.mapping.is_some() || figure.quantity == Quantity::Hot;
+    let whole = if is_part { mean(&runs.iter().map(|run| mean(&run.working_set)).collect::<Vec<_>>()) } else { 0.0 };
+    value.abs().max(whole) * BETWEEN_RUNS
 }
 
-/// The variance of a run's figure, and on how many degrees of freedom it rests.
-fn variance_between(values: &[f64], within: &[Spread], floor: f64) -> (f64, f64) {
-    pooled(&[values.to_vec()], within, floor)
-}
-
-/// The same of several sides that spread alike.
-fn pooled(sides: &[Vec<f64>], within: &[Spread], floor: f64) -> (f64, f64) {
+/// The variance of a run's figure of sides that spread alike, on how many degrees of freedom it rests, and which share of it
+/// longer runs would make smaller.
+fn pooled(sides: &[Vec<f64>], within: &[Spread], floor: f64) -> (f64, f64, f64) {
     let squares = |values: &Vec<f64>| {
         let mean = mean(values);
         values.iter().map(|value| (value - mean).powi(2)).sum::<f64>()
     };
     let between: f64 = sides.iter().map(squares).sum();
     let freedom: f64 = sides.iter().map(|values| values.len().saturating_sub(1) as f64).sum();
-    let prior = mean(&within.iter().map(|spread| spread.error.powi(2)).collect::<Vec<_>>()) + floor * floor;
+    let drawn = mean(&within.iter().map(|spread| spread.error.powi(2)).collect::<Vec<_>>());
+    let prior = drawn + floor * floor;
+    let shrinks = |variance: f64| if variance > 0.0 { (drawn / variance).min(1.0) } else { 0.0 };
     if freedom == 0.0 {
         let blocks = within.iter().map(|spread| spread.blocks).fold(f64::INFINITY, f64::min);
-        return (prior, (blocks - 1.0).max(1.0));
+        return (prior, (blocks - 1.0).max(1.0), shrinks(prior));
     }
-    ((PRIOR_FREEDOM * prior + between) / (PRIOR_FREEDOM + freedom), PRIOR_FREEDOM + freedom)
+    let variance = (PRIOR_FREEDOM * prior + between) / (PRIOR_FREEDOM + freedom);
+    (variance, PRIOR_FREEDOM + freedom, shrinks(variance))
 }

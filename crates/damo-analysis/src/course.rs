@@ -29,7 +29,7 @@ pub struct AreaCourse {
     pub order: usize,
     /// Its size: all that was ever mapped there.
     pub size: Bytes,
-    /// Working set in bytes, one for each instant.
+    /// Working set in bytes, one for each instant; none at all if the area was never accessed.
     pub working_set: Vec<f64>,
 }
 
@@ -51,7 +51,7 @@ pub struct Course {
     /// Bytes that were not accessed for at least so long, by that time, in ascending order; empty where the record does not
     /// tell ages or intervals.
     pub idle: Vec<(Nanos, Vec<f64>)>,
-    /// The mapped areas that were ever accessed, by process and address.
+    /// The mapped areas by process and address, and what was accessed in no known mapping.
     pub areas: Vec<AreaCourse>,
     /// Resident memory of all processes, when it was read, in bytes.
     pub resident: Vec<(Nanos, f64)>,
@@ -254,7 +254,7 @@ fn measure(rows: &Rows<'_>, ages: &[Nanos], areas: Option<&TargetAreas>) -> (Poi
     (Point::of(rows, (working_set, 0.0)), more)
 }
 
-/// The areas that were ever accessed, each with its working set at each instant.
+/// The areas, each with its working set at each instant.
 fn with_working_sets(areas: Vec<AreaCourse>, instants: &[Instant], measured: &[Measured]) -> Vec<AreaCourse> {
     let mut values = vec![Vec::new(); areas.len()];
     for (i, instant) in instants.iter().enumerate() {
@@ -264,8 +264,8 @@ fn with_working_sets(areas: Vec<AreaCourse>, instants: &[Instant], measured: &[M
             values[i] += *bytes as f64;
         }
     }
-    let accessed = areas.into_iter().zip(values).filter(|(_, values)| !values.is_empty());
-    accessed.map(|(area, working_set)| AreaCourse { working_set, ..area }).collect()
+    let known = areas.into_iter().zip(values).filter(|(area, values)| area.name != UNMAPPED || !values.is_empty());
+    known.map(|(area, working_set)| AreaCourse { working_set, ..area }).collect()
 }
 
 /// Resident memory of all processes while the instants last, as far as the record tells it.

@@ -15,7 +15,8 @@ pub enum Quantity {
     WorkingSet,
     /// Bytes that were accessed in at least half of the samples.
     Hot,
-    /// Share of the monitored bytes that were not accessed for at least so long, in percent.
+    /// Share of the monitored bytes that were not accessed for at least so long, in percent. It is known from that time after
+    /// the beginning of the recording on.
     ColdShare(Nanos),
     /// Resident bytes.
     Resident,
@@ -68,7 +69,8 @@ impl Figure {
         !matches!(self.quantity, Quantity::ColdShare(_))
     }
 
-    /// The course of what is measured. Resident memory has times of its own; all else has a value for each instant.
+    /// The course of what is measured. Resident memory has times of its own, and a cold share begins later; all else has a
+    /// value for each instant.
     ///
     /// # Errors
     /// If the record does not tell it, or has no mapping of that name.
@@ -94,7 +96,10 @@ impl Figure {
                     ))
                 })?;
                 let share = |(idle, all): (&f64, &f64)| if *all > 0.0 { idle * 100.0 / all } else { 0.0 };
-                Ok(idle.iter().zip(&course.monitored).map(share).collect())
+                // Before, nothing can have been idle for so long: a longer run would have a larger share for that alone.
+                let known_from = course.began.saturating_add(age);
+                let early = course.times.iter().take_while(|time| time.start < known_from).count();
+                Ok(idle.iter().zip(&course.monitored).skip(early).map(share).collect())
             }
         }
     }
@@ -140,7 +145,7 @@ fn mapping_values(course: &Course, mapping: &str, quantity: Quantity) -> Result<
     names.dedup();
     let known = if names.is_empty() { "no mapping at all".to_owned() } else { names.join(", ") };
     Err(AnalysisError::invalid(format!(
-        "no accessed mapping of {} is called '{}'; it has {}",
+        "no mapping of {} is called '{}'; it has {}",
         course.record,
         human::Show::shown(mapping),
         human::Show::shown(known.as_str())

@@ -85,7 +85,7 @@ pub mod survey;
 pub mod table;
 pub mod target;
 pub mod temperature;
-mod text_width;
+pub mod text_width;
 pub mod times;
 pub mod whatif;
 mod window;

@@ -35,7 +35,7 @@ pub struct Table {
 }
 
 /// A value of a cell.
-pub(crate) trait CellValue: Sized {
+pub trait CellValue: Sized {
     /// Whether it may be unknown.
     const MAY_BE_NULL: bool;
 
@@ -61,7 +61,7 @@ cell_values!(Option<&str>: true);
 
 /// A table in the making: its rows, and the columns that were taken of them.
 #[derive(Debug)]
-pub(crate) struct TableRows<'r, R> {
+pub struct TableRows<'r, R> {
     rows: &'r [R],
     columns: Vec<Column>,
     table: Table,
@@ -69,7 +69,7 @@ pub(crate) struct TableRows<'r, R> {
 
 impl<'r, R> TableRows<'r, R> {
     /// Adds a column: its name, what it is, and its value of each row.
-    pub(crate) fn col<V: CellValue>(
+    pub fn col<V: CellValue>(
         mut self,
         name: impl Into<Cow<'static, str>>,
         about: &'static str,
@@ -94,7 +94,7 @@ impl<'r, R> TableRows<'r, R> {
     ///
     /// # Errors
     /// If two columns have one name.
-    pub(crate) fn table(mut self) -> Result<Table, ReportError> {
+    pub fn table(mut self) -> Result<Table, ReportError> {
         self.table.frame = DataFrame::new(self.rows.len(), self.columns)?;
         Ok(self.table)
     }
@@ -102,7 +102,7 @@ impl<'r, R> TableRows<'r, R> {
 
 impl Table {
     /// Begins a table with a row for each of `rows`.
-    pub(crate) fn of<'r, R>(name: &'static str, rows: &'r [R]) -> TableRows<'r, R> {
+    pub fn of<'r, R>(name: &'static str, rows: &'r [R]) -> TableRows<'r, R> {
         TableRows { rows, columns: Vec::new(), table: Table { name, frame: DataFrame::empty(), columns: Vec::new() } }
     }
 

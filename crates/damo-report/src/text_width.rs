@@ -3,13 +3,13 @@
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// The columns that a text takes on a terminal.
-pub(crate) fn width(text: &str) -> usize {
+pub fn width(text: &str) -> usize {
     text.width()
 }
 
 /// The text, with its middle cut out for `…` if it takes more than `most` columns: names of files and processes differ at
 /// their ends. Control characters are left out.
-pub(crate) fn cut(text: &str, most: usize) -> String {
+pub fn cut(text: &str, most: usize) -> String {
     let text: String = text.chars().filter(|c| !c.is_control()).collect();
     if width(&text) <= most {
         return text;
@@ -35,7 +35,7 @@ fn fitting(chars: impl Iterator<Item = char>, room: usize) -> String {
 }
 
 /// The text, cut and filled with blanks to exactly `columns`.
-pub(crate) fn padded(text: &str, columns: usize) -> String {
+pub fn padded(text: &str, columns: usize) -> String {
     let text = cut(text, columns);
     let blanks = columns.saturating_sub(width(&text));
     text + &" ".repeat(blanks)
@@ -43,7 +43,7 @@ pub(crate) fn padded(text: &str, columns: usize) -> String {
 
 /// The text in lines of at most `columns` columns, broken at blanks; `indent` begins each line after the first. A word that
 /// is longer than a line has a line of its own.
-pub(crate) fn wrapped(text: &str, columns: usize, indent: &str) -> Vec<String> {
+pub fn wrapped(text: &str, columns: usize, indent: &str) -> Vec<String> {
     // Blanks at the beginning are an indent of the first line.
     let words = text.trim_start();
     let mut line = text.strip_suffix(words).unwrap_or_default().to_owned();
