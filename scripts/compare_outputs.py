@@ -28,6 +28,7 @@ REPORTS = {
     "nr_regions": ["", "--sortby time"],
     "record_info": [""],
     "ages": [""],
+    "phases": [""],
     "wss_profile": [""],
     "times": ["--access_rate 50% 100%"],
 }

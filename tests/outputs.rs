@@ -62,7 +62,7 @@ const fn writing(line: &'static str, ending: &'static str, replaces: &'static [u
 }
 
 /// Every command that writes a file, with every option that names one. New ones belong here.
-const WRITINGS: [Writing; 63] = [
+const WRITINGS: [Writing; 66] = [
     writing("convert IN OUT", "damo", NONE),
     writing("convert IN -o OUT", "json", NONE),
     writing("convert --record_file IN --output_file OUT", "data", NONE),
@@ -91,6 +91,9 @@ const WRITINGS: [Writing; 63] = [
     writing("report heats IN --format csv --out OUT", "csv", TEXT),
     writing("report heats IN --output raw --out OUT", "txt", TEXT),
     writing("report heats IN --format png --out OUT", "png", PNG),
+    writing("report heats IN --phases -o OUT", "png", PNG),
+    writing("report phases IN -o OUT", "txt", TEXT),
+    writing("report phases IN --plot OUT", "svg", SVG),
     writing("report holistic IN -o OUT", "txt", TEXT),
     writing("report holistic IN --plot OUT", "png", PNG),
     writing("report html IN -o OUT", "html", HTML),

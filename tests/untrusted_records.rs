@@ -253,6 +253,8 @@ const LINES: &[&str] = &[
     "report access --style EVIL -i R",
     "report access --format EVIL EVIL -i R",
     "report heats -i R",
+    "report phases -i R",
+    "report phases --format markdown -i R",
     "report heats --color always -i R",
     "report heats --color always --glyphs digits -i R",
     "report heats --output raw -i R",

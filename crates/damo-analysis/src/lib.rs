@@ -6,6 +6,7 @@ pub mod compare;
 pub mod course;
 mod error;
 pub mod figure;
+pub mod phases;
 mod resample;
 
 pub use error::AnalysisError;

@@ -13,6 +13,7 @@ mod tracks;
 use crate::ReportError;
 use crate::colormap::ColorMap;
 use crate::heats::{HeatsReport, Scale, Unit};
+use crate::picture::Band;
 use crate::survey::Identity;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -55,6 +56,8 @@ pub struct HtmlOptions {
     pub hash: String,
     /// Colours of the map.
     pub colormap: ColorMap,
+    /// Phases of the run, on the record's clock; a single one is not shown.
+    pub phases: Vec<Band>,
     /// What the hottest colour stands for, so that pages can be compared; `None`: the hottest cell.
     pub scale: Option<Scale>,
 }
@@ -84,6 +87,15 @@ struct Page {
     /// Tracks of the machine; those of a target are the target's.
     tracks: Vec<Track>,
     marks: Vec<MarkAt>,
+    /// Phases of the run, if there are several.
+    phases: Vec<PhaseAt>,
+}
+
+#[derive(Serialize)]
+struct PhaseAt {
+    t: [i64; 2],
+    kind: usize,
+    label: String,
 }
 
 #[derive(Serialize)]
@@ -197,6 +209,11 @@ fn page(record: &Record, options: &HtmlOptions, cells: usize) -> Result<Page, Re
     let peak = seen.iter().filter_map(|(map, _)| map.peak()).fold(0.0, f64::max);
     let peak = if peak > 0.0 { peak } else { 1.0 };
     let marks = first.marks.iter().map(|(at, text)| MarkAt { t: at.saturating_sub(span.start).0, text: text.clone() });
+    let phase = |band: &Band| PhaseAt {
+        t: [band.time.start, band.time.end].map(|at| after(span.start, at)),
+        kind: band.color,
+        label: band.label.clone(),
+    };
     let scheme_colours = match options.colormap {
         ColorMap::Viridis | ColorMap::Cividis => ["#ff5fd2", "#ffffff"],
         _ => ["#2ee6d6", "#7cff6b"],
@@ -215,6 +232,7 @@ fn page(record: &Record, options: &HtmlOptions, cells: usize) -> Result<Page, Re
         peak,
         top: top.unwrap_or(peak),
         marks: marks.collect(),
+        phases: if options.phases.len() > 1 { options.phases.iter().map(phase).collect() } else { Vec::new() },
         targets: seen.into_iter().map(|(map, _)| map).collect(),
         tracks: tracks::of_machine(record, span.start)?,
     })

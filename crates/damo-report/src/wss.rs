@@ -8,6 +8,8 @@
 mod per_mapping;
 mod picture;
 
+pub use per_mapping::MappingLayout;
+
 use crate::confidence::working_set_variance;
 use crate::distribution::{Distribution, DistributionText, PercentileRange, SortBy, histogram_rows, percentile_rows};
 use crate::filter::{Filter, Rows};

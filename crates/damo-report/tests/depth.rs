@@ -296,7 +296,7 @@ fn one_page_tells_what_a_record_is_about_with_and_without_side_files() {
     let names: Vec<_> = tables.iter().map(|table| table.name).collect();
     assert_eq!(names, ["distributions", "maps", "regions", "ages"]);
     let style = style(Theme::Dark);
-    let options = holistic::HolisticOptions { heats: Overview::options(&style, 1), long: false };
+    let options = holistic::HolisticOptions { heats: Overview::options(&style, 1, false), long: false };
     let report = holistic(&stairs(), &options).expect("a page");
     kept_picture("stairs-holistic", &Overview { report: &report }, &style);
 }

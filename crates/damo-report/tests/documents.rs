@@ -82,6 +82,7 @@ fn all_tables() -> Vec<(&'static str, Vec<Table>)> {
         of(profile::profile(record, &profile::ProfileOptions::default()).expect("a report")),
         of(footprints(&stairs, &footprints::FootprintsOptions::default()).expect("a report")),
         of(nr_regions::nr_regions(&stairs, &Default::default()).expect("a report")),
+        of(damo_analysis::phases::phases(&stairs, &Default::default()).expect("a report")),
         of(ages::ages(&stairs, &ages::AgesOptions::default()).expect("a report")),
         of(damo_report::nodes::nodes(&[common::placed()], &Filter::default()).expect("a report")),
         of(probes::probes(&probed, &Filter::default()).expect("a report")),
@@ -134,8 +135,18 @@ fn the_document_of_tables_lists_every_column_and_its_type() {
 #[test]
 fn every_column_of_nanoseconds_is_a_moment_or_a_known_duration() {
     // What `damo report` counts from when the recording began must be known by name.
-    let durations =
-        ["age_ns", "from_ns", "to_ns", "window_ns", "waited_ns", "idle_ns", "aggregation_ns", "reset_interval_ns"];
+    let durations = [
+        "age_ns",
+        "from_ns",
+        "to_ns",
+        "window_ns",
+        "waited_ns",
+        "idle_ns",
+        "aggregation_ns",
+        "reset_interval_ns",
+        "length_ns",
+        "period_ns",
+    ];
     for (report, tables) in all_tables() {
         for name in tables.iter().flat_map(|table| &table.columns).map(|column| &*column.name) {
             let known = damo_report::table::MOMENTS.contains(&name) || durations.contains(&name);

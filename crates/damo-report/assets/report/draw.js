@@ -111,8 +111,27 @@ function byteStep(low, high, most) {
 const CROWDED = 20;
 const marksInView = () => D.marks.filter(mark => mark.t >= view.t[0] && mark.t <= view.t[1]);
 const crowded = (marks, box) => marks.length > 1 && box.width / marks.length < CROWDED;
+/** A strip along the lower edge of a plot, with the phases' letters where there is room for them. */
+function drawPhases(g, box) {
+  const tall = 12, top = box.height - tall;
+  for (const phase of D.phases) {
+    const [from, to] = phase.t.map(t => clamp(toX(t, box), box.x, box.right));
+    if (to - from < .5) continue;
+    g.globalAlpha = .8;
+    g.fillStyle = css(seriesInk(phase.kind));
+    g.fillRect(from, top, to - from, tall);
+    g.globalAlpha = 1;
+    strokeLine(g, from, top, from, box.height, css("--bg"));
+    if (g.measureText(phase.label).width + 2 > to - from) continue;
+    g.fillStyle = css("--bg");
+    g.textAlign = "center";
+    g.textBaseline = "middle";
+    g.fillText(phase.label, (from + to) / 2, top + tall / 2 + .5);
+  }
+}
 /** `first` for the first map, which has the marks' names; `map` for any map: the colours of heat are not to be shaded. */
 function overlays(g, box, { first, map }) {
+  drawPhases(g, box);
   const marks = marksInView();
   let free = box.x;
   for (const mark of crowded(marks, box) ? [] : marks) {

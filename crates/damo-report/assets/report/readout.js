@@ -6,6 +6,11 @@ const mappingAt = (panel, offset) => panel.mappings.find(m => m.start <= offset 
 /** Name and value of everything at the pointer. */
 function atPointer() {
   const found = [["time", time(pointer.t)]];
+  const phase = D.phases.findIndex(({ t: [from, to] }) => from <= pointer.t && pointer.t < to);
+  if (phase >= 0) {
+    const { label, t: [from, to] } = D.phases[phase];
+    found.push(["phase", `${label}, number ${phase + 1}, ${time(from)} – ${time(to)}`]);
+  }
   if (pointer.map) {
     const { panel } = pointer.map, here = cell(panel, pointer.t, pointer.offset), mapping = mappingAt(panel, pointer.offset);
     found.push(["address", address(panel, pointer.offset)]);

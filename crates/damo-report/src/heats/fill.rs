@@ -357,6 +357,7 @@ fn report(
         _ => None,
     };
     let mut report = HeatsReport {
+        bands: Vec::new(),
         probe,
         identity: plan.identity,
         process,

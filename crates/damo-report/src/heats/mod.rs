@@ -36,7 +36,7 @@ pub use schemes::SchemeLayer;
 pub use terminal::{ColorSet, Depth, Glyphs, TerminalStyle};
 
 use crate::events::Event;
-use crate::picture::Picture;
+use crate::picture::{Band, Picture};
 use crate::survey::Identity;
 use crate::table::Table;
 use crate::zero::Zero;
@@ -83,6 +83,9 @@ pub struct HeatsReport {
     pub marks: Vec<(Nanos, String)>,
     /// What else happened within it: processes that came or went, mappings and parameters that changed.
     pub events: Vec<Event>,
+    /// Spans of time that are shown in a strip above pictures, such as phases; whoever wants some sets them, and leaves
+    /// room for them by [`crate::picture::below_bands`].
+    pub bands: Vec<Band>,
     /// Where schemes were applied to the target, by scheme.
     pub schemes: Vec<SchemeLayer>,
     /// Cells that rest on fewer checks are to be marked.

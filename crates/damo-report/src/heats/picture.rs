@@ -4,6 +4,7 @@ use super::{Columns, Grid, HeatsOptions, HeatsReport, NodeColors, Unit, nodes};
 use crate::colormap::Rgb;
 use crate::events::EventKind;
 use crate::picture::axis::{LABEL_EVERY, draw_below, time_labels};
+use crate::picture::bands::{BAND, draw_bands};
 use crate::picture::canvas::{
     Align, COLDEST, Font, HATCH, Indexed, NO_DATA, OVERLAY, OVERLAYS, PALETTE, Rect, fit, frame, text_width,
 };
@@ -451,7 +452,16 @@ impl Picture for HeatMap<'_> {
     }
 
     fn draw(&self, canvas: &mut dyn Canvas, style: &Style, _: f64) {
-        let place = place(style);
+        let mut place = place(style);
+        if !self.report.bands.is_empty() {
+            let TimeSpan { start, end } = self.report.time;
+            let length = end.saturating_sub(start).0.max(1) as f64;
+            let strip = Rect { x: place.left, y: place.top, w: place.width as f64, h: BAND };
+            draw_bands(canvas, style, strip, &self.report.bands, |at| {
+                strip.x + at.saturating_sub(start).0 as f64 / length * strip.w
+            });
+            place.top += BAND;
+        }
         let high = self.report.top();
         let mut y = place.top + NAME;
         let mut panels = Vec::new();

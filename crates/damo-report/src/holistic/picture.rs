@@ -6,7 +6,7 @@ use crate::footprints::Metric;
 use crate::heats::{HeatMap, HeatsOptions, edges};
 use crate::picture::canvas::Rect;
 use crate::picture::stack::draw_strips;
-use crate::picture::{BELOW, Canvas, Chart, Line, MARGIN, Picture, Style, Unit, part};
+use crate::picture::{BELOW, Canvas, Chart, Line, MARGIN, Picture, Style, Unit, below_bands, part};
 use crate::series_chart::of_points;
 use damo_model::{Nanos, TimeSpan};
 
@@ -36,9 +36,10 @@ impl Overview<'_> {
         if maps > 1 { maps + 1 } else { 1 }
     }
 
-    /// Options for so many maps that fill their part of a picture of this style.
-    pub fn options(style: &Style, maps: usize) -> HeatsOptions {
-        HeatMap::options(&part(&upper(style), maps))
+    /// Options for so many maps that fill their part of a picture of this style; `bands` leaves room for a strip of them.
+    pub fn options(style: &Style, maps: usize, bands: bool) -> HeatsOptions {
+        let part = part(&upper(style), maps);
+        HeatMap::options(&if bands { below_bands(&part) } else { part })
     }
 }
 

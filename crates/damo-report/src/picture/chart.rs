@@ -1,6 +1,7 @@
 //! Charts of numbers: over time, or as percentiles.
 
 use super::axis::{LABEL_EVERY, Scale, Unit, bounds, draw_below, label, labels, step};
+use super::bands::{BAND, Band, draw_bands};
 use super::canvas::{Align, Font, Point, Rect, fit};
 use super::{BELOW, Canvas, MARGIN, Picture, SMALL, Style, TEXT_SIZE, font};
 use crate::colormap::Rgb;
@@ -31,6 +32,8 @@ pub struct Chart {
     pub series: Vec<Line>,
     /// Remarks on the horizontal axis.
     pub marks: Vec<(f64, String)>,
+    /// Spans of the horizontal axis with their labels, in a strip above the lines.
+    pub bands: Vec<Band>,
     /// Which colour the first line has, so that one thing has one colour in charts that belong together.
     pub first_color: usize,
     /// Where the horizontal axis begins and ends; `None`: with the points.
@@ -45,7 +48,7 @@ impl Chart {
     /// Lines on axes, each with its name and what it counts: what runs from left to right, then what runs upwards.
     pub fn new(title: impl Into<String>, x: (&str, Unit), y: (&str, Unit), series: Vec<Line>) -> Self {
         let [x, y] = [x, y].map(|(name, unit)| (name.to_owned(), unit));
-        Self { title: title.into(), x, y, series, marks: Vec::new(), first_color: 0, x_range: None }
+        Self { title: title.into(), x, y, series, marks: Vec::new(), bands: Vec::new(), first_color: 0, x_range: None }
     }
 
     fn range(&self, pick: fn(&(f64, f64)) -> f64) -> Option<(f64, f64)> {
@@ -70,7 +73,8 @@ impl Chart {
         });
         canvas.line(&[(x.from, y.from), (x.to, y.from)], theme.muted(), 1.0);
         let ink = Font { color: theme.ink(), align: Align::Left, ..muted };
-        canvas.text((MARGIN, y.to - 12.0), &self.y.0, ink);
+        let above = if self.bands.is_empty() { 12.0 } else { 12.0 + BAND };
+        canvas.text((MARGIN, y.to - above), &self.y.0, ink);
     }
 
     fn draw_series(&self, canvas: &mut dyn Canvas, style: &Style, x: Scale, y: Scale) {
@@ -197,7 +201,7 @@ fn thinned(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
 
 impl Chart {
     /// Draws the chart so that its axes frame `place`; labels are around it.
-    pub(crate) fn draw_in(&self, canvas: &mut dyn Canvas, style: &Style, place: Rect) {
+    pub(crate) fn draw_in(&self, canvas: &mut dyn Canvas, style: &Style, mut place: Rect) {
         let Some((low, high)) = self.x_range.or_else(|| self.range(|point| point.0)) else {
             let font = Font { size: TEXT_SIZE, color: style.theme.muted(), align: Align::Center };
             canvas.text((place.x + place.w / 2.0, place.y + place.h / 2.0), "no complete snapshot to draw", font);
@@ -205,12 +209,17 @@ impl Chart {
         };
         let most = self.range(|point| point.1).map_or(0.0, |(_, most)| most.max(0.0));
         let x = Scale { low, high, from: place.x, to: place.right() };
+        let top = place.y;
+        if !self.bands.is_empty() {
+            draw_bands(canvas, style, place, &self.bands, |at| x.at(at.0 as f64));
+            place = Rect { y: place.y + BAND, h: (place.h - BAND).max(16.0), ..place };
+        }
         let top_value = if self.y.1 == Unit::Percent { (most * 1.05).min(100.0) } else { most * 1.05 };
         let y =
             Scale { low: 0.0, high: if top_value > 0.0 { top_value } else { 1.0 }, from: place.bottom(), to: place.y };
         self.draw_axes(canvas, style, x, y);
         self.draw_series(canvas, style, x, y);
-        self.draw_legend(canvas, style, place.right(), place.y);
+        self.draw_legend(canvas, style, place.right(), top);
         for (at, text) in &self.marks {
             let at = x.at(*at);
             canvas.line(&[(at, place.y), (at, place.bottom())], style.theme.series(1), 1.0);

@@ -4,6 +4,7 @@
 //! font is bundled and nothing of the system is used, so that the same record gives the same picture everywhere.
 
 pub(crate) mod axis;
+pub(crate) mod bands;
 mod bars;
 pub mod canvas;
 pub mod chart;
@@ -16,6 +17,7 @@ mod svg;
 pub(crate) mod ticks;
 
 pub use axis::Unit;
+pub use bands::{Band, below_bands};
 pub use bars::{Bar, Bars};
 pub use canvas::Canvas;
 pub use chart::{Chart, Line};

@@ -19,15 +19,18 @@ const UNMAPPED: &str = "[unmapped]";
 
 /// Where a target's mappings are, disjoint, with positions in a list of names; the last name is that of what is mapped
 /// nowhere.
-struct Layout {
-    names: Vec<String>,
+#[derive(Clone, Debug)]
+pub struct MappingLayout {
+    /// Names of mappings, each once.
+    pub names: Vec<String>,
     spans: Vec<(AddrRange, usize)>,
 }
 
-impl Layout {
-    fn new(names: &MappingNames) -> Self {
+impl MappingLayout {
+    /// That of these mappings.
+    pub fn new(names: &MappingNames) -> Self {
         let mut known: BTreeMap<String, usize> = BTreeMap::new();
-        let mut layout = Layout { names: Vec::new(), spans: Vec::new() };
+        let mut layout = MappingLayout { names: Vec::new(), spans: Vec::new() };
         for (range, name) in names.disjoint() {
             let at = *known.entry(name.clone()).or_insert(layout.names.len());
             if at == layout.names.len() {
@@ -40,7 +43,7 @@ impl Layout {
     }
 
     /// Tells how many bytes of `[start, end)` belong to which name.
-    fn parts(&self, start: u64, end: u64, mut tell: impl FnMut(usize, u64)) {
+    pub fn parts(&self, start: u64, end: u64, mut tell: impl FnMut(usize, u64)) {
         let mut rest = end.saturating_sub(start);
         let first = self.spans.partition_point(|(range, _)| range.end.0 <= start);
         for (range, name) in self.spans.iter().skip(first).take_while(|(range, _)| range.start.0 < end) {
@@ -60,10 +63,10 @@ pub(super) fn series(
     filter: &Filter,
     options: &WssOptions,
 ) -> Result<Vec<(TargetKey, String, Vec<Point>)>, ReportError> {
-    let mut layouts: HashMap<TargetKey, Layout> = HashMap::new();
+    let mut layouts: HashMap<TargetKey, MappingLayout> = HashMap::new();
     for target in record.targets() {
         let names = MappingNames::of(std::slice::from_ref(record), Identity::from(target))?;
-        layouts.insert(target.key, Layout::new(&names));
+        layouts.insert(target.key, MappingLayout::new(&names));
     }
     if layouts.values().all(|layout| layout.spans.is_empty()) {
         return Err(ReportError::invalid(format!(
@@ -116,7 +119,7 @@ mod tests {
     fn a_region_counts_for_each_mapping_by_the_bytes_in_it() {
         let range = |a, b| AddrRange::new(Addr(a), Addr(b));
         let names = vec!["a".to_owned(), "b".to_owned(), UNMAPPED.to_owned()];
-        let layout = Layout { names, spans: vec![(range(10, 20), 0), (range(20, 30), 1), (range(50, 60), 0)] };
+        let layout = MappingLayout { names, spans: vec![(range(10, 20), 0), (range(20, 30), 1), (range(50, 60), 0)] };
         let mut sums = [0; 3];
         layout.parts(5, 55, |name, bytes| sums[name] += bytes);
         assert_eq!(sums, [15, 10, 25]);

@@ -84,10 +84,14 @@ impl ReportArgs for FootprintsArgs {
             sort: distribution.sort(),
             time: request.asked.part.range(request.asked.clock)?,
         };
-        let found = Apart::look(&request.opened.records, |records| footprints(records, &options))?;
+        let found = Apart::look(&request.opened.records, |records| -> Result<_> {
+            let time = request.asked.phases.range(records)?.or(options.time.clone());
+            Ok(footprints(records, &FootprintsOptions { time, ..options.clone() })?)
+        })?;
         // Percentiles have no times.
         let timed = *with_wss
             || options.time.is_some()
+            || !request.asked.phases.numbers.is_empty()
             || options.sort == SortBy::Time
             || request.form.format() != AnyForm::Text;
         if timed && found.parts.iter().any(|part| part.value.aligned) {

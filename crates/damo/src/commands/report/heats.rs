@@ -4,7 +4,7 @@ mod window;
 
 use super::form::{AnyForm, FormArgs, FormOptions, form};
 use super::options::{COLOR_WHEN, choice};
-use super::part::MapPart;
+use super::part::{MapPart, PhaseArgs};
 use super::picture::{PictureArgs, ScaleArgs};
 use super::ranges::BareTimes;
 use super::shared::{Asked, ReportArgs, Request};
@@ -13,6 +13,7 @@ use crate::output::{self, ColorWhen};
 use crate::progress;
 use anyhow::{Result, bail};
 use clap::Args;
+use damo_analysis::phases::bands;
 use damo_frame::Record;
 use damo_model::human::{Show, Style};
 use damo_report::ReportError;
@@ -57,6 +58,9 @@ pub(super) struct HeatsArgs {
         help_heading = "Output"
     )]
     colorset: ColorSet,
+    /// Show the phases of the run as a strip above the map, in pictures
+    #[arg(long, help_heading = "Output", conflicts_with = "sort_temperature")]
+    phases: bool,
     /// Leave out the line that explains the digits
     #[arg(long = "stdout_skip_colorset_example", alias = "stdout_heatmap_skip_color_example", help_heading = "Output")]
     skip_example: bool,
@@ -159,12 +163,19 @@ impl ReportArgs for HeatsArgs {
     }
 
     fn find(request: &Request<'_, Self>) -> Result<Apart<HeatsReport>> {
-        let options = options(request.asked, &request.form)?;
+        let (own, options) = (request.own(), options(request.asked, &request.form)?);
         match Destination::of(request.asked, &request.form) {
             Destination::Terminal => Window::of(request)?.maps(request, &options),
             Destination::Numbers => one_map(request, &options),
             Destination::Tables => maps(request, &|_| options.clone()),
-            Destination::Picture => maps(request, &|parts| request.form.plot.picture.heats_part(parts, &options)),
+            Destination::Picture => {
+                let picture = request.form.plot.picture;
+                let mut maps = maps(request, &|parts| picture.heats_part(parts, &options, own.phases))?;
+                if own.phases {
+                    add_phases(request, &mut maps)?;
+                }
+                Ok(maps)
+            }
         }
     }
 
@@ -210,7 +221,8 @@ fn first_maps<A: ReportArgs>(
     let (records, filter) = (&request.opened.records, &request.filter.target);
     let mut parts = most;
     loop {
-        let found = progress::during(records, || some_maps(records, filter, parts, &options(parts)))?;
+        let phases = &request.asked.phases;
+        let found = progress::during(records, || some_maps(records, filter, parts, (&options(parts), phases)))?;
         // Rows and columns were for as many maps as there could have been.
         if found.parts.len() >= parts {
             return Ok(found);
@@ -223,10 +235,12 @@ fn some_maps(
     records: &[Record],
     filter: &TargetFilter,
     most: usize,
-    options: &HeatsOptions,
+    (options, phases): (&HeatsOptions, &PhaseArgs),
 ) -> Result<Apart<HeatsReport>> {
     let mut left = most;
     Apart::look_often(records, |records| {
+        let time_range = phases.range(records)?.or(options.time_range.clone());
+        let options = HeatsOptions { time_range, ..options.clone() };
         let mut identities = monitored(records, filter);
         if identities.is_empty() {
             identities.push(options.identity);
@@ -257,6 +271,17 @@ fn some_maps(
     })
 }
 
+/// Adds the phases of each record to its maps.
+fn add_phases(request: &Request<'_, HeatsArgs>, maps: &mut Apart<HeatsReport>) -> Result<()> {
+    let groups = apart(&request.opened.records)?;
+    for part in &mut maps.parts {
+        if let Some(record) = groups.get(part.number).and_then(|records| records.first()) {
+            part.value.bands = bands(record)?;
+        }
+    }
+    Ok(())
+}
+
 /// The error for a map without any cell that something is known of.
 fn nothing_shown(records: &[Record]) -> anyhow::Error {
     match records.first() {
@@ -273,6 +298,7 @@ fn one_map(request: &Request<'_, HeatsArgs>, options: &HeatsOptions) -> Result<A
     let maps = progress::during(records, || {
         Apart::look(records, |records| {
             let mut options = options.clone();
+            options.time_range = request.asked.phases.range(records)?.or(options.time_range);
             if let Some(pid) = request.asked.part.target.pid {
                 options.identity = identity_of(records, pid)?;
             }
@@ -365,7 +391,7 @@ fn options(asked: &Asked<HeatsArgs>, form: &FormArgs) -> Result<HeatsOptions> {
         Destination::Terminal => HeatsOptions::terminal(),
         Destination::Numbers => HeatsOptions::default(),
         Destination::Tables => HeatsOptions { rows: 100, columns: Columns::Each(100), ..HeatsOptions::overview() },
-        Destination::Picture => form.plot.picture.heats_options(),
+        Destination::Picture => form.plot.picture.heats_options(own.phases),
     };
     if let [rows, columns] = own.resol[..] {
         if rows == 0 || columns == 0 {
@@ -391,6 +417,9 @@ fn options(asked: &Asked<HeatsArgs>, form: &FormArgs) -> Result<HeatsOptions> {
     options.by_node = own.color_by;
     if own.color_by && !matches!(destination, Destination::Picture) {
         bail!("--color_by node is for pictures: name a file for one, as in `-o map.png`");
+    }
+    if own.phases && !matches!(destination, Destination::Picture) {
+        bail!("--phases is for pictures: name a file for one, as in `-o map.png`; `damo report phases` lists them");
     }
     options.scale = own.scale.scale();
     options.mark.clone_from(&own.mark);

@@ -9,6 +9,7 @@ use crate::output::{self, ColorWhen};
 use crate::progress;
 use anyhow::{Result, bail};
 use clap::Args;
+use damo_analysis::phases::bands;
 use damo_frame::Record;
 use damo_report::filter::TargetFilter;
 use damo_report::heats::{Fit, Glyphs, HeatsOptions, TerminalStyle};
@@ -36,6 +37,9 @@ pub(super) struct HolisticArgs {
     /// Larger maps, and distributions by time as well as by size
     #[arg(long, help_heading = "Output")]
     long: bool,
+    /// Show the phases of the run as a strip above the map, in pictures
+    #[arg(long, help_heading = "Output")]
+    phases: bool,
     /// Colours on the terminal; `auto` respects NO_COLOR and TERM
     #[arg(long, value_name = "WHEN", default_value = "auto", value_parser = choice(COLOR_WHEN), help_heading = "Output")]
     color: ColorWhen,
@@ -61,6 +65,9 @@ impl ReportArgs for HolisticArgs {
     fn find(request: &Request<'_, Self>) -> Result<Apart<HolisticReport>> {
         let (own, form) = (request.own(), &request.form);
         let records = &request.opened.records;
+        if own.phases && form.picture_output().is_none() {
+            bail!("--phases is for pictures: name a file for one with --plot; `damo report phases` lists them");
+        }
         // Footprints that are named go with the record, even if it has some of its own.
         let groups = if own.footprints.is_some() { vec![&records[..]] } else { apart(records)? };
         let targets = |group: &[Record]| monitored(group, &TargetFilter::default()).len();
@@ -68,7 +75,7 @@ impl ReportArgs for HolisticArgs {
         let heats = |targets: usize| {
             if form.picture_output().is_some() {
                 let style = with_room(&form.plot.picture.with_subtitle(), parts);
-                return Overview::options(&part(&style, groups.len()), targets);
+                return Overview::options(&part(&style, groups.len()), targets, own.phases);
             }
             let lines = if targets > 1 { LINES_OF_SEVERAL } else { LINES } * if own.long { 2 } else { 1 };
             let (width, _) = output::terminal_size();
@@ -78,7 +85,12 @@ impl ReportArgs for HolisticArgs {
         progress::during(records, || {
             Apart::of(&groups, |records| {
                 let heats = HeatsOptions { scale: own.scale.scale(), ..heats(targets(records)) };
-                Ok(holistic(records, &HolisticOptions { heats, long: own.long })?)
+                let mut report = holistic(records, &HolisticOptions { heats, long: own.long })?;
+                if let Some(record) = records.first().filter(|_| own.phases) {
+                    let bands = bands(record)?;
+                    report.maps.iter_mut().for_each(|map| map.bands.clone_from(&bands));
+                }
+                Ok(report)
             })
         })
     }

@@ -10,6 +10,7 @@ use crate::outputs::{self, Manner};
 use crate::progress;
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use damo_analysis::phases::bands;
 use damo_format::Kind;
 use damo_model::human::Show;
 use damo_report::colormap::ColorMap;
@@ -55,7 +56,8 @@ impl ReportCommand for HtmlArgs {
             bail!("a page shows one record, and {} are given: make a page for each", opened.records.len())
         };
         let (command, hash, scale) = (output::command_line(), opened.hash(), self.scale.scale());
-        let options = HtmlOptions { command, hash, colormap: self.colormap, scale };
+        let phases = progress::during(&opened.records, || bands(record))?;
+        let options = HtmlOptions { command, hash, colormap: self.colormap, phases, scale };
         let to_stdout = outputs::is_stdout(&self.output);
         if self.open && to_stdout {
             bail!("--open opens a file, and the page goes to standard output: name a file with -o FILE");

@@ -13,6 +13,7 @@ mod nodes;
 mod nr_regions;
 pub(crate) mod options;
 pub(crate) mod part;
+mod phases;
 pub(crate) mod picture;
 mod probes;
 mod profile;
@@ -75,6 +76,10 @@ const REPORTS: &[Entry] = &[
     entry::<Asked<nr_regions::NrRegionsArgs>>(
         &["nr_regions", "nr-regions"],
         "Distribution of the number of regions per snapshot, which decides DAMON's accuracy and overhead",
+    ),
+    entry::<Asked<phases::PhasesArgs>>(
+        &["phases"],
+        "Phases of the run: times in which the same memory is touched, which of them come again, and what is hot in each",
     ),
     entry::<Asked<record_info::RecordInfoArgs>>(
         &["record_info", "record-info"],

@@ -4,10 +4,12 @@ use super::options::{ClockArgs, microseconds, size};
 use super::ranges::{Ranges, TimeArgs, occurrences, repeated, time_bounds};
 use anyhow::{Context, Result, bail};
 use clap::{ArgMatches, Args, Command};
+use damo_analysis::phases::times_of;
+use damo_frame::Record;
 use damo_model::human::{self, ParseError};
 use damo_model::{Addr, AddrRange, Bytes, Nanos};
 use damo_report::filter::{Bounds, Filter, TargetFilter};
-use damo_report::range::TimeBase;
+use damo_report::range::{TimeBase, TimeRange};
 use std::collections::HashMap;
 use std::path::PathBuf;
 
@@ -19,9 +21,55 @@ pub(crate) trait PartOptions: Args + std::fmt::Debug {
     /// If bounds are the wrong way round, or address ranges overlap.
     fn filter(&self, clock: ClockArgs) -> Result<Filter>;
 
+    /// The option that names a time, if it is given; `--phase` does the same, and excludes it.
+    fn time_option(&self) -> Option<&'static str>;
+
+    /// Whether a part of the time can be looked at.
+    const HAS_TIMES: bool = true;
+
     /// Records that stand right behind one of the options.
     fn files(&self) -> &[PathBuf] {
         &[]
+    }
+}
+
+/// `--phase`, for all reports that can look at a part of the time.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct PhaseArgs {
+    /// Only the time of this phase of the run, as `damo report phases` numbers them (repeatable)
+    #[arg(long = "phase", value_name = "NUMBER", help_heading = "Selection")]
+    pub numbers: Vec<usize>,
+}
+
+impl PhaseArgs {
+    /// Sees that the time is not named otherwise as well.
+    ///
+    /// # Errors
+    /// If it is, or the report is of whole records.
+    pub(crate) fn check<P: PartOptions>(&self, part: &P) -> Result<()> {
+        match part.time_option() {
+            _ if self.numbers.is_empty() => Ok(()),
+            _ if !P::HAS_TIMES => bail!("--phase: this report is of whole records; leave it out"),
+            Some(option) => bail!("--phase and {option} both name a time: leave one out"),
+            None => Ok(()),
+        }
+    }
+
+    /// The time of the phases as one range, for what shows one range of time; `None` if none is asked for.
+    ///
+    /// # Errors
+    /// If there is no such phase, or they do not follow on one another.
+    pub(crate) fn range(&self, records: &[Record]) -> Result<Option<TimeRange>> {
+        let Some(record) = records.first() else { return Ok(None) };
+        let mut numbers = self.numbers.clone();
+        numbers.sort_unstable();
+        numbers.dedup();
+        if numbers.windows(2).any(|pair| matches!(pair, [a, b] if a + 1 < *b)) {
+            bail!("--phase: this shows one range of time, and the phases named do not follow on one another: name one");
+        }
+        let times = times_of(record, &numbers)?;
+        let range = times.first().zip(times.last());
+        Ok(range.map(|(first, last)| TimeRange { start: first.min, end: last.max, base: TimeBase::At(Nanos(0)) }))
     }
 }
 
@@ -30,8 +78,14 @@ pub(crate) trait PartOptions: Args + std::fmt::Debug {
 pub(crate) struct WholeRecord {}
 
 impl PartOptions for WholeRecord {
+    const HAS_TIMES: bool = false;
+
     fn filter(&self, _: ClockArgs) -> Result<Filter> {
         Ok(Filter::default())
+    }
+
+    fn time_option(&self) -> Option<&'static str> {
+        None
     }
 }
 
@@ -40,6 +94,10 @@ impl PartOptions for TimeArgs {
     fn filter(&self, clock: ClockArgs) -> Result<Filter> {
         self.range(clock)?;
         Ok(Filter::default())
+    }
+
+    fn time_option(&self) -> Option<&'static str> {
+        self.is_given().then_some("--time_range")
     }
 }
 
@@ -57,6 +115,10 @@ pub(crate) struct MapPart {
 impl PartOptions for MapPart {
     fn filter(&self, _: ClockArgs) -> Result<Filter> {
         Ok(Filter { target: self.target.filter(), ..Filter::default() })
+    }
+
+    fn time_option(&self) -> Option<&'static str> {
+        self.ranges.names_time().then_some("--time_range")
     }
 
     fn files(&self) -> &[PathBuf] {
@@ -144,6 +206,10 @@ impl PartOptions for FilterArgs {
         filter.temperature =
             self.repeated.bounds("temperature", |text| human::parse_number(text).map(|number| number.trunc()))?;
         Ok(filter)
+    }
+
+    fn time_option(&self) -> Option<&'static str> {
+        (!self.repeated.groups("snapshot_time").is_empty()).then_some("--snapshot_time")
     }
 }
 

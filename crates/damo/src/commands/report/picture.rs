@@ -9,7 +9,7 @@ use clap::Args;
 use damo_model::human::Show;
 use damo_report::colormap::ColorMap;
 use damo_report::heats::{HeatMap, HeatsOptions, Scale};
-use damo_report::picture::{self, Format, Picture, Style, Theme, part, with_room};
+use damo_report::picture::{self, Format, Picture, Style, Theme, below_bands, part, with_room};
 use std::path::{Path, PathBuf};
 
 /// How pictures look.
@@ -80,6 +80,11 @@ pub(crate) struct PictureOutput<'a> {
     pub manner: Manner,
 }
 
+/// Options of a map that fills a picture of this style; `bands` leaves room for a strip of them.
+fn map_options(style: &Style, bands: bool) -> HeatsOptions {
+    HeatMap::options(&if bands { below_bands(style) } else { style.clone() })
+}
+
 impl PictureArgs {
     /// Colours of heat.
     pub(crate) fn colormap(self) -> ColorMap {
@@ -92,17 +97,18 @@ impl PictureArgs {
     }
 
     /// A map that fills the picture.
-    pub(crate) fn heats_options(self) -> HeatsOptions {
-        HeatMap::options(&self.with_subtitle())
+    pub(crate) fn heats_options(self, bands: bool) -> HeatsOptions {
+        map_options(&self.with_subtitle(), bands)
     }
 
     /// The same options for one of so many maps below one another.
-    pub(crate) fn heats_part(self, maps: usize, options: &HeatsOptions) -> HeatsOptions {
-        if maps < 2 || (options.rows, options.columns) != (self.heats_options().rows, self.heats_options().columns) {
+    pub(crate) fn heats_part(self, maps: usize, options: &HeatsOptions, bands: bool) -> HeatsOptions {
+        let whole = self.heats_options(bands);
+        if maps < 2 || (options.rows, options.columns) != (whole.rows, whole.columns) {
             return options.clone();
         }
         let style = self.with_subtitle();
-        let HeatsOptions { rows, columns, .. } = HeatMap::options(&part(&with_room(&style, maps), maps));
+        let HeatsOptions { rows, columns, .. } = map_options(&part(&with_room(&style, maps), maps), bands);
         HeatsOptions { rows, columns, ..options.clone() }
     }
 

@@ -18,6 +18,11 @@ pub(crate) struct TimeArgs {
 }
 
 impl TimeArgs {
+    /// Whether a time is named.
+    pub(crate) fn is_given(&self) -> bool {
+        !self.time_range.is_empty()
+    }
+
     /// The library's word for it.
     ///
     /// # Errors
@@ -142,6 +147,11 @@ impl Ranges {
     /// Records that stood right behind a range.
     pub(crate) fn files(&self) -> &[PathBuf] {
         &self.files
+    }
+
+    /// Whether a time is named.
+    pub(crate) fn names_time(&self) -> bool {
+        self.time.is_some()
     }
 
     /// The wanted time; `bare` says what bare numbers are.

@@ -37,6 +37,10 @@ impl PartOptions for RawPart {
     fn filter(&self, clock: ClockArgs) -> Result<Filter> {
         self.filter.filter(clock)
     }
+
+    fn time_option(&self) -> Option<&'static str> {
+        self.filter.time_option().or((!self.duration.is_empty()).then_some("--duration"))
+    }
 }
 
 impl RawPart {
@@ -85,9 +89,9 @@ pub(super) fn draw<A: ReportArgs>(request: &Request<'_, A>, duration: Option<Bou
     let options = HeatsOptions {
         address_ranges: filter.addresses.iter().map(range).collect(),
         time_range: duration.map(|time| TimeRange { start: time.min, end: time.max, base: TimeBase::Began }),
-        ..picture.heats_options()
+        ..picture.heats_options(false)
     };
-    let maps = maps(request, &|parts| picture.heats_part(parts, &options))?;
+    let maps = maps(request, &|parts| picture.heats_part(parts, &options, false))?;
     let drawn = maps.picture(&HeatsLayout::Numbers(RawStyle::default()))?;
     picture.draw(&*drawn, request.opened, &place)?;
     Ok(true)

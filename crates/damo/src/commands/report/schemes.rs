@@ -28,7 +28,10 @@ impl ReportArgs for SchemesArgs {
     fn find(request: &Request<'_, Self>) -> Result<Apart<SchemesReport>> {
         let time = request.asked.part.range(request.asked.clock)?;
         let options = SchemesOptions { interval: request.own().interval, time };
-        Ok(Apart::look(&request.opened.records, |records| schemes(records, &options))?)
+        Apart::look(&request.opened.records, |records| {
+            let time = request.asked.phases.range(records)?.or(options.time.clone());
+            Ok(schemes(records, &SchemesOptions { time, ..options.clone() })?)
+        })
     }
 
     fn layout(request: &Request<'_, Self>, _: &Apart<SchemesReport>) -> Result<Style> {

@@ -4,12 +4,13 @@
 use super::form::{AnyForm, FormArgs, FormOptions, PagerArgs};
 use super::live::LiveArgs;
 use super::options::ClockArgs;
-use super::part::PartOptions;
+use super::part::{PartOptions, PhaseArgs};
 use crate::errors::Outcome;
 use crate::inputs::{Inputs, Opened};
 use crate::progress;
 use anyhow::Result;
 use clap::{Args, Command};
+use damo_analysis::phases::times_of;
 use damo_frame::{OpenOptions, Record};
 use damo_report::Report;
 use damo_report::filter::Filter;
@@ -114,6 +115,9 @@ pub(crate) struct Asked<A: ReportArgs> {
     /// Which part of the records.
     #[command(flatten)]
     pub part: A::Part,
+    /// Which phases of their time.
+    #[command(flatten)]
+    pub phases: PhaseArgs,
     /// Which clock times are of.
     #[command(flatten)]
     pub clock: ClockArgs,
@@ -143,7 +147,13 @@ impl<'r, A: ReportArgs> Request<'r, A> {
     /// If nothing passes, or the first that `look` returns.
     pub(crate) fn each<T>(&self, mut look: impl FnMut(&'r [Record], Filter) -> Result<T>) -> Result<Apart<T>> {
         progress::during(&self.opened.records, || {
-            Apart::look(&self.opened.records, |records| look(records, selected(records, &self.filter)?))
+            Apart::look(&self.opened.records, |records| {
+                let mut filter = self.filter.clone();
+                if let Some(record) = records.first() {
+                    filter.snapshot_time.extend(times_of(record, &self.asked.phases.numbers)?);
+                }
+                look(records, selected(records, &filter)?)
+            })
         })
     }
 
@@ -168,12 +178,14 @@ impl<'r, A: ReportArgs> Request<'r, A> {
 
 impl<A: ReportArgs> ReportCommand for Asked<A> {
     fn adapt(command: Command) -> Command {
-        A::adapt(command)
+        let command = A::adapt(command);
+        if A::Part::HAS_TIMES { command } else { command.mut_arg("numbers", |phase| phase.hide(true)) }
     }
 
     fn run(&self) -> Result<Outcome> {
         // Mistakes in options are told before a long record is read.
         let (form, filter) = (self.form.form()?, self.part.filter(self.clock)?);
+        self.phases.check(&self.part)?;
         A::check(self, &form)?;
         let mut opened = match self.live.record(&OpenOptions::default())? {
             Some(record) => Opened { records: vec![record] },
