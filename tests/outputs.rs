@@ -62,7 +62,7 @@ const fn writing(line: &'static str, ending: &'static str, replaces: &'static [u
 }
 
 /// Every command that writes a file, with every option that names one. New ones belong here.
-const WRITINGS: [Writing; 66] = [
+const WRITINGS: [Writing; 71] = [
     writing("convert IN OUT", "damo", NONE),
     writing("convert IN -o OUT", "json", NONE),
     writing("convert --record_file IN --output_file OUT", "data", NONE),
@@ -75,6 +75,11 @@ const WRITINGS: [Writing; 66] = [
     writing("cut IN --time_range 0 30s --out OUT --to json", "json", NONE),
     writing("merge IN IN -o OUT", "damo", NONE),
     writing("anonymize IN -o OUT", "damo", NONE),
+    writing("check IN --wss_max 1TiB -o OUT", "txt", TEXT),
+    writing("check IN --wss_max 1TiB --out OUT", "md", TEXT),
+    writing("check IN --wss_max 1TiB -o OUT --format github", "json", TEXT),
+    writing("check IN --wss_max 1TiB --output OUT", "xml", TEXT),
+    writing("check IN --wss_max 1TiB --plot OUT", "png", PNG),
     writing("report raw IN -o OUT", "txt", TEXT),
     writing("report raw IN -o OUT", "csv", TEXT),
     writing("report raw IN --plot OUT", "svg", SVG),

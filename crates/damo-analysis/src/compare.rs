@@ -15,9 +15,11 @@ use damo_model::Nanos;
 
 /// For so many runs counts what the bootstrap within runs says of the spread between them.
 const PRIOR_FREEDOM: f64 = 4.0;
-/// What no bootstrap within a run can see: DAMON's regions settle a little differently in each run. As a share of the figure;
-/// measured on simulated workloads (docs/diff.md).
+/// What no bootstrap within a run can see: DAMON's regions settle a little differently in each run. A standard deviation, as a
+/// share of the figure; six simulated workloads of 30 s to 60 s had at most 0.9 % over 16 seeds.
 const BETWEEN_RUNS: f64 = 0.01;
+/// The same for shares of the memory, in percentage points; there it was at most 2.0.
+const BETWEEN_SHARES: f64 = 2.0;
 /// So many half widths of its 95 % interval a difference is from zero where it is called a change: 99.7 % for many degrees of
 /// freedom.
 const FIRM: f64 = 1.5;
@@ -133,6 +135,24 @@ impl Estimate {
         let error = (variance / values.len() as f64).sqrt();
         Ok(Estimate { value, within: error * t95(freedom), runs: values.len() })
     }
+
+    /// The figure of these very runs, whatever others would do: uncertain by what DAMON measures of the same program a little
+    /// differently each time, and by the spread of the runs where there are several.
+    ///
+    /// # Errors
+    /// If one of them does not tell it.
+    pub(crate) fn of_these(figure: &Figure, runs: &[Course]) -> Result<Estimate, AnalysisError> {
+        let value = |course: &Course| {
+            let series = figure.values(course)?;
+            figure.statistic.of(&series).ok_or_else(|| nothing(figure, course))
+        };
+        let values = runs.iter().map(value).collect::<Result<Vec<f64>, _>>()?;
+        let measured = Spread { error: 0.0, freedom: f64::INFINITY };
+        let (variance, freedom, _) =
+            pooled(std::slice::from_ref(&values), &[measured], floor(figure, mean(&values), runs));
+        let error = (variance / values.len() as f64).sqrt();
+        Ok(Estimate { value: mean(&values), within: error * t95(freedom), runs: values.len() })
+    }
 }
 
 impl Comparison {
@@ -222,6 +242,11 @@ impl Comparison {
         } else {
             (margin.negligible - size).max(margin.negligible * NEAREST)
         };
+        self.needs_for(wanted)
+    }
+
+    /// What would make half of the interval as wide as `wanted`.
+    pub(crate) fn needs_for(&self, wanted: f64) -> Needs {
         let times = (self.within / wanted.max(f64::MIN_POSITIVE)).powi(2).clamp(1.0, 1e6);
         let runs = self.base.runs.min(self.new.runs).max(1) as f64;
         // What is between runs stays, however long they are.
@@ -246,9 +271,8 @@ fn series_of(figure: &Figure, runs: &[Course]) -> Result<Vec<Vec<f64>>, Analysis
 
 /// The standard deviation between runs that is always reckoned with.
 fn floor(figure: &Figure, value: f64, runs: &[Course]) -> f64 {
-    // A share is of what is monitored, all of which it may be wrong by.
     if !figure.is_size() {
-        return 100.0 * BETWEEN_RUNS;
+        return BETWEEN_SHARES;
     }
     // Where regions end decides how much of a working set lies in which of its parts.
     let is_part = figure.mapping.is_some() || figure.quantity == Quantity::Hot;
@@ -269,8 +293,9 @@ fn pooled(sides: &[Vec<f64>], within: &[Spread], floor: f64) -> (f64, f64, f64) 
     let prior = drawn + floor * floor;
     let shrinks = |variance: f64| if variance > 0.0 { (drawn / variance).min(1.0) } else { 0.0 };
     if freedom == 0.0 {
-        let blocks = within.iter().map(|spread| spread.blocks).fold(f64::INFINITY, f64::min);
-        return (prior, (blocks - 1.0).max(1.0), shrinks(prior));
+        // Welch and Satterthwaite: the floor is known, what was drawn is as uncertain as its blocks are few.
+        let fewest = within.iter().map(|spread| spread.freedom).fold(f64::INFINITY, f64::min);
+        return (prior, fewest / shrinks(prior).powi(2).max(1e-9), shrinks(prior));
     }
     let variance = (PRIOR_FREEDOM * prior + between) / (PRIOR_FREEDOM + freedom);
     (variance, PRIOR_FREEDOM + freedom, shrinks(variance))

@@ -127,8 +127,10 @@ fn mapping_values(course: &Course, mapping: &str, quantity: Quantity) -> Result<
             "of a mapping there is the working set only, as in '{mapping}:wss-p50'"
         )));
     }
+    // `heap` is [heap], and `cache` is [anon:cache].
     let bare = |name: &str| name.trim_start_matches('[').trim_end_matches(']').to_owned();
-    let fits = |name: &str| name == mapping || bare(name) == bare(mapping);
+    let plain = |name: &str| bare(name).trim_start_matches("anon:").to_owned();
+    let fits = |name: &str| name == mapping || bare(name) == bare(mapping) || plain(name) == mapping;
     let mut sum = vec![0.0; course.times.len()];
     let mut found = false;
     for area in course.areas.iter().filter(|area| fits(&area.name)) {

@@ -2,6 +2,7 @@
 //! sentences. It computes on what `damo-report` measures, and shows its results as reports do.
 #![forbid(unsafe_code)]
 
+pub mod check;
 pub mod compare;
 pub mod course;
 mod error;

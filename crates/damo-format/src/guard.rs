@@ -39,6 +39,8 @@ pub enum Kind {
     Json,
     /// Tables as Markdown.
     Markdown,
+    /// What tests came to, as JUnit's XML.
+    Junit,
     /// Text for people.
     Text,
     /// Metrics for Prometheus' node_exporter.
@@ -48,7 +50,7 @@ pub enum Kind {
 }
 
 /// Each kind with the endings of its files' names, and what is said of a file that is not of this kind.
-const KINDS: [(Kind, &[&str], &str); 11] = [
+const KINDS: [(Kind, &[&str], &str); 12] = [
     (Kind::Record, &["damo", "data"], "exists and is no record"),
     (Kind::Png, &["png"], "exists and is no picture (PNG or SVG)"),
     (Kind::Svg, &["svg"], "exists and is no picture (PNG or SVG)"),
@@ -57,6 +59,7 @@ const KINDS: [(Kind, &[&str], &str); 11] = [
     (Kind::Csv, &["csv"], "exists and is no table: no text, or its name does not end in .csv"),
     (Kind::Json, &["json", "jsonl"], "exists and is no JSON: no text, or its name does not end in .json"),
     (Kind::Markdown, &["md", "markdown"], "exists and is no table: no text, or its name does not end in .md"),
+    (Kind::Junit, &["xml"], "exists and is no XML of tests: no text, or its name does not end in .xml"),
     (Kind::Text, &["txt"], "exists and is no report: no text, or its name does not end in .txt"),
     (Kind::Metrics, &["prom"], "exists and is no file of metrics: no text, or its name does not end in .prom"),
     (Kind::Manual, &[], "exists and is no manual page"),
@@ -105,7 +108,7 @@ impl Kind {
         match Kind::of_content(head) {
             Some(there) => there == self || is_picture(there) && is_picture(self),
             None => match self {
-                Kind::Csv | Kind::Json | Kind::Markdown | Kind::Text | Kind::Metrics => {
+                Kind::Csv | Kind::Json | Kind::Markdown | Kind::Junit | Kind::Text | Kind::Metrics => {
                     !head.contains(&0) && Kind::of_name(path) == Some(self)
                 }
                 _ => false,

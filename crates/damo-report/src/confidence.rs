@@ -56,6 +56,35 @@ pub struct Confidence {
     pub intervals: Option<Intervals>,
 }
 
+/// Something that a record cannot tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What, and what to do about it.
+    pub text: String,
+    /// Whether no figure of the record supports a conclusion.
+    pub is_grave: bool,
+    /// Whether it is that snapshots are missing or lack regions.
+    pub is_coverage: bool,
+}
+
+/// The findings so far.
+#[derive(Default)]
+struct Findings(Vec<Finding>);
+
+impl Findings {
+    fn push(&mut self, text: String) {
+        self.0.push(Finding { text, is_grave: false, is_coverage: false });
+    }
+
+    fn grave(&mut self, text: String) {
+        self.0.push(Finding { text, is_grave: true, is_coverage: false });
+    }
+
+    fn coverage(&mut self, text: String) {
+        self.0.push(Finding { text, is_grave: true, is_coverage: true });
+    }
+}
+
 impl Confidence {
     /// The number of complete snapshots.
     pub fn snapshots(&self) -> u64 {
@@ -134,26 +163,31 @@ impl Confidence {
 
     /// What the record cannot tell, and what to do about it: one sentence each, the gravest first.
     pub fn findings(&self) -> Vec<String> {
-        let mut findings = Vec::new();
+        self.judged().into_iter().map(|finding| finding.text).collect()
+    }
+
+    /// The same, told apart by what they mean for conclusions.
+    pub fn judged(&self) -> Vec<Finding> {
+        let mut findings = Findings::default();
         let complete = self.snapshots();
         let coverage = complete as f64 * 100.0 / self.used.snapshots.max(1) as f64;
         if self.used.snapshots == 0 {
-            findings.push(
+            findings.grave(
                 "there is no snapshot: nothing was monitored, or the recording ended within one aggregation".to_owned(),
             );
-            return findings;
+            return findings.0;
         }
         if coverage < 99.0 || self.lost_events > 0 {
-            findings.push(format!(
+            findings.coverage(format!(
                 "{} of {} snapshots are complete ({coverage:.1} %; {} events lost): record with a larger buffer, fewer \
                  regions or a longer aggregation interval",
                 complete, self.used.snapshots, self.lost_events
             ));
         }
-        findings.extend(self.too_little());
+        self.too_little().into_iter().for_each(|text| findings.grave(text));
         let Some(intervals) = self.intervals else {
             findings.push("the intervals are not known: access rates and ages are counts without a unit".to_owned());
-            return findings;
+            return findings.0;
         };
         let never = if self.monitored > 0.0 { self.never_seen * 100.0 / self.monitored } else { 100.0 };
         if never >= 95.0
@@ -188,7 +222,7 @@ impl Confidence {
                 intervals.max_nr_accesses().0
             ));
         }
-        findings
+        findings.0
     }
 
     /// Says so if there are too few snapshots, or of too short a time, to conclude anything from.

@@ -132,7 +132,7 @@ fn length_of(span: TimeSpan, found: &found::Figures, wanted: Option<Nanos>) -> R
 }
 
 /// The reset interval of a quota, if it has one and it ever ends.
-fn reset_interval(quotas: &Quotas) -> Option<Nanos> {
+pub fn reset_interval(quotas: &Quotas) -> Option<Nanos> {
     Some(quotas.reset_interval).filter(|reset| quotas.is_limited() && reset.0 > 0 && reset.0 < i64::MAX)
 }
 

@@ -4,7 +4,7 @@
 //! argparse did.
 
 use crate::commands::{
-    adjust, anonymize, convert, cut, demo, doctor, info, merge, monitor, repair, replay, report, schemes, shell,
+    adjust, anonymize, check, convert, cut, demo, doctor, info, merge, monitor, repair, replay, report, schemes, shell,
     validate,
 };
 use clap::error::{ContextKind, ContextValue};
@@ -62,6 +62,8 @@ pub(crate) enum Commands {
     Merge(merge::MergeArgs),
     /// Make a record safe to share: replace names, move addresses
     Anonymize(anonymize::AnonymizeArgs),
+    /// Check whether figures of a run keep limits, by themselves or against a baseline: a gate for CI
+    Check(Box<check::CheckArgs>),
     /// Check records for damage and implausible snapshots; exit code 1 if there are any
     Validate(validate::ValidateArgs),
     /// Record a process that goes through its memory, and show it: a first look without DAMON and root

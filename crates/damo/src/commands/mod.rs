@@ -2,6 +2,7 @@
 
 pub(crate) mod adjust;
 pub(crate) mod anonymize;
+pub(crate) mod check;
 pub(crate) mod convert;
 pub(crate) mod cut;
 pub(crate) mod demo;
@@ -36,6 +37,7 @@ pub(crate) fn run(command: Commands) -> Result<Outcome> {
         Commands::Replay(args) => replay::run(&args),
         Commands::Info(args) => info::run(&args),
         Commands::Repair(args) => repair::run(&args),
+        Commands::Check(args) => check::run(&args),
         Commands::Convert(args) => convert::run(&args),
         Commands::Adjust(args) => adjust::run(&args),
         Commands::Cut(args) => cut::run(&args),
