@@ -121,19 +121,21 @@ impl Figure {
     }
 }
 
+/// Whether a mapping is the one that a user calls `wanted`: `heap` is [heap], and `cache` is [anon:cache].
+pub(crate) fn is_called(name: &str, wanted: &str) -> bool {
+    let bare = |name: &str| name.trim_start_matches('[').trim_end_matches(']').to_owned();
+    name == wanted || bare(name) == bare(wanted) || bare(name).trim_start_matches("anon:") == wanted
+}
+
 fn mapping_values(course: &Course, mapping: &str, quantity: Quantity) -> Result<Vec<f64>, AnalysisError> {
     if quantity != Quantity::WorkingSet {
         return Err(AnalysisError::invalid(format!(
             "of a mapping there is the working set only, as in '{mapping}:wss-p50'"
         )));
     }
-    // `heap` is [heap], and `cache` is [anon:cache].
-    let bare = |name: &str| name.trim_start_matches('[').trim_end_matches(']').to_owned();
-    let plain = |name: &str| bare(name).trim_start_matches("anon:").to_owned();
-    let fits = |name: &str| name == mapping || bare(name) == bare(mapping) || plain(name) == mapping;
     let mut sum = vec![0.0; course.times.len()];
     let mut found = false;
-    for area in course.areas.iter().filter(|area| fits(&area.name)) {
+    for area in course.areas.iter().filter(|area| is_called(&area.name, mapping)) {
         found = true;
         for (sum, value) in sum.iter_mut().zip(&area.working_set) {
             *sum += value;

@@ -5,6 +5,7 @@
 pub mod check;
 pub mod compare;
 pub mod course;
+pub mod diff;
 mod error;
 pub mod figure;
 pub mod phases;

@@ -6,6 +6,7 @@ pub(crate) mod check;
 pub(crate) mod convert;
 pub(crate) mod cut;
 pub(crate) mod demo;
+pub(crate) mod diff;
 pub(crate) mod doctor;
 pub(crate) mod info;
 pub(crate) mod merge;
@@ -44,6 +45,7 @@ pub(crate) fn run(command: Commands) -> Result<Outcome> {
         Commands::Merge(args) => merge::run(&args),
         Commands::Anonymize(args) => anonymize::run(&args),
         Commands::Validate(args) => validate::run(&args),
+        Commands::Diff(args) => diff::run(&args),
         Commands::Demo(args) => demo::run(&args),
         Commands::Steering(command) if command.prints() => exits(|out| command.run(out)),
         Commands::Steering(command) => Ok(Outcome::Exit(command.run(&mut std::io::stdout())?)),

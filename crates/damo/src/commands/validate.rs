@@ -49,7 +49,11 @@ pub(crate) struct ValidateArgs {
     regions_boundary: Vec<AddrRange>,
 }
 
-fn percent(text: &str) -> Result<f64, ValueError> {
+/// A share in percent, from 0 to 100.
+///
+/// # Errors
+/// If it is none.
+pub(crate) fn percent(text: &str) -> Result<f64, ValueError> {
     let number = human::parse_percent(text)?.as_f64();
     let is_share = (0.0..=100.0).contains(&number);
     if is_share { Ok(number) } else { Err(ValueError::Unwanted("give a number of percent from 0 to 100")) }

@@ -1,0 +1,255 @@
+//! The difference of two sides of runs of one program: `damo diff`.
+//!
+//! Addresses differ from run to run, and so do lengths. Mappings are found again by name, order and size (`areas`), and times by
+//! marks or by share of the run. What is compared, and what each answer means, is in docs/diff.md.
+
+mod align;
+mod areas;
+mod checks;
+mod show;
+mod tables;
+mod words;
+
+pub use areas::AreaName;
+
+use crate::AnalysisError;
+use crate::compare::{Alignment, Answer, Comparison, Margin};
+use crate::course::{Course, UNMAPPED};
+use crate::figure::{Figure, Quantity, Statistic, is_called};
+use align::AlignedBy;
+use areas::AlignedArea;
+use damo_frame::Record;
+use damo_model::Nanos;
+use damo_model::human::Show;
+use damo_report::filter::Filter;
+
+/// An area has a row of its own from this share of the working set on.
+const OWN_ROW: f64 = 0.01;
+/// Ages of cold shares, in seconds: of these, the longest ones that a run is long enough for.
+const AGES: [i64; 14] = [1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200];
+/// A run is so many times as long as an age that is looked at.
+const RUN_OF_AGES: i64 = 3;
+/// So many ages are looked at.
+const MOST_AGES: usize = 2;
+/// A share that differs by so many margins at most is not called a change: ages vary more than sizes.
+const SHARE_MARGINS: f64 = 2.0;
+/// What areas without a row of their own are called together.
+const OTHERS: &str = "other mappings";
+
+damo_model::words! {
+    /// How times of two runs are aligned.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub enum AlignBy {
+        /// By marks where both sides have some in common, else by share of the run.
+        #[default]
+        Auto = "auto",
+        /// By marks of the same text.
+        Marks = "marks",
+        /// By share of the run.
+        Share = "share",
+    }
+}
+
+damo_model::with_defaults! {
+    /// What is compared, and how.
+    #[derive(Clone, Debug)]
+    pub struct DiffOptions {
+        /// Which part of the records.
+        pub filter: Filter = Filter::default(),
+        /// How times are aligned.
+        pub align: AlignBy = AlignBy::Auto,
+        /// Differences up to this one are of no interest, in percent of a size, and in percentage points of a share.
+        pub margin: f64 = 5.0,
+        /// Compare mappings of this name only.
+        pub mapping: Option<String>,
+        /// Compare records of different programs or intervals all the same.
+        pub anyway: bool,
+    }
+}
+
+/// A figure of both sides.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// The figures and their difference.
+    pub comparison: Comparison,
+    /// What it is of; `None` for the whole.
+    pub area: Option<AreaName>,
+    /// Up to where the difference is of no interest.
+    pub margin: Margin,
+    /// What the difference says; `None` for the largest working set: one snapshot decides it, and no interval tells how it
+    /// would vary.
+    pub answer: Option<Answer>,
+}
+
+/// How two sides of runs differ.
+#[derive(Clone, Debug)]
+pub struct Diff {
+    /// The runs of the base.
+    pub base: Vec<Course>,
+    /// The runs of the new side.
+    pub new: Vec<Course>,
+    /// How times were aligned.
+    pub aligned_by: AlignedBy,
+    /// Differences up to this one are of no interest, in percent.
+    pub margin: f64,
+    /// The figures: those of the whole, then those of mappings, the largest first.
+    pub rows: Vec<Row>,
+    /// Mappings that one side only has.
+    pub one_sided: Vec<AreaName>,
+    /// What else a reader should know.
+    pub notes: Vec<String>,
+    areas: Vec<AlignedArea>,
+}
+
+/// Compares the runs of a new side with those of a base.
+///
+/// # Errors
+/// If a record cannot be read, nothing passes the filter, or the records cannot be compared: they are too short, of different
+/// programs or of different intervals.
+pub fn diff(base: &[Record], new: &[Record], options: &DiffOptions) -> Result<Diff, AnalysisError> {
+    let lengths = base.iter().chain(new).filter_map(Record::time_span).map(|span| span.length());
+    let ages = ages(lengths.min().unwrap_or_default(), usize::MAX);
+    let courses = |records: &[Record]| -> Result<Vec<Course>, AnalysisError> {
+        records.iter().map(|record| Course::of(record, &options.filter, &ages)).collect()
+    };
+    let (base_runs, new_runs) = (courses(base)?, courses(new)?);
+    let mut notes = checks::comparable([base, new], [&base_runs, &new_runs], options.anyway)?;
+    let aligned_by = align::choose(options.align, &base_runs, &new_runs)?;
+    let areas = areas::align(&base_runs, &new_runs);
+    let mut diff = Diff {
+        base: base_runs,
+        new: new_runs,
+        aligned_by,
+        margin: options.margin,
+        rows: Vec::new(),
+        one_sided: Vec::new(),
+        notes: Vec::new(),
+        areas,
+    };
+    if let Some(mapping) = &options.mapping {
+        diff.areas.retain(|area| is_called(&area.name.name, mapping));
+        if diff.areas.is_empty() {
+            return Err(no_such_mapping(&diff.base, &diff.new, mapping));
+        }
+        diff.compare_areas(&Statistic::OF_SETS, 0.0)?;
+    } else {
+        diff.compare_whole()?;
+        match diff.without_mappings() {
+            None => diff.compare_areas(&[Statistic::Mean], OWN_ROW)?,
+            note => notes.extend(note),
+        }
+    }
+    diff.notes = notes;
+    Ok(diff)
+}
+
+/// The longest ages that a run of this length tells, ascending.
+fn ages(length: Nanos, most: usize) -> Vec<Nanos> {
+    let fits = |age: &Nanos| age.0.saturating_mul(RUN_OF_AGES) <= length.0;
+    let all: Vec<Nanos> = AGES.into_iter().map(Nanos::from_secs).filter(fits).collect();
+    all[all.len().saturating_sub(most.min(2 * MOST_AGES))..].to_vec()
+}
+
+impl Diff {
+    /// The runs of both sides.
+    pub fn runs(&self) -> impl Iterator<Item = &Course> {
+        self.base.iter().chain(&self.new)
+    }
+
+    /// Where in a new run is what is at a place of a base run.
+    pub(crate) fn alignment(&self, base: &Course, new: &Course) -> Alignment {
+        self.aligned_by.alignment(base, new)
+    }
+
+    /// Mean working set of the base, in bytes.
+    fn whole(&self) -> f64 {
+        let of = |course: &Course| Statistic::Mean.of(&course.working_set).unwrap_or_default();
+        self.base.iter().map(of).sum::<f64>() / self.base.len().max(1) as f64
+    }
+
+    fn compare_whole(&mut self) -> Result<(), AnalysisError> {
+        let shortest = self.runs().map(Course::length).min().unwrap_or_default();
+        let cold = ages(shortest, MOST_AGES).into_iter().map(Quantity::ColdShare);
+        let mut figures: Vec<Figure> =
+            Statistic::OF_SETS.into_iter().map(|of| Figure::new(Quantity::WorkingSet, of)).collect();
+        figures.push(Figure::new(Quantity::Hot, Statistic::Percentile(50)));
+        figures.extend(cold.map(|quantity| Figure::new(quantity, Statistic::Mean)));
+        figures.push(Figure::new(Quantity::Resident, Statistic::Percentile(100)));
+        // What a record does not tell cannot be compared; its figures are left out.
+        let told = |figure: &Figure| self.runs().all(|course| figure.values(course).is_ok_and(|all| !all.is_empty()));
+        figures.retain(told);
+        for figure in figures {
+            let comparison = Comparison::of(&figure, &self.base, &self.new, |base, new| self.alignment(base, new))?;
+            self.push(comparison, None);
+        }
+        Ok(())
+    }
+
+    /// Compares mapped areas; those below a share of the working set have no row of their own.
+    fn compare_areas(&mut self, statistics: &[Statistic], own_row: f64) -> Result<(), AnalysisError> {
+        let least = own_row * self.whole();
+        let mut areas = std::mem::take(&mut self.areas);
+        areas.sort_by(|a, b| b.largest().total_cmp(&a.largest()));
+        let (large, small): (Vec<_>, Vec<_>) = areas.iter().partition(|area| area.largest() >= least);
+        let rest = small.iter().any(|area| area.largest() > 0.0).then(|| areas::sum(OTHERS, &small));
+        for area in large.into_iter().chain(&rest) {
+            for statistic in statistics {
+                let mapping = Some(area.name.to_string());
+                let figure = Figure { quantity: Quantity::WorkingSet, mapping, statistic: *statistic };
+                let align = |base: &Course, new: &Course| self.alignment(base, new);
+                let comparison = Comparison::of_series(&figure, [&self.base, &self.new], &area.series, align)?;
+                self.push(comparison, Some(area.name.clone()));
+            }
+        }
+        let one_sided = areas.iter().filter(|area| area.name.is_one_sided() && area.name.name != UNMAPPED);
+        self.one_sided = one_sided.map(|area| area.name.clone()).collect();
+        self.one_sided.sort_by_key(|area| std::cmp::Reverse(area.base.or(area.new)));
+        self.areas = areas;
+        Ok(())
+    }
+
+    /// Judges a comparison.
+    fn push(&mut self, comparison: Comparison, area: Option<AreaName>) {
+        let margin = self.margin_of(&comparison);
+        let figure = &comparison.figure;
+        let is_one_snapshot = figure.statistic == Statistic::Percentile(100) && figure.quantity == Quantity::WorkingSet;
+        let answer = (!is_one_snapshot).then(|| comparison.answer(margin));
+        self.rows.push(Row { comparison, area, margin, answer });
+    }
+
+    fn margin_of(&self, comparison: &Comparison) -> Margin {
+        let figure = &comparison.figure;
+        if !figure.is_size() {
+            return Margin { of_interest: self.margin, negligible: self.margin * SHARE_MARGINS };
+        }
+        let share = self.margin / 100.0;
+        let own = share * comparison.base.value;
+        let is_part = figure.mapping.is_some() || figure.quantity == Quantity::Hot;
+        Margin { of_interest: own, negligible: if is_part { own.max(share * self.whole()) } else { own } }
+    }
+
+    fn without_mappings(&self) -> Option<String> {
+        let tells = |course: &Course| course.areas.iter().any(|area| area.name != UNMAPPED);
+        let silent: Vec<String> =
+            self.runs().filter(|course| !tells(course)).map(|course| course.record.shown().to_string()).collect();
+        let does = if silent.len() == 1 { "does" } else { "do" };
+        (!silent.is_empty()).then(|| {
+            format!(
+                "{} {does} not tell mappings, so that no difference has a place in the program",
+                silent.join(" and ")
+            )
+        })
+    }
+}
+
+fn no_such_mapping(base: &[Course], new: &[Course], wanted: &str) -> AnalysisError {
+    let areas = base.iter().chain(new).flat_map(|course| &course.areas);
+    let mut names: Vec<&str> = areas.map(|area| area.name.as_str()).filter(|name| *name != UNMAPPED).collect();
+    names.sort_unstable();
+    names.dedup();
+    let wanted = wanted.shown();
+    AnalysisError::invalid(match names.is_empty() {
+        true => format!("--mapping {wanted}: the records do not tell mappings; leave it out"),
+        false => format!("--mapping {wanted}: no mapping has this name; there are {}", names.join(", ").shown()),
+    })
+}

@@ -1,0 +1,84 @@
+//! `damo diff`: how two sides of runs of one program differ.
+
+use super::report::form::FormArgs;
+use super::report::options::{ClockArgs, choice};
+use super::report::part::{FilterArgs, PartOptions};
+use super::report::shared::show_one;
+use super::validate::percent;
+use crate::errors::Outcome;
+use crate::inputs::Known;
+use crate::progress;
+use anyhow::{Result, bail};
+use clap::Args;
+use damo_analysis::diff::{AlignBy, DiffOptions, diff};
+use std::path::PathBuf;
+
+/// Arguments of `damo diff`.
+#[derive(Args, Debug)]
+#[command(
+    override_usage = "damo diff [OPTIONS] BASE NEW\n       damo diff [OPTIONS] --base BASE... --new NEW...",
+    after_help = "One run on each side tells a change from the noise within a run; several runs of each side tell it from \
+                  what differs between runs as well.\n\n\
+                  Each answer is one of three: 'changed' (by more than the margin), 'no change' (by less), and 'cannot tell', \
+                  with what would tell.\n\n\
+                  Exit code: 0 whatever the answers are, 2 if the records cannot be compared, 3 if a part of one could not be \
+                  read."
+)]
+pub(crate) struct DiffArgs {
+    /// A record of the base, and one of the new side, of which the differences are told
+    #[arg(value_names = ["BASE", "NEW"], num_args = 2)]
+    files: Vec<PathBuf>,
+    /// Records of the base: repeated runs of one program
+    #[arg(long, value_name = "BASE", num_args = 1.., conflicts_with = "files", requires = "new", help_heading = "Input")]
+    base: Vec<PathBuf>,
+    /// Records of the new side
+    #[arg(long, value_name = "NEW", num_args = 1.., conflicts_with = "files", requires = "base", help_heading = "Input")]
+    new: Vec<PathBuf>,
+    #[command(flatten)]
+    known: Known,
+    /// Compare records of different programs or different intervals all the same
+    #[arg(long, help_heading = "Input")]
+    anyway: bool,
+    /// How times of two runs are aligned: by marks of the same text, or by share of the run [default: by marks where all
+    /// runs have some in common]
+    #[arg(long, value_name = "HOW", value_parser = choice(AlignBy::NAMED), default_value = "auto", hide_default_value = true, help_heading = "Comparison")]
+    align: AlignBy,
+    /// Differences up to this one are of no interest: percent of a size, and percentage points of a share
+    #[arg(long, value_name = "PERCENT", value_parser = percent, default_value = "5%", help_heading = "Comparison")]
+    margin: f64,
+    /// Compare mappings of this name only, such as `[heap]`, by mean, median, 95th percentile and largest working set
+    #[arg(long, value_name = "NAME", help_heading = "Comparison")]
+    mapping: Option<String>,
+    #[command(flatten)]
+    form: FormArgs,
+    #[command(flatten)]
+    part: FilterArgs,
+}
+
+/// Compares the records.
+///
+/// # Errors
+/// If they cannot be read or compared, or the result cannot be written.
+pub(crate) fn run(args: &DiffArgs) -> Result<Outcome> {
+    let (base, new) = match &args.files[..] {
+        [base, new] => (vec![base.clone()], vec![new.clone()]),
+        _ if args.base.is_empty() => {
+            bail!("name two records, as in `damo diff before.damo after.damo`, or several with --base and --new")
+        }
+        _ => (args.base.clone(), args.new.clone()),
+    };
+    let options = DiffOptions {
+        filter: args.part.filter(ClockArgs::default())?,
+        align: args.align,
+        margin: args.margin,
+        mapping: args.mapping.clone(),
+        anyway: args.anyway,
+    };
+    let opened = args.known.open(&[base.clone(), new].concat())?;
+    opened.has_target(&options.filter.target)?;
+    args.form.check()?;
+    let (base, new) = opened.records.split_at(base.len());
+    let found = progress::during(&opened.records, || diff(base, new, &options))?;
+    show_one(&found, &args.form, &opened)?;
+    Ok(opened.outcome())
+}
