@@ -62,7 +62,7 @@ const fn writing(line: &'static str, ending: &'static str, replaces: &'static [u
 }
 
 /// Every command that writes a file, with every option that names one. New ones belong here.
-const WRITINGS: [Writing; 71] = [
+const WRITINGS: [Writing; 73] = [
     writing("convert IN OUT", "damo", NONE),
     writing("convert IN -o OUT", "json", NONE),
     writing("convert --record_file IN --output_file OUT", "data", NONE),
@@ -98,6 +98,8 @@ const WRITINGS: [Writing; 71] = [
     writing("report heats IN --format png --out OUT", "png", PNG),
     writing("report heats IN --phases -o OUT", "png", PNG),
     writing("report phases IN -o OUT", "txt", TEXT),
+    writing("explain IN -o OUT", "txt", TEXT),
+    writing("explain IN --right-size --plot OUT", "png", SVG),
     writing("report phases IN --plot OUT", "svg", SVG),
     writing("report holistic IN -o OUT", "txt", TEXT),
     writing("report holistic IN --plot OUT", "png", PNG),

@@ -7,8 +7,11 @@ pub mod compare;
 pub mod course;
 pub mod diff;
 mod error;
+pub mod explain;
 pub mod figure;
 pub mod phases;
 mod resample;
+pub mod right_size;
+mod text;
 
 pub use error::AnalysisError;

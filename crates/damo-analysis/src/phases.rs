@@ -18,6 +18,7 @@ use damo_report::survey::Identity;
 use damo_report::wss::MappingLayout;
 use damo_report::{ReportError, Zero};
 use segments::{Measure, labelled};
+pub(crate) use show::hot_text;
 use std::collections::HashMap;
 use touched::Touched;
 

@@ -56,6 +56,8 @@ pub struct HtmlOptions {
     pub hash: String,
     /// Colours of the map.
     pub colormap: ColorMap,
+    /// What the record tells, in sentences, each with the command that shows its figures.
+    pub sentences: Vec<(String, String)>,
     /// Phases of the run, on the record's clock; a single one is not shown.
     pub phases: Vec<Band>,
     /// What the hottest colour stands for, so that pages can be compared; `None`: the hottest cell.
@@ -87,6 +89,8 @@ struct Page {
     /// Tracks of the machine; those of a target are the target's.
     tracks: Vec<Track>,
     marks: Vec<MarkAt>,
+    /// Sentences and commands.
+    sentences: Vec<(String, String)>,
     /// Phases of the run, if there are several.
     phases: Vec<PhaseAt>,
 }
@@ -232,6 +236,7 @@ fn page(record: &Record, options: &HtmlOptions, cells: usize) -> Result<Page, Re
         peak,
         top: top.unwrap_or(peak),
         marks: marks.collect(),
+        sentences: options.sentences.clone(),
         phases: if options.phases.len() > 1 { options.phases.iter().map(phase).collect() } else { Vec::new() },
         targets: seen.into_iter().map(|(map, _)| map).collect(),
         tracks: tracks::of_machine(record, span.start)?,

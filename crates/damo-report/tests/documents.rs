@@ -83,6 +83,8 @@ fn all_tables() -> Vec<(&'static str, Vec<Table>)> {
         of(footprints(&stairs, &footprints::FootprintsOptions::default()).expect("a report")),
         of(nr_regions::nr_regions(&stairs, &Default::default()).expect("a report")),
         of(damo_analysis::phases::phases(&stairs, &Default::default()).expect("a report")),
+        of(damo_analysis::explain::explain(&stairs).expect("sentences")),
+        of(damo_analysis::right_size::right_size(record, &Filter::default()).expect("a curve")),
         of(ages::ages(&stairs, &ages::AgesOptions::default()).expect("a report")),
         of(damo_report::nodes::nodes(&[common::placed()], &Filter::default()).expect("a report")),
         of(probes::probes(&probed, &Filter::default()).expect("a report")),

@@ -4,8 +4,8 @@
 //! argparse did.
 
 use crate::commands::{
-    adjust, anonymize, check, convert, cut, demo, diff, doctor, info, merge, monitor, repair, replay, report, schemes,
-    shell, validate,
+    adjust, anonymize, check, convert, cut, demo, diff, doctor, explain, info, merge, monitor, repair, replay, report,
+    schemes, shell, validate,
 };
 use clap::error::{ContextKind, ContextValue};
 use clap::{Command, CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -47,6 +47,8 @@ pub(crate) enum Commands {
     Report(report::ReportArgs),
     /// Tell how two runs of a program differ: working set, hot set, cold share, mapping by mapping
     Diff(Box<diff::DiffArgs>),
+    /// Say in sentences what a record tells, or which memory limit its program needs
+    Explain(explain::ExplainArgs),
     /// Make the accesses of a record again on real memory, to be monitored or to try schemes on
     Replay(replay::ReplayArgs),
     /// Show what is in a record: source, targets, time span, counts, size

@@ -1,7 +1,9 @@
 //! Phases as text, tables and picture.
 
 use super::{Kind, Phase, PhasesReport, label};
-use damo_model::human::{count_text, size_text, time_text};
+use crate::course::UNMAPPED;
+use crate::text::{bytes, write_lines};
+use damo_model::human::{count_text, time_text};
 use damo_model::{Nanos, TimeSpan};
 use damo_report::picture::{Band, Chart, Line, Picture, Unit};
 use damo_report::{Report, ReportError, Table};
@@ -11,15 +13,11 @@ use std::io::Write;
 const MOST_MAPPINGS: usize = 3;
 /// Mappings with less than this share of the hot set are not told one by one.
 const LEAST_SHARE: f64 = 0.02;
-/// Columns of a line.
-const COLUMNS: usize = 80;
-
-fn bytes(size: f64) -> String {
-    size_text(size.max(0.0).round() as u64).to_string()
-}
-
 /// The largest parts of a hot set, such as `[heap] 1.000 MiB, libc.so.6 4.000 KiB`; `nothing` if it is empty.
 pub(crate) fn hot_text(hot: &[(String, f64)]) -> String {
+    if let [(UNMAPPED, size)] = &hot.iter().map(|(name, size)| (name.as_str(), *size)).collect::<Vec<_>>()[..] {
+        return bytes(*size);
+    }
     let total: f64 = hot.iter().map(|(_, bytes)| bytes).sum();
     let large: Vec<_> = hot.iter().filter(|(_, bytes)| *bytes > 0.0 && *bytes >= total * LEAST_SHARE).collect();
     let mut parts: Vec<String> =
@@ -71,21 +69,6 @@ fn moment(at: Nanos) -> String {
     time_text(at).to_string()
 }
 
-/// Writes words in lines of 80 columns; all but the first begin with `indent` blanks.
-fn write_words(out: &mut dyn Write, text: &str, indent: usize) -> std::io::Result<()> {
-    let mut line = String::new();
-    for word in text.split(' ') {
-        if line.chars().count() + 1 + word.chars().count() > COLUMNS && !line.trim().is_empty() {
-            writeln!(out, "{line}")?;
-            line = " ".repeat(indent);
-        } else if !line.is_empty() {
-            line.push(' ');
-        }
-        line.push_str(word);
-    }
-    writeln!(out, "{line}")
-}
-
 impl Report for PhasesReport {
     const NAME: &'static str = "phases";
     type Layout = ();
@@ -108,7 +91,7 @@ impl Report for PhasesReport {
                 bytes(kind.working_set),
                 hot_text(&kind.hot),
             );
-            write_words(out, &what, 5)?;
+            write_lines(out, &what, "     ")?;
         }
         let (no, from, length) = ("no", "from", "length");
         writeln!(

@@ -2,7 +2,8 @@
 
 /** Maps and tracks on the page: `{canvas, panel, key}` and `{canvas, track, hidden}`. */
 const maps = [], tracks = [];
-const AXIS = 18, FONT = "11px system-ui, 'DejaVu Sans', sans-serif";
+/** Room below a plot for the strip of phases, and for it and the axis. */
+const STRIP = D.phases.length ? 14 : 0, AXIS = 18 + STRIP, FONT = "11px system-ui, 'DejaVu Sans', sans-serif";
 let styles = null;
 const css = name => styles.getPropertyValue(name).trim();
 
@@ -94,7 +95,7 @@ function timeAxis(g, box) {
   const step = roundTime(span() / Math.max(2, box.width / 110));
   for (const t of ticks(view.t[0], view.t[1], step)) {
     const x = toX(t, box), half = g.measureText(time(t, 9)).width / 2;
-    strokeLine(g, x, box.height, x, box.height + 4, css("--soft"));
+    strokeLine(g, x, box.height + STRIP, x, box.height + STRIP + 4, css("--soft"));
     if (x - half >= box.x - 20 && x + half <= box.all) g.fillText(time(t, 9), x, box.height + AXIS);
   }
 }
@@ -111,17 +112,15 @@ function byteStep(low, high, most) {
 const CROWDED = 20;
 const marksInView = () => D.marks.filter(mark => mark.t >= view.t[0] && mark.t <= view.t[1]);
 const crowded = (marks, box) => marks.length > 1 && box.width / marks.length < CROWDED;
-/** A strip along the lower edge of a plot, with the phases' letters where there is room for them. */
+/** A strip below a plot, with the phases' letters where there is room for them. */
 function drawPhases(g, box) {
-  const tall = 12, top = box.height - tall;
+  const tall = STRIP - 2, top = box.height + 1;
   for (const phase of D.phases) {
     const [from, to] = phase.t.map(t => clamp(toX(t, box), box.x, box.right));
     if (to - from < .5) continue;
-    g.globalAlpha = .8;
     g.fillStyle = css(seriesInk(phase.kind));
     g.fillRect(from, top, to - from, tall);
-    g.globalAlpha = 1;
-    strokeLine(g, from, top, from, box.height, css("--bg"));
+    strokeLine(g, from, top, from, top + tall, css("--bg"));
     if (g.measureText(phase.label).width + 2 > to - from) continue;
     g.fillStyle = css("--bg");
     g.textAlign = "center";

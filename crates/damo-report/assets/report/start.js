@@ -82,6 +82,12 @@ async function start() {
   document.title = D.title;
   $("title").textContent = D.title;
   $("subtitle").textContent = D.subtitle;
+  $("sentences").replaceChildren(...D.sentences.map(([text, command]) => {
+    const item = element("li", text + " ");
+    item.append(element("code", command));
+    return item;
+  }));
+  $("words").hidden = !D.sentences.length;
   facts("facts", D.facts);
   $("provenance").textContent = [D.command && `Made by: ${D.command}`, D.hash && `Record: ${D.hash}`].filter(Boolean).join(". ");
   D.targets.forEach((target, i) => {

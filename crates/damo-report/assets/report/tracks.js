@@ -34,7 +34,7 @@ function roundTop(most, unit) {
 }
 
 function drawTrack(entry) {
-  const { track, hidden, canvas } = entry, [g, box] = begin(canvas, 124);
+  const { track, hidden, canvas } = entry, [g, box] = begin(canvas, 124 + STRIP);
   const shown = track.series.map((series, number) => ({ series, number })).filter(({ number }) => !hidden.has(number));
   const values = shown.flatMap(({ series }) => valuesIn(series, view.t)), top = roundTop(Math.max(...values, 0), track.unit);
   const PAD = 7, y = value => box.height - value / top * (box.height - PAD);

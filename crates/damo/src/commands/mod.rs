@@ -8,6 +8,7 @@ pub(crate) mod cut;
 pub(crate) mod demo;
 pub(crate) mod diff;
 pub(crate) mod doctor;
+pub(crate) mod explain;
 pub(crate) mod info;
 pub(crate) mod merge;
 pub(crate) mod monitor;
@@ -36,6 +37,7 @@ pub(crate) fn run(command: Commands) -> Result<Outcome> {
         Commands::Monitor(args) => monitor::run(&args),
         Commands::Report(args) => report::run(&args),
         Commands::Replay(args) => replay::run(&args),
+        Commands::Explain(args) => explain::run(&args),
         Commands::Info(args) => info::run(&args),
         Commands::Repair(args) => repair::run(&args),
         Commands::Check(args) => check::run(&args),
