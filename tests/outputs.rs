@@ -62,7 +62,7 @@ const fn writing(line: &'static str, ending: &'static str, replaces: &'static [u
 }
 
 /// Every command that writes a file, with every option that names one. New ones belong here.
-const WRITINGS: [Writing; 73] = [
+const WRITINGS: [Writing; 78] = [
     writing("convert IN OUT", "damo", NONE),
     writing("convert IN -o OUT", "json", NONE),
     writing("convert --record_file IN --output_file OUT", "data", NONE),
@@ -80,6 +80,11 @@ const WRITINGS: [Writing; 73] = [
     writing("check IN --wss_max 1TiB -o OUT --format github", "json", TEXT),
     writing("check IN --wss_max 1TiB --output OUT", "xml", TEXT),
     writing("check IN --wss_max 1TiB --plot OUT", "png", PNG),
+    writing("diff IN IN -o OUT", "txt", TEXT),
+    writing("diff IN IN --out OUT", "json", TEXT),
+    writing("diff --base IN --new IN -o OUT", "html", HTML),
+    writing("diff IN IN --plot OUT", "png", PNG),
+    writing("diff IN IN -o OUT", "svg", SVG),
     writing("report raw IN -o OUT", "txt", TEXT),
     writing("report raw IN -o OUT", "csv", TEXT),
     writing("report raw IN --plot OUT", "svg", SVG),

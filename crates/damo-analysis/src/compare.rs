@@ -100,6 +100,11 @@ pub struct Alignment {
 }
 
 impl Alignment {
+    /// Where in the base run is what is at a place in the new run.
+    pub(crate) fn inverse(&self) -> Alignment {
+        Alignment { knots: self.knots.iter().map(|(base, new)| (*new, *base)).collect() }
+    }
+
     /// The place in the new run of a place in the base run.
     pub fn place(&self, share: f64) -> f64 {
         let mut last = (0.0, 0.0);

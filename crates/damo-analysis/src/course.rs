@@ -6,7 +6,7 @@
 
 use crate::AnalysisError;
 use damo_frame::Record;
-use damo_model::{AddrRange, Bytes, HeatClass, Intervals, Nanos, Side, TargetKey, TimeSpan};
+use damo_model::{Addr, AddrRange, Bytes, HeatClass, Intervals, Nanos, Side, Target, TargetKey, TimeSpan};
 use damo_report::filter::{Filter, Rows, for_each_rows};
 use damo_report::footprints::{FootprintsOptions, Metric, footprints};
 use damo_report::heats::MappingNames;
@@ -27,6 +27,10 @@ pub struct AreaCourse {
     pub name: String,
     /// Its position among the process's areas of this name, by address, from 0.
     pub order: usize,
+    /// The target that it is of.
+    pub target: TargetKey,
+    /// Its first byte.
+    pub start: Addr,
     /// Its size: all that was ever mapped there.
     pub size: Bytes,
     /// Working set in bytes, one for each instant; none at all if the area was never accessed.
@@ -111,7 +115,7 @@ impl Course {
         let mut by_target: HashMap<TargetKey, TargetAreas> = HashMap::new();
         for target in record.targets().iter().filter(|target| filter.target.holds(target)) {
             let process = target.process.as_ref().map(|process| process.comm.clone()).unwrap_or_default();
-            by_target.insert(target.key, areas_of(record, Identity::from(target), &process, &mut areas)?);
+            by_target.insert(target.key, areas_of(record, target, &process, &mut areas)?);
         }
         let (mut points, mut measured) = (Vec::new(), Vec::new());
         let (mut intervals, mut tells_ages) = (None, true);
@@ -196,11 +200,11 @@ impl Course {
 /// The areas of one target: mappings of one name that touch are one area. Appends them to `areas`.
 fn areas_of(
     record: &Record,
-    identity: Identity,
+    target: &Target,
     process: &str,
     areas: &mut Vec<AreaCourse>,
 ) -> Result<TargetAreas, AnalysisError> {
-    let names = MappingNames::of(std::slice::from_ref(record), identity)?;
+    let names = MappingNames::of(std::slice::from_ref(record), Identity::from(target))?;
     let mut spans: Vec<(AddrRange, String)> = Vec::new();
     for (range, name) in names.disjoint() {
         match spans.last_mut() {
@@ -210,18 +214,19 @@ fn areas_of(
     }
     let mut orders: BTreeMap<String, usize> = BTreeMap::new();
     let mut own = TargetAreas { spans: Vec::new(), unmapped: 0 };
-    let mut push = |name: String, size: Bytes| {
+    let mut push = |name: String, range: AddrRange| {
         let order = orders.entry(name.clone()).or_default();
         let process = process.to_owned();
-        areas.push(AreaCourse { process, name, order: *order, size, working_set: Vec::new() });
+        let (start, size, working_set) = (range.start, range.size(), Vec::new());
+        areas.push(AreaCourse { process, name, order: *order, target: target.key, start, size, working_set });
         *order += 1;
         areas.len() - 1
     };
     for (range, name) in spans {
-        let at = push(name, range.size());
+        let at = push(name, range);
         own.spans.push((range, at));
     }
-    own.unmapped = push(UNMAPPED.to_owned(), Bytes(0));
+    own.unmapped = push(UNMAPPED.to_owned(), AddrRange::default());
     Ok(own)
 }
 

@@ -6,6 +6,9 @@
 mod align;
 mod areas;
 mod checks;
+mod maps;
+mod page;
+mod picture;
 mod show;
 mod tables;
 mod words;
@@ -99,6 +102,7 @@ pub struct Diff {
     /// What else a reader should know.
     pub notes: Vec<String>,
     areas: Vec<AlignedArea>,
+    maps: Option<maps::Maps>,
 }
 
 /// Compares the runs of a new side with those of a base.
@@ -125,6 +129,7 @@ pub fn diff(base: &[Record], new: &[Record], options: &DiffOptions) -> Result<Di
         one_sided: Vec::new(),
         notes: Vec::new(),
         areas,
+        maps: None,
     };
     if let Some(mapping) = &options.mapping {
         diff.areas.retain(|area| is_called(&area.name.name, mapping));

@@ -80,6 +80,10 @@ impl Figure {
         }
         match self.quantity {
             Quantity::WorkingSet => Ok(course.working_set.clone()),
+            Quantity::Hot if course.intervals.is_none() => Err(AnalysisError::invalid(format!(
+                "{} does not tell its intervals, so that nobody knows which count is hot: give them by --intervals",
+                course.record
+            ))),
             Quantity::Hot => Ok(course.hot.clone()),
             Quantity::Resident if course.resident.is_empty() => Err(AnalysisError::invalid(format!(
                 "{} does not tell how much memory is resident: record with footprints (damo record does so by default)",

@@ -119,6 +119,25 @@ const CIVIDIS: [u32; 10] =
 const PAPER: Rgb = Rgb::hex(0xfdfdfb);
 const GRAY: [u32; 2] = [0x000000, 0xffffff];
 
+/// Colours of a difference, from none outwards: no hue is confused with its counterpart by red-green blindness.
+const LESS_ON_LIGHT: [u32; 4] = [0xf6f6f3, 0x9fcbe8, 0x0072b2, 0x062f52];
+const MORE_ON_LIGHT: [u32; 4] = [0xf6f6f3, 0xf5c08a, 0xd55e00, 0x6a2500];
+const LESS_ON_DARK: [u32; 4] = [0x272c33, 0x1f5f8f, 0x4ba3dd, 0xb5e0ff];
+const MORE_ON_DARK: [u32; 4] = [0x272c33, 0x8f4d1c, 0xe58f3a, 0xffe0b0];
+
+/// The colour of a difference from -1 (less) over 0 (none) to 1 (more), on dark or light ground.
+pub(crate) fn diverging(dark: bool, value: f64) -> Rgb {
+    let anchors = match (dark, value < 0.0) {
+        (false, true) => LESS_ON_LIGHT,
+        (false, false) => MORE_ON_LIGHT,
+        (true, true) => LESS_ON_DARK,
+        (true, false) => MORE_ON_DARK,
+    };
+    let scaled = if value.is_nan() { 0.0 } else { value.abs().min(1.0) } * (anchors.len() - 1) as f64;
+    let below = (scaled as usize).min(anchors.len() - 2);
+    Rgb::hex(anchors[below]).toward(Rgb::hex(anchors[below + 1]), scaled - below as f64)
+}
+
 impl ColorMap {
     fn anchors(self) -> &'static [u32] {
         match self {
@@ -197,6 +216,20 @@ mod tests {
                 let (a, b) = (f64::from(i) / 100.0, f64::from(i + 1) / 100.0);
                 assert!(luminance(map.on_dark(a)) <= luminance(map.on_dark(b)) + 1.0, "{name} at {a}");
                 assert!(luminance(map.on_light(a)) + 1.0 >= luminance(map.on_light(b)), "{name} at {a}");
+            }
+        }
+    }
+
+    #[test]
+    fn more_and_less_are_as_far_from_none_and_told_apart_by_their_hue() {
+        for dark in [false, true] {
+            for step in 1..=20 {
+                let [less, more] = [-1.0, 1.0].map(|sign| diverging(dark, sign * f64::from(step) / 20.0));
+                let before = diverging(dark, f64::from(step - 1) / 20.0);
+                assert!((less.lightness() - more.lightness()).abs() < 0.09, "{dark} {step}: {less:?} {more:?}");
+                assert!((more.lightness() > before.lightness()) == dark, "{dark} {step}");
+                let (yellow_of_less, yellow_of_more) = (less.oklab()[2], more.oklab()[2]);
+                assert!(yellow_of_less < 0.0 && yellow_of_more > 0.0, "{dark} {step}: {less:?} {more:?}");
             }
         }
     }

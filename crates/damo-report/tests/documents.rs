@@ -94,6 +94,7 @@ fn all_tables() -> Vec<(&'static str, Vec<Table>)> {
         of(guide::guide(&stairs).expect("a report")),
         of(what_if),
         of(suggest::suggest(record, &search).expect("a suggestion")),
+        of(damo_analysis::diff::diff(&stairs, &stairs, &Default::default()).expect("a comparison")),
     ]
 }
 
@@ -148,6 +149,7 @@ fn every_column_of_nanoseconds_is_a_moment_or_a_known_duration() {
         "reset_interval_ns",
         "length_ns",
         "period_ns",
+        "needs_ns",
     ];
     for (report, tables) in all_tables() {
         for name in tables.iter().flat_map(|table| &table.columns).map(|column| &*column.name) {

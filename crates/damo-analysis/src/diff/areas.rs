@@ -33,6 +33,8 @@ pub(crate) struct AlignedArea {
     pub name: AreaName,
     /// Bytes at each instant, by side and run; all 0 in runs that do not have the area.
     pub series: [Vec<Vec<f64>>; 2],
+    /// Its position in [`Course::areas`] of each run, by side.
+    pub at: [Vec<Option<usize>>; 2],
 }
 
 impl AreaName {
@@ -102,7 +104,9 @@ pub(super) fn align(base: &[Course], new: &[Course]) -> Vec<AlignedArea> {
             let series = |of: std::ops::Range<usize>| -> Vec<Vec<f64>> {
                 of.map(|run| working_set(runs[run], area_of(run))).collect()
             };
-            aligned.push(AlignedArea { name, series: [series(0..base.len()), series(base.len()..runs.len())] });
+            let (base_at, new_at) = found.at.split_at(base.len());
+            let series = [series(0..base.len()), series(base.len()..runs.len())];
+            aligned.push(AlignedArea { name, series, at: [base_at.to_vec(), new_at.to_vec()] });
         }
     }
     aligned
@@ -120,6 +124,7 @@ pub(super) fn sum(name: &str, areas: &[&AlignedArea]) -> AlignedArea {
     let mut all = AlignedArea {
         name: AreaName { name: name.to_owned(), ..AreaName::default() },
         series: [Vec::new(), Vec::new()],
+        at: [Vec::new(), Vec::new()],
     };
     for (side, sums) in all.series.iter_mut().enumerate() {
         for area in areas {
@@ -202,6 +207,7 @@ fn by_size(a: &[u64], b: &[u64]) -> Vec<(usize, usize)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use damo_model::TargetKey;
 
     fn run(areas: &[(&str, u64)]) -> Course {
         let mut orders: BTreeMap<&str, usize> = BTreeMap::new();
@@ -212,6 +218,8 @@ mod tests {
                 process: "app".to_owned(),
                 name: (*name).to_owned(),
                 order: *order - 1,
+                target: TargetKey(0),
+                start: damo_model::Addr(0),
                 size: Bytes(*size),
                 working_set: Vec::new(),
             }

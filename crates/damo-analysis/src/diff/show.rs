@@ -73,6 +73,35 @@ impl Diff {
         rows.iter().try_for_each(|row| row.write(out))
     }
 
+    /// All but the sentences.
+    pub(super) fn write_figures(&self, out: &mut dyn Write) -> io::Result<()> {
+        for (side, runs) in [("base", &self.base), ("new", &self.new)] {
+            for run in runs {
+                self.write_run(out, side, run)?;
+            }
+        }
+        writeln!(out, "aligned in time {}; margin {} %", self.alignment_words(), self.margin)?;
+        let (whole, areas): (Vec<&Row>, Vec<&Row>) = self.rows.iter().partition(|row| row.area.is_none());
+        self.write_rows(out, "whole", &whole)?;
+        let shown = if whole.is_empty() { areas.len() } else { areas.len().min(MOST_AREAS) };
+        self.write_rows(out, "working set of", &areas[..shown])?;
+        if areas.len() > shown {
+            writeln!(
+                out,
+                "and {}: --mapping NAME, --format json",
+                count_text((areas.len() - shown) as u64, "more row")
+            )?;
+        }
+        if !(self.one_sided.is_empty() && self.notes.is_empty()) {
+            writeln!(out)?;
+        }
+        self.write_one_sided(out)?;
+        for note in &self.notes {
+            write_wrapped(out, &format!("Note: {note}."))?;
+        }
+        Ok(())
+    }
+
     fn write_one_sided(&self, out: &mut dyn Write) -> io::Result<()> {
         for (side, is_there) in [("base", AreaName::is_of_base as fn(&AreaName) -> bool), ("new side", is_of_new)] {
             let all: Vec<&AreaName> = self.one_sided.iter().filter(|area| is_there(area)).collect();
@@ -115,31 +144,7 @@ impl Report for Diff {
             write_wrapped(out, &sentence)?;
         }
         writeln!(out)?;
-        for (side, runs) in [("base", &self.base), ("new", &self.new)] {
-            for run in runs {
-                self.write_run(out, side, run)?;
-            }
-        }
-        writeln!(out, "aligned in time {}; margin {} %", self.alignment_words(), self.margin)?;
-        let (whole, areas): (Vec<&Row>, Vec<&Row>) = self.rows.iter().partition(|row| row.area.is_none());
-        self.write_rows(out, "whole", &whole)?;
-        let shown = if whole.is_empty() { areas.len() } else { areas.len().min(MOST_AREAS) };
-        self.write_rows(out, "working set of", &areas[..shown])?;
-        if areas.len() > shown {
-            writeln!(
-                out,
-                "and {}: --mapping NAME, --format json",
-                count_text((areas.len() - shown) as u64, "more row")
-            )?;
-        }
-        if !(self.one_sided.is_empty() && self.notes.is_empty()) {
-            writeln!(out)?;
-        }
-        self.write_one_sided(out)?;
-        for note in &self.notes {
-            write_wrapped(out, &format!("Note: {note}."))?;
-        }
-        Ok(())
+        Ok(self.write_figures(out)?)
     }
 
     fn tables(&self) -> Result<Vec<Table>, ReportError> {
@@ -147,6 +152,6 @@ impl Report for Diff {
     }
 
     fn picture(&self, _: &()) -> Result<Box<dyn Picture + '_>, ReportError> {
-        Err(ReportError::invalid("there is no picture yet"))
+        Ok(Box::new(self.sheets()))
     }
 }

@@ -77,8 +77,8 @@ impl Diff {
     }
 
     fn runs_table(&self) -> Result<Table, ReportError> {
-        let of = |side, runs: &'_ [Course]| runs.iter().map(|run| (side, run.clone())).collect::<Vec<(&str, Course)>>();
-        let rows = [of("base", &self.base), of("new", &self.new)].concat();
+        let base = self.base.iter().map(|run| ("base", run));
+        let rows: Vec<(&str, &Course)> = base.chain(self.new.iter().map(|run| ("new", run))).collect();
         Table::of("runs", &rows)
             .col("side", "`base` or `new`", |(side, _)| *side)
             .col("record", "its name", |(_, run)| run.record.as_str())

@@ -12,6 +12,7 @@ mod font;
 mod panels;
 mod plot;
 mod raster;
+mod sheets;
 pub(crate) mod stack;
 mod svg;
 pub(crate) mod ticks;
@@ -22,6 +23,7 @@ pub use bars::{Bar, Bars};
 pub use canvas::Canvas;
 pub use chart::{Chart, Line};
 pub(crate) use panels::Panels;
+pub use sheets::{Sheet, SheetColors, Sheets};
 pub(crate) use stack::Stack;
 pub use stack::{part, with_room};
 

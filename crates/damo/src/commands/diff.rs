@@ -5,19 +5,29 @@ use super::report::options::{ClockArgs, choice};
 use super::report::part::{FilterArgs, PartOptions};
 use super::report::shared::show_one;
 use super::validate::percent;
-use crate::errors::Outcome;
-use crate::inputs::Known;
+use crate::errors::{self, Outcome};
+use crate::inputs::{Known, Opened};
+use crate::output;
+use crate::outputs;
 use crate::progress;
 use anyhow::{Result, bail};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use clap::Args;
-use damo_analysis::diff::{AlignBy, DiffOptions, diff};
-use std::path::PathBuf;
+use damo_analysis::AnalysisError;
+use damo_analysis::diff::{AlignBy, Diff, DiffOptions, diff};
+use damo_format::Kind;
+use damo_model::human::Show;
+use damo_report::Report;
+use damo_report::picture::Format;
+use std::path::{Path, PathBuf};
 
 /// Arguments of `damo diff`.
 #[derive(Args, Debug)]
 #[command(
     override_usage = "damo diff [OPTIONS] BASE NEW\n       damo diff [OPTIONS] --base BASE... --new NEW...",
-    after_help = "One run on each side tells a change from the noise within a run; several runs of each side tell it from \
+    after_help = "-o FILE.png, FILE.svg and FILE.html show maps of both sides and of their difference.\n\n\
+                  One run on each side tells a change from the noise within a run; several runs of each side tell it from \
                   what differs between runs as well.\n\n\
                   Each answer is one of three: 'changed' (by more than the margin), 'no change' (by less), and 'cannot tell', \
                   with what would tell.\n\n\
@@ -76,9 +86,35 @@ pub(crate) fn run(args: &DiffArgs) -> Result<Outcome> {
     };
     let opened = args.known.open(&[base.clone(), new].concat())?;
     opened.has_target(&options.filter.target)?;
-    args.form.check()?;
+    let page = args.form.out().filter(|path| Kind::of_name(path) == Some(Kind::Html));
+    match page {
+        Some(_) if args.form.format.is_some() => bail!("-o names a page (.html), and --format asks for another form"),
+        Some(path) => outputs::check(Some(path), args.form.manner(Kind::Html))?,
+        None => args.form.check()?,
+    }
     let (base, new) = opened.records.split_at(base.len());
-    let found = progress::during(&opened.records, || diff(base, new, &options))?;
-    show_one(&found, &args.form, &opened)?;
+    let found = progress::during(&opened.records, || {
+        let mut found = diff(base, new, &options)?;
+        if page.is_some() || args.form.picture_output().is_some() {
+            found.look_for_maps(base, new, &options.filter)?;
+        }
+        Ok::<_, AnalysisError>(found)
+    })?;
+    match page {
+        Some(path) => args.write_page(&found, &opened, path)?,
+        None => show_one(&found, &args.form, &opened)?,
+    }
     Ok(opened.outcome())
+}
+
+impl DiffArgs {
+    fn write_page(&self, found: &Diff, opened: &Opened, path: &Path) -> Result<()> {
+        let svg = self.form.plot.picture.bytes(&*found.picture(&())?, opened, Format::Svg)?;
+        let picture = format!("data:image/svg+xml;base64,{}", STANDARD.encode(svg));
+        outputs::write(Some(path), self.form.manner(Kind::Html), |out| {
+            Ok(found.write_page(&picture, &output::command_line(), out)?)
+        })?;
+        errors::done(format_args!("{} written", path.shown()));
+        Ok(())
+    }
 }

@@ -127,6 +127,19 @@ impl PictureArgs {
     /// # Errors
     /// If the size is out of bounds, or the place takes no more.
     pub(crate) fn draw(self, picture: &dyn Picture, opened: &Opened, place: &PictureOutput<'_>) -> Result<()> {
+        let bytes = self.bytes(picture, opened, place.format)?;
+        outputs::write(place.path, place.manner, |out| Ok(out.write_all(&bytes)?))?;
+        if let Some(path) = place.path {
+            errors::done(format_args!("{} written", path.shown()));
+        }
+        Ok(())
+    }
+
+    /// A picture's file.
+    ///
+    /// # Errors
+    /// If the size is out of bounds.
+    pub(crate) fn bytes(self, picture: &dyn Picture, opened: &Opened, format: Format) -> Result<Vec<u8>> {
         let style = Style {
             subtitle: Some(opened.names()),
             command: Some(crate::output::command_line()),
@@ -134,12 +147,7 @@ impl PictureArgs {
             ..self.style()
         };
         let style = with_room(&style, picture.parts());
-        let bytes = picture::draw(picture, place.format, &style)?;
-        outputs::write(place.path, place.manner, |out| Ok(out.write_all(&bytes)?))?;
-        if let Some(path) = place.path {
-            errors::done(format_args!("{} written", path.shown()));
-        }
-        Ok(())
+        Ok(picture::draw(picture, format, &style)?)
     }
 }
 
