@@ -38,6 +38,22 @@ fn the_page_is_one_file_below_two_megabytes_that_asks_for_nothing_else() {
 }
 
 #[test]
+fn the_page_opens_with_what_the_record_tells_and_names_the_phase_at_the_pointer() {
+    let (_here, page) = stairs();
+    let Some(mut browser) = Browser::start(1200, 1400) else { return };
+    browser.open(&page, "");
+    assert!(browser.number("document.querySelectorAll('#sentences li').length") > 5.0);
+    assert!(browser.text("$('sentences').textContent").contains("damo report phases damon.damo"));
+    assert_eq!(browser.number("D.phases.length"), 11.0);
+    // On step 3, which lasts from 25 s to 30 s.
+    let at = spot(&mut browser, STEPS, 27.0 / 60.0, 0.5);
+    browser.point(at);
+    let said = browser.text("$('readout').textContent");
+    assert!(said.contains("phaseE, number 5, 25 s – 30 s"), "{said}");
+    assert!(browser.problems.is_empty(), "{:?}", browser.problems);
+}
+
+#[test]
 fn open_hands_the_written_page_to_the_desktop_or_says_where_it_is() {
     use std::os::unix::fs::PermissionsExt;
     let here = tempfile::tempdir().expect("temporary directory");

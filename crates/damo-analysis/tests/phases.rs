@@ -142,6 +142,21 @@ fn phases_that_touch_the_same_memory_again_are_of_one_kind_with_a_period() {
 }
 
 #[test]
+fn bursts_that_come_again_are_phases_although_they_are_short_and_hold_all_that_is_touched_between_them() {
+    let bursts: Vec<_> =
+        (0..12).map(|n| if n % 2 == 0 { (5000, all_of(0..5)) } else { (1500, all_of(0..15)) }).collect();
+    for seed in 0..SEEDS {
+        let found = found(&record(&[workload(15, &bursts)], &Options::default(), seed));
+        let kinds: String = found.iter().map(|(_, kind)| label(*kind)).collect();
+        assert_eq!(kinds, "ABABABABABAB", "seed {seed}: {found:?}");
+        for (n, (time, _)) in found.iter().enumerate().skip(1) {
+            let wanted = 5000 * n.div_ceil(2) as i64 + 1500 * (n / 2) as i64;
+            assert!((time.start.0 / 1_000_000 - wanted).abs() <= 100, "seed {seed}: {found:?}");
+        }
+    }
+}
+
+#[test]
 fn the_phases_of_a_real_staircase_are_found_and_no_others_in_real_recordings() {
     let open = |name: &str| {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/real").join(name);

@@ -78,8 +78,8 @@ pub(super) struct Reclaim {
 /// record is too short to tell.
 pub(super) fn reclaim(record: &Record) -> Result<Option<Reclaim>, AnalysisError> {
     let length = record.time_span().map(|span| span.length()).unwrap_or_default();
-    // Each idle time costs about as much as all else: of a long record, every other one is tried.
-    let every = if record.totals().regions > MANY_REGIONS { 2 } else { 1 };
+    // Each idle time costs about as much as all else: of a long record, every third one is tried.
+    let every = if record.totals().regions > MANY_REGIONS { 3 } else { 1 };
     let ages = AGES.map(Nanos::from_secs).into_iter().skip(every - 1).step_by(every);
     let ages: Vec<Nanos> = ages.filter(|age| age.0 <= length.0 / 4).collect();
     if ages.is_empty() {

@@ -167,7 +167,8 @@ impl<'t> Measure<'t> {
     }
 
     /// Whether a short part is DAMON's lag and no phase: what follows is touched in it already, and all else that is touched
-    /// in it neither before nor after, as it is when regions that are too large have some memory in use in them.
+    /// in it neither before nor after, as it is when regions that are too large have some memory in use in them. If the same is
+    /// touched before and after, nothing changed that DAMON could lag behind.
     fn is_lag(&self, before: &Range<usize>, part: &Range<usize>, after: &Range<usize>) -> bool {
         if part.len() >= LONGEST_LAG {
             return false;
@@ -175,6 +176,9 @@ impl<'t> Measure<'t> {
         let near_before = before.end.saturating_sub(WINDOW).max(before.start)..before.end;
         let near_after = after.start..(after.start + WINDOW).min(after.end);
         let (before, here, after) = (self.mean(near_before), self.mean(part.clone()), self.mean(near_after));
+        if self.difference(&before, &after) < SAME {
+            return false;
+        }
         let (mut wanted, mut lacking, mut left_over) = (0.0, 0.0, 0.0);
         for ((before, here), after) in before.iter().zip(&here).zip(&after) {
             wanted += after;
