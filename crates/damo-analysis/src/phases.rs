@@ -198,8 +198,8 @@ pub fn phases(records: &[Record], options: &PhasesOptions) -> Result<PhasesRepor
     let hot = hot_sets(record, &options.filter.plain_monitoring(record), &starts)?;
     for (at, (phase, sums)) in report.phases.iter_mut().zip(hot).enumerate() {
         let rows = parts.get(at).map_or(0..0, |(rows, _)| rows.clone());
-        let covered: i64 = touched.times.get(rows).unwrap_or_default().iter().map(|time| time.length().0).sum();
-        let sums = sums.into_iter().map(|(name, sum)| (name, sum / covered.max(1) as f64));
+        let covered: f64 = touched.times.get(rows).unwrap_or_default().iter().map(|time| time.length().0 as f64).sum();
+        let sums = sums.into_iter().map(|(name, sum)| (name, sum / covered.max(1.0)));
         phase.hot = sorted(sums.collect());
     }
     let kinds = parts.iter().map(|(_, kind)| kind + 1).max().unwrap_or(0);
@@ -223,18 +223,19 @@ fn kind_of(phases: &[Phase], kind: usize) -> Kind {
     let own: Vec<usize> =
         (0..phases.len()).filter(|at| phases.get(*at).is_some_and(|phase| phase.kind == kind)).collect();
     let of = || own.iter().filter_map(|at| phases.get(*at));
-    let length: i64 = of().map(|phase| phase.time.length().0).sum();
+    let length = of().fold(0i64, |sum, phase| sum.saturating_add(phase.time.length().0));
     let share = |phase: &Phase| phase.time.length().0 as f64 / length.max(1) as f64;
     let mut hot: HashMap<&str, f64> = HashMap::new();
     for phase in of() {
         phase.hot.iter().for_each(|(name, bytes)| *hot.entry(name).or_default() += bytes * share(phase));
     }
     let starts: Vec<i64> = of().map(|phase| phase.time.start.0).collect();
-    let mut distances: Vec<i64> = starts.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    let mut distances: Vec<i64> = starts.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).collect();
     distances.sort_unstable();
     let period = distances.get(distances.len() / 2).copied();
-    let is_near =
-        |distance: &i64| period.is_some_and(|period| ((distance - period) as f64).abs() <= period as f64 * REGULAR);
+    let is_near = |distance: &i64| {
+        period.is_some_and(|period| (*distance as f64 - period as f64).abs() <= period as f64 * REGULAR)
+    };
     Kind {
         length: Nanos(length),
         working_set: of().map(|phase| phase.working_set * share(phase)).sum(),

@@ -1,9 +1,11 @@
 //! Sentences fit a screen, say what is true of simulated workloads, and are the same each time.
 
 use damo_analysis::explain::{Explanation, explain};
+use damo_analysis::right_size::right_size;
 use damo_frame::{OpenOptions, Record};
-use damo_model::Item;
+use damo_model::{Addr, Age, Item, Meta, Nanos, NrAccesses, Region, Snapshot, Target, TargetKey};
 use damo_report::Report;
+use damo_report::filter::Filter;
 use damo_sim::{Options, Workload, builtin, simulate};
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -94,6 +96,24 @@ fn growth_without_end_is_told_and_a_short_record_is_distrusted_first() {
     assert!(said(&growth, "phases").contains("one phase"), "{}", said(&growth, "phases"));
     let short = of("a, 10000000\n\nall\n1500\na, 0, 4096, 1\n");
     assert_eq!(short.sentences[0].topic, "trust", "{:?}", short.sentences);
-    let empty = Record::from_items(&[Item::Meta(damo_model::Meta::default())]).expect("a record");
+    let empty = Record::from_items(&[Item::Meta(Meta::default())]).expect("a record");
     assert!(explain(&[empty]).is_err_and(|error| error.to_string().contains("no snapshot")));
+}
+
+#[test]
+fn the_largest_addresses_times_and_counts_are_explained_as_well() {
+    let mut items = vec![Item::Meta(Meta::default()), Item::Target(Target::default())];
+    for n in 0..60i64 {
+        let start = Nanos((n - 30) * (i64::MAX / 31));
+        let end = Nanos(start.0.saturating_add(i64::MAX / 31));
+        let mut snapshot = Snapshot::new(TargetKey(0), start, end, None);
+        let count = |seed: i64| NrAccesses(if (n + seed) % 3 == 0 { u32::MAX } else { 0 });
+        snapshot.regions.push(Region::new(Addr(0), Addr(1 << 63), count(0), Some(Age(u32::MAX))));
+        snapshot.regions.push(Region::new(Addr(1 << 63), Addr(u64::MAX), count(1), Some(Age(u32::MAX))));
+        items.push(Item::Snapshot(snapshot));
+    }
+    let record = [Record::from_items(&items).expect("in order")];
+    let shown = text(&explain(&record).expect("sentences"));
+    assert!(shown.contains("16"), "{shown}");
+    right_size(&record[0], &Filter::default()).expect("a curve");
 }

@@ -100,7 +100,7 @@ fn whole_blocks(run: Option<(TargetKey, u64, u64)>) -> u64 {
 fn add_touched(partly: &mut BTreeMap<(TargetKey, u64), u64>, target: TargetKey, from: u64, to: u64) {
     let (first, last) = (from / BLOCK, (to - 1) / BLOCK);
     for block in if first == last { vec![first] } else { vec![first, last] } {
-        let bytes = to.min((block + 1) * BLOCK) - from.max(block * BLOCK);
+        let bytes = to.min((block + 1).saturating_mul(BLOCK)) - from.max(block * BLOCK);
         *partly.entry((target, block)).or_default() += bytes;
     }
 }

@@ -65,7 +65,7 @@ impl PhasesReport {
 /// A time, from an hour on in whole seconds: the column has no room for more.
 fn moment(at: Nanos) -> String {
     const SECOND: i64 = 1_000_000_000;
-    let at = if at.0 < 3600 * SECOND { at } else { Nanos((at.0 + SECOND / 2) / SECOND * SECOND) };
+    let at = if at.0 < 3600 * SECOND { at } else { Nanos(at.0.saturating_add(SECOND / 2) / SECOND * SECOND) };
     time_text(at).to_string()
 }
 

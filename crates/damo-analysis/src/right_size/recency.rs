@@ -57,10 +57,10 @@ impl Recency {
             tell(*bytes, self.bytes.since(*last));
         }
         for (last, bytes) in moved {
-            self.bytes.add(last, -(bytes as i64));
+            self.bytes.add(last, -i128::from(bytes));
         }
         let all: u64 = accessed.iter().map(|(start, end)| end - start).sum();
-        self.bytes.add(now, all as i64);
+        self.bytes.add(now, all.into());
         if memory.pieces.len() > MOST_PIECES {
             self.coarsen(rows.head.target);
         }
@@ -77,7 +77,7 @@ impl Recency {
             let mut joined: Vec<Piece> = Vec::with_capacity(memory.pieces.len());
             for mut piece in std::mem::take(&mut memory.pieces) {
                 let last = piece.last / step * step;
-                let bytes = (piece.end - piece.start) as i64;
+                let bytes = i128::from(piece.end - piece.start);
                 self.bytes.add(piece.last, -bytes);
                 self.bytes.add(last, bytes);
                 piece.last = last;
@@ -92,9 +92,9 @@ impl Recency {
     fn clean(&mut self, rows: &Rows<'_>) {
         let (bytes, now) = (&mut self.bytes, rows.head.end);
         self.targets.retain(|_, memory| {
-            let is_there = now.saturating_sub(memory.end).0 <= 8 * memory.length.0.max(1);
+            let is_there = now.saturating_sub(memory.end).0 <= memory.length.0.max(1).saturating_mul(8);
             for piece in memory.pieces.iter().filter(|_| !is_there) {
-                bytes.add(piece.last, -((piece.end - piece.start) as i64));
+                bytes.add(piece.last, -i128::from(piece.end - piece.start));
             }
             is_there
         });
@@ -103,7 +103,7 @@ impl Recency {
             let at = rows.end.partition_point(|end| *end <= piece.start);
             let is_there = rows.start.get(at).is_some_and(|start| *start < piece.end);
             if !is_there {
-                bytes.add(piece.last, -((piece.end - piece.start) as i64));
+                bytes.add(piece.last, -i128::from(piece.end - piece.start));
             }
             is_there
         });
@@ -145,12 +145,12 @@ fn overlay(pieces: Vec<Piece>, accessed: &[(u64, u64)], now: u32, mut tell: impl
 /// Bytes by when they were last accessed, and sums of them: a Fenwick tree that grows.
 #[derive(Debug, Default)]
 struct Sums {
-    tree: Vec<i64>,
-    total: i64,
+    tree: Vec<i128>,
+    total: i128,
 }
 
 impl Sums {
-    fn add(&mut self, at: u32, bytes: i64) {
+    fn add(&mut self, at: u32, bytes: i128) {
         let at = at as usize;
         if at >= self.tree.len() {
             // Nodes that are new cover what was added before.
@@ -178,7 +178,7 @@ impl Sums {
             before += self.tree[node];
             node &= node - 1;
         }
-        (self.total - before).max(0) as u64
+        u64::try_from((self.total - before).max(0)).unwrap_or(u64::MAX)
     }
 }
 
@@ -189,9 +189,9 @@ mod tests {
     #[test]
     fn sums_count_what_was_accessed_since_a_moment() {
         let mut sums = Sums::default();
-        let mut plain = vec![0i64; 5000];
+        let mut plain = vec![0i128; 5000];
         for step in 1..5000u32 {
-            let bytes = i64::from(step % 7 + 1);
+            let bytes = i128::from(step % 7 + 1);
             sums.add(step, bytes);
             plain[step as usize] += bytes;
             if step % 3 == 0 {
@@ -200,7 +200,7 @@ mod tests {
             }
             if step % 97 == 0 {
                 let at = step / 3;
-                let wanted: i64 = plain[at as usize..].iter().sum();
+                let wanted: i128 = plain[at as usize..].iter().sum();
                 assert_eq!(sums.since(at), wanted as u64, "{step}");
             }
         }
