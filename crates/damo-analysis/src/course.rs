@@ -251,7 +251,7 @@ fn measure(rows: &Rows<'_>, ages: &[Nanos], areas: Option<&TargetAreas>) -> (Poi
         let (Some(intervals), Some(age)) = (intervals, rows.age.and_then(|age| age.get(i))) else { continue };
         // Not accessed in this aggregation, and in those of its age.
         let idle = Nanos(intervals.aggregation.0.saturating_mul(i64::from(*age).saturating_add(1)));
-        for (bytes, _) in more.idle.iter_mut().zip(ages).filter(|(_, age)| **age <= idle) {
+        for (bytes, _) in more.idle.iter_mut().zip(ages).take_while(|(_, age)| **age <= idle) {
             *bytes = bytes.saturating_add(size);
         }
     }

@@ -8,6 +8,7 @@ mod areas;
 mod checks;
 mod maps;
 mod page;
+mod phases;
 mod picture;
 mod show;
 mod tables;
@@ -25,6 +26,7 @@ use damo_frame::Record;
 use damo_model::Nanos;
 use damo_model::human::Show;
 use damo_report::filter::Filter;
+pub use phases::PhaseRow;
 
 /// An area has a row of its own from this share of the working set on.
 const OWN_ROW: f64 = 0.01;
@@ -43,11 +45,13 @@ damo_model::words! {
     /// How times of two runs are aligned.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
     pub enum AlignBy {
-        /// By marks where both sides have some in common, else by share of the run.
+        /// By marks where all runs have some in common, else by phases where all runs have the same, else by share of the run.
         #[default]
         Auto = "auto",
         /// By marks of the same text.
         Marks = "marks",
+        /// By phases: times in which the same memory is touched.
+        Phases = "phases",
         /// By share of the run.
         Share = "share",
     }
@@ -97,6 +101,8 @@ pub struct Diff {
     pub margin: f64,
     /// The figures: those of the whole, then those of mappings, the largest first.
     pub rows: Vec<Row>,
+    /// The phases that all runs have, where times were aligned by them.
+    pub phases: Vec<PhaseRow>,
     /// Mappings that one side only has.
     pub one_sided: Vec<AreaName>,
     /// What else a reader should know.
@@ -112,13 +118,13 @@ pub struct Diff {
 /// programs or of different intervals.
 pub fn diff(base: &[Record], new: &[Record], options: &DiffOptions) -> Result<Diff, AnalysisError> {
     let lengths = base.iter().chain(new).filter_map(Record::time_span).map(|span| span.length());
-    let ages = ages(lengths.min().unwrap_or_default(), usize::MAX);
+    let ages = ages(lengths.min().unwrap_or_default());
     let courses = |records: &[Record]| -> Result<Vec<Course>, AnalysisError> {
         records.iter().map(|record| Course::of(record, &options.filter, &ages)).collect()
     };
-    let (base_runs, new_runs) = (courses(base)?, courses(new)?);
+    let (mut base_runs, mut new_runs) = (courses(base)?, courses(new)?);
     let mut notes = checks::comparable([base, new], [&base_runs, &new_runs], options.anyway)?;
-    let aligned_by = align::choose(options.align, &base_runs, &new_runs)?;
+    let aligned_by = align::choose(options, [base, new], [&mut base_runs, &mut new_runs])?;
     let areas = areas::align(&base_runs, &new_runs);
     let mut diff = Diff {
         base: base_runs,
@@ -126,6 +132,7 @@ pub fn diff(base: &[Record], new: &[Record], options: &DiffOptions) -> Result<Di
         aligned_by,
         margin: options.margin,
         rows: Vec::new(),
+        phases: Vec::new(),
         one_sided: Vec::new(),
         notes: Vec::new(),
         areas,
@@ -139,6 +146,7 @@ pub fn diff(base: &[Record], new: &[Record], options: &DiffOptions) -> Result<Di
         diff.compare_areas(&Statistic::OF_SETS, 0.0)?;
     } else {
         diff.compare_whole()?;
+        diff.compare_phases()?;
         match diff.without_mappings() {
             None => diff.compare_areas(&[Statistic::Mean], OWN_ROW)?,
             note => notes.extend(note),
@@ -148,11 +156,10 @@ pub fn diff(base: &[Record], new: &[Record], options: &DiffOptions) -> Result<Di
     Ok(diff)
 }
 
-/// The longest ages that a run of this length tells, ascending.
-fn ages(length: Nanos, most: usize) -> Vec<Nanos> {
+/// The ages that a run of this length tells, ascending.
+fn ages(length: Nanos) -> Vec<Nanos> {
     let fits = |age: &Nanos| age.0.saturating_mul(RUN_OF_AGES) <= length.0;
-    let all: Vec<Nanos> = AGES.into_iter().map(Nanos::from_secs).filter(fits).collect();
-    all[all.len().saturating_sub(most.min(2 * MOST_AGES))..].to_vec()
+    AGES.into_iter().map(Nanos::from_secs).filter(fits).collect()
 }
 
 impl Diff {
@@ -174,7 +181,8 @@ impl Diff {
 
     fn compare_whole(&mut self) -> Result<(), AnalysisError> {
         let shortest = self.runs().map(Course::length).min().unwrap_or_default();
-        let cold = ages(shortest, MOST_AGES).into_iter().map(Quantity::ColdShare);
+        let ages = ages(shortest);
+        let cold = ages.iter().skip(ages.len().saturating_sub(MOST_AGES)).copied().map(Quantity::ColdShare);
         let mut figures: Vec<Figure> =
             Statistic::OF_SETS.into_iter().map(|of| Figure::new(Quantity::WorkingSet, of)).collect();
         figures.push(Figure::new(Quantity::Hot, Statistic::Percentile(50)));
@@ -214,12 +222,16 @@ impl Diff {
     }
 
     /// Judges a comparison.
-    fn push(&mut self, comparison: Comparison, area: Option<AreaName>) {
+    fn judged(&self, comparison: Comparison, area: Option<AreaName>) -> Row {
         let margin = self.margin_of(&comparison);
         let figure = &comparison.figure;
         let is_one_snapshot = figure.statistic == Statistic::Percentile(100) && figure.quantity == Quantity::WorkingSet;
         let answer = (!is_one_snapshot).then(|| comparison.answer(margin));
-        self.rows.push(Row { comparison, area, margin, answer });
+        Row { comparison, area, margin, answer }
+    }
+
+    fn push(&mut self, comparison: Comparison, area: Option<AreaName>) {
+        self.rows.push(self.judged(comparison, area));
     }
 
     fn margin_of(&self, comparison: &Comparison) -> Margin {

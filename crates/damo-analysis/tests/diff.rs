@@ -1,6 +1,6 @@
 //! Whether `damo diff` tells the truth: on simulated programs, whose working sets are known, over many seeds.
 
-use damo_analysis::diff::{Diff, DiffOptions, Row, diff};
+use damo_analysis::diff::{AlignBy, Diff, DiffOptions, Row, diff};
 use damo_analysis::figure::Quantity;
 use damo_frame::Record;
 use damo_model::Nanos;
@@ -81,17 +81,28 @@ fn changed(found: &Diff) -> Vec<&Row> {
     found.rows.iter().filter(|row| row.has_changed()).collect()
 }
 
+/// Sees that no phase is said to have changed; 1 if the runs have the same phases, else 0.
+fn alarms_by_phases(base: &[Record], new: &[Record]) -> usize {
+    let options = DiffOptions { align: AlignBy::Phases, ..DiffOptions::default() };
+    let Ok(found) = diff(base, new, &options) else { return 0 };
+    let rows = found.phases.iter().filter_map(|phase| phase.working_set.as_ref());
+    assert!(!rows.into_iter().any(Row::has_changed), "{}", text(&found));
+    1
+}
+
 #[test]
 fn an_unchanged_program_has_no_figure_that_changed() {
     for program in programs() {
         let runs: Vec<Record> = (0..24).map(|seed| program.run(0.0, seed)).collect();
         let pairs = runs.windows(2).map(|pair| (&pair[..1], &pair[1..]));
         let fours = runs.chunks(4).map(|four| four.split_at(2));
-        for (base, new) in pairs.chain(fours) {
+        for (base, new) in pairs.chain(fours.clone()) {
             let found = compared(base, new);
             assert!(found.rows.len() > 5);
             assert!(changed(&found).is_empty(), "{}: {}", program.name, text(&found));
         }
+        let by_phases: usize = fours.map(|(base, new)| alarms_by_phases(base, new)).sum();
+        assert_eq!(by_phases, 6, "{}: runs of one program have the same phases", program.name);
     }
 }
 

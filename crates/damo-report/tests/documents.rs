@@ -150,6 +150,8 @@ fn every_column_of_nanoseconds_is_a_moment_or_a_known_duration() {
         "length_ns",
         "period_ns",
         "needs_ns",
+        "base_length_ns",
+        "new_length_ns",
     ];
     for (report, tables) in all_tables() {
         for name in tables.iter().flat_map(|table| &table.columns).map(|column| &*column.name) {

@@ -45,9 +45,13 @@ impl Row {
     }
 
     fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        self.write_named(out, &self.name(NAME - 1))
+    }
+
+    fn write_named(&self, out: &mut dyn Write, name: &str) -> io::Result<()> {
         let of = &self.comparison;
         let [base, new] = [of.base.value, of.new.value].map(|value| of.figure.show(value));
-        let (name, difference) = (padded(&self.name(NAME - 1), NAME), self.difference());
+        let (name, difference) = (padded(name, NAME), self.difference());
         writeln!(
             out,
             "{name}{base:>VALUE$} {new:>VALUE$} {difference:>DIFFERENCE$}  {}",
@@ -67,9 +71,7 @@ impl Diff {
         if rows.is_empty() {
             return Ok(());
         }
-        writeln!(out)?;
-        let (base, new, difference) = ("base", "new", "difference");
-        writeln!(out, "{}{base:>VALUE$} {new:>VALUE$} {difference:>DIFFERENCE$}  answer", padded(title, NAME))?;
+        write_heading(out, title)?;
         rows.iter().try_for_each(|row| row.write(out))
     }
 
@@ -83,6 +85,7 @@ impl Diff {
         writeln!(out, "aligned in time {}; margin {} %", self.alignment_words(), self.margin)?;
         let (whole, areas): (Vec<&Row>, Vec<&Row>) = self.rows.iter().partition(|row| row.area.is_none());
         self.write_rows(out, "whole", &whole)?;
+        self.write_phases(out)?;
         let shown = if whole.is_empty() { areas.len() } else { areas.len().min(MOST_AREAS) };
         self.write_rows(out, "working set of", &areas[..shown])?;
         if areas.len() > shown {
@@ -102,6 +105,24 @@ impl Diff {
         Ok(())
     }
 
+    /// The phases, each with its length on both sides.
+    fn write_phases(&self, out: &mut dyn Write) -> io::Result<()> {
+        if self.phases.is_empty() {
+            return Ok(());
+        }
+        write_heading(out, "working set by phase")?;
+        for phase in &self.phases {
+            let [base, new] = phase.lengths.map(seconds);
+            let length = if base == new { base } else { format!("{base} to {new}") };
+            let name = format!("{}, {length}", phase.name);
+            match &phase.working_set {
+                Some(row) => row.write_named(out, &name)?,
+                None => writeln!(out, "{name}, too short to tell")?,
+            }
+        }
+        Ok(())
+    }
+
     fn write_one_sided(&self, out: &mut dyn Write) -> io::Result<()> {
         for (side, is_there) in [("base", AreaName::is_of_base as fn(&AreaName) -> bool), ("new side", is_of_new)] {
             let all: Vec<&AreaName> = self.one_sided.iter().filter(|area| is_there(area)).collect();
@@ -114,6 +135,12 @@ impl Diff {
         }
         Ok(())
     }
+}
+
+/// The heading of a table, below an empty line.
+fn write_heading(out: &mut dyn Write, title: &str) -> io::Result<()> {
+    let (base, new, difference) = ("base", "new", "difference");
+    writeln!(out, "\n{}{base:>VALUE$} {new:>VALUE$} {difference:>DIFFERENCE$}  answer", padded(title, NAME))
 }
 
 fn is_of_new(area: &AreaName) -> bool {

@@ -18,7 +18,7 @@ impl Answer {
 
 impl Diff {
     pub(super) fn all_tables(&self) -> Result<Vec<Table>, ReportError> {
-        Ok(vec![self.figures()?, self.summary()?, self.runs_table()?, self.one_sided_table()?])
+        Ok(vec![self.figures()?, self.summary()?, self.runs_table()?, self.phases_table()?, self.one_sided_table()?])
     }
 
     fn figures(&self) -> Result<Table, ReportError> {
@@ -84,6 +84,29 @@ impl Diff {
             .col("record", "its name", |(_, run)| run.record.as_str())
             .col("length_ns", "of the time that is compared", |(_, run)| run.length().0)
             .col("snapshots", "complete ones that are compared", |(_, run)| run.times.len() as u64)
+            .table()
+    }
+
+    fn phases_table(&self) -> Result<Table, ReportError> {
+        Table::of("phases", &self.phases)
+            .col(
+                "phase",
+                "its number and kind, where all runs have the same phases and times were aligned by them",
+                |phase| phase.name.as_str(),
+            )
+            .col("base_length_ns", "mean over runs", |phase| phase.lengths[0].0)
+            .col("new_length_ns", "mean over runs", |phase| phase.lengths[1].0)
+            .col("base", "mean working set, bytes; `null` for a phase that is too short", |phase| {
+                phase.working_set.as_ref().map(|row| row.comparison.base.value)
+            })
+            .col("new", "the same", |phase| phase.working_set.as_ref().map(|row| row.comparison.new.value))
+            .col("low", "where the difference's 95 % interval begins", |phase| {
+                phase.working_set.as_ref().map(|row| row.comparison.low())
+            })
+            .col("high", "where it ends", |phase| phase.working_set.as_ref().map(|row| row.comparison.high()))
+            .col("answer", "as in `figures`", |phase| {
+                phase.working_set.as_ref().and_then(|row| row.answer).map(|answer| answer.word())
+            })
             .table()
     }
 

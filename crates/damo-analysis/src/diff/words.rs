@@ -146,6 +146,12 @@ impl Diff {
     /// What follows from the comparison, the most important first.
     pub fn sentences(&self) -> Vec<String> {
         let mut sentences = self.changes();
+        let guilty = self.phases.iter().filter(|phase| phase.working_set.as_ref().is_some_and(Row::has_changed));
+        let guilty: Vec<&str> = guilty.map(|phase| phase.name.as_str()).collect();
+        if !guilty.is_empty() && guilty.len() < self.phases.len() {
+            let phases = if guilty.len() == 1 { "phase" } else { "phases" };
+            sentences.push(format!("The working set changed in {phases} {}.", guilty.join(", ")));
+        }
         let undecided: Vec<&Row> = self.rows.iter().filter(|row| row.needs().is_some()).collect();
         if sentences.is_empty() && undecided.is_empty() {
             let judged = self.rows.iter().filter(|row| row.answer.is_some()).count();
@@ -171,6 +177,7 @@ impl Diff {
     pub fn alignment_words(&self) -> String {
         match self.aligned_by {
             AlignedBy::Marks(count) => format!("by {}", count_text(count as u64, "mark")),
+            AlignedBy::Phases(count) => format!("by {}", count_text(count as u64, "phase")),
             AlignedBy::Share => "by share of the run".to_owned(),
         }
     }

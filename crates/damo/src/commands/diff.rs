@@ -49,8 +49,8 @@ pub(crate) struct DiffArgs {
     /// Compare records of different programs or different intervals all the same
     #[arg(long, help_heading = "Input")]
     anyway: bool,
-    /// How times of two runs are aligned: by marks of the same text, or by share of the run [default: by marks where all
-    /// runs have some in common]
+    /// How times of two runs are aligned: by marks of the same text, by phases (times in which the same memory is touched),
+    /// or by share of the run [default: the first of these that all runs have in common]
     #[arg(long, value_name = "HOW", value_parser = choice(AlignBy::NAMED), default_value = "auto", hide_default_value = true, help_heading = "Comparison")]
     align: AlignBy,
     /// Differences up to this one are of no interest: percent of a size, and percentage points of a share
