@@ -11,7 +11,7 @@ use damo_report::filter::{Filter, Rows, for_each_rows};
 use damo_report::footprints::{FootprintsOptions, Metric, footprints};
 use damo_report::heats::MappingNames;
 use damo_report::selection::selected;
-use damo_report::series::{Instant, Point, Used, instants, left_out};
+use damo_report::series::{Instant, Point, Used, excluded, instants, left_out};
 use damo_report::survey::Identity;
 use std::collections::{BTreeMap, HashMap};
 
@@ -128,7 +128,7 @@ impl Course {
             Ok(())
         })?;
         let mut all = instants(&points);
-        let out = left_out(None, all.len() as u64);
+        let out = left_out(excluded(record, None), all.len() as u64);
         all.drain(..usize::try_from(out).unwrap_or(usize::MAX).min(all.len()));
         let partial = all.iter().filter(|instant| instant.partial).count() as u64;
         let used = Used { snapshots: all.len() as u64, partial, left_out: out };

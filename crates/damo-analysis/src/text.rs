@@ -1,6 +1,6 @@
 //! Figures and lines of text as all analyses show them.
 
-use damo_model::human::size_text;
+use damo_model::human::{Show, size_text};
 use std::io::Write;
 
 /// Columns of a line.
@@ -47,6 +47,8 @@ fn wrapped(text: &str, (first, indent, more): (&str, &str, &str)) -> Vec<String>
     let mut lines = Vec::new();
     let mut line = first.to_owned();
     let mut is_begun = false;
+    // Mappings and processes have the names that others gave them.
+    let text = text.shown().to_string();
     let mut words = text.split(' ').peekable();
     while let Some(word) = words.next() {
         // A number and its unit stay together.

@@ -18,7 +18,7 @@ use crate::filter::{Filter, Rows, fold_rows};
 use crate::series::{SETTLING, Used};
 use damo_frame::Record;
 use damo_model::human::{Style, format_percent, format_size_f64, time_text};
-use damo_model::{Bytes, Intervals, Nanos, NrAccesses, SnapshotState, TargetKey};
+use damo_model::{Bytes, Intervals, Nanos, NrAccesses, SnapshotState, Source, TargetKey};
 use std::collections::HashMap;
 use std::io::{self, Write};
 
@@ -52,6 +52,8 @@ pub struct Confidence {
     pub at_max_regions: u64,
     /// The regions allowed, where known.
     pub max_regions: Option<u64>,
+    /// Whether its figures are exact from the first snapshot on: pages counted by mapping.
+    pub is_exact: bool,
     /// The intervals at the start, where known.
     pub intervals: Option<Intervals>,
 }
@@ -235,7 +237,7 @@ impl Confidence {
                  start)"
             ));
         }
-        if complete <= SETTLING {
+        if complete <= SETTLING && !self.is_exact {
             return Some(format!(
                 "{complete} complete snapshots of a target are too few for conclusions: DAMON's regions settle during the \
                  first {SETTLING}; record for longer"
@@ -339,6 +341,7 @@ pub fn confidence(record: &Record, filter: &Filter) -> Result<Confidence, Report
     let empty = Confidence {
         max_regions: record.meta().nr_regions.map(|bounds| bounds.max),
         intervals: record.meta().intervals,
+        is_exact: record.meta().source == Source::Referenced,
         ..Confidence::default()
     };
     let take = |(sums, lengths): &mut (Confidence, Lengths), rows: &Rows<'_>| {

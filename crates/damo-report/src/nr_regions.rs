@@ -3,7 +3,7 @@
 use crate::distribution::{Distribution, PercentileRange, SortBy, percentile_rows};
 use crate::filter::Filter;
 use crate::picture::{Picture, Unit};
-use crate::series::{Series, by_target, measure, point_rows, usable};
+use crate::series::{Series, by_target, excluded, measure, point_rows, usable};
 use crate::series_chart::{of_points, series_chart};
 use crate::table::Table;
 use crate::target::target_labels;
@@ -46,7 +46,7 @@ pub fn nr_regions(records: &[Record], options: &NrRegionsOptions) -> Result<NrRe
         let labels = target_labels(record);
         let points = measure(record, &options.filter.plain_monitoring(record), |rows| rows.len() as u64)?;
         for (target, points) in by_target(&points) {
-            let (points, used) = usable(&points, options.exclude_samples);
+            let (points, used) = usable(&points, excluded(record, options.exclude_samples));
             let distribution = Distribution::of_points(&points, &percentiles, options.sort, false);
             let (record, label) = (record.name().to_owned(), labels.get(&target).cloned().unwrap_or_default());
             series.push(Series { record, label, target: Some(target), mapping: None, points, distribution, used });

@@ -8,7 +8,7 @@
 use crate::distribution::{Distribution, SortBy};
 use crate::filter::{Filter, for_each_rows};
 use crate::picture::{Chart, Line, Picture, Unit};
-use crate::series::{Point, Used, sum_at_instants, without_first};
+use crate::series::{Point, Used, excluded, sum_at_instants, without_first};
 use crate::table::Table;
 use crate::window::{Piece, add, pieces};
 use crate::{Report, ReportError};
@@ -72,7 +72,7 @@ struct Levels {
 /// When the record cannot be read or the filter cannot be applied to it.
 pub fn profile(record: &Record, options: &ProfileOptions) -> Result<ProfileReport, ReportError> {
     let nothing = |report: &ProfileReport| report.used.snapshots == 0;
-    without_first(options.exclude_samples, |first| without(record, options, first), nothing)
+    without_first(excluded(record, options.exclude_samples), |first| without(record, options, first), nothing)
 }
 
 /// The same, without so many snapshots of each target at the beginning.

@@ -7,7 +7,7 @@ use crate::ReportError;
 use crate::distribution::Distribution;
 use crate::filter::{Filter, Rows, fold_rows};
 use damo_frame::Record;
-use damo_model::{Nanos, TargetKey};
+use damo_model::{Nanos, Source, TargetKey};
 use std::collections::HashMap;
 
 /// One number of one snapshot.
@@ -82,6 +82,12 @@ pub fn left_out(wanted: Option<u64>, snapshots: u64) -> u64 {
         None if snapshots > SETTLING => SETTLING,
         None => 0,
     }
+}
+
+/// How many snapshots of a record are left out: as many as `wanted`, else by the common rule ([`left_out`]), but none of those
+/// that have nothing to settle: pages that are counted by mapping are exact from the first one on.
+pub fn excluded(record: &Record, wanted: Option<u64>) -> Option<u64> {
+    wanted.or((record.meta().source == Source::Referenced).then_some(0))
 }
 
 impl Used {

@@ -6,7 +6,7 @@
 
 use crate::ReportError;
 use crate::filter::{Filter, Rows, for_each_rows};
-use crate::series::{Point, without_first};
+use crate::series::{Point, excluded, without_first};
 use crate::wss::{WssOptions, working_set};
 use damo_frame::Record;
 use damo_model::{Nanos, TargetKey};
@@ -99,7 +99,11 @@ struct OpenWindow {
 
 /// The working set of each window, per target. Snapshots after the last full window are left out.
 pub(crate) fn working_sets(record: &Record, filter: &Filter, options: &WssOptions) -> Result<Vec<Point>, ReportError> {
-    without_first(options.exclude_samples, |first| without(record, filter, options, first), Vec::is_empty)
+    without_first(
+        excluded(record, options.exclude_samples),
+        |first| without(record, filter, options, first),
+        Vec::is_empty,
+    )
 }
 
 /// The same, without so many snapshots of each target at the beginning.

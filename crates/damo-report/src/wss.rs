@@ -14,7 +14,7 @@ use crate::confidence::working_set_variance;
 use crate::distribution::{Distribution, DistributionText, PercentileRange, SortBy, histogram_rows, percentile_rows};
 use crate::filter::{Filter, Rows};
 use crate::picture::Picture;
-use crate::series::{Point, Series, by_target, measure_with_error, point_rows, sum_at_instants, usable};
+use crate::series::{Point, Series, by_target, excluded, measure_with_error, point_rows, sum_at_instants, usable};
 use crate::table::Table;
 use crate::target::target_labels;
 use crate::window;
@@ -81,7 +81,7 @@ pub fn wss(records: &[Record], options: &WssOptions) -> Result<WssReport, Report
     let mut targets: BTreeSet<(usize, TargetKey)> = BTreeSet::new();
     for (number, record) in records.iter().enumerate() {
         let filter = options.filter.plain_monitoring(record);
-        let skip = if windowed { Some(0) } else { options.exclude_samples };
+        let skip = if windowed { Some(0) } else { excluded(record, options.exclude_samples) };
         let mut push = |label: String, target: Option<TargetKey>, mapping: Option<String>, points: &[Point]| {
             let (points, used) = usable(points, skip);
             let distribution = Distribution::of_points(&points, &percentiles, options.sort, options.errors);

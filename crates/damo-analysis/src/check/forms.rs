@@ -1,9 +1,9 @@
 //! What came of a check, for people, for pull requests, and for programs.
 
-use super::condition::Subject;
+use super::condition::{Limit, Subject};
 use super::judge::{Judgement, Verdict};
 use super::{CheckReport, Run};
-use crate::figure::Figure;
+use crate::figure::{Figure, Quantity, Statistic};
 use damo_model::Nanos;
 use damo_model::human::{Show, Style, format_size_f64, time_text};
 use damo_report::picture::{Chart, Line, Unit};
@@ -47,8 +47,9 @@ impl Judgement {
         };
         let mappings: Vec<String> =
             self.culprits.iter().map(|culprit| name((&culprit.mapping, culprit.bytes))).collect();
-        let when =
-            self.when.map(|when| format!("most of it from {} to {}", time_text(when.start), time_text(when.end)));
+        let when = self
+            .when
+            .map(|when| format!("for the longest time from {} to {}", time_text(when.start), time_text(when.end)));
         let parts: Vec<String> =
             [mappings.join(", "), when.unwrap_or_default()].into_iter().filter(|p| !p.is_empty()).collect();
         (!parts.is_empty()).then(|| parts.join("; "))
@@ -64,6 +65,8 @@ impl CheckReport {
         let do_not = |count: usize| if count == 1 { "does not" } else { "do not" };
         let mut said = match (fails, unknown) {
             (0, 0) if all == 1 => "the condition holds".to_owned(),
+            (1, 0) if all == 1 => "the condition does not hold".to_owned(),
+            (0, 1) if all == 1 => "the condition cannot be judged".to_owned(),
             (0, 0) => format!("all {all} conditions hold"),
             (0, _) => format!("{unknown} of {all} conditions cannot be judged"),
             (_, 0) => format!("{fails} of {all} conditions {} hold", do_not(fails)),
@@ -156,7 +159,11 @@ impl CheckReport {
             writeln!(out, "- {}", cell(&note))?;
         }
         if self.verdict() == Verdict::Fails {
-            writeln!(out, "\nTo look closer:\n\n```\n{}\n```", self.commands().join("\n").shown())?;
+            writeln!(out, "\nTo look closer:\n\n```sh")?;
+            for line in self.commands() {
+                writeln!(out, "{}", line.shown())?;
+            }
+            writeln!(out, "```")?;
         }
         Ok(())
     }
@@ -230,12 +237,12 @@ impl CheckReport {
     /// The working set over time (or what the first condition that fails is about), of the runs and of the baseline.
     pub fn picture(&self) -> Chart {
         let failed = self.judgements.iter().filter(|judgement| judgement.verdict == Verdict::Fails);
-        let figures = failed.chain(&self.judgements).filter_map(|judgement| match &judgement.condition.subject {
-            Subject::Figure(figure) => Some(figure),
+        let mut figures = failed.chain(&self.judgements).filter_map(|judgement| match &judgement.condition.subject {
+            Subject::Figure(figure) => Some((figure.clone(), judgement.condition.limit)),
             _ => None,
         });
-        let usual: Figure = Figure::new(crate::figure::Quantity::WorkingSet, crate::figure::Statistic::Mean);
-        let figure = figures.into_iter().next().unwrap_or(&usual).clone();
+        let usual = || (Figure::new(Quantity::WorkingSet, Statistic::Mean), Limit::Held);
+        let (figure, limit) = figures.next().unwrap_or_else(usual);
         let several = self.runs.len() > 1 || self.baseline.len() > 1;
         let lines = |runs: &[Run], side: &str| -> Vec<Line> {
             let line = |(i, run): (usize, &Run)| {
@@ -253,11 +260,17 @@ impl CheckReport {
         };
         let mut series = lines(&self.baseline, "baseline");
         series.extend(lines(&self.runs, "this run"));
+        if let Limit::Absolute(_, limit) = limit {
+            let ends = series.iter().flat_map(|line| line.points.iter().map(|(at, _)| *at));
+            let (from, to) = ends.fold((f64::MAX, f64::MIN), |(from, to), at| (from.min(at), to.max(at)));
+            let points = if from < to { vec![(from, limit), (to, limit)] } else { Vec::new() };
+            series.push(Line { name: "limit".to_owned(), points, steps: false, filled: false });
+        }
         let (what, unit) = match figure.quantity {
-            crate::figure::Quantity::WorkingSet => ("working set", Unit::Bytes),
-            crate::figure::Quantity::Hot => ("hot memory", Unit::Bytes),
-            crate::figure::Quantity::Resident => ("resident memory", Unit::Bytes),
-            crate::figure::Quantity::ColdShare(_) => ("share of cold memory", Unit::Percent),
+            Quantity::WorkingSet => ("working set", Unit::Bytes),
+            Quantity::Hot => ("hot memory", Unit::Bytes),
+            Quantity::Resident => ("resident memory", Unit::Bytes),
+            Quantity::ColdShare(_) => ("share of cold memory", Unit::Percent),
         };
         let of = figure.mapping.map(|mapping| format!(" of {mapping}")).unwrap_or_default();
         Chart::new(

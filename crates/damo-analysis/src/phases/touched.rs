@@ -9,7 +9,7 @@ use damo_frame::{Chunk, Record};
 use damo_model::{Nanos, Selection, SnapshotHead, TargetKey, TimeSpan};
 use damo_report::ReportError;
 use damo_report::filter::{Filter, RegionFilter, Rows, for_each_rows};
-use damo_report::series::left_out;
+use damo_report::series::{excluded, left_out};
 use std::collections::BTreeMap;
 
 /// Into how many cells memory is cut.
@@ -272,7 +272,7 @@ pub(super) fn touched(record: &Record, filter: &Filter, exclude: Option<u64>) ->
     let mut instants = Instants {
         pending: vec![0.0; touched.cells],
         touched,
-        exclude,
+        exclude: excluded(record, exclude),
         in_row: 1,
         targets: BTreeMap::new(),
         open: Vec::new(),

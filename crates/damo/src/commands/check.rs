@@ -4,7 +4,7 @@ mod conditions;
 
 use super::report::options::choice;
 use super::report::part::TargetArgs;
-use super::report::picture::PlotArgs;
+use super::report::picture::{PictureArgs, picture_file};
 use crate::errors::{self, Outcome};
 use crate::inputs::{Inputs, Known};
 use crate::output;
@@ -64,8 +64,11 @@ pub(crate) struct CheckArgs {
     /// Put the picture into the Markdown itself, as a data URI, instead of a link to the file of --plot
     #[arg(long = "inline_picture", help_heading = "Pictures")]
     inline_picture: bool,
+    /// Draw what was limited over time, beside the baseline: FILE.png or FILE.svg
+    #[arg(long, value_name = "FILE", value_parser = picture_file, help_heading = "Pictures")]
+    plot: Option<PathBuf>,
     #[command(flatten)]
-    plot: PlotArgs,
+    picture: PictureArgs,
     /// Replace files even if they are records or of another kind
     #[arg(long, help_heading = "Output")]
     force: bool,
@@ -158,7 +161,7 @@ impl CheckArgs {
             outputs::check(Some(path), manner)?;
             forms.push((path.as_path(), form, manner));
         }
-        if let Some(path) = self.plot.file() {
+        if let Some(path) = self.plot.as_deref() {
             outputs::check(Some(path), self.picture_manner(path))?;
         }
         Ok(forms)
@@ -176,17 +179,17 @@ impl CheckArgs {
             command: Some(output::command_line()),
             width: size.0,
             height: size.1,
-            ..self.plot.picture.with_subtitle()
+            ..self.picture.with_subtitle()
         };
-        let own = self.plot.picture.with_subtitle();
-        if let Some(path) = self.plot.file() {
+        let own = self.picture.with_subtitle();
+        if let Some(path) = self.plot.as_deref() {
             let format = Format::of(path).unwrap_or_default();
             let bytes = picture::draw(&report.picture(), format, &style((own.width, own.height)))?;
             outputs::write(Some(path), self.picture_manner(path), |out| Ok(out.write_all(&bytes)?))?;
             errors::done(format_args!("{} written", path.shown()));
         }
         let wants_markdown = self.format == Form::Markdown || files.iter().any(|(_, form, _)| *form == Form::Markdown);
-        let link = match self.plot.file() {
+        let link = match self.plot.as_deref() {
             _ if self.inline_picture && wants_markdown => {
                 let bytes = picture::draw(&report.picture(), Format::Png, &style(INLINE))?;
                 let text = base64::engine::general_purpose::STANDARD.encode(bytes);

@@ -9,7 +9,7 @@ use damo_model::human::{self, ParseError, Style, TimeUnit};
 use damo_model::{Bytes, Nanos};
 use damo_report::ReportError;
 use damo_report::distribution::{PercentileRange, SortBy};
-use damo_report::series::{SETTLING, Used};
+use damo_report::series::{SETTLING, Used, excluded};
 
 /// A size, in bytes or with a unit.
 pub(crate) fn size(text: &str) -> Result<Bytes, ParseError> {
@@ -153,6 +153,8 @@ impl SettlingArgs {
                 human::count_text(all.snapshots, "snapshot")
             )));
         }
+        // None is left out where there is nothing to settle.
+        unsettled &= records.first().is_none_or(|record| excluded(record, None).is_none());
         if unsettled && self.exclude_samples.is_none() {
             crate::errors::note(format_args!(
                 "{record}: there are {SETTLING} snapshots or fewer, so the first ones, in which DAMON's regions settle, are \

@@ -61,7 +61,8 @@ fn size(text: &str) -> Result<(usize, usize), String> {
     }
 }
 
-fn picture_file(text: &str) -> Result<PathBuf, String> {
+/// A file whose name says which picture it is.
+pub(crate) fn picture_file(text: &str) -> Result<PathBuf, String> {
     let path = PathBuf::from(text);
     match Format::of(&path) {
         Some(_) => Ok(path),
