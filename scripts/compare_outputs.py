@@ -33,7 +33,7 @@ REPORTS = {
     "times": ["--access_rate 50% 100%"],
 }
 FORMS = ["txt", "json", "csv", "md", "png", "svg", "parquet"]
-OTHERS = ["info RECORD", "info --json RECORD", "validate RECORD", "doctor RECORD",
+OTHERS = ["explain RECORD", "explain --right-size RECORD", "info RECORD", "info --json RECORD", "validate RECORD", "doctor RECORD",
           "schemes --what-if RECORD -c SCHEMES", "schemes --what-if RECORD -c SCHEMES --format json",
           "schemes suggest RECORD"]
 ARGUMENTS = [

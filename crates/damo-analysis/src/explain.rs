@@ -87,11 +87,14 @@ pub fn explain(records: &[Record]) -> Result<Explanation, AnalysisError> {
     telling.use_of_memory(&course);
     telling.idle()?;
     telling.growth(&course);
+    let is_short = course.used.snapshots.saturating_sub(course.used.partial) <= SETTLING;
+    // It is as long as the record, and so is what phases are found in.
+    drop(course);
     let found = phases(records, &PhasesOptions::default())?;
     telling.phases(&found);
     telling.reclaim()?;
     telling.limit()?;
-    telling.trust(&course)?;
+    telling.trust(is_short)?;
     telling.huge_pages()?;
     Ok(Explanation { record: record.name().to_owned(), sentences: telling.sentences })
 }
@@ -261,7 +264,7 @@ impl Telling<'_> {
     }
 
     /// What not to trust; it comes first if the record supports no conclusions.
-    fn trust(&mut self, course: &Course) -> Result<(), AnalysisError> {
+    fn trust(&mut self, is_short: bool) -> Result<(), AnalysisError> {
         let judged = confidence(self.record, &self.filter)?;
         let findings: Vec<String> = judged.findings().into_iter().take(MOST_FINDINGS).collect();
         let text = match findings.is_empty() {
@@ -269,7 +272,7 @@ impl Telling<'_> {
             false => format!("Not to be trusted without care: {}.", findings.join("; ")),
         };
         self.say("trust", text, "doctor RECORD");
-        if course.used.snapshots.saturating_sub(course.used.partial) <= SETTLING {
+        if is_short {
             let last = self.sentences.pop();
             self.sentences.splice(0..0, last);
         }
