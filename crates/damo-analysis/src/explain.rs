@@ -22,6 +22,8 @@ use figures::{growth, percentile, reclaim};
 const MOST_KINDS: usize = 3;
 /// Fewer blocks of 2 MiB that are touched sparsely are not worth a word.
 const MANY_BLOCKS: u64 = 8;
+/// This share of memory is nearly all of it.
+const NEARLY: f64 = 0.99;
 /// A limit at the working set is tried with a little more than that.
 const HEADROOM: f64 = 1.02;
 /// Findings on what not to trust that are told.
@@ -84,6 +86,10 @@ pub fn explain(records: &[Record]) -> Result<Explanation, AnalysisError> {
     let (name, filter) = (shell_word(record.name()), Filter::default());
     let mut telling = Telling { record, records, name, filter, sentences: Vec::new() };
     let course = Course::of(record, &telling.filter, &[])?;
+    if course.times.len() < 2 {
+        telling.trust(true)?;
+        return Ok(Explanation { record: record.name().to_owned(), sentences: telling.sentences });
+    }
     telling.use_of_memory(&course);
     telling.idle()?;
     telling.growth(&course);
@@ -135,11 +141,16 @@ impl Telling<'_> {
         // The longest time for which at least half of the idle memory was idle.
         let longest = (1..edges.len()).rev().find(|edge| edges[*edge] <= length && idle(*edge) >= idle(1) / 2.0);
         let part = if all > 0.0 { idle(1) / all } else { 0.0 };
+        let mut least = time_text(edges[1]);
         let for_long = match longest.filter(|longest| *longest > 1 && idle(1) > 0.0) {
+            Some(longest) if idle(longest) >= NEARLY * idle(1) => {
+                least = time_text(edges[longest]);
+                String::new()
+            }
             Some(longest) => format!(", {} of it for {} or longer", bytes(idle(longest)), time_text(edges[longest])),
             None => String::new(),
         };
-        let (idle, least) = (bytes(idle(1)), time_text(edges[1]));
+        let idle = bytes(idle(1));
         let text =
             format!("At the end {idle} ({}) have not been accessed for {least} or longer{for_long}.", share(part));
         self.say("idle", text, "report ages RECORD");
@@ -156,7 +167,7 @@ impl Telling<'_> {
         for (points, what, command) in series {
             if let Some(growth) = growth(points) {
                 let text = format!(
-                    "{what} grows all the time: from {} to {}, by {} per minute, with no end in sight.",
+                    "{what} grows all the time: from {} to {}, by {} per minute, up to the end of the record.",
                     bytes(growth.from),
                     bytes(growth.to),
                     bytes(growth.per_minute),

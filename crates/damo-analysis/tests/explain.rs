@@ -96,6 +96,13 @@ fn growth_without_end_is_told_and_a_short_record_is_distrusted_first() {
     assert!(said(&growth, "phases").contains("one phase"), "{}", said(&growth, "phases"));
     let short = of("a, 10000000\n\nall\n1500\na, 0, 4096, 1\n");
     assert_eq!(short.sentences[0].topic, "trust", "{:?}", short.sentences);
+    let lossy = Record::open(Path::new("../../testdata/real/lossy/perf.data"), &OpenOptions::default());
+    let lossy = explain(&[lossy.expect("a recording")]).expect("sentences");
+    assert!(
+        lossy.sentences.len() == 1 && said(&lossy, "trust").contains("supports no conclusion"),
+        "{:?}",
+        lossy.sentences
+    );
     let empty = Record::from_items(&[Item::Meta(Meta::default())]).expect("a record");
     assert!(explain(&[empty]).is_err_and(|error| error.to_string().contains("no snapshot")));
 }
