@@ -14,8 +14,9 @@ pub use judge::{Culprit, Judgement, Verdict};
 
 use crate::AnalysisError;
 use crate::course::Course;
+use crate::phases::{PhasesOptions, label, phase_times};
 use damo_frame::Record;
-use damo_model::Nanos;
+use damo_model::{Nanos, TimeSpan};
 use damo_report::confidence::confidence;
 use damo_report::filter::Filter;
 use damo_report::schemes::{SchemesOptions, SchemesReport, schemes};
@@ -29,6 +30,8 @@ pub struct Run {
     pub weaknesses: Vec<String>,
     /// What its figures suffer from without being worthless: one sentence each.
     pub notes: Vec<String>,
+    /// Its phases and what their kinds are called, since the recording began.
+    pub phases: Vec<(TimeSpan, String)>,
     /// What schemes did, where that was recorded.
     pub schemes: Option<SchemesReport>,
 }
@@ -63,7 +66,12 @@ impl Run {
             if is_grave { weaknesses.push(finding.text) } else { notes.push(finding.text) }
         }
         let schemes = schemes(std::slice::from_ref(record), &SchemesOptions::default()).ok();
-        Ok(Run { course, weaknesses, notes, schemes })
+        let since = |at: Nanos| at.saturating_sub(course.began);
+        let phases = phase_times(record, &PhasesOptions { filter: filter.clone(), ..PhasesOptions::default() })?
+            .into_iter()
+            .map(|(time, kind)| (TimeSpan::new(since(time.start), since(time.end)), label(kind)))
+            .collect();
+        Ok(Run { course, weaknesses, notes, phases, schemes })
     }
 }
 

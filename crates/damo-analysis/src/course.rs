@@ -6,7 +6,7 @@
 
 use crate::AnalysisError;
 use damo_frame::Record;
-use damo_model::{Addr, AddrRange, Bytes, HeatClass, Intervals, Nanos, Side, Target, TargetKey, TimeSpan};
+use damo_model::{Addr, AddrRange, Bytes, HeatClass, Intervals, Nanos, Side, Source, Target, TargetKey, TimeSpan};
 use damo_report::filter::{Filter, Rows, for_each_rows};
 use damo_report::footprints::{FootprintsOptions, Metric, footprints};
 use damo_report::heats::MappingNames;
@@ -69,6 +69,8 @@ pub struct Course {
     pub used: Used,
     /// Share of all snapshots that are complete, 0 to 1.
     pub coverage: f64,
+    /// Whether the kernel counted the pages of each mapping, instead of DAMON sampling regions.
+    pub is_exact: bool,
 }
 
 /// A target's mapped areas, disjoint, each with its position in [`Measured::areas`].
@@ -152,6 +154,7 @@ impl Course {
             intervals,
             used,
             coverage: record.coverage().ratio(),
+            is_exact: record.meta().source == Source::Referenced,
         };
         course.processes = record.targets().iter().filter_map(|t| Some(t.process.as_ref()?.comm.clone())).collect();
         course.processes.sort();

@@ -81,6 +81,7 @@ fn a_phase_that_grew_is_named_by_its_time_and_its_mapping() {
     assert_eq!(judgement.verdict, Verdict::Fails, "{}", judgement.why);
     assert_eq!(judgement.culprits[0].mapping, "[anon:sessions]");
     let when = judgement.when.expect("a time");
+    assert_eq!(judgement.phase, Some((2, "B".to_owned())));
     let near = |at: Nanos, seconds: f64| (at.as_secs_f64() - seconds).abs() <= 0.5;
     assert!(near(when.start, 4.0) && near(when.end, 8.0), "{when:?}");
 }

@@ -47,9 +47,11 @@ impl Judgement {
         };
         let mappings: Vec<String> =
             self.culprits.iter().map(|culprit| name((&culprit.mapping, culprit.bytes))).collect();
-        let when = self
-            .when
-            .map(|when| format!("for the longest time from {} to {}", time_text(when.start), time_text(when.end)));
+        let phase = self.phase.as_ref().map(|(number, kind)| format!(" (phase {number}, {kind})")).unwrap_or_default();
+        let when = self.when.map(|when| {
+            let [from, to] = [when.start, when.end].map(time_text);
+            format!("for the longest time from {from} to {to}{phase}")
+        });
         let parts: Vec<String> =
             [mappings.join(", "), when.unwrap_or_default()].into_iter().filter(|p| !p.is_empty()).collect();
         (!parts.is_empty()).then(|| parts.join("; "))
@@ -220,6 +222,7 @@ impl CheckReport {
                     "mappings": culprits.collect::<Vec<_>>(),
                     "from_ns": judgement.when.map(|when| when.start.0),
                     "to_ns": judgement.when.map(|when| when.end.0),
+                    "phase": judgement.phase.as_ref().map(|(number, _)| number),
                 })
             })
             .collect();

@@ -65,6 +65,8 @@ pub struct Judgement {
     pub culprits: Vec<Culprit>,
     /// When most of it is too much, since the recording began; `None` unless it fails.
     pub when: Option<TimeSpan>,
+    /// The number of the phase that this is in (from 1) and what its kind is called, where the run has several phases.
+    pub phase: Option<(usize, String)>,
 }
 
 /// What all conditions are judged by.
@@ -91,6 +93,7 @@ impl<'r> Judge<'r> {
             why: String::new(),
             culprits: Vec::new(),
             when: None,
+            phase: None,
         };
         let decided = match &condition.subject {
             Subject::Coverage => Ok(self.coverage(condition)),
@@ -294,6 +297,15 @@ impl<'r> Judge<'r> {
             },
             sign,
         );
+        out.phase = out.when.and_then(|when| self.phase_of(when));
+    }
+
+    /// The phase of the first run that most of a time is in; `None` if there is one phase only, or none has half of it.
+    fn phase_of(&self, when: TimeSpan) -> Option<(usize, String)> {
+        let phases = &self.runs.first().filter(|run| run.phases.len() > 1)?.phases;
+        let shared = |time: &TimeSpan| time.end.min(when.end).saturating_sub(time.start.max(when.start)).0;
+        let (number, (time, kind)) = phases.iter().enumerate().max_by_key(|(_, (time, _))| shared(time))?;
+        (shared(time) * 2 > when.length().0).then(|| (number + 1, kind.clone()))
     }
 }
 

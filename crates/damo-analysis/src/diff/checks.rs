@@ -47,12 +47,17 @@ pub(super) fn comparable(
 }
 
 fn long_enough(course: &Course) -> Result<(), AnalysisError> {
-    if course.used.left_out > 0 && course.times.len() >= FEWEST && course.length() >= SHORTEST {
+    let is_settled = course.used.left_out > 0 || course.is_exact;
+    if is_settled && course.times.len() >= FEWEST && course.length() >= SHORTEST {
         return Ok(());
     }
+    let first = if course.is_exact {
+        ""
+    } else {
+        " (the first ones of a recording, while DAMON's regions settle, do not count)"
+    };
     Err(AnalysisError::invalid(format!(
-        "{}: {} over {} are too few to compare (the first ones of a recording, while DAMON's regions settle, do not count); \
-         record for longer: a minute of a steady program is a good start",
+        "{}: {} over {} are too few to compare{first}; record for longer: a minute of a steady program is a good start",
         course.record.shown(),
         count_text(course.times.len() as u64, "complete snapshot"),
         time_text(course.length())
