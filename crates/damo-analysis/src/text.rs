@@ -1,10 +1,13 @@
 //! Figures and lines of text as all analyses show them.
 
 use damo_model::human::{Show, size_text};
+use damo_report::text_width::wrapped;
 use std::io::Write;
 
 /// Columns of a line.
 const COLUMNS: usize = 80;
+/// A blank at which no line ends.
+const NO_BREAK: char = '\u{a0}';
 
 /// A size in words, in three digits.
 pub(crate) fn bytes(size: f64) -> String {
@@ -28,14 +31,19 @@ pub(crate) fn share(part: f64) -> String {
     }
 }
 
-/// A text in lines of 80 columns, all but the first of which begin with `indent`.
+/// A text in lines of 80 columns, all but the first of which begin with `indent`. A number and its unit stay together, and
+/// names of mappings, which others gave, are escaped.
 pub(crate) fn lines(text: &str, indent: &str) -> Vec<String> {
-    wrapped(text, ("", indent, ""))
-}
-
-/// A shell's command in lines of 80 columns, as it can be copied.
-pub(crate) fn command_lines(command: &str) -> Vec<String> {
-    wrapped(command, ("    ", "        ", " \\"))
+    let text = text.shown().to_string();
+    let mut whole = String::with_capacity(text.len());
+    for (n, word) in text.split(' ').enumerate() {
+        if n > 0 {
+            let has_unit = whole.ends_with(|c: char| c.is_ascii_digit()) && is_unit(word);
+            whole.push(if has_unit { NO_BREAK } else { ' ' });
+        }
+        whole.push_str(word);
+    }
+    wrapped(&whole, COLUMNS, indent).into_iter().map(|line| line.replace(NO_BREAK, " ")).collect()
 }
 
 fn is_unit(word: &str) -> bool {
@@ -43,27 +51,12 @@ fn is_unit(word: &str) -> bool {
     ["B", "KiB", "MiB", "GiB", "TiB", "%", "ms", "s", "min", "h"].contains(&word)
 }
 
-fn wrapped(text: &str, (first, indent, more): (&str, &str, &str)) -> Vec<String> {
-    let mut lines = Vec::new();
-    let mut line = first.to_owned();
-    let mut is_begun = false;
-    // Mappings and processes have the names that others gave them.
-    let text = text.shown().to_string();
-    let mut words = text.split(' ').peekable();
-    while let Some(word) = words.next() {
-        // A number and its unit stay together.
-        let unit = words.next_if(|next| word.ends_with(|c: char| c.is_ascii_digit()) && is_unit(next));
-        let word = unit.map_or_else(|| word.to_owned(), |unit| format!("{word} {unit}"));
-        let width = line.chars().count() + 1 + word.chars().count() + more.len();
-        if is_begun && width > COLUMNS {
-            lines.push(std::mem::replace(&mut line, indent.to_owned()) + more);
-        } else if is_begun {
-            line.push(' ');
-        }
-        line.push_str(&word);
-        is_begun = true;
-    }
-    lines.push(line);
+/// A shell's command in lines of 80 columns, as it can be copied.
+pub(crate) fn command_lines(command: &str) -> Vec<String> {
+    const MORE: &str = " \\";
+    let mut lines = wrapped(&format!("    {command}"), COLUMNS - MORE.len(), "        ");
+    let last = lines.len().saturating_sub(1);
+    lines.iter_mut().take(last).for_each(|line| line.push_str(MORE));
     lines
 }
 

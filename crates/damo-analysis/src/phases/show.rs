@@ -3,7 +3,7 @@
 use super::{Kind, Phase, PhasesReport, label};
 use crate::course::UNMAPPED;
 use crate::text::{bytes, write_lines};
-use damo_model::human::{Show, count_text, time_text};
+use damo_model::human::{count_text, time_text};
 use damo_model::{Nanos, TimeSpan};
 use damo_report::picture::{Band, Chart, Line, Picture, Unit};
 use damo_report::{Report, ReportError, Table};
@@ -21,7 +21,7 @@ pub(crate) fn hot_text(hot: &[(String, f64)]) -> String {
     let total: f64 = hot.iter().map(|(_, bytes)| bytes).sum();
     let large: Vec<_> = hot.iter().filter(|(_, bytes)| *bytes > 0.0 && *bytes >= total * LEAST_SHARE).collect();
     let mut parts: Vec<String> =
-        large.iter().take(MOST_MAPPINGS).map(|(name, size)| format!("{} {}", name.shown(), bytes(*size))).collect();
+        large.iter().take(MOST_MAPPINGS).map(|(name, size)| format!("{name} {}", bytes(*size))).collect();
     match (parts.is_empty(), large.len() - parts.len()) {
         (true, _) => "nothing".to_owned(),
         (false, 0) => parts.join(", "),
