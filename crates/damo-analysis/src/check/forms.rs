@@ -4,6 +4,7 @@ use super::condition::{Limit, Subject};
 use super::judge::{Judgement, Verdict};
 use super::{CheckReport, Run};
 use crate::figure::{Figure, Quantity, Statistic};
+use crate::text::lines;
 use damo_model::Nanos;
 use damo_model::human::{Show, Style, format_size_f64, time_text};
 use damo_report::picture::{Chart, Line, Unit};
@@ -109,8 +110,14 @@ impl CheckReport {
                 writeln!(out, "{:12}{}", "", blame.shown())?;
             }
         }
-        for note in self.notes() {
-            writeln!(out, "\nnote: {}", note.shown())?;
+        let notes = self.notes();
+        if !notes.is_empty() {
+            writeln!(out)?;
+        }
+        for note in notes {
+            for line in lines(&format!("note: {note}"), "  ") {
+                writeln!(out, "{line}")?;
+            }
         }
         if self.verdict() == Verdict::Fails {
             writeln!(out, "\nTo look closer:")?;
@@ -126,7 +133,7 @@ impl CheckReport {
         let quoted = |run: &Run| shell_word(&run.course.record);
         let Some(new) = self.runs.first().map(quoted) else { return Vec::new() };
         let diff = self.baseline.first().map(|base| format!("damo diff {} {new}", quoted(base)));
-        diff.into_iter().chain([format!("damo report heats {new} --plot heats.png")]).collect()
+        diff.into_iter().chain([format!("damo report heats {new} -o heats.png")]).collect()
     }
 
     /// For a pull request. `picture` is what an image links to: a file's name, or the image itself as a data URI.

@@ -3,7 +3,7 @@
 use super::Run;
 use super::condition::{Bound, Change, Condition, Limit, Subject};
 use crate::compare::{Alignment, Comparison, Estimate, Needs};
-use crate::course::Course;
+use crate::course::{Course, UNMAPPED};
 use crate::figure::{Figure, Quantity};
 use damo_model::human::{Style, format_percent, format_size_f64, time_text};
 use damo_model::{Nanos, TimeSpan};
@@ -115,7 +115,9 @@ impl<'r> Judge<'r> {
         let Some((share, record)) = lowest.reduce(|a, b| if b.0 < a.0 { b } else { a }) else {
             return (Verdict::NotJudged, "there is no record".to_owned());
         };
-        let why = format!("{} of the snapshots of {record} are complete", format_percent(share, Style::Human));
+        // Rounded down: 99.96 % are not all.
+        let shown = format_percent((share * 10.0).floor() / 10.0, Style::Human);
+        let why = format!("{shown} of the snapshots of {record} are complete");
         (if share >= least { Verdict::Holds } else { Verdict::Fails }, why)
     }
 
@@ -278,7 +280,7 @@ impl<'r> Judge<'r> {
                     let base = if limit.is_some() { 0.0 } else { value(&self.bases, name) };
                     Culprit { mapping: name.to_owned(), bytes: value(&self.courses, name) - base }
                 })
-                .filter(|part| part.bytes * sign > 0.0)
+                .filter(|part| part.bytes * sign > 0.0 && part.mapping != UNMAPPED)
                 .collect();
             parts.sort_by(|a, b| b.bytes.abs().total_cmp(&a.bytes.abs()));
             let all: f64 = parts.iter().map(|part| part.bytes.abs()).sum();
