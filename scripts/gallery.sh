@@ -15,6 +15,7 @@ out=$PWD/docs/images
 mkdir -p "$out"
 cp testdata/real/stairs/* "$work/"
 cp testdata/real/schemes/trace.txt "$work/schemes.txt"
+cp testdata/masim/pair-server.cfg testdata/masim/server-grown.cfg "$work/"
 cd "$work"
 # The lines of the document's sh blocks, in order; pictures land here.
 sed -n '/^```sh$/,/^```$/p' "$OLDPWD/docs/gallery.md" | grep '^damo ' | while read -r line; do

@@ -101,6 +101,7 @@ struct Measured {
     hot: u64,
     monitored: u64,
     idle: Vec<u64>,
+    /// Accessed bytes by area; an area may be there more than once.
     areas: Vec<(usize, u64)>,
 }
 
@@ -235,7 +236,6 @@ fn areas_of(
 
 fn measure(rows: &Rows<'_>, ages: &[Nanos], areas: Option<&TargetAreas>) -> (Point, Measured) {
     let mut more = Measured { idle: vec![0; ages.len()], ..Measured::default() };
-    let mut by_area: BTreeMap<usize, u64> = BTreeMap::new();
     let (mut working_set, intervals) = (0u64, rows.intervals);
     let most = intervals.map(|intervals| intervals.max_nr_accesses().0);
     for (i, ((start, end), count)) in rows.start.iter().zip(rows.end).zip(rows.nr_accesses).enumerate() {
@@ -244,7 +244,10 @@ fn measure(rows: &Rows<'_>, ages: &[Nanos], areas: Option<&TargetAreas>) -> (Poi
         if *count > 0 {
             working_set = working_set.saturating_add(size);
             if let Some(areas) = areas {
-                areas.parts(*start, *end, |area, bytes| *by_area.entry(area).or_default() += bytes);
+                areas.parts(*start, *end, |area, bytes| match more.areas.last_mut() {
+                    Some((last, sum)) if *last == area => *sum += bytes,
+                    _ => more.areas.push((area, bytes)),
+                });
             }
             if most.is_some_and(|most| HeatClass::of(*count, most, None) == HeatClass::Hot) {
                 more.hot = more.hot.saturating_add(size);
@@ -258,7 +261,6 @@ fn measure(rows: &Rows<'_>, ages: &[Nanos], areas: Option<&TargetAreas>) -> (Poi
             *bytes = bytes.saturating_add(size);
         }
     }
-    more.areas = by_area.into_iter().collect();
     (Point::of(rows, (working_set, 0.0)), more)
 }
 

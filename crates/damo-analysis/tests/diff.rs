@@ -125,3 +125,83 @@ fn a_working_set_that_grew_by_a_tenth_is_found_with_its_mapping() {
         println!("{}: 5 % more is found in {found_of_5} of 20", program.name);
     }
 }
+
+/// Recordings of one run in different files, as in testdata: there is nothing to find.
+#[test]
+fn recordings_of_one_run_by_different_programs_have_no_figure_that_changed() {
+    let open = |name: &str| {
+        let path = format!("{}/../../testdata/real/{name}", env!("CARGO_MANIFEST_DIR"));
+        [Record::open(std::path::Path::new(&path), &damo_frame::OpenOptions::default()).expect("a record")]
+    };
+    let names = ["stairs/damon.data", "stairs/perf.data"];
+    for (base, new) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+        let found = compared(&open(names[base]), &open(names[new]));
+        assert!(found.rows.len() > 3 && changed(&found).is_empty(), "{}", text(&found));
+    }
+    let other = open("thousand-regions/damon.data");
+    assert!(changed(&compared(&other, &other)).is_empty());
+    let lossy = open("lossy/perf.data");
+    let said = diff(&lossy, &lossy, &DiffOptions::default()).expect_err("too few complete snapshots").to_string();
+    assert!(said.contains("too few to compare"), "{said}");
+}
+
+#[test]
+fn what_cannot_be_compared_is_refused_in_a_sentence() {
+    let uniform = &programs()[0];
+    let made = |name: &str, options: Options| {
+        let config = uniform.config.replace("GROWN", "50000000");
+        let workload = Workload::parse(&config, name).expect("a workload");
+        let mut items = Vec::new();
+        simulate(&[workload], &options, &mut items, &mut |_| ControlFlow::Continue(())).expect("a simulation");
+        if name != "app" {
+            for item in &mut items {
+                if let damo_model::Item::Target(target) = item
+                    && let Some(process) = &mut target.process
+                {
+                    process.comm = name.to_owned();
+                }
+            }
+        }
+        [Record::from_items(&items).expect("a record")]
+    };
+    let lasting = |seconds| Options { duration: Some(Nanos::from_secs(seconds)), ..Options::default() };
+    let base = made("app", lasting(20));
+    let mut slow = lasting(40);
+    slow.intervals.aggregation = Nanos::from_millis(200);
+    let cases = [
+        (made("app", lasting(2)), "too few to compare"),
+        (made("other", lasting(20)), "different programs"),
+        (made("app", slow), "different intervals"),
+    ];
+    for (new, wanted) in cases {
+        let said = diff(&base, &new, &DiffOptions::default()).expect_err(wanted).to_string();
+        assert!(said.contains(wanted), "{said}");
+        let anyway = diff(&base, &new, &DiffOptions { anyway: true, ..DiffOptions::default() });
+        assert_eq!(anyway.is_err(), wanted.starts_with("too few"), "{wanted}");
+    }
+    let mapping = DiffOptions { mapping: Some("nothing".to_owned()), ..DiffOptions::default() };
+    assert!(
+        diff(&base, &base, &mapping).expect_err("no such mapping").to_string().contains("no mapping has this name")
+    );
+}
+
+#[test]
+fn names_of_strangers_are_shown_as_they_may_be_shown() {
+    let mut ladder = programs()[2].config.replace("GROWN", "16777216");
+    ladder = ladder.replace("a1,", "\u{1b}[2J,");
+    let run = |seed| {
+        let workload = Workload::parse(&ladder, "a\u{1b}[2Jb").expect("a workload");
+        let options = Options { seed, duration: Some(Nanos::from_secs(10)), ..Options::default() };
+        let mut items = Vec::new();
+        simulate(&[workload], &options, &mut items, &mut |_| ControlFlow::Continue(())).expect("a simulation");
+        [Record::from_items(&items).expect("a record")]
+    };
+    let (base, new) = (run(1), run(2));
+    let mut found = compared(&base, &new);
+    found.look_for_maps(&base, &new, &damo_report::filter::Filter::default()).expect("maps");
+    assert!(text(&found).contains(r"\x1b[2J") && !text(&found).contains('\u{1b}'), "{}", text(&found));
+    let mut page = Vec::new();
+    found.write_page("data:,", "damo diff \u{1b}[2J<b>", &mut page).expect("a page");
+    let page = String::from_utf8(page).expect("a page");
+    assert!(!page.contains('\u{1b}') && !page.contains("<b>"), "{page}");
+}

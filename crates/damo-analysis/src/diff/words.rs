@@ -39,7 +39,7 @@ pub(crate) fn short_time(time: Nanos) -> String {
 /// A time in whole seconds.
 pub(super) fn seconds(time: Nanos) -> String {
     const SECOND: i64 = 1_000_000_000;
-    short_time(Nanos(time.0.saturating_add(SECOND / 2) / SECOND * SECOND))
+    time_text(Nanos(time.0.saturating_add(SECOND / 2) / SECOND * SECOND)).to_string()
 }
 
 /// A time rounded up to what "about" means.
