@@ -11,7 +11,7 @@ const LEAST_DIFFERENCE: f64 = 0.1;
 
 impl Diff {
     pub(super) fn sheets(&self) -> Sheets {
-        let title = self.sentences().into_iter().next().unwrap_or_default();
+        let title = self.headline();
         let chart = self.chart();
         let Some(maps) = &self.maps else {
             return Sheets { title, groups: Vec::new(), columns: COLUMNS, sheets: Vec::new(), chart };

@@ -173,6 +173,20 @@ impl Diff {
         sentences
     }
 
+    /// What follows, in so few words that they are a headline.
+    pub(super) fn headline(&self) -> String {
+        let changed = self.rows.iter().find(|row| row.area.is_none() && row.has_changed());
+        let Some(row) = changed else { return self.sentences().into_iter().next().unwrap_or_default() };
+        let (of, figure) = (&row.comparison, &row.comparison.figure);
+        let difference = match of.percent() {
+            Some(percent) if figure.is_size() => format!("{percent:+.1} %"),
+            _ => figure.show_difference(of.difference),
+        };
+        let areas = if figure.quantity == Quantity::WorkingSet { self.changed_areas() } else { Vec::new() };
+        let what = capital(&figure.quantity.words());
+        [vec![format!("{what} {difference}")], areas].concat().join(", ")
+    }
+
     /// How times were aligned, for people.
     pub fn alignment_words(&self) -> String {
         match self.aligned_by {
