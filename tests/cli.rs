@@ -39,6 +39,37 @@ fn a_missing_file_and_a_directory_are_named() {
 }
 
 #[test]
+fn a_difference_is_no_failure_and_what_cannot_be_compared_is() {
+    let here = directory();
+    let path = here.path();
+    for (seed, config) in [("1", "pair-server"), ("2", "server-grown")] {
+        let config = common::top().join(format!("testdata/masim/{config}.cfg")).display().to_string();
+        ok(path, &format!("record --quiet --simulate {config} --timeout 20s --seed {seed} -o {seed}.damo"));
+    }
+    ok(path, "record --quiet --simulate stairs --timeout 2s -o short.damo");
+    for line in ["diff 1.damo 2.damo", "diff --base 1.damo 1.damo --new 2.damo", "diff 1.damo 2.damo --align phases"] {
+        let text = ok(path, line);
+        assert!(text.contains("The working set grew by") && text.contains("): [anon:cache]"), "{line}: {text}");
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    }
+    assert!(ok(path, "diff 1.damo 1.damo").starts_with("No change"));
+    let json = ok(path, "diff 1.damo 2.damo --format json");
+    let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(json["tables"]["figures"][0]["answer"], "changed");
+    for (line, wanted) in [
+        ("diff", "name two records"),
+        ("diff 1.damo", "2 values"),
+        ("diff 1.damo nowhere.damo", "nowhere.damo"),
+        ("diff 1.damo short.damo", "too few to compare"),
+        ("diff 1.damo 2.damo --mapping nothing", "no mapping has this name"),
+        ("diff 1.damo 2.damo --base 1.damo --new 2.damo", "cannot be used"),
+    ] {
+        let said = fails(path, line, 2);
+        assert!(said.contains(wanted), "{line}: {said}");
+    }
+}
+
+#[test]
 fn damon_damo_is_read_before_damon_data() {
     let here = directory();
     fs::copy(real("stairs/damon.data"), here.path().join("damon.data")).expect("copy");

@@ -18,8 +18,8 @@ const NAME: usize = 22;
 const VALUE: usize = 12;
 /// Columns of a difference with its interval.
 const DIFFERENCE: usize = 19;
-/// So many mappings have a row, or are listed as those of one side.
-const MOST_AREAS: usize = 12;
+/// So many mappings or phases have a row, or are listed as those of one side.
+const MOST_ROWS: usize = 12;
 
 impl Answer {
     /// The answer in two words.
@@ -86,7 +86,7 @@ impl Diff {
         let (whole, areas): (Vec<&Row>, Vec<&Row>) = self.rows.iter().partition(|row| row.area.is_none());
         self.write_rows(out, "whole", &whole)?;
         self.write_phases(out)?;
-        let shown = if whole.is_empty() { areas.len() } else { areas.len().min(MOST_AREAS) };
+        let shown = if whole.is_empty() { areas.len() } else { areas.len().min(MOST_ROWS) };
         self.write_rows(out, "working set of", &areas[..shown])?;
         if areas.len() > shown {
             writeln!(
@@ -111,7 +111,7 @@ impl Diff {
             return Ok(());
         }
         write_heading(out, "working set by phase")?;
-        for phase in &self.phases {
+        for phase in self.phases.iter().take(MOST_ROWS) {
             let [base, new] = phase.lengths.map(seconds);
             let length = if base == new { base } else { format!("{base} to {new}") };
             let name = format!("{}, {length}", phase.name);
@@ -120,13 +120,16 @@ impl Diff {
                 None => writeln!(out, "{name}, too short to tell")?,
             }
         }
-        Ok(())
+        match self.phases.len().saturating_sub(MOST_ROWS) {
+            0 => Ok(()),
+            more => writeln!(out, "and {}: --format json", count_text(more as u64, "more phase")),
+        }
     }
 
     fn write_one_sided(&self, out: &mut dyn Write) -> io::Result<()> {
         for (side, is_there) in [("base", AreaName::is_of_base as fn(&AreaName) -> bool), ("new side", is_of_new)] {
             let all: Vec<&AreaName> = self.one_sided.iter().filter(|area| is_there(area)).collect();
-            let mut names: Vec<String> = all.iter().take(MOST_AREAS).map(|area| area.with_size()).collect();
+            let mut names: Vec<String> = all.iter().take(MOST_ROWS).map(|area| area.with_size()).collect();
             let more = all.len() - names.len();
             names.extend((more > 0).then(|| format!("{more} more")));
             if !names.is_empty() {
