@@ -246,7 +246,11 @@ impl Diff {
     }
 
     fn without_mappings(&self) -> Option<String> {
-        let tells = |course: &Course| course.areas.iter().any(|area| area.name != UNMAPPED);
+        // Mappings of processes do not tell what is where in physical memory.
+        let tells = |course: &Course| {
+            let (unmapped, mapped): (Vec<_>, Vec<_>) = course.areas.iter().partition(|area| area.name == UNMAPPED);
+            mapped.iter().any(|area| !area.working_set.is_empty()) || (!mapped.is_empty() && unmapped.is_empty())
+        };
         let silent: Vec<String> =
             self.runs().filter(|course| !tells(course)).map(|course| course.record.shown().to_string()).collect();
         let does = if silent.len() == 1 { "does" } else { "do" };
