@@ -46,7 +46,7 @@ impl Diff {
             heat("base", &self.base, &maps.cells[0]),
             heat("new", &self.new, &maps.cells[1]),
             Sheet {
-                name: "difference: new less base".to_owned(),
+                name: "new less base".to_owned(),
                 colors: SheetColors::Difference,
                 cells: scaled(&differences, largest),
                 legend: [amount(maps, largest, "−"), "same".to_owned(), amount(maps, largest, "+")],
