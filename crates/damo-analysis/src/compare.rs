@@ -18,9 +18,8 @@ const PRIOR_FREEDOM: f64 = 4.0;
 /// What no bootstrap within a run can see: DAMON's regions settle a little differently in each run. A standard deviation, as a
 /// share of the figure; six simulated workloads of 30 s to 60 s had at most 0.9 % over 16 seeds.
 const BETWEEN_RUNS: f64 = 0.01;
-/// The same for what the kernel counts exactly: resident memory, and working sets of referenced pages. Programs differ from run to
-/// run by a few pages.
-const BETWEEN_EXACT: f64 = 0.005;
+/// The same for resident memory, which the kernel counts exactly: programs differ from run to run by a few pages.
+const BETWEEN_RESIDENT: f64 = 0.005;
 /// The same for shares of the memory, in percentage points; there it was at most 2.0.
 const BETWEEN_SHARES: f64 = 2.0;
 /// So many half widths of its 95 % interval a difference is from zero where it is called a change: 99.7 % for many degrees of
@@ -285,8 +284,7 @@ fn floor(figure: &Figure, value: f64, runs: &[Course]) -> f64 {
     // Where regions end decides how much of a working set lies in which of its parts.
     let is_part = figure.mapping.is_some() || figure.quantity == Quantity::Hot;
     let whole = if is_part { mean(&runs.iter().map(|run| mean(&run.working_set)).collect::<Vec<_>>()) } else { 0.0 };
-    let is_exact = figure.quantity == Quantity::Resident || runs.iter().all(|run| run.is_exact);
-    value.abs().max(whole) * if is_exact { BETWEEN_EXACT } else { BETWEEN_RUNS }
+    value.abs().max(whole) * if figure.quantity == Quantity::Resident { BETWEEN_RESIDENT } else { BETWEEN_RUNS }
 }
 
 /// The variance of a run's figure of sides that spread alike, on how many degrees of freedom it rests, and which share of it

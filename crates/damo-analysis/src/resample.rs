@@ -207,13 +207,13 @@ mod tests {
 
     #[test]
     fn the_error_of_a_mean_is_that_of_many_runs_whether_values_resemble_their_neighbours_or_not() {
-        // Long enough that a part is longer than the memory.
-        for (memory, count) in [(0.0, 600), (0.5, 600), (0.9, 3000)] {
+        // Of a part that is ten times as long as the memory, a fifth of the error goes with the part's mean.
+        for (memory, count, least) in [(0.0, 600, 0.8), (0.5, 600, 0.8), (0.9, 3000, 0.7)] {
             let runs: Vec<Vec<f64>> = (0..200).map(|seed| series(seed, count, memory)).collect();
             let means: Vec<f64> = runs.iter().map(|run| Statistic::Mean.of(run).unwrap()).collect();
             let truth = (means.iter().map(|mean| mean * mean).sum::<f64>() / means.len() as f64).sqrt();
             let told: f64 = runs.iter().take(40).map(|run| spread(run, Statistic::Mean).error).sum::<f64>() / 40.0;
-            assert!((0.8..1.25).contains(&(told / truth)), "memory {memory}: {told} of {truth}");
+            assert!((least..1.25).contains(&(told / truth)), "memory {memory}: {told} of {truth}");
         }
     }
 
