@@ -2,10 +2,10 @@
 //!
 //! A difference has an interval that holds the true one in 95 of 100 comparisons. It comes from the spread between runs where
 //! there are several, and from the block bootstrap within runs (`resample`), which counts as if it had been found in
-//! [`PRIOR_FREEDOM`] further runs: two or three runs alone tell little of their spread.
+//! `PRIOR_FREEDOM` further runs: two or three runs alone tell little of their spread.
 //!
 //! Many figures are compared at once, and of 20 intervals one misses the truth. An answer of "changed" therefore asks for more
-//! than its interval: the difference is beyond the margin, and zero is [`FIRM`] times as far off as the interval's end.
+//! than its interval: the difference is beyond the margin, and zero is `FIRM` times as far off as the interval's end.
 
 use crate::AnalysisError;
 use crate::course::Course;

@@ -1,7 +1,7 @@
 //! Phases of a run: times in which the same memory is touched.
 //!
-//! Memory is cut into a few hundred cells, and each instant of the record becomes a row of touched bytes ([`touched`]); a phase
-//! begins where rows begin to differ more than they do within a time ([`segments`]). Phases that touch the same memory again
+//! Memory is cut into a few hundred cells, and each instant of the record becomes a row of touched bytes (`touched`); a phase
+//! begins where rows begin to differ more than they do within a time (`segments`). Phases that touch the same memory again
 //! are of one kind: A, B, ….
 
 mod segments;
