@@ -13,10 +13,9 @@ use damo_report::heats::MappingNames;
 use damo_report::selection::selected;
 use damo_report::series::{Instant, Point, Used, excluded, instants, left_out};
 use damo_report::survey::Identity;
+pub use damo_report::wss::UNMAPPED;
+use damo_report::wss::parts;
 use std::collections::{BTreeMap, HashMap};
-
-/// What lies in no known mapping.
-pub const UNMAPPED: &str = "[unmapped]";
 
 /// How a figure goes on from snapshot to snapshot of one mapped area.
 #[derive(Clone, Debug, PartialEq)]
@@ -77,22 +76,6 @@ pub struct Course {
 struct TargetAreas {
     spans: Vec<(AddrRange, usize)>,
     unmapped: usize,
-}
-
-impl TargetAreas {
-    /// Tells how many bytes of `[start, end)` are in which area.
-    fn parts(&self, start: u64, end: u64, mut tell: impl FnMut(usize, u64)) {
-        let mut rest = end.saturating_sub(start);
-        let first = self.spans.partition_point(|(range, _)| range.end.0 <= start);
-        for (range, area) in self.spans.iter().skip(first).take_while(|(range, _)| range.start.0 < end) {
-            let bytes = range.end.0.min(end) - range.start.0.max(start);
-            rest -= bytes;
-            tell(*area, bytes);
-        }
-        if rest > 0 {
-            tell(self.unmapped, rest);
-        }
-    }
 }
 
 /// What one snapshot measures.
@@ -244,7 +227,7 @@ fn measure(rows: &Rows<'_>, ages: &[Nanos], areas: Option<&TargetAreas>) -> (Poi
         if *count > 0 {
             working_set = working_set.saturating_add(size);
             if let Some(areas) = areas {
-                areas.parts(*start, *end, |area, bytes| match more.areas.last_mut() {
+                parts(&areas.spans, areas.unmapped, (*start, *end), |area, bytes| match more.areas.last_mut() {
                     Some((last, sum)) if *last == area => *sum += bytes,
                     _ => more.areas.push((area, bytes)),
                 });

@@ -9,9 +9,9 @@ use crate::AnalysisError;
 use crate::course::Course;
 use crate::phases::{PhasesOptions, PhasesReport, label, phases};
 use crate::right_size::right_size;
-use crate::text::{bytes, share};
+use crate::text::{bytes, share, shell_word};
 use damo_frame::Record;
-use damo_model::human::{Show, time_text};
+use damo_model::human::time_text;
 use damo_report::ages::{AgesOptions, ages};
 use damo_report::confidence::confidence;
 use damo_report::filter::Filter;
@@ -47,13 +47,6 @@ pub struct Explanation {
     pub record: String,
     /// The most useful first.
     pub sentences: Vec<Sentence>,
-}
-
-/// The record's name as a word of a shell's command.
-fn shell_word(name: &str) -> String {
-    let name = if name.starts_with('-') && name != "-" { format!("./{name}") } else { name.to_owned() };
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._/+-=:@%,".contains(c);
-    if name.chars().all(is_plain) { name } else { format!("'{}'", name.shown().to_string().replace('\'', r"'\''")) }
 }
 
 /// What is collected on the way.

@@ -9,6 +9,19 @@ const COLUMNS: usize = 80;
 /// A blank at which no line ends.
 const NO_BREAK: char = '\u{a0}';
 
+/// The text with a capital first letter.
+pub(crate) fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+}
+
+/// The record's name as a word of a shell's command.
+pub(crate) fn shell_word(name: &str) -> String {
+    let name = if name.starts_with('-') && name != "-" { format!("./{name}") } else { name.to_owned() };
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._/+-=:@%,".contains(c);
+    if name.chars().all(is_plain) { name } else { format!("'{}'", name.shown().to_string().replace('\'', r"'\''")) }
+}
+
 /// A size in words, in three digits.
 pub(crate) fn bytes(size: f64) -> String {
     let text = size_text(size.max(0.0).round() as u64).to_string();

@@ -8,7 +8,7 @@
 mod per_mapping;
 mod picture;
 
-pub use per_mapping::MappingLayout;
+pub use per_mapping::{MappingLayout, UNMAPPED, parts};
 
 use crate::confidence::working_set_variance;
 use crate::distribution::{Distribution, DistributionText, PercentileRange, SortBy, histogram_rows, percentile_rows};

@@ -4,7 +4,7 @@ use super::condition::{Limit, Subject};
 use super::judge::{Judgement, Verdict};
 use super::{CheckReport, Run};
 use crate::figure::{Figure, Quantity, Statistic};
-use crate::text::lines;
+use crate::text::{capital, lines, shell_word};
 use damo_model::Nanos;
 use damo_model::human::{Show, Style, format_size_f64, time_text};
 use damo_report::picture::{Chart, Line, Unit};
@@ -292,11 +292,6 @@ impl CheckReport {
     }
 }
 
-fn capital(text: &str) -> String {
-    let mut chars = text.chars();
-    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
-}
-
 /// A cell of a Markdown table: names are other people's.
 fn cell(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
@@ -307,14 +302,4 @@ fn cell(text: &str) -> String {
         safe.push(c);
     }
     safe
-}
-
-/// A word as a shell reads it.
-pub(crate) fn shell_word(word: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:@%,".contains(c);
-    if !word.is_empty() && word.chars().all(is_plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
-    }
 }

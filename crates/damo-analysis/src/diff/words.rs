@@ -3,6 +3,7 @@
 use super::{AlignedBy, AreaName, Diff, Row};
 use crate::compare::{Answer, Needs};
 use crate::figure::{Quantity, Statistic};
+use crate::text::capital;
 use damo_model::Nanos;
 use damo_model::human::{Style, count_text, format_size_f64, time_text};
 
@@ -276,11 +277,6 @@ fn joined(mut names: Vec<String>) -> String {
     let more = names.len().saturating_sub(2 * MOST_NAMED);
     names.truncate(2 * MOST_NAMED);
     if more > 0 { format!("{} and {more} more", names.join(", ")) } else { names.join(", ") }
-}
-
-fn capital(text: &str) -> String {
-    let mut chars = text.chars();
-    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }
 
 #[cfg(test)]

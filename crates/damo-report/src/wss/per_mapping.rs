@@ -15,7 +15,7 @@ use damo_model::{AddrRange, TargetKey};
 use std::collections::{BTreeMap, HashMap};
 
 /// What lies in no known mapping.
-const UNMAPPED: &str = "[unmapped]";
+pub const UNMAPPED: &str = "[unmapped]";
 
 /// Where a target's mappings are, disjoint, with positions in a list of names; the last name is that of what is mapped
 /// nowhere.
@@ -43,17 +43,23 @@ impl MappingLayout {
     }
 
     /// Tells how many bytes of `[start, end)` belong to which name.
-    pub fn parts(&self, start: u64, end: u64, mut tell: impl FnMut(usize, u64)) {
-        let mut rest = end.saturating_sub(start);
-        let first = self.spans.partition_point(|(range, _)| range.end.0 <= start);
-        for (range, name) in self.spans.iter().skip(first).take_while(|(range, _)| range.start.0 < end) {
-            let bytes = range.end.0.min(end) - range.start.0.max(start);
-            rest -= bytes;
-            tell(*name, bytes);
-        }
-        if rest > 0 {
-            tell(self.names.len() - 1, rest);
-        }
+    pub fn parts(&self, start: u64, end: u64, tell: impl FnMut(usize, u64)) {
+        parts(&self.spans, self.names.len() - 1, (start, end), tell);
+    }
+}
+
+/// Tells how many bytes of `[start, end)` are in which of some sorted and disjoint spans, by the numbers that these have; what is
+/// in none of them has the number `rest`.
+pub fn parts(spans: &[(AddrRange, usize)], rest: usize, (start, end): (u64, u64), mut tell: impl FnMut(usize, u64)) {
+    let mut left = end.saturating_sub(start);
+    let first = spans.partition_point(|(range, _)| range.end.0 <= start);
+    for (range, number) in spans.iter().skip(first).take_while(|(range, _)| range.start.0 < end) {
+        let bytes = range.end.0.min(end) - range.start.0.max(start);
+        left -= bytes;
+        tell(*number, bytes);
+    }
+    if left > 0 {
+        tell(rest, left);
     }
 }
 
