@@ -101,6 +101,42 @@ class Bincode:
         self.ops_by_word = self.byte()
         return OPS.get(self.ops_by_word)
 
+    def differences(self, n):
+        """Numbers of 64 bits, each told as what it is more than the one before."""
+        last, found = 0, []
+        for _ in range(n):
+            last = (last + self.int()) % (1 << 64)
+            found.append(last)
+        return found
+
+    def base(self):
+        return {0: lambda: "kept", 1: lambda: "nothing", 2: lambda: {"copy_of": self.int()}}[self.byte()]()
+
+    def stacks(self):
+        found = {"at": self.stamp(), "table": self.uint(), "first": self.uint()}
+        n = self.uint()
+        parents = [self.uint() for _ in range(n)]
+        kinds = [self.byte() for _ in range(n)]
+        found["nodes"] = [[found["first"] + i - parents[i] if parents[i] else None, address, kinds[i]]
+                          for i, address in enumerate(self.differences(n))]
+        return found
+
+    def samples(self):
+        found = {"at": self.stamp(), "sampled": self.byte(), "table": self.uint(), "unit": self.int(),
+                 "threads": self.list(lambda: {"pid": self.int(), "tid": self.int(), "comm": self.string()})}
+        times = []
+        for thread, count in enumerate(self.list(self.uint)):
+            time = 0
+            for _ in range(count):
+                time += self.uint()
+                times.append((time, thread))
+        stacks = [(self.uint() - 1) % (1 << 32) for _ in times]
+        weights = self.list(self.uint) or [1] * len(times)
+        addresses = self.differences(len(times)) if self.byte() else [None] * len(times)
+        rows = sorted(zip(times, stacks, weights, addresses), key=lambda row: row[0])
+        found["samples"] = [[*time, stack, weight, address] for time, stack, weight, address in rows]
+        return found
+
     def with_ops_word(self, found):
         """`found`, read up to its end, with the operations set that the field behind it names, if it has one."""
         if self.ops_by_word == 4 and self.at < len(self.data):
@@ -162,6 +198,19 @@ SIDES = {
     10: lambda b: {"placement": {"at": b.stamp(), "pid": b.int(), "target": b.option(b.uint), "memory": b.list(
         lambda: {"start": b.uint(), "end": b.uint(), "node": b.uint(), "bytes": b.uint()}), "threads": b.list(
             lambda: {"node": b.uint(), "threads": b.uint()})}},
+    11: lambda b: {"code": {"at": b.stamp(), "pid": b.int(), "base": b.base(), "mappings": b.list(
+        lambda: {"start": b.uint(), "end": b.uint(), "offset": b.uint(), "kind": b.byte(), "name": b.string(),
+                 "build_id": bytes(b.list(b.byte)).hex()})}},
+    12: lambda b: {"stacks": b.stacks()},
+    13: lambda b: {"samples": b.samples()},
+    14: lambda b: {"profile": {"at": b.stamp(), "sampled": b.byte(), "event": b.string(), "frequency": b.uint(),
+                               "no_kernel": b.string(), "no_addresses": b.string(), "max_frames": b.uint()}},
+    15: lambda b: {"lost_samples": {"at": b.stamp(), "samples": b.uint(), "reason": b.string()}},
+    16: lambda b: {"symbols": {"at": b.stamp(), "module": {"name": b.string(), "build_id": bytes(b.list(b.byte)).hex(),
+                                                           "pid": b.option(b.int)},
+                               "texts": b.list(b.string), "addresses": b.list(lambda: {
+                                   "address": b.uint(), "frames": b.list(lambda: {
+                                       "function": b.uint(), "file": b.option(b.uint), "line": b.option(b.uint)})})}},
 }
 
 
@@ -307,7 +356,7 @@ def read(data):
             yield from (("target", target) for target in targets(unpack(codec, payload, raw)))
         elif kind == 3:
             yield from (("snapshot", snapshot) for snapshot in snapshots(payload))
-        elif kind == 4:
+        elif kind in (4, 7):
             yield from (("side", side) for side in sides(unpack(codec, payload, raw)))
         elif kind == 6 and payload[8:] != END_MAGIC:
             raise ValueError("bad end block")

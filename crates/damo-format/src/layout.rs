@@ -12,7 +12,7 @@ pub(crate) const FILE_MAGIC: [u8; 8] = [0x89, b'D', b'A', b'M', b'O', b'\r', b'\
 /// Format version: a reader refuses another major number and reads any minor one.
 pub(crate) const MAJOR: u8 = 1;
 /// Minor version of the format: readers of an older one leave out what they do not know.
-pub(crate) const MINOR: u8 = 1;
+pub(crate) const MINOR: u8 = 2;
 /// Size of the file header.
 pub(crate) const FILE_HEADER_LEN: usize = 16;
 
@@ -59,6 +59,8 @@ pub(crate) mod kind {
     pub(crate) const INDEX: u16 = 5;
     /// The record was finished.
     pub(crate) const END: u16 = 6;
+    /// Side data of CPU profiles.
+    pub(crate) const PROFILE: u16 = 7;
 }
 
 /// How a payload is packed. Numbers are part of the format.

@@ -9,7 +9,7 @@
 //! - [`repair`]: a sound record of what is readable in a damaged one
 //!
 //! Inside, from the bytes up: `layout` (file header, block frames), `varint`, `predict`/`pack`/`unpack` (snapshots as
-//! columns), `wire`/`wire_side` (everything else, by bincode), `block` (payloads), `scan` (finding blocks).
+//! columns), `wire`/`wire_side`/`wire_profile` (everything else, by bincode), `block` (payloads), `scan` (finding blocks).
 //!
 //! ```
 //! use damo_format::{Reader, Writer, WriterOptions};
@@ -52,6 +52,7 @@ mod stream;
 mod unpack;
 mod varint;
 mod wire;
+mod wire_profile;
 mod wire_side;
 mod writer;
 

@@ -62,6 +62,7 @@ pub struct Reader {
     targets: Vec<Target>,
     blocks: Vec<BlockInfo>,
     side_data: Vec<OtherBlock>,
+    profile: Vec<OtherBlock>,
     totals: Totals,
     damage: Vec<Damage>,
     notes: Vec<String>,
@@ -252,15 +253,32 @@ impl Reader {
         self.with_block(info.offset.0, |_, _, payload| extra_columns(payload))
     }
 
-    /// All side data, in the order in which it was recorded.
+    /// All side data but that of CPU profiles, in the order in which it was recorded.
     ///
     /// # Errors
     /// [`ReadError::Damaged`] if a block cannot be decoded although its checksum is right; I/O errors.
     pub fn side_data(&self) -> Result<Vec<Side>, ReadError> {
+        self.sides_of(&self.side_data)
+    }
+
+    /// The side data of CPU profiles ([`Side::is_profile`]), in the order in which it was recorded.
+    ///
+    /// # Errors
+    /// As [`Reader::side_data`].
+    pub fn profile(&self) -> Result<Vec<Side>, ReadError> {
+        self.sides_of(&self.profile)
+    }
+
+    /// Whether there is a CPU profile in the record; nothing is read for that.
+    pub fn has_profile(&self) -> bool {
+        !self.profile.is_empty()
+    }
+
+    fn sides_of(&self, blocks: &[OtherBlock]) -> Result<Vec<Side>, ReadError> {
         let mut side_data = Vec::new();
         let mut raw = Vec::new();
         let (mut taken, limit) = (0u64, side_limit(self.store.len()));
-        for block in &self.side_data {
+        for block in blocks {
             let fits = self.with_block(block.offset, |unpacker, header, payload| {
                 if taken + u64::from(header.raw_len) > limit {
                     return Ok(false);

@@ -215,7 +215,7 @@ impl<R: Read> StreamReader<R> {
             kind::SNAPSHOTS => return Err("the block is packed in a way that this version does not know".into()),
             kind::META => self.items.push_back(Item::Meta(self.others.meta(header, payload)?)),
             kind::TARGETS => self.items.extend(self.others.targets(header, payload)?.into_iter().map(Item::Target)),
-            kind::SIDES => {
+            kind::SIDES | kind::PROFILE => {
                 let limit = passing_side_limit(self.length.max(self.offset + header.total_len()));
                 // All of a block or nothing.
                 let mut items = Vec::new();

@@ -4,6 +4,7 @@
 use crate::error::Fault;
 use crate::layout::{MAX_SIDE_MAPPINGS, MAX_SIDES};
 use crate::wire::{Wire, decode, encode, put_list, put_ops_word, take_ops_word, wire};
+use crate::wire_profile;
 use damo_model::{
     Bytes, CpuTime, Footprint, Lost, Mapping, Mappings, Mark, NodeMemory, NodeThreads, Params, Placement, Pressure,
     ProcessFootprint, SchemeCounts, SchemeProgress, Side, Stamp, SystemFootprint,
@@ -30,7 +31,7 @@ macro_rules! kinds {
 }
 
 kinds!(1 => Mappings, 2 => Process, 3 => System, 4 => Cpu, 5 => Pressure, 6 => Params, 7 => Lost, 8 => Mark, 9 => Scheme,
-    10 => Placement);
+    10 => Placement, 11 => Code, 12 => Stacks, 13 => Samples, 14 => Profile, 15 => LostSamples, 16 => Symbols);
 
 impl Wire for Stamp {
     fn put(&self, out: &mut Vec<u8>) -> Result<(), Fault> {
@@ -100,7 +101,7 @@ pub(crate) fn nr_mappings(side: &Side) -> usize {
     match side {
         Side::Mappings(all) => all.mappings.len(),
         Side::Placement(all) => all.memory.len() + all.threads.len(),
-        _ => 0,
+        _ => wire_profile::nr_mappings(side),
     }
 }
 

@@ -17,8 +17,10 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write;
 
 mod checks;
+mod pending;
 
 use checks::{check_size, check_snapshot, target_size, worst_size};
+use pending::Pending;
 
 damo_model::with_defaults! {
     /// How snapshots are gathered into blocks: large ones, for files written at a stroke, unless told otherwise.
@@ -73,9 +75,9 @@ pub struct Writer<W> {
     new_targets: BTreeMap<TargetKey, Target>,
     /// At least the length of all targets blocks, unpacked.
     target_bytes: u64,
-    side_data: Vec<u8>,
-    nr_sides: usize,
-    nr_mappings: usize,
+    /// Side data that are not written yet: those of profiles apart, as they are kept apart in the record.
+    side_data: Pending,
+    profile: Pending,
     lost_events: u64,
     batch: Batch,
     present: Vec<Vec<ColumnId>>,
@@ -111,9 +113,8 @@ impl<W: Write> Writer<W> {
             targets: BTreeMap::new(),
             new_targets: BTreeMap::new(),
             target_bytes: 0,
-            side_data: Vec::new(),
-            nr_sides: 0,
-            nr_mappings: 0,
+            side_data: Pending::new(kind::SIDES),
+            profile: Pending::new(kind::PROFILE),
             lost_events: 0,
             batch: Batch::default(),
             present: Vec::new(),
@@ -266,40 +267,53 @@ impl<W: Write> Writer<W> {
         if mappings > MAX_SIDE_MAPPINGS {
             return Err(WriteError::TooManyMappings { mappings, limit: MAX_SIDE_MAPPINGS });
         }
-        if self.nr_mappings + mappings > MAX_SIDE_MAPPINGS {
+        if self.pending(side).mappings + mappings > MAX_SIDE_MAPPINGS {
             self.write_targets()?;
             self.write_sides()?;
         }
-        let before = self.side_data.len();
-        wire_side::put(side, &mut self.scratch, &mut self.side_data).map_err(WriteError::Pack)?;
-        let added = self.side_data.len() - before;
-        if let Err(error) = check_size("one piece of side data", added) {
-            self.side_data.truncate(before);
-            return Err(error);
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let pending = self.pending(side);
+        let before = pending.bytes.len();
+        let put = wire_side::put(side, &mut scratch, &mut pending.bytes);
+        let checked = put.map_err(WriteError::Pack).and_then(|()| {
+            let added = pending.bytes.len() - before;
+            check_size("one piece of side data", added)
+        });
+        if checked.is_err() {
+            pending.bytes.truncate(before);
+        } else {
+            pending.entries += 1;
+            pending.mappings += mappings;
         }
+        let is_full = pending.bytes.len() >= MAX_SIDE_BYTES || pending.entries >= MAX_SIDES;
+        self.scratch = scratch;
+        checked?;
         if let Side::Lost(lost) = side {
             self.lost_events = self.lost_events.saturating_add(lost.events);
         }
-        self.nr_sides += 1;
-        self.nr_mappings += mappings;
-        if self.side_data.len() >= MAX_SIDE_BYTES || self.nr_sides >= MAX_SIDES {
+        if is_full {
             self.write_targets()?;
             self.write_sides()?;
         }
         Ok(())
     }
 
+    fn pending(&mut self, side: &Side) -> &mut Pending {
+        if side.is_profile() { &mut self.profile } else { &mut self.side_data }
+    }
+
     fn write_sides(&mut self) -> Result<(), WriteError> {
-        if self.side_data.is_empty() {
-            return Ok(());
-        }
-        let side_data = std::mem::take(&mut self.side_data);
-        let written = self.write_packed(kind::SIDES, &side_data);
-        self.side_data = side_data;
-        self.side_data.clear();
-        self.nr_sides = 0;
-        self.nr_mappings = 0;
-        written
+        let side_data = self.side_data.take();
+        self.write_pending(&side_data)?;
+        self.side_data.reuse(side_data);
+        let profile = self.profile.take();
+        self.write_pending(&profile)?;
+        self.profile.reuse(profile);
+        Ok(())
+    }
+
+    fn write_pending(&mut self, pending: &Pending) -> Result<(), WriteError> {
+        if pending.bytes.is_empty() { Ok(()) } else { self.write_packed(pending.kind, &pending.bytes) }
     }
 
     fn add_snapshot(&mut self, snapshot: &Snapshot) -> Result<(), WriteError> {

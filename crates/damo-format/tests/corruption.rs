@@ -5,9 +5,12 @@ mod common;
 use common::frames::{Frame, HEADER, assemble, frame_bytes, frames};
 use common::{Random, evolving, meta, options, record, small, snapshots, stream_snapshots, target, with_probes, write};
 use damo_format::{ReadError, Reader, StreamReader, sniff};
+use damo_model::profile::{
+    CodeBase, CodeMapping, CodeMappings, FrameKind, Sample, Sampled, SampledThread, Samples, StackNode, Stacks,
+};
 use damo_model::{
-    Bytes, Item, Lost, Mappings, Mark, Nanos, NodeMemory, NodeThreads, Placement, Process, Selection, Side, Stamp,
-    Target, TargetKey,
+    Addr, Bytes, Item, Lost, Mappings, Mark, Nanos, NodeMemory, NodeThreads, Placement, Process, Selection, Side,
+    Stamp, Target, TargetKey,
 };
 
 /// Reads everything there is, in every way; what comes does not matter as long as nothing panics.
@@ -15,6 +18,7 @@ fn read_all(bytes: &[u8]) {
     let _ = stream_snapshots(bytes);
     let Ok(reader) = Reader::from_bytes(bytes) else { return };
     let _ = reader.side_data();
+    let _ = reader.profile();
     for (i, info) in reader.index().iter().enumerate() {
         let _ = reader.extra_columns(i);
         if let Ok(batch) = reader.read_block(i, &Selection::all()) {
@@ -355,7 +359,7 @@ fn mutate(blocks: &mut Vec<Frame>, random: &mut Random) {
         0 => drop(blocks.remove(which)),
         1 => blocks.insert(random.below(blocks.len() as u64) as usize, blocks[which].clone()),
         2 => blocks.swap(which, 0),
-        3 => blocks[which].kind = random.below(8) as u16,
+        3 => blocks[which].kind = random.below(9) as u16,
         4 => blocks[which].raw_len = random.next() as u32 >> random.below(32),
         5 => {
             let length = random.below(blocks[which].payload.len() as u64 + 1) as usize;
@@ -395,6 +399,15 @@ fn whole_records_of_lies_with_right_checksums_are_read_without_panic() {
     items.push(Item::Side(Side::Mappings(Mappings { at, pid: 9, target: None, mappings: vec![mapping] })));
     let (memory, threads) = (vec![NodeMemory::default(); 2], vec![NodeThreads::default()]);
     items.push(Item::Side(Side::Placement(Placement { at, pid: 9, target: None, memory, threads })));
+    let node = StackNode { parent: None, address: Addr(7), kind: FrameKind::User };
+    let nodes = vec![node, StackNode { parent: Some(0), ..node }];
+    items.push(Item::Side(Side::Stacks(Stacks { at, table: 1, first: 0, nodes })));
+    let threads = vec![SampledThread::default()];
+    let samples = vec![Sample { stack: 1, weight: 1, ..Sample::default() }; 3];
+    let (sampled, unit, addresses) = (Sampled::Access, Nanos(300_000), vec![Addr(1); 3]);
+    items.push(Item::Side(Side::Samples(Samples { at, sampled, table: 1, unit, threads, samples, addresses })));
+    let mappings = vec![CodeMapping { name: "/bin/x".into(), build_id: vec![1; 20], ..CodeMapping::default() }];
+    items.push(Item::Side(Side::Code(CodeMappings { at, pid: 9, base: CodeBase::CopyOf(1), mappings })));
     let (bytes, _) = write(&items, options(0));
     let whole = frames(&bytes);
     let mut random = Random(2026);

@@ -4,6 +4,10 @@ mod common;
 
 use common::{any_snapshot, evolving, meta, target, write};
 use damo_format::WriterOptions;
+use damo_model::profile::{
+    CodeBase, CodeKind, CodeMapping, CodeMappings, CodeModule, FrameKind, LostSamples, ProfileInfo, Sample, Sampled,
+    SampledThread, Samples, StackNode, Stacks, SymbolAddress, SymbolFrame, Symbols,
+};
 use damo_model::{
     Addr, Bytes, Footprint, Item, Lost, Mapping, Mappings, Mark, Meta, Nanos, NodeMemory, NodeThreads, Placement,
     ProcessFootprint, SchemeCounts, SchemeProgress, Side, Snapshot, SnapshotState, Stamp,
@@ -50,6 +54,56 @@ fn read(bytes: &[u8]) -> Vec<Value> {
     String::from_utf8(out.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
+/// One entry of each kind.
+fn profile(at: Stamp) -> Vec<Side> {
+    let mapping = CodeMapping {
+        start: Addr(4096),
+        end: Addr(8192),
+        offset: Bytes(1),
+        kind: CodeKind::Vdso,
+        name: "[vdso]".into(),
+        build_id: vec![1, 255],
+    };
+    let node = |parent, address, kind| StackNode { parent, address: Addr(address), kind };
+    let nodes = vec![
+        node(None, 4096, FrameKind::User),
+        node(Some(300), u64::MAX, FrameKind::Kernel),
+        node(Some(2), 0, FrameKind::Cut),
+    ];
+    let thread = |tid, comm: &str| SampledThread { pid: 9, tid, comm: comm.into() };
+    let sample = |time, thread, stack, weight| Sample { time, thread, stack, weight };
+    let samples = vec![sample(0, 1, 300, 5), sample(4, 0, Sample::NO_STACK, 1), sample(4, 1, 302, 1)];
+    let frame = SymbolFrame { function: 0, file: Some(1), line: Some(300) };
+    vec![
+        Side::Code(CodeMappings { at, pid: 9, base: CodeBase::CopyOf(300), mappings: vec![mapping] }),
+        Side::Stacks(Stacks { at, table: 7, first: 300, nodes }),
+        Side::Samples(Samples {
+            at,
+            sampled: Sampled::Access,
+            table: 7,
+            unit: Nanos(300_000),
+            threads: vec![thread(9, "a"), thread(10, "b")],
+            samples,
+            addresses: vec![Addr(70_000), Addr(4096), Addr(0)],
+        }),
+        Side::Profile(ProfileInfo {
+            at,
+            event: "cycles".into(),
+            frequency: 99,
+            no_addresses: "none".into(),
+            max_frames: 127,
+            ..ProfileInfo::default()
+        }),
+        Side::LostSamples(LostSamples { at, samples: 300, reason: "ring".into() }),
+        Side::Symbols(Symbols {
+            at,
+            module: CodeModule { name: "/bin/x".into(), build_id: vec![1], pid: None },
+            texts: vec!["f".into(), "f.c".into()],
+            addresses: vec![SymbolAddress { address: 4096, frames: vec![frame, SymbolFrame::default()] }],
+        }),
+    ]
+}
+
 fn agree(snapshots: &[Snapshot], options: WriterOptions) {
     let at = Stamp::Record(Nanos(5));
     let mapping =
@@ -75,6 +129,7 @@ fn agree(snapshots: &[Snapshot], options: WriterOptions) {
         memory,
         threads,
     })));
+    items.extend(profile(at).into_iter().map(Item::Side));
     items.extend(snapshots.iter().cloned().map(Item::Snapshot));
     let read = read(&write(&items, options).0);
     let of = |key: &str| read.iter().filter_map(|v| v.get(key)).cloned().collect::<Vec<Value>>();
@@ -97,6 +152,19 @@ fn agree(snapshots: &[Snapshot], options: WriterOptions) {
         {"placement": {"at": {"record": 5}, "pid": 9, "target": 1,
             "memory": [{"start": 1, "end": 1u64 << 40, "node": 1, "bytes": 70_000}],
             "threads": [{"node": 0, "threads": 3}]}},
+        {"code": {"at": {"record": 5}, "pid": 9, "base": {"copy_of": 300}, "mappings": [{"start": 4096, "end": 8192,
+            "offset": 1, "kind": 2, "name": "[vdso]", "build_id": "01ff"}]}},
+        {"stacks": {"at": {"record": 5}, "table": 7, "first": 300, "nodes": [
+            [none, 4096, 0], [300, u64::MAX, 1], [2, 0, 2]]}},
+        {"samples": {"at": {"record": 5}, "sampled": 1, "table": 7, "unit": 300_000, "threads": [
+            {"pid": 9, "tid": 9, "comm": "a"}, {"pid": 9, "tid": 10, "comm": "b"}], "samples": [
+            [0, 1, 300, 5, 70_000], [4, 0, u32::MAX, 1, 4096], [4, 1, 302, 1, 0]]}},
+        {"profile": {"at": {"record": 5}, "sampled": 0, "event": "cycles", "frequency": 99, "no_kernel": "",
+            "no_addresses": "none", "max_frames": 127}},
+        {"lost_samples": {"at": {"record": 5}, "samples": 300, "reason": "ring"}},
+        {"symbols": {"at": {"record": 5}, "module": {"name": "/bin/x", "build_id": "01", "pid": none},
+            "texts": ["f", "f.c"], "addresses": [{"address": 4096, "frames": [
+                {"function": 0, "file": 1, "line": 300}, {"function": 0, "file": none, "line": none}]}]}},
     ]);
     assert_eq!(Value::from(of("side")), expected);
     let expected: Vec<Value> = snapshots.iter().enumerate().map(|(i, s)| as_json(i, s)).collect();

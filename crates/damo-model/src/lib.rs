@@ -14,6 +14,7 @@
 //! - [`kdamond`]: what DAMON is told: kdamonds, contexts, targets, their checks and their JSON
 //! - [`scheme`]: what DAMOS does to which regions, under which limits
 //! - [`side`]: what is recorded beside snapshots: mappings, footprints, CPU time, losses, marks
+//! - [`profile`]: which code ran: samples of call stacks, beside snapshots
 //! - [`item`]: the stream from sources to sinks
 //! - [`select`]: which part of a record is wanted
 //! - [`human`]: numbers as people write and read them
@@ -36,6 +37,7 @@ pub mod kdamond;
 mod keyword;
 pub mod meta;
 mod placement;
+pub mod profile;
 mod range_set;
 pub mod region;
 pub mod scheme;

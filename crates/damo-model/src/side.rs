@@ -1,5 +1,6 @@
 //! What is recorded beside snapshots.
 
+use crate::profile::{CodeMappings, LostSamples, ProfileInfo, Samples, Stacks, Symbols};
 use crate::{Addr, Bytes, Intervals, IntervalsGoal, KdamondIndex, Nanos, NrRegions, Ops, Placement, TargetKey};
 use serde::{Deserialize, Serialize};
 
@@ -246,4 +247,40 @@ pub enum Side {
     Scheme(SchemeProgress),
     /// On which NUMA nodes a process's memory is.
     Placement(Placement),
+    /// Of a profile: which code is where in a process.
+    Code(CodeMappings),
+    /// Of a profile: call stacks.
+    Stacks(Stacks),
+    /// Of a profile: samples.
+    Samples(Samples),
+    /// Of a profile: what was sampled, and how.
+    Profile(ProfileInfo),
+    /// Of a profile: samples that were dropped.
+    LostSamples(LostSamples),
+    /// Of a profile: names of addresses.
+    Symbols(Symbols),
+}
+
+impl Side {
+    /// Whether it is part of a CPU profile. A record keeps these apart, so that only who asks for them reads them.
+    pub fn is_profile(&self) -> bool {
+        match self {
+            Side::Code(_)
+            | Side::Stacks(_)
+            | Side::Samples(_)
+            | Side::Profile(_)
+            | Side::LostSamples(_)
+            | Side::Symbols(_) => true,
+            Side::Mappings(_)
+            | Side::Process(_)
+            | Side::System(_)
+            | Side::Cpu(_)
+            | Side::Pressure(_)
+            | Side::Params(_)
+            | Side::Lost(_)
+            | Side::Mark(_)
+            | Side::Scheme(_)
+            | Side::Placement(_) => false,
+        }
+    }
 }

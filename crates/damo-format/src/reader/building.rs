@@ -21,6 +21,7 @@ pub(super) struct Building {
     targets: BTreeMap<TargetKey, Target>,
     blocks: Vec<BlockInfo>,
     side_data: Vec<OtherBlock>,
+    profile: Vec<OtherBlock>,
     lost_events: u64,
     pub(super) damage: Vec<Damage>,
     pub(super) others: OtherBlocks,
@@ -36,6 +37,7 @@ impl Building {
             targets: BTreeMap::new(),
             blocks: Vec::new(),
             side_data: Vec::new(),
+            profile: Vec::new(),
             lost_events: 0,
             damage: Vec::new(),
             others: OtherBlocks::new()?,
@@ -78,6 +80,10 @@ impl Building {
                 self.lost_events = self.lost_events.saturating_add(lost);
                 self.side_data.push(OtherBlock { kind: header.kind, offset, length: header.total_len() as u32 });
             }
+            kind::PROFILE => {
+                self.others.side_data(header, payload, side_limit(self.len), |_| ())?;
+                self.profile.push(OtherBlock { kind: header.kind, offset, length: header.total_len() as u32 });
+            }
             kind::INDEX | kind::END => {}
             other => self.others.leave_out(other),
         }
@@ -105,6 +111,8 @@ impl Building {
         for other in index.others {
             if other.kind == kind::SIDES {
                 self.side_data.push(other);
+            } else if other.kind == kind::PROFILE {
+                self.profile.push(other);
             } else if let Ok(header) = scan::read_block(store, other.offset, &mut buffer)? {
                 self.add(Found { offset: other.offset, header }, &buffer);
             } else {
@@ -147,6 +155,7 @@ impl Building {
             targets: self.targets.into_values().collect(),
             blocks: self.blocks,
             side_data: self.side_data,
+            profile: self.profile,
             totals,
             damage: self.damage,
             notes: self.others.notes,
