@@ -188,6 +188,15 @@ pub struct RecordArgs {
     #[arg(long = "ring_size", value_name = "SIZE", value_parser = parse_bytes, help_heading = "Other options")]
     pub ring_size: Option<Bytes>,
 
+    /// Sample the CPU time of the targets as well, HZ times per second of it [default: 99], with call stacks: which code makes
+    /// memory hot.
+    ///
+    /// Threads and children are sampled too, all processes where physical memory is monitored. Hardware counters (cycles) are
+    /// used where there are, else the clock. As root or for one's own processes, as kernel.perf_event_paranoid allows. Stacks
+    /// are whole in programs that are built with frame pointers.
+    #[arg(long, value_name = "HZ", num_args = 0..=1, require_equals = true, default_missing_value = "99", value_parser = values::frequency, help_heading = "Other options")]
+    pub profile: Option<u32>,
+
     /// Stop a kdamond that a killed recording left on, without asking.
     #[arg(long = "stop_stale", help_heading = "Other options")]
     pub stop_stale: bool,
@@ -319,6 +328,7 @@ impl RecordArgs {
             schemes_target_regions: self.schemes_target_regions,
             follow_children: !self.exclude_child_tasks,
             ring_size: self.ring_size,
+            profile: self.profile,
             stop_stale: self.stop_stale,
             pause_modules: self.pause_modules,
             quiet: self.quiet,
@@ -339,6 +349,9 @@ impl RecordArgs {
         }
         if matches!(request.what, RequestSource::Simulate(_)) && request.limits.snapshots.is_some() {
             return usage("--snapshot reads DAMON's files, and a simulation has none: leave it out, and see --timeout");
+        }
+        if matches!(request.what, RequestSource::Simulate(_)) && request.profile.is_some() {
+            return usage("--profile samples the CPU time of processes, and a simulation has none: leave it out");
         }
         if matches!(request.what, RequestSource::Attach) {
             self.refuse_parameters_when_attaching()?;

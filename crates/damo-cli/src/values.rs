@@ -30,6 +30,12 @@ pub(crate) fn interval(text: &str) -> Result<Nanos, ValueError> {
     Ok(time)
 }
 
+/// Samples per second of CPU time.
+pub(crate) fn frequency(text: &str) -> Result<u32, ValueError> {
+    let known = text.trim().parse().ok().filter(|frequency| damo_kernel::sampling::FREQUENCIES.contains(frequency));
+    known.ok_or(ValueError::Unwanted("give samples per second of CPU time, a whole number from 1 to 10000"))
+}
+
 /// A duration whose bare number is milliseconds, as in the kernel's file. Not negative.
 pub(crate) fn milliseconds(text: &str) -> Result<Nanos, ValueError> {
     not_negative(human::parse_time(text, TimeUnit::Millis)?)

@@ -7,6 +7,7 @@
 
 mod areas;
 mod names;
+mod profile;
 
 use crate::clock::{on_record_clock, stamp_mut, stamp_of};
 use crate::error::EditError;
@@ -30,6 +31,8 @@ const PAGE: Bytes = Bytes(4096);
 enum Space {
     Process(i32),
     Physical,
+    /// Code of all processes and of the kernel: stacks are shared by processes, so that there is one for all.
+    Code,
     /// Of a target of which no process is known: kdamond, context, target id.
     Target(Option<KdamondIndex>, Option<u32>, Option<u64>),
 }
@@ -92,7 +95,7 @@ impl Sink for Survey {
                         let ranges = all.memory.iter().map(|m| AddrRange::new(m.start, m.end));
                         self.areas.entry(space).or_default().0.add(ranges);
                     }
-                    _ => {}
+                    _ => self.survey_profile(side),
                 }
                 if let Some(Stamp::Wall(at)) = stamp_of(side) {
                     self.first_wall = Some(self.first_wall.map_or(at, |first| first.min(at)));
@@ -231,7 +234,7 @@ impl<'a> Anonymize<'a> {
             }
             Side::System(_) | Side::Scheme(_) => {}
             // A later kind may name anything.
-            _ => return None,
+            _ => return self.profile(&mut side).then_some(side),
         }
         Some(side)
     }

@@ -23,6 +23,12 @@ pub(crate) fn stamp_of(side: &Side) -> Option<Stamp> {
         Side::Mark(side) => side.at,
         Side::Scheme(side) => side.at,
         Side::Placement(side) => side.at,
+        Side::Code(side) => side.at,
+        Side::Stacks(side) => side.at,
+        Side::Samples(side) => side.at,
+        Side::Profile(side) => side.at,
+        Side::LostSamples(side) => side.at,
+        Side::Symbols(side) => side.at,
         _ => return None,
     })
 }
@@ -40,6 +46,12 @@ pub(crate) fn stamp_mut(side: &mut Side) -> Option<&mut Stamp> {
         Side::Mark(side) => &mut side.at,
         Side::Scheme(side) => &mut side.at,
         Side::Placement(side) => &mut side.at,
+        Side::Code(side) => &mut side.at,
+        Side::Stacks(side) => &mut side.at,
+        Side::Samples(side) => &mut side.at,
+        Side::Profile(side) => &mut side.at,
+        Side::LostSamples(side) => &mut side.at,
+        Side::Symbols(side) => &mut side.at,
         _ => return None,
     })
 }

@@ -3,13 +3,18 @@
 //! A snapshot belongs to the time in which it begins, so that two cuts at one moment share nothing and lack nothing.
 //! Side data belong to the time of their stamp; but mappings, their placement and parameters that were in force when the part
 //! began come along, with their own stamps, so that names still work. Regions that stick out of the wanted addresses are
-//! clipped; mappings are kept whole.
+//! clipped; mappings are kept whole. Of a CPU profile the samples of the time are kept, and what they refer to: code mappings
+//! and stacks of earlier times as well, names of whatever time (`profile`).
+
+mod profile;
 
 use crate::clock::{on_record_clock, stamp_of};
+use damo_model::profile::Samples;
 use damo_model::{
     AddrRange, ClockPair, ColumnId, ExtraColumn, Item, KdamondIndex, Mappings, Params, Placement, Region, Side, Sink,
     SinkError, Snapshot, Target, TargetKey, TimeSpan,
 };
+use profile::EarlierProfile;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The part of a record that is kept.
@@ -50,6 +55,7 @@ pub struct Cut<'a> {
     params: BTreeMap<(Option<KdamondIndex>, Option<u32>), Params>,
     /// Mappings, and where they are placed, by process and target.
     of_processes: BTreeMap<(i32, Option<TargetKey>, bool), Side>,
+    profile: EarlierProfile,
     kept: Kept,
     out: &'a mut dyn Sink,
 }
@@ -64,6 +70,7 @@ impl<'a> Cut<'a> {
             declared: BTreeSet::new(),
             params: BTreeMap::new(),
             of_processes: BTreeMap::new(),
+            profile: EarlierProfile::default(),
             kept: Kept::default(),
             out,
         }
@@ -96,6 +103,9 @@ impl<'a> Cut<'a> {
         if !self.wants_side(side) {
             return Ok(());
         }
+        if let Side::Samples(samples) = side {
+            return self.add_samples(samples);
+        }
         let at = stamp_of(side).and_then(|stamp| on_record_clock(stamp, self.clock_pair));
         if let (Some(wanted), Some(at)) = (self.part.time, at) {
             if at < wanted.start {
@@ -109,11 +119,11 @@ impl<'a> Cut<'a> {
                     Side::Placement(placement) => {
                         self.of_processes.insert((placement.pid, placement.target, true), side.clone());
                     }
-                    _ => {}
+                    _ => self.profile.add(side),
                 }
                 return Ok(());
             }
-            if at >= wanted.end {
+            if at >= wanted.end && !profile::is_for_all_times(side) {
                 return Ok(());
             }
         }
@@ -130,6 +140,33 @@ impl<'a> Cut<'a> {
             _ => {}
         }
         self.out.put(&Item::Side(side.clone()))
+    }
+
+    /// The samples that lie in the part, behind what they refer to.
+    fn add_samples(&mut self, samples: &Samples) -> Result<(), SinkError> {
+        let mut samples = samples.clone();
+        let at = on_record_clock(samples.at, self.clock_pair);
+        let (unit, part) = (samples.unit, &self.part);
+        samples.retain(|sample, thread, address| {
+            let in_time = match (part.time, at) {
+                (Some(wanted), Some(at)) => wanted.contains(sample.moment(at, unit)),
+                _ => true,
+            };
+            let is_wanted = part.targets.is_none() || thread.is_none_or(|thread| self.wants_process(thread.pid, None));
+            let in_addresses = match (&part.addresses, address) {
+                (Some(wanted), Some(address)) => {
+                    wanted.values().flatten().any(|range| range.start <= address && address < range.end)
+                }
+                _ => true,
+            };
+            in_time && is_wanted && in_addresses
+        });
+        if samples.samples.is_empty() {
+            return Ok(());
+        }
+        self.put_params()?;
+        self.profile.put(samples.table, self.out)?;
+        self.out.put(&Item::Side(Side::Samples(samples)))
     }
 
     /// Side data of processes and kdamonds that are not wanted are not, either.

@@ -29,7 +29,7 @@ fn tiny() -> Vec<u8> {
 /// Lengths of fields and what they are.
 const FIELDS: &[(usize, &str)] = &[
     (8, "magic"),
-    (4, "version 1.1, reserved"),
+    (4, "version 1.2, reserved"),
     (4, "CRC-32 of the 12 bytes before"),
     (4, "block magic"),
     (4, "kind 1: meta; codec 0; reserved"),

@@ -170,6 +170,18 @@ pub enum Error {
         /// What to do about it.
         remedy: String,
     },
+    /// CPU time cannot be sampled.
+    #[error("sampling {event} of {on} failed: {source}{}", hint(.remedy))]
+    Sampling {
+        /// The event in perf's words.
+        event: String,
+        /// Which process or thread.
+        on: String,
+        /// What the kernel said.
+        source: io::Error,
+        /// What to do about it.
+        remedy: String,
+    },
     /// An event's format text is not understood.
     #[error("{path}: {source}")]
     Format {
@@ -201,6 +213,7 @@ impl Error {
             Error::Read { source, .. }
             | Error::Write { source, .. }
             | Error::Perf { source, .. }
+            | Error::Sampling { source, .. }
             | Error::Wait { source } => Some(source),
             Error::Rollback { first, .. } => first.refusal(),
             _ => None,

@@ -7,6 +7,7 @@
 //! - [`sysfs`]: DAMON's tree: read, set up, start, tune, stop, put back
 //! - [`tracefs`]: how the running kernel lays out DAMON's events, and decoding them
 //! - [`ring`]: the events themselves, through perf
+//! - [`sampling`]: samples of the CPU time of processes, with call chains
 //! - [`features`]: what this kernel's DAMON can do
 //! - [`rights`]: a program with the rights of the user who called sudo
 //! - [`signals`]: who sent one, and whether it was ignored when we were started
@@ -48,6 +49,7 @@ pub mod procfs;
 pub mod referenced;
 pub mod rights;
 pub mod ring;
+pub mod sampling;
 pub mod signals;
 pub mod sysfs;
 mod system;

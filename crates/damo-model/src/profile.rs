@@ -159,6 +159,12 @@ pub struct Sample {
 impl Sample {
     /// The stack of a sample that has none.
     pub const NO_STACK: u32 = u32::MAX;
+
+    /// When it was taken, of samples whose times begin at `from` in this unit.
+    pub fn moment(&self, from: Nanos, unit: Nanos) -> Nanos {
+        let offset = u64::from(self.time).saturating_mul(u64::try_from(unit.0).unwrap_or(0));
+        from.saturating_add(Nanos(i64::try_from(offset).unwrap_or(i64::MAX)))
+    }
 }
 
 /// Samples of some time, of one kind.
@@ -183,8 +189,36 @@ pub struct Samples {
 impl Samples {
     /// The moment of a sample, given that of [`Samples::at`] on the clock that is wanted.
     pub fn time_of(&self, sample: &Sample, at: Nanos) -> Nanos {
-        let offset = u64::from(sample.time).saturating_mul(u64::try_from(self.unit.0).unwrap_or(0));
-        at.saturating_add(Nanos(i64::try_from(offset).unwrap_or(i64::MAX)))
+        sample.moment(at, self.unit)
+    }
+
+    /// Leaves out samples, and threads of which none is left. `keep` is given the sample, its thread and the address of the
+    /// data.
+    pub fn retain(&mut self, mut keep: impl FnMut(&Sample, Option<&SampledThread>, Option<Addr>) -> bool) {
+        let mut kept = Vec::with_capacity(self.samples.len());
+        let mut addresses = Vec::new();
+        for (i, sample) in self.samples.iter().enumerate() {
+            let address = self.addresses.get(i).copied();
+            if keep(sample, self.threads.get(sample.thread as usize), address) {
+                kept.push(*sample);
+                addresses.extend(address);
+            }
+        }
+        let mut used = vec![false; self.threads.len()];
+        for sample in &kept {
+            if let Some(used) = used.get_mut(sample.thread as usize) {
+                *used = true;
+            }
+        }
+        // The position that each thread has when those without samples are gone.
+        let mut next = 0;
+        let positions: Vec<u32> = used.iter().map(|used| (next, next += u32::from(*used)).0).collect();
+        for sample in &mut kept {
+            sample.thread = positions.get(sample.thread as usize).copied().unwrap_or(sample.thread);
+        }
+        let mut used = used.into_iter();
+        self.threads.retain(|_| used.next().unwrap_or(false));
+        (self.samples, self.addresses) = (kept, addresses);
     }
 }
 
@@ -266,5 +300,32 @@ impl Symbols {
     /// A text by its position; empty if there is no such position.
     pub fn text(&self, position: u32) -> &str {
         self.texts.get(position as usize).map_or("", String::as_str)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn samples_that_are_left_out_take_their_threads_and_addresses_with_them() {
+        let threads = [1, 2, 3].map(|tid| SampledThread { tid, ..SampledThread::default() }).to_vec();
+        let sample = |time, thread| Sample { time, thread, stack: 0, weight: 1 };
+        let mut samples = Samples {
+            at: Stamp::default(),
+            sampled: Sampled::Access,
+            table: 0,
+            unit: Nanos(1_000),
+            threads,
+            samples: vec![sample(1, 2), sample(2, 0), sample(3, 1), sample(4, 2)],
+            addresses: [10, 20, 30, 40].map(Addr).to_vec(),
+        };
+        samples.retain(|sample, thread, address| {
+            sample.time != 2 && thread.is_some_and(|thread| thread.tid > 1) && address != Some(Addr(40))
+        });
+        assert_eq!(samples.threads.iter().map(|thread| thread.tid).collect::<Vec<_>>(), [2, 3]);
+        assert_eq!(samples.samples, [sample(1, 1), sample(3, 0)]);
+        assert_eq!(samples.addresses, [10, 30].map(Addr));
+        assert_eq!(samples.time_of(&samples.samples[1], Nanos(500)), Nanos(3_500));
     }
 }

@@ -41,6 +41,9 @@ pub enum RecordError {
         /// What was asked for.
         what: &'static str,
     },
+    /// Samples of CPU time were asked for of what takes none.
+    #[error("--profile samples the CPU time of processes, and a simulation has none: leave it out")]
+    NothingToProfile,
     /// A mark without text.
     #[error("an empty mark says nothing: give it a text")]
     EmptyMark,

@@ -11,6 +11,7 @@ mod error;
 pub mod live;
 pub mod marks;
 mod pipeline;
+mod profile;
 mod record_output;
 pub mod request;
 mod session;

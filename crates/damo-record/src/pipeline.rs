@@ -339,6 +339,11 @@ fn cost(item: &Item) -> usize {
         }
         Item::Side(Side::Placement(placement)) => own + (placement.memory.len() + placement.threads.len()) * 96,
         Item::Side(Side::Params(params)) => own + params.json.len(),
+        Item::Side(Side::Code(code)) => {
+            own + code.mappings.iter().map(|mapping| 128 + mapping.name.len()).sum::<usize>()
+        }
+        Item::Side(Side::Stacks(stacks)) => own + stacks.nodes.len() * 24,
+        Item::Side(Side::Samples(samples)) => own + samples.threads.len() * 64 + samples.samples.len() * 24,
         _ => own + 256,
     }
 }

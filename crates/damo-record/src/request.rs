@@ -140,6 +140,8 @@ pub struct Request {
     pub follow_children: bool,
     /// Memory for events that wait to be taken; `None` is the default.
     pub ring_size: Option<Bytes>,
+    /// Samples of the CPU time of the targets, so many per second; `None`: none.
+    pub profile: Option<u32>,
     /// Stop kdamonds that killed recordings left on, without asking.
     pub stop_stale: bool,
     /// Switch kernel modules that use DAMON off for the recording, without asking.
@@ -167,6 +169,7 @@ impl Request {
             schemes_target_regions: false,
             follow_children: true,
             ring_size: None,
+            profile: None,
             stop_stale: false,
             pause_modules: false,
             quiet: false,

@@ -4,19 +4,21 @@
 use crate::error::RecordError;
 use crate::marks::Marks;
 use crate::pipeline::{Fate, LIVE_BLOCK_AGE, Patience, Pipeline};
+use crate::profile::Profiler;
 use crate::record_output::{Ended, RecordOutput, rules};
 use crate::request::{Output, Request};
 use crate::summary::{grouped, next_command, summary, tenths, whole_seconds};
 use damo_format::WriterOptions;
 use damo_kernel::procfs::now;
 use damo_model::human::{Style, format_size, time_text};
-use damo_model::{Bytes, Item, Mark, Nanos, Side, Stamp};
+use damo_model::{Bytes, Item, Mark, Nanos, Side, Stamp, Target};
 use damo_monitor::Metrics;
 use damo_steer::Notifier;
 use damo_steer::command::{self, Started};
 use damo_steer::signals::Signals;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
+use std::cell::RefCell;
 use std::os::fd::BorrowedFd;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -29,6 +31,15 @@ pub(crate) struct Session<'a> {
     pub(crate) marks: Option<Marks>,
     pub(crate) pipeline: Pipeline,
     begun: Instant,
+    profile: RefCell<Option<Profile>>,
+}
+
+/// CPU samples, and processes of which they are still to be taken.
+struct Profile {
+    profiler: Profiler,
+    newcomers: Vec<i32>,
+    /// It was said that a process cannot be sampled.
+    told: bool,
 }
 
 /// Why a recording ended.
@@ -128,6 +139,8 @@ fn record<R: Recording>(
 ) -> Result<(), RecordError> {
     // Without a clock the same simulation gives the same bytes.
     let options = if R::IS_LIVE { WriterOptions::live() } else { WriterOptions::default() };
+    // What cannot be had must be known before anything starts.
+    let profiler = Profiler::begin(request)?;
     let output = RecordOutput::open(&request.output, options)?;
     output.notes().iter().for_each(|note| notifier.note(note));
     let metrics = metrics(&request.output)?;
@@ -147,9 +160,15 @@ fn record<R: Recording>(
         Ok(pipeline) => pipeline,
         Err(error) => return command::not_begun(command, error, notifier),
     };
-    let mut session = Session { request, signals, notifier, marks, pipeline, begun: Instant::now() };
-    let ending = session.give_all(first).and_then(|()| recording.follow(&mut session));
-    let findings = recording.end(&mut session);
+    profiler.iter().flat_map(Profiler::notes).for_each(|note| notifier.note(&note));
+    let newcomers = command.iter().map(Started::pid).collect();
+    let profile = RefCell::new(profiler.map(|profiler| Profile { profiler, newcomers, told: false }));
+    let mut session = Session { request, signals, notifier, marks, pipeline, begun: Instant::now(), profile };
+    let given = session.give_all(first);
+    session.sample();
+    let ending = given.and_then(|()| recording.follow(&mut session));
+    let mut findings = recording.end(&mut session);
+    session.end_samples(&mut findings);
     session.conclude::<R>(ending, findings)
 }
 
@@ -164,7 +183,38 @@ fn metrics(output: &Output) -> Result<Option<Metrics>, RecordError> {
 impl Session<'_> {
     /// Gives items to the record; the error only says that it takes no more.
     pub(crate) fn give_all(&self, items: impl IntoIterator<Item = Item>) -> Result<(), RecordError> {
-        self.pipeline.give_all(items).map_err(|e| RecordError::record("record", &e))
+        let mut profile = self.profile.borrow_mut();
+        let note = |item: &Item| {
+            if let (Item::Target(Target { process: Some(process), .. }), Some(profile)) = (item, profile.as_mut()) {
+                profile.newcomers.push(process.pid);
+            }
+        };
+        let given = self.pipeline.give_all(items.into_iter().inspect(note));
+        given.map_err(|e| RecordError::record("record", &e))
+    }
+
+    /// Takes samples of processes that joined, and gives what was sampled to the record.
+    fn sample(&mut self) {
+        let Some(Profile { profiler, newcomers, told }) = self.profile.get_mut() else { return };
+        for pid in std::mem::take(newcomers) {
+            if let Err(error) = profiler.admit(pid)
+                && !std::mem::replace(told, true)
+            {
+                self.notifier.warn(&format!("process {pid} is not in the profile: {error}"));
+            }
+        }
+        // That the record takes no more is noticed where snapshots are given.
+        let _ = self.pipeline.give_all(profiler.take());
+    }
+
+    /// Gives the last samples to the record, and says how many there are.
+    fn end_samples(&mut self, findings: &mut Findings) {
+        let Some(Profile { profiler, .. }) = self.profile.get_mut() else { return };
+        let given = self.pipeline.give_all(profiler.finish());
+        if findings.rest.is_ok() {
+            findings.rest = given.map_err(|e| RecordError::record("record", &e));
+        }
+        findings.details.push(profiler.summary());
     }
 
     /// The marks that were made since the last call.
@@ -200,6 +250,7 @@ impl Session<'_> {
     /// Puts the marks that came into the record, and gives a reason to end if there is one.
     pub(crate) fn look(&mut self) -> Result<Option<Ending>, RecordError> {
         self.signals.clear_wakeup();
+        self.sample();
         let marks = self.take_marks();
         self.give_all(marks)?;
         Ok(self.asked_to_end())
@@ -224,6 +275,7 @@ impl Session<'_> {
     /// Says what the writer has to tell while it goes on, and draws the line of progress: the time, what was counted, how
     /// much was written, and the rest.
     pub(crate) fn draw(&mut self, counts_and_rest: &dyn Fn() -> (String, String)) {
+        self.sample();
         if let Some(warning) = self.pipeline.take_warning() {
             self.notifier.warn(&warning);
         }

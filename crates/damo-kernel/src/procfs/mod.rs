@@ -234,6 +234,17 @@ impl Procfs {
         children
     }
 
+    /// The ids of a process's threads; none if it is gone.
+    pub fn threads(&self, pid: i32) -> Vec<i32> {
+        let names = self.root.io().list(&format!("proc/{pid}/task")).unwrap_or_default();
+        names.iter().filter_map(|name| name.parse().ok()).collect()
+    }
+
+    /// A thread's name; empty if it is gone.
+    pub fn thread_name(&self, pid: i32, tid: i32) -> String {
+        self.root.read_line(&format!("proc/{pid}/task/{tid}/comm")).unwrap_or_default()
+    }
+
     /// All processes, in order of their pids.
     pub fn pids(&self) -> Vec<i32> {
         let names = self.root.io().list("proc").unwrap_or_default();

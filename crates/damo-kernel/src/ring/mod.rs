@@ -122,7 +122,7 @@ impl One {
             event: format!("damon:{event}"),
             on: match on {
                 On::Cpu(cpu) => format!("CPU {cpu}"),
-                On::Thread(thread) => format!("thread {thread}"),
+                On::Thread(thread) | On::ThreadOnCpu(thread, _) => format!("thread {thread}"),
             },
             remedy: remedy(&source).to_owned(),
             source,
@@ -296,7 +296,7 @@ impl Ring {
     }
 }
 
-fn ring_size(bytes: u64) -> usize {
+pub(crate) fn ring_size(bytes: u64) -> usize {
     let page = system::page_size();
     usize::try_from(bytes.min(MAX_RING)).unwrap_or(1 << 20).max(page).next_power_of_two()
 }
@@ -334,7 +334,7 @@ fn remedy(error: &io::Error) -> &'static str {
 }
 
 /// CPUs that are online: `0-3,8`.
-fn online_cpus(root: &Root) -> Result<Vec<u32>> {
+pub(crate) fn online_cpus(root: &Root) -> Result<Vec<u32>> {
     let rel = "sys/devices/system/cpu/online";
     let text = root.read_line(rel)?;
     crate::procfs::parse_id_list(&text).ok_or_else(|| Error::Content {

@@ -18,6 +18,8 @@ pub mod sample_type {
     pub const ID: u64 = 1 << 6;
     /// The record has the number of its CPU.
     pub const CPU: u64 = 1 << 7;
+    /// The record has a chain of addresses: who called the sampled instruction.
+    pub const CALLCHAIN: u64 = 1 << 5;
     /// The record has its period.
     pub const PERIOD: u64 = 1 << 8;
     /// The record has the id of its stream.

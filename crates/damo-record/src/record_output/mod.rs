@@ -6,6 +6,7 @@
 
 mod flight_recorder;
 mod prelude;
+mod prelude_profile;
 mod rotate;
 
 pub(crate) use flight_recorder::{FlightRecorder, MOST_BYTES};

@@ -1,6 +1,7 @@
 //! What every file of a rotated recording must begin with to be a record by itself: the meta data, the targets that
 //! appear in it, and the parameters, mappings and their placement that were in force when it began.
 
+use super::prelude_profile::ProfilePrelude;
 use damo_model::{
     Item, KdamondIndex, Mapping, Mappings, Meta, NodeMemory, Params, Placement, Side, Sink, SinkError, Target,
     TargetKey,
@@ -24,6 +25,7 @@ pub(crate) struct Prelude {
     /// On which NUMA nodes they are.
     placements: BTreeMap<i32, Placement>,
     mapping_bytes: usize,
+    profile: ProfilePrelude,
     declared: HashSet<TargetKey>,
     uses: u64,
 }
@@ -65,6 +67,7 @@ impl Prelude {
                 self.mapping_bytes -= before.as_ref().map_or(0, placement_size);
                 self.forget_the_oldest_mappings();
             }
+            Item::Side(side) => self.profile.note(side),
             _ => {}
         }
     }
@@ -78,7 +81,7 @@ impl Prelude {
         for params in self.params.values() {
             sink.put(&Item::Side(Side::Params(params.clone())))?;
         }
-        Ok(())
+        self.profile.begin(sink)
     }
 
     /// How many targets the present file knows.

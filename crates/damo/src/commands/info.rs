@@ -326,6 +326,7 @@ fn kind(side: &Side) -> &'static str {
         Side::Mark(_) => "marks",
         Side::Scheme(_) => "scheme statistics",
         Side::Placement(_) => "placements on NUMA nodes",
+        side if side.is_profile() => "pieces of a CPU profile",
         _ => "other notes",
     }
 }
