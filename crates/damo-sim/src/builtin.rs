@@ -28,7 +28,8 @@ pub struct Builtin {
 
 macro_rules! config {
     ($name:literal) => {
-        ($name, include_str!(concat!("../../../testdata/masim/", $name, ".cfg")))
+        // Links to testdata/masim, so that the packaged crate has them, too.
+        ($name, include_str!(concat!("workloads/", $name, ".cfg")))
     };
 }
 
