@@ -10,7 +10,7 @@ use crate::request::{Output, Request};
 use crate::summary::{grouped, next_command, summary, tenths, whole_seconds};
 use damo_format::WriterOptions;
 use damo_kernel::procfs::now;
-use damo_model::human::{Style, format_size, time_text};
+use damo_model::human::{Show, Style, format_size, time_text};
 use damo_model::{Bytes, Item, Mark, Nanos, Side, Stamp, Target};
 use damo_monitor::Metrics;
 use damo_steer::Notifier;
@@ -247,13 +247,33 @@ impl Session<'_> {
         }
     }
 
-    /// Puts the marks that came into the record, and gives a reason to end if there is one.
+    /// Puts the marks that came into the record, lets the flight recorder write if a signal asks for it, and gives a reason to
+    /// end if there is one.
     pub(crate) fn look(&mut self) -> Result<Option<Ending>, RecordError> {
         self.signals.clear_wakeup();
         self.sample();
         let marks = self.take_marks();
         self.give_all(marks)?;
+        self.dump_if_asked();
         Ok(self.asked_to_end())
+    }
+
+    /// Lets the flight recorder write what it holds if a signal asks for it, and says so.
+    pub(crate) fn dump_if_asked(&mut self) {
+        if !self.signals.take_dump() || self.signals.stop().is_some() {
+            return;
+        }
+        match self.pipeline.dump() {
+            Ok(Some(dump)) => {
+                let held = whole_seconds(dump.held);
+                let short = if dump.is_short { ", all that memory has room for" } else { "" };
+                self.notifier.say(&format!("Wrote {}: the last {held}{short}.", dump.file.shown()));
+            }
+            Ok(None) => self.notifier.say(
+                "SIGUSR1: nothing to do, because the record is written continuously (SIGUSR1 is for recordings with --keep).",
+            ),
+            Err(error) => self.notifier.warn(&format!("SIGUSR1: {error}")),
+        }
     }
 
     /// Waits for a signal, a mark, one of `others` or the end of the time, but no longer than `patience`.

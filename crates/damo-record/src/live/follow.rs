@@ -14,7 +14,7 @@ use crate::session::{Ending, Findings, Session};
 use crate::summary::{grouped, whole_seconds};
 use damo_kernel::procfs::now;
 use damo_kernel::ring::Until;
-use damo_model::human::{Show, Style, format_size};
+use damo_model::human::{Style, format_size};
 use damo_model::kdamond::RunningKdamond;
 use damo_model::{Bytes, Intervals, Item, KdamondIndex, KdamondThread, Process, TargetKey};
 use damo_steer::Machine;
@@ -92,9 +92,7 @@ impl EventFollower {
                 self.outbox.extend(session.take_marks());
                 self.changes.handle_events(&mut self.events);
             }
-            if session.signals.take_dump() && session.signals.stop().is_none() {
-                dump(session);
-            }
+            session.dump_if_asked();
             if let Some(ending) = session.asked_to_end() {
                 return Ok(ending);
             }
@@ -283,21 +281,6 @@ impl EventFollower {
             let counts = format!("{} snapshots, {} regions", grouped(seen.snapshots), grouped(seen.regions));
             (counts, format!(", {lost}{share}"))
         });
-    }
-}
-
-/// Lets the flight recorder write what it holds, and says so.
-fn dump(session: &mut Session<'_>) {
-    match session.pipeline.dump() {
-        Ok(Some(dump)) => {
-            let held = whole_seconds(dump.held);
-            let short = if dump.is_short { ", all that memory has room for" } else { "" };
-            session.notifier.say(&format!("Wrote {}: the last {held}{short}.", dump.file.shown()));
-        }
-        Ok(None) => session.notifier.say(
-            "SIGUSR1: nothing to do, because the record is written continuously (SIGUSR1 is for recordings with --keep).",
-        ),
-        Err(error) => session.notifier.warn(&format!("SIGUSR1: {error}")),
     }
 }
 
