@@ -33,7 +33,10 @@ grep -q '^damon_recording 0' /var/lib/prometheus/node-exporter/check.prom || fai
 if systemctl start damo-record@none 2>/dev/null; then fail "an instance without a configuration started"; fi
 # Removing the package stops what runs, and takes the links of enabled instances along.
 systemctl enable "$unit" 2>/dev/null || fail "enable"
+rm /var/lib/prometheus/node-exporter/check.prom
 systemctl start "$unit" || fail "the second start"
+# A recording that is ended before it has a snapshot fails.
+until_there /var/lib/prometheus/node-exporter/check.prom
 dpkg -r damo-rs >/dev/null || fail "dpkg -r"
 [ "$(state)" = inactive ] || fail "it is $(state) after the removal"
 find /etc/systemd/system -name 'damo-record*' | grep . && fail "links are left"
