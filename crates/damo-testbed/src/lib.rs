@@ -5,6 +5,7 @@
 //!
 //! - [`facts`]: what is in a record, in numbers
 //! - [`memory`]: the regions, and accesses to them
+//! - [`phases`]: phases of known CPU time, and how well a profile tells of them
 //! - [`replay`]: the accesses of a record, made again
 //! - [`run`]: phases, one after the other
 //! - [`score`]: how well a record found it
@@ -13,6 +14,7 @@
 
 pub mod facts;
 pub mod memory;
+pub mod phases;
 pub mod replay;
 pub mod run;
 pub mod score;

@@ -4,6 +4,7 @@ use anyhow::{Context, Result};
 use clap::Parser;
 use damo_format::Reader;
 use damo_testbed::facts::Facts;
+use damo_testbed::phases;
 use damo_testbed::truth::Truth;
 use std::fs::File;
 use std::io::BufReader;
@@ -22,6 +23,9 @@ struct Args {
     /// Share of samples from which memory counts as hot
     #[arg(long, value_name = "SHARE", default_value_t = 0.1)]
     hot: f64,
+    /// What `damo-workload --phases` wrote: adds how well the record's profile tells of them
+    #[arg(long, value_name = "FILE")]
+    phases: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
@@ -44,6 +48,17 @@ fn work(args: &Args) -> Result<()> {
         scores = facts.score(&reader, &truth, args.hot)?;
     }
     print!("{facts}");
+    if let Some(path) = &args.phases {
+        let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let found = phases::judge(&reader, &phases::read(BufReader::new(file))?)?;
+        println!("profile_samples={}", found.samples);
+        println!("profile_expected={:.0}", found.expected);
+        println!("profile_lost={}", found.lost);
+        println!("profile_least_share={:.3}", found.least_share());
+        for (name, all, inside) in &found.phases {
+            println!("# {name}: {inside} of {all} samples in its function");
+        }
+    }
     for score in scores {
         println!(
             "# {}: {} snapshots, {} bytes accessed, {} hot, precision {:.3}, recall {:.3}",

@@ -6,6 +6,7 @@ use clap::Parser;
 use damo_format::{Kind, NewFile, Rules};
 use damo_model::human::{Style, format_nr};
 use damo_sim::Workload;
+use damo_testbed::phases;
 use damo_testbed::run::{Options, PhaseDone, run};
 use damo_testbed::truth::Truth;
 use std::fs::File;
@@ -20,7 +21,7 @@ use std::time::Duration;
 #[command(version, about)]
 struct Args {
     /// masim configuration: regions, then phases with their access patterns
-    #[arg(required_unless_present = "wake_every")]
+    #[arg(required_unless_present_any = ["wake_every", "phases"])]
     config: Option<PathBuf>,
     /// Print the configuration as it was understood
     #[arg(short = 'p', long = "pr_config")]
@@ -56,6 +57,15 @@ struct Args {
     /// which an emulated CPU may never tell of accesses again
     #[arg(long, value_name = "MICROSECONDS", conflicts_with = "config")]
     wake_every: Option<u64>,
+    /// Use CPU time in phases, each in a function of its own, and write down when and where, as JSON lines
+    #[arg(long, value_name = "FILE", conflicts_with = "config")]
+    phases: Option<PathBuf>,
+    /// How long each of those lasts, in milliseconds
+    #[arg(long = "phase_time", value_name = "MILLISECONDS", default_value_t = 3000)]
+    phase_time: u64,
+    /// In how many threads each of those runs
+    #[arg(long = "phase_threads", value_name = "N", default_value_t = 1)]
+    phase_threads: usize,
 }
 
 fn main() -> ExitCode {
@@ -73,6 +83,11 @@ fn work(args: &Args) -> Result<ExitCode> {
         loop {
             thread::sleep(Duration::from_micros(every));
         }
+    }
+    if let Some(path) = &args.phases {
+        let mut file = NewFile::create(path, Rules { mode: 0o644, ..Rules::new(Kind::Json) })?.into_log()?;
+        phases::run(Duration::from_millis(args.phase_time), args.phase_threads, &mut file)?;
+        return Ok(ExitCode::SUCCESS);
     }
     let config = args.config.clone().context("which configuration?")?;
     let name = config.display().to_string();

@@ -1,0 +1,45 @@
+# beside DAMON's snapshots the CPU time of a program is sampled: each phase in its own function, as many samples as its CPU time
+# gives, of threads and children as well; root for others, users for their own as perf_event_paranoid allows
+# kernel: 6.12 newest
+# limit: 240
+# A phase is as long as a slow guest needs to get anything done.
+damo-record --profile -o profile.damo -- damo-workload --phases phases.log --phase_time 6000 --phase_threads 2 >record.out 2>record.log
+code=$?
+cat record.log
+expect "the recorder ends well" "$code" = 0
+grep -q 'samples of CPU time' record.log || fail "the recorder does not say how many samples there are"
+score profile.damo
+expect "the record is complete" "$s_finished" = 1
+expect "nothing in the record is damaged" "$s_damage" = 0
+expect "there are snapshots of DAMON" "$s_snapshots" -ge 20
+judge() { damo-score "$1" --phases "$2" >profile.txt || fail "damo-score cannot judge the profile"
+    cat profile.txt
+    profile_samples=$(sed -n 's/^profile_samples=//p' profile.txt)
+    profile_expected=$(sed -n 's/^profile_expected=//p' profile.txt)
+    least_share=$(sed -n 's/^profile_least_share=//p' profile.txt); }
+judge profile.damo phases.log
+expect "nothing is lost" "$(sed -n 's/^profile_lost=//p' profile.txt)" = 0
+at_least "samples of each that the CPU time gives" "$(awk "BEGIN { print $profile_samples / $profile_expected }")" 0.8
+at_most "samples of each that the CPU time gives" "$(awk "BEGIN { print $profile_samples / $profile_expected }")" 1.2
+at_least "the least share of a phase's samples in its function" "$least_share" 0.95
+ratio="$profile_samples of $profile_expected samples, at least $least_share of each phase in its function"
+
+# A program that runs already, with threads: it is joined in the middle.
+damo-workload --phases other.log --phase_time 6000 --phase_threads 2 &
+pid=$!
+usleep 3000000
+start_record "$pid" --profile=199 --timeout 200 -o joined.damo
+wait_for 200 sh -c "! kill -0 $pid"
+end_record 30
+expect "the recorder ends well" "$code" = 0
+judge joined.damo other.log
+at_least "the least share of a phase's samples in its function" "$least_share" 0.95
+at_least "samples after it was joined" "$profile_samples" "$(awk "BEGIN { print 0.6 * $profile_expected }")"
+
+# What the kernel allows is asked for before anything starts.
+echo 50 >/proc/sys/kernel/perf_event_max_sample_rate
+damo-record --profile -o refused.damo -- touch begun 2>refused.log && fail "more samples are promised than the kernel allows"
+cat refused.log
+grep -q perf_event_max_sample_rate refused.log || fail "the refusal does not name what forbids it"
+test ! -e begun || fail "the program was started although it cannot be profiled"
+note "$ratio"
