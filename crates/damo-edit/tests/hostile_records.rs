@@ -6,6 +6,10 @@ use damo_edit::anonymize::{Anonymize, Survey};
 use damo_edit::check::{Check, Limits};
 use damo_edit::merge::{Input, Plan, join};
 use damo_edit::{Aggregate, AggregateOptions, Cut, EditError, Part};
+use damo_model::profile::{
+    CodeBase, CodeMapping, CodeMappings, CodeModule, Sample, Sampled, SampledThread, Samples, StackNode, Stacks,
+    SymbolAddress, SymbolFrame, Symbols,
+};
 use damo_model::{
     Addr, AddrRange, Age, Bytes, Clock, ClockPair, ColumnId, ExtraColumn, Intervals, Item, Mapping, Mappings, Mark,
     Meta, Nanos, NodeMemory, NrAccesses, Placement, Process, Region, Side, Sink, SinkError, Snapshot, SnapshotState,
@@ -74,7 +78,52 @@ fn side() -> impl Strategy<Value = Item> {
         },
     );
     let mark = (stamp(), ".{0,3}").prop_map(|(at, text)| Side::Mark(Mark { at, text }));
-    prop_oneof![mappings, placement, mark].prop_map(Item::Side)
+    prop_oneof![mappings, placement, mark, profile()].prop_map(Item::Side)
+}
+
+/// Of a profile: frames and samples that refer to anything.
+fn profile() -> impl Strategy<Value = Side> {
+    let code =
+        (stamp(), any::<i32>(), address(), address(), any::<bool>()).prop_map(|(at, pid, start, end, copied)| {
+            let base = if copied { CodeBase::CopyOf(pid) } else { CodeBase::Kept };
+            let mapping = CodeMapping { start: Addr(start), end: Addr(end), ..CodeMapping::default() };
+            Side::Code(CodeMappings { at, pid, base, mappings: vec![mapping] })
+        });
+    let node = (prop::option::of(any::<u32>()), address()).prop_map(|(parent, at)| StackNode {
+        parent,
+        address: Addr(at),
+        ..StackNode::default()
+    });
+    let stacks = (stamp(), 0u64..3, any::<u32>(), prop::collection::vec(node, 0..4))
+        .prop_map(|(at, table, first, nodes)| Side::Stacks(Stacks { at, table, first, nodes }));
+    let row = (any::<u32>(), 0u32..3, any::<u32>(), address());
+    let samples = (stamp(), 0u64..3, number(), any::<i32>(), prop::collection::vec(row, 0..4), any::<bool>()).prop_map(
+        |(at, table, unit, pid, rows, addressed)| {
+            let samples = rows.iter().map(|(time, thread, stack, _)| Sample {
+                time: *time,
+                thread: *thread,
+                stack: *stack,
+                weight: 1,
+            });
+            let addresses = rows.iter().map(|row| Addr(row.3)).take(if addressed { rows.len() } else { 1 }).collect();
+            let threads = vec![SampledThread { pid, ..SampledThread::default() }; 2];
+            let (sampled, samples, unit) = (Sampled::Access, samples.collect(), Nanos(unit));
+            Side::Samples(Samples { at, sampled, table, unit, threads, samples, addresses })
+        },
+    );
+    let frame = (any::<u32>(), any::<u32>()).prop_map(|(function, file)| SymbolFrame {
+        function,
+        file: Some(file),
+        line: None,
+    });
+    let symbols = (stamp(), address(), prop::collection::vec(frame, 0..3), any::<bool>()).prop_map(
+        |(at, address, frames, memory)| {
+            let module = CodeModule { name: "/x".into(), pid: memory.then_some(7), ..CodeModule::default() };
+            let addresses = vec![SymbolAddress { address, frames }];
+            Side::Symbols(Symbols { at, module, texts: vec!["f".into()], addresses })
+        },
+    );
+    prop_oneof![code, stacks, samples, symbols]
 }
 
 fn target() -> impl Strategy<Value = Item> {

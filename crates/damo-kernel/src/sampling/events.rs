@@ -146,11 +146,19 @@ pub(super) fn remedy(root: &Root, error: &io::Error) -> String {
     match error.raw_os_error() {
         Some(libc::EACCES | libc::EPERM) => {
             let paranoid = root.read_number::<i32>(PARANOID);
-            let level = paranoid.map_or_else(|_| "unknown".to_owned(), |level| level.to_string());
+            let way = match paranoid {
+                Ok(level) if level > 2 => format!(
+                    "kernel.perf_event_paranoid is {level}: for programs of one's own `sysctl kernel.perf_event_paranoid=2` is \
+                     enough, for others"
+                ),
+                Ok(level) => format!(
+                    "kernel.perf_event_paranoid is {level}, with which users can sample their own programs unless a \
+                     container's seccomp profile forbids it; for others"
+                ),
+                Err(_) => "To allow it".to_owned(),
+            };
             format!(
-                "This user may not sample it (kernel.perf_event_paranoid is {level}): run it as root, give the program \
-                 CAP_PERFMON, or, for programs of one's own, `sysctl kernel.perf_event_paranoid=2`. The seccomp profile of a \
-                 container may forbid it as well. Without --profile it is recorded without samples of CPU time"
+                "{way}, run it as root or give the program CAP_PERFMON. Without --profile it is recorded without samples of CPU time"
             )
         }
         Some(libc::EMFILE | libc::ENFILE) => {

@@ -22,7 +22,7 @@ mod referenced;
 pub mod replay;
 mod side_data;
 mod snapshots;
-mod source;
+pub(crate) mod source;
 mod starting;
 mod status_sampler;
 mod target_controller;

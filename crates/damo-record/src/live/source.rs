@@ -49,7 +49,7 @@ pub(crate) struct Perf {
 
 /// A ring takes a file for each event on each CPU: on a large machine more than a shell allows at first. A command must be
 /// started before, as it is to have the limit that its user gave it.
-fn allow_many_files() {
+pub(crate) fn allow_many_files() {
     let limit = getrlimit(Resource::Nofile);
     // If it is refused and matters, the ring says so.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });

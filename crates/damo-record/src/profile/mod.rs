@@ -8,6 +8,7 @@ mod code;
 mod stacks;
 
 use crate::error::RecordError;
+use crate::live::source::allow_many_files;
 use crate::request::{Request, RequestSource};
 use crate::summary::grouped;
 use batch::Batch;
@@ -142,6 +143,8 @@ impl Profiler {
         if self.all {
             return Ok(());
         }
+        // Not earlier: a command that is started has the limit that its user gave it.
+        allow_many_files();
         for _ in 0..MOST_LOOKS {
             let threads = self.procfs.threads(pid);
             // Who was created by a thread that is sampled is sampled already: the kernel told of it, just before or just
