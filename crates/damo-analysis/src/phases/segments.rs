@@ -110,7 +110,7 @@ impl<'t> Measure<'t> {
         if a.len() < SHORTEST || b.len() < SHORTEST {
             return -2.0 + self.difference(&self.mean(a.clone()), &self.mean(b.clone()));
         }
-        let (a, b) = (settled(a), settled(b));
+        let (a, b) = (self.without_change(settled(a)), settled(b));
         let near_a = a.end.saturating_sub(WINDOW).max(a.start)..a.end;
         let near_b = b.start..(b.start + WINDOW).min(b.end);
         let ((white_a, drift_a), (white_b, drift_b)) = (self.noise(near_a.clone()), self.noise(near_b.clone()));
@@ -118,6 +118,13 @@ impl<'t> Measure<'t> {
         let difference = self.difference(&self.mean(near_a.clone()), &self.mean(near_b.clone()));
         let told_apart = self.told_apart(&near_a, &near_b);
         difference * ((told_apart - TOLD.0) / TOLD.1).clamp(0.0, 1.0) - noise.max(SAME)
+    }
+
+    /// The rows of a part without the last one. A snapshot of pages that the kernel counted has all that was accessed on either side
+    /// of a change in it, as a sampled one has not: it is like neither.
+    fn without_change(&self, part: Range<usize>) -> Range<usize> {
+        let has_change = self.touched.are_exact && part.len() > SHORTEST / 2;
+        part.start..part.end - usize::from(has_change)
     }
 
     /// The share of rows that are more like other rows of their own side than like those of the other side; the lesser one of both sides.
@@ -170,7 +177,8 @@ impl<'t> Measure<'t> {
     /// in it neither before nor after, as it is when regions that are too large have some memory in use in them. If the same is
     /// touched before and after, nothing changed that DAMON could lag behind.
     fn is_lag(&self, before: &Range<usize>, part: &Range<usize>, after: &Range<usize>) -> bool {
-        if part.len() >= LONGEST_LAG {
+        // What the kernel counts it knows at once.
+        if part.len() >= LONGEST_LAG || self.touched.are_exact {
             return false;
         }
         let near_before = before.end.saturating_sub(WINDOW).max(before.start)..before.end;

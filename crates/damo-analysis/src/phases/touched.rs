@@ -3,10 +3,11 @@
 //! The memory of all targets is cut into [`CELLS`] cells. Their edges lie where DAMON put edges of accessed regions, more of
 //! them where DAMON put more: cells of equal size would show nothing of 100 MiB in use within reservations of terabytes. A row
 //! has the touched bytes of each cell. A region counts as touched in full from a tenth of the possible accesses on, and by
-//! half as much at half of that: one positive check may be of a page that is accessed once in a while.
+//! half as much at half of that: one positive check may be of a page that is accessed once in a while. Pages that the kernel counted
+//! are touched in full from one access on: of those that are accessed often it knows no more.
 
 use damo_frame::{Chunk, Record};
-use damo_model::{Nanos, Selection, SnapshotHead, TargetKey, TimeSpan};
+use damo_model::{Nanos, Selection, SnapshotHead, Source, TargetKey, TimeSpan};
 use damo_report::ReportError;
 use damo_report::filter::{Filter, RegionFilter, Rows, for_each_rows};
 use damo_report::series::{excluded, left_out};
@@ -26,6 +27,8 @@ const FULL_SHARE: u32 = 10;
 pub(super) struct Touched {
     /// Numbers in a row.
     pub cells: usize,
+    /// Whether regions are pages that the kernel counted, and not what DAMON sampled.
+    pub are_exact: bool,
     /// All rows, one behind the other.
     values: Vec<f32>,
     /// The time of each row.
@@ -48,7 +51,7 @@ impl Touched {
         self.times.len()
     }
 
-    /// A row.
+    /// The touched bytes of each cell in row `at`; empty if there is no such row.
     pub fn row(&self, at: usize) -> &[f32] {
         self.values.get(at * self.cells..(at + 1) * self.cells).unwrap_or_default()
     }
@@ -83,21 +86,26 @@ impl Touched {
     }
 }
 
-/// Where each cell begins, sorted; the last one has no end. Cells may hold the memory of several targets.
-struct Cells(Vec<(TargetKey, u64)>);
+/// The cells that memory is cut into.
+struct Cells {
+    /// Where each cell begins, sorted; the last one has no end. Cells may hold the memory of several targets.
+    starts: Vec<(TargetKey, u64)>,
+    /// Whether regions are pages that the kernel counted, and not what DAMON sampled.
+    are_exact: bool,
+}
 
 impl Cells {
     /// Cells with about equally many edges of accessed regions in each.
-    fn new(mut edges: Vec<(TargetKey, u64)>) -> Self {
+    fn new(mut edges: Vec<(TargetKey, u64)>, are_exact: bool) -> Self {
         edges.sort_unstable();
         let at = |cell: usize| edges.get(cell * edges.len() / CELLS).copied();
-        let mut cells: Vec<_> = (0..CELLS).filter_map(at).collect();
-        cells.dedup();
-        Self(cells)
+        let mut starts: Vec<_> = (0..CELLS).filter_map(at).collect();
+        starts.dedup();
+        Self { starts, are_exact }
     }
 
     fn len(&self) -> usize {
-        self.0.len()
+        self.starts.len()
     }
 
     /// Adds the touched bytes of a snapshot's regions to the cells that they are in, and gives the bytes of all regions that
@@ -105,7 +113,7 @@ impl Cells {
     fn add(&self, rows: &Rows<'_>, sums: &mut [f32]) -> f64 {
         let key = rows.head.target;
         let possible = rows.intervals.map_or(1, |intervals| intervals.max_nr_accesses().0);
-        let full = f64::from((possible / FULL_SHARE).max(1));
+        let full = if self.are_exact { 1.0 } else { f64::from((possible / FULL_SHARE).max(1)) };
         let mut accessed = 0.0;
         for ((start, end), count) in rows.start.iter().zip(rows.end).zip(rows.nr_accesses) {
             if *count == 0 || end <= start {
@@ -113,10 +121,10 @@ impl Cells {
             }
             accessed += end.saturating_sub(*start) as f64;
             let share = (f64::from(*count) / full).min(1.0);
-            let mut at = self.0.partition_point(|edge| *edge <= (key, *start)).saturating_sub(1);
+            let mut at = self.starts.partition_point(|edge| *edge <= (key, *start)).saturating_sub(1);
             let mut from = *start;
             while from < *end {
-                let next = self.0.get(at + 1).filter(|edge| edge.0 == key).map_or(*end, |edge| edge.1.min(*end));
+                let next = self.starts.get(at + 1).filter(|edge| edge.0 == key).map_or(*end, |edge| edge.1.min(*end));
                 if let Some(sum) = sums.get_mut(at) {
                     *sum += (next.saturating_sub(from) as f64 * share) as f32;
                 }
@@ -267,8 +275,8 @@ impl Instants {
 /// When the record cannot be read or the filter cannot be applied to it.
 pub(super) fn touched(record: &Record, filter: &Filter, exclude: Option<u64>) -> Result<Touched, ReportError> {
     let Some(selection) = filter.selection(record) else { return Ok(Touched::default()) };
-    let cells = Cells::new(edges(record, filter, &selection)?);
-    let touched = Touched { cells: cells.len().max(1), ..Touched::default() };
+    let cells = Cells::new(edges(record, filter, &selection)?, record.meta().source == Source::Referenced);
+    let touched = Touched { cells: cells.len().max(1), are_exact: cells.are_exact, ..Touched::default() };
     let mut instants = Instants {
         pending: vec![0.0; touched.cells],
         touched,
