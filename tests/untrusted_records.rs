@@ -316,6 +316,8 @@ const LINES: &[&str] = &[
     "diff R R",
     "diff R R --anyway --align marks",
     "diff R R --mapping EVIL",
+    "diff R R --phase 1",
+    "diff R R --phase EVIL",
     "diff R R --format json",
     "diff R R --format markdown",
     "diff --base R R --new R",

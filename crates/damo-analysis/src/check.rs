@@ -4,6 +4,7 @@
 //! of a figure lies beyond it, and kept only if the figure is within it and its interval narrow enough to notice a breach;
 //! anything else is not judged, with what more recording would settle it. So noise neither breaks a build nor hides a growth.
 
+mod blame;
 mod condition;
 mod forms;
 mod judge;
@@ -17,22 +18,20 @@ use crate::course::Course;
 use crate::phases::{PhasesOptions, label, phase_times};
 use damo_frame::Record;
 use damo_model::{Nanos, TimeSpan};
-use damo_report::confidence::confidence;
+use damo_report::confidence::Judging;
 use damo_report::filter::Filter;
 use damo_report::schemes::{SchemesOptions, SchemesReport, schemes};
 
 /// A run that is judged: its course, and what else conditions ask for.
 #[derive(Clone, Debug)]
 pub struct Run {
-    /// Its figures.
+    /// What its snapshots measure, of which figures are made.
     pub course: Course,
     /// Why nothing can be concluded from it: one sentence each.
     pub weaknesses: Vec<String>,
     /// What its figures suffer from without being worthless: one sentence each.
     pub notes: Vec<String>,
-    /// Its phases and what their kinds are called, since the recording began.
-    pub phases: Vec<(TimeSpan, String)>,
-    /// What schemes did, where that was recorded.
+    /// What schemes did, where that was recorded and a condition asks for it.
     pub schemes: Option<SchemesReport>,
 }
 
@@ -56,22 +55,25 @@ impl Run {
         let mut ages: Vec<Nanos> = conditions.iter().filter_map(Condition::age).collect();
         ages.sort_unstable();
         ages.dedup();
-        let course = Course::of(record, filter, &ages)?;
-        let confidence = confidence(record, filter)?;
+        // Both of one pass over the record.
+        let mut confidence = Judging::new(record);
+        let course = Course::read(record, filter, &ages, |rows| confidence.take(rows))?;
         // What `--coverage` allows is decided there.
         let lowest = conditions.iter().find_map(Condition::coverage);
         let (mut weaknesses, mut notes) = (Vec::new(), Vec::new());
-        for finding in confidence.judged() {
+        for finding in confidence.finish(record).judged() {
             let is_grave = finding.is_grave && !(finding.is_coverage && lowest.is_some());
             if is_grave { weaknesses.push(finding.text) } else { notes.push(finding.text) }
         }
-        let schemes = schemes(std::slice::from_ref(record), &SchemesOptions::default()).ok();
-        let since = |at: Nanos| at.saturating_sub(course.began);
-        let phases = phase_times(record, &PhasesOptions { filter: filter.clone(), ..PhasesOptions::default() })?
-            .into_iter()
-            .map(|(time, kind)| (TimeSpan::new(since(time.start), since(time.end)), label(kind)))
-            .collect();
-        Ok(Run { course, weaknesses, notes, phases, schemes })
+        let wants_schemes = conditions.iter().any(|condition| condition.subject == Subject::Quota);
+        let schemes = wants_schemes.then(|| schemes(std::slice::from_ref(record), &SchemesOptions::default()).ok());
+        Ok(Run { course, weaknesses, notes, schemes: schemes.flatten() })
+    }
+}
+
+impl AsRef<Course> for Run {
+    fn as_ref(&self) -> &Course {
+        &self.course
     }
 }
 
@@ -88,9 +90,32 @@ impl CheckReport {
         allow_missing_baseline: bool,
     ) -> Result<CheckReport, AnalysisError> {
         condition::contradictions(conditions)?;
-        let judge = judge::Judge::new(&runs, &baseline, allow_missing_baseline);
+        let judge = judge::Judge { runs: &runs, baseline: &baseline, allow_missing_baseline };
         let judgements = conditions.iter().map(|condition| judge.judge(condition)).collect();
         Ok(CheckReport { judgements, runs, baseline })
+    }
+
+    /// Finds the phases in which figures are beyond their limits. `record` is the one of the first run, and `filter` what it was
+    /// made with; it is read only if a condition fails at a time that is known.
+    ///
+    /// # Errors
+    /// If the record cannot be read.
+    pub fn find_phases(&mut self, record: &Record, filter: &Filter) -> Result<(), AnalysisError> {
+        let Some(began) = self.runs.first().map(|run| run.course.began) else { return Ok(()) };
+        if self.judgements.iter().all(|judgement| judgement.when.is_none()) {
+            return Ok(());
+        }
+        let phases = phase_times(record, &PhasesOptions { filter: filter.clone(), ..PhasesOptions::default() })?;
+        let since = |at: Nanos| at.saturating_sub(began);
+        for judgement in &mut self.judgements {
+            let Some(when) = judgement.when.filter(|_| phases.len() > 1) else { continue };
+            let shared =
+                |time: &TimeSpan| since(time.end).min(when.end).saturating_sub(since(time.start).max(when.start)).0;
+            let most = phases.iter().enumerate().max_by_key(|(_, (time, _))| shared(time));
+            let half = most.filter(|(_, (time, _))| shared(time) * 2 > when.length().0);
+            judgement.phase = half.map(|(number, (_, kind))| (number + 1, label(*kind)));
+        }
+        Ok(())
     }
 
     /// The answer for all conditions: one that fails decides, else one that cannot be judged.

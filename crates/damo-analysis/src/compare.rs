@@ -44,9 +44,9 @@ pub struct Estimate {
 pub struct Comparison {
     /// What is compared.
     pub figure: Figure,
-    /// The base's.
+    /// The figure of the base's runs.
     pub base: Estimate,
-    /// The new side's.
+    /// The figure of the new side's runs.
     pub new: Estimate,
     /// New less base.
     pub difference: f64,
@@ -126,15 +126,19 @@ impl Estimate {
     ///
     /// # Errors
     /// If one of them does not tell it.
-    pub fn of(figure: &Figure, runs: &[Course]) -> Result<Estimate, AnalysisError> {
+    pub fn of<R: AsRef<Course>>(figure: &Figure, runs: &[R]) -> Result<Estimate, AnalysisError> {
         Estimate::of_series(figure, runs, &series_of(figure, runs)?)
     }
 
     /// The same, where the runs' courses of the figure are known.
-    fn of_series(figure: &Figure, runs: &[Course], series: &[Vec<f64>]) -> Result<Estimate, AnalysisError> {
+    fn of_series<R: AsRef<Course>>(
+        figure: &Figure,
+        runs: &[R],
+        series: &[Vec<f64>],
+    ) -> Result<Estimate, AnalysisError> {
         let (mut values, mut within) = (Vec::new(), Vec::new());
-        for (course, series) in runs.iter().zip(series) {
-            values.push(figure.statistic.of(series).ok_or_else(|| nothing(figure, course))?);
+        for (run, series) in runs.iter().zip(series) {
+            values.push(figure.statistic.of(series).ok_or_else(|| nothing(figure, run.as_ref()))?);
             within.push(spread(series, figure.statistic));
         }
         let value = mean(&values);
@@ -148,12 +152,11 @@ impl Estimate {
     ///
     /// # Errors
     /// If one of them does not tell it.
-    pub(crate) fn of_these(figure: &Figure, runs: &[Course]) -> Result<Estimate, AnalysisError> {
-        let value = |course: &Course| {
-            let series = figure.values(course)?;
-            figure.statistic.of(&series).ok_or_else(|| nothing(figure, course))
-        };
-        let values = runs.iter().map(value).collect::<Result<Vec<f64>, _>>()?;
+    pub(crate) fn of_these<R: AsRef<Course>>(figure: &Figure, runs: &[R]) -> Result<Estimate, AnalysisError> {
+        let series = series_of(figure, runs)?;
+        let value =
+            |(run, series): (&R, &Vec<f64>)| figure.statistic.of(series).ok_or_else(|| nothing(figure, run.as_ref()));
+        let values = runs.iter().zip(&series).map(value).collect::<Result<Vec<f64>, _>>()?;
         let measured = Spread { error: 0.0, freedom: f64::INFINITY };
         let (variance, freedom, _) =
             pooled(std::slice::from_ref(&values), &[measured], floor(figure, mean(&values), runs));
@@ -167,20 +170,34 @@ impl Comparison {
     ///
     /// # Errors
     /// If a run does not tell the figure.
-    pub fn of(
+    pub fn of<R: AsRef<Course>>(
         figure: &Figure,
-        base: &[Course],
-        new: &[Course],
+        base: &[R],
+        new: &[R],
         align: impl Fn(&Course, &Course) -> Alignment,
     ) -> Result<Comparison, AnalysisError> {
         let series = [series_of(figure, base)?, series_of(figure, new)?];
-        Comparison::of_series(figure, [base, new], &series, align)
+        Comparison::of_even_series(figure, [base, new], &series, align)
     }
 
-    /// The same, where the courses of the figure in the runs of both sides are known.
-    pub(crate) fn of_series(
+    /// The same, where the courses of the figure in the runs of both sides are known, with a value for each instant.
+    pub(crate) fn of_series<R: AsRef<Course>>(
         figure: &Figure,
-        [base, new]: [&[Course]; 2],
+        sides: [&[R]; 2],
+        series: &[Vec<Vec<f64>>; 2],
+        align: impl Fn(&Course, &Course) -> Alignment,
+    ) -> Result<Comparison, AnalysisError> {
+        let even = |side: usize| -> Vec<Vec<f64>> {
+            let runs = sides[side].iter().zip(&series[side]);
+            runs.map(|(run, values)| run.as_ref().evened(values).into_owned()).collect()
+        };
+        Comparison::of_even_series(figure, sides, &[even(0), even(1)], align)
+    }
+
+    /// The same of series whose values are at equal distances of time.
+    fn of_even_series<R: AsRef<Course>>(
+        figure: &Figure,
+        [base, new]: [&[R]; 2],
         [bases, news]: &[Vec<Vec<f64>>; 2],
         align: impl Fn(&Course, &Course) -> Alignment,
     ) -> Result<Comparison, AnalysisError> {
@@ -190,7 +207,7 @@ impl Comparison {
         let pairs = news.iter().zip(new).zip(bases.iter().zip(base).cycle());
         let paired: Vec<Spread> = pairs
             .map(|((new, new_course), (base, base_course))| {
-                let alignment = align(base_course, new_course);
+                let alignment = align(base_course.as_ref(), new_course.as_ref());
                 let spread = spread_of_difference(base, new, figure.statistic, |share| alignment.place(share));
                 Spread { error: spread.error / 2f64.sqrt(), ..spread }
             })
@@ -209,7 +226,7 @@ impl Comparison {
             difference: told_new.value - told_base.value,
             within: error * t95(freedom),
             shrinks,
-            length: base.iter().chain(new).map(Course::length).min().unwrap_or_default(),
+            length: base.iter().chain(new).map(|run| run.as_ref().length()).min().unwrap_or_default(),
         })
     }
 
@@ -272,18 +289,25 @@ fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len().max(1) as f64
 }
 
-fn series_of(figure: &Figure, runs: &[Course]) -> Result<Vec<Vec<f64>>, AnalysisError> {
-    runs.iter().map(|course| figure.values(course)).collect()
+/// The figure's values in each run, at equal distances of time.
+fn series_of<R: AsRef<Course>>(figure: &Figure, runs: &[R]) -> Result<Vec<Vec<f64>>, AnalysisError> {
+    let even = |run: &R| {
+        let values = figure.values(run.as_ref())?;
+        // Resident memory is read at times of its own.
+        if figure.quantity == Quantity::Resident { Ok(values) } else { Ok(run.as_ref().evened(&values).into_owned()) }
+    };
+    runs.iter().map(even).collect()
 }
 
 /// The standard deviation between runs that is always reckoned with.
-fn floor(figure: &Figure, value: f64, runs: &[Course]) -> f64 {
+fn floor<R: AsRef<Course>>(figure: &Figure, value: f64, runs: &[R]) -> f64 {
     if !figure.is_size() {
         return BETWEEN_SHARES;
     }
     // Where regions end decides how much of a working set lies in which of its parts.
     let is_part = figure.mapping.is_some() || figure.quantity == Quantity::Hot;
-    let whole = if is_part { mean(&runs.iter().map(|run| mean(&run.working_set)).collect::<Vec<_>>()) } else { 0.0 };
+    let whole =
+        if is_part { mean(&runs.iter().map(|run| mean(&run.as_ref().working_set)).collect::<Vec<_>>()) } else { 0.0 };
     value.abs().max(whole) * if figure.quantity == Quantity::Resident { BETWEEN_RESIDENT } else { BETWEEN_RUNS }
 }
 

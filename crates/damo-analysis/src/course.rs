@@ -4,9 +4,11 @@
 //! Snapshots count as in `report wss`: the first ones, before DAMON's regions have settled, and partial ones are left out, and
 //! targets add up at the same instant.
 
+mod evened;
+
 use crate::AnalysisError;
 use damo_frame::Record;
-use damo_model::{Addr, AddrRange, Bytes, HeatClass, Intervals, Nanos, Side, Source, Target, TargetKey, TimeSpan};
+use damo_model::{Addr, AddrRange, Bytes, HeatClass, Intervals, Nanos, Ops, Side, Source, Target, TargetKey, TimeSpan};
 use damo_report::filter::{Filter, Rows, for_each_rows};
 use damo_report::footprints::{FootprintsOptions, Metric, footprints};
 use damo_report::heats::MappingNames;
@@ -68,8 +70,16 @@ pub struct Course {
     pub used: Used,
     /// Share of all snapshots that are complete, 0 to 1.
     pub coverage: f64,
+    /// Whether it is of physical memory, instead of processes.
+    pub is_physical: bool,
     /// Whether the kernel counted the pages of each mapping, instead of DAMON sampling regions.
     pub is_exact: bool,
+}
+
+impl AsRef<Course> for Course {
+    fn as_ref(&self) -> &Course {
+        self
+    }
 }
 
 /// A target's mapped areas, disjoint, each with its position in [`Measured::areas`].
@@ -95,6 +105,16 @@ impl Course {
     /// # Errors
     /// If the record cannot be read, or nothing passes the filter.
     pub fn of(record: &Record, filter: &Filter, ages: &[Nanos]) -> Result<Course, AnalysisError> {
+        Course::read(record, filter, ages, |_| {})
+    }
+
+    /// The same, which shows `also` each snapshot on the way.
+    pub(crate) fn read(
+        record: &Record,
+        filter: &Filter,
+        ages: &[Nanos],
+        mut also: impl FnMut(&Rows<'_>),
+    ) -> Result<Course, AnalysisError> {
         let filter = selected(std::slice::from_ref(record), filter)?;
         let filter = filter.plain_monitoring(record);
         let mut areas: Vec<AreaCourse> = Vec::new();
@@ -111,6 +131,7 @@ impl Course {
             let (point, more) = measure(&rows, ages, by_target.get(&rows.head.target));
             points.push(point);
             measured.push(more);
+            also(&rows);
             Ok(())
         })?;
         let mut all = instants(&points);
@@ -138,6 +159,7 @@ impl Course {
             intervals,
             used,
             coverage: record.coverage().ratio(),
+            is_physical: record.meta().ops == Some(Ops::Paddr),
             is_exact: record.meta().source == Source::Referenced,
         };
         course.processes = record.targets().iter().filter_map(|t| Some(t.process.as_ref()?.comm.clone())).collect();

@@ -20,12 +20,14 @@ use crate::AnalysisError;
 use crate::compare::{Alignment, Answer, Comparison, Margin};
 use crate::course::{Course, UNMAPPED};
 use crate::figure::{Figure, Quantity, Statistic, is_called};
+use crate::phases::times_of;
 use align::AlignedBy;
 use areas::AlignedArea;
 use damo_frame::Record;
 use damo_model::Nanos;
 use damo_model::human::Show;
 use damo_report::filter::Filter;
+use damo_report::selection::selected;
 pub use phases::PhaseRow;
 
 /// An area has a row of its own from this share of the working set on.
@@ -63,6 +65,9 @@ damo_model::with_defaults! {
     pub struct DiffOptions {
         /// Which part of the records.
         pub filter: Filter = Filter::default(),
+        /// Only the time of these phases, by their numbers (from 1) in the runs of the base and in those of the new side. The
+        /// numbers are those of [`crate::phases::phases`]; without any, all of the time is compared.
+        pub phases: Vec<(usize, usize)>,
         /// How times are aligned.
         pub align: AlignBy = AlignBy::Auto,
         /// Differences up to this one are of no interest, in percent of a size, and in percentage points of a share.
@@ -107,6 +112,10 @@ pub struct Diff {
     pub one_sided: Vec<AreaName>,
     /// What else a reader should know.
     pub notes: Vec<String>,
+    /// The phases that are compared, as in [`DiffOptions::phases`].
+    pub of_phases: Vec<(usize, usize)>,
+    /// The part of each record that is compared.
+    filters: [Vec<Filter>; 2],
     areas: Vec<AlignedArea>,
     maps: Option<maps::Maps>,
 }
@@ -119,12 +128,14 @@ pub struct Diff {
 pub fn diff(base: &[Record], new: &[Record], options: &DiffOptions) -> Result<Diff, AnalysisError> {
     let lengths = base.iter().chain(new).filter_map(Record::time_span).map(|span| span.length());
     let ages = ages(lengths.min().unwrap_or_default());
-    let courses = |records: &[Record]| -> Result<Vec<Course>, AnalysisError> {
-        records.iter().map(|record| Course::of(record, &options.filter, &ages)).collect()
+    let filters = [filters_of(base, options, |(base, _)| base)?, filters_of(new, options, |(_, new)| new)?];
+    let courses = |records: &[Record], filters: &[Filter]| -> Result<Vec<Course>, AnalysisError> {
+        records.iter().zip(filters).map(|(record, filter)| Course::of(record, filter, &ages)).collect()
     };
-    let (mut base_runs, mut new_runs) = (courses(base)?, courses(new)?);
-    let mut notes = checks::comparable([base, new], [&base_runs, &new_runs], options.anyway)?;
-    let aligned_by = align::choose(options, [base, new], [&mut base_runs, &mut new_runs])?;
+    let (mut base_runs, mut new_runs) = (courses(base, &filters[0])?, courses(new, &filters[1])?);
+    let mut notes = checks::comparable(&base_runs, &new_runs, options.anyway)?;
+    let parts = base.iter().zip(&filters[0]).chain(new.iter().zip(&filters[1]));
+    let aligned_by = align::choose(options.align, parts, [&mut base_runs, &mut new_runs])?;
     let areas = areas::align(&base_runs, &new_runs);
     let mut diff = Diff {
         base: base_runs,
@@ -135,6 +146,8 @@ pub fn diff(base: &[Record], new: &[Record], options: &DiffOptions) -> Result<Di
         phases: Vec::new(),
         one_sided: Vec::new(),
         notes: Vec::new(),
+        of_phases: options.phases.clone(),
+        filters,
         areas,
         maps: None,
     };
@@ -154,6 +167,21 @@ pub fn diff(base: &[Record], new: &[Record], options: &DiffOptions) -> Result<Di
     }
     diff.notes = notes;
     Ok(diff)
+}
+
+/// The part of each record that is compared; `side` picks the numbers of the records' phases.
+fn filters_of(
+    records: &[Record],
+    options: &DiffOptions,
+    side: impl Fn((usize, usize)) -> usize,
+) -> Result<Vec<Filter>, AnalysisError> {
+    let numbers: Vec<usize> = options.phases.iter().copied().map(side).collect();
+    let filter = |record: &Record| {
+        let mut filter = selected(std::slice::from_ref(record), &options.filter)?;
+        filter.snapshot_time.extend(times_of(record, &numbers)?);
+        Ok(filter)
+    };
+    records.iter().map(filter).collect()
 }
 
 /// The ages that a run of this length tells, ascending.

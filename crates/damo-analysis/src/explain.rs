@@ -34,7 +34,7 @@ const MOST_FINDINGS: usize = 2;
 pub struct Sentence {
     /// What it is about, in a word.
     pub topic: &'static str,
-    /// The sentence.
+    /// A whole sentence with its numbers, without a command.
     pub text: String,
     /// The command that shows its figures, to be typed in a shell.
     pub command: String,
@@ -100,11 +100,11 @@ pub fn explain(records: &[Record]) -> Result<Explanation, AnalysisError> {
 
 impl Telling<'_> {
     fn use_of_memory(&mut self, course: &Course) {
-        let [median, most] = [0.5, 0.95].map(|part| percentile(&course.working_set, part));
+        let [median, most] = [50, 95].map(|percent| percentile(&course.working_set, percent));
         let monitored = course.monitored.iter().sum::<f64>() / course.monitored.len().max(1) as f64;
         let part = if monitored > 0.0 { median / monitored } else { 0.0 };
         let resident: Vec<f64> = course.resident.iter().map(|(_, size)| *size).collect();
-        let held = match percentile(&resident, 0.5) {
+        let held = match percentile(&resident, 50) {
             0.0 => String::new(),
             held => format!("; {} are resident", bytes(held)),
         };

@@ -18,14 +18,14 @@ pub enum Quantity {
     /// Share of the monitored bytes that were not accessed for at least so long, in percent. It is known from that time after
     /// the beginning of the recording on.
     ColdShare(Nanos),
-    /// Resident bytes.
+    /// Bytes of all processes that are in memory, as the kernel counts them.
     Resident,
 }
 
 /// Which number stands for a series of numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Statistic {
-    /// Their mean.
+    /// The mean over all instants.
     Mean,
     /// A percentile, 0 to 100.
     Percentile(u8),

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod check;
+mod comparable;
 pub mod compare;
 pub mod course;
 pub mod diff;
@@ -14,4 +15,5 @@ mod resample;
 pub mod right_size;
 mod text;
 
+pub use comparable::Incomparable;
 pub use error::AnalysisError;

@@ -37,7 +37,9 @@ fn conditions(texts: &[&str]) -> Vec<Condition> {
 fn judged(texts: &[&str], new: &[Record], base: &[Record]) -> Vec<Judgement> {
     let conditions = conditions(texts);
     let runs = |records: &[Record]| records.iter().map(|record| run(record, &conditions)).collect();
-    CheckReport::new(&conditions, runs(new), runs(base), false).expect("a report").judgements
+    let mut report = CheckReport::new(&conditions, runs(new), runs(base), false).expect("a report");
+    report.find_phases(&new[0], &Filter::default()).expect("phases");
+    report.judgements
 }
 
 #[test]
@@ -121,7 +123,7 @@ fn what_cannot_be_compared_is_not_judged_and_the_reason_is_told() {
     let intervals = damo_model::Intervals { aggregation: Nanos::from_millis(200), ..damo_model::Intervals::default() };
     let short = record(&server(CACHE), 2, 1);
     for (new, part) in [
-        (with(Options { intervals, ..Options::default() }, "server"), "intervals differ"),
+        (with(Options { intervals, ..Options::default() }, "server"), "different intervals"),
         (short, "record for longer"),
     ] {
         let judgement = &judged(&["wss-p50 +5%"], &[new], std::slice::from_ref(&base))[0];

@@ -198,10 +198,49 @@ fn names_of_strangers_are_shown_as_they_may_be_shown() {
     };
     let (base, new) = (run(1), run(2));
     let mut found = compared(&base, &new);
-    found.look_for_maps(&base, &new, &damo_report::filter::Filter::default()).expect("maps");
+    found.look_for_maps(&base, &new).expect("maps");
     assert!(text(&found).contains(r"\x1b[2J") && !text(&found).contains('\u{1b}'), "{}", text(&found));
     let mut page = Vec::new();
     found.write_page("data:,", "damo diff \u{1b}[2J<b>", &mut page).expect("a page");
     let page = String::from_utf8(page).expect("a page");
     assert!(!page.contains('\u{1b}') && !page.contains("<b>"), "{page}");
+}
+
+/// A program that accesses one area for 12 s and another one, of `high` bytes, for as long.
+fn of_two_phases(high: u64, seed: u64) -> [Record; 1] {
+    let config = format!("low, 40000000\nhigh, {high}\n\none\n12000\nlow, 1, 64, 1\n\nother\n12000\nhigh, 1, 64, 1\n");
+    let workload = Workload::parse(&config, "app").expect("a workload");
+    let options = Options { seed, duration: Some(Nanos::from_secs(24)), ..Options::default() };
+    let mut items = Vec::new();
+    simulate(&[workload], &options, &mut items, &mut |_| ControlFlow::Continue(())).expect("a simulation");
+    [Record::from_items(&items).expect("a record")]
+}
+
+#[test]
+fn of_phases_that_are_named_nothing_else_is_compared() {
+    let (base, new) = (of_two_phases(40_000_000, 1), of_two_phases(60_000_000, 2));
+    let of =
+        |phases: (usize, usize)| diff(&base, &new, &DiffOptions { phases: vec![phases], ..DiffOptions::default() });
+    let areas = |found: &Diff| -> Vec<String> {
+        changed(found).iter().filter_map(|row| Some(row.area.as_ref()?.name.clone())).collect()
+    };
+    let first = of((1, 1)).expect("a comparison");
+    // More of the memory is idle, because the other area is larger; what is in use is the same.
+    assert!(changed(&first).iter().all(|row| !row.comparison.figure.is_size()), "{}", text(&first));
+    assert!(text(&first).contains("phase 1 of both sides"), "{}", text(&first));
+    let mut second = of((2, 2)).expect("a comparison");
+    assert_eq!(areas(&second), ["[anon:high]"], "{}", text(&second));
+    // The first 20 snapshots of the phase are left out.
+    for run in second.runs() {
+        assert!((run.length().as_secs_f64() - 10.0).abs() < 0.3, "{:?}", run.length());
+        assert!(run.times.iter().all(|time| time.start >= Nanos::from_millis(13_900)), "{:?}", run.times.first());
+    }
+    second.look_for_maps(&base, &new).expect("maps");
+    let crossed = of((1, 2)).expect("a comparison");
+    assert!(text(&crossed).contains("phase 1 of the base, phase 2 of the new side"), "{}", text(&crossed));
+    let mut both = areas(&crossed);
+    both.sort();
+    assert_eq!(both, ["[anon:high]", "[anon:low]"], "{}", text(&crossed));
+    let said = of((1, 3)).expect_err("no such phase").to_string();
+    assert!(said.contains("--phase 3: the record has 2 phases"), "{said}");
 }

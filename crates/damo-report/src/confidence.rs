@@ -330,39 +330,60 @@ fn at_least(least: u32, n: u32, p: f64) -> f64 {
     (1.0 - below).clamp(0.0, 1.0)
 }
 
-/// Complete snapshots of each target, and how much time they cover.
-type Lengths = HashMap<TargetKey, (u64, Nanos)>;
+/// What snapshots are worth, found out while they are read for something else: see [`confidence`].
+#[derive(Clone, Debug)]
+pub struct Judging {
+    sums: Confidence,
+    /// Complete snapshots of each target, and how much time they cover.
+    lengths: HashMap<TargetKey, (u64, Nanos)>,
+}
+
+impl Judging {
+    /// Before the first snapshot of a record.
+    pub fn new(record: &Record) -> Self {
+        let sums = Confidence {
+            max_regions: record.meta().nr_regions.map(|bounds| bounds.max),
+            intervals: record.meta().intervals,
+            is_exact: record.meta().source == Source::Referenced,
+            ..Confidence::default()
+        };
+        Judging { sums, lengths: HashMap::new() }
+    }
+
+    /// Takes a snapshot.
+    pub fn take(&mut self, rows: &Rows<'_>) {
+        self.sums.intervals = self.sums.intervals.or(rows.intervals);
+        self.sums.take(rows);
+        if rows.is_complete() {
+            let (count, time) = self.lengths.entry(rows.head.target).or_default();
+            *count += 1;
+            *time = time.saturating_add(rows.head.time_span().length());
+        }
+    }
+
+    fn plus(mut self, later: Judging) -> Judging {
+        for (target, (count, time)) in later.lengths {
+            let sum = self.lengths.entry(target).or_default();
+            *sum = (sum.0 + count, sum.1.saturating_add(time));
+        }
+        let intervals = self.sums.intervals.or(later.sums.intervals);
+        Judging { sums: Confidence { intervals, ..self.sums.plus(later.sums) }, lengths: self.lengths }
+    }
+
+    /// After the last snapshot of `record`.
+    pub fn finish(self, record: &Record) -> Confidence {
+        let longest = self.lengths.into_values().max().unwrap_or_default();
+        Confidence { lost_events: record.coverage().lost_events, longest, ..self.sums }
+    }
+}
 
 /// Looks through a record for what its figures are worth.
 ///
 /// # Errors
 /// When the record cannot be read or the filter cannot be applied to it.
 pub fn confidence(record: &Record, filter: &Filter) -> Result<Confidence, ReportError> {
-    let empty = Confidence {
-        max_regions: record.meta().nr_regions.map(|bounds| bounds.max),
-        intervals: record.meta().intervals,
-        is_exact: record.meta().source == Source::Referenced,
-        ..Confidence::default()
-    };
-    let take = |(sums, lengths): &mut (Confidence, Lengths), rows: &Rows<'_>| {
-        sums.intervals = sums.intervals.or(rows.intervals);
-        sums.take(rows);
-        if rows.is_complete() {
-            let (count, time) = lengths.entry(rows.head.target).or_default();
-            *count += 1;
-            *time = time.saturating_add(rows.head.time_span().length());
-        }
-    };
-    let plus = |(a, mut lengths): (Confidence, Lengths), (b, later): (Confidence, Lengths)| {
-        for (target, (count, time)) in later {
-            let sum = lengths.entry(target).or_default();
-            *sum = (sum.0 + count, sum.1.saturating_add(time));
-        }
-        (Confidence { intervals: a.intervals.or(b.intervals), ..a.plus(b) }, lengths)
-    };
-    let (sums, lengths) = fold_rows(record, filter, || (empty, Lengths::new()), take, plus)?;
-    let longest = lengths.into_values().max().unwrap_or_default();
-    Ok(Confidence { lost_events: record.coverage().lost_events, longest, ..sums })
+    let found = fold_rows(record, filter, || Judging::new(record), Judging::take, Judging::plus)?;
+    Ok(found.finish(record))
 }
 
 #[cfg(test)]

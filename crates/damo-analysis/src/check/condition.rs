@@ -49,7 +49,7 @@ pub enum Limit {
     Held,
 }
 
-/// A condition.
+/// A limit of a figure, as it is typed: `wss-p95 +5%`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Condition {
     /// What it is about.

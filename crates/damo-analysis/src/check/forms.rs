@@ -4,7 +4,7 @@ use super::condition::{Limit, Subject};
 use super::judge::{Judgement, Verdict};
 use super::{CheckReport, Run};
 use crate::figure::{Figure, Quantity, Statistic};
-use crate::text::{capital, lines, shell_word};
+use crate::text::{capital, shell_word, write_lines};
 use damo_model::Nanos;
 use damo_model::human::{Show, Style, format_size_f64, time_text};
 use damo_report::picture::{Chart, Line, Unit};
@@ -14,9 +14,11 @@ use std::io::{self, Write};
 
 /// Columns of the names of conditions in text.
 const MOST_NAME: usize = 40;
+/// What stands below a verdict in text is as far from the left as what stands behind it.
+const INDENT: &str = "            ";
 
 impl Verdict {
-    /// In one word or two.
+    /// The verdict in text, in one word or two.
     pub fn word(self) -> &'static str {
         match self {
             Verdict::Holds => "holds",
@@ -26,7 +28,7 @@ impl Verdict {
         }
     }
 
-    /// For programs.
+    /// The word that stands for it in JSON.
     fn key(self) -> &'static str {
         match self {
             Verdict::Holds => "holds",
@@ -60,7 +62,7 @@ impl Judgement {
 }
 
 impl CheckReport {
-    /// In one sentence without a stop.
+    /// How many conditions hold and do not, in one sentence without a stop.
     pub fn headline(&self) -> String {
         let count = |verdict| self.judgements.iter().filter(|judgement| judgement.verdict == verdict).count();
         let (fails, unknown, skipped) = (count(Verdict::Fails), count(Verdict::NotJudged), count(Verdict::Skipped));
@@ -95,7 +97,7 @@ impl CheckReport {
         notes
     }
 
-    /// For people.
+    /// Writes the result as text: a headline, a line for each condition, notes, and what to look at.
     ///
     /// # Errors
     /// If `out` takes no more.
@@ -105,19 +107,21 @@ impl CheckReport {
         let width = self.judgements.iter().map(|j| name(j).chars().count()).max().unwrap_or(0).min(MOST_NAME);
         for judgement in &self.judgements {
             let word = judgement.verdict.word();
-            writeln!(out, "{word:<10}  {:<width$}  {}", name(judgement), judgement.why.shown())?;
+            let first = format!("{word:<10}  {:<width$}  {}", name(judgement), judgement.why);
+            write_lines(out, &first, INDENT)?;
             if let Some(blame) = judgement.blame() {
-                writeln!(out, "{:12}{}", "", blame.shown())?;
+                write_lines(out, &format!("{INDENT}{blame}"), INDENT)?;
             }
         }
-        let notes = self.notes();
-        if !notes.is_empty() {
-            writeln!(out)?;
-        }
-        for note in notes {
-            for line in lines(&format!("note: {note}"), "  ") {
-                writeln!(out, "{line}")?;
+        writeln!(out)?;
+        for (side, runs) in [("checked: ", &self.runs), ("baseline: ", &self.baseline)] {
+            let names: Vec<&str> = runs.iter().map(|run| run.course.record.as_str()).collect();
+            if !names.is_empty() {
+                write_lines(out, &format!("{side}{}", names.join(", ")), "  ")?;
             }
+        }
+        for note in self.notes() {
+            write_lines(out, &format!("note: {note}"), "  ")?;
         }
         if self.verdict() == Verdict::Fails {
             writeln!(out, "\nTo look closer:")?;
@@ -136,7 +140,7 @@ impl CheckReport {
         diff.into_iter().chain([format!("damo report heats {new} -o heats.png")]).collect()
     }
 
-    /// For a pull request. `picture` is what an image links to: a file's name, or the image itself as a data URI.
+    /// Writes the result as Markdown, for a pull request. `picture` is what an image links to: a file's name, or the image itself as a data URI.
     ///
     /// # Errors
     /// If `out` takes no more.
@@ -197,7 +201,7 @@ impl CheckReport {
         writeln!(out, "::notice title=damo check::{}", data(&self.headline()))
     }
 
-    /// For programs; docs/check.md says what is in it.
+    /// The result as JSON; docs/check.md says what is in it.
     pub fn json(&self) -> Value {
         let estimate = |judgement: &Judgement| {
             judgement.found.map(|found| json!({"value": found.value, "within": found.within, "runs": found.runs}))

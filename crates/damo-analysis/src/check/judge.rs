@@ -1,37 +1,30 @@
 //! Judging one condition, and who is to blame if it does not hold.
 
 use super::Run;
+use super::blame::blame;
 use super::condition::{Bound, Change, Condition, Limit, Subject};
+use crate::AnalysisError;
+use crate::comparable::{Incomparable, other_intervals, other_programs};
 use crate::compare::{Alignment, Comparison, Estimate, Needs};
-use crate::course::{Course, UNMAPPED};
 use crate::figure::{Figure, Quantity};
+use damo_model::TimeSpan;
 use damo_model::human::{Style, format_percent, format_size_f64, time_text};
-use damo_model::{Nanos, TimeSpan};
 use damo_report::Zero;
 use damo_report::schemes::{QuotaControl, SchemeSeries, reset_interval};
-use std::collections::BTreeSet;
 
-/// Intervals that may differ by so much are the same: aggregations on a loaded machine run late.
-const SAME_INTERVAL: f64 = 0.1;
 /// An absolute limit is kept only if the figure's interval is narrower than this share of it.
 const NARROW: f64 = 0.25;
 /// Against a baseline, this share of its figure is narrow enough whatever the limit is.
 const NARROW_CHANGE: f64 = 0.1;
-/// Mappings are named that have at least this share of what is too much.
-const TELLING: f64 = 0.1;
-/// So many mappings are named.
-const MOST_CULPRITS: usize = 3;
 /// More runs than this are not asked for by number.
 const MOST_RUNS: u64 = 30;
-/// A run is looked at in so many parts to find out when it has too much.
-const PARTS: usize = 40;
 
-/// The answer for a condition.
+/// What comes of a condition: one of four answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It holds.
+    /// The figure is within its limit, as sure as the records tell.
     Holds,
-    /// It does not hold.
+    /// The figure is beyond its limit, and so is its whole 95 % interval.
     Fails,
     /// The records do not tell.
     NotJudged,
@@ -51,9 +44,9 @@ pub struct Culprit {
 /// What came of one condition.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Judgement {
-    /// The condition.
+    /// What was asked for.
     pub condition: Condition,
-    /// The answer.
+    /// What came of it.
     pub verdict: Verdict,
     /// The figure of the runs, where it has one.
     pub found: Option<Estimate>,
@@ -63,27 +56,59 @@ pub struct Judgement {
     pub why: String,
     /// The mappings that have most of what is too much, the largest first; empty unless it fails.
     pub culprits: Vec<Culprit>,
-    /// When most of it is too much, since the recording began; `None` unless it fails.
+    /// When most of it is too much in the first run, since the recording began; `None` unless it fails.
     pub when: Option<TimeSpan>,
-    /// The number of the phase that this is in (from 1) and what its kind is called, where the run has several phases.
+    /// The number of the phase that this is in (from 1) and what its kind is called, where the run has several phases: see
+    /// [`CheckReport::find_phases`](super::CheckReport::find_phases).
     pub phase: Option<(usize, String)>,
+}
+
+/// Why a condition cannot be judged.
+#[derive(Debug, thiserror::Error)]
+enum NotJudged {
+    #[error(
+        "there is no baseline: name one by --baseline, or allow that there is none yet by --allow_missing_baseline"
+    )]
+    NoBaseline,
+    #[error("{record}: {}", .weaknesses.join("; "))]
+    Weak { record: String, weaknesses: Vec<String> },
+    #[error("{0}")]
+    Incomparable(#[from] Incomparable),
+    /// The figure cannot be had of one of the records.
+    #[error(transparent)]
+    Figure(#[from] AnalysisError),
+    #[error("{value} may be off by {within}, too much for this limit; record for longer, or several runs")]
+    TooUncertain { value: String, within: String },
+    #[error("{found}: {}; {}", where_it_is(.is_beyond), remedy(.needs))]
+    TooNear { found: String, is_beyond: bool, needs: Needs },
+    #[error("of figures there are limits only")]
+    HeldFigure,
+}
+
+/// On which side of its limit a figure is, although nobody can be sure of it.
+fn where_it_is(is_beyond: &bool) -> &'static str {
+    if *is_beyond { "more than allowed, but not for sure" } else { "not for sure within the limit" }
+}
+
+/// What would tell.
+fn remedy(needs: &Needs) -> String {
+    let runs = match needs.runs {
+        1 => "1 more run".to_owned(),
+        runs if runs <= MOST_RUNS => format!("{runs} more runs"),
+        _ => return "these runs differ too much from moment to moment: compare several of each side".to_owned(),
+    };
+    let longer = needs.time.map(|time| format!(", or runs longer by {},", time_text(time))).unwrap_or_default();
+    format!("about {runs} of each side{longer} would tell")
 }
 
 /// What all conditions are judged by.
 pub(super) struct Judge<'r> {
-    runs: &'r [Run],
-    baseline: &'r [Run],
-    courses: Vec<Course>,
-    bases: Vec<Course>,
-    allow_missing_baseline: bool,
+    pub(super) runs: &'r [Run],
+    pub(super) baseline: &'r [Run],
+    pub(super) allow_missing_baseline: bool,
 }
 
-impl<'r> Judge<'r> {
-    pub(super) fn new(runs: &'r [Run], baseline: &'r [Run], allow_missing_baseline: bool) -> Self {
-        let courses = |runs: &[Run]| runs.iter().map(|run| run.course.clone()).collect();
-        Judge { runs, baseline, courses: courses(runs), bases: courses(baseline), allow_missing_baseline }
-    }
-
+impl Judge<'_> {
     pub(super) fn judge(&self, condition: &Condition) -> Judgement {
         let mut judgement = Judgement {
             condition: condition.clone(),
@@ -102,10 +127,10 @@ impl<'r> Judge<'r> {
                 Limit::Absolute(bound, limit) => self.absolute(figure, bound, limit, &mut judgement),
                 Limit::Rise(change) => self.relative(figure, change, 1.0, &mut judgement),
                 Limit::Fall(change) => self.relative(figure, change, -1.0, &mut judgement),
-                Limit::Held => Err("of figures there are limits only".to_owned()),
+                Limit::Held => Err(NotJudged::HeldFigure),
             },
         };
-        (judgement.verdict, judgement.why) = decided.unwrap_or_else(|why| (Verdict::NotJudged, why));
+        (judgement.verdict, judgement.why) = decided.unwrap_or_else(|why| (Verdict::NotJudged, why.to_string()));
         judgement
     }
 
@@ -142,42 +167,25 @@ impl<'r> Judge<'r> {
         (verdict, told.join("; "))
     }
 
-    /// Why no figure can be judged, if so.
-    fn weakness(&self, figure: &Figure, is_relative: bool) -> Option<String> {
-        let used = self.runs.iter().chain(self.baseline.iter().filter(|_| is_relative));
-        if let Some(run) = used.clone().find(|run| !run.weaknesses.is_empty()) {
-            return Some(format!("{}: {}", run.course.record, run.weaknesses.join("; ")));
+    /// Sees whether the records support an answer.
+    ///
+    /// # Errors
+    /// If one of them is too weak, or the baseline's are of another program or other intervals.
+    fn can_tell(&self, figure: &Figure, is_relative: bool) -> Result<(), NotJudged> {
+        let mut used = self.runs.iter().chain(self.baseline.iter().filter(|_| is_relative));
+        if let Some(run) = used.find(|run| !run.weaknesses.is_empty()) {
+            return Err(NotJudged::Weak { record: run.course.record.clone(), weaknesses: run.weaknesses.clone() });
         }
         if !is_relative {
-            return None;
+            return Ok(());
         }
-        let programs = |runs: &[Run]| -> BTreeSet<String> {
-            runs.iter().flat_map(|run| run.course.processes.iter().cloned()).collect()
-        };
-        let (ours, theirs) = (programs(self.runs), programs(self.baseline));
-        if !ours.is_empty() && !theirs.is_empty() && ours.is_disjoint(&theirs) {
-            let [ours, theirs] = [ours, theirs].map(|names| names.into_iter().collect::<Vec<_>>().join(", "));
-            return Some(format!("the baseline is of another program ({theirs}, not {ours}): compare like with like"));
-        }
-        if figure.quantity == Quantity::Resident {
-            return None;
-        }
-        let known: Vec<_> = used.filter_map(|run| Some((run, run.course.intervals?))).collect();
-        let (first, of_first) = known.first()?;
-        let differs = |a: Nanos, b: Nanos| (a.0 - b.0).abs() as f64 > SAME_INTERVAL * a.0.max(b.0) as f64;
-        let other = known.iter().find(|(_, other)| {
-            differs(of_first.aggregation, other.aggregation) || differs(of_first.sample, other.sample)
+        let other = other_programs(self.baseline, self.runs);
+        // Resident memory is the same whatever the intervals are.
+        let other = other.or_else(|| match figure.quantity {
+            Quantity::Resident => None,
+            _ => other_intervals(self.baseline, self.runs),
         });
-        let (other, intervals) = other?;
-        let text = |at: &damo_model::Intervals| format!("{} and {}", time_text(at.sample), time_text(at.aggregation));
-        Some(format!(
-            "sampling and aggregation intervals differ ({} in {}, {} in {}): what is accessed within them cannot be \
-             compared; record both with the same",
-            text(of_first),
-            first.course.record,
-            text(intervals),
-            other.course.record
-        ))
+        other.map_or(Ok(()), |why| Err(why.into()))
     }
 
     fn absolute(
@@ -186,24 +194,21 @@ impl<'r> Judge<'r> {
         bound: Bound,
         limit: f64,
         out: &mut Judgement,
-    ) -> Result<(Verdict, String), String> {
-        let found = Estimate::of_these(figure, &self.courses).map_err(|error| error.to_string())?;
+    ) -> Result<(Verdict, String), NotJudged> {
+        let found = Estimate::of_these(figure, self.runs)?;
         out.found = Some(found);
-        if let Some(weakness) = self.weakness(figure, false) {
-            return Err(weakness);
-        }
+        self.can_tell(figure, false)?;
         let sign = if bound == Bound::AtMost { 1.0 } else { -1.0 };
         let beyond = (found.value - limit) * sign;
         let value = figure.show(found.value);
         if beyond - found.within > 0.0 {
-            self.blame(figure, sign, Some(limit), out);
+            blame(self.runs, &[], figure, sign, Some(limit), out);
             return Ok((Verdict::Fails, format!("{value} is {} beyond the limit", figure.show(beyond))));
         }
         if beyond <= 0.0 && found.within <= (limit * NARROW).max(-beyond) {
             return Ok((Verdict::Holds, value));
         }
-        let width = figure.show(found.within);
-        Err(format!("{value} may be off by {width}, too much for this limit; record for longer, or several runs"))
+        Err(NotJudged::TooUncertain { value, within: figure.show(found.within) })
     }
 
     fn relative(
@@ -212,24 +217,17 @@ impl<'r> Judge<'r> {
         change: Change,
         sign: f64,
         out: &mut Judgement,
-    ) -> Result<(Verdict, String), String> {
+    ) -> Result<(Verdict, String), NotJudged> {
         if self.baseline.is_empty() {
-            let why = "there is no baseline: name one by --baseline, or allow that there is none yet by \
-                       --allow_missing_baseline";
-            return if self.allow_missing_baseline {
-                Ok((Verdict::Skipped, "there is no baseline yet".to_owned()))
-            } else {
-                Err(why.to_owned())
+            return match self.allow_missing_baseline {
+                true => Ok((Verdict::Skipped, "there is no baseline yet".to_owned())),
+                false => Err(NotJudged::NoBaseline),
             };
         }
-        let align = |_: &Course, _: &Course| Alignment::default();
-        let comparison =
-            Comparison::of(figure, &self.bases, &self.courses, align).map_err(|error| error.to_string())?;
+        let comparison = Comparison::of(figure, self.baseline, self.runs, |_, _| Alignment::default())?;
         out.found = Some(comparison.new);
         out.comparison = Some(comparison.clone());
-        if let Some(weakness) = self.weakness(figure, true) {
-            return Err(weakness);
-        }
+        self.can_tell(figure, true)?;
         let base = comparison.base.value;
         let limit = match change {
             Change::Percent(percent) => base * percent / 100.0,
@@ -238,76 +236,15 @@ impl<'r> Judge<'r> {
         let (moved, within) = (comparison.difference * sign, comparison.within);
         let said = difference_text(&comparison);
         if moved - within > limit {
-            self.blame(figure, sign, None, out);
+            blame(self.runs, self.baseline, figure, sign, None, out);
             return Ok((Verdict::Fails, said));
         }
         let narrow = limit.max(if figure.is_size() { base } else { 100.0 } * NARROW_CHANGE);
         if moved <= limit && (moved + within <= limit || within <= narrow) {
             return Ok((Verdict::Holds, said));
         }
-        let what = if moved > limit { "more than allowed, but not for sure" } else { "not for sure within the limit" };
-        let Needs { runs, time } = comparison.needs_for(narrow.min((limit - moved).abs().max(narrow / 10.0)));
-        if runs > MOST_RUNS {
-            let why = "these runs differ too much from moment to moment: compare several of each side";
-            return Err(format!("{said}: {what}; {why}"));
-        }
-        let runs = if runs == 1 { "1 more run".to_owned() } else { format!("{runs} more runs") };
-        let longer = time.map(|time| format!(", or runs longer by {},", time_text(time))).unwrap_or_default();
-        Err(format!("{said}: {what}; about {runs} of each side{longer} would tell"))
-    }
-
-    /// Finds which mappings have too much, and when. `limit` is what is allowed, without which the baseline is.
-    fn blame(&self, figure: &Figure, sign: f64, limit: Option<f64>, out: &mut Judgement) {
-        let Some(course) = self.courses.first() else { return };
-        if figure.mapping.is_none() && figure.quantity != Quantity::Resident {
-            // Whatever is asked for, memory that is accessed more (or less) is what changed it.
-            let sign = if matches!(figure.quantity, Quantity::ColdShare(_)) { -sign } else { sign };
-            let of = |mapping: &str| Figure {
-                quantity: Quantity::WorkingSet,
-                mapping: Some(mapping.to_owned()),
-                statistic: figure.statistic,
-            };
-            let value = |runs: &[Course], mapping: &str| {
-                let figure = of(mapping);
-                let values = runs.iter().filter_map(|run| figure.statistic.of(&figure.values(run).ok()?));
-                values.sum::<f64>() / runs.len().max(1) as f64
-            };
-            let names: BTreeSet<&str> =
-                self.courses.iter().chain(&self.bases).flat_map(|run| &run.areas).map(|a| a.name.as_str()).collect();
-            let mut parts: Vec<Culprit> = names
-                .into_iter()
-                .map(|name| {
-                    let base = if limit.is_some() { 0.0 } else { value(&self.bases, name) };
-                    Culprit { mapping: name.to_owned(), bytes: value(&self.courses, name) - base }
-                })
-                .filter(|part| part.bytes * sign > 0.0 && part.mapping != UNMAPPED)
-                .collect();
-            parts.sort_by(|a, b| b.bytes.abs().total_cmp(&a.bytes.abs()));
-            let all: f64 = parts.iter().map(|part| part.bytes.abs()).sum();
-            parts.retain(|part| part.bytes.abs() >= all * TELLING);
-            parts.truncate(MOST_CULPRITS);
-            out.culprits = parts;
-        }
-        let Ok(values) = figure.values(course) else { return };
-        let base = self.bases.first().filter(|_| limit.is_none()).and_then(|base| figure.values(base).ok());
-        out.when = when(
-            course,
-            &values,
-            |share| match (&base, limit) {
-                (Some(base), _) if !base.is_empty() => base[((share * base.len() as f64) as usize).min(base.len() - 1)],
-                (_, limit) => limit.unwrap_or_default(),
-            },
-            sign,
-        );
-        out.phase = out.when.and_then(|when| self.phase_of(when));
-    }
-
-    /// The phase of the first run that most of a time is in; `None` if there is one phase only, or none has half of it.
-    fn phase_of(&self, when: TimeSpan) -> Option<(usize, String)> {
-        let phases = &self.runs.first().filter(|run| run.phases.len() > 1)?.phases;
-        let shared = |time: &TimeSpan| time.end.min(when.end).saturating_sub(time.start.max(when.start)).0;
-        let (number, (time, kind)) = phases.iter().enumerate().max_by_key(|(_, (time, _))| shared(time))?;
-        (shared(time) * 2 > when.length().0).then(|| (number + 1, kind.clone()))
+        let needs = comparison.needs_for(narrow.min((limit - moved).abs().max(narrow / 10.0)));
+        Err(NotJudged::TooNear { found: said, is_beyond: moved > limit, needs })
     }
 }
 
@@ -348,44 +285,6 @@ fn quota_of(series: &SchemeSeries, zero: Zero) -> (Verdict, String) {
             format_percent((most * 100.0).round(), Style::Human)
         ),
     )
-}
-
-/// The longest stretch of a run that has most of what is too much: parts of it that exceed half of the largest excess.
-fn when(course: &Course, values: &[f64], allowed: impl Fn(f64) -> f64, sign: f64) -> Option<TimeSpan> {
-    let count = values.len();
-    // Resident memory has times of its own.
-    if count == 0 || count != course.times.len() {
-        return None;
-    }
-    let parts = PARTS.min(count);
-    let bounds = |part: usize| (part * count / parts, ((part + 1) * count / parts).max(part * count / parts + 1));
-    let excess = |part: usize| {
-        let (from, to) = bounds(part);
-        let each = values.get(from..to).unwrap_or_default().iter().enumerate();
-        each.map(|(i, value)| (value - allowed((from + i) as f64 / count as f64)) * sign).sum::<f64>()
-            / (to - from) as f64
-    };
-    let excess: Vec<f64> = (0..parts).map(excess).collect();
-    let half = excess.iter().copied().fold(0.0, f64::max) / 2.0;
-    if half <= 0.0 {
-        return None;
-    }
-    let mut best: Option<(usize, usize)> = None;
-    let mut part = 0;
-    while part < parts {
-        let from = part;
-        while part < parts && excess[part] > half {
-            part += 1;
-        }
-        if part > from && best.is_none_or(|(a, b)| part - from > b - a) {
-            best = Some((from, part));
-        }
-        part += 1;
-    }
-    let (from, to) = best?;
-    let at = |i: usize| course.times.get(i).copied();
-    let (first, last) = (at(bounds(from).0)?, at((bounds(to - 1).1 - 1).min(count - 1))?);
-    Some(TimeSpan::new(first.start.saturating_sub(course.began), last.end.saturating_sub(course.began)))
 }
 
 /// Both figures, and how they differ: `50.0 MiB to 54.9 MiB: +9.8 % (95 %: +8.1 to +11.4 %)`.

@@ -1,6 +1,6 @@
 //! Which times of two runs belong together.
 
-use super::{AlignBy, DiffOptions};
+use super::AlignBy;
 use crate::AnalysisError;
 use crate::compare::Alignment;
 use crate::course::Course;
@@ -8,7 +8,7 @@ use crate::phases::{PhasesOptions, label, phase_times};
 use damo_frame::Record;
 use damo_model::TimeSpan;
 use damo_model::human::{Show, count_text};
-use damo_report::selection::selected;
+use damo_report::filter::Filter;
 
 /// How times were aligned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,16 +31,16 @@ impl AlignedBy {
     }
 }
 
-/// Chooses what is possible for all pairs of runs. Where it is phases, their beginnings become the courses' marks.
+/// Chooses what is possible for all pairs of runs. `parts` are their records, those of the base first, with what is compared of
+/// each. Where it is phases, their beginnings become the courses' marks.
 ///
 /// # Errors
 /// If what is asked for is not possible.
-pub(super) fn choose(
-    options: &DiffOptions,
-    records: [&[Record]; 2],
+pub(super) fn choose<'r>(
+    wanted: AlignBy,
+    parts: impl Iterator<Item = (&'r Record, &'r Filter)>,
     runs: [&mut Vec<Course>; 2],
 ) -> Result<AlignedBy, AnalysisError> {
-    let wanted = options.align;
     let [base, new] = runs;
     if matches!(wanted, AlignBy::Auto | AlignBy::Marks)
         && let Some(count) = common_marks(base, new, wanted == AlignBy::Marks)?
@@ -48,7 +48,7 @@ pub(super) fn choose(
         return Ok(AlignedBy::Marks(count));
     }
     if matches!(wanted, AlignBy::Auto | AlignBy::Phases)
-        && let Some(count) = common_phases(options, records, [base, new])?
+        && let Some(count) = common_phases(wanted, parts, [base, new])?
     {
         return Ok(AlignedBy::Phases(count));
     }
@@ -72,20 +72,19 @@ fn common_marks(base: &[Course], new: &[Course], are_asked: bool) -> Result<Opti
 }
 
 /// How many phases the runs have, if all have the same kinds in the same order.
-fn common_phases(
-    options: &DiffOptions,
-    records: [&[Record]; 2],
+fn common_phases<'r>(
+    wanted: AlignBy,
+    parts: impl Iterator<Item = (&'r Record, &'r Filter)>,
     runs: [&mut Vec<Course>; 2],
 ) -> Result<Option<usize>, AnalysisError> {
-    let mut found = Vec::new();
-    for record in records.into_iter().flatten() {
-        let filter = selected(std::slice::from_ref(record), &options.filter)?;
-        found.push(phase_times(record, &PhasesOptions { filter, ..PhasesOptions::default() })?);
-    }
+    let phases = |(record, filter): (&Record, &Filter)| {
+        phase_times(record, &PhasesOptions { filter: filter.clone(), ..PhasesOptions::default() })
+    };
+    let found = parts.map(phases).collect::<Result<Vec<_>, _>>()?;
     let kinds = |phases: &[(TimeSpan, usize)]| phases.iter().map(|(_, kind)| *kind).collect::<Vec<_>>();
     let Some(first) = found.first().map(|phases| kinds(phases)) else { return Ok(None) };
     let other = found.iter().position(|phases| kinds(phases) != first);
-    if options.align == AlignBy::Phases
+    if wanted == AlignBy::Phases
         && let Some((other, course)) =
             other.and_then(|at| Some((at, runs.iter().flat_map(|side| side.iter()).nth(at)?)))
     {
@@ -97,7 +96,7 @@ fn common_phases(
             course.record.shown()
         )));
     }
-    if other.is_some() || (first.len() < 2 && options.align == AlignBy::Auto) {
+    if other.is_some() || (first.len() < 2 && wanted == AlignBy::Auto) {
         return Ok(None);
     }
     for (course, phases) in runs.into_iter().flatten().zip(found) {

@@ -2,18 +2,15 @@
 
 use super::words::seconds;
 use crate::AnalysisError;
+use crate::comparable::{other_intervals, other_programs};
 use crate::course::Course;
-use damo_frame::Record;
 use damo_model::Nanos;
 use damo_model::human::{Show, count_text, time_text};
-use std::collections::BTreeSet;
 
 /// A run has at least so many complete snapshots, after those in which regions settle.
 const FEWEST: usize = 10;
 /// And lasts at least so long: what is seen in less time tells of one moment of a program.
 const SHORTEST: Nanos = Nanos(1_000_000_000);
-/// Snapshots of runs without known intervals are of one length up to this factor.
-const SAME_LENGTH: f64 = 1.5;
 /// Runs of lengths that differ by more than this factor are remarked on.
 const SAME_DURATION: f64 = 1.25;
 
@@ -21,26 +18,17 @@ const SAME_DURATION: f64 = 1.25;
 ///
 /// # Errors
 /// If one is too short, or they are of different programs or intervals and not to be compared `anyway`.
-pub(super) fn comparable(
-    [base_records, new_records]: [&[Record]; 2],
-    [base, new]: [&[Course]; 2],
-    anyway: bool,
-) -> Result<Vec<String>, AnalysisError> {
-    let Some(first) = base.first() else { return Err(AnalysisError::invalid("there is no record of the base")) };
-    let mut notes = Vec::new();
+pub(super) fn comparable(base: &[Course], new: &[Course], anyway: bool) -> Result<Vec<String>, AnalysisError> {
+    if base.is_empty() {
+        return Err(AnalysisError::invalid("there is no record of the base"));
+    }
     for course in base.iter().chain(new) {
         long_enough(course)?;
     }
-    let mut differs = |why: Option<String>| match why {
-        Some(why) if !anyway => Err(AnalysisError::invalid(format!("{why}; --anyway compares them all the same"))),
-        why => {
-            notes.extend(why);
-            Ok(())
-        }
-    };
-    differs(other_programs([base_records, new_records], [base, new]))?;
-    for course in base.iter().chain(new).skip(1) {
-        differs(other_intervals(first, course))?;
+    let differences = other_programs(base, new).into_iter().chain(other_intervals(base, new));
+    let mut notes: Vec<String> = differences.map(|why| why.to_string()).collect();
+    if let Some(why) = notes.first().filter(|_| !anyway) {
+        return Err(AnalysisError::invalid(format!("{why}; --anyway compares them all the same")));
     }
     notes.extend(other_lengths(base, new));
     Ok(notes)
@@ -62,56 +50,6 @@ fn long_enough(course: &Course) -> Result<(), AnalysisError> {
         count_text(course.times.len() as u64, "complete snapshot"),
         time_text(course.length())
     )))
-}
-
-fn other_programs(records: [&[Record]; 2], courses: [&[Course]; 2]) -> Option<String> {
-    let physical = records.map(|side| side.iter().any(|record| record.meta().ops == Some(damo_model::Ops::Paddr)));
-    if physical[0] != physical[1] {
-        let (one, other) = if physical[0] { ("the base", "the new side") } else { ("the new side", "the base") };
-        return Some(format!("{one} is of physical memory and {other} of processes: they have nothing in common"));
-    }
-    let names = courses.map(|side| {
-        let all = side.iter().flat_map(|course| &course.processes).filter(|name| !name.is_empty());
-        all.map(String::as_str).collect::<BTreeSet<_>>()
-    });
-    let [base, new] = &names;
-    if base.is_empty() || new.is_empty() || !base.is_disjoint(new) {
-        return None;
-    }
-    let [base, new] = names.map(|names| names.into_iter().collect::<Vec<_>>().join(", "));
-    Some(format!("the base is of {} and the new side of {}: different programs", base.shown(), new.shown()))
-}
-
-fn other_intervals(first: &Course, other: &Course) -> Option<String> {
-    let same = match (first.intervals, other.intervals) {
-        (Some(a), Some(b)) => a.aggregation == b.aggregation && a.sample == b.sample,
-        _ => {
-            let lengths = [first, other].map(|course| median_length(course).0 as f64);
-            lengths[0].max(lengths[1]) <= lengths[0].min(lengths[1]) * SAME_LENGTH
-        }
-    };
-    let of = |course: &Course| match course.intervals {
-        Some(intervals) => {
-            format!("{} every {}", time_text(intervals.sample), time_text(intervals.aggregation))
-        }
-        None => format!("snapshots of {}", time_text(median_length(course))),
-    };
-    (!same).then(|| {
-        format!(
-            "{} and {} have different intervals ({} and {}): the longer a snapshot, the more memory is accessed in it, so \
-             that their working sets are not comparable",
-            first.record.shown(),
-            other.record.shown(),
-            of(first),
-            of(other)
-        )
-    })
-}
-
-fn median_length(course: &Course) -> Nanos {
-    let mut lengths: Vec<Nanos> = course.times.iter().map(|time| time.length()).collect();
-    lengths.sort_unstable();
-    lengths.get(lengths.len() / 2).copied().unwrap_or_default()
 }
 
 fn other_lengths(base: &[Course], new: &[Course]) -> Option<String> {

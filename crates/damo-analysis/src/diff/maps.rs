@@ -7,13 +7,12 @@ use crate::course::{Course, UNMAPPED};
 use damo_frame::Record;
 use damo_model::{Addr, AddrRange, Bytes, TargetKey};
 use damo_report::filter::{Filter, Rows, for_each_rows};
-use damo_report::selection::selected;
 
 /// Rows of all areas together, at least so many of each, and at most so many areas.
 const ROWS: usize = 160;
 const LEAST_ROWS: usize = 6;
 const MOST_AREAS: usize = 12;
-/// Columns.
+/// A map has so many columns, over the length of a run.
 pub(super) const COLUMNS: usize = 240;
 
 /// Both sides' maps. Cells are shares of the samples, 0 to 1, or samples where the intervals are not known; what no snapshot
@@ -96,7 +95,7 @@ impl Diff {
     ///
     /// # Errors
     /// If one cannot be read.
-    pub fn look_for_maps(&mut self, base: &[Record], new: &[Record], filter: &Filter) -> Result<(), AnalysisError> {
+    pub fn look_for_maps(&mut self, base: &[Record], new: &[Record]) -> Result<(), AnalysisError> {
         let areas = self.mapped_areas();
         let (groups, sizes) = self.groups(&areas, [base, new]);
         let rows = groups.iter().map(|(_, rows)| rows).sum::<usize>();
@@ -105,7 +104,7 @@ impl Diff {
         for (side, (records, courses)) in [(base, &self.base), (new, &self.new)].into_iter().enumerate() {
             let size = rows * COLUMNS;
             let mut cells = Cells { heat: vec![0.0; size], weight: vec![0.0; size], are_shares: true };
-            for (run, (record, course)) in records.iter().zip(courses).enumerate() {
+            for (run, ((record, course), filter)) in records.iter().zip(courses).zip(&self.filters[side]).enumerate() {
                 let spans = spans(course, &areas, (side, run), &groups, &sizes);
                 self.add_run(&mut cells, record, course, filter, &spans)?;
             }
@@ -167,7 +166,6 @@ impl Diff {
         let column = |at: damo_model::Nanos| {
             alignment.place((at.saturating_sub(begin).0 as f64 / length).clamp(0.0, 1.0)) * COLUMNS as f64
         };
-        let filter = selected(std::slice::from_ref(record), filter)?;
         let filter = filter.plain_monitoring(record);
         for_each_rows(record, &filter, |_, rows| {
             let span = rows.head.time_span();

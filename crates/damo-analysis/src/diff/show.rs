@@ -82,6 +82,9 @@ impl Diff {
                 self.write_run(out, side, run)?;
             }
         }
+        if let Some(words) = self.phase_words() {
+            write_wrapped(out, &words)?;
+        }
         writeln!(out, "aligned in time {}; margin {} %", self.alignment_words(), self.margin)?;
         let (whole, areas): (Vec<&Row>, Vec<&Row>) = self.rows.iter().partition(|row| row.area.is_none());
         self.write_rows(out, "whole", &whole)?;

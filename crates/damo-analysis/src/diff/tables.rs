@@ -68,10 +68,11 @@ impl Diff {
         let aligned = format!("aligned in time {}", self.alignment_words());
         let mut lines: Vec<(&str, String)> = Vec::new();
         lines.extend(self.sentences().into_iter().map(|sentence| ("answer", sentence)));
+        lines.extend(self.phase_words().map(|words| ("part", words)));
         lines.push(("alignment", aligned));
         lines.extend(self.notes.iter().map(|note| ("note", note.clone())));
         Table::of("summary", &lines)
-            .col("kind", "`answer`, `alignment` or `note`", |(kind, _)| *kind)
+            .col("kind", "`answer`, `part` (which phases are compared), `alignment` or `note`", |(kind, _)| *kind)
             .col("text", "", |(_, text)| text.as_str())
             .table()
     }

@@ -197,6 +197,23 @@ impl Diff {
         }
     }
 
+    /// Which phases are compared, as in "phase 2 of the base, phase 3 of the new side"; `None` if all of the time is.
+    pub(super) fn phase_words(&self) -> Option<String> {
+        let side = |numbers: Vec<usize>| {
+            let plural = if numbers.len() == 1 { "phase" } else { "phases" };
+            let numbers: Vec<String> = numbers.iter().map(usize::to_string).collect();
+            format!("{plural} {}", numbers.join(", "))
+        };
+        let base = side(self.of_phases.iter().map(|(base, _)| *base).collect());
+        let new = side(self.of_phases.iter().map(|(_, new)| *new).collect());
+        let words = if base == new {
+            format!("{base} of both sides")
+        } else {
+            format!("{base} of the base, {new} of the new side")
+        };
+        (!self.of_phases.is_empty()).then_some(words)
+    }
+
     /// A sentence for each quantity that changed, with the mappings that are guilty.
     fn changes(&self) -> Vec<String> {
         let changed = |row: &&Row| row.has_changed();

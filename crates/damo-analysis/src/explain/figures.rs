@@ -1,6 +1,7 @@
 //! Figures that sentences are made of.
 
 use crate::AnalysisError;
+use crate::figure::Statistic;
 use damo_frame::Record;
 use damo_model::Nanos;
 use damo_model::scheme::{Action, Rate, Scheme, Span};
@@ -20,11 +21,9 @@ const AGES: [i64; 7] = [1, 5, 10, 30, 60, 120, 300];
 /// More regions make a record long.
 const MANY_REGIONS: u64 = 5_000_000;
 
-/// A value that is not exceeded by such a share of the values; 0 if there is none.
-pub(super) fn percentile(values: &[f64], part: f64) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    sorted.get((part * (sorted.len().max(1) - 1) as f64).round() as usize).copied().unwrap_or(0.0)
+/// The median, or another percentile, by the rule of `report wss`; 0 if there is no value.
+pub(super) fn percentile(values: &[f64], percent: u8) -> f64 {
+    Statistic::Percentile(percent).of(values).unwrap_or_default()
 }
 
 /// Growth that goes on.
@@ -51,7 +50,7 @@ pub(super) fn growth(points: &[(Nanos, f64)]) -> Option<Growth> {
         parts[part.min(PARTS - 1)].push(*size);
     }
     // What a program takes while it starts is no growth.
-    let sizes: Vec<f64> = parts[1..].iter().map(|part| percentile(part, 0.5)).collect();
+    let sizes: Vec<f64> = parts[1..].iter().map(|part| percentile(part, 50)).collect();
     let (from, to) = (*sizes.first()?, *sizes.last()?);
     let each = (to - from) / (sizes.len() - 1) as f64;
     let goes_on = sizes.windows(2).all(|pair| pair[1] - pair[0] >= STEADY * each);

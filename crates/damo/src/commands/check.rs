@@ -42,7 +42,8 @@ pub(crate) struct CheckArgs {
     files: Vec<PathBuf>,
     #[command(flatten)]
     inputs: Inputs,
-    /// Records to compare with; several are repeated runs
+    /// Records to compare with; several are repeated runs. All names up to the next option are the baseline's: name the records
+    /// to check before it, or behind `--`
     #[arg(long, value_name = "RECORD", num_args = 1.., action = clap::ArgAction::Append, help_heading = "Conditions")]
     baseline: Vec<PathBuf>,
     /// Leave conditions against the baseline out if its files do not exist, as for the first run of all
@@ -105,6 +106,13 @@ pub(crate) fn run(args: &CheckArgs) -> Result<Outcome> {
     if conditions.is_empty() {
         bail!("there is no condition: name one, as in --wss-p95 2GiB, or a file of them by --conditions FILE");
     }
+    if args.baseline.len() > 1 && args.files.is_empty() && args.inputs.input.is_empty() {
+        bail!(
+            "all {} records are the baseline's, and none is left to check: name those to check before --baseline, as in \
+             `damo check NEW --baseline BASE...`, or behind --",
+            args.baseline.len()
+        );
+    }
     let named = if args.baseline.is_empty() { file.baseline } else { args.baseline.clone() };
     let paths = args.inputs.paths(&args.files)?;
     // Before outputs are looked at: nothing is written over what is read.
@@ -127,7 +135,10 @@ pub(crate) fn run(args: &CheckArgs) -> Result<Outcome> {
         progress::during(records, || records.iter().map(run).collect())
     };
     let (runs, baseline) = (measure(&opened.records)?, measure(&base.records)?);
-    let report = CheckReport::new(&conditions, runs, baseline, args.allow_missing_baseline)?;
+    let mut report = CheckReport::new(&conditions, runs, baseline, args.allow_missing_baseline)?;
+    if let Some(first) = opened.records.first() {
+        report.find_phases(first, &filter)?;
+    }
     let names = |more: &str| format!("{}{more}", opened.names());
     let against = if base.records.is_empty() { String::new() } else { format!(" against {}", base.names()) };
     args.write(&report, &forms, &names(&against))?;

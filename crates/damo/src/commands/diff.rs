@@ -59,10 +59,24 @@ pub(crate) struct DiffArgs {
     /// Compare mappings of this name only, such as `[heap]`, by mean, median, 95th percentile and largest working set
     #[arg(long, value_name = "NAME", help_heading = "Comparison")]
     mapping: Option<String>,
+    /// Compare the time of this phase only, as `damo report phases` numbers them, or of phase N of the base with phase M of
+    /// the new side (repeatable)
+    #[arg(long = "phase", value_name = "N[=M]", value_parser = phases, help_heading = "Selection")]
+    phases: Vec<(usize, usize)>,
     #[command(flatten)]
     form: FormArgs,
     #[command(flatten)]
     part: FilterArgs,
+}
+
+/// The number of a phase, or that of either side.
+fn phases(text: &str) -> Result<(usize, usize), String> {
+    let number = |text: &str| text.parse().ok().filter(|number| *number > 0);
+    let (base, new) = text.split_once('=').unwrap_or((text, text));
+    number(base).zip(number(new)).ok_or_else(|| {
+        "this is no number of a phase, from 1, nor two of them as in 2=3 (phase 2 of the base, phase 3 of the new side)"
+            .to_owned()
+    })
 }
 
 /// Compares the records.
@@ -77,7 +91,11 @@ pub(crate) fn run(args: &DiffArgs) -> Result<Outcome> {
         }
         _ => (args.base.clone(), args.new.clone()),
     };
+    if let Some(option) = args.part.time_option().filter(|_| !args.phases.is_empty()) {
+        bail!("--phase and {option} both name a time: leave one out");
+    }
     let options = DiffOptions {
+        phases: args.phases.clone(),
         filter: args.part.filter(ClockArgs::default())?,
         align: args.align,
         margin: args.margin,
@@ -96,7 +114,7 @@ pub(crate) fn run(args: &DiffArgs) -> Result<Outcome> {
     let found = progress::during(&opened.records, || {
         let mut found = diff(base, new, &options)?;
         if page.is_some() || args.form.picture_output().is_some() {
-            found.look_for_maps(base, new, &options.filter)?;
+            found.look_for_maps(base, new)?;
         }
         Ok::<_, AnalysisError>(found)
     })?;

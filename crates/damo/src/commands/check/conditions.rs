@@ -62,7 +62,7 @@ impl ConditionArgs {
         Ok(Self { given: names.flat_map(values).collect() })
     }
 
-    /// The conditions.
+    /// What the options say, in the order of the options above.
     ///
     /// # Errors
     /// If a limit is none, or of the wrong unit.
@@ -88,7 +88,7 @@ impl ConditionArgs {
 /// What a file of conditions says.
 #[derive(Debug, Default)]
 pub(super) struct ConditionFile {
-    /// Its conditions.
+    /// What its table `[conditions]` says, in the order of the file.
     pub conditions: Vec<Condition>,
     /// Records to compare with; names are relative to the file's directory.
     pub baseline: Vec<PathBuf>,
