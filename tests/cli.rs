@@ -53,6 +53,8 @@ fn a_difference_is_no_failure_and_what_cannot_be_compared_is() {
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
     }
     assert!(ok(path, "diff 1.damo 1.damo").starts_with("No change"));
+    assert!(ok(path, "diff 1.damo 2.damo --phase 1").contains("hase 1"));
+    assert!(ok(path, "check 1.damo --wss_p95 +5% --baseline 1.damo").contains("1.damo"));
     let json = ok(path, "diff 1.damo 2.damo --format json");
     let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
     assert_eq!(json["tables"]["figures"][0]["answer"], "changed");
@@ -63,6 +65,9 @@ fn a_difference_is_no_failure_and_what_cannot_be_compared_is() {
         ("diff 1.damo short.damo", "too few to compare"),
         ("diff 1.damo 2.damo --mapping nothing", "no mapping has this name"),
         ("diff 1.damo 2.damo --base 1.damo --new 2.damo", "cannot be used"),
+        ("diff 1.damo 2.damo --phase 99", "phase"),
+        ("diff 1.damo 2.damo --phase 1 --snapshot_time 1s 2s", "both name a time"),
+        ("check --wss_p95 +5% --baseline 1.damo 2.damo", "none is left to check"),
     ] {
         let said = fails(path, line, 2);
         assert!(said.contains(wanted), "{line}: {said}");

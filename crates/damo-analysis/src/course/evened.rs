@@ -85,7 +85,8 @@ mod tests {
     #[test]
     fn a_series_does_not_become_much_longer() {
         let course = run([1; 20].into_iter().chain([60_000; 20]));
-        let evened = course.evened(&[[5.0; 20], [1.0; 20]].concat());
+        let values = [[5.0; 20], [1.0; 20]].concat();
+        let evened = course.evened(&values);
         assert!(evened.len() == 160 && evened.iter().all(|value| *value == 1.0), "{}", evened.len());
     }
 }
