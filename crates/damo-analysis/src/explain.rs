@@ -1,9 +1,12 @@
 //! What a record tells, in sentences: each with its figures, and with the command that shows where they come from. The same
 //! record gives the same sentences.
 
+mod code;
 mod figures;
 mod huge;
 mod show;
+
+pub use code::functions_in_words;
 
 use crate::AnalysisError;
 use crate::course::Course;
@@ -91,6 +94,7 @@ pub fn explain(records: &[Record]) -> Result<Explanation, AnalysisError> {
     drop(course);
     let found = phases(records, &PhasesOptions::default())?;
     telling.phases(&found);
+    telling.code(&found)?;
     telling.reclaim()?;
     telling.limit()?;
     telling.trust(is_short)?;

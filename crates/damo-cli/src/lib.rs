@@ -20,6 +20,7 @@ pub mod terminal;
 mod values;
 mod yaml;
 
+pub use damo_record::request::Request;
 pub use damo_record::stdout_is_closed;
 pub use error::{CliError, UsageError};
 pub use steering::Steering;
@@ -41,6 +42,17 @@ use std::process::ExitCode;
 pub fn record(args: &RecordArgs) -> Result<ExitCode, CliError> {
     let request = args.request()?;
     Ok(damo_record::run(&request, &mut StatusLine::new(request.quiet))?)
+}
+
+/// The same; `then` is given what was recorded, when the record is finished.
+///
+/// # Errors
+/// As [`record`].
+pub fn record_then(args: &RecordArgs, then: impl FnOnce(&Request)) -> Result<ExitCode, CliError> {
+    let request = args.request()?;
+    let code = damo_record::run(&request, &mut StatusLine::new(request.quiet))?;
+    then(&request);
+    Ok(code)
 }
 
 /// Writes a mark into a running recording.

@@ -5,6 +5,7 @@
 //! - [`Record::fold`]: over every region on all cores, memory bounded by a block per thread
 //! - [`Record::for_each`]: the same in order, for output that streams
 //! - [`Record::regions`], [`Record::readings`]: whole frames
+//! - [`profile`]: samples of CPU profiles with the code of their stacks
 //!
 //! ```
 //! use damo_frame::{FrameError, Record};
@@ -33,6 +34,7 @@ mod error;
 mod fold;
 mod frames;
 mod open;
+pub mod profile;
 mod record;
 
 pub use chunk::{Chunk, SnapshotView};

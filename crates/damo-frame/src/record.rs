@@ -206,6 +206,14 @@ impl Record {
         Ok(self.side_data.get_or_init(|| side_data))
     }
 
+    /// The side data of CPU profiles, in record order. They are read at each call, because few reports need them.
+    ///
+    /// # Errors
+    /// As [`Record::side_data`].
+    pub fn profile_data(&self) -> Result<Vec<Side>, FrameError> {
+        self.reader.profile().map_err(|source| self.read_error(source))
+    }
+
     /// A stamp on the record's clock; `None` for wall time when the record does not tell how its clock relates to it.
     pub fn on_record_clock(&self, stamp: Stamp) -> Option<Nanos> {
         match stamp {

@@ -104,6 +104,14 @@ pub(crate) fn drive(
     second_run(stream, intervals, first, context, sink, imported)
 }
 
+/// Begins the record of a stream without events of DAMON.
+pub(crate) fn begin(stream: &dyn Stream, format: Format, sink: &mut dyn Sink) -> Result<(), ImportError> {
+    let source = Source::Imported { format: format.as_str().to_owned() };
+    let mut meta = Meta { source, ..Meta::default() };
+    stream.describe(&mut meta);
+    Ok(sink.put(&Item::Meta(meta))?)
+}
+
 struct First {
     learned: LearnedLengths,
     keys: Vec<EventKey>,

@@ -54,6 +54,8 @@ pub struct Options {
     pub intervals: Option<Intervals>,
     /// How long a step of the clock lasts, for times that are whole numbers (trace clocks `counter`, `x86-tsc`, `uptime`).
     pub clock_tick: Option<Tick>,
+    /// perf.data without an event of DAMON, but with samples of code, is a record without snapshots.
+    pub profiles: bool,
 }
 
 /// What an import did.
@@ -142,7 +144,12 @@ fn import_as(
         }
         Format::PerfData => {
             let stream = perf_data::PerfData::new(bytes, context)?;
-            driver::drive(&stream, format, context, side_data, sink, out)?;
+            if stream.has_damon() {
+                driver::drive(&stream, format, context, side_data, sink, out)?;
+            } else {
+                driver::begin(&stream, format, sink)?;
+            }
+            stream.put_profile(sink, out)?;
             stream.note(out);
         }
         // Never recognised by a file's bytes: it takes several files.

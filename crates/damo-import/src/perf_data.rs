@@ -9,6 +9,7 @@ mod attr;
 mod bytes;
 mod header;
 mod order;
+mod profile;
 mod records;
 mod sample;
 mod tracing;
@@ -21,7 +22,7 @@ use damo_model::{Meta, TracepointFormat};
 use damo_trace::{Decoder, EventFormat};
 use header::{Features, Header};
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use tracing::TracingData;
 
 const NO_EVENT: &str = "it holds no DAMON event";
@@ -36,7 +37,11 @@ pub(crate) struct PerfData<'a> {
     features: Features,
     tracing: TracingData,
     formats: Vec<EventFormat>,
-    decoder: Decoder,
+    decoder: Option<Decoder>,
+    /// Positions of attributes by the ids of their samples.
+    by_id: HashMap<u64, usize>,
+    /// All samples have the same layout.
+    is_uniform: bool,
     seen: RefCell<SessionFacts>,
 }
 
@@ -70,6 +75,8 @@ impl<'a> PerfData<'a> {
             })?;
             tracing = data.map(|data| TracingData::read(&bytes[data]));
         }
+        let is_profile = context.options.profiles && attrs.iter().any(Attr::samples_code);
+        let tracing = tracing.or_else(|| is_profile.then(TracingData::default));
         let Some(tracing) = tracing else {
             // A recording that was finished has the formats of its tracepoints; one without tracepoints has none.
             if !header.is_cut && !attrs.is_empty() && attrs.iter().all(|attr| !attr.is_tracepoint) {
@@ -84,17 +91,38 @@ impl<'a> PerfData<'a> {
         };
         let formats: Vec<EventFormat> =
             tracing.formats.iter().filter_map(|text| EventFormat::parse(text).ok()).filter(is_of_damon).collect();
-        if formats.is_empty() {
+        if formats.is_empty() && !is_profile {
             return Err(bad(FilePosition::Whole, NO_EVENT, RECORD_IT));
         }
-        let decoder = Decoder::new(&formats).map_err(|error| {
-            context.bad(
-                FilePosition::Whole,
-                format!("its event formats: {error}"),
-                "the kernel is newer than this program",
-            )
-        })?;
-        Ok(Self { bytes, header, attrs, features, tracing, formats, decoder, seen: RefCell::default() })
+        let decoder = match formats.is_empty() {
+            true => None,
+            false => Some(Decoder::new(&formats).map_err(|error| {
+                context.bad(
+                    FilePosition::Whole,
+                    format!("its event formats: {error}"),
+                    "the kernel is newer than this program",
+                )
+            })?),
+        };
+        let ids = |(at, attr): (usize, &Attr)| attr.ids.iter().map(move |id| (*id, at)).collect::<Vec<_>>();
+        let by_id = attrs.iter().enumerate().flat_map(ids).collect();
+        let is_uniform = attrs.first().is_some_and(|first| attrs.iter().all(|attr| attr.has_same_layout(first)));
+        let seen = RefCell::default();
+        Ok(Self { bytes, header, attrs, features, tracing, formats, decoder, by_id, is_uniform, seen })
+    }
+
+    /// Whether it has events of DAMON.
+    pub(crate) fn has_damon(&self) -> bool {
+        self.decoder.is_some()
+    }
+
+    /// The position of the attribute that tells a sample's layout.
+    fn attr_of(&self, body: &[u8]) -> Option<usize> {
+        let first = self.attrs.first()?;
+        let by_id = || self.by_id.get(&bytes::u64_at(body, 0)?).copied();
+        let identified = if first.has_identifier() { by_id() } else { None };
+        // Without identifiers perf gives all events of a recording one layout.
+        identified.or(self.is_uniform.then_some(0))
     }
 
     /// Adds what a user should know.

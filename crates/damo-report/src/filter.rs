@@ -159,7 +159,7 @@ impl Filter {
     }
 
     /// Whether every region passes of a snapshot that passes.
-    fn regions_pass(&self) -> bool {
+    pub(crate) fn regions_pass(&self) -> bool {
         let Filter { sz_region, access_rate, age, addresses, temperature, .. } = self;
         let bounds = sz_region.is_none() && access_rate.is_none() && age.is_none();
         bounds && addresses.is_empty() && temperature.is_empty()

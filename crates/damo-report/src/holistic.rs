@@ -10,6 +10,7 @@ pub use picture::Overview;
 
 use crate::ages::{self, AgesReport};
 use crate::confidence::{Confidence, confidence};
+use crate::cpu_profile::{CpuProfileOptions, CpuProfileReport, cpu_profile};
 use crate::distribution::{Distribution, SortBy};
 use crate::filter::{Filter, TargetFilter};
 use crate::footprints::{self, FootprintsReport, Metric};
@@ -18,17 +19,20 @@ use crate::nr_regions::{self, NrRegionsReport, nr_regions};
 use crate::picture::Picture;
 use crate::survey::monitored;
 use crate::table::Table;
-use crate::text_width::{width, wrapped};
+use crate::text_width::{cut, width, wrapped};
 use crate::wss::{self, WssReport, wss};
 use crate::zero::Zero;
 use crate::{Report, ReportError};
 use damo_frame::Record;
-use damo_model::human::{Style, format_percent, format_size, size_text, time_text};
+use damo_model::human::{Show, Style, format_percent, format_size, size_text, time_text};
 use std::io::{self, Write};
 
 /// Columns of a name before five values, at most.
 const NAME: usize = 14;
 const PERCENTILES: [u8; 5] = [0, 25, 50, 75, 100];
+/// Functions that are told one by one.
+const FUNCTIONS: usize = 5;
+const FUNCTIONS_IF_LONG: usize = 20;
 
 /// What to put on the page.
 #[derive(Clone, Debug, Default)]
@@ -58,6 +62,8 @@ pub struct HolisticReport {
     pub ages: Option<AgesReport>,
     /// What the record is worth.
     pub confidence: Vec<Confidence>,
+    /// The hottest functions, where the record has a CPU profile.
+    pub functions: Option<CpuProfileReport>,
     /// From when times are counted in what is shown.
     pub zero: Zero,
     long: bool,
@@ -105,6 +111,10 @@ pub fn holistic(records: &[Record], options: &HolisticOptions) -> Result<Holisti
         nr_regions: nr_regions(records, &regions)?,
         ages: ages::ages(records, &ages::AgesOptions::default()).ok(),
         confidence: judged.collect::<Result<_, _>>()?,
+        functions: match records.iter().any(|record| record.reader().has_profile()) {
+            true => cpu_profile(records, &CpuProfileOptions::default()).ok(),
+            false => None,
+        },
         zero: Zero::of(records),
         long: options.long,
     })
@@ -223,6 +233,16 @@ impl Report for HolisticReport {
             self.write_row(out, &format!("target {}", series.label), cells)?;
         }
         self.write_ages(out)?;
+        if let Some(functions) = &self.functions {
+            writeln!(out, "\n# Hottest Functions")?;
+            let most = if self.long { FUNCTIONS_IF_LONG } else { FUNCTIONS };
+            for function in functions.functions.iter().filter(|function| function.self_samples > 0).take(most) {
+                let percent = format!("{:.1} %", function.self_share * 100.0);
+                let text = format!("{percent:>10} {} ({})", function.name.shown(), function.module.shown());
+                writeln!(out, "{}", cut(&text, style.width))?;
+            }
+            write_wrapped(out, "# by CPU samples of their own code; `damo report profile` shows more", style.width)?;
+        }
         writeln!(out, "\n# Confidence")?;
         let mut text = Vec::new();
         self.confidence.iter().try_for_each(|confidence| confidence.write_text(&mut text))?;
@@ -255,6 +275,9 @@ impl Report for HolisticReport {
         }
         if let Some(ages) = &self.ages {
             tables.extend(ages.tables()?);
+        }
+        if let Some(functions) = &self.functions {
+            tables.extend(functions.tables()?.into_iter().take(1));
         }
         Ok(tables)
     }

@@ -60,6 +60,8 @@ pub struct HtmlOptions {
     pub sentences: Vec<(String, String)>,
     /// Phases of the run, on the record's clock; a single one is not shown.
     pub phases: Vec<Band>,
+    /// The hottest functions of each phase, in words; empty if there is no CPU profile.
+    pub functions: Vec<String>,
     /// What the hottest colour stands for, so that pages can be compared; `None`: the hottest cell.
     pub scale: Option<Scale>,
 }
@@ -100,6 +102,8 @@ struct PhaseAt {
     t: [i64; 2],
     kind: usize,
     label: String,
+    /// Its hottest functions, in words; empty if unknown.
+    functions: String,
 }
 
 #[derive(Serialize)]
@@ -213,10 +217,11 @@ fn page(record: &Record, options: &HtmlOptions, cells: usize) -> Result<Page, Re
     let peak = seen.iter().filter_map(|(map, _)| map.peak()).fold(0.0, f64::max);
     let peak = if peak > 0.0 { peak } else { 1.0 };
     let marks = first.marks.iter().map(|(at, text)| MarkAt { t: at.saturating_sub(span.start).0, text: text.clone() });
-    let phase = |band: &Band| PhaseAt {
+    let phase = |(number, band): (usize, &Band)| PhaseAt {
         t: [band.time.start, band.time.end].map(|at| after(span.start, at)),
         kind: band.color,
         label: band.label.clone(),
+        functions: options.functions.get(number).cloned().unwrap_or_default(),
     };
     let scheme_colours = match options.colormap {
         ColorMap::Viridis | ColorMap::Cividis => ["#ff5fd2", "#ffffff"],
@@ -237,7 +242,11 @@ fn page(record: &Record, options: &HtmlOptions, cells: usize) -> Result<Page, Re
         top: top.unwrap_or(peak),
         marks: marks.collect(),
         sentences: options.sentences.clone(),
-        phases: if options.phases.len() > 1 { options.phases.iter().map(phase).collect() } else { Vec::new() },
+        phases: if options.phases.len() > 1 {
+            options.phases.iter().enumerate().map(phase).collect()
+        } else {
+            Vec::new()
+        },
         targets: seen.into_iter().map(|(map, _)| map).collect(),
         tracks: tracks::of_machine(record, span.start)?,
     })

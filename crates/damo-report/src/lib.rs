@@ -7,6 +7,7 @@
 //! - [`access`]: snapshots region by region, as boxes, histograms, percentiles
 //! - [`wss`]: distribution of working set sizes
 //! - [`profile`]: working set size against length of window
+//! - [`cpu_profile`]: where CPU time went, for parts of the time
 //! - [`probes`]: what kind of memory was accessed
 //! - [`nodes`]: how hot memory is on which NUMA node
 //! - [`ages`]: when memory was last accessed
@@ -55,6 +56,7 @@ pub mod access;
 pub mod ages;
 pub mod colormap;
 pub mod confidence;
+pub mod cpu_profile;
 pub mod distribution;
 pub mod error;
 pub mod events;

@@ -5,7 +5,7 @@
 
 use crate::commands::{
     adjust, anonymize, check, convert, cut, demo, diff, doctor, explain, info, merge, monitor, repair, replay, report,
-    schemes, shell, validate,
+    schemes, shell, symbolize, validate,
 };
 use clap::error::{ContextKind, ContextValue};
 use clap::{Command, CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -66,6 +66,8 @@ pub(crate) enum Commands {
     Merge(merge::MergeArgs),
     /// Make a record safe to share: replace names, move addresses
     Anonymize(anonymize::AnonymizeArgs),
+    /// Add names of functions to the CPU profile of a record
+    Symbolize(symbolize::SymbolizeArgs),
     /// Check whether figures of a run keep limits, by themselves or against a baseline: a gate for CI
     Check(Box<check::CheckArgs>),
     /// Check records for damage and implausible snapshots; exit code 1 if there are any

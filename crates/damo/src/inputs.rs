@@ -92,7 +92,7 @@ impl Known {
             [sample, aggregation] => Some(Intervals { sample, aggregation, ..Intervals::default() }),
             _ => None,
         };
-        Ok(damo_import::Options { intervals, clock_tick: self.clock_tick })
+        Ok(damo_import::Options { intervals, clock_tick: self.clock_tick, ..damo_import::Options::default() })
     }
 
     /// Opens records, and says what their importers have to say.
@@ -100,7 +100,19 @@ impl Known {
     /// # Errors
     /// If one is no record, or the intervals cannot be.
     pub(crate) fn open(&self, paths: &[PathBuf]) -> Result<Opened> {
-        let options = OpenOptions { import: self.options()?, ..OpenOptions::default() };
+        self.open_by(paths, self.options()?)
+    }
+
+    /// The same for reports of profiles: perf.data without an event of DAMON is a record without snapshots.
+    ///
+    /// # Errors
+    /// As [`Known::open`].
+    pub(crate) fn open_profiles(&self, paths: &[PathBuf]) -> Result<Opened> {
+        self.open_by(paths, damo_import::Options { profiles: true, ..self.options()? })
+    }
+
+    fn open_by(&self, paths: &[PathBuf], import: damo_import::Options) -> Result<Opened> {
+        let options = OpenOptions { import, ..OpenOptions::default() };
         let opened = open_with(paths, &options)?;
         if self.intervals.is_empty() {
             return Ok(opened);

@@ -32,7 +32,7 @@ impl Report for Explanation {
         let sentences = Table::of("sentences", &self.sentences)
             .col(
                 "topic",
-                "`use`, `idle`, `growth`, `phases`, `hot`, `reclaim`, `limit`, `huge pages` or `trust`",
+                "`use`, `idle`, `growth`, `phases`, `hot`, `code`, `reclaim`, `limit`, `huge pages` or `trust`",
                 |s| s.topic,
             )
             .col("text", "a sentence or two", |sentence| sentence.text.as_str())

@@ -14,12 +14,20 @@ const CPU: u64 = 1 << 7;
 const PERIOD: u64 = 1 << 8;
 const STREAM_ID: u64 = 1 << 9;
 const RAW: u64 = 1 << 10;
+const STACK_USER: u64 = 1 << 13;
+const DATA_SRC: u64 = 1 << 15;
 const IDENTIFIER: u64 = 1 << 16;
+
+const FREQUENCY: u64 = 1 << 10;
 
 const SAMPLE_ID_ALL: u64 = 1 << 18;
 const USE_CLOCKID: u64 = 1 << 25;
 
+const TYPE_HARDWARE: u32 = 0;
+const TYPE_SOFTWARE: u32 = 1;
 const TYPE_TRACEPOINT: u32 = 2;
+/// The software event that perf adds to be told of mappings.
+const DUMMY: u64 = 9;
 
 /// One event of the recording.
 #[derive(Debug)]
@@ -31,6 +39,22 @@ pub(super) struct Attr {
     sample_id_all: bool,
     pub(super) clock: Clock,
     pub(super) ids: Vec<u64>,
+    event: (u32, u64),
+    /// Samples per second, if the event is sampled by frequency.
+    pub(super) frequency: Option<u64>,
+}
+
+/// What is used of a sample of code.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct CodeSample<'a> {
+    pub(super) ip: u64,
+    pub(super) pid: i32,
+    pub(super) tid: i32,
+    pub(super) time: Option<Nanos>,
+    pub(super) address: u64,
+    pub(super) period: u64,
+    /// Eight bytes for each entry, innermost first; `None` if chains were not recorded.
+    pub(super) chain: Option<&'a [u8]>,
 }
 
 /// What is used of a sample.
@@ -59,6 +83,8 @@ impl Attr {
             sample_id_all: flags & SAMPLE_ID_ALL != 0,
             clock,
             ids: std::iter::from_fn(|| ids.u64()).collect(),
+            event: (u32_at(attr, 0)?, u64_at(attr, 8)?),
+            frequency: (flags & FREQUENCY != 0).then(|| u64_at(attr, 16)).flatten(),
         })
     }
 
@@ -104,6 +130,69 @@ impl Attr {
         }
         let len = body.u32()? as usize;
         Some(Sample { time, raw: body.take(len)? })
+    }
+
+    /// Whether its samples tell which code ran.
+    pub(super) fn samples_code(&self) -> bool {
+        let is_dummy = self.event == (TYPE_SOFTWARE, DUMMY);
+        !self.is_tracepoint && !is_dummy && self.sample_type & (IP | TID) == IP | TID
+    }
+
+    /// The event in perf's words, as far as that is known from its number.
+    pub(super) fn event_name(&self) -> &'static str {
+        match self.event {
+            (TYPE_HARDWARE, 0) => "cycles",
+            (TYPE_HARDWARE, 1) => "instructions",
+            (TYPE_HARDWARE, 3) => "cache-misses",
+            (TYPE_SOFTWARE, 0) => "cpu-clock",
+            (TYPE_SOFTWARE, 1) => "task-clock",
+            (TYPE_SOFTWARE, 2) => "page-faults",
+            _ if self.samples_accesses() => "mem",
+            _ => "an event of the processor",
+        }
+    }
+
+    /// Whether its samples are of accesses to memory, with the address and where the data came from.
+    pub(super) fn samples_accesses(&self) -> bool {
+        self.sample_type & (ADDR | DATA_SRC) == ADDR | DATA_SRC
+    }
+
+    /// Whether its samples have chains of calls.
+    pub(super) fn has_chains(&self) -> bool {
+        self.sample_type & CALLCHAIN != 0
+    }
+
+    /// Whether its samples have raw memory of stacks instead of user frames.
+    pub(super) fn has_raw_stacks(&self) -> bool {
+        self.sample_type & STACK_USER != 0
+    }
+
+    /// A sample's body, after the record's header, as one of code. `None` if it does not fit the layout.
+    pub(super) fn code_sample<'a>(&self, body: &'a [u8]) -> Option<CodeSample<'a>> {
+        let mut body = Cursor(body);
+        let mut sample = CodeSample { ip: 0, pid: 0, tid: 0, time: None, address: 0, period: 1, chain: None };
+        for field in [IDENTIFIER, IP, TID, TIME, ADDR, ID, STREAM_ID, CPU, PERIOD] {
+            if self.sample_type & field == 0 {
+                continue;
+            }
+            let value = body.u64()?;
+            match field {
+                IP => sample.ip = value,
+                TID => (sample.pid, sample.tid) = (value as u32 as i32, (value >> 32) as u32 as i32),
+                TIME => sample.time = i64::try_from(value).ok().map(Nanos),
+                ADDR => sample.address = value,
+                PERIOD => sample.period = value,
+                _ => {}
+            }
+        }
+        if self.sample_type & READ != 0 {
+            self.skip_read(&mut body)?;
+        }
+        if self.sample_type & CALLCHAIN != 0 {
+            let frames = usize::try_from(body.u64()?).ok()?;
+            sample.chain = Some(body.take(frames.checked_mul(8)?)?);
+        }
+        Some(sample)
     }
 
     fn skip_read(&self, body: &mut Cursor<'_>) -> Option<()> {

@@ -7,6 +7,7 @@ use damo_model::{ClockPair, Nanos};
 use std::ops::Range;
 
 const TRACING_DATA: u32 = 1;
+const BUILD_ID: u32 = 2;
 const HOSTNAME: u32 = 3;
 const OSRELEASE: u32 = 4;
 const VERSION: u32 = 5;
@@ -19,6 +20,8 @@ const PIPE_HEADER: u64 = 16;
 const MIN_ATTR: u64 = 64;
 /// A bound on what is remembered of a command line.
 const MAX_ARGUMENTS: usize = 1024;
+/// More files' build ids are not remembered.
+const MAX_BUILD_IDS: usize = 1 << 16;
 
 /// Where everything is.
 #[derive(Debug)]
@@ -136,6 +139,8 @@ pub(super) struct Features {
     pub(super) version: String,
     pub(super) command: Vec<String>,
     pub(super) clock_pair: Option<ClockPair>,
+    /// Build ids by names of files.
+    pub(super) build_ids: Vec<(String, Vec<u8>)>,
 }
 
 impl Features {
@@ -150,6 +155,7 @@ impl Features {
     fn add(&mut self, feature: u32, data: &[u8]) {
         let string = || Cursor(data).take_string().unwrap_or_default();
         match feature {
+            BUILD_ID => self.build_ids = build_ids(data),
             HOSTNAME => self.host = string(),
             OSRELEASE => self.release = string(),
             VERSION => self.version = string(),
@@ -165,6 +171,24 @@ impl Features {
             _ => {}
         }
     }
+}
+
+/// Records of files: a header with the record's length, a process, 20 bytes of build id with its length behind it (24 in all),
+/// and the file's name.
+fn build_ids(data: &[u8]) -> Vec<(String, Vec<u8>)> {
+    /// Set where the length of the build id is told.
+    const HAS_SIZE: u16 = 1 << 15;
+    let mut rest = data;
+    let mut found = Vec::new();
+    while found.len() < MAX_BUILD_IDS {
+        let word = |at: usize| Some(u16::from_le_bytes(*rest.get(at..)?.first_chunk()?));
+        let (Some(misc), Some(len)) = (word(4), word(6).map(usize::from)) else { break };
+        let Some((record, after)) = rest.split_at_checked(len).filter(|_| len >= 36) else { break };
+        let size = if misc & HAS_SIZE != 0 { usize::from(record[32]).min(20) } else { 20 };
+        found.push((text(&record[36..]), record[12..12 + size].to_vec()));
+        rest = after;
+    }
+    found
 }
 
 impl Cursor<'_> {

@@ -1,6 +1,5 @@
 //! From records to events.
 
-use super::attr::Attr;
 use super::bytes::{text, u32_at, u64_at};
 use super::order::Order;
 use super::records::{self, Record};
@@ -10,7 +9,6 @@ use crate::error::{FilePosition, ImportError};
 use damo_model::{ColumnId, Nanos, Region};
 use damo_trace::Event as Said;
 use damo_trace::assemble::{EventKey, RegionEvent};
-use std::collections::HashMap;
 
 /// More threads' names than this are not remembered.
 const MAX_COMMS: usize = 1 << 16;
@@ -18,10 +16,6 @@ const MAX_COMMS: usize = 1 << 16;
 /// One run over the records.
 pub(super) struct Run<'p, 'r, 's> {
     file: &'p PerfData<'p>,
-    /// Index into the file's attributes by id.
-    by_id: HashMap<u64, usize>,
-    /// All samples have the same layout.
-    is_uniform: bool,
     order: Order<Held>,
     extras: Vec<(ColumnId, u64)>,
     seen: SessionFacts,
@@ -40,18 +34,7 @@ enum Held {
 
 impl<'p, 'r, 's> Run<'p, 'r, 's> {
     pub(super) fn new(file: &'p PerfData<'p>, receive: &'r mut Receive<'s>) -> Self {
-        let ids = |(at, attr): (usize, &Attr)| attr.ids.iter().map(move |id| (*id, at)).collect::<Vec<_>>();
-        let first = file.attrs.first();
-        Self {
-            file,
-            by_id: file.attrs.iter().enumerate().flat_map(ids).collect(),
-            is_uniform: first.is_some_and(|first| file.attrs.iter().all(|attr| attr.has_same_layout(first))),
-            order: Order::new(),
-            extras: Vec::new(),
-            seen: SessionFacts::default(),
-            lost_in_sum: 0,
-            receive,
-        }
+        Self { file, order: Order::new(), extras: Vec::new(), seen: SessionFacts::default(), lost_in_sum: 0, receive }
     }
 
     pub(super) fn run(mut self) -> Result<(), ImportError> {
@@ -105,7 +88,7 @@ impl<'p, 'r, 's> Run<'p, 'r, 's> {
     }
 
     fn sample(&mut self, body: &[u8], at: u64) -> Result<(), ImportError> {
-        let Some(attr) = self.attr_of(body) else {
+        let Some(attr) = self.file.attr_of(body).and_then(|at| self.file.attrs.get(at)) else {
             // Of an event that the header does not describe: its layout is not known, nor whether it is DAMON's.
             self.seen.unreadable += 1;
             return self.hold(None, Held::Unreadable { at });
@@ -117,7 +100,8 @@ impl<'p, 'r, 's> Run<'p, 'r, 's> {
             self.seen.unreadable += 1;
             return self.hold(None, Held::Unreadable { at });
         };
-        let decoded = match self.file.decoder.decode(sample.raw) {
+        let Some(decoder) = &self.file.decoder else { return Ok(()) };
+        let decoded = match decoder.decode(sample.raw) {
             // Another tracepoint in the same recording.
             Ok(None) => return Ok(()),
             Ok(Some(decoded)) => decoded,
@@ -138,15 +122,6 @@ impl<'p, 'r, 's> Run<'p, 'r, 's> {
             }
         };
         self.hold(sample.time, held)
-    }
-
-    /// The attribute that tells a sample's layout.
-    fn attr_of(&self, body: &[u8]) -> Option<&'p Attr> {
-        let first = self.file.attrs.first()?;
-        let by_id = || self.by_id.get(&u64_at(body, 0)?).and_then(|at| self.file.attrs.get(*at));
-        let identified = if first.has_identifier() { by_id() } else { None };
-        // Without identifiers perf gives all events of a recording one layout.
-        identified.or(self.is_uniform.then_some(first))
     }
 
     fn time_of(&self, body: &[u8]) -> Option<Nanos> {

@@ -100,6 +100,17 @@ impl CodeMaps {
         (address.0 < *end).then_some(*position)
     }
 
+    /// How often what a process (or the kernel) has had changed until a moment: what was found for a process at a moment is
+    /// right for all moments of the same epoch.
+    pub fn epoch(&self, pid: i32, at: Nanos) -> usize {
+        let changes = |pid: i32| {
+            let spaces = self.processes.get(&pid).map_or(&[][..], Vec::as_slice);
+            // Before the first entry what that says holds.
+            spaces.partition_point(|(from, _)| *from <= at).max(1)
+        };
+        changes(pid) + changes(KERNEL_PID)
+    }
+
     /// All different mappings.
     pub fn mappings(&self) -> &[Arc<CodeMapping>] {
         &self.mappings
@@ -158,6 +169,10 @@ mod tests {
         assert_eq!(names(4), ["", "a", "a", "a", "a", "a", "a", ""]);
         assert_eq!(names(5), ["", "a", "a", "b", "b", "a", "a", ""]);
         assert_eq!(name(&maps, 1, -9, 10), "a", "what is known first holds before");
+        let epochs = [-9, 0, 4, 5, 9].map(|at| maps.epoch(1, Nanos(at)));
+        assert!(
+            epochs[..3].windows(2).all(|pair| pair[0] == pair[1]) && epochs[2] < epochs[3] && epochs[3] == epochs[4]
+        );
         assert_eq!(name(&maps, 2, 9, 10), "");
     }
 

@@ -8,8 +8,9 @@ function atPointer() {
   const found = [["time", time(pointer.t)]];
   const phase = D.phases.findIndex(({ t: [from, to] }) => from <= pointer.t && pointer.t < to);
   if (phase >= 0) {
-    const { label, t: [from, to] } = D.phases[phase];
+    const { label, t: [from, to], functions } = D.phases[phase];
     found.push(["phase", `${label}, number ${phase + 1}, ${time(from)} – ${time(to)}`]);
+    if (functions) found.push(["CPU time of the phase", functions]);
   }
   if (pointer.map) {
     const { panel } = pointer.map, here = cell(panel, pointer.t, pointer.offset), mapping = mappingAt(panel, pointer.offset);

@@ -2,6 +2,7 @@
 
 use super::{Group, after};
 use crate::ReportError;
+use crate::cpu_profile::course;
 use crate::heats::Unit;
 use crate::wss::{self, WssReport};
 use damo_frame::Record;
@@ -12,6 +13,10 @@ use std::collections::BTreeMap;
 
 /// Points of a series at most: more cannot be seen.
 const POINTS: usize = 1500;
+
+/// Functions that have a series of their own, and intervals in which their CPU time is told.
+const FUNCTIONS: usize = 5;
+const INTERVALS: usize = 300;
 
 /// Some series in one unit.
 #[derive(Serialize)]
@@ -163,11 +168,24 @@ pub(crate) fn of_machine(record: &Record, start: Nanos) -> Result<Vec<Track>, Re
     let clock = Clock::new(record, start)?;
     let side_data = record.side_data()?;
     let tracks = [
+        Track::new("CPU time by function, as share of one CPU, by samples", "share", functions(record, start)?),
         Track::new("CPU time, as share of one CPU", "share", cpu(&clock, side_data)),
         Track::new("Pressure: share of time in which some tasks waited", "share", pressure(&clock, side_data)),
     ];
     let note = if clock.is_guess() { OTHER_CLOCK } else { "" };
     Ok(tracks.into_iter().flatten().map(|track| Track { note, ..track }).collect())
+}
+
+/// What the hottest functions took by themselves, where the record has a CPU profile.
+fn functions(record: &Record, start: Nanos) -> Result<Vec<Series>, ReportError> {
+    let found = course(std::slice::from_ref(record), FUNCTIONS, INTERVALS)?.unwrap_or_default();
+    let series = found.functions.iter().filter(|(_, values)| values.iter().any(|value| *value > 0.0));
+    let series = series.map(|(name, values)| {
+        let times = found.starts.iter().map(|at| after(start, *at));
+        let points: Vec<Point> = times.zip(values.iter().map(|value| Some(*value))).collect();
+        Series::new(name.as_str(), &points)
+    });
+    Ok(series.collect())
 }
 
 /// Lowest, mean and highest; `None` of nothing.

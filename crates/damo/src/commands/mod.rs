@@ -17,6 +17,7 @@ pub(crate) mod replay;
 pub(crate) mod report;
 pub(crate) mod schemes;
 pub(crate) mod shell;
+pub(crate) mod symbolize;
 pub(crate) mod validate;
 
 use crate::cli::Commands;
@@ -33,7 +34,7 @@ use std::process::ExitCode;
 /// Whatever it could not do, with where and what to do next.
 pub(crate) fn run(command: Commands) -> Result<Outcome> {
     match command {
-        Commands::Record(args) => Ok(Outcome::Exit(damo_cli::record(&args)?)),
+        Commands::Record(args) => Ok(Outcome::Exit(damo_cli::record_then(&args, symbolize::after_recording)?)),
         Commands::Monitor(args) => monitor::run(&args),
         Commands::Report(args) => report::run(&args),
         Commands::Replay(args) => replay::run(&args),
@@ -46,6 +47,7 @@ pub(crate) fn run(command: Commands) -> Result<Outcome> {
         Commands::Cut(args) => cut::run(&args),
         Commands::Merge(args) => merge::run(&args),
         Commands::Anonymize(args) => anonymize::run(&args),
+        Commands::Symbolize(args) => symbolize::run(&args),
         Commands::Validate(args) => validate::run(&args),
         Commands::Diff(args) => diff::run(&args),
         Commands::Demo(args) => demo::run(&args),

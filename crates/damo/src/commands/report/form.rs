@@ -75,6 +75,43 @@ pub(crate) enum AnyForm {
     Tables(Form),
     /// A picture, of pixels or of lines.
     Picture(Format),
+    /// Stacks of a profile, for other programs.
+    Stacks(StackForm),
+}
+
+/// Forms that stacks of a profile are written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StackForm {
+    /// A line for each stack.
+    Folded,
+    /// The Firefox Profiler's JSON.
+    Firefox,
+}
+
+impl StackForm {
+    /// What a file of this form is.
+    pub(crate) fn kind(self) -> Kind {
+        match self {
+            Self::Folded => Kind::Text,
+            Self::Firefox => Kind::Json,
+        }
+    }
+}
+
+/// The forms of profiles by their names.
+pub(crate) const PROFILE_FORMS: [&str; 9] =
+    ["text", "json", "csv", "markdown", "parquet", "png", "svg", "folded", "firefox"];
+
+/// A form of a profile by its name.
+///
+/// # Errors
+/// If there is none of that name.
+pub(crate) fn profile_form(name: &str) -> Result<AnyForm, String> {
+    match name {
+        "folded" => Ok(AnyForm::Stacks(StackForm::Folded)),
+        "firefox" => Ok(AnyForm::Stacks(StackForm::Firefox)),
+        name => form(name).map_err(|_| format!("there is no such form; the forms are {}", PROFILE_FORMS.join(", "))),
+    }
 }
 
 /// What a file of each form is, in the order of [`FORMS`].
@@ -107,6 +144,9 @@ impl AnyForm {
 
     /// What a file of this form is.
     pub(crate) fn kind(self) -> Kind {
+        if let Self::Stacks(stacks) = self {
+            return stacks.kind();
+        }
         // The library may learn more forms; until they have a kind of their own they are text.
         KINDS.into_iter().find(|(form, _)| *form == self).map_or(Kind::Text, |(_, kind)| kind)
     }
@@ -166,6 +206,17 @@ impl FormArgs {
         }
     }
 
+    /// Gives `write` the place to write data of a kind to: the file asked for, or stdout.
+    ///
+    /// # Errors
+    /// As [`FormArgs::write`].
+    pub(crate) fn write_as(&self, kind: Kind, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
+        if self.out().is_some() {
+            return outputs::write(self.out(), self.manner(kind), write);
+        }
+        if output::is_terminal() { output::to_stdout(write) } else { output::bytes_to_stdout(write) }
+    }
+
     /// Gives `write` the place to write to: the file asked for, or stdout; text on a terminal through a pager, unless there is
     /// to be none.
     ///
@@ -181,7 +232,7 @@ impl FormArgs {
         }
         // Tables are data wherever they go but to a terminal.
         let is_text = match self.format() {
-            AnyForm::Text => true,
+            AnyForm::Text | AnyForm::Stacks(_) => true,
             AnyForm::Tables(Form::Parquet) | AnyForm::Picture(_) => false,
             AnyForm::Tables(_) => crate::output::is_terminal(),
         };

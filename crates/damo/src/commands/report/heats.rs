@@ -351,7 +351,7 @@ impl Destination {
             AnyForm::Picture(_) => Self::Picture,
             AnyForm::Tables(_) => Self::Tables,
             AnyForm::Text if asked.form.output == "raw" => Self::Numbers,
-            AnyForm::Text => Self::Terminal,
+            AnyForm::Text | AnyForm::Stacks(_) => Self::Terminal,
         }
     }
 }

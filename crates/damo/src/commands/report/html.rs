@@ -10,9 +10,10 @@ use crate::outputs::{self, Manner};
 use crate::progress;
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use damo_analysis::explain::explain;
+use damo_analysis::explain::{explain, functions_in_words};
 use damo_analysis::phases::bands;
 use damo_format::Kind;
+use damo_model::TimeSpan;
 use damo_model::human::Show;
 use damo_report::colormap::ColorMap;
 use damo_report::html::{self, HtmlOptions};
@@ -58,9 +59,11 @@ impl ReportCommand for HtmlArgs {
         };
         let (command, hash, scale) = (output::command_line(), opened.hash(), self.scale.scale());
         let phases = progress::during(&opened.records, || bands(record))?;
+        let times: Vec<TimeSpan> = phases.iter().map(|band| band.time).collect();
+        let functions = functions_in_words(std::slice::from_ref(record), &times)?;
         let explanation = progress::during(&opened.records, || explain(std::slice::from_ref(record)))?;
         let sentences = explanation.sentences.into_iter().map(|said| (said.text, said.command)).collect();
-        let options = HtmlOptions { command, hash, colormap: self.colormap, sentences, phases, scale };
+        let options = HtmlOptions { command, hash, colormap: self.colormap, sentences, phases, functions, scale };
         let to_stdout = outputs::is_stdout(&self.output);
         if self.open && to_stdout {
             bail!("--open opens a file, and the page goes to standard output: name a file with -o FILE");

@@ -2,6 +2,7 @@
 
 mod access;
 mod ages;
+mod cpu_profile;
 mod footprints;
 pub(crate) mod form;
 mod heats;
@@ -101,6 +102,10 @@ const REPORTS: &[Entry] = &[
     entry::<Asked<profile::ProfileArgs>>(
         &["wss_profile"],
         "Working set size for windows of different length (powers of two)",
+    ),
+    entry::<Asked<cpu_profile::CpuProfileArgs>>(
+        &["profile"],
+        "Functions by the CPU time that they took: in the whole recording, in a phase, while a mapping is hot",
     ),
     entry::<Asked<schemes::SchemesArgs>>(
         &["schemes"],

@@ -45,6 +45,9 @@ pub(crate) trait ReportArgs: Args + Debug + 'static {
     /// The options that say in which form it is shown.
     type Form: FormOptions;
 
+    /// Whether it reads profiles: perf.data without an event of DAMON is a record as well.
+    const PROFILES: bool = false;
+
     /// Changes what clap knows of the options that all reports have.
     fn adapt(command: Command) -> Command {
         command
@@ -189,6 +192,7 @@ impl<A: ReportArgs> ReportCommand for Asked<A> {
         A::check(self, &form)?;
         let mut opened = match self.live.record(&OpenOptions::default())? {
             Some(record) => Opened { records: vec![record] },
+            None if A::PROFILES => self.inputs.known.open_profiles(&A::paths(self)?)?,
             None => self.inputs.known.open(&A::paths(self)?)?,
         };
         opened.has_target(&filter.target)?;

@@ -1,0 +1,77 @@
+//! Debug information: functions with those that were inlined into them, source files and lines.
+
+use crate::binary::Elf;
+use crate::demangle::demangle;
+use crate::module::Frame;
+use addr2line::Context;
+use gimli::{DwarfSections, EndianSlice, RunTimeEndian, SectionId};
+use object::{CompressionFormat, Object, ObjectSection};
+use std::borrow::Cow;
+use std::io::Read;
+
+/// A compressed section that unpacks to more than this is not used.
+const MAX_SECTION: u64 = 4 << 30;
+/// More functions than this inlined into one another are cut.
+const MAX_INLINED: usize = 256;
+
+/// The sections of debug information, unpacked.
+pub(crate) struct Sections<'d>(DwarfSections<Cow<'d, [u8]>>, RunTimeEndian);
+
+impl<'d> Sections<'d> {
+    /// Reads them; `None` if the file has no debug information.
+    pub(crate) fn of(elf: &Elf<'d>) -> Option<Self> {
+        elf.section_by_name(".debug_info").or_else(|| elf.section_by_name(".zdebug_info"))?;
+        let load = |id: SectionId| Ok::<_, gimli::Error>(section(elf, id.name()).unwrap_or_default());
+        let endian = if elf.is_little_endian() { RunTimeEndian::Little } else { RunTimeEndian::Big };
+        DwarfSections::load(load).ok().map(|sections| Self(sections, endian))
+    }
+
+    /// The functions at each address, the innermost first; empty where the debug information tells none.
+    pub(crate) fn frames(&self, addresses: &[Option<u64>]) -> Vec<Vec<Frame>> {
+        let dwarf = self.0.borrow(|section| EndianSlice::new(section, self.1));
+        let Ok(context) = Context::from_dwarf(dwarf) else { return vec![Vec::new(); addresses.len()] };
+        let frames = |address: &Option<u64>| address.map(|address| frames_at(&context, address)).unwrap_or_default();
+        addresses.iter().map(frames).collect()
+    }
+}
+
+fn frames_at(context: &Context<EndianSlice<'_, RunTimeEndian>>, address: u64) -> Vec<Frame> {
+    let mut found = Vec::new();
+    // Debug information in separate objects (split DWARF) is not looked for.
+    let Ok(mut frames) = context.find_frames(address).skip_all_loads() else { return found };
+    while let Ok(Some(frame)) = frames.next() {
+        let name = frame.function.as_ref().and_then(|function| function.raw_name().ok());
+        let location = frame.location.as_ref();
+        found.push(Frame {
+            function: name.map(|name| demangle(&name)).unwrap_or_default(),
+            file: location.and_then(|location| location.file).unwrap_or_default().to_owned(),
+            line: location.and_then(|location| location.line).unwrap_or(0),
+            is_inlined: true,
+        });
+        if found.len() > MAX_INLINED {
+            break;
+        }
+    }
+    if let Some(outermost) = found.last_mut() {
+        outermost.is_inlined = false;
+    }
+    found
+}
+
+fn section<'d>(elf: &Elf<'d>, name: &str) -> Option<Cow<'d, [u8]>> {
+    let section = elf.section_by_name(name)?;
+    let data = section.compressed_data().ok()?;
+    let size = usize::try_from(data.uncompressed_size).ok().filter(|size| *size as u64 <= MAX_SECTION)?;
+    let unpacked = |reader: &mut dyn Read| {
+        let mut unpacked = Vec::new();
+        // The declared size is not believed: memory grows by what really comes out, up to that size.
+        reader.take(size as u64).read_to_end(&mut unpacked).ok().filter(|read| *read == size)?;
+        Some(Cow::Owned(unpacked))
+    };
+    match data.format {
+        CompressionFormat::None => Some(Cow::Borrowed(data.data)),
+        CompressionFormat::Zlib => unpacked(&mut flate2::read::ZlibDecoder::new(data.data)),
+        CompressionFormat::Zstandard => unpacked(&mut zstd::Decoder::new(data.data).ok()?),
+        _ => None,
+    }
+}
