@@ -10,7 +10,9 @@ mod stacks;
 pub use names::{Name, Names};
 
 use crate::{FrameError, Record};
-use damo_model::profile::{CodeKind, CodeMaps, CodeModule, LostSamples, ProfileInfo, Sampled, SampledThread, Samples, Symbols};
+use damo_model::profile::{
+    CodeKind, CodeMaps, CodeModule, LostSamples, ProfileInfo, Sampled, SampledThread, Samples, Symbols,
+};
 use damo_model::{Addr, Nanos, Side, Stamp, TimeSpan};
 use stacks::{Resolver, Tables};
 use std::collections::BTreeSet;

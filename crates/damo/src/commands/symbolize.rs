@@ -7,8 +7,8 @@ use crate::inputs::Inputs;
 use anyhow::{Result, bail};
 use clap::Args;
 use damo_cli::Request;
-use damo_frame::{OpenOptions, Record};
 use damo_frame::profile::Profile;
+use damo_frame::{OpenOptions, Record};
 use damo_model::human::{Show, count_text};
 use damo_model::profile::{CodeKind, Symbols};
 use damo_model::{Item, Side, Sink, Stamp};
@@ -131,7 +131,8 @@ pub(crate) fn names_of_foreign(record: &Record) -> Result<Vec<Symbols>> {
     }
     let Some(profile) = Profile::of(record)? else { return Ok(Vec::new()) };
     let (sides, _) = look_up(record, &profile, &PlacesArgs::default());
-    let symbols = sides.into_iter().filter_map(|side| if let Side::Symbols(symbols) = side { Some(symbols) } else { None });
+    let symbols =
+        sides.into_iter().filter_map(|side| if let Side::Symbols(symbols) = side { Some(symbols) } else { None });
     Ok(symbols.collect())
 }
 
