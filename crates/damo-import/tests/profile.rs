@@ -131,8 +131,10 @@ fn samples_of_code_become_a_profile_in_the_order_of_time() {
 fn kernel_frames_stand_below_what_called_them() {
     let (_, sink) = import(&a_profile());
     let sides = sink.side_data();
-    let stacks =
-        sides.iter().find_map(|side| if let Side::Stacks(stacks) = side { Some(stacks) } else { None }).unwrap();
+    let stacks = sides
+        .iter()
+        .find_map(|side| if let Side::Stacks(stacks) = side { Some(stacks) } else { None })
+        .expect("as the test needs it");
     let innermost = stacks.nodes.iter().position(|node| node.kind == FrameKind::Kernel).expect("a kernel frame");
     let mut chain = vec![stacks.nodes[innermost]];
     while let Some(parent) = chain.last().and_then(|node: &StackNode| node.parent) {
@@ -173,7 +175,10 @@ fn samples_without_stacks_keep_their_function_and_say_what_is_missing() {
         .side_data()
         .into_iter()
         .find_map(|side| if let Side::Stacks(s) = side { Some(s.nodes.clone()) } else { None });
-    assert_eq!(stacks.unwrap(), [StackNode { parent: None, address: Addr(0x40_0010), kind: FrameKind::User }]);
+    assert_eq!(
+        stacks.expect("as the test needs it"),
+        [StackNode { parent: None, address: Addr(0x40_0010), kind: FrameKind::User }]
+    );
 }
 
 #[test]
@@ -191,7 +196,7 @@ fn samples_of_accesses_keep_the_addresses_of_their_data() {
     let (_, sink) = import(&bytes);
     let samples =
         sink.side_data().into_iter().find_map(|side| if let Side::Samples(s) = side { Some(s.clone()) } else { None });
-    let samples = samples.unwrap();
+    let samples = samples.expect("as the test needs it");
     assert_eq!((samples.sampled, samples.addresses), (Sampled::Access, vec![Addr(0x7f00_1234)]));
 }
 

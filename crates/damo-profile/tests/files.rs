@@ -22,18 +22,18 @@ fn inlined_into_it(sum: u64, i: u64) -> u64 {
 }
 
 fn own_path() -> PathBuf {
-    fs::read_link("/proc/self/exe").unwrap()
+    fs::read_link("/proc/self/exe").expect("as the test needs it")
 }
 
 /// Offsets in this program's file of the first bytes of the function.
 fn own_offsets() -> Vec<u64> {
     assert!(a_function_to_be_found(black_box(3)) > 0);
     let address = a_function_to_be_found as fn(u64) -> u64 as usize as u64;
-    let maps = fs::read_to_string("/proc/self/maps").unwrap();
-    let hex = |text: &str| u64::from_str_radix(text, 16).unwrap();
+    let maps = fs::read_to_string("/proc/self/maps").expect("as the test needs it");
+    let hex = |text: &str| u64::from_str_radix(text, 16).expect("as the test needs it");
     for line in maps.lines() {
         let words: Vec<&str> = line.split_whitespace().collect();
-        let (start, end) = words[0].split_once('-').unwrap();
+        let (start, end) = words[0].split_once('-').expect("as the test needs it");
         if (hex(start)..hex(end)).contains(&address) {
             return (0..24).map(|byte| address - hex(start) + hex(words[2]) + byte).collect();
         }
@@ -47,7 +47,8 @@ fn run(program: &str, arguments: &[&Path]) {
 }
 
 fn resolve(path: &Path, build_id: &[u8], places: Places) -> Resolved {
-    Symbolizer::new(places).resolve(&Module::file(path.to_str().unwrap(), build_id), &own_offsets())
+    Symbolizer::new(places)
+        .resolve(&Module::file(path.to_str().expect("as the test needs it"), build_id), &own_offsets())
 }
 
 fn first_name(resolved: &Resolved) -> Option<&str> {
@@ -60,7 +61,7 @@ const NAME: &str = "files::a_function_to_be_found";
 fn a_function_has_its_name_its_file_and_what_was_inlined_into_it() {
     let resolved = resolve(&own_path(), &[], Places::default());
     assert_eq!(first_name(&resolved), Some(NAME), "{resolved:?}");
-    let outermost = resolved.frames[0].last().unwrap();
+    let outermost = resolved.frames[0].last().expect("as the test needs it");
     assert!(outermost.file.ends_with("tests/files.rs") && outermost.line > 10, "{outermost:?}");
     let inlined = resolved.frames.iter().flatten().filter(|frame| frame.is_inlined);
     assert!(inlined.clone().count() > 0, "{resolved:?}");
@@ -69,7 +70,7 @@ fn a_function_has_its_name_its_file_and_what_was_inlined_into_it() {
 
 #[test]
 fn a_stripped_program_has_no_names_and_says_why() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = tempfile::tempdir().expect("as the test needs it");
     let stripped = dir.path().join("app");
     run("strip", &[Path::new("-o"), &stripped, &own_path()]);
     let resolved = resolve(&stripped, &[], Places::default());
@@ -79,7 +80,7 @@ fn a_stripped_program_has_no_names_and_says_why() {
 
 #[test]
 fn a_debug_file_beside_a_stripped_program_names_its_functions() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = tempfile::tempdir().expect("as the test needs it");
     let (app, debug) = (dir.path().join("app"), dir.path().join("app.debug"));
     run("objcopy", &[Path::new("--only-keep-debug"), &own_path(), &debug]);
     run("strip", &[Path::new("-o"), &app, &own_path()]);
@@ -88,8 +89,9 @@ fn a_debug_file_beside_a_stripped_program_names_its_functions() {
     run("objcopy", &[Path::new(&link), &app]);
     assert_eq!(first_name(&resolve(&app, &[], Places::default())), Some(NAME));
     // The same name with other contents is not its debug file.
-    fs::copy(own_path(), &debug).unwrap();
-    fs::write(&debug, [fs::read(&debug).unwrap(), vec![0]].concat()).unwrap();
+    fs::copy(own_path(), &debug).expect("as the test needs it");
+    fs::write(&debug, [fs::read(&debug).expect("as the test needs it"), vec![0]].concat())
+        .expect("as the test needs it");
     let id = build_id(&app);
     if id.is_empty() {
         assert_eq!(first_name(&resolve(&app, &[], Places::default())), None);
@@ -98,19 +100,19 @@ fn a_debug_file_beside_a_stripped_program_names_its_functions() {
 
 /// The build id of a file as `readelf` tells it; empty if it has none.
 fn build_id(path: &Path) -> Vec<u8> {
-    let out = Command::new("readelf").arg("-n").arg(path).output().unwrap();
+    let out = Command::new("readelf").arg("-n").arg(path).output().expect("as the test needs it");
     let text = String::from_utf8_lossy(&out.stdout).into_owned();
     let hex = text.lines().find_map(|line| line.trim().strip_prefix("Build ID: ")).unwrap_or_default().to_owned();
-    (0..hex.len() / 2).map(|i| u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).unwrap()).collect()
+    (0..hex.len() / 2).map(|i| u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).expect("as the test needs it")).collect()
 }
 
 /// This program with a build id of our own.
 fn with_build_id(dir: &Path, id: &[u8; 20]) -> PathBuf {
     let (note, app) = (dir.join("note"), dir.join("app-with-id"));
     let note_of = [&[4, 0, 0, 0, 20, 0, 0, 0, 3, 0, 0, 0], &b"GNU\0"[..], id].concat();
-    fs::write(&note, note_of).unwrap();
+    fs::write(&note, note_of).expect("as the test needs it");
     let section = format!(".note.gnu.build-id={}", note.display());
-    fs::copy(own_path(), &app).unwrap();
+    fs::copy(own_path(), &app).expect("as the test needs it");
     let _ = Command::new("objcopy").args(["--remove-section", ".note.gnu.build-id"]).arg(&app).status();
     run("objcopy", &[Path::new("--add-section"), Path::new(&section), &app]);
     assert_eq!(build_id(&app), id);
@@ -119,25 +121,25 @@ fn with_build_id(dir: &Path, id: &[u8; 20]) -> PathBuf {
 
 #[test]
 fn another_build_at_the_same_path_gives_no_names_and_is_said() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = tempfile::tempdir().expect("as the test needs it");
     let app = with_build_id(dir.path(), &[7; 20]);
     assert_eq!(first_name(&resolve(&app, &[7; 20], Places::default())), Some(NAME));
     let resolved = resolve(&app, &[8; 20], Places::default());
     assert_eq!(first_name(&resolved), None);
-    let problem = resolved.problem.unwrap();
+    let problem = resolved.problem.expect("as the test needs it");
     assert!(matches!(&problem, Problem::OtherBuild { found, .. } if found == &[7; 20]), "{problem:?}");
     assert!(problem.to_string().contains("0707") && problem.to_string().contains("--symfs"), "{problem}");
 }
 
 #[test]
 fn debug_files_are_found_by_build_id_below_the_directory_that_is_named() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = tempfile::tempdir().expect("as the test needs it");
     let whole = with_build_id(dir.path(), &[7; 20]);
     let debug = dir.path().join("debug/.build-id/07");
-    fs::create_dir_all(&debug).unwrap();
+    fs::create_dir_all(&debug).expect("as the test needs it");
     let app = dir.path().join("app");
     run("strip", &[Path::new("-o"), &app, &whole]);
-    fs::copy(&whole, debug.join(format!("{}.debug", "07".repeat(19)))).unwrap();
+    fs::copy(&whole, debug.join(format!("{}.debug", "07".repeat(19)))).expect("as the test needs it");
     let places = Places { debug_dirs: vec![dir.path().join("debug")], ..Places::default() };
     assert_eq!(first_name(&resolve(&app, &[7; 20], places)), Some(NAME));
     assert_eq!(first_name(&resolve(&app, &[7; 20], Places::default())), None);
@@ -145,10 +147,10 @@ fn debug_files_are_found_by_build_id_below_the_directory_that_is_named() {
 
 #[test]
 fn copies_of_files_from_another_machine_are_found_by_symfs_alone() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = tempfile::tempdir().expect("as the test needs it");
     let place = dir.path().join("opt/app");
-    fs::create_dir_all(place.parent().unwrap()).unwrap();
-    fs::copy(own_path(), &place).unwrap();
+    fs::create_dir_all(place.parent().expect("as the test needs it")).expect("as the test needs it");
+    fs::copy(own_path(), &place).expect("as the test needs it");
     let elsewhere = Places { symfs: vec![dir.path().to_owned()], proc: None, ..Places::default() };
     assert_eq!(first_name(&resolve(Path::new("/opt/app"), &[], elsewhere)), Some(NAME));
     let nowhere = Places { proc: None, ..Places::default() };
@@ -157,24 +159,24 @@ fn copies_of_files_from_another_machine_are_found_by_symfs_alone() {
 
 #[test]
 fn a_deleted_program_is_read_while_it_runs() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = tempfile::tempdir().expect("as the test needs it");
     let app = dir.path().join("app");
-    fs::copy(own_path(), &app).unwrap();
+    fs::copy(own_path(), &app).expect("as the test needs it");
     // It waits for its standard input to end.
     let mut child = Command::new(&app)
         .args(["--exact", "waits_for_its_parent", "--ignored", "--nocapture"])
         .stdin(std::process::Stdio::piped())
         .stdout(std::process::Stdio::null())
         .spawn()
-        .unwrap();
-    fs::remove_file(&app).unwrap();
+        .expect("as the test needs it");
+    fs::remove_file(&app).expect("as the test needs it");
     let module = Module {
-        pids: vec![i32::try_from(child.id()).unwrap()],
+        pids: vec![i32::try_from(child.id()).expect("as the test needs it")],
         ..Module::file(&format!("{} (deleted)", app.display()), &[])
     };
     let resolved = Symbolizer::default().resolve(&module, &own_offsets());
     drop(child.stdin.take());
-    child.wait().unwrap();
+    child.wait().expect("as the test needs it");
     assert_eq!(first_name(&resolved), Some(NAME), "{:?}", resolved.problem);
     assert_eq!(Symbolizer::default().resolve(&module, &own_offsets()).problem, Some(Problem::NotFound));
 }
@@ -182,7 +184,7 @@ fn a_deleted_program_is_read_while_it_runs() {
 #[test]
 #[ignore = "what a_deleted_program_is_read_while_it_runs starts"]
 fn waits_for_its_parent() {
-    std::io::copy(&mut std::io::stdin(), &mut std::io::sink()).unwrap();
+    std::io::copy(&mut std::io::stdin(), &mut std::io::sink()).expect("as the test needs it");
 }
 
 #[test]
@@ -196,18 +198,18 @@ fn functions_of_the_vdso_have_names() {
 
 #[test]
 fn damaged_files_are_an_answer_and_not_a_crash() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = tempfile::tempdir().expect("as the test needs it");
     let app = dir.path().join("app");
-    let whole = fs::read(own_path()).unwrap();
+    let whole = fs::read(own_path()).expect("as the test needs it");
     // Byte by byte through the headers, then cut at many lengths.
     for at in (0..64).chain((64..whole.len()).step_by(whole.len() / 40)) {
         let mut bytes = whole.clone();
         bytes[at] ^= 0xff;
-        fs::write(&app, &bytes).unwrap();
+        fs::write(&app, &bytes).expect("as the test needs it");
         let _ = resolve(&app, &[], Places::default());
-        fs::write(&app, &whole[..at]).unwrap();
+        fs::write(&app, &whole[..at]).expect("as the test needs it");
         let _ = resolve(&app, &[], Places::default());
     }
-    fs::write(&app, "no ELF file").unwrap();
+    fs::write(&app, "no ELF file").expect("as the test needs it");
     assert!(matches!(resolve(&app, &[], Places::default()).problem, Some(Problem::Unreadable { .. })));
 }

@@ -16,7 +16,7 @@ mod show;
 mod stacks;
 
 pub use choice::{Choice, Hot};
-pub use count::{Caller, Function, functions_of_times};
+pub use count::{Caller, Function, FunctionsOfTime, functions_of_times};
 pub use course::{Course, course};
 pub use diff::{Change, ProfileDifference, difference};
 pub use firefox::write_firefox;

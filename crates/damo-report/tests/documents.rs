@@ -70,6 +70,8 @@ fn all_tables() -> Vec<(&'static str, Vec<Table>)> {
     };
     let items = [damo_model::Item::Meta(damo_model::Meta::default()), progress(0), progress(1)];
     let with_schemes = [damo_frame::Record::from_items(&items).expect("a record")];
+    let mut of_profiles = damo_report::cpu_profile::CpuProfileReport::default().tables().expect("tables");
+    of_profiles.extend(damo_report::cpu_profile::ProfileDifference::default().tables().expect("tables"));
     fn of<R: Report>(report: R) -> (&'static str, Vec<Table>) {
         (R::NAME, report.tables().expect("tables"))
     }
@@ -85,6 +87,7 @@ fn all_tables() -> Vec<(&'static str, Vec<Table>)> {
         of(damo_analysis::phases::phases(&stairs, &Default::default()).expect("a report")),
         of(damo_analysis::explain::explain(&stairs).expect("sentences")),
         of(damo_analysis::right_size::right_size(record, &Filter::default()).expect("a curve")),
+        ("profile", of_profiles),
         of(ages::ages(&stairs, &ages::AgesOptions::default()).expect("a report")),
         of(damo_report::nodes::nodes(&[common::placed()], &Filter::default()).expect("a report")),
         of(probes::probes(&probed, &Filter::default()).expect("a report")),

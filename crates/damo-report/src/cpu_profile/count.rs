@@ -167,7 +167,7 @@ impl Counting<'_> {
         let is_libc = module.is_some_and(|module| {
             ["libc.", "libc-", "libpthread", "ld-"].iter().any(|name| module.short_name().starts_with(name))
         });
-        !begins && !(is_libc && user.len() > 1)
+        !(begins || is_libc && user.len() > 1)
     }
 
     fn user_location(&self, frame: Frame) -> Option<u32> {
@@ -269,15 +269,15 @@ fn most<K: Ord>(counts: &BTreeMap<K, u64>) -> Option<(&K, u64)> {
     counts.iter().max_by(|a, b| a.1.cmp(b.1).then(b.0.cmp(a.0))).map(|(key, count)| (key, *count))
 }
 
+/// The functions of a time, and what their figures are based on.
+pub type FunctionsOfTime = (Vec<Function>, Basis);
+
 /// The functions of each of some times on the record's clock, and of how many samples; `None` if the recording has no profile.
 /// For what tells of several times at once: the profile is read once.
 ///
 /// # Errors
 /// When a record cannot be read.
-pub fn functions_of_times(
-    records: &[Record],
-    times: &[TimeSpan],
-) -> Result<Option<Vec<(Vec<Function>, Basis)>>, ReportError> {
+pub fn functions_of_times(records: &[Record], times: &[TimeSpan]) -> Result<Option<Vec<FunctionsOfTime>>, ReportError> {
     if !records.iter().any(|record| record.reader().has_profile()) {
         return Ok(None);
     }

@@ -205,7 +205,7 @@ impl Report for CpuProfileReport {
             .col("part", "which part of the time; empty for all", |basis| basis.part.as_str())
             .col("samples", "that count", |basis| basis.samples)
             .col("all_samples", "in the record", |basis| basis.all)
-            .col("time_length_ns", "how much time counts", |basis| basis.time.0)
+            .col("length_ns", "how much time counts", |basis| basis.time.0)
             .col("cut_samples", "whose stacks lack their outermost frames", |basis| basis.cut)
             .col("no_stack_samples", "without any frame", |basis| basis.no_stack)
             .col("unnamed_samples", "in code without a name", |basis| basis.unnamed)

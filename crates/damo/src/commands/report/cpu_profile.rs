@@ -243,7 +243,7 @@ impl CpuProfileArgs {
             words => {
                 let said = || format!("--while_hot {}", words.join(" "));
                 let address = |text: Option<&String>| -> Result<Addr> {
-                    Ok(human::parse_addr(text.map_or("", String::as_str)).with_context(said)?)
+                    human::parse_addr(text.map_or("", String::as_str)).with_context(said)
                 };
                 let (start, end) = (address(words.first())?, address(words.get(1))?);
                 if end <= start {
