@@ -62,7 +62,7 @@ const fn writing(line: &'static str, ending: &'static str, replaces: &'static [u
 }
 
 /// Every command that writes a file, with every option that names one. New ones belong here.
-const WRITINGS: [Writing; 78] = [
+const WRITINGS: [Writing; 82] = [
     writing("convert IN OUT", "damo", NONE),
     writing("convert IN -o OUT", "json", NONE),
     writing("convert --record_file IN --output_file OUT", "data", NONE),
@@ -80,6 +80,14 @@ const WRITINGS: [Writing; 78] = [
     writing("check IN --wss_max 1TiB -o OUT --format github", "json", TEXT),
     writing("check IN --wss_max 1TiB --output OUT", "xml", TEXT),
     writing("check IN --wss_max 1TiB --plot OUT", "png", PNG),
+    writing("query SELECT/**/snapshot,accessed_bytes/**/FROM/**/snapshots IN -o OUT", "txt", TEXT),
+    writing("query SELECT/**/snapshot,accessed_bytes/**/FROM/**/snapshots IN --out OUT", "csv", TEXT),
+    writing("query SELECT/**/snapshot,accessed_bytes/**/FROM/**/snapshots IN --output OUT", "parquet", PARQUET),
+    writing(
+        "query SELECT/**/snapshot,accessed_bytes/**/FROM/**/snapshots IN --plot snapshot accessed_bytes -o OUT",
+        "png",
+        PNG,
+    ),
     writing("diff IN IN -o OUT", "txt", TEXT),
     writing("diff IN IN --out OUT", "json", TEXT),
     writing("diff --base IN --new IN -o OUT", "html", HTML),

@@ -176,7 +176,7 @@ impl From<Batch> for Chunk {
 }
 
 /// The name an extra column has in frames: `filter_passed`, `probe_hits_0` …, else `extra_` and its number.
-pub(crate) fn extra_name(id: ColumnId) -> String {
+pub fn extra_name(id: ColumnId) -> String {
     match (id, id.probe()) {
         (ColumnId::FILTER_PASSED, _) => "filter_passed".to_owned(),
         (_, Some(probe)) => format!("probe_hits_{probe}"),

@@ -37,7 +37,7 @@ mod open;
 pub mod profile;
 mod record;
 
-pub use chunk::{Chunk, SnapshotView};
+pub use chunk::{Chunk, SnapshotView, extra_name};
 pub use damo_format::{Damage, Totals};
 pub use damo_import::Options as ImportOptions;
 pub use error::FrameError;

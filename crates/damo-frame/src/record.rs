@@ -259,20 +259,28 @@ impl Record {
         FrameError::Read { name: self.name.clone(), source }
     }
 
-    /// The attribute probes whose hits some snapshot has, in order.
+    /// The extra columns that some snapshot has, in order.
     ///
     /// # Errors
     /// When the record cannot be read.
-    pub fn probes(&self) -> Result<Vec<u16>, FrameError> {
+    pub fn extra_columns(&self) -> Result<Vec<ColumnId>, FrameError> {
         let mut found = BTreeSet::new();
         for block in 0..self.reader.index().len() {
             match self.reader.extra_columns(block) {
-                Ok(columns) => found.extend(columns.into_iter().filter_map(ColumnId::probe)),
+                Ok(columns) => found.extend(columns),
                 Err(source) if source.is_damage() => {}
                 Err(source) => return Err(self.read_error(source)),
             }
         }
         Ok(found.into_iter().collect())
+    }
+
+    /// The attribute probes whose hits some snapshot has, in order.
+    ///
+    /// # Errors
+    /// When the record cannot be read.
+    pub fn probes(&self) -> Result<Vec<u16>, FrameError> {
+        Ok(self.extra_columns()?.into_iter().filter_map(ColumnId::probe).collect())
     }
 
     /// Goes over the wanted part of the record on all cores. Each thread takes a contiguous run of blocks, in order,

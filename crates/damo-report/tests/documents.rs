@@ -119,7 +119,43 @@ fn generated() -> String {
         }
         text.push('\n');
     }
+    text += &of_questions();
+    text += &of_data_sets();
     text.trim_end().to_owned() + "\n"
+}
+
+/// The tables that `damo query` asks.
+fn of_questions() -> String {
+    let mut text =
+        "## `damo query`\n\nTimes count from when the recording began.\n\n| table | column | type | what it is |\n\
+                    |---|---|---|---|\n"
+            .to_owned();
+    for table in damo_query::tables().expect("tables") {
+        let kinds = table.frame.dtypes();
+        for (i, (column, kind)) in table.columns.iter().zip(kinds).enumerate() {
+            let of = if i == 0 { format!("`{}` ", table.name) } else { String::new() };
+            let null = if column.may_be_null { ", null" } else { "" };
+            let row = format!("| {of}| `{}` | {kind}{null} | {} |", column.name, column.about);
+            text += &(row.replace("|  |", "| |") + "\n");
+        }
+    }
+    text + "\n"
+}
+
+/// The tables that `damo export` writes.
+fn of_data_sets() -> String {
+    let mut text = format!(
+        "## `damo export`\n\nVersion {} of the data set; each table has the columns `date` and `host` of its partitions as well.\n\n\
+         | table | column | type | what it is |\n|---|---|---|---|\n",
+        damo_export::VERSION
+    );
+    for table in damo_export::tables() {
+        for (i, column) in table.columns.iter().enumerate() {
+            let of = if i == 0 { format!("`{}` ", table.name) } else { String::new() };
+            text += &format!("| {of}| `{}` | {} | {} |\n", column.name, column.kind.name(), column.about);
+        }
+    }
+    text
 }
 
 /// With `BLESS=1` the document is written instead of compared.

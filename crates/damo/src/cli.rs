@@ -4,8 +4,8 @@
 //! argparse did.
 
 use crate::commands::{
-    adjust, anonymize, check, convert, cut, demo, diff, doctor, explain, info, merge, monitor, repair, replay, report,
-    schemes, shell, symbolize, validate,
+    adjust, anonymize, check, convert, cut, demo, diff, doctor, explain, export, info, merge, monitor, query, repair,
+    replay, report, schemes, shell, symbolize, validate,
 };
 use clap::error::{ContextKind, ContextValue};
 use clap::{Command, CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -49,6 +49,8 @@ pub(crate) enum Commands {
     Diff(Box<diff::DiffArgs>),
     /// Say in sentences what a record tells, or which memory limit its program needs
     Explain(explain::ExplainArgs),
+    /// Ask records questions in SQL
+    Query(Box<query::QueryArgs>),
     /// Make the accesses of a record again on real memory, to be monitored or to try schemes on
     Replay(replay::ReplayArgs),
     /// Show what is in a record: source, targets, time span, counts, size
@@ -58,6 +60,8 @@ pub(crate) enum Commands {
     /// Convert records to other formats and back
     #[command(visible_alias = "convert_record_format")]
     Convert(convert::ConvertArgs),
+    /// Add records to a data set of many hosts: Parquet for DuckDB, Spark and the like
+    Export(export::ExportArgs),
     /// Aggregate snapshots to longer intervals, or keep only regions that pass filters
     Adjust(adjust::AdjustArgs),
     /// Keep a part of a record: a time range, a target, an address range or a mapping

@@ -36,7 +36,8 @@ pub(crate) struct OutputArgs {
     force: bool,
 }
 
-fn permission(text: &str) -> Result<u32, ValueError> {
+/// Permission bits in octal.
+pub(crate) fn permission(text: &str) -> Result<u32, ValueError> {
     let bits = u32::from_str_radix(text, 8).ok().filter(|bits| *bits <= 0o777);
     bits.ok_or(ValueError::Unwanted("give an octal number from 0 to 777"))
 }

@@ -188,6 +188,12 @@ pub(crate) fn open_with(paths: &[PathBuf], options: &OpenOptions) -> Result<Open
     Ok(Opened { records })
 }
 
+impl AsRef<[Record]> for Opened {
+    fn as_ref(&self) -> &[Record] {
+        &self.records
+    }
+}
+
 impl Opened {
     /// The records' names, without their directories.
     pub(crate) fn names(&self) -> String {

@@ -9,9 +9,11 @@ pub(crate) mod demo;
 pub(crate) mod diff;
 pub(crate) mod doctor;
 pub(crate) mod explain;
+pub(crate) mod export;
 pub(crate) mod info;
 pub(crate) mod merge;
 pub(crate) mod monitor;
+pub(crate) mod query;
 pub(crate) mod repair;
 pub(crate) mod replay;
 pub(crate) mod report;
@@ -39,10 +41,12 @@ pub(crate) fn run(command: Commands) -> Result<Outcome> {
         Commands::Report(args) => report::run(&args),
         Commands::Replay(args) => replay::run(&args),
         Commands::Explain(args) => explain::run(&args),
+        Commands::Query(args) => query::run(*args),
         Commands::Info(args) => info::run(&args),
         Commands::Repair(args) => repair::run(&args),
         Commands::Check(args) => check::run(&args),
         Commands::Convert(args) => convert::run(&args),
+        Commands::Export(args) => export::run(&args),
         Commands::Adjust(args) => adjust::run(&args),
         Commands::Cut(args) => cut::run(&args),
         Commands::Merge(args) => merge::run(&args),
