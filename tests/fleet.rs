@@ -29,7 +29,9 @@ fn a_record_is_in_a_data_set_once_whatever_it_is_called() {
     let first: Vec<(PathBuf, Vec<u8>)> =
         files(&dir.join("set")).into_iter().map(|path| (path.clone(), fs::read(path).expect("a file"))).collect();
     let names: Vec<String> = first.iter().map(|(path, _)| path.display().to_string()).collect();
-    for part in ["table=regions/date=2026-11-30/host=web-1/", "table=regions/date=2026-12-01/host=web-1/", "table=records/"] {
+    for part in
+        ["table=regions/date=2026-11-30/host=web-1/", "table=regions/date=2026-12-01/host=web-1/", "table=records/"]
+    {
         assert!(names.iter().any(|name| name.contains(part)), "{part}: {names:?}");
     }
     let again = common::run(dir, &format!("export pair.damo other.damo {export}"));
@@ -86,7 +88,9 @@ fn engines_find_what_reports_and_the_simulated_services_say() {
     };
     for engine in ["duckdb", "pyspark"] {
         if !has(engine) {
-            eprintln!("note: Python has no {engine}: its queries of the data set are skipped (scripts/setup installs it)");
+            eprintln!(
+                "note: Python has no {engine}: its queries of the data set are skipped (scripts/setup installs it)"
+            );
             continue;
         }
         let here = tempfile::tempdir().expect("temporary directory");

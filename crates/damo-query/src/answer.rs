@@ -253,7 +253,7 @@ mod tests {
 
     #[test]
     fn floats_show_six_digits_and_never_fewer_than_before_the_point() {
-        let shown = [0.0, 0.000_012_345_678, 0.5, 1234.567_89, 98_765_432.1].map(float_text);
+        let shown = [0.0, 0.000_012_345_678, 0.5, 1_234.567_89, 98_765_432.1].map(float_text);
         assert_eq!(shown, ["0", "0.0000123457", "0.5", "1234.57", "98765432"]);
     }
 
