@@ -2,9 +2,10 @@
 # Makes the tables and pictures of docs/evaluation.md, and the pictures of docs/schemes.md. The numbers are reckoned anew and
 # come out the same on every machine: simulated memory, virtual time.
 #   scripts/evaluate.sh [--check]      with --check nothing is changed: exit code 1 if a table would be
-# Measured on a machine, and so only printed (up to half an hour):
+# Measured on a machine, and so only printed (up to half an hour, in the guest an hour and more):
 #   scripts/evaluate.sh --here         rows of the last two tables: recording by referenced pages on this machine, without root
-#   scripts/evaluate.sh --guest        the same beside DAMON, in the guest of scripts/guest
+#   scripts/evaluate.sh --guest        the same beside DAMON, in the guest of scripts/guest, whose clock counts instructions, so that
+#                                      the figures do not depend on the load of the machine
 set -euo pipefail
 cd "$(dirname "$0")/.."
 page=docs/evaluation.md
@@ -17,9 +18,9 @@ if [ "$check" = --here ] || [ "$check" = --guest ]; then
         PATH=$programs:$PATH sh tests/guest/sources.sh 100 400 1000 4096
         exec "$cost" 100 400 1000 4096
     fi
-    exec scripts/guest run --time 1200 --bin "$programs/damo-record" --bin "$programs/damo-workload" \
+    exec scripts/guest run --icount --time 1200 --bin "$programs/damo-record" --bin "$programs/damo-workload" \
         --bin "$programs/damo-score" --bin "$cost" --file tests/guest \
-        -- sh -c '. /share/in/guest/prepare.sh; sh /share/in/guest/sources.sh --damon 100 400 1000; referenced_cost 100 400 1000'
+        -- sh -c '. /share/in/guest/prepare.sh; PER_MIB=10 sh /share/in/guest/sources.sh --damon 100 400 1000; referenced_cost 100 400 1000'
 fi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -67,7 +67,7 @@ before
 hot, 0, 4096, 1
 
 work
-$((30000 + mib * 40))
+$((30000 + mib * ${PER_MIB:-40}))
 hot, 0, 4096, 1
 
 after
