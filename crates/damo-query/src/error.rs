@@ -14,7 +14,7 @@ pub enum QueryError {
     #[error("only a question can be asked (SELECT, or WITH ... SELECT), and one at a time: {0}")]
     NoQuestion(String),
     /// A table that does not exist.
-    #[error("there is no table '{wanted}'; the tables are {known}")]
+    #[error("there is no table '{}'; the tables are {known}", wanted.escape_debug())]
     NoSuchTable {
         /// What was asked for.
         wanted: String,

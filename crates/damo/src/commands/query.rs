@@ -72,7 +72,9 @@ pub(crate) fn run(args: QueryArgs) -> Result<Outcome> {
     };
     let is_picture = form.picture_output().is_some();
     if is_picture == args.plot.is_empty() {
-        bail!("a picture takes two options: --plot X Y for what is drawn, and -o FILE.png or FILE.svg for where to");
+        bail!(
+            "a picture takes two options: --plot X Y for what is drawn, and -o FILE.png or FILE.svg, whose name ends in its form"
+        );
     }
     let opened = Arc::new(args.inputs.open(&args.records)?);
     form.check()?;
