@@ -38,11 +38,11 @@ pub enum Incomparable {
     Intervals {
         /// The name of one record.
         first: String,
-        /// Its intervals.
+        /// Its sampling and aggregation interval, as text.
         of_first: String,
         /// The name of another one.
         other: String,
-        /// Its intervals.
+        /// Its sampling and aggregation interval, as text.
         of_other: String,
     },
 }

@@ -313,7 +313,7 @@ mod tests {
         Item::Side(Side::Mark(Mark { at: Stamp::Record(Nanos(at)), text: String::new() }))
     }
 
-    fn cut(part: Part, items: &[Item]) -> Vec<Item> {
+    pub(super) fn cut(part: Part, items: &[Item]) -> Vec<Item> {
         let mut out: Vec<Item> = Vec::new();
         let mut cut = Cut::new(part, &mut out);
         items.iter().for_each(|item| cut.put(item).unwrap());

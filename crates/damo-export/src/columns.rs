@@ -5,18 +5,18 @@ use polars::prelude::DataType;
 /// A column of a data set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ExportedColumn {
-    /// Its name.
+    /// The column's name in Parquet and SQL.
     pub name: &'static str,
     /// What it is, with its unit.
     pub about: &'static str,
-    /// Its type.
+    /// Which Parquet type its values have.
     pub kind: Kind,
 }
 
 /// A type of columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Parquet's INT64.
+    /// A whole number: Parquet's INT64, signed.
     Number,
     /// Text in UTF-8.
     Text,
@@ -69,6 +69,8 @@ const RECORD: ExportedColumn = text("record", "identity of the record, as in its
 const SERVICE: ExportedColumn =
     text("service", "what --service says, else the name of the target's process; null if unknown");
 const TARGET: ExportedColumn = number("target", "the record's own number of the target");
+const START: ExportedColumn = number("start_ns", "start of the snapshot, ns since the recording began");
+const LENGTH: ExportedColumn = number("length_ns", "length of the snapshot");
 const WALL: ExportedColumn = number("wall_ns", "ns since 1970, UTC; null if unknown");
 
 /// The tables, in the order in which they are written: what has a row for the record as a whole comes last.
@@ -88,8 +90,8 @@ const REGIONS: [ExportedColumn; 13] = [
     SERVICE,
     TARGET,
     WALL,
-    number("start_ns", "start of the snapshot, ns since the recording began"),
-    number("length_ns", "length of the snapshot"),
+    START,
+    LENGTH,
     number("aggregation_ns", "aggregation interval in force; null if unknown"),
     number("start", "address of the first byte"),
     number("size", "bytes"),
@@ -104,8 +106,8 @@ const SNAPSHOTS: [ExportedColumn; 12] = [
     SERVICE,
     TARGET,
     WALL,
-    number("start_ns", "start of the snapshot, ns since the recording began"),
-    number("length_ns", "length of the snapshot"),
+    START,
+    LENGTH,
     number("sample_ns", "sampling interval in force; null if unknown"),
     number("aggregation_ns", "aggregation interval in force; null if unknown"),
     number("nr_regions", "regions"),

@@ -15,7 +15,7 @@ pub enum ExportError {
     /// The directory cannot be made or read.
     #[error("{}: {source}", path.shown())]
     Directory {
-        /// Which one.
+        /// The directory that cannot be made or read.
         path: PathBuf,
         /// What the system said.
         source: io::Error,
@@ -25,9 +25,9 @@ pub enum ExportError {
     Version {
         /// The file that tells.
         path: PathBuf,
-        /// Its version.
+        /// The version that its version file names.
         found: String,
-        /// Ours.
+        /// The version that this program writes.
         ours: u32,
     },
     /// Nothing to export.
@@ -41,7 +41,7 @@ pub enum ExportError {
     TooLarge {
         /// The record's name.
         name: String,
-        /// The column.
+        /// Name of the column whose value does not fit.
         column: String,
     },
     /// The system took no more bytes of a file.

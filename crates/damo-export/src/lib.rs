@@ -12,7 +12,7 @@ mod export;
 mod writer;
 
 pub use columns::{ExportedColumn, ExportedTable, tables};
-pub use date::{date_of, parse_moment};
+pub use date::{NoMoment, date_of, parse_moment};
 pub use error::ExportError;
 pub use export::{ExportOptions, Exported, check_version, export};
 pub use writer::ExportedFile;

@@ -100,11 +100,11 @@ impl OneFile {
 /// A file that was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExportedFile {
-    /// Its table.
+    /// Name of the table that the file is a part of.
     pub table: &'static str,
     /// Where it is.
     pub path: PathBuf,
-    /// Its rows.
+    /// How many rows were written into it.
     pub rows: u64,
     /// Its size in bytes.
     pub bytes: u64,

@@ -54,7 +54,7 @@ pub struct SampleView<'a> {
     pub at: Nanos,
     /// What it is a sample of.
     pub sampled: Sampled,
-    /// The thread.
+    /// The thread that ran when the sample was taken.
     pub thread: &'a SampledThread,
     /// How many events it stands for.
     pub weight: u32,
@@ -76,9 +76,9 @@ impl SampleView<'_> {
 /// What locations are of; it fills while samples are walked over.
 #[derive(Clone, Debug, Default)]
 pub struct Located {
-    /// All modules.
+    /// All modules that code ran in; locations name them by position.
     pub modules: Vec<Module>,
-    /// All locations.
+    /// All places in code that stacks go through; stacks name them by position.
     pub locations: Vec<Location>,
     /// All stacks, as positions in `locations`.
     pub stacks: Vec<Vec<Frame>>,

@@ -27,6 +27,7 @@
 #![forbid(unsafe_code)]
 
 pub mod batch;
+pub mod calendar;
 mod defaults;
 pub mod features;
 pub mod human;

@@ -118,7 +118,7 @@ pub struct Stacks {
     pub table: u64,
     /// Number of the first of these nodes in the table. Nodes are numbered without gaps, in the order of the record.
     pub first: u32,
-    /// The nodes.
+    /// Frames, each with the position of the frame that called it.
     pub nodes: Vec<StackNode>,
 }
 
@@ -135,15 +135,15 @@ pub enum Sampled {
 /// A thread that was sampled.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct SampledThread {
-    /// The process.
+    /// Number of the process (thread group).
     pub pid: i32,
-    /// The thread.
+    /// Number of the thread.
     pub tid: i32,
     /// The thread's name; empty if unknown.
     pub comm: String,
 }
 
-/// One sample.
+/// One sample: when, which thread, and where in the code it was.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Sample {
     /// When, in units of [`Samples::unit`] after [`Samples::at`].
@@ -246,7 +246,7 @@ pub struct ProfileInfo {
 pub struct LostSamples {
     /// When it was noticed.
     pub at: Stamp,
-    /// How many.
+    /// How many samples were lost.
     pub samples: u64,
     /// What dropped them: `ring` (the perf ring was full), `throttled` (the kernel paused sampling).
     pub reason: String,

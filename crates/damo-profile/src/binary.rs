@@ -27,7 +27,7 @@ const NESTED: usize = 16;
 pub(crate) struct Source {
     /// Where it was found.
     pub path: PathBuf,
-    /// Its bytes.
+    /// The file's bytes, read in parts as they are asked for.
     pub cache: Cache,
 }
 

@@ -101,13 +101,13 @@ pub enum Problem {
     /// Neither file nor debug file has symbols for the addresses.
     #[error("{} has no symbols for some or all of its code (it is stripped); install its debug symbols, or build it without stripping", path.display())]
     Stripped {
-        /// The file.
+        /// The file that lacks symbols.
         path: PathBuf,
     },
     /// The file cannot be read or is no ELF file.
     #[error("{} cannot be used: {why}", path.display())]
     Unreadable {
-        /// The file.
+        /// The file that cannot be read.
         path: PathBuf,
         /// The reason that the system or the parser gave.
         why: String,

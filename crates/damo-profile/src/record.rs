@@ -12,7 +12,7 @@ const MOST_ADDRESSES: usize = 1 << 16;
 /// Code of one module in which samples were taken.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SampledCode {
-    /// The module.
+    /// The executable file, kernel or generated code that the addresses are in.
     pub module: CodeModule,
     /// What it is.
     pub kind: CodeKind,
@@ -25,7 +25,7 @@ pub struct SampledCode {
 /// What became of a module's addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ModuleOutcome {
-    /// The module.
+    /// The executable file, kernel or generated code that was looked at.
     pub module: CodeModule,
     /// How many addresses got a name.
     pub named: usize,

@@ -4,7 +4,7 @@ use damo_frame::{Chunk, FrameError, Record};
 use damo_model::{Nanos, Selection, SnapshotHead, SnapshotState};
 use polars::prelude::{Column, DataFrame, NamedFrom, PolarsError, Series};
 
-/// Their names.
+/// Names of the tables that a record gives, in the order of `table`.
 pub(crate) const NAMES: [&str; 4] = ["regions", "snapshots", "targets", "readings"];
 
 /// A table; `None` if there is none of this name.

@@ -39,7 +39,7 @@ impl Answer {
         Ok(Self { table: Table { name: "answer", frame, columns: infos }, plot: None })
     }
 
-    /// The rows.
+    /// The rows of the answer, with columns named as in the query.
     pub fn frame(&self) -> &DataFrame {
         &self.table.frame
     }

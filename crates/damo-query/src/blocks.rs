@@ -18,7 +18,7 @@ pub(crate) enum BlockTable {
 }
 
 impl BlockTable {
-    /// Its name.
+    /// The table's name in SQL.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Regions => "regions",
@@ -277,7 +277,7 @@ pub(crate) fn for_each_batch<E: From<ReportError> + From<damo_frame::FrameError>
 enum Stop<E> {
     /// No more rows are wanted.
     Enough,
-    /// Something failed.
+    /// Reading or taking rows failed; nothing more is read.
     Error(E),
 }
 

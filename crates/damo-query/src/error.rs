@@ -32,7 +32,7 @@ pub enum QueryError {
     /// A function was called with arguments that it does not take.
     #[error("{name}: {problem}")]
     Arguments {
-        /// The function.
+        /// Name of the function.
         name: &'static str,
         /// What is wrong, and what is right.
         problem: String,
@@ -40,9 +40,9 @@ pub enum QueryError {
     /// The answer has a column of a type that no output form knows.
     #[error("column '{column}' of the answer is of type {kind}, which cannot be shown: CAST it to a number or text")]
     Unshowable {
-        /// The column.
+        /// Name of the column.
         column: String,
-        /// Its type.
+        /// Its type in Polars, as text.
         kind: String,
     },
     /// Polars refused the query.

@@ -72,7 +72,7 @@ pub(crate) struct Partial {
     pub of_batch: String,
     /// The columns of regions that it needs, and maybe other words.
     pub words: BTreeSet<String>,
-    /// Its condition.
+    /// The condition of WHERE, which is applied to each batch.
     pub condition: Option<Expr>,
     merges: Vec<Merge>,
     keys: usize,

@@ -48,7 +48,7 @@ impl Bounds {
         }
     }
 
-    /// Both hold.
+    /// What is left if both conditions hold.
     pub(crate) fn and(mut self, other: Self) -> Self {
         for (name, (low, high)) in other.columns {
             let known = self.columns.entry(name).or_insert(ALL);

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 /// A table of blocks that is decoded when Polars asks for it.
 pub(crate) struct BlockScan {
-    /// Which table.
+    /// Which of the tables of blocks is scanned.
     pub table: BlockTable,
     /// Of which records.
     pub sources: Arc<Sources>,

@@ -84,7 +84,7 @@ impl SideTable {
         Self::Events,
     ];
 
-    /// Its name.
+    /// The table's name in SQL.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Records => "records",

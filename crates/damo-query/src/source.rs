@@ -16,7 +16,7 @@ pub(crate) struct TargetInfo {
     pub scheme: Option<u64>,
     /// The process, where it is one.
     pub pid: Option<i64>,
-    /// Its name.
+    /// Name (`comm`) of the target's process.
     pub comm: Option<String>,
 }
 
@@ -43,7 +43,7 @@ impl Source {
         self.targets.get(&key).cloned().unwrap_or_default()
     }
 
-    /// All targets.
+    /// All targets of the record by their keys, later entries in place of earlier ones.
     pub(crate) fn targets(&self) -> &BTreeMap<TargetKey, TargetInfo> {
         &self.targets
     }

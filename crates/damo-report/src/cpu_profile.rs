@@ -45,7 +45,7 @@ pub enum Join {
 /// What to count.
 #[derive(Clone, Debug, Default)]
 pub struct CpuProfileOptions {
-    /// Which samples.
+    /// Which samples are counted: a part of the time, or while memory is hot.
     pub choice: Choice,
     /// Functions that the compiler inlined are functions of their own; else their code counts for the function that it was put
     /// into.

@@ -42,7 +42,8 @@ pub(super) fn is_for_all_times(side: &Side) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Cut, Part};
+    use super::super::Part;
+    use super::super::tests::cut;
     use super::*;
     use damo_model::profile::{
         CodeBase, CodeMappings, ProfileInfo, Sample, Sampled, SampledThread, Samples, StackNode, Symbols,
@@ -79,13 +80,6 @@ mod tests {
             samples: rows.iter().map(sample).collect(),
             addresses: Vec::new(),
         }))
-    }
-
-    fn cut(part: Part, items: &[Item]) -> Vec<Item> {
-        let mut out: Vec<Item> = Vec::new();
-        let mut cut = Cut::new(part, &mut out);
-        items.iter().for_each(|item| cut.put(item).unwrap());
-        out
     }
 
     #[test]

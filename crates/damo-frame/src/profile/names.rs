@@ -7,7 +7,7 @@ use std::collections::HashMap;
 /// What a location is called: one level of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Name<'a> {
-    /// The function.
+    /// The function's name, demangled.
     pub function: &'a str,
     /// Its source file; empty if unknown.
     pub file: &'a str,

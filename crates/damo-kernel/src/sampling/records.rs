@@ -36,41 +36,41 @@ const TRAILER: usize = 24;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Record {
-    /// A sample.
+    /// A thread ran, or accessed memory, when a sample was due.
     Sample(Sample),
     /// Memory that can be executed was mapped.
     Mmap(Mmap),
     /// A thread has a new name.
     Comm {
-        /// When.
+        /// When it got the name, by CLOCK_MONOTONIC.
         time: Nanos,
-        /// The process.
+        /// Number of the process (thread group).
         pid: i32,
-        /// The thread.
+        /// Number of the thread.
         tid: i32,
-        /// The name.
+        /// The name that the thread has from then on.
         comm: String,
         /// Whether it has it because it executed a program: all its mappings are new.
         exec: bool,
     },
     /// A thread was created.
     Fork {
-        /// When.
+        /// When it ended, by CLOCK_MONOTONIC.
         time: Nanos,
         /// Its process, which may be new as well.
         pid: i32,
-        /// The thread.
+        /// Number of the thread that ended.
         tid: i32,
         /// The process of the thread that created it.
         parent: i32,
     },
     /// A thread ended.
     Exit {
-        /// When.
+        /// When it began, by CLOCK_MONOTONIC.
         time: Nanos,
-        /// The process.
+        /// Number of the new process (thread group).
         pid: i32,
-        /// The thread.
+        /// Number of the new thread.
         tid: i32,
     },
     /// The ring was full.
@@ -82,7 +82,7 @@ pub enum Record {
     },
     /// The kernel paused sampling because it took too much time.
     Throttled {
-        /// When.
+        /// When sampling was paused, by CLOCK_MONOTONIC.
         time: Nanos,
     },
 }
@@ -105,13 +105,13 @@ impl Record {
 /// A sample of one thread.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sample {
-    /// When.
+    /// When it was taken, by CLOCK_MONOTONIC.
     pub time: Nanos,
     /// The event's id.
     pub event: u64,
-    /// The process.
+    /// Number of the process (thread group) that ran.
     pub pid: i32,
-    /// The thread.
+    /// Number of the thread that ran.
     pub tid: i32,
     /// The address of the data, where the event has one.
     pub address: Addr,
@@ -126,11 +126,11 @@ pub struct Sample {
 pub struct Mmap {
     /// When it was made.
     pub time: Nanos,
-    /// The process.
+    /// Number of the process (thread group) that mapped it.
     pub pid: i32,
     /// Address of its first byte.
     pub start: Addr,
-    /// Its size.
+    /// How many bytes are mapped.
     pub size: Bytes,
     /// Offset in the file.
     pub offset: Bytes,

@@ -65,7 +65,7 @@ struct Counted {
     places: BTreeMap<u64, u64>,
 }
 
-/// Numbers functions.
+/// Numbers functions in the order in which samples come to them, and counts their samples.
 struct Counting<'p> {
     names: &'p Names,
     located: &'p Located,

@@ -19,7 +19,7 @@ const ERRORS: f64 = 2.0;
 pub struct Change {
     /// The function, as in the profile in which it took more.
     pub name: String,
-    /// Its module.
+    /// The file without folders that the function is in.
     pub module: String,
     /// Share of its own code before and after, 0 to 1.
     pub own: [f64; 2],

@@ -29,7 +29,7 @@ pub struct Chosen {
     pub located: Located,
     /// The samples, in the order of the record.
     pub samples: Vec<Taken>,
-    /// Their threads.
+    /// Threads of the samples, which name them by position.
     pub threads: Vec<SampledThread>,
     /// What they are.
     pub basis: Basis,

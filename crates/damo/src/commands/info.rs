@@ -7,6 +7,7 @@ use crate::progress;
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use damo_frame::{FrameError, Record};
+use damo_model::calendar::date_of_day;
 use damo_model::human::{Show, Style, count_text, format_nr, format_size, plain_json, time_text};
 use damo_model::{Bytes, Intervals, Nanos, Ops, Selection, Side, Source, Target, TargetKey, TimeSpan};
 use serde_json::{Value, json};
@@ -335,16 +336,7 @@ fn kind(side: &Side) -> &'static str {
 fn utc(wall: Nanos) -> String {
     let seconds = wall.0.div_euclid(1_000_000_000);
     let (day, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-    // Days since 1970 to a date of the Gregorian calendar: years counted from March, in eras of 400 years.
-    let z = day + 719_468;
-    let era = z.div_euclid(146_097);
-    let in_era = z.rem_euclid(146_097);
-    let year_of_era = (in_era - in_era / 1460 + in_era / 36_524 - in_era / 146_096) / 365;
-    let day_of_year = in_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let from_march = (5 * day_of_year + 2) / 153;
-    let date = day_of_year - (153 * from_march + 2) / 5 + 1;
-    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
-    let year = era * 400 + year_of_era + i64::from(month <= 2);
+    let (year, month, date) = date_of_day(day);
     format!("{year:04}-{month:02}-{date:02} {:02}:{:02}:{:02} UTC", second / 3600, second / 60 % 60, second % 60)
 }
 
