@@ -18,7 +18,7 @@ use damo_model::{
     TargetKey,
 };
 use names::Names;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a record's history says of this.
 pub const WHAT: &str = "anonymized";
@@ -45,6 +45,8 @@ pub struct Survey {
     pair: Option<ClockPair>,
     targets: BTreeMap<TargetKey, Target>,
     areas: BTreeMap<Space, Areas>,
+    /// Names of the kernel's modules, whose code has addresses in memory and none in files.
+    kernel_modules: BTreeSet<String>,
     start: Option<Nanos>,
     first_wall: Option<Nanos>,
 }

@@ -137,7 +137,7 @@ impl<'a> Cut<'a> {
                 self.declare(*key)?;
             }
             Side::Process(footprint) => footprint.target.map_or(Ok(()), |key| self.declare(key))?,
-            _ => {}
+            _ => self.profile.put_before(side, self.out)?,
         }
         self.out.put(&Item::Side(side.clone()))
     }
@@ -147,12 +147,14 @@ impl<'a> Cut<'a> {
         let mut samples = samples.clone();
         let at = on_record_clock(samples.at, self.clock_pair);
         let (unit, part) = (samples.unit, &self.part);
-        samples.retain(|sample, thread, address| {
+        let is_wanted = |pid: i32| part.targets.is_none() || self.wants_process(pid, None);
+        let wanted: Vec<bool> = samples.threads.iter().map(|thread| is_wanted(thread.pid)).collect();
+        samples.retain(|sample, _, address| {
             let in_time = match (part.time, at) {
                 (Some(wanted), Some(at)) => wanted.contains(sample.moment(at, unit)),
                 _ => true,
             };
-            let is_wanted = part.targets.is_none() || thread.is_none_or(|thread| self.wants_process(thread.pid, None));
+            let is_wanted = wanted.get(sample.thread as usize).copied().unwrap_or(true);
             let in_addresses = match (&part.addresses, address) {
                 (Some(wanted), Some(address)) => {
                     wanted.values().flatten().any(|range| range.start <= address && address < range.end)

@@ -15,6 +15,21 @@ pub use maps::CodeMaps;
 /// The process id under which [`CodeMappings`] tell of the kernel's code, which is the same in all processes.
 pub const KERNEL_PID: i32 = -1;
 
+/// The events that our recorder samples and our importer names, in the words of [`ProfileInfo::event`]: they say nothing of
+/// who recorded.
+pub const EVENTS: [&str; 10] = [
+    "cycles",
+    "cpu-clock",
+    "mem-loads",
+    "ibs_op",
+    "instructions",
+    "cache-misses",
+    "task-clock",
+    "page-faults",
+    "mem",
+    "an event of the processor",
+];
+
 /// What is mapped at an address that can be executed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum CodeKind {
@@ -248,7 +263,7 @@ pub struct LostSamples {
     pub at: Stamp,
     /// How many samples were lost.
     pub samples: u64,
-    /// What dropped them: `ring` (the perf ring was full), `throttled` (the kernel paused sampling).
+    /// What dropped them: `ring`, because the perf ring was full. Other recorders may have other words.
     pub reason: String,
 }
 

@@ -4,7 +4,7 @@
 //! stays: who has the same build of a program can recognise it by that.
 
 use super::{Anonymize, Space, Survey, names};
-use damo_model::profile::{CodeKind, CodeMapping, FrameKind, StackNode, SymbolFrame, Symbols};
+use damo_model::profile::{CodeKind, CodeMapping, EVENTS, FrameKind, Samples, StackNode, SymbolFrame, Symbols};
 use damo_model::{Addr, AddrRange, Bytes, Side};
 use std::collections::BTreeMap;
 
@@ -16,6 +16,8 @@ impl Survey {
                 let ranges = code.mappings.iter().filter(|mapping| mapping.kind != CodeKind::Kernel);
                 let ranges = ranges.map(|mapping| AddrRange::new(mapping.start, mapping.end));
                 self.areas.entry(Space::Code).or_default().0.add(ranges);
+                let modules = code.mappings.iter().filter(|mapping| mapping.kind == CodeKind::KernelModule);
+                self.kernel_modules.extend(modules.map(|mapping| mapping.name.clone()));
             }
             Side::Stacks(stacks) => {
                 // Also of code that no mapping tells of. One by one they are sorted, as ranges are to be.
@@ -24,14 +26,25 @@ impl Survey {
                 self.areas.entry(Space::Code).or_default().0.add(ranges.into_iter());
             }
             Side::Samples(samples) => {
+                let spaces = self.spaces(samples);
+                let mut ranges: BTreeMap<Space, Vec<AddrRange>> = BTreeMap::new();
                 for (sample, address) in samples.samples.iter().zip(&samples.addresses) {
-                    let pid = samples.threads.get(sample.thread as usize).map(|thread| thread.pid);
-                    let space = self.space(None, pid);
-                    self.areas.entry(space).or_default().0.add(std::iter::once(of_address(*address)));
+                    if let Some(space) = spaces.get(sample.thread as usize) {
+                        ranges.entry(*space).or_default().push(of_address(*address));
+                    }
+                }
+                for (space, mut ranges) in ranges {
+                    ranges.sort_unstable_by_key(|range| range.start);
+                    self.areas.entry(space).or_default().0.add(ranges.into_iter());
                 }
             }
             _ => {}
         }
+    }
+
+    /// The address space of each thread that was sampled.
+    fn spaces(&self, samples: &Samples) -> Vec<Space> {
+        samples.threads.iter().map(|thread| self.space(None, Some(thread.pid))).collect()
     }
 }
 
@@ -40,8 +53,11 @@ fn of_address(address: Addr) -> AddrRange {
     AddrRange::new(address, Addr(address.0.saturating_add(1)))
 }
 
+/// A frame's address and the byte before it: a caller's name is looked up by that, because its address is the one that the
+/// call returns to.
 fn of_node(node: &StackNode) -> Option<AddrRange> {
-    (node.kind != FrameKind::Cut).then(|| of_address(node.address))
+    let range = of_address(node.address);
+    (node.kind != FrameKind::Cut).then(|| AddrRange::new(Addr(range.start.0.saturating_sub(1)), range.end))
 }
 
 impl Anonymize<'_> {
@@ -61,8 +77,7 @@ impl Anonymize<'_> {
                 }
             }
             Side::Samples(samples) => {
-                let spaces: Vec<Space> =
-                    samples.threads.iter().map(|thread| self.survey.space(None, Some(thread.pid))).collect();
+                let spaces = self.survey.spaces(samples);
                 for (sample, address) in samples.samples.iter().zip(&mut samples.addresses) {
                     let space = spaces.get(sample.thread as usize).copied();
                     *address = space.map_or(Addr(0), |space| self.moved(space, *address));
@@ -75,8 +90,7 @@ impl Anonymize<'_> {
                 }
             }
             Side::Profile(info) => {
-                let known = ["cycles", "cpu-clock", "mem-loads", "ibs_op"];
-                if !known.contains(&info.event.as_str()) {
+                if !EVENTS.contains(&info.event.as_str()) {
                     info.event = "other".to_owned();
                 }
                 for why in [&mut info.no_kernel, &mut info.no_addresses] {
@@ -85,11 +99,7 @@ impl Anonymize<'_> {
                     }
                 }
             }
-            Side::LostSamples(lost) => {
-                if !matches!(lost.reason.as_str(), "ring" | "throttled") {
-                    lost.reason = names::reason(&lost.reason);
-                }
-            }
+            Side::LostSamples(lost) => lost.reason = names::reason(&lost.reason),
             Side::Symbols(symbols) => self.symbols(symbols),
             _ => return false,
         }
@@ -122,10 +132,12 @@ impl Anonymize<'_> {
     /// Functions become numbers, each name the same one within its module; files and lines go. Addresses of names are offsets
     /// in files, which mappings keep.
     fn symbols(&mut self, symbols: &mut Symbols) {
+        let name = &symbols.module.name;
+        let is_kernel = name.starts_with("[kernel") || self.survey.kernel_modules.contains(name);
+        let is_memory = is_kernel || symbols.module.pid.is_some();
         symbols.module.name = self.code_name(&symbols.module.name);
         symbols.module.build_id.clear();
         symbols.module.pid = symbols.module.pid.map(|pid| self.names.pid(pid));
-        let is_memory = symbols.module.pid.is_some() || symbols.module.name.starts_with("[kernel");
         let mut numbers: BTreeMap<u32, u32> = BTreeMap::new();
         let mut texts = Vec::new();
         for address in &mut symbols.addresses {
@@ -150,7 +162,7 @@ impl Anonymize<'_> {
 mod tests {
     use super::*;
     use damo_model::profile::{
-        CodeBase, CodeMappings, CodeModule, LostSamples, ProfileInfo, Sample, Sampled, SampledThread, Samples, Stacks,
+        CodeBase, CodeMappings, CodeModule, LostSamples, ProfileInfo, Sample, Sampled, SampledThread, Stacks,
         SymbolAddress,
     };
     use damo_model::{Item, Meta, Nanos, Sink, Stamp};
@@ -243,5 +255,55 @@ mod tests {
         assert_eq!(stacks.nodes[0].kind, FrameKind::Cut);
         assert_eq!((symbols.module.name.as_str(), symbols.text(0)), ("file #1", "function #1"));
         assert_eq!(symbols.addresses[0].frames[0], SymbolFrame { function: 0, file: None, line: None });
+    }
+
+    /// Symbols of a module whose addresses are those in memory.
+    fn in_memory(name: &str, address: u64) -> Item {
+        let frames = vec![SymbolFrame { function: 0, file: None, line: None }];
+        Item::Side(Side::Symbols(Symbols {
+            at: AT,
+            module: CodeModule { name: name.into(), ..CodeModule::default() },
+            texts: vec!["f".into()],
+            addresses: vec![SymbolAddress { address, frames }],
+        }))
+    }
+
+    #[test]
+    fn names_of_callers_and_of_modules_of_the_kernel_move_with_their_frames() {
+        let (caller, in_module) = (0xffff_ffff_8100_0105, 0xffff_ffff_c000_0020);
+        let node = |address| StackNode { parent: None, address: Addr(address), kind: FrameKind::Kernel };
+        let module = CodeMapping {
+            start: Addr(0xffff_ffff_c000_0000),
+            end: Addr(0xffff_ffff_c000_1000),
+            kind: CodeKind::KernelModule,
+            name: "[acme]".into(),
+            ..CodeMapping::default()
+        };
+        let items = [
+            Item::Meta(Meta::default()),
+            Item::Side(Side::Code(CodeMappings { at: AT, pid: -1, base: CodeBase::Nothing, mappings: vec![module] })),
+            Item::Side(Side::Stacks(Stacks { at: AT, table: 9, first: 0, nodes: vec![node(caller), node(in_module)] })),
+            // Of a caller the name is that of the byte before the address that the call returns to.
+            in_memory("[kernel.kallsyms]", caller - 1),
+            in_memory("[acme]", in_module),
+        ];
+        let mut survey = Survey::default();
+        items.iter().for_each(|item| survey.put(item).unwrap());
+        let mut out: Vec<Item> = Vec::new();
+        let mut anonymize = Anonymize::new(survey, false, &mut out).unwrap();
+        items.iter().for_each(|item| anonymize.put(item).unwrap());
+        let [
+            _,
+            _,
+            Item::Side(Side::Stacks(stacks)),
+            Item::Side(Side::Symbols(kernel)),
+            Item::Side(Side::Symbols(module)),
+        ] = &out[..]
+        else {
+            panic!("{out:?}")
+        };
+        let moved: Vec<u64> = stacks.nodes.iter().map(|node| node.address.0).collect();
+        assert_eq!([kernel, module].map(|symbols| symbols.addresses[0].address), [moved[0] - 1, moved[1]]);
+        assert!(moved.iter().all(|address| *address > 0 && ![caller, in_module].contains(address)), "{moved:x?}");
     }
 }

@@ -25,13 +25,24 @@ impl EarlierProfile {
 
     /// Writes what samples with stacks of this table refer to, unless that was done.
     pub(super) fn put(&mut self, table: u64, out: &mut dyn Sink) -> Result<(), SinkError> {
-        for side in std::mem::take(&mut self.sides) {
-            out.put(&Item::Side(side))?;
-        }
+        self.put_code(out)?;
         for stacks in self.stacks.remove(&table).unwrap_or_default() {
             out.put(&Item::Side(Side::Stacks(stacks)))?;
         }
         Ok(())
+    }
+
+    /// Writes what has to stand before a piece of the part: earlier mappings before later ones, and a table's nodes in order.
+    pub(super) fn put_before(&mut self, side: &Side, out: &mut dyn Sink) -> Result<(), SinkError> {
+        match side {
+            Side::Stacks(stacks) => self.put(stacks.table, out),
+            Side::Code(_) => self.put_code(out),
+            _ => Ok(()),
+        }
+    }
+
+    fn put_code(&mut self, out: &mut dyn Sink) -> Result<(), SinkError> {
+        std::mem::take(&mut self.sides).into_iter().try_for_each(|side| out.put(&Item::Side(side)))
     }
 }
 
@@ -120,5 +131,17 @@ mod tests {
         let kept = cut(part, &items);
         let Some(Item::Side(Side::Samples(kept))) = kept.last() else { panic!("samples: {kept:?}") };
         assert_eq!(kept.threads.iter().map(|thread| thread.pid).collect::<Vec<_>>(), [5, 101]);
+    }
+
+    #[test]
+    fn nodes_and_code_of_the_part_stand_behind_the_earlier_ones_of_their_table() {
+        let nodes = |time, first| {
+            Item::Side(Side::Stacks(Stacks { at: at(time), table: 8, first, nodes: vec![StackNode::default()] }))
+        };
+        let (meta, late) = (Item::Meta(Meta::default()), samples(150, 8, &[(0, 1)]));
+        let items = [meta, code(0), nodes(90, 0), code(110), nodes(110, 1), late];
+        let part = Part { time: Some(TimeSpan::new(Nanos(100), Nanos(200))), ..Part::default() };
+        let [meta, code, nodes, later_code, later_nodes, late] = items.clone();
+        assert_eq!(cut(part, &items), [meta, code, later_code, nodes, later_nodes, late]);
     }
 }
