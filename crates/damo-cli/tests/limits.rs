@@ -145,8 +145,11 @@ fn a_record_to_nowhere_is_refused_unless_nowhere_was_asked_for() {
     let said = String::from_utf8_lossy(&out.stderr);
     assert_eq!(out.status.code(), Some(2), "{said}");
     assert!(said.contains("standard output is closed") && said.contains("-o FILE"), "{said}");
-    let out = shell(dir.path(), "\"$damo\" --simulate stairs --timeout 1s -o - >/dev/null");
-    assert_eq!(out.status.code(), Some(0), "{}", String::from_utf8_lossy(&out.stderr));
+    // Also if it was opened for reading as well, as some programs do for the output of others.
+    for null in [">/dev/null", "1<>/dev/null"] {
+        let out = shell(dir.path(), &format!("\"$damo\" --simulate stairs --timeout 1s -o - {null}"));
+        assert_eq!(out.status.code(), Some(0), "{null}: {}", String::from_utf8_lossy(&out.stderr));
+    }
 }
 
 #[test]

@@ -11,6 +11,7 @@
 //! - [`features`]: what this kernel's DAMON can do
 //! - [`rights`]: a program with the rights of the user who called sudo
 //! - [`signals`]: who sent one, and whether it was ignored when we were started
+//! - [`streams`]: whether standard output was open when we were started
 //! - [`procfs`]: processes, memory, pressure, CPU time
 //! - [`areas`]: memory in mappings of its own, for a workload
 //!
@@ -51,6 +52,7 @@ pub mod rights;
 pub mod ring;
 pub mod sampling;
 pub mod signals;
+pub mod streams;
 pub mod sysfs;
 mod system;
 pub mod tracefs;

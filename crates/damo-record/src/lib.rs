@@ -18,8 +18,9 @@ mod session;
 mod simulate;
 mod summary;
 
+pub use damo_kernel::streams::stdout_is_closed;
 pub use error::RecordError;
-pub use record_output::{Written, stdout_is_closed};
+pub use record_output::Written;
 
 use damo_steer::Notifier;
 use damo_steer::signals::Signals;

@@ -16,13 +16,12 @@ use crate::error::RecordError;
 use crate::request::Output;
 use damo_format::{Kind, NewFile, Owner, RecordFile, Rules, Summary, WriteError, Writer, WriterOptions};
 use damo_kernel::rights::Rights;
+use damo_kernel::streams::stdout_is_closed;
 use damo_model::human::Show;
 use damo_model::{Item, Nanos, Sink, SinkError};
-use rustix::fs::{FileType, OFlags, fcntl_getfl, fstat};
 use std::fs::File;
 use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// What was written when all is done.
@@ -119,7 +118,7 @@ impl RecordOutput {
             if out.is_terminal() {
                 return Err(RecordError::ToTerminal);
             }
-            if is_in_place_of_a_closed_one(&out) {
+            if stdout_is_closed() {
                 return Err(RecordError::ToClosedOutput);
             }
             return stream(out, options, PathBuf::from(STANDARD_OUTPUT));
@@ -296,21 +295,6 @@ fn standard_output() -> io::Result<File> {
         return Ok(pipe);
     }
     io::stdout().as_fd().try_clone_to_owned().map(File::from)
-}
-
-/// Whether standard output was closed by whoever started us, so that what is written there is lost.
-pub fn stdout_is_closed() -> bool {
-    is_in_place_of_a_closed_one(io::stdout())
-}
-
-/// Whether an output leads nowhere because there was none: for a closed standard output the runtime opens the null device
-/// before `main`, and that for reading as well, which `>/dev/null` does not. Some programs that give theirs no output do
-/// the same.
-fn is_in_place_of_a_closed_one(output: impl AsFd) -> bool {
-    let null = std::fs::metadata("/dev/null").map(|null| null.rdev());
-    let found = fstat(&output).ok().filter(|found| FileType::from_raw_mode(found.st_mode) == FileType::CharacterDevice);
-    found.zip(null.ok()).is_some_and(|(found, null)| found.st_rdev == null)
-        && fcntl_getfl(&output).is_ok_and(|flags| flags & OFlags::ACCMODE == OFlags::RDWR)
 }
 
 /// An output that is written to as items come: standard output, a pipe or a device.
