@@ -46,6 +46,20 @@ pub enum CodeKind {
     KernelModule,
 }
 
+impl CodeKind {
+    /// What the name of a process's mapping, in `/proc/PID/maps` or of perf, stands for.
+    pub fn of_mapping(name: &str) -> Self {
+        // Memory that has a name because it is shared: compilers write code to it, and no file can be read.
+        let is_memory =
+            ["//", "/memfd:", "/dev/zero", "/SYSV", "/anon_hugepage"].iter().any(|known| name.starts_with(known));
+        match name {
+            "[vdso]" => CodeKind::Vdso,
+            name if name.starts_with('/') && !is_memory => CodeKind::File,
+            _ => CodeKind::Anonymous,
+        }
+    }
+}
+
 /// A mapping of memory that can be executed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct CodeMapping {
@@ -321,6 +335,14 @@ impl Symbols {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn code_of_files_of_compilers_and_of_the_kernel_is_told_apart() {
+        let kinds = ["/usr/bin/x", "/tmp/x (deleted)", "//anon", "", "[anon:jit]", "/memfd:jit (deleted)", "[vdso]"]
+            .map(CodeKind::of_mapping);
+        let (file, anonymous) = (CodeKind::File, CodeKind::Anonymous);
+        assert_eq!(kinds, [file, file, anonymous, anonymous, anonymous, anonymous, CodeKind::Vdso]);
+    }
 
     #[test]
     fn samples_that_are_left_out_take_their_threads_and_addresses_with_them() {

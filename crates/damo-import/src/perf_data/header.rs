@@ -4,6 +4,7 @@ use super::attr::Attr;
 use super::bytes::{Cursor, text, u32_at, u64_at};
 use crate::error::FilePosition;
 use damo_model::{ClockPair, Nanos};
+use std::collections::HashMap;
 use std::ops::Range;
 
 const TRACING_DATA: u32 = 1;
@@ -140,7 +141,7 @@ pub(super) struct Features {
     pub(super) command: Vec<String>,
     pub(super) clock_pair: Option<ClockPair>,
     /// Build ids by names of files.
-    pub(super) build_ids: Vec<(String, Vec<u8>)>,
+    pub(super) build_ids: HashMap<String, Vec<u8>>,
 }
 
 impl Features {
@@ -175,17 +176,17 @@ impl Features {
 
 /// Records of files: a header with the record's length, a process, 20 bytes of build id with its length behind it (24 in all),
 /// and the file's name.
-fn build_ids(data: &[u8]) -> Vec<(String, Vec<u8>)> {
+fn build_ids(data: &[u8]) -> HashMap<String, Vec<u8>> {
     /// Set where the length of the build id is told.
     const HAS_SIZE: u16 = 1 << 15;
     let mut rest = data;
-    let mut found = Vec::new();
+    let mut found = HashMap::new();
     while found.len() < MAX_BUILD_IDS {
         let word = |at: usize| Some(u16::from_le_bytes(*rest.get(at..)?.first_chunk()?));
         let (Some(misc), Some(len)) = (word(4), word(6).map(usize::from)) else { break };
         let Some((record, after)) = rest.split_at_checked(len).filter(|_| len >= 36) else { break };
         let size = if misc & HAS_SIZE != 0 { usize::from(record[32]).min(20) } else { 20 };
-        found.push((text(&record[36..]), record[12..12 + size].to_vec()));
+        found.entry(text(&record[36..])).or_insert_with(|| record[12..12 + size].to_vec());
         rest = after;
     }
     found

@@ -43,6 +43,31 @@ struct Held {
     address: u64,
 }
 
+/// Where a thread's name comes from.
+enum ThreadName {
+    Given(String),
+    /// That of the thread which created it.
+    Of(i32),
+}
+
+/// The names that threads have in the end.
+fn thread_names(mut names: Vec<(i64, i32, ThreadName)>) -> HashMap<i32, String> {
+    names.sort_by_key(|(at, ..)| *at);
+    let mut comms: HashMap<i32, String> = HashMap::new();
+    for (_, tid, name) in names {
+        let name = match name {
+            ThreadName::Given(name) => Some(name),
+            ThreadName::Of(creator) => comms.get(&creator).cloned(),
+        };
+        match name {
+            Some(name) => comms.insert(tid, name),
+            // An earlier thread of this number may have had one.
+            None => comms.remove(&tid),
+        };
+    }
+    comms
+}
+
 /// What is collected in a run over the records.
 #[derive(Default)]
 struct Collected {
@@ -50,7 +75,8 @@ struct Collected {
     nodes: Vec<StackNode>,
     numbers: HashMap<StackNode, u32>,
     threads: BTreeMap<(i32, i32), u32>,
-    comms: HashMap<i32, String>,
+    /// When which thread got which name. Records of different CPUs are in no order.
+    names: Vec<(i64, i32, ThreadName)>,
     samples: Vec<Held>,
     /// Samples of other events.
     others: u64,
@@ -104,13 +130,17 @@ impl Collected {
             records::FORK => {
                 let pid = |at| u32_at(body, at).map(|pid| pid as i32);
                 let (Some(child), Some(parent)) = (pid(0), pid(4)) else { return };
+                if let Some((thread, creator)) = pid(8).zip(pid(12)) {
+                    self.names.push((time(), thread, ThreadName::Of(creator)));
+                }
                 if child != parent {
                     self.begin(child, CodeBase::CopyOf(parent), u64_at(body, 16).map_or(0, |time| time as i64));
                 }
             }
             records::COMM => {
                 let Some((pid, tid)) = u32_at(body, 0).zip(u32_at(body, 4)) else { return };
-                self.comms.insert(tid as i32, text(body.get(8..).unwrap_or_default()));
+                let name = text(body.get(8..).unwrap_or_default());
+                self.names.push((time(), tid as i32, ThreadName::Given(name)));
                 if misc & COMM_EXEC != 0 {
                     self.begin(pid as i32, CodeBase::Nothing, time());
                 }
@@ -215,8 +245,9 @@ impl Collected {
             give(Side::Stacks(Stacks { at: first, table, first: (part * NODES) as u32, nodes: nodes.to_vec() }))?;
         }
         let mut threads: Vec<SampledThread> = vec![SampledThread::default(); self.threads.len()];
+        let comms = thread_names(self.names);
         for ((pid, tid), number) in self.threads {
-            let comm = self.comms.get(&tid).or_else(|| self.comms.get(&pid)).cloned().unwrap_or_default();
+            let comm = comms.get(&tid).or_else(|| comms.get(&pid)).cloned().unwrap_or_default();
             if let Some(thread) = threads.get_mut(number as usize) {
                 *thread = SampledThread { pid, tid, comm };
             }
@@ -280,14 +311,10 @@ fn mapping(kind: u32, body: &[u8], misc: u16, file: &PerfData<'_>) -> Option<(i3
     let kind = match name.as_str() {
         _ if is_kernel && name.starts_with("[kernel") => CodeKind::Kernel,
         _ if is_kernel => CodeKind::KernelModule,
-        "[vdso]" => CodeKind::Vdso,
-        "//anon" => CodeKind::Anonymous,
-        _ if name.starts_with('/') && !name.starts_with("/memfd:") => CodeKind::File,
-        _ => CodeKind::Anonymous,
+        name => CodeKind::of_mapping(name),
     };
     if build_id.is_empty() {
-        let known = file.features.build_ids.iter().find(|(known, _)| *known == name);
-        build_id = known.map(|(_, id)| id.clone()).unwrap_or_default();
+        build_id = file.features.build_ids.get(&name).cloned().unwrap_or_default();
     }
     if kind == CodeKind::Kernel {
         // perf adds the symbol that the text begins with.
@@ -302,4 +329,27 @@ fn mapping(kind: u32, body: &[u8], misc: u16, file: &PerfData<'_>) -> Option<(i3
         build_id,
     };
     Some((if is_kernel { KERNEL_PID } else { pid }, mapping))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_is_called_as_the_one_that_created_it_until_it_gets_a_name() {
+        let given = |name: &str| ThreadName::Given(name.to_owned());
+        // Of several CPUs, whose records are not in order of time.
+        let names = vec![
+            (30, 9, given("program")),
+            (40, 10, ThreadName::Of(8)),
+            (0, 7, given("main")),
+            (0, 8, given("worker")),
+            (20, 9, ThreadName::Of(7)),
+            (10, 11, given("earlier")),
+            (50, 11, ThreadName::Of(12)),
+        ];
+        let named = thread_names(names);
+        let told: Vec<Option<&str>> = [7, 8, 9, 10, 11].map(|tid| named.get(&tid).map(String::as_str)).to_vec();
+        assert_eq!(told, [Some("main"), Some("worker"), Some("program"), Some("worker"), None]);
+    }
 }

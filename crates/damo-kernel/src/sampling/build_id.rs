@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
 /// Program headers and notes stand at the beginning of a file; more of it is not read for them.
@@ -15,11 +15,18 @@ const MOST_BYTES: usize = 64;
 
 /// The build id of an ELF file; `None` if it has none or is not such a file. Opens nothing but regular files.
 pub fn of_file(path: &Path) -> Option<Vec<u8>> {
+    // To open a device may already do something.
     if !std::fs::metadata(path).ok()?.is_file() {
         return None;
     }
-    let file = File::open(path).ok()?;
+    let file = open_regular(path)?;
     of_elf(&|offset, bytes| file.read_at(bytes, offset).ok())
+}
+
+/// Opens a regular file, and never waits: the monitored process can have put a FIFO in its place since it was looked at.
+fn open_regular(path: &Path) -> Option<File> {
+    let file = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path).ok()?;
+    file.metadata().is_ok_and(|metadata| metadata.is_file()).then_some(file)
 }
 
 /// The build id of the running kernel, from `/sys/kernel/notes` at this path.
@@ -147,6 +154,16 @@ mod tests {
         let told = text.lines().find_map(|line| line.trim().strip_prefix("Build ID: ").map(str::to_owned));
         let found = of_file(&me).map(|id| id.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
         assert_eq!(found, told);
+    }
+
+    #[test]
+    fn a_fifo_that_takes_the_place_of_a_file_is_not_waited_for() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("fifo");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::RUSR).expect("a FIFO");
+        assert!(open_regular(&path).is_none());
+        std::fs::write(dir.path().join("file"), "").expect("a file");
+        assert!(open_regular(&dir.path().join("file")).is_some());
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use crate::error::{Error, Result};
 use crate::io::Root;
 use crate::ring::mmap::{On, Sampling, flag, open_sampling};
+use crate::ring::online_cpus;
 use crate::sampling::records;
 use std::io;
 use std::ops::RangeInclusive;
@@ -57,14 +58,19 @@ type Trial<'a> = &'a dyn Fn(&Sampling) -> io::Result<()>;
 /// # Errors
 /// [`Error::Sampling`] or [`Error::Invalid`] with the remedy.
 pub fn choose(root: &Root, frequency: u32, all: bool) -> Result<Chosen> {
-    // The thread 0 is the calling one.
-    let on = if all { On::Cpu(0) } else { On::Thread(0) };
-    let mut chosen = choose_with(root, frequency, &|sampling| open_sampling(sampling, on, 0).map(drop))?;
-    if all {
-        // A CPU that does nothing is none of the processes' business.
+    // The thread 0 is the calling one. The CPU 0 may be offline.
+    let on = if all { On::Cpu(online_cpus(root)?.first().copied().unwrap_or(0)) } else { On::Thread(0) };
+    let chosen = choose_with(root, frequency, &|sampling| open_sampling(sampling, on, 0).map(drop))?;
+    Ok(if all { without_idle(chosen) } else { chosen })
+}
+
+/// A CPU that does nothing is none of the processes' business. Only the clock goes on there: counters count no cycles, and
+/// some processors' refuse the flag.
+fn without_idle(mut chosen: Chosen) -> Chosen {
+    if chosen.cpu.kind == PERF_TYPE_SOFTWARE {
         chosen.cpu.flags |= flag::EXCLUDE_IDLE;
     }
-    Ok(chosen)
+    chosen
 }
 
 fn choose_with(root: &Root, frequency: u32, trial: Trial<'_>) -> Result<Chosen> {
@@ -177,7 +183,9 @@ fn access(
     kernel: u64,
     trial: Trial<'_>,
 ) -> std::result::Result<(Sampling, String), String> {
-    let mut tried = Vec::new();
+    let mut refusals = Vec::new();
+    // Some processors cannot leave out the kernel.
+    let kernels = if kernel == 0 { &[0][..] } else { &[kernel, 0] };
     for (pmu, event) in [("cpu", "mem-loads"), ("cpu_core", "mem-loads"), ("ibs_op", "")] {
         let dir = format!("sys/bus/event_source/devices/{pmu}");
         let Ok(kind) = root.read_number::<u32>(&format!("{dir}/type")) else { continue };
@@ -189,25 +197,27 @@ fn access(
         };
         let name = if event.is_empty() { pmu } else { event };
         let Some(config) = config else {
-            tried.push(format!("the description of {name} is not understood"));
+            refusals.push(format!("the description of {name} is not understood"));
             continue;
         };
+        let mut why = String::new();
         for precise in [3, 2, 1, 0u64] {
-            for kernel in [kernel, 0] {
-                let flags = base.flags | kernel | precise << flag::PRECISE_SHIFT;
+            for kernel in kernels {
+                let flags = base.flags | *kernel | precise << flag::PRECISE_SHIFT;
                 let sampling = Sampling { kind, config, flags, ..*base };
                 match trial(&sampling) {
                     Ok(()) => return Ok((sampling, name.to_owned())),
                     Err(error) if error.raw_os_error().is_some_and(|errno| ABSENT.contains(&errno)) => {}
-                    Err(error) => tried.push(format!("{name}: {error}")),
+                    Err(error) => why = format!(": {error}"),
                 }
             }
         }
-        tried.push(format!("the kernel refuses {name}"));
+        refusals.push(format!("the kernel refuses {name}{why}"));
     }
-    Err(tried
-        .pop()
-        .unwrap_or_else(|| "the processor has no event that samples them (mem-loads, ibs_op) here".to_owned()))
+    match refusals.is_empty() {
+        true => Err("the processor has no event that samples them (mem-loads, ibs_op) here".to_owned()),
+        false => Err(refusals.join("; ")),
+    }
 }
 
 /// The configuration words of an event, from its description (`event=0xcd,umask=0x1,ldlat=3`) and where the PMU has each term
@@ -323,6 +333,24 @@ mod tests {
         let nothing = |sampling: &Sampling| if sampling.kind == 4 { refuse(libc::ENOENT) } else { Ok(()) };
         let choice = choose_with(&root, 99, &nothing).expect("goes without").choice;
         assert!(choice.no_addresses.contains("refuses mem-loads"), "{}", choice.no_addresses);
+        let asked = std::cell::RefCell::new(Vec::new());
+        let forbidden = |sampling: &Sampling| match sampling.kind == 4 {
+            true => refuse(libc::EACCES).inspect_err(|_| asked.borrow_mut().push(*sampling)),
+            false => Ok(()),
+        };
+        let choice = choose_with(&root, 99, &forbidden).expect("goes without").choice;
+        assert!(choice.no_addresses.contains("refuses mem-loads: Permission denied"), "{}", choice.no_addresses);
+        assert_eq!(asked.borrow().len(), 4, "each precision is tried once");
+    }
+
+    #[test]
+    fn only_the_clock_is_told_to_leave_out_cpus_that_do_nothing() {
+        let idle = |absent: Option<u32>| {
+            let trial = |sampling: &Sampling| if absent == Some(sampling.kind) { refuse(libc::ENOENT) } else { Ok(()) };
+            let chosen = choose_with(&machine(&[]), 99, &trial).expect("goes");
+            without_idle(chosen).cpu.flags & flag::EXCLUDE_IDLE
+        };
+        assert_eq!([idle(None), idle(Some(PERF_TYPE_HARDWARE))], [0, flag::EXCLUDE_IDLE]);
     }
 
     #[test]

@@ -11,7 +11,7 @@
 //! let root = Root::host();
 //! let mut ring = SampleRing::open(&root, choose(&root, 99, false)?)?;
 //! ring.add(std::process::id() as i32)?;
-//! ring.drain(false, &mut |record| println!("{record:?}"));
+//! ring.drain(false).iter().for_each(|record| println!("{record:?}"));
 //! # Ok::<(), damo_kernel::Error>(())
 //! ```
 
@@ -48,12 +48,14 @@ pub trait Samples {
     /// # Errors
     /// [`Error::Sampling`] with the remedy.
     fn add(&mut self, tid: i32) -> Result<bool>;
-    /// Hands out what came, in order of time; `all`: the last records as well, which others may still come before.
-    fn drain(&mut self, all: bool, take: &mut dyn FnMut(Record));
+    /// What came, in order of time; `all`: the last records as well, which others may still come before.
+    fn drain(&mut self, all: bool) -> Vec<Record>;
     /// Whether a record of this event is a sample of an access, with the address of the data.
     fn is_access(&self, event: u64) -> bool;
     /// What is sampled.
     fn choice(&self) -> &Choice;
+    /// Bytes of the rings that made no sense so far. Always 0 with an intact kernel.
+    fn nonsense(&self) -> u64;
 }
 
 /// The rings of a recording: one on each CPU.
@@ -63,7 +65,6 @@ pub struct SampleRing {
     chosen: Chosen,
     cpus: Vec<Cpu>,
     accesses: HashSet<u64>,
-    /// Bytes that made no sense. Always 0 with an intact kernel.
     nonsense: u64,
     bytes: Vec<u8>,
 }
@@ -129,11 +130,6 @@ impl SampleRing {
         let remedy = events::remedy(&self.root, &source);
         Error::Sampling { event: self.chosen.choice.event.clone(), on, source, remedy }
     }
-
-    /// Bytes that made no sense so far.
-    pub fn nonsense(&self) -> u64 {
-        self.nonsense
-    }
 }
 
 impl Samples for SampleRing {
@@ -148,7 +144,7 @@ impl Samples for SampleRing {
         Ok(added)
     }
 
-    fn drain(&mut self, all: bool, take: &mut dyn FnMut(Record)) {
+    fn drain(&mut self, all: bool) -> Vec<Record> {
         // What was stamped before the first ring was looked at cannot be overtaken by what is in another.
         let now = Nanos(i64::try_from(system::monotonic()).unwrap_or(i64::MAX));
         let horizon = if all { Nanos(i64::MAX) } else { now.saturating_sub(CLOCK_SLACK) };
@@ -164,7 +160,7 @@ impl Samples for SampleRing {
             self.nonsense += nonsense;
         }
         records.sort_by_key(Record::time);
-        records.into_iter().for_each(take);
+        records
     }
 
     fn is_access(&self, event: u64) -> bool {
@@ -173,6 +169,10 @@ impl Samples for SampleRing {
 
     fn choice(&self) -> &Choice {
         &self.chosen.choice
+    }
+
+    fn nonsense(&self) -> u64 {
+        self.nonsense
     }
 }
 
@@ -237,7 +237,7 @@ mod tests {
         begin.send(()).expect("heard");
         let child = parent.join().expect("ends");
         let (mut samples, mut forked, mut last) = (0, false, Nanos(0));
-        ring.drain(true, &mut |record| {
+        for record in ring.drain(true) {
             assert!(record.time() >= last, "in order");
             last = record.time();
             match record {
@@ -248,7 +248,7 @@ mod tests {
                 Record::Fork { tid, .. } => forked |= tid == child,
                 _ => {}
             }
-        });
+        }
         assert!(samples > 0 && forked, "{samples} samples, told of the thread: {forked}");
         assert_eq!(ring.nonsense(), 0);
     }

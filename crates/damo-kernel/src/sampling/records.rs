@@ -55,22 +55,24 @@ pub enum Record {
     },
     /// A thread was created.
     Fork {
-        /// When it ended, by CLOCK_MONOTONIC.
+        /// When it began, by CLOCK_MONOTONIC.
         time: Nanos,
         /// Its process, which may be new as well.
         pid: i32,
-        /// Number of the thread that ended.
+        /// Number of the new thread.
         tid: i32,
         /// The process of the thread that created it.
         parent: i32,
+        /// The thread that created it, whose name it has.
+        creator: i32,
     },
     /// A thread ended.
     Exit {
-        /// When it began, by CLOCK_MONOTONIC.
+        /// When it ended, by CLOCK_MONOTONIC.
         time: Nanos,
-        /// Number of the new process (thread group).
+        /// Number of its process (thread group).
         pid: i32,
-        /// Number of the new thread.
+        /// Number of the thread.
         tid: i32,
     },
     /// The ring was full.
@@ -184,8 +186,8 @@ fn record(of_kind: u32, misc: u16, body: &[u8]) -> Option<Option<Record>> {
             Some(Record::Comm { time, pid, tid, comm: text(body.get(8..)?), exec: misc & COMM_EXEC != 0 })
         }
         kind::FORK => {
-            let (pid, parent, tid) = (i32_at(body, 0)?, i32_at(body, 4)?, i32_at(body, 8)?);
-            Some(Record::Fork { time, pid, tid, parent })
+            let (pid, parent) = (i32_at(body, 0)?, i32_at(body, 4)?);
+            Some(Record::Fork { time, pid, tid: i32_at(body, 8)?, parent, creator: i32_at(body, 12)? })
         }
         kind::EXIT => Some(Record::Exit { time, pid: i32_at(body, 0)?, tid: i32_at(body, 8)? }),
         kind::THROTTLE => Some(Record::Throttled { time }),
@@ -347,7 +349,7 @@ mod tests {
             Record::Mmap(mapped.clone()),
             Record::Mmap(Mmap { build_id: Vec::new(), ..mapped }),
             Record::Comm { time: TIME, pid: 7, tid: 8, comm: "sh".into(), exec: true },
-            Record::Fork { time: TIME, pid: 9, tid: 10, parent: 7 },
+            Record::Fork { time: TIME, pid: 9, tid: 10, parent: 7, creator: 8 },
             Record::Exit { time: TIME, pid: 9, tid: 10 },
             Record::Lost { time: TIME, records: 300 },
             Record::Lost { time: TIME, records: 4 },

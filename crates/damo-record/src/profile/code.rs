@@ -11,12 +11,13 @@ use std::path::PathBuf;
 
 /// Bytes of `/proc/kallsyms` in which the beginning of the kernel's text is looked for.
 const MOST_SYMBOLS: u64 = 1 << 20;
+const VDSO: &str = "[vdso]";
 
 /// Reads and keeps account of mappings that can be executed.
 pub(super) struct Code {
     root: Root,
     procfs: Procfs,
-    /// Processes whose mappings are in the record.
+    /// Processes that were met: what can be known of their mappings is in the record.
     known: HashSet<i32>,
     waiting: Vec<CodeMappings>,
 }
@@ -47,29 +48,33 @@ impl Code {
         self.tell(at, KERNEL_PID, CodeBase::Nothing, vec![mapping]);
     }
 
-    /// Reads what a process has mapped, unless it is known.
+    /// Reads what a process has mapped, unless it was met before: also one that is gone, and a thread of the kernel, which has
+    /// nothing, are looked at once and not for each sample.
     pub(super) fn meet(&mut self, pid: i32, at: Nanos) {
-        if !self.known.contains(&pid) {
-            self.read(pid, at, CodeBase::Nothing);
+        if self.known.insert(pid) {
+            self.read(pid, at, CodeBase::Nothing, |_| true);
         }
     }
 
-    /// Reads all that a process has mapped. What the kernel does not tell of, the vDSO of a program that was just executed,
-    /// becomes known in this way.
-    pub(super) fn read(&mut self, pid: i32, at: Nanos, base: CodeBase) {
+    /// Reads where a program that was just executed has its vDSO, the only code that the kernel does not tell of.
+    pub(super) fn meet_vdso(&mut self, pid: i32, at: Nanos) {
+        self.read(pid, at, CodeBase::Kept, |mapping| mapping.name == VDSO);
+    }
+
+    fn read(&mut self, pid: i32, at: Nanos, base: CodeBase, wants: fn(&Mapping) -> bool) {
         // It may be gone.
         let Ok(mappings) = self.procfs.maps(pid) else { return };
-        let code = mappings.into_iter().filter(|mapping| mapping.perms.contains('x') && mapping.name != "[vsyscall]");
+        let is_code = |mapping: &Mapping| mapping.perms.contains('x') && mapping.name != "[vsyscall]";
+        let code = mappings.into_iter().filter(|mapping| is_code(mapping) && wants(mapping));
         let code: Vec<CodeMapping> = code.map(|mapping| self.mapping(pid, mapping)).collect();
         if !code.is_empty() {
-            self.known.insert(pid);
             self.tell(at, pid, base, code);
         }
     }
 
     fn mapping(&self, pid: i32, mapping: Mapping) -> CodeMapping {
         let Mapping { start, end, offset, name, .. } = mapping;
-        let kind = kind(&name);
+        let kind = CodeKind::of_mapping(&name);
         let build_id = self.build_id(pid, kind, &name, start, end);
         let name = if name.is_empty() { "//anon".to_owned() } else { name };
         CodeMapping { start, end, offset, kind, name, build_id }
@@ -83,7 +88,7 @@ impl Code {
             return;
         }
         let end = Addr(start.0.saturating_add(size.0));
-        let kind = kind(&name);
+        let kind = CodeKind::of_mapping(&name);
         let build_id = if build_id.is_empty() { self.build_id(pid, kind, &name, start, end) } else { build_id };
         let mapping = CodeMapping { start, end, offset, kind, name, build_id };
         match self.waiting.last_mut() {
@@ -129,18 +134,6 @@ impl Code {
     }
 }
 
-/// What a name in `/proc/PID/maps` or of perf stands for.
-fn kind(name: &str) -> CodeKind {
-    // Memory that has a name because it is shared: compilers write code to it, and no file can be read.
-    let is_memory =
-        ["//", "/memfd:", "/dev/zero", "/SYSV", "/anon_hugepage"].iter().any(|known| name.starts_with(known));
-    match name {
-        "[vdso]" => CodeKind::Vdso,
-        name if name.starts_with('/') && !is_memory => CodeKind::File,
-        _ => CodeKind::Anonymous,
-    }
-}
-
 /// The address of `_text`, which is among the first symbols; `None` if they are hidden.
 fn text_address(kallsyms: &PathBuf) -> Option<u64> {
     let mut text = String::new();
@@ -152,14 +145,35 @@ fn text_address(kallsyms: &PathBuf) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use damo_kernel::sysfs::MemorySysfs;
     use damo_model::Bytes;
+    use std::sync::Arc;
 
     #[test]
-    fn code_of_files_of_compilers_and_of_the_kernel_is_told_apart() {
-        let kinds =
-            ["/usr/bin/x", "/tmp/x (deleted)", "//anon", "", "[anon:jit]", "/memfd:jit (deleted)", "[vdso]"].map(kind);
-        let (file, anonymous) = (CodeKind::File, CodeKind::Anonymous);
-        assert_eq!(kinds, [file, file, anonymous, anonymous, anonymous, anonymous, CodeKind::Vdso]);
+    fn a_process_without_code_is_looked_at_once() {
+        let fake = Arc::new(MemorySysfs::new((6, 12)));
+        let mut code = Code::new(&Root::with_io(fake.clone()));
+        code.meet(7, Nanos(1));
+        fake.put("proc/7/maps", "1000-3000 r-xp 00000000 00:00 0 /bin/x\n");
+        code.meet(7, Nanos(2));
+        assert_eq!(code.take(), []);
+        code.ended(7);
+        code.meet(7, Nanos(3));
+        assert_eq!(code.take().len(), 1, "another one that has its number");
+    }
+
+    #[test]
+    fn of_an_executed_program_only_the_vdso_is_read() {
+        let fake = Arc::new(MemorySysfs::new((6, 12)));
+        fake.put(
+            "proc/7/maps",
+            "1000-3000 r-xp 00000000 00:00 0 /bin/x\n7000-8000 r-xp 00000000 00:00 0 [vdso]\n\
+             9000-a000 --xp 00000000 00:00 0 [vsyscall]\n",
+        );
+        let mut code = Code::new(&Root::with_io(fake));
+        code.meet_vdso(7, Nanos(1));
+        let told: Vec<_> = code.take().into_iter().flat_map(|told| told.mappings).map(|told| told.name).collect();
+        assert_eq!(told, ["[vdso]"]);
     }
 
     #[test]

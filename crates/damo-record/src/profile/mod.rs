@@ -16,7 +16,7 @@ use code::Code;
 use damo_kernel::procfs::{Procfs, now};
 use damo_kernel::sampling::{Record, Sample, SampleRing, Samples, choose};
 use damo_kernel::{Error, Root};
-use damo_model::profile::{CodeBase, LostSamples, ProfileInfo, Sampled};
+use damo_model::profile::{LostSamples, ProfileInfo, Sampled};
 use damo_model::{Item, Nanos, Side, Stamp};
 use damo_steer::plan::TargetSpec;
 use stacks::StackTable;
@@ -212,17 +212,20 @@ impl Profiler {
         if throttled > 0 {
             text += &format!("; the kernel paused sampling {} times", grouped(throttled));
         }
+        if self.source.nonsense() > 0 {
+            text += &format!("; {} bytes of the kernel's rings made no sense", grouped(self.source.nonsense()));
+        }
         text += &if lost > 0 { format!("; {} LOST", grouped(lost)) } else { "; none lost".to_owned() };
         text + "."
     }
 
     fn drain(&mut self, all: bool) {
         self.drained = Instant::now();
-        let mut records = Vec::new();
-        self.source.drain(all, &mut |record| records.push(record));
-        records.into_iter().for_each(|record| self.record(record));
+        for record in self.source.drain(all) {
+            self.record(record);
+        }
         for pid in std::mem::take(&mut self.executed).into_iter().take(MOST_READ) {
-            self.code.read(pid, now(), CodeBase::Kept);
+            self.code.meet_vdso(pid, now());
         }
     }
 
@@ -239,11 +242,13 @@ impl Profiler {
                     }
                 }
             }
-            Record::Fork { time, pid, tid, parent } => {
+            Record::Fork { time, pid, tid, parent, creator } => {
                 self.covered.insert(tid);
-                if let Some(comm) = self.comms.get(&parent).cloned() {
-                    self.comms.insert(tid, comm);
-                }
+                match self.comms.get(&creator).cloned() {
+                    Some(comm) => self.comms.insert(tid, comm),
+                    // An earlier thread of this number may have had one.
+                    None => self.comms.remove(&tid),
+                };
                 if pid != parent {
                     self.code.forked(time, pid, parent);
                 }

@@ -1,7 +1,7 @@
 use super::*;
 use damo_kernel::sampling::{Choice, Mmap};
 use damo_kernel::sysfs::MemorySysfs;
-use damo_model::profile::{FrameKind, Samples as Told};
+use damo_model::profile::{CodeBase, FrameKind, Samples as Told};
 use damo_model::{Addr, Bytes};
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -11,6 +11,7 @@ use std::sync::Arc;
 #[derive(Default)]
 struct Kernel {
     coming: Vec<Record>,
+    nonsense: u64,
     added: Vec<i32>,
 }
 
@@ -25,9 +26,12 @@ impl Samples for Fake {
         Ok(true)
     }
 
-    fn drain(&mut self, _: bool, take: &mut dyn FnMut(Record)) {
-        let coming = std::mem::take(&mut self.kernel.borrow_mut().coming);
-        coming.into_iter().for_each(take);
+    fn drain(&mut self, _: bool) -> Vec<Record> {
+        std::mem::take(&mut self.kernel.borrow_mut().coming)
+    }
+
+    fn nonsense(&self) -> u64 {
+        self.kernel.borrow().nonsense
     }
 
     fn is_access(&self, event: u64) -> bool {
@@ -42,7 +46,7 @@ impl Samples for Fake {
 /// A machine with a process 7 of two threads.
 fn profiler(all: bool) -> (Profiler, Rc<RefCell<Kernel>>) {
     let fake = Arc::new(MemorySysfs::new((6, 12)));
-    fake.put("proc/7/maps", "1000-3000 r-xp 00000000 00:00 0 /bin/x\n3000-4000 rw-p 00000000 00:00 0 [heap]\n");
+    fake.put("proc/7/maps", "1000-3000 r-xp 00000000 00:00 0 /bin/x\n3000-4000 rw-p 00000000 00:00 0 [heap]\n7000-8000 r-xp 00000000 00:00 0 [vdso]\n");
     for tid in [7, 8] {
         fake.put(&format!("proc/7/task/{tid}/comm"), &format!("thread {tid}\n"));
     }
@@ -66,7 +70,7 @@ fn told(items: &[Item]) -> Vec<&Told> {
 fn all_threads_of_a_process_are_added_but_not_those_that_are_sampled_by_inheritance() {
     let (mut profiler, kernel) = profiler(false);
     // 8 was created by 7 after that was added in an earlier admission.
-    kernel.borrow_mut().coming.push(Record::Fork { time: Nanos(1), pid: 7, tid: 8, parent: 7 });
+    kernel.borrow_mut().coming.push(Record::Fork { time: Nanos(1), pid: 7, tid: 8, parent: 7, creator: 7 });
     profiler.admit(7).unwrap();
     profiler.admit(7).unwrap();
     assert_eq!(kernel.borrow().added, [7]);
@@ -92,6 +96,21 @@ fn samples_come_with_what_they_refer_to_before_them() {
     let seen = profiler.seen;
     assert_eq!((seen.samples, seen.accesses, seen.lost), (2, 1, 4));
     assert!(profiler.summary().contains("4 LOST"), "{}", profiler.summary());
+    kernel.borrow_mut().nonsense = 48;
+    assert!(profiler.summary().contains("48 bytes"), "{}", profiler.summary());
+}
+
+#[test]
+fn a_thread_has_the_name_of_the_thread_that_created_it() {
+    let (mut profiler, kernel) = profiler(false);
+    let fork = |tid, creator| Record::Fork { time: Nanos(6), pid: 7, tid, parent: 7, creator };
+    // 8 is the one that creates, 7 is the process's first thread. Nothing is known of who created 10, whose number another had.
+    let comm = Record::Comm { time: Nanos(6), pid: 7, tid: 10, comm: "earlier".into(), exec: false };
+    kernel.borrow_mut().coming = vec![sample(7, 5, &[1]), sample(8, 5, &[1]), fork(9, 8), comm, fork(10, 11)];
+    kernel.borrow_mut().coming.extend([sample(9, 7, &[1]), sample(10, 8, &[1])]);
+    let items = profiler.finish();
+    let names: Vec<_> = told(&items)[0].threads.iter().map(|thread| (thread.tid, thread.comm.as_str())).collect();
+    assert_eq!(names, [(7, "thread 7"), (8, "thread 8"), (9, "thread 8"), (10, "")]);
 }
 
 fn kind(item: &Item) -> &'static str {
