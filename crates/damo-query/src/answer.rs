@@ -222,28 +222,34 @@ fn texts(column: &Column) -> Vec<String> {
     (0..column.len()).map(|row| column.get(row).map_or_else(|_| String::new(), text)).collect()
 }
 
-/// At least six digits that count, and all those before the point.
+/// At least six digits that count, and all those before the point; very small and very large numbers as powers of ten.
 fn float_text(value: f64) -> String {
     let digits = if value == 0.0 { 1 } else { value.abs().log10().floor() as i32 + 1 };
-    let decimals = usize::try_from(6 - digits).unwrap_or(0).min(12);
+    let without_zeros = |text: &str| text.trim_end_matches('0').trim_end_matches('.').to_owned();
+    if !(-6..=17).contains(&digits) {
+        let text = format!("{value:.5e}");
+        return text.split_once('e').map_or(text.clone(), |(number, power)| {
+            format!("{}e{power}", if number.contains('.') { without_zeros(number) } else { number.to_owned() })
+        });
+    }
+    let decimals = usize::try_from(6 - digits).unwrap_or(0);
     let text = format!("{value:.decimals$}");
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+    if text.contains('.') { without_zeros(&text) } else { text }
 }
 
-/// What a column counts, as its name says.
+/// What a column counts, as the words of its name say.
 fn unit_of(name: &str) -> Unit {
     let lower = name.to_ascii_lowercase();
-    let has = |words: &[&str]| words.iter().any(|word| lower.contains(word));
-    if lower.ends_with("_ns") {
-        Unit::Time
-    } else if lower == "hz" || lower.ends_with("_hz") {
-        Unit::Hz
-    } else if has(&["percent"]) {
-        Unit::Percent
-    } else if has(&["bytes", "size", "rss", "wss", "start", "end", "address"]) {
-        Unit::Bytes
-    } else {
-        Unit::Count
+    let words = || lower.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    let has = |wanted: &[&str]| words().any(|word| wanted.contains(&word));
+    match words().next_back() {
+        Some("ns") => Unit::Time,
+        Some("hz") => Unit::Hz,
+        // Something made of a time, such as `start_ns / 1e9`.
+        _ if has(&["ns"]) => Unit::Count,
+        _ if has(&["percent"]) => Unit::Percent,
+        _ if has(&["bytes", "size", "rss", "wss", "start", "end", "address"]) => Unit::Bytes,
+        _ => Unit::Count,
     }
 }
 
@@ -255,6 +261,10 @@ mod tests {
     fn floats_show_six_digits_and_never_fewer_than_before_the_point() {
         let shown = [0.0, 0.000_012_345_678, 0.5, 1_234.567_89, 98_765_432.1].map(float_text);
         assert_eq!(shown, ["0", "0.0000123457", "0.5", "1234.57", "98765432"]);
+        assert_eq!(
+            [1e-15, -1.234_567_8e-9, 1e300, 2.5e17].map(float_text),
+            ["1e-15", "-1.23457e-9", "1e300", "2.5e17"]
+        );
     }
 
     #[test]
@@ -262,6 +272,11 @@ mod tests {
         assert_eq!(
             ["start_ns", "hz", "accessed_bytes", "n"].map(unit_of),
             [Unit::Time, Unit::Hz, Unit::Bytes, Unit::Count]
+        );
+        // Whole words only.
+        assert_eq!(
+            ["restarts", "senders", "sizes_of_teams", "SUM(size)", "MEAN(hz)"].map(unit_of),
+            [Unit::Count, Unit::Count, Unit::Count, Unit::Bytes, Unit::Hz]
         );
     }
 }

@@ -6,7 +6,6 @@ use damo_frame::{Chunk, Record, SnapshotView, extra_name};
 use damo_model::{ColumnId, Selection, SnapshotHead};
 use damo_report::{ReportError, Table};
 use polars::prelude::{Column, DataFrame, NamedFrom, Series};
-use std::collections::BTreeMap;
 
 /// Which of the two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,7 +75,7 @@ impl BlockTable {
     /// # Errors
     /// When the record's mappings cannot be read, or Polars refuses the columns.
     pub(crate) fn rows(self, source: &Source, chunk: &Chunk, names: &[String]) -> Result<DataFrame, ReportError> {
-        let block = Block::new(self, source, chunk);
+        let block = Block { table: self, source, chunk };
         let columns: Vec<Column> = names.iter().map(|name| block.column(name)).collect::<Result<_, _>>()?;
         let height = match self {
             Self::Regions => chunk.nr_regions(),
@@ -105,16 +104,9 @@ struct Block<'a> {
     table: BlockTable,
     source: &'a Source,
     chunk: &'a Chunk,
-    targets: BTreeMap<u32, TargetInfo>,
 }
 
 impl<'a> Block<'a> {
-    fn new(table: BlockTable, source: &'a Source, chunk: &'a Chunk) -> Self {
-        let keys = chunk.heads().iter().map(|head| head.target);
-        let targets = keys.map(|key| (key.0, source.target(key))).collect();
-        Self { table, source, chunk, targets }
-    }
-
     /// What is the same for all regions of a snapshot.
     fn of_snapshot<'s, T: Clone>(&'s self, name: &str, value: impl Fn(&'s SnapshotHead) -> T) -> Column
     where
@@ -149,7 +141,7 @@ impl<'a> Block<'a> {
 
     /// The target of a snapshot.
     fn target(&self, head: &SnapshotHead) -> Option<&TargetInfo> {
-        self.targets.get(&head.target.0)
+        self.source.target(head.target)
     }
 
     fn column(&self, name: &str) -> Result<Column, ReportError> {

@@ -7,6 +7,7 @@ use crate::describe;
 use crate::error::QueryError;
 use crate::functions::{self, Registry};
 use crate::partial;
+use crate::samples::{self, SampleScan};
 use crate::scan::BlockScan;
 use crate::side::SideTable;
 use crate::source::{SharedRecords, Sources};
@@ -14,7 +15,7 @@ use crate::sql;
 use damo_frame::FrameError;
 use damo_model::{ColumnId, Selection};
 use damo_report::{ReportError, Table};
-use polars::prelude::{DataFrame, IntoLazy, LazyFrame, PolarsError, ScanArgsAnonymous};
+use polars::prelude::{AnonymousScan, DataFrame, IntoLazy, LazyFrame, PolarsError, ScanArgsAnonymous};
 use polars::sql::SQLContext;
 use sqlparser::ast::{Query, Statement, VisitMut, VisitorMut};
 use std::collections::BTreeSet;
@@ -43,7 +44,7 @@ impl Database {
         sql::name_columns(&mut statement);
         functions::expand(&mut statement)?;
         let tables = sql::tables(&statement, &describe::names())?;
-        let extras = self.extras(text, &tables)?;
+        let extras = self.extras(&statement, &tables)?;
         let known = || self.columns(&tables, &extras);
         let answered = self.answer(&mut statement, &tables, &extras);
         Answer::new(answered.map_err(|error| self.explained(error, known))?)
@@ -56,7 +57,8 @@ impl Database {
     pub fn table(&self, name: &str) -> Result<Table, QueryError> {
         match SideTable::ALL.into_iter().find(|table| table.name() == name) {
             Some(table) => Ok(table.table(&self.sources)?),
-            None => Err(no_table(name, &SideTable::ALL.map(SideTable::name))),
+            None if name == samples::NAME => Ok(samples::whole(&self.sources)?),
+            None => Err(no_table(name, &[&SideTable::ALL.map(SideTable::name)[..], &[samples::NAME]].concat())),
         }
     }
 
@@ -94,8 +96,14 @@ impl Database {
         for table in [BlockTable::Regions, BlockTable::Snapshots] {
             if tables.contains(table.name()) {
                 let empty = table.empty(extras)?.frame;
-                context.register(table.name(), self.scan(table, empty)?);
+                let scan = BlockScan { table, sources: Arc::clone(&self.sources), empty: empty.clone() };
+                context.register(table.name(), scanned(table.name(), Arc::new(scan), &empty)?);
             }
+        }
+        if tables.contains(samples::NAME) {
+            let empty = samples::empty()?.frame;
+            let scan = SampleScan { sources: Arc::clone(&self.sources), empty: empty.clone() };
+            context.register(samples::NAME, scanned(samples::NAME, Arc::new(scan), &empty)?);
         }
         if tables.contains(partial::TABLE) && !sql::own_names(statement).contains(partial::TABLE) {
             self.aggregate_in_parts(statement, extras, &context)?;
@@ -113,7 +121,7 @@ impl Database {
         let empty = BlockTable::Regions.empty(extras)?.frame;
         let aggregate = |query: &mut Query, number: usize| -> Result<bool, QueryError> {
             let name = format!("__batches_{number}");
-            let Some(part) = partial::split(query, &name) else { return Ok(false) };
+            let Some(part) = partial::split(query, &name, &empty) else { return Ok(false) };
             let registry = self.registry();
             match aggregated(&part, &self.sources, &empty, &registry) {
                 Ok(frame) => context.register(&name, frame.lazy()),
@@ -135,18 +143,14 @@ impl Database {
         Arc::new(Registry { sources: Arc::clone(&self.sources) })
     }
 
-    fn scan(&self, table: BlockTable, empty: DataFrame) -> Result<LazyFrame, QueryError> {
-        let schema = Arc::clone(empty.schema());
-        let scan = BlockScan { table, sources: Arc::clone(&self.sources), empty };
-        let options = ScanArgsAnonymous { schema: Some(schema), name: table.name(), ..ScanArgsAnonymous::default() };
-        Ok(LazyFrame::anonymous_scan(Arc::new(scan), options)?)
-    }
-
     /// The extra columns of regions, which only some records have. To know them, all blocks must be looked at: only if the
     /// question can mean one.
-    fn extras(&self, text: &str, tables: &BTreeSet<String>) -> Result<Vec<ColumnId>, QueryError> {
-        let text = text.to_ascii_lowercase().replace("(*)", "");
-        let can_mean_one = ["*", "probe_hits", "filter_passed", "extra_"].iter().any(|word| text.contains(word));
+    fn extras(&self, statement: &Statement, tables: &BTreeSet<String>) -> Result<Vec<ColumnId>, QueryError> {
+        let is_extra = |name: &String| {
+            let name = name.to_ascii_lowercase();
+            ["probe_hits", "filter_passed", "extra_"].iter().any(|word| name.contains(word))
+        };
+        let can_mean_one = sql::has_wildcard(statement) || sql::identifiers(statement).iter().any(is_extra);
         if !can_mean_one || !tables.contains(BlockTable::Regions.name()) {
             return Ok(Vec::new());
         }
@@ -171,27 +175,41 @@ impl Database {
     /// An error in words that name what there is instead.
     fn explained(&self, error: QueryError, known: impl FnOnce() -> String) -> QueryError {
         let QueryError::Polars(polars) = error else { return error };
-        match missing_column(&polars) {
-            Some(wanted) => QueryError::NoSuchColumn { wanted, known: known() },
+        if let Some(wanted) = missing_column(&polars) {
+            return QueryError::NoSuchColumn { wanted, known: known() };
+        }
+        match unsupported(&polars) {
+            Some(what) => QueryError::Unsupported { what },
             None => QueryError::Polars(polars),
         }
     }
+}
+
+/// A table that is made when Polars asks for it; `empty` has its columns.
+fn scanned(name: &'static str, scan: Arc<dyn AnonymousScan>, empty: &DataFrame) -> Result<LazyFrame, QueryError> {
+    let options = ScanArgsAnonymous { schema: Some(Arc::clone(empty.schema())), name, ..ScanArgsAnonymous::default() };
+    Ok(LazyFrame::anonymous_scan(scan, options)?)
 }
 
 fn no_table(wanted: &str, known: &[&str]) -> QueryError {
     QueryError::NoSuchTable { wanted: wanted.to_owned(), known: known.join(", ") }
 }
 
-/// The column that Polars did not find.
+/// The column that Polars did not find; `None` if it says something else. Its texts name other columns for other reasons.
 fn missing_column(error: &PolarsError) -> Option<String> {
     let text = error.to_string();
-    let is_missing = matches!(error, PolarsError::ColumnNotFound(_)) || text.contains("column");
-    let quoted = text
-        .split_once("column \"")
-        .or_else(|| text.split_once("column named \""))
-        .or_else(|| text.split_once("column '"));
-    let (_, rest) = quoted.or_else(|| text.split_once('"')).filter(|_| is_missing)?;
-    rest.split(['"', '\'']).next().map(str::to_owned)
+    let after = |words: &str| text.split_once(words).map(|(_, rest)| rest);
+    let rest = after("unable to find column \"").or_else(|| after("could not find \""));
+    let named = || after("no column named '").filter(|rest| rest.contains("' found"));
+    rest.or_else(named)?.split(['"', '\'']).next().map(str::to_owned)
+}
+
+/// What Polars' SQL does not know, where it shows the parsed text, which nobody can read: the first word of that.
+fn unsupported(error: &PolarsError) -> Option<String> {
+    let text = error.to_string();
+    let (_, rest) = text.split_once("expression ")?;
+    let what: String = rest.chars().take_while(char::is_ascii_alphanumeric).collect();
+    (rest.contains(" {") && rest.ends_with("is not currently supported")).then(|| what.to_ascii_uppercase())
 }
 
 /// Calls a function with each query within a statement, those inside before those around them.

@@ -3,6 +3,7 @@
 use crate::blocks::BlockTable;
 use crate::error::QueryError;
 use crate::functions::FUNCTIONS;
+use crate::samples;
 use crate::side::SideTable;
 use crate::source::Sources;
 use damo_model::ColumnId;
@@ -21,13 +22,14 @@ pub fn tables() -> Result<Vec<Table>, ReportError> {
     for table in SideTable::ALL {
         all.push(table.table(&none)?);
     }
+    all.push(samples::empty()?);
     Ok(all)
 }
 
 /// The names of all tables.
 pub(crate) fn names() -> Vec<&'static str> {
     let of_blocks = [BlockTable::Regions, BlockTable::Snapshots].map(BlockTable::name);
-    of_blocks.into_iter().chain(SideTable::ALL.map(SideTable::name)).collect()
+    of_blocks.into_iter().chain(SideTable::ALL.map(SideTable::name)).chain([samples::NAME]).collect()
 }
 
 /// Writes what a table holds, or all of them: each column's name, type and meaning.

@@ -29,6 +29,12 @@ pub enum QueryError {
         /// The columns of each table that the query names.
         known: String,
     },
+    /// SQL that Polars does not know.
+    #[error("{what} is not known to Polars' SQL: ask in another way, for example by IN (SELECT ...) or a JOIN")]
+    Unsupported {
+        /// The kind of expression.
+        what: String,
+    },
     /// A function was called with arguments that it does not take.
     #[error("{name}: {problem}")]
     Arguments {

@@ -6,7 +6,7 @@
 use crate::error::QueryError;
 use crate::source::Sources;
 use damo_model::{Nanos, TargetKey};
-use polars::error::{PolarsResult, polars_bail};
+use polars::error::{PolarsResult, polars_bail, polars_err};
 use polars::prelude::{BaseColumnUdf, Column, DataType, Field, NamedFrom, Series, UserDefinedFunction};
 use polars::sql::{FunctionOptions, FunctionRegistry};
 use sqlparser::ast::{
@@ -192,7 +192,11 @@ fn mapping(sources: &Sources, columns: &[Column]) -> PolarsResult<Column> {
     let [address, record, target, start] = columns else {
         polars_bail!(SQLInterface: "mapping takes an address, a record's name, a target and a time")
     };
-    let rows = columns.iter().map(Column::len).max().unwrap_or(0);
+    // A literal is one value for all rows, of which there may be none.
+    let rows = match columns.iter().any(Column::is_empty) {
+        true => 0,
+        false => columns.iter().map(Column::len).max().unwrap_or(0),
+    };
     let address = address.cast(&DataType::UInt64)?;
     let target = target.cast(&DataType::UInt64)?;
     let start = start.cast(&DataType::Int64)?;
@@ -201,18 +205,20 @@ fn mapping(sources: &Sources, columns: &[Column]) -> PolarsResult<Column> {
     // Rows of one record follow one another.
     let mut last: Option<(&str, _)> = None;
     for row in 0..rows {
-        // A literal is one value for all rows.
         let at = |len: usize| if len == 1 { 0 } else { row };
         let name = records.get(at(records.len()));
         if last.is_none_or(|(known, _)| Some(known) != name) {
             last = name.and_then(|name| Some((name, sources.named(name)?)));
         }
+        let Some((_, source)) = last.filter(|(known, _)| Some(*known) == name) else {
+            names.push(None);
+            continue;
+        };
+        let layouts = source.layouts().map_err(|error| polars_err!(ComputeError: "{error}"))?;
         let found = || {
-            let (_, source) = last.filter(|(known, _)| Some(*known) == name)?;
             let key = TargetKey(u32::try_from(targets.get(at(targets.len()))?).ok()?);
             let time = source.began.saturating_add(Nanos(starts.get(at(starts.len()))?));
-            let layout = source.layouts().ok()?.at(key, time);
-            layout.of_address(addresses.get(at(addresses.len()))?).map(str::to_owned)
+            layouts.at(key, time).of_address(addresses.get(at(addresses.len()))?).map(str::to_owned)
         };
         names.push(found());
     }

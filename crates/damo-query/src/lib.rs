@@ -34,6 +34,7 @@ mod functions;
 mod mapping;
 mod partial;
 mod prune;
+mod samples;
 mod scan;
 mod side;
 mod source;

@@ -6,6 +6,7 @@
 
 use crate::functions;
 use crate::sql;
+use polars::prelude::DataFrame;
 use sqlparser::ast::{
     Expr, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr, Ident, ObjectName, OrderByKind, Query, Select,
     SelectItem, SetExpr, TableFactor, Value, VisitMut, VisitorMut,
@@ -103,8 +104,8 @@ fn aggregate_name(at: usize) -> String {
 }
 
 /// Splits a query whose body reads regions alone; `name` is what the table of its batches will be called. `None` where it is
-/// not known to give the same.
-pub(crate) fn split(query: &Query, name: &str) -> Option<Partial> {
+/// not known to give the same. `regions` has the columns of the table.
+pub(crate) fn split(query: &Query, name: &str, regions: &DataFrame) -> Option<Partial> {
     if query.with.is_some() || query.fetch.is_some() || !query.pipe_operators.is_empty() {
         return None;
     }
@@ -128,7 +129,7 @@ pub(crate) fn split(query: &Query, name: &str) -> Option<Partial> {
         is_of_one_row(condition).then_some(())?;
     }
     let mut splitter =
-        Splitter { keys: keys(select)?, aliases: aliases(select), aggregates: Vec::new(), is_order: false };
+        Splitter { keys: keys(select, regions)?, aliases: aliases(select), aggregates: Vec::new(), is_order: false };
     for item in &mut select.projection {
         split_item(item, &mut splitter)?;
     }
@@ -190,7 +191,7 @@ fn reads_regions_alone(select: &Select) -> Option<String> {
 }
 
 /// What the rows are grouped by.
-fn keys(select: &Select) -> Option<Vec<Expr>> {
+fn keys(select: &Select, regions: &DataFrame) -> Option<Vec<Expr>> {
     let GroupByExpr::Expressions(expressions, modifiers) = &select.group_by else { return None };
     if !modifiers.is_empty() {
         return None;
@@ -207,8 +208,12 @@ fn keys(select: &Select) -> Option<Vec<Expr>> {
             },
             Expr::Identifier(ident) => {
                 let named = |item: &&SelectItem| matches!(item, SelectItem::ExprWithAlias { alias, .. } if alias.value == ident.value);
-                let aliased = select.projection.iter().find(named).and_then(item_expression);
-                aliased.cloned().unwrap_or_else(|| expression.clone())
+                match select.projection.iter().find(named).and_then(item_expression) {
+                    // Which of the two is meant, Polars decides.
+                    Some(aliased) if aliased != expression && regions.column(&ident.value).is_ok() => return None,
+                    Some(aliased) => aliased.clone(),
+                    None => expression.clone(),
+                }
             }
             other => other.clone(),
         };

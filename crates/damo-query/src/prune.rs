@@ -6,7 +6,9 @@
 use crate::blocks::BlockTable;
 use crate::source::Source;
 use damo_model::{Addr, AddrRange, Nanos, Selection, TargetKey, TimeSpan};
-use polars::prelude::{AnyValue, Column, DataFrame, Expr, IntoLazy, NamedFrom, Operator, PolarsResult, Series};
+use polars::prelude::{
+    AnyValue, Column, DataFrame, DataType, Expr, IntoLazy, NamedFrom, Operator, PolarsResult, Series,
+};
 use std::collections::BTreeMap;
 
 /// Columns that are the same in all rows of a target.
@@ -65,6 +67,12 @@ impl Bounds {
             Some((name, (low.min(other_low), high.max(other_high))))
         };
         Self { columns: self.columns.into_iter().filter_map(both).collect(), of_target: Vec::new() }
+    }
+
+    /// Whether a condition can hold for rows with this value of a column.
+    pub(crate) fn allow(&self, name: &str, value: i64) -> bool {
+        let (low, high) = self.of_column(name);
+        low <= i128::from(value) && i128::from(value) <= high
     }
 
     fn of_column(&self, name: &str) -> Interval {
@@ -166,8 +174,8 @@ fn bare(expression: &Expr) -> &Expr {
     }
 }
 
-/// `scale × column + offset`; without a column a constant. `slack` is how far the value of the column can be off, for the rounding
-/// of floats and of divisions.
+/// `scale × column + offset`; without a column a constant. `slack` is how far the value can be off, for the rounding of floats, of
+/// casts and of divisions.
 #[derive(Clone, Debug)]
 struct Linear {
     column: Option<String>,
@@ -185,8 +193,14 @@ fn constant(value: f64, exact: Option<i128>) -> Linear {
 fn linear(expression: &Expr) -> Option<Linear> {
     match expression {
         Expr::Alias(inner, _) => linear(inner),
-        // A cast to text would not be compared with a number.
-        Expr::Cast { expr, .. } => linear(expr).map(|inner| Linear { slack: inner.slack + 1.0, exact: None, ..inner }),
+        // Only these keep the value but for a fraction: a truth value, a narrower float or a text would not.
+        Expr::Cast { expr, dtype, .. } => {
+            let kind = dtype.as_literal()?;
+            let keeps = kind.is_integer() || *kind == DataType::Float64;
+            let inner = linear(expr).filter(|_| keeps)?;
+            let rounded = if inner.exact.is_some() { 0.0 } else { 1.0 };
+            Some(Linear { slack: inner.slack + rounded, exact: inner.exact.filter(|_| kind.is_integer()), ..inner })
+        }
         Expr::Column(name) => {
             Some(Linear { column: Some(name.to_string()), scale: 1.0, offset: 0.0, slack: 0.0, exact: None })
         }
@@ -212,23 +226,27 @@ fn arithmetic(left: Linear, op: Operator, right: Linear) -> Option<Linear> {
     };
     let column = with_column.column.clone();
     let whole = |value: fn(i128, i128) -> Option<i128>| value(left.exact?, right.exact?);
-    let (scale, offset, exact) = match op {
-        Operator::Plus => (left.scale + right.scale, left.offset + right.offset, whole(i128::checked_add)),
-        Operator::Minus => (left.scale - right.scale, left.offset - right.offset, whole(i128::checked_sub)),
-        Operator::Multiply => (with_column.scale * by.offset, with_column.offset * by.offset, whole(i128::checked_mul)),
-        // A quotient of whole numbers may be rounded to one: 1 of it is so many of the column's.
+    let slack = left.slack + right.slack;
+    let (scale, offset, slack, exact) = match op {
+        Operator::Plus => (left.scale + right.scale, left.offset + right.offset, slack, whole(i128::checked_add)),
+        Operator::Minus => (left.scale - right.scale, left.offset - right.offset, slack, whole(i128::checked_sub)),
+        // A constant that is off would make a slope that is off, which no slack of the value covers.
+        Operator::Multiply if by.slack == 0.0 => {
+            let slack = with_column.slack * by.offset.abs();
+            (with_column.scale * by.offset, with_column.offset * by.offset, slack, whole(i128::checked_mul))
+        }
         Operator::RustDivide | Operator::TrueDivide | Operator::FloorDivide
-            if right.column.is_none() && right.offset != 0.0 =>
+            if right.column.is_none() && right.offset != 0.0 && right.slack == 0.0 =>
         {
-            let rounded = if right.exact.is_some() { right.offset.abs() / left.scale.abs().max(1e-300) } else { 0.0 };
-            let slack = if column.is_some() { left.slack + rounded } else { 0.0 };
+            // A quotient of whole numbers may be rounded to one, as one of floats that is asked for so.
+            let rounded = if right.exact.is_some() || op == Operator::FloorDivide { 1.0 } else { 0.0 };
             let (scale, offset) = (left.scale / right.offset, left.offset / right.offset);
-            let is_sound = column.is_some() || offset.fract() == 0.0;
-            return is_sound.then_some(Linear { column, scale, offset, slack, exact: None });
+            let slack = left.slack / right.offset.abs() + rounded;
+            (column.is_some() || offset.fract() == 0.0).then_some((scale, offset, slack, None))?
         }
         _ => return None,
     };
-    Some(Linear { column, scale, offset, slack: with_column.slack + by.slack, exact })
+    Some(Linear { column, scale, offset, slack, exact })
 }
 
 /// What a comparison of a column with a number says of the column.
@@ -251,7 +269,10 @@ fn comparison(left: &Expr, op: Operator, right: &Expr) -> Option<Bounds> {
             if side.scale < 0.0 {
                 op = mirrored(op);
             }
-            let slack = 1.0 + side.slack + at.abs() * 1e-12;
+            let slack = 1.0 + (side.slack + value.slack) / side.scale.abs() + at.abs() * 1e-12;
+            if !slack.is_finite() || slack > 1e30 {
+                return None;
+            }
             ((at - slack).floor() as i128, (at + slack).ceil() as i128)
         };
     let interval = match op {

@@ -22,7 +22,7 @@ pub(crate) struct BlockScan {
 }
 
 /// An error of reading on its way through Polars.
-struct ScanError(PolarsError);
+pub(crate) struct ScanError(pub PolarsError);
 
 impl From<PolarsError> for ScanError {
     fn from(error: PolarsError) -> Self {

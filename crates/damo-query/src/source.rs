@@ -39,8 +39,8 @@ impl Source {
     }
 
     /// What is known of a target.
-    pub(crate) fn target(&self, key: TargetKey) -> TargetInfo {
-        self.targets.get(&key).cloned().unwrap_or_default()
+    pub(crate) fn target(&self, key: TargetKey) -> Option<&TargetInfo> {
+        self.targets.get(&key)
     }
 
     /// All targets of the record by their keys, later entries in place of earlier ones.

@@ -147,6 +147,42 @@ pub(crate) fn identifiers(part: &impl Visit) -> BTreeSet<String> {
     found.0
 }
 
+/// Whether some SELECT within a statement asks for all columns (`*`, `regions.*`, `COLUMNS(...)`).
+pub(crate) fn has_wildcard(statement: &Statement) -> bool {
+    struct Wildcard;
+    impl Visitor for Wildcard {
+        type Break = ();
+
+        fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
+            if any_wildcard(&query.body) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        }
+
+        fn pre_visit_expr(&mut self, expression: &Expr) -> ControlFlow<()> {
+            match expression {
+                Expr::Function(function) if function.name.to_string().eq_ignore_ascii_case("columns") => {
+                    ControlFlow::Break(())
+                }
+                _ => ControlFlow::Continue(()),
+            }
+        }
+    }
+    statement.visit(&mut Wildcard).is_break()
+}
+
+fn any_wildcard(body: &SetExpr) -> bool {
+    match body {
+        SetExpr::Select(select) => select
+            .projection
+            .iter()
+            .any(|item| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..))),
+        SetExpr::SetOperation { left, right, .. } => any_wildcard(left) || any_wildcard(right),
+        // Queries within are visited by themselves.
+        SetExpr::Query(_) | SetExpr::Values(_) => false,
+        // `TABLE regions` and whatever else there is.
+        _ => true,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,7 @@
 //! Questions are answered as if every region had been looked at, whatever was left out because it cannot matter.
 
 use damo_frame::{FrameError, OpenOptions, Record};
+use damo_model::Sink;
 use damo_model::{
     Addr, Age, Bytes, ClockPair, Footprint, Intervals, Item, Mapping, Mappings, Mark, Meta, Nanos, NrAccesses, Process,
     ProcessFootprint, Region, Selection, Side, Snapshot, Stamp, Target, TargetKey,
@@ -14,6 +15,10 @@ const PAGE: u64 = 4096;
 
 /// Two processes for a minute, ten snapshots a second: the first touches a page more each second, the second nothing.
 fn minute() -> Record {
+    Record::from_items(&minute_items()).expect("a record")
+}
+
+fn minute_items() -> Vec<Item> {
     let meta = Meta {
         clock_pair: Some(ClockPair { record: Nanos::from_secs(100), wall: Nanos::from_secs(1_796_040_000) }),
         host: "web-1".to_owned(),
@@ -40,7 +45,7 @@ fn minute() -> Record {
             }
         }
     }
-    Record::from_items(&items).expect("a record")
+    items
 }
 
 fn mappings(after: i64, name: &str) -> Side {
@@ -133,6 +138,7 @@ fn aggregates_by_blocks_are_those_of_all_regions_at_once() {
         "SELECT SUM(size) AS b, COUNT(age) AS aged FROM regions WHERE nr_accesses > 1000000",
         "SELECT AVG(b) AS mean FROM (SELECT snapshot, SUM(size) AS b FROM regions GROUP BY snapshot) AS per",
         "WITH per AS (SELECT snapshot, SUM(size) AS b FROM regions GROUP BY snapshot) SELECT MEDIAN(b) AS m FROM per",
+        "SELECT nr_accesses * 0 AS nr_accesses, COUNT(*) AS n FROM regions GROUP BY nr_accesses ORDER BY n",
         "SELECT r.target AS t, AVG(hz(r.nr_accesses)) AS rate FROM regions AS r GROUP BY r.target ORDER BY t",
     ] {
         let whole =
@@ -212,6 +218,12 @@ fn what_is_skipped_would_not_have_passed() {
         "pid = 41 AND target = 1",
         "CAST(start_ns AS DOUBLE) < 1e8",
         "start_ns < 1e9 OR start = 0",
+        // A cast or a quotient that is rounded down is one of a thousand million values.
+        "CAST(start_ns / 1e9 AS BIGINT) = 5",
+        "CAST(start_ns / 1e9 AS INT) * 2 = 10",
+        "start_ns // 1e9 = 5",
+        "start_ns / 1e9 // 10 = 2",
+        "CAST(start_ns AS BOOLEAN) = 1",
         "mapping = 'old' AND start_ns > 29e9",
     ] {
         // Without its name, a column says nothing that blocks could be skipped by.
@@ -273,6 +285,28 @@ fn rates_overlaps_and_mappings_are_those_of_the_row() {
 }
 
 #[test]
+fn mappings_of_no_rows_are_none_and_those_that_cannot_be_read_an_error() {
+    let rows = ask(minute(), "SELECT mapping(0, record, target, start_ns) AS m FROM regions WHERE start_ns < -5");
+    assert_eq!(rows.shape(), (0, 1));
+    // A record whose side data are gone when the question needs them.
+    let here = tempfile::tempdir().expect("temporary directory");
+    let path = here.path().join("r.damo");
+    let mut writer = damo_format::Writer::new(Vec::new(), damo_format::WriterOptions::default()).expect("a writer");
+    for item in minute_items() {
+        writer.put(&item).expect("written");
+    }
+    let (bytes, _) = writer.finish().expect("finished");
+    std::fs::write(&path, &bytes).expect("a file");
+    let record = Record::open(&path, &OpenOptions::default()).expect("a record");
+    let name = record.name().to_owned();
+    std::fs::write(&path, &bytes[..64]).expect("a file");
+    let said = Database::new(Arc::new([record]))
+        .ask(&format!("SELECT mapping(number, '{name}', 0, 0) AS m FROM (SELECT 4096 AS number) AS one"));
+    let said = said.map(|answer| answer.frame().clone()).expect_err("it cannot be read").to_string();
+    assert!(said.contains("r.damo"), "{said}");
+}
+
+#[test]
 fn several_records_are_in_one_table_by_their_names() {
     let database = Database::new(Arc::new([minute(), stairs()]));
     let answer =
@@ -307,6 +341,15 @@ fn errors_name_what_is_wrong_and_what_there_is() {
     }
     let sum = said("SELECT SUM(bytes) FROM regions GROUP BY target");
     assert!(sum.contains("no column 'bytes'") && sum.contains("nr_accesses"), "{sum}");
+    // What is wrong with a column that there is, is not that it is missing.
+    for sql in ["SELECT CAST(comm AS BIGINT) AS x FROM regions", "SELECT comm + 1 AS x FROM regions"] {
+        let wrong = said(sql);
+        assert!(!wrong.contains("no column") && wrong.contains("comm"), "{sql}: {wrong}");
+    }
+    let twice = said("SELECT start_ns AS a, end_ns AS a FROM snapshots");
+    assert!(!twice.contains("no column") && twice.contains('a'), "{twice}");
+    let exists = said("SELECT COUNT(*) FROM snapshots WHERE EXISTS (SELECT 1 FROM targets WHERE pid = 3)");
+    assert!(exists.contains("EXISTS is not known") && exists.contains("IN (SELECT") && exists.len() < 200, "{exists}");
     assert!(said("SELEC 1").contains("cannot be parsed"));
     assert!(said("DROP TABLE regions").contains("only a question"));
     assert!(said("SELECT 1 AS a FROM regions; SELECT 2 AS b FROM regions").contains("one at a time"));
@@ -322,4 +365,69 @@ fn a_limit_is_kept_and_columns_are_named_after_their_texts() {
     let rows = ask(minute(), "SELECT COUNT(*), SUM(size) / 2 FROM regions");
     let names: Vec<&str> = rows.get_column_names().into_iter().map(|name| name.as_str()).collect();
     assert_eq!(names, ["COUNT(*)", "SUM(size) / 2"]);
+}
+
+/// A record with a profile: a thread in `inner`, called by `outer`, then in code without a name.
+fn profiled() -> Record {
+    use damo_model::profile::{
+        CodeBase, CodeKind, CodeMapping, CodeMappings, CodeModule, FrameKind, Sample, Sampled, SampledThread, Samples,
+        StackNode, Stacks, SymbolAddress, SymbolFrame, Symbols,
+    };
+    let at = Stamp::Record(Nanos::from_secs(100));
+    let mapping = CodeMapping {
+        start: Addr(0x1000),
+        end: Addr(0x9000),
+        kind: CodeKind::File,
+        name: "/usr/bin/app".to_owned(),
+        ..CodeMapping::default()
+    };
+    let module = CodeModule { name: mapping.name.clone(), ..CodeModule::default() };
+    let node = |parent, address| StackNode { parent, address: Addr(address), kind: FrameKind::User };
+    let symbol =
+        |address, function| SymbolAddress { address, frames: vec![SymbolFrame { function, ..SymbolFrame::default() }] };
+    let symbols = Symbols {
+        at,
+        module,
+        texts: vec!["outer".to_owned(), "inner".to_owned()],
+        addresses: vec![symbol(0xfff, 0), symbol(0x1000, 0), symbol(0x2000, 1)],
+    };
+    let sample = |time, stack| Sample { time, thread: 0, stack, weight: 2 };
+    let samples = Samples {
+        at,
+        sampled: Sampled::Cpu,
+        table: 7,
+        unit: Nanos::from_millis(1),
+        threads: vec![SampledThread { pid: 41, tid: 43, comm: "worker".to_owned() }],
+        samples: vec![sample(1_000, 1), sample(2_000, 1), sample(30_000, 2), sample(31_000, Sample::NO_STACK)],
+        addresses: Vec::new(),
+    };
+    let code = CodeMappings { at, pid: 41, base: CodeBase::default(), mappings: vec![mapping] };
+    let stacks =
+        Stacks { at, table: 7, first: 0, nodes: vec![node(None, 0x2000), node(Some(0), 0x3000), node(None, 0x4000)] };
+    let mut items = minute_items();
+    items.extend(
+        [Side::Code(code), Side::Stacks(stacks), Side::Samples(samples), Side::Symbols(symbols)].map(Item::Side),
+    );
+    Record::from_items(&items).expect("a record")
+}
+
+#[test]
+fn samples_of_profiles_have_times_threads_functions_and_stacks() {
+    let rows = ask(profiled(), "SELECT * FROM samples ORDER BY at_ns");
+    assert_eq!(numbers(&rows, "at_ns"), [1, 2, 30, 31].map(|second| Some(second * 1_000_000_000)));
+    assert_eq!(numbers(&rows, "wall_ns")[0], Some(1_796_040_001_000_000_000));
+    assert_eq!((numbers(&rows, "pid")[0], numbers(&rows, "tid")[0]), (Some(41), Some(43)));
+    assert_eq!(numbers(&rows, "weight"), [Some(2); 4]);
+    let named = |name: &str| Some(name.to_owned());
+    assert_eq!(texts(&rows, "comm")[0], named("worker"));
+    assert_eq!(texts(&rows, "function"), [named("inner"), named("inner"), named("app+0x3000"), None]);
+    assert_eq!(texts(&rows, "module"), [named("app"), named("app"), named("app"), None]);
+    assert_eq!(texts(&rows, "stack"), [named("outer;inner"), named("outer;inner"), named("app+0x3000"), None]);
+    let counted = "SELECT function, SUM(weight) AS n FROM samples WHERE at_ns < 20e9 GROUP BY function";
+    let counted = ask(profiled(), counted);
+    assert_eq!((texts(&counted, "function"), numbers(&counted, "n")), (vec![named("inner")], vec![Some(4)]));
+    let joined = "SELECT s.comm AS c, COUNT(*) AS n FROM samples AS s JOIN targets AS t ON s.pid = t.pid WHERE s.at_ns >= 2e9 GROUP BY s.comm";
+    assert_eq!(numbers(&ask(profiled(), joined), "n"), [Some(3)]);
+    assert_eq!(ask(minute(), "SELECT * FROM samples").height(), 0);
+    assert_eq!(ask(profiled(), "SELECT stack FROM samples LIMIT 2").height(), 2);
 }

@@ -17,7 +17,7 @@ use std::sync::Arc;
 #[derive(Args, Debug)]
 #[command(
     override_usage = "damo query [OPTIONS] SQL [RECORD]...\n       damo query --describe [TABLE]",
-    after_help = "Tables: regions, snapshots, records, targets, mappings, footprints, system, cpu, pressure, params, schemes, events.\n\
+    after_help = "Tables: regions, snapshots, records, targets, mappings, footprints, system, cpu, pressure, params, schemes, events, samples.\n\
                   Times (_ns) count from when the recording began; sizes and addresses are bytes.\n\n\
                   Examples:\n  \
                   damo query 'SELECT MAX(accessed_bytes) FROM snapshots' app.damo\n  \
