@@ -74,12 +74,13 @@ const LENGTH: ExportedColumn = number("length_ns", "length of the snapshot");
 const WALL: ExportedColumn = number("wall_ns", "ns since 1970, UTC; null if unknown");
 
 /// The tables, in the order in which they are written: what has a row for the record as a whole comes last.
-pub fn tables() -> [ExportedTable; 6] {
+pub fn tables() -> [ExportedTable; 7] {
     [
         ExportedTable { name: "regions", columns: &REGIONS },
         ExportedTable { name: "snapshots", columns: &SNAPSHOTS },
         ExportedTable { name: "mappings", columns: &MAPPINGS },
         ExportedTable { name: "footprints", columns: &FOOTPRINTS },
+        ExportedTable { name: "samples", columns: &SAMPLES },
         ExportedTable { name: "targets", columns: &TARGETS },
         ExportedTable { name: "records", columns: &RECORDS },
     ]
@@ -139,6 +140,20 @@ const FOOTPRINTS: [ExportedColumn; 10] = [
     number("vsz", "virtual size"),
     number("swap", "swapped out"),
     number("cgroup", "bytes of the control group"),
+];
+
+const SAMPLES: [ExportedColumn; 11] = [
+    RECORD,
+    SERVICE,
+    WALL,
+    number("at_ns", "when it was taken, ns since the recording began"),
+    text("sampled", "`cpu` for CPU time, `access` for accesses to memory"),
+    number("pid", "the process that ran"),
+    number("tid", "its thread"),
+    number("weight", "how many events it stands for: 1 where each sample stands for equally many"),
+    text("function", "the innermost function; module and address where it has no name; null without a stack"),
+    text("module", "file that the function is in, `[kernel]` or `[jit]`; null where nothing is known to be"),
+    text("stack", "all functions, outermost first, with `;` between them; null without a stack"),
 ];
 
 const TARGETS: [ExportedColumn; 6] = [

@@ -9,12 +9,13 @@ mod columns;
 mod date;
 mod error;
 mod export;
+mod parquet;
 mod writer;
 
 pub use columns::{ExportedColumn, ExportedTable, tables};
 pub use date::{NoMoment, date_of, parse_moment};
 pub use error::ExportError;
-pub use export::{ExportOptions, Exported, check_version, export};
+pub use export::{ExportOptions, Exported, check_version, export, is_there};
 pub use writer::ExportedFile;
 
 /// The version of the data set's columns. Columns are added without a new one; a new one means that old queries may be wrong.

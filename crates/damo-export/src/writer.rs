@@ -3,11 +3,12 @@
 use crate::columns::{ExportedTable, Kind};
 use crate::date::date_of;
 use crate::error::ExportError;
+use crate::parquet::ParquetFile;
 use damo_format::{NewFile, Rules};
 use damo_model::Nanos;
 use polars::prelude::{Column, DataFrame, IdxCa, IntoSeries, NamedFrom};
-use polars_io::parquet::write::{BatchedWriter, ParquetWriter, StatisticsOptions};
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -41,19 +42,30 @@ fn escaped(value: &str) -> String {
     }
     let mut name = String::new();
     for byte in value.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' => name.push(char::from(byte)),
+        let as_it_is = match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' => true,
             // A name of points alone is another directory.
-            b'.' if !name.is_empty() => name.push('.'),
-            _ => name += &format!("%{byte:02X}"),
+            b'.' => !name.is_empty(),
+            _ => false,
+        };
+        if name.len() + if as_it_is { 1 } else { 3 } > MOST_OF_NAME {
+            break;
+        }
+        match as_it_is {
+            true => name.push(char::from(byte)),
+            false => name += &format!("%{byte:02X}"),
         }
     }
-    name.truncate(200);
     name
 }
 
+/// A directory's name has at most so many bytes: file systems take 255, and `host=` is before it.
+const MOST_OF_NAME: usize = 200;
+
 /// The date of rows whose time is not known.
-const NO_DATE: &str = "unknown";
+pub(crate) const NO_DATE: &str = "unknown";
+/// Nanoseconds of a day.
+const NS_OF_DAY: i64 = 86_400_000_000_000;
 
 /// A table in the making.
 pub(crate) struct TableWriter<'a> {
@@ -64,7 +76,7 @@ pub(crate) struct TableWriter<'a> {
 
 /// A file in the making.
 struct OneFile {
-    writer: BatchedWriter<Handle>,
+    writer: ParquetFile<Handle>,
     file: Handle,
     rows: u64,
 }
@@ -87,7 +99,6 @@ impl OneFile {
     fn finish(self) -> Result<u64, ExportError> {
         let Self { writer, file, .. } = self;
         let bytes = writer.finish()?;
-        drop(writer);
         if let Some(file) = Arc::into_inner(file.0) {
             let file = file.into_inner().unwrap_or_else(PoisonError::into_inner);
             let file = file.into_inner().map_err(|error| ExportError::Io(error.into_error()))?;
@@ -121,30 +132,20 @@ impl<'a> TableWriter<'a> {
     /// # Errors
     /// If a file cannot be written.
     pub(crate) fn push(&mut self, rows: &DataFrame) -> Result<(), ExportError> {
-        for (date, rows) in by_date(rows)? {
-            if !self.files.contains_key(&date) {
-                let file = self.begin(&date, &rows)?;
-                self.files.insert(date.clone(), file);
-            }
-            if let Some(file) = self.files.get_mut(&date) {
-                // Each chunk would be a row group of its own.
-                file.writer.write_batch(rows.clone().rechunk_mut())?;
-                file.rows += rows.height() as u64;
-            }
+        for (date, mut rows) in by_date(rows)? {
+            // Of a table without times, the time was there for the date alone.
+            rows = rows.select(self.table.columns.iter().map(|column| column.name))?;
+            let file = match self.files.entry(date) {
+                Entry::Occupied(file) => file.into_mut(),
+                Entry::Vacant(place) => {
+                    let file = begin(self.table, self.place, place.key())?;
+                    place.insert(file)
+                }
+            };
+            file.rows += rows.height() as u64;
+            file.writer.write(rows)?;
         }
         Ok(())
-    }
-
-    fn begin(&self, date: &str, rows: &DataFrame) -> Result<OneFile, ExportError> {
-        let path = self.place.file(self.table.name, date);
-        if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent).map_err(|source| ExportError::Directory { path: parent.to_owned(), source })?;
-        }
-        let file = NewFile::create(path, (self.place.rules)())?;
-        let file = Handle(Arc::new(Mutex::new(BufWriter::with_capacity(1 << 16, file))));
-        let statistics = StatisticsOptions { distinct_count: false, ..StatisticsOptions::default() };
-        let writer = ParquetWriter::new(file.clone()).with_statistics(statistics).batched(rows.schema())?;
-        Ok(OneFile { writer, file, rows: 0 })
     }
 
     /// Gives all files their names.
@@ -163,32 +164,33 @@ impl<'a> TableWriter<'a> {
     }
 }
 
+/// Begins the file of a table at a date.
+///
+/// # Errors
+/// If it cannot be made.
+fn begin(table: ExportedTable, place: &Place<'_>, date: &str) -> Result<OneFile, ExportError> {
+    let path = place.file(table.name, date);
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent).map_err(|source| ExportError::Directory { path: parent.to_owned(), source })?;
+    }
+    let file = NewFile::create(path, (place.rules)())?;
+    let file = Handle(Arc::new(Mutex::new(BufWriter::with_capacity(1 << 16, file))));
+    Ok(OneFile { writer: ParquetFile::new(file.clone(), table)?, file, rows: 0 })
+}
+
 /// Rows by their dates, each part in the order of time.
 fn by_date(rows: &DataFrame) -> Result<Vec<(String, DataFrame)>, ExportError> {
     let wall = rows.column("wall_ns").ok().map(|column| column.i64()).transpose()?;
-    let mut order: BTreeMap<String, Vec<(Option<i64>, u32)>> = BTreeMap::new();
-    // Dates of neighbours are the same nearly always.
-    let mut last: Option<(i64, String)> = None;
+    // By the number of the day since 1970; `None` where the time is not known.
+    let mut days: BTreeMap<Option<i64>, Vec<(Option<i64>, u32)>> = BTreeMap::new();
     for row in 0..rows.height() {
         let at = wall.and_then(|wall| wall.get(row));
-        let date = match at {
-            None => NO_DATE.to_owned(),
-            Some(at) => {
-                let day = at.div_euclid(86_400_000_000_000);
-                match &last {
-                    Some((known, date)) if *known == day => date.clone(),
-                    _ => last.insert((day, date_of(Nanos(at)))).1.clone(),
-                }
-            }
-        };
         let number = u32::try_from(row).unwrap_or(u32::MAX);
-        match order.get_mut(&date) {
-            Some(rows) => rows.push((at, number)),
-            None => drop(order.insert(date, vec![(at, number)])),
-        }
+        days.entry(at.map(|at| at.div_euclid(NS_OF_DAY))).or_default().push((at, number));
     }
-    let mut parts = Vec::with_capacity(order.len());
-    for (date, mut numbers) in order {
+    let mut parts = Vec::with_capacity(days.len());
+    for mut numbers in days.into_values() {
+        let date = numbers.first().and_then(|(at, _)| *at).map_or_else(|| NO_DATE.to_owned(), |at| date_of(Nanos(at)));
         let is_whole = numbers.len() == rows.height() && numbers.is_sorted();
         if !is_whole {
             numbers.sort();
@@ -235,5 +237,7 @@ mod tests {
     fn names_of_hosts_cannot_leave_their_directory() {
         let names = ["web-17.example", "../../etc", "", ".", "a/b=c", "höst"].map(escaped);
         assert_eq!(names, ["web-17.example", "%2E.%2F..%2Fetc", "unknown", "%2E", "a%2Fb%3Dc", "h%C3%B6st"]);
+        // What does not fit is left out byte by byte, and never half of one.
+        assert_eq!(escaped(&"/".repeat(300)), "%2F".repeat(66));
     }
 }

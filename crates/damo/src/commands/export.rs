@@ -8,14 +8,14 @@ use crate::progress;
 use anyhow::{Context, Result};
 use clap::Args;
 use damo_edit::anonymize::{Anonymize, Survey};
-use damo_export::{ExportOptions, Exported, check_version, export, parse_moment};
+use damo_export::{ExportError, ExportOptions, Exported, check_version, export, is_there, parse_moment};
 use damo_format::{Kind, Writer, WriterOptions};
 use damo_frame::{OpenOptions, Record};
 use damo_model::Nanos;
 use damo_model::human::{Show, Style, format_size};
 use damo_query::SharedRecords;
 use std::io::Cursor;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Arguments of `damo export`.
@@ -60,33 +60,65 @@ pub(crate) struct ExportArgs {
 /// If a record cannot be read, or the data set cannot be written.
 pub(crate) fn run(args: &ExportArgs) -> Result<Outcome> {
     outputs::clean_up_on_signals();
-    let manner = |kind| move || Manner { mode: args.permission, ..Manner::new(kind) }.rules();
-    let mut outcome = Outcome::Fine;
+    let (mut outcome, mut failed) = (Outcome::Fine, None);
+    let mut is_of_our_version = false;
     // One at a time: a host's records of a day are many.
     for path in &args.records {
-        let opened = args.known.open(std::slice::from_ref(path))?;
-        check_version(&args.dataset, &manner(Kind::Json))?;
-        let Some(record) = opened.records.first() else { continue };
-        let options = args.options(record);
-        let asked = match args.anonymize {
-            true => Opened { records: vec![anonymous(record).with_context(|| path.shown().to_string())?] },
-            false => Opened { records: Vec::new() },
-        };
-        let opened = Arc::new(opened);
-        let records: SharedRecords =
-            if args.anonymize { Arc::new(asked) } else { Arc::clone(&opened) as SharedRecords };
-        let done = progress::during((*records).as_ref(), || {
-            export(&args.dataset, &records, &options, &manner(Kind::Parquet))
-        })?;
-        args.tell(path, &opened, &done);
-        if opened.outcome() != Outcome::Fine {
-            outcome = Outcome::Partial;
+        let done = args.export_one(path, &mut is_of_our_version);
+        match done {
+            Ok(Outcome::Fine) => {}
+            Ok(_) => outcome = Outcome::Partial,
+            // The next one would fail as well.
+            Err(error) if is_of_data_set(&error) => return Err(error),
+            // The others are exported all the same.
+            Err(error) => {
+                if let Some(before) = failed.replace(error) {
+                    errors::say(&before);
+                }
+            }
         }
     }
-    Ok(outcome)
+    failed.map_or(Ok(outcome), Err)
+}
+
+/// Whether it is the data set that takes no more, whatever the record.
+fn is_of_data_set(error: &anyhow::Error) -> bool {
+    let known = error.downcast_ref::<ExportError>();
+    known.is_some_and(|error| {
+        matches!(
+            error,
+            ExportError::Directory { .. } | ExportError::Version { .. } | ExportError::Io(_) | ExportError::Write(_)
+        )
+    })
 }
 
 impl ExportArgs {
+    /// Exports one record. `is_of_our_version`: whether the data set is known to be.
+    fn export_one(&self, path: &Path, is_of_our_version: &mut bool) -> Result<Outcome> {
+        let opened = self.known.open(&[path.to_owned()])?;
+        let manner = |kind| move || Manner { mode: self.permission, ..Manner::new(kind) }.rules();
+        if !*is_of_our_version {
+            check_version(&self.dataset, &manner(Kind::Json))?;
+            *is_of_our_version = true;
+        }
+        let Some(record) = opened.records.first() else { return Ok(Outcome::Fine) };
+        let options = self.options(record);
+        let parquet = manner(Kind::Parquet);
+        let (mut late, mut copies) = (Outcome::Fine, Vec::new());
+        if self.anonymize && !is_there(&self.dataset, record, &options, &parquet) {
+            let (copy, outcome) = anonymous(record).with_context(|| path.shown().to_string())?;
+            copies.push(copy);
+            late = outcome;
+        }
+        let opened = Arc::new(opened);
+        // A record that is there already is not read, and so not copied.
+        let records: SharedRecords =
+            if copies.is_empty() { Arc::clone(&opened) as SharedRecords } else { Arc::new(Opened { records: copies }) };
+        let done = progress::during((*records).as_ref(), || export(&self.dataset, &records, &options, &parquet))?;
+        self.tell(path, &opened, &done);
+        Ok(edits::outcome(&opened, late))
+    }
+
     fn options(&self, record: &Record) -> ExportOptions {
         ExportOptions {
             host: self.host.clone().or_else(|| self.anonymize.then(|| "anonymous".to_owned())),
@@ -94,11 +126,12 @@ impl ExportArgs {
             began: self.began,
             // Addresses are moved each time to other places; the record is the same.
             identity: self.anonymize.then(|| record.reader().fingerprint()),
+            anonymous: self.anonymize,
         }
     }
 
     /// What was written, and how large it is beside the record.
-    fn tell(&self, path: &std::path::Path, opened: &Opened, done: &Exported) {
+    fn tell(&self, path: &Path, opened: &Opened, done: &Exported) {
         if done.was_there() {
             errors::note(format_args!("{}: is in the data set already, as {}", path.shown(), done.identity));
             return;
@@ -118,14 +151,15 @@ impl ExportArgs {
     }
 }
 
-/// The record without names and with its addresses moved, in memory.
-fn anonymous(record: &Record) -> Result<Record> {
+/// The record without names and with its addresses moved, in memory; and whether all of it could be read.
+fn anonymous(record: &Record) -> Result<(Record, Outcome)> {
     let mut survey = Survey::default();
-    edits::pass(record, &mut survey)?;
+    let outcome = edits::pass(record, &mut survey)?;
     let mut writer = Writer::new(Vec::new(), WriterOptions::default())?;
     let mut anonymize = Anonymize::new(survey, false, &mut writer)?;
+    // Its damage is that of the first pass.
     edits::pass(record, &mut anonymize)?;
     drop(anonymize);
     let (bytes, _) = writer.finish()?;
-    Ok(Record::from_stream(Cursor::new(bytes), record.name(), &OpenOptions::default())?)
+    Ok((Record::from_stream(Cursor::new(bytes), record.name(), &OpenOptions::default())?, outcome))
 }
