@@ -6,6 +6,12 @@ mod common;
 mod recordings;
 
 use common::{damo, fails, ok, real, top};
+use damo_format::{Reader, Writer, WriterOptions};
+use damo_model::profile::{
+    CodeBase, CodeMapping, CodeMappings, LostSamples, ProfileInfo, Sample, Sampled, SampledThread, Samples, StackNode,
+    Stacks,
+};
+use damo_model::{Addr, Item, Nanos, Side, Stamp};
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -27,10 +33,50 @@ fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// A short record with a scheme, as `damon.damo`.
+/// A short record with a scheme and a CPU profile, as `damon.damo`.
 fn record(directory: &Path) {
     let schemes = r#"[{"action":"stat","access_pattern":{}}]"#;
     ok(directory, &format!("record --quiet --simulate stairs --nodes 2 --timeout 8s --schemes {schemes}"));
+    add_profile(&directory.join("damon.damo"));
+}
+
+/// Puts 200 samples of a thread, of two stacks, into a record.
+fn add_profile(path: &Path) {
+    let reader = Reader::open(path).expect("a record");
+    let mut writer = Writer::new(Vec::new(), WriterOptions::default()).expect("a writer");
+    let (mut items, mut start) = (reader.stream().expect("a record"), None);
+    while let Some(item) = items.next_item().expect("an item") {
+        if let Item::Snapshot(snapshot) = &item {
+            start.get_or_insert(snapshot.start);
+        }
+        writer.write(&item).expect("written");
+    }
+    let at = Stamp::Record(start.expect("snapshots"));
+    let (start, end, name) = (Addr(0x1000), Addr(0x9000), "/no/such/program".to_owned());
+    let mapping = CodeMapping { start, end, name, ..CodeMapping::default() };
+    let node = |parent, address| StackNode { parent, address: Addr(address), ..StackNode::default() };
+    let nodes = vec![node(None, 0x1010), node(Some(0), 0x2010), node(Some(0), 0x3010)];
+    let sample = |time| Sample { time, thread: 0, stack: 1 + time % 2, weight: 1 };
+    let info = ProfileInfo { at, event: "cpu-clock".to_owned(), frequency: 99, ..ProfileInfo::default() };
+    let samples = Samples {
+        at,
+        sampled: Sampled::Cpu,
+        table: 5,
+        unit: Nanos(10_000_000),
+        threads: vec![SampledThread { pid: 7, tid: 7, comm: "program".to_owned() }],
+        samples: (0..200).map(sample).collect(),
+        addresses: Vec::new(),
+    };
+    for side in [
+        Side::Profile(info),
+        Side::Code(CodeMappings { at, pid: 7, base: CodeBase::Nothing, mappings: vec![mapping] }),
+        Side::Stacks(Stacks { at, table: 5, first: 0, nodes }),
+        Side::Samples(samples),
+        Side::LostSamples(LostSamples { at, samples: 3, reason: "ring".to_owned() }),
+    ] {
+        writer.write(&Item::Side(side)).expect("written");
+    }
+    fs::write(path, writer.finish().expect("finished").0).expect("a file");
 }
 
 /// Names in a directory, sorted.
@@ -62,7 +108,7 @@ const fn writing(line: &'static str, ending: &'static str, replaces: &'static [u
 }
 
 /// Every command that writes a file, with every option that names one. New ones belong here.
-const WRITINGS: [Writing; 82] = [
+const WRITINGS: [Writing; 90] = [
     writing("convert IN OUT", "damo", NONE),
     writing("convert IN -o OUT", "json", NONE),
     writing("convert --record_file IN --output_file OUT", "data", NONE),
@@ -139,6 +185,14 @@ const WRITINGS: [Writing; 82] = [
     writing("report ages IN --plot OUT", "png", PNG),
     writing("report wss_profile IN -o OUT", "csv", TEXT),
     writing("report wss_profile IN --plot OUT", "png", PNG),
+    writing("report profile IN -o OUT", "txt", TEXT),
+    writing("report profile IN -o OUT", "csv", TEXT),
+    writing("report profile IN -o OUT", "png", PNG),
+    writing("report profile IN --plot OUT", "svg", SVG),
+    writing("report profile IN --folded -o OUT", "txt", TEXT),
+    writing("report profile IN --format firefox -o OUT", "json", TEXT),
+    writing("symbolize IN -o OUT", "damo", NONE),
+    writing("symbolize IN --output OUT", "damo", NONE),
     writing("report schemes IN -o OUT", "csv", TEXT),
     writing("report schemes IN -o OUT", "parquet", PARQUET),
     writing("report schemes IN --plot OUT", "svg", SVG),
@@ -414,6 +468,26 @@ fn a_closed_standard_output_is_an_error_and_the_null_device_is_not() {
             assert_eq!(out.status.code(), Some(0), "{line} {null}: {}", said(&out));
         }
     }
+}
+
+#[test]
+fn what_a_profile_holds_is_told_before_any_analysis() {
+    let here = directory();
+    record(here.path());
+    let told = ok(here.path(), "info");
+    let line = told.lines().find(|line| line.trim_start().starts_with("CPU profile")).expect("a line");
+    for part in
+        ["200 samples of CPU time (cpu-clock, 99 Hz)", "2 stacks", "1 process", "3 samples LOST", "without names"]
+    {
+        assert!(line.contains(part), "{part}: {line}");
+    }
+    let json: serde_json::Value = serde_json::from_str(&ok(here.path(), "info --format json")).expect("JSON");
+    let profile = &json["profile"];
+    assert_eq!(profile["sampled"][0]["samples"], 200);
+    let counts = ["stacks", "processes", "threads", "lost_samples", "places", "named_places"];
+    assert_eq!(counts.map(|name| profile[name].as_u64()), [2, 1, 1, 3, 3, 0].map(Some));
+    ok(here.path(), "record --quiet --simulate stairs --timeout 5s -o plain.damo");
+    assert!(!ok(here.path(), "info plain.damo").contains("profile"));
 }
 
 #[test]

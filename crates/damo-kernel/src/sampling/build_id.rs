@@ -1,8 +1,9 @@
 //! Build ids of files that are mapped: what tells two builds of a program apart, and finds the debug information of one.
 
+use rustix::fs::{Mode, OFlags};
 use std::fs::File;
 use std::io::Read;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 /// Program headers and notes stand at the beginning of a file; more of it is not read for them.
@@ -25,7 +26,8 @@ pub fn of_file(path: &Path) -> Option<Vec<u8>> {
 
 /// Opens a regular file, and never waits: the monitored process can have put a FIFO in its place since it was looked at.
 fn open_regular(path: &Path) -> Option<File> {
-    let file = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path).ok()?;
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
+    let file = File::from(rustix::fs::open(path, flags, Mode::empty()).ok()?);
     file.metadata().is_ok_and(|metadata| metadata.is_file()).then_some(file)
 }
 
@@ -160,7 +162,7 @@ mod tests {
     fn a_fifo_that_takes_the_place_of_a_file_is_not_waited_for() {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("fifo");
-        rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::RUSR).expect("a FIFO");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &path, Mode::RUSR).expect("a FIFO");
         assert!(open_regular(&path).is_none());
         std::fs::write(dir.path().join("file"), "").expect("a file");
         assert!(open_regular(&dir.path().join("file")).is_some());

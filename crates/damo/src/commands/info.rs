@@ -1,5 +1,7 @@
 //! `damo info`: what is in a record, before any analysis. For people, or as JSON for programs.
 
+mod profile;
+
 use crate::errors::Outcome;
 use crate::inputs::Inputs;
 use crate::output;
@@ -10,6 +12,7 @@ use damo_frame::{FrameError, Record};
 use damo_model::calendar::date_of_day;
 use damo_model::human::{Show, Style, count_text, format_nr, format_size, plain_json, time_text};
 use damo_model::{Bytes, Intervals, Nanos, Ops, Selection, Side, Source, Target, TargetKey, TimeSpan};
+use profile::ProfileFacts;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -42,7 +45,7 @@ enum Form {
 /// # Errors
 /// If one cannot be read, or stdout cannot be written.
 pub(crate) fn run(args: &InfoArgs) -> Result<Outcome> {
-    let opened = args.inputs.open(&args.files)?;
+    let opened = args.inputs.known.open_profiles(&args.inputs.paths(&args.files)?)?;
     output::to_stdout(|out| {
         for (i, record) in opened.records.iter().enumerate() {
             let facts = progress::during(&opened.records, || Facts::of(record))?;
@@ -89,6 +92,7 @@ struct Facts<'a> {
     pass: Pass,
     /// How many of each kind of side data.
     side_data: Vec<(&'static str, u64)>,
+    profile: Option<ProfileFacts>,
 }
 
 impl<'a> Facts<'a> {
@@ -126,7 +130,8 @@ impl<'a> Facts<'a> {
         for side in record.side_data()? {
             *kinds.entry(kind(side)).or_default() += 1;
         }
-        Ok(Self { record, pass, side_data: kinds.into_iter().collect() })
+        let profile = ProfileFacts::of(record)?;
+        Ok(Self { record, pass, side_data: kinds.into_iter().collect(), profile })
     }
 
     fn write_text(&self, out: &mut dyn Write) -> Result<()> {
@@ -191,6 +196,7 @@ impl<'a> Facts<'a> {
         )?;
         let side_data: Vec<String> = self.side_data.iter().map(|(kind, n)| format!("{} {kind}", nr(*n))).collect();
         line("also holds", side_data.join(", "))?;
+        line("CPU profile", self.profile.as_ref().map_or(String::new(), ProfileFacts::text))?;
         for target in record.targets() {
             let counts = self.pass.targets.get(&target.key).copied().unwrap_or_default();
             let since = |at: Nanos| time_text(at.saturating_sub(record.began()));
@@ -243,7 +249,7 @@ impl<'a> Facts<'a> {
             "lost_events": totals.lost_events, "coverage": coverage.ratio(), "damaged_parts": coverage.damaged,
             "file_bytes": record.file_size().map(|size| size.0), "damo_bytes": totals.file.0, "bytes_per_region": per_region(totals.file, totals.regions),
             "sides": self.side_data.iter().map(|(k, n)| ((*k).to_owned(), json!(n))).collect::<serde_json::Map<_, _>>(),
-            "targets": targets,
+            "targets": targets, "profile": self.profile.as_ref().map(ProfileFacts::json),
         })
     }
 
