@@ -10,8 +10,8 @@
 use crate::AnalysisError;
 use crate::course::Course;
 use crate::figure::{Figure, Quantity};
-use crate::resample::{Spread, spread, spread_of_difference, t95};
 use damo_model::Nanos;
+use damo_report::resample::{Spread, spread, spread_of_difference, t95};
 
 /// For so many runs counts what the bootstrap within runs says of the spread between them.
 const PRIOR_FREEDOM: f64 = 4.0;

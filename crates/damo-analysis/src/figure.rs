@@ -8,6 +8,8 @@ use damo_model::human::{self, Style, format_size_f64, time_text};
 use std::fmt;
 use std::str::FromStr;
 
+pub use damo_report::statistic::Statistic;
+
 /// What is measured at each instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Quantity {
@@ -22,15 +24,6 @@ pub enum Quantity {
     Resident,
 }
 
-/// Which number stands for a series of numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Statistic {
-    /// The mean over all instants.
-    Mean,
-    /// A percentile, 0 to 100.
-    Percentile(u8),
-}
-
 /// A figure of a run.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Figure {
@@ -40,22 +33,6 @@ pub struct Figure {
     pub mapping: Option<String>,
     /// Which number stands for all instants.
     pub statistic: Statistic,
-}
-
-impl Statistic {
-    /// The number that stands for `values`; `None` for no values. The percentile is the one of `report wss`.
-    pub fn of(self, values: &[f64]) -> Option<f64> {
-        match self {
-            _ if values.is_empty() => None,
-            Statistic::Mean => Some(values.iter().sum::<f64>() / values.len() as f64),
-            Statistic::Percentile(percent) => {
-                let mut sorted = values.to_vec();
-                let at = ((f64::from(percent) / 100.0 * values.len() as f64) as usize).min(values.len() - 1);
-                let (_, value, _) = sorted.select_nth_unstable_by(at, f64::total_cmp);
-                Some(*value)
-            }
-        }
-    }
 }
 
 impl Figure {
@@ -158,16 +135,6 @@ fn mapping_values(course: &Course, mapping: &str, quantity: Quantity) -> Result<
         human::Show::shown(mapping),
         human::Show::shown(known.as_str())
     )))
-}
-
-impl fmt::Display for Statistic {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Statistic::Mean => f.write_str("mean"),
-            Statistic::Percentile(100) => f.write_str("max"),
-            Statistic::Percentile(percent) => write!(f, "p{percent}"),
-        }
-    }
 }
 
 impl fmt::Display for Figure {

@@ -11,7 +11,6 @@ mod error;
 pub mod explain;
 pub mod figure;
 pub mod phases;
-mod resample;
 pub mod right_size;
 mod text;
 

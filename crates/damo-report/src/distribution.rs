@@ -5,7 +5,9 @@
 //! ten times as long for the hundreds that a record of a minute has. Means are of sums that do not fit 64 bits.
 
 use crate::ReportError;
+use crate::resample::spread;
 use crate::series::Point;
+use crate::statistic::Statistic;
 use damo_model::human::{Style, format_size_f64, size_text, uint_text};
 use std::io::{self, Write};
 
@@ -67,6 +69,49 @@ pub struct Distribution {
     pub percentiles: Vec<(u8, u64)>,
     /// Standard errors, if known.
     pub errors: Option<Errors>,
+    /// Between which values the true ones lie, if known.
+    pub ranges: Option<Ranges>,
+}
+
+/// Between which values the true ones lie, in at least 95 of 100 recordings.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Ranges {
+    /// The mean: at least, at most.
+    pub mean: (f64, f64),
+    /// Each of the percentiles.
+    pub percentiles: Vec<(f64, f64)>,
+}
+
+impl Ranges {
+    /// From the bounds of each snapshot, which come in time order: the bounds of a figure are the figures of the bounds, and what
+    /// these would vary by in another recording is added.
+    pub(crate) fn of_bounds(least: &[Point], most: &[Point], wanted: &[u8], sort: SortBy) -> Self {
+        let values = |points: &[Point]| points.iter().map(|point| point.value as f64).collect::<Vec<f64>>();
+        // Checks err in a single snapshot; in the mean over many they do not, beyond what the snapshots vary by.
+        let lowest: Vec<f64> = least.iter().map(|point| point.value as f64 - SPREADS * point.variance.sqrt()).collect();
+        let of_blocks = most.first().map_or(0.0, |point| point.variance);
+        let (least, most) = (values(least), values(most));
+        let low = |values: &[f64], statistic: Statistic| {
+            (statistic.of(values).unwrap_or(0.0) - SPREADS * spread(values, statistic).error).max(0.0)
+        };
+        let high = |values: &[f64], statistic: Statistic| {
+            let error = (spread(values, statistic).error.powi(2) + of_blocks).sqrt();
+            statistic.of(values).unwrap_or(0.0) + SPREADS * error
+        };
+        let mean = (low(&least, Statistic::Mean), high(&most, Statistic::Mean));
+        let percentiles = wanted.iter().map(|percentile| match sort {
+            SortBy::Size => {
+                let statistic = Statistic::Percentile(*percentile);
+                (low(&lowest, statistic), high(&most, statistic))
+            }
+            // A moment of its own.
+            SortBy::Time => {
+                let at = |values: &[f64]| rank(values.len(), *percentile).and_then(|at| values.get(at).copied());
+                (at(&lowest).unwrap_or(0.0).max(0.0), at(&most).unwrap_or(0.0))
+            }
+        });
+        Ranges { mean, percentiles: percentiles.collect() }
+    }
 }
 
 /// Standard errors of a distribution: how much its numbers would vary if the same memory were checked again.
@@ -78,6 +123,8 @@ pub struct Errors {
     pub percentiles: Vec<f64>,
 }
 
+/// So many standard errors are on each side of a range: 95 % of a normal distribution.
+const SPREADS: f64 = 2.0;
 /// Ranges of a histogram, unless asked for otherwise.
 const RANGES: usize = 10;
 
@@ -136,7 +183,7 @@ impl Distribution {
         let sum: u128 = values.iter().map(|value| u128::from(*value)).sum();
         let mean = if values.is_empty() { 0.0 } else { sum as f64 / values.len() as f64 };
         let percentiles = wanted.iter().filter_map(|percentile| Some((*percentile, ranked(&values, *percentile)?)));
-        Self { mean, percentiles: percentiles.collect(), values, errors: None }
+        Self { mean, percentiles: percentiles.collect(), values, errors: None, ranges: None }
     }
 }
 
@@ -177,10 +224,14 @@ impl DistributionText {
         if distribution.values.is_empty() {
             return writeln!(out, "# no snapshot");
         }
-        let error = |error: f64| format_size_f64(error, self.style);
-        write!(out, "# avr:\t{}", format_size_f64(distribution.mean, self.style))?;
-        if let Some(errors) = &distribution.errors {
-            write!(out, " ± {}", error(errors.mean))?;
+        let number = |number: f64| format_size_f64(number, self.style);
+        write!(out, "# avr:\t{}", number(distribution.mean))?;
+        match (&distribution.ranges, &distribution.errors) {
+            (Some(Ranges { mean: (least, most), .. }), _) => {
+                write!(out, " (at least {}, at most {})", number(*least), number(*most))?;
+            }
+            (None, Some(errors)) => write!(out, " ± {}", number(errors.mean))?,
+            (None, None) => {}
         }
         writeln!(out)?;
         let size = |value| if self.style == Style::Raw { uint_text(value) } else { size_text(value) };
@@ -205,8 +256,10 @@ impl DistributionText {
         let max = distribution.percentiles.iter().map(|(_, value)| *value).max().unwrap_or(0);
         for (i, (percentile, value)) in distribution.percentiles.iter().enumerate() {
             write!(out, "{percentile:>3} {:>15}", size(*value))?;
-            if let Some(of) = distribution.errors.as_ref().and_then(|errors| errors.percentiles.get(i)) {
-                write!(out, " ± {:>13}", error(*of))?;
+            if let Some((least, most)) = distribution.ranges.as_ref().and_then(|ranges| ranges.percentiles.get(i)) {
+                write!(out, " {:>15} {:>15}", number(*least), number(*most))?;
+            } else if let Some(of) = distribution.errors.as_ref().and_then(|errors| errors.percentiles.get(i)) {
+                write!(out, " ± {:>13}", number(*of))?;
             }
             if self.nr_cols_bar > 0 {
                 write!(out, " |{}|", bar(*value, max, self.nr_cols_bar))?;
@@ -231,18 +284,21 @@ pub(crate) struct PercentileRow<'s, S> {
     pub value: u64,
     /// Standard error, if anybody asked for it.
     pub error: Option<f64>,
+    /// Between which values the true one lies, if known.
+    pub range: Option<(f64, f64)>,
 }
 
 /// The percentiles of several series.
 pub(crate) fn percentile_rows<S>(series: &[S], of: impl Fn(&S) -> &Distribution) -> Vec<PercentileRow<'_, S>> {
     let mut rows = Vec::new();
     for series in series {
-        let Distribution { percentiles, errors, .. } = of(series);
+        let Distribution { percentiles, errors, ranges, .. } = of(series);
         rows.extend(percentiles.iter().enumerate().map(|(i, (percentile, value))| PercentileRow {
             series,
             percentile: u32::from(*percentile),
             value: *value,
             error: errors.as_ref().and_then(|errors| errors.percentiles.get(i)).copied(),
+            range: ranges.as_ref().and_then(|ranges| ranges.percentiles.get(i)).copied(),
         }));
     }
     rows

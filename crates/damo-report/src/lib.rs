@@ -11,6 +11,7 @@
 //! - [`probes`]: what kind of memory was accessed
 //! - [`nodes`]: how hot memory is on which NUMA node
 //! - [`ages`]: when memory was last accessed
+//! - [`bounds`]: between which sizes a working set lies, whatever is within regions
 //! - [`confidence`]: how far a record can be trusted
 //! - [`footprints`]: distribution of memory footprints
 //! - [`nr_regions`]: distribution of region counts
@@ -25,6 +26,7 @@
 //! - [`range`]: times and addresses as people name them
 //! - [`filter`]: which snapshots and regions a report looks at
 //! - [`series`], [`distribution`]: a number per snapshot, and its percentiles
+//! - [`statistic`], [`resample`]: which number stands for a series, and how much it would vary in another run
 //! - [`temperature`]: how hot a region is
 //! - [`colormap`]: colours for numbers
 //! - [`picture`]: PNG and SVG
@@ -54,6 +56,7 @@
 
 pub mod access;
 pub mod ages;
+pub mod bounds;
 pub mod colormap;
 pub mod confidence;
 pub mod cpu_profile;
@@ -77,11 +80,13 @@ pub mod profile;
 pub mod range;
 pub mod raw;
 pub mod report;
+pub mod resample;
 pub mod schemes;
 pub mod selection;
 pub mod series;
 mod series_chart;
 pub mod several;
+pub mod statistic;
 pub mod suggest;
 pub mod survey;
 pub mod table;

@@ -49,7 +49,16 @@ pub fn nr_regions(records: &[Record], options: &NrRegionsOptions) -> Result<NrRe
             let (points, used) = usable(&points, excluded(record, options.exclude_samples));
             let distribution = Distribution::of_points(&points, &percentiles, options.sort, false);
             let (record, label) = (record.name().to_owned(), labels.get(&target).cloned().unwrap_or_default());
-            series.push(Series { record, label, target: Some(target), mapping: None, points, distribution, used });
+            series.push(Series {
+                record,
+                label,
+                target: Some(target),
+                mapping: None,
+                points,
+                bounds: None,
+                distribution,
+                used,
+            });
         }
     }
     Ok(NrRegionsReport { series, zero: Zero::of(records) })

@@ -10,11 +10,14 @@ mod picture;
 
 pub use per_mapping::{MappingLayout, UNMAPPED, parts};
 
+use crate::bounds::{Bounds, working_set_bounds};
 use crate::confidence::working_set_variance;
-use crate::distribution::{Distribution, DistributionText, PercentileRange, SortBy, histogram_rows, percentile_rows};
+use crate::distribution::{
+    Distribution, DistributionText, PercentileRange, Ranges, SortBy, histogram_rows, percentile_rows,
+};
 use crate::filter::{Filter, Rows};
 use crate::picture::Picture;
-use crate::series::{Point, Series, by_target, excluded, measure_with_error, point_rows, sum_at_instants, usable};
+use crate::series::{Point, Series, by_target, excluded, measure_with_error, sum_at_instants, usable};
 use crate::table::Table;
 use crate::target::target_labels;
 use crate::window;
@@ -54,6 +57,15 @@ damo_model::with_defaults! {
     }
 }
 
+impl WssOptions {
+    /// Whether it is known between which sizes these working sets lie: they are what was accessed at all in an aggregation interval.
+    fn has_bounds(&self) -> bool {
+        let usual = WssOptions::default();
+        let is_usual = self.acc_thres == usual.acc_thres && self.sz_thres == usual.sz_thres;
+        self.errors && is_usual && self.work_time <= usual.work_time
+    }
+}
+
 /// The working sets of some records.
 #[derive(Clone, Debug)]
 pub struct WssReport {
@@ -82,17 +94,24 @@ pub fn wss(records: &[Record], options: &WssOptions) -> Result<WssReport, Report
     for (number, record) in records.iter().enumerate() {
         let filter = options.filter.plain_monitoring(record);
         let skip = if windowed { Some(0) } else { excluded(record, options.exclude_samples) };
-        let mut push = |label: String, target: Option<TargetKey>, mapping: Option<String>, points: &[Point]| {
+        let mut push = |(label, target, mapping): (String, Option<TargetKey>, Option<String>),
+                        points: &[Point],
+                        bounds: Option<Bounds>| {
             let (points, used) = usable(points, skip);
-            let distribution = Distribution::of_points(&points, &percentiles, options.sort, options.errors);
+            let mut distribution = Distribution::of_points(&points, &percentiles, options.sort, options.errors);
+            let bounds = bounds.map(|Bounds { least, most }| {
+                let (least, most) = (usable(&least, skip).0, usable(&most, skip).0);
+                distribution.ranges = Some(Ranges::of_bounds(&least, &most, &percentiles, options.sort));
+                Bounds { least, most }
+            });
             let record = record.name().to_owned();
-            series.push(Series { record, label, target, mapping, points, distribution, used });
+            series.push(Series { record, label, target, mapping, points, bounds, distribution, used });
         };
         if options.per_mapping {
             let labels = target_labels(record);
             for (key, name, points) in per_mapping::series(record, &filter, options)? {
                 targets.insert((number, key));
-                push(labels.get(&key).cloned().unwrap_or_default(), Some(key), Some(name), &points);
+                push((labels.get(&key).cloned().unwrap_or_default(), Some(key), Some(name)), &points, None);
             }
             continue;
         }
@@ -106,13 +125,16 @@ pub fn wss(records: &[Record], options: &WssOptions) -> Result<WssReport, Report
             })?
         };
         targets.extend(points.iter().map(|point| (number, point.target)));
+        let bounds = if options.has_bounds() { working_set_bounds(record, &filter)? } else { None };
         if options.per_target {
             let labels = target_labels(record);
+            let mut bounds = bounds.map(Bounds::by_target).unwrap_or_default();
             for (key, points) in by_target(&points) {
-                push(labels.get(&key).cloned().unwrap_or_default(), Some(key), None, &points);
+                let label = labels.get(&key).cloned().unwrap_or_default();
+                push((label, Some(key), None), &points, bounds.remove(&key));
             }
         } else {
-            push("0".to_owned(), None, None, &sum_at_instants(&points));
+            push(("0".to_owned(), None, None), &sum_at_instants(&points), bounds.map(Bounds::sum_at_instants));
         }
     }
     let targets = targets.len();
@@ -128,6 +150,22 @@ pub(crate) fn working_set(rows: &Rows<'_>, acc_thres: NrAccesses, sz_thres: Byte
         sum = sum.saturating_add(if counts { size } else { 0 });
     }
     sum
+}
+
+/// A point of a series, with its bounds where they are known.
+type BoundedPoint<'s> = (&'s Series, &'s Point, Option<(u64, u64)>);
+
+/// The points of several series, each with its series and its bounds.
+fn bounded_rows(series: &[Series]) -> Vec<BoundedPoint<'_>> {
+    let rows = |series| {
+        let Series { points, bounds, .. }: &Series = series;
+        points.iter().enumerate().map(move |(i, point)| {
+            let bounds =
+                bounds.as_ref().and_then(|Bounds { least, most }| Some((least.get(i)?.value, most.get(i)?.value)));
+            (series, point, bounds)
+        })
+    };
+    series.iter().flat_map(rows).collect()
 }
 
 impl Report for WssReport {
@@ -149,6 +187,9 @@ impl Report for WssReport {
             }
             match (text.histogram, &series.distribution.errors) {
                 (Some(_), _) => writeln!(out, "# <wss> <number of snapshots>")?,
+                (None, Some(_)) if series.distribution.ranges.is_some() => {
+                    writeln!(out, "# <percentile> <wss> <at least> <at most>")?;
+                }
                 (None, Some(_)) => writeln!(out, "# <percentile> <wss> <standard error>")?,
                 (None, None) => writeln!(out, "# <percentile> <wss>")?,
             }
@@ -160,22 +201,28 @@ impl Report for WssReport {
     fn tables(&self) -> Result<Vec<Table>, ReportError> {
         let percentiles = percentile_rows(&self.series, |series| &series.distribution);
         let histogram = histogram_rows(&self.series, |series| &series.distribution);
-        let points = point_rows(&self.series);
+        let points = bounded_rows(&self.series);
         let percentiles = Table::of("percentiles", &percentiles)
             .col("target", "`0` for all together", |row| row.series.label.as_str())
             .col("percentile", "0 to 100", |row| row.percentile)
             .col("wss", "bytes", |row| row.value)
-            .col("error", "standard error, bytes; `null` with `--work_time`", |row| row.error)
+            .col("error", "standard error of the checks alone, bytes; `null` with `--work_time`", |row| row.error)
+            .col("least", "the true one is at least so large (docs/truth.md), bytes", |row| row.range.map(|range| range.0))
+            .col("most", "and at most so large; both `null` with other than the default thresholds, `--work_time` and `--per_mapping`", |row| {
+                row.range.map(|range| range.1)
+            })
             .col("mapping", "with `--per_mapping`", |row| row.series.mapping.as_deref());
         let points = Table::of("series", &points)
-            .col("target", "a row for each snapshot (or work time) used", |(series, _)| series.label.as_str())
-            .col("start_ns", "", |(_, point)| point.start.0)
-            .col("end_ns", "", |(_, point)| point.end.0)
-            .col("wss", "bytes", |(_, point)| point.value)
-            .col("error", "standard error, bytes", |(series, point)| {
+            .col("target", "a row for each snapshot (or work time) used", |(series, ..)| series.label.as_str())
+            .col("start_ns", "", |(_, point, _)| point.start.0)
+            .col("end_ns", "", |(_, point, _)| point.end.0)
+            .col("wss", "bytes", |(_, point, _)| point.value)
+            .col("error", "standard error of the checks alone, bytes", |(series, point, _)| {
                 series.distribution.errors.is_some().then(|| point.variance.sqrt())
             })
-            .col("mapping", "", |(series, _)| series.mapping.as_deref());
+            .col("least", "bounds of this snapshot on average, bytes", |(_, _, bounds)| bounds.map(|bounds| bounds.0))
+            .col("most", "bytes", |(_, _, bounds)| bounds.map(|bounds| bounds.1))
+            .col("mapping", "", |(series, ..)| series.mapping.as_deref());
         let histogram = Table::of("histogram", &histogram)
             .col("target", "the target", |(series, _)| series.label.as_str())
             .col("from", "bytes, included", |(_, bin)| bin.from)

@@ -37,9 +37,9 @@ impl Row {
     fn name(&self, most: usize) -> String {
         let figure = &self.comparison.figure;
         let (what, statistic) = match (&self.area, figure.quantity) {
-            (Some(area), _) => (area.to_string(), figure.statistic.words()),
+            (Some(area), _) => (area.to_string(), figure.statistic.to_string()),
             (None, Quantity::ColdShare(age)) => return cut(&format!("idle for {}", short_time(age)), most),
-            (None, quantity) => (quantity.words(), figure.statistic.words()),
+            (None, quantity) => (quantity.words(), figure.statistic.to_string()),
         };
         format!("{} {statistic}", cut(&what, most - statistic.len() - 1))
     }

@@ -2,7 +2,7 @@
 
 use super::{AlignedBy, AreaName, Diff, Row};
 use crate::compare::{Answer, Needs};
-use crate::figure::{Quantity, Statistic};
+use crate::figure::Quantity;
 use crate::text::capital;
 use damo_model::Nanos;
 use damo_model::human::{Style, count_text, format_size_f64, time_text};
@@ -115,7 +115,7 @@ impl Row {
         let (of, figure) = (&self.comparison, &self.comparison.figure);
         let [base, new] = [of.base.value, of.new.value].map(|value| figure.show(value));
         let verb = if of.difference > 0.0 { "grew" } else { "shrank" };
-        let (size, statistic) = (of.difference.abs(), figure.statistic.words());
+        let (size, statistic) = (of.difference.abs(), figure.statistic.to_string());
         match (figure.quantity, of.percent()) {
             (Quantity::ColdShare(age), _) => {
                 format!("the share that is idle for {} {verb} by {size:.1} pp ({base} to {new})", short_time(age))
@@ -124,21 +124,6 @@ impl Row {
                 format!("the {} {verb} by {:.1} % ({statistic} {base} to {new})", quantity.words(), percent.abs())
             }
             (quantity, None) => format!("the {} {verb} to {new} ({statistic})", quantity.words()),
-        }
-    }
-}
-
-impl Statistic {
-    /// The four numbers that stand for a working set.
-    pub(crate) const OF_SETS: [Statistic; 4] =
-        [Statistic::Mean, Statistic::Percentile(50), Statistic::Percentile(95), Statistic::Percentile(100)];
-
-    /// What people call it.
-    pub(crate) fn words(self) -> String {
-        match self {
-            Statistic::Mean => "mean".to_owned(),
-            Statistic::Percentile(100) => "max".to_owned(),
-            Statistic::Percentile(percent) => format!("p{percent}"),
         }
     }
 }
@@ -270,7 +255,7 @@ impl Diff {
             let figure = &row.comparison.figure;
             let name = row.area.as_ref().map_or_else(|| figure.quantity.words(), AreaName::to_string);
             let alone = row.area.is_some() || matches!(figure.quantity, Quantity::ColdShare(_));
-            let statistic = if alone { None } else { Some(figure.statistic.words()) };
+            let statistic = if alone { None } else { Some(figure.statistic.to_string()) };
             match names.iter_mut().find(|(known, _)| *known == name) {
                 Some((_, statistics)) => statistics.extend(statistic),
                 None => names.push((name, statistic.into_iter().collect())),

@@ -1,6 +1,8 @@
 //! Records for tests of reports, made by hand or by simulation.
 #![allow(dead_code)]
 
+pub mod truth;
+
 use damo_frame::Record;
 use damo_model::{Addr, Age, Intervals, Item, Meta, Nanos, NrAccesses, Region, Snapshot, Target, TargetKey};
 use damo_report::heats::{HeatsOptions, HeatsReport, heats};

@@ -33,8 +33,8 @@ pub(super) struct WssArgs {
     /// How many snapshots have working sets of which size, in so many ranges, instead of percentiles
     #[arg(long, value_name = "RANGES", num_args = 0..=1, default_missing_value = "10", value_parser = clap::value_parser!(u64).range(1..=1000), help_heading = "Output")]
     histogram: Option<u64>,
-    /// Print standard errors: how much the figures would vary if DAMON checked the same memory again. Tables have them
-    /// always
+    /// Print between which sizes the true working sets lie: DAMON checks a page of each region, and does not tell how many of
+    /// the region's pages are accessed. With --per_mapping, print standard errors of the checks alone. Tables have both always
     #[arg(long, help_heading = "Output")]
     error: bool,
     /// A distribution for each target instead of one for all together

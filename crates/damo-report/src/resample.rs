@@ -9,7 +9,7 @@
 //!
 //! Drawing is from a fixed seed: the same records give the same figures.
 
-use crate::figure::Statistic;
+use crate::statistic::Statistic;
 
 /// How often a figure is drawn.
 const DRAWS: usize = 400;
@@ -24,7 +24,7 @@ const LEAST_OF_PART: usize = 40;
 
 /// A standard error, and on how many independent pieces it rests.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct Spread {
+pub struct Spread {
     /// The standard error.
     pub error: f64,
     /// Degrees of freedom: blocks beyond the first one of each part.
@@ -32,7 +32,7 @@ pub(crate) struct Spread {
 }
 
 /// The standard error of a figure of one series.
-pub(crate) fn spread(values: &[f64], statistic: Statistic) -> Spread {
+pub fn spread(values: &[f64], statistic: Statistic) -> Spread {
     let values = thinned(values, MOST);
     let block = block_length(&values);
     let draw = |places: &[usize], drawn: &mut Vec<f64>| {
@@ -47,12 +47,7 @@ pub(crate) fn spread(values: &[f64], statistic: Statistic) -> Spread {
 
 /// The standard error of the difference `new` less `base`. `place` tells where in the new run is what is at a place of the base
 /// run, both as shares of their length, 0 to 1.
-pub(crate) fn spread_of_difference(
-    base: &[f64],
-    new: &[f64],
-    statistic: Statistic,
-    place: impl Fn(f64) -> f64,
-) -> Spread {
+pub fn spread_of_difference(base: &[f64], new: &[f64], statistic: Statistic, place: impl Fn(f64) -> f64) -> Spread {
     let count = base.len().min(new.len()).min(MOST);
     let at = |values: &[f64], share: f64| {
         let at = (share.clamp(0.0, 1.0) * values.len() as f64) as usize;
@@ -157,10 +152,10 @@ fn block_length(values: &[f64]) -> usize {
 }
 
 /// SplitMix64: enough for drawing, and the same on every machine.
-struct Random(u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
-    fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -168,13 +163,13 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    fn below(&mut self, count: usize) -> usize {
+    pub(crate) fn below(&mut self, count: usize) -> usize {
         ((u128::from(self.next()) * count as u128) >> 64) as usize
     }
 }
 
 /// How many standard errors wide half of a 95 % interval is, with so many degrees of freedom: Student's t.
-pub(crate) fn t95(freedom: f64) -> f64 {
+pub fn t95(freedom: f64) -> f64 {
     const FEW: [f64; 5] = [12.706, 4.303, 3.182, 2.776, 2.571];
     if freedom > 1e3 {
         return 1.96;
