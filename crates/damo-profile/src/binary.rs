@@ -1,12 +1,13 @@
 //! ELF files: build ids, how offsets in the file relate to addresses, and symbol tables.
 
-use crate::demangle::demangle;
+use crate::demangle::symbol_name;
 use crate::module::Frame;
 use object::{Object, ObjectSegment, ObjectSymbol, ObjectSymbolTable, ReadCache, SymbolIndex, SymbolKind};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Cursor, Read, Seek};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// Something to read an ELF file from.
@@ -27,29 +28,38 @@ const NESTED: usize = 16;
 pub(crate) struct Source {
     /// Where it was found.
     pub path: PathBuf,
+    /// The directory there that stands for the root directory of the process that ran it.
+    pub root: PathBuf,
     /// The file's bytes, read in parts as they are asked for.
     pub cache: Cache,
 }
 
 impl Source {
-    /// Opens a regular file.
+    /// Opens a regular file on this machine.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        // A FIFO or a device would never end: the path may come from a record of strangers.
-        if !std::fs::metadata(path)?.is_file() {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
-        }
-        Ok(Self { path: path.to_owned(), cache: ReadCache::new(Box::new(File::open(path)?)) })
+        let cache = ReadCache::new(Box::new(open_regular(path)?) as Box<dyn Bytes>);
+        Ok(Self { path: path.to_owned(), root: "/".into(), cache })
     }
 
     /// An image in memory.
     pub(crate) fn image(path: &str, bytes: Vec<u8>) -> Self {
-        Self { path: path.into(), cache: ReadCache::new(Box::new(Cursor::new(bytes))) }
+        Self { path: path.into(), root: "/".into(), cache: ReadCache::new(Box::new(Cursor::new(bytes))) }
     }
 
     /// Parses its headers.
     pub(crate) fn elf(&self) -> Result<Elf<'_>, object::Error> {
         object::File::parse(&self.cache)
     }
+}
+
+/// Opens a file that is a regular one. Other processes choose what is at such paths: a FIFO or a device would never end, and
+/// is not waited for, even if it takes the place of a file at this moment.
+pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
+    let file = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+    }
+    Ok(file)
 }
 
 /// An ELF file's build id; empty if it has none.
@@ -145,7 +155,7 @@ impl<'d, 'e> Symbols<'d, 'e> {
         } else {
             self.elf.symbol_by_index(symbol.index).ok()?.name_bytes().ok()?
         };
-        Some(demangle(&String::from_utf8_lossy(name)))
+        Some(symbol_name(&String::from_utf8_lossy(name)))
     }
 }
 

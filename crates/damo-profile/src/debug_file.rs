@@ -1,8 +1,8 @@
 //! Finding the file that code is of, and its debug file.
 
-use crate::binary::{Elf, Source, build_id};
+use crate::binary::{Elf, Source, build_id, open_regular};
 use crate::module::{Module, ModuleKind, Problem};
-use crate::places::{Places, below};
+use crate::places::{OwnFiles, Places, below};
 use object::Object;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -17,15 +17,18 @@ const MAX_VDSO: u64 = 1 << 20;
 /// Why there is none that can be used.
 pub(crate) fn main_file(module: &Module, places: &Places) -> Result<Source, Problem> {
     if module.kind == ModuleKind::Vdso {
-        let image = places.proc.as_deref().ok_or(Problem::NotFound)?;
+        // Without a build id nothing but the boot tells that it is the same.
+        let may_differ = !module.build_id.is_empty() && places.own_files != OwnFiles::None;
+        let own = may_differ.then_some(Path::new("/proc"));
+        let image = places.proc.as_deref().or(own).ok_or(Problem::OtherBoot)?;
         let bytes =
             vdso(image).map_err(|error| Problem::Unreadable { path: "[vdso]".into(), why: error.to_string() })?;
         return accepted(Source::image("[vdso]", bytes), &module.build_id);
     }
     let mut problem = None;
-    for path in candidates(module, places) {
+    for (path, root) in candidates(module, places) {
         let source = match Source::open(&path) {
-            Ok(source) => source,
+            Ok(source) => Source { root, ..source },
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => continue,
             Err(error) => {
                 problem.get_or_insert(Problem::Unreadable { path, why: error.to_string() });
@@ -39,7 +42,17 @@ pub(crate) fn main_file(module: &Module, places: &Places) -> Result<Source, Prob
             Err(other) => drop(problem.get_or_insert(other)),
         }
     }
-    Err(problem.unwrap_or(Problem::NotFound))
+    let path = Path::new(&module.path);
+    let is_there = places.own_files != OwnFiles::None && path.is_absolute() && path.exists();
+    Err(problem.unwrap_or(match is_there && is_unproven(module, places) {
+        true => Problem::Unproven { path: path.to_owned() },
+        false => Problem::NotFound,
+    }))
+}
+
+/// Whether nothing tells that what is at the module's path is the file that ran.
+fn is_unproven(module: &Module, places: &Places) -> bool {
+    module.build_id.is_empty() && (module.is_deleted || places.own_files == OwnFiles::WithBuildId)
 }
 
 /// The source, if it is an ELF file with the wanted build id; any build id will do if it is unknown.
@@ -55,26 +68,33 @@ fn accepted(source: Source, wanted: &[u8]) -> Result<Source, Problem> {
     Err(Problem::OtherBuild { path, found, wanted: wanted.to_vec() })
 }
 
-/// Where the file may be, the likeliest first.
-fn candidates(module: &Module, places: &Places) -> Vec<PathBuf> {
+/// Where the file may be, the likeliest first, each with the root directory of that place.
+fn candidates(module: &Module, places: &Places) -> Vec<(PathBuf, PathBuf)> {
     let path = Path::new(&module.path);
-    let mut paths: Vec<PathBuf> = places.symfs.iter().map(|root| below(root, path)).collect();
+    let at = |root: &Path| (below(root, path), root.to_owned());
+    let mut paths: Vec<_> = places.symfs.iter().map(|root| at(root)).collect();
     if !path.is_absolute() {
         return paths;
     }
     let processes = || places.proc.iter().flat_map(|proc| module.pids.iter().map(|pid| proc.join(pid.to_string())));
     if module.is_deleted {
-        paths.extend(processes().flat_map(|process| deleted_file(&process, &module.path)));
+        for process in processes() {
+            let found = deleted_file(&process, module).into_iter();
+            paths.extend(found.map(|path| (path, process.join("root"))));
+        }
     }
-    paths.extend(processes().map(|process| below(&process.join("root"), path)));
-    paths.extend(places.proc.is_some().then(|| path.to_owned()));
+    if !is_unproven(module, places) {
+        paths.extend(processes().map(|process| at(&process.join("root"))));
+        paths.extend((places.own_files != OwnFiles::None).then(|| at(Path::new("/"))));
+    }
     paths
 }
 
 /// Ways to a deleted file while a process has it mapped.
-fn deleted_file(process: &Path, path: &str) -> Vec<PathBuf> {
-    let deleted = format!("{path} (deleted)");
-    let is_same = |name: &str| name == deleted || name == path;
+fn deleted_file(process: &Path, module: &Module) -> Vec<PathBuf> {
+    let deleted = format!("{} (deleted)", module.path);
+    // A file that is there may be the one that ran: its build id tells.
+    let is_same = |name: &str| name == deleted || name == module.path && !module.build_id.is_empty();
     let mut paths = Vec::new();
     let exe = process.join("exe");
     if std::fs::read_link(&exe).is_ok_and(|target| target.to_str().is_some_and(is_same)) {
@@ -108,14 +128,11 @@ fn vdso(proc: &Path) -> io::Result<Vec<u8>> {
 }
 
 /// The separate debug file of a program or library; `None` if there is none that belongs to it.
-pub(crate) fn debug_file(main: &Path, elf: &Elf<'_>, places: &Places) -> Option<Source> {
+pub(crate) fn debug_file(module: &Module, main: &Source, elf: &Elf<'_>, places: &Places) -> Option<Source> {
     let id = build_id(elf);
-    let dirs: Vec<PathBuf> = places
-        .symfs
-        .iter()
-        .flat_map(|root| places.debug_dirs.iter().map(|dir| below(root, dir)))
-        .chain(places.debug_dirs.iter().cloned())
-        .collect();
+    let roots: Vec<&Path> = places.roots(&main.root).collect();
+    let below_roots = roots.iter().flat_map(|root| places.debug_dirs.iter().map(|dir| below(root, dir)));
+    let dirs: Vec<PathBuf> = below_roots.chain(places.debug_dirs.iter().cloned()).collect();
     if let Some(name) = by_build_id(&id) {
         let found = dirs.iter().filter_map(|dir| Source::open(&dir.join(&name)).ok());
         if let Some(source) = found.into_iter().find_map(|source| accepted(source, &id).ok()) {
@@ -124,10 +141,12 @@ pub(crate) fn debug_file(main: &Path, elf: &Elf<'_>, places: &Places) -> Option<
     }
     let (name, crc) = elf.gnu_debuglink().ok().flatten()?;
     let name = Path::new(std::str::from_utf8(name).ok()?).file_name()?;
-    let dir = main.parent()?;
-    let beside = [dir.join(name), dir.join(".debug").join(name)];
-    let paths = beside.into_iter().chain(dirs.iter().map(|debug| below(debug, dir).join(name)));
-    paths.filter(|path| path != main).find_map(|path| {
+    // Where the file was for the process: `/proc/PID/exe` has no neighbours, and a copy is at the same path below its root.
+    let dir = Path::new(&module.path).parent()?;
+    let beside =
+        roots.iter().map(|root| below(root, dir)).flat_map(|dir| [dir.join(name), dir.join(".debug").join(name)]);
+    let paths = beside.chain(dirs.iter().map(|debug| below(debug, dir).join(name)));
+    paths.filter(|path| *path != main.path).find_map(|path| {
         let source = Source::open(&path).ok()?;
         if id.is_empty() {
             return (checksum(&path).ok()? == crc).then_some(source);
@@ -145,7 +164,7 @@ fn by_build_id(id: &[u8]) -> Option<PathBuf> {
 
 /// The CRC-32 that a debug link names its file by.
 fn checksum(path: &Path) -> io::Result<u32> {
-    let mut file = File::open(path)?;
+    let mut file = open_regular(path)?;
     let (mut hasher, mut buffer) = (crc32fast::Hasher::new(), vec![0; 1 << 16]);
     loop {
         match file.read(&mut buffer)? {

@@ -5,12 +5,10 @@ use cpp_demangle::DemangleOptions;
 /// Longer names are cut: some generic types have names of many kilobytes.
 const MAX_NAME: usize = 512;
 
-/// A symbol's name without the encoding of its language: Rust's without the hash at its end, C++'s without the type that it
-/// returns. Names in no encoding that is known stay as they are, without a version (`memcpy@@GLIBC_2.14`). Names longer
-/// than 512 bytes are cut.
+/// A name without the encoding of its language: Rust's without the hash at its end, C++'s without the type that the function
+/// returns. Names in no encoding that is known stay as they are. Names longer than 512 bytes are cut.
 #[must_use]
 pub fn demangle(symbol: &str) -> String {
-    let symbol = symbol.split_once('@').map_or(symbol, |(name, _)| if name.is_empty() { symbol } else { name });
     if let Ok(rust) = rustc_demangle::try_demangle(symbol) {
         return cut(&format!("{rust:#}"));
     }
@@ -22,6 +20,14 @@ pub fn demangle(symbol: &str) -> String {
         }
     }
     cut(symbol)
+}
+
+/// The same of a symbol in an ELF file, whose version is left out (`memcpy@@GLIBC_2.14`).
+pub(crate) fn symbol_name(symbol: &str) -> String {
+    match symbol.split_once('@') {
+        Some((name, _)) if !name.is_empty() => demangle(name),
+        _ => demangle(symbol),
+    }
 }
 
 fn cut(name: &str) -> String {
@@ -48,8 +54,9 @@ mod tests {
             ("@odd", "@odd"),
         ];
         for (symbol, name) in cases {
-            assert_eq!(demangle(symbol), name, "{symbol}");
+            assert_eq!(symbol_name(symbol), name, "{symbol}");
         }
+        assert_eq!(demangle("get /x@1.2.js"), "get /x@1.2.js");
     }
 
     #[test]

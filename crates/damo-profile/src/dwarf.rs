@@ -19,19 +19,31 @@ pub(crate) struct Sections<'d>(DwarfSections<Cow<'d, [u8]>>, RunTimeEndian);
 
 impl<'d> Sections<'d> {
     /// Reads them; `None` if the file has no debug information.
-    pub(crate) fn of(elf: &Elf<'d>) -> Option<Self> {
-        elf.section_by_name(".debug_info").or_else(|| elf.section_by_name(".zdebug_info"))?;
-        let load = |id: SectionId| Ok::<_, gimli::Error>(section(elf, id.name()).unwrap_or_default());
+    ///
+    /// # Errors
+    /// Which of them is damaged, or packed in a way that is not known.
+    pub(crate) fn of(elf: &Elf<'d>) -> Result<Option<Self>, String> {
+        if elf.section_by_name(".debug_info").or_else(|| elf.section_by_name(".zdebug_info")).is_none() {
+            return Ok(None);
+        }
+        let load = |id: SectionId| {
+            let name = id.name();
+            section(elf, name).map_err(|why| format!("its debug information in {name} cannot be read: {why}"))
+        };
         let endian = if elf.is_little_endian() { RunTimeEndian::Little } else { RunTimeEndian::Big };
-        DwarfSections::load(load).ok().map(|sections| Self(sections, endian))
+        DwarfSections::load(load).map(|sections| Some(Self(sections, endian)))
     }
 
     /// The functions at each address, the innermost first; empty where the debug information tells none.
-    pub(crate) fn frames(&self, addresses: &[Option<u64>]) -> Vec<Vec<Frame>> {
+    ///
+    /// # Errors
+    /// What is wrong with the debug information.
+    pub(crate) fn frames(&self, addresses: &[Option<u64>]) -> Result<Vec<Vec<Frame>>, String> {
         let dwarf = self.0.borrow(|section| EndianSlice::new(section, self.1));
-        let Ok(context) = Context::from_dwarf(dwarf) else { return vec![Vec::new(); addresses.len()] };
+        let context =
+            Context::from_dwarf(dwarf).map_err(|error| format!("its debug information cannot be read: {error}"))?;
         let frames = |address: &Option<u64>| address.map(|address| frames_at(&context, address)).unwrap_or_default();
-        addresses.iter().map(frames).collect()
+        Ok(addresses.iter().map(frames).collect())
     }
 }
 
@@ -58,20 +70,32 @@ fn frames_at(context: &Context<EndianSlice<'_, RunTimeEndian>>, address: u64) ->
     found
 }
 
-fn section<'d>(elf: &Elf<'d>, name: &str) -> Option<Cow<'d, [u8]>> {
-    let section = elf.section_by_name(name)?;
-    let data = section.compressed_data().ok()?;
-    let size = usize::try_from(data.uncompressed_size).ok().filter(|size| *size as u64 <= MAX_SECTION)?;
+/// A section, unpacked; empty if there is none.
+///
+/// # Errors
+/// Why it cannot be read.
+fn section<'d>(elf: &Elf<'d>, name: &str) -> Result<Cow<'d, [u8]>, String> {
+    let Some(section) = elf.section_by_name(name) else { return Ok(Cow::default()) };
+    let data = section.compressed_data().map_err(|error| error.to_string())?;
+    let size = data.uncompressed_size;
+    if size > MAX_SECTION {
+        return Err(format!("it would have {size} bytes"));
+    }
     let unpacked = |reader: &mut dyn Read| {
         let mut unpacked = Vec::new();
         // The declared size is not believed: memory grows by what really comes out, up to that size.
-        reader.take(size as u64).read_to_end(&mut unpacked).ok().filter(|read| *read == size)?;
-        Some(Cow::Owned(unpacked))
+        match reader.take(size).read_to_end(&mut unpacked) {
+            Ok(read) if read as u64 == size => Ok(Cow::Owned(unpacked)),
+            Ok(read) => Err(format!("it has {read} bytes instead of {size}")),
+            Err(error) => Err(error.to_string()),
+        }
     };
     match data.format {
-        CompressionFormat::None => Some(Cow::Borrowed(data.data)),
+        CompressionFormat::None => Ok(Cow::Borrowed(data.data)),
         CompressionFormat::Zlib => unpacked(&mut flate2::read::ZlibDecoder::new(data.data)),
-        CompressionFormat::Zstandard => unpacked(&mut zstd::Decoder::new(data.data).ok()?),
-        _ => None,
+        CompressionFormat::Zstandard => {
+            unpacked(&mut zstd::Decoder::new(data.data).map_err(|error| error.to_string())?)
+        }
+        _ => Err("it is compressed in a way that is not known".to_owned()),
     }
 }

@@ -6,29 +6,47 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
-/// Functions of the kernel that addresses lie in.
-pub(crate) fn resolve(addresses: &[u64], places: &Places) -> Resolved {
-    let nothing = |problem| Resolved { frames: vec![Vec::new(); addresses.len()], problem: Some(problem) };
-    let path: PathBuf = match (&places.kallsyms, &places.proc) {
-        (Some(file), _) => file.clone(),
-        (None, Some(proc)) => proc.join("kallsyms"),
-        (None, None) => return nothing(Problem::OtherBoot),
-    };
-    let symbols = match read(&path) {
-        Ok(symbols) => symbols,
-        Err(error) => return nothing(Problem::Unreadable { path, why: error.to_string() }),
-    };
-    if symbols.iter().all(|symbol| symbol.start == 0) {
-        return nothing(Problem::KernelHidden);
+/// The functions of the kernel and its modules, sorted by address.
+#[derive(Clone, Debug)]
+pub(crate) struct KernelSymbols(Vec<Symbol>);
+
+impl KernelSymbols {
+    /// Reads them.
+    ///
+    /// # Errors
+    /// Why there are none.
+    pub(crate) fn of(places: &Places) -> Result<Self, Problem> {
+        let path: PathBuf = match (&places.kallsyms, &places.proc) {
+            (Some(file), _) => file.clone(),
+            (None, Some(proc)) => proc.join("kallsyms"),
+            (None, None) => return Err(Problem::OtherBoot),
+        };
+        let symbols = read(&path).map_err(|error| Problem::Unreadable { path, why: error.to_string() })?;
+        if symbols.iter().all(|symbol| symbol.start == 0) {
+            return Err(Problem::KernelHidden);
+        }
+        Ok(Self(symbols))
     }
-    let frame = |address: &u64| {
-        let after = symbols.partition_point(|symbol| symbol.start <= *address);
-        let symbol = after.checked_sub(1).and_then(|at| symbols.get(at)).filter(|_| after < symbols.len());
-        symbol.map(|symbol| Frame { function: symbol.name.clone(), ..Frame::default() }).into_iter().collect()
-    };
-    Resolved { frames: addresses.iter().map(frame).collect(), problem: None }
+
+    fn frame(&self, address: u64) -> Option<Frame> {
+        let after = self.0.partition_point(|symbol| symbol.start <= address);
+        let symbol = after.checked_sub(1).and_then(|at| self.0.get(at)).filter(|_| after < self.0.len());
+        symbol.map(|symbol| Frame { function: symbol.name.clone(), ..Frame::default() })
+    }
 }
 
+/// Functions of the kernel that addresses lie in.
+pub(crate) fn resolve(addresses: &[u64], symbols: &Result<KernelSymbols, Problem>) -> Resolved {
+    match symbols {
+        Ok(symbols) => {
+            let frames = addresses.iter().map(|address| symbols.frame(*address).into_iter().collect());
+            Resolved { frames: frames.collect(), problem: None }
+        }
+        Err(problem) => Resolved { frames: vec![Vec::new(); addresses.len()], problem: Some(problem.clone()) },
+    }
+}
+
+#[derive(Clone, Debug)]
 struct Symbol {
     start: u64,
     name: String,
@@ -63,7 +81,7 @@ mod tests {
         let path = dir.path().join("kallsyms");
         std::fs::write(&path, kallsyms).unwrap();
         let places = Places { kallsyms: Some(path), ..Places::default() };
-        let resolved = resolve(addresses, &places);
+        let resolved = resolve(addresses, &KernelSymbols::of(&places));
         let names = resolved.frames.iter().map(|f| f.first().map_or(String::new(), |frame| frame.function.clone()));
         (names.collect(), resolved.problem)
     }
@@ -86,6 +104,6 @@ mod tests {
     #[test]
     fn kernels_of_other_boots_have_no_names_here() {
         let places = Places { proc: None, ..Places::default() };
-        assert_eq!(resolve(&[1], &places).problem, Some(Problem::OtherBoot));
+        assert_eq!(resolve(&[1], &KernelSymbols::of(&places)).problem, Some(Problem::OtherBoot));
     }
 }

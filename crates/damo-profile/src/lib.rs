@@ -34,6 +34,6 @@ mod symbolizer;
 
 pub use demangle::demangle;
 pub use module::{Frame, Module, ModuleKind, Problem, Resolved};
-pub use places::Places;
+pub use places::{OwnFiles, Places};
 pub use record::{ModuleOutcome, SampledCode};
 pub use symbolizer::Symbolizer;

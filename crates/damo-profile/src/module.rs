@@ -98,6 +98,17 @@ pub enum Problem {
         /// The build id that was recorded.
         wanted: Vec<u8>,
     },
+    /// The file that ran was deleted or replaced, or it is another machine's, and nothing tells whether the one here is the
+    /// same.
+    #[error(
+        "nothing tells whether {} is the file that ran: that one was deleted, replaced, or is another machine's, and has no \
+         build id; name a copy of it by --symfs, or link programs with --build-id",
+        path.display()
+    )]
+    Unproven {
+        /// What is there now.
+        path: PathBuf,
+    },
     /// Neither file nor debug file has symbols for the addresses.
     #[error("{} has no symbols for some or all of its code (it is stripped); install its debug symbols, or build it without stripping", path.display())]
     Stripped {
@@ -116,7 +127,7 @@ pub enum Problem {
     #[error("the kernel hides its addresses (kernel.kptr_restrict); run as root, or set it to 0 with sysctl")]
     KernelHidden,
     /// The machine was started again, which moves the kernel.
-    #[error("the kernel's symbols of that time are gone: the recording is of another boot or another machine")]
+    #[error("the kernel of that time is gone: the recording is of another boot or another machine")]
     OtherBoot,
     /// No map of compiled code.
     #[error(

@@ -1,24 +1,27 @@
 //! From addresses of a module to functions.
 
-use crate::binary::{Layout, Symbols, has_content};
+use crate::binary::{Elf, Layout, Symbols, has_content};
 use crate::debug_file::{debug_file, main_file};
 use crate::dwarf::Sections;
+use crate::kernel::KernelSymbols;
 use crate::module::{Frame, Module, ModuleKind, Problem, Resolved};
 use crate::places::Places;
 use crate::{kernel, perf_map};
-use std::path::Path;
+use std::sync::OnceLock;
 
 /// Looks up names of code.
 #[derive(Clone, Debug, Default)]
 pub struct Symbolizer {
     places: Places,
+    /// Read once for all modules of the kernel.
+    kernel: OnceLock<Result<KernelSymbols, Problem>>,
 }
 
 impl Symbolizer {
     /// Looks for files in these places.
     #[must_use]
     pub fn new(places: Places) -> Self {
-        Self { places }
+        Self { places, kernel: OnceLock::new() }
     }
 
     /// The functions of a module that addresses lie in: offsets in its file, or virtual addresses, as
@@ -27,7 +30,9 @@ impl Symbolizer {
     #[must_use]
     pub fn resolve(&self, module: &Module, addresses: &[u64]) -> Resolved {
         match module.kind {
-            ModuleKind::Kernel => kernel::resolve(addresses, &self.places),
+            ModuleKind::Kernel => {
+                kernel::resolve(addresses, self.kernel.get_or_init(|| KernelSymbols::of(&self.places)))
+            }
             ModuleKind::Jit => perf_map::resolve(module, addresses, &self.places),
             ModuleKind::File | ModuleKind::Vdso => self.resolve_in_file(module, addresses).unwrap_or_else(|problem| {
                 Resolved { frames: vec![Vec::new(); addresses.len()], problem: Some(problem) }
@@ -42,47 +47,47 @@ impl Symbolizer {
         let elf = source.elf().map_err(unreadable)?;
         let layout = Layout::of(&elf);
         let addresses: Vec<Option<u64>> = offsets.iter().map(|offset| layout.address(*offset)).collect();
-        let mut frames = Sections::of(&elf).map_or_else(
-            || vec![Vec::new(); addresses.len()],
-            |debug_information| debug_information.frames(&addresses),
-        );
+        let mut frames = vec![Vec::new(); addresses.len()];
         // Functions without debug information may be in the debug file, else in the symbol table of either.
-        let separate = debug_file(real_path(module, &source.path), &elf, &self.places);
-        let debug = separate.as_ref().and_then(|source| source.elf().ok());
-        if let Some(debug_information) = debug.as_ref().and_then(Sections::of) {
-            fill(&mut frames, &addresses, |missing| debug_information.frames(missing));
+        let separate = debug_file(module, &source, &elf, &self.places);
+        let debug = separate.as_ref().and_then(|source| Some((source, source.elf().ok()?)));
+        let mut damage = None;
+        for (source, elf) in
+            [Some((&source, &elf)), debug.as_ref().map(|(source, elf)| (*source, elf))].into_iter().flatten()
+        {
+            if let Err(why) = fill(&mut frames, &addresses, elf) {
+                damage = Some(Problem::Unreadable { path: source.path.clone(), why });
+            }
         }
         // The file with debug information has the complete symbol table, if either has.
-        for elf in [debug.as_ref(), Some(&elf)].into_iter().flatten() {
+        for elf in [debug.as_ref().map(|(_, elf)| elf), Some(&elf)].into_iter().flatten() {
             if frames.iter().any(|frames| lacks_path(frames)) {
                 name_by_symbols(&mut frames, &addresses, &Symbols::of(elf));
             }
         }
         frames.iter_mut().filter(|frames| lacks_name(frames)).for_each(Vec::clear);
         let is_incomplete = frames.iter().any(Vec::is_empty) || !has_content(&elf);
-        let problem = is_incomplete.then(|| Problem::Stripped { path: source.path.clone() });
+        let stripped = || Problem::Stripped { path: source.path.clone() };
+        let problem = is_incomplete.then(|| damage.unwrap_or_else(stripped));
         Ok(Resolved { frames, problem })
     }
-}
-
-/// Where the file was for the process, from which debug files are looked for: `/proc/PID/exe` has no neighbours.
-fn real_path<'p>(module: &'p Module, found: &'p Path) -> &'p Path {
-    if found.starts_with("/proc") { Path::new(&module.path) } else { found }
 }
 
 fn lacks_name(frames: &[Frame]) -> bool {
     frames.last().is_none_or(|outermost| outermost.function.is_empty())
 }
 
-/// Looks up what was not found before.
-fn fill(frames: &mut [Vec<Frame>], addresses: &[Option<u64>], look: impl FnOnce(&[Option<u64>]) -> Vec<Vec<Frame>>) {
+/// Looks up what was not found before in the debug information of a file, if it has any.
+fn fill(frames: &mut [Vec<Frame>], addresses: &[Option<u64>], elf: &Elf<'_>) -> Result<(), String> {
     let missing: Vec<Option<u64>> =
         frames.iter().zip(addresses).map(|(frames, address)| address.filter(|_| lacks_name(frames))).collect();
-    for (frames, found) in frames.iter_mut().zip(look(&missing)) {
+    let Some(debug_information) = Sections::of(elf)? else { return Ok(()) };
+    for (frames, found) in frames.iter_mut().zip(debug_information.frames(&missing)?) {
         if !found.is_empty() {
             *frames = found;
         }
     }
+    Ok(())
 }
 
 /// Whether the outermost function has no name yet, or one without the modules or classes that it is in: compilers leave

@@ -1,6 +1,6 @@
 //! Names of this test program's own functions, with its files as they are, stripped, deleted, replaced and apart.
 
-use damo_profile::{Module, ModuleKind, Places, Problem, Resolved, Symbolizer};
+use damo_profile::{Module, ModuleKind, OwnFiles, Places, Problem, Resolved, Symbolizer};
 use std::fs;
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
@@ -53,6 +53,11 @@ fn resolve(path: &Path, build_id: &[u8], places: Places) -> Resolved {
 
 fn first_name(resolved: &Resolved) -> Option<&str> {
     Some(resolved.frames.first()?.last()?.function.as_str())
+}
+
+/// Nothing of this machine.
+fn nowhere() -> Places {
+    Places { proc: None, own_files: OwnFiles::None, ..Places::default() }
 }
 
 const NAME: &str = "files::a_function_to_be_found";
@@ -151,10 +156,9 @@ fn copies_of_files_from_another_machine_are_found_by_symfs_alone() {
     let place = dir.path().join("opt/app");
     fs::create_dir_all(place.parent().expect("as the test needs it")).expect("as the test needs it");
     fs::copy(own_path(), &place).expect("as the test needs it");
-    let elsewhere = Places { symfs: vec![dir.path().to_owned()], proc: None, ..Places::default() };
+    let elsewhere = Places { symfs: vec![dir.path().to_owned()], ..nowhere() };
     assert_eq!(first_name(&resolve(Path::new("/opt/app"), &[], elsewhere)), Some(NAME));
-    let nowhere = Places { proc: None, ..Places::default() };
-    assert_eq!(resolve(&own_path(), &[], nowhere).problem, Some(Problem::NotFound));
+    assert_eq!(resolve(&own_path(), &[], nowhere()).problem, Some(Problem::NotFound));
 }
 
 #[test]
@@ -212,4 +216,102 @@ fn damaged_files_are_an_answer_and_not_a_crash() {
     }
     fs::write(&app, "no ELF file").expect("as the test needs it");
     assert!(matches!(resolve(&app, &[], Places::default()).problem, Some(Problem::Unreadable { .. })));
+}
+
+/// This program stripped, with a link to `app.debug`, and that file.
+fn stripped_with_debug_link(app: &Path, debug: &Path) {
+    for path in [app, debug] {
+        fs::create_dir_all(path.parent().expect("as the test needs it")).expect("as the test needs it");
+    }
+    run("objcopy", &[Path::new("--only-keep-debug"), &own_path(), debug]);
+    run("strip", &[Path::new("-o"), app, &own_path()]);
+    let link = format!("--add-gnu-debuglink={}", debug.display());
+    run("objcopy", &[Path::new(&link), app]);
+}
+
+#[test]
+fn debug_links_are_followed_from_where_the_file_was_on_its_machine() {
+    let dir = tempfile::tempdir().expect("as the test needs it");
+    let path = |name: &str| dir.path().join(name);
+    // The debug file is below a directory of debug files by the path on the machine that was recorded.
+    stripped_with_debug_link(&path("target/opt/x/app"), &path("debug/opt/x/app.debug"));
+    let places =
+        Places { symfs: vec![path("target")], debug_dirs: vec![path("debug")], proc: None, ..Places::default() };
+    assert_eq!(first_name(&resolve(Path::new("/opt/x/app"), &[], places.clone())), Some(NAME));
+    // Or below the copy of that directory on that machine.
+    fs::create_dir_all(path("target/usr/lib/debug/opt")).expect("as the test needs it");
+    fs::rename(path("debug/opt/x"), path("target/usr/lib/debug/opt/x")).expect("as the test needs it");
+    let places = Places { debug_dirs: vec!["/usr/lib/debug".into()], ..places };
+    assert_eq!(first_name(&resolve(Path::new("/opt/x/app"), &[], places)), Some(NAME));
+}
+
+#[test]
+fn debug_files_of_a_container_are_looked_for_in_the_container() {
+    let dir = tempfile::tempdir().expect("as the test needs it");
+    let path = |name: &str| dir.path().join(name);
+    stripped_with_debug_link(&path("proc/77/root/opt/x/app"), &path("proc/77/root/opt/x/app.debug"));
+    let places = || Places { proc: Some(path("proc")), ..Places::default() };
+    let module = Module { pids: vec![77], ..Module::file("/opt/x/app", &[]) };
+    let name = |places| Symbolizer::new(places).resolve(&module, &own_offsets());
+    assert_eq!(first_name(&name(places())), Some(NAME));
+    fs::create_dir_all(path("proc/77/root/usr/lib/debug/opt/x")).expect("as the test needs it");
+    fs::rename(path("proc/77/root/opt/x/app.debug"), path("proc/77/root/usr/lib/debug/opt/x/app.debug"))
+        .expect("as the test needs it");
+    assert_eq!(first_name(&name(places())), Some(NAME));
+}
+
+#[test]
+fn what_took_the_place_of_a_deleted_file_without_build_id_gives_no_names() {
+    let dir = tempfile::tempdir().expect("as the test needs it");
+    let app = dir.path().join("app");
+    fs::copy(own_path(), &app).expect("as the test needs it");
+    let deleted = Module::file(&format!("{} (deleted)", app.display()), &[]);
+    let problem = Symbolizer::default().resolve(&deleted, &own_offsets()).problem;
+    assert_eq!(problem, Some(Problem::Unproven { path: app.clone() }));
+    // Who names a copy of the machine's files says that it is the right one.
+    let places = Places { symfs: vec!["/".into()], ..Places::default() };
+    assert_eq!(first_name(&Symbolizer::new(places).resolve(&deleted, &own_offsets())), Some(NAME));
+}
+
+#[test]
+fn files_of_another_machine_need_a_build_id() {
+    let dir = tempfile::tempdir().expect("as the test needs it");
+    let (app, other) = (with_build_id(dir.path(), &[7; 20]), dir.path().join("plain"));
+    run("objcopy", &[Path::new("--remove-section=.note.gnu.build-id"), &own_path(), &other]);
+    let places = |own_files| Places { proc: None, own_files, ..Places::default() };
+    assert_eq!(first_name(&resolve(&app, &[7; 20], places(OwnFiles::WithBuildId))), Some(NAME));
+    let problem = resolve(&other, &[], places(OwnFiles::WithBuildId)).problem;
+    assert_eq!(problem, Some(Problem::Unproven { path: other.clone() }));
+    // After this machine was started again they are as likely the same as before.
+    assert_eq!(first_name(&resolve(&other, &[], places(OwnFiles::All))), Some(NAME));
+}
+
+#[test]
+fn the_vdso_of_another_boot_gives_no_names() {
+    let module = Module { kind: ModuleKind::Vdso, ..Module::default() };
+    let places = Places { proc: None, ..Places::default() };
+    assert_eq!(Symbolizer::new(places).resolve(&module, &[0x1000]).problem, Some(Problem::OtherBoot));
+}
+
+#[test]
+fn damaged_debug_information_is_said() {
+    let dir = tempfile::tempdir().expect("as the test needs it");
+    let app = dir.path().join("app");
+    let options = ["--compress-debug-sections=zlib", "--strip-all", "--keep-section=.debug_*"].map(Path::new);
+    run("objcopy", &[&options[..], &[&own_path(), &app]].concat());
+    assert!(resolve(&app, &[], Places::default()).frames.iter().flatten().any(|frame| frame.line > 10));
+    // Bytes of the compressed section's data are overwritten.
+    let out = Command::new("readelf").args(["-SW"]).arg(&app).output().expect("as the test needs it");
+    let text = String::from_utf8_lossy(&out.stdout).into_owned();
+    let line = text.lines().find(|line| line.contains(" .debug_info")).expect("as the test needs it");
+    let words: Vec<&str> = line.split(" .debug_info").nth(1).expect("a section").split_whitespace().collect();
+    let [offset, size] = [2, 3].map(|at| usize::from_str_radix(words[at], 16).expect("a number"));
+    let mut bytes = fs::read(&app).expect("as the test needs it");
+    bytes[offset + size / 2..offset + size / 2 + 64].fill(0xff);
+    fs::write(&app, bytes).expect("as the test needs it");
+    let problem = resolve(&app, &[], Places::default()).problem;
+    assert!(
+        matches!(&problem, Some(Problem::Unreadable { why, .. }) if why.contains("debug information cannot be read")),
+        "{problem:?}"
+    );
 }

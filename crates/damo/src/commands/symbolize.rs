@@ -10,9 +10,9 @@ use damo_cli::Request;
 use damo_frame::profile::Profile;
 use damo_frame::{OpenOptions, Record};
 use damo_model::human::{Show, count_text};
-use damo_model::profile::{CodeKind, Symbols};
+use damo_model::profile::Symbols;
 use damo_model::{Item, Side, Sink, Stamp};
-use damo_profile::{ModuleOutcome, Places, SampledCode, Symbolizer};
+use damo_profile::{ModuleOutcome, OwnFiles, Places, SampledCode, Symbolizer};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -147,25 +147,25 @@ fn look_up(record: &Record, profile: &Profile, args: &PlacesArgs) -> (Vec<Side>,
     if args.debug_dirs.is_empty() {
         places.debug_dirs = Places::default().debug_dirs;
     }
-    let is_this_boot = is_of_this_boot(record);
-    let here = Symbolizer::new(places.clone());
-    // Processes and addresses of another boot mean nothing here: only files do, and these by their paths.
-    let elsewhere = Symbolizer::new(Places { proc: None, ..places });
+    if !is_of_this(&record.meta().boot_id, "random/boot_id") {
+        // Processes and addresses of another boot mean nothing here: only files do, and these by their paths.
+        places.proc = None;
+    }
+    let host = record.meta().host.as_str();
+    if places.proc.is_none() && !host.is_empty() && !is_of_this(host, "hostname") {
+        places.own_files = OwnFiles::WithBuildId;
+    }
+    let symbolizer = Symbolizer::new(places);
     let at = Stamp::Record(profile.time_span().map(|span| span.end).unwrap_or_default());
     let mut all = Vec::new();
     let mut outcomes = Vec::new();
     for (module, addresses) in profile.code() {
-        let mut code = SampledCode {
+        let code = SampledCode {
             module: module.module,
             kind: module.kind,
             pids: module.pids.into_iter().collect(),
             addresses: addresses.into_iter().collect(),
         };
-        if !is_this_boot {
-            code.pids.clear();
-        }
-        let needs_boot = matches!(code.kind, CodeKind::Kernel | CodeKind::KernelModule | CodeKind::Anonymous);
-        let symbolizer = if needs_boot && !is_this_boot { &elsewhere } else { &here };
         let (symbols, outcome) = symbolizer.symbols(&code, at);
         all.extend(symbols.into_iter().map(Side::Symbols));
         outcomes.push(outcome);
@@ -173,10 +173,11 @@ fn look_up(record: &Record, profile: &Profile, args: &PlacesArgs) -> (Vec<Side>,
     (all, outcomes)
 }
 
-/// Whether this machine was not started again since the record was made on it.
-fn is_of_this_boot(record: &Record) -> bool {
-    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    !boot.trim().is_empty() && boot.trim() == record.meta().boot_id
+/// Whether what a record says of the machine is what this machine says of itself in a file of `/proc/sys/kernel`: `hostname`,
+/// or `random/boot_id`, which changes when it is started again.
+fn is_of_this(said: &str, file: &str) -> bool {
+    let own = std::fs::read_to_string(Path::new("/proc/sys/kernel").join(file)).unwrap_or_default();
+    !own.trim().is_empty() && own.trim() == said
 }
 
 /// Says what got names and what did not.
