@@ -18,7 +18,6 @@ use damo_steer::command::{self, Started};
 use damo_steer::signals::Signals;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use std::cell::RefCell;
 use std::os::fd::BorrowedFd;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -31,7 +30,7 @@ pub(crate) struct Session<'a> {
     pub(crate) marks: Option<Marks>,
     pub(crate) pipeline: Pipeline,
     begun: Instant,
-    profile: RefCell<Option<Profile>>,
+    profile: Option<Profile>,
 }
 
 /// CPU samples, and processes of which they are still to be taken.
@@ -162,7 +161,7 @@ fn record<R: Recording>(
     };
     profiler.iter().flat_map(Profiler::notes).for_each(|note| notifier.note(&note));
     let newcomers = command.iter().map(Started::pid).collect();
-    let profile = RefCell::new(profiler.map(|profiler| Profile { profiler, newcomers, told: false }));
+    let profile = profiler.map(|profiler| Profile { profiler, newcomers, told: false });
     let mut session = Session { request, signals, notifier, marks, pipeline, begun: Instant::now(), profile };
     let given = session.give_all(first);
     session.sample();
@@ -182,8 +181,8 @@ fn metrics(output: &Output) -> Result<Option<Metrics>, RecordError> {
 
 impl Session<'_> {
     /// Gives items to the record; the error only says that it takes no more.
-    pub(crate) fn give_all(&self, items: impl IntoIterator<Item = Item>) -> Result<(), RecordError> {
-        let mut profile = self.profile.borrow_mut();
+    pub(crate) fn give_all(&mut self, items: impl IntoIterator<Item = Item>) -> Result<(), RecordError> {
+        let profile = &mut self.profile;
         let note = |item: &Item| {
             if let (Item::Target(Target { process: Some(process), .. }), Some(profile)) = (item, profile.as_mut()) {
                 profile.newcomers.push(process.pid);
@@ -193,9 +192,10 @@ impl Session<'_> {
         given.map_err(|e| RecordError::record("record", &e))
     }
 
-    /// Takes samples of processes that joined, and gives what was sampled to the record.
-    fn sample(&mut self) {
-        let Some(Profile { profiler, newcomers, told }) = self.profile.get_mut() else { return };
+    /// Takes samples of processes that joined, and gives what was sampled to the record. For each recording at least once a
+    /// second; [`Session::look`] does it.
+    pub(crate) fn sample(&mut self) {
+        let Some(Profile { profiler, newcomers, told }) = &mut self.profile else { return };
         for pid in std::mem::take(newcomers) {
             if let Err(error) = profiler.admit(pid)
                 && !std::mem::replace(told, true)
@@ -209,7 +209,7 @@ impl Session<'_> {
 
     /// Gives the last samples to the record, and says how many there are.
     fn end_samples(&mut self, findings: &mut Findings) {
-        let Some(Profile { profiler, .. }) = self.profile.get_mut() else { return };
+        let Some(Profile { profiler, .. }) = &mut self.profile else { return };
         let given = self.pipeline.give_all(profiler.finish());
         if findings.rest.is_ok() {
             findings.rest = given.map_err(|e| RecordError::record("record", &e));
@@ -295,7 +295,6 @@ impl Session<'_> {
     /// Says what the writer has to tell while it goes on, and draws the line of progress: the time, what was counted, how
     /// much was written, and the rest.
     pub(crate) fn draw(&mut self, counts_and_rest: &dyn Fn() -> (String, String)) {
-        self.sample();
         if let Some(warning) = self.pipeline.take_warning() {
             self.notifier.warn(&warning);
         }

@@ -85,6 +85,7 @@ impl EventFollower {
             if self.drain(session, Until::Now).is_err() {
                 return Ok(Ending::RecordStopped);
             }
+            session.sample();
             self.draw(session);
             let is_woken = self.wait(session, look_due.min(sample_due), control)?;
             if is_woken {
@@ -107,7 +108,7 @@ impl EventFollower {
     }
 
     /// Takes the last events of a source whose kdamonds have ended.
-    pub(crate) fn end_of_source(&mut self, session: &Session<'_>) -> Result<(), RecordError> {
+    pub(crate) fn end_of_source(&mut self, session: &mut Session<'_>) -> Result<(), RecordError> {
         self.drain(session, Until::End)?;
         self.events.lost(now(), self.source.lost_untold());
         self.give(session)
@@ -173,12 +174,12 @@ impl EventFollower {
         self.source.wait(patience.max(Duration::from_millis(1)), &others)
     }
 
-    fn drain(&mut self, session: &Session<'_>, until: Until) -> Result<(), RecordError> {
+    fn drain(&mut self, session: &mut Session<'_>, until: Until) -> Result<(), RecordError> {
         self.source.drain(until, &mut self.events);
         self.give(session)
     }
 
-    fn give(&mut self, session: &Session<'_>) -> Result<(), RecordError> {
+    fn give(&mut self, session: &mut Session<'_>) -> Result<(), RecordError> {
         self.outbox.extend(self.events.ready());
         session.give_all(self.outbox.drain(..))
     }
@@ -222,7 +223,7 @@ impl EventFollower {
     }
 
     /// Follows somebody who gave a kdamond other targets.
-    fn retarget(&mut self, session: &Session<'_>, control: &mut dyn TargetController) -> Result<(), RecordError> {
+    fn retarget(&mut self, session: &mut Session<'_>, control: &mut dyn TargetController) -> Result<(), RecordError> {
         for (kdamond, targets) in self.changes.take_targets() {
             let Some(processes) = control.retargeted(kdamond, &targets) else { continue };
             // What came until now is of those before.

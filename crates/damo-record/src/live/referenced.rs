@@ -141,7 +141,7 @@ impl<'a> ReferencedRecording<'a> {
     }
 
     /// Looks who came, who is gone, and who has another name.
-    fn look(&mut self, session: &Session<'_>) -> Result<(), RecordError> {
+    fn look(&mut self, session: &mut Session<'_>) -> Result<(), RecordError> {
         let changes = self.processes.look();
         let mut items = Vec::new();
         self.targets.retain(|known| !changes.gone.iter().any(|gone| gone.identity() == known.process.identity()));

@@ -234,7 +234,7 @@ impl SnapshotRecording<'_> {
     }
 
     /// Looks who is gone, and who has another name.
-    fn look(&mut self, session: &Session<'_>) -> Result<(), RecordError> {
+    fn look(&mut self, session: &mut Session<'_>) -> Result<(), RecordError> {
         for process in self.processes.look().renamed {
             let is_it = |known: &Process| known.identity() == process.identity();
             for target in self.targets.iter().filter(|target| target.process.as_ref().is_some_and(is_it)) {
@@ -252,7 +252,7 @@ impl SnapshotRecording<'_> {
 
     /// Reads the regions of all targets that are left: of one that has ended DAMON goes on to list the last ones. Gives
     /// how many there were, or nothing if DAMON ended in this moment, because its targets did.
-    fn read_one(&mut self, session: &Session<'_>) -> Result<Option<u64>, RecordError> {
+    fn read_one(&mut self, session: &mut Session<'_>) -> Result<Option<u64>, RecordError> {
         let longest = self.regions.iter().map(|read| read.intervals.aggregation.0).max().unwrap_or_default();
         let patience = duration(Nanos(longest)) * 3 + Duration::from_secs(5);
         let tuned = self.regions.iter().any(|read| read.is_tuned).then_some(Command::UpdateTunedIntervals);
