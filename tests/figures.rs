@@ -260,6 +260,40 @@ fn doctor_says_that_one_snapshot_supports_no_conclusion() {
     }
 }
 
+/// A record of half a minute of a workload in one area of 512 MiB, and in 512 MiB of others.
+fn simulated(here: &Path, pattern: &str, record: &str) {
+    let config = format!("area, 536870912\nrest, 536870912\n\nrun\n30000\narea, {pattern}, 1\n");
+    std::fs::write(here.join("work.cfg"), config).expect("a configuration");
+    ok(here, &format!("record --quiet --simulate work.cfg -o {record}"));
+}
+
+#[test]
+fn doctor_tells_that_accesses_are_sparse_within_regions_and_only_then() {
+    let here = tempfile::tempdir().expect("a directory");
+    simulated(here.path(), "0, 65536", "sparse.damo");
+    simulated(here.path(), "0, 4096", "dense.damo");
+    let judged = |record: &str| {
+        let output = run(here.path(), &format!("doctor --json {record}"));
+        let value: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        (output.status.code(), value)
+    };
+    let (code, dense) = judged("dense.damo");
+    assert_eq!((code, &dense["sound"]), (Some(0), &true.into()), "{dense}");
+    let (least, most) = (&dense["records"][0]["working_set"]["least"], &dense["records"][0]["working_set"]["most"]);
+    let mib = |value: &serde_json::Value| value.as_f64().expect("a number") / 1048576.0;
+    assert!(mib(least) <= 512.1 && 512.0 <= mib(most) && mib(most) < 560.0, "{dense}");
+    // A page in 16 is accessed: 32 MiB, and the record looks as if it could be all 512.
+    let (code, sparse) = judged("sparse.damo");
+    assert_eq!((code, &sparse["sound"]), (Some(1), &false.into()), "{sparse}");
+    assert!(
+        sparse["records"][0]["findings"][0]["text"].as_str().expect("text").contains("sparse within regions"),
+        "{sparse}"
+    );
+    let set = &sparse["records"][0]["working_set"];
+    assert!(mib(&set["least"]) <= 32.0 && 32.0 <= mib(&set["most"]), "{sparse}");
+    assert!(mib(&set["mean"]) > 100.0, "{sparse}");
+}
+
 #[test]
 fn info_tells_the_size_of_the_file_and_not_of_what_it_becomes() {
     let here = tempfile::tempdir().expect("a directory");

@@ -19,11 +19,14 @@ use crate::series::{SETTLING, Used};
 use damo_frame::Record;
 use damo_model::human::{Style, format_percent, format_size_f64, time_text};
 use damo_model::{Bytes, Intervals, Nanos, NrAccesses, SnapshotState, Source, TargetKey};
+use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::io::{self, Write};
 
 /// What the kernel's tuning aims at: access events found, of the possible ones.
 const GOAL: f64 = 0.04;
+/// A range of working sets whose ends are further apart than this supports no figure.
+const MOST_RATIO: f64 = 3.0;
 /// What is seen in less time tells of one moment of a program.
 const SHORTEST: Nanos = Nanos(1_000_000_000);
 const MIN_SAMPLE: Nanos = Nanos(5_000_000);
@@ -249,11 +252,53 @@ impl Confidence {
         })
     }
 
+    /// What the working sets of the record may be, and what follows if that is not told well enough: a finding, or nothing.
+    ///
+    /// `range` is the range of the mean working set in bytes ([`crate::bounds`]).
+    pub fn of_working_set((least, most): (f64, f64)) -> Option<Finding> {
+        let size = |bytes: f64| format_size_f64(bytes, Style::Human);
+        (most > MOST_RATIO * least && most > 0.0).then(|| Finding {
+            text: format!(
+                "the mean working set is not told better than from {} to {}: accesses are sparse within regions, or shorter than \
+                 a sampling interval; allow more regions (-m), monitor less memory, or sample more often (-s), and see docs/truth.md",
+                size(least),
+                size(most)
+            ),
+            is_grave: false,
+            is_coverage: false,
+        })
+    }
+
+    /// The figures as JSON: sizes in bytes, shares in percent; `null` where nothing was monitored.
+    pub fn json(&self) -> Value {
+        let share = |part: f64| (self.monitored > 0.0).then(|| part * 100.0 / self.monitored);
+        let known = |bytes: f64| (self.monitored > 0.0).then_some(bytes);
+        json!({
+            "snapshots": self.used.snapshots,
+            "complete": self.snapshots(),
+            "lost_events": self.lost_events,
+            "never_seen_accessed_percent": share(self.never_seen),
+            "accesses_found_percent": share(self.accessed),
+            "accessed_per_sample": known(self.mean_accessed()),
+            "accessed_per_sample_error": known(self.mean_error()),
+            "snapshot_error": known(self.snapshot_error()),
+        })
+    }
+
     /// The figures and findings as text.
     ///
     /// # Errors
     /// When `out` takes no more.
     pub fn write_text(&self, out: &mut dyn Write) -> io::Result<()> {
+        self.write_figures(out)?;
+        write_findings(&self.judged(), out)
+    }
+
+    /// The figures as text.
+    ///
+    /// # Errors
+    /// When `out` takes no more.
+    pub fn write_figures(&self, out: &mut dyn Write) -> io::Result<()> {
         let size = |bytes: f64| format_size_f64(bytes, Style::Human);
         let share = |part: f64| format_percent((part * 1000.0).round() / 10.0, Style::Human);
         writeln!(out, "snapshots: {} complete of {}", self.snapshots(), self.used.snapshots)?;
@@ -265,15 +310,19 @@ impl Confidence {
             writeln!(out, "accessed per sampling interval: {mean}, standard error {error}")?;
             writeln!(out, "  of a single snapshot: standard error {}", size(self.snapshot_error()))?;
         }
-        let findings = self.findings();
-        if findings.is_empty() {
-            writeln!(out, "no problems found")?;
-        }
-        for finding in findings {
-            writeln!(out, "- {finding}")?;
-        }
         Ok(())
     }
+}
+
+/// Findings as text, a line each.
+///
+/// # Errors
+/// When `out` takes no more.
+pub fn write_findings(findings: &[Finding], out: &mut dyn Write) -> io::Result<()> {
+    if findings.is_empty() {
+        writeln!(out, "no problems found")?;
+    }
+    findings.iter().try_for_each(|finding| writeln!(out, "- {}", finding.text))
 }
 
 /// The square of the standard error of a share that `count` of `n` checks found. Two checks are added, one of them
