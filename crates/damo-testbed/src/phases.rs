@@ -25,6 +25,8 @@ const EDGE: Nanos = Nanos(20_000_000);
 /// What a phase did.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Phase {
+    /// The process that ran it.
+    pub pid: i32,
     /// Its name, which is that of its function.
     pub name: String,
     /// Address of the function.
@@ -120,7 +122,8 @@ pub fn run(each: Duration, threads: usize, log: &mut dyn Write) -> Result<()> {
         });
         let cpu = cpu() - before;
         let function = work as usize as u64;
-        let phase = Phase { name: name.to_owned(), function, start: start.0, end: now().0, cpu };
+        let pid = std::process::id().cast_signed();
+        let phase = Phase { pid, name: name.to_owned(), function, start: start.0, end: now().0, cpu };
         serde_json::to_writer(&mut *log, &phase)?;
         log.write_all(b"\n")?;
     }
@@ -175,6 +178,11 @@ pub fn judge(reader: &Reader, phases: &[Phase]) -> Result<Judgement> {
             Side::Samples(samples) if samples.sampled == Sampled::Cpu => {
                 let Stamp::Record(at) = samples.at else { continue };
                 for sample in &samples.samples {
+                    let thread = samples.threads.get(sample.thread as usize);
+                    // Of the whole machine there are samples of others as well.
+                    if thread.is_some_and(|thread| phases.iter().all(|phase| phase.pid != thread.pid)) {
+                        continue;
+                    }
                     judgement.add(phases, samples.time_of(sample, at), innermost(sample, tables.get(&samples.table)));
                 }
             }
