@@ -29,6 +29,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod by_target;
 mod chunk;
 mod error;
 mod fold;

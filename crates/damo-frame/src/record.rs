@@ -3,7 +3,7 @@
 use crate::{Chunk, FrameError, fold};
 use damo_format::{Damage, Reader};
 use damo_model::{Addr, AddrRange, Bytes, ColumnId, Meta, Nanos, Selection, Side, Stamp, Target, TargetKey, TimeSpan};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -343,11 +343,17 @@ impl Record {
         let wanted: Vec<usize> =
             (0..index.len()).filter(|i| index.get(*i).is_some_and(|b| b.wanted(selection))).collect();
         let mut picked: Vec<usize> = Vec::new();
-        for target in self.targets().iter().map(|target| target.key).filter(|key| selection.wants_target(*key)) {
-            let has = |i: &&usize| index.get(**i).is_some_and(|block| block.targets.contains(&target));
-            picked.extend(wanted.iter().find(has));
-            picked.extend(wanted.iter().rev().find(has));
+        // The first and the last block of each target, found in one go over the index: a record may have thousands of both.
+        let mut ends: HashMap<TargetKey, (usize, usize)> = HashMap::new();
+        for i in wanted.iter().copied() {
+            for target in index.get(i).into_iter().flat_map(|block| &block.targets) {
+                if selection.wants_target(*target) {
+                    ends.entry(*target).or_insert((i, i)).1 = i;
+                }
+            }
         }
+        let known = self.targets().iter().filter_map(|target| ends.get(&target.key));
+        picked.extend(known.flat_map(|(first, last)| [*first, *last]));
         picked.extend((0..more).filter_map(|i| wanted.get(i * wanted.len() / more.max(1))));
         picked.sort_unstable();
         picked.dedup();

@@ -4,7 +4,7 @@
 //! region that the last aggregation found accessed is 0 idle; any other has been idle for its age and that aggregation.
 
 use crate::error::no_intervals;
-use crate::filter::{Bounds, Filter, for_each_rows};
+use crate::filter::{Bounds, Filter, Rows, for_each_rows};
 use crate::picture::{Bar, Bars, Picture, Unit, ticks};
 use crate::series::measure;
 use crate::table::Table;
@@ -90,37 +90,10 @@ pub fn ages(records: &[Record], options: &AgesOptions) -> Result<AgesReport, Rep
             }
         }
         let labels = target_labels(record);
+        let of_targets = bytes_by_age(record, &wanted, &when, &options.edges)?;
         for target in record.targets() {
-            let Some((start, end)) = when.get(&target.key).copied() else { continue };
+            let Some(bytes) = of_targets.get(&target.key) else { continue };
             let label = labels.get(&target.key).cloned().unwrap_or_default();
-            let mut filter = wanted.clone().into_owned();
-            filter.target.key = Some(target.key);
-            filter.snapshot_time = vec![Bounds::new(start, end)];
-            // Positions counted over the whole series would mean nothing in a series of one.
-            filter.snapshot_idx.clear();
-            let mut bytes = vec![0u64; options.edges.len()];
-            for_each_rows(record, &filter, |_, found| {
-                let Some(ages) = found.age else {
-                    return Err(ReportError::invalid(format!(
-                        "{} does not tell ages, so that nobody knows when memory was last accessed; record on a kernel \
-                         from 5.16 on",
-                        record.name()
-                    )));
-                };
-                let Some(intervals) = found.intervals else { return Err(no_intervals(record)) };
-                for (i, age) in ages.iter().enumerate() {
-                    let (Some(start), Some(end)) = (found.start.get(i), found.end.get(i)) else { break };
-                    let accessed = found.nr_accesses.get(i).is_some_and(|count| *count > 0);
-                    let aggregations = i64::from(*age).saturating_add(1);
-                    let idle =
-                        if accessed { Nanos(0) } else { Nanos(intervals.aggregation.0.saturating_mul(aggregations)) };
-                    let row = options.edges.iter().rposition(|edge| *edge <= idle);
-                    if let Some(row) = row.and_then(|row| bytes.get_mut(row)) {
-                        *row = row.saturating_add(end.saturating_sub(*start));
-                    }
-                }
-                Ok(())
-            })?;
             let total: u64 = bytes.iter().fold(0, |sum, bytes| sum.saturating_add(*bytes));
             for (i, bytes) in bytes.iter().enumerate() {
                 let Some(from) = options.edges.get(i).copied() else { break };
@@ -138,6 +111,62 @@ pub fn ages(records: &[Record], options: &AgesOptions) -> Result<AgesReport, Rep
         }
     }
     Ok(AgesReport { rows, page_size: page_size.unwrap_or(Bytes(4096)) })
+}
+
+/// How far apart the moments of targets may be that are looked at in one pass. A block holds a second or two.
+const CLOSE: Nanos = Nanos(5_000_000_000);
+
+/// Bytes of each target between the edges, at the snapshot that `when` tells of it.
+fn bytes_by_age(
+    record: &Record,
+    wanted: &Filter,
+    when: &HashMap<TargetKey, (Nanos, Nanos)>,
+    edges: &[Nanos],
+) -> Result<HashMap<TargetKey, Vec<u64>>, ReportError> {
+    let mut of_targets: HashMap<TargetKey, Vec<u64>> = when.keys().map(|key| (*key, vec![0; edges.len()])).collect();
+    let mut moments: Vec<(Nanos, Nanos)> = when.values().copied().collect();
+    moments.sort_unstable();
+    // A pass for each run of moments that lie close together, not for each target.
+    for run in moments.chunk_by(|a, b| b.0.saturating_sub(a.1) < CLOSE) {
+        let (Some(first), Some(end)) = (run.first(), run.iter().map(|moment| moment.1).max()) else { continue };
+        let mut filter = wanted.clone();
+        filter.snapshot_time = vec![Bounds::new(first.0, end)];
+        // Positions counted over the whole series would mean nothing in a part of it.
+        filter.snapshot_idx.clear();
+        for_each_rows(record, &filter, |_, found| {
+            let own = when.get(&found.head.target).filter(|own| run.binary_search(own).is_ok());
+            let Some(bytes) = own
+                .filter(|own| own.0 <= found.head.start && found.head.end <= own.1)
+                .and_then(|_| of_targets.get_mut(&found.head.target))
+            else {
+                return Ok(());
+            };
+            add_ages(record, &found, edges, bytes)
+        })?;
+    }
+    Ok(of_targets)
+}
+
+/// Adds the regions of a snapshot to the bytes between the edges.
+fn add_ages(record: &Record, found: &Rows<'_>, edges: &[Nanos], bytes: &mut [u64]) -> Result<(), ReportError> {
+    let Some(ages) = found.age else {
+        return Err(ReportError::invalid(format!(
+            "{} does not tell ages, so that nobody knows when memory was last accessed; record on a kernel from 5.16 on",
+            record.name()
+        )));
+    };
+    let Some(intervals) = found.intervals else { return Err(no_intervals(record)) };
+    for (i, age) in ages.iter().enumerate() {
+        let (Some(start), Some(end)) = (found.start.get(i), found.end.get(i)) else { break };
+        let accessed = found.nr_accesses.get(i).is_some_and(|count| *count > 0);
+        let aggregations = i64::from(*age).saturating_add(1);
+        let idle = if accessed { Nanos(0) } else { Nanos(intervals.aggregation.0.saturating_mul(aggregations)) };
+        let row = edges.iter().rposition(|edge| *edge <= idle);
+        if let Some(row) = row.and_then(|row| bytes.get_mut(row)) {
+            *row = row.saturating_add(end.saturating_sub(*start));
+        }
+    }
+    Ok(())
 }
 
 fn percent(value: f64) -> String {

@@ -420,3 +420,27 @@ pub fn for_each_rows(
         Ok(())
     })
 }
+
+/// Gives `f` each snapshot that passes of some targets, target after target and those of one in record order. Which targets
+/// the filter asks for is not looked at.
+///
+/// # Errors
+/// The first of reading, filtering, or `f`.
+pub(crate) fn for_each_rows_by_target(
+    record: &Record,
+    filter: &Filter,
+    targets: &[TargetKey],
+    mut f: impl FnMut(TargetKey, &Chunk, Rows<'_>) -> Result<(), ReportError>,
+) -> Result<(), ReportError> {
+    let of_any = Filter { target: TargetFilter::default(), ..filter.clone() };
+    let selection = of_any.selection(record).unwrap_or_default();
+    let mut region_filter = RegionFilter::new(filter, record.meta().intervals);
+    record.for_each_by_target(&selection, targets, |key, chunk| {
+        for view in chunk.snapshots() {
+            if let Some(rows) = region_filter.pass(&view)? {
+                f(key, chunk, rows)?;
+            }
+        }
+        Ok(())
+    })
+}

@@ -14,7 +14,7 @@ use crate::cpu_profile::{CpuProfileOptions, CpuProfileReport, cpu_profile};
 use crate::distribution::{Distribution, SortBy};
 use crate::filter::{Filter, TargetFilter};
 use crate::footprints::{self, FootprintsReport, Metric};
-use crate::heats::{Grid, HeatsOptions, HeatsReport, TerminalStyle, address, heats};
+use crate::heats::{Grid, HeatsOptions, HeatsReport, TerminalStyle, address, heats_of_all};
 use crate::nr_regions::{self, NrRegionsReport, nr_regions};
 use crate::picture::Picture;
 use crate::survey::monitored;
@@ -74,16 +74,22 @@ pub struct HolisticReport {
 /// # Errors
 /// When a record cannot be read, or there is no snapshot.
 pub fn holistic(records: &[Record], options: &HolisticOptions) -> Result<HolisticReport, ReportError> {
-    let mut maps = Vec::new();
-    for identity in monitored(records, &TargetFilter::default()) {
-        let wanted = HeatsOptions { identity, ..options.heats.clone() };
-        match heats(records, &wanted) {
-            Ok(map) => maps.push(map),
-            // A target that never reported.
-            Err(ReportError::NoSuchTarget { .. }) => {}
-            Err(error) => return Err(error),
+    let identities = monitored(records, &TargetFilter::default());
+    let wanted: Vec<HeatsOptions> =
+        identities.into_iter().map(|identity| HeatsOptions { identity, ..options.heats.clone() }).collect();
+    let mut made: Vec<Option<HeatsReport>> = wanted.iter().map(|_| None).collect();
+    heats_of_all(records, &wanted, |number, map| match map {
+        Ok(map) => {
+            if let Some(place) = made.get_mut(number) {
+                *place = Some(map);
+            }
+            Ok(())
         }
-    }
+        // A target that never reported.
+        Err(ReportError::NoSuchTarget { .. }) => Ok(()),
+        Err(error) => Err(error),
+    })?;
+    let maps: Vec<HeatsReport> = made.into_iter().flatten().collect();
     if maps.is_empty() {
         return Err(ReportError::NoSnapshots);
     }

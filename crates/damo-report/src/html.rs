@@ -19,12 +19,13 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use damo_frame::Record;
 use damo_model::human::{Show, Style, format_nr, format_size, is_plain, time_text};
-use damo_model::{Nanos, Target};
-use map::TargetMap;
+use damo_model::{Nanos, Target, TimeSpan};
+use map::{Cut, TargetMap};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
+use std::collections::{HashMap, HashSet};
 use std::io::{self, Write};
-use tracks::Track;
+use tracks::{Track, TrackMaker};
 
 /// The page's frame, with places for what the other files hold.
 const FRAME: &str = include_str!("../assets/report/page.html");
@@ -46,6 +47,8 @@ const CELLS: usize = 1 << 20;
 const FEWEST_CELLS: usize = 1 << 14;
 /// Bytes of data that a page may have; style and program come on top.
 const MOST: usize = 1_900_000;
+/// Maps that a page has at most: each has a fixed least number of cells, and a page of more could not be handled.
+const MOST_MAPS: usize = 100;
 
 /// What to say on the page beside the data.
 #[derive(Clone, Debug, Default)]
@@ -68,7 +71,7 @@ pub struct HtmlOptions {
 
 /// What the page's program reads. Times are nanoseconds from the record's start, sizes bytes.
 #[derive(Serialize)]
-struct Page {
+struct Page<'a> {
     title: String,
     subtitle: String,
     facts: Vec<(&'static str, String)>,
@@ -89,7 +92,7 @@ struct Page {
     top: f64,
     targets: Vec<TargetMap>,
     /// Tracks of the machine; those of a target are the target's.
-    tracks: Vec<Track>,
+    tracks: &'a [Track],
     marks: Vec<MarkAt>,
     /// Sentences and commands.
     sentences: Vec<(String, String)>,
@@ -130,14 +133,7 @@ struct MarkAt {
 /// # Errors
 /// If the record cannot be read or holds no snapshots, or `out` takes no more.
 pub fn write_html(record: &Record, options: &HtmlOptions, out: &mut dyn Write) -> Result<(), ReportError> {
-    let mut cells = CELLS;
-    let data = loop {
-        let json = serde_json::to_string(&page(record, options, cells)?).map_err(io::Error::from)?;
-        if json.len() <= MOST || cells <= FEWEST_CELLS {
-            break json;
-        }
-        cells /= 2;
-    };
+    let data = fitting(&Prepared::new(record)?, options)?;
     let data = harmless(&data);
     let policy = policy();
     let mut rest = FRAME;
@@ -150,6 +146,49 @@ pub fn write_html(record: &Record, options: &HtmlOptions, out: &mut dyn Write) -
     }
     out.write_all(rest.as_bytes())?;
     Ok(())
+}
+
+/// The page's data, with as many cells as fit.
+fn fitting(prepared: &Prepared<'_>, options: &HtmlOptions) -> Result<String, ReportError> {
+    let mut cells = CELLS;
+    let mut last: Option<(Cut, String)> = None;
+    loop {
+        let cut = Cut::of(cells, prepared.groups.shown.len());
+        // Fewer cells are cut in the same way where there are many targets.
+        let json = match last.take() {
+            Some((known, json)) if known == cut => json,
+            _ => serde_json::to_string(&page(prepared, options, cut)?).map_err(io::Error::from)?,
+        };
+        if json.len() <= MOST || cells <= FEWEST_CELLS {
+            return Ok(json);
+        }
+        last = Some((cut, json));
+        cells /= 2;
+    }
+}
+
+/// What is the same of a page however many cells it has.
+struct Prepared<'r> {
+    record: &'r Record,
+    span: TimeSpan,
+    groups: Groups<'r>,
+    of_targets: TrackMaker<'r>,
+    of_machine: Vec<Track>,
+}
+
+impl<'r> Prepared<'r> {
+    fn new(record: &'r Record) -> Result<Self, ReportError> {
+        let span = record.time_span().ok_or_else(|| empty(record))?;
+        let of_targets = TrackMaker::new(record, span.start)?;
+        let groups = Groups::of(record, &of_targets);
+        Ok(Self { record, span, groups, of_targets, of_machine: tracks::of_machine(record, span.start)? })
+    }
+}
+
+fn empty(record: &Record) -> ReportError {
+    let name = record.name();
+    let what = "no snapshots, so there is nothing to draw";
+    ReportError::invalid(format!("{name}: {what}; `damo info {name}` shows what it holds"))
 }
 
 /// What the page may do: run its own program, use its own style, and nothing else. Names in a record may hold anything;
@@ -204,15 +243,10 @@ fn harmless(json: &str) -> String {
     safe
 }
 
-fn page(record: &Record, options: &HtmlOptions, cells: usize) -> Result<Page, ReportError> {
-    let empty = || {
-        let name = record.name();
-        let what = "no snapshots, so there is nothing to draw";
-        ReportError::invalid(format!("{name}: {what}; `damo info {name}` shows what it holds"))
-    };
-    let span = record.time_span().ok_or_else(empty)?;
-    let seen = map::targets(record, span, cells)?;
-    let (_, first) = seen.first().ok_or_else(empty)?;
+fn page<'a>(prepared: &'a Prepared<'_>, options: &HtmlOptions, cut: Cut) -> Result<Page<'a>, ReportError> {
+    let Prepared { record, span, groups, of_targets, of_machine } = prepared;
+    let seen = map::targets(record, groups, of_targets, *span, cut)?;
+    let (_, first) = seen.first().ok_or_else(|| empty(record))?;
     let top = options.scale.map(|scale| first.top_of(scale)).transpose()?;
     let peak = seen.iter().filter_map(|(map, _)| map.peak()).fold(0.0, f64::max);
     let peak = if peak > 0.0 { peak } else { 1.0 };
@@ -230,7 +264,7 @@ fn page(record: &Record, options: &HtmlOptions, cells: usize) -> Result<Page, Re
     Ok(Page {
         title: record.name().rsplit('/').next().unwrap_or_default().to_owned(),
         subtitle: format!("data accesses over {}", time_text(span.length())),
-        facts: facts(record, first),
+        facts: facts(record, groups, first),
         command: options.command.clone(),
         hash: options.hash.clone(),
         colours: Colours::of(options.colormap),
@@ -248,11 +282,11 @@ fn page(record: &Record, options: &HtmlOptions, cells: usize) -> Result<Page, Re
             Vec::new()
         },
         targets: seen.into_iter().map(|(map, _)| map).collect(),
-        tracks: tracks::of_machine(record, span.start)?,
+        tracks: of_machine,
     })
 }
 
-fn facts(record: &Record, report: &HeatsReport) -> Vec<(&'static str, String)> {
+fn facts(record: &Record, groups: &Groups<'_>, report: &HeatsReport) -> Vec<(&'static str, String)> {
     let (meta, totals, coverage) = (record.meta(), record.totals(), record.coverage());
     let nr = |number: u64| format_nr(number.into(), Style::Human);
     let mut facts = vec![
@@ -263,6 +297,11 @@ fn facts(record: &Record, report: &HeatsReport) -> Vec<(&'static str, String)> {
         ("recorded by", meta.tool.clone()),
         ("host", meta.host.clone()),
     ];
+    if groups.left_out > 0 {
+        let (shown, all) = (groups.shown.len(), groups.shown.len() + groups.left_out);
+        let which = "those that touched most memory; `damo report heats --tid ID` shows others";
+        facts.push(("targets", format!("{} of {}, {which}", nr(shown as u64), nr(all as u64))));
+    }
     if let (Some(possible), Unit::Hz) = (report.possible, report.unit) {
         facts.push(("highest rate possible", format!("{possible} Hz")));
     }
@@ -289,13 +328,47 @@ struct Group<'a> {
     targets: Vec<&'a Target>,
 }
 
+/// A record's groups.
+struct Groups<'r> {
+    /// Those that have a map, in order of appearance.
+    shown: Vec<Group<'r>>,
+    /// Schemes' views of some of them.
+    schemes: Vec<Group<'r>>,
+    /// How many have no map, because there are too many.
+    left_out: usize,
+}
+
+impl<'r> Groups<'r> {
+    fn of(record: &'r Record, tracks: &TrackMaker<'_>) -> Self {
+        let groups = Group::all(record);
+        let plain: Vec<Identity> =
+            groups.iter().map(|group| group.identity).filter(|identity| identity.scheme.is_none()).collect();
+        let is_view = |group: &Group<'_>| {
+            group.identity.scheme.is_some() && plain.iter().any(|plain| group.identity.is_scheme_of(*plain))
+        };
+        let (schemes, mut shown): (Vec<_>, Vec<_>) = groups.into_iter().partition(is_view);
+        let left_out = shown.len().saturating_sub(MOST_MAPS);
+        if left_out > 0 {
+            let mut ranked: Vec<(u128, usize)> =
+                shown.iter().enumerate().map(|(i, group)| (tracks.touched(group), i)).collect();
+            ranked.sort_by_key(|(touched, i)| (std::cmp::Reverse(*touched), *i));
+            let kept: HashSet<usize> = ranked.into_iter().take(MOST_MAPS).map(|(_, i)| i).collect();
+            let mut place = 0..;
+            shown.retain(|_| place.next().is_some_and(|i| kept.contains(&i)));
+        }
+        Self { shown, schemes, left_out }
+    }
+}
+
 impl<'a> Group<'a> {
     /// All of a record's, in order of appearance.
     fn all(record: &'a Record) -> Vec<Self> {
         let mut groups: Vec<Group<'a>> = Vec::new();
+        let mut places: HashMap<Identity, usize> = HashMap::new();
         for target in record.targets() {
             let identity = Identity::from(target);
-            match groups.iter_mut().find(|group| group.identity == identity) {
+            let place = *places.entry(identity).or_insert(groups.len());
+            match groups.get_mut(place) {
                 Some(group) => group.targets.push(target),
                 None => groups.push(Group { identity, targets: vec![target] }),
             }

@@ -3,7 +3,7 @@
 //! Streams: memory does not grow with the record. A record may hold millions of regions, so numbers are formatted
 //! straight into a large buffer.
 
-use crate::filter::{Bounds, Filter, Rows, for_each_rows};
+use crate::filter::{Bounds, Filter, Rows, for_each_rows_by_target};
 use crate::picture::Picture;
 use crate::probes::probes_of;
 use crate::selection::nothing_left;
@@ -87,20 +87,18 @@ impl RawReport<'_> {
     ) -> Result<(), ReportError> {
         for record in self.records {
             let labels = target_labels(record);
-            for key in self.options.filter.targets(record) {
-                let Some(target) = record.target(key) else { continue };
+            let targets = self.options.filter.targets(record);
+            let mut current: Option<(TargetKey, Nanos)> = None;
+            for_each_rows_by_target(record, &self.options.filter, &targets, |key, chunk, rows| {
+                let Some(target) = record.target(key) else { return Ok(()) };
                 let label = labels.get(&key).map_or("", String::as_str);
-                let mut filter = self.options.filter.clone();
-                filter.target.key = Some(key);
-                let mut first = None;
-                for_each_rows(record, &filter, |chunk, rows| {
-                    let is_first = first.is_none();
-                    let base = *first.get_or_insert(rows.head.start);
-                    let since = rows.head.start.saturating_sub(base);
-                    let lasts = self.options.duration.is_none_or(|bounds| bounds.holds(&since));
-                    f(&Place { target, label, base, is_first, chunk }, lasts.then_some(&rows))
-                })?;
-            }
+                let known = current.filter(|(known, _)| *known == key);
+                let (_, base) = known.unwrap_or((key, rows.head.start));
+                current = Some((key, base));
+                let since = rows.head.start.saturating_sub(base);
+                let lasts = self.options.duration.is_none_or(|bounds| bounds.holds(&since));
+                f(&Place { target, label, base, is_first: known.is_none(), chunk }, lasts.then_some(&rows))
+            })?;
         }
         Ok(())
     }

@@ -9,6 +9,7 @@
 use crate::filter::TargetFilter;
 use damo_frame::{Chunk, Record, SnapshotView};
 use damo_model::{Addr, AddrRange, Bytes, Intervals, Nanos, SnapshotState, Target, TargetKey, TimeSpan};
+use std::collections::{HashMap, HashSet};
 
 /// Who was monitored, as the kernel numbers them. Targets of several records with the same numbers are taken as one,
 /// as the Python tool does.
@@ -52,12 +53,13 @@ impl From<&Target> for Identity {
 /// where there is something else, unless a scheme is asked for. The one list of what maps and pictures are of.
 pub fn monitored(records: &[Record], filter: &TargetFilter) -> Vec<Identity> {
     let mut found: Vec<Identity> = Vec::new();
+    let mut known: HashSet<Identity> = HashSet::new();
     for record in records {
-        let index = record.reader().index();
-        let seen = |target: &&Target| index.iter().any(|block| block.targets.contains(&target.key));
-        for target in record.targets().iter().filter(|target| filter.holds(target)).filter(seen) {
+        let blocks = record.reader().index().iter();
+        let seen: HashSet<TargetKey> = blocks.flat_map(|block| block.targets.iter().copied()).collect();
+        for target in record.targets().iter().filter(|target| filter.holds(target) && seen.contains(&target.key)) {
             let identity = Identity::from(target);
-            if !found.contains(&identity) {
+            if known.insert(identity) {
                 found.push(identity);
             }
         }
@@ -123,6 +125,8 @@ pub struct Extent {
 pub struct Survey {
     /// One per identity that has snapshots.
     pub extents: Vec<(Identity, Extent)>,
+    /// Where each is in `extents`: records may have thousands.
+    positions: HashMap<Identity, usize>,
 }
 
 /// Intervals of a snapshot, or else of the whole record.
@@ -147,11 +151,12 @@ impl Survey {
     }
 
     fn position(&mut self, identity: Identity) -> usize {
-        if let Some(at) = self.extents.iter().position(|(known, _)| *known == identity) {
-            return at;
+        let next = self.extents.len();
+        let at = *self.positions.entry(identity).or_insert(next);
+        if at == next {
+            self.extents.push((identity, Extent::default()));
         }
-        self.extents.push((identity, Extent::default()));
-        self.extents.len() - 1
+        at
     }
 
     /// Takes in what a survey of later snapshots found.
@@ -167,7 +172,7 @@ impl Survey {
 
     /// The extent of an identity.
     pub fn get(&self, identity: Identity) -> Option<&Extent> {
-        self.extents.iter().find(|(known, _)| *known == identity).map(|(_, extent)| extent)
+        self.extents.get(*self.positions.get(&identity)?).map(|(_, extent)| extent)
     }
 }
 

@@ -10,6 +10,7 @@ use crate::ReportError;
 use crate::probes::probes_of;
 use crate::table::{Table, TableRows};
 use damo_frame::Record;
+use std::collections::HashMap;
 use std::rc::Rc;
 
 /// A row of a table: whose and when, and what else.
@@ -51,10 +52,11 @@ fn each(
     options: &AccessOptions,
     mut f: impl FnMut(&str, Snapshot) -> Result<(), ReportError>,
 ) -> Result<(), ReportError> {
-    for part in &parts(records, options)? {
-        let labels = crate::target::target_labels(part.record);
-        let label = labels.get(&part.target.key).cloned().unwrap_or_default();
-        for_each_snapshot(part, |snapshot| f(&label, snapshot))?;
+    for record in records {
+        let labels = crate::target::target_labels(record);
+        for_each_snapshot(&parts(std::slice::from_ref(record), options)?, |part, snapshot| {
+            f(labels.get(&part.target.key).map_or("", String::as_str), snapshot)
+        })?;
     }
     Ok(())
 }
@@ -178,10 +180,14 @@ pub(super) fn last_snapshots(
     options: &AccessOptions,
 ) -> Result<Vec<(String, Snapshot)>, ReportError> {
     let mut last: Vec<(String, Snapshot)> = Vec::new();
+    let mut places: HashMap<String, usize> = HashMap::new();
     each(records, options, |target, snapshot| {
-        match last.iter_mut().find(|(known, _)| known == target) {
+        match places.get(target).and_then(|at| last.get_mut(*at)) {
             Some((_, known)) => *known = snapshot,
-            None => last.push((target.to_owned(), snapshot)),
+            None => {
+                places.insert(target.to_owned(), last.len());
+                last.push((target.to_owned(), snapshot));
+            }
         }
         Ok(())
     })?;
@@ -193,11 +199,15 @@ pub(super) type Course = Vec<(String, Vec<(i64, i64, u64, u64)>)>;
 
 pub(super) fn course(records: &[Record], options: &AccessOptions) -> Result<Course, ReportError> {
     let mut course: Course = Vec::new();
+    let mut places: HashMap<String, usize> = HashMap::new();
     each(records, options, |target, snapshot| {
         let row = (snapshot.start.0, snapshot.end.0, snapshot.total(false), snapshot.accessed());
-        match course.iter_mut().find(|(known, _)| known == target) {
+        match places.get(target).and_then(|at| course.get_mut(*at)) {
             Some((_, rows)) => rows.push(row),
-            None => course.push((target.to_owned(), vec![row])),
+            None => {
+                places.insert(target.to_owned(), course.len());
+                course.push((target.to_owned(), vec![row]));
+            }
         }
         Ok(())
     })?;

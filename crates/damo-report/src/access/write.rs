@@ -8,10 +8,11 @@ use super::template::{Area, Template};
 use super::{AccessOptions, scheme_filters};
 use crate::ReportError;
 use crate::error::no_intervals;
-use crate::filter::{Filter, for_each_rows};
-use crate::series::{by_target, measure};
-use damo_frame::Record;
-use damo_model::{Intervals, Nanos, Target};
+use crate::filter::{Filter, for_each_rows, for_each_rows_by_target};
+use crate::series::{Point, by_target, measure};
+use damo_frame::{FrameError, Record};
+use damo_model::{Intervals, Nanos, Selection, Target, TargetKey};
+use std::collections::HashMap;
 use std::io::Write;
 
 /// One target's snapshots in one record: what the Python tool calls a record.
@@ -28,59 +29,88 @@ pub(super) struct Part<'a> {
 pub(super) fn parts<'a>(records: &'a [Record], options: &AccessOptions) -> Result<Vec<Part<'a>>, ReportError> {
     let mut parts = Vec::new();
     for record in records {
-        let points = by_target(&measure(record, &options.filter, |rows| rows.intervals.is_some().into())?);
+        let found = by_target(&measure(record, &options.filter, |rows| rows.intervals.is_some().into())?);
+        let points: HashMap<TargetKey, Vec<Point>> = found.into_iter().collect();
+        let known = record.meta().intervals;
+        let first = if known.is_some() { HashMap::new() } else { first_intervals(record, &options.filter)? };
         for target in record.targets() {
-            let Some((_, points)) = points.iter().find(|(key, _)| *key == target.key) else { continue };
-            let (Some(first), Some(last)) = (points.first(), points.last()) else { continue };
+            let Some(points) = points.get(&target.key) else { continue };
+            let (Some(first_point), Some(last)) = (points.first(), points.last()) else { continue };
             if points.iter().any(|point| point.value == 0) {
                 return Err(no_intervals(record));
             }
-            let mut filter = options.filter.clone();
-            filter.target.key = Some(target.key);
-            let intervals = match record.meta().intervals {
-                Some(intervals) => intervals,
-                None => first_intervals(record, &filter)?.unwrap_or_default(),
-            };
-            let (start, end) = (first.start, last.end);
+            let intervals = known.or(first.get(&target.key).copied()).unwrap_or_default();
+            let (filter, start, end) = (options.filter.clone(), first_point.start, last.end);
             parts.push(Part { record, target, filter, start, end, snapshots: points.len(), intervals });
         }
     }
     Ok(parts)
 }
 
-fn first_intervals(record: &Record, filter: &Filter) -> Result<Option<Intervals>, ReportError> {
-    let mut found = None;
+/// Of each target the intervals of its first snapshot that tells them.
+fn first_intervals(record: &Record, filter: &Filter) -> Result<HashMap<TargetKey, Intervals>, ReportError> {
+    let mut found = HashMap::new();
     for_each_rows(record, filter, |_, rows| {
-        found = found.or(rows.intervals);
+        if let Some(intervals) = rows.intervals {
+            found.entry(rows.head.target).or_insert(intervals);
+        }
         Ok(())
     })?;
     Ok(found)
 }
 
-pub(super) fn for_each_snapshot(
-    part: &Part<'_>,
-    mut f: impl FnMut(Snapshot) -> Result<(), ReportError>,
+/// Gives `f` the snapshots of each part in turn.
+pub(super) fn for_each_snapshot<'p, 'a>(
+    parts: &'p [Part<'a>],
+    mut f: impl FnMut(&'p Part<'a>, Snapshot) -> Result<(), ReportError>,
 ) -> Result<(), ReportError> {
-    for_each_rows(part.record, &part.filter, |chunk, rows| {
-        let Some(intervals) = rows.intervals else { return Ok(()) };
-        f(Snapshot::new(chunk, &rows, intervals))
-    })
+    for of_record in parts.chunk_by(|a, b| std::ptr::eq(a.record, b.record)) {
+        let Some(first) = of_record.first() else { continue };
+        let by_key: HashMap<TargetKey, &Part<'_>> = of_record.iter().map(|part| (part.target.key, part)).collect();
+        let targets: Vec<TargetKey> = of_record.iter().map(|part| part.target.key).collect();
+        for_each_rows_by_target(first.record, &first.filter, &targets, |key, chunk, rows| {
+            match (by_key.get(&key), rows.intervals) {
+                (Some(part), Some(intervals)) => f(part, Snapshot::new(chunk, &rows, intervals)),
+                _ => Ok(()),
+            }
+        })?;
+    }
+    Ok(())
+}
+
+/// Whether the regions of the first part have hits of probes. Nothing is read behind its first region.
+fn has_probes(part: &Part<'_>) -> Result<bool, ReportError> {
+    let of_part =
+        Selection { targets: vec![part.target.key], ..part.filter.selection(part.record).unwrap_or_default() };
+    let mut probes = false;
+    let end = part.record.for_each(&of_part, |chunk| {
+        if chunk.nr_regions() == 0 {
+            return Ok(());
+        }
+        probes = chunk.extras().iter().any(|(id, _)| id.probe().is_some());
+        Err(Stop::Found)
+    });
+    match end {
+        Err(Stop::Failed(error)) => Err(error.into()),
+        Ok(()) | Err(Stop::Found) => Ok(probes),
+    }
+}
+
+/// Why a pass over a record ends early.
+enum Stop {
+    Found,
+    Failed(FrameError),
+}
+
+impl From<FrameError> for Stop {
+    fn from(error: FrameError) -> Self {
+        Stop::Failed(error)
+    }
 }
 
 fn facts(parts: &[Part<'_>], options: &AccessOptions) -> Result<Facts, ReportError> {
     let goal = |part: &Part<'_>| part.record.meta().intervals_goal.is_some_and(|goal| goal.aggregations > 0);
-    let mut probes = false;
-    if let Some(first) = parts.first() {
-        let selection = first.filter.selection(first.record).unwrap_or_default();
-        let mut seen = false;
-        first.record.for_each(&selection, |chunk| {
-            if !seen && chunk.nr_regions() > 0 {
-                seen = true;
-                probes = chunk.extras().iter().any(|(id, _)| id.probe().is_some());
-            }
-            Ok::<(), ReportError>(())
-        })?;
-    }
+    let probes = parts.first().map(has_probes).transpose()?.unwrap_or_default();
     Ok(Facts {
         several_records: parts.len() > 1,
         several_snapshots: parts.iter().any(|part| part.snapshots > 1),
@@ -139,67 +169,94 @@ pub(super) fn write_access(
             descending.push(SortKey::Temperature);
         }
     }
-    for part in &parts {
-        let series = TargetSeries {
-            target: part.target,
-            start: part.start,
-            end: part.end,
-            intervals: part.intervals,
-            goal: part.record.meta().intervals_goal,
-            filters: scheme_filters::describe(&part.target.scheme_filters),
-        };
-        let values = Values { options, boxes, bounds, series };
-        write_part(part, &values, &templates, (&sort_by, &descending), out)?;
-    }
-    Ok(())
+    let mut writer =
+        PartWriter { templates: &templates, sort_by: &sort_by, descending: &descending, out, text: String::new() };
+    let mut current: Option<(&Part<'_>, Values<'_>)> = None;
+    for_each_snapshot(&parts, |part, snapshot| {
+        let known = current.take_if(|(known, _)| !std::ptr::eq(*known, part));
+        known.map_or(Ok(()), |(_, before)| writer.end(&before))?;
+        let is_first = current.is_none();
+        let (_, values) = current.get_or_insert_with(|| (part, values(part, options, (boxes, bounds))));
+        if is_first {
+            writer.begin(values);
+        }
+        writer.add(values, &snapshot, is_first)
+    })?;
+    current.map_or(Ok(()), |(_, last)| writer.end(&last))
+}
+
+fn values<'a>(part: &Part<'a>, options: &'a AccessOptions, (boxes, bounds): (BoxOptions, BoxBounds)) -> Values<'a> {
+    let series = TargetSeries {
+        target: part.target,
+        start: part.start,
+        end: part.end,
+        intervals: part.intervals,
+        goal: part.record.meta().intervals_goal,
+        filters: scheme_filters::describe(&part.target.scheme_filters),
+    };
+    Values { options, boxes, bounds, series }
 }
 
 fn box_bounds(parts: &[Part<'_>], boxes: &BoxOptions) -> Result<BoxBounds, ReportError> {
     let mut bounds = BoxBounds::default();
-    for part in parts {
-        for_each_snapshot(part, |snapshot| {
-            bounds.take(boxes, &snapshot);
-            Ok(())
-        })?;
-    }
+    for_each_snapshot(parts, |_, snapshot| {
+        bounds.take(boxes, &snapshot);
+        Ok(())
+    })?;
     Ok(bounds)
 }
 
-fn write_part(
-    part: &Part<'_>,
-    values: &Values<'_>,
-    [record_head, snapshot_head, region, snapshot_tail, record_tail]: &[Template; 5],
-    (sort_by, descending): (&[SortKey], &[SortKey]),
-    out: &mut dyn Write,
-) -> Result<(), ReportError> {
-    let options = values.options;
-    let mut is_first = true;
-    let mut text = String::new();
-    let line = |text: &mut String, template: &Template, value: &dyn Fn(Key, &mut String)| {
-        if !template.is_empty() {
-            template.fill(text, value);
+/// Writes the snapshots of one part after another.
+struct PartWriter<'a> {
+    templates: &'a [Template; 5],
+    sort_by: &'a [SortKey],
+    descending: &'a [SortKey],
+    out: &'a mut dyn Write,
+    text: String,
+}
+
+impl PartWriter<'_> {
+    fn begin(&mut self, values: &Values<'_>) {
+        let [record_head, ..] = self.templates;
+        line(&mut self.text, record_head, &|key, out| values.of_series(key, out));
+    }
+
+    fn add(&mut self, values: &Values<'_>, snapshot: &Snapshot, is_first: bool) -> Result<(), ReportError> {
+        let [_, snapshot_head, region, snapshot_tail, _] = self.templates;
+        let (options, text) = (values.options, &mut self.text);
+        if !is_first && !options.total_sz_only {
             text.push('\n');
         }
-    };
-    line(&mut text, record_head, &|key, out| values.of_series(key, out));
-    for_each_snapshot(part, |snapshot| {
-        if !std::mem::take(&mut is_first) && !options.total_sz_only {
-            text.push('\n');
-        }
-        line(&mut text, snapshot_head, &|key, out| values.of_snapshot(key, &snapshot, out));
+        line(text, snapshot_head, &|key, out| values.of_snapshot(key, snapshot, out));
         if let (Some(expected), false) = (snapshot.partial, options.total_sz_only) {
             text.push_str(&format!("# partial: {expected} regions were announced\n"));
         }
         if !region.is_empty() {
-            for (i, one) in snapshot.sorted(sort_by, descending, options.weights).into_iter().enumerate() {
-                line(&mut text, region, &|key, out| values.of_region(key, &snapshot, i, one, out));
+            for (i, one) in snapshot.sorted(self.sort_by, self.descending, options.weights).into_iter().enumerate() {
+                line(text, region, &|key, out| values.of_region(key, snapshot, i, one, out));
             }
         }
-        line(&mut text, snapshot_tail, &|key, out| values.of_snapshot(key, &snapshot, out));
-        out.write_all(text.as_bytes())?;
-        text.clear();
+        line(text, snapshot_tail, &|key, out| values.of_snapshot(key, snapshot, out));
+        self.write()
+    }
+
+    fn end(&mut self, values: &Values<'_>) -> Result<(), ReportError> {
+        let [.., record_tail] = self.templates;
+        line(&mut self.text, record_tail, &|key, out| values.of_series(key, out));
+        self.write()
+    }
+
+    fn write(&mut self) -> Result<(), ReportError> {
+        self.out.write_all(self.text.as_bytes())?;
+        self.text.clear();
         Ok(())
-    })?;
-    line(&mut text, record_tail, &|key, out| values.of_series(key, out));
-    Ok(out.write_all(text.as_bytes())?)
+    }
+}
+
+/// A template's line, if it has one.
+fn line(text: &mut String, template: &Template, value: &dyn Fn(Key, &mut String)) {
+    if !template.is_empty() {
+        template.fill(text, value);
+        text.push('\n');
+    }
 }

@@ -1,92 +1,108 @@
-//! The pass over the records that fills the cells.
+//! The pass over the records that fills the cells of some maps.
 
+use super::beside::Beside;
 use super::grid::GridSums;
-use super::mappings::MappingNames;
 use super::options::Shares;
-use super::plan::{Plan, window};
+use super::plan::Plan;
 use super::schemes::{Applied, Layers};
-use super::{Axis, Counted, HeatsOptions, HeatsReport, NodeColors, Unit};
+use super::{Axis, HeatsOptions};
 use crate::ReportError;
-use crate::error::no_intervals;
-use crate::probes::{no_hits, probe_name, probes_of};
-use crate::survey::{Extent, First, Identity, Survey, intervals_of};
-use crate::zero::Zero;
-use damo_frame::{Chunk, Coverage, FrameError, Record, SnapshotView};
-use damo_model::{Intervals, Nanos, Ops, Selection, Side, TargetKey, TimeSpan};
+use crate::survey::{First, Survey, intervals_of};
+use damo_frame::{Chunk, Record, SnapshotView};
+use damo_model::{Intervals, Nanos, Selection, TargetKey, TimeSpan};
+use std::collections::HashMap;
 
-/// Blocks of each record looked at for the first plan, beside the first and last ones.
-const SAMPLED_BLOCKS: usize = 6;
+/// A map to be filled.
+pub(super) struct Task<'a> {
+    pub options: &'a HeatsOptions,
+    pub plan: Plan,
+    pub time: Axis,
+    pub space: Vec<Axis>,
+    layers: Layers,
+    counts_checks: bool,
+}
+
+/// What one thread gathers for one map.
+pub(super) struct MapSums {
+    pub grids: Vec<GridSums>,
+    pub applied: Applied,
+    /// The highest single contribution, in samples of the plan's aggregation interval.
+    pub most: f64,
+    /// Whether some of the snapshots tell their intervals and some do not, so that heats have no common unit.
+    pub is_mixed: bool,
+}
 
 /// What one thread gathers.
 struct Sums {
     survey: Survey,
-    grids: Vec<GridSums>,
-    applied: Applied,
-    /// The highest single contribution, in samples of the plan's aggregation interval.
-    most: f64,
+    maps: Vec<MapSums>,
 }
 
-/// One pass: who, which cells, and on which axes.
+/// One pass over one record.
 struct Pass<'a> {
     record: &'a Record,
     number: usize,
-    plan: &'a Plan,
-    options: &'a HeatsOptions,
-    targets: Vec<TargetKey>,
-    layers: &'a Layers,
-    time: &'a Axis,
-    space: &'a [Axis],
+    tasks: &'a [&'a Task<'a>],
+    users: HashMap<TargetKey, Users>,
     surveys: bool,
 }
 
-pub(super) fn run(records: &[Record], options: &HeatsOptions) -> Result<HeatsReport, ReportError> {
-    crate::several::one_record(records)?;
-    if let (Counted::ProbeHits(probe), Some(record)) = (options.counted, records.first()) {
-        let there = probes_of(records)?;
-        if !there.contains(&probe) {
-            return Err(no_hits(record, probe, &there));
-        }
-        if record.meta().intervals.is_none() {
-            return Err(no_intervals(record));
-        }
-    }
-    let sampled = sample(records, &Selection::all())?;
-    let mut plan = Plan::make(records, options, &sampled, &sampled)?;
-    let windowed = options.is_windowed();
-    if windowed {
-        let time = Some(reaching(window(records, options, &sampled)?, plan.first));
-        let there = sample(records, &Selection { time, ..Selection::default() })?;
-        plan = Plan::make(records, options, &sampled, &there)?;
-    }
-    // Absolute ranges within a time window need nothing else of the record, whatever else it has.
-    let surveys = !(windowed && options.absolute_addresses().is_some());
-    let mut sums = fill(records, options, &plan, windowed, surveys)?;
-    if surveys {
-        let whole = if windowed { &sampled } else { &sums.survey };
-        let right = Plan::make(records, options, whole, &sums.survey)?;
-        if right != plan {
-            plan = right;
-            sums = fill(records, options, &plan, windowed, true)?;
-        }
-    }
-    let found = std::mem::take(&mut sums.survey);
-    let whole = if windowed { &sampled } else { &found };
-    report(records, options, &plan, whole, &found, sums)
+/// Which maps want the snapshots of a target, by position.
+#[derive(Default)]
+struct Users {
+    heat: Vec<usize>,
+    /// As applications of a scheme, with the layer.
+    applied: Vec<(usize, usize)>,
 }
 
-/// A survey of a few blocks of each record.
-fn sample(records: &[Record], selection: &Selection) -> Result<Survey, FrameError> {
-    let mut survey = Survey::default();
-    for (number, record) in records.iter().enumerate() {
-        for chunk in record.sample(selection, SAMPLED_BLOCKS)? {
-            survey.add_chunk(record, number, &chunk);
+impl<'a> Task<'a> {
+    pub(super) fn new(beside: &Beside<'_>, options: &'a HeatsOptions, plan: Plan) -> Self {
+        let (time, space) = options.axes(&plan);
+        // Where one aggregation makes enough checks, no cell can rest on fewer.
+        let counts_checks = plan.checks.is_some_and(|checks| checks < options.min_checks);
+        let layers = if options.schemes { Layers::of(beside, plan.identity) } else { Layers::default() };
+        Self { options, plan, time, space, layers, counts_checks }
+    }
+
+    /// How many numbers a thread keeps for it.
+    pub(super) fn cells(&self) -> usize {
+        let columns = self.space.iter().map(Axis::len).fold(0, usize::saturating_add);
+        self.time.len().saturating_mul(columns).saturating_mul(1 + self.layers.len())
+    }
+
+    /// The part of each record that has to be read for it; `None` where there is nothing.
+    pub(super) fn selections(&self, beside: &Beside<'_>) -> Vec<Option<Selection>> {
+        let surveys = self.options.surveys();
+        let selection = |number: usize| {
+            let own = beside.targets(self.plan.identity).iter().filter(|(record, _)| *record == number);
+            let mut targets: Vec<TargetKey> = own.map(|(_, target)| target.key).collect();
+            if targets.is_empty() && !surveys {
+                return None;
+            }
+            let first = self.plan.first.filter(|first| first.record == number);
+            targets.extend(self.layers.all().iter().filter(|view| view.0 == number).map(|view| view.1));
+            Some(Selection {
+                time: self.options.is_windowed().then(|| reaching(self.plan.time, first)),
+                targets: if surveys { Vec::new() } else { targets },
+                addresses: if surveys { Vec::new() } else { self.plan.ranges.clone() },
+            })
+        };
+        (0..beside.records.len()).map(selection).collect()
+    }
+
+    fn empty_sums(&self) -> MapSums {
+        let grid = |space| GridSums::new(&self.time, space, self.counts_checks);
+        MapSums {
+            grids: self.space.iter().map(grid).collect(),
+            applied: Applied::new(&self.layers, &self.time, &self.space),
+            most: 0.0,
+            is_mixed: false,
         }
     }
-    Ok(survey)
 }
 
 /// A window of time that includes the snapshot whose ages reach into it.
-fn reaching(window: TimeSpan, first: Option<First>) -> TimeSpan {
+pub(super) fn reaching(window: TimeSpan, first: Option<First>) -> TimeSpan {
     match first {
         Some(first) if window.start < first.start => {
             TimeSpan::new(window.start, window.end.max(first.start.saturating_add(Nanos(1))))
@@ -95,77 +111,86 @@ fn reaching(window: TimeSpan, first: Option<First>) -> TimeSpan {
     }
 }
 
-fn fill(
-    records: &[Record],
-    options: &HeatsOptions,
-    plan: &Plan,
-    windowed: bool,
+/// Fills some maps of the same part of the records in one pass, and finds out what there is in that part if `surveys`.
+pub(super) fn fill(
+    beside: &Beside<'_>,
+    tasks: &[&Task<'_>],
+    selections: &[Option<Selection>],
     surveys: bool,
-) -> Result<Sums, ReportError> {
-    let (time, space) = options.axes(plan);
-    // Where one aggregation makes enough checks, no cell can rest on fewer.
-    let count = plan.checks.is_some_and(|checks| checks < options.min_checks);
-    let layers = if options.schemes { Layers::of(records, plan.identity) } else { Layers::default() };
-    let make = || Sums {
-        survey: Survey::default(),
-        grids: space.iter().map(|space| GridSums::new(&time, space, count)).collect(),
-        applied: Applied::new(&layers, &time, &space),
-        most: 0.0,
-    };
-    let mut whole = make();
-    for (number, record) in records.iter().enumerate() {
-        let fits = record.targets().iter().filter(|target| Identity::from(*target) == plan.identity);
-        let targets: Vec<TargetKey> = fits.map(|target| target.key).collect();
-        if targets.is_empty() && !surveys {
-            continue;
-        }
-        let first = plan.first.filter(|first| first.record == number);
-        let selection = Selection {
-            time: windowed.then(|| reaching(plan.time, first)),
-            targets: if surveys { Vec::new() } else { [&targets[..], &layers.targets(number)].concat() },
-            addresses: if surveys { Vec::new() } else { plan.ranges.clone() },
+) -> Result<(Survey, Vec<MapSums>), ReportError> {
+    let make = || Sums { survey: Survey::default(), maps: tasks.iter().map(|task| task.empty_sums()).collect() };
+    let mut whole: Option<Sums> = None;
+    for (number, record) in beside.records.iter().enumerate() {
+        let Some(selection) = selections.get(number).and_then(Option::as_ref) else { continue };
+        let pass = Pass { record, number, tasks, users: users(beside, tasks, number), surveys };
+        let add = |sums: &mut Sums, chunk: &Chunk| {
+            pass.add_chunk(sums, chunk);
+            Ok::<(), ReportError>(())
         };
-        let layers = &layers;
-        let pass = Pass { record, number, plan, options, targets, layers, time: &time, space: &space, surveys };
-        let sums = record.fold(&selection, make, |sums, chunk| pass.add_chunk(sums, chunk), Sums::merge)?;
-        whole = whole.merge(sums);
+        let sums = record.fold(selection, make, add, Sums::merge)?;
+        whole = Some(match whole {
+            Some(before) => before.merge(sums),
+            None => sums,
+        });
     }
-    Ok(whole)
+    let Sums { survey, maps } = whole.unwrap_or_else(make);
+    Ok((survey, maps))
+}
+
+/// Who wants what of one record.
+fn users(beside: &Beside<'_>, tasks: &[&Task<'_>], number: usize) -> HashMap<TargetKey, Users> {
+    let mut users: HashMap<TargetKey, Users> = HashMap::new();
+    for (at, task) in tasks.iter().enumerate() {
+        for (_, target) in beside.targets(task.plan.identity).iter().filter(|(record, _)| *record == number) {
+            users.entry(target.key).or_default().heat.push(at);
+        }
+        for (_, target, layer) in task.layers.all().iter().filter(|view| view.0 == number) {
+            users.entry(*target).or_default().applied.push((at, *layer));
+        }
+    }
+    users
 }
 
 impl Sums {
     fn merge(mut self, later: Sums) -> Sums {
         self.survey = self.survey.merge(later.survey);
-        self.grids.iter_mut().zip(&later.grids).for_each(|(a, b)| a.merge(b));
-        self.applied.merge(&later.applied);
-        self.most = self.most.max(later.most);
+        for (ours, theirs) in self.maps.iter_mut().zip(&later.maps) {
+            ours.grids.iter_mut().zip(&theirs.grids).for_each(|(a, b)| a.merge(b));
+            ours.applied.merge(&theirs.applied);
+            ours.most = ours.most.max(theirs.most);
+            ours.is_mixed |= theirs.is_mixed;
+        }
         self
     }
 }
 
 impl Pass<'_> {
-    fn add_chunk(&self, sums: &mut Sums, chunk: &Chunk) -> Result<(), ReportError> {
+    fn add_chunk(&self, sums: &mut Sums, chunk: &Chunk) {
         if self.surveys {
             sums.survey.add_chunk(self.record, self.number, chunk);
         }
         for view in chunk.snapshots() {
-            if let Some(layer) = self.layers.layer(self.number, view.head.target) {
-                let length = intervals_of(self.record, &view).map(|known| known.aggregation).or(self.plan.aggregation);
-                sums.applied.add(layer, &view, length, self.time, self.space);
-            }
-            if !view.is_complete() || !self.targets.contains(&view.head.target) {
-                continue;
-            }
+            let Some(users) = self.users.get(&view.head.target) else { continue };
             let intervals = intervals_of(self.record, &view);
-            if intervals.is_some() != self.plan.aggregation.is_some() {
-                return Err(ReportError::invalid("Some records have intervals while some not.  Cannot proceed."));
+            for (at, layer) in &users.applied {
+                let (Some(task), Some(map)) = (self.tasks.get(*at), sums.maps.get_mut(*at)) else { continue };
+                let length = intervals.map(|known| known.aggregation).or(task.plan.aggregation);
+                map.applied.add(*layer, &view, length, &task.time, &task.space);
             }
-            let shares = self.options.counted.shares(chunk, view.head, intervals);
-            self.add_snapshot(sums, &view, intervals, shares);
+            for at in users.heat.iter().filter(|_| view.is_complete()) {
+                let (Some(task), Some(map)) = (self.tasks.get(*at), sums.maps.get_mut(*at)) else { continue };
+                if intervals.is_some() != task.plan.aggregation.is_some() {
+                    map.is_mixed = true;
+                    continue;
+                }
+                let shares = task.options.counted.shares(chunk, view.head, intervals);
+                task.add_snapshot(map, self.number, &view, intervals, shares);
+            }
         }
-        Ok(())
     }
+}
 
+impl Task<'_> {
     /// What a sample of this snapshot counts for, in samples of the plan's aggregation interval.
     fn scale(&self, intervals: Option<Intervals>) -> f64 {
         match (self.plan.aggregation, intervals) {
@@ -176,7 +201,8 @@ impl Pass<'_> {
 
     fn add_snapshot(
         &self,
-        sums: &mut Sums,
+        sums: &mut MapSums,
+        record: usize,
         view: &SnapshotView<'_>,
         intervals: Option<Intervals>,
         shares: Option<Shares<'_>>,
@@ -184,8 +210,7 @@ impl Pass<'_> {
         let scale = self.scale(intervals);
         let highest = view.nr_accesses.iter().max().copied().unwrap_or(0);
         sums.most = sums.most.max(f64::from(highest) * scale);
-        let is_first =
-            self.plan.first.is_some_and(|first| first.record == self.number && first.index == view.head.index);
+        let is_first = self.plan.first.is_some_and(|first| first.record == record && first.index == view.head.index);
         let age_unit = match (is_first, intervals) {
             (true, Some(intervals)) => i128::from(intervals.aggregation.0),
             _ => 0,
@@ -299,85 +324,4 @@ fn by_temperature(
         at += size;
     }
     regions
-}
-
-fn report(
-    records: &[Record],
-    options: &HeatsOptions,
-    plan: &Plan,
-    whole: &Survey,
-    found: &Survey,
-    sums: Sums,
-) -> Result<HeatsReport, ReportError> {
-    let (time, space) = options.axes(plan);
-    let unit = match plan.aggregation {
-        Some(aggregation) => 1.0 / aggregation.as_secs_f64(),
-        None => 1.0,
-    };
-    let most = sums.most * unit;
-    let schemes = sums.applied.finish(records, &time, &space)?;
-    let panels = sums.grids.into_iter().zip(&space).map(|(sums, space)| sums.finish(&time, space, unit, most));
-    let empty = Extent::default();
-    let extent = whole.get(plan.identity).unwrap_or(&empty);
-    let mut partial = found.get(plan.identity).unwrap_or(extent).partial.clone();
-    partial.retain(|span| span.overlaps(plan.time));
-    let mut marks = Vec::new();
-    let mut coverage = Coverage::default();
-    for record in records {
-        let own = record.coverage();
-        coverage.snapshots += own.snapshots;
-        coverage.partial += own.partial;
-        coverage.lost_events += own.lost_events;
-        coverage.damaged += own.damaged;
-        for side in record.side_data()? {
-            if let Side::Mark(mark) = side
-                && let Some(at) = record.on_record_clock(mark.at)
-                && plan.time.contains(at)
-            {
-                marks.push((at, mark.text.clone()));
-            }
-        }
-    }
-    let ours = records.iter().flat_map(Record::targets).filter(|target| Identity::from(*target) == plan.identity);
-    let process = ours.filter_map(|target| target.process.clone()).find(|process| process.pid > 0);
-    let mut events = Vec::new();
-    for record in records {
-        events.extend(crate::events::events(record)?);
-    }
-    events.retain(|event| {
-        let ours = process.as_ref().is_none_or(|process| event.pid == Some(process.pid));
-        plan.time.contains(event.at) && (ours || event.kind.is_about_processes())
-    });
-    let target = records.iter().find_map(|record| {
-        let ours = record.targets().iter().find(|target| Identity::from(*target) == plan.identity)?;
-        Some((record, ours))
-    });
-    let probe = match (options.counted, target) {
-        (Counted::ProbeHits(probe), Some((record, target))) => Some(probe_name(record, target, probe)?),
-        _ => None,
-    };
-    let mut report = HeatsReport {
-        bands: Vec::new(),
-        probe,
-        identity: plan.identity,
-        process,
-        time: plan.time,
-        panels: panels.collect(),
-        unit: if plan.aggregation.is_some() { Unit::Hz } else { Unit::Samples },
-        possible: plan.aggregation.map(|_| extent.possible_hz),
-        partial,
-        names: MappingNames::of(records, plan.identity)?,
-        marks,
-        events,
-        schemes,
-        min_checks: options.min_checks,
-        by_temperature: options.by_temperature.is_some(),
-        physical: records.iter().all(|record| record.meta().ops == Some(Ops::Paddr)),
-        nodes: if options.by_node { Some(NodeColors::of(records, plan.identity)?) } else { None },
-        scale: None,
-        coverage,
-        zero: Zero::of(records),
-    };
-    options.scale.map_or(Ok(()), |scale| report.set_scale(scale))?;
-    Ok(report)
 }

@@ -1,8 +1,9 @@
 //! Names for addresses: what was mapped where while the record was made.
 
+use super::beside::Beside;
 use crate::survey::Identity;
 use damo_frame::{FrameError, Record};
-use damo_model::{Addr, AddrRange, Side};
+use damo_model::{Addr, AddrRange, Mappings};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Holes between mappings of one area are cut out of pictures from this share of what is mapped there.
@@ -21,23 +22,15 @@ impl MappingNames {
     /// # Errors
     /// When a record cannot be read.
     pub fn of(records: &[Record], identity: Identity) -> Result<Self, FrameError> {
-        let mut found: BTreeSet<(Addr, Addr, &str)> = BTreeSet::new();
-        for record in records {
-            let targets: Vec<_> = record.targets().iter().filter(|t| Identity::from(*t) == identity).collect();
-            let only = record.targets().len() == 1;
-            for side in record.side_data()? {
-                let Side::Mappings(all) = side else { continue };
-                let ours = targets.iter().any(|target| {
-                    all.target == Some(target.key)
-                        || all.target.is_none() && target.process.as_ref().is_some_and(|process| process.pid == all.pid)
-                });
-                if ours || (only && all.target.is_none() && !targets.is_empty()) {
-                    found.extend(all.mappings.iter().map(|m| (m.start, m.end, m.name.as_str())));
-                }
-            }
-        }
+        Ok(Beside::of(records)?.mappings(identity))
+    }
+
+    /// Out of lists of mappings, in which a mapping of one place and name may be found several times.
+    pub(super) fn out_of<'a>(lists: impl Iterator<Item = &'a Mappings>) -> Self {
+        let places = lists.flat_map(|all| all.mappings.iter().map(|m| (m.start, m.end, m.name.as_str())));
+        let found: BTreeSet<(Addr, Addr, &str)> = places.collect();
         let named = found.into_iter().map(|(start, end, name)| (AddrRange::new(start, end), name.to_owned()));
-        Ok(Self { mappings: named.filter(|(range, _)| range.size().0 > 0).collect() })
+        Self { mappings: named.filter(|(range, _)| range.size().0 > 0).collect() }
     }
 
     /// Whether nothing is known.

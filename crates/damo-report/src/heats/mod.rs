@@ -6,9 +6,11 @@
 //! nothing covers are unknown, not zero.
 
 mod axis;
+mod beside;
 mod blocks;
 mod fill;
 mod grid;
+mod many;
 mod mappings;
 mod nodes;
 mod options;
@@ -111,7 +113,26 @@ pub struct HeatsReport {
 /// # Errors
 /// When a record cannot be read, or the options do not fit it.
 pub fn heats(records: &[Record], options: &HeatsOptions) -> Result<HeatsReport, ReportError> {
-    fill::run(records, options)
+    let mut made = None;
+    many::run(records, std::slice::from_ref(options), &mut |_, map| {
+        made = Some(map);
+        Ok(())
+    })?;
+    made.unwrap_or(Err(ReportError::NoSnapshots))
+}
+
+/// Makes several heat maps of the same records, each as [`heats`] makes it, and gives it to `take` with its position in
+/// `wanted` as soon as it is done, in any order. The records are not read again for each map: time grows with the records,
+/// not with their targets.
+///
+/// # Errors
+/// When a record cannot be read, or `take` returns an error. What is wrong with a map alone is given to `take`.
+pub fn heats_of_all(
+    records: &[Record],
+    wanted: &[HeatsOptions],
+    mut take: impl FnMut(usize, Result<HeatsReport, ReportError>) -> Result<(), ReportError>,
+) -> Result<(), ReportError> {
+    many::run(records, wanted, &mut take)
 }
 
 /// How a heat map is written as text.

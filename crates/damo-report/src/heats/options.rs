@@ -207,6 +207,11 @@ impl HeatsOptions {
         self.time_range.is_some() || self.mark.is_some()
     }
 
+    /// Whether making the map needs a look at everything that is in the wanted time.
+    pub(super) fn surveys(&self) -> bool {
+        !(self.is_windowed() && self.absolute_addresses().is_some())
+    }
+
     /// Whether the ranges of addresses need no look at the record.
     pub(super) fn absolute_addresses(&self) -> Option<Vec<AddrRange>> {
         if self.address_ranges.is_empty() {

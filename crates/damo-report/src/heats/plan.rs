@@ -4,7 +4,7 @@
 //! records once only, the plan is made from a few sampled blocks; the pass that fills the cells surveys the
 //! record as well, and if the plan made from that differs, the pass is repeated with the right plan.
 
-use super::mappings::MappingNames;
+use super::beside::Beside;
 use super::options::{Cells, DrawRange, HeatsOptions};
 use crate::ReportError;
 use crate::range::{find_mark, listed};
@@ -35,15 +35,15 @@ pub(super) struct Plan {
 impl Plan {
     /// Makes a plan: `whole` tells of times, `areas` of addresses (the same survey, or one of the wanted time only).
     pub(super) fn make(
-        records: &[Record],
+        beside: &Beside<'_>,
         options: &HeatsOptions,
         whole: &Survey,
         areas: &Survey,
     ) -> Result<Plan, ReportError> {
         let (identity, extent) = pick(options, whole)?;
-        let time = time_range(records, options, span(extent)?)?;
+        let time = time_range(beside.records, options, span(extent)?)?;
         let here = areas.get(identity).unwrap_or(extent);
-        let ranges = ranges(records, options, identity, here)?;
+        let ranges = ranges(beside, options, identity, here)?;
         let columns = options.columns.of(&ranges).into_iter().fold(0, usize::saturating_add);
         let cells = options.rows.saturating_mul(columns);
         if cells > MAX_CELLS {
@@ -67,9 +67,8 @@ fn pick<'a>(options: &HeatsOptions, survey: &'a Survey) -> Result<(Identity, &'a
             && (wanted.target_id.is_none() || wanted.target_id == known.target_id)
     };
     // A foreign record's target 0 without a context is not its target 0 as a scheme saw it.
-    let exact = survey.extents.iter().find(|(known, _)| wanted.target_id.is_some() && known == wanted);
-    if let Some((identity, extent)) = exact {
-        return Ok((*identity, extent));
+    if let Some(extent) = survey.get(*wanted).filter(|_| wanted.target_id.is_some()) {
+        return Ok((*wanted, extent));
     }
     let plain = survey.extents.iter().any(|(known, _)| fits(known) && known.scheme.is_none());
     let fitting = survey
@@ -140,7 +139,7 @@ fn next_mark(records: &[Record], after: Nanos) -> Result<Option<Nanos>, ReportEr
 }
 
 fn ranges(
-    records: &[Record],
+    beside: &Beside<'_>,
     options: &HeatsOptions,
     identity: Identity,
     extent: &Extent,
@@ -156,7 +155,7 @@ fn ranges(
             ))
         })?
     } else if let Some(name) = &options.mapping {
-        let names = MappingNames::of(records, identity)?;
+        let names = beside.mappings(identity);
         let found = names.find(name);
         if found.is_empty() {
             return Err(ReportError::NoSuchMapping { wanted: name.clone(), known: listed(&names.names()) });
@@ -167,7 +166,7 @@ fn ranges(
             DrawRange::Hottest => extent.hottest().and_then(|i| areas.get(i)).copied().into_iter().collect(),
             DrawRange::All => areas,
             DrawRange::Mapped => {
-                let names = MappingNames::of(records, identity)?;
+                let names = beside.mappings(identity);
                 at_most(options.most_panels, areas.iter().flat_map(|area| names.mapped_parts(*area)).collect())
             }
         }

@@ -5,6 +5,7 @@
 //! it tells is of one moment, its end. It is shown for one aggregation interval.
 
 use super::axis::Axis;
+use super::beside::Beside;
 use super::grid::Sums;
 use crate::survey::Identity;
 use damo_frame::{FrameError, Record, SnapshotView};
@@ -50,36 +51,34 @@ pub(super) struct Layers {
 }
 
 impl Layers {
-    pub(super) fn of(records: &[Record], identity: Identity) -> Self {
+    pub(super) fn of(beside: &Beside<'_>, identity: Identity) -> Self {
         let mut layers = Layers::default();
         if identity.scheme.is_some() {
             return layers;
         }
-        for (number, record) in records.iter().enumerate() {
-            for target in record.targets().iter().filter(|target| Identity::from(*target).is_scheme_of(identity)) {
-                let Some(scheme) = target.scheme else { continue };
-                let known = layers.schemes.iter().position(|known| *known == scheme);
-                if known.is_none() && layers.schemes.len() == MOST {
-                    continue;
-                }
-                let layer = known.unwrap_or_else(|| {
-                    layers.schemes.push(scheme);
-                    layers.schemes.len() - 1
-                });
-                layers.targets.push((number, target.key, layer));
+        for (number, target) in beside.schemes_of(identity) {
+            let Some(scheme) = target.scheme else { continue };
+            let known = layers.schemes.iter().position(|known| *known == scheme);
+            if known.is_none() && layers.schemes.len() == MOST {
+                continue;
             }
+            let layer = known.unwrap_or_else(|| {
+                layers.schemes.push(scheme);
+                layers.schemes.len() - 1
+            });
+            layers.targets.push((number, target.key, layer));
         }
         layers
     }
 
-    /// The views in one record.
-    pub(super) fn targets(&self, record: usize) -> Vec<TargetKey> {
-        self.targets.iter().filter(|(number, ..)| *number == record).map(|(_, key, _)| *key).collect()
+    /// All views: record number, target, and which layer they belong to.
+    pub(super) fn all(&self) -> &[(usize, TargetKey, usize)] {
+        &self.targets
     }
 
-    pub(super) fn layer(&self, record: usize, target: TargetKey) -> Option<usize> {
-        let is_it = |(number, key, _): &&(usize, TargetKey, usize)| *number == record && *key == target;
-        self.targets.iter().find(is_it).map(|(.., layer)| *layer)
+    /// How many layers there are.
+    pub(super) fn len(&self) -> usize {
+        self.schemes.len()
     }
 }
 

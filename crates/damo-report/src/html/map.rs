@@ -3,8 +3,8 @@
 //! A cell has two numbers: the mean heat of its covered part, and how much of it is covered. With both, the page can
 //! take exact means over any number of cells.
 
-use super::tracks::{self, Track};
-use super::{Group, after};
+use super::tracks::{Track, TrackMaker};
+use super::{Group, Groups, after};
 use crate::ReportError;
 use crate::heats::{self, Columns, Grid, HeatsOptions, HeatsReport};
 use crate::range::{AddressBase, AddressRange, TimeBase, TimeRange};
@@ -73,55 +73,87 @@ impl TargetMap {
     }
 }
 
+/// How maps are cut into cells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Cut {
+    times: usize,
+    addresses: usize,
+}
+
+impl Cut {
+    /// That of `cells` cells for some targets together.
+    pub(super) fn of(cells: usize, targets: usize) -> Self {
+        let per_target = cells / targets.max(1);
+        let addresses = if per_target >= ADDRESSES * 512 { ADDRESSES } else { FEW_ADDRESSES };
+        // A power of two, so that the page's coarser levels are halves of one another.
+        let times = 1 << (per_target / addresses).clamp(64, 2048).ilog2();
+        Self { times, addresses }
+    }
+}
+
 /// The maps of a record's targets with the reports they were made of. What schemes were applied to is part of the map
 /// of the monitored target, where there is one.
 pub(super) fn targets(
     record: &Record,
+    groups: &Groups<'_>,
+    tracks: &TrackMaker<'_>,
     span: TimeSpan,
-    cells: usize,
+    cut: Cut,
 ) -> Result<Vec<(TargetMap, HeatsReport)>, ReportError> {
-    let groups = Group::all(record);
-    let (schemes, shown): (Vec<_>, Vec<_>) =
-        groups.iter().partition(|group| groups.iter().any(|plain| group.identity.is_scheme_of(plain.identity)));
-    let per_target = cells / shown.len().max(1);
-    let addresses = if per_target >= ADDRESSES * 512 { ADDRESSES } else { FEW_ADDRESSES };
-    // A power of two, so that the page's coarser levels are halves of one another.
-    let times = 1 << (per_target / addresses).clamp(64, 2048).ilog2();
-    let columns = Columns::Shared { total: addresses, least: 24, between: 0 };
+    let records = std::slice::from_ref(record);
+    let columns = Columns::Shared { total: cut.addresses, least: 24, between: 0 };
     let time_range = Some(TimeRange { start: span.start, end: span.end, base: TimeBase::At(Nanos(0)) });
-    let side_data = record.side_data()?;
-    let (working_sets, settled) = (tracks::working_sets(record)?, tracks::settled(record)?);
-    let mut maps = Vec::new();
-    for group in shown {
-        let options = HeatsOptions {
-            identity: group.identity,
-            time_range: time_range.clone(),
-            ..HeatsOptions::picture(times, columns)
-        };
-        let Some(report) = seen(heats::heats(std::slice::from_ref(record), &options))? else { continue };
-        let mut panels = report.panels.iter().map(|grid| panel(grid, &report)).collect::<Result<Vec<_>, _>>()?;
-        let mut names = Vec::new();
-        for scheme in schemes.iter().filter(|scheme| scheme.identity.is_scheme_of(group.identity)) {
-            let address_ranges = report.panels.iter().map(|grid| {
-                let range = grid.space.addresses();
-                AddressRange { start: range.start, end: range.end, base: AddressBase::At(Addr(0)) }
-            });
-            let options =
-                HeatsOptions { identity: scheme.identity, address_ranges: address_ranges.collect(), ..options.clone() };
-            let Some(applied) = seen(heats::heats(std::slice::from_ref(record), &options))? else { continue };
-            names.push(scheme_name(scheme, side_data));
-            for (panel, grid) in panels.iter_mut().zip(&applied.panels) {
-                panel.applied.push(pack(grid, |column, row| cover_at(grid, column, row))?);
-            }
-        }
+    let options = |identity| HeatsOptions {
+        identity,
+        time_range: time_range.clone(),
+        ..HeatsOptions::picture(cut.times, columns)
+    };
+    let wanted: Vec<HeatsOptions> = groups.shown.iter().map(|group| options(group.identity)).collect();
+    let mut made: Vec<Option<(TargetMap, HeatsReport)>> = wanted.iter().map(|_| None).collect();
+    heats::heats_of_all(records, &wanted, |number, report| {
+        let (Some(group), Some(report)) = (groups.shown.get(number), seen(report)?) else { return Ok(()) };
+        let panels = report.panels.iter().map(|grid| panel(grid, &report)).collect::<Result<Vec<_>, _>>()?;
         let peak = panels.iter().map(|panel| panel.peak).fold(0.0, f64::max);
-        let (tracks, figures) =
-            tracks::of_target(record, group, (&working_sets, &settled), (peak, report.unit), span.start)?;
+        let (tracks, figures) = tracks.of_target(group, (peak, report.unit))?;
         let partial =
             report.partial.iter().map(|time| (after(span.start, time.start), after(span.start, time.end))).collect();
-        maps.push((TargetMap { name: group.name(), panels, schemes: names, partial, figures, tracks }, report));
+        let map = TargetMap { name: group.name(), panels, schemes: Vec::new(), partial, figures, tracks };
+        // Of the report only what is told of the whole is needed later, not the cells.
+        let axes = report.panels.iter().map(without_cells).collect();
+        if let Some(place) = made.get_mut(number) {
+            *place = Some((map, HeatsReport { panels: axes, ..report }));
+        }
+        Ok(())
+    })?;
+    for (group, made) in groups.shown.iter().zip(&mut made) {
+        let Some((map, report)) = made else { continue };
+        add_schemes(record, groups, &options(group.identity), map, report)?;
     }
-    Ok(maps)
+    Ok(made.into_iter().flatten().collect())
+}
+
+/// Adds where schemes were applied to the target of a map.
+fn add_schemes(
+    record: &Record,
+    groups: &Groups<'_>,
+    options: &HeatsOptions,
+    map: &mut TargetMap,
+    report: &HeatsReport,
+) -> Result<(), ReportError> {
+    for scheme in groups.schemes.iter().filter(|scheme| scheme.identity.is_scheme_of(options.identity)) {
+        let address_ranges = report.panels.iter().map(|grid| {
+            let range = grid.space.addresses();
+            AddressRange { start: range.start, end: range.end, base: AddressBase::At(Addr(0)) }
+        });
+        let options =
+            HeatsOptions { identity: scheme.identity, address_ranges: address_ranges.collect(), ..options.clone() };
+        let Some(applied) = seen(heats::heats(std::slice::from_ref(record), &options))? else { continue };
+        map.schemes.push(scheme_name(scheme, record.side_data()?));
+        for (panel, grid) in map.panels.iter_mut().zip(&applied.panels) {
+            panel.applied.push(pack(grid, |column, row| cover_at(grid, column, row))?);
+        }
+    }
+    Ok(())
 }
 
 /// A target that was never seen in a snapshot has no map.
@@ -150,6 +182,12 @@ fn scheme_name(group: &Group<'_>, side_data: &[Side]) -> String {
         Some(action) => format!("scheme {number} ({action})"),
         None => format!("scheme {number}"),
     }
+}
+
+/// A panel of which only the axes are kept.
+fn without_cells(grid: &Grid) -> Grid {
+    let (time, space) = (grid.time.clone(), grid.space.clone());
+    Grid { time, space, heat: Vec::new(), cover: Vec::new(), checks: Vec::new() }
 }
 
 fn cover_at(grid: &Grid, column: usize, row: usize) -> f64 {

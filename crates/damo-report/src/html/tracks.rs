@@ -4,12 +4,13 @@ use super::{Group, after};
 use crate::ReportError;
 use crate::cpu_profile::course;
 use crate::heats::Unit;
+use crate::series;
 use crate::wss::{self, WssReport};
 use damo_frame::Record;
 use damo_model::human::{Style, format_size};
-use damo_model::{Bytes, Nanos, Side, Stamp};
+use damo_model::{Bytes, Nanos, ProcessFootprint, Side, Stamp, SystemFootprint, TargetKey};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// Points of a series at most: more cannot be seen.
 const POINTS: usize = 1500;
@@ -116,51 +117,150 @@ impl<'a> Clock<'a> {
     }
 }
 
-/// The working sets of all targets, snapshot by snapshot.
-pub(crate) fn working_sets(record: &Record) -> Result<WssReport, ReportError> {
-    let options = wss::WssOptions { exclude_samples: Some(0), per_target: true, ..Default::default() };
+/// The working sets of all targets, snapshot by snapshot; without those of regions that had not settled if `settled`, of
+/// which figures are, here as in the other reports.
+fn working_sets(record: &Record, settled: bool) -> Result<WssReport, ReportError> {
+    let exclude_samples = if settled { None } else { Some(0) };
+    let options = wss::WssOptions { exclude_samples, per_target: true, ..Default::default() };
     wss::wss(std::slice::from_ref(record), &options)
 }
 
-/// The same without those of regions that had not settled: what figures are of, here as in the other reports.
-pub(super) fn settled(record: &Record) -> Result<WssReport, ReportError> {
-    wss::wss(std::slice::from_ref(record), &wss::WssOptions { per_target: true, ..Default::default() })
+/// Makes the tracks of targets, of which a record may have thousands: what is needed of the record is put in order once.
+pub(super) struct TrackMaker<'r> {
+    clock: Clock<'r>,
+    end: Nanos,
+    working_sets: OfTargets,
+    settled: OfTargets,
+    /// Footprints with their position in the side data, by target or, where they name none, by pid.
+    of_target: HashMap<TargetKey, Vec<(usize, &'r ProcessFootprint)>>,
+    of_pid: HashMap<i32, Vec<(usize, &'r ProcessFootprint)>>,
+    system: Vec<&'r SystemFootprint>,
+    /// Whether all targets have the same id.
+    one_id: bool,
 }
 
-/// The memory of one target, touched and allocated, and its key figures.
-pub(super) fn of_target(
-    record: &Record,
-    group: &Group<'_>,
-    (working_sets, settled): (&WssReport, &WssReport),
-    (peak, unit): (f64, Unit),
-    start: Nanos,
-) -> Result<(Vec<Track>, Vec<Figure>), ReportError> {
-    let end = record.time_span().map_or(start, |span| span.end);
-    let touched = touched_in(working_sets, group, end);
-    let clock = Clock::new(record, start)?;
-    let allocated = allocated(&clock, group)?;
-    let size = |value: f64| format_size(Bytes(value as u64), Style::Human);
-    let mut figures = Vec::new();
-    if let Some((low, mean, high)) = spread(touched_in(settled, group, end).iter().filter_map(|(_, value)| *value)) {
-        figures.push(("working set, lowest", size(low)));
-        figures.push(("working set, mean", size(mean)));
-        figures.push(("working set, highest", size(high)));
+/// Series of numbers by the target that they are of.
+struct OfTargets {
+    report: WssReport,
+    at: HashMap<TargetKey, usize>,
+}
+
+impl OfTargets {
+    fn new(report: WssReport) -> Self {
+        let targets = report.series.iter().enumerate().filter_map(|(i, series)| Some((series.target?, i)));
+        let at = targets.collect();
+        Self { report, at }
     }
-    if let Some((_, points)) = allocated.first()
-        && let Some((_, mean, high)) = spread(points.iter().filter_map(|(_, value)| *value))
-    {
-        figures.push(("allocated, mean", size(mean)));
-        figures.push(("allocated, highest", size(high)));
+
+    /// The points of a group's targets that can be trusted, by time.
+    fn points(&self, group: &Group<'_>) -> Vec<&series::Point> {
+        let mut ours: Vec<usize> =
+            group.targets.iter().filter_map(|target| self.at.get(&target.key)).copied().collect();
+        ours.sort_unstable();
+        let ours = ours.into_iter().filter_map(|i| self.report.series.get(i));
+        let mut points: Vec<_> = ours.flat_map(|series| &series.points).filter(|point| !point.partial).collect();
+        points.sort_by_key(|point| point.start);
+        points
     }
-    let unit = if unit == Unit::Hz { "Hz" } else { "samples" };
-    figures.push(("hottest cell", format!("{} {unit}", (peak * 1000.0).round() / 1000.0)));
-    let touched: Vec<Point> = touched.into_iter().map(|(at, value)| (after(start, at), value)).collect();
-    let mut series = vec![Series::new("touched: working set", &touched)];
-    series.extend(allocated.iter().map(|(name, points)| Series::new(*name, points)));
-    let name = if allocated.is_empty() { "Memory touched" } else { "Memory: touched against allocated" };
-    let note = if clock.is_guess() && !allocated.is_empty() { OTHER_CLOCK } else { "" };
-    let track = Track::new(name, "bytes", series).map(|track| Track { note, ..track });
-    Ok((track.into_iter().collect(), figures))
+}
+
+impl<'r> TrackMaker<'r> {
+    pub(super) fn new(record: &'r Record, start: Nanos) -> Result<Self, ReportError> {
+        let (mut of_target, mut of_pid, mut system) =
+            (HashMap::<_, Vec<_>>::new(), HashMap::<_, Vec<_>>::new(), vec![]);
+        for (at, side) in record.side_data()?.iter().enumerate() {
+            match side {
+                Side::Process(process) => match process.target {
+                    Some(key) => of_target.entry(key).or_default().push((at, process)),
+                    None => of_pid.entry(process.pid).or_default().push((at, process)),
+                },
+                Side::System(all) => system.push(all),
+                _ => {}
+            }
+        }
+        let first = record.targets().first().map(|target| target.target_id);
+        Ok(Self {
+            clock: Clock::new(record, start)?,
+            end: record.time_span().map_or(start, |span| span.end),
+            working_sets: OfTargets::new(working_sets(record, false)?),
+            settled: OfTargets::new(working_sets(record, true)?),
+            of_target,
+            of_pid,
+            system,
+            one_id: record.targets().iter().all(|target| Some(target.target_id) == first),
+        })
+    }
+
+    /// How much memory a group touched in all snapshots together, to tell which matter most.
+    pub(super) fn touched(&self, group: &Group<'_>) -> u128 {
+        self.working_sets.points(group).into_iter().map(|point| u128::from(point.value)).sum()
+    }
+
+    /// The memory of one target, touched and allocated, and its key figures.
+    pub(super) fn of_target(
+        &self,
+        group: &Group<'_>,
+        (peak, unit): (f64, Unit),
+    ) -> Result<(Vec<Track>, Vec<Figure>), ReportError> {
+        let touched = touched_in(&self.working_sets, group, self.end);
+        let allocated = self.allocated(group);
+        let size = |value: f64| format_size(Bytes(value as u64), Style::Human);
+        let mut figures = Vec::new();
+        let settled = touched_in(&self.settled, group, self.end);
+        if let Some((low, mean, high)) = spread(settled.iter().filter_map(|(_, value)| *value)) {
+            figures.push(("working set, lowest", size(low)));
+            figures.push(("working set, mean", size(mean)));
+            figures.push(("working set, highest", size(high)));
+        }
+        if let Some((_, points)) = allocated.first()
+            && let Some((_, mean, high)) = spread(points.iter().filter_map(|(_, value)| *value))
+        {
+            figures.push(("allocated, mean", size(mean)));
+            figures.push(("allocated, highest", size(high)));
+        }
+        let unit = if unit == Unit::Hz { "Hz" } else { "samples" };
+        figures.push(("hottest cell", format!("{} {unit}", (peak * 1000.0).round() / 1000.0)));
+        let start = self.clock.start;
+        let touched: Vec<Point> = touched.into_iter().map(|(at, value)| (after(start, at), value)).collect();
+        let mut series = vec![Series::new("touched: working set", &touched)];
+        series.extend(allocated.iter().map(|(name, points)| Series::new(*name, points)));
+        let name = if allocated.is_empty() { "Memory touched" } else { "Memory: touched against allocated" };
+        let note = if self.clock.is_guess() && !allocated.is_empty() { OTHER_CLOCK } else { "" };
+        let track = Track::new(name, "bytes", series).map(|track| Track { note, ..track });
+        Ok((track.into_iter().collect(), figures))
+    }
+
+    /// Resident and swapped memory of a target's processes, or what the machine uses where no process is monitored.
+    fn allocated(&self, group: &Group<'_>) -> Vec<(&'static str, Vec<Point>)> {
+        let mut pids: Vec<i32> = group.targets.iter().filter_map(|target| Some(target.process.as_ref()?.pid)).collect();
+        pids.sort_unstable();
+        pids.dedup();
+        let mut ours: Vec<(usize, &ProcessFootprint)> = Vec::new();
+        ours.extend(group.targets.iter().filter_map(|target| self.of_target.get(&target.key)).flatten());
+        if self.one_id && pids.is_empty() {
+            ours.extend(self.of_pid.values().flatten());
+        }
+        ours.extend(pids.iter().filter_map(|pid| self.of_pid.get(pid)).flatten());
+        ours.sort_by_key(|(at, _)| *at);
+        let (mut resident, mut swapped, mut used) = (Vec::new(), Vec::new(), Vec::new());
+        let push = |list: &mut Vec<Point>, at: Stamp, bytes: Option<Bytes>| {
+            if let (Some(at), Some(bytes)) = (self.clock.at(at), bytes) {
+                list.push((at, Some(bytes.0 as f64)));
+            }
+        };
+        for (_, process) in ours {
+            push(&mut resident, process.at, process.footprint.rss);
+            push(&mut swapped, process.at, process.footprint.swap);
+        }
+        if resident.is_empty() {
+            for all in &self.system {
+                push(&mut used, all.at, Some(Bytes(all.total.0.saturating_sub(all.free.0))));
+            }
+        }
+        swapped = if swapped.iter().any(|(_, bytes)| *bytes > Some(0.0)) { swapped } else { Vec::new() };
+        let all = [("allocated: RSS", resident), ("swapped out", swapped), ("used in the whole machine", used)];
+        all.into_iter().filter(|(_, points)| !points.is_empty()).collect()
+    }
 }
 
 /// CPU time and pressure.
@@ -198,13 +298,8 @@ fn spread(values: impl Iterator<Item = f64>) -> Option<(f64, f64, f64)> {
 }
 
 /// Bytes accessed in each complete snapshot; `None` from where one ends and no other begins.
-fn touched_in(working_sets: &WssReport, group: &Group<'_>, end: Nanos) -> Vec<(Nanos, Option<f64>)> {
-    let ours = working_sets
-        .series
-        .iter()
-        .filter(|series| series.target.is_some_and(|target| group.targets.iter().any(|known| known.key == target)));
-    let mut points: Vec<_> = ours.flat_map(|series| &series.points).filter(|point| !point.partial).collect();
-    points.sort_by_key(|point| point.start);
+fn touched_in(working_sets: &OfTargets, group: &Group<'_>, end: Nanos) -> Vec<(Nanos, Option<f64>)> {
+    let points = working_sets.points(group);
     let mut values = Vec::with_capacity(points.len());
     for (i, point) in points.iter().enumerate() {
         values.push((point.start, Some(point.value as f64)));
@@ -215,41 +310,6 @@ fn touched_in(working_sets: &WssReport, group: &Group<'_>, end: Nanos) -> Vec<(N
         }
     }
     values
-}
-
-/// Resident and swapped memory of a target's processes, or what the machine uses where no process is monitored.
-fn allocated(clock: &Clock<'_>, group: &Group<'_>) -> Result<Vec<(&'static str, Vec<Point>)>, ReportError> {
-    let record = clock.record;
-    let pids: Vec<i32> = group.targets.iter().filter_map(|target| Some(target.process.as_ref()?.pid)).collect();
-    let only = record.targets().iter().all(|target| target.target_id == group.identity.target_id);
-    let (mut resident, mut swapped, mut used) = (Vec::new(), Vec::new(), Vec::new());
-    let push = |list: &mut Vec<Point>, at: Stamp, bytes: Option<Bytes>| {
-        if let (Some(at), Some(bytes)) = (clock.at(at), bytes) {
-            list.push((at, Some(bytes.0 as f64)));
-        }
-    };
-    for side in record.side_data()? {
-        match side {
-            Side::Process(process) => {
-                let ours = match process.target {
-                    Some(key) => group.targets.iter().any(|target| target.key == key),
-                    None => pids.contains(&process.pid) || only && pids.is_empty(),
-                };
-                if ours {
-                    push(&mut resident, process.at, process.footprint.rss);
-                    push(&mut swapped, process.at, process.footprint.swap);
-                }
-            }
-            Side::System(system) => {
-                push(&mut used, system.at, Some(Bytes(system.total.0.saturating_sub(system.free.0))));
-            }
-            _ => {}
-        }
-    }
-    swapped = if swapped.iter().any(|(_, bytes)| *bytes > Some(0.0)) { swapped } else { Vec::new() };
-    used = if resident.is_empty() { used } else { Vec::new() };
-    let all = [("allocated: RSS", resident), ("swapped out", swapped), ("used in the whole machine", used)];
-    Ok(all.into_iter().filter(|(_, points)| !points.is_empty()).collect())
 }
 
 /// Totals that only grow, over time.
