@@ -124,7 +124,8 @@ mod tests {
         items.extend((0..4).map(|key| Item::Target(Target { key: TargetKey(key), ..Target::default() })));
         for (i, target) in order.iter().enumerate() {
             let start = Nanos::from_secs(i as i64);
-            let mut snapshot = Snapshot::new(TargetKey(*target), start, start + Nanos::from_secs(1), None);
+            let mut snapshot =
+                Snapshot::new(TargetKey(*target), start, start.saturating_add(Nanos::from_secs(1)), None);
             let region = |n: u64| Region::new(Addr(n * 10), Addr(n * 10 + 5), NrAccesses(*target), Some(Age(i as u32)));
             snapshot.regions = (0..u64::from(*target) + i as u64 % 3).map(region).collect();
             items.push(Item::Snapshot(snapshot));
