@@ -108,8 +108,7 @@ impl Chunk {
 
     /// About how much memory it takes.
     fn bytes(&self) -> usize {
-        let head = size_of::<damo_model::SnapshotHead>();
-        self.heads().len() * head + self.nr_regions() * (24 + 8 * self.extras().len()) + 256
+        size_of_val(self.heads()) + self.nr_regions() * (24 + 8 * self.extras().len()) + 256
     }
 }
 
