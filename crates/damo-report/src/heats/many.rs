@@ -33,6 +33,11 @@ struct Common<'r> {
 /// Takes what became of a map: its position among those that were asked for, and the map.
 pub(super) type Take<'t> = dyn FnMut(usize, Result<HeatsReport, ReportError>) -> Result<(), ReportError> + 't;
 
+/// Maps to be made, each with the number that its target has.
+type Batch<'a> = Vec<(usize, Task<'a>)>;
+/// Maps that look at the same part of each record.
+type Group<'a> = (Vec<Option<Selection>>, Batch<'a>);
+
 /// What was found of a part of the records.
 type Surveyed = (Vec<Option<Selection>>, Survey);
 
@@ -45,7 +50,7 @@ pub(super) fn run(records: &[Record], wanted: &[HeatsOptions], take: &mut Take<'
     let beside = Beside::of(records)?;
     let sampled = sample(records, &Selection::all())?;
     let mut windows: Vec<(TimeSpan, Survey)> = Vec::new();
-    let mut round: Vec<(usize, Task<'_>)> = Vec::new();
+    let mut round: Batch<'_> = Vec::new();
     for (number, options) in wanted.iter().enumerate() {
         match first_plan(&beside, options, &sampled, &mut windows) {
             Ok(plan) => round.push((number, Task::new(&beside, options, plan))),
@@ -118,13 +123,9 @@ struct Makers<'m, 't> {
 impl Makers<'_, '_> {
     /// Makes the maps of a round. With `plans_may_differ`, plans are made again from what is found, and those that differ
     /// are given back for another round.
-    fn make<'a>(
-        &mut self,
-        round: Vec<(usize, Task<'a>)>,
-        plans_may_differ: bool,
-    ) -> Result<Vec<(usize, Task<'a>)>, ReportError> {
+    fn make<'a>(&mut self, round: Batch<'a>, plans_may_differ: bool) -> Result<Batch<'a>, ReportError> {
         let mut again = Vec::new();
-        let mut groups: Vec<(Vec<Option<Selection>>, Vec<(usize, Task<'a>)>)> = Vec::new();
+        let mut groups: Vec<Group<'a>> = Vec::new();
         for (number, task) in round {
             let selections = task.selections(&self.common.beside);
             match groups.iter_mut().find(|(known, _)| *known == selections) {
@@ -151,9 +152,9 @@ impl Makers<'_, '_> {
     fn make_batch<'a>(
         &mut self,
         selections: &[Option<Selection>],
-        batch: Vec<(usize, Task<'a>)>,
+        batch: Batch<'a>,
         plans_may_differ: bool,
-    ) -> Result<Vec<(usize, Task<'a>)>, ReportError> {
+    ) -> Result<Batch<'a>, ReportError> {
         // Absolute ranges within a time window need nothing else of the record, whatever else it has.
         let surveys = batch.iter().any(|(_, task)| task.options.surveys());
         let mut again = Vec::new();
@@ -188,10 +189,10 @@ impl Makers<'_, '_> {
     /// Those whose plan is right, and for each that was given whether it is; the others go to `again`, or are errors.
     fn check<'a>(
         &mut self,
-        batch: Vec<(usize, Task<'a>)>,
+        batch: Batch<'a>,
         at: usize,
-        again: &mut Vec<(usize, Task<'a>)>,
-    ) -> Result<(Vec<(usize, Task<'a>)>, Vec<bool>), ReportError> {
+        again: &mut Batch<'a>,
+    ) -> Result<(Batch<'a>, Vec<bool>), ReportError> {
         let (mut right, mut kept) = (Vec::new(), Vec::new());
         for (number, task) in batch {
             let beside = &self.common.beside;
@@ -208,12 +209,7 @@ impl Makers<'_, '_> {
         Ok((right, kept))
     }
 
-    fn finish(
-        &mut self,
-        batch: Vec<(usize, Task<'_>)>,
-        sums: Vec<MapSums>,
-        found: Option<usize>,
-    ) -> Result<(), ReportError> {
+    fn finish(&mut self, batch: Batch<'_>, sums: Vec<MapSums>, found: Option<usize>) -> Result<(), ReportError> {
         let empty = Survey::default();
         for ((number, task), sums) in batch.into_iter().zip(sums) {
             let found = found.and_then(|at| self.surveyed.get(at)).map_or(&empty, |(_, found)| found);
