@@ -70,6 +70,8 @@ pub struct Basis {
     pub event: String,
     /// Samples per second of CPU time; 0 if unknown.
     pub frequency: u32,
+    /// Whether the samples are of CPU time or of accesses to memory.
+    pub sampled: Sampled,
     /// By what samples and memory belong together.
     pub join: Join,
     /// Samples that count.
@@ -105,16 +107,41 @@ pub struct Basis {
 /// # Errors
 /// If none has one, with the remedy; or a record cannot be read.
 pub fn profile_of(records: &[Record]) -> Result<Profile, ReportError> {
-    for record in records {
-        if let Some(profile) = Profile::of(record)?.filter(|profile| !profile.is_empty()) {
-            return Ok(profile);
-        }
+    if let Some(profile) = find_profile(records)? {
+        return Ok(profile);
     }
     let name = records.first().map_or("", Record::name);
     Err(ReportError::invalid(format!(
         "{name}: the record has no CPU profile; record with `damo record --profile`, or name a perf.data file of `perf record -g` \
          behind it"
     )))
+}
+
+/// The profile of a recording; `None` if it has none.
+///
+/// # Errors
+/// When a record cannot be read.
+pub(crate) fn find_profile(records: &[Record]) -> Result<Option<Profile>, ReportError> {
+    for record in records.iter().filter(|record| record.reader().has_profile()) {
+        if let Some(profile) = Profile::of(record)?.filter(|profile| !profile.is_empty()) {
+            return Ok(Some(profile));
+        }
+    }
+    Ok(None)
+}
+
+/// The functions of a recording's profile, for what tells of other things as well; `None` if it has no sample.
+///
+/// # Errors
+/// When a record cannot be read.
+pub(crate) fn functions_if_any(records: &[Record]) -> Result<Option<CpuProfileReport>, ReportError> {
+    let Some(profile) = find_profile(records)? else { return Ok(None) };
+    let chosen = chosen(records, &profile, &Choice::default())?;
+    if chosen.basis.samples == 0 {
+        return Ok(None);
+    }
+    let (functions, basis) = count::functions(&profile, &chosen, false);
+    Ok(Some(CpuProfileReport { functions, basis, zero: Zero::of(records) }))
 }
 
 /// The functions of a recording's profile.

@@ -10,7 +10,7 @@ pub use picture::Overview;
 
 use crate::ages::{self, AgesReport};
 use crate::confidence::{Confidence, confidence};
-use crate::cpu_profile::{CpuProfileOptions, CpuProfileReport, cpu_profile};
+use crate::cpu_profile::{CpuProfileReport, functions_if_any};
 use crate::distribution::{Distribution, SortBy};
 use crate::filter::{Filter, TargetFilter};
 use crate::footprints::{self, FootprintsReport, Metric};
@@ -117,10 +117,7 @@ pub fn holistic(records: &[Record], options: &HolisticOptions) -> Result<Holisti
         nr_regions: nr_regions(records, &regions)?,
         ages: ages::ages(records, &ages::AgesOptions::default()).ok(),
         confidence: judged.collect::<Result<_, _>>()?,
-        functions: match records.iter().any(|record| record.reader().has_profile()) {
-            true => cpu_profile(records, &CpuProfileOptions::default()).ok(),
-            false => None,
-        },
+        functions: functions_if_any(records)?,
         zero: Zero::of(records),
         long: options.long,
     })
@@ -247,7 +244,9 @@ impl Report for HolisticReport {
                 let text = format!("{percent:>10} {} ({})", function.name.shown(), function.module.shown());
                 writeln!(out, "{}", cut(&text, style.width))?;
             }
-            write_wrapped(out, "# by CPU samples of their own code; `damo report profile` shows more", style.width)?;
+            let samples = functions.basis.samples_word();
+            let more = format!("# by {samples} of their own code; `damo report profile` shows more");
+            write_wrapped(out, &more, style.width)?;
         }
         writeln!(out, "\n# Confidence")?;
         let mut text = Vec::new();

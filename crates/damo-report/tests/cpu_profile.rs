@@ -11,7 +11,7 @@ use damo_model::{
     Snapshot, Stamp, Target, TargetKey,
 };
 use damo_report::cpu_profile::{
-    Choice, CpuProfileOptions, CpuProfileReport, Hot, Join, cpu_profile, difference, samples_of, write_firefox,
+    Choice, CpuProfileOptions, CpuProfileReport, Hot, Join, course, cpu_profile, difference, samples_of, write_firefox,
     write_folded,
 };
 use damo_report::filter::{Bounds, Filter};
@@ -161,6 +161,88 @@ fn functions_are_counted_by_their_own_code_and_with_what_they_called() {
     assert!((report.basis.cpus().expect("as the test needs it") - 1.0).abs() < 0.01, "{:?}", report.basis);
 }
 
+/// The same, and another file of the same name in another folder, whose `fill` runs in 50 samples at the end.
+fn record_with_a_namesake() -> Record {
+    let mut items = items(true, false);
+    let (name, build_id) = ("/opt/other/app".to_owned(), vec![3]);
+    let at = Stamp::Record(Nanos(0));
+    let mapping = CodeMapping {
+        start: Addr(0x50_0000),
+        end: Addr(0x51_0000),
+        offset: Bytes(0),
+        kind: CodeKind::File,
+        name: name.clone(),
+        build_id: build_id.clone(),
+    };
+    let mappings = vec![mapping];
+    items.push(Item::Side(Side::Code(CodeMappings { at, pid: PID, base: CodeBase::Kept, mappings })));
+    let nodes = vec![StackNode { parent: Some(0), address: Addr(0x50_0100), kind: FrameKind::User }];
+    items.push(Item::Side(Side::Stacks(Stacks { at, table: TABLE, first: 5, nodes })));
+    items.push(Item::Side(Side::Samples(Samples {
+        at: Stamp::Record(Nanos::from_millis(3_000)),
+        sampled: Sampled::Cpu,
+        table: TABLE,
+        unit: Nanos::from_millis(10),
+        threads: vec![SampledThread { pid: PID, tid: PID, comm: "app".to_owned() }],
+        samples: (0..50).map(|time| Sample { time, thread: 0, stack: 5, weight: 1 }).collect(),
+        addresses: Vec::new(),
+    })));
+    items.push(Item::Side(Side::Symbols(Symbols {
+        at,
+        module: CodeModule { name, build_id, pid: None },
+        texts: vec!["fill".to_owned()],
+        addresses: vec![SymbolAddress { address: 0x100, frames: vec![SymbolFrame::default()] }],
+    })));
+    Record::from_items(&items).expect("as the test needs it")
+}
+
+#[test]
+fn functions_that_nothing_tells_apart_are_one_and_no_sample_is_left_out() {
+    let options = CpuProfileOptions::default();
+    let after = cpu_profile(&[record_with_a_namesake()], &options).expect("as the test needs it");
+    let of_fill: Vec<u64> = after
+        .functions
+        .iter()
+        .filter(|function| function.name == "fill")
+        .map(|function| function.self_samples)
+        .collect();
+    assert_eq!(of_fill, [246]);
+    let before = report(Choice::default()).expect("as the test needs it");
+    let found = difference(&before, &after, ["before".to_owned(), "after".to_owned()]);
+    for side in [0, 1] {
+        let all: f64 = found.changes.iter().map(|change| change.own[side]).sum();
+        assert!((all - 1.0).abs() < 1e-9, "{found:?}");
+    }
+    let course = course(&[record_with_a_namesake()], 3, 4).expect("as the test needs it").expect("a course");
+    let all: f64 = course.functions.iter().flat_map(|(_, values)| values).sum();
+    let own = |name: &str| {
+        let found = course.functions.iter().find(|(function, _)| function == name).expect("a function");
+        found.1.iter().map(|cpus| (cpus * 100.0).round()).collect::<Vec<_>>()
+    };
+    assert!((all / 4.0 - 4.5 / 4.0).abs() < 0.01, "{course:?}");
+    assert_eq!((own("transpose")[0], own("fill")[3]), (0.0, 50.0), "{course:?}");
+}
+
+#[test]
+fn samples_of_accesses_alone_are_not_called_cpu_time() {
+    let record = [Record::from_items(&items(true, true)).expect("as the test needs it")];
+    let report = cpu_profile(&record, &CpuProfileOptions::default()).expect("as the test needs it");
+    assert_eq!((report.basis.sampled, report.basis.join, report.basis.cpus()), (Sampled::Access, Join::Time, None));
+    let said = report.basis.sentences().concat();
+    assert!(said.contains("not of CPU time") && !said.contains("CPUs were busy"), "{said}");
+    assert!(course(&record, 3, 4).expect("as the test needs it").is_none());
+}
+
+#[test]
+fn memory_is_hot_only_where_the_filter_of_addresses_lets_it_pass() {
+    let hot = |range: (u64, u64)| {
+        let filter = Filter { addresses: vec![AddrRange::new(Addr(range.0), Addr(range.1))], ..Filter::default() };
+        report(Choice { filter, while_hot: Some(Hot::Mapping("[heap]".to_owned())), ..Choice::default() })
+    };
+    assert_eq!(first(&hot((A.0, A.0 + 4096)).expect("as the test needs it")).0, "fill");
+    assert!(hot(B).is_err());
+}
+
 #[test]
 fn inlined_functions_are_told_apart_if_that_is_asked_for() {
     let report = cpu_profile(&[record()], &CpuProfileOptions { inlined: true, ..CpuProfileOptions::default() })
@@ -248,6 +330,22 @@ fn a_difference_tells_what_took_more_and_whether_that_may_be_chance() {
     assert!(of("fill").by() < -0.95 && of("fill").is_sure());
     let same = difference(&early, &early, ["a".to_owned(), "b".to_owned()]);
     assert!(same.changes.iter().all(|change| change.by() == 0.0 && !change.is_sure()));
+}
+
+#[test]
+fn names_that_would_turn_a_line_around_are_plain_in_folded_stacks() {
+    let mut items = items(true, false);
+    for item in &mut items {
+        if let Item::Side(Side::Samples(samples)) = item {
+            samples.threads.iter_mut().for_each(|thread| thread.comm = "a;p\u{202e}p\u{7}".to_owned());
+        }
+    }
+    let record = Record::from_items(&items).expect("as the test needs it");
+    let (profile, chosen) = samples_of(&[record], &Choice::default()).expect("as the test needs it");
+    let mut text = Vec::new();
+    write_folded(&profile, &chosen, &mut text).expect("as the test needs it");
+    let text = String::from_utf8(text).expect("as the test needs it");
+    assert!(text.lines().all(|line| line.starts_with("a:pp;main")), "{text}");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use crate::phases::PhasesReport;
 use crate::text::share;
 use damo_frame::Record;
 use damo_model::human::time_text;
+use damo_model::profile::Sampled;
 use damo_model::{Nanos, TimeSpan};
 use damo_report::ReportError;
 use damo_report::cpu_profile::{Basis, Function, functions_of_times};
@@ -82,7 +83,9 @@ impl Telling<'_> {
             0 | 1 => "report profile RECORD".to_owned(),
             _ => format!("report profile RECORD --phase {}", hottest + 1),
         };
-        self.say("code", format!("CPU time: {}.", texts.join("; ")), &command);
+        let is_time = functions.iter().all(|(_, basis)| basis.sampled == Sampled::Cpu);
+        let what = if is_time { "CPU time" } else { "Accesses to memory" };
+        self.say("code", format!("{what}: {}.", texts.join("; ")), &command);
         Ok(())
     }
 }

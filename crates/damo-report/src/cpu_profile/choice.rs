@@ -76,7 +76,7 @@ impl Wanted {
         if let Some(name) = by_address {
             wanted.sampled = Sampled::Access;
             wanted.join = Join::Address;
-            wanted.data = Some(data_of(record, &filter.target, name)?);
+            wanted.data = Some(data_of(record, &filter, name)?);
             words.add(format!("of data in {name}"));
         }
         let hot = match (&choice.while_hot, &choice.mapping) {
@@ -133,11 +133,20 @@ fn pid(target: &Target) -> Option<i32> {
 }
 
 /// Where the mappings of a name are, by process.
-fn data_of(record: &Record, filter: &TargetFilter, name: &str) -> Result<HashMap<i32, Vec<AddrRange>>, ReportError> {
-    let targets = record.targets().iter().filter(|target| filter.holds(target));
+fn data_of(record: &Record, filter: &Filter, name: &str) -> Result<HashMap<i32, Vec<AddrRange>>, ReportError> {
+    let targets = record.targets().iter().filter(|target| filter.target.holds(target));
     let targets: Vec<&Target> = targets.collect();
     let ranges = ranges_of(record, &targets, name)?;
-    Ok(targets.iter().zip(ranges).filter_map(|(target, ranges)| Some((pid(target)?, ranges))).collect())
+    let within = |ranges| within(ranges, &filter.addresses);
+    Ok(targets.iter().zip(ranges).filter_map(|(target, ranges)| Some((pid(target)?, within(ranges)))).collect())
+}
+
+/// The parts of some ranges that lie in the addresses that a filter lets pass: all where it names none.
+fn within(ranges: Vec<AddrRange>, addresses: &[AddrRange]) -> Vec<AddrRange> {
+    if addresses.is_empty() {
+        return ranges;
+    }
+    ranges.iter().flat_map(|range| addresses.iter().filter_map(|other| range.intersection(*other))).collect()
 }
 
 /// Where each of some targets has mappings of a name.
@@ -193,6 +202,7 @@ impl Looks<'_> {
         }
         let mut times: BTreeMap<Option<i32>, Vec<TimeSpan>> = BTreeMap::new();
         for (target, ranges) in targets.into_iter().zip(ranges) {
+            let ranges = within(ranges, &self.filter.addresses);
             let times = times.entry(pid(target)).or_default();
             if self.hot.is_some() && ranges.is_empty() {
                 continue;

@@ -1,12 +1,13 @@
 //! From samples to functions: how much each took by itself, and with what it called.
 
 use super::stacks::{Chosen, Tally, chosen};
-use super::{Basis, Choice, profile_of};
+use super::{Basis, Choice, find_profile};
 use crate::ReportError;
 use damo_frame::Record;
 use damo_frame::profile::{Frame, Located, Name, Names, Profile};
 use damo_model::TimeSpan;
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::rc::Rc;
 
 /// Functions with which a thread begins.
 const BEGINNINGS: [&str; 9] =
@@ -70,19 +71,32 @@ struct Counting<'p> {
     names: &'p Names,
     located: &'p Located,
     inlined: bool,
-    numbers: HashMap<(String, Option<u32>), usize>,
+    /// By the function's name and its module's, without folders: what rows and differences tell apart.
+    numbers: HashMap<(String, String), usize>,
     functions: Vec<Counted>,
-    levels: HashMap<u32, Vec<Level>>,
+    levels: HashMap<u32, Rc<[Level]>>,
 }
 
-impl Counting<'_> {
-    /// The functions of a location, innermost first.
-    fn levels(&mut self, location: u32) -> &[Level] {
-        if !self.levels.contains_key(&location) {
-            let levels = self.find_levels(location);
-            self.levels.insert(location, levels);
+impl<'p> Counting<'p> {
+    fn new(profile: &'p Profile, chosen: &'p Chosen, inlined: bool) -> Self {
+        Self {
+            names: &profile.names,
+            located: &chosen.located,
+            inlined,
+            numbers: HashMap::new(),
+            functions: Vec::new(),
+            levels: HashMap::new(),
         }
-        self.levels.get(&location).map_or(&[], Vec::as_slice)
+    }
+
+    /// The functions of a location, innermost first.
+    fn levels(&mut self, location: u32) -> Rc<[Level]> {
+        if let Some(levels) = self.levels.get(&location) {
+            return Rc::clone(levels);
+        }
+        let levels: Rc<[Level]> = self.find_levels(location).into();
+        self.levels.insert(location, Rc::clone(&levels));
+        levels
     }
 
     fn find_levels(&mut self, number: u32) -> Vec<Level> {
@@ -95,20 +109,20 @@ impl Counting<'_> {
             .map(|name| (name.function.to_owned(), line_of(name)))
             .collect::<Vec<_>>()
             .into_iter()
-            .map(|(name, line)| Level { function: self.number(name, true, location.module, module), line })
+            .map(|(name, line)| Level { function: self.number(name, true, module), line })
             .collect();
         if !levels.is_empty() {
             return levels;
         }
         let what = if module.is_empty() { "[unknown]" } else { module };
-        vec![Level { function: self.number(what.to_owned(), false, location.module, module), line: String::new() }]
+        vec![Level { function: self.number(what.to_owned(), false, module), line: String::new() }]
     }
 
-    fn number(&mut self, name: String, has_name: bool, module: Option<u32>, module_name: &str) -> usize {
+    fn number(&mut self, name: String, has_name: bool, module: &str) -> usize {
         // A name without a module that is no function's stands for the module.
-        let key = (if has_name { name.clone() } else { String::new() }, module);
+        let key = (if has_name { name.clone() } else { String::new() }, module.to_owned());
         *self.numbers.entry(key).or_insert_with(|| {
-            self.functions.push(Counted { name, module: module_name.to_owned(), has_name, ..Counted::default() });
+            self.functions.push(Counted { name, module: module.to_owned(), has_name, ..Counted::default() });
             self.functions.len() - 1
         })
     }
@@ -125,7 +139,7 @@ impl Counting<'_> {
                 continue;
             };
             let address = self.located.locations.get(*location as usize).map_or(0, |location| location.address);
-            let levels = self.levels(*location).to_vec();
+            let levels = self.levels(*location);
             for (at, level) in levels.iter().enumerate() {
                 if let Some(own) = own.filter(|_| !has_caller) {
                     has_caller = true;
@@ -210,14 +224,7 @@ fn short_path(path: &str) -> &str {
 
 /// The functions of samples, and what the figures are based on.
 pub(super) fn functions(profile: &Profile, chosen: &Chosen, inlined: bool) -> (Vec<Function>, Basis) {
-    let mut counting = Counting {
-        names: &profile.names,
-        located: &chosen.located,
-        inlined,
-        numbers: HashMap::new(),
-        functions: Vec::new(),
-        levels: HashMap::new(),
-    };
+    let mut counting = Counting::new(profile, chosen, inlined);
     let mut basis = chosen.basis.clone();
     basis.cut = 0;
     for (stack, tally) in chosen.tallies() {
@@ -230,6 +237,31 @@ pub(super) fn functions(profile: &Profile, chosen: &Chosen, inlined: bool) -> (V
         basis.cut += if is_cut { tally.samples } else { 0 };
     }
     (rows(&counting.functions, basis.weight), basis)
+}
+
+/// Whose own code samples are of.
+pub(super) struct OwnFunctions {
+    /// By the number of the stack, positions in `functions`; none of stacks without code.
+    pub of_stack: HashMap<u32, usize>,
+    /// The functions, by their names and modules alone.
+    pub functions: Vec<Function>,
+}
+
+/// Whose own code the samples that count are of, stack by stack: each is looked up once, however often it is counted.
+pub(super) fn own_functions(profile: &Profile, chosen: &Chosen) -> OwnFunctions {
+    let mut counting = Counting::new(profile, chosen, false);
+    let own = chosen.tallies().into_iter().filter_map(|(stack, _)| {
+        let Some(Frame::Code(location)) = chosen.frames(stack).first() else { return None };
+        Some((stack, counting.levels(*location).first()?.function))
+    });
+    let of_stack = own.collect();
+    let function = |counted: &Counted| Function {
+        name: counted.name.clone(),
+        module: counted.module.clone(),
+        has_name: counted.has_name,
+        ..Function::default()
+    };
+    OwnFunctions { of_stack, functions: counting.functions.iter().map(function).collect() }
 }
 
 fn rows(counted: &[Counted], weight: u64) -> Vec<Function> {
@@ -278,10 +310,7 @@ pub type FunctionsOfTime = (Vec<Function>, Basis);
 /// # Errors
 /// When a record cannot be read.
 pub fn functions_of_times(records: &[Record], times: &[TimeSpan]) -> Result<Option<Vec<FunctionsOfTime>>, ReportError> {
-    if !records.iter().any(|record| record.reader().has_profile()) {
-        return Ok(None);
-    }
-    let Ok(profile) = profile_of(records) else { return Ok(None) };
+    let Some(profile) = find_profile(records)? else { return Ok(None) };
     let mut all = chosen(records, &profile, &Choice::default())?;
     let samples = std::mem::take(&mut all.samples);
     let mut found = Vec::with_capacity(times.len());

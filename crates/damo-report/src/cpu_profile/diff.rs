@@ -147,7 +147,7 @@ impl Report for ProfileDifference {
             (change.name.shown().to_string(), vec![bar(0), bar(1)])
         };
         Ok(Box::new(Bars {
-            title: "Functions that took more or less, by CPU samples".to_owned(),
+            title: format!("Functions that took more or less, by {}", self.bases[1].samples_word()),
             x: ("share of samples, of its own code".to_owned(), Unit::Percent),
             groups: self.changes.iter().take(MOST_BARS).map(bars).collect(),
         }))

@@ -4,6 +4,7 @@
 use super::stacks::Chosen;
 use crate::ReportError;
 use damo_frame::profile::{Frame, Profile};
+use damo_model::human::is_plain;
 use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
 
@@ -61,7 +62,7 @@ pub(super) fn frames_outermost_first(profile: &Profile, chosen: &Chosen, stack: 
     frames
 }
 
-/// A name without what separates names from one another, and without control characters.
+/// A name without what separates names from one another, and without characters that are not visible or turn text around.
 fn plain(name: &str) -> String {
-    name.chars().map(|c| if c == ';' { ':' } else { c }).filter(|c| !c.is_control()).collect()
+    name.chars().map(|c| if c == ';' { ':' } else { c }).filter(|c| is_plain(*c)).collect()
 }

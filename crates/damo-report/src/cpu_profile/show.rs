@@ -6,6 +6,7 @@ use crate::table::Table;
 use crate::text_width::{padded, width, wrapped};
 use crate::{Report, ReportError};
 use damo_model::human::{Show, count_text, time_text};
+use damo_model::profile::Sampled;
 use std::io::Write;
 
 /// Columns of a line of text.
@@ -43,6 +44,10 @@ impl Basis {
     pub fn sentences(&self) -> Vec<String> {
         let mut said = vec![self.what()];
         said.push(match self.join {
+            Join::Time if self.sampled == Sampled::Access => {
+                "These are samples of accesses to memory, not of CPU time: functions and memory are joined by time."
+                    .to_owned()
+            }
             Join::Time => {
                 "CPU samples say where time went, not which instruction touched the memory: functions and memory \
                            are joined by time."
@@ -55,6 +60,14 @@ impl Basis {
             }
         });
         said
+    }
+
+    /// What the samples are, in words.
+    pub(crate) fn samples_word(&self) -> &'static str {
+        match self.sampled {
+            Sampled::Cpu => "CPU samples",
+            Sampled::Access => "samples of memory accesses",
+        }
     }
 
     fn what(&self) -> String {
@@ -81,7 +94,7 @@ impl Basis {
     pub fn cpus(&self) -> Option<f64> {
         let expected = f64::from(self.frequency) * self.time.as_secs_f64();
         // Only samples of a clock are so many per second of CPU time; `cycles` adapts its period to be so as well.
-        (self.join == Join::Time && expected >= 1.0).then(|| self.samples as f64 / expected)
+        (self.sampled == Sampled::Cpu && expected >= 1.0).then(|| self.samples as f64 / expected)
     }
 
     /// What is missing, and what helps, in sentences.
@@ -220,7 +233,7 @@ impl Report for CpuProfileReport {
     }
 
     fn picture(&self, layout: &ProfileLayout) -> Result<Box<dyn Picture + '_>, ReportError> {
-        let mut title = "Hottest functions by CPU samples".to_owned();
+        let mut title = format!("Hottest functions by {}", self.basis.samples_word());
         if !self.basis.part.is_empty() {
             title = format!("{title}, {}", self.basis.part.shown());
         }

@@ -74,6 +74,7 @@ pub(super) fn chosen(records: &[Record], profile: &Profile, choice: &Choice) -> 
     chosen.basis = Basis {
         event: info.map(|info| info.event.clone()).unwrap_or_default(),
         frequency: info.map_or(0, |info| info.frequency),
+        sampled: wanted.sampled,
         join: wanted.join,
         samples: chosen.samples.len() as u64,
         all: profile.count(wanted.sampled),
