@@ -3,11 +3,11 @@
 use crate::demangle::symbol_name;
 use crate::module::Frame;
 use object::{Object, ObjectSegment, ObjectSymbol, ObjectSymbolTable, ReadCache, SymbolIndex, SymbolKind};
+use rustix::fs::{Mode, OFlags};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Cursor, Read, Seek};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// Something to read an ELF file from.
@@ -55,7 +55,8 @@ impl Source {
 /// Opens a file that is a regular one. Other processes choose what is at such paths: a FIFO or a device would never end, and
 /// is not waited for, even if it takes the place of a file at this moment.
 pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
-    let file = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
+    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
     if !file.metadata()?.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
     }

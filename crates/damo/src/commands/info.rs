@@ -45,7 +45,7 @@ enum Form {
 /// # Errors
 /// If one cannot be read, or stdout cannot be written.
 pub(crate) fn run(args: &InfoArgs) -> Result<Outcome> {
-    let opened = args.inputs.known.open_profiles(&args.inputs.paths(&args.files)?)?;
+    let opened = args.inputs.open(&args.files)?;
     output::to_stdout(|out| {
         for (i, record) in opened.records.iter().enumerate() {
             let facts = progress::during(&opened.records, || Facts::of(record))?;
