@@ -119,7 +119,8 @@ fn samples_of_code_become_a_profile_in_the_order_of_time() {
         .iter()
         .map(|s| (of(s.thread).pid, of(s.thread).tid, of(s.thread).comm.as_str(), s.time))
         .collect();
-    assert_eq!(seen, [(7, 7, "app", 0), (7, 8, "worker", 100), (9, 9, "", 200)]);
+    // A process is called as the one that forked it, until it executes something.
+    assert_eq!(seen, [(7, 7, "app", 0), (7, 8, "worker", 100), (9, 9, "app", 200)]);
     assert!(samples.samples.iter().all(|sample| sample.weight == 1), "a clock's periods are all the same");
     assert_eq!(samples.samples[1].stack, samples.samples[2].stack, "a stack is there once");
     let info =
