@@ -9,8 +9,8 @@
 //! - each time others: then it is n·p of the region, or all of it. No more is possible: this is the most.
 //!
 //! The most follows from an expectation, and a single count is not one: the mean over neighbouring snapshots stands for it
-//! ([`BLOCK`]), cell by cell of the addresses, because regions change their borders. It is taken over those snapshots only in
-//! which the cell was accessed seldom (less than [`SPARSE`] of the checks): a program that comes and goes is no sparse access.
+//! (`BLOCK`), cell by cell of the addresses, because regions change their borders. It is taken over those snapshots only in
+//! which the cell was accessed seldom (less than `SPARSE` of the checks): a program that comes and goes is no sparse access.
 //! Before that the mean is put right for what the kernel's merging of regions takes away (`merging`).
 //!
 //! What no check ever found accessed within a block counts as not accessed.

@@ -2,7 +2,7 @@
 //!
 //! Snapshots resemble their neighbours, so that drawing them one by one would promise too much. Blocks of neighbours are drawn
 //! instead, as long as the memory of the series (its integrated autocorrelation time) asks for. They are drawn within parts of
-//! the run only ([`PARTS`]): that a program uses more memory in one part than in another is what it does, and no noise. Two runs
+//! the run only (`PARTS`): that a program uses more memory in one part than in another is what it does, and no noise. Two runs
 //! are drawn at the same places: what both do at the same time of their course then cancels, and only what differs counts.
 //!
 //! A program whose load comes at random does other things in each run. One run cannot tell that; several can (`compare`).
