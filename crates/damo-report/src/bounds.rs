@@ -18,11 +18,12 @@
 mod merging;
 
 use crate::ReportError;
-use crate::confidence;
+use crate::confidence::{self, working_set_variance};
 use crate::filter::{Filter, Rows, fold_rows};
 use crate::series::{Point, by_target, sum_at_instants};
+use crate::wss::working_set;
 use damo_frame::Record;
-use damo_model::{Nanos, Source, TargetKey};
+use damo_model::{Bytes, Nanos, NrAccesses, Source, TargetKey};
 use merging::Merging;
 use std::collections::{BTreeMap, HashMap};
 
@@ -37,9 +38,9 @@ const PAGE_BITS: u32 = 12;
 /// Borders of what was found accessed are not known more exactly than this.
 const PAGE: f64 = 4096.0;
 
-/// The bounds of each snapshot, in the order of the record: points at the same places.
+/// The bounds of each snapshot's working set, in the order of the record: points at the same places.
 #[derive(Clone, Debug, Default)]
-pub struct Bounds {
+pub struct WorkingSetBounds {
     /// The working set is at least so large, in bytes. The variance is that of the checks of this snapshot.
     pub least: Vec<Point>,
     /// It is at most so large, in bytes. The variance is that of the mean of what was added to what was found: it is one number for
@@ -47,16 +48,16 @@ pub struct Bounds {
     pub most: Vec<Point>,
 }
 
-impl Bounds {
+impl WorkingSetBounds {
     /// Those of each target.
-    pub(crate) fn by_target(self) -> HashMap<TargetKey, Bounds> {
+    pub(crate) fn by_target(self) -> HashMap<TargetKey, Self> {
         let most = by_target(&self.most).into_iter().map(|(_, most)| most);
-        by_target(&self.least).into_iter().zip(most).map(|((key, least), most)| (key, Bounds { least, most })).collect()
+        by_target(&self.least).into_iter().zip(most).map(|((key, least), most)| (key, Self { least, most })).collect()
     }
 
     /// Those of all targets together at each instant.
-    pub(crate) fn sum_at_instants(self) -> Bounds {
-        Bounds { least: sum_at_instants(&self.least), most: sum_at_instants(&self.most) }
+    pub(crate) fn sum_at_instants(self) -> Self {
+        Self { least: sum_at_instants(&self.least), most: sum_at_instants(&self.most) }
     }
 }
 
@@ -144,16 +145,18 @@ impl Block {
 /// A snapshot: what its counts say, and what else is needed for its bounds.
 #[derive(Clone, Copy, Debug)]
 struct Sized {
-    /// With the least as its value.
-    point: Point,
-    /// Bytes in regions that were found accessed, with a page more at each border, and in all regions.
-    found: u64,
+    least: Point,
+    /// Bytes by which borders may be off, and bytes in all regions.
+    borders: u64,
     monitored: u64,
     block: BlockKey,
 }
 
 #[derive(Debug, Default)]
 struct Sums {
+    /// Working sets as they are counted, with the variance of the checks.
+    counted: Vec<Point>,
+    /// What else is known of the same snapshots.
     snapshots: Vec<Sized>,
     blocks: BTreeMap<BlockKey, Block>,
     /// Whether the intervals of a snapshot are not known.
@@ -163,6 +166,9 @@ struct Sums {
 
 impl Sums {
     fn take(&mut self, rows: &Rows<'_>, is_merged: bool) {
+        let (one_access, any_size) = (NrAccesses(1), Bytes(1));
+        let variance = working_set_variance(rows, one_access, any_size);
+        self.counted.push(Point::of(rows, (working_set(rows, one_access, any_size), variance)));
         let known = rows.intervals.filter(|intervals| intervals.max_nr_accesses().0 > 0 && intervals.aggregation.0 > 0);
         let Some(intervals) = known else {
             self.unknown = true;
@@ -178,7 +184,7 @@ impl Sums {
         let monitored = rows.total().0;
         let bits = (monitored / CELLS).checked_ilog2().unwrap_or(0).max(PAGE_BITS);
         let sparse = ((f64::from(checks) * SPARSE) as u32).max(1);
-        let (mut least, mut variance, mut found, mut hottest) = (0.0, 0.0, 0u64, 0);
+        let (mut least, mut variance, mut hottest) = (0.0, 0.0, 0);
         let (mut borders, mut found_until) = (0.0, None);
         self.scratch.clear();
         for (i, ((start, end), count)) in rows.start.iter().zip(rows.end).zip(rows.nr_accesses).enumerate() {
@@ -188,7 +194,6 @@ impl Sums {
             let aggregations = f64::from(rows.age.and_then(|age| age.get(i)).copied().unwrap_or(0)) + 1.0;
             let (found_so_far, checks_so_far) = (f64::from(count) * aggregations, f64::from(checks) * aggregations);
             variance += size as f64 * size as f64 * confidence::variance(found_so_far, checks_so_far);
-            found = found.saturating_add(if count > 0 { size } else { 0 });
             if count > 0 && (found_until != Some(*start)) {
                 borders += 2.0;
             }
@@ -202,18 +207,19 @@ impl Sums {
                 self.scratch.extend((first..end).map(|number| ((bits, number), count)));
             }
         }
-        let point = Point::of(rows, ((least - borders * PAGE).max(0.0).round() as u64, variance));
-        if !point.partial {
+        let least = Point::of(rows, ((least - borders * PAGE).max(0.0).round() as u64, variance));
+        if !least.partial {
             let block = self.blocks.entry(key).or_default();
             block.snapshots += 1;
             block.hottest = block.hottest.max(hottest);
             block.add(&self.scratch);
         }
-        let found = found.saturating_add((borders * PAGE) as u64);
-        self.snapshots.push(Sized { point, found, monitored, block: key });
+        let borders = (borders * PAGE) as u64;
+        self.snapshots.push(Sized { least, borders, monitored, block: key });
     }
 
     fn plus(mut self, mut other: Sums) -> Sums {
+        self.counted.append(&mut other.counted);
         self.snapshots.append(&mut other.snapshots);
         self.unknown |= other.unknown;
         for (key, more) in other.blocks {
@@ -226,17 +232,21 @@ impl Sums {
     }
 }
 
-/// The bounds of the working sets of a record's snapshots; `None` if its intervals are not known.
+/// The working sets of a record's snapshots as they are counted, and their bounds, found in one pass. There are no bounds if
+/// the intervals are not known.
 ///
 /// # Errors
 /// When the record cannot be read or the filter cannot be applied to it.
-pub fn working_set_bounds(record: &Record, filter: &Filter) -> Result<Option<Bounds>, ReportError> {
+pub fn bounded_working_sets(
+    record: &Record,
+    filter: &Filter,
+) -> Result<(Vec<Point>, Option<WorkingSetBounds>), ReportError> {
     // Pages that are counted by mapping are not sampled, and no regions are merged.
     let is_merged = record.meta().source != Source::Referenced;
     let take = |sums: &mut Sums, rows: &Rows<'_>| sums.take(rows, is_merged);
     let sums = fold_rows(record, filter, Sums::default, take, Sums::plus)?;
     if sums.unknown {
-        return Ok(None);
+        return Ok((sums.counted, None));
     }
     let mut merging: BTreeMap<(u32, u32), Merging> = BTreeMap::new();
     let more: BTreeMap<BlockKey, f64> = sums
@@ -251,16 +261,18 @@ pub fn working_set_bounds(record: &Record, filter: &Filter) -> Result<Option<Bou
         })
         .collect();
     let variances = variances_of_means(&more);
-    let most = |snapshot: &Sized| {
+    let most = |(snapshot, counted): (&Sized, &Point)| {
         let more = more.get(&snapshot.block).copied().unwrap_or(0.0);
-        let most = snapshot.found.saturating_add(more.round() as u64).min(snapshot.monitored);
-        let variance = variances.get(&snapshot.point.target).copied().unwrap_or(0.0);
-        Point { value: most.max(snapshot.point.value), variance, ..snapshot.point }
+        let found = counted.value.saturating_add(snapshot.borders);
+        let most = found.saturating_add(more.round() as u64).min(snapshot.monitored);
+        let variance = variances.get(&counted.target).copied().unwrap_or(0.0);
+        Point { value: most.max(snapshot.least.value), variance, ..*counted }
     };
-    Ok(Some(Bounds {
-        most: sums.snapshots.iter().map(most).collect(),
-        least: sums.snapshots.into_iter().map(|snapshot| snapshot.point).collect(),
-    }))
+    let bounds = WorkingSetBounds {
+        most: sums.snapshots.iter().zip(&sums.counted).map(most).collect(),
+        least: sums.snapshots.into_iter().map(|snapshot| snapshot.least).collect(),
+    };
+    Ok((sums.counted, Some(bounds)))
 }
 
 /// The square of the standard error of the mean of what was added in a target's blocks.

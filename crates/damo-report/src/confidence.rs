@@ -252,23 +252,6 @@ impl Confidence {
         })
     }
 
-    /// What the working sets of the record may be, and what follows if that is not told well enough: a finding, or nothing.
-    ///
-    /// `range` is the range of the mean working set in bytes ([`crate::bounds`]).
-    pub fn of_working_set((least, most): (f64, f64)) -> Option<Finding> {
-        let size = |bytes: f64| format_size_f64(bytes, Style::Human);
-        (most > MOST_RATIO * least && most > 0.0).then(|| Finding {
-            text: format!(
-                "the mean working set is not told better than from {} to {}: accesses are sparse within regions, or shorter than \
-                 a sampling interval; allow more regions (-m), monitor less memory, or sample more often (-s), and see docs/truth.md",
-                size(least),
-                size(most)
-            ),
-            is_grave: false,
-            is_coverage: false,
-        })
-    }
-
     /// The figures as JSON: sizes in bytes, shares in percent; `null` where nothing was monitored.
     pub fn json(&self) -> Value {
         let share = |part: f64| (self.monitored > 0.0).then(|| part * 100.0 / self.monitored);
@@ -312,6 +295,23 @@ impl Confidence {
         }
         Ok(())
     }
+}
+
+/// What follows if a record does not tell its working set well enough; `None` if it does.
+///
+/// `range` is the range of the mean working set in bytes ([`crate::bounds`]).
+pub fn working_set_finding((least, most): (f64, f64)) -> Option<Finding> {
+    let size = |bytes: f64| format_size_f64(bytes, Style::Human);
+    (most > MOST_RATIO * least && most > 0.0).then(|| Finding {
+        text: format!(
+            "the mean working set is not told better than from {} to {}: accesses are sparse within regions, or shorter than \
+             a sampling interval; allow more regions (-m), monitor less memory, or sample more often (-s), and see docs/truth.md",
+            size(least),
+            size(most)
+        ),
+        is_grave: false,
+        is_coverage: false,
+    })
 }
 
 /// Findings as text, a line each.

@@ -4,7 +4,7 @@
 //! cores, and everything else (sorting, percentiles, sums over targets) happens on the numbers.
 
 use crate::ReportError;
-use crate::bounds::Bounds;
+use crate::bounds::WorkingSetBounds;
 use crate::distribution::Distribution;
 use crate::filter::{Filter, Rows, fold_rows};
 use damo_frame::Record;
@@ -51,7 +51,7 @@ pub struct Series {
     /// In time order.
     pub points: Vec<Point>,
     /// Between which values each of them lies, if known.
-    pub bounds: Option<Bounds>,
+    pub bounds: Option<WorkingSetBounds>,
     /// The numbers, ranked.
     pub distribution: Distribution,
     /// What it is based on.

@@ -10,7 +10,7 @@ mod picture;
 
 pub use per_mapping::{MappingLayout, UNMAPPED, parts};
 
-use crate::bounds::{Bounds, working_set_bounds};
+use crate::bounds::{WorkingSetBounds, bounded_working_sets};
 use crate::confidence::working_set_variance;
 use crate::distribution::{
     Distribution, DistributionText, PercentileRange, Ranges, SortBy, histogram_rows, percentile_rows,
@@ -96,13 +96,13 @@ pub fn wss(records: &[Record], options: &WssOptions) -> Result<WssReport, Report
         let skip = if windowed { Some(0) } else { excluded(record, options.exclude_samples) };
         let mut push = |(label, target, mapping): (String, Option<TargetKey>, Option<String>),
                         points: &[Point],
-                        bounds: Option<Bounds>| {
+                        bounds: Option<WorkingSetBounds>| {
             let (points, used) = usable(points, skip);
             let mut distribution = Distribution::of_points(&points, &percentiles, options.sort, options.errors);
-            let bounds = bounds.map(|Bounds { least, most }| {
+            let bounds = bounds.map(|WorkingSetBounds { least, most }| {
                 let (least, most) = (usable(&least, skip).0, usable(&most, skip).0);
                 distribution.ranges = Some(Ranges::of_bounds(&least, &most, &percentiles, options.sort));
-                Bounds { least, most }
+                WorkingSetBounds { least, most }
             });
             let record = record.name().to_owned();
             series.push(Series { record, label, target, mapping, points, bounds, distribution, used });
@@ -115,26 +115,32 @@ pub fn wss(records: &[Record], options: &WssOptions) -> Result<WssReport, Report
             }
             continue;
         }
-        let points = if windowed {
-            window::working_sets(record, &filter, options)?
+        let (points, bounds) = if windowed {
+            (window::working_sets(record, &filter, options)?, None)
+        } else if options.has_bounds() {
+            bounded_working_sets(record, &filter)?
         } else {
-            measure_with_error(record, &filter, |rows| {
+            let points = measure_with_error(record, &filter, |rows| {
                 let variance =
                     if options.errors { working_set_variance(rows, options.acc_thres, options.sz_thres) } else { 0.0 };
                 (working_set(rows, options.acc_thres, options.sz_thres), variance)
-            })?
+            })?;
+            (points, None)
         };
         targets.extend(points.iter().map(|point| (number, point.target)));
-        let bounds = if options.has_bounds() { working_set_bounds(record, &filter)? } else { None };
         if options.per_target {
             let labels = target_labels(record);
-            let mut bounds = bounds.map(Bounds::by_target).unwrap_or_default();
+            let mut bounds = bounds.map(WorkingSetBounds::by_target).unwrap_or_default();
             for (key, points) in by_target(&points) {
                 let label = labels.get(&key).cloned().unwrap_or_default();
                 push((label, Some(key), None), &points, bounds.remove(&key));
             }
         } else {
-            push(("0".to_owned(), None, None), &sum_at_instants(&points), bounds.map(Bounds::sum_at_instants));
+            push(
+                ("0".to_owned(), None, None),
+                &sum_at_instants(&points),
+                bounds.map(WorkingSetBounds::sum_at_instants),
+            );
         }
     }
     let targets = targets.len();
@@ -160,8 +166,9 @@ fn bounded_rows(series: &[Series]) -> Vec<BoundedPoint<'_>> {
     let rows = |series| {
         let Series { points, bounds, .. }: &Series = series;
         points.iter().enumerate().map(move |(i, point)| {
-            let bounds =
-                bounds.as_ref().and_then(|Bounds { least, most }| Some((least.get(i)?.value, most.get(i)?.value)));
+            let bounds = bounds
+                .as_ref()
+                .and_then(|WorkingSetBounds { least, most }| Some((least.get(i)?.value, most.get(i)?.value)));
             (series, point, bounds)
         })
     };

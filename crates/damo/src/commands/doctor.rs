@@ -8,7 +8,8 @@ use anyhow::Result;
 use clap::Args;
 use damo_frame::Record;
 use damo_model::human::{Style, format_size_f64, plain_json};
-use damo_report::confidence::{Confidence, Finding, confidence, write_findings};
+use damo_report::confidence::{Confidence, Finding, confidence, working_set_finding, write_findings};
+use damo_report::distribution::PercentileRange;
 use damo_report::filter::Filter;
 use damo_report::wss::{WssOptions, wss};
 use serde_json::{Value, json};
@@ -73,7 +74,9 @@ struct Verdict {
 impl Verdict {
     fn of(record: &Record) -> Result<Self> {
         let confidence = confidence(record, &Filter::default())?;
-        let options = WssOptions { errors: true, ..WssOptions::default() };
+        // The mean is all that is asked for.
+        let range = PercentileRange { stop: 0, ..PercentileRange::default() };
+        let options = WssOptions { errors: true, range, ..WssOptions::default() };
         let report = wss(slice::from_ref(record), &options)?;
         let distribution = report.series.first().map(|series| &series.distribution);
         let working_set =
@@ -81,7 +84,7 @@ impl Verdict {
         let mut findings = confidence.judged();
         // What is too little for any conclusion needs no further word on its working set.
         if !findings.iter().any(|finding| finding.is_grave) {
-            findings.extend(working_set.and_then(|(_, range)| Confidence::of_working_set(range)));
+            findings.extend(working_set.and_then(|(_, range)| working_set_finding(range)));
         }
         Ok(Verdict { record: record.name().to_owned(), confidence, working_set, findings })
     }
