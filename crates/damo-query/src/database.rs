@@ -7,8 +7,8 @@ use crate::describe;
 use crate::error::QueryError;
 use crate::functions::{self, Registry};
 use crate::partial;
-use crate::samples::{self, SampleScan};
-use crate::scan::BlockScan;
+use crate::samples::{self, Samples};
+use crate::scan::Scan;
 use crate::side::SideTable;
 use crate::source::{SharedRecords, Sources};
 use crate::sql;
@@ -96,13 +96,13 @@ impl Database {
         for table in [BlockTable::Regions, BlockTable::Snapshots] {
             if tables.contains(table.name()) {
                 let empty = table.empty(extras)?.frame;
-                let scan = BlockScan { table, sources: Arc::clone(&self.sources), empty: empty.clone() };
+                let scan = Scan { table, sources: Arc::clone(&self.sources), empty: empty.clone() };
                 context.register(table.name(), scanned(table.name(), Arc::new(scan), &empty)?);
             }
         }
         if tables.contains(samples::NAME) {
             let empty = samples::empty()?.frame;
-            let scan = SampleScan { sources: Arc::clone(&self.sources), empty: empty.clone() };
+            let scan = Scan { table: Samples, sources: Arc::clone(&self.sources), empty: empty.clone() };
             context.register(samples::NAME, scanned(samples::NAME, Arc::new(scan), &empty)?);
         }
         if tables.contains(partial::TABLE) && !sql::own_names(statement).contains(partial::TABLE) {

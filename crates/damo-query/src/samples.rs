@@ -1,19 +1,14 @@
 //! The samples of CPU profiles as a table. It is made of the columns that a question names and of the samples whose time and
 //! thread can pass its condition; texts of stacks are made once for each stack.
 
-use crate::prune::{Bounds, columns_of};
-use crate::scan::ScanError;
+use crate::prune::Bounds;
+use crate::scan::{Rows, ScanError, Take};
 use crate::source::{Source, Sources};
 use damo_frame::profile::{Frame, Located, Names, Profile, SampleView};
 use damo_model::profile::Sampled;
 use damo_report::{ReportError, Table};
-use polars::prelude::{
-    AnonymousScan, AnonymousScanArgs, Column, DataFrame, Expr, IdxCa, IdxSize, IntoLazy, IntoSeries, NamedFrom,
-    PolarsResult, SchemaRef, Series, StringChunked,
-};
-use std::any::Any;
+use polars::prelude::{Column, DataFrame, IdxCa, IdxSize, IntoSeries, NamedFrom, PolarsResult, Series, StringChunked};
 use std::collections::HashMap;
-use std::sync::Arc;
 
 /// The table's name in SQL.
 pub(crate) const NAME: &str = "samples";
@@ -128,7 +123,7 @@ fn plain(name: &str) -> String {
 
 /// What rows have that no stack is needed for.
 #[derive(Default)]
-struct Rows {
+struct SampleColumns {
     at: Vec<i64>,
     wall: Vec<Option<i64>>,
     sampled: Vec<&'static str>,
@@ -150,7 +145,7 @@ fn rows(source: &Source, wanted: &[String], bounds: &Bounds) -> Result<Option<Da
     let needs_stacks = ["function", "module", "stack"].into_iter().any(wants);
     let (needs_comm, within) = (wants("comm"), |name: &str, value: i64| bounds.allow(name, value));
     let mut stacks = Stacks { names: &profile.names, numbers: HashMap::new(), told: Vec::new() };
-    let mut rows = Rows::default();
+    let mut rows = SampleColumns::default();
     profile.walk(|located, sample| -> Result<(), ReportError> {
         let (at, wall, tid) = (source.since(sample.at), source.wall(sample.at), sample.thread.tid.into());
         if !(within("at_ns", at) && within("tid", tid) && wall.is_none_or(|wall| within("wall_ns", wall))) {
@@ -196,60 +191,21 @@ fn rows(source: &Source, wanted: &[String], bounds: &Bounds) -> Result<Option<Da
     Ok(Some(DataFrame::new(rows.at.len(), columns)?))
 }
 
-/// The table as Polars sees it: only what a question needs is made.
-pub(crate) struct SampleScan {
-    /// Of which records.
-    pub sources: Arc<Sources>,
-    /// Its columns, without rows.
-    pub empty: DataFrame,
-}
+/// The table of samples, of which only what a question needs is made.
+pub(crate) struct Samples;
 
-impl SampleScan {
-    fn rows(&self, wanted: &[String], condition: Option<&Expr>) -> Result<DataFrame, ScanError> {
-        let mut names = wanted.to_vec();
-        for name in condition.into_iter().flat_map(columns_of) {
-            if !names.iter().any(|known| known == name) {
-                names.push(name.to_owned());
-            }
+impl Rows for Samples {
+    fn for_each(
+        &self,
+        source: &Source,
+        names: &[String],
+        bounds: Option<&Bounds>,
+        take: &mut Take<'_>,
+    ) -> Result<(), ScanError> {
+        let all = Bounds::default();
+        match rows(source, names, bounds.unwrap_or(&all))? {
+            Some(rows) => take(rows).map(drop),
+            None => Ok(()),
         }
-        let bounds = condition.map(Bounds::of).unwrap_or_default();
-        let mut found = self.empty.select(wanted.iter().map(String::as_str))?;
-        for source in &self.sources.all {
-            let Some(rows) = rows(source, &names, &bounds)? else { continue };
-            let rows = match condition {
-                Some(condition) => rows.lazy().filter(condition.clone()).collect()?,
-                None => rows,
-            };
-            found.vstack_mut_owned(rows.select(wanted.iter().map(String::as_str))?)?;
-        }
-        Ok(found)
-    }
-}
-
-impl AnonymousScan for SampleScan {
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-
-    fn scan(&self, args: AnonymousScanArgs) -> PolarsResult<DataFrame> {
-        let all = || self.empty.get_column_names().into_iter().map(ToString::to_string).collect();
-        let wanted: Vec<String> = match &args.with_columns {
-            Some(names) => names.iter().map(ToString::to_string).collect(),
-            None => all(),
-        };
-        let rows = self.rows(&wanted, args.predicate.as_ref()).map_err(|ScanError(error)| error)?;
-        Ok(args.n_rows.map_or_else(|| rows.clone(), |most| rows.head(Some(most))))
-    }
-
-    fn schema(&self, _: Option<usize>) -> PolarsResult<SchemaRef> {
-        Ok(Arc::clone(self.empty.schema()))
-    }
-
-    fn allows_predicate_pushdown(&self) -> bool {
-        true
-    }
-
-    fn allows_projection_pushdown(&self) -> bool {
-        true
     }
 }

@@ -1,8 +1,8 @@
-//! A table of blocks as Polars sees it: it says which columns and rows it needs, and only those are decoded.
+//! A table as Polars sees it: it says which columns and rows it needs, and only those are decoded.
 
 use crate::blocks::{BlockTable, for_each_batch};
 use crate::prune::{Bounds, columns_of};
-use crate::source::Sources;
+use crate::source::{Source, Sources};
 use damo_frame::FrameError;
 use damo_model::Selection;
 use damo_report::ReportError;
@@ -11,18 +11,53 @@ use polars::prelude::{AnonymousScan, AnonymousScanArgs, DataFrame, Expr, IntoLaz
 use std::any::Any;
 use std::sync::Arc;
 
-/// A table of blocks that is decoded when Polars asks for it.
-pub(crate) struct BlockScan {
-    /// Which of the tables of blocks is scanned.
-    pub table: BlockTable,
+/// A table whose rows are made when Polars asks for them.
+pub(crate) struct Scan<T> {
+    /// What makes the rows.
+    pub table: T,
     /// Of which records.
     pub sources: Arc<Sources>,
     /// Its columns, without rows.
     pub empty: DataFrame,
 }
 
+/// Takes rows; whether more are wanted.
+pub(crate) type Take<'t> = dyn FnMut(DataFrame) -> Result<bool, ScanError> + 't;
+
+/// What makes the rows of a table.
+pub(crate) trait Rows: Send + Sync + 'static {
+    /// Gives `take` a record's rows, with the columns of these names, until it wants no more. Rows that are not within the
+    /// bounds may be left out.
+    ///
+    /// # Errors
+    /// When the record cannot be read, and those of `take`.
+    fn for_each(
+        &self,
+        source: &Source,
+        names: &[String],
+        bounds: Option<&Bounds>,
+        take: &mut Take<'_>,
+    ) -> Result<(), ScanError>;
+}
+
+impl Rows for BlockTable {
+    fn for_each(
+        &self,
+        source: &Source,
+        names: &[String],
+        bounds: Option<&Bounds>,
+        take: &mut Take<'_>,
+    ) -> Result<(), ScanError> {
+        let selection = match bounds {
+            Some(bounds) => bounds.selection(*self, source)?,
+            None => Some(Selection::all()),
+        };
+        selection.map_or(Ok(()), |selection| for_each_batch(*self, source, &selection, names, take))
+    }
+}
+
 /// An error of reading on its way through Polars.
-pub(crate) struct ScanError(pub PolarsError);
+pub(crate) struct ScanError(PolarsError);
 
 impl From<PolarsError> for ScanError {
     fn from(error: PolarsError) -> Self {
@@ -42,7 +77,7 @@ impl From<ReportError> for ScanError {
     }
 }
 
-impl BlockScan {
+impl<T: Rows> Scan<T> {
     /// The columns that are decoded: those that are wanted, then those that only the condition needs.
     fn names(&self, wanted: &[String], condition: Option<&Expr>) -> Vec<String> {
         let mut names = wanted.to_vec();
@@ -58,15 +93,10 @@ impl BlockScan {
     /// others of its kind: other threads only decode, and the condition is applied here.
     fn rows(&self, wanted: &[String], condition: Option<&Expr>, most: usize) -> Result<DataFrame, ScanError> {
         let names = self.names(wanted, condition);
-        let bounds = condition.map(Bounds::of).unwrap_or_default();
+        let bounds = condition.map(Bounds::of);
         let mut found = self.empty.select(wanted.iter().map(String::as_str))?;
         for source in &self.sources.all {
-            let selection = match condition {
-                Some(_) => bounds.selection(self.table, source)?,
-                None => Some(Selection::all()),
-            };
-            let Some(selection) = selection else { continue };
-            for_each_batch(self.table, source, &selection, &names, |rows| -> Result<bool, ScanError> {
+            self.table.for_each(source, &names, bounds.as_ref(), &mut |rows| {
                 let rows = match condition {
                     Some(condition) => rows.lazy().filter(condition.clone()).collect()?,
                     None => rows,
@@ -79,7 +109,7 @@ impl BlockScan {
     }
 }
 
-impl AnonymousScan for BlockScan {
+impl<T: Rows> AnonymousScan for Scan<T> {
     fn as_any(&self) -> &dyn Any {
         self
     }
