@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 pub(crate) struct KernelSymbols(Vec<Symbol>);
 
 impl KernelSymbols {
-    /// Reads them.
+    /// Reads the symbols that the kernel shows in its `kallsyms`.
     ///
     /// # Errors
     /// Why there are none.

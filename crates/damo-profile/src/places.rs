@@ -10,7 +10,7 @@ pub enum OwnFiles {
     All,
     /// Those whose build id is that of the code that ran: another machine was recorded.
     WithBuildId,
-    /// None.
+    /// No file here is looked at: only copies below other directories.
     None,
 }
 

@@ -2,7 +2,7 @@
 
 use crate::binary::{Elf, Layout, Symbols, has_content};
 use crate::debug_file::{debug_file, main_file};
-use crate::dwarf::Sections;
+use crate::dwarf::{DebugInfoError, Sections};
 use crate::kernel::KernelSymbols;
 use crate::module::{Frame, Module, ModuleKind, Problem, Resolved};
 use crate::places::Places;
@@ -55,8 +55,8 @@ impl Symbolizer {
         for (source, elf) in
             [Some((&source, &elf)), debug.as_ref().map(|(source, elf)| (*source, elf))].into_iter().flatten()
         {
-            if let Err(why) = fill(&mut frames, &addresses, elf) {
-                damage = Some(Problem::Unreadable { path: source.path.clone(), why });
+            if let Err(error) = fill(&mut frames, &addresses, elf) {
+                damage = Some(Problem::Unreadable { path: source.path.clone(), why: error.to_string() });
             }
         }
         // The file with debug information has the complete symbol table, if either has.
@@ -78,7 +78,10 @@ fn lacks_name(frames: &[Frame]) -> bool {
 }
 
 /// Looks up what was not found before in the debug information of a file, if it has any.
-fn fill(frames: &mut [Vec<Frame>], addresses: &[Option<u64>], elf: &Elf<'_>) -> Result<(), String> {
+///
+/// # Errors
+/// When that cannot be read.
+fn fill(frames: &mut [Vec<Frame>], addresses: &[Option<u64>], elf: &Elf<'_>) -> Result<(), DebugInfoError> {
     let missing: Vec<Option<u64>> =
         frames.iter().zip(addresses).map(|(frames, address)| address.filter(|_| lacks_name(frames))).collect();
     let Some(debug_information) = Sections::of(elf)? else { return Ok(()) };
