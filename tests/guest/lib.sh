@@ -108,6 +108,16 @@ score() {
     eval "$(sed -n 's/^\([a-z_0-9]*=[-0-9.]*\)$/s_\1/p' score.txt)"
 }
 
+# score_profile FILE LOG: how the CPU samples in the record fit to what a workload wrote about its phases.
+score_profile() {
+    damo-score "$1" --phases "$2" >profile.txt || fail "damo-score cannot judge the profile"
+    cat profile.txt
+    profile_samples=$(sed -n 's/^profile_samples=//p' profile.txt)
+    profile_expected=$(sed -n 's/^profile_expected=//p' profile.txt)
+    profile_lost=$(sed -n 's/^profile_lost=//p' profile.txt)
+    least_share=$(sed -n 's/^profile_least_share=//p' profile.txt)
+}
+
 # The record has an end and nothing in it is damaged.
 is_complete() {
     score "$@"

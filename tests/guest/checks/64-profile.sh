@@ -8,17 +8,10 @@ code=$?
 cat record.log
 expect "the recorder ends well" "$code" = 0
 grep -q 'samples of CPU time' record.log || fail "the recorder does not say how many samples there are"
-score profile.damo
-expect "the record is complete" "$s_finished" = 1
-expect "nothing in the record is damaged" "$s_damage" = 0
+is_complete profile.damo
 expect "there are snapshots of DAMON" "$s_snapshots" -ge 20
-judge() { damo-score "$1" --phases "$2" >profile.txt || fail "damo-score cannot judge the profile"
-    cat profile.txt
-    profile_samples=$(sed -n 's/^profile_samples=//p' profile.txt)
-    profile_expected=$(sed -n 's/^profile_expected=//p' profile.txt)
-    least_share=$(sed -n 's/^profile_least_share=//p' profile.txt); }
-judge profile.damo phases.log
-expect "nothing is lost" "$(sed -n 's/^profile_lost=//p' profile.txt)" = 0
+score_profile profile.damo phases.log
+expect "nothing is lost" "$profile_lost" = 0
 at_least "samples of each that the CPU time gives" "$(awk "BEGIN { print $profile_samples / $profile_expected }")" 0.8
 at_most "samples of each that the CPU time gives" "$(awk "BEGIN { print $profile_samples / $profile_expected }")" 1.2
 at_least "the least share of a phase's samples in its function" "$least_share" 0.95
@@ -32,7 +25,7 @@ start_record "$pid" --profile=199 --timeout 200 -o joined.damo
 wait_for 200 sh -c "! kill -0 $pid"
 end_record 30
 expect "the recorder ends well" "$code" = 0
-judge joined.damo other.log
+score_profile joined.damo other.log
 at_least "the least share of a phase's samples in its function" "$least_share" 0.95
 # A slow guest needs seconds until it has joined.
 at_least "samples after it was joined" "$profile_samples" "$(awk "BEGIN { print 0.4 * $profile_expected }")"

@@ -12,20 +12,14 @@ kill -INT $recorder
 end_record 30
 expect "the recorder ends well" "$code" = 0
 grep -q 'samples of CPU time' record.log || fail "the recorder does not say how many samples there are"
-score all.damo
-expect "the record is complete" "$s_finished" = 1
-expect "nothing in the record is damaged" "$s_damage" = 0
+is_complete all.damo
 expect "there are snapshots of DAMON" "$s_snapshots" -ge 20
 for log in early.log late.log; do
-    damo-score all.damo --phases $log >profile.txt || fail "damo-score cannot judge the profile"
-    cat profile.txt
-    samples=$(sed -n 's/^profile_samples=//p' profile.txt)
-    expected=$(sed -n 's/^profile_expected=//p' profile.txt)
-    share=$(sed -n 's/^profile_least_share=//p' profile.txt)
-    expect "nothing is lost" "$(sed -n 's/^profile_lost=//p' profile.txt)" = 0
-    at_least "the least share of a phase's samples in its function" "$share" 0.95
+    score_profile all.damo $log
+    expect "nothing is lost" "$profile_lost" = 0
+    at_least "the least share of a phase's samples in its function" "$least_share" 0.95
     # One of the two programs began before the recording did.
-    at_least "samples of each that the CPU time gives, of $log" "$(awk "BEGIN { print $samples / $expected }")" 0.4
-    at_most "samples of each that the CPU time gives, of $log" "$(awk "BEGIN { print $samples / $expected }")" 1.2
-    note "$log: $samples of $expected samples, at least $share of each phase in its function"
+    at_least "samples of each that the CPU time gives, of $log" "$(awk "BEGIN { print $profile_samples / $profile_expected }")" 0.4
+    at_most "samples of each that the CPU time gives, of $log" "$(awk "BEGIN { print $profile_samples / $profile_expected }")" 1.2
+    note "$log: $profile_samples of $profile_expected samples, at least $least_share of each phase in its function"
 done
