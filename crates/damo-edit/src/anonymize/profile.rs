@@ -223,13 +223,19 @@ mod tests {
         std::iter::once(Item::Meta(Meta::default())).chain(sides.map(Item::Side)).collect()
     }
 
-    #[test]
-    fn a_profile_keeps_its_stacks_and_loses_its_names() {
+    /// What becomes of a record.
+    fn anonymized(items: &[Item]) -> Vec<Item> {
         let mut survey = Survey::default();
-        record().iter().for_each(|item| survey.put(item).unwrap());
+        items.iter().for_each(|item| survey.put(item).unwrap());
         let mut out: Vec<Item> = Vec::new();
         let mut anonymize = Anonymize::new(survey, false, &mut out).unwrap();
-        record().iter().for_each(|item| anonymize.put(item).unwrap());
+        items.iter().for_each(|item| anonymize.put(item).unwrap());
+        out
+    }
+
+    #[test]
+    fn a_profile_keeps_its_stacks_and_loses_its_names() {
+        let out = anonymized(&record());
         assert_eq!(out.len(), record().len());
         let text = format!("{out:?}");
         assert!(SECRETS.iter().all(|secret| !text.contains(secret)), "{text}");
@@ -287,11 +293,7 @@ mod tests {
             in_memory("[kernel.kallsyms]", caller - 1),
             in_memory("[acme]", in_module),
         ];
-        let mut survey = Survey::default();
-        items.iter().for_each(|item| survey.put(item).unwrap());
-        let mut out: Vec<Item> = Vec::new();
-        let mut anonymize = Anonymize::new(survey, false, &mut out).unwrap();
-        items.iter().for_each(|item| anonymize.put(item).unwrap());
+        let out = anonymized(&items);
         let [
             _,
             _,

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 /// The targets of some records and the mappings of their processes.
 pub(super) struct Beside<'r> {
-    /// The records.
+    /// The records, in the order in which they are numbered here.
     pub records: &'r [Record],
     /// Number of the record and target, in the records' order.
     targets: HashMap<Identity, Vec<(usize, &'r Target)>>,

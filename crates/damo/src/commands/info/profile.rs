@@ -98,7 +98,7 @@ impl ProfileFacts {
         }
     }
 
-    /// For programs.
+    /// The counts as JSON, under the names that scripts use.
     pub(super) fn json(&self) -> Value {
         let kinds: Vec<Value> = self.kinds.iter().map(Kind::json).collect();
         json!({
