@@ -11,7 +11,7 @@ use damo_frame::Record;
 use damo_model::{Addr, AddrRange, Bytes, HeatClass, Intervals, Nanos, Ops, Side, Source, Target, TargetKey, TimeSpan};
 use damo_report::filter::{Filter, Rows, for_each_rows};
 use damo_report::footprints::{FootprintsOptions, Metric, footprints};
-use damo_report::heats::MappingNames;
+use damo_report::heats::{MappingNames, MappingsOfTargets};
 use damo_report::selection::selected;
 use damo_report::series::{Instant, Point, Used, excluded, instants, left_out};
 use damo_report::survey::Identity;
@@ -119,9 +119,11 @@ impl Course {
         let filter = filter.plain_monitoring(record);
         let mut areas: Vec<AreaCourse> = Vec::new();
         let mut by_target: HashMap<TargetKey, TargetAreas> = HashMap::new();
+        let mappings = MappingsOfTargets::of(std::slice::from_ref(record))?;
         for target in record.targets().iter().filter(|target| filter.target.holds(target)) {
             let process = target.process.as_ref().map(|process| process.comm.clone()).unwrap_or_default();
-            by_target.insert(target.key, areas_of(record, target, &process, &mut areas)?);
+            by_target
+                .insert(target.key, areas_of(&mappings.names(Identity::from(target)), target, &process, &mut areas));
         }
         let (mut points, mut measured) = (Vec::new(), Vec::new());
         let (mut intervals, mut tells_ages) = (None, true);
@@ -207,13 +209,7 @@ impl Course {
 }
 
 /// The areas of one target: mappings of one name that touch are one area. Appends them to `areas`.
-fn areas_of(
-    record: &Record,
-    target: &Target,
-    process: &str,
-    areas: &mut Vec<AreaCourse>,
-) -> Result<TargetAreas, AnalysisError> {
-    let names = MappingNames::of(std::slice::from_ref(record), Identity::from(target))?;
+fn areas_of(names: &MappingNames, target: &Target, process: &str, areas: &mut Vec<AreaCourse>) -> TargetAreas {
     let mut spans: Vec<(AddrRange, String)> = Vec::new();
     for (range, name) in names.disjoint() {
         match spans.last_mut() {
@@ -236,7 +232,7 @@ fn areas_of(
         own.spans.push((range, at));
     }
     own.unmapped = push(UNMAPPED.to_owned(), AddrRange::default());
-    Ok(own)
+    own
 }
 
 fn measure(rows: &Rows<'_>, ages: &[Nanos], areas: Option<&TargetAreas>) -> (Point, Measured) {

@@ -11,7 +11,7 @@ mod touched;
 use damo_frame::Record;
 use damo_model::{HeatClass, Nanos, TargetKey, TimeSpan};
 use damo_report::filter::{Bounds, Filter, for_each_rows};
-use damo_report::heats::MappingNames;
+use damo_report::heats::MappingsOfTargets;
 use damo_report::picture::Band;
 use damo_report::series::Used;
 use damo_report::survey::Identity;
@@ -249,8 +249,9 @@ fn kind_of(phases: &[Phase], kind: usize) -> Kind {
 /// Hot bytes times nanoseconds by mapping, of each phase; `starts` is when they begin.
 fn hot_sets(record: &Record, filter: &Filter, starts: &[Nanos]) -> Result<Vec<HashMap<String, f64>>, ReportError> {
     let mut layouts: HashMap<TargetKey, MappingLayout> = HashMap::new();
+    let mappings = MappingsOfTargets::of(std::slice::from_ref(record))?;
     for target in record.targets() {
-        let names = MappingNames::of(std::slice::from_ref(record), Identity::from(target))?;
+        let names = mappings.names(Identity::from(target));
         layouts.insert(target.key, MappingLayout::new(&names));
     }
     let mut sums: Vec<HashMap<(TargetKey, usize), f64>> = vec![HashMap::new(); starts.len()];

@@ -7,6 +7,7 @@
 use crate::error::Fault;
 use crate::layout::{MAX_EXTRA_COLUMNS, MAX_RAW, MAX_REGIONS, MAX_SNAPSHOTS, codec};
 use crate::pack::{Columns, Links, column};
+use crate::select::Detail;
 use crate::unpack::{Announced, RawColumns, unpack};
 use crate::wire::{decode, encode};
 use bincode::{Decode, Encode};
@@ -359,12 +360,12 @@ impl Unpacker {
         Ok(())
     }
 
-    /// Decodes a snapshot block. With `heads_only`, snapshots come without regions.
+    /// Decodes a snapshot block, as far as `detail` says.
     pub(crate) fn unpack_snapshots(
         &mut self,
         payload: &[u8],
         raw_len: u32,
-        heads_only: bool,
+        detail: Detail,
         batch: &mut Batch,
         present: &mut Vec<Vec<ColumnId>>,
     ) -> Result<Prelude, Fault> {
@@ -384,7 +385,12 @@ impl Unpacker {
             }
             let extra = extra_id(id).is_some();
             // Columns of later versions are stepped over.
-            if !(column::HEADS..=column::AGES).contains(&id) && !extra || heads_only && id != column::HEADS {
+            let is_wanted = match detail {
+                Detail::All => true,
+                Detail::WithoutAges => id != column::AGES,
+                Detail::Heads => id == column::HEADS,
+            };
+            if !(column::HEADS..=column::AGES).contains(&id) && !extra || !is_wanted {
                 continue;
             }
             if ids.contains(&id) || ids.len() >= MAX_EXTRA_COLUMNS + column::AGES as usize {
@@ -421,9 +427,9 @@ impl Unpacker {
             regions: prelude.regions as usize,
             time: prelude.time_start,
         };
-        unpack(&raw, said, heads_only, batch, present, &mut self.links)?;
+        unpack(&raw, said, detail, batch, present, &mut self.links)?;
         // Blocks are chosen by their preludes, which therefore must be true.
-        if !heads_only && Prelude::of(batch, prelude.first_snapshot) != prelude {
+        if detail == Detail::All && Prelude::of(batch, prelude.first_snapshot) != prelude {
             return Err("the block's summary does not agree with its snapshots".into());
         }
         Ok(prelude)

@@ -64,6 +64,7 @@ pub use layout::MAX_TARGETS;
 pub use new_file::{Ending, NewFile, remove_unfinished};
 pub use reader::{Reader, Totals, sniff};
 pub use repair::{RepairReport, repair, repair_with};
+pub use select::Detail;
 pub use sound::SoundReader;
 pub use stream::StreamReader;
 pub use writer::{Summary, Writer, WriterOptions};

@@ -9,7 +9,7 @@ use crate::layout::{
     BLOCK_HEADER_LEN, BlockHeader, FILE_HEADER_LEN, FileHeader, MAJOR, block_at, codec, kind, parse_file_header,
 };
 use crate::scan::{self};
-use crate::select::trim;
+use crate::select::{Detail, trim, trim_heads};
 use crate::sound::SoundReader;
 use crate::source::{Bytestore, Cursor};
 use crate::stream::StreamReader;
@@ -221,25 +221,44 @@ impl Reader {
     /// # Errors
     /// [`ReadError::Damaged`] if the block cannot be read; others can.
     pub fn read_block(&self, i: usize, selection: &Selection) -> Result<Batch, ReadError> {
+        self.read_block_detail(i, selection, Detail::All)
+    }
+
+    /// The same, as far as `detail` says.
+    ///
+    /// # Errors
+    /// As [`Reader::read_block`].
+    pub fn read_block_detail(&self, i: usize, selection: &Selection, detail: Detail) -> Result<Batch, ReadError> {
         let none = ReadError::NoSuchBlock { index: i, blocks: self.blocks.len() };
         let info = self.blocks.get(i).ok_or(none)?;
         let mut batch = Batch::default();
         if !info.wanted(selection) {
             return Ok(batch);
         }
-        let heads_only = !selection.wants_addresses(info.addresses);
+        let without_regions = !selection.wants_addresses(info.addresses);
+        let detail = match detail {
+            _ if without_regions => Detail::Heads,
+            Detail::Heads if !selection.addresses.is_empty() => Detail::WithoutAges,
+            detail => detail,
+        };
         let mut present = Vec::new();
         self.with_block(info.offset.0, |unpacker, header, payload| {
             if (header.kind, header.codec) != (kind::SNAPSHOTS, codec::COLUMNS) {
                 return Err("there is another block where the index has this one".into());
             }
-            let prelude = unpacker.unpack_snapshots(payload, header.raw_len, heads_only, &mut batch, &mut present)?;
+            let prelude = unpacker.unpack_snapshots(payload, header.raw_len, detail, &mut batch, &mut present)?;
             if prelude != info.prelude() {
                 return Err("the index says something else about the block than the block itself".into());
             }
             Ok(())
         })?;
-        trim(&mut batch, selection);
+        if without_regions {
+            batch.snapshots.iter_mut().for_each(|head| head.regions = 0..0);
+        }
+        match detail {
+            Detail::Heads => trim_heads(&mut batch, selection),
+            Detail::All | Detail::WithoutAges => trim(&mut batch, selection),
+        }
         Ok(batch)
     }
 

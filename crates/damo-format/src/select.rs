@@ -3,6 +3,25 @@
 
 use damo_model::{Addr, AddrRange, Batch, Selection};
 
+/// How much of the wanted snapshots is decoded. Less is read the faster; what is left out is not checked either, but for the
+/// checksum of the block.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Detail {
+    /// Everything.
+    #[default]
+    All,
+    /// Everything but ages: snapshots come as those of a source that does not tell them.
+    WithoutAges,
+    /// The heads alone, with how many regions each has: their rows are not there. What is wanted by address is decoded as
+    /// with [`Detail::WithoutAges`].
+    Heads,
+}
+
+/// Drops unwanted snapshots of which there are only heads.
+pub(crate) fn trim_heads(batch: &mut Batch, selection: &Selection) {
+    batch.snapshots.retain(|head| selection.wants_snapshot(head.target, head.time_span()));
+}
+
 /// Drops unwanted snapshots, and of the others the unwanted regions.
 pub(crate) fn trim(batch: &mut Batch, selection: &Selection) {
     let wants = |head: &damo_model::SnapshotHead| selection.wants_snapshot(head.target, head.time_span());

@@ -8,6 +8,7 @@ use crate::layout::{BLOCK_HEADER_LEN, BLOCK_MAGIC, BlockHeader, FILE_HEADER_LEN,
 use crate::other_blocks::OtherBlocks;
 use crate::reader::{check_header, passing_side_limit};
 use crate::scan::find_header;
+use crate::select::Detail;
 use damo_model::{Batch, Bytes, Item};
 use std::collections::VecDeque;
 use std::io::Read;
@@ -232,7 +233,7 @@ impl<R: Read> StreamReader<R> {
     fn take_snapshots(&mut self, header: BlockHeader, payload: &[u8]) -> Result<(), Fault> {
         let (mut batch, mut present) = (Batch::default(), Vec::new());
         let prelude =
-            self.others.unpacker.unpack_snapshots(payload, header.raw_len, false, &mut batch, &mut present)?;
+            self.others.unpacker.unpack_snapshots(payload, header.raw_len, Detail::All, &mut batch, &mut present)?;
         self.lost_snapshots += prelude.first_snapshot.saturating_sub(self.snapshots);
         self.snapshots = prelude.first_snapshot.saturating_add(prelude.snapshots.into());
         for (i, own) in present.iter().enumerate() {

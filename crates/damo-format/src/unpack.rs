@@ -4,6 +4,7 @@
 use crate::layout::{MAX_EXTRA_CELLS, MAX_EXTRA_COLUMNS};
 use crate::pack::{Links, expected_start, head_flag};
 use crate::predict::{AgeRule, Before, EXPLICIT_START, Regions, TENTHS_LIMIT, end_code, tenths};
+use crate::select::Detail;
 use crate::varint::{Input, unzigzag};
 use damo_model::{Batch, ColumnId, Intervals, Nanos, SnapshotHead, SnapshotState, TargetKey};
 use std::ops::Range;
@@ -36,26 +37,27 @@ type Result<T> = std::result::Result<T, &'static str>;
 const CUT: &str = "a column ends early or holds a number out of range";
 
 /// Decodes into `batch`, which must be empty, and `present`: the extra columns that each snapshot has. With
-/// `heads_only` the snapshots come without regions, and only the heads column is looked at.
+/// [`Detail::Heads`] the rows of the snapshots are not there, and only the heads column is looked at.
 pub(crate) fn unpack(
     raw: &RawColumns<'_>,
     said: Announced,
-    heads_only: bool,
+    detail: Detail,
     batch: &mut Batch,
     present: &mut Vec<Vec<ColumnId>>,
     links: &mut Links,
 ) -> Result<()> {
+    let heads_only = detail == Detail::Heads;
     let ops_fit = heads_only || raw.ops.len() == said.regions;
     if !ops_fit || raw.heads.len() < said.snapshots || raw.shift > 63 {
         return Err("the columns do not have the lengths that the block announces");
     }
     unpack_heads(raw, said, heads_only, batch, present, links)?;
     if heads_only {
-        for head in &mut batch.snapshots {
-            head.regions = 0..0;
-        }
         present.iter_mut().for_each(Vec::clear);
         return Ok(());
+    }
+    if detail == Detail::WithoutAges {
+        batch.snapshots.iter_mut().for_each(|head| head.has_age = false);
     }
     batch.nr_accesses.clear();
     batch.nr_accesses.reserve_exact(said.regions);

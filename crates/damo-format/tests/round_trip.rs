@@ -3,7 +3,7 @@
 mod common;
 
 use common::{any_snapshot, evolving, meta, record, snapshots, target, with_probes, write};
-use damo_format::{Reader, StreamReader, Writer, WriterOptions, sniff};
+use damo_format::{Detail, Reader, StreamReader, Writer, WriterOptions, sniff};
 use damo_model::{
     Addr, AddrRange, Batch, Bytes, Clock, ClockPair, ColumnId, CpuTime, ExtraColumn, Footprint, Intervals,
     IntervalsGoal, Item, Lost, Mapping, Mappings, Mark, Meta, Nanos, NodeMemory, NodeThreads, NrRegions, Ops, Params,
@@ -363,5 +363,40 @@ proptest! {
             snapshot.extras.sort_by_key(|extra| extra.id);
         }
         prop_assert_eq!(got, expected);
+    }
+
+    #[test]
+    fn what_is_decoded_in_part_is_that_part_of_the_whole(
+        written in proptest::collection::vec(any_snapshot(), 0..20),
+        max_snapshots_per_block in 1usize..12,
+        (from, to) in (-50i64..3000, 0i64..3000),
+        some_targets in any::<bool>(),
+        some_time in any::<bool>(),
+    ) {
+        let options = WriterOptions { max_snapshots_per_block, ..WriterOptions::default() };
+        let mut items = vec![meta(), target(0), target(1), target(2)];
+        items.extend(written.iter().cloned().map(Item::Snapshot));
+        let reader = Reader::from_bytes(write(&items, options).0).unwrap();
+        let selection = Selection {
+            time: some_time.then(|| TimeSpan::new(Nanos(from), Nanos(from + to))),
+            targets: if some_targets { vec![TargetKey(0), TargetKey(2)] } else { Vec::new() },
+            ..Selection::default()
+        };
+        for block in 0..reader.index().len() {
+            let read = |detail| reader.read_block_detail(block, &selection, detail).unwrap();
+            let whole = reader.read_block(block, &selection).unwrap();
+            prop_assert_eq!(&read(Detail::All), &whole);
+            let mut without_ages = whole.clone();
+            without_ages.age.iter_mut().for_each(|age| *age = 0);
+            without_ages.snapshots.iter_mut().for_each(|head| head.has_age = false);
+            prop_assert_eq!(&read(Detail::WithoutAges), &without_ages);
+            let heads = read(Detail::Heads);
+            prop_assert!(heads.start.is_empty() && heads.extras.is_empty());
+            prop_assert_eq!(heads.snapshots.len(), whole.snapshots.len());
+            for (head, known) in heads.snapshots.iter().zip(&whole.snapshots) {
+                prop_assert_eq!(head.regions.len(), known.regions.len());
+                prop_assert_eq!(&damo_model::SnapshotHead { regions: known.regions.clone(), ..head.clone() }, known);
+            }
+        }
     }
 }

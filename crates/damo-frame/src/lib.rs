@@ -39,6 +39,7 @@ pub mod profile;
 mod record;
 
 pub use chunk::{Chunk, SnapshotView, extra_name};
+pub use damo_format::Detail;
 pub use damo_format::{Damage, Totals};
 pub use damo_import::Options as ImportOptions;
 pub use error::FrameError;

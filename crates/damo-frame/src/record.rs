@@ -1,7 +1,7 @@
 //! A record, whatever file it came from, and the ways over it.
 
 use crate::{Chunk, FrameError, fold};
-use damo_format::{Damage, Reader};
+use damo_format::{Damage, Detail, Reader};
 use damo_model::{Addr, AddrRange, Bytes, ColumnId, Meta, Nanos, Selection, Side, Stamp, Target, TargetKey, TimeSpan};
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
@@ -244,8 +244,8 @@ impl Record {
         (blocks, weights)
     }
 
-    fn read(&self, block: usize, weight: u64, selection: &Selection) -> Result<Chunk, FrameError> {
-        let batch = match self.reader.read_block(block, selection) {
+    fn read(&self, block: usize, weight: u64, selection: &Selection, detail: Detail) -> Result<Chunk, FrameError> {
+        let batch = match self.reader.read_block_detail(block, selection, detail) {
             Ok(batch) => batch,
             // The rest of the record is as good as it was; what is missing is in `damage` and in the coverage.
             Err(source) if source.is_damage() => damo_model::Batch::default(),
@@ -296,9 +296,24 @@ impl Record {
         step: impl Fn(&mut A, &Chunk) -> Result<(), E> + Sync,
         merge: impl FnMut(A, A) -> A,
     ) -> Result<A, E> {
+        self.fold_detail(selection, Detail::All, make, step, merge)
+    }
+
+    /// The same, decoding as far as `detail` says: for analyses that need less than everything.
+    ///
+    /// # Errors
+    /// As [`Record::fold`].
+    pub fn fold_detail<A: Send, E: From<FrameError> + Send>(
+        &self,
+        selection: &Selection,
+        detail: Detail,
+        make: impl Fn() -> A + Sync,
+        step: impl Fn(&mut A, &Chunk) -> Result<(), E> + Sync,
+        merge: impl FnMut(A, A) -> A,
+    ) -> Result<A, E> {
         let (blocks, weights) = self.plan(selection);
         let read = |i: usize| match (blocks.get(i), weights.get(i)) {
-            (Some(block), Some(weight)) => self.read(*block, *weight, selection),
+            (Some(block), Some(weight)) => self.read(*block, *weight, selection, detail),
             _ => Ok(Chunk::default()),
         };
         fold::fold(&weights, self.threads, &read, &make, &step, merge)
@@ -327,7 +342,7 @@ impl Record {
     ) -> Result<(), E> {
         let (blocks, weights) = self.plan(selection);
         let read = |i: usize| match (blocks.get(i), weights.get(i)) {
-            (Some(block), Some(weight)) => self.read(*block, *weight, selection),
+            (Some(block), Some(weight)) => self.read(*block, *weight, selection, Detail::All),
             _ => Ok(Chunk::default()),
         };
         fold::in_order(blocks.len(), self.threads, &read, f)
@@ -357,6 +372,6 @@ impl Record {
         picked.extend((0..more).filter_map(|i| wanted.get(i * wanted.len() / more.max(1))));
         picked.sort_unstable();
         picked.dedup();
-        picked.into_iter().map(|block| self.read(block, 0, selection)).collect()
+        picked.into_iter().map(|block| self.read(block, 0, selection, Detail::All)).collect()
     }
 }

@@ -22,7 +22,7 @@ use crate::confidence::{self, working_set_variance};
 use crate::filter::{Filter, Rows, fold_rows};
 use crate::series::{Point, by_target, sum_at_instants};
 use crate::wss::working_set;
-use damo_frame::Record;
+use damo_frame::{Detail, Record};
 use damo_model::{Bytes, Nanos, NrAccesses, Source, TargetKey};
 use merging::Merging;
 use std::collections::{BTreeMap, HashMap};
@@ -244,7 +244,7 @@ pub fn bounded_working_sets(
     // Pages that are counted by mapping are not sampled, and no regions are merged.
     let is_merged = record.meta().source != Source::Referenced;
     let take = |sums: &mut Sums, rows: &Rows<'_>| sums.take(rows, is_merged);
-    let sums = fold_rows(record, filter, Sums::default, take, Sums::plus)?;
+    let sums = fold_rows(record, filter, Detail::All, Sums::default, take, Sums::plus)?;
     if sums.unknown {
         return Ok((sums.counted, None));
     }

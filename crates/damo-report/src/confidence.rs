@@ -16,7 +16,7 @@
 use crate::ReportError;
 use crate::filter::{Filter, Rows, fold_rows};
 use crate::series::{SETTLING, Used};
-use damo_frame::Record;
+use damo_frame::{Detail, Record};
 use damo_model::human::{Style, format_percent, format_size_f64, time_text};
 use damo_model::{Bytes, Intervals, Nanos, NrAccesses, SnapshotState, Source, TargetKey};
 use serde_json::{Value, json};
@@ -431,7 +431,7 @@ impl Judging {
 /// # Errors
 /// When the record cannot be read or the filter cannot be applied to it.
 pub fn confidence(record: &Record, filter: &Filter) -> Result<Confidence, ReportError> {
-    let found = fold_rows(record, filter, || Judging::new(record), Judging::take, Judging::plus)?;
+    let found = fold_rows(record, filter, Detail::All, || Judging::new(record), Judging::take, Judging::plus)?;
     Ok(found.finish(record))
 }
 

@@ -7,7 +7,7 @@
 
 use crate::ReportError;
 use crate::temperature::Weights;
-use damo_frame::{Chunk, Record, SnapshotView};
+use damo_frame::{Chunk, Detail, Record, SnapshotView};
 use damo_model::{Addr, AddrRange, Bytes, Intervals, Nanos, Selection, SnapshotHead, Target, TargetKey, TimeSpan};
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -163,6 +163,16 @@ impl Filter {
         let Filter { sz_region, access_rate, age, addresses, temperature, .. } = self;
         let bounds = sz_region.is_none() && access_rate.is_none() && age.is_none();
         bounds && addresses.is_empty() && temperature.is_empty()
+    }
+
+    /// Whether anything but snapshots' heads has to be looked at, or snapshots have to be counted in order.
+    pub(crate) fn needs_regions(&self) -> bool {
+        !self.regions_pass() || !self.sz_snapshot.is_empty() || !self.snapshot_idx.is_empty()
+    }
+
+    /// Whether ages decide what passes.
+    pub(crate) fn needs_ages(&self) -> bool {
+        self.age.is_some() || !self.temperature.is_empty()
     }
 
     /// The keys of the record's targets that pass.
@@ -343,6 +353,12 @@ impl<'f> RegionFilter<'f> {
         total
     }
 
+    /// Whether a snapshot passes of which only the head is there, by a filter that needs no more
+    /// ([`Filter::needs_regions`]).
+    pub(crate) fn head_passes(&mut self, head: &SnapshotHead) -> bool {
+        self.snapshot_passes(head, || Bytes(0))
+    }
+
     fn snapshot_passes(&mut self, head: &SnapshotHead, total: impl FnOnce() -> Bytes) -> bool {
         let filter = self.filter;
         if !filter.sz_snapshot.is_empty() {
@@ -366,13 +382,14 @@ impl<'f> RegionFilter<'f> {
 }
 
 /// Folds over the snapshots that pass: on all cores, or in order where passing depends on what came before. What is later in
-/// the record is on the right of `plus`.
+/// the record is on the right of `plus`. Of the regions as much is there as `detail` says, at least.
 ///
 /// # Errors
 /// If the record cannot be read or the filter cannot be applied to it.
 pub(crate) fn fold_rows<T: Send>(
     record: &Record,
     filter: &Filter,
+    detail: Detail,
     empty: impl Fn() -> T + Sync,
     take: impl Fn(&mut T, &Rows<'_>) + Sync,
     plus: impl Fn(T, T) -> T,
@@ -395,7 +412,7 @@ pub(crate) fn fold_rows<T: Send>(
         }
         Ok::<(), ReportError>(())
     };
-    Ok(record.fold(&selection, begin, step, |(a, region_filter), (b, _)| (plus(a, b), region_filter))?.0)
+    Ok(record.fold_detail(&selection, detail, begin, step, |(a, region_filter), (b, _)| (plus(a, b), region_filter))?.0)
 }
 
 /// Gives `f` each snapshot that passes, in record order.

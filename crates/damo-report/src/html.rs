@@ -20,7 +20,7 @@ use base64::engine::general_purpose::STANDARD;
 use damo_frame::Record;
 use damo_model::human::{Show, Style, format_nr, format_size, is_plain, time_text};
 use damo_model::{Nanos, Target, TimeSpan};
-use map::{Cut, TargetMap};
+use map::{Cut, Maps, TargetMap};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::collections::{HashMap, HashSet};
@@ -150,20 +150,24 @@ pub fn write_html(record: &Record, options: &HtmlOptions, out: &mut dyn Write) -
 
 /// The page's data, with as many cells as fit.
 fn fitting(prepared: &Prepared<'_>, options: &HtmlOptions) -> Result<String, ReportError> {
+    let Prepared { record, span, groups, .. } = prepared;
+    let cut = |cells| Cut::of(cells, groups.shown.len());
     let mut cells = CELLS;
-    let mut last: Option<(Cut, String)> = None;
+    let mut maps = Maps::new(record, groups, *span, cut(cells))?;
     loop {
-        let cut = Cut::of(cells, prepared.groups.shown.len());
-        // Fewer cells are cut in the same way where there are many targets.
-        let json = match last.take() {
-            Some((known, json)) if known == cut => json,
-            _ => serde_json::to_string(&page(prepared, options, cut)?).map_err(io::Error::from)?,
-        };
-        if json.len() <= MOST || cells <= FEWEST_CELLS {
+        let json = serde_json::to_string(&page(prepared, options, &maps)?).map_err(io::Error::from)?;
+        if json.len() <= MOST {
             return Ok(json);
         }
-        last = Some((cut, json));
-        cells /= 2;
+        // Fewer cells are cut in the same way where there are many targets.
+        let now = cut(cells);
+        while cells > FEWEST_CELLS && cut(cells) == now {
+            cells /= 2;
+        }
+        if cut(cells) == now {
+            return Ok(json);
+        }
+        maps = maps.cut_again(record, groups, *span, cut(cells))?;
     }
 }
 
@@ -243,12 +247,12 @@ fn harmless(json: &str) -> String {
     safe
 }
 
-fn page<'a>(prepared: &'a Prepared<'_>, options: &HtmlOptions, cut: Cut) -> Result<Page<'a>, ReportError> {
+fn page<'a>(prepared: &'a Prepared<'_>, options: &HtmlOptions, maps: &Maps) -> Result<Page<'a>, ReportError> {
     let Prepared { record, span, groups, of_targets, of_machine } = prepared;
-    let seen = map::targets(record, groups, of_targets, *span, cut)?;
-    let (_, first) = seen.first().ok_or_else(|| empty(record))?;
+    let first = maps.first().ok_or_else(|| empty(record))?;
+    let targets = maps.targets(record, groups, of_targets, *span)?;
     let top = options.scale.map(|scale| first.top_of(scale)).transpose()?;
-    let peak = seen.iter().filter_map(|(map, _)| map.peak()).fold(0.0, f64::max);
+    let peak = targets.iter().filter_map(TargetMap::peak).fold(0.0, f64::max);
     let peak = if peak > 0.0 { peak } else { 1.0 };
     let marks = first.marks.iter().map(|(at, text)| MarkAt { t: at.saturating_sub(span.start).0, text: text.clone() });
     let phase = |(number, band): (usize, &Band)| PhaseAt {
@@ -281,7 +285,7 @@ fn page<'a>(prepared: &'a Prepared<'_>, options: &HtmlOptions, cut: Cut) -> Resu
         } else {
             Vec::new()
         },
-        targets: seen.into_iter().map(|(map, _)| map).collect(),
+        targets,
         tracks: of_machine,
     })
 }

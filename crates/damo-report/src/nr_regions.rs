@@ -44,7 +44,7 @@ pub fn nr_regions(records: &[Record], options: &NrRegionsOptions) -> Result<NrRe
     let mut series = Vec::new();
     for record in records {
         let labels = target_labels(record);
-        let points = measure(record, &options.filter.plain_monitoring(record), |rows| rows.len() as u64)?;
+        let points = measure(record, &options.filter.plain_monitoring(record), |outline| outline.regions)?;
         for (target, points) in by_target(&points) {
             let (points, used) = usable(&points, excluded(record, options.exclude_samples));
             let distribution = Distribution::of_points(&points, &percentiles, options.sort, false);

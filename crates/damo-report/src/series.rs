@@ -6,9 +6,9 @@
 use crate::ReportError;
 use crate::bounds::WorkingSetBounds;
 use crate::distribution::Distribution;
-use crate::filter::{Filter, Rows, fold_rows};
-use damo_frame::Record;
-use damo_model::{Nanos, Source, TargetKey};
+use crate::filter::{Filter, RegionFilter, Rows, fold_rows};
+use damo_frame::{Chunk, Detail, Record};
+use damo_model::{Intervals, Nanos, SnapshotHead, SnapshotState, Source, TargetKey};
 use std::collections::HashMap;
 
 /// One number of one snapshot.
@@ -30,9 +30,12 @@ pub struct Point {
 
 impl Point {
     /// The number of a snapshot, with the square of its standard error.
-    pub fn of(rows: &Rows<'_>, (value, variance): (u64, f64)) -> Self {
-        let head = rows.head;
-        let partial = !rows.is_complete();
+    pub fn of(rows: &Rows<'_>, number: (u64, f64)) -> Self {
+        Self::of_head(rows.head, number)
+    }
+
+    fn of_head(head: &SnapshotHead, (value, variance): (u64, f64)) -> Self {
+        let partial = head.state != SnapshotState::Complete;
         Point { target: head.target, start: head.start, end: head.end, value, partial, variance }
     }
 }
@@ -104,29 +107,56 @@ impl Used {
     }
 }
 
-/// Measures each snapshot that passes, in record order.
+/// What is known of a snapshot that passes without its regions.
+#[derive(Clone, Copy, Debug)]
+pub struct Outline {
+    /// How many of its regions pass.
+    pub regions: u64,
+    /// The intervals in force: the snapshot's, or the record's.
+    pub intervals: Option<Intervals>,
+}
+
+/// Measures each snapshot that passes, in record order. Regions are decoded only if the filter looks at them.
 ///
 /// # Errors
 /// When the record cannot be read or the filter cannot be applied to it.
 pub fn measure(
     record: &Record,
     filter: &Filter,
-    value: impl Fn(&Rows<'_>) -> u64 + Sync,
+    value: impl Fn(Outline) -> u64 + Sync,
 ) -> Result<Vec<Point>, ReportError> {
-    measure_with_error(record, filter, |rows| (value(rows), 0.0))
+    let Some(selection) = filter.selection(record).filter(|_| !filter.needs_regions()) else {
+        let value = |rows: &Rows<'_>| value(Outline { regions: rows.len() as u64, intervals: rows.intervals });
+        return measure_with_error(record, filter, Detail::All, |rows| (value(rows), 0.0));
+    };
+    let known = record.meta().intervals;
+    let begin = || (Vec::new(), RegionFilter::new(filter, known));
+    let step = |(points, filter): &mut (Vec<Point>, RegionFilter<'_>), chunk: &Chunk| {
+        for head in chunk.heads().iter().filter(|head| filter.head_passes(head)) {
+            let outline = Outline { regions: head.regions.len() as u64, intervals: head.intervals.or(known) };
+            points.push(Point::of_head(head, (value(outline), 0.0)));
+        }
+        Ok::<(), ReportError>(())
+    };
+    let plus = |(mut points, filter): (Vec<Point>, _), (more, _): (Vec<Point>, _)| {
+        points.extend(more);
+        (points, filter)
+    };
+    Ok(record.fold_detail(&selection, Detail::Heads, begin, step, plus)?.0)
 }
 
-/// The same for a number that comes with the square of its standard error.
+/// The same for a number of regions, decoded as far as `detail` says, that comes with the square of its standard error.
 ///
 /// # Errors
 /// As [`measure`].
 pub(crate) fn measure_with_error(
     record: &Record,
     filter: &Filter,
+    detail: Detail,
     value: impl Fn(&Rows<'_>) -> (u64, f64) + Sync,
 ) -> Result<Vec<Point>, ReportError> {
     let take = |points: &mut Vec<Point>, rows: &Rows<'_>| points.push(Point::of(rows, value(rows)));
-    fold_rows(record, filter, Vec::new, take, |mut points, more| {
+    fold_rows(record, filter, detail, Vec::new, take, |mut points, more| {
         points.extend(more);
         points
     })

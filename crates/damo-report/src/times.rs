@@ -48,7 +48,8 @@ pub fn times(records: &[Record], filter: &Filter) -> Result<TimesReport, ReportE
     let mut used = Used::default();
     for record in records {
         let labels = target_labels(record);
-        for (target, points) in by_target(&measure(record, &filter.plain_monitoring(record), |rows| rows.len() as u64)?)
+        for (target, points) in
+            by_target(&measure(record, &filter.plain_monitoring(record), |outline| outline.regions)?)
         {
             let label = labels.get(&target).cloned().unwrap_or_default();
             let first = spans.len();

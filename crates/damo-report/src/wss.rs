@@ -23,7 +23,7 @@ use crate::target::target_labels;
 use crate::window;
 use crate::zero::Zero;
 use crate::{Report, ReportError};
-use damo_frame::Record;
+use damo_frame::{Detail, Record};
 use damo_model::human::Show;
 use damo_model::{Bytes, Nanos, NrAccesses, TargetKey};
 use std::collections::BTreeSet;
@@ -120,7 +120,9 @@ pub fn wss(records: &[Record], options: &WssOptions) -> Result<WssReport, Report
         } else if options.has_bounds() {
             bounded_working_sets(record, &filter)?
         } else {
-            let points = measure_with_error(record, &filter, |rows| {
+            let needs_ages = options.errors || filter.needs_ages();
+            let detail = if needs_ages { Detail::All } else { Detail::WithoutAges };
+            let points = measure_with_error(record, &filter, detail, |rows| {
                 let variance =
                     if options.errors { working_set_variance(rows, options.acc_thres, options.sz_thres) } else { 0.0 };
                 (working_set(rows, options.acc_thres, options.sz_thres), variance)

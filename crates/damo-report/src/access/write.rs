@@ -29,7 +29,7 @@ pub(super) struct Part<'a> {
 pub(super) fn parts<'a>(records: &'a [Record], options: &AccessOptions) -> Result<Vec<Part<'a>>, ReportError> {
     let mut parts = Vec::new();
     for record in records {
-        let found = by_target(&measure(record, &options.filter, |rows| rows.intervals.is_some().into())?);
+        let found = by_target(&measure(record, &options.filter, |outline| outline.intervals.is_some().into())?);
         let points: HashMap<TargetKey, Vec<Point>> = found.into_iter().collect();
         let known = record.meta().intervals;
         let first = if known.is_some() { HashMap::new() } else { first_intervals(record, &options.filter)? };

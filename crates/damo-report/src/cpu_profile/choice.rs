@@ -3,7 +3,7 @@
 use super::{Join, whole_time};
 use crate::ReportError;
 use crate::filter::{Bounds, Filter, TargetFilter};
-use crate::heats::MappingNames;
+use crate::heats::MappingsOfTargets;
 use crate::range::listed;
 use crate::series::{by_target, measure};
 use crate::survey::Identity;
@@ -153,8 +153,9 @@ fn within(ranges: Vec<AddrRange>, addresses: &[AddrRange]) -> Vec<AddrRange> {
 fn ranges_of(record: &Record, targets: &[&Target], wanted: &str) -> Result<Vec<Vec<AddrRange>>, ReportError> {
     let mut known: BTreeSet<String> = BTreeSet::new();
     let mut found = Vec::with_capacity(targets.len());
+    let mappings = MappingsOfTargets::of(std::slice::from_ref(record))?;
     for target in targets {
-        let names = MappingNames::of(std::slice::from_ref(record), Identity::from(*target))?;
+        let names = mappings.names(Identity::from(*target));
         found.push(names.find(wanted));
         known.extend(names.names());
     }
@@ -215,7 +216,7 @@ impl Looks<'_> {
             if self.hot.is_some() && filter.access_rate.is_none() {
                 filter.access_rate = Some(Bounds::new(HOT, f64::INFINITY));
             }
-            let points = measure(record, &filter, |rows| rows.len() as u64)?;
+            let points = measure(record, &filter, |outline| outline.regions)?;
             for (_, points) in by_target(&points) {
                 let passes = points.iter().filter(|point| point.value > 0);
                 times.extend(passes.map(|point| TimeSpan::new(point.start, point.end)));

@@ -55,6 +55,11 @@ impl Axis {
         Axis::new((0..=cells).map(bound).collect())
     }
 
+    /// The same axis with every two cells in one; `None` if their number is odd.
+    pub(super) fn halved(&self) -> Option<Axis> {
+        self.len().is_multiple_of(2).then(|| Axis::new(self.bounds.iter().step_by(2).copied().collect()))
+    }
+
     fn new(bounds: Vec<i128>) -> Axis {
         let length = bounds.last().unwrap_or(&0) - bounds.first().unwrap_or(&0);
         let per_unit = AxisScale((bounds.len().saturating_sub(1)) as f64 / length.max(1) as f64);

@@ -196,6 +196,28 @@ impl Grid {
         if cover > 0.0 { self.heat_at(row, column) / cover } else { f64::NAN }
     }
 
+    /// The same map with every two rows in one; `None` if their number is odd, or checks were counted, which do not add up.
+    pub(crate) fn with_half_the_times(&self) -> Option<Grid> {
+        let columns = self.space.len();
+        let time = self.time.halved().filter(|_| self.checks.is_empty())?;
+        let cells = time.len() * columns;
+        let (mut heat, mut cover) = (Vec::with_capacity(cells), Vec::with_capacity(cells));
+        for row in 0..time.len() {
+            let shares = [2 * row, 2 * row + 1].map(|half| (half, self.time.size(half) as f64 / time.size(row) as f64));
+            for column in 0..columns {
+                let of = |values: &[f64], half: usize| values.get(half * columns + column).copied().unwrap_or(0.0);
+                let sum = |values: &[f64]| {
+                    let known = shares.map(|(half, share)| (of(values, half), share));
+                    known.iter().filter(|(value, _)| !value.is_nan()).map(|(value, share)| value * share).sum::<f64>()
+                };
+                let covered = sum(&self.cover);
+                heat.push(if covered > 0.0 { sum(&self.heat) } else { f64::NAN });
+                cover.push(covered);
+            }
+        }
+        Some(Grid { time, space: self.space.clone(), heat, cover, checks: Vec::new() })
+    }
+
     /// Whether the cell is known from fewer than `least` checks.
     pub fn is_doubtful(&self, row: usize, column: usize, least: u32) -> bool {
         let checks = self.checks.get(row * self.space.len() + column);

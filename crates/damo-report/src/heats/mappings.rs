@@ -16,6 +16,24 @@ pub struct MappingNames {
     mappings: Vec<(AddrRange, String)>,
 }
 
+/// The mappings of all targets of some records, put in order once: for whoever looks at many targets.
+pub struct MappingsOfTargets<'r>(Beside<'r>);
+
+impl<'r> MappingsOfTargets<'r> {
+    /// Those of some records.
+    ///
+    /// # Errors
+    /// When a record cannot be read.
+    pub fn of(records: &'r [Record]) -> Result<Self, FrameError> {
+        Ok(Self(Beside::of(records)?))
+    }
+
+    /// The mappings of the processes that an identity stands for.
+    pub fn names(&self, identity: Identity) -> MappingNames {
+        self.0.mappings(identity)
+    }
+}
+
 impl MappingNames {
     /// Collects the mappings of the processes that an identity stands for.
     ///

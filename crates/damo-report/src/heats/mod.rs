@@ -27,7 +27,7 @@ pub use axis::Axis;
 pub(crate) use axis::address;
 pub use blocks::Fit;
 pub use grid::Grid;
-pub use mappings::MappingNames;
+pub use mappings::{MappingNames, MappingsOfTargets};
 pub use nodes::NodeColors;
 pub use options::{Cells, Columns, Counted, DrawRange, FEW_CHECKS, HeatsOptions};
 pub use picture::HeatMap;

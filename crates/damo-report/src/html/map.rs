@@ -8,6 +8,7 @@ use super::{Group, Groups, after};
 use crate::ReportError;
 use crate::heats::{self, Columns, Grid, HeatsOptions, HeatsReport};
 use crate::range::{AddressBase, AddressRange, TimeBase, TimeRange};
+use crate::survey::Identity;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use damo_frame::Record;
@@ -89,47 +90,84 @@ impl Cut {
         let times = 1 << (per_target / addresses).clamp(64, 2048).ilog2();
         Self { times, addresses }
     }
+
+    fn options(self, identity: Identity, span: TimeSpan) -> HeatsOptions {
+        let columns = Columns::Shared { total: self.addresses, least: 24, between: 0 };
+        let time_range = Some(TimeRange { start: span.start, end: span.end, base: TimeBase::At(Nanos(0)) });
+        // Pages do not mark cells of few checks.
+        HeatsOptions { identity, time_range, min_checks: 0, ..HeatsOptions::picture(self.times, columns) }
+    }
 }
 
-/// The maps of a record's targets with the reports they were made of. What schemes were applied to is part of the map
-/// of the monitored target, where there is one.
-pub(super) fn targets(
-    record: &Record,
-    groups: &Groups<'_>,
-    tracks: &TrackMaker<'_>,
-    span: TimeSpan,
+/// The heat maps of a page's targets, by position of the group, as long as the page is made.
+pub(super) struct Maps {
     cut: Cut,
-) -> Result<Vec<(TargetMap, HeatsReport)>, ReportError> {
-    let records = std::slice::from_ref(record);
-    let columns = Columns::Shared { total: cut.addresses, least: 24, between: 0 };
-    let time_range = Some(TimeRange { start: span.start, end: span.end, base: TimeBase::At(Nanos(0)) });
-    let options = |identity| HeatsOptions {
-        identity,
-        time_range: time_range.clone(),
-        ..HeatsOptions::picture(cut.times, columns)
-    };
-    let wanted: Vec<HeatsOptions> = groups.shown.iter().map(|group| options(group.identity)).collect();
-    let mut made: Vec<Option<(TargetMap, HeatsReport)>> = wanted.iter().map(|_| None).collect();
-    heats::heats_of_all(records, &wanted, |number, report| {
-        let (Some(group), Some(report)) = (groups.shown.get(number), seen(report)?) else { return Ok(()) };
-        let panels = report.panels.iter().map(|grid| panel(grid, &report)).collect::<Result<Vec<_>, _>>()?;
-        let peak = panels.iter().map(|panel| panel.peak).fold(0.0, f64::max);
-        let (tracks, figures) = tracks.of_target(group, (peak, report.unit))?;
-        let partial =
-            report.partial.iter().map(|time| (after(span.start, time.start), after(span.start, time.end))).collect();
-        let map = TargetMap { name: group.name(), panels, schemes: Vec::new(), partial, figures, tracks };
-        // Of the report only what is told of the whole is needed later, not the cells.
-        let axes = report.panels.iter().map(without_cells).collect();
-        if let Some(place) = made.get_mut(number) {
-            *place = Some((map, HeatsReport { panels: axes, ..report }));
-        }
-        Ok(())
-    })?;
-    for (group, made) in groups.shown.iter().zip(&mut made) {
-        let Some((map, report)) = made else { continue };
-        add_schemes(record, groups, &options(group.identity), map, report)?;
+    reports: Vec<(usize, HeatsReport)>,
+}
+
+impl Maps {
+    /// Fills the cells of all targets.
+    pub(super) fn new(record: &Record, groups: &Groups<'_>, span: TimeSpan, cut: Cut) -> Result<Self, ReportError> {
+        let wanted: Vec<HeatsOptions> = groups.shown.iter().map(|group| cut.options(group.identity, span)).collect();
+        let mut reports = Vec::new();
+        heats::heats_of_all(std::slice::from_ref(record), &wanted, |number, report| {
+            reports.extend(seen(report)?.map(|report| (number, report)));
+            Ok(())
+        })?;
+        reports.sort_by_key(|(number, _)| *number);
+        Ok(Self { cut, reports })
     }
-    Ok(made.into_iter().flatten().collect())
+
+    /// The same cut otherwise: made of the cells that there are if they are only longer, else of the record again.
+    pub(super) fn cut_again(
+        mut self,
+        record: &Record,
+        groups: &Groups<'_>,
+        span: TimeSpan,
+        cut: Cut,
+    ) -> Result<Self, ReportError> {
+        if cut == self.cut {
+            return Ok(self);
+        }
+        if cut.addresses != self.cut.addresses || cut.times * 2 != self.cut.times {
+            return Self::new(record, groups, span, cut);
+        }
+        for (_, report) in &mut self.reports {
+            let halved: Option<Vec<Grid>> = report.panels.iter().map(Grid::with_half_the_times).collect();
+            let Some(halved) = halved else { return Self::new(record, groups, span, cut) };
+            report.panels = halved;
+        }
+        Ok(Self { cut, reports: self.reports })
+    }
+
+    /// What is the same for all maps.
+    pub(super) fn first(&self) -> Option<&HeatsReport> {
+        self.reports.first().map(|(_, report)| report)
+    }
+
+    /// The maps with what goes with them. What schemes were applied to is part of the map of the monitored target, where
+    /// there is one.
+    pub(super) fn targets(
+        &self,
+        record: &Record,
+        groups: &Groups<'_>,
+        tracks: &TrackMaker<'_>,
+        span: TimeSpan,
+    ) -> Result<Vec<TargetMap>, ReportError> {
+        let mut maps = Vec::new();
+        for (number, report) in &self.reports {
+            let Some(group) = groups.shown.get(*number) else { continue };
+            let panels = report.panels.iter().map(|grid| panel(grid, report)).collect::<Result<Vec<_>, _>>()?;
+            let peak = panels.iter().map(|panel| panel.peak).fold(0.0, f64::max);
+            let (tracks, figures) = tracks.of_target(group, (peak, report.unit))?;
+            let since = |time: &TimeSpan| (after(span.start, time.start), after(span.start, time.end));
+            let partial = report.partial.iter().map(since).collect();
+            let mut map = TargetMap { name: group.name(), panels, schemes: Vec::new(), partial, figures, tracks };
+            add_schemes(record, groups, &self.cut.options(group.identity, span), &mut map, report)?;
+            maps.push(map);
+        }
+        Ok(maps)
+    }
 }
 
 /// Adds where schemes were applied to the target of a map.
@@ -182,12 +220,6 @@ fn scheme_name(group: &Group<'_>, side_data: &[Side]) -> String {
         Some(action) => format!("scheme {number} ({action})"),
         None => format!("scheme {number}"),
     }
-}
-
-/// A panel of which only the axes are kept.
-fn without_cells(grid: &Grid) -> Grid {
-    let (time, space) = (grid.time.clone(), grid.space.clone());
-    Grid { time, space, heat: Vec::new(), cover: Vec::new(), checks: Vec::new() }
 }
 
 fn cover_at(grid: &Grid, column: usize, row: usize) -> f64 {

@@ -4,9 +4,9 @@ use super::{Group, after};
 use crate::ReportError;
 use crate::cpu_profile::course;
 use crate::heats::Unit;
-use crate::series;
-use crate::wss::{self, WssReport};
-use damo_frame::Record;
+use crate::series::{self, by_target, excluded, measure_with_error, usable};
+use crate::wss::{WssOptions, working_set};
+use damo_frame::{Detail, Record};
 use damo_model::human::{Style, format_size};
 use damo_model::{Bytes, Nanos, ProcessFootprint, Side, Stamp, SystemFootprint, TargetKey};
 use serde::Serialize;
@@ -117,14 +117,6 @@ impl<'a> Clock<'a> {
     }
 }
 
-/// The working sets of all targets, snapshot by snapshot; without those of regions that had not settled if `settled`, of
-/// which figures are, here as in the other reports.
-fn working_sets(record: &Record, settled: bool) -> Result<WssReport, ReportError> {
-    let exclude_samples = if settled { None } else { Some(0) };
-    let options = wss::WssOptions { exclude_samples, per_target: true, ..Default::default() };
-    wss::wss(std::slice::from_ref(record), &options)
-}
-
 /// Makes the tracks of targets, of which a record may have thousands: what is needed of the record is put in order once.
 pub(super) struct TrackMaker<'r> {
     clock: Clock<'r>,
@@ -139,26 +131,38 @@ pub(super) struct TrackMaker<'r> {
     one_id: bool,
 }
 
-/// Series of numbers by the target that they are of.
+/// Working sets by the target that they are of, in the order in which targets first appear.
+#[derive(Default)]
 struct OfTargets {
-    report: WssReport,
+    series: Vec<Vec<series::Point>>,
     at: HashMap<TargetKey, usize>,
 }
 
 impl OfTargets {
-    fn new(report: WssReport) -> Self {
-        let targets = report.series.iter().enumerate().filter_map(|(i, series)| Some((series.target?, i)));
-        let at = targets.collect();
-        Self { report, at }
+    /// The working sets of all snapshots, and those without the ones of regions that had not settled, of which figures are,
+    /// here as in the other reports.
+    fn all_and_settled(record: &Record) -> Result<[Self; 2], ReportError> {
+        let WssOptions { filter, acc_thres, sz_thres, .. } = WssOptions::default();
+        let filter = filter.plain_monitoring(record);
+        let points = measure_with_error(record, &filter, Detail::WithoutAges, |rows| {
+            (working_set(rows, acc_thres, sz_thres), 0.0)
+        })?;
+        let [mut all, mut settled] = [Self::default(), Self::default()];
+        for (target, points) in by_target(&points) {
+            for (sets, exclude) in [(&mut all, Some(0)), (&mut settled, excluded(record, None))] {
+                sets.at.insert(target, sets.series.len());
+                sets.series.push(usable(&points, exclude).0);
+            }
+        }
+        Ok([all, settled])
     }
 
-    /// The points of a group's targets that can be trusted, by time.
+    /// The points of a group's targets, by time.
     fn points(&self, group: &Group<'_>) -> Vec<&series::Point> {
-        let mut ours: Vec<usize> =
-            group.targets.iter().filter_map(|target| self.at.get(&target.key)).copied().collect();
+        let ours = group.targets.iter().filter_map(|target| self.at.get(&target.key));
+        let mut ours: Vec<usize> = ours.copied().collect();
         ours.sort_unstable();
-        let ours = ours.into_iter().filter_map(|i| self.report.series.get(i));
-        let mut points: Vec<_> = ours.flat_map(|series| &series.points).filter(|point| !point.partial).collect();
+        let mut points: Vec<_> = ours.into_iter().filter_map(|i| self.series.get(i)).flatten().collect();
         points.sort_by_key(|point| point.start);
         points
     }
@@ -178,12 +182,13 @@ impl<'r> TrackMaker<'r> {
                 _ => {}
             }
         }
+        let [working_sets, settled] = OfTargets::all_and_settled(record)?;
         let first = record.targets().first().map(|target| target.target_id);
         Ok(Self {
             clock: Clock::new(record, start)?,
             end: record.time_span().map_or(start, |span| span.end),
-            working_sets: OfTargets::new(working_sets(record, false)?),
-            settled: OfTargets::new(working_sets(record, true)?),
+            working_sets,
+            settled,
             of_target,
             of_pid,
             system,

@@ -7,7 +7,7 @@ use super::WssOptions;
 use crate::ReportError;
 use crate::confidence::membership_variance;
 use crate::filter::{Filter, for_each_rows};
-use crate::heats::MappingNames;
+use crate::heats::{MappingNames, MappingsOfTargets};
 use crate::series::Point;
 use crate::survey::Identity;
 use damo_frame::Record;
@@ -70,8 +70,9 @@ pub(super) fn series(
     options: &WssOptions,
 ) -> Result<Vec<(TargetKey, String, Vec<Point>)>, ReportError> {
     let mut layouts: HashMap<TargetKey, MappingLayout> = HashMap::new();
+    let mappings = MappingsOfTargets::of(std::slice::from_ref(record))?;
     for target in record.targets() {
-        let names = MappingNames::of(std::slice::from_ref(record), Identity::from(target))?;
+        let names = mappings.names(Identity::from(target));
         layouts.insert(target.key, MappingLayout::new(&names));
     }
     if layouts.values().all(|layout| layout.spans.is_empty()) {

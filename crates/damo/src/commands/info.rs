@@ -8,7 +8,7 @@ use crate::output;
 use crate::progress;
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
-use damo_frame::{FrameError, Record};
+use damo_frame::{Detail, FrameError, Record};
 use damo_model::calendar::date_of_day;
 use damo_model::human::{Show, Style, count_text, format_nr, format_size, plain_json, time_text};
 use damo_model::{Bytes, Intervals, Nanos, Ops, Selection, Side, Source, Target, TargetKey, TimeSpan};
@@ -97,8 +97,9 @@ struct Facts<'a> {
 
 impl<'a> Facts<'a> {
     fn of(record: &'a Record) -> Result<Self> {
-        let pass = record.fold::<Pass, FrameError>(
+        let pass = record.fold_detail::<Pass, FrameError>(
             &Selection::all(),
+            Detail::Heads,
             Pass::default,
             |pass, chunk| {
                 for head in chunk.heads() {
