@@ -53,3 +53,16 @@ fn keys_move_through_a_record_and_the_terminal_is_as_before() {
     enter("stty -a | grep -o ' icanon'");
     terminal.shows(&[" icanon"]);
 }
+
+#[test]
+fn a_key_pressed_while_the_terminal_changes_its_size_is_read_at_once() {
+    let dir = tempfile::tempdir().expect("a directory");
+    record(&dir.path().join("stairs.damo"));
+    let Some(terminal) = Tmux::start(dir.path(), "NO_COLOR=1") else { return };
+    terminal.keys(&[&format!("'{}' stairs.damo", viewer().display()), "Enter"]);
+    terminal.shows(&["end of the record"]);
+    for turn in 1..=7 {
+        terminal.tmux(&["resize-window", "-x", &(100 + turn).to_string(), ";", "send-keys", "Left"]);
+        terminal.shows(&[&format!("{} s back", 6 * turn)]);
+    }
+}

@@ -5,6 +5,7 @@
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
+use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
 use std::fs::File;
 use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -43,6 +44,19 @@ impl Keyboard {
         keys(self.fd(), patience)
     }
 
+    /// Has keys that are there announced once more to who reads them.
+    ///
+    /// The library that reads keys is told only once that there are some, and if the terminal's size changed in the same
+    /// moment, it forgets it: the key would stay unread until the next one is pressed. Setting the terminal's attributes to
+    /// what they are makes the kernel tell it again.
+    ///
+    /// # Errors
+    /// If the attributes cannot be read or set.
+    pub(crate) fn announce(&self) -> io::Result<()> {
+        let attributes = tcgetattr(self.fd())?;
+        Ok(tcsetattr(self.fd(), OptionalActions::Now, &attributes)?)
+    }
+
     fn fd(&self) -> BorrowedFd<'_> {
         match self {
             Self::Stdin(stdin) => stdin.as_fd(),
@@ -66,7 +80,11 @@ fn keys(fd: BorrowedFd<'_>, patience: Duration) -> io::Result<Keys> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+    use std::ffi::OsStr;
     use std::io::Write;
+    use std::os::unix::ffi::OsStrExt;
 
     #[test]
     fn a_terminal_that_is_gone_is_told_from_one_without_keys() {
@@ -77,5 +95,28 @@ mod tests {
         assert_eq!(look(), Keys::Some);
         drop(writer);
         assert_eq!(look(), Keys::Gone);
+    }
+    #[test]
+    fn keys_that_are_announced_once_more_wake_who_waits_for_a_change() {
+        let controller = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
+        grantpt(&controller).and_then(|()| unlockpt(&controller)).expect("allowed");
+        let name = ptsname(&controller, Vec::new()).expect("its name");
+        let file = File::open(OsStr::from_bytes(name.as_bytes())).expect("its other side");
+        let mut attributes = tcgetattr(&file).expect("attributes");
+        attributes.make_raw();
+        tcsetattr(&file, OptionalActions::Now, &attributes).expect("raw");
+        let keyboard = Keyboard::Terminal(file);
+        let changes = epoll::create(CreateFlags::CLOEXEC).expect("epoll");
+        epoll::add(&changes, keyboard.fd(), EventData::new_u64(0), EventFlags::IN | EventFlags::ET).expect("added");
+        let changed = || {
+            let mut events = Vec::with_capacity(1);
+            let patience = Timespec { tv_sec: 0, tv_nsec: 1_000_000 };
+            epoll::wait(&changes, rustix::buffer::spare_capacity(&mut events), Some(&patience)).expect("waited") == 1
+        };
+        rustix::io::write(&controller, b"q").expect("a key");
+        assert!(changed(), "the key is told");
+        assert!(!changed(), "and only once");
+        keyboard.announce().expect("announced");
+        assert!(changed(), "but then once more");
     }
 }

@@ -77,10 +77,14 @@ fn run(terminal: &mut DefaultTerminal, monitor: &Monitor, options: &mut ScreenOp
         let mut patience = REDRAW;
         // All keys that are there before the next picture, and changes of the terminal's size, which are not waited for.
         loop {
-            if keyboard.wait(std::mem::take(&mut patience))? == Keys::Gone {
+            let keys = keyboard.wait(std::mem::take(&mut patience))?;
+            if keys == Keys::Gone {
                 return Ok(());
             }
             if !event::poll(Duration::ZERO)? {
+                if keys == Keys::Some {
+                    keyboard.announce()?;
+                }
                 break;
             }
             let Event::Key(key) = event::read()? else { continue };
