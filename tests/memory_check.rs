@@ -12,7 +12,8 @@ fn step(directory: &Path, numbers: u32) -> Output {
     let mut command = Command::new(top().join("scripts/memory-check"));
     command.current_dir(directory).env("DAMO", env!("CARGO_BIN_EXE_damo"));
     command.env("GITHUB_STEP_SUMMARY", directory.join("summary.md"));
-    let record = "--source referenced -a 200ms";
+    // Between two looks at the pages the program goes over its table many times, also on a busy machine.
+    let record = "--source referenced -s 200ms -a 400ms";
     command.args(["--conditions", "conditions.toml", "--runs", "2", "--record", record, "--", "awk"]);
     command.args(["-v", &format!("N={numbers}"), "-v", "SECONDS=3", "-f", "table.awk"]);
     command.output().expect("a shell")
@@ -26,8 +27,11 @@ fn said(output: &Output) -> String {
 fn a_program_that_grew_fails_and_one_that_did_not_passes() {
     let here = tempfile::tempdir().expect("temporary directory");
     fs::copy(top().join("testdata/ci/table.awk"), here.path().join("table.awk")).expect("copied");
-    fs::copy(top().join("testdata/ci/memory.toml"), here.path().join("conditions.toml")).expect("copied");
-    let first = step(here.path(), 200_000);
+    // Much less than what doubles, and much more than virtual machines and busy ones blur: there a page that is used can
+    // count as not referenced, because the processor is not told to look it up anew.
+    let conditions = fs::read_to_string(top().join("testdata/ci/memory.toml")).expect("read").replace("+5%", "+50%");
+    fs::write(here.path().join("conditions.toml"), conditions).expect("written");
+    let first = step(here.path(), 100_000);
     if said(&first).contains("cannot be recorded") || said(&first).contains("not tell which pages") {
         // Where nobody may read which pages a process references, there is nothing to check.
         return;
@@ -36,11 +40,11 @@ fn a_program_that_grew_fails_and_one_that_did_not_passes() {
     assert!(said(&first).contains("there is no baseline"), "{}", said(&first));
     fs::rename(here.path().join("memory-check"), here.path().join("baseline")).expect("renamed");
 
-    let same = step(here.path(), 200_000);
+    let same = step(here.path(), 100_000);
     assert_eq!(same.status.code(), Some(0), "{}", said(&same));
-    let grown = step(here.path(), 240_000);
+    let grown = step(here.path(), 200_000);
     assert_eq!(grown.status.code(), Some(1), "{}", said(&grown));
-    assert!(said(&grown).contains("FAILS       [heap]:wss-p50 +5 %"), "{}", said(&grown));
+    assert!(said(&grown).contains("FAILS       [heap]:wss-p50 +50 %"), "{}", said(&grown));
     let results = here.path().join("memory-check");
     for (file, begins) in [
         ("run-1.damo", ""),
