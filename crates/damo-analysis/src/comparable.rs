@@ -13,7 +13,7 @@ const SAME_LENGTH: f64 = 1.5;
 /// Why runs cannot be compared.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum Incomparable {
+pub(crate) enum Incomparable {
     /// One side is of physical memory, the other one of processes.
     #[error("{physical} is of physical memory and {processes} of processes: they have nothing in common")]
     OperationsSets {

@@ -30,7 +30,7 @@ const NEAREST: f64 = 0.25;
 
 /// A figure of one side, with the ends of its 95 % interval.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Estimate {
+pub(crate) struct Estimate {
     /// The figure: the mean over runs.
     pub value: f64,
     /// Half of the width of the 95 % interval.
@@ -45,9 +45,9 @@ pub struct Comparison {
     /// What is compared.
     pub figure: Figure,
     /// The figure of the base's runs.
-    pub base: Estimate,
+    pub(crate) base: Estimate,
     /// The figure of the new side's runs.
-    pub new: Estimate,
+    pub(crate) new: Estimate,
     /// New less base.
     pub difference: f64,
     /// Half of the width of the difference's 95 % interval.
@@ -60,7 +60,7 @@ pub struct Comparison {
 
 /// What a comparison says.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Answer {
+pub(crate) enum Answer {
     /// The difference is within the margin.
     NoChange,
     /// There is a difference.
@@ -71,7 +71,7 @@ pub enum Answer {
 
 /// What would decide a comparison if its difference stayed as it is: one or the other.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Needs {
+pub(crate) struct Needs {
     /// So many more runs of each side.
     pub runs: u64,
     /// Or runs that are longer by so much; `None` where only more runs help.
@@ -80,7 +80,7 @@ pub struct Needs {
 
 /// Up to where differences are of no interest, in the figure's unit.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Margin {
+pub(crate) struct Margin {
     /// No difference up to this one is called a change.
     pub of_interest: f64,
     /// An interval within this is called no change. At least [`Margin::of_interest`]; more for parts of a working set, of
@@ -96,7 +96,7 @@ impl From<f64> for Margin {
 
 /// Where in a new run is what is at a place of a base run: pairs of shares of their lengths, both ascending.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Alignment {
+pub(crate) struct Alignment {
     /// The places that are known, without the two ends.
     pub knots: Vec<(f64, f64)>,
 }
@@ -122,15 +122,7 @@ impl Alignment {
 }
 
 impl Estimate {
-    /// The figure of some runs.
-    ///
-    /// # Errors
-    /// If one of them does not tell it.
-    pub fn of<R: AsRef<Course>>(figure: &Figure, runs: &[R]) -> Result<Estimate, AnalysisError> {
-        Estimate::of_series(figure, runs, &series_of(figure, runs)?)
-    }
-
-    /// The same, where the runs' courses of the figure are known.
+    /// The figure of some runs, of which the courses are known.
     fn of_series<R: AsRef<Course>>(
         figure: &Figure,
         runs: &[R],
@@ -170,7 +162,7 @@ impl Comparison {
     ///
     /// # Errors
     /// If a run does not tell the figure.
-    pub fn of<R: AsRef<Course>>(
+    pub(crate) fn of<R: AsRef<Course>>(
         figure: &Figure,
         base: &[R],
         new: &[R],
@@ -246,7 +238,7 @@ impl Comparison {
     }
 
     /// What it says when differences up to `margin` are of no interest.
-    pub fn answer(&self, margin: impl Into<Margin>) -> Answer {
+    pub(crate) fn answer(&self, margin: impl Into<Margin>) -> Answer {
         let margin = margin.into();
         let size = self.difference.abs();
         if size > margin.of_interest && size > self.within * FIRM {

@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, HashMap};
 
 /// How a figure goes on from snapshot to snapshot of one mapped area.
 #[derive(Clone, Debug, PartialEq)]
-pub struct AreaCourse {
+pub(crate) struct AreaCourse {
     /// The process's name; empty where it is not known.
     pub process: String,
     /// The mapping's name, without its folders; [`UNMAPPED`] for what lies in no known mapping.
@@ -57,7 +57,7 @@ pub struct Course {
     /// tell ages or intervals.
     pub idle: Vec<(Nanos, Vec<f64>)>,
     /// The mapped areas by process and address, and what was accessed in no known mapping.
-    pub areas: Vec<AreaCourse>,
+    pub(crate) areas: Vec<AreaCourse>,
     /// Resident memory of all processes, when it was read, in bytes.
     pub resident: Vec<(Nanos, f64)>,
     /// Texts and times of the marks, on the record's clock.

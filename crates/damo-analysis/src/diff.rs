@@ -87,10 +87,10 @@ pub struct Row {
     /// What it is of; `None` for the whole.
     pub area: Option<AreaName>,
     /// Up to where the difference is of no interest.
-    pub margin: Margin,
+    pub(crate) margin: Margin,
     /// What the difference says; `None` for the largest working set: one snapshot decides it, and no interval tells how it
     /// would vary.
-    pub answer: Option<Answer>,
+    pub(crate) answer: Option<Answer>,
 }
 
 /// How two sides of runs differ.
@@ -101,7 +101,7 @@ pub struct Diff {
     /// The runs of the new side.
     pub new: Vec<Course>,
     /// How times were aligned.
-    pub aligned_by: AlignedBy,
+    pub(crate) aligned_by: AlignedBy,
     /// Differences up to this one are of no interest, in percent.
     pub margin: f64,
     /// The figures: those of the whole, then those of mappings, the largest first.
@@ -109,7 +109,7 @@ pub struct Diff {
     /// The phases that all runs have, where times were aligned by them.
     pub phases: Vec<PhaseRow>,
     /// Mappings that one side only has.
-    pub one_sided: Vec<AreaName>,
+    pub(crate) one_sided: Vec<AreaName>,
     /// What else a reader should know.
     pub notes: Vec<String>,
     /// The phases that are compared, as in [`DiffOptions::phases`].

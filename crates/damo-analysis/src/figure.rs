@@ -91,7 +91,7 @@ impl Figure {
     }
 
     /// A difference of two values for people, with its sign.
-    pub fn show_difference(&self, difference: f64) -> String {
+    pub(crate) fn show_difference(&self, difference: f64) -> String {
         let sign = if difference < 0.0 { "-" } else { "+" };
         let size = difference.abs();
         if self.is_size() {

@@ -5,7 +5,7 @@
 pub mod check;
 mod comparable;
 pub mod compare;
-pub mod course;
+mod course;
 pub mod diff;
 mod error;
 pub mod explain;
@@ -14,5 +14,4 @@ pub mod phases;
 pub mod right_size;
 mod text;
 
-pub use comparable::Incomparable;
 pub use error::AnalysisError;

@@ -52,7 +52,7 @@ pub struct Phase {
 
 impl Phase {
     /// Bytes of the hot set, as a mean.
-    pub fn hot_bytes(&self) -> f64 {
+    pub(crate) fn hot_bytes(&self) -> f64 {
         self.hot.iter().map(|(_, bytes)| bytes).sum()
     }
 }

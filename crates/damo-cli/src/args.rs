@@ -164,7 +164,7 @@ pub struct RecordArgs {
     /// With `referenced`, /proc tells how much of each mapping was accessed: exact in bytes, but where in a mapping is not
     /// known. Intervals are 100 ms and 1 s then, and longer for large processes, so that it takes about 1 % of a CPU.
     #[arg(long, value_enum, value_name = "SOURCE", help_heading = "Targets")]
-    pub source: Option<SourceName>,
+    pub(crate) source: Option<SourceName>,
 
     /// Simulate the workloads that these masim configuration files describe, instead of using the kernel's DAMON.
     ///
@@ -261,7 +261,7 @@ pub struct DoctorArgs {
 
 /// Which features to list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum FeaturesWanted {
+pub(crate) enum FeaturesWanted {
     /// All features that this version knows.
     #[default]
     All,
@@ -278,7 +278,7 @@ pub enum FeaturesWanted {
 pub struct FeaturesArgs {
     /// Which features to list.
     #[arg(value_enum, default_value_t)]
-    pub which: FeaturesWanted,
+    pub(crate) which: FeaturesWanted,
 
     /// As JSON, for scripts.
     #[arg(long)]
@@ -291,7 +291,7 @@ pub struct FeaturesArgs {
 
 /// A source of snapshots on the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum SourceName {
+pub(crate) enum SourceName {
     /// DAMON, and nothing else
     Damon,
     /// How much of each mapping was referenced

@@ -4,9 +4,8 @@
 mod module;
 mod tune;
 
-pub use module::module;
-pub(crate) use module::one_module;
-pub use tune::tune;
+pub(crate) use module::{module, one_module};
+pub(crate) use tune::tune;
 
 use crate::args::steer::{ForegroundArgs, ParameterFormat, PrintArgs, StartArgs, StatusArgs, StopArgs};
 use crate::args::{MonitorArgs, SetupArgs};
@@ -45,7 +44,7 @@ fn explained(machine: &Machine, error: CliError) -> CliError {
 ///
 /// # Errors
 /// What is wrong with the command line or the machine, each with the remedy; then everything is as before.
-pub fn start(args: &StartArgs, out: &mut dyn Write) -> Result<ExitCode, CliError> {
+pub(crate) fn start(args: &StartArgs, out: &mut dyn Write) -> Result<ExitCode, CliError> {
     on_machine(&args.root, |machine| start_on(machine, args, out))
 }
 
@@ -138,7 +137,7 @@ fn print_writes(writes: &[(PathBuf, String)], out: &mut dyn Write) -> Result<Exi
 ///
 /// # Errors
 /// If nothing runs, or what runs is someone else's, or something could not be put back.
-pub fn stop(args: &StopArgs) -> Result<ExitCode, CliError> {
+pub(crate) fn stop(args: &StopArgs) -> Result<ExitCode, CliError> {
     let (stopped, modules) = on_machine(&args.root, |machine| {
         let stopped = machine.steer().stop(args.adopt)?;
         Ok((stopped, machine.resume_modules_of_start()?))
@@ -153,7 +152,7 @@ pub fn stop(args: &StopArgs) -> Result<ExitCode, CliError> {
 ///
 /// # Errors
 /// If DAMON's files cannot be read or `out` cannot be written to.
-pub fn status(args: &StatusArgs, out: &mut dyn Write) -> Result<ExitCode, CliError> {
+pub(crate) fn status(args: &StatusArgs, out: &mut dyn Write) -> Result<ExitCode, CliError> {
     on_machine(&args.root, |machine| status_on(machine, args, out))
 }
 

@@ -3,14 +3,17 @@
 use crate::args::module::{ModuleActionArgs, ModuleArgs};
 use crate::args::steer::{StartArgs, StatusArgs, StopArgs, TuneArgs};
 use crate::{CliError, steer};
-use clap::Subcommand;
+use clap::{ArgMatches, Command, FromArgMatches, Subcommand};
 use damo_kernel::sysfs::Module;
 use std::io::Write;
 use std::process::ExitCode;
 
 /// A command by which DAMON is started, tuned, stopped or shown.
+#[derive(Debug)]
+pub struct Steering(SteeringCommand);
+
 #[derive(Debug, Subcommand)]
-pub enum Steering {
+enum SteeringCommand {
     /// Start DAMON, optionally with schemes, and leave it running
     Start(StartArgs),
     /// Change parameters of DAMON while it runs
@@ -31,7 +34,7 @@ pub enum Steering {
 impl Steering {
     /// Whether its result is what it prints.
     pub fn prints(&self) -> bool {
-        matches!(self, Steering::Start(_) | Steering::Status(_) | Steering::Module(_))
+        matches!(self.0, SteeringCommand::Start(_) | SteeringCommand::Status(_) | SteeringCommand::Module(_))
     }
 
     /// Does it; what it prints goes to `out`.
@@ -39,14 +42,43 @@ impl Steering {
     /// # Errors
     /// If the options make no sense, or the kernel or this machine refuses.
     pub fn run(&self, out: &mut dyn Write) -> Result<ExitCode, CliError> {
-        match self {
-            Steering::Start(args) => steer::start(args, out),
-            Steering::Tune(args) => steer::tune(args),
-            Steering::Stop(args) => steer::stop(args),
-            Steering::Status(args) => steer::status(args, out),
-            Steering::Module(args) => steer::module(args, out),
-            Steering::Reclaim(args) => steer::one_module(Some(Module::Reclaim), args, out),
-            Steering::LruSort(args) => steer::one_module(Some(Module::LruSort), args, out),
+        match &self.0 {
+            SteeringCommand::Start(args) => steer::start(args, out),
+            SteeringCommand::Tune(args) => steer::tune(args),
+            SteeringCommand::Stop(args) => steer::stop(args),
+            SteeringCommand::Status(args) => steer::status(args, out),
+            SteeringCommand::Module(args) => steer::module(args, out),
+            SteeringCommand::Reclaim(args) => steer::one_module(Some(Module::Reclaim), args, out),
+            SteeringCommand::LruSort(args) => steer::one_module(Some(Module::LruSort), args, out),
         }
+    }
+}
+
+// The commands are those of the enum; which they are, and their options, is no concern of the two programs.
+impl Subcommand for Steering {
+    fn augment_subcommands(command: Command) -> Command {
+        SteeringCommand::augment_subcommands(command)
+    }
+
+    fn augment_subcommands_for_update(command: Command) -> Command {
+        SteeringCommand::augment_subcommands_for_update(command)
+    }
+
+    fn has_subcommand(name: &str) -> bool {
+        SteeringCommand::has_subcommand(name)
+    }
+}
+
+impl FromArgMatches for Steering {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        SteeringCommand::from_arg_matches(matches).map(Self)
+    }
+
+    fn from_arg_matches_mut(matches: &mut ArgMatches) -> Result<Self, clap::Error> {
+        SteeringCommand::from_arg_matches_mut(matches).map(Self)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        self.0.update_from_arg_matches(matches)
     }
 }

@@ -1,18 +1,14 @@
 //! Dates of partitions, in UTC.
 
+use crate::ExportError;
 use damo_model::Nanos;
 use damo_model::calendar::{date_of_day, day_of_date};
 
 const DAY: i64 = 86_400;
 const SECOND: i64 = 1_000_000_000;
 
-/// A text that is no moment.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("'{0}' is no moment: give seconds since 1970, a date as 2026-11-30, or 2026-11-30T10:00:00Z (UTC)")]
-pub struct NoMoment(String);
-
 /// The date of a moment since 1970, as `2026-11-30`.
-pub fn date_of(at: Nanos) -> String {
+pub(crate) fn date_of(at: Nanos) -> String {
     let (year, month, day) = date_of_day(at.0.div_euclid(SECOND).div_euclid(DAY));
     format!("{year:04}-{month:02}-{day:02}")
 }
@@ -21,8 +17,8 @@ pub fn date_of(at: Nanos) -> String {
 ///
 /// # Errors
 /// If the text is none of these, or no date that exists.
-pub fn parse_moment(text: &str) -> Result<Nanos, NoMoment> {
-    let wanted = || NoMoment(text.to_owned());
+pub fn parse_moment(text: &str) -> Result<Nanos, ExportError> {
+    let wanted = || ExportError::NoMoment(text.to_owned());
     if let Ok(seconds) = text.parse::<i64>() {
         return seconds.checked_mul(SECOND).map(Nanos).ok_or_else(wanted);
     }
@@ -62,8 +58,8 @@ mod tests {
     #[test]
     fn a_moment_is_a_date_a_time_of_day_or_seconds() {
         let noon = Nanos(1_796_040_000 * SECOND);
-        assert_eq!(parse_moment("2026-11-30T12:00:00Z"), Ok(noon));
-        assert_eq!(parse_moment("1796040000"), Ok(noon));
+        assert_eq!(parse_moment("2026-11-30T12:00:00Z").unwrap(), noon);
+        assert_eq!(parse_moment("1796040000").unwrap(), noon);
         assert_eq!(date_of(noon), "2026-11-30");
         assert_eq!(date_of(Nanos(-1)), "1969-12-31");
         for wrong in

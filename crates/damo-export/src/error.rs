@@ -44,6 +44,9 @@ pub enum ExportError {
         /// Name of the column whose value does not fit.
         column: String,
     },
+    /// A text that is no moment.
+    #[error("'{0}' is no moment: give seconds since 1970, a date as 2026-11-30, or 2026-11-30T10:00:00Z (UTC)")]
+    NoMoment(String),
     /// The system took no more bytes of a file.
     #[error("writing the data set failed: {0}")]
     Io(#[source] io::Error),

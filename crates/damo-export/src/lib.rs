@@ -13,7 +13,7 @@ mod parquet;
 mod writer;
 
 pub use columns::{ExportedColumn, ExportedTable, tables};
-pub use date::{NoMoment, date_of, parse_moment};
+pub use date::parse_moment;
 pub use error::ExportError;
 pub use export::{ExportOptions, Exported, check_version, export, is_there};
 pub use writer::ExportedFile;

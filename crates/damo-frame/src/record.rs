@@ -210,7 +210,7 @@ impl Record {
     ///
     /// # Errors
     /// As [`Record::side_data`].
-    pub fn profile_data(&self) -> Result<Vec<Side>, FrameError> {
+    pub(crate) fn profile_data(&self) -> Result<Vec<Side>, FrameError> {
         self.reader.profile().map_err(|source| self.read_error(source))
     }
 

@@ -54,7 +54,7 @@ pub use item::{Item, Sink, SinkError};
 pub use json::ParamError;
 pub use keyword::{NewerKeyword, UnknownKeyword};
 pub use meta::{Clock, ClockPair, Meta, Ops, Source, TracepointFormat};
-pub use placement::{COLD_AFTER, HeatClass, NodeHeat, NodeMemory, NodeThreads, PlacedMemory, Placement};
+pub use placement::{HeatClass, NodeHeat, NodeMemory, NodeThreads, PlacedMemory, Placement};
 pub use range_set::RangeSet;
 pub use region::{ColumnId, ExtraColumn, Region, Snapshot, SnapshotState};
 pub use select::Selection;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Memory is cold when it has not been accessed for so long.
-pub const COLD_AFTER: Nanos = Nanos(5_000_000_000);
+pub(crate) const COLD_AFTER: Nanos = Nanos(5_000_000_000);
 /// No kernel has more nodes; what a record says of others is left out.
 const MOST_NODES: u32 = 1024;
 
@@ -53,7 +53,7 @@ pub enum HeatClass {
     Hot,
     /// Neither hot nor cold.
     Warm,
-    /// Not accessed for [`COLD_AFTER`] or longer, or not accessed and nobody knows for how long.
+    /// Not accessed for five seconds or longer, or not accessed and nobody knows for how long.
     Cold,
 }
 
@@ -139,7 +139,7 @@ impl PlacedMemory {
 
     /// How many bytes of a range are on which node, as far as mappings with resident memory hold it: of each mapping, the
     /// range has memory on its nodes in the same proportions as the mapping itself.
-    pub fn on_nodes(&self, range: AddrRange, mut give: impl FnMut(u32, f64)) {
+    pub(crate) fn on_nodes(&self, range: AddrRange, mut give: impl FnMut(u32, f64)) {
         let first = self.mappings.partition_point(|(mapping, _)| mapping.end <= range.start);
         for (mapping, nodes) in self.mappings.get(first..).unwrap_or_default() {
             let Some(part) = mapping.intersection(range) else { break };

@@ -59,7 +59,7 @@ pub(crate) struct Sums {
     pub(crate) working_set: u64,
     /// Accessed in at least half of the samples.
     pub(crate) hot: u64,
-    /// Not accessed for [`damo_model::COLD_AFTER`] or longer, as far as ages are known.
+    /// Not accessed for five seconds or longer, as far as ages are known.
     pub(crate) cold: u64,
     /// All of it.
     pub(crate) monitored: u64,

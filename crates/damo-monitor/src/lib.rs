@@ -30,7 +30,6 @@ pub use error::MonitorError;
 pub use metrics::Metrics;
 pub use monitor::{End, Monitor};
 pub use plain::{PlainOptions, plain};
-pub use reading::{Reading, SchemeReading, TargetReading};
 #[cfg(feature = "screen")]
 pub use screen::{OnMark, ScreenOptions, ScreenStyle, Tone, screen};
 pub use source::Source;

@@ -15,7 +15,7 @@ pub(crate) const IDLE_PERCENTILES: [u32; 5] = [25, 50, 75, 90, 99];
 
 /// The figures of one span of time.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Reading {
+pub(crate) struct Reading {
     /// The span, on the record's clock.
     pub span: TimeSpan,
     /// Those of which there is a snapshot, by key.
@@ -32,7 +32,7 @@ pub struct Reading {
 
 /// One target's memory: means over the snapshots that ended in the span.
 #[derive(Clone, Debug, PartialEq)]
-pub struct TargetReading {
+pub(crate) struct TargetReading {
     /// The target's key in the record.
     pub key: TargetKey,
     /// Its process's id, if it is one.
@@ -68,7 +68,7 @@ pub struct TargetReading {
 
 /// What memory of a target is like that is on one NUMA node: estimates, but for the resident memory.
 #[derive(Clone, Debug, PartialEq)]
-pub struct NodeReading {
+pub(crate) struct NodeReading {
     /// The node's number.
     pub node: u32,
     /// How much of the process's resident memory is on it, as the kernel told last.
@@ -85,7 +85,7 @@ pub struct NodeReading {
 
 /// How a scheme is doing.
 #[derive(Clone, Debug, PartialEq)]
-pub struct SchemeReading {
+pub(crate) struct SchemeReading {
     /// kdamond, context and number, as far as they are told.
     pub name: String,
     /// What it does, if the parameters tell.
@@ -150,7 +150,7 @@ impl Mean {
 
 impl State {
     /// The figures of a span: of the snapshots that end after its start and not after its end.
-    pub fn reading(&self, span: TimeSpan) -> Reading {
+    pub(crate) fn reading(&self, span: TimeSpan) -> Reading {
         let mut means: BTreeMap<TargetKey, Mean> = BTreeMap::new();
         for moment in self.moments(span) {
             let mean = means.entry(moment.target).or_default();

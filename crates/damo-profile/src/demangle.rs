@@ -8,7 +8,7 @@ const MAX_NAME: usize = 512;
 /// A name without the encoding of its language: Rust's without the hash at its end, C++'s without the type that the function
 /// returns. Names in no encoding that is known stay as they are. Names longer than 512 bytes are cut.
 #[must_use]
-pub fn demangle(symbol: &str) -> String {
+pub(crate) fn demangle(symbol: &str) -> String {
     if let Ok(rust) = rustc_demangle::try_demangle(symbol) {
         return cut(&format!("{rust:#}"));
     }

@@ -32,7 +32,6 @@ mod places;
 mod record;
 mod symbolizer;
 
-pub use demangle::demangle;
 pub use module::{Frame, Module, ModuleKind, Problem, Resolved};
 pub use places::{OwnFiles, Places};
 pub use record::{ModuleOutcome, SampledCode};

@@ -18,7 +18,6 @@ mod tables;
 mod template;
 mod write;
 
-pub use boxes::{Align, BoxOptions, BoxValue, Scale};
 pub use histogram::HistogramOptions;
 pub use percentile::Percentiles;
 pub use snapshot::SortKey;
@@ -67,10 +66,6 @@ damo_model::with_defaults! {
         pub heatmap_static: bool,
         /// A box beside each region, even where the style has none.
         pub region_box: bool,
-        /// The boxes; `None` takes the style's.
-        pub boxes: Option<BoxOptions>,
-        /// Minimum widths of keywords, by the keyword with its angle brackets.
-        pub min_chars: Vec<(String, usize)>,
         /// Standard errors: at the end of each snapshot, and beside percentiles.
         pub errors: bool,
         /// Escape sequences for colours.

@@ -40,7 +40,7 @@ const PAGE: f64 = 4096.0;
 
 /// The bounds of each snapshot's working set, in the order of the record: points at the same places.
 #[derive(Clone, Debug, Default)]
-pub struct WorkingSetBounds {
+pub(crate) struct WorkingSetBounds {
     /// The working set is at least so large, in bytes. The variance is that of the checks of this snapshot.
     pub least: Vec<Point>,
     /// It is at most so large, in bytes. The variance is that of the mean of what was added to what was found: it is one number for
@@ -237,7 +237,7 @@ impl Sums {
 ///
 /// # Errors
 /// When the record cannot be read or the filter cannot be applied to it.
-pub fn bounded_working_sets(
+pub(crate) fn bounded_working_sets(
     record: &Record,
     filter: &Filter,
 ) -> Result<(Vec<Point>, Option<WorkingSetBounds>), ReportError> {

@@ -78,7 +78,7 @@ impl Rgb {
     }
 
     /// As in CSS: `#rrggbb`.
-    pub fn css(self) -> String {
+    pub(crate) fn css(self) -> String {
         format!("#{:02x}{:02x}{:02x}", self.0, self.1, self.2)
     }
 }

@@ -16,7 +16,7 @@ mod show;
 mod stacks;
 
 pub use choice::{Choice, Hot};
-pub use count::{Caller, Function, FunctionsOfTime, functions_of_times};
+pub use count::{Caller, Function, functions_of_times};
 pub use course::{Course, course};
 pub use diff::{Change, ProfileDifference, difference};
 pub use firefox::write_firefox;
@@ -106,7 +106,7 @@ pub struct Basis {
 ///
 /// # Errors
 /// If none has one, with the remedy; or a record cannot be read.
-pub fn profile_of(records: &[Record]) -> Result<Profile, ReportError> {
+pub(crate) fn profile_of(records: &[Record]) -> Result<Profile, ReportError> {
     if let Some(profile) = find_profile(records)? {
         return Ok(profile);
     }

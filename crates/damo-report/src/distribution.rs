@@ -130,7 +130,7 @@ const RANGES: usize = 10;
 
 /// How many values lie in a range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Bin {
+pub(crate) struct Bin {
     /// The smallest value that it may hold.
     pub from: u64,
     /// To, not included.
@@ -156,7 +156,7 @@ impl Distribution {
     }
 
     /// How many values lie in each of some equal ranges from the smallest to the largest; empty without values.
-    pub fn histogram(&self, ranges: usize) -> Vec<Bin> {
+    pub(crate) fn histogram(&self, ranges: usize) -> Vec<Bin> {
         let (Some(min), Some(max)) = (self.values.iter().min(), self.values.iter().max()) else { return Vec::new() };
         let step = (max - min).saturating_add(1).div_ceil(ranges.max(1) as u64).max(1);
         let from = |i: usize| min.saturating_add(step.saturating_mul(i as u64));

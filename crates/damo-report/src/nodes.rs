@@ -63,7 +63,7 @@ impl PlacementTimes {
 
 /// Memory by node in one snapshot, or the mean of several.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct NodesMoment {
+pub(crate) struct NodesMoment {
     /// When the first snapshot began.
     pub start: Nanos,
     /// When the last one ended.
@@ -107,7 +107,7 @@ impl NodesMoment {
 
 /// A target's memory by node.
 #[derive(Clone, Debug)]
-pub struct NodesSeries {
+pub(crate) struct NodesSeries {
     /// What to call the target.
     pub label: String,
     /// Snapshot by snapshot, in time order.
@@ -118,7 +118,7 @@ pub struct NodesSeries {
 #[derive(Clone, Debug)]
 pub struct NodesReport {
     /// One for each target whose placement is known.
-    pub series: Vec<NodesSeries>,
+    pub(crate) series: Vec<NodesSeries>,
     /// From when times are counted in what is shown.
     pub zero: Zero,
 }

@@ -20,7 +20,7 @@ use std::io::Write;
 
 /// What a probe found in one snapshot, or in several together.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct ProbeShare {
+pub(crate) struct ProbeShare {
     /// When the first snapshot began.
     pub start: Nanos,
     /// When the last one ended.
@@ -65,7 +65,7 @@ impl ProbeShare {
 
 /// What a probe found in a target's memory.
 #[derive(Clone, Debug)]
-pub struct ProbeSeries {
+pub(crate) struct ProbeSeries {
     /// What to call the target.
     pub label: String,
     /// The probe's number.
@@ -80,7 +80,7 @@ pub struct ProbeSeries {
 #[derive(Clone, Debug)]
 pub struct ProbesReport {
     /// One for each probe of each target.
-    pub series: Vec<ProbeSeries>,
+    pub(crate) series: Vec<ProbeSeries>,
     /// From when times are counted in what is shown.
     pub zero: Zero,
 }

@@ -54,7 +54,7 @@ pub struct Series {
     /// In time order.
     pub points: Vec<Point>,
     /// Between which values each of them lies, if known.
-    pub bounds: Option<WorkingSetBounds>,
+    pub(crate) bounds: Option<WorkingSetBounds>,
     /// The numbers, ranked.
     pub distribution: Distribution,
     /// What it is based on.
@@ -109,7 +109,7 @@ impl Used {
 
 /// What is known of a snapshot that passes without its regions.
 #[derive(Clone, Copy, Debug)]
-pub struct Outline {
+pub(crate) struct Outline {
     /// How many of its regions pass.
     pub regions: u64,
     /// The intervals in force: the snapshot's, or the record's.
@@ -120,7 +120,7 @@ pub struct Outline {
 ///
 /// # Errors
 /// When the record cannot be read or the filter cannot be applied to it.
-pub fn measure(
+pub(crate) fn measure(
     record: &Record,
     filter: &Filter,
     value: impl Fn(Outline) -> u64 + Sync,

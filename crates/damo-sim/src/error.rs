@@ -6,6 +6,18 @@ use damo_model::{ParamError, SinkError};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SimError {
+    /// A mistake in a configuration file.
+    #[error("{name}, line {line}: {what}; {remedy}")]
+    Config {
+        /// The workload's name as given to [`Workload::parse`](crate::Workload::parse).
+        name: String,
+        /// Line in the file, from 1.
+        line: usize,
+        /// What is wrong.
+        what: String,
+        /// What to do.
+        remedy: String,
+    },
     /// An option that cannot be.
     #[error("{option}: {what}; {remedy}")]
     Option {

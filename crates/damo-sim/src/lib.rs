@@ -45,7 +45,6 @@ pub use damos::SchemeStats;
 pub use error::SimError;
 pub use machine::MemoryUse;
 pub use options::{HUGE_PAGE, Layout, MAX_REGIONS, Options, PAGE_SIZE};
-pub use parse::ConfigError;
 pub use run::{Outcome, Progress, simulate};
 pub use truth::{Accessed, GroundTruth};
 pub use workload::{MemRegion, Pattern, Phase, RwMode, Workload};

@@ -3,19 +3,20 @@
 //! process, and writes down when it accessed what. `damo-workload` is the program to be monitored, `damo-score`
 //! compares a record with what it wrote down.
 //!
-//! - [`facts`]: what is in a record, in numbers
-//! - [`memory`]: the regions, and accesses to them
+//! - [`facts`]: what is in a record, in numbers, and how well it found what was accessed
 //! - [`phases`]: phases of known CPU time, and how well a profile tells of them
 //! - [`replay`]: the accesses of a record, made again
 //! - [`run`]: phases, one after the other
-//! - [`score`]: how well a record found it
 //! - [`truth`]: what happened when, as JSON lines
 #![forbid(unsafe_code)]
 
+mod error;
 pub mod facts;
-pub mod memory;
+mod memory;
 pub mod phases;
 pub mod replay;
 pub mod run;
-pub mod score;
+mod score;
 pub mod truth;
+
+pub use error::TestbedError;

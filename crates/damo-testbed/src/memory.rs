@@ -2,42 +2,10 @@
 //! each a mapping of its own, without touching a page. Every access goes through [`black_box`], so that the compiler
 //! must really make it; no `unsafe` is needed.
 
+use crate::error::TestbedError;
 use damo_model::{Addr, AddrRange};
 use damo_sim::{MemRegion, Pattern, RwMode};
 use std::hint::black_box;
-use std::io;
-
-/// Why a region could not be set up.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum MemoryError {
-    /// No address space is that large.
-    #[error("region {name}: {size} bytes are more than this machine can address; make it smaller")]
-    TooLarge {
-        /// Name of the region.
-        name: String,
-        /// Its configured size.
-        size: u64,
-    },
-    /// The file that should fill a region.
-    #[error("region {name}: cannot read {file}: {source}; name a readable file, or none")]
-    InitFile {
-        /// Name of the region.
-        name: String,
-        /// Name of the file whose content fills it.
-        file: String,
-        /// The reason that the system gave.
-        source: io::Error,
-    },
-    /// The file that should fill a region has nothing in it.
-    #[error("region {name}: {file} is empty; name a file with content, or none")]
-    EmptyInitFile {
-        /// Name of the region.
-        name: String,
-        /// Name of the file whose content fills it.
-        file: String,
-    },
-}
 
 /// The regions of a running workload, in the order of its configuration.
 #[derive(Debug)]
@@ -51,10 +19,10 @@ impl Memory {
     ///
     /// # Errors
     /// A size no machine has, or a file that cannot be read.
-    pub fn allocate(regions: &[MemRegion], seed: u64) -> Result<Memory, MemoryError> {
+    pub fn allocate(regions: &[MemRegion], seed: u64) -> Result<Memory, TestbedError> {
         let mut all = Vec::with_capacity(regions.len());
         for region in regions {
-            let too_large = || MemoryError::TooLarge { name: region.name.clone(), size: region.size.0 };
+            let too_large = || TestbedError::TooLarge { name: region.name.clone(), size: region.size.0 };
             let size =
                 usize::try_from(region.size.0).ok().filter(|&s| s <= isize::MAX as usize).ok_or_else(too_large)?;
             let mut bytes = vec![0; size];
@@ -104,14 +72,14 @@ impl Memory {
     }
 }
 
-fn fill(bytes: &mut [u8], name: &str, file: &str) -> Result<(), MemoryError> {
-    let content = std::fs::read(file).map_err(|source| MemoryError::InitFile {
+fn fill(bytes: &mut [u8], name: &str, file: &str) -> Result<(), TestbedError> {
+    let content = std::fs::read(file).map_err(|source| TestbedError::InitFile {
         name: name.to_owned(),
         file: file.to_owned(),
         source,
     })?;
     if content.is_empty() {
-        return Err(MemoryError::EmptyInitFile { name: name.to_owned(), file: file.to_owned() });
+        return Err(TestbedError::EmptyInitFile { name: name.to_owned(), file: file.to_owned() });
     }
     for (to, from) in bytes.iter_mut().zip(content.iter().cycle()) {
         *to = *from;

@@ -4,7 +4,7 @@
 //! Each stretch of addresses that was monitored becomes an area of the same size, whose pages are touched as often in each
 //! aggregation interval as samples found them accessed, spread evenly over it. Where it lies is up to the system.
 
-use crate::memory::MemoryError;
+use crate::error::TestbedError;
 use damo_kernel::areas::Areas;
 use damo_model::{AddrRange, Nanos, TimeSpan};
 use std::hint::black_box;
@@ -32,10 +32,10 @@ impl ReplayMemory {
     ///
     /// # Errors
     /// If this machine cannot address so much.
-    pub fn allocate(ranges: &[AddrRange]) -> Result<Self, MemoryError> {
+    pub fn allocate(ranges: &[AddrRange]) -> Result<Self, TestbedError> {
         let areas = ranges.iter().map(|range| {
             let size = range.size().0;
-            let too_large = || MemoryError::TooLarge { name: format!("{:#x}", range.start.0), size };
+            let too_large = || TestbedError::TooLarge { name: format!("{:#x}", range.start.0), size };
             let bytes = usize::try_from(size).map_err(|_| too_large())?;
             // Reserved by name only: what is not touched takes no memory.
             Ok(Area { range: *range, memory: Areas::new(1, bytes).map_err(|_| too_large())? })

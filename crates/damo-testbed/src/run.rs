@@ -1,11 +1,12 @@
 //! Runs a workload's phases, one after the other, each for its time, and notes what it does in a log.
 
-use crate::memory::{Memory, MemoryError};
+use crate::error::TestbedError;
+use crate::memory::Memory;
 use crate::truth::{Event, write_event};
 use damo_kernel::procfs::{clock_pair, now};
 use damo_model::Nanos;
 use damo_sim::{Phase, Workload};
-use std::io::{self, Write};
+use std::io::Write;
 use std::thread;
 use std::time::Duration;
 
@@ -35,18 +36,6 @@ pub struct PhaseDone {
     pub accesses: u64,
 }
 
-/// Why a run ended early.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum RunError {
-    /// No memory to run on.
-    #[error(transparent)]
-    Memory(#[from] MemoryError),
-    /// The log of what happened cannot be written.
-    #[error("cannot write the log of accesses: {0}; give another file to --truth")]
-    Truth(#[source] io::Error),
-}
-
 /// Runs all phases of a workload. `truth` takes the log, `done` hears of each phase.
 ///
 /// # Errors
@@ -56,9 +45,9 @@ pub fn run(
     options: &Options,
     truth: &mut dyn Write,
     done: &mut dyn FnMut(&PhaseDone),
-) -> Result<(), RunError> {
+) -> Result<(), TestbedError> {
     let mut memory = Memory::allocate(workload.regions(), options.seed)?;
-    let mut log = |event: &Event| write_event(truth, event).map_err(RunError::Truth);
+    let mut log = |event: &Event| write_event(truth, event).map_err(TestbedError::WriteLog);
     log(&Event::Process { pid: std::process::id(), workload: workload.name().to_owned(), clock: clock_pair() })?;
     for (i, region) in workload.regions().iter().enumerate() {
         if let Some(range) = memory.range(i) {
@@ -132,6 +121,7 @@ fn sleep_until(until: Nanos) {
 mod tests {
     use super::*;
     use crate::truth::Truth;
+    use std::io;
 
     const CONFIG: &str =
         "a, 65536\nb, 65536\n\nboth\n20\na, 0, 4096, 1\nb, 1, 1, 1\n\nonly b\n10\na, 0, 1, 0\nb, 0, 64, 3\n";

@@ -1,6 +1,7 @@
 //! What a workload really did, as JSON lines: who it was, where its regions lay, which phase accessed which regions from
 //! when to when. Each line is written out at once, so that the log of a workload that was killed is complete up to then.
 
+use crate::error::TestbedError;
 use damo_model::{AddrRange, ClockPair, Nanos};
 use serde::{Deserialize, Serialize};
 use std::io::{self, BufRead, Write};
@@ -58,7 +59,7 @@ pub fn write_event(out: &mut dyn Write, event: &Event) -> io::Result<()> {
 
 /// A phase that was run, to its end or until the workload was killed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RanPhase {
+pub(crate) struct RanPhase {
     /// The name of the phase.
     pub name: String,
     /// When it began, CLOCK_MONOTONIC.
@@ -79,24 +80,7 @@ pub struct Truth {
     /// Each region's name and place.
     pub regions: Vec<(String, AddrRange)>,
     /// What was run, in order.
-    pub phases: Vec<RanPhase>,
-}
-
-/// A log that is not one.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum TruthError {
-    /// The log could not be read.
-    #[error("cannot read the log: {0}")]
-    Io(#[from] io::Error),
-    /// A line that is no event.
-    #[error("line {line} of the log: {what}; is this a file that damo-workload --truth wrote?")]
-    Line {
-        /// Which, from 1.
-        line: usize,
-        /// What is wrong.
-        what: String,
-    },
+    pub(crate) phases: Vec<RanPhase>,
 }
 
 impl Truth {
@@ -104,15 +88,15 @@ impl Truth {
     ///
     /// # Errors
     /// A line that is no event, or an event out of order.
-    pub fn read(mut from: impl BufRead) -> Result<Truth, TruthError> {
+    pub fn read(mut from: impl BufRead) -> Result<Truth, TestbedError> {
         let mut truth = Truth::default();
         let mut text = String::new();
         for line in 1.. {
             text.clear();
-            if from.read_line(&mut text)? == 0 || !text.ends_with('\n') {
+            if from.read_line(&mut text).map_err(TestbedError::ReadLog)? == 0 || !text.ends_with('\n') {
                 break;
             }
-            let error = |what: String| TruthError::Line { line, what };
+            let error = |what: String| TestbedError::Line { line, what };
             let event = serde_json::from_str(&text).map_err(|e| error(e.to_string()))?;
             truth.add(event).map_err(error)?;
         }

@@ -79,11 +79,6 @@ impl Condition {
         Ok(Condition { subject, limit })
     }
 
-    /// Whether it needs a baseline.
-    pub fn is_relative(&self) -> bool {
-        matches!(self.limit, Limit::Rise(_) | Limit::Fall(_))
-    }
-
     /// For how long memory must be idle to count.
     pub(super) fn age(&self) -> Option<Nanos> {
         match &self.subject {

@@ -41,7 +41,7 @@ impl Verdict {
 
 impl Judgement {
     /// Who is to blame and when, in a clause; `None` if it does not fail or nobody can be named.
-    pub fn blame(&self) -> Option<String> {
+    pub(crate) fn blame(&self) -> Option<String> {
         let sign = |bytes: f64| if bytes < 0.0 { "-" } else { "+" };
         let is_limit = self.comparison.is_none();
         let name = |(mapping, bytes): (&str, f64)| {
@@ -63,7 +63,7 @@ impl Judgement {
 
 impl CheckReport {
     /// How many conditions hold and do not, in one sentence without a stop.
-    pub fn headline(&self) -> String {
+    pub(crate) fn headline(&self) -> String {
         let count = |verdict| self.judgements.iter().filter(|judgement| judgement.verdict == verdict).count();
         let (fails, unknown, skipped) = (count(Verdict::Fails), count(Verdict::NotJudged), count(Verdict::Skipped));
         let all = self.judgements.len();

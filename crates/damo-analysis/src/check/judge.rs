@@ -49,9 +49,9 @@ pub struct Judgement {
     /// What came of it.
     pub verdict: Verdict,
     /// The figure of the runs, where it has one.
-    pub found: Option<Estimate>,
+    pub(crate) found: Option<Estimate>,
     /// The comparison with the baseline, for conditions against one.
-    pub comparison: Option<Comparison>,
+    pub(crate) comparison: Option<Comparison>,
     /// Why, in a sentence without a stop.
     pub why: String,
     /// The mappings that have most of what is too much, the largest first; empty unless it fails.

@@ -12,7 +12,7 @@ use damo_report::filter::Filter;
 
 /// How times were aligned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AlignedBy {
+pub(crate) enum AlignedBy {
     /// By so many marks that all runs have.
     Marks(usize),
     /// By so many phases that all runs have.

@@ -39,7 +39,7 @@ pub(crate) struct AlignedArea {
 
 impl AreaName {
     /// Whether one side only has it.
-    pub fn is_one_sided(&self) -> bool {
+    pub(crate) fn is_one_sided(&self) -> bool {
         self.base.is_some() != self.new.is_some()
     }
 }

@@ -174,7 +174,7 @@ impl Diff {
     }
 
     /// How times were aligned, for people.
-    pub fn alignment_words(&self) -> String {
+    pub(crate) fn alignment_words(&self) -> String {
         match self.aligned_by {
             AlignedBy::Marks(count) => format!("by {}", count_text(count as u64, "mark")),
             AlignedBy::Phases(count) => format!("by {}", count_text(count as u64, "phase")),

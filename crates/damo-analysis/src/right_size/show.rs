@@ -12,7 +12,7 @@ const SHOWN: usize = 12;
 
 impl RightSize {
     /// The limits that have names, by size.
-    pub fn named(&self) -> Vec<(LimitPoint, &'static str)> {
+    pub(crate) fn named(&self) -> Vec<(LimitPoint, &'static str)> {
         let mut named = vec![(self.at(self.working_set), "p95 of the working set")];
         named.extend(self.knee.map(|knee| (knee, "knee: more memory gains little")));
         named.extend(self.chosen.map(|chosen| (chosen, "proposed: waiting for 0.1 % at most")));
@@ -22,7 +22,7 @@ impl RightSize {
     }
 
     /// The limit to set, in a sentence.
-    pub fn proposal(&self) -> String {
+    pub(crate) fn proposal(&self) -> String {
         match self.chosen {
             Some(LimitPoint { limit, refault, waiting }) if self.curve.len() > 1 => format!(
                 "With memory.high at {} about {} would be read back per second, and programs would wait for {} of the time \

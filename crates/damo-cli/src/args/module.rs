@@ -12,7 +12,7 @@ use std::path::PathBuf;
     damo module reclaim enable min_age=2min quota_sz=128M\n  \
     damo module reclaim set min_age=30s      change it while it is enabled\n  \
     damo module lru_sort disable")]
-pub struct ModuleArgs {
+pub(crate) struct ModuleArgs {
     /// Which module; all are shown if none is named.
     #[arg(value_name = "MODULE")]
     pub module: Option<ModuleName>,
@@ -24,7 +24,7 @@ pub struct ModuleArgs {
 
 /// What to do with a module.
 #[derive(Args, Debug)]
-pub struct ModuleActionArgs {
+pub(crate) struct ModuleActionArgs {
     /// What to do.
     #[arg(value_name = "ACTION")]
     pub action: Option<ModuleAction>,
@@ -44,7 +44,7 @@ pub struct ModuleActionArgs {
 
 /// A module on the command line.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum ModuleName {
+pub(crate) enum ModuleName {
     /// DAMON_STAT: idle times and bandwidth of all memory
     Stat,
     /// DAMON_RECLAIM: pages out what is idle
@@ -66,7 +66,7 @@ impl From<ModuleName> for Module {
 
 /// What to do with a module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ModuleAction {
+pub(crate) enum ModuleAction {
     /// Show it and its parameters, which is the default
     #[value(alias = "read", alias = "status")]
     Show,

@@ -127,7 +127,7 @@ pub struct MonitorArgs {
 
     /// What kind of memory samples are counted of, beside accesses.
     #[command(flatten)]
-    pub probes: ProbeArgs,
+    pub(crate) probes: ProbeArgs,
 
     /// Let the kernel tune the intervals (6.15 and later): aim at this share of access events over so many
     /// aggregations, with the sampling interval within the two bounds; bare times are microseconds.

@@ -11,7 +11,7 @@ const HEADING: &str = "Monitoring parameters";
 
 /// What was typed, in order.
 #[derive(Clone, Debug, Default)]
-pub struct ProbeArgs(Vec<(&'static str, Vec<String>)>);
+pub(crate) struct ProbeArgs(Vec<(&'static str, Vec<String>)>);
 
 crate::own_args!(ProbeArgs);
 

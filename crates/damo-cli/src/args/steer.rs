@@ -15,7 +15,7 @@ use std::path::PathBuf;
     damo start --damos_access_rate 0% 0% --damos_age 5s max --damos_action pageout $(pidof app)\n  \
     damo start --schemes schemes.json --dry_run\n\n\
     A scheme begins with its --damos_action; of several, the n-th of each option is for the n-th action.")]
-pub struct StartArgs {
+pub(crate) struct StartArgs {
     /// Targets, monitoring parameters and schemes.
     #[command(flatten)]
     pub setup: SetupArgs,
@@ -39,7 +39,7 @@ pub struct StartArgs {
 
 /// How parameters are printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum ParameterFormat {
+pub(crate) enum ParameterFormat {
     /// JSON.
     #[default]
     Json,
@@ -61,7 +61,7 @@ pub struct PrintArgs {
 
     /// As JSON or as YAML; --kdamonds and --schemes read both.
     #[arg(long, value_enum, default_value_t, conflicts_with = "dry_run")]
-    pub format: ParameterFormat,
+    pub(crate) format: ParameterFormat,
 
     /// Take the kernel's files from under this directory instead of `/`.
     #[arg(long, value_name = "DIR", default_value = "/", hide = true)]
@@ -78,7 +78,7 @@ pub struct PrintArgs {
     Options of schemes without a --damos_action change the schemes that run: the n-th of each is for the n-th scheme. \
     With --damos_action or --schemes, what is given are all schemes from now on.\n\n\
     Defaults named above are those of --replace; without it, what is not named stays as it is.")]
-pub struct TuneArgs {
+pub(crate) struct TuneArgs {
     /// Targets, monitoring parameters and schemes.
     #[command(flatten)]
     pub setup: SetupArgs,
@@ -124,7 +124,7 @@ pub struct ForegroundArgs {
 
 /// Options of `damo stop`.
 #[derive(Args, Clone, Debug, Default)]
-pub struct StopArgs {
+pub(crate) struct StopArgs {
     /// Also stop kdamonds that were not started by `damo start`.
     #[arg(long)]
     pub adopt: bool,
@@ -136,7 +136,7 @@ pub struct StopArgs {
 
 /// Options of `damo status`.
 #[derive(Args, Clone, Debug, Default)]
-pub struct StatusArgs {
+pub(crate) struct StatusArgs {
     /// Also the regions that schemes were last tried on.
     #[arg(long = "tried_regions")]
     pub tried_regions: bool,

@@ -16,7 +16,7 @@ use std::process::ExitCode;
 ///
 /// # Errors
 /// If the kernel has no such module, or refuses.
-pub fn module(args: &ModuleArgs, out: &mut dyn Write) -> Result<ExitCode, CliError> {
+pub(crate) fn module(args: &ModuleArgs, out: &mut dyn Write) -> Result<ExitCode, CliError> {
     one_module(args.module.map(Module::from), &args.action, out)
 }
 

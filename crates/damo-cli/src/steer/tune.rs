@@ -14,7 +14,7 @@ use std::process::ExitCode;
 ///
 /// # Errors
 /// As [`super::start`]; then the parameters are as before.
-pub fn tune(args: &TuneArgs) -> Result<ExitCode, CliError> {
+pub(crate) fn tune(args: &TuneArgs) -> Result<ExitCode, CliError> {
     let notes = on_machine(&args.root, |machine| tune_on(machine, args))?;
     notes.iter().for_each(messages::note);
     Ok(ExitCode::SUCCESS)

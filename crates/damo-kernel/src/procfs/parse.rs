@@ -111,7 +111,7 @@ fn hex_range(text: &str) -> Option<AddrRange> {
 }
 
 /// `/proc/PID/statm`, in pages of `page` bytes.
-pub fn statm(bytes: &[u8], page: u64) -> Option<Footprint> {
+pub(crate) fn statm(bytes: &[u8], page: u64) -> Option<Footprint> {
     let pages: Vec<u64> = numbers(bytes);
     let size = |at: usize| pages.get(at).map(|n| Bytes(n.saturating_mul(page)));
     Some(Footprint {

@@ -173,7 +173,7 @@ impl<'a> RecordRun<'a> {
     }
 
     /// The time of the next record; `None` at the end. Records without time count as those before them.
-    pub fn next_time(&self) -> Option<u64> {
+    pub(crate) fn next_time(&self) -> Option<u64> {
         self.next.map(|(_, _, time)| time)
     }
 

@@ -66,7 +66,7 @@ impl MemorySysfs {
     ///
     /// # Errors
     /// If they cannot be read.
-    pub fn like(root: &Root) -> Result<Self> {
+    pub(crate) fn like(root: &Root) -> Result<Self> {
         let fake = Self::as_booted(root);
         fake.copy(root, KDAMONDS)?;
         Ok(fake)

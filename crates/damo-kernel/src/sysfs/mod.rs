@@ -37,7 +37,6 @@ mod write;
 pub use leftover::Leftover;
 pub use memory::MemorySysfs;
 pub use modules::{IdleTimes, Module, ModuleKdamond};
-pub use saved::SavedTree;
 pub use staged::{Prepared, Staged};
 pub use status::{KdamondStatus, SchemeStatus, TriedRegion};
 

@@ -15,7 +15,7 @@ const TUNED: [&str; 2] = ["sample_us", "aggr_us"];
 
 /// Files with their values and directories, below one directory.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SavedTree {
+pub(crate) struct SavedTree {
     files: BTreeMap<String, String>,
     dirs: BTreeMap<String, SavedTree>,
 }

@@ -6,59 +6,51 @@ use crate::heats::ColorSet;
 use damo_model::human::{Style, TimeUnit, format_percent, format_size_f64, format_time_in};
 
 /// What a dimension of the box shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum BoxValue {
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum BoxValue {
     /// Size in bytes.
     Size,
     /// Access rate in percent.
     AccessRate,
     /// The age of the region.
     Age,
-    /// Nothing: always the smallest.
-    None,
 }
 
 /// How values become lengths.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Scale {
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Scale {
     /// In proportion to the value.
     Linear,
     /// By the logarithm.
     Log,
 }
 
-/// On which side boxes are flush.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Align {
-    /// At the left edge.
-    Left,
-    /// At the right edge.
-    Right,
-}
+/// What length, colour and height of a box show, and how it is scaled.
+const DIMENSIONS: [(BoxValue, Scale); 3] =
+    [(BoxValue::Age, Scale::Log), (BoxValue::AccessRate, Scale::Linear), (BoxValue::Size, Scale::Log)];
 
-damo_model::with_defaults! {
-    /// How boxes look. Arrays are for length, colour, and height.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    pub struct BoxOptions {
-        /// What is shown.
-        pub values: [BoxValue; 3] = [BoxValue::Age, BoxValue::AccessRate, BoxValue::Size],
-        /// How it is scaled.
-        pub scales: [Scale; 3] = [Scale::Log, Scale::Linear, Scale::Log],
-        /// Smallest and largest length in characters.
-        pub length: (usize, usize) = (1, 30),
-        /// Smallest and largest height in lines.
-        pub height: (usize, usize) = (1, 5),
-        /// The colours of the boxes.
-        pub colors: ColorSet = ColorSet::Gray,
-        /// Where a box stands that is narrower than the widest.
-        pub align: Align = Align::Left,
-    }
+/// How boxes look.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct BoxOptions {
+    /// Smallest and largest length in characters.
+    length: (usize, usize),
+    /// Smallest and largest height in lines.
+    height: (usize, usize),
+    /// The colours of the boxes.
+    pub(super) colors: ColorSet,
+    /// Whether a box that is narrower than the widest stands at the right edge.
+    right: bool,
 }
 
 impl BoxOptions {
     /// One line, flush right: the boxes of the box styles.
     pub(super) fn simple() -> Self {
-        Self { length: (1, 40), height: (1, 1), colors: ColorSet::Emotion, align: Align::Right, ..Self::default() }
+        Self { length: (1, 40), height: (1, 1), colors: ColorSet::Emotion, right: true }
+    }
+
+    /// Up to five lines: the boxes beside regions of other styles.
+    pub(super) fn tall() -> Self {
+        Self { length: (1, 30), height: (1, 5), colors: ColorSet::Gray, right: false }
     }
 
     fn ranges(&self) -> [(usize, usize); 3] {
@@ -71,9 +63,9 @@ impl BoxOptions {
 pub(super) struct BoxBounds([Option<(f64, f64)>; 3]);
 
 impl BoxBounds {
-    pub(super) fn take(&mut self, options: &BoxOptions, snapshot: &Snapshot) {
+    pub(super) fn take(&mut self, snapshot: &Snapshot) {
         for region in &snapshot.regions {
-            for (bounds, value) in self.0.iter_mut().zip(options.values) {
+            for (bounds, (value, _)) in self.0.iter_mut().zip(DIMENSIONS) {
                 let value = value_of(value, region, snapshot);
                 let (min, max) = bounds.unwrap_or((value, value));
                 *bounds = Some((min.min(value), max.max(value)));
@@ -91,7 +83,6 @@ fn value_of(value: BoxValue, region: &Region, snapshot: &Snapshot) -> f64 {
         BoxValue::Size => region.size() as f64,
         BoxValue::AccessRate => region.percent(snapshot.intervals) as f64,
         BoxValue::Age => region.age_usec(snapshot.intervals) as f64,
-        BoxValue::None => 0.0,
     }
 }
 
@@ -116,14 +107,11 @@ pub(super) fn draw(
     color: bool,
 ) -> String {
     let [length, level, height] = [0, 1, 2].map(|i| {
-        let range = options.ranges()[i];
-        match options.values[i] {
-            BoxValue::None => range.0,
-            value => rescale(value_of(value, region, snapshot), bounds.of(i), options.scales[i], range),
-        }
+        let (value, scale) = DIMENSIONS[i];
+        rescale(value_of(value, region, snapshot), bounds.of(i), scale, options.ranges()[i])
     });
     let mut row = String::new();
-    if options.align == Align::Right {
+    if options.right {
         row.extend(std::iter::repeat_n(' ', options.length.1.saturating_sub(length)));
     }
     row.push('|');
@@ -140,18 +128,16 @@ pub(super) fn draw(
 pub(super) fn describe(options: &BoxOptions, bounds: &BoxBounds, numbers: Style, color: bool) -> String {
     let mut lines = Vec::new();
     for (i, name) in ["length", "color", "height"].into_iter().enumerate() {
-        let (value, scale) = (options.values[i], options.scales[i]);
+        let (value, scale) = DIMENSIONS[i];
         let shown = |number: f64| match value {
             BoxValue::Size => format_size_f64(number, numbers),
             BoxValue::AccessRate => format_percent(number, numbers),
             BoxValue::Age => format_time_in((number as i64).into(), TimeUnit::Micros, numbers),
-            BoxValue::None => "none".to_owned(),
         };
         let value_name = match value {
             BoxValue::Size => "size",
             BoxValue::AccessRate => "access_rate",
             BoxValue::Age => "age",
-            BoxValue::None => continue,
         };
         let (min, max) = bounds.of(i);
         let (min, max) = (shown(min), shown(max));

@@ -23,7 +23,7 @@ macro_rules! keys {
 
         impl Key {
             /// The width that values are padded to.
-            pub(crate) fn min_chars(self) -> usize {
+            pub(super) fn min_chars(self) -> usize {
                 match self { $(Key::$key => $width),* }
             }
         }

@@ -40,7 +40,7 @@ impl Area {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Piece {
     Text(String),
-    Value(Key, usize),
+    Value(Key),
 }
 
 /// A template, ready to be filled in.
@@ -49,8 +49,8 @@ pub(super) struct Template(Vec<Piece>);
 
 impl Template {
     /// Cuts a text into pieces. What is in angle brackets but no keyword of the area stays as it is; the two characters
-    /// `\n` become a line break. `min_chars` are widths that keywords are padded to, over the usual ones.
-    pub(super) fn new(area: Area, text: &str, min_chars: &[(String, usize)]) -> Self {
+    /// `\n` become a line break.
+    pub(super) fn new(area: Area, text: &str) -> Self {
         let mut pieces = Vec::new();
         let mut literal = String::new();
         let mut rest = text;
@@ -60,8 +60,7 @@ impl Template {
                 if !literal.is_empty() {
                     pieces.push(Piece::Text(std::mem::take(&mut literal)));
                 }
-                let wanted = min_chars.iter().rev().find(|(keyword, _)| keyword == name);
-                pieces.push(Piece::Value(key, wanted.map_or_else(|| key.min_chars(), |(_, width)| *width)));
+                pieces.push(Piece::Value(key));
                 rest = rest.get(name.len()..).unwrap_or_default();
             } else if let Some(after) = rest.strip_prefix("\\n") {
                 literal.push('\n');
@@ -82,7 +81,7 @@ impl Template {
     }
 
     pub(super) fn uses(&self, key: Key) -> bool {
-        self.0.iter().any(|piece| matches!(piece, Piece::Value(k, _) if *k == key))
+        self.0.iter().any(|piece| matches!(piece, Piece::Value(k) if *k == key))
     }
 
     /// Appends the template to `out`, with `value` for each keyword, padded on the right.
@@ -90,11 +89,11 @@ impl Template {
         for piece in &self.0 {
             match piece {
                 Piece::Text(text) => out.push_str(text),
-                Piece::Value(key, width) => {
+                Piece::Value(key) => {
                     let before = out.len();
                     value(*key, out);
                     let written = out.get(before..).map_or(0, |text| text.chars().count());
-                    out.extend(std::iter::repeat_n(' ', width.saturating_sub(written)));
+                    out.extend(std::iter::repeat_n(' ', key.min_chars().saturating_sub(written)));
                 }
             }
         }
@@ -107,16 +106,16 @@ mod tests {
 
     #[test]
     fn keywords_are_filled_in_and_everything_else_stays() {
-        let template = Template::new(Area::Region, "<index>: <nothing> < é<size>\\nend", &[("<size>".to_owned(), 4)]);
+        let template = Template::new(Area::Region, "<index>: <nothing> < é<size>\\nend");
         let mut out = String::new();
         template.fill(&mut out, |key, out| out.push_str(if key == Key::Index { "7" } else { "8" }));
-        assert_eq!(out, "7  : <nothing> < é8   \nend");
+        assert_eq!(out, "7  : <nothing> < é8          \nend");
         assert!(template.uses(Key::Size));
     }
 
     #[test]
     fn a_keyword_of_another_area_is_text() {
-        let template = Template::new(Area::RecordTail, "<index>", &[]);
+        let template = Template::new(Area::RecordTail, "<index>");
         let mut out = String::new();
         template.fill(&mut out, |_, _| {});
         assert_eq!(out, "<index>");

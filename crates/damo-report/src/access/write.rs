@@ -136,7 +136,7 @@ fn templates(options: &AccessOptions, facts: Facts) -> [Template; 5] {
                 text.push_str(change);
             }
         }
-        Template::new(area, &text, &options.min_chars)
+        Template::new(area, &text)
     })
 }
 
@@ -154,10 +154,10 @@ pub(super) fn write_access(
     let facts = facts(&parts, options)?;
     let templates = templates(options, facts);
     let simple = options.style.has_boxes();
-    let boxes = options.boxes.unwrap_or_else(|| if simple { BoxOptions::simple() } else { BoxOptions::default() });
+    let boxes = if simple { BoxOptions::simple() } else { BoxOptions::tall() };
     let keys = [Key::Box, Key::BoxDescription];
     let bounds = if templates.iter().any(|template| keys.iter().any(|key| template.uses(*key))) {
-        box_bounds(&parts, &boxes)?
+        box_bounds(&parts)?
     } else {
         BoxBounds::default()
     };
@@ -197,10 +197,10 @@ fn values<'a>(part: &Part<'a>, options: &'a AccessOptions, (boxes, bounds): (Box
     Values { options, boxes, bounds, series }
 }
 
-fn box_bounds(parts: &[Part<'_>], boxes: &BoxOptions) -> Result<BoxBounds, ReportError> {
+fn box_bounds(parts: &[Part<'_>]) -> Result<BoxBounds, ReportError> {
     let mut bounds = BoxBounds::default();
     for_each_snapshot(parts, |_, snapshot| {
-        bounds.take(boxes, &snapshot);
+        bounds.take(&snapshot);
         Ok(())
     })?;
     Ok(bounds)

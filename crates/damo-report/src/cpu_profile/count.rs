@@ -302,7 +302,7 @@ fn most<K: Ord>(counts: &BTreeMap<K, u64>) -> Option<(&K, u64)> {
 }
 
 /// The functions of a time, and what their figures are based on.
-pub type FunctionsOfTime = (Vec<Function>, Basis);
+pub(crate) type FunctionsOfTime = (Vec<Function>, Basis);
 
 /// The functions of each of some times on the record's clock, and of how many samples; `None` if the recording has no profile.
 /// For what tells of several times at once: the profile is read once.

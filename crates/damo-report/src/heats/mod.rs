@@ -28,7 +28,7 @@ pub(crate) use axis::address;
 pub use blocks::Fit;
 pub use grid::Grid;
 pub use mappings::{MappingNames, MappingsOfTargets};
-pub use nodes::NodeColors;
+pub(crate) use nodes::NodeColors;
 pub use options::{Cells, Columns, Counted, DrawRange, FEW_CHECKS, HeatsOptions};
 pub use picture::HeatMap;
 pub(crate) use picture::edges;
@@ -99,7 +99,7 @@ pub struct HeatsReport {
     /// The attribute probe that accesses are counted by, with what it looks for; `None` if all are counted.
     pub probe: Option<String>,
     /// Which node holds most of what a cell shows, if that decides its colour in pictures.
-    pub nodes: Option<NodeColors>,
+    pub(crate) nodes: Option<NodeColors>,
     /// What the hottest colour stands for, if not the highest heat seen: see [`HeatsReport::set_scale`].
     pub scale: Option<f64>,
     /// How much of what happened is in the records.

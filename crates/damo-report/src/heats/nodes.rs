@@ -21,7 +21,7 @@ pub(super) const ON_NO_NODE: u8 = COLORS as u8;
 
 /// Which node holds most of what a cell shows.
 #[derive(Clone, Debug)]
-pub struct NodeColors {
+pub(crate) struct NodeColors {
     times: PlacementTimes,
     /// Those that have a colour of their own.
     nodes: Vec<u32>,

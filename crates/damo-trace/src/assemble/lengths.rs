@@ -37,7 +37,7 @@ impl Lengths {
     }
 
     /// The smallest time.
-    pub fn smallest(&self) -> Option<Nanos> {
+    pub(crate) fn smallest(&self) -> Option<Nanos> {
         self.smallest
     }
 
