@@ -23,45 +23,10 @@ use std::process::Output;
 const EVIL: &str = "\u{1b}]0;pwned\u{7}\u{1b}[2J\u{1b}[31m\u{9b}2J\u{8}\r\nforged: all is well\n\tforged\u{202e}\u{2066}\
                     \u{200b}\u{feff}\u{7f}\u{e0041}\u{2028}|`<b>=1+1,\"x\"';</script>[l](javascript:x)";
 
-/// A record that has this in every text. Written field by field: a new text does not compile until it is here.
-fn evil_items() -> Vec<Item> {
+/// Side data that has this in every text.
+fn evil_side_data() -> Vec<Side> {
     let evil = || EVIL.to_owned();
-    let seconds = Nanos::from_secs;
-    let at = |second| Stamp::Record(seconds(second));
-    let meta = Meta {
-        tool: evil(),
-        kernel_release: evil(),
-        features: vec![evil()],
-        formats: vec![TracepointFormat { event: evil(), text: evil() }],
-        source: Source::Imported { format: evil() },
-        ops: Some(damo_model::Ops::Vaddr),
-        intervals: Some(Intervals::default()),
-        intervals_goal: None,
-        nr_regions: None,
-        page_size: Some(Bytes(4096)),
-        clock: Clock::Monotonic,
-        clock_pair: Some(ClockPair { record: Nanos(0), wall: seconds(1_700_000_000) }),
-        boot_id: evil(),
-        host: evil(),
-        command: vec!["damo".into(), evil()],
-        history: vec![evil()],
-    };
-    let target = |key: u32, pid| {
-        let process = Process { pid, started: Some(Nanos(5)), comm: evil(), cmdline: evil() };
-        Item::Target(Target {
-            key: TargetKey(key),
-            kdamond: Some(damo_model::KdamondIndex(0)),
-            context: Some(0),
-            scheme: None,
-            target_id: Some(key.into()),
-            process: Some(process),
-            data_source: evil(),
-            scheme_filters: serde_json::json!([
-                {"filter_type": "memcg", "memcg_path": EVIL, "matching": true, "allow": true}, {"filter_type": EVIL}
-            ])
-            .to_string(),
-        })
-    };
+    let at = |second| Stamp::Record(Nanos::from_secs(second));
     let names = [format!("/{EVIL}"), EVIL.to_owned(), format!("[anon:{EVIL}]"), "[heap]".to_owned()];
     let mappings = (0..).zip(names).map(|(i, name): (u64, String)| Mapping {
         start: Addr(0x10000 + i * 0x8000),
@@ -119,8 +84,49 @@ fn evil_items() -> Vec<Item> {
         let at = at(second);
         side_data.push(Side::Scheme(SchemeProgress { at, kdamond, context, scheme, effective_quota, counts }));
     }
+    side_data
+}
+
+/// A record that has this in every text. Written field by field: a new text does not compile until it is here.
+fn evil_items() -> Vec<Item> {
+    let evil = || EVIL.to_owned();
+    let seconds = Nanos::from_secs;
+    let meta = Meta {
+        tool: evil(),
+        kernel_release: evil(),
+        features: vec![evil()],
+        formats: vec![TracepointFormat { event: evil(), text: evil() }],
+        source: Source::Imported { format: evil() },
+        ops: Some(damo_model::Ops::Vaddr),
+        intervals: Some(Intervals::default()),
+        intervals_goal: None,
+        nr_regions: None,
+        page_size: Some(Bytes(4096)),
+        clock: Clock::Monotonic,
+        clock_pair: Some(ClockPair { record: Nanos(0), wall: seconds(1_700_000_000) }),
+        boot_id: evil(),
+        host: evil(),
+        command: vec!["damo".into(), evil()],
+        history: vec![evil()],
+    };
+    let target = |key: u32, pid| {
+        let process = Process { pid, started: Some(Nanos(5)), comm: evil(), cmdline: evil() };
+        Item::Target(Target {
+            key: TargetKey(key),
+            kdamond: Some(damo_model::KdamondIndex(0)),
+            context: Some(0),
+            scheme: None,
+            target_id: Some(key.into()),
+            process: Some(process),
+            data_source: evil(),
+            scheme_filters: serde_json::json!([
+                {"filter_type": "memcg", "memcg_path": EVIL, "matching": true, "allow": true}, {"filter_type": EVIL}
+            ])
+            .to_string(),
+        })
+    };
     let mut items = vec![Item::Meta(meta), target(0, 7), target(1, 8)];
-    items.extend(side_data.into_iter().map(Item::Side));
+    items.extend(evil_side_data().into_iter().map(Item::Side));
     for i in 0..60 {
         for key in [0, 1] {
             let (start, end) = (Nanos(i * 100_000_000), Nanos((i + 1) * 100_000_000));

@@ -11,10 +11,8 @@ mod touched;
 use damo_frame::Record;
 use damo_model::{HeatClass, Nanos, TargetKey, TimeSpan};
 use damo_report::filter::{Bounds, Filter, for_each_rows};
-use damo_report::heats::MappingsOfTargets;
 use damo_report::picture::Band;
 use damo_report::series::Used;
-use damo_report::survey::Identity;
 use damo_report::wss::MappingLayout;
 use damo_report::{ReportError, Zero};
 use segments::{Measure, labelled};
@@ -248,12 +246,7 @@ fn kind_of(phases: &[Phase], kind: usize) -> Kind {
 
 /// Hot bytes times nanoseconds by mapping, of each phase; `starts` is when they begin.
 fn hot_sets(record: &Record, filter: &Filter, starts: &[Nanos]) -> Result<Vec<HashMap<String, f64>>, ReportError> {
-    let mut layouts: HashMap<TargetKey, MappingLayout> = HashMap::new();
-    let mappings = MappingsOfTargets::of(std::slice::from_ref(record))?;
-    for target in record.targets() {
-        let names = mappings.names(Identity::from(target));
-        layouts.insert(target.key, MappingLayout::new(&names));
-    }
+    let layouts = MappingLayout::of_targets(record)?;
     let mut sums: Vec<HashMap<(TargetKey, usize), f64>> = vec![HashMap::new(); starts.len()];
     for_each_rows(record, filter, |_, rows| {
         let phase = starts.partition_point(|start| *start <= rows.head.start).checked_sub(1);

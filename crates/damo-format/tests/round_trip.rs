@@ -149,8 +149,8 @@ fn a_record_streamed_from_its_reader_gives_the_items_as_they_were_written() {
     assert_eq!(streamed, items);
 }
 
-#[test]
-fn side_data_of_every_kind_comes_back_in_order() {
+/// Side data of every kind, with the largest values and without those that may be missing.
+fn side_data_of_every_kind() -> Vec<Side> {
     let (at, wall) = (Stamp::Record(Nanos(-7)), Stamp::Wall(Nanos(1_700_000_000_000_000_000)));
     let mapping = Mapping {
         start: Addr(0x1000),
@@ -165,7 +165,7 @@ fn side_data_of_every_kind_comes_back_in_order() {
         cgroup: Some(Bytes(u64::MAX)),
         ..Footprint::default()
     };
-    let side_data = vec![
+    vec![
         Side::Mappings(Mappings { at, pid: 4, target: Some(TargetKey(0)), mappings: vec![mapping.clone(), mapping] }),
         Side::Process(ProcessFootprint { at: wall, pid: -1, target: None, footprint }),
         Side::System(SystemFootprint {
@@ -223,7 +223,12 @@ fn side_data_of_every_kind_comes_back_in_order() {
                 nr_snapshots: None,
             }),
         }),
-    ];
+    ]
+}
+
+#[test]
+fn side_data_of_every_kind_comes_back_in_order() {
+    let side_data = side_data_of_every_kind();
     let mut items = vec![meta(), target(0)];
     items.extend(side_data.iter().cloned().map(Item::Side));
     let (bytes, _) = write(&items, WriterOptions::default());

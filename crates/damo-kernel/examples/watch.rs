@@ -9,7 +9,7 @@ use damo_kernel::sysfs::Sysfs;
 use damo_kernel::tracefs::{Decoder, Event, Tracefs};
 use damo_kernel::{Result, Root};
 use damo_model::kdamond::{Context, ContextTarget, Kdamond};
-use damo_model::{Bytes, Intervals, Nanos, NrRegions, Ops, SnapshotState, Stamp};
+use damo_model::{Bytes, Intervals, KdamondThread, Nanos, NrRegions, Ops, SnapshotState, Stamp};
 use damo_trace::assemble::{Assembler, AssemblerOptions, EventKey, RegionEvent};
 use std::time::{Duration, Instant};
 
@@ -22,6 +22,52 @@ fn main() {
     if let Err(error) = watch(pid as i32, seconds as u64, more) {
         eprintln!("{error}");
         std::process::exit(2);
+    }
+}
+
+/// What came of the ring.
+struct Seen {
+    decoder: Decoder,
+    ours: Vec<KdamondThread>,
+    assembler: Assembler,
+    lost: u64,
+    /// Events that were not understood, or came too late.
+    odd: u64,
+    snapshots: u64,
+    partial: u64,
+    regions: usize,
+    first: Option<Nanos>,
+}
+
+impl Seen {
+    fn take(&mut self, record: Record<'_>) {
+        let sample = match record {
+            Record::Sample(sample) => sample,
+            Record::Lost { events, .. } => {
+                self.lost += events;
+                return self.assembler.lost(events);
+            }
+            _ => return,
+        };
+        let Ok(Some(decoded)) = self.decoder.decode(sample.raw) else {
+            self.odd += 1;
+            return;
+        };
+        let Event::Aggregated { target_id, nr_regions, region } = decoded.event else { return };
+        if self.ours.contains(&KdamondThread(decoded.pid)) {
+            let key = EventKey { thread: Some(decoded.pid), target_id, ..EventKey::default() };
+            let event = RegionEvent { key, time: sample.time, nr_regions, region, extras: &[] };
+            self.odd += u64::from(self.assembler.push(&event).is_err());
+        }
+    }
+
+    fn count(&mut self) {
+        while let Some(snapshot) = self.assembler.pop() {
+            self.snapshots += 1;
+            self.regions += snapshot.regions.len();
+            self.partial += u64::from(snapshot.state != SnapshotState::Complete);
+            self.first.get_or_insert(snapshot.end);
+        }
     }
 }
 
@@ -54,58 +100,39 @@ fn watch(pid: i32, seconds: u64, more: &[i64]) -> Result<()> {
     let setup = procfs.stat(std::process::id() as i32)?;
     println!("kdamond {:?} one_ring {narrowed}", staged.started());
 
-    let ours = staged.threads();
-    let mut assembler = Assembler::new(AssemblerOptions { intervals: Some(intervals), ..AssemblerOptions::default() });
-    let (mut lost, mut odd) = (0, 0);
-    let mut take = |record: Record<'_>, assembler: &mut Assembler| {
-        let sample = match record {
-            Record::Sample(sample) => sample,
-            Record::Lost { events, .. } => {
-                lost += events;
-                return assembler.lost(events);
-            }
-            _ => return,
-        };
-        let Ok(Some(decoded)) = decoder.decode(sample.raw) else {
-            odd += 1;
-            return;
-        };
-        let Event::Aggregated { target_id, nr_regions, region } = decoded.event else { return };
-        if ours.contains(&damo_model::KdamondThread(decoded.pid)) {
-            let key = EventKey { thread: Some(decoded.pid), target_id, ..EventKey::default() };
-            let event = RegionEvent { key, time: sample.time, nr_regions, region, extras: &[] };
-            odd += u64::from(assembler.push(&event).is_err());
-        }
-    };
-    let (mut snapshots, mut partial, mut regions, mut first) = (0u64, 0u64, 0usize, None);
-    let mut count = |assembler: &mut Assembler| {
-        while let Some(snapshot) = assembler.pop() {
-            snapshots += 1;
-            regions += snapshot.regions.len();
-            partial += u64::from(snapshot.state != SnapshotState::Complete);
-            first.get_or_insert(snapshot.end);
-        }
+    let assembler = Assembler::new(AssemblerOptions { intervals: Some(intervals), ..AssemblerOptions::default() });
+    let mut seen = Seen {
+        decoder,
+        ours: staged.threads(),
+        assembler,
+        lost: 0,
+        odd: 0,
+        snapshots: 0,
+        partial: 0,
+        regions: 0,
+        first: None,
     };
     let until = Instant::now() + Duration::from_secs(seconds);
     let mut kdamond = None;
     while Instant::now() < until && staged.is_running()? {
         ring.wait(Duration::from_millis(250), &[])?;
-        ring.drain(Until::Now, |record| take(record, &mut assembler));
-        count(&mut assembler);
+        ring.drain(Until::Now, |record| seen.take(record));
+        seen.count();
         if let Some(thread) = staged.threads().first() {
             kdamond = procfs.cpu_time(thread.0, Stamp::Record(procfs::now()), true).ok().or(kdamond);
         }
     }
     let running = procfs.stat(std::process::id() as i32)?;
     staged.stop()?;
-    ring.drain(Until::End, |record| take(record, &mut assembler));
-    lost += ring.lost_untold();
-    assembler.finish();
-    count(&mut assembler);
+    ring.drain(Until::End, |record| seen.take(record));
+    seen.lost += ring.lost_untold();
+    seen.assembler.finish();
+    seen.count();
     staged.undo()?;
 
     let own = procfs.stat(std::process::id() as i32)?;
     let rss = procfs.footprint(std::process::id() as i32, false)?.rss;
+    let Seen { lost, odd, snapshots, partial, regions, first, .. } = seen;
     let first = first.map(|first: Nanos| (first.0 - begin.0) / 1_000_000);
     println!("snapshots {snapshots} partial {partial} regions {regions} lost {lost} odd {odd} first_ms {first:?}");
     for (what, stat) in [("set up", setup), ("running", running), ("end", own)] {

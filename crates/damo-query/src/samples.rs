@@ -2,7 +2,7 @@
 //! thread can pass its condition; texts of stacks are made once for each stack.
 
 use crate::prune::Bounds;
-use crate::scan::{Rows, ScanError, Take};
+use crate::scan::{Needed, Rows, ScanError, Take};
 use crate::source::{Source, Sources};
 use damo_frame::profile::{Frame, Located, Names, Profile, SampleView};
 use damo_model::profile::Sampled;
@@ -195,15 +195,9 @@ fn rows(source: &Source, wanted: &[String], bounds: &Bounds) -> Result<Option<Da
 pub(crate) struct Samples;
 
 impl Rows for Samples {
-    fn for_each(
-        &self,
-        source: &Source,
-        names: &[String],
-        bounds: Option<&Bounds>,
-        take: &mut Take<'_>,
-    ) -> Result<(), ScanError> {
+    fn for_each(&self, source: &Source, needed: &Needed<'_>, take: &mut Take<'_>) -> Result<(), ScanError> {
         let all = Bounds::default();
-        match rows(source, names, bounds.unwrap_or(&all))? {
+        match rows(source, needed.names, needed.bounds.as_ref().unwrap_or(&all))? {
             Some(rows) => take(rows).map(drop),
             None => Ok(()),
         }

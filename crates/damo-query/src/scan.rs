@@ -24,35 +24,31 @@ pub(crate) struct Scan<T> {
 /// Takes rows; whether more are wanted.
 pub(crate) type Take<'t> = dyn FnMut(DataFrame) -> Result<bool, ScanError> + 't;
 
+/// What a question needs of a table.
+pub(crate) struct Needed<'n> {
+    /// Names of columns.
+    pub(crate) names: &'n [String],
+    /// Rows that are not within these are not needed.
+    pub(crate) bounds: Option<Bounds>,
+}
+
 /// What makes the rows of a table.
 pub(crate) trait Rows: Send + Sync + 'static {
-    /// Gives `take` a record's rows, with the columns of these names, until it wants no more. Rows that are not within the
-    /// bounds may be left out.
+    /// Gives `take` a record's rows, with the columns that are needed, until it wants no more. Rows that are not needed may be
+    /// left out.
     ///
     /// # Errors
     /// When the record cannot be read, and those of `take`.
-    fn for_each(
-        &self,
-        source: &Source,
-        names: &[String],
-        bounds: Option<&Bounds>,
-        take: &mut Take<'_>,
-    ) -> Result<(), ScanError>;
+    fn for_each(&self, source: &Source, needed: &Needed<'_>, take: &mut Take<'_>) -> Result<(), ScanError>;
 }
 
 impl Rows for BlockTable {
-    fn for_each(
-        &self,
-        source: &Source,
-        names: &[String],
-        bounds: Option<&Bounds>,
-        take: &mut Take<'_>,
-    ) -> Result<(), ScanError> {
-        let selection = match bounds {
+    fn for_each(&self, source: &Source, needed: &Needed<'_>, take: &mut Take<'_>) -> Result<(), ScanError> {
+        let selection = match &needed.bounds {
             Some(bounds) => bounds.selection(*self, source)?,
             None => Some(Selection::all()),
         };
-        selection.map_or(Ok(()), |selection| for_each_batch(*self, source, &selection, names, take))
+        selection.map_or(Ok(()), |selection| for_each_batch(*self, source, &selection, needed.names, take))
     }
 }
 
@@ -93,10 +89,10 @@ impl<T: Rows> Scan<T> {
     /// others of its kind: other threads only decode, and the condition is applied here.
     fn rows(&self, wanted: &[String], condition: Option<&Expr>, most: usize) -> Result<DataFrame, ScanError> {
         let names = self.names(wanted, condition);
-        let bounds = condition.map(Bounds::of);
+        let needed = Needed { names: &names, bounds: condition.map(Bounds::of) };
         let mut found = self.empty.select(wanted.iter().map(String::as_str))?;
         for source in &self.sources.all {
-            self.table.for_each(source, &names, bounds.as_ref(), &mut |rows| {
+            self.table.for_each(source, &needed, &mut |rows| {
                 let rows = match condition {
                     Some(condition) => rows.lazy().filter(condition.clone()).collect()?,
                     None => rows,

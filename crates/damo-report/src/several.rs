@@ -37,20 +37,28 @@ pub struct Apart<T> {
 /// # Errors
 /// If one cannot be read.
 pub fn apart(records: &[Record]) -> Result<Vec<&[Record]>, FrameError> {
-    let mut groups: Vec<&[Record]> = Vec::new();
-    let mut first = 0;
-    for at in 1..=records.len() {
-        let goes_along = match (records.get(first), records.get(at)) {
-            (Some(record), Some(next)) => {
-                let snapshots = |record: &Record| record.totals().snapshots > 0;
-                at == first + 1 && snapshots(record) && !snapshots(next) && !has_footprints(record)?
-            }
-            _ => false,
+    paired(records, |record, _| Ok(!has_footprints(record)?))
+}
+
+/// Each record with the file without snapshots behind it, if there is one that `belongs` to it.
+///
+/// # Errors
+/// Those of `belongs`.
+pub fn paired<E>(
+    records: &[Record],
+    mut belongs: impl FnMut(&Record, &Record) -> Result<bool, E>,
+) -> Result<Vec<&[Record]>, E> {
+    let has_snapshots = |record: &Record| record.totals().snapshots > 0;
+    let mut groups = Vec::new();
+    let mut rest = records;
+    while let [record, others @ ..] = rest {
+        let with_next = match others {
+            [next, ..] => has_snapshots(record) && !has_snapshots(next) && belongs(record, next)?,
+            [] => false,
         };
-        if !goes_along {
-            groups.extend(records.get(first..at));
-            first = at;
-        }
+        let (group, more) = rest.split_at(1 + usize::from(with_next));
+        groups.push(group);
+        rest = more;
     }
     Ok(groups)
 }

@@ -23,10 +23,8 @@ const TABLE: u64 = 9;
 const A: (u64, u64) = (0x10_0000, 0x20_0000);
 const B: (u64, u64) = (0x80_0000, 0x90_0000);
 
-/// Two seconds in which `fill` works on mapping A, then two in which `transpose`, called by `work`, works on B; a sample each
-/// 10 ms, and one in fifty is of the kernel.
-fn items(with_names: bool, with_addresses: bool) -> Vec<Item> {
-    let at = |ms: i64| Stamp::Record(Nanos::from_millis(ms));
+/// Of a process, two seconds in which mapping A is hot, then two in which B is.
+fn memory() -> Vec<Item> {
     let process = Process { pid: PID, comm: "app".to_owned(), ..Process::default() };
     let target = Target { process: Some(process), ..Target::default() };
     let intervals =
@@ -39,7 +37,7 @@ fn items(with_names: bool, with_addresses: bool) -> Vec<Item> {
         ..Mapping::default()
     };
     items.push(Item::Side(Side::Mappings(Mappings {
-        at: at(0),
+        at: Stamp::Record(Nanos(0)),
         pid: PID,
         target: Some(TargetKey(0)),
         mappings: vec![mapping(A, "[heap]"), mapping(B, "/data/b")],
@@ -56,6 +54,14 @@ fn items(with_names: bool, with_addresses: bool) -> Vec<Item> {
         snapshot.regions.push(Region::new(Addr(B.0), Addr(B.1), hot(n >= 20), None));
         items.push(Item::Snapshot(snapshot));
     }
+    items
+}
+
+/// Two seconds in which `fill` works on mapping A, then two in which `transpose`, called by `work`, works on B; a sample each
+/// 10 ms, and one in fifty is of the kernel.
+fn items(with_names: bool, with_addresses: bool) -> Vec<Item> {
+    let at = |ms: i64| Stamp::Record(Nanos::from_millis(ms));
+    let mut items = memory();
     items.push(Item::Side(Side::Code(CodeMappings {
         at: at(0),
         pid: PID,

@@ -11,7 +11,7 @@ use crate::heats::{MappingNames, MappingsOfTargets};
 use crate::series::Point;
 use crate::survey::Identity;
 use damo_frame::Record;
-use damo_model::{AddrRange, TargetKey};
+use damo_model::{AddrRange, Target, TargetKey};
 use std::collections::{BTreeMap, HashMap};
 
 /// What lies in no known mapping.
@@ -27,8 +27,18 @@ pub struct MappingLayout {
 }
 
 impl MappingLayout {
+    /// Those of a record's targets.
+    ///
+    /// # Errors
+    /// When the record cannot be read.
+    pub fn of_targets(record: &Record) -> Result<HashMap<TargetKey, Self>, ReportError> {
+        let mappings = MappingsOfTargets::of(std::slice::from_ref(record))?;
+        let layout = |target: &Target| (target.key, Self::new(&mappings.names(Identity::from(target))));
+        Ok(record.targets().iter().map(layout).collect())
+    }
+
     /// That of these mappings.
-    pub fn new(names: &MappingNames) -> Self {
+    fn new(names: &MappingNames) -> Self {
         let mut known: BTreeMap<String, usize> = BTreeMap::new();
         let mut layout = MappingLayout { names: Vec::new(), spans: Vec::new() };
         for (range, name) in names.disjoint() {
@@ -69,12 +79,7 @@ pub(super) fn series(
     filter: &Filter,
     options: &WssOptions,
 ) -> Result<Vec<(TargetKey, String, Vec<Point>)>, ReportError> {
-    let mut layouts: HashMap<TargetKey, MappingLayout> = HashMap::new();
-    let mappings = MappingsOfTargets::of(std::slice::from_ref(record))?;
-    for target in record.targets() {
-        let names = mappings.names(Identity::from(target));
-        layouts.insert(target.key, MappingLayout::new(&names));
-    }
+    let layouts = MappingLayout::of_targets(record)?;
     if layouts.values().all(|layout| layout.spans.is_empty()) {
         return Err(ReportError::invalid(format!(
             "{} does not say what was mapped where; record a process (not `paddr`) with damo",

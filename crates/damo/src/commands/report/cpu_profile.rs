@@ -21,7 +21,7 @@ use damo_report::cpu_profile::{
 };
 use damo_report::filter::{Bounds, Filter};
 use damo_report::picture::Picture;
-use damo_report::several::Apart;
+use damo_report::several::{Apart, paired};
 use damo_report::{Report, Table};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -154,7 +154,7 @@ impl ReportArgs for CpuProfileArgs {
     fn instead(request: &Request<'_, Self>) -> Result<bool> {
         let own = request.own();
         let Some(form) = own.stacks(&request.form) else { return Ok(false) };
-        let groups = groups(&request.opened.records);
+        let groups = recordings(&request.opened.records)?;
         let [records] = &groups[..] else {
             bail!("stacks are written of one recording at a time, and {} are named", groups.len());
         };
@@ -172,7 +172,7 @@ impl ReportArgs for CpuProfileArgs {
 
     fn find<'r>(request: &Request<'r, Self>) -> Result<Apart<Shown>> {
         let own = request.own();
-        let groups = groups(&request.opened.records);
+        let groups = recordings(&request.opened.records)?;
         let other = own.diff.as_deref().map(Other::parse).transpose()?;
         let record = match &other {
             Some(Other::Record(path)) => Some(request.asked.inputs.known.open_profiles(std::slice::from_ref(path))?),
@@ -207,23 +207,8 @@ impl ReportArgs for CpuProfileArgs {
 }
 
 /// The recordings: a profile without snapshots goes with the record before it, if that has none.
-fn groups(records: &[Record]) -> Vec<&[Record]> {
-    let mut groups: Vec<&[Record]> = Vec::new();
-    let mut first = 0;
-    for at in 1..=records.len() {
-        let goes_along = match (records.get(first), records.get(at)) {
-            (Some(record), Some(next)) => {
-                let is_profile = next.totals().snapshots == 0 && next.reader().has_profile();
-                at == first + 1 && is_profile && record.totals().snapshots > 0 && !record.reader().has_profile()
-            }
-            _ => false,
-        };
-        if !goes_along {
-            groups.extend(records.get(first..at));
-            first = at;
-        }
-    }
-    groups
+fn recordings(records: &[Record]) -> Result<Vec<&[Record]>> {
+    paired(records, |record, next| Ok(next.reader().has_profile() && !record.reader().has_profile()))
 }
 
 impl CpuProfileArgs {
