@@ -32,16 +32,6 @@ fn a_full_disk_leaves_what_was_there_and_the_message_names_the_file() {
     }
 }
 
-/// Pseudo-random numbers, the same each time.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % limit.max(1)
-    }
-}
-
 #[test]
 fn a_kill_at_any_moment_leaves_the_old_file_or_a_whole_new_one() {
     let here = directory();
@@ -106,4 +96,19 @@ fn a_closed_standard_output_is_an_error_and_the_null_device_is_not() {
             assert_eq!(out.status.code(), Some(0), "{line} {null}: {}", said(&out));
         }
     }
+}
+
+#[test]
+fn names_that_cannot_be_written_are_told_with_the_reason() {
+    let here = directory();
+    record(here.path());
+    let said = fails(here.path(), "report wss -o nowhere/a.csv", 2);
+    assert!(said.contains("nowhere/a.csv") && said.contains("there is no directory nowhere"), "{said}");
+    fs::write(here.path().join("a.csv"), "a,b\n").expect("write");
+    fs::set_permissions(here.path().join("a.csv"), fs::Permissions::from_mode(0o444)).expect("ours");
+    let said = fails(here.path(), "report wss -o a.csv", 2);
+    assert!(said.contains("a.csv is read-only") && said.contains("--force"), "{said}");
+    assert_eq!(fs::read(here.path().join("a.csv")).expect("still there"), b"a,b\n");
+    let said = fails(here.path(), "report wss -o /proc/self/a.csv", 2);
+    assert!(said.contains("/proc/self/a.csv"), "{said}");
 }

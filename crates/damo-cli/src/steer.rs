@@ -84,7 +84,7 @@ fn pause_modules(machine: &Machine, agreed: bool) -> Result<Option<PausedModules
 /// Prints what options mean, without touching anything: as JSON or YAML for `--kdamonds`, or as the writes to DAMON's files.
 ///
 /// # Errors
-/// As [`start`].
+/// What is wrong with the command line or the machine, each with the remedy.
 pub fn print(args: &PrintArgs, out: &mut dyn Write) -> Result<ExitCode, CliError> {
     print_on(&Machine::at(&args.root), args, out)
 }
@@ -182,7 +182,7 @@ fn status_on(machine: &Machine, args: &StatusArgs, out: &mut dyn Write) -> Resul
 /// Applies schemes until the targets end, a signal comes or the time is over, and writes to `out` what they did.
 ///
 /// # Errors
-/// As [`start`].
+/// What is wrong with the command line or the machine, each with the remedy.
 pub fn schemes(args: &ForegroundArgs, out: &mut dyn Write) -> Result<ExitCode, CliError> {
     let signals = Signals::listen()?;
     on_machine(&args.root, |machine| schemes_on(machine, args, &signals, out))

@@ -299,7 +299,7 @@ impl Confidence {
 
 /// What follows if a record does not tell its working set well enough; `None` if it does.
 ///
-/// `range` is the range of the mean working set in bytes ([`crate::bounds`]).
+/// `range` is the range of the mean working set in bytes (`bounds.rs`).
 pub fn working_set_finding((least, most): (f64, f64)) -> Option<Finding> {
     let size = |bytes: f64| format_size_f64(bytes, Style::Human);
     (most > MOST_RATIO * least && most > 0.0).then(|| Finding {

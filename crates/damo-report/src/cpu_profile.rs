@@ -176,7 +176,7 @@ pub fn samples_of(records: &[Record], choice: &Choice) -> Result<(Profile, Chose
 /// The time that a recording with a profile covers; `None` if nothing is in it.
 ///
 /// # Errors
-/// As [`profile_of`].
+/// If none has one, with the remedy; or a record cannot be read.
 pub fn whole_time_of(records: &[Record]) -> Result<Option<TimeSpan>, ReportError> {
     Ok(whole_time(records, &profile_of(records)?))
 }

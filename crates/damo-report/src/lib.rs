@@ -11,7 +11,7 @@
 //! - [`probes`]: what kind of memory was accessed
 //! - [`nodes`]: how hot memory is on which NUMA node
 //! - [`ages`]: when memory was last accessed
-//! - [`bounds`]: between which sizes a working set lies, whatever is within regions
+//! - `bounds`: between which sizes a working set lies, whatever is within regions
 //! - [`confidence`]: how far a record can be trusted
 //! - [`footprints`]: distribution of memory footprints
 //! - [`nr_regions`]: distribution of region counts
@@ -20,7 +20,7 @@
 //! - [`whatif`]: what schemes would have done
 //! - [`suggest`]: which thresholds a scheme should have
 //! - [`heats`]: how often which addresses were accessed when
-//! - [`events`]: processes that came and went, mappings and parameters that changed
+//! - `events`: processes that came and went, mappings and parameters that changed
 //! - [`holistic`]: all of that on one page
 //! - [`guide`], [`survey`]: which times and addresses a record covers
 //! - [`range`]: times and addresses as people name them
