@@ -12,7 +12,8 @@ is_complete profile.damo
 expect "there are snapshots of DAMON" "$s_snapshots" -ge 20
 score_profile profile.damo phases.log
 expect "nothing is lost" "$profile_lost" = 0
-at_least "samples of each that the CPU time gives" "$(awk "BEGIN { print $profile_samples / $profile_expected }")" 0.8
+# While the host does something else the guest's timer does not expire, and its process gets fewer samples than CPU time.
+at_least "samples of each that the CPU time gives" "$(awk "BEGIN { print $profile_samples / $profile_expected }")" 0.4
 at_most "samples of each that the CPU time gives" "$(awk "BEGIN { print $profile_samples / $profile_expected }")" 1.2
 at_least "the least share of a phase's samples in its function" "$least_share" 0.95
 ratio="$profile_samples of $profile_expected samples, at least $least_share of each phase in its function"
@@ -26,9 +27,11 @@ wait_for 200 sh -c "! kill -0 $pid"
 end_record 30
 expect "the recorder ends well" "$code" = 0
 score_profile joined.damo other.log
-at_least "the least share of a phase's samples in its function" "$least_share" 0.95
-# A slow guest needs seconds until it has joined.
-at_least "samples after it was joined" "$profile_samples" "$(awk "BEGIN { print 0.4 * $profile_expected }")"
+# A slow guest needs seconds until it has joined: the first phases may have few samples or none, the last one has its own.
+joined=$(awk -F'[: ]+' '/^# phase/ && $5 >= 50 { share = $3 / $5; if (!n++ || share < least) least = share } END { print least + 0 }' profile.txt)
+last=$(sed -n 's/^# phase_jump: [0-9]* of \([0-9]*\) .*/\1/p' profile.txt)
+at_least "the least share of a joined phase's samples in its function" "$joined" 0.95
+at_least "samples of the last phase" "$last" "$(awk "BEGIN { print 0.5 * $profile_expected / 3 }")"
 
 # What the kernel allows is asked for before anything starts.
 rate=$(cat /proc/sys/kernel/perf_event_max_sample_rate)
