@@ -15,7 +15,7 @@
 //!
 //! What no check ever found accessed within a block counts as not accessed.
 
-mod merging;
+pub(crate) mod merging;
 
 use crate::ReportError;
 use crate::confidence::{self, working_set_variance};

@@ -103,7 +103,7 @@ pub fn suggest(record: &Record, options: &SuggestOptions) -> Result<Suggestion, 
     let rates: &[f64] = if is_for_hot(action) { &HOT_RATES } else { &COLD_RATES };
     let grid: Vec<(f64, Nanos)> = rates.iter().flat_map(|rate| ages.iter().map(|age| (*rate, *age))).collect();
     let schemes: Vec<Scheme> = grid.iter().map(|(rate, age)| scheme(action, *rate, *age)).collect();
-    let report = what_if(record, &schemes, &options.whatif)?;
+    let report = what_if(record, &schemes, &whatif::WhatIfOptions { ranges: false, ..options.whatif.clone() })?;
     let mut tried: Vec<Tried> = grid
         .into_iter()
         .zip(report.outcomes)

@@ -21,7 +21,7 @@ const PARTS: usize = 3;
 
 /// From counts, as they are reported on average, to rates.
 #[derive(Clone, Debug)]
-pub(super) struct Merging {
+pub(crate) struct Merging {
     checks: u32,
     /// The count that is reported on average, and the rate, both rising.
     steps: Vec<(f64, f64)>,
@@ -29,7 +29,7 @@ pub(super) struct Merging {
 
 impl Merging {
     /// For so many checks in an aggregation interval, a threshold of merging, and rates of up to `most` accesses.
-    pub(super) fn new(checks: u32, threshold: u32, most: u32) -> Self {
+    pub(crate) fn new(checks: u32, threshold: u32, most: u32) -> Self {
         let mut steps = Vec::new();
         if threshold > 0 && checks <= MOST_CHECKS {
             let mut random = Random(u64::from(checks) << 32 | u64::from(threshold));
@@ -46,12 +46,12 @@ impl Merging {
         Merging { checks, steps }
     }
 
-    pub(super) fn checks(&self) -> u32 {
+    pub(crate) fn checks(&self) -> u32 {
         self.checks
     }
 
     /// The share of the checks that find an access where this count is reported on average.
-    pub(super) fn rate(&self, count: f64) -> f64 {
+    pub(crate) fn rate(&self, count: f64) -> f64 {
         let as_it_is = count / f64::from(self.checks.max(1));
         let at = self.steps.partition_point(|(reported, _)| *reported < count);
         match (at.checked_sub(1).and_then(|before| self.steps.get(before)), self.steps.get(at)) {

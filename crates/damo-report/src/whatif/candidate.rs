@@ -43,6 +43,30 @@ impl Effect {
     }
 }
 
+/// Which of the pages that were moved are those that are accessed later, where only a share of a region's checks finds an
+/// access. No record tells it, so what comes back lies between the first and the last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Returns {
+    /// The pages accessed are always the same ones: when they are back, the others stay where they were moved.
+    Fewest,
+    /// That share of what was moved, each time.
+    Share,
+    /// The pages take turns, as in a burst that passes all of them once: all that was moved in a region found accessed.
+    All,
+}
+
+impl Returns {
+    /// The share of the `i`-th region that comes back, of which `moved` was moved.
+    fn share(self, moved: f32, state: &RegionState, i: usize) -> f32 {
+        let (touched, resident) = (state.touched[i], state.resident[i]);
+        match self {
+            Returns::Fewest => (moved + touched.min(resident) - resident).clamp(0.0, moved),
+            Returns::Share => moved * touched,
+            Returns::All => moved * state.touched_at_most.get(i).copied().unwrap_or(touched),
+        }
+    }
+}
+
 /// The state of one target's regions under the scheme.
 #[derive(Clone, Debug, Default)]
 struct Track {
@@ -81,6 +105,7 @@ pub(super) struct Candidate {
     scheme: Scheme,
     page_filter: PageFilter,
     effect: Effect,
+    returns: Returns,
     costs: Costs,
     tracks: Vec<Track>,
     clock: SchemeClock,
@@ -100,6 +125,7 @@ impl Candidate {
         Candidate {
             kept: vec![0.0; scheme.filters.len()],
             effect: Effect::of(scheme.action),
+            returns: Returns::Share,
             scheme: scheme.clone(),
             page_filter,
             costs,
@@ -107,6 +133,11 @@ impl Candidate {
             clock: SchemeClock::new(None),
             waited: 0.0,
         }
+    }
+
+    /// The same one before it has begun, but with other memory coming back.
+    pub(super) fn with_returns(&self, returns: Returns) -> Candidate {
+        Candidate { returns, ..self.clone() }
     }
 
     /// What happened in the interval that ends now: memory moves to the new regions, and comes back where accessed.
@@ -127,8 +158,7 @@ impl Candidate {
                 _ => share.min(state.resident[i]),
             };
             let returns = match effect {
-                // As if what was moved lay evenly in the region, and the rate were the share of pages accessed.
-                Effect::Out | Effect::Cold => *share * touched,
+                Effect::Out | Effect::Cold => self.returns.share(*share, state, i),
                 Effect::Hot if touched == 0.0 => *share,
                 _ => 0.0,
             };

@@ -4,7 +4,7 @@
 //! the other candidates, and so do its figures. Candidates that want memory divided in the same way share the work. What is
 //! resident without any scheme comes from a division that no scheme has a part in.
 
-use super::candidate::{Candidate, Effect, HUGE_PAGE, Now, System};
+use super::candidate::{Candidate, Effect, HUGE_PAGE, Now, Returns, System};
 use super::page_filter::PageFilter;
 use super::readings::Readings;
 use super::region_state::{Columns, MIN_CELL, RegionState};
@@ -21,6 +21,7 @@ pub(super) struct Context<'a> {
     targets: Vec<&'a Target>,
     resident: Vec<Readings>,
     present: Vec<bool>,
+    is_physical: bool,
     pending: Option<(Nanos, Intervals)>,
     last: Option<Nanos>,
     system: System,
@@ -46,9 +47,18 @@ struct Division {
 pub(super) struct Followed {
     pub(super) candidate: Candidate,
     pub(super) tally: Tally,
+    /// The same one if the least or all of what was moved came back: the ends of ranges.
+    extremes: Vec<(Candidate, Tally)>,
     division: usize,
     /// Bytes moved so lately that the record does not show whether they are accessed again.
     pub(super) undecided: f64,
+}
+
+impl Followed {
+    /// What is counted of it and of the ends of its ranges: first the estimate.
+    pub(super) fn tallies(&self) -> impl Iterator<Item = &Tally> {
+        std::iter::once(&self.tally).chain(self.extremes.iter().map(|(_, tally)| tally))
+    }
 }
 
 /// Groups the record's targets by context and prepares each scheme for each of them.
@@ -85,7 +95,7 @@ impl<'a> Context<'a> {
         let aggregation = record.meta().intervals.unwrap_or_default().aggregation.0.max(1);
         let snapshots = times.end.saturating_sub(times.begin).0 / aggregation;
         let spans = options.spans.min(usize::try_from(snapshots).unwrap_or(1)).max(1);
-        let mut divisions = vec![Division::new(MIN_CELL, vec![Vec::new(); targets.len()])];
+        let mut divisions = vec![Division::new(MIN_CELL, vec![Vec::new(); targets.len()], options.ranges)];
         let mut candidates = Vec::with_capacity(schemes.len());
         for scheme in schemes {
             let page_filter = PageFilter::new(scheme, record, &targets)?;
@@ -100,11 +110,15 @@ impl<'a> Context<'a> {
             let same = |division: &Division| division.min_cell == min_cell && division.cuts == cuts;
             let division = divisions.iter().position(same).unwrap_or(divisions.len());
             if division == divisions.len() {
-                divisions.push(Division::new(min_cell, cuts));
+                divisions.push(Division::new(min_cell, cuts, options.ranges));
             }
+            let candidate = Candidate::new(scheme, page_filter, targets.len(), options.costs);
+            let tally = Tally::new(times.begin, times.end, spans, times.means_from);
+            let ends = if options.ranges { &[Returns::Fewest, Returns::All][..] } else { &[] };
             candidates.push(Followed {
-                candidate: Candidate::new(scheme, page_filter, targets.len(), options.costs),
-                tally: Tally::new(times.begin, times.end, spans, times.means_from),
+                extremes: ends.iter().map(|end| (candidate.with_returns(*end), tally.clone())).collect(),
+                candidate,
+                tally,
                 division,
                 undecided: 0.0,
             });
@@ -112,6 +126,7 @@ impl<'a> Context<'a> {
         Ok(Context {
             resident: targets.iter().map(|target| Readings::resident(record, target)).collect::<Result<_, _>>()?,
             present: vec![false; targets.len()],
+            is_physical: super::is_physical(record),
             pending: None,
             last: None,
             system: System { total, free },
@@ -131,6 +146,11 @@ impl<'a> Context<'a> {
     /// Whether the record tells the resident size of all its targets.
     pub(super) fn tells_resident(&self) -> bool {
         self.resident.iter().all(|readings| !readings.is_empty())
+    }
+
+    /// Whether its targets are physical memory.
+    pub(super) fn is_physical(&self) -> bool {
+        self.is_physical
     }
 
     /// The `nth` scheme, and what was counted of it.
@@ -205,26 +225,42 @@ impl<'a> Context<'a> {
         {
             resident += readings.at(at).map_or_else(|| state.resident_bytes(), |bytes| bytes.0 as f64);
         }
-        for Followed { candidate, tally, division, .. } in &mut self.candidates {
-            let scenes = divisions.get(*division).map_or(&[][..], Vec::as_slice);
-            let mut moment = Counts { kept: vec![0.0; candidate.nr_filters()], ..Counts::default() };
-            let (mut moved, mut bloat) = (0.0, 0.0);
-            for (t, state) in scenes.iter().enumerate().filter(|(_, state)| state.len() > 0) {
-                candidate.follow(t, state, &now, &mut moment);
-                let state = candidate.state(t, state);
-                moved += state.0;
-                bloat += state.1;
+        for followed in &mut self.candidates {
+            let scenes = divisions.get(followed.division).map_or(&[][..], Vec::as_slice);
+            live_through(&mut followed.candidate, &mut followed.tally, scenes, &now, (time.0 as f64, resident));
+            for (candidate, tally) in &mut followed.extremes {
+                live_through(candidate, tally, scenes, &now, (time.0 as f64, resident));
             }
-            candidate.apply(scenes, &now, moved, &mut moment);
-            tally.add(at, &moment, Held { time: time.0 as f64, resident, moved, bloat });
         }
         self.present.fill(false);
     }
 }
 
+/// Lets a candidate live through a moment of so many nanoseconds in which so many bytes are resident without it.
+fn live_through(
+    candidate: &mut Candidate,
+    tally: &mut Tally,
+    scenes: &[&RegionState],
+    now: &Now,
+    (time, resident): (f64, f64),
+) {
+    let mut moment = Counts { kept: vec![0.0; candidate.nr_filters()], ..Counts::default() };
+    let (mut moved, mut bloat) = (0.0, 0.0);
+    for (t, state) in scenes.iter().enumerate().filter(|(_, state)| state.len() > 0) {
+        candidate.follow(t, state, now, &mut moment);
+        let state = candidate.state(t, state);
+        moved += state.0;
+        bloat += state.1;
+    }
+    candidate.apply(scenes, now, moved, &mut moment);
+    tally.add(now.at, &moment, Held { time, resident, moved, bloat });
+}
+
 impl Division {
-    fn new(min_cell: u64, cuts: Vec<Vec<Addr>>) -> Division {
-        let scenes = cuts.iter().map(|cuts| RegionState::new(min_cell, cuts.clone())).collect();
+    fn new(min_cell: u64, cuts: Vec<Vec<Addr>>, ranges: bool) -> Division {
+        let state = |cuts: &Vec<Addr>| RegionState::new(min_cell, cuts.clone());
+        let with_ranges = |state: RegionState| if ranges { state.with_touched_at_most() } else { state };
+        let scenes = cuts.iter().map(|cuts| with_ranges(state(cuts))).collect();
         Division { min_cell, cuts, scenes }
     }
 

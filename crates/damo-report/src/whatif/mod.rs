@@ -24,8 +24,16 @@ use candidate::Effect;
 use context::{Context, contexts};
 use damo_frame::Record;
 use damo_model::scheme::{Costs, FilterKind, Metric, Scheme};
-use damo_model::{Bytes, Nanos, SnapshotState, TargetKey, TimeSpan};
+use damo_model::{Bytes, Nanos, Ops, SnapshotState, TargetKey, TimeSpan};
 use region_state::Columns;
+use tally::Tally;
+
+/// Ranges are wider than their ends by this share: regions of another run have other borders, and adapt at other times.
+const RANGE_SHARE: f64 = 0.1;
+/// Those of what is accessed again by this one.
+const RANGE_OF_BACK: f64 = 0.25;
+/// And both by this share of the resident size.
+const RANGE_OF_RESIDENT: f64 = 0.02;
 
 damo_model::with_defaults! {
     /// How to reckon.
@@ -42,6 +50,8 @@ damo_model::with_defaults! {
         pub costs: Costs,
         /// The targets that the schemes are tried on.
         pub target: TargetFilter,
+        /// Whether to tell between which figures the true ones lie, which takes three times as long.
+        pub ranges: bool = true,
     }
 }
 
@@ -82,6 +92,17 @@ pub struct Outcome {
     pub kept: Vec<(Knowledge, f64)>,
     /// What it did over time.
     pub course: Vec<Point>,
+    /// Between which figures the true ones lie; `None` without [`WhatIfOptions::ranges`].
+    pub range: Option<OutcomeRange>,
+}
+
+/// Between which figures those of a scheme lie, whichever pages of the regions found accessed are accessed: docs/schemes.md.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct OutcomeRange {
+    /// Bytes saved, as a mean: see [`Memory::saved`]. From 0 on for physical memory.
+    pub saved: (f64, f64),
+    /// Bytes accessed again over the whole record: see [`Counts::back`].
+    pub back: (f64, f64),
 }
 
 /// What was done in a span of time. Bytes are sums over applications: the same memory counts each time.
@@ -228,11 +249,23 @@ pub fn what_if(record: &Record, schemes: &[Scheme], options: &WhatIfOptions) -> 
     if whole.snapshots.0 == 0 {
         return Err(nothing());
     }
+    if is_physical(record) {
+        whole.notes.push(PHYSICAL.to_owned());
+    }
     if !whole.resident_recorded {
         let note = "the record has no resident sizes: memory counts from when it was first seen accessed";
         whole.notes.push(note.to_owned());
     }
     Ok(whole)
+}
+
+/// What holds for records of physical memory.
+const PHYSICAL: &str = "idle addresses of physical memory can be free or the kernel's, of which nothing is saved: what is \
+                        saved is at most what is told";
+
+/// Whether what was monitored is physical memory.
+pub(crate) fn is_physical(record: &Record) -> bool {
+    record.meta().ops == Some(Ops::Paddr)
 }
 
 /// What of the record's time matters.
@@ -293,20 +326,20 @@ fn pass(
 
 /// Puts together what the contexts counted of the `nth` candidate.
 fn outcome(contexts: &[Context<'_>], nth: usize, scheme: &Scheme, times: &Times) -> Option<Outcome> {
-    let mut followed = contexts.iter().filter_map(|context| context.candidate(nth));
-    let first = followed.next()?;
-    let (candidate, mut tally, mut undecided) = (&first.candidate, first.tally.clone(), first.undecided);
-    for other in followed {
-        tally.merge(&other.tally);
-        undecided += other.undecided;
+    let followed = || contexts.iter().filter_map(|context| context.candidate(nth));
+    let candidate = &followed().next()?.candidate;
+    let undecided: f64 = followed().map(|followed| followed.undecided).sum();
+    let mut tallies: Vec<Tally> = Vec::new();
+    for of in followed() {
+        for (i, tally) in of.tallies().enumerate() {
+            match tallies.get_mut(i) {
+                Some(sum) => sum.merge(tally),
+                None => tallies.push(tally.clone()),
+            }
+        }
     }
+    let (tally, extremes) = tallies.split_first()?;
     let leaves = candidate.effect() == Effect::Out;
-    let memory = |span: &tally::Span| {
-        let mean = |sum: f64| if span.time > 0.0 { sum / span.time } else { 0.0 };
-        let (without, moved) = (mean(span.resident), mean(span.moved));
-        let gone = if leaves { moved.min(without) } else { 0.0 };
-        Memory { without, with: without - gone + mean(span.bloat), moved }
-    };
     let mut sums = Counts::default();
     let mut course = Vec::with_capacity(tally.spans.len());
     let length = tally.length();
@@ -320,17 +353,49 @@ fn outcome(contexts: &[Context<'_>], nth: usize, scheme: &Scheme, times: &Times)
         course.push(Point {
             time: TimeSpan::new(begin, begin.saturating_add(length).min(times.end)),
             counts: span.sum.clone(),
-            memory: (span.time > 0.0).then(|| memory(span)),
+            memory: (span.time > 0.0).then(|| memory(span, leaves)),
         });
     }
+    let mean = memory(&tally.settled, leaves);
+    let is_physical = contexts.iter().any(Context::is_physical);
     Some(Outcome {
         scheme: scheme.clone(),
-        mean: memory(&tally.settled),
+        mean,
         undecided: undecided.min(sums.changed - sums.back_soon).max(0.0),
         kept: candidate.knowledge().into_iter().zip(sums.kept.iter().copied()).collect(),
+        range: (!extremes.is_empty()).then(|| range(&mean, sums.back, extremes, leaves, is_physical)),
         course,
         sums,
     })
+}
+
+/// Memory in a span of time, with a scheme that moves out of memory (`leaves`) or elsewhere.
+fn memory(span: &tally::Span, leaves: bool) -> Memory {
+    let mean = |sum: f64| if span.time > 0.0 { sum / span.time } else { 0.0 };
+    let (without, moved) = (mean(span.resident), mean(span.moved));
+    let gone = if leaves { moved.min(without) } else { 0.0 };
+    Memory { without, with: without - gone + mean(span.bloat), moved }
+}
+
+/// From the estimate and both extremes to what holds: docs/schemes.md has how often.
+fn range(mean: &Memory, back: f64, extremes: &[Tally], leaves: bool, is_physical: bool) -> OutcomeRange {
+    let saved = || extremes.iter().map(|tally| memory(&tally.settled, leaves).saved()).chain([mean.saved()]);
+    let returned = extremes.iter().map(|tally| tally.spans.iter().map(|span| span.sum.back).sum());
+    let returned: Vec<f64> = returned.chain([back]).collect();
+    let ends = |values: &mut dyn Iterator<Item = f64>| {
+        values.fold((f64::INFINITY, f64::NEG_INFINITY), |(least, most), value| (value.min(least), value.max(most)))
+    };
+    let (saved, back) = (ends(&mut saved()), ends(&mut returned.into_iter()));
+    let wider = |(least, most): (f64, f64)| {
+        let least = least - RANGE_SHARE * least.abs() - RANGE_OF_RESIDENT * mean.without;
+        let most = most + RANGE_SHARE * most.abs() + RANGE_OF_RESIDENT * mean.without;
+        if leaves { (least.max(0.0), most.clamp(0.0, mean.without)) } else { (least, most) }
+    };
+    let saved = if mean.moved > 0.0 || mean.saved() != 0.0 { wider(saved) } else { saved };
+    let (least, most) = back;
+    let little = RANGE_OF_RESIDENT * mean.without;
+    let back = ((least - RANGE_OF_BACK * least - little).max(0.0), most + RANGE_OF_BACK * most + little);
+    OutcomeRange { saved: if is_physical { (saved.0.min(0.0), saved.1) } else { saved }, back }
 }
 
 /// What of the schemes cannot be told from any record.

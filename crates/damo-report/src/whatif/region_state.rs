@@ -4,12 +4,18 @@
 //! memory otherwise, each new region takes the mean of what it overlaps: so DAMON itself carries ages over merges, bytes
 //! are neither lost nor made, and a record of any length needs one snapshot's memory.
 
+use crate::bounds::merging::Merging;
 use damo_model::{Addr, Intervals};
 
 /// Into how many cells a target is cut, about.
 const CELLS: u64 = 1024;
 /// The least size of a cell in bytes, where no action asks for a greater one.
 pub(super) const MIN_CELL: u64 = 16 << 10;
+
+/// So many snapshots tell how seldom memory is accessed.
+const MEMORY: f32 = 64.0;
+/// Memory is accessed seldom if no larger share of checks finds an access.
+const SPARSE: f32 = 0.25;
 
 /// Regions of the present snapshot, the record's view of them, and where their memory was in the one before.
 #[derive(Clone, Debug, Default)]
@@ -29,6 +35,12 @@ pub(super) struct RegionState {
     pub(super) resident: Vec<f32>,
     /// Share of each that was touched in this snapshot.
     pub(super) touched: Vec<f32>,
+    /// Share of each that was touched in this snapshot at most: if its pages took turns. Empty unless it is asked for.
+    pub(super) touched_at_most: Vec<f32>,
+    /// The mean of `touched` over [`MEMORY`] snapshots, of snapshots in which few accesses were found.
+    rate: Vec<f32>,
+    /// Whether `touched_at_most` is asked for, and what it takes.
+    sparse: Option<SparseAccesses>,
     /// Where to cut regions, sorted.
     cuts: Vec<Addr>,
     /// The least size of the cells into which regions are cut as well, in bytes: schemes act on parts of regions, under a
@@ -50,7 +62,12 @@ struct Before {
     nr_accesses: Vec<u32>,
     age: Vec<u32>,
     seen: Vec<f32>,
+    rate: Vec<f32>,
 }
+
+/// What merging took away from counts where accesses are rare, for the number of checks in an aggregation interval.
+#[derive(Clone, Debug, Default)]
+struct SparseAccesses(Option<(u32, Merging)>);
 
 /// A snapshot's columns.
 #[derive(Clone, Copy, Debug)]
@@ -65,6 +82,11 @@ impl RegionState {
     /// Nothing yet; regions will be cut at `cuts`, which are sorted, and into cells of at least `min_cell` bytes.
     pub(super) fn new(min_cell: u64, cuts: Vec<Addr>) -> RegionState {
         RegionState { min_cell, cuts, ..RegionState::default() }
+    }
+
+    /// The same, which tells at each snapshot how much can have been touched at most as well.
+    pub(super) fn with_touched_at_most(self) -> RegionState {
+        RegionState { sparse: Some(SparseAccesses::default()), ..self }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -83,6 +105,7 @@ impl RegionState {
         std::mem::swap(&mut before.nr_accesses, &mut self.nr_accesses);
         std::mem::swap(&mut before.age, &mut self.age);
         std::mem::swap(&mut before.seen, &mut self.seen);
+        std::mem::swap(&mut before.rate, &mut self.rate);
         self.take(columns);
         self.overlap();
         if columns.age.is_none() {
@@ -98,6 +121,32 @@ impl RegionState {
             old.iter().map(|(j, share)| seen[*j as usize] * share).sum::<f32>().max(*touched)
         }));
         self.set_resident(rss);
+        self.set_touched_at_most(intervals.max_nr_accesses().0.max(1));
+    }
+
+    /// One check that finds an access may stand for all pages, each accessed by turns; and where none does, some pages are still
+    /// accessed if some were within the last snapshots.
+    fn set_touched_at_most(&mut self, checks: u32) {
+        let Some(SparseAccesses(known)) = &mut self.sparse else { return };
+        if known.as_ref().is_none_or(|(of, _)| *of != checks) {
+            let most = (f64::from(checks) * f64::from(SPARSE)) as u32;
+            *known = Some((checks, Merging::new(checks, checks / 10, most)));
+        }
+        let Some((_, merging)) = known else { return };
+        self.rate.clear();
+        self.touched_at_most.clear();
+        for (ends, touched) in self.first.windows(2).zip(&self.touched) {
+            let old = self.overlaps.get(ends[0] as usize..ends[1] as usize).unwrap_or_default();
+            let mean = |of: &dyn Fn(usize) -> f32| old.iter().map(|(j, share)| of(*j as usize) * share).sum::<f32>();
+            // Few accesses in a row that begins or ends are not sparse accesses.
+            let was_dense = mean(&|j| self.before.nr_accesses[j] as f32 / checks as f32) > SPARSE;
+            let before = mean(&|j| self.before.rate[j]);
+            let rate = if was_dense || *touched > SPARSE { 0.0 } else { before + (touched - before) / MEMORY };
+            self.rate.push(rate);
+            let checks = f64::from(checks);
+            let by_turns = if rate > 0.0 { (checks * merging.rate(f64::from(rate) * checks)) as f32 } else { 0.0 };
+            self.touched_at_most.push(if *touched > 0.0 { 1.0 } else { by_turns.min(1.0) });
+        }
     }
 
     fn take(&mut self, columns: &Columns<'_>) {
@@ -192,27 +241,32 @@ impl RegionState {
         }
     }
 
-    /// What is resident without a scheme. Of memory that was seen accessed, that; where the resident size is known, what
-    /// it has beyond that lies evenly in the rest.
+    /// What is resident without a scheme: what was seen accessed. Where the resident size is known, it is given out in this
+    /// order, evenly within a step that it does not suffice for: what is accessed now; what was seen accessed before; the
+    /// rest of memory in which an access was ever found; memory in which none was. So memory that only shared a region with
+    /// what was accessed, before regions adapted, does not count as resident in its place.
     fn set_resident(&mut self, rss: Option<u64>) {
         self.resident.clear();
         let Some(rss) = rss else {
             self.resident.extend_from_slice(&self.seen);
             return;
         };
-        let (mut seen, mut all) = (0.0, 0.0);
-        for ((start, end), share) in self.start.iter().zip(&self.end).zip(&self.seen) {
-            let size = end.saturating_sub(*start) as f64;
-            seen += size * f64::from(*share);
-            all += size;
-        }
-        let rss = rss as f64;
-        if rss < seen {
-            let scale = (rss / seen) as f32;
-            self.resident.extend(self.seen.iter().map(|share| share * scale));
-        } else {
-            let rest = if all > seen { ((rss - seen) / (all - seen)).min(1.0) as f32 } else { 0.0 };
-            self.resident.extend(self.seen.iter().map(|share| share + rest * (1.0 - share)));
+        self.resident.resize(self.len(), 0.0);
+        let steps: [fn(f32, f32) -> f32; 4] =
+            [|touched, _| touched, |_, seen| seen, |_, seen| if seen > 0.0 { 1.0 } else { 0.0 }, |_, _| 1.0];
+        let mut left = rss as f64;
+        for step in steps {
+            let wanted = |i: usize| (step(self.touched[i], self.seen[i]) - self.resident[i]).max(0.0);
+            let sum: f64 = (0..self.len()).map(|i| self.size(i) as f64 * f64::from(wanted(i))).sum();
+            if sum <= 0.0 {
+                continue;
+            }
+            let share = (left / sum).min(1.0) as f32;
+            left -= sum.min(left);
+            for i in 0..self.len() {
+                let wanted = (step(self.touched[i], self.seen[i]) - self.resident[i]).max(0.0);
+                self.resident[i] += wanted * share;
+            }
         }
     }
 

@@ -82,6 +82,10 @@ fn write_outcome(outcome: &Outcome, report: &WhatIf, out: &mut dyn Write) -> io:
         let (soon, within) = (percent(outcome.back_share()), time_text(report.refault_within));
         let text = format!("{} in total, {} within {within}", size(sums.back), size(sums.back_soon));
         line(back, format!("{text} ({soon} of what was {moved})"))?;
+        if let Some(range) = &outcome.range {
+            let (least, most) = (size(range.back.0), size(range.back.1));
+            line("", format!("between {least} and {most} in total"))?;
+        }
         if outcome.undecided > UNDECIDED * sums.changed {
             let (open, most) = (size(outcome.undecided), percent(outcome.back_share_at_most()));
             line("", format!("{open} more was {moved} less than {within} before the end: up to {most}"))?;
@@ -100,7 +104,13 @@ fn write_outcome(outcome: &Outcome, report: &WhatIf, out: &mut dyn Write) -> io:
             let share = percent(mean.saved_share().abs());
             let (without, with) = (size(mean.without), size(mean.with));
             let change = size(change.abs());
-            line("resident", format!("{without} without the scheme, {with} with it: {change} ({share}) {what}"))
+            line("resident", format!("{without} without the scheme, {with} with it: {change} ({share}) {what}"))?;
+            match &outcome.range {
+                Some(range) if effect == Effect::Out => {
+                    line("", format!("between {} and {} saved", size(range.saved.0), size(range.saved.1)))
+                }
+                _ => Ok(()),
+            }
         }
         _ => line("placed", format!("{} {} (mean)", size(mean.moved), place(&outcome.scheme))),
     }
@@ -299,6 +309,10 @@ impl WhatIf {
             .col("resident_with", "bytes, likewise", |(_, o)| whole(o.mean.with))
             .col("saved", "bytes, likewise", |(_, o)| o.mean.saved().round() as i64)
             .col("saved_share", "of what is resident without", |(_, o)| o.mean.saved_share())
+            .col("saved_least", "bytes: `saved` is at least this; docs/schemes.md says how often it holds", |(_, o)| {
+                o.range.map(|range| range.saved.0.round() as i64)
+            })
+            .col("saved_most", "bytes: and at most this", |(_, o)| o.range.map(|range| range.saved.1.round() as i64))
             .col("moved", "bytes on other nodes or lists, likewise", |(_, o)| whole(o.mean.moved))
             .col("applications", "times that the scheme was applied", |(_, o)| o.sums.applications)
             .col("matched_regions", "in all", |(_, o)| o.sums.matched_regions)
@@ -312,6 +326,8 @@ impl WhatIf {
             .col("kept_out", "bytes in all, by filters", |(_, o)| whole(o.kept.iter().map(|(_, kept)| kept).sum()))
             .col("changed", "bytes in all that were not so before", |(_, o)| whole(o.sums.changed))
             .col("back", "bytes in all accessed again", |(_, o)| whole(o.sums.back))
+            .col("back_least", "bytes: `back` is at least this", |(_, o)| o.range.map(|range| whole(range.back.0)))
+            .col("back_most", "bytes: and at most this", |(_, o)| o.range.map(|range| whole(range.back.1)))
             .col("back_soon", "of them within `--refault_within`", |(_, o)| whole(o.sums.back_soon))
             .col(
                 "back_undecided",
