@@ -162,8 +162,8 @@ def gcc(args, directory):
 
 def found(args, file):
     """The phases that are reported, and how long a snapshot is at each time."""
-    report = lambda *words: json.loads(subprocess.run([args.damo, "report", *words, str(file), "--format", "json"],
-                                                      check=True, capture_output=True).stdout)
+    report = lambda *words: json.loads(subprocess.run([args.damo, "report", *words, str(file), "--abs_time", "--format", "json"],
+                                                      check=True, capture_output=True).stdout)["tables"]
     phases = [phase["start_ns"] for phase in report("phases")["phases"]]
     snapshots = [(row["start_ns"], row["end_ns"]) for row in report("wss")["series"]]
     return phases[1:], snapshots

@@ -259,6 +259,7 @@ const LINES: &[&str] = &[
     "check --wss_p50 EVIL R",
     "check --conditions EVIL R",
     "query SELECT/**/*/**/FROM/**/targets R",
+    "query SELECT/**/*/**/FROM/**/samples R",
     "query SELECT/**/*/**/FROM/**/mappings R",
     "query SELECT/**/record,mapping/**/FROM/**/regions R --format json",
     "query EVIL R",

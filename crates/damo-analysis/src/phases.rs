@@ -51,7 +51,8 @@ pub struct Phase {
 impl Phase {
     /// Bytes of the hot set, as a mean.
     pub(crate) fn hot_bytes(&self) -> f64 {
-        self.hot.iter().map(|(_, bytes)| bytes).sum()
+        // The sum of nothing is -0.0.
+        self.hot.iter().map(|(_, bytes)| bytes).sum::<f64>() + 0.0
     }
 }
 

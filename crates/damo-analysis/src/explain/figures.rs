@@ -91,7 +91,9 @@ pub(super) fn reclaim(record: &Record) -> Result<Option<Reclaim>, AnalysisError>
         scheme
     };
     let schemes: Vec<Scheme> = ages.iter().map(scheme).collect();
-    let Ok(report) = what_if(record, &schemes, &WhatIfOptions { ranges: false, ..WhatIfOptions::default() }) else { return Ok(None) };
+    let Ok(report) = what_if(record, &schemes, &WhatIfOptions { ranges: false, ..WhatIfOptions::default() }) else {
+        return Ok(None);
+    };
     let within = report.refault_within;
     let tried: Vec<Reclaim> = ages
         .into_iter()

@@ -96,14 +96,14 @@ impl Report for PhasesReport {
         let (no, from, length) = ("no", "from", "length");
         writeln!(
             out,
-            "#\n#{no:>5} {:>4} {from:>15} {:>15} {length:>13} {:>11} {:>11}",
+            "#\n#{no:>5} {:>4} {from:>12} {:>12} {length:>13} {:>11} {:>11}",
             "kind", "to", "working set", "hot"
         )?;
         for (number, phase, _) in self.rows() {
             let TimeSpan { start, end } = phase.time;
             let (from, to, length) = (self.since(start), self.since(end), moment(phase.time.length()));
             let (set, hot) = (bytes(phase.working_set), bytes(phase.hot_bytes()));
-            writeln!(out, "{number:>6} {:>4} {from:>15} {to:>15} {length:>13} {set:>11} {hot:>11}", label(phase.kind))?;
+            writeln!(out, "{number:>6} {:>4} {from:>12} {to:>12} {length:>13} {set:>11} {hot:>11}", label(phase.kind))?;
         }
         Ok(())
     }
