@@ -143,13 +143,20 @@ fn nanos(time: u64) -> Nanos {
 /// A run of records: the unread bytes of a ring, in two pieces where they wrap around its end.
 ///
 /// ```
-/// use damo_kernel::ring::{RecordRun, SampleLayout, sample_type};
+/// use damo_kernel::ring::{Record, RecordRun, SampleLayout, merge, sample_type};
+/// use damo_model::Nanos;
 /// let layout = SampleLayout::new(sample_type::TIME | sample_type::RAW).expect("has raw records");
 /// // header (type 9, size 32), time 5, raw size 4 and the raw bytes
 /// let mut bytes = vec![9, 0, 0, 0, 0, 0, 32, 0, 5, 0, 0, 0, 0, 0, 0, 0, 12, 0, 0, 0];
 /// bytes.extend([7; 12]);
-/// let mut run = RecordRun::new(layout, &bytes, &[]);
-/// assert_eq!(run.next_time(), Some(5));
+/// let mut runs = [RecordRun::new(layout, &bytes, &[])];
+/// let mut times = Vec::new();
+/// merge(&mut runs, u64::MAX, |record| {
+///     if let Record::Sample(sample) = record {
+///         times.push(sample.time);
+///     }
+/// });
+/// assert_eq!(times, [Nanos(5)]);
 /// ```
 #[derive(Debug)]
 pub struct RecordRun<'a> {
