@@ -1,18 +1,29 @@
-//! How often the truth lies within the ranges that `damo report wss --error` prints: the table of docs/truth.md.
+//! How often the truth lies within the ranges that `damo report wss --error` prints: the table of docs/truth.md; or, with
+//! `--what-if`, within those of `damo schemes --what-if`: the table of docs/schemes.md.
 //!
-//! `truth [SEEDS [NAME]]` simulates each workload (or those whose names hold NAME) with so many seeds, 40 by default.
+//! `truth [--what-if] [SEEDS [NAME]]` simulates each workload (or those whose names hold NAME) with so many seeds, 40 by
+//! default, and 2 with `--what-if`, where each is simulated once more for each of four schemes.
 #![allow(clippy::expect_used, reason = "it measures; nothing depends on it")]
 
+#[allow(dead_code, reason = "the tests use the rest")]
+#[path = "../tests/common/predictions.rs"]
+mod predictions;
 #[allow(dead_code, reason = "the tests use the rest")]
 #[path = "../tests/common/truth.rs"]
 mod truth;
 
+use predictions::Coverage;
 use truth::{Case, Judged, cases, judge};
 
 fn main() {
-    let mut arguments = std::env::args().skip(1);
-    let seeds: u64 = arguments.next().map_or(40, |seeds| seeds.parse().expect("a number of seeds"));
+    let mut arguments = std::env::args().skip(1).peekable();
+    let of_what_if = arguments.next_if_eq("--what-if").is_some();
+    let default = if of_what_if { 2 } else { 40 };
+    let seeds: u64 = arguments.next().map_or(default, |seeds| seeds.parse().expect("a number of seeds"));
     let only = arguments.next().unwrap_or_default();
+    if of_what_if {
+        return what_if(seeds, &only);
+    }
     println!(
         "| workload (MiB) | truth | mean wss | spread | checks alone: holds at ±1/±2 | at least | at most | holds | percentiles |"
     );
@@ -20,6 +31,25 @@ fn main() {
     for case in cases().iter().filter(|case| case.name.contains(&only)) {
         let judged: Vec<Judged> = (0..seeds).map(|seed| judge(case, seed)).collect();
         println!("{}", row(case, &judged));
+    }
+}
+
+/// How often savings and refaults lie in their ranges.
+fn what_if(seeds: u64, only: &str) {
+    let schemes = [
+        predictions::idle_for("1 s"),
+        predictions::idle_for("5 s"),
+        predictions::under_quota("2 s", "4 MiB"),
+        predictions::rarely_accessed("2 s"),
+    ];
+    let schemes = predictions::schemes(&schemes.each_ref().map(String::as_str));
+    println!("| workload | trials | saved | accessed again |");
+    println!("|---|---|---|---|");
+    let cases = predictions::cases().into_iter().chain(predictions::cases_of_truth());
+    for case in cases.filter(|case| case.name.contains(only)) {
+        let mut coverage = Coverage::default();
+        (0..seeds).for_each(|seed| coverage.add(&case, &schemes, seed));
+        println!("| {} | {} | {} | {} |", case.name, coverage.judged, coverage.saved, coverage.back);
     }
 }
 

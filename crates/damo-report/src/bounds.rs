@@ -24,13 +24,13 @@ use crate::series::{Point, by_target, sum_at_instants};
 use crate::wss::working_set;
 use damo_frame::{Detail, Record};
 use damo_model::{Bytes, Nanos, NrAccesses, Source, TargetKey};
-use merging::Merging;
+use merging::{Merging, MergingTables};
 use std::collections::{BTreeMap, HashMap};
 
 /// Over so many aggregation intervals the rate of a cell is taken to be steady.
-const BLOCK: i64 = 64;
+pub(crate) const BLOCK: i64 = 64;
 /// A cell with fewer accesses than this share of the checks is accessed seldom.
-const SPARSE: f64 = 0.25;
+pub(crate) const SPARSE: f64 = 0.25;
 /// Into about so many cells the monitored addresses are cut.
 const CELLS: u64 = 1024;
 /// A page: no cell is smaller.
@@ -248,17 +248,11 @@ pub(crate) fn bounded_working_sets(
     if sums.unknown {
         return Ok((sums.counted, None));
     }
-    let mut merging: BTreeMap<(u32, u32), Merging> = BTreeMap::new();
+    let mut tables = MergingTables::default();
     let more: BTreeMap<BlockKey, f64> = sums
         .blocks
         .iter()
-        .map(|(key, block)| {
-            let threshold = block.hottest / 10;
-            let merging = merging
-                .entry((key.checks, threshold))
-                .or_insert_with(|| Merging::new(key.checks, threshold, (f64::from(key.checks) * SPARSE) as u32));
-            (*key, block.more_than_found(merging))
-        })
+        .map(|(key, block)| (*key, block.more_than_found(tables.of(key.checks, block.hottest / 10))))
         .collect();
     let variances = variances_of_means(&more);
     let most = |(snapshot, counted): (&Sized, &Point)| {

@@ -3,144 +3,13 @@
 
 mod common;
 
+use common::predictions::*;
 use damo_frame::Record;
-use damo_model::scheme::{Action, Scheme};
-use damo_model::{Item, Nanos, Side, Stamp};
+use damo_model::scheme::Action;
+use damo_model::{Item, Nanos};
 use damo_report::suggest::{self, Goal, suggest};
 use damo_report::whatif::{self, WhatIf, what_if};
-use damo_sim::{Options, Outcome, Workload, builtin, simulate};
-use std::ops::ControlFlow;
-
-fn run(workloads: &[Workload], options: &Options) -> (Vec<Item>, Outcome) {
-    let mut items = Vec::new();
-    let outcome = simulate(workloads, options, &mut items, &mut |_| ControlFlow::Continue(())).unwrap();
-    (items, outcome)
-}
-
-fn schemes(json: &[&str]) -> Vec<Scheme> {
-    json.iter().map(|json| serde_json::from_str(json).unwrap()).collect()
-}
-
-/// Mean resident bytes of all processes from `from` on.
-fn mean_rss(items: &[Item], from: Nanos) -> f64 {
-    let (mut sum, mut moments) = (0.0, std::collections::BTreeSet::new());
-    for item in items {
-        if let Item::Side(Side::Process(row)) = item
-            && row.at > Stamp::Record(from)
-        {
-            sum += row.footprint.rss.unwrap().0 as f64;
-            moments.insert(row.at);
-        }
-    }
-    sum / moments.len() as f64
-}
-
-/// A workload that is monitored.
-struct Case {
-    name: &'static str,
-    workloads: Vec<Workload>,
-    options: Options,
-}
-
-fn builtin_case(builtin: &builtin::Builtin, rounds: i64) -> Case {
-    let options = builtin.options();
-    let duration = options.duration.map(|duration| Nanos(duration.0 * rounds));
-    Case { name: builtin.name, workloads: builtin.workloads(), options: Options { duration, ..options } }
-}
-
-fn case(name: &'static str, config: &str, seconds: i64) -> Case {
-    let options = Options { duration: Some(Nanos::from_secs(seconds)), ..Options::default() };
-    Case { name, workloads: vec![Workload::parse(config, name).unwrap()], options }
-}
-
-const MIXED: &str = "cold, 200000000\nwarm, 100000000\nhot, 50000000\nrare, 100000000\n\n\
-    init\n3000\ncold, 0, 4096, 1\nwarm, 0, 4096, 1\nhot, 0, 4096, 1\nrare, 0, 4096, 1\n\n\
-    a\n12000\nhot, 0, 64, 90\nwarm, 1, 64, 10\n\n\
-    b\n3000\nhot, 0, 64, 50\nrare, 0, 4096, 50\n\n\
-    c\n12000\nhot, 0, 64, 90\nwarm, 1, 64, 10\n\n";
-
-const SPARSE: &str = "a, 1000000000\nb, 300000000\nhot, 30000000\n\n\
-    all\n5000\na, 0, 4096, 1\nb, 0, 4096, 1\nhot, 0, 4096, 1\n\n\
-    random\n25000\nb, 1, 4096, 10\nhot, 0, 4096, 90\n\n\
-    alone\n30000\nhot, 0, 4096, 1\n";
-
-/// Of the resident size: less than this is no saving to speak of.
-const LITTLE: f64 = 0.02;
-/// The same under a quota, where each region that goes first or last counts.
-const LITTLE_UNDER_QUOTA: f64 = 0.03;
-
-/// Records `case` without any scheme, reckons, then lets each scheme run in the simulator, with another seed: predicted
-/// and shown saving, resident size without the scheme, and what of it came back, in bytes.
-fn predicted_and_shown(case: &Case, schemes: &[Scheme], seed: u64) -> Vec<Compared> {
-    let (plain, _) = run(&case.workloads, &Options { seed, ..case.options.clone() });
-    let report = what_if(&Record::from_items(&plain).unwrap(), schemes, &whatif::WhatIfOptions::default()).unwrap();
-    let from = report.means_from;
-    let compare = |(scheme, outcome): (&Scheme, &whatif::Outcome)| {
-        let options = Options { seed: seed + 1000, schemes: vec![scheme.clone()], ..case.options.clone() };
-        let (items, real) = run(&case.workloads, &options);
-        let resident = mean_rss(&plain, from);
-        Compared {
-            what: format!("{} with {}, seed {seed}", case.name, whatif::describe(scheme)),
-            resident,
-            predicted: outcome.mean.saved(),
-            shown: resident - mean_rss(&items, from),
-            back: (outcome.sums.back, real.refaults as f64 * 4096.0),
-            range: outcome.range.unwrap(),
-        }
-    };
-    schemes.iter().zip(&report.outcomes).map(compare).collect()
-}
-
-#[derive(Debug)]
-#[allow(dead_code, reason = "shown when a test fails")]
-struct Compared {
-    what: String,
-    resident: f64,
-    predicted: f64,
-    shown: f64,
-    back: (f64, f64),
-    range: whatif::OutcomeRange,
-}
-
-impl Compared {
-    /// Within a `share` of what was shown; of savings that are nothing beside the memory, within a `little` of that.
-    fn assert_close(&self, share: f64, little: f64) {
-        let error = (self.predicted - self.shown).abs();
-        assert!(error <= (share * self.shown).max(little * self.resident), "{self:?}");
-    }
-}
-
-fn cases() -> Vec<Case> {
-    vec![
-        builtin_case(&builtin::STAIRS, 1),
-        builtin_case(&builtin::STAIRS, 3),
-        builtin_case(&builtin::STAIRS_30S, 2),
-        builtin_case(&builtin::ZIGZAG, 2),
-        builtin_case(&builtin::PAIR, 3),
-        case("mixed", MIXED, 120),
-        case("sparse", SPARSE, 120),
-    ]
-}
-
-fn idle_for(age: &str) -> String {
-    format!(
-        r#"{{"action": "pageout", "access_pattern": {{"nr_accesses": {{"max": "0 %"}}, "age": {{"min": "{age}"}}}}}}"#
-    )
-}
-
-fn under_quota(age: &str, size: &str) -> String {
-    format!(
-        r#"{{"action": "pageout", "access_pattern": {{"nr_accesses": {{"max": "0 %"}}, "age": {{"min": "{age}"}}}},
-            "quotas": {{"sz_bytes": "{size}", "reset_interval_ms": "1 s",
-                "weights": {{"nr_accesses_permil": 1, "age_permil": 1}}}}}}"#
-    )
-}
-
-fn rarely_accessed(age: &str) -> String {
-    format!(
-        r#"{{"action": "pageout", "access_pattern": {{"nr_accesses": {{"max": "10 %"}}, "age": {{"min": "{age}"}}}}}}"#
-    )
-}
+use damo_sim::{Options, builtin};
 
 #[test]
 fn a_record_made_before_predicts_the_saving_of_the_scheme_within_a_quarter() {
@@ -350,45 +219,6 @@ fn along_the_best_trade_offs_more_saved_is_more_that_comes_back() {
     }
 }
 
-/// How often what the simulator shows lies in the ranges that the estimate tells: saved, and accessed again.
-#[derive(Debug, Default)]
-struct Coverage {
-    judged: u32,
-    saved: u32,
-    back: u32,
-    misses: Vec<String>,
-}
-
-impl Coverage {
-    /// Judges a case with these schemes under a seed.
-    fn add(&mut self, case: &Case, schemes: &[Scheme], seed: u64) {
-        for compared in predicted_and_shown(case, schemes, seed) {
-            let ((saved_least, saved_most), (back_least, back_most)) = (compared.range.saved, compared.range.back);
-            let (saved, back) = (compared.shown, compared.back.1);
-            // Sizes are told in whole pages.
-            let holds = |value: f64, least: f64, most: f64| value >= least - 4096.0 && value <= most + 4096.0;
-            let saved = holds(saved, saved_least, saved_most);
-            let back = holds(back, back_least, back_most);
-            self.judged += 1;
-            self.saved += u32::from(saved);
-            self.back += u32::from(back);
-            if !(saved && back) {
-                self.misses.push(format!("{compared:?}"));
-            }
-        }
-    }
-}
-
-/// The workloads of docs/truth.md, with footprints.
-fn cases_of_truth() -> Vec<Case> {
-    let with_footprints = |case: common::truth::Case| Case {
-        name: case.name,
-        workloads: case.configs.iter().map(|text| Workload::parse(text, case.name).unwrap()).collect(),
-        options: Options { footprint_interval: Options::default().footprint_interval, ..case.options },
-    };
-    common::truth::cases().into_iter().filter(|case| !case.without_ages).map(with_footprints).collect()
-}
-
 #[test]
 fn what_is_saved_and_accessed_again_lies_in_the_ranges_in_nine_of_ten_runs() {
     let all = schemes(&[idle_for("1 s"), rarely_accessed("2 s")].each_ref().map(String::as_str));
@@ -412,22 +242,4 @@ fn of_physical_memory_a_saving_is_promised_at_most() {
     let range = outcome.range.unwrap();
     assert!(range.saved.0 == 0.0 && range.saved.1 >= outcome.mean.saved(), "{range:?}");
     assert!(report.notes.iter().any(|note| note.contains("free or the kernel's")), "{:?}", report.notes);
-}
-
-#[test]
-#[ignore = "prints figures for docs/schemes.md; takes minutes"]
-fn coverage_of_ranges() {
-    let all = [idle_for("1 s"), idle_for("5 s"), under_quota("2 s", "4 MiB"), rarely_accessed("2 s")];
-    let all = schemes(&all.each_ref().map(String::as_str));
-    let mut sum = (0, 0, 0);
-    for case in cases().into_iter().chain(cases_of_truth()) {
-        let mut coverage = Coverage::default();
-        for seed in 0..2 {
-            coverage.add(&case, &all, seed);
-        }
-        println!("{}: {} judged, {} saved, {} back", case.name, coverage.judged, coverage.saved, coverage.back);
-        coverage.misses.iter().for_each(|miss| println!("    {miss}"));
-        sum = (sum.0 + coverage.judged, sum.1 + coverage.saved, sum.2 + coverage.back);
-    }
-    println!("{sum:?}");
 }

@@ -96,6 +96,7 @@ mod tests {
         drop(writer);
         assert_eq!(look(), Keys::Gone);
     }
+
     #[test]
     fn keys_that_are_announced_once_more_wake_who_waits_for_a_change() {
         let controller = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");

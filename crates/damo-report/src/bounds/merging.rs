@@ -6,7 +6,9 @@
 //! of a region of three parts with the counts 1, 0 and 0, nothing is left. How much is lost on average depends on the rate, the
 //! number of checks and the threshold alone. It is found here by doing the same many times with a fixed seed.
 
+use super::SPARSE;
 use crate::resample::Random;
+use std::collections::BTreeMap;
 
 /// Rates for which the reported count is found out.
 const RATES: usize = 48;
@@ -27,9 +29,21 @@ pub(crate) struct Merging {
     steps: Vec<(f64, f64)>,
 }
 
+/// The same for all that is asked for, each found once.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct MergingTables(BTreeMap<(u32, u32), Merging>);
+
+impl MergingTables {
+    /// For so many checks in an aggregation interval, a threshold of merging, and memory that is accessed seldom ([`SPARSE`]).
+    pub(crate) fn of(&mut self, checks: u32, threshold: u32) -> &Merging {
+        let most = (f64::from(checks) * SPARSE) as u32;
+        self.0.entry((checks, threshold)).or_insert_with(|| Merging::new(checks, threshold, most))
+    }
+}
+
 impl Merging {
     /// For so many checks in an aggregation interval, a threshold of merging, and rates of up to `most` accesses.
-    pub(crate) fn new(checks: u32, threshold: u32, most: u32) -> Self {
+    fn new(checks: u32, threshold: u32, most: u32) -> Self {
         let mut steps = Vec::new();
         if threshold > 0 && checks <= MOST_CHECKS {
             let mut random = Random(u64::from(checks) << 32 | u64::from(threshold));

@@ -11,6 +11,7 @@ use super::region_state::{Columns, MIN_CELL, RegionState};
 use super::tally::{Held, Tally};
 use super::{Counts, Times, WhatIfOptions};
 use crate::ReportError;
+use crate::bounds::merging::Merging;
 use crate::filter::Filter;
 use damo_frame::Record;
 use damo_model::scheme::Scheme;
@@ -21,7 +22,6 @@ pub(super) struct Context<'a> {
     targets: Vec<&'a Target>,
     resident: Vec<Readings>,
     present: Vec<bool>,
-    is_physical: bool,
     pending: Option<(Nanos, Intervals)>,
     last: Option<Nanos>,
     system: System,
@@ -95,7 +95,7 @@ impl<'a> Context<'a> {
         let aggregation = record.meta().intervals.unwrap_or_default().aggregation.0.max(1);
         let snapshots = times.end.saturating_sub(times.begin).0 / aggregation;
         let spans = options.spans.min(usize::try_from(snapshots).unwrap_or(1)).max(1);
-        let mut divisions = vec![Division::new(MIN_CELL, vec![Vec::new(); targets.len()], options.ranges)];
+        let mut divisions = vec![Division::new(MIN_CELL, vec![Vec::new(); targets.len()])];
         let mut candidates = Vec::with_capacity(schemes.len());
         for scheme in schemes {
             let page_filter = PageFilter::new(scheme, record, &targets)?;
@@ -110,7 +110,7 @@ impl<'a> Context<'a> {
             let same = |division: &Division| division.min_cell == min_cell && division.cuts == cuts;
             let division = divisions.iter().position(same).unwrap_or(divisions.len());
             if division == divisions.len() {
-                divisions.push(Division::new(min_cell, cuts, options.ranges));
+                divisions.push(Division::new(min_cell, cuts));
             }
             let candidate = Candidate::new(scheme, page_filter, targets.len(), options.costs);
             let tally = Tally::new(times.begin, times.end, spans, times.means_from);
@@ -126,7 +126,6 @@ impl<'a> Context<'a> {
         Ok(Context {
             resident: targets.iter().map(|target| Readings::resident(record, target)).collect::<Result<_, _>>()?,
             present: vec![false; targets.len()],
-            is_physical: super::is_physical(record),
             pending: None,
             last: None,
             system: System { total, free },
@@ -148,23 +147,19 @@ impl<'a> Context<'a> {
         self.resident.iter().all(|readings| !readings.is_empty())
     }
 
-    /// Whether its targets are physical memory.
-    pub(super) fn is_physical(&self) -> bool {
-        self.is_physical
-    }
-
     /// The `nth` scheme, and what was counted of it.
     pub(super) fn candidate(&self, nth: usize) -> Option<&Followed> {
         self.candidates.get(nth)
     }
 
-    /// Takes a snapshot of the `t`-th target. All targets' snapshots of one aggregation make one moment.
+    /// Takes a snapshot of the `t`-th target. All targets' snapshots of one aggregation make one moment. `merging` belongs to
+    /// the intervals, where ranges are asked for.
     pub(super) fn take(
         &mut self,
         t: usize,
         end: Nanos,
         columns: &Columns<'_>,
-        intervals: Intervals,
+        (intervals, merging): (Intervals, Option<&Merging>),
         options: &WhatIfOptions,
     ) {
         let begun = self.pending.is_some_and(|(at, _)| end.saturating_sub(at).0 > intervals.aggregation.0 / 2);
@@ -175,7 +170,7 @@ impl<'a> Context<'a> {
         if let (Some(resident), Some(present)) = (self.resident.get_mut(t), self.present.get_mut(t)) {
             let rss = resident.at(end).map(|bytes| bytes.0);
             for state in self.divisions.iter_mut().filter_map(|division| division.scenes.get_mut(t)) {
-                state.advance(columns, &intervals, rss);
+                state.advance(columns, &intervals, rss, merging);
             }
             *present = true;
         }
@@ -257,10 +252,8 @@ fn live_through(
 }
 
 impl Division {
-    fn new(min_cell: u64, cuts: Vec<Vec<Addr>>, ranges: bool) -> Division {
-        let state = |cuts: &Vec<Addr>| RegionState::new(min_cell, cuts.clone());
-        let with_ranges = |state: RegionState| if ranges { state.with_touched_at_most() } else { state };
-        let scenes = cuts.iter().map(|cuts| with_ranges(state(cuts))).collect();
+    fn new(min_cell: u64, cuts: Vec<Vec<Addr>>) -> Division {
+        let scenes = cuts.iter().map(|cuts| RegionState::new(min_cell, cuts.clone())).collect();
         Division { min_cell, cuts, scenes }
     }
 

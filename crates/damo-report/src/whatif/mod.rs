@@ -19,6 +19,7 @@ pub use page_filter::Knowledge;
 pub(crate) use show::{UNDECIDED, json, percent, write_rows};
 
 use crate::ReportError;
+use crate::bounds::merging::MergingTables;
 use crate::filter::{Filter, TargetFilter};
 use candidate::Effect;
 use context::{Context, contexts};
@@ -264,7 +265,7 @@ const PHYSICAL: &str = "idle addresses of physical memory can be free or the ker
                         saved is at most what is told";
 
 /// Whether what was monitored is physical memory.
-pub(crate) fn is_physical(record: &Record) -> bool {
+fn is_physical(record: &Record) -> bool {
     record.meta().ops == Some(Ops::Paddr)
 }
 
@@ -301,6 +302,7 @@ fn pass(
     let places: Vec<Option<(usize, usize)>> =
         record.targets().iter().map(|target| place(target.key, &contexts)).collect();
     let mut snapshots = (0, 0);
+    let mut tables = MergingTables::default();
     record.for_each(&selection, |chunk| {
         for view in chunk.snapshots() {
             let Some((c, t)) = places.get(view.head.target.0 as usize).copied().flatten() else { continue };
@@ -312,7 +314,9 @@ fn pass(
             let Some(context) = contexts.get_mut(c) else { continue };
             let intervals = view.head.intervals.or(record.meta().intervals).unwrap_or_default();
             let columns = Columns { start: view.start, end: view.end, nr_accesses: view.nr_accesses, age: view.age };
-            context.take(t, view.head.end, &columns, intervals, options);
+            let checks = intervals.max_nr_accesses().0.max(1);
+            let merging = options.ranges.then(|| tables.of(checks, checks / 10));
+            context.take(t, view.head.end, &columns, (intervals, merging), options);
         }
         Ok::<_, ReportError>(())
     })?;
@@ -320,12 +324,14 @@ fn pass(
         context.finish(options);
     }
     let resident_recorded = contexts.iter().all(Context::tells_resident);
-    let outcomes = schemes.iter().enumerate().filter_map(|(nth, scheme)| outcome(&contexts, nth, scheme, times));
+    let is_physical = is_physical(record);
+    let of = |(nth, scheme)| outcome(&contexts, nth, scheme, times, is_physical);
+    let outcomes = schemes.iter().enumerate().filter_map(of);
     Ok(Part { snapshots, resident_recorded, outcomes: outcomes.collect() })
 }
 
 /// Puts together what the contexts counted of the `nth` candidate.
-fn outcome(contexts: &[Context<'_>], nth: usize, scheme: &Scheme, times: &Times) -> Option<Outcome> {
+fn outcome(contexts: &[Context<'_>], nth: usize, scheme: &Scheme, times: &Times, is_physical: bool) -> Option<Outcome> {
     let followed = || contexts.iter().filter_map(|context| context.candidate(nth));
     let candidate = &followed().next()?.candidate;
     let undecided: f64 = followed().map(|followed| followed.undecided).sum();
@@ -357,7 +363,6 @@ fn outcome(contexts: &[Context<'_>], nth: usize, scheme: &Scheme, times: &Times)
         });
     }
     let mean = memory(&tally.settled, leaves);
-    let is_physical = contexts.iter().any(Context::is_physical);
     Some(Outcome {
         scheme: scheme.clone(),
         mean,
@@ -379,23 +384,24 @@ fn memory(span: &tally::Span, leaves: bool) -> Memory {
 
 /// From the estimate and both extremes to what holds: docs/schemes.md has how often.
 fn range(mean: &Memory, back: f64, extremes: &[Tally], leaves: bool, is_physical: bool) -> OutcomeRange {
-    let saved = || extremes.iter().map(|tally| memory(&tally.settled, leaves).saved()).chain([mean.saved()]);
-    let returned = extremes.iter().map(|tally| tally.spans.iter().map(|span| span.sum.back).sum());
-    let returned: Vec<f64> = returned.chain([back]).collect();
-    let ends = |values: &mut dyn Iterator<Item = f64>| {
-        values.fold((f64::INFINITY, f64::NEG_INFINITY), |(least, most), value| (value.min(least), value.max(most)))
+    let ends = |estimate: f64, of: &dyn Fn(&Tally) -> f64| {
+        extremes.iter().map(of).fold((estimate, estimate), |(least, most), value| (value.min(least), value.max(most)))
     };
-    let (saved, back) = (ends(&mut saved()), ends(&mut returned.into_iter()));
-    let wider = |(least, most): (f64, f64)| {
-        let least = least - RANGE_SHARE * least.abs() - RANGE_OF_RESIDENT * mean.without;
-        let most = most + RANGE_SHARE * most.abs() + RANGE_OF_RESIDENT * mean.without;
-        if leaves { (least.max(0.0), most.clamp(0.0, mean.without)) } else { (least, most) }
-    };
-    let saved = if mean.moved > 0.0 || mean.saved() != 0.0 { wider(saved) } else { saved };
-    let (least, most) = back;
+    let saved = ends(mean.saved(), &|tally| memory(&tally.settled, leaves).saved());
+    let back = ends(back, &|tally| tally.spans.iter().map(|span| span.sum.back).sum());
     let little = RANGE_OF_RESIDENT * mean.without;
-    let back = ((least - RANGE_OF_BACK * least - little).max(0.0), most + RANGE_OF_BACK * most + little);
-    OutcomeRange { saved: if is_physical { (saved.0.min(0.0), saved.1) } else { saved }, back }
+    let wider = |(least, most): (f64, f64), share: f64| {
+        (least - share * least.abs() - little, most + share * most.abs() + little)
+    };
+    let mut saved = if mean.moved > 0.0 || mean.saved() != 0.0 { wider(saved, RANGE_SHARE) } else { saved };
+    if leaves {
+        saved = (saved.0.max(0.0), saved.1.clamp(0.0, mean.without));
+    }
+    if is_physical {
+        saved.0 = saved.0.min(0.0);
+    }
+    let back = wider(back, RANGE_OF_BACK);
+    OutcomeRange { saved, back: (back.0.max(0.0), back.1) }
 }
 
 /// What of the schemes cannot be told from any record.

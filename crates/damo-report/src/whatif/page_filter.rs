@@ -7,7 +7,7 @@
 use crate::ReportError;
 use damo_frame::Record;
 use damo_model::scheme::{Action, FilterKind, Scheme, SchemeFilter};
-use damo_model::{Addr, AddrRange, Mapping, Ops, Side, Target};
+use damo_model::{Addr, AddrRange, Mapping, Side, Target};
 
 const PAGE: u64 = 4096;
 
@@ -83,7 +83,7 @@ fn anonymous(record: &Record, target: &Target) -> Result<Option<Vec<AddrRange>>,
 
 impl PageFilter {
     pub(super) fn new(scheme: &Scheme, record: &Record, targets: &[&Target]) -> Result<PageFilter, ReportError> {
-        let physical = record.meta().ops == Some(Ops::Paddr) || targets.iter().all(|t| t.process.is_none());
+        let physical = super::is_physical(record) || targets.iter().all(|t| t.process.is_none());
         // madvise() knows no filters: on virtual addresses they are asked by migrations and statistics only.
         let asks_pages = physical || matches!(scheme.action, Action::MigrateHot | Action::MigrateCold | Action::Stat);
         let mut filters = Vec::with_capacity(scheme.filters.len());

@@ -3,7 +3,7 @@
 
 use crate::ReportError;
 use damo_frame::Record;
-use damo_model::{Bytes, Nanos, Ops, Side, Target};
+use damo_model::{Bytes, Nanos, Side, Target};
 
 /// A figure over time.
 #[derive(Clone, Debug, Default)]
@@ -33,7 +33,7 @@ impl Readings {
     /// Resident bytes of a target: its process's, or the system's used memory for physical addresses.
     pub(super) fn resident(record: &Record, target: &Target) -> Result<Readings, ReportError> {
         let pid = target.process.as_ref().map(|process| process.pid);
-        let physical = pid.is_none() && record.meta().ops == Some(Ops::Paddr);
+        let physical = pid.is_none() && super::is_physical(record);
         let mut points = Vec::new();
         for side in record.side_data()? {
             let reading = match side {

@@ -5,17 +5,13 @@
 //! are neither lost nor made, and a record of any length needs one snapshot's memory.
 
 use crate::bounds::merging::Merging;
+use crate::bounds::{BLOCK, SPARSE};
 use damo_model::{Addr, Intervals};
 
 /// Into how many cells a target is cut, about.
 const CELLS: u64 = 1024;
 /// The least size of a cell in bytes, where no action asks for a greater one.
 pub(super) const MIN_CELL: u64 = 16 << 10;
-
-/// So many snapshots tell how seldom memory is accessed.
-const MEMORY: f32 = 64.0;
-/// Memory is accessed seldom if no larger share of checks finds an access.
-const SPARSE: f32 = 0.25;
 
 /// Regions of the present snapshot, the record's view of them, and where their memory was in the one before.
 #[derive(Clone, Debug, Default)]
@@ -37,10 +33,8 @@ pub(super) struct RegionState {
     pub(super) touched: Vec<f32>,
     /// Share of each that was touched in this snapshot at most: if its pages took turns. Empty unless it is asked for.
     pub(super) touched_at_most: Vec<f32>,
-    /// The mean of `touched` over [`MEMORY`] snapshots, of snapshots in which few accesses were found.
+    /// The mean of `touched` over about [`BLOCK`] snapshots, while few accesses are found; filled as `touched_at_most`.
     rate: Vec<f32>,
-    /// Whether `touched_at_most` is asked for, and what it takes.
-    sparse: Option<SparseAccesses>,
     /// Where to cut regions, sorted.
     cuts: Vec<Addr>,
     /// The least size of the cells into which regions are cut as well, in bytes: schemes act on parts of regions, under a
@@ -65,10 +59,6 @@ struct Before {
     rate: Vec<f32>,
 }
 
-/// What merging took away from counts where accesses are rare, for the number of checks in an aggregation interval.
-#[derive(Clone, Debug, Default)]
-struct SparseAccesses(Option<(u32, Merging)>);
-
 /// A snapshot's columns.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Columns<'a> {
@@ -84,11 +74,6 @@ impl RegionState {
         RegionState { min_cell, cuts, ..RegionState::default() }
     }
 
-    /// The same, which tells at each snapshot how much can have been touched at most as well.
-    pub(super) fn with_touched_at_most(self) -> RegionState {
-        RegionState { sparse: Some(SparseAccesses::default()), ..self }
-    }
-
     pub(super) fn len(&self) -> usize {
         self.start.len()
     }
@@ -97,8 +82,15 @@ impl RegionState {
         self.end[i].saturating_sub(self.start[i])
     }
 
-    /// Takes over the next snapshot. `rss` is what the target has resident, where that is known.
-    pub(super) fn advance(&mut self, columns: &Columns<'_>, intervals: &Intervals, rss: Option<u64>) {
+    /// Takes over the next snapshot. `rss` is what the target has resident, where that is known; `merging` belongs to the
+    /// intervals, where `touched_at_most` is asked for.
+    pub(super) fn advance(
+        &mut self,
+        columns: &Columns<'_>,
+        intervals: &Intervals,
+        rss: Option<u64>,
+        merging: Option<&Merging>,
+    ) {
         let before = &mut self.before;
         std::mem::swap(&mut before.start, &mut self.start);
         std::mem::swap(&mut before.end, &mut self.end);
@@ -121,29 +113,26 @@ impl RegionState {
             old.iter().map(|(j, share)| seen[*j as usize] * share).sum::<f32>().max(*touched)
         }));
         self.set_resident(rss);
-        self.set_touched_at_most(intervals.max_nr_accesses().0.max(1));
+        if let Some(merging) = merging {
+            self.set_touched_at_most(merging);
+        }
     }
 
     /// One check that finds an access may stand for all pages, each accessed by turns; and where none does, some pages are still
     /// accessed if some were within the last snapshots.
-    fn set_touched_at_most(&mut self, checks: u32) {
-        let Some(SparseAccesses(known)) = &mut self.sparse else { return };
-        if known.as_ref().is_none_or(|(of, _)| *of != checks) {
-            let most = (f64::from(checks) * f64::from(SPARSE)) as u32;
-            *known = Some((checks, Merging::new(checks, checks / 10, most)));
-        }
-        let Some((_, merging)) = known else { return };
+    fn set_touched_at_most(&mut self, merging: &Merging) {
+        let checks = f64::from(merging.checks());
+        let sparse = SPARSE as f32;
         self.rate.clear();
         self.touched_at_most.clear();
         for (ends, touched) in self.first.windows(2).zip(&self.touched) {
             let old = self.overlaps.get(ends[0] as usize..ends[1] as usize).unwrap_or_default();
             let mean = |of: &dyn Fn(usize) -> f32| old.iter().map(|(j, share)| of(*j as usize) * share).sum::<f32>();
             // Few accesses in a row that begins or ends are not sparse accesses.
-            let was_dense = mean(&|j| self.before.nr_accesses[j] as f32 / checks as f32) > SPARSE;
+            let was_dense = mean(&|j| self.before.nr_accesses[j] as f32 / checks as f32) > sparse;
             let before = mean(&|j| self.before.rate[j]);
-            let rate = if was_dense || *touched > SPARSE { 0.0 } else { before + (touched - before) / MEMORY };
+            let rate = if was_dense || *touched > sparse { 0.0 } else { before + (touched - before) / BLOCK as f32 };
             self.rate.push(rate);
-            let checks = f64::from(checks);
             let by_turns = if rate > 0.0 { (checks * merging.rate(f64::from(rate) * checks)) as f32 } else { 0.0 };
             self.touched_at_most.push(if *touched > 0.0 { 1.0 } else { by_turns.min(1.0) });
         }
@@ -251,23 +240,22 @@ impl RegionState {
             self.resident.extend_from_slice(&self.seen);
             return;
         };
-        self.resident.resize(self.len(), 0.0);
-        let steps: [fn(f32, f32) -> f32; 4] =
-            [|touched, _| touched, |_, seen| seen, |_, seen| if seen > 0.0 { 1.0 } else { 0.0 }, |_, _| 1.0];
-        let mut left = rss as f64;
-        for step in steps {
-            let wanted = |i: usize| (step(self.touched[i], self.seen[i]) - self.resident[i]).max(0.0);
-            let sum: f64 = (0..self.len()).map(|i| self.size(i) as f64 * f64::from(wanted(i))).sum();
-            if sum <= 0.0 {
-                continue;
-            }
-            let share = (left / sum).min(1.0) as f32;
-            left -= sum.min(left);
-            for i in 0..self.len() {
-                let wanted = (step(self.touched[i], self.seen[i]) - self.resident[i]).max(0.0);
-                self.resident[i] += wanted * share;
-            }
+        // What is resident up to the end of each step, if it suffices for it; later ones hold the earlier.
+        let steps = |touched: f32, seen: f32| [0.0, touched, seen, if seen > 0.0 { 1.0 } else { 0.0 }, 1.0];
+        let mut sums = [0.0; 5];
+        for ((start, end), (touched, seen)) in self.start.iter().zip(&self.end).zip(self.touched.iter().zip(&self.seen))
+        {
+            let size = end.saturating_sub(*start) as f64;
+            sums.iter_mut().zip(steps(*touched, *seen)).for_each(|(sum, share)| *sum += size * f64::from(share));
         }
+        let rss = rss as f64;
+        let last = sums.iter().position(|sum| *sum >= rss).unwrap_or(sums.len() - 1).max(1);
+        let (from, to) = (sums[last - 1], sums[last]);
+        let part = if to > from { ((rss - from) / (to - from)).min(1.0) as f32 } else { 0.0 };
+        self.resident.extend(self.touched.iter().zip(&self.seen).map(|(touched, seen)| {
+            let shares = steps(*touched, *seen);
+            shares[last - 1] + part * (shares[last] - shares[last - 1])
+        }));
     }
 
     /// Bytes that are resident without a scheme.
@@ -291,9 +279,9 @@ mod tests {
     fn what_was_touched_keeps_its_bytes_however_regions_are_cut() {
         let intervals = Intervals::default();
         let mut state = RegionState::default();
-        state.advance(&columns(&[0, 10 * MB], &[10 * MB, 20 * MB], &[20, 0]), &intervals, None);
+        state.advance(&columns(&[0, 10 * MB], &[10 * MB, 20 * MB], &[20, 0]), &intervals, None, None);
         assert_eq!(state.resident_bytes(), 10.0 * MB as f64);
-        state.advance(&columns(&[0, 5 * MB], &[5 * MB, 20 * MB], &[0, 0]), &intervals, None);
+        state.advance(&columns(&[0, 5 * MB], &[5 * MB, 20 * MB], &[0, 0]), &intervals, None, None);
         assert!((state.resident_bytes() - 10.0 * MB as f64).abs() < 10.0);
         assert!((state.seen[1] - 1.0 / 3.0).abs() < 1e-6);
     }
@@ -302,17 +290,17 @@ mod tests {
     fn resident_memory_that_was_not_seen_accessed_lies_evenly_in_the_rest() {
         let mut state = RegionState::default();
         let rows = columns(&[0, 10 * MB], &[10 * MB, 30 * MB], &[20, 0]);
-        state.advance(&rows, &Intervals::default(), Some(15 * MB));
+        state.advance(&rows, &Intervals::default(), Some(15 * MB), None);
         assert_eq!(state.resident, [1.0, 0.25]);
         // And what was seen accessed is not more than is resident.
-        state.advance(&rows, &Intervals::default(), Some(5 * MB));
+        state.advance(&rows, &Intervals::default(), Some(5 * MB), None);
         assert_eq!(state.resident, [0.5, 0.0]);
     }
 
     #[test]
     fn regions_are_cut_at_the_borders_of_filters() {
         let mut state = RegionState { cuts: vec![Addr(MB), Addr(4 * MB), Addr(5 * MB)], ..RegionState::default() };
-        state.advance(&columns(&[0, 3 * MB], &[3 * MB, 6 * MB], &[1, 2]), &Intervals::default(), None);
+        state.advance(&columns(&[0, 3 * MB], &[3 * MB, 6 * MB], &[1, 2]), &Intervals::default(), None, None);
         assert_eq!(state.start, [0, MB, 3 * MB, 4 * MB, 5 * MB]);
         assert_eq!(state.end, [MB, 3 * MB, 4 * MB, 5 * MB, 6 * MB]);
         assert_eq!(state.whole, [3 * MB; 5]);
@@ -321,9 +309,9 @@ mod tests {
     #[test]
     fn cells_lie_on_fixed_addresses_however_regions_are_cut() {
         let mut state = RegionState::new(MIN_CELL, vec![Addr(9 * MB / 2)]);
-        state.advance(&columns(&[0], &[CELLS * MB], &[0]), &Intervals::default(), None);
+        state.advance(&columns(&[0], &[CELLS * MB], &[0]), &Intervals::default(), None, None);
         assert_eq!(state.len(), CELLS as usize + 1);
-        state.advance(&columns(&[MB / 2, 3 * MB], &[3 * MB, 5 * MB], &[1, 2]), &Intervals::default(), None);
+        state.advance(&columns(&[MB / 2, 3 * MB], &[3 * MB, 5 * MB], &[1, 2]), &Intervals::default(), None, None);
         assert_eq!(state.start, [MB / 2, MB, 2 * MB, 3 * MB, 4 * MB, 9 * MB / 2]);
         assert_eq!(state.of, [0, 0, 0, 1, 1, 1]);
         assert_eq!(state.whole[0], 5 * MB / 2);
@@ -332,9 +320,9 @@ mod tests {
     #[test]
     fn a_target_that_grows_is_cut_into_greater_cells_not_into_more() {
         let mut state = RegionState::new(MIN_CELL, Vec::new());
-        state.advance(&columns(&[0], &[4096], &[1]), &Intervals::default(), None);
+        state.advance(&columns(&[0], &[4096], &[1]), &Intervals::default(), None, None);
         assert_eq!(state.len(), 1);
-        state.advance(&columns(&[0], &[u64::MAX], &[0]), &Intervals::default(), None);
+        state.advance(&columns(&[0], &[u64::MAX], &[0]), &Intervals::default(), None, None);
         assert!(state.len() <= 2 * CELLS as usize, "{} cells", state.len());
         assert!((state.resident_bytes() / 4096.0 - 1.0 / 20.0).abs() < 1e-3, "{}", state.resident_bytes());
     }
@@ -344,7 +332,7 @@ mod tests {
         let mut state = RegionState::default();
         let mut ages = Vec::new();
         for nr_accesses in [0, 0, 0, 10, 11, 0] {
-            state.advance(&columns(&[0], &[MB], &[nr_accesses]), &Intervals::default(), None);
+            state.advance(&columns(&[0], &[MB], &[nr_accesses]), &Intervals::default(), None, None);
             ages.push(state.age[0]);
         }
         assert_eq!(ages, [0, 1, 2, 0, 1, 0]);

@@ -1,6 +1,7 @@
 //! Records for tests of reports, made by hand or by simulation.
 #![allow(dead_code)]
 
+pub mod predictions;
 pub mod truth;
 
 use damo_frame::Record;
